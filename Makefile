@@ -1,0 +1,53 @@
+# Everything a person does with a checkout. `make` alone lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up demo test check lint format bench lock system
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## prepare .venv from the hash-locked dependencies
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Varsel needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "preparing .venv (about a minute, once) ..."
+	@$(PYTHON) -m venv .venv || { echo "no venv module: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+up: setup ## start everything on embedded defaults; Ctrl-C stops it
+	@$(BIN)/varsel up
+
+demo: setup ## post the README's order, show the delivered mail and the order's status
+	@$(BIN)/varsel demo
+
+system: setup
+	@sh tests/install-system.sh
+
+test: setup system ## install what the tests need and run them all
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m pytest
+
+lint: setup ## lint, format check, types, import contract
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: setup ## rewrite the files in the house format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+check: lint test ## what CI runs: lint, format, types, import contract, tests
+
+bench: setup system ## print every ratio of docs/performance.md, measured on this machine
+	@$(BIN)/python -m bench
+
+lock: ## rewrite requirements.lock (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --extra embedded --extra dev pyproject.toml --output-file requirements.lock

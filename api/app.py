@@ -1,0 +1,83 @@
+"""The web application, put together from lists: operations, pages, error answers, middleware."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from api import docs, health, inbox, orders
+from api.counting import CountAnswers
+from api.paths import CanonicalPaths
+from api.problems import answer_bug, answer_error, answer_http_error
+from engine import due, logs, settings
+from engine.contacts import ContactTable
+from engine.errors import Misconfigured, VarselError
+from engine.inbox import Inbox
+from engine.migrations import is_current
+from engine.orders.intake import Intake
+from engine.orders.request import Limits
+from engine.outbound import Guard
+from engine.store import Store
+from engine.tokens import Verifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+OPERATIONS = orders.OPERATIONS
+BARE = ("/orders/email", "/order/email")  # the seed documents' paths, without the service's prefix
+ERRORS = {VarselError: answer_error, HTTPException: answer_http_error, Exception: answer_bug}
+MIDDLEWARE = [Middleware(CountAnswers), Middleware(CanonicalPaths)]
+# The youngest generation of objects is collected every 20,000 allocations instead of 2,000, the oldest seldom: its
+# passes are what the slowest answers wait for.
+GC_THRESHOLDS = (20_000, 50, 100)
+
+
+def create_app() -> Starlette:
+    """The application on the settings of the environment; Misconfigured when they cannot work."""
+    config = settings.load()
+    logs.configure(config.log_level)
+    routes = [
+        Route(prefix + path.lower(), operation.handler, methods=[operation.method])
+        for operation in OPERATIONS
+        for path in (operation.path, *operation.aliases)
+        for prefix in (orders.PREFIX, "")
+        if prefix or path in BARE
+    ]
+    routes += health.ROUTES + docs.ROUTES
+    if config.inbox:
+        routes += inbox.ROUTES
+    app = Starlette(routes=routes, middleware=MIDDLEWARE, exception_handlers=ERRORS, lifespan=_lifespan)
+    app.router.redirect_slashes = False
+    app.state.settings = config
+    app.state.base = config.base_url + orders.PREFIX
+    app.state.operations = OPERATIONS
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Open what requests need; close it when the last is answered."""
+    from engine.broker import BELL  # noqa: PLC0415 its import connects this process to Redis
+
+    config, state = app.state.settings, app.state
+    state.verifier = Verifier(config)
+    state.store = Store(config.need("database_url"))
+    if not await state.store.reading(is_current):
+        raise Misconfigured("the database's schema is not current; run `varsel migrate`")
+    state.bell = BELL
+    state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))
+    state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
+    if config.inbox:
+        state.inbox = Inbox(config.inbox)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    yield
+    await state.intake.close()
+    state.store.close()

@@ -1,0 +1,33 @@
+"""Request bodies: bounded in size and time, of the right media type."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+SLOWEST = 30.0  # seconds for a whole body: a client that drips bytes must not hold a connection for ever
+
+
+async def read_json(request: Request, limit: int) -> bytes:
+    """The body of a JSON request; HTTPException 415, 413 (above `limit` bytes) or 408."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise HTTPException(415)
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise HTTPException(413)
+    try:
+        async with asyncio.timeout(SLOWEST):
+            body = b""
+            async for chunk in request.stream():
+                body = body + chunk if body else chunk
+                if len(body) > limit:
+                    raise HTTPException(413)
+    except TimeoutError:
+        raise HTTPException(408) from None
+    return body

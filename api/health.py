@@ -1,0 +1,49 @@
+"""For whoever runs Varsel: is the process alive, are its dependencies there, how long are the queues."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import redis
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from engine import metrics
+from engine.errors import Unavailable
+from engine.store import ping
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+async def livez(_request: Request) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok")
+
+
+async def readyz(request: Request) -> Response:
+    """Each dependency by name. Without the database nothing can be accepted: 503; without Redis, all the same: 200."""
+    state = request.app.state
+    parts = {"database": "ok", "redis": "ok"}
+    try:
+        await state.store.reading(ping)
+    except Unavailable as error:
+        parts["database"] = str(error)
+    try:
+        await asyncio.to_thread(state.bell.ping)
+    except (redis.RedisError, OSError):
+        parts["redis"] = "does not answer; orders are accepted, and delivered when it is back"
+    ready = parts["database"] == "ok"
+    status = "ok" if all(part == "ok" for part in parts.values()) else "degraded" if ready else "unavailable"
+    headers = None if ready else {"Retry-After": "2"}
+    return JSONResponse({"status": status} | parts, 200 if ready else 503, headers)
+
+
+async def metrics_page(request: Request) -> Response:
+    """Prometheus' text format."""
+    text = await request.app.state.store.reading(metrics.exposition)
+    return Response(text, media_type=metrics.CONTENT_TYPE)
+
+
+ROUTES = [Route("/livez", livez), Route("/health", livez), Route("/readyz", readyz), Route("/metrics", metrics_page)]

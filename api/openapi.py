@@ -1,0 +1,131 @@
+"""The OpenAPI 3.1 document, generated from the operations that the router serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response as HTTPResponse
+
+_MODELS = "#/components/schemas/{model}"
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter outside the body; `place` is path, query or header."""
+
+    name: str
+    place: str
+    description: str
+    required: bool = False
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer: what it means, and its body's model (None: empty)."""
+
+    description: str
+    body: type[BaseModel] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One HTTP operation: what the router, the OpenAPI document and the docs page need."""
+
+    method: str
+    path: str
+    handler: Callable[[Request], Awaitable[HTTPResponse]]
+    summary: str
+    description: str
+    tag: str
+    responses: Mapping[int, Response]
+    parameters: tuple[Parameter, ...] = ()
+    request: type[BaseModel] | None = None
+    aliases: tuple[str, ...] = ()  # other spellings of the path: served, not documented
+
+
+class Problem(BaseModel):
+    """A problem document (RFC 9457); `errors` names the broken rules per field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    errors: dict[str, list[str]] | None = None
+    traceId: str  # noqa: N815 the contract's spelling
+
+
+def document(operations: Sequence[Operation], *, prefix: str, server: str, version: str) -> dict[str, Any]:
+    """Describe the operations; `prefix` is the path that all of theirs begin with."""
+    requests = {operation.request for operation in operations if operation.request}
+    answers = {body for operation in operations for body in _bodies(operation)}
+    order = sorted(requests | answers, key=lambda model: model.__name__)
+    names, definitions = models_json_schema(
+        [(model, "validation" if model in requests else "serialization") for model in order], ref_template=_MODELS
+    )
+    schemas = {model: schema for (model, _), schema in names.items()}
+    paths: dict[str, Any] = {}
+    for operation in operations:
+        paths.setdefault(prefix + operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Varsel", "version": version, "description": "Notifications: e-mail orders in, mail out."},
+        "servers": [{"url": server}],
+        "paths": paths,
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "platform": {"type": "apiKey", "in": "header", "name": "PlatformAccessToken"},
+            },
+        },
+        "security": [{"bearer": []}, {"platform": []}],
+    }
+
+
+def _bodies(operation: Operation) -> set[type[BaseModel]]:
+    return {response.body for response in operation.responses.values() if response.body}
+
+
+def _describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": operation.handler.__name__,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": operation.description,
+        "responses": {
+            str(status): _response(response, schemas) for status, response in sorted(operation.responses.items())
+        },
+    }
+    if operation.parameters:
+        described["parameters"] = [
+            {
+                "name": parameter.name,
+                "in": parameter.place,
+                "description": parameter.description,
+                "required": parameter.required,
+                "schema": dict(parameter.schema),
+            }
+            for parameter in operation.parameters
+        ]
+    if operation.request:
+        content = {_JSON: {"schema": schemas[operation.request]}}
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _response(response: Response, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": response.description}
+    if response.body:
+        media = "application/problem+json" if response.body is Problem else _JSON
+        described["content"] = {media: {"schema": schemas[response.body]}}
+    return described

@@ -1,0 +1,220 @@
+"""E-mail orders over HTTP (contract 2 and 3, its v1 generation)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from starlette.responses import JSONResponse, Response
+
+from api import order_answers as answers
+from api.auth import authenticate, require_create, require_creator
+from api.bodies import read_json
+from api.openapi import Operation, Parameter, Problem
+from api.openapi import Response as Documented
+from engine import metrics
+from engine.errors import Invalid, NotFound
+from engine.orders import reading
+from engine.orders.intake import Key, fingerprint
+from engine.orders.request import EmailOrderRequest, parse_json, parse_order
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from engine.models import Caller
+
+PREFIX = "/notifications/api/v1"
+_KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')  # quoted, as the draft has it, or bare, as many clients send it
+_JSON = "application/json; charset=utf-8"
+
+
+async def post(request: Request) -> Response:
+    """Take an order in: 202 once it is durable."""
+    state = request.app.state
+    caller = authenticate(request, state.verifier)
+    require_create(caller)
+    payload = parse_json(await read_json(request, state.settings.max_body_bytes))
+    key = _key(request, payload)
+    receipt = await state.intake.replay(caller.creator, key) if key and caller.creator else None
+    if receipt is None:
+        order = parse_order(payload, state.limits, datetime.now(UTC))
+        receipt = await state.intake.place(require_creator(caller), order, key)
+        metrics.ORDERS.inc()
+    headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
+    if receipt.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(answers.receipt_json(receipt), 202, headers, _JSON)
+
+
+async def get(request: Request) -> Response:
+    """One order as it was posted."""
+    creator, order_id = _reader(request), _order_id(request)
+    try:
+        order = await request.app.state.store.reading(reading.find, creator, order_id)
+    except NotFound:
+        return Response(status_code=404)
+    return JSONResponse(answers.order(order, request.app.state.base))
+
+
+async def get_by_reference(request: Request) -> Response:
+    """All orders with a sender's reference."""
+    reference = next((value for name, value in request.query_params.items() if name.lower() == "sendersreference"), "")
+    caller = _caller(request)
+    if not reference.strip():
+        raise Invalid({"sendersReference": ["The sendersReference field is required."]})
+    creator = require_creator(caller)
+    found = []
+    if "\0" not in reference:  # no stored text has one, and PostgreSQL takes none
+        found = list(await request.app.state.store.reading(reading.find_by_reference, creator, reference))
+    orders = [answers.order(order, request.app.state.base) for order in found]
+    return JSONResponse({"count": len(orders), "orders": orders})
+
+
+async def get_status(request: Request) -> Response:
+    """How far an order is."""
+    creator, order_id = _reader(request), _order_id(request)
+    try:
+        order, generated, succeeded = await request.app.state.store.reading(reading.status, creator, order_id)
+    except NotFound:
+        return Response(status_code=404)
+    return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
+
+
+async def get_emails(request: Request) -> Response:
+    """What became of each recipient."""
+    creator, order_id = _reader(request), _order_id(request)
+    try:
+        order, emails = await request.app.state.store.reading(reading.notifications, creator, order_id)
+    except NotFound:
+        return Response(status_code=404)
+    return JSONResponse(answers.emails(order, emails))
+
+
+async def put_cancel(request: Request) -> Response:
+    """Cancel an order in time."""
+    creator, order_id = _reader(request), _order_id(request)
+    order, generated, succeeded = await request.app.state.store.writing(reading.cancel, creator, order_id)
+    return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
+
+
+def _caller(request: Request) -> Caller:
+    caller = authenticate(request, request.app.state.verifier)
+    require_create(caller)
+    return caller
+
+
+def _reader(request: Request) -> str:
+    """The creator whose orders are asked for; a path that names no order is told first (contract 2.2)."""
+    caller = _caller(request)
+    _order_id(request)
+    return require_creator(caller)
+
+
+def _order_id(request: Request) -> UUID:
+    text: str = request.path_params["id"]
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid({"id": [f"The value '{text}' is not valid."]}) from None
+
+
+def _key(request: Request, payload: dict[str, Any]) -> Key | None:
+    text = request.headers.get("idempotency-key")
+    if text is None:
+        return None
+    match = _KEY.fullmatch(text.strip())
+    if not match:
+        raise Invalid({"Idempotency-Key": ["The header must hold 1 to 255 visible ASCII characters."]})
+    return Key(match[1], fingerprint(payload))
+
+
+_ID = Parameter("id", "path", "the order's id, a UUID", required=True)
+_REFUSED = {
+    400: Documented("The input breaks a rule; `errors` says which, per field.", Problem),
+    401: Documented("No credential, or one that does not verify."),
+    403: Documented("The credential lacks the scope, or names no organisation."),
+    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
+}
+_UNKNOWN = {404: Documented("This creator has no such order.")}
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/orders/email",
+        handler=post,
+        summary="Order e-mails",
+        description="Stores the order before it answers; `requestedSendTime` is the earliest time to send.",
+        parameters=(
+            Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours"),
+        ),
+        request=EmailOrderRequest,
+        responses={
+            202: Documented("Stored.", answers.Receipt),
+            408: Documented("The body took longer than 30 seconds.", Problem),
+            409: Documented("A request with this Idempotency-Key is still running.", Problem),
+            413: Documented("The body is too large.", Problem),
+            415: Documented("The body is not application/json.", Problem),
+            422: Documented("This Idempotency-Key was used with another payload.", Problem),
+            **_REFUSED,
+        },
+        aliases=("/order/email",),
+        tag="Orders",
+    ),
+    Operation(
+        method="GET",
+        path="/orders/{id}",
+        handler=get,
+        summary="An order",
+        description="The order as it was posted.",
+        parameters=(_ID,),
+        responses={200: Documented("The order.", answers.Order), **_UNKNOWN, **_REFUSED},
+        tag="Orders",
+    ),
+    Operation(
+        method="GET",
+        path="/orders",
+        handler=get_by_reference,
+        summary="Orders by reference",
+        description="All orders with this sendersReference, oldest first; the match is exact.",
+        parameters=(Parameter("sendersReference", "query", "as given in the order", required=True),),
+        responses={200: Documented("The orders, possibly none.", answers.OrderList), **_REFUSED},
+        tag="Orders",
+    ),
+    Operation(
+        method="GET",
+        path="/orders/{id}/status",
+        handler=get_status,
+        summary="An order's status",
+        description="How far the order is, and how many e-mails were generated and taken over by the relay.",
+        parameters=(_ID,),
+        responses={200: Documented("The status.", answers.OrderStatus), **_UNKNOWN, **_REFUSED},
+        tag="Orders",
+    ),
+    Operation(
+        method="GET",
+        path="/orders/{id}/notifications/email",
+        handler=get_emails,
+        summary="An order's e-mails",
+        description="What became of each recipient.",
+        parameters=(_ID,),
+        responses={200: Documented("The e-mails.", answers.EmailSummary), **_UNKNOWN, **_REFUSED},
+        tag="Orders",
+    ),
+    Operation(
+        method="PUT",
+        path="/orders/{id}/cancel",
+        handler=put_cancel,
+        summary="Cancel an order",
+        description="Possible until five minutes before the send time; cancelling twice is no error.",
+        parameters=(_ID,),
+        responses={
+            200: Documented("Cancelled.", answers.OrderStatus),
+            404: Documented("This creator has no such order.", Problem),
+            409: Documented("Too late.", Problem),
+            **_REFUSED,
+        },
+        tag="Orders",
+    ),
+)

@@ -1,0 +1,24 @@
+"""Route matching as the contract has it: in any case, with or without a trailing slash, doubled slashes as one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_SLASHES = re.compile("/{2,}")
+
+
+class CanonicalPaths:
+    """Middleware that hands a path on as the routes spell it. No parameter of a path tells upper case from lower."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            path = _SLASHES.sub("/", scope["path"]).lower()
+            scope["path"] = path.rstrip("/") or "/"
+        await self._app(scope, receive, send)

@@ -1,0 +1,114 @@
+"""Errors as HTTP answers: the contract's problem documents (4.1), and one table from error to status."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from engine import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[errors.VarselError], int] = {
+    errors.Invalid: 400,
+    errors.Refused: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.KeyInUse: 409,
+    errors.KeyReused: 422,
+    errors.Unavailable: 503,
+    errors.Misconfigured: 500,
+}
+EMPTY = (401, 403)  # the contract's answers without a body
+TITLES = {
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_SECTIONS = {  # of RFC 9110
+    400: "15.5.1",
+    404: "15.5.5",
+    405: "15.5.6",
+    408: "15.5.9",
+    409: "15.5.10",
+    413: "15.5.14",
+    415: "15.5.16",
+    422: "15.5.21",
+    500: "15.6.1",
+    503: "15.6.4",
+}
+
+
+def problem(
+    request: Request,
+    status: int,
+    detail: str | None = None,
+    field_errors: Mapping[str, list[str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document (RFC 9457) in the contract's shape."""
+    content: dict[str, Any] = {
+        "type": f"https://tools.ietf.org/html/rfc9110#section-{_SECTIONS[status]}",
+        "title": "One or more validation errors occurred." if field_errors else TITLES[status],
+        "status": status,
+    }
+    if detail:
+        content["detail"] = detail
+    if field_errors:
+        content["errors"] = field_errors
+    content["traceId"] = _trace_id(request)
+    body = json.dumps(content, ensure_ascii=False)
+    return Response(body, status, headers, "application/problem+json; charset=utf-8")
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """Translate one of Varsel's own errors; for Starlette's `exception_handlers`."""
+    status = STATUS[type(error)]  # type: ignore[index]  # registered for VarselError only
+    if status in EMPTY:
+        challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 the status itself
+        return Response(status_code=status, headers=challenge)
+    if isinstance(error, errors.Unavailable):
+        seconds = math.ceil(error.retry_after.total_seconds())
+        return problem(request, status, f"{error}; nothing was stored.", headers={"Retry-After": str(seconds)})
+    if isinstance(error, errors.Invalid):
+        return problem(request, status, field_errors=error.errors)
+    return problem(request, status, str(error) or None)
+
+
+async def answer_http_error(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals (404, 405, 413 …) in the same shape."""
+    status: int = getattr(error, "status_code", 500)
+    return problem(request, status, headers=getattr(error, "headers", None))
+
+
+async def answer_bug(request: Request, error: Exception) -> Response:
+    """What nobody expected: logged with its trace id, told without details."""
+    answer = problem(request, 500)
+    log.error("unexpected error, answer %s", bytes(answer.body).decode(), exc_info=error)
+    return answer
+
+
+def _trace_id(request: Request) -> str:
+    """The caller's W3C trace with a span of ours, or a fresh one."""
+    parts = request.headers.get("traceparent", "").split("-")
+    known = len(parts) == 4 and len(parts[1]) == 32 and all(c in "0123456789abcdef" for c in parts[1])  # noqa: PLR2004
+    return f"00-{parts[1] if known else secrets.token_hex(16)}-{secrets.token_hex(8)}-00"

@@ -1,0 +1,1 @@
+"""Varsel: a self-hosted notification engine."""

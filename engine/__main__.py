@@ -1,0 +1,5 @@
+"""`python -m engine` is `varsel`."""
+
+from engine.cli import main
+
+main(prog_name="varsel")

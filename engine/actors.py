@@ -1,0 +1,120 @@
+"""Dramatiq's actors: three lines each, since the work is in the nouns. `dramatiq engine.actors` runs them as well."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
+from dramatiq.middleware import Middleware, MiddlewareError
+
+from engine import due, emails, settings
+from engine.broker import BELL, BROKER, QUEUE
+from engine.contacts import ContactTable
+from engine.errors import VarselError
+from engine.orders import processing
+from engine.outbound import Guard, Outbound
+from engine.smtp import Relay
+from engine.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+# Runs of a lane side by side in one process: the second claims and records while the first sends.
+RUNS = {due.ORDERS.name: 1, due.EMAILS.name: 2}
+
+
+class Workshop(Middleware):
+    """What a worker process works with, opened when it boots and closed when it ends."""
+
+    def __init__(self) -> None:
+        self._running: Counter[str] = Counter()
+        self._again: set[str] = set()
+
+    def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
+        """Open everything; a worker without it must not live on."""
+        try:
+            config = settings.load()
+            self._store = Store(config.need("database_url"))
+            self._outbound = Outbound(Guard(config.allow_private_endpoints))
+            self._relay = Relay(
+                config.need("smtp_url"),
+                connections=config.smtp_connections,
+                connect_timeout=timedelta(seconds=config.smtp_connect_timeout),
+                data_timeout=timedelta(seconds=config.smtp_data_timeout),
+                ca_file=config.smtp_ca_file,
+            )
+        except (VarselError, OSError, ValueError) as error:
+            raise MiddlewareError(str(error)) from error
+        lease = config.lease_time
+        self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
+        self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
+
+    def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
+        """Start nothing new; what is in flight may end."""
+        _loop_thread().loop.call_soon_threadsafe(self._deliverer.stopping.set)
+
+    def after_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
+        """Say good-bye to the relay and the database."""
+        _loop_thread().run_coroutine(self._close())
+        self._store.close()
+
+    async def _close(self) -> None:
+        await self._relay.close()
+        await self._outbound.close()
+
+    async def orders(self) -> None:
+        """Process due orders; then deliver here what is due, without the way through the queue."""
+        await self._drain(due.ORDERS, self._processor.batch, processing.BATCH)
+        await self.emails()
+
+    async def emails(self) -> None:
+        """Deliver due e-mails."""
+        await self._drain(due.EMAILS, self._deliverer.batch, emails.BATCH)
+
+    async def _drain(self, lane: due.Lane, batch: Callable[[], Awaitable[int]], full: int) -> None:
+        """Work until nothing is due. A full batch calls other workers in; a wake-up that comes too late counts."""
+        if self._running[lane.name] >= RUNS[lane.name]:
+            self._again.add(lane.name)
+            return
+        self._running[lane.name] += 1
+        try:
+            while True:
+                self._again.discard(lane.name)
+                size = await batch()
+                if size >= full:
+                    await asyncio.to_thread(BELL.ring, lane.name)
+                    if lane is due.ORDERS:
+                        await asyncio.to_thread(BELL.ring, due.EMAILS.name)
+                elif lane.name not in self._again:
+                    return
+        finally:
+            self._running[lane.name] -= 1
+
+
+def _loop_thread() -> EventLoopThread:
+    thread = get_event_loop_thread()
+    if thread is None:
+        raise RuntimeError("the AsyncIO middleware has not started its loop")
+    return thread
+
+
+WORKSHOP = Workshop()
+BROKER.add_middleware(WORKSHOP)
+
+
+@dramatiq.actor(queue_name=QUEUE, broker=BROKER)
+async def wake_orders() -> None:
+    """There are due orders."""
+    await asyncio.to_thread(BELL.answered, due.ORDERS.name)
+    await WORKSHOP.orders()
+
+
+@dramatiq.actor(queue_name=QUEUE, broker=BROKER)
+async def wake_emails() -> None:
+    """There are due e-mails."""
+    await asyncio.to_thread(BELL.answered, due.EMAILS.name)
+    await WORKSHOP.emails()

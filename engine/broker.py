@@ -1,0 +1,82 @@
+"""Dramatiq's broker, and the bell that wakes workers.
+
+A message says "lane X has due work", never which: the worker claims the next rows itself. So a message may be lost,
+doubled or late at no cost, and one waiting message per lane is enough. Importing this module creates the broker, since
+actors must find it when they are declared; it connects to Redis only when it is used.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+# Dramatiq reads these when it is imported: how often an idle worker looks into its queue (ms; the default of 1000
+# alone would cost half a second per e-mail), and how many messages it holds: wake-ups are few and short.
+os.environ.setdefault("dramatiq_worker_timeout", "20")
+os.environ.setdefault("dramatiq_queue_prefetch", "2")
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from engine import metrics, settings
+
+log = logging.getLogger(__name__)
+
+QUEUE = "varsel"
+ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
+COALESCE_MS = 1000  # a wake-up that nobody took for so long is taken for lost
+QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that fails fast and never repeats a write by itself."""
+    return redis.Redis.from_url(
+        url, socket_timeout=ANSWER_WITHIN, socket_connect_timeout=ANSWER_WITHIN, retry=Retry(NoBackoff(), 0)
+    )
+
+
+class Bell:
+    """Rings for a lane: `ring` sends a wake-up unless one is waiting already; it never raises and seldom blocks."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._quiet_until = 0.0
+        self._lock = threading.Lock()
+
+    def ring(self, lane: str) -> None:
+        """Wake a worker for this lane. When Redis does not answer, the clock's next tick does it."""
+        if time.monotonic() < self._quiet_until:
+            return
+        try:
+            if self._client.set(f"varsel:rung:{lane}", 1, nx=True, px=COALESCE_MS):
+                BROKER.enqueue(
+                    dramatiq.Message(queue_name=QUEUE, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
+                )
+                metrics.WAKES.labels("sent").inc()
+        except (redis.RedisError, dramatiq.ConnectionError, OSError) as error:
+            self._quiet_until = time.monotonic() + QUIET_AFTER_FAILURE
+            metrics.WAKES.labels("lost").inc()
+            log.warning("Redis does not answer (%s); the clock wakes the workers when it is back", type(error).__name__)
+
+    def answered(self, lane: str) -> None:
+        """A worker came: from here on, new work needs a new wake-up."""
+        try:
+            self._client.delete(f"varsel:rung:{lane}")
+        except (redis.RedisError, OSError):
+            log.debug("Redis does not answer; the mark of the wake-up expires by itself")
+
+    def ping(self) -> None:
+        """Raise redis.RedisError when Redis does not answer."""
+        self._client.ping()
+
+
+CLIENT = connect(settings.load().need("redis_url"))
+BROKER = RedisBroker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])
+dramatiq.set_broker(BROKER)
+BELL = Bell(CLIENT)

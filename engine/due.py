@@ -1,0 +1,162 @@
+"""The one idea: everything that waits, waits in the database with a due time.
+
+The columns of every work table:
+
+- `due_at`: the next instant at which somebody must look at the row; NULL = never again. A send time, a retry, the end
+  of a dead worker's lease: all are this one column.
+- `claim`: +1 with every claim. It is the fencing token: an outcome counts only while the claim is still the newest.
+- `unresolved`: claims since the last recorded outcome. Above 1, an earlier holder vanished with the row in its hands.
+- `attempts`: tries that reached the wire; what the backoff schedule counts.
+- `state`: what users see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Connection, Row, Table, bindparam, func, select, update
+
+from engine.errors import Unavailable
+from engine.models import EmailState, OrderState
+from engine.store import Now, after
+from engine.tables import emails, orders
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Sequence
+
+    from sqlalchemy import Update
+
+    from engine.store import Store
+
+LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
+LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A kind of due work: its table, the state that a claim shows, and the state that a hand-back restores."""
+
+    table: Table
+    claimed: str
+    waiting: str
+
+    @property
+    def name(self) -> str:
+        """What wake-ups and metrics call it."""
+        return self.table.name
+
+
+ORDERS = Lane(orders, OrderState.PROCESSING, OrderState.REGISTERED)
+EMAILS = Lane(emails, EmailState.SENDING, EmailState.NEW)
+LANES = (ORDERS, EMAILS)
+
+
+def claim(connection: Connection, lane: Lane, limit: int, lease: timedelta) -> Sequence[Row[Any]]:
+    """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed. Whole rows."""
+    table = lane.table
+    due = (
+        select(table.c.seq)
+        .where(table.c.due_at <= Now())
+        .order_by(table.c.due_at, table.c.seq)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    statement = (
+        update(table)
+        .where(table.c.seq.in_(select(due.c.seq)))
+        .values(
+            claim=table.c.claim + 1,
+            unresolved=table.c.unresolved + 1,
+            due_at=after(lease),
+            state=lane.claimed,
+        )
+        .returning(table)
+    )
+    return sorted(connection.execute(statement).all(), key=lambda row: row.seq)
+
+
+def outcome(lane: Lane, **values: Any) -> Update:
+    """The statement that ends claims: parameters `hold_seq`, `hold_claim`, `delay` (ms; NULL: never due again)."""
+    return holding(lane).values(due_at=after(bindparam("delay", type_=BigInteger)), unresolved=0, **values)
+
+
+def holding(lane: Lane) -> Update:
+    """An UPDATE of rows that are still ours: parameters `hold_seq` and `hold_claim`."""
+    table = lane.table
+    return update(table).where(table.c.seq == bindparam("hold_seq"), table.c.claim == bindparam("hold_claim"))
+
+
+def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease: timedelta) -> None:
+    """Hold on for another `lease`."""
+    connection.execute(holding(lane).values(due_at=after(lease)), _holds(rows))
+
+
+def hand_back(connection: Connection, lane: Lane, rows: Collection[Row[Any]], delay: timedelta = timedelta(0)) -> None:
+    """Give rows back that were not worked on: due after `delay`, as if they had not been claimed."""
+    table = lane.table
+    statement = holding(lane).values(due_at=after(delay), state=lane.waiting, unresolved=table.c.unresolved - 1)
+    connection.execute(statement, _holds(rows))
+
+
+def isolate(rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+    """Split claimed rows into what to work on and what to hand back.
+
+    A row that several workers lost may be what kills them: it is worked on alone, so that it takes no others along.
+    """
+    suspects = [row for row in rows if row.unresolved > LOST_IS_SUSPECT]
+    if not suspects:
+        return rows, ()
+    chosen = random.choice(suspects)  # noqa: S311 any will do, but not always the same
+    return [chosen], [row for row in rows if row is not chosen]
+
+
+def next_due(connection: Connection, lane: Lane) -> timedelta | None:
+    """How long until the lane's next row is due (negative: since when it has been); None when nothing waits."""
+    due_at, clock = connection.execute(select(func.min(lane.table.c.due_at), Now())).one()
+    return None if due_at is None else due_at - clock
+
+
+def due_count(connection: Connection, lane: Lane, most: int) -> int:
+    """How many rows are due, counted up to `most`."""
+    table = lane.table
+    due = select(table.c.seq).where(table.c.due_at <= Now()).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(due)).scalar_one()
+
+
+def clock(connection: Connection) -> datetime:
+    """What time the database has."""
+    instant: datetime = connection.execute(select(Now())).scalar_one()
+    return instant
+
+
+@asynccontextmanager
+async def kept(store: Store, lane: Lane, rows: dict[int, Row[Any]], lease: timedelta) -> AsyncIterator[None]:
+    """Extend the leases of `rows` (by seq) while the block runs; the block removes rows that are done.
+
+    A database that does not answer is asked again: the leases may run out meanwhile, which the claims then show.
+    """
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(lease.total_seconds() / 3)
+            if rows:
+                with suppress(Unavailable):
+                    await store.writing(extend, lane, tuple(rows.values()), lease)
+
+    keeper = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeper
+
+
+def _holds(rows: Collection[Row[Any]]) -> list[dict[str, int]]:
+    return [{"hold_seq": row.seq, "hold_claim": row.claim} for row in rows]

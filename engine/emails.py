@@ -1,0 +1,240 @@
+"""Delivering e-mails: claim a batch, send it over the relay's connections at once, record outcomes in small groups."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, bindparam, exists, select, update
+
+from engine import due, metrics
+from engine.errors import Unavailable
+from engine.mime import Compiled, compile_message, message_id
+from engine.models import EXPIRY, Content, ContentType, DeliveryGuarantee, EmailState, OrderState
+from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Rejected, Relay, Reply
+from engine.store import Now
+from engine.tables import MILLISECOND, attempts_log, emails, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from engine.store import Store
+
+log = logging.getLogger(__name__)
+
+BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
+RECORD_EVERY = timedelta(milliseconds=100)  # what a crash can repeat is what was recorded no later than this
+COMPILED = 500  # compiled messages kept per process
+RELAY_PAUSE = timedelta(seconds=5)  # after the relay could not be reached, until it is tried again
+
+# Until the next attempt, after the first, second, … that the relay deferred; the last repeats until the e-mail expires.
+# RFC 5321 4.5.4.1 asks for 30 minutes where a queue talks to the world; this one talks to its own relay, and most
+# deferrals there (greylisting, a full queue) are over in minutes.
+BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
+JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
+
+_RECORD = due.outcome(due.EMAILS, state=bindparam("new_state"), attempts=bindparam("tries"), last_update=Now())
+_LOG = attempts_log.insert().values(at=Now())
+_OPEN = exists().where(emails.c.order_seq == orders.c.seq, emails.c.due_at.is_not(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one claim: the row's next state and due time, and the line for the attempts log."""
+
+    email: Row[Any]
+    state: EmailState
+    delay: timedelta | None  # until the next attempt; None: settled
+    reached: bool  # whether the attempt counts
+    outcome: str
+    phase: str | None
+    reply: Reply
+    duration: timedelta
+    relay: str
+
+
+class Deliverer:
+    """Sends due e-mails through one relay. One per worker process; its batches may run side by side."""
+
+    def __init__(self, store: Store, relay: Relay, connections: int, lease: timedelta) -> None:
+        self._store = store
+        self._relay = relay
+        self._senders = connections
+        self._lease = lease
+        self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
+        self._paused_until = 0.0  # on the monotonic clock
+        self.stopping = asyncio.Event()  # set: start no more sends, hand back what has not begun
+
+    async def batch(self) -> int:
+        """Claim and deliver one batch; returns how many e-mails it held (BATCH: there may be more)."""
+        if time.monotonic() < self._paused_until or self.stopping.is_set():
+            return 0
+        claimed, contents = await self._store.writing(_claim, self._lease)
+        work, rest = due.isolate(claimed)
+        if rest:
+            await self._store.writing(due.hand_back, due.EMAILS, rest)
+        if work:
+            await self._deliver(work, contents)
+        return len(claimed)
+
+    async def _deliver(self, work: Sequence[Row[Any]], contents: dict[int, Any]) -> None:
+        waiting, flying = deque(work), {row.seq: row for row in work}
+        done: list[Result] = []
+        hand_back_at = time.monotonic() + self._lease.total_seconds() / 2
+
+        async def send_all() -> None:
+            while waiting:
+                email = waiting.popleft()
+                try:
+                    result = await self._attempt(email, contents[email.order_seq])
+                except Exception:  # a bug in one message must not hold up the others; its claim lapses
+                    log.exception("e-mail %s could not be attempted", email.id)
+                else:
+                    done.append(result)
+                    if result.outcome == "deferred" and not result.reached:
+                        self._paused_until = time.monotonic() + RELAY_PAUSE.total_seconds()
+                flying.pop(email.seq)
+
+        senders = {asyncio.create_task(send_all()) for _ in range(min(len(work), self._senders))}
+        async with due.kept(self._store, due.EMAILS, flying, self._lease):
+            while senders:
+                _, senders = await asyncio.wait(senders, timeout=RECORD_EVERY.total_seconds())
+                paused = time.monotonic() < self._paused_until
+                if waiting and (paused or self.stopping.is_set() or time.monotonic() > hand_back_at):
+                    rest = [flying.pop(email.seq) for email in waiting]
+                    waiting.clear()
+                    delay = RELAY_PAUSE if paused else timedelta(0)
+                    await self._insist(due.hand_back, due.EMAILS, rest, delay)
+                if done:
+                    results, done[:] = tuple(done), ()
+                    await self._insist(record, results)
+
+    async def _attempt(self, email: Row[Any], order: Any) -> Result:
+        """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""
+        now = datetime.now(UTC)
+        if email.unresolved > due.LOST_IS_DEAD:
+            text = f"set aside: {email.unresolved - 1} workers ended while they held it"
+            return _unsent(email, EmailState.FAILED, "abandoned", text)
+        if email.unresolved > 1 and order.guarantee == DeliveryGuarantee.AT_MOST_ONCE:
+            text = (
+                "in doubt: a worker ended while it held the e-mail; not sent again, as the order asks for at most once"
+            )
+            return _unsent(email, EmailState.FAILED, "in_doubt", text)
+        if now >= email.expires_at:
+            return _unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
+        message = self._compile(email, order).fill(
+            to=email.address, message_id=message_id(email.id, order.sender), date=now
+        )
+        outcome = await self._relay.send(order.sender, email.address, message)
+        return _result(email, order, outcome, self._relay.name)
+
+    def _compile(self, email: Row[Any], order: Any) -> Compiled:
+        content = Content(
+            order.sender,
+            order.subject if email.subject is None else email.subject,
+            order.body if email.body is None else email.body,
+            ContentType(order.content_type),
+        )
+        compiled = self._compiled.pop(content, None) or compile_message(content)
+        self._compiled[content] = compiled
+        if len(self._compiled) > COMPILED:
+            self._compiled.popitem(last=False)
+        return compiled
+
+    async def _insist(self, act: Callable[..., None], *args: Any) -> None:
+        """Write what must not be forgotten; a database that is away is asked until it is back."""
+        while True:
+            try:
+                return await self._store.writing(act, *args)
+            except Unavailable:
+                log.warning("the database does not answer; outcomes of sent e-mails wait in memory")
+                await asyncio.sleep(1)
+
+
+def record(connection: Connection, results: Sequence[Result]) -> None:
+    """Write a group of outcomes and their log lines, and complete the orders that have no open e-mail left."""
+    connection.execute(
+        _RECORD,
+        [
+            {
+                "hold_seq": result.email.seq,
+                "hold_claim": result.email.claim,
+                "new_state": result.state,
+                "tries": result.email.attempts + result.reached,
+                "delay": None if result.delay is None else result.delay // MILLISECOND,
+            }
+            for result in results
+        ],
+    )
+    connection.execute(_LOG, [_log_line(result) for result in results])
+    touched = {result.email.order_seq for result in results if result.delay is None}
+    if touched:
+        # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
+        processed = select(orders.c.seq).where(orders.c.seq.in_(touched), orders.c.state == OrderState.PROCESSED)
+        locked = connection.scalars(processed.order_by(orders.c.seq).with_for_update()).all()
+        done = update(orders).where(orders.c.seq.in_(locked), ~_OPEN)
+        connection.execute(done.values(state=OrderState.COMPLETED, last_update=Now()))
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long to wait after so many attempts that reached the relay (1: after the first)."""
+    return BACKOFF[min(attempts, len(BACKOFF)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
+
+
+def _claim(connection: Connection, lease: timedelta) -> tuple[Sequence[Row[Any]], dict[int, Any]]:
+    """Due e-mails, and what the orders that they belong to say."""
+    claimed = due.claim(connection, due.EMAILS, BATCH, lease)
+    if not claimed:
+        return (), {}
+    chosen = select(
+        orders.c.seq, orders.c.sender, orders.c.subject, orders.c.body, orders.c.content_type, orders.c.guarantee
+    ).where(orders.c.seq.in_({email.order_seq for email in claimed}))
+    return claimed, {order.seq: order for order in connection.execute(chosen)}
+
+
+def _result(email: Row[Any], order: Any, outcome: Outcome, relay: str) -> Result:
+    """What an answer of the relay means for the e-mail: the one table from SMTP to what users see."""
+    later = min(backoff(email.attempts + 1), max(email.expires_at - datetime.now(UTC), MILLISECOND))
+    state, delay, reached = EmailState.NEW, later, True
+    match outcome:
+        case Accepted():
+            state, settled, word = EmailState.SUCCEEDED, True, "accepted"
+        case Rejected():
+            state, settled, word = outcome.state, True, "rejected"
+        case Deferred():
+            settled, word, reached = False, "deferred", outcome.reached
+            delay = later if reached else RELAY_PAUSE
+        case InDoubt():
+            settled, word = order.guarantee == DeliveryGuarantee.AT_MOST_ONCE, "in_doubt"
+            state = EmailState.FAILED if settled else EmailState.NEW
+    metrics.ATTEMPTS.labels(word).inc()
+    if settled:
+        metrics.DUE_LAG.observe(max(0.0, (datetime.now(UTC) - (email.expires_at - EXPIRY)).total_seconds()))
+    return Result(
+        email, state, None if settled else delay, reached, word, outcome.phase, outcome.reply, outcome.duration, relay
+    )
+
+
+def _unsent(email: Row[Any], state: EmailState, word: str, text: str) -> Result:
+    metrics.ATTEMPTS.labels(word).inc()
+    reply = Reply(None, text)
+    return Result(email, state, None, False, word, None, reply, timedelta(0), "")
+
+
+def _log_line(result: Result) -> dict[str, Any]:
+    return {
+        "email_seq": result.email.seq,
+        "claim": result.email.claim,
+        "duration_ms": result.duration // MILLISECOND,
+        "relay": result.relay,
+        "outcome": result.outcome,
+        "phase": result.phase,
+        "code": result.reply.code,
+        "reply": result.reply.text,
+    }

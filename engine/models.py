@@ -1,0 +1,80 @@
+"""The words of the domain: states as users see them, and the records that the engine passes around."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+EXPIRY = timedelta(hours=48)  # after its requested send time, an e-mail is given up (contract 6.4)
+
+
+class ContentType(StrEnum):
+    """What an order's body is (contract 3.1)."""
+
+    PLAIN = "Plain"
+    HTML = "Html"
+
+
+class DeliveryGuarantee(StrEnum):
+    """What happens to an e-mail whose attempt is in doubt: sent again, or reported and left (RFC 1047)."""
+
+    AT_LEAST_ONCE = "AtLeastOnce"
+    AT_MOST_ONCE = "AtMostOnce"
+
+
+class OrderState(StrEnum):
+    """An order's life (contract 6.1)."""
+
+    REGISTERED = "Registered"  # stored, waiting for its send time
+    PROCESSING = "Processing"  # claimed: condition, look-up and generation in progress
+    PROCESSED = "Processed"  # all e-mails generated, at least one not settled; v1 shows it as Completed
+    COMPLETED = "Completed"  # every e-mail is settled
+    SEND_CONDITION_NOT_MET = "SendConditionNotMet"  # the condition endpoint said no
+    CANCELLED = "Cancelled"  # by its creator, in time
+
+
+class EmailState(StrEnum):
+    """What became of one message to one address (contract 6.2)."""
+
+    NEW = "New"  # generated, or deferred by the relay; waits for its next attempt
+    SENDING = "Sending"  # claimed by a worker
+    SUCCEEDED = "Succeeded"  # the relay took it over
+    DELIVERED = "Delivered"  # a report says that it reached the mailbox
+    FAILED = "Failed"  # refused for a reason that has no state of its own
+    FAILED_RECIPIENT_RESERVED = "Failed_RecipientReserved"
+    FAILED_RECIPIENT_NOT_IDENTIFIED = "Failed_RecipientNotIdentified"
+    FAILED_INVALID_EMAIL_FORMAT = "Failed_InvalidEmailFormat"
+    FAILED_SUPRESSED_RECIPIENT = "Failed_SupressedRecipient"  # the contract's spelling
+    FAILED_BOUNCED = "Failed_Bounced"
+    FAILED_FILTERED_SPAM = "Failed_FilteredSpam"
+    FAILED_TTL = "Failed_TTL"  # not delivered within 48 hours; v1 shows it as Failed
+    FAILED_PAYLOAD_TOO_LARGE = "Failed_PayloadTooLarge"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a message says, the same for all recipients of an order until keywords are filled in."""
+
+    sender: str  # the From address
+    subject: str  # one line, no control characters
+    body: str
+    content_type: ContentType
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request: `creator` owns what it creates; None when the credential names no organisation."""
+
+    creator: str | None
+    scopes: frozenset[str]
+    platform: bool  # True: authenticated by a PlatformAccessToken
+
+
+def new_id() -> UUID:
+    """A fresh UUID version 7 (RFC 9562, 5.7): rows that are made together stand together in their index."""
+    stamp = time.time_ns() // 1_000_000
+    return UUID(int=stamp << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62))

@@ -1,0 +1,216 @@
+"""Taking orders in: look-up of contacts, idempotency, and the group commit after which an order is safe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from engine.commits import GroupCommit
+from engine.errors import KeyInUse, KeyReused
+from engine.models import OrderState, new_id
+from engine.store import Now, Store, insert_new
+from engine.tables import Instant, idempotency_keys, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from engine.contacts import Directory
+    from engine.orders.request import EmailOrderRequest
+
+_INSERT_ORDER = orders.insert().values(
+    created=Now(),
+    last_update=Now(),
+    requested_send_time=func.coalesce(bindparam("send_time", type_=Instant), Now()),
+    due_at=func.coalesce(bindparam("send_time", type_=Instant), Now()),
+)
+_KEY_IS = (
+    idempotency_keys.c.creator == bindparam("creator"),
+    idempotency_keys.c.key == bindparam("key"),
+)
+_FIND_KEY = select(idempotency_keys).where(*_KEY_IS)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What the directory knew when the order was taken in (contract 3.3)."""
+
+    status: str  # Success, PartialSuccess or Failed
+    is_reserved: tuple[str, ...]
+    missing_contact: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to an order: its id, and the look-up where one was needed. `replayed`: given before."""
+
+    order_id: UUID
+    lookup: Lookup | None
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An Idempotency-Key with the fingerprint of the payload it came with."""
+
+    value: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Placement:
+    row: dict[str, Any]
+    receipt: Receipt
+    key: Key | None
+
+
+def fingerprint(payload: Any) -> str:
+    """SHA-256 over the meaning of a JSON payload: order of members and white space do not count."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Intake:
+    """Where orders come in. One per web process; `wake` is called after a commit that made work due."""
+
+    def __init__(self, store: Store, directory: Directory, sender: str, wake: Callable[[], None]) -> None:
+        self._store = store
+        self._directory = directory
+        self._sender = sender
+        self._wake = wake
+        self._running: set[tuple[str, str]] = set()
+        self._commits = GroupCommit(store, _write, self._committed)
+
+    async def close(self) -> None:
+        """Commit what is under way."""
+        await self._commits.close()
+
+    async def replay(self, creator: str, key: Key) -> Receipt | None:
+        """The receipt given earlier for this key; KeyReused when it was for another payload."""
+        found = await self._store.reading(_find_key, creator, key)
+        if isinstance(found, KeyReused):
+            raise found
+        return found
+
+    async def place(self, creator: str, order: EmailOrderRequest, key: Key | None) -> Receipt:
+        """Store an order; when this returns, the order survives a crash.
+
+        Raises Unavailable (nothing stored), KeyReused, or KeyInUse while a request with the same key runs.
+        """
+        numbers = {
+            number
+            for recipient in order.recipients or ()
+            if not recipient.email_address
+            for number in (recipient.national_identity_number or recipient.organization_number,)
+            if number
+        }
+        lookup = None
+        if numbers:
+            lookup = await self._store.reading(self._look_up, numbers, respect=order.ignore_reservation is not True)
+        order_id = new_id()
+        placement = _Placement(_row(order_id, creator, self._sender, order), Receipt(order_id, lookup), key)
+        if key is None:
+            return await self._commits.submit(placement)
+        claim = (creator, key.value)
+        if claim in self._running:
+            raise KeyInUse("A request with this Idempotency-Key is still running; ask again when it is answered.")
+        self._running.add(claim)
+        try:
+            return await self._commits.submit(placement)
+        finally:
+            self._running.discard(claim)
+
+    def _look_up(self, connection: Connection, numbers: set[str], *, respect: bool) -> Lookup:
+        known = self._directory.look_up(connection, numbers)
+        reserved = tuple(sorted(n for n in numbers if n in known and known[n].is_reserved)) if respect else ()
+        missing = tuple(sorted(n for n in numbers if n not in known or not known[n].emails))
+        unreached = len({*reserved, *missing})
+        status = "Success" if not unreached else "Failed" if unreached == len(numbers) else "PartialSuccess"
+        return Lookup(status, reserved, missing)
+
+    def _committed(self, results: Sequence[Receipt | Exception]) -> None:
+        if any(isinstance(result, Receipt) and not result.replayed for result in results):
+            self._wake()
+
+
+def _row(order_id: UUID, creator: str, sender: str, order: EmailOrderRequest) -> dict[str, Any]:
+    reference = order.senders_reference
+    return {
+        "id": order_id,
+        "creator": creator,
+        "senders_reference": reference if reference and reference.strip() else None,
+        "send_time": order.requested_send_time,
+        "state": OrderState.REGISTERED,
+        "claim": 0,
+        "unresolved": 0,
+        "attempts": 0,
+        "sender": sender,
+        "subject": order.subject,
+        "body": order.body,
+        "content_type": order.content_type,
+        "guarantee": order.delivery_guarantee,
+        "recipients": _recipients_json(order),
+        "condition_endpoint": order.condition_endpoint,
+        "ignore_reservation": order.ignore_reservation,
+        "resource_id": order.resource_id,
+        "resource_action": order.resource_action,
+    }
+
+
+def _recipients_json(order: EmailOrderRequest) -> str:
+    entries = []
+    for recipient in order.recipients or ():
+        entry = {
+            "emailAddress": (recipient.email_address or "").strip(" "),
+            "mobileNumber": recipient.mobile_number,
+            "organizationNumber": recipient.organization_number,
+            "nationalIdentityNumber": recipient.national_identity_number,
+        }
+        entries.append({name: value for name, value in entry.items() if value})
+    return json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
+
+
+def _write(connection: Connection, placements: Sequence[_Placement]) -> list[Receipt | Exception]:
+    """Insert a group of orders; a key that is there already answers with what it answered before."""
+    plain = [placement.row for placement in placements if placement.key is None]
+    if plain:
+        connection.execute(_INSERT_ORDER, plain)
+    return [p.receipt if p.key is None else _write_keyed(connection, p, p.key) for p in placements]
+
+
+def _write_keyed(connection: Connection, placement: _Placement, key: Key) -> Receipt | Exception:
+    creator, receipt = placement.row["creator"], placement.receipt
+    entry = {
+        "creator": creator,
+        "key": key.value,
+        "fingerprint": key.fingerprint,
+        "order_id": receipt.order_id,
+        "answer": _lookup_json(receipt.lookup),
+    }
+    if connection.execute(insert_new(connection, idempotency_keys).values(created=Now(), **entry)).rowcount:
+        connection.execute(_INSERT_ORDER, placement.row)
+        return receipt
+    return _find_key(connection, creator, key) or KeyInUse("The first request with this Idempotency-Key was undone.")
+
+
+def _find_key(connection: Connection, creator: str, key: Key) -> Receipt | KeyReused | None:
+    row = connection.execute(_FIND_KEY, {"creator": creator, "key": key.value}).one_or_none()
+    if row is None:
+        return None
+    if row.fingerprint != key.fingerprint:
+        return KeyReused("This Idempotency-Key was used with another payload; use a fresh key for a new order.")
+    known = json.loads(row.answer)
+    lookup = Lookup(known["status"], tuple(known["isReserved"]), tuple(known["missingContact"])) if known else None
+    return Receipt(row.order_id, lookup, replayed=True)
+
+
+def _lookup_json(lookup: Lookup | None) -> str:
+    if lookup is None:
+        return "null"
+    return json.dumps(
+        {"status": lookup.status, "isReserved": lookup.is_reserved, "missingContact": lookup.missing_contact}
+    )

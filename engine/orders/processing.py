@@ -1,0 +1,183 @@
+"""From a due order to its e-mails: the send condition is asked, contacts are looked up, keywords filled in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from datetime import timedelta
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from engine import due
+from engine.conditions import Verdict, ask
+from engine.models import EXPIRY, ContentType, EmailState, OrderState, new_id
+from engine.store import Now
+from engine.tables import MILLISECOND, emails, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from engine.contacts import Contact, Directory
+    from engine.outbound import Outbound
+    from engine.store import Store
+
+log = logging.getLogger(__name__)
+
+BATCH = 100  # orders per claim
+EMAILS_PER_TRANSACTION = 10_000  # bounds how long other writers wait
+CONDITION_RETRY = timedelta(seconds=60)  # an inconclusive answer is asked for once more (contract 6.7)
+NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
+
+_SETTLE = due.outcome(
+    due.ORDERS,
+    state=bindparam("new_state"),
+    attempts=bindparam("asked"),
+    last_update=Now(),
+)
+_INSERT_EMAIL = emails.insert().values(last_update=Now())
+_RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
+_NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
+
+
+class Processor:
+    """Turns due orders into e-mails. One per worker process."""
+
+    def __init__(self, store: Store, directory: Directory, outbound: Outbound, lease: timedelta) -> None:
+        self._store = store
+        self._directory = directory
+        self._outbound = outbound
+        self._lease = lease
+
+    async def batch(self) -> int:
+        """Claim and process one batch; returns how many orders it held (BATCH: there may be more)."""
+        claimed = await self._store.writing(due.claim, due.ORDERS, BATCH, self._lease)
+        work, rest = due.isolate(claimed)
+        if rest:
+            await self._store.writing(due.hand_back, due.ORDERS, rest)
+        dead = [order for order in work if order.unresolved > due.LOST_IS_DEAD]
+        ready = [order for order in work if order not in dead and order.condition_endpoint is None]
+        asking = [order for order in work if order not in dead and order.condition_endpoint is not None]
+        held = {order.seq: order for order in work}
+        async with due.kept(self._store, due.ORDERS, held, self._lease):
+            if dead:
+                log.error("order set aside: it was claimed %d times without an outcome", dead[0].unresolved)
+                await self._settle(dead[0], OrderState.PROCESSING, None)
+            for chunk in _chunks(ready):
+                await self._store.writing(self._generate, chunk)
+                for order in chunk:
+                    held.pop(order.seq)
+            await asyncio.gather(*(self._decide(order) for order in asking))
+        return len(claimed)
+
+    async def _settle(self, order: Row[Any], state: OrderState, delay: timedelta | None) -> None:
+        await self._store.writing(_settle, [(order, state, delay)])
+
+    async def _decide(self, order: Row[Any]) -> None:
+        """The contract's decision table (6.7): a second inconclusive answer sends anyway."""
+        answer = await ask(self._outbound, order.condition_endpoint)
+        if answer.verdict is Verdict.NOT_MET:
+            await self._settle(order, OrderState.SEND_CONDITION_NOT_MET, None)
+        elif answer.verdict is Verdict.INCONCLUSIVE and order.attempts == 0:
+            await self._settle(order, OrderState.PROCESSING, CONDITION_RETRY)
+        else:
+            await self._store.writing(self._generate, [order])
+
+    def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> None:
+        """Insert the e-mails of orders that are still ours, and settle the orders, in one transaction."""
+        newest = select(orders.c.seq, orders.c.claim).where(orders.c.seq.in_([order.seq for order in claimed]))
+        ours = {(row.seq, row.claim) for row in connection.execute(newest.with_for_update())}
+        work = [(order, json.loads(order.recipients)) for order in claimed if (order.seq, order.claim) in ours]
+        known = self._directory.look_up(connection, {n for _, entries in work for n in map(_number, entries) if n})
+        rows: list[dict[str, Any]] = []
+        settled = []
+        for order, recipients in work:
+            made = [row for entry in recipients for row in _emails(order, entry, known)]
+            pending = any(row["due_at"] is not None for row in made)
+            settled.append((order, OrderState.PROCESSED if pending else OrderState.COMPLETED, None))
+            rows += made
+        if rows:
+            connection.execute(_INSERT_EMAIL, rows)
+        _settle(connection, settled)
+
+
+def _settle(connection: Connection, outcomes: Sequence[tuple[Row[Any], OrderState, timedelta | None]]) -> None:
+    if outcomes:
+        connection.execute(
+            _SETTLE,
+            [
+                {
+                    "hold_seq": order.seq,
+                    "hold_claim": order.claim,
+                    "new_state": state,
+                    "asked": order.attempts + (order.condition_endpoint is not None),
+                    "delay": None if delay is None else delay // MILLISECOND,
+                }
+                for order, state, delay in outcomes
+            ],
+        )
+
+
+def _emails(order: Row[Any], recipient: dict[str, str], known: Mapping[str, Contact]) -> Iterator[dict[str, Any]]:
+    """The rows that come of one recipient: one per address, or one that says why there is none."""
+    address, number = recipient.get("emailAddress"), _number(recipient)
+    contact = None if address else known.get(number or "")
+    reserved = contact is not None and contact.is_reserved and order.ignore_reservation is not True
+    if address:
+        found: tuple[tuple[str, EmailState], ...] = ((address, EmailState.NEW),)
+    elif reserved:
+        found = (("", _RESERVED),)
+    elif contact and contact.emails:
+        found = tuple((email, EmailState.NEW) for email in contact.emails)
+    else:
+        found = (("", _NOT_IDENTIFIED),)
+    subject, body = _filled(order, recipient, contact)
+    for email, state in found:
+        yield {
+            "id": new_id(),
+            "order_seq": order.seq,
+            "expires_at": order.requested_send_time + EXPIRY,
+            "state": state,
+            "due_at": order.requested_send_time if state is EmailState.NEW else None,
+            "claim": 0,
+            "unresolved": 0,
+            "attempts": 0,
+            "address": email,
+            "organization_number": recipient.get("organizationNumber"),
+            "national_identity_number": recipient.get("nationalIdentityNumber"),
+            "subject": subject,
+            "body": body,
+        }
+
+
+def _filled(order: Row[Any], recipient: dict[str, str], contact: Contact | None) -> tuple[str | None, str | None]:
+    """Subject and body where a keyword stands in them and the directory knows its value (contract 5.8), else None."""
+    if contact is None or not any(word in text for word in (NAME, NUMBER) for text in (order.subject, order.body)):
+        return None, None
+    number = recipient.get("organizationNumber", "")  # a person's number never leaks
+    name = escape(contact.name) if order.content_type == ContentType.HTML else contact.name
+    subject = order.subject.replace(NAME, contact.name).replace(NUMBER, number)
+    return subject, order.body.replace(NAME, name).replace(NUMBER, number)
+
+
+def _number(recipient: Mapping[str, str]) -> str | None:
+    if recipient.get("emailAddress"):
+        return None
+    return recipient.get("nationalIdentityNumber") or recipient.get("organizationNumber")
+
+
+def _chunks(claimed: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    """Split a batch so that no transaction makes many more than EMAILS_PER_TRANSACTION rows."""
+    chunk: list[Row[Any]] = []
+    size = 0
+    for order in claimed:
+        count = order.recipients.count("},{") + 1
+        if chunk and size + count > EMAILS_PER_TRANSACTION:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(order)
+        size += count
+    if chunk:
+        yield chunk

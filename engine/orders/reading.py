@@ -1,0 +1,82 @@
+"""What a creator can see and undo: orders, their state, their e-mails. A foreign order is an unknown one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from engine.errors import Conflict, NotFound
+from engine.models import EmailState, OrderState
+from engine.store import Now, after
+from engine.tables import emails, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order can not be cancelled (contract 2.3)
+HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)  # what "succeeded" counts
+
+
+def find(connection: Connection, creator: str, order_id: UUID) -> Row[Any]:
+    """One order; NotFound when this creator has none of that id."""
+    row = connection.execute(select(orders).where(orders.c.id == order_id, orders.c.creator == creator)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no order {order_id}.")
+    return row
+
+
+def find_by_reference(connection: Connection, creator: str, reference: str) -> Sequence[Row[Any]]:
+    """All orders that the creator gave this reference, oldest first."""
+    chosen = (orders.c.creator == creator, orders.c.senders_reference == reference)
+    return connection.execute(select(orders).where(*chosen).order_by(orders.c.seq)).all()
+
+
+def counts(connection: Connection, order: Row[Any]) -> tuple[int, int]:
+    """How many e-mails came of an order, and how many of them a relay took over."""
+    handed_over = func.count().filter(emails.c.state.in_(HANDED_OVER))
+    row = connection.execute(select(func.count(), handed_over).where(emails.c.order_seq == order.seq)).one()
+    return row[0], row[1]
+
+
+def status(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], int, int]:
+    """An order with the two counts; NotFound."""
+    order = find(connection, creator, order_id)
+    return (order, *counts(connection, order))
+
+
+def notifications(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], Sequence[Any]]:
+    """An order and its e-mails, in the order of its recipients; NotFound."""
+    order = find(connection, creator, order_id)
+    chosen = select(
+        emails.c.id,
+        emails.c.state,
+        emails.c.last_update,
+        emails.c.address,
+        emails.c.organization_number,
+        emails.c.national_identity_number,
+    ).where(emails.c.order_seq == order.seq)
+    return order, connection.execute(chosen.order_by(emails.c.seq)).all()
+
+
+def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], int, int]:
+    """Cancel an order that is still registered and more than five minutes away; cancelling twice is no error.
+
+    Raises NotFound, or Conflict when it is too late.
+    """
+    connection.execute(
+        update(orders)
+        .where(
+            orders.c.id == order_id,
+            orders.c.creator == creator,
+            orders.c.state == OrderState.REGISTERED,
+            orders.c.requested_send_time > after(CANCEL_WINDOW),
+        )
+        .values(state=OrderState.CANCELLED, due_at=None, last_update=Now())
+    )
+    found = status(connection, creator, order_id)
+    if found[0].state != OrderState.CANCELLED:
+        raise Conflict("The order is being processed, or its send time is less than five minutes away.")
+    return found

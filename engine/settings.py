@@ -1,0 +1,145 @@
+"""The installation's settings: read from VARSEL_* variables once, checked as a whole, passed around from then on."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from engine.errors import Misconfigured
+
+PREFIX = "VARSEL_"
+
+
+def _words(value: Any) -> Any:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # separated by spaces or commas
+
+
+def _base_url(value: str) -> str:
+    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
+        msg = "must be an address such as https://notify.example.org"
+        raise ValueError(msg)
+    return value.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """One attribute per variable; `.env.example` shows them all. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    # Where things are
+    data: Path = Field(Path(".varsel"), description="folder of the embedded parts")
+    database_url: SecretStr | None = Field(None, description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
+    redis_url: SecretStr | None = Field(None, description="redis://HOST:PORT/0, rediss:// or unix:///SOCKET")
+    smtp_url: SecretStr | None = Field(
+        None, description="smtp://, smtp+starttls:// or smtps://, with USER:PASSWORD@ where the relay wants them"
+    )
+    smtp_ca_file: Path | None = Field(None, description="certificates that sign the relay's, beside the system's own")
+    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        "http://127.0.0.1:5090", description="what links in answers start with"
+    )
+    inbox: Path | None = Field(None, description="folder of the development inbox; set by `varsel up`")
+    metrics_dir: Path | None = Field(None, description="folder where the processes of one machine share their metrics")
+
+    # Who may call
+    jwks: Words = Field((), description="files or https URLs of key sets")
+    issuers: Words = Field((), description="issuers of bearer tokens; empty: any")
+    platform_keys: Path | None = Field(None, description="folder with one ISSUER.pem per platform issuer")
+
+    # What is let in and out
+    allow_private_endpoints: bool = Field(
+        default=False, description="let condition and webhook addresses be plain http and loopback"
+    )
+    from_address: str = Field("noreply@varsel.example", description="the sender of every order's messages")
+    max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest request body")
+    max_recipients: int = Field(10_000, ge=1, description="most recipients of one order")
+
+    # How work is done
+    lease: float = Field(30, ge=1, description="how long a claim holds: the bound on recovery after a crash")
+    smtp_connections: int = Field(12, ge=1, le=500, description="connections to the relay, per worker process")
+    smtp_connect_timeout: float = Field(20, gt=0, description="for the connection, its greeting and each command")
+    smtp_data_timeout: float = Field(600, gt=0, description="for the reply to the final dot (RFC 5321, 4.5.3.2.6)")
+    worker_processes: int = Field(2, ge=1, le=64, description="worker processes of `varsel up`")
+    retention_days: int = Field(90, ge=1, description="finished orders are removed after so many days")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level that is logged")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        if self.smtp_url:
+            check_smtp_url(self.smtp_url.get_secret_value())
+        if self.database_url and not self.database_url.get_secret_value().startswith(("sqlite:///", "postgresql")):
+            msg = "database_url: must start with sqlite:/// or postgresql://"
+            raise ValueError(msg)
+        for source in self.jwks:
+            if "://" in source and not source.startswith("https://"):
+                msg = f"jwks: {source} must be a file or an https URL, for whoever alters it on the way signs tokens"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def lease_time(self) -> timedelta:
+        """How long a claim holds."""
+        return timedelta(seconds=self.lease)
+
+    def need(self, name: str) -> str:
+        """The value of a setting that a process cannot run without; Misconfigured when it is not set."""
+        value = getattr(self, name)
+        if value is None:
+            msg = (
+                f"{PREFIX}{name.upper()} is not set: give the address ({type(self).model_fields[name].description}), "
+                "or use `varsel up`, which brings its own"
+            )
+            raise Misconfigured(msg)
+        return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+
+
+def check_smtp_url(url: str) -> None:
+    """Refuse (ValueError) a relay address that cannot work, or that would show a password to the network."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname:
+        msg = "smtp_url: must be smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT"
+        raise ValueError(msg)
+    if parts.scheme == "smtp" and parts.username and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        msg = "smtp_url: a password over plain smtp:// can be read by everybody on the way; use smtp+starttls://"
+        raise ValueError(msg)
+
+
+def load() -> Settings:
+    """Read the environment; Misconfigured names each variable that is unknown, malformed or contradicts another."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        msg = f"unknown setting {', '.join(unknown)}; `varsel config` lists the known ones"
+        raise Misconfigured(msg)
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+            if item["loc"]
+            else item["msg"].removeprefix("Value error, ")
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise Misconfigured("; ".join(lines)) from None
+
+
+def shown(config: Settings, name: str) -> str:
+    """A setting as `varsel config` prints it: passwords masked, lists separated by spaces."""
+    value = getattr(config, name)
+    if isinstance(value, SecretStr):
+        parts = urlsplit(value.get_secret_value())
+        if parts.password:
+            user, _, host = parts.netloc.rpartition("@")
+            parts = parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}")
+        return parts.geturl()
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

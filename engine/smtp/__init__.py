@@ -1,0 +1,11 @@
+"""Mail to the relay: `Relay.send()` hands one message over and returns what became of it, as a value.
+
+relay.py     the pool of connections, and what happens to each after use
+session.py   one connection and its transactions; the only file that knows aiosmtplib
+replies.py   what the relay's replies mean
+"""
+
+from engine.smtp.relay import Relay
+from engine.smtp.replies import Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Reply
+
+__all__ = ["Accepted", "Deferred", "InDoubt", "Outcome", "Phase", "Rejected", "Relay", "Reply"]

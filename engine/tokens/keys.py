@@ -1,0 +1,173 @@
+"""Public keys as operators write them down: key sets (RFC 7517), PEM blocks and X.509 certificates.
+
+A key's type alone fixes the algorithms that it verifies, never a token (RFC 8725, 3.1).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from jwt import PyJWTError
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from engine.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RSA_MIN_BITS = 2048  # NIST SP 800-131A: shorter ones can be broken
+RSA_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
+EC_ALGORITHMS = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1": ("ES512",)}  # RFC 7518, 3.4
+ED25519_ALGORITHMS = ("EdDSA",)  # RFC 8037, 3.1
+ALGORITHMS = frozenset({*RSA_ALGORITHMS, *ED25519_ALGORITHMS, "ES256", "ES384", "ES512"})
+
+MAX_FILE = 256 * 1024  # bytes of a key file or key set; real ones have a few thousand
+MAX_KEYS = 100  # of one file or key set
+
+CURVES: dict[str, tuple[str | None, ...]] = {
+    "RSA": (None,),
+    "EC": ("P-256", "P-384", "P-521"),
+    "OKP": ("Ed25519",),
+}
+JWK_READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
+PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+
+ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key, what it may verify and, when it stood in a certificate, from when until when."""
+
+    public: RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+    algorithms: tuple[str, ...]
+    kid: str | None = None
+    valid: tuple[datetime, datetime] = ALWAYS
+
+
+class KeyFile:
+    """The keys of one file, read again when the file is another one than before."""
+
+    def __init__(self, path: Path, read: Callable[[bytes, str], tuple[Key, ...]]) -> None:
+        self.keys: tuple[Key, ...] = ()
+        self._path = path
+        self._read = read
+        self._stamp: tuple[int, ...] | None = None
+
+    def changed(self) -> bool:
+        """Read the file if it changed; Misconfigured, once per change, when it cannot be used: the keys then stay."""
+        try:
+            status = self._path.stat()
+            stamp: tuple[int, ...] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:
+            stamp = ()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(MAX_FILE + 1)
+        except OSError as error:
+            msg = f"{self._path}: {error.strerror}"
+            raise Misconfigured(msg) from None
+        self.keys = self._read(content, str(self._path))
+        return True
+
+
+def read_jwks(content: bytes, place: str) -> tuple[Key, ...]:
+    """Keys of a key set; those of kinds that sign no tokens here are passed over (RFC 7517, 5).
+
+    Misconfigured when it is no key set, has no usable key, or has one that must not be there: a secret, a private
+    key, a weak or malformed one.
+    """
+    try:
+        document = json.loads(_bounded(content, place))
+    except (ValueError, RecursionError):
+        document = None
+    items = document.get("keys") if isinstance(document, dict) else None
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        msg = f'{place}: is not a JSON Web Key set, {{"keys": [...]}}'
+        raise Misconfigured(msg)
+    return _some([key for item in items if (key := _jwk(item, place))], place)
+
+
+def read_pem(content: bytes, place: str) -> tuple[Key, ...]:
+    """Keys of a PEM file: each block is a key in its own right, so that two can overlap; Misconfigured as above.
+
+    A certificate is a wrapping for its key: no chain is followed, so a file must not hold its signer's as well.
+    """
+    blocks = PEM_BLOCK.finditer(_bounded(content, place))
+    return _some([_pem(block[1].decode(), block[0], place) for block in blocks], place)
+
+
+def _bounded(content: bytes, place: str) -> bytes:
+    if len(content) > MAX_FILE:
+        msg = f"{place}: has more than {MAX_FILE} bytes"
+        raise Misconfigured(msg)
+    return content
+
+
+def _some(keys: list[Key], place: str) -> tuple[Key, ...]:
+    if not 0 < len(keys) <= MAX_KEYS:
+        msg = f"{place}: has {len(keys)} usable keys; one to {MAX_KEYS} are needed"
+        raise Misconfigured(msg)
+    return tuple(keys)
+
+
+def _jwk(item: dict[str, Any], place: str) -> Key | None:
+    kind, kid, alg = str(item.get("kty")), item.get("kid"), item.get("alg")
+    if kind == "oct" or "d" in item:
+        msg = f"{place}: has a secret or private key; a key set is public, remove it and make a new key"
+        raise Misconfigured(msg)
+    if item.get("use", "sig") != "sig" or kind not in CURVES or item.get("crv") not in CURVES[kind]:
+        return None
+    if not isinstance(kid, str | None):
+        msg = f"{place}: a key's kid is not a string"
+        raise Misconfigured(msg)
+    try:
+        public = JWK_READERS[kind](item)
+    except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):
+        msg = f"{place}: key {kid!r} is malformed"
+        raise Misconfigured(msg) from None
+    key = _key(public, place, kid=kid)
+    if alg is None:
+        return key
+    return Key(key.public, (alg,), kid) if alg in key.algorithms else None
+
+
+def _pem(label: str, block: bytes, place: str) -> Key:
+    if "PRIVATE" in label:
+        msg = f"{place}: has a private key; only its public half belongs here"
+        raise Misconfigured(msg)
+    try:
+        if label != "CERTIFICATE":
+            return _key(load_pem_public_key(block), place)
+        certificate = x509.load_pem_x509_certificate(block)
+        valid = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+        return _key(certificate.public_key(), place, valid=valid)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        msg = f"{place}: its {label} is malformed"
+        raise Misconfigured(msg) from None
+
+
+def _key(public: object, place: str, kid: str | None = None, valid: tuple[datetime, datetime] = ALWAYS) -> Key:
+    match public:
+        case RSAPublicKey() if public.key_size >= RSA_MIN_BITS:
+            return Key(public, RSA_ALGORITHMS, kid, valid)
+        case EllipticCurvePublicKey() if public.curve.name in EC_ALGORITHMS:
+            return Key(public, EC_ALGORITHMS[public.curve.name], kid, valid)
+        case Ed25519PublicKey():
+            return Key(public, ED25519_ALGORITHMS, kid, valid)
+    msg = f"{place}: a key must be RSA of {RSA_MIN_BITS} bits or more, EC on P-256, P-384 or P-521, or Ed25519"
+    raise Misconfigured(msg)

@@ -1,0 +1,177 @@
+"""Token → Caller, or Unauthenticated with the reason. PyJWT does the cryptography; its errors end here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import jwt
+
+from engine.errors import Unauthenticated
+from engine.models import Caller
+from engine.tokens.issuers import PlatformKeys
+from engine.tokens.key_sets import BearerKeys
+from engine.tokens.keys import ALGORITHMS, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from engine.settings import Settings
+
+MAX_TOKEN = 16 * 1024  # characters
+MAX_CREATOR = 100  # characters of a creator's name
+MAX_REMEMBERED = 4096  # verified tokens: some MB, and a repeat costs 1 µs in place of 100
+EARLY = timedelta(seconds=5)  # an issuer's clock may be so much ahead in `iat` and `nbf`; `exp` has no leeway
+
+ORG_CLAIM = "urn:altinn:org"
+SCOPE_CLAIMS = ("urn:altinn:scope", "scope")
+
+# Neither audience nor, without an allow-list, issuer are checked (contract 1.1).
+OPTIONS: jwt.types.Options = {"require": ["exp"], "verify_aud": False, "enforce_minimum_key_length": True}
+
+# What PyJWT says, in words that repeat nothing of the token; the first match counts.
+REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
+    (jwt.ExpiredSignatureError, "has expired"),
+    (jwt.ImmatureSignatureError, "is not valid yet"),
+    (jwt.InvalidIssuerError, "is of an issuer that is not allowed"),
+    (jwt.MissingRequiredClaimError, "lacks a needed claim"),
+    (jwt.PyJWTError, "is malformed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A verified token: whose, until when (seconds since 1970, as in `exp`), and with which keys in force."""
+
+    caller: Caller
+    until: float
+    keys: object
+
+
+class Memory:
+    """Tokens that verified, the oldest forgotten first; an entry ends with its token, and with any change of keys."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Remembered] = {}
+
+    def get(self, token: str, keys: object) -> Caller | None:
+        """Whose token it is; None: verify it (again)."""
+        entry = self._entries.get(token)
+        return entry.caller if entry and entry.keys is keys and time.time() < entry.until else None
+
+    def put(self, token: str, entry: Remembered) -> None:
+        """Remember a token that verified."""
+        self._entries.pop(token, None)
+        if len(self._entries) >= MAX_REMEMBERED:
+            del self._entries[next(iter(self._entries))]
+        self._entries[token] = entry
+
+
+class Verifier:
+    """Verifies both kinds of tokens, in one thread (the event loop's): it never waits for anything.
+
+    Misconfigured when a key file cannot be used at the start.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._issuers = frozenset(settings.issuers) or None
+        self._bearer_keys = BearerKeys(settings.jwks)
+        self._platform_keys = PlatformKeys(settings.platform_keys)
+        self._bearers = Memory()
+        self._platforms = Memory()
+
+    def bearer(self, token: str) -> Caller:
+        """Whose bearer token it is, with its scopes; Unauthenticated, or Unavailable while its key is being fetched."""
+        keys = self._bearer_keys.current()
+        caller = self._bearers.get(token, keys)
+        if caller:
+            return caller
+        header = _header(token)
+        candidates = self._bearer_keys.matching(header.get("kid"), header["alg"])
+        claims, until = _verify(token, candidates, self._issuers)
+        caller = Caller(creator=_creator(claims.get(ORG_CLAIM)), scopes=_scopes(claims), platform=False)
+        self._bearers.put(token, Remembered(caller, until, keys))
+        return caller
+
+    def platform(self, token: str) -> Caller:
+        """Whose PlatformAccessToken it is: the issuer, whose key must have signed it; Unauthenticated."""
+        keys = self._platform_keys.current()
+        caller = self._platforms.get(token, keys)
+        if caller:
+            return caller
+        header = _header(token)
+        issuer = _part(token, 1).get("iss")
+        if not isinstance(issuer, str):
+            msg = "the token names no issuer"
+            raise Unauthenticated(msg)
+        candidates = tuple(key for key in self._platform_keys.of(issuer) if header["alg"] in key.algorithms)
+        _, until = _verify(token, candidates, (issuer,))
+        caller = Caller(creator=issuer, scopes=frozenset(), platform=True)
+        self._platforms.put(token, Remembered(caller, until, keys))
+        return caller
+
+
+def _verify(token: str, candidates: tuple[Key, ...], issuers: Container[str] | None) -> tuple[dict[str, Any], float]:
+    """Claims, and until when (seconds since 1970) the token may be remembered."""
+    now = datetime.now(UTC)
+    reason = "was signed by no known key"
+    for key in candidates:
+        if not key.valid[0] <= now < key.valid[1]:
+            reason = "was signed by a key whose certificate is not valid now"
+            continue
+        try:
+            claims = jwt.decode(
+                token, key.public, algorithms=key.algorithms, options=OPTIONS, issuer=issuers, leeway=EARLY
+            )
+        except jwt.InvalidSignatureError:
+            continue
+        except jwt.PyJWTError as error:
+            reason = next(words for kind, words in REASONS if isinstance(error, kind))
+            break
+        until = claims["exp"]
+        if not isinstance(until, int | float):
+            reason = "is malformed"
+        elif until <= now.timestamp():  # PyJWT was lenient by EARLY
+            reason = "has expired"
+        else:
+            return claims, min(until, key.valid[1].timestamp())
+        break
+    msg = f"the token {reason}"
+    raise Unauthenticated(msg)
+
+
+def _header(token: str) -> dict[str, Any]:
+    """The header of a token that is worth a look: what it says only chooses among known keys."""
+    if len(token) <= MAX_TOKEN and token.isascii():
+        header = _part(token, 0)
+        kid, algorithm = header.get("kid"), header.get("alg")
+        if isinstance(kid, str | None) and isinstance(algorithm, str) and algorithm in ALGORITHMS:
+            return header
+    msg = "the token is malformed, too long or of an unknown algorithm"
+    raise Unauthenticated(msg)
+
+
+def _part(token: str, index: int) -> dict[str, Any]:
+    """A part of a token as it stands there, not verified; empty when it is not what it should be."""
+    try:
+        part = json.loads(base64.urlsafe_b64decode(token.split(".")[index] + "=="))
+    except (ValueError, IndexError, RecursionError):
+        return {}
+    return part if isinstance(part, dict) else {}
+
+
+def _creator(value: object) -> str | None:
+    """A usable organisation name: not blank, and of printable characters, since it goes to pages and logs."""
+    good = isinstance(value, str) and bool(value.strip()) and len(value) <= MAX_CREATOR and value.isprintable()
+    return str(value) if good else None
+
+
+def _scopes(claims: dict[str, Any]) -> frozenset[str]:
+    """All scopes of all claims that may hold some: separated by spaces (RFC 8693, 4.2), or a list."""
+    values = [claims.get(name) for name in SCOPE_CLAIMS]
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return frozenset(scope for text in texts if isinstance(text, str) for scope in text.split())

@@ -1,0 +1,35 @@
+"""`python -m scheduler`: the clock. Two or more may run at once, since a tick only rings a bell."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+
+from apscheduler.schedulers.blocking import BlockingScheduler
+
+from engine import logs, settings
+from engine.broker import BELL
+from engine.store import Store
+from scheduler.jobs import JOBS, Clock
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    config = settings.load()
+    logs.configure(config.log_level)
+    store = Store(config.need("database_url"))
+    # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
+    scheduler = BlockingScheduler(
+        timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    )
+    clock = Clock(store, BELL, scheduler, timedelta(days=config.retention_days))
+    for job, every in JOBS:
+        scheduler.add_job(job, "interval", (clock,), seconds=every.total_seconds(), id=job.__name__)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: scheduler.shutdown(wait=False))
+    scheduler.start()
+    store.close()
+
+
+if __name__ == "__main__":
+    main()

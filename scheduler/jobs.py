@@ -1,0 +1,97 @@
+"""The clock's jobs. Each is a tick that may come late, twice, or from two schedulers at once."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, delete, select
+
+from engine import due
+from engine.errors import Unavailable
+from engine.models import OrderState
+from engine.store import Store, after
+from engine.tables import idempotency_keys, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from apscheduler.schedulers.base import BaseScheduler
+
+    from engine.broker import Bell
+
+log = logging.getLogger(__name__)
+
+TICK = timedelta(milliseconds=100)
+PRUNE_EVERY = timedelta(minutes=1)
+PRUNE_ROWS = 500  # per transaction: writers in front of it wait no longer
+KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
+FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the jobs work with."""
+
+    store: Store
+    bell: Bell
+    scheduler: BaseScheduler
+    retention: timedelta
+
+
+def wake(clock: Clock) -> None:
+    """Ring for each lane with due work; for work due before the next tick, ring exactly then."""
+    for lane in due.LANES:
+        try:
+            with clock.store.read() as connection:
+                until = due.next_due(connection, lane)
+        except Unavailable as error:
+            log.warning("%s; the next tick asks again", error)
+            return
+        if until is None or until > TICK:
+            continue
+        if until > timedelta(0):
+            clock.scheduler.add_job(
+                clock.bell.ring,
+                "date",
+                (lane.name,),
+                run_date=datetime.now(UTC) + until,
+                id=f"ring {lane.name}",
+                replace_existing=True,
+            )
+        else:
+            clock.bell.ring(lane.name)
+
+
+def prune(clock: Clock) -> None:
+    """Remove forgotten keys, and finished orders with all that belongs to them when their retention is over."""
+    try:
+        while _prune_some(clock):
+            pass
+    except Unavailable as error:
+        log.warning("%s; pruning goes on at the next tick", error)
+
+
+def _prune_some(clock: Clock) -> bool:
+    with clock.store.write() as connection:
+        _forget_keys(connection)
+        old = (
+            select(orders.c.seq)
+            .where(orders.c.created < after(-clock.retention), orders.c.state.in_(FINISHED))
+            .order_by(orders.c.created)
+            .limit(PRUNE_ROWS)
+        )
+        removed: int = connection.execute(delete(orders).where(orders.c.seq.in_(old))).rowcount
+    return removed == PRUNE_ROWS
+
+
+def _forget_keys(connection: Connection) -> None:
+    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created < after(-KEYS_KEPT)))
+
+
+JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
+    (wake, TICK),
+    (prune, PRUNE_EVERY),
+]

@@ -1,0 +1,145 @@
+"""Credentials as requests carry them, through a real Starlette application."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from api.auth import SCOPES_CREATE, authenticate, require_create, require_creator
+from engine.errors import Forbidden, Unauthenticated
+from engine.models import Caller
+from engine.settings import Settings
+from engine.tokens import DevelopmentKey, Verifier
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+HOUR = timedelta(hours=1)
+CREATE = "altinn:serviceowner/notifications.create"
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> DevelopmentKey:
+    return DevelopmentKey(tmp_path)
+
+
+def ask(key: DevelopmentKey, *headers: tuple[str, str | bytes]) -> tuple[int, str | None, list[str], bool]:
+    """Status and what the application saw: creator, scopes, platform."""
+    verifier = Verifier(Settings(jwks=(str(key.jwks),), platform_keys=key.platform))
+
+    async def who(request: Request) -> JSONResponse:
+        try:
+            caller = authenticate(request, verifier)
+        except Unauthenticated as error:
+            return JSONResponse([str(error), [], False], status_code=401)
+        return JSONResponse([caller.creator, sorted(caller.scopes), caller.platform])
+
+    async def run() -> httpx.Response:
+        transport = httpx.ASGITransport(Starlette(routes=[Route("/", who)]))
+        async with httpx.AsyncClient(transport=transport, base_url="http://varsel") as client:
+            return await client.get(
+                "/",
+                headers=[
+                    (name.encode(), value.encode() if isinstance(value, str) else value) for name, value in headers
+                ],
+            )
+
+    response = asyncio.run(run())
+    creator, scopes, platform = response.json()
+    return response.status_code, creator, scopes, platform
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
+def test_a_bearer_token_names_creator_and_scopes(key: DevelopmentKey, scheme: str) -> None:
+    token = key.bearer("ttd", CREATE, HOUR)
+
+    assert ask(key, ("Authorization", f"{scheme} {token}")) == (200, "ttd", [CREATE], False)
+
+
+def test_the_studio_cookie_holds_a_bearer_token(key: DevelopmentKey) -> None:
+    token = key.bearer("ttd", CREATE, HOUR)
+
+    assert ask(key, ("Cookie", f"theme=dark; AltinnStudioRuntime={token}")) == (200, "ttd", [CREATE], False)
+
+
+def test_the_header_goes_before_the_cookie(key: DevelopmentKey) -> None:
+    header, cookie = key.bearer("ttd", CREATE, HOUR), key.bearer("skd", CREATE, HOUR)
+
+    seen = ask(key, ("Authorization", f"Bearer {header}"), ("Cookie", f"AltinnStudioRuntime={cookie}"))
+    assert seen == (200, "ttd", [CREATE], False)
+
+
+def test_a_platform_token_alone_is_enough(key: DevelopmentKey) -> None:
+    token = key.platform_token("ttd", "apps-test", HOUR)
+
+    assert ask(key, ("PlatformAccessToken", token)) == (200, "ttd", [], True)
+
+
+def test_the_platform_token_names_the_creator_and_the_bearer_the_scopes(key: DevelopmentKey) -> None:
+    platform, bearer = key.platform_token("ttd", "apps-test", HOUR), key.bearer("skd", CREATE, HOUR)
+
+    seen = ask(key, ("Authorization", f"Bearer {bearer}"), ("PlatformAccessToken", platform))
+    assert seen == (200, "ttd", [CREATE], True)
+
+
+def test_a_bad_platform_token_beside_a_good_bearer_is_refused(key: DevelopmentKey) -> None:
+    good = ("Authorization", f"Bearer {key.bearer('ttd', CREATE, HOUR)}")
+
+    for bad in ("", "junk", key.platform_token("ttd", "apps-test", -HOUR), key.bearer("ttd", CREATE, HOUR)):
+        assert ask(key, good, ("PlatformAccessToken", bad))[0] == 401
+
+
+def test_a_bad_bearer_beside_a_good_platform_token_is_refused(key: DevelopmentKey) -> None:
+    good = ("PlatformAccessToken", key.platform_token("ttd", "apps-test", HOUR))
+
+    for bad in ("", "Bearer", "Bearer junk", "Basic dTpw", f"Bearer {key.bearer('ttd', CREATE, -HOUR)}"):
+        assert ask(key, good, ("Authorization", bad))[0] == 401
+    assert ask(key, good, ("Cookie", "AltinnStudioRuntime=junk"))[0] == 401
+
+
+def test_a_request_without_credentials_is_refused(key: DevelopmentKey) -> None:
+    assert ask(key)[:2] == (401, "no Authorization: Bearer and no PlatformAccessToken header")
+    assert ask(key, ("Cookie", "theme=dark"))[0] == 401
+    assert ask(key, ("X-API-Key", "secret"))[0] == 401
+
+
+def test_a_credential_that_comes_twice_is_refused(key: DevelopmentKey) -> None:
+    bearer = ("Authorization", f"Bearer {key.bearer('ttd', CREATE, HOUR)}")
+    platform = ("PlatformAccessToken", key.platform_token("ttd", "apps-test", HOUR))
+
+    assert ask(key, bearer, bearer)[:2] == (401, "the header authorization came twice")
+    assert ask(key, platform, platform)[:2] == (401, "the header platformaccesstoken came twice")
+
+
+def test_a_header_of_any_bytes_is_refused(key: DevelopmentKey) -> None:
+    assert ask(key, ("Authorization", b"Bearer \xe6\xf8\xe5.\xff.\x80"))[0] == 401
+
+
+@pytest.mark.parametrize("scope", sorted(SCOPES_CREATE))
+def test_either_scope_lets_an_organisation_create(scope: str) -> None:
+    require_create(Caller("ttd", frozenset({"openid", scope}), platform=False))
+
+
+def test_a_platform_token_lets_its_issuer_create() -> None:
+    require_create(Caller("ttd", frozenset(), platform=True))
+
+
+@pytest.mark.parametrize("scopes", [set(), {"altinn:notifications"}, {"altinn:notifications.create.x"}, {CREATE[:-1]}])
+def test_other_scopes_do_not(scopes: set[str]) -> None:
+    with pytest.raises(Forbidden, match="scopes"):
+        require_create(Caller("ttd", frozenset(scopes), platform=False))
+
+
+def test_a_creator_is_needed_by_name() -> None:
+    assert require_creator(Caller("ttd", frozenset(), platform=False)) == "ttd"
+    with pytest.raises(Forbidden, match="organisation"):
+        require_creator(Caller(None, frozenset({CREATE}), platform=False))
