@@ -135,4 +135,4 @@ def _part(message: EmailMessage, subtype: str) -> str | None:
         return None
     payload = part.get_payload(decode=True)
     charset = part.get_content_charset("utf-8")
-    return payload.decode(charset, "replace") if isinstance(payload, bytes) else None
+    return payload.decode(charset, "replace").replace("\r\n", "\n") if isinstance(payload, bytes) else None

@@ -307,6 +307,35 @@ def test_an_idle_connection_says_goodbye_by_itself() -> None:
     assert server.sessions == 2
 
 
+def test_a_connection_that_the_relay_closes_between_messages_is_replaced() -> None:
+    with ScriptedSMTP({"dot": [Say(250, "ok", close=True)]}) as server:
+
+        async def work(relay: Relay) -> list[Outcome]:
+            first = await relay.send(SENDER, KARI, message(0))
+            await asyncio.to_thread(server.wait_for, lambda: server.sessions == 1 and server.open == 0)
+            return [first, await relay.send(SENDER, KARI, message(1))]
+
+        outcomes = asyncio.run(with_relay(relay_to(server), work))
+
+    assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+    assert len(server.accepted) == 2
+
+
+def test_a_command_has_its_own_time_limit_behind_a_slow_reply_to_a_message() -> None:
+    with ScriptedSMTP({"dot": [Slow(0.6)], "rcpt": [Say(250, "ok"), Hang()]}) as server:
+        slow, silent = send_in_turn(relay_to(server, connect_timeout=SHORT, data_timeout=timedelta(hours=1)), times=2)
+
+    assert isinstance(slow, Accepted)
+    assert isinstance(silent, Deferred)
+    assert silent.reply == Reply(None, "no reply in time")
+
+
+@pytest.mark.parametrize("action", [Close(), Say(500, "what?")], ids=repr)
+def test_an_odd_goodbye_changes_nothing(action: smtp.Action) -> None:
+    with ScriptedSMTP({"quit": action}) as server:
+        assert isinstance(send(relay_to(server)), Accepted)
+
+
 def test_a_relay_that_does_not_answer_quit_holds_nobody_up_for_long() -> None:
     with ScriptedSMTP({"quit": Hang()}) as server:
         outcomes = send_in_turn(relay_to(server, messages_per_connection=1, connections=2), times=2)
@@ -631,6 +660,13 @@ def test_what_was_sent_is_what_arrives(data: bytes) -> None:
     assert [envelope.data for envelope in server.messages] == [data]
 
 
+def test_a_message_without_a_last_line_end_gets_one() -> None:
+    with ScriptedSMTP() as server:
+        assert isinstance(send(relay_to(server), data=b"Subject: x\r\n\r\nhei"), Accepted)
+    assert server.accepted[0].data == b"Subject: x\r\n\r\nhei\r\n"
+    assert server.accepted[0].options == [f"SIZE={len(server.accepted[0].data)}"]
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\n\r", b"\r\r\n"])
 def test_a_bare_line_end_smuggles_no_second_message(end: bytes) -> None:
     smuggled = b"MAIL FROM:<eve@example.no>\r\nRCPT TO:<ola@example.no>\r\nDATA\r\nSubject: smuggled\r\n\r\nhei\r\n"
@@ -646,6 +682,13 @@ def test_a_bare_line_end_smuggles_no_second_message(end: bytes) -> None:
 
 
 # The test server itself
+
+
+def test_the_script_can_change_while_the_server_runs() -> None:
+    with ScriptedSMTP({"rcpt": Say(450, "later")}) as server:
+        assert isinstance(send(relay_to(server)), Deferred)
+        server.script = {}
+        assert isinstance(send(relay_to(server)), Accepted)
 
 
 def test_the_server_answers_pipelined_commands_in_order() -> None:

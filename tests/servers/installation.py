@@ -1,0 +1,111 @@
+"""A whole installation, started as a person starts it: `varsel up` in a folder of the test's."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import httpx
+
+from engine.tokens import DevelopmentKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+READY_WITHIN = 60.0
+API = "/notifications/api/v1"
+
+
+def wait_for(condition: Callable[[], T], within: float = 30.0) -> T:
+    """Return the condition's first true value; AssertionError when none comes in time."""
+    give_up = time.monotonic() + within
+    while not (value := condition()):
+        assert time.monotonic() < give_up, f"did not come true within {within} s"
+        time.sleep(0.02)  # between two looks, not instead of one
+    return value
+
+
+class Installation:
+    """`varsel up` on free ports; use it as a context. Settings are names without VARSEL_, in lower case."""
+
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self.key = DevelopmentKey(folder)
+        self.output: list[str] = []
+        self.address = ""
+        self._settings = {f"VARSEL_{name.upper()}": str(value) for name, value in settings.items()}
+
+    def __enter__(self) -> Self:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "engine", "up", "--data", str(self.folder), "--port", "0", "--smtp-port", "0"],
+            env=environment | self._settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            line = wait_for(lambda: self._process.poll() is not None or self._find(r"^ready (\S+)"), READY_WITHIN)
+            assert line is not True, "".join(self.output)
+        except BaseException:
+            self.stop()
+            raise
+        self.address = str(line)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(30)
+        self._reader.join(5)
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def pid(self, name: str) -> int:
+        """The newest process of that name: redis, inbox, web, worker 1, worker 2, scheduler."""
+        found = re.findall(rf"^started {name} \(pid (\d+)\)", "".join(self.output), re.MULTILINE)
+        return int(found[-1])
+
+    def kill(self, name: str) -> None:
+        """SIGKILL: the supervisor starts it again."""
+        os.kill(self.pid(name), signal.SIGKILL)
+
+    def client(self, org: str = "ttd", scope: str = "altinn:notifications.create") -> httpx.Client:
+        """A client of the API with a token of this organisation."""
+        token = self.key.bearer(org, scope, timedelta(hours=1))
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.address, headers=headers, trust_env=False, timeout=30)
+
+    def messages(self, to: str | None = None) -> list[dict[str, Any]]:
+        """What the development inbox holds."""
+        answer = httpx.get(f"{self.address}/inbox/messages", params={"to": to} if to else {}, trust_env=False)
+        messages: list[dict[str, Any]] = answer.raise_for_status().json()["messages"]
+        return messages
+
+    def _read(self) -> None:
+        for line in self._process.stdout or ():
+            self.output.append(line)
+
+    def _find(self, pattern: str) -> str | None:
+        found = re.search(pattern, "".join(self.output), re.MULTILINE)
+        return found[1] if found else None
+
+
+def order(*addresses: str, **members: object) -> dict[str, object]:
+    """A valid order to these addresses."""
+    recipients = [{"emailAddress": address} for address in addresses or ("kari@example.no",)]
+    return {"subject": "Hei", "body": "Hei, Kari!", "recipients": recipients} | members
