@@ -26,12 +26,14 @@ up: setup ## start everything on embedded defaults; Ctrl-C stops it
 demo: setup ## post the README's order, show the delivered mail and the order's status
 	@$(BIN)/varsel demo
 
-system: setup
+system: setup # what tests and benchmarks need beyond Python
 	@sh tests/install-system.sh
 
 test: setup system ## install what the tests need and run them all
-	@$(BIN)/python -m coverage erase
-	@$(BIN)/python -m pytest
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 lint: setup ## lint, format check, types, import contract
 	@$(BIN)/ruff check .

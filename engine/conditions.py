@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from engine.outbound import Outbound
 
 
-class Verdict(Enum):
+class Verdict(StrEnum):
     """What the endpoint said; what an inconclusive answer leads to is the order's affair."""
 
-    MET = auto()
-    NOT_MET = auto()
-    INCONCLUSIVE = auto()
+    MET = "met"
+    NOT_MET = "not met"
+    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A verdict and, for the log, its reason."""
+    """A verdict and, for the operator's log, its reason."""
 
     verdict: Verdict
     reason: str
@@ -37,11 +37,13 @@ async def ask(outbound: Outbound, url: str) -> Condition:
         return Condition(Verdict.INCONCLUSIVE, answer.reason)
     if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return Condition(Verdict.INCONCLUSIVE, f"status {answer.status}")
+    if not answer.complete:
+        return Condition(Verdict.INCONCLUSIVE, "the answer is too long")
     try:
-        said = json.loads(answer.body) if answer.complete else None
+        said = json.loads(answer.body)
     except (ValueError, RecursionError):
-        said = None
+        return Condition(Verdict.INCONCLUSIVE, "the answer is not JSON")
     value = said.get("sendNotification") if isinstance(said, dict) else None
     if not isinstance(value, bool):
-        return Condition(Verdict.INCONCLUSIVE, "no boolean member sendNotification in the answer")
+        return Condition(Verdict.INCONCLUSIVE, "the answer has no boolean member sendNotification")
     return Condition(Verdict.MET if value else Verdict.NOT_MET, f"sendNotification is {str(value).lower()}")

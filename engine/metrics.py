@@ -8,12 +8,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from engine import due
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client import Metric
     from sqlalchemy import Connection
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -37,16 +42,28 @@ WAKES = Counter("varsel_wakes", "Wake-ups rung (sent, or lost because Redis did 
 
 def exposition(connection: Connection) -> bytes:
     """Everything as text: the processes' counters, and the queues as the database has them now."""
-    registry = CollectorRegistry()
-    waiting = Gauge("varsel_due", f"Rows due now, counted up to {DUE_COUNTED}.", ["lane"], registry=registry)
-    oldest = Gauge(
-        "varsel_oldest_due_seconds", "For how long the oldest due row has waited.", ["lane"], registry=registry
-    )
-    for lane in due.LANES:
-        waiting.labels(lane.name).set(due.due_count(connection, lane, DUE_COUNTED))
-        until = due.next_due(connection, lane)
-        oldest.labels(lane.name).set(max(0.0, -until.total_seconds()) if until is not None else 0.0)
+    registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
         MultiProcessCollector(registry)
-        return generate_latest(registry)
-    return generate_latest(registry) + generate_latest()
+    queues = CollectorRegistry()
+    queues.register(_Queues(connection))
+    return generate_latest(queues) + generate_latest(registry)
+
+
+class _Queues(Collector):
+    """The lanes as the database has them now; asked at each scrape, kept by no process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def collect(self) -> Iterable[Metric]:
+        waiting = GaugeMetricFamily("varsel_due", f"Rows due now, counted up to {DUE_COUNTED}.", labels=["lane"])
+        oldest = GaugeMetricFamily(
+            "varsel_oldest_due_seconds", "For how long the oldest due row has waited.", labels=["lane"]
+        )
+        for lane in due.LANES:
+            waiting.add_metric([lane.name], due.due_count(self._connection, lane, DUE_COUNTED))
+            until = due.next_due(self._connection, lane)
+            oldest.add_metric([lane.name], max(0.0, -until.total_seconds()) if until is not None else 0.0)
+        return waiting, oldest

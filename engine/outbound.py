@@ -6,9 +6,10 @@ import asyncio
 import ipaddress
 import re
 import socket
+import ssl
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import httpcore
 import httpx
@@ -17,30 +18,45 @@ from engine.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
 
     Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 PORTS = (443, 8443)
-CONNECT_WITHIN, ANSWER_WITHIN = 5.0, 15.0  # seconds: for the connection, and in all
+CONNECT_WITHIN = timedelta(seconds=5)  # for one address of the host, and again for its TLS
+ANSWER_WITHIN = timedelta(seconds=15)  # for everything: look-up, connection, request, answer
 LONGEST_ANSWER = 16 * 1024  # bytes that are read of a body
 CONNECTIONS = 100
+IDLE = timedelta(seconds=30)  # an unused connection is kept for so long
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NOT_PUBLIC = tuple(
+_NOT_PUBLIC = tuple(  # beside what every Python version's is_global and is_reserved know
     ipaddress.ip_network(network)
     for network in (
+        "192.0.0.0/24",  # protocol assignments, RFC 6890
         "192.88.99.0/24",  # 6to4 relays, RFC 7526
         "64:ff9b::/96",  # NAT64 leads to IPv4, RFC 6052
         "64:ff9b:1::/48",  # local NAT64, RFC 8215
         "100::/64",  # discard, RFC 6666
         "2001::/23",  # protocol assignments with Teredo, RFC 2928
+        "2001:db8::/32",  # documentation, RFC 3849
         "2002::/16",  # 6to4 leads to IPv4, RFC 3056
         "3fff::/20",  # documentation, RFC 9637
         "5f00::/16",  # SRv6, RFC 9602
         "fec0::/10",  # site-local, RFC 3879
     )
 )
-_LINK_LOCAL = (ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10"))
+_NEVER = tuple(  # not even in development: where clouds hand out their machines' credentials, and disguises of it
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16",  # link-local, RFC 3927: nearly every cloud
+        "fe80::/10",  # link-local, RFC 4291
+        "fd00:ec2::/32",  # Amazon's over IPv6
+        "100.100.100.200/32",  # Alibaba's
+        "64:ff9b::/96",  # NAT64 leads to IPv4, RFC 6052
+        "2002::/16",  # 6to4 likewise, RFC 3056
+    )
+)
 _ODD_NUMBER = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+))*\.?", re.IGNORECASE)
 
 
@@ -55,7 +71,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer, and why: for the log, never with more than the address's host."""
+    """No answer, and why: for the operator's log, never for the caller, whom it would tell what this network is like."""
 
     reason: str
 
@@ -67,37 +83,39 @@ class Guard:
     allow_private: bool
 
     def check_url(self, url: str) -> None:
-        """Refuse an address by its looks; what its name resolves to is checked at every call."""
+        """Refuse (Refused) an address by its looks; what its name resolves to is checked at every connection."""
         try:
-            parts = urlsplit(url)
-            port, host = parts.port, parts.hostname or ""
-        except ValueError:
+            parts = httpx.URL(url)  # the parser that also decides where the call goes: no two readings of one address
+        except httpx.InvalidURL:
             raise Refused("it is not a well-formed URL") from None
         if parts.scheme not in (("https", "http") if self.allow_private else ("https",)):
             raise Refused("only https is let out")
-        if not host or parts.username is not None or parts.password is not None:
+        host = parts.raw_host.decode("ascii")
+        if not host or parts.userinfo:
             raise Refused("it must have a host and no user or password")
-        if not self.allow_private and port not in (None, *PORTS):
-            raise Refused(f"only the ports {PORTS} are let out")
+        if not self.allow_private and parts.port not in (None, *PORTS):
+            raise Refused(f"only the ports {' and '.join(map(str, PORTS))} are let out")
         try:
-            self.check_address(ipaddress.ip_address(host))
+            address = ipaddress.ip_address(host)
         except ValueError:
             if _ODD_NUMBER.fullmatch(host):
                 raise Refused("the host is a number in an unusual form") from None
+        else:
+            self.check_address(address)
 
     def check_address(self, address: Address) -> None:
-        """Refuse everything that is not a public unicast address."""
+        """Refuse (Refused) everything that is not a public unicast address."""
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
-        if self.allow_private and not any(address in network for network in _LINK_LOCAL):
-            return
         public = address.is_global and not address.is_multicast and not address.is_reserved
-        if not public or any(address in network for network in _NOT_PUBLIC):
+        if any(address in network for network in _NEVER) or not (
+            self.allow_private or (public and not any(address in network for network in _NOT_PUBLIC))
+        ):
             raise Refused(f"{address} is not a public address")
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a host, by the system's resolver."""
+    """All addresses of a host, by the system's resolver; OSError or UnicodeError when there are none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -120,7 +138,7 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         addresses = await self._resolver(host, port)
         for address in addresses:
-            self._guard.check_address(ipaddress.ip_address(address.partition("%")[0]))
+            self._guard.check_address(ipaddress.ip_address(address))
         failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError("the host has no address")
         for address in addresses:
             try:
@@ -134,15 +152,29 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
 
 
 class Outbound:
-    """Makes guarded calls: no redirects, no proxies, no cookies; bounded in time and size."""
+    """Makes guarded calls: no redirects, no proxies, no cookies; bounded in time and size.
 
-    def __init__(self, guard: Guard, resolver: Resolver = resolve, certificates: str | None = None) -> None:
+    `within` bounds a whole call; `ca_file` names certificates that are trusted beside the well-known ones.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        resolver: Resolver = resolve,
+        *,
+        within: timedelta = ANSWER_WITHIN,
+        ca_file: Path | None = None,
+    ) -> None:
         self._guard = guard
+        self._within = within.total_seconds()
+        tls: ssl.SSLContext = httpx.create_ssl_context(trust_env=False)
+        if ca_file:
+            tls.load_verify_locations(ca_file)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(verify=certificates or True, trust_env=False),
+            ssl_context=tls,
             max_connections=CONNECTIONS,
             max_keepalive_connections=CONNECTIONS,
-            keepalive_expiry=30,
+            keepalive_expiry=IDLE.total_seconds(),
             network_backend=_GuardedNetwork(guard, resolver),
         )
 
@@ -150,24 +182,32 @@ class Outbound:
         """GET an address. Whatever goes wrong out there is a Failure, not an exception."""
         try:
             self._guard.check_url(url)
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await self._call("GET", url)
-        except (Refused, OSError, UnicodeError, ValueError) as error:
+            async with asyncio.timeout(self._within):
+                return await self._call("GET", httpx.URL(url))
+        except TimeoutError:
+            return Failure(f"no answer within {self._within:g} s")
+        except (Refused, OSError, UnicodeError) as error:
             return Failure(str(error) or type(error).__name__)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             return Failure(f"{type(error).__name__} {error}".strip())
 
-    async def _call(self, method: str, url: str) -> Answer:
-        headers = [("Host", urlsplit(url).netloc), ("Accept", "application/json"), ("User-Agent", "Varsel")]
-        timeouts = {"connect": CONNECT_WITHIN, "read": ANSWER_WITHIN, "write": ANSWER_WITHIN, "pool": ANSWER_WITHIN}
-        async with self._pool.stream(method, url, headers=headers, extensions={"timeout": timeouts}) as answer:
+    async def close(self) -> None:
+        """Give up all connections."""
+        await self._pool.aclose()
+
+    async def _call(self, method: str, url: httpx.URL) -> Answer:
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        headers = [
+            (b"Host", url.netloc),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),  # nothing is unpacked here: a small answer cannot grow large
+            (b"User-Agent", b"Varsel"),
+        ]
+        timeouts = {"connect": CONNECT_WITHIN.total_seconds()}
+        async with self._pool.stream(method, target, headers=headers, extensions={"timeout": timeouts}) as answer:
             body = b""
             async for chunk in answer.aiter_stream():
                 body += chunk
                 if len(body) > LONGEST_ANSWER:
                     return Answer(answer.status, body[:LONGEST_ANSWER], complete=False)
         return Answer(answer.status, body, complete=True)
-
-    async def close(self) -> None:
-        """Give up all connections."""
-        await self._pool.aclose()

@@ -101,6 +101,7 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
     server = Issuer(tmp_path)
     server.publish(old=OLD)
     yield server
+    until(lambda: all(thread.name != "key-sets" for thread in threading.enumerate()))
     server.close()
 
 

@@ -336,6 +336,15 @@ def test_an_odd_goodbye_changes_nothing(action: smtp.Action) -> None:
         assert isinstance(send(relay_to(server)), Accepted)
 
 
+def test_a_connection_that_is_leaving_still_counts() -> None:
+    with ScriptedSMTP({"quit": Slow(0.2)}) as server:
+        outcomes = send_in_turn(relay_to(server, messages_per_connection=1, connections=1), times=3)
+
+    assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+    assert server.sessions == 3
+    assert server.peak == 1
+
+
 def test_a_relay_that_does_not_answer_quit_holds_nobody_up_for_long() -> None:
     with ScriptedSMTP({"quit": Hang()}) as server:
         outcomes = send_in_turn(relay_to(server, messages_per_connection=1, connections=2), times=2)
