@@ -1,18 +1,19 @@
 """Messages: an order's content is compiled to MIME once; what differs per recipient is filled in.
 
-Building an EmailMessage costs about a millisecond, filling in three header lines a few microseconds. What comes out is
-7-bit ASCII (only the address headers of SMTPUTF8 mail are raw UTF-8), has CRLF line ends and no line above 998 octets.
+The parts are put together here: an EmailMessage of two costs 0.6 ms, this 20 us, and filling in three header lines a
+few. What comes out is 7-bit ASCII, so that the relay needs no 8BITMIME (only the address headers of SMTPUTF8 mail are
+raw UTF-8), has CRLF line ends and no line above 998 octets.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import b64encode
+from base64 import b64encode, encodebytes
+from binascii import b2a_qp
 from dataclasses import dataclass
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from functools import lru_cache
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import idna
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
     import uuid
     from datetime import datetime
 
-POLICY = SMTP.clone(cte_type="7bit")  # so that the relay needs no 8BITMIME
 LINE = 78  # longest line that goes out unencoded, and header line (RFC 5322, 2.1.1)
 SUBJECT_CHUNK = 39  # octets per encoded word: 52 in base64, so that a line of the Subject stays below 76 (RFC 2047, 2)
-READABLE = 100_000  # characters; above, base64, for quoted-printable is encoded at 3 MB/s
 LAYOUT_LIMIT = 20_000  # tags and line breaks whose layout is worked out: bounds it to about 0.2 s and a few MB
 NO_TEXT = "This message has no plain-text version: please open it in a program that shows HTML.\n"
 
@@ -72,20 +71,18 @@ def compile_message(content: Content) -> Compiled:
     if _CONTROLS.search(content.subject):
         msg = "a subject is one line without control characters"
         raise ValueError(msg)
-    message = EmailMessage(POLICY)
     body = _lines(content.body)
     if content.content_type is ContentType.HTML:
-        text = _lines(_readable(body))
-        message.set_content(text, cte=_transfer_encoding(text))
-        message.add_alternative(body, subtype="html", cte=_transfer_encoding(body))
+        entity = _alternatives(_part("plain", _lines(_readable(body))), _part("html", body))
     else:
-        message.set_content(body, cte=_transfer_encoding(body))
+        entity = _part("plain", body)
     head = (
         f"From: {wire_address(content.sender)[0]}\r\n"
         f"Subject: {_header_text(_encodable(content.subject))}\r\n"
         "Auto-Submitted: auto-generated\r\n"  # RFC 3834: no vacation replies, please
+        "MIME-Version: 1.0\r\n"
     )
-    return Compiled(head.encode() + message.as_bytes())
+    return Compiled(head.encode() + entity)
 
 
 def wire_address(address: str) -> tuple[str, bool]:
@@ -124,13 +121,34 @@ def _lines(text: str) -> str:
     return _encodable(text).replace("\r\n", "\n").replace("\r", "\n")
 
 
+def _part(subtype: str, text: str) -> bytes:
+    """Return a text part: its headers, an empty line, its encoded body, which ends with a line end (RFC 2045)."""
+    text = text if text.endswith("\n") else text + "\n"
+    encoding = _transfer_encoding(text)
+    octets = text.encode()
+    if encoding == "quoted-printable":
+        octets = b2a_qp(octets, istext=True)
+    elif encoding == "base64":
+        octets = encodebytes(octets.replace(b"\n", b"\r\n"))
+    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
+    return head.encode() + octets.replace(b"\n", b"\r\n")
+
+
+def _alternatives(*parts: bytes) -> bytes:
+    """Return the parts as alternatives, the best one last (RFC 2046, 5.1.4)."""
+    boundary = f"=_{token_hex(16)}"  # `=_` is in no encoded body, and nobody guesses the rest
+    lines = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
+    head = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+    return head.encode() + lines + f"--{boundary}--\r\n".encode()
+
+
 def _transfer_encoding(text: str) -> str:
     """Choose the transfer encoding that keeps a body as readable and short as its characters and lines allow."""
     if not _UNFIT_FOR_7BIT.search(text) and max(map(len, text.split("\n"))) <= LINE:
         return "7bit"
     octets = len(text.encode())
     mostly_ascii = octets - len(text) < octets / 6  # quoted-printable triples the others, base64 adds a third to all
-    return "quoted-printable" if mostly_ascii and len(text) <= READABLE else "base64"
+    return "quoted-printable" if mostly_ascii else "base64"
 
 
 def _header_text(text: str) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import re
 import socket
-import ssl
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ CONNECT_WITHIN = timedelta(seconds=5)  # for one address of the host, and again 
 ANSWER_WITHIN = timedelta(seconds=15)  # for everything: look-up, connection, request, answer
 LONGEST_ANSWER = 16 * 1024  # bytes that are read of a body
 CONNECTIONS = 100
-IDLE = timedelta(seconds=30)  # an unused connection is kept for so long
+IDLE = timedelta(seconds=4)  # an unused connection is kept: less than the 5 s of common servers, lest both ends differ
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NOT_PUBLIC = tuple(  # beside what every Python version's is_global and is_reserved know
@@ -71,7 +70,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer, and why: for the operator's log, never for the caller, whom it would tell what this network is like."""
+    """No answer, and why: for the operator's log; the caller would learn from it what this network is like."""
 
     reason: str
 
@@ -167,7 +166,7 @@ class Outbound:
     ) -> None:
         self._guard = guard
         self._within = within.total_seconds()
-        tls: ssl.SSLContext = httpx.create_ssl_context(trust_env=False)
+        tls = httpx.create_ssl_context(trust_env=False)
         if ca_file:
             tls.load_verify_locations(ca_file)
         self._pool = httpcore.AsyncConnectionPool(
