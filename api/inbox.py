@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -14,34 +14,71 @@ from engine.errors import Invalid
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-ON_PAGE = 50  # messages that the page shows
+    from engine.inbox import Inbox, Message
+
+ON_PAGE = 50  # messages that the page lists
+_LIMIT_DIGITS = 9
 
 
 async def messages(request: Request) -> Response:
     """All messages in order of arrival; `?to=` those to one recipient, `?limit=` the newest."""
-    inbox, limit = request.app.state.inbox, request.query_params.get("limit")
-    if limit is not None and not (limit.isascii() and limit.isdigit()):
+    limit = request.query_params.get("limit")
+    if limit is not None and not (limit.isascii() and limit.isdigit() and len(limit) <= _LIMIT_DIGITS):
         raise Invalid({"limit": ["The limit must be a whole number."]})
-    found = await asyncio.to_thread(inbox.messages, request.query_params.get("to"), int(limit) if limit else None)
-    return JSONResponse({"count": len(found), "messages": found})
+    recipient = request.query_params.get("to")
+
+    def answer() -> Response:
+        found = _inbox(request).messages(recipient, None if limit is None else int(limit))
+        return JSONResponse({"count": len(found), "messages": [_shown(message) for message in found]})
+
+    return await asyncio.to_thread(answer)
+
+
+async def message(request: Request) -> Response:
+    """One message; 404 when there is none of that id."""
+    return JSONResponse(_shown(await asyncio.to_thread(_inbox(request).message, request.path_params["id"])))
 
 
 async def clear(request: Request) -> Response:
     """Forget all messages."""
-    await asyncio.to_thread(request.app.state.inbox.clear)
+    await asyncio.to_thread(_inbox(request).clear)
     return Response(status_code=204)
 
 
 async def page(request: Request) -> Response:
-    """The newest messages for people; HTML parts run no script and load nothing."""
-    inbox = request.app.state.inbox
-    found = await asyncio.to_thread(inbox.messages, None, ON_PAGE)
+    """The newest messages for people, one of them opened; its HTML runs no script and loads nothing (HEADERS)."""
+    inbox = _inbox(request)
+    listed = (await asyncio.to_thread(inbox.messages, None, ON_PAGE))[::-1]
     count = await asyncio.to_thread(inbox.count)
-    return HTMLResponse(render("inbox.html", messages=found[::-1], count=count), headers=HEADERS)
+    opened: Message | None = listed[0] if listed else None
+    if name := request.query_params.get("message"):
+        opened = await asyncio.to_thread(inbox.message, name)
+    return HTMLResponse(render("inbox.html", messages=listed, count=count, opened=opened), headers=HEADERS)
+
+
+def _inbox(request: Request) -> Inbox:
+    inbox: Inbox = request.app.state.inbox
+    return inbox
+
+
+def _shown(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "receivedAt": message.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "envelope": {"from": message.sender, "to": message.recipients},
+        "headers": message.headers,  # pairs: a header may stand there twice
+        "subject": message.header("Subject"),
+        "from": message.header("From"),
+        "to": message.header("To"),
+        "text": message.text,
+        "html": message.html,
+        "raw": message.raw,
+    }
 
 
 ROUTES = [
     Route("/inbox", page),
     Route("/inbox/messages", messages),
     Route("/inbox/messages", clear, methods=["DELETE"]),
+    Route("/inbox/messages/{id}", message),
 ]

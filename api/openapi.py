@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _MODELS = "#/components/schemas/{model}"
 _JSON = "application/json"
+_WORD = re.compile("[A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Operation:
     responses: Mapping[int, Response]
     parameters: tuple[Parameter, ...] = ()
     request: type[BaseModel] | None = None
+    example: Mapping[str, Any] | None = None  # of the request's body
     aliases: tuple[str, ...] = ()  # other spellings of the path: served, not documented
 
 
@@ -80,6 +83,7 @@ def document(operations: Sequence[Operation], *, prefix: str, server: str, versi
         "openapi": "3.1.0",
         "info": {"title": "Varsel", "version": version, "description": "Notifications: e-mail orders in, mail out."},
         "servers": [{"url": server}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
         "components": {
             "schemas": definitions["$defs"],
@@ -98,7 +102,7 @@ def _bodies(operation: Operation) -> set[type[BaseModel]]:
 
 def _describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": operation.handler.__name__,
+        "operationId": "_".join(_WORD.findall(f"{operation.method.lower()}{operation.path}")),
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
@@ -118,8 +122,10 @@ def _describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any
             for parameter in operation.parameters
         ]
     if operation.request:
-        content = {_JSON: {"schema": schemas[operation.request]}}
-        described["requestBody"] = {"required": True, "content": content}
+        content: dict[str, Any] = {"schema": schemas[operation.request]}
+        if operation.example is not None:
+            content["example"] = operation.example
+        described["requestBody"] = {"required": True, "content": {_JSON: content}}
     return described
 
 

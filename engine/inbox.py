@@ -9,98 +9,138 @@ import asyncio
 import base64
 import email
 import json
+import re
 import signal
 import time
-from datetime import UTC, datetime
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from email import policy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from aiosmtpd.smtp import SMTP
-
-from engine.errors import Misconfigured
+from engine.errors import Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from email.message import EmailMessage
     from pathlib import Path
 
-    from aiosmtpd.smtp import Envelope, Session
+    from aiosmtpd.smtp import SMTP, Envelope, Session
 
 KEPT = 10_000  # messages; older ones go
 LARGEST = 32 * 1024 * 1024  # bytes of one message
+_ID = re.compile("[0-9]{16}")  # microseconds since 1970, one more when that is taken
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it arrived. Its texts are fit for JSON and pages whatever its bytes were, but not escaped."""
+
+    id: str
+    received_at: datetime
+    sender: str  # of the envelope; empty for a bounce
+    recipients: tuple[str, ...]  # of the envelope
+    headers: tuple[tuple[str, str], ...]  # decoded, in order; none when the parser cannot make sense of them
+    text: str | None  # the plain part, line ends as LF
+    html: str | None
+    raw: str
+
+    def header(self, name: str) -> str:
+        """The first header of that name; empty without one."""
+        return next((value for given, value in self.headers if given.lower() == name.lower()), "")
 
 
 class Inbox:
-    """The received messages, oldest first."""
+    """The received messages. Blocks while it reads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def count(self) -> int:
         """How many there are."""
-        return len(self._files())
+        return len(_names(self._folder))
 
-    def messages(self, recipient: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+    def messages(self, recipient: str | None = None, limit: int | None = None) -> list[Message]:
         """The newest `limit` messages (all, without one) in order of arrival, or those to one recipient."""
-        found: list[dict[str, Any]] = []
-        for path in reversed(self._files()):
+        found: list[Message] = []
+        for name in reversed(_names(self._folder)):
             if limit is not None and len(found) >= limit:
                 break
             try:
-                kept = json.loads(path.read_bytes())
+                message = self._read(name, recipient)
             except FileNotFoundError:  # cleared meanwhile
                 continue
-            if recipient is None or recipient.lower() in (address.lower() for address in kept["to"]):
-                found.append(_shown(path.stem, kept))
+            if message:
+                found.append(message)
         return found[::-1]
+
+    def message(self, name: str) -> Message:
+        """One message by its id; NotFound when there is none."""
+        try:
+            message = self._read(name) if _ID.fullmatch(name) else None
+        except FileNotFoundError:
+            message = None
+        if message is None:
+            raise NotFound("the inbox has no such message")
+        return message
 
     def clear(self) -> None:
         """Forget all messages."""
-        for path in self._files():
-            path.unlink(missing_ok=True)
+        for name in _names(self._folder):
+            _file(self._folder, name).unlink(missing_ok=True)
 
-    def _files(self) -> list[Path]:
-        return sorted(self._folder.glob("*.json"))
+    def _read(self, name: str, recipient: str | None = None) -> Message | None:
+        """None: it went to others."""
+        kept = json.loads(_file(self._folder, name).read_bytes())
+        if recipient is not None and recipient.lower() not in (address.lower() for address in kept["to"]):
+            return None
+        source = base64.b64decode(kept["source"])
+        headers, text, html = _parse(source)
+        received = _EPOCH + timedelta(microseconds=int(name))
+        return Message(name, received, kept["from"], tuple(kept["to"]), headers, text, html, _decode(source, "utf-8"))
 
 
 class _Keeper:
     """aiosmtpd's handler: writes each message to the folder."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for unfinished in folder.glob("*.tmp"):
+            unfinished.unlink()
         self._folder = folder
-        self._number = 0
-        folder.mkdir(parents=True, exist_ok=True)
+        self._names = deque(_names(folder))
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 aiosmtpd's name
-        self._number += 1
-        now = datetime.now(UTC)
-        content = envelope.original_content or b""
+        previous = int(self._names[-1]) if self._names else 0  # the clock may stand still, or be set back
+        name = f"{max(time.time_ns() // 1000, previous + 1):016d}"
+        self._names.append(name)
         kept = {
-            "received": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "from": envelope.mail_from or "",
-            "to": envelope.rcpt_tos,
-            "source": base64.b64encode(content).decode("ascii"),
+            "from": _printable(envelope.mail_from or ""),
+            "to": [_printable(address) for address in envelope.rcpt_tos],
+            "source": base64.b64encode(envelope.original_content or b"").decode("ascii"),
         }
-        name = f"{time.time_ns() // 1_000_000:013d}-{self._number % 1_000_000:06d}"
-        await asyncio.to_thread(self._keep, name, json.dumps(kept, ensure_ascii=False, default=str))
+        try:
+            await asyncio.to_thread(self._keep, name, json.dumps(kept))
+        except OSError as error:
+            return f"452 4.3.1 the message cannot be kept: {error.strerror}"
         return f"250 2.0.0 kept as {name}"
 
     def _keep(self, name: str, text: str) -> None:
         unfinished = self._folder / f"{name}.tmp"
-        unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
-        unfinished.rename(self._folder / f"{name}.json")
-        if self._number % 100 == 0:
-            for path in sorted(self._folder.glob("*.json"))[:-KEPT]:
-                path.unlink(missing_ok=True)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.rename(_file(self._folder, name))
+        while len(self._names) > KEPT:
+            _file(self._folder, self._names.popleft()).unlink(missing_ok=True)
 
 
 async def serve(folder: Path, port: int, ready: Callable[[int], None]) -> None:
     """Receive mail on 127.0.0.1 until SIGTERM or SIGINT; `ready` gets the port. Misconfigured when it is taken."""
+    from aiosmtpd.smtp import SMTP  # noqa: PLC0415 whoever only reads an inbox needs no aiosmtpd, an extra
+
     loop = asyncio.get_running_loop()
     keeper = _Keeper(folder)
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
 
     def session() -> SMTP:
         return SMTP(keeper, data_size_limit=LARGEST, enable_SMTPUTF8=True, hostname="inbox.varsel", loop=loop)
@@ -109,30 +149,50 @@ async def serve(folder: Path, port: int, ready: Callable[[int], None]) -> None:
         server = await loop.create_server(session, "127.0.0.1", port)
     except OSError as error:
         raise Misconfigured(f"port {port} cannot be used ({error.strerror}): choose another") from None
-    ready(server.sockets[0].getsockname()[1])
-    async with server:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        ready(server.sockets[0].getsockname()[1])
         await stop.wait()
+    finally:
+        server.close()  # not waiting for clients to hang up: theirs are connections that are kept open for reuse
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
 
 
-def _shown(name: str, kept: dict[str, Any]) -> dict[str, Any]:
-    source = base64.b64decode(kept["source"])
-    message: EmailMessage = email.message_from_bytes(source, policy=policy.default)
-    return {
-        "id": name,
-        "receivedAt": kept["received"],
-        "envelope": {"from": kept["from"], "to": kept["to"]},
-        "headers": [[header, str(value)] for header, value in message.items()],
-        "subject": str(message["subject"] or ""),
-        "text": _part(message, "plain"),
-        "html": _part(message, "html"),
-        "raw": source.decode("utf-8", "replace"),
-    }
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def _parse(source: bytes) -> tuple[tuple[tuple[str, str], ...], str | None, str | None]:
+    """Headers, plain part and HTML part; nothing of what the parser stumbles over, which is to be seen in the raw."""
+    try:
+        message: EmailMessage = email.message_from_bytes(source, policy=policy.default)
+        headers = tuple((name, _printable(str(value))) for name, value in message.items())
+        return headers, _part(message, "plain"), _part(message, "html")
+    except Exception:  # noqa: BLE001 on malformed mail the parser raises whatever its bugs happen to raise
+        return (), None, None
 
 
 def _part(message: EmailMessage, subtype: str) -> str | None:
     part = message.get_body((subtype,))
-    if part is None:
+    payload = part.get_payload(decode=True) if part else None
+    if part is None or not isinstance(payload, bytes):
         return None
-    payload = part.get_payload(decode=True)
-    charset = part.get_content_charset("utf-8")
-    return payload.decode(charset, "replace").replace("\r\n", "\n") if isinstance(payload, bytes) else None
+    return _decode(payload, part.get_content_charset("utf-8")).replace("\r\n", "\n")
+
+
+def _decode(data: bytes, charset: str) -> str:
+    try:
+        return _printable(data.decode(charset, "replace"))
+    except (LookupError, UnicodeError):  # no such charset, or one that is none for text
+        return data.decode("utf-8", "replace")
+
+
+def _printable(text: str) -> str:
+    """Replace what no encoding of an answer could hold: bytes that were no UTF-8 stand in the text as surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")

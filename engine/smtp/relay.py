@@ -19,6 +19,7 @@ CONNECTION_AGE = timedelta(seconds=300)  # so that a relay's new address or bala
 IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait before they cut a silent connection
 
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
+TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
 
 
 class Relay:
@@ -87,6 +88,8 @@ class Relay:
             await asyncio.wait(self._leaving)
         for session in self._dropped:
             await session.gone()
+        for _ in range(TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
 
     async def _connect(self) -> Session | Reply:
         """Open a session, as soon as there is room beside those that are leaving."""

@@ -32,12 +32,13 @@ ALGORITHM = "ES256"
 
 
 class DevelopmentKey:
-    """A P-256 key pair in `folder`, made at first use: development.pem, jwks.json and platform/ISSUER.pem.
+    """A P-256 key pair in DATA/keys, made at first use: development.pem, jwks.json and platform/ISSUER.pem.
 
     Misconfigured when the folder cannot be written or the key cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, data: Path) -> None:
+        folder = data / "keys"
         self.jwks = folder / "jwks.json"
         self.platform = folder / "platform"
         path = folder / "development.pem"

@@ -199,7 +199,7 @@ def test_a_key_set_that_recovers_is_asked_again(trusted: Issuer) -> None:
         ((302, {"location": "/elsewhere"}, b""), "answers 302"),
         ((404, {}, b""), "answers 404"),
         ((200, {}, b"<html>"), "not a JSON Web Key set"),
-        ((200, {}, b" " * 1_000_000), "more than 262144 bytes"),
+        ((200, {}, b" " * 1_000_000), "takes more than 262144 bytes"),
         ((200, {"content-encoding": "gzip"}, b"\x1f\x8b\x08"), "not a JSON Web Key set"),
         ((200, {}, b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}'), "secret or private key"),
         ((200, {"content-length": "100"}, b"{"), "RemoteProtocolError"),

@@ -34,7 +34,7 @@ DRIP = 0.01  # seconds between two bytes of Drip
 
 @dataclass(frozen=True)
 class Say:
-    """Answer with this status and body; `close` hangs up behind it."""
+    """Answer with this status and body; `close` announces that it hangs up behind it."""
 
     status: int
     body: bytes = b""
@@ -176,6 +176,7 @@ class Receiver:
         elif isinstance(action, Say):
             length = "" if action.status == 204 else f"Content-Length: {len(action.body)}\r\n"
             more = "".join(f"{name}: {value}\r\n" for name, value in action.headers)
+            more += "Connection: close\r\n" if action.close else ""
             writer.write(f"HTTP/1.1 {action.status} Scripted\r\n{length}{more}\r\n".encode("latin-1") + action.body)
             await writer.drain()
             return not action.close

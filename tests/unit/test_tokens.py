@@ -323,7 +323,19 @@ HEADER = base64.urlsafe_b64encode(b'{"alg":"ES256"}').rstrip(b"=").decode()
 
 @pytest.mark.parametrize(
     "token",
-    ["", ".", "..", "...", "a.b.c", "é.é.é", "\ud800.a.b", "null.null.null", f"{DEEP}.a.b", f"{HEADER}.{DEEP}.AAAA"],
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "é.é.é",
+        "\ud800.a.b",
+        "null.null.null",
+        f"{DEEP}.a.b",
+        f"{HEADER}.{DEEP}.AAAA",
+        f"{HEADER}.\ud800.AAAA",
+    ],
 )
 def test_garbage_is_refused(tmp_path: Path, token: str) -> None:
     verifier = bearer(tmp_path, jwk(P256))
@@ -484,6 +496,15 @@ def test_a_key_set_that_breaks_later_is_logged_and_its_keys_stay(
     assert str(tmp_path / "jwks.json") in caplog.text
 
 
+def test_a_key_set_that_stays_as_it_is_is_not_read_again(tmp_path: Path) -> None:
+    verify = bearer(tmp_path, jwk(P256, kid="one")).bearer
+    token = jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": "one"})
+    remembered = verify(token)
+
+    refused(verify, jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": "two"}), "no known key")
+    assert verify(token) is remembered
+
+
 def test_keys_of_several_sets_are_known(tmp_path: Path) -> None:
     sets = [key_set(tmp_path / "a", jwk(P256, kid="same")), key_set(tmp_path / "b", jwk(RSA, kid="same"))]
     verify = Verifier(Settings(jwks=tuple(map(str, sets)))).bearer
@@ -494,7 +515,8 @@ def test_keys_of_several_sets_are_known(tmp_path: Path) -> None:
 
 def test_keys_for_other_purposes_are_passed_over(tmp_path: Path) -> None:
     others = [
-        jwk(RSA, kid="one", use="enc", alg="RSA-OAEP"),
+        jwk(RSA, kid="one", use="enc"),
+        jwk(RSA, kid="one", alg="RSA-OAEP"),
         jwk(RSA, kid="one", alg="HS256"),
         {"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA", "kid": "one"},
         {"kty": "new", "kid": "one"},
@@ -708,7 +730,7 @@ def test_nothing_verifies_where_no_keys_are_configured() -> None:
 
 
 def test_development_tokens_verify_with_the_files_beside_the_key(tmp_path: Path) -> None:
-    key = DevelopmentKey(tmp_path / "keys")
+    key = DevelopmentKey(tmp_path)
     verifier = Verifier(Settings(jwks=(str(key.jwks),), platform_keys=key.platform))
 
     assert verifier.bearer(key.bearer("ttd", "a b", HOUR)) == Caller("ttd", frozenset({"a", "b"}), platform=False)
@@ -728,12 +750,12 @@ def test_development_tokens_carry_what_the_contract_names(tmp_path: Path) -> Non
 
 
 def test_the_development_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "keys"
-    key = DevelopmentKey(folder)
+    data, folder = tmp_path / "data", tmp_path / "data" / "keys"
+    key = DevelopmentKey(data)
     key.platform_token("ttd", "apps-test", HOUR)
     verifier = Verifier(Settings(jwks=(str(key.jwks),)))
 
-    assert verifier.bearer(DevelopmentKey(folder).bearer("ttd", "a", HOUR))
+    assert verifier.bearer(DevelopmentKey(data).bearer("ttd", "a", HOUR))
     modes = {path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
     assert modes == {"development.pem": 0o600, "jwks.json": 0o600, "platform": 0o700, "platform/ttd.pem": 0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -747,9 +769,9 @@ def test_processes_that_make_the_development_key_at_once_agree(tmp_path: Path) -
     for thread in threads:
         thread.join()
 
-    verify = Verifier(Settings(jwks=(str(tmp_path / "jwks.json"),))).bearer
+    verify = Verifier(Settings(jwks=(str(tmp_path / "keys" / "jwks.json"),))).bearer
     assert len([verify(key.bearer("ttd", "a", HOUR)) for key in keys]) == 8
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in (tmp_path / "keys").iterdir() if path.name.startswith(".")] == []
 
 
 @pytest.mark.parametrize("issuer", ["", "../x", "a/b", "..", ".x", "a b", "x" * 65, "ttd\n"])
@@ -760,7 +782,7 @@ def test_a_development_issuer_must_be_a_files_name(tmp_path: Path, issuer: str) 
 
 def test_an_issuers_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     key = DevelopmentKey(tmp_path)
-    (tmp_path / "platform" / "ttd.pem").mkdir()
+    (key.platform / "ttd.pem").mkdir()
 
     with pytest.raises(Misconfigured, match="platform: Is a directory"):
         key.platform_token("ttd", "apps-test", HOUR)
@@ -772,7 +794,8 @@ def test_an_issuers_file_that_cannot_be_written_is_named(tmp_path: Path) -> None
     ids=named,
 )
 def test_a_development_key_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "development.pem").write_bytes(content)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "development.pem").write_bytes(content)
 
     with pytest.raises(Misconfigured, match=r"development\.pem: is not a P-256 key"):
         DevelopmentKey(tmp_path)
@@ -782,4 +805,4 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(Misconfigured, match="file/keys: Not a directory"):
-        DevelopmentKey(tmp_path / "file" / "keys")
+        DevelopmentKey(tmp_path / "file")

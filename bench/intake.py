@@ -1,0 +1,120 @@
+"""How many durable 202s a second does one web process give, against the same server that answers a constant?"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from bench import posts
+from bench.figures import Figure, alternated, median, percentile, ratio, say
+from bench.processes import Program, free_port, listens, wait_until
+from bench.varsel import Varsel
+from engine.store import Store
+from engine.tables import orders
+from tests.servers.postgres import Postgres
+
+ROUNDS = 3
+SECONDS = 4  # per run of wrk
+CONNECTIONS = 64
+LOAD = 0.6  # of what the process can take, for the waiting times
+PACED_SECONDS = 5
+
+_SCRIPT = """
+local tokens = {%s}
+local body = %s
+local turn = 0
+local headers = {}
+for index, token in ipairs(tokens) do
+  headers[index] = {["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token}
+end
+request = function()
+  turn = turn %% #headers + 1
+  return wrk.format("POST", nil, headers[turn], body)
+end
+"""
+
+
+def run() -> list[Figure]:
+    """Wrk on the constant, on SQLite and on PostgreSQL in turns; then the waiting times below full load."""
+    with ExitStack() as parts:
+        folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
+        postgres = parts.enter_context(Postgres())
+        nowhere = "smtp://127.0.0.1:9"  # no worker runs
+        systems = {
+            "SQLite": parts.enter_context(Varsel(folder / "sqlite", "", nowhere, workers=0)),
+            "PostgreSQL": parts.enter_context(Varsel(folder / "pg", postgres.database(), nowhere, workers=0)),
+        }
+        port = free_port()
+        parts.enter_context(Program("constant", [sys.executable, "-m", "bench.peer_web", str(port)]))
+        wait_until(lambda: listens(port), "the constant's server")
+        ports = {"constant": port} | {name: varsel.port for name, varsel in systems.items()}
+        script = folder / "post.lua"
+        tokens = systems["SQLite"].tokens
+        rates: dict[str, list[float]] = {name: [] for name in ports}
+        cpu: dict[str, list[float]] = {name: [] for name in systems}
+        for number in range(ROUNDS):
+            for name in alternated(list(ports), number):
+                if name in systems:
+                    tokens = systems[name].tokens
+                _write_script(script, tokens)
+                before = systems[name].program("web").cpu() if name in systems else 0.0
+                rate, answered = _wrk(ports[name], script)
+                if name in systems:
+                    cpu[name].append((systems[name].program("web").cpu() - before) / answered)
+                rates[name].append(rate)
+                say(f"intake {name}: {rate:,.0f} answers/s")
+        figures = [Figure("intake", "constant answers", median(rates["constant"]), "/s")]
+        for name, varsel in systems.items():
+            durable = median(rates[name])
+            _check_stored(varsel, sum(rates[name]) * SECONDS)
+            waits = _waits(varsel, durable * LOAD)
+            say(f"intake {name}: p99 {', '.join(f'{1000 * wait:.0f}' for wait in waits)} ms at {LOAD:.0%} of that load")
+            figures += [
+                Figure("intake", f"{name}: durable 202s", durable, "/s"),
+                Figure("intake", f"{name}: web process, CPU per order", 1000 * median(cpu[name]), "ms"),
+                Figure("intake", f"{name} / constant", ratio(rates[name], rates["constant"]), least=0.30),
+                Figure("intake", f"{name}: p99 at {LOAD:.0%} of that load", 1000 * median(waits), "ms", most=50),
+            ]
+    return figures
+
+
+def _write_script(path: Path, tokens: list[str]) -> None:
+    lua_body = f"[==[{json.dumps(posts.SMALL, ensure_ascii=False)}]==]"
+    path.write_text(_SCRIPT % (", ".join(f'"{token}"' for token in tokens), lua_body))
+
+
+def _wrk(port: int, script: Path) -> tuple[float, int]:
+    """Answers per second, and answers; RuntimeError when one was not 2xx."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script)]
+    command.append(f"http://127.0.0.1:{port}{posts.PATH}")
+    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    rate, answered = re.search(r"Requests/sec: *([\d.]+)", output), re.search(r"(\d+) requests in", output)
+    if not rate or not answered or "Non-2xx" in output or "Socket errors" in output:
+        raise RuntimeError(f"wrk was not answered as it should be: {output}")
+    return float(rate[1]), int(answered[1])
+
+
+def _check_stored(varsel: Varsel, answered: float) -> None:
+    """Every 202 is a row; RuntimeError where one is missing."""
+    store = Store(varsel.database_url)
+    with store.read() as connection:
+        stored = connection.execute(select(func.count()).select_from(orders)).scalar_one()
+    store.close()
+    if stored < answered * 0.99:  # wrk's rates are rounded
+        raise RuntimeError(f"{stored} orders are stored of {answered:.0f} that were answered with 202")
+
+
+def _waits(varsel: Varsel, rate: float) -> list[float]:
+    """The p99 of each round, in seconds, of requests that come at a steady rate."""
+    requests = list(posts.wire([posts.SMALL] * int(rate * PACED_SECONDS), varsel.tokens))
+    return [
+        percentile(posts.post_all(varsel.port, requests, connections=CONNECTIONS, rate=rate), 0.99)
+        for _ in range(ROUNDS)
+    ]

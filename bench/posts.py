@@ -1,0 +1,152 @@
+"""Posting orders: the orders themselves, and a client that costs little CPU of the machine it measures."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+PATH = "/notifications/api/v1/orders/email"
+SMALL = {
+    "subject": "Du har fått en melding",
+    "body": "Hei! Logg inn for å lese meldingen.",
+    "recipients": [{"emailAddress": "kari.nordmann@example.no"}],
+    "sendersReference": "sak-2026-1",
+}
+_PARAGRAPH = "Du har mottatt et vedtak i saken din. Logg inn for å lese hele vedtaket og se hvilke frister som gjelder."
+PARAGRAPHS = 6  # make a message of about 2.3 kB
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+def html(number: int) -> str:
+    """A body whose message, with its plain-text alternative, has about 2.3 kB; it differs for each number."""
+    paragraphs = "".join(f'<p style="margin:0 0 16px">{_PARAGRAPH}</p>\n' for _ in range(PARAGRAPHS))
+    return f"<html><body>\n<h1>Vedtak i sak {number}</h1>\n{paragraphs}</body></html>\n"
+
+
+def text(number: int) -> str:
+    """What the body says, as plain text."""
+    return f"Vedtak i sak {number}\n\n" + f"{_PARAGRAPH}\n\n" * PARAGRAPHS
+
+
+def html_order(number: int, recipients: Sequence[str], **members: Any) -> dict[str, Any]:
+    """An order of that body."""
+    addressed = [{"emailAddress": address} for address in recipients]
+    subject = f"Vedtak i sak {number}"
+    return {"subject": subject, "body": html(number), "contentType": "html", "recipients": addressed} | members
+
+
+def wire(orders: Iterable[dict[str, Any]], tokens: Sequence[str]) -> Iterator[bytes]:
+    """Requests as they go over the connection; the tokens take turns."""
+    for order, token in zip(orders, cycle(tokens), strict=False):
+        body = json.dumps(order, ensure_ascii=False).encode()
+        head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        yield head.encode() + body
+
+
+def post_all(port: int, requests: Iterable[bytes], *, connections: int, rate: float | None = None) -> list[float]:
+    """Post every request and return how long each took, in seconds; RuntimeError when an answer is not 202.
+
+    Without a rate, each connection sends the next request when the last one is answered. With a rate (per second),
+    requests have their times whether or not earlier ones are answered, and count from there (no omission of waits).
+    """
+    gc.collect()
+    gc.disable()  # its passes would show as the server's
+    try:
+        return uvloop.run(_post_all(port, iter(requests), connections, rate))
+    finally:
+        gc.enable()
+
+
+async def _post_all(port: int, requests: Iterator[bytes], connections: int, rate: float | None) -> list[float]:
+    posting = _Posting(requests, rate)
+    loop = asyncio.get_running_loop()
+    for _ in range(connections):
+        await loop.create_connection(lambda: _Connection(posting), "127.0.0.1", port)
+    posting.started = time.perf_counter()
+    while not posting.exhausted:
+        posting.send_due()
+        await asyncio.sleep(0.001 if rate else 0.05)
+    await asyncio.wait_for(posting.all_answered.wait(), 60)
+    for connection in posting.idle:
+        connection.transport.close()
+    if posting.refused:
+        raise RuntimeError(f"{posting.refused} requests were not answered with 202; one got: {posting.example!r}")
+    return posting.took
+
+
+@dataclass
+class _Posting:
+    requests: Iterator[bytes]
+    rate: float | None
+    started: float = 0.0
+    sent: int = 0
+    exhausted: bool = False
+    refused: int = 0
+    example: bytes = b""
+    took: list[float] = field(default_factory=list)
+    idle: list[_Connection] = field(default_factory=list)
+    all_answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def send_due(self) -> None:
+        """Send what is due on the connections that are free."""
+        while self.idle and not self.exhausted:
+            now = time.perf_counter()
+            due = self.started + self.sent / self.rate if self.rate else now
+            if due > now:
+                return
+            request = next(self.requests, None)
+            if request is None:
+                self.exhausted = True
+                self._finish()
+                return
+            self.sent += 1
+            self.idle.pop().send(request, due)
+
+    def answered(self, connection: _Connection, answer: bytes) -> None:
+        """Note an answer, and send on."""
+        self.took.append(time.perf_counter() - connection.due)
+        if not answer.startswith(b"HTTP/1.1 202 "):
+            self.refused += 1
+            self.example = answer
+        self.idle.append(connection)
+        self.send_due()
+        self._finish()
+
+    def _finish(self) -> None:
+        if self.exhausted and len(self.took) == self.sent:
+            self.all_answered.set()
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, posting: _Posting) -> None:
+        self._posting = posting
+        self._answer = b""
+        self.due = 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self._posting.idle.append(self)
+
+    def send(self, request: bytes, due: float) -> None:
+        self.due = due
+        self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, end, body = self._answer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if end and len(body) >= (int(length[1]) if length else 0):
+            answer, self._answer = self._answer, b""
+            self._posting.answered(self, answer)

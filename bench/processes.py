@@ -1,0 +1,170 @@
+"""The programs that a benchmark runs: on loopback only, with their CPU time and memory read from /proc."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+ROOT = Path(__file__).parent.parent
+WITHIN = 60.0  # seconds that a program may take to start, and to end
+_TICK = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def wait_until(condition: Callable[[], object], what: str, within: float = WITHIN, every: float = 0.02) -> None:
+    """Return when the condition holds; TimeoutError when it does not in time."""
+    give_up = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"{what}: not within {within:.0f} s")
+        time.sleep(every)
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+    return number
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Program:
+    """A running program; it and its children end with the context."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], settings: Mapping[str, str] | None = None, output: Path | None = None
+    ) -> None:
+        self.name = name
+        self._command = command
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("VARSEL_")} | dict(settings or {})
+        self._output = output
+
+    def __enter__(self) -> Self:
+        with Path(self._output or os.devnull).open("wb") as output:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output
+            )
+        self.pid = self._process.pid
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
+
+    def cpu(self) -> float:
+        """CPU time so far, of all its processes and threads, in seconds."""
+        return sum(_cpu(pid) for pid in _family(self.pid))
+
+    def memory(self) -> int:
+        """Resident memory of all its processes, in bytes."""
+        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE for pid in _family(self.pid))
+
+
+class Redis(Program):
+    """A Redis with the persistence of `varsel up`, on a unix socket in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._socket = folder / "redis.sock"
+        self.url = f"unix://{self._socket}"
+        command = ["redis-server", "--port", "0", "--unixsocket", str(self._socket), "--dir", str(folder)]
+        command += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--loglevel", "warning"]
+        super().__init__("redis", command)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        wait_until(self._socket.exists, "Redis")
+        return self
+
+
+class Sink(Program):
+    """smtp-sink: takes every mail and counts."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._counts = folder / "counts"
+        self.port = free_port()
+        self.url = f"smtp://127.0.0.1:{self.port}"
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        command = [_program("smtp-sink"), *user, "-c", "-m", "1000", f"127.0.0.1:{self.port}", "1000"]
+        super().__init__("smtp-sink", command, output=self._counts)
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        wait_until(lambda: listens(self.port), "smtp-sink")
+        return self
+
+    def count(self) -> int:
+        """Mails taken so far."""
+        with self._counts.open("rb") as counts:
+            counts.seek(max(0, counts.seek(0, os.SEEK_END) - 200))
+            found = re.findall(rb"mesg=(\d+)\r", counts.read())
+        return int(found[-1]) if found else 0
+
+    def wait_for(self, count: int, within: float) -> float:
+        """Wait for so many mails; returns when (on the monotonic clock) the last one was there."""
+        wait_until(lambda: self.count() >= count, f"{count} mails in the sink", within, every=0.005)
+        return time.monotonic()
+
+
+def smtp_source(port: int, mails: int, size: int) -> float:
+    """Mails per second of Postfix's own generator, 16 sessions, one connection each."""
+    started = time.monotonic()
+    source = [_program("smtp-source"), "-d", "-s", "16", "-m", str(mails), "-l", str(size)]
+    source += ["-f", "avsender@example.no", "-t", "kari@example.no", f"127.0.0.1:{port}"]
+    subprocess.run(source, check=True, timeout=WITHIN)
+    return mails / (time.monotonic() - started)
+
+
+def _program(name: str) -> str:
+    """Debian keeps Postfix's programs where not every PATH looks."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/lib/postfix/sbin")
+    if not found:
+        raise FileNotFoundError(f"{name} is missing: `make bench` installs it")
+    return found
+
+
+def _cpu(pid: int) -> float:
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / _TICK if fields else 0.0
+
+
+def _family(root: int) -> set[int]:
+    """A process and all that descend from it."""
+    parents = {int(path.name): _stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()}
+    family = {root}
+    while found := {pid for pid, fields in parents.items() if fields and int(fields[1]) in family} - family:
+        family |= found
+    return family
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat behind the name (proc(5)): state, parent, …; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

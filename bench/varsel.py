@@ -1,0 +1,92 @@
+"""Varsel under measurement: its processes one by one, against a database, a Redis and a relay of the benchmark's."""
+
+from __future__ import annotations
+
+import sys
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+import redis
+
+from bench.processes import Program, Redis, free_port, wait_until
+from engine.migrations import upgrade
+from engine.store import Store
+from engine.tokens import DevelopmentKey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKENS = 50  # callers that take turns
+
+
+class Varsel:
+    """An installation in `folder`; `workers` is the number of worker processes (0: the scheduler stays away, too)."""
+
+    def __init__(self, folder: Path, database_url: str, smtp_url: str, *, workers: int) -> None:
+        self._folder = folder
+        self._workers = workers
+        self._running = ExitStack()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.database_url = database_url or f"sqlite:///{folder}/varsel.db"
+        self.port = free_port()
+        self.programs: list[Program] = []
+        key = DevelopmentKey(folder)
+        self.tokens = [key.bearer(f"org{n}", "altinn:notifications.create", timedelta(hours=2)) for n in range(TOKENS)]
+        self._settings = {
+            "VARSEL_DATABASE_URL": self.database_url,
+            "VARSEL_SMTP_URL": smtp_url,
+            "VARSEL_JWKS": str(key.jwks),
+            "VARSEL_METRICS_DIR": str(folder / "metrics"),
+        }
+
+    def __enter__(self) -> Self:
+        with ExitStack() as starting:
+            redis = starting.enter_context(Redis(self._folder / "redis"))
+            self.programs = [redis]
+            self._settings["VARSEL_REDIS_URL"] = redis.url
+            store = Store(self.database_url)
+            upgrade(store)
+            store.close()
+            for number in range(1, self._workers + 1):
+                self._start(starting, f"worker {number}", "worker")
+            if self._workers:
+                wait_for_workers(redis.url, self._workers)
+                self._start(starting, "scheduler", "scheduler")
+            self._start(starting, "web", "web", "--port", str(self.port))
+            wait_until(self._ready, "the API")
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def program(self, name: str) -> Program:
+        """One of redis, worker N, scheduler, web."""
+        return next(program for program in self.programs if program.name == name)
+
+    def cpu(self) -> float:
+        """CPU time of all processes, Redis included, in seconds."""
+        return sum(program.cpu() for program in self.programs)
+
+    def _start(self, starting: ExitStack, name: str, *arguments: str) -> None:
+        program = Program(name, [sys.executable, "-m", "engine", *arguments], self._settings)
+        self.programs.append(starting.enter_context(program))
+
+    def _ready(self) -> bool:
+        for program in self.programs:
+            if program.ended():
+                raise RuntimeError(f"{program.name} ended at its start")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/livez", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+def wait_for_workers(redis_url: str, count: int) -> None:
+    """Wait until so many of Dramatiq's workers have asked Redis for work."""
+    with redis.Redis.from_url(redis_url) as client:
+        wait_until(lambda: client.zcard("dramatiq:__heartbeats__") >= count, f"{count} workers")

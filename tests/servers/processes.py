@@ -1,0 +1,38 @@
+"""Processes of this machine, as Linux shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that only waits to be buried does not."""
+    try:
+        return _stat(pid)[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def environment(pid: int) -> dict[str, str]:
+    """The variables that a process was started with."""
+    entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
+def descendants(pid: int) -> set[int]:
+    """A process's children, their children and so on."""
+    parents: dict[int, int] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int(_stat(int(folder.name))[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+        found |= more
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    """What follows the name in proc(5)'s stat: state, parent, …"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
