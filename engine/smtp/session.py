@@ -86,6 +86,15 @@ class Envelope:
         return cls(from_address.encode(), to_address.encode(), from_utf8 or to_utf8, len(message), data)
 
 
+class _Client(aiosmtplib.SMTP):
+    """Hangs up at once: a relay that fell silent behind TLS would hold a polite close for half a minute."""
+
+    def close(self) -> None:
+        if self.transport is not None:
+            cast("asyncio.WriteTransport", self.transport).abort()  # TLS or not, asyncio's or uvloop's
+        super().close()
+
+
 class Session:
     """An open connection; one transaction at a time.
 
@@ -123,7 +132,7 @@ class Session:
 
     @classmethod
     async def _connect(cls, route: Route) -> Self:
-        client = aiosmtplib.SMTP(
+        client = _Client(
             hostname=route.host,
             port=route.port,
             local_hostname=route.local_hostname,
@@ -243,8 +252,6 @@ class Session:
         """Close at once; who still awaits a reply gets an SMTPServerDisconnected."""
         if self._timer:
             self._timer.cancel()
-        if not self.closed:
-            self._transport().abort()
         self._client.close()
 
     async def gone(self) -> None:
