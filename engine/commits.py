@@ -45,23 +45,22 @@ class GroupCommit(Generic[Item, Result]):
         self._store = store
         self._write = write
         self._after = after
-        self._queue: queue.Queue[tuple[Item, asyncio.Future[Result]] | None] = queue.Queue(WAITING)
+        self._queue: queue.SimpleQueue[tuple[Item, asyncio.Future[Result]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._commit_groups, name="group-commit", daemon=True)
         self._thread.start()
 
     async def submit(self, item: Item) -> Result:
         """Return the item's result once it is durable; raises what the writer answered, or Unavailable."""
+        if self._queue.qsize() >= WAITING:
+            raise Unavailable("the database")
         future: asyncio.Future[Result] = self._loop.create_future()
-        try:
-            self._queue.put_nowait((item, future))
-        except queue.Full:
-            raise Unavailable("the database") from None
+        self._queue.put((item, future))
         return await future
 
     async def close(self) -> None:
         """Commit what waits, then end."""
-        await asyncio.to_thread(self._queue.put, None)
+        self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _commit_groups(self) -> None:

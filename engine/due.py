@@ -93,8 +93,9 @@ def holding(lane: Lane) -> Update:
 
 
 def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease: timedelta) -> None:
-    """Hold on for another `lease`."""
-    connection.execute(holding(lane).values(due_at=after(lease)), _holds(rows))
+    """Hold on for another `lease`, except to rows that got their outcome meanwhile: those must not become due again."""
+    open_ = lane.table.c.unresolved > 0
+    connection.execute(holding(lane).where(open_).values(due_at=after(lease)), _holds(rows))
 
 
 def hand_back(connection: Connection, lane: Lane, rows: Collection[Row[Any]], delay: timedelta = timedelta(0)) -> None:

@@ -91,6 +91,9 @@ class _Gate:
         fcntl.flock(self._file, fcntl.LOCK_UN)
         self._thread.release()
 
+    def close(self) -> None:
+        self._file.close()
+
 
 class Store:
     """The way to the tables. `url` is an SQLAlchemy URL of SQLite or PostgreSQL.
@@ -149,6 +152,8 @@ class Store:
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
+        if isinstance(self._gate, _Gate):
+            self._gate.close()
 
 
 def insert_new(connection: Connection, table: Table) -> Any:
