@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
 RECORD_EVERY = timedelta(milliseconds=100)  # what a crash can repeat is what was recorded no later than this
 COMPILED = 500  # compiled messages kept per process
-RELAY_PAUSE = timedelta(seconds=5)  # after the relay could not be reached, until it is tried again
+RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not be had, until it is tried again
 
 # Until the next attempt, after the first, second, … that the relay deferred; the last repeats until the e-mail expires.
 # RFC 5321 4.5.4.1 asks for 30 minutes where a queue talks to the world; this one talks to its own relay, and most
@@ -91,29 +91,35 @@ class Deliverer:
         async def send_all() -> None:
             while waiting:
                 email = waiting.popleft()
-                try:
-                    result = await self._attempt(email, contents[email.order_seq])
-                except Exception:  # a bug in one message must not hold up the others; its claim lapses
-                    log.exception("e-mail %s could not be attempted", email.id)
-                else:
+                result = await self._guarded(email, contents[email.order_seq])
+                flying.pop(email.seq)
+                if result:
                     done.append(result)
                     if result.outcome == "deferred" and not result.reached:
-                        self._paused_until = time.monotonic() + RELAY_PAUSE.total_seconds()
-                flying.pop(email.seq)
+                        return  # no further connection can be had; where others can, they do the rest
 
         senders = {asyncio.create_task(send_all()) for _ in range(min(len(work), self._senders))}
         async with due.kept(self._store, due.EMAILS, flying, self._lease):
             while senders:
                 _, senders = await asyncio.wait(senders, timeout=RECORD_EVERY.total_seconds())
-                paused = time.monotonic() < self._paused_until
-                if waiting and (paused or self.stopping.is_set() or time.monotonic() > hand_back_at):
+                if waiting and not senders:
+                    self._paused_until = time.monotonic() + RELAY_PAUSE.total_seconds()
+                if waiting and (not senders or self.stopping.is_set() or time.monotonic() > hand_back_at):
                     rest = [flying.pop(email.seq) for email in waiting]
                     waiting.clear()
-                    delay = RELAY_PAUSE if paused else timedelta(0)
+                    delay = timedelta(0) if senders else RELAY_PAUSE
                     await self._insist(due.hand_back, due.EMAILS, rest, delay)
                 if done:
                     results, done[:] = tuple(done), ()
                     await self._insist(record, results)
+
+    async def _guarded(self, email: Row[Any], order: Any) -> Result | None:
+        """Attempt; a bug in one message must not hold up the others: None, and its claim lapses."""
+        try:
+            return await self._attempt(email, order)
+        except Exception:
+            log.exception("e-mail %s could not be attempted", email.id)
+            return None
 
     async def _attempt(self, email: Row[Any], order: Any) -> Result:
         """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""

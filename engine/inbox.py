@@ -161,7 +161,7 @@ async def serve(folder: Path, port: int, ready: Callable[[int], None]) -> None:
 
 
 def _names(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.json"))
+    return sorted(path.stem for path in folder.glob("*.json") if _ID.fullmatch(path.stem))
 
 
 def _file(folder: Path, name: str) -> Path:
