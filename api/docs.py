@@ -140,7 +140,7 @@ def _type(described: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         if "enum" in found:
             words.append(" | ".join(map(str, found["enum"])))
         elif found.get("type") == "array":
-            words.append(f"list of {_type(described, found.get('items', {}))}")
+            words.append(f"list of {_type(described, found.get('items', {}))}s")
         else:
             words.append(found.get("format") or found.get("type", "anything"))
     return " or ".join(words)

@@ -150,6 +150,7 @@ OPERATIONS = (
             Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours"),
         ),
         request=EmailOrderRequest,
+        example={"subject": "Hei", "body": "Hei, Kari!", "recipients": [{"emailAddress": "kari@example.no"}]},
         responses={
             202: Documented("Stored.", answers.Receipt),
             408: Documented("The body took longer than 30 seconds.", Problem),

@@ -1,0 +1,88 @@
+"""What a failure test stands on: an installation, the relay that it sends to, its ledger, and a client."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.servers.counting import Count, count
+from tests.servers.installation import API, Installation, order, wait_for
+from tests.servers.ledger import Ledger
+from tests.servers.smtp import ScriptedSMTP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tests.servers.smtp import Script
+
+LEASE = 2  # seconds: what a dead worker held is taken over soon
+WITHIN = 90.0  # seconds for everything to be delivered, on a machine that is busy with other things
+FLAWLESS = Count(lost=[], doubled=[], renamed=[], unordered=[])
+
+
+class Site:
+    """Use it as a context. Settings are those of Installation; `smtp_url` names a relay of the test's own."""
+
+    def __init__(self, folder: Path, script: Script | None = None, **settings: object) -> None:
+        self.relay = ScriptedSMTP(script)
+        self._folder = folder
+        self._settings = {"lease": LEASE} | settings
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.relay)
+            settings = {"smtp_url": self.relay.url} | self._settings
+            self.varsel = stack.enter_context(Installation(self._folder, **settings))
+            self.client = stack.enter_context(self.varsel.client())
+            self.ledger = stack.enter_context(Ledger(str(self._settings.get("database_url", "")) or self._folder))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.relay.release()  # a worker that ends waits for its replies
+        self._stack.close()
+
+    def post(self, *to: str, **members: object) -> str:
+        """Order a mail to each address; returns the order's URL."""
+        answer = self.client.post(f"{API}/orders/email", json=order(*to, **members))
+        assert answer.status_code == 202, answer.text
+        return str(answer.headers["location"])
+
+    def processing_status(self, location: str) -> str:
+        """How far the API says that an order is."""
+        return str(self.client.get(f"{location}/status").raise_for_status().json()["processingStatus"]["status"])
+
+    def send_statuses(self, location: str) -> dict[str, str]:
+        """What the API says became of each address."""
+        answer: dict[str, Any] = self.client.get(f"{location}/notifications/email").raise_for_status().json()
+        return {entry["recipient"]["emailAddress"]: entry["sendStatus"]["status"] for entry in answer["notifications"]}
+
+    def await_copies(self, number: int) -> None:
+        """Return when the relay has got so many."""
+        wait_for(lambda: len(self.relay.messages) >= number, WITHIN)
+
+    def settle(self, *, hurried: bool = False) -> None:
+        """Return when nothing is left to do; `hurried`: without the minutes between an e-mail's attempts."""
+
+        def settled() -> bool:
+            if hurried:
+                self.ledger.hurry()
+            return self.ledger.settled()
+
+        wait_for(settled, WITHIN)
+
+    def restart(self, name: str) -> None:
+        """SIGKILL a process; return when its supervisor has started the next one of that name."""
+        killed = self.varsel.pid(name)
+        self.varsel.kill(name)
+        wait_for(lambda: self.varsel.pid(name) != killed)
+
+    def count(self, to: Iterable[str]) -> Count:
+        """Compare every copy that the relay got with what was ordered."""
+        return count(self.relay.messages, to)
+
+
+def addresses(number: int, name: str = "kari") -> list[str]:
+    """So many different addresses."""
+    return [f"{name}.{n}@example.no" for n in range(number)]
