@@ -19,6 +19,7 @@ class CanonicalPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            path = _SLASHES.sub("/", scope["path"]).lower()
+            path: str = scope["path"].lower()
+            path = _SLASHES.sub("/", path) if "//" in path else path
             scope["path"] = path.rstrip("/") or "/"
         await self._app(scope, receive, send)

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json
 from sqlalchemy import Connection, bindparam, func, select
 
 from engine.commits import GroupCommit
@@ -164,14 +165,17 @@ def _row(order_id: UUID, creator: str, sender: str, order: EmailOrderRequest) ->
 def _recipients_json(order: EmailOrderRequest) -> str:
     entries = []
     for recipient in order.recipients or ():
-        entry = {
-            "emailAddress": (recipient.email_address or "").strip(" "),
-            "mobileNumber": recipient.mobile_number,
-            "organizationNumber": recipient.organization_number,
-            "nationalIdentityNumber": recipient.national_identity_number,
-        }
-        entries.append({name: value for name, value in entry.items() if value})
-    return json.dumps(entries, ensure_ascii=False, separators=(",", ":"))
+        entry = {}
+        if recipient.email_address:
+            entry["emailAddress"] = recipient.email_address.strip(" ")
+        if recipient.mobile_number:
+            entry["mobileNumber"] = recipient.mobile_number
+        if recipient.organization_number:
+            entry["organizationNumber"] = recipient.organization_number
+        if recipient.national_identity_number:
+            entry["nationalIdentityNumber"] = recipient.national_identity_number
+        entries.append(entry)
+    return to_json(entries).decode()
 
 
 def _write(connection: Connection, placements: Sequence[_Placement]) -> list[Receipt | Exception]:

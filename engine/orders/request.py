@@ -20,7 +20,7 @@ from engine.errors import Invalid, Refused
 from engine.models import ContentType, DeliveryGuarantee
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from enum import StrEnum
 
     from engine.outbound import Guard
@@ -116,6 +116,8 @@ _ORDER_NAMES = {
 _RECIPIENT_NAMES = {
     (field.alias or name).lower(): field.alias or name for name, field in RecipientRequest.model_fields.items()
 }
+_ORDER_NAMES |= {name: name for name in _ORDER_NAMES.values()}
+_RECIPIENT_NAMES |= {name: name for name in _RECIPIENT_NAMES.values()}
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -153,10 +155,13 @@ def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> Emai
 
 def _named(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Member names are matched in any case; unknown members are dropped; of doubles the last counts."""
-    return {names[key.lower()]: member for key, member in value.items() if key.lower() in names}
+    found = ((names.get(key) or names.get(key.lower()), member) for key, member in value.items())
+    return {name: member for name, member in found if name}
 
 
 def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:
+    if order.subject and order.body and order.recipients and order.subject.strip() and order.body.strip():
+        return {}
     given = {"Subject": order.subject, "Body": order.body}
     blank = [field for field, text in given.items() if text is None or not text.strip()]
     if order.recipients is None:
@@ -164,76 +169,100 @@ def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:
     return {field: [f"The {field} field is required."] for field in blank}
 
 
+class _Broken:
+    """Collects the broken rules per field."""
+
+    __slots__ = ("errors",)
+
+    def __init__(self) -> None:
+        self.errors: dict[str, list[str]] = {}
+
+    def add(self, field: str, message: str) -> None:
+        self.errors.setdefault(field, []).append(message)
+
+
 def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> dict[str, list[str]]:
-    errors: dict[str, list[str]] = {}
+    broken = _Broken()
+    subject = order.subject or ""
+    if len(subject) > LONGEST_SUBJECT:
+        broken.add("Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
+    if _HEADER_CONTROL.search(subject):
+        broken.add("Subject", "A subject must not contain control characters.")
+    if _BODY_CONTROL.search(order.body or ""):
+        broken.add("Body", "Of control characters, only tabs and line ends may stand in a body.")
+    if order.requested_send_time is not None:
+        _check_time(order.requested_send_time, now, broken)
+    if order.senders_reference or order.resource_id or order.resource_action:
+        _check_names(order, broken)
+    if order.condition_endpoint is not None:
+        _check_endpoint(order.condition_endpoint, limits.guard, broken)
+    recipients = order.recipients or ()
+    if not recipients:
+        broken.add("Recipients", "An order needs at least one recipient.")
+    if len(recipients) > limits.recipients:
+        broken.add("Recipients", f"An order has at most {limits.recipients} recipients; split it.")
+        return broken.errors
+    for place, recipient in enumerate(recipients):
+        email = recipient.email_address
+        if not email or recipient.organization_number or recipient.national_identity_number or not is_address(email):
+            _check_recipient(recipient, f"Recipients[{place}]", broken)
+    return broken.errors
 
-    def check(holds: object, field: str, message: str) -> None:
-        if not holds:
-            errors.setdefault(field, []).append(message)
 
-    subject, body, when = order.subject or "", order.body or "", order.requested_send_time
-    check(len(subject) <= LONGEST_SUBJECT, "Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
-    check(not _HEADER_CONTROL.search(subject), "Subject", "A subject must not contain control characters.")
-    check(not _BODY_CONTROL.search(body), "Body", "Of control characters, only tabs and line ends may stand in a body.")
-    if when is not None:
-        zoned = when.tzinfo is not None
-        check(zoned, "RequestedSendTime", "The requested send time must have a time zone, such as Z or +01:00.")
-        past = (when if zoned else when.replace(tzinfo=UTC)) < now - GRACE
-        check(not past, "RequestedSendTime", "The requested send time must not lie in the past.")
+def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:
+    if when.tzinfo is None:
+        broken.add("RequestedSendTime", "The requested send time must have a time zone, such as Z or +01:00.")
+        when = when.replace(tzinfo=UTC)
+    if when < now - GRACE:
+        broken.add("RequestedSendTime", "The requested send time must not lie in the past.")
+
+
+def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:
     for field, text in (
         ("SendersReference", order.senders_reference),
         ("ResourceId", order.resource_id),
         ("ResourceAction", order.resource_action),
     ):
-        check(len(text or "") <= LONGEST_REFERENCE, field, f"At most {LONGEST_REFERENCE} characters are allowed.")
-        check(not _HEADER_CONTROL.search(text or ""), field, "Control characters are not allowed.")
-    if order.resource_action:
-        stands = (order.resource_id or "").strip() and order.resource_action.strip()
-        check(stands, "ResourceAction", "A resource action needs a resourceId beside it, and must not be blank.")
-    if order.condition_endpoint is not None:
-        _check_endpoint(order.condition_endpoint, limits.guard, check)
-    recipients = order.recipients or ()
-    check(recipients, "Recipients", "An order needs at least one recipient.")
-    if len(recipients) > limits.recipients:
-        check(False, "Recipients", f"An order has at most {limits.recipients} recipients; split it.")
-        return errors
-    for place, recipient in enumerate(recipients):
-        _check_recipient(recipient, f"Recipients[{place}]", check)
-    return errors
+        if len(text or "") > LONGEST_REFERENCE:
+            broken.add(field, f"At most {LONGEST_REFERENCE} characters are allowed.")
+        if _HEADER_CONTROL.search(text or ""):
+            broken.add(field, "Control characters are not allowed.")
+    if order.resource_action and not ((order.resource_id or "").strip() and order.resource_action.strip()):
+        broken.add("ResourceAction", "A resource action needs a resourceId beside it, and must not be blank.")
 
 
-def _check_endpoint(url: str, guard: Guard, check: Callable[[object, str, str], None]) -> None:
+def _check_endpoint(url: str, guard: Guard, broken: _Broken) -> None:
     field = "ConditionEndpoint"
     allowed = _PUBLIC_URL.fullmatch(url) or (guard.allow_private and _LOOPBACK_URL.fullmatch(url))
     if not allowed or len(url) > LONGEST_URL or not url.isprintable():
-        check(False, field, "The condition endpoint must be an absolute http or https address of a public host.")
+        broken.add(field, "The condition endpoint must be an absolute http or https address of a public host.")
         return
     try:
         guard.check_url(url)
     except Refused as error:
-        check(False, field, f"The condition endpoint is refused: {error}.")
+        broken.add(field, f"The condition endpoint is refused: {error}.")
 
 
-def _check_recipient(recipient: RecipientRequest, place: str, check: Callable[[object, str, str], None]) -> None:
+def _check_recipient(recipient: RecipientRequest, place: str, broken: _Broken) -> None:
     email, organization = recipient.email_address, recipient.organization_number
     person = recipient.national_identity_number
-    check(
-        email or organization or person,
-        place,
-        "A recipient needs an emailAddress, an organizationNumber or a nationalIdentityNumber.",
-    )
-    if email:
-        check(is_address(email), f"{place}.EmailAddress", "This is not a valid e-mail address.")
+    if not (email or organization or person):
+        text = "A recipient needs an emailAddress, an organizationNumber or a nationalIdentityNumber."
+        broken.add(place, text)
+    if email and not is_address(email):
+        broken.add(f"{place}.EmailAddress", "This is not a valid e-mail address.")
     if person:
         field = f"{place}.NationalIdentityNumber"
-        check(_digits(person, PERSON_DIGITS), field, "A national identity number has exactly 11 digits.")
-        alone = not (email or recipient.mobile_number or organization)
-        check(alone, field, "A national identity number must stand alone.")
+        if not _digits(person, PERSON_DIGITS):
+            broken.add(field, "A national identity number has exactly 11 digits.")
+        if email or recipient.mobile_number or organization:
+            broken.add(field, "A national identity number must stand alone.")
     if organization:
         field = f"{place}.OrganizationNumber"
-        check(_digits(organization, ORGANIZATION_DIGITS), field, "An organisation number has exactly 9 digits.")
-        alone = not (email or recipient.mobile_number or person)
-        check(alone, field, "An organisation number must stand alone.")
+        if not _digits(organization, ORGANIZATION_DIGITS):
+            broken.add(field, "An organisation number has exactly 9 digits.")
+        if email or recipient.mobile_number or person:
+            broken.add(field, "An organisation number must stand alone.")
 
 
 def _digits(text: str, count: int) -> bool:
