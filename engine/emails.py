@@ -66,6 +66,7 @@ class Deliverer:
         self._store = store
         self._relay = relay
         self._senders = connections
+        self._slots = asyncio.Semaphore(connections)  # of all batches together: a sender has one while it sends
         self._lease = lease
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
         self._paused_until = 0.0  # on the monotonic clock
@@ -90,8 +91,11 @@ class Deliverer:
 
         async def send_all() -> None:
             while waiting:
-                email = waiting.popleft()
-                result = await self._guarded(email, contents[email.order_seq])
+                async with self._slots:  # what waits for a connection has not begun: it can be handed back
+                    if not waiting:
+                        return
+                    email = waiting.popleft()
+                    result = await self._guarded(email, contents[email.order_seq])
                 flying.pop(email.seq)
                 if result:
                     done.append(result)

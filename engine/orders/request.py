@@ -183,13 +183,7 @@ class _Broken:
 
 def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> dict[str, list[str]]:
     broken = _Broken()
-    subject = order.subject or ""
-    if len(subject) > LONGEST_SUBJECT:
-        broken.add("Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
-    if _HEADER_CONTROL.search(subject):
-        broken.add("Subject", "A subject must not contain control characters.")
-    if _BODY_CONTROL.search(order.body or ""):
-        broken.add("Body", "Of control characters, only tabs and line ends may stand in a body.")
+    _check_texts(order.subject or "", order.body or "", broken)
     if order.requested_send_time is not None:
         _check_time(order.requested_send_time, now, broken)
     if order.senders_reference or order.resource_id or order.resource_action:
@@ -207,6 +201,15 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
         if not email or recipient.organization_number or recipient.national_identity_number or not is_address(email):
             _check_recipient(recipient, f"Recipients[{place}]", broken)
     return broken.errors
+
+
+def _check_texts(subject: str, body: str, broken: _Broken) -> None:
+    if len(subject) > LONGEST_SUBJECT:
+        broken.add("Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
+    if _HEADER_CONTROL.search(subject):
+        broken.add("Subject", "A subject must not contain control characters.")
+    if _BODY_CONTROL.search(body):
+        broken.add("Body", "Of control characters, only tabs and line ends may stand in a body.")
 
 
 def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:

@@ -1,0 +1,41 @@
+"""The migrations and the tables say the same, on both databases."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from engine.migrations import is_current, upgrade
+from engine.store import Store
+from engine.tables import metadata
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def test_a_migrated_database_has_exactly_the_tables(store: Store) -> None:
+    with store.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+        assert is_current(connection)
+
+
+def test_many_may_migrate_at_once(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    stores = [Store(database_url) for _ in range(4)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(upgrade, stores))
+    with stores[0].read() as connection:
+        assert is_current(connection)
+    for store in stores:
+        store.close()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_an_empty_database_is_not_current(database_url: str) -> None:
+    store = Store(database_url)
+    with store.read() as connection:
+        assert not is_current(connection)
+    store.close()

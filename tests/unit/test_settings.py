@@ -1,0 +1,72 @@
+"""Settings: every one documented, every mistake told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from engine import settings
+from engine.errors import Misconfigured
+from engine.settings import Settings, shown
+
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"VARSEL_{name.upper()}", raising=False)
+    return monkeypatch
+
+
+def test_the_example_names_every_setting() -> None:
+    named = set(re.findall(r"^#? ?VARSEL_(\w+)=", EXAMPLE.read_text(), re.MULTILINE))
+    assert named == {name.upper() for name in Settings.model_fields}
+
+
+def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VARSEL_DATABSE_URL", "x")
+    with pytest.raises(Misconfigured, match="VARSEL_DATABSE_URL"):
+        settings.load()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("LEASE", "0", "greater than or equal to 1"),
+        ("LEASE", "soon", "valid number"),
+        ("SMTP_URL", "http://relay", "must be smtp://"),
+        ("SMTP_URL", "smtp://user:secret@relay.example", "read by everybody"),
+        ("DATABASE_URL", "mysql://x", "sqlite:/// or postgresql://"),
+        ("JWKS", "http://issuer.example/jwks", "https URL"),
+        ("BASE_URL", "notify.example", "must be an address"),
+        ("LOG_LEVEL", "LOUD", "pattern"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_with_the_reason(
+    environment: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    environment.setenv(f"VARSEL_{name}", value)
+    with pytest.raises(Misconfigured, match=re.escape(reason)) as refused:
+        settings.load()
+    assert "secret" not in str(refused.value)
+
+
+def test_lists_are_separated_by_spaces_or_commas(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VARSEL_JWKS", "/a.json, /b.json https://issuer.example/jwks")
+    assert settings.load().jwks == ("/a.json", "/b.json", "https://issuer.example/jwks")
+
+
+def test_passwords_are_masked_where_settings_are_shown(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VARSEL_DATABASE_URL", "postgresql://varsel:hemmelig@db.example:5432/varsel")
+    effective = settings.load()
+    assert shown(effective, "database_url") == "postgresql://varsel:***@db.example:5432/varsel"
+    assert "hemmelig" not in repr(effective)
+
+
+def test_a_missing_address_says_what_to_set(environment: pytest.MonkeyPatch) -> None:
+    del environment
+    with pytest.raises(Misconfigured, match=r"VARSEL_REDIS_URL is not set.*varsel up"):
+        settings.load().need("redis_url")
