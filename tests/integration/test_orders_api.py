@@ -1,0 +1,308 @@
+"""Orders over HTTP, as the contract has them, on both databases."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from tests.servers.installation import API, Installation, order, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ORDERS = f"{API}/orders/email"
+
+
+@pytest.fixture
+def client(installation: Installation) -> Iterator[httpx.Client]:
+    with installation.client() as client:
+        yield client
+
+
+def at(delay: timedelta) -> str:
+    return (datetime.now(UTC) + delay).isoformat()
+
+
+def place(client: httpx.Client, *addresses: str, **members: object) -> str:
+    answer = client.post(ORDERS, json=order(*addresses, **members))
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["orderId"])
+
+
+def errors(client: httpx.Client, posted: Any) -> dict[str, list[str]]:
+    answer = client.post(ORDERS, json=posted) if not isinstance(posted, bytes) else raw(client, posted)
+    assert answer.status_code == 400, answer.text
+    problem = answer.json()
+    assert problem["type"] == "https://tools.ietf.org/html/rfc9110#section-15.5.1"
+    assert problem["title"] == "One or more validation errors occurred."
+    assert problem["status"] == 400
+    assert problem["traceId"].startswith("00-")
+    found: dict[str, list[str]] = problem["errors"]
+    return found
+
+
+def raw(client: httpx.Client, body: bytes, media: str = "application/json") -> httpx.Response:
+    return client.post(ORDERS, content=body, headers={"Content-Type": media})
+
+
+def test_an_order_is_accepted_with_its_id_and_a_link(client: httpx.Client, installation: Installation) -> None:
+    answer = client.post(ORDERS, json=order())
+    order_id = answer.json()["orderId"]
+    assert answer.status_code == 202
+    assert answer.json() == {"orderId": str(uuid.UUID(order_id))}
+    assert answer.headers["location"] == f"{installation.address}{API}/orders/{order_id}"
+    assert client.get(answer.headers["location"]).json()["id"] == order_id
+
+
+@pytest.mark.parametrize(
+    "path",
+    [f"{API}/order/email", "/orders/email", "/order/email", f"{ORDERS}/", f"{API}//orders//email", ORDERS.upper()],
+)
+def test_other_spellings_of_the_path_are_the_same_path(client: httpx.Client, path: str) -> None:
+    assert client.post(path, json=order()).status_code == 202
+
+
+def test_what_was_posted_comes_back_with_the_contracts_names(client: httpx.Client, installation: Installation) -> None:
+    order_id = place(
+        client,
+        " kari@example.no ",
+        subject="Linje en\r\nog to",
+        contentType="html",
+        sendersReference="ref-names",
+        requestedSendTime="2099-01-01T10:00:00+01:00",
+        ignoreReservation=True,
+        resourceId="urn:altinn:resource:x",
+        resourceAction="read",
+        conditionEndpoint="https://example.no/condition",
+    )
+    base = f"{installation.address}{API}/orders/{order_id}"
+    found = client.get(base).json()
+    created = found.pop("created")
+    assert created.endswith("Z")
+    assert found == {
+        "id": order_id,
+        "sendersReference": "ref-names",
+        "requestedSendTime": "2099-01-01T09:00:00Z",
+        "creator": "ttd",
+        "notificationChannel": "Email",
+        "ignoreReservation": True,
+        "resourceId": "urn:altinn:resource:x",
+        "resourceAction": "read",
+        "conditionEndpoint": "https://example.no/condition",
+        "recipients": [{"emailAddress": "kari@example.no"}],
+        "emailTemplate": {
+            "fromAddress": "noreply@varsel.example",
+            "subject": "Linje en og to",
+            "body": "Hei, Kari!",
+            "contentType": "Html",
+        },
+        "deliveryGuarantee": "AtLeastOnce",
+        "links": {"self": base, "status": f"{base}/status"},
+    }
+    status = client.get(f"{base}/status").json()
+    assert status["processingStatus"]["status"] == "Registered"
+    assert "notificationsStatusSummary" not in status
+    assert "recipients" not in status
+    assert client.get(f"{base}/notifications/email").json() == {
+        "orderId": order_id,
+        "sendersReference": "ref-names",
+        "generated": 0,
+        "succeeded": 0,
+        "notifications": [],
+    }
+
+
+def test_member_names_and_enumerations_are_read_in_any_case(client: httpx.Client) -> None:
+    posted = {"SUBJECT": "a", "Body": "b", "contenttype": 1, "RECIPIENTS": [{"EmailAddress": "a@example.no"}], "x": 1}
+    order_id = client.post(ORDERS, json=posted).json()["orderId"]
+    assert client.get(f"{API}/orders/{order_id}").json()["emailTemplate"]["contentType"] == "Html"
+
+
+def test_orders_are_found_by_their_reference(client: httpx.Client, installation: Installation) -> None:
+    reference = uuid.uuid4().hex
+    placed = [place(client, sendersReference=reference) for _ in range(2)]
+    found = client.get(f"{API}/orders", params={"sendersReference": reference}).json()
+    assert found["count"] == 2
+    assert [entry["id"] for entry in found["orders"]] == placed
+    nothing = {"count": 0, "orders": []}
+    assert client.get(f"{API}/orders", params={"sendersReference": reference.upper()}).json() == nothing
+    assert client.get(f"{API}/orders", params={"sendersReference": "\0"}).json() == nothing
+    with installation.client("skd") as other:
+        assert other.get(f"{API}/orders", params={"sendersReference": reference}).json() == nothing
+    missing = client.get(f"{API}/orders")
+    assert missing.status_code == 400
+    assert list(missing.json()["errors"]) == ["sendersReference"]
+
+
+@pytest.mark.parametrize("rest", ["", "/status", "/notifications/email"])
+def test_a_foreign_order_is_an_unknown_one(client: httpx.Client, installation: Installation, rest: str) -> None:
+    order_id = place(client, requestedSendTime=at(timedelta(hours=1)))
+    with installation.client("skd") as other:
+        foreign = other.get(f"{API}/orders/{order_id}{rest}")
+    unknown = client.get(f"{API}/orders/{uuid.uuid4()}{rest}")
+    assert (foreign.status_code, foreign.content) == (unknown.status_code, unknown.content) == (404, b"")
+    no_id = client.get(f"{API}/orders/17{rest}")
+    assert (no_id.status_code, list(no_id.json()["errors"])) == (400, ["id"])
+
+
+def test_an_order_is_cancelled_in_time_and_not_later(client: httpx.Client, installation: Installation) -> None:
+    early = place(client, requestedSendTime=at(timedelta(minutes=10)))
+    late = place(client, requestedSendTime=at(timedelta(minutes=4)))
+    with installation.client("skd") as other:
+        foreign = other.put(f"{API}/orders/{early}/cancel")
+    assert (foreign.status_code, foreign.json()["title"]) == (404, "Not Found")
+    for _ in range(2):
+        cancelled = client.put(f"{API}/orders/{early}/cancel")
+        assert (cancelled.status_code, cancelled.json()["processingStatus"]["status"]) == (200, "Cancelled")
+    refused = client.put(f"{API}/orders/{late}/cancel")
+    assert (refused.status_code, refused.json()["title"]) == (409, "Conflict")
+
+
+def test_each_recipient_has_its_own_result(client: httpx.Client) -> None:
+    order_id = place(client, "en@example.no", "to@example.no", "en@example.no")
+    found = wait_for(
+        lambda: (
+            (answer := client.get(f"{API}/orders/{order_id}/notifications/email").json())["succeeded"] == 3 and answer
+        )
+    )
+    addresses = [entry["recipient"]["emailAddress"] for entry in found["notifications"]]
+    assert addresses == ["en@example.no", "to@example.no", "en@example.no"]
+    for entry in found["notifications"]:
+        assert entry["succeeded"] is True
+        assert entry["sendStatus"]["status"] == "Succeeded"
+        assert entry["sendStatus"]["description"]
+
+
+def test_what_is_missing_is_told_alone(client: httpx.Client) -> None:
+    assert list(errors(client, {"subject": " ", "body": "", "recipients": []})) == ["Subject", "Body"]
+    assert list(errors(client, order() | {"recipients": None})) == ["Recipients"]
+
+
+def test_broken_rules_are_told_all_together(client: httpx.Client) -> None:
+    posted = order(requestedSendTime="2024-01-01T10:00:00", resourceAction="read") | {"recipients": []}
+    found = errors(client, posted)
+    assert set(found) == {"RequestedSendTime", "ResourceAction", "Recipients"}
+    assert len(found["RequestedSendTime"]) == 2
+
+
+CONTROL = ["\0", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\x0b", "\x0c"]
+
+
+@pytest.mark.parametrize("character", CONTROL)
+def test_control_characters_are_refused_wherever_a_header_or_an_envelope_is_made(
+    client: httpx.Client, character: str
+) -> None:
+    assert "Subject" in errors(client, order(subject=f"a{character}b"))
+    assert "Recipients[0].EmailAddress" in errors(client, order(f"a{character}b@example.no"))
+    assert "SendersReference" in errors(client, order(sendersReference=f"a{character}b"))
+
+
+@pytest.mark.parametrize(
+    ("recipient", "field"),
+    [
+        ({}, "Recipients[0]"),
+        ({"mobileNumber": "+4799999999"}, "Recipients[0]"),
+        ({"emailAddress": "a@b"}, "Recipients[0].EmailAddress"),
+        ({"emailAddress": "a@example.no\r\nRCPT TO:<b@example.no>"}, "Recipients[0].EmailAddress"),
+        ({"emailAddress": "a@example.no,b@example.no"}, "Recipients[0].EmailAddress"),
+        ({"nationalIdentityNumber": "1606941234"}, "Recipients[0].NationalIdentityNumber"),
+        ({"nationalIdentityNumber": "16069412345", "emailAddress": "a@b.no"}, "Recipients[0].NationalIdentityNumber"),
+        ({"organizationNumber": "91015080x"}, "Recipients[0].OrganizationNumber"),
+        ({"organizationNumber": "910150804", "mobileNumber": "1"}, "Recipients[0].OrganizationNumber"),
+    ],
+)
+def test_a_bad_recipient_is_told_by_its_place(client: httpx.Client, recipient: dict[str, str], field: str) -> None:
+    assert field in errors(client, order() | {"recipients": [recipient]})
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "key"),
+    [
+        ("subject", 5, "$.subject"),
+        ("recipients", "kari@example.no", "$.recipients"),
+        ("recipients", [{"emailAddress": 5}], "$.recipients[0].emailAddress"),
+        ("requestedSendTime", "tomorrow", "$.requestedSendTime"),
+        ("requestedSendTime", None, "$.requestedSendTime"),
+        ("requestedSendTime", "9999-12-31T23:59:59-23:59", "$.requestedSendTime"),
+        ("contentType", "Markdown", "$.contentType"),
+        ("contentType", 7, "$.contentType"),
+        ("ignoreReservation", "yes", "$.ignoreReservation"),
+    ],
+)
+def test_a_wrong_type_is_told_by_its_json_path(client: httpx.Client, member: str, value: Any, key: str) -> None:
+    assert set(errors(client, order() | {member: value})) == {key, "emailNotificationOrderRequest"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{", b'{"subject":"a",}', b"\xff\xfe", b'{"subject":"\\ud800","body":"b"}', b"[" * 100_000, b"null"],
+)
+def test_what_is_no_json_object_is_refused(client: httpx.Client, body: bytes) -> None:
+    assert any(key.startswith("$") for key in errors(client, body))
+
+
+def test_limits_are_told(client: httpx.Client) -> None:
+    assert "Subject" in errors(client, order(subject="x" * 999))
+    assert "Recipients" in errors(client, order(*["a@example.no"] * 10_001))
+    assert "SendersReference" in errors(client, order(sendersReference="x" * 501))
+    assert raw(client, b" " * 8_000_001).status_code == 413
+    chunked = client.post(
+        ORDERS, content=(b" " * 1_000_000 for _ in range(9)), headers={"Content-Type": "application/json"}
+    )
+    assert chunked.status_code == 413
+    assert raw(client, b"{}", "text/plain").status_code == 415
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com", "http://invalid-url", "https://foobar", "urn:x", "/x", "https://u:p@example.com/"]
+)
+def test_a_condition_endpoint_must_be_a_public_web_address(client: httpx.Client, url: str) -> None:
+    assert list(errors(client, order(conditionEndpoint=url))) == ["ConditionEndpoint"]
+
+
+def test_a_send_time_may_be_five_minutes_old_and_has_any_zone(client: httpx.Client) -> None:
+    place(client, requestedSendTime=at(timedelta(minutes=-4)))
+    zoned = (datetime.now(UTC) - timedelta(minutes=4)).astimezone().isoformat()
+    place(client, requestedSendTime=zoned)
+    assert "RequestedSendTime" in errors(client, order(requestedSendTime=at(timedelta(minutes=-6))))
+
+
+def test_credentials_are_asked_for_before_anything_else(installation: Installation) -> None:
+    nobody = httpx.post(f"{installation.address}{ORDERS}", content=b"{", trust_env=False)
+    assert (nobody.status_code, nobody.content) == (401, b"")
+    assert nobody.headers["www-authenticate"] == "Bearer"
+    with installation.client(scope="altinn:events.publish") as stranger:
+        refused = stranger.post(ORDERS, json=order())
+        assert (refused.status_code, refused.content) == (403, b"")
+    with installation.client(scope="a altinn:serviceowner/notifications.create") as owner:
+        assert owner.post(ORDERS, json=order()).status_code == 202
+    token = installation.key.platform_token("apps", "apps-test", timedelta(hours=1))
+    with httpx.Client(base_url=installation.address, trust_env=False, headers={"PlatformAccessToken": token}) as app:
+        order_id = place(app)
+        assert app.get(f"{API}/orders/{order_id}").json()["creator"] == "apps"
+        bad = app.post(ORDERS, json=order(), headers={"PlatformAccessToken": token[:-4] + "AAAA"})
+        assert (bad.status_code, bad.content) == (401, b"")
+
+
+def test_a_callers_trace_goes_on(client: httpx.Client) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    answer = client.post(ORDERS, json={}, headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    assert answer.json()["traceId"].split("-")[1] == trace
+
+
+def test_wrong_methods_and_paths_are_problems_too(client: httpx.Client) -> None:
+    assert client.delete(ORDERS).json()["status"] == 405
+    assert client.get(f"{API}/nothing").json()["status"] == 404
+
+
+def test_health_and_metrics_answer_without_credentials(installation: Installation) -> None:
+    with httpx.Client(base_url=installation.address, trust_env=False) as anybody:
+        assert anybody.get("/livez").status_code == 200
+        assert anybody.get("/readyz").json() == {"status": "ok", "database": "ok", "redis": "ok"}
+        metrics = anybody.get("/metrics").text
+    for name in ('varsel_due{lane="emails"}', "varsel_orders_total", 'varsel_attempts_total{outcome="accepted"}'):
+        assert name in metrics
