@@ -43,13 +43,13 @@ class Installation:
         self.key = DevelopmentKey(folder)
         self.output: list[str] = []
         self.address = ""
-        self._settings = {f"VARSEL_{name.upper()}": str(value) for name, value in settings.items()}
+        self.settings = {f"VARSEL_{name.upper()}": str(value) for name, value in settings.items()}
 
     def __enter__(self) -> Self:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "engine", "up", "--data", str(self.folder), "--port", "0", "--smtp-port", "0"],
-            env=environment | self._settings,
+            env=environment | self.settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

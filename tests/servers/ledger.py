@@ -46,9 +46,11 @@ class Ledger:
         with self._store.read() as connection:
             return {row.address: row for row in connection.execute(chosen)}
 
-    def attempts(self, address: str) -> Sequence[Row[Any]]:
-        """The attempts log of an address, the oldest first."""
-        chosen = select(attempts_log).join(emails).where(emails.c.address == address).order_by(attempts_log.c.seq)
+    def attempts(self, *addresses: str) -> Sequence[Row[Any]]:
+        """The attempts log of these addresses (none given: all), the oldest first; each line with its `address`."""
+        chosen = select(attempts_log, emails.c.address).join(emails).order_by(attempts_log.c.seq)
+        if addresses:
+            chosen = chosen.where(emails.c.address.in_(addresses))
         with self._store.read() as connection:
             return connection.execute(chosen).all()
 

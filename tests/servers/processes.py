@@ -19,16 +19,21 @@ def environment(pid: int) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 
+def parent(pid: int) -> int:
+    """Who started a process."""
+    return int(_stat(pid)[1])
+
+
 def descendants(pid: int) -> set[int]:
     """A process's children, their children and so on."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int(_stat(int(folder.name))[1])
+            parents[int(folder.name)] = parent(int(folder.name))
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended meanwhile
     found: set[int] = set()
-    while more := {child for child, parent in parents.items() if parent in found | {pid}} - found:
+    while more := {child for child, its in parents.items() if its in found | {pid}} - found:
         found |= more
     return found
 

@@ -1,0 +1,171 @@
+"""When processes die: no mail is lost, and only what was in flight comes twice, with its first copy's Message-ID."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import redis
+
+from engine.models import EmailState
+from tests.servers.counting import tell
+from tests.servers.installation import API, order, wait_for
+from tests.servers.postgres import Postgres
+from tests.servers.processes import environment
+from tests.servers.redis import Redis
+from tests.servers.site import FLAWLESS, WITHIN, Site, addresses
+from tests.servers.smtp import Slow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.servers.smtp import Script
+
+SLOW: Script = {"dot": Slow(0.02)}  # so that a test can meet work in the middle
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("site"), SLOW) as running:
+        yield running
+
+
+@pytest.fixture
+def site(whole: Site) -> Site:
+    """An installation of which tests break only what its supervisor repairs; nothing is left to do in it."""
+    whole.settle()
+    whole.relay.messages.clear()
+    return whole
+
+
+def test_a_worker_is_killed_in_the_middle_of_2000_mails(
+    database: str, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = addresses(2000)
+    with Site(tmp_path, SLOW, database_url=database_url) as site:
+        location = site.post(*to)
+        site.await_copies(500)
+        wait_for(lambda: site.relay.open > 12)  # more than one worker's connections
+        site.varsel.kill("worker 1")
+        in_flight = site.ledger.emails(EmailState.SENDING)
+        site.settle()
+        status = site.client.get(f"{location}/status").json()
+
+    mails = site.count(to)
+    tell(capsys, f"worker killed in 2,000 mails on {database}", mails)
+    assert (mails.lost, mails.renamed, mails.unordered) == ([], [], [])
+    assert set(mails.doubled) <= in_flight.keys()
+    assert len(mails.doubled) == len(set(mails.doubled)), "a third copy"
+    assert status["processingStatus"]["status"] == "Completed"
+    summary = status["notificationsStatusSummary"]["email"]
+    assert (summary["generated"], summary["succeeded"]) == (2000, 2000)
+
+
+def test_redis_forgets_everything_while_mails_are_sent(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    to = addresses(1000, "flushed")
+    with redis.Redis.from_url(environment(site.varsel.pid("web"))["VARSEL_REDIS_URL"]) as forgetful:
+        for start in range(0, 1000, 50):
+            site.post(*to[start : start + 50])
+            forgetful.flushall()
+            site.await_copies(start - 200)
+            forgetful.flushall()
+        site.settle()
+
+    mails = site.count(to)
+    tell(capsys, "Redis flushed 40 times in 1,000 mails", mails)
+    assert mails == FLAWLESS
+
+
+def test_redis_is_killed_and_started_again(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    to = addresses(500, "before") + addresses(100, "after")
+    site.post(*to[:500])
+    site.await_copies(50)
+    site.varsel.kill("redis")
+    for address in to[500:]:
+        site.post(address)
+    site.settle()
+
+    mails = site.count(to)
+    tell(capsys, "Redis killed in 600 mails", mails)
+    assert mails == FLAWLESS
+
+
+def test_the_scheduler_is_killed(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    to = addresses(30, "later")
+    for start in range(0, 30, 10):
+        soon = datetime.now(UTC) + timedelta(seconds=2)
+        for address in to[start : start + 10]:
+            site.post(address, requestedSendTime=soon.isoformat())
+        site.restart("scheduler")
+    site.settle()
+
+    mails = site.count(to)
+    tell(capsys, "scheduler killed 3 times before send times", mails)
+    assert mails == FLAWLESS
+
+
+def test_the_web_process_is_killed_right_after_each_202(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    def answers() -> bool:
+        try:
+            return site.client.get("/livez").is_success
+        except httpx.TransportError:
+            return False
+
+    to = addresses(3, "web")
+    for address in to:
+        site.post(address)
+        site.restart("web")
+        wait_for(answers, WITHIN)
+    site.settle()
+
+    mails = site.count(to)
+    tell(capsys, "web killed right after each of 3 202s", mails)
+    assert mails == FLAWLESS
+
+
+def test_orders_are_accepted_while_redis_is_down_and_delivered_when_it_is_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = addresses(20)
+    with Redis(tmp_path) as cache, Site(tmp_path, redis_url=cache.url) as site:
+        cache.stop()
+        for address in to:
+            site.post(address)
+        ready = site.client.get("/readyz")
+        assert ready.status_code == 200
+        assert ready.json()["status"] == "degraded"
+        assert ready.json()["redis"] != "ok"
+        cache.start()
+        site.settle()
+
+    mails = site.count(to)
+    tell(capsys, "20 orders while Redis was down", mails)
+    assert mails == FLAWLESS
+
+
+def test_the_database_goes_away_and_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = addresses(300)
+    leases = 30  # longer than the outage: what was sent meanwhile is recorded afterwards, not sent again
+    with Postgres() as server, Site(tmp_path, SLOW, database_url=server.database(), lease=leases) as site:
+        location = site.post(*to)
+        site.await_copies(50)
+        server.stop()
+        posted = site.client.post(f"{API}/orders/email", json=order("refused@example.no"))
+        asked = site.client.get(f"{location}/status")
+        ready = site.client.get("/readyz")
+        server.start()
+        to.append("again@example.no")
+        site.post(to[-1])
+        site.settle()
+
+    for answer in (posted, asked, ready):
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+    assert ready.json()["database"] != "ok"
+    assert ready.json()["redis"] == "ok"
+    mails = site.count(to)
+    tell(capsys, "database gone in 300 mails", mails)
+    assert mails == FLAWLESS

@@ -1,0 +1,195 @@
+"""Processes: what they say when they cannot start, and that they end; the Procfile with services of one's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from engine.tokens import DevelopmentKey
+from tests.servers.counting import count, tell
+from tests.servers.installation import API, order, wait_for
+from tests.servers.ledger import Ledger
+from tests.servers.processes import alive, descendants, environment, parent
+from tests.servers.redis import Redis
+from tests.servers.site import FLAWLESS, WITHIN, Site, addresses
+from tests.servers.smtp import ScriptedSMTP
+
+if TYPE_CHECKING:
+    from tests.servers.postgres import Postgres
+
+ROOT = Path(__file__).parents[2]
+
+
+def varsel(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, on these settings alone."""
+    own = {f"VARSEL_{name.upper()}": value for name, value in settings.items()}
+    command = [sys.executable, "-m", "engine", *map(str, arguments)]
+    return subprocess.run(command, env=plain() | own, check=False, capture_output=True, text=True, timeout=WITHIN)
+
+
+def plain() -> dict[str, str]:
+    """The environment without settings of Varsel's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
+
+
+def listener() -> socket.socket:
+    """A free port, taken."""
+    return socket.create_server(("127.0.0.1", 0))
+
+
+@pytest.mark.parametrize("option", ["--port", "--smtp-port"])
+def test_up_says_in_one_line_that_a_port_is_in_use(option: str, tmp_path: Path) -> None:
+    ports = {"--port": "0", "--smtp-port": "0"}
+    with closing(listener()) as taken:
+        ports[option] = str(taken.getsockname()[1])
+        ended = varsel("up", "--data", tmp_path, *(word for pair in ports.items() for word in pair))
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    [line] = ended.stderr.splitlines()
+    assert ports[option] in line
+    assert option in line
+
+
+@pytest.mark.parametrize("command", ["up", "web", "worker", "scheduler", "migrate", "config"])
+def test_an_unknown_setting_is_named_in_one_line(command: str) -> None:
+    ended = varsel(command, databse_url="sqlite:///x.db")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    [line] = ended.stderr.splitlines()
+    assert "VARSEL_DATABSE_URL" in line
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"), [("web", "REDIS_URL"), ("worker", "SMTP_URL"), ("migrate", "DATABASE_URL")]
+)
+def test_a_process_that_lacks_a_setting_names_it_in_one_line(command: str, missing: str) -> None:
+    given = {"redis_url": "redis://127.0.0.1:1/0"} if command == "worker" else {}
+    ended = varsel(command, **given)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert f"VARSEL_{missing}" in line
+
+
+def test_config_prints_every_setting_and_no_secret() -> None:
+    ended = varsel(
+        "config",
+        database_url="postgresql://varsel:s3cret@db.example.no/varsel",
+        redis_url="redis://:s3cret@cache.example.no:6379/0",
+        smtp_url="smtps://varsel:s3cret@relay.example.no",
+        lease="7",
+    )
+    assert ended.returncode == 0
+    lines = ended.stdout.splitlines()
+    assert "VARSEL_DATABASE_URL=postgresql://varsel:***@db.example.no/varsel" in lines
+    assert "VARSEL_REDIS_URL=redis://:***@cache.example.no:6379/0" in lines
+    assert "VARSEL_SMTP_URL=smtps://varsel:***@relay.example.no" in lines
+    assert "VARSEL_LEASE=7.0" in lines
+    assert "s3cret" not in ended.stdout + ended.stderr
+
+
+def test_web_says_that_its_port_is_in_use(tmp_path: Path) -> None:
+    with Redis(tmp_path) as cache, closing(listener()) as taken:
+        own = {"database_url": f"sqlite:///{tmp_path}/varsel.db", "redis_url": cache.url}
+        own["jwks"] = str(DevelopmentKey(tmp_path).jwks)
+        assert varsel("migrate", **own).returncode == 0
+        port = str(taken.getsockname()[1])
+        ended = varsel("web", "--port", port, **own)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert port in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_every_child(number: signal.Signals, tmp_path: Path) -> None:
+    with Site(tmp_path) as site:
+        site.post("kari@example.no")
+        site.settle()
+        up = parent(site.varsel.pid("web"))
+        children = descendants(up)
+        assert len(children) >= 5  # redis, web, two workers, scheduler
+        os.kill(up, number)
+        wait_for(lambda: not any(alive(pid) for pid in (up, *children)))
+
+
+def test_two_schedulers_double_nothing_and_either_will_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    to = addresses(300)
+    with Site(tmp_path) as site:
+        first = site.varsel.pid("scheduler")
+        second = subprocess.Popen([sys.executable, "-m", "scheduler"], env=environment(first))
+        try:
+            soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+            for start in range(0, 200, 10):
+                site.post(*to[start : start + 10], requestedSendTime=soon)
+            site.settle()
+
+            os.kill(first, signal.SIGSTOP)  # not killed, since its supervisor would start another
+            soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+            site.post(*to[200:], requestedSendTime=soon)
+            site.settle()
+        finally:
+            os.kill(first, signal.SIGCONT)
+            second.terminate()
+            second.wait(30)
+
+    mails = site.count(to)
+    tell(capsys, "two schedulers, 300 mails with send times", mails)
+    assert mails == FLAWLESS
+
+
+def test_the_procfile_runs_on_services_of_ones_own(
+    postgres: Postgres, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = addresses(50)
+    key = DevelopmentKey(tmp_path / "keys")
+    token = key.bearer("ttd", "altinn:notifications.create", timedelta(hours=1))
+    database = postgres.database()
+    with closing(listener()) as free:
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    with (
+        Redis(tmp_path) as cache,
+        ScriptedSMTP() as relay,
+        Ledger(database) as ledger,
+        httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client,
+        (tmp_path / "log").open("w") as log,
+    ):
+        settings = {"DATABASE_URL": database, "REDIS_URL": cache.url, "SMTP_URL": relay.url, "JWKS": str(key.jwks)}
+        own = {f"VARSEL_{name}": value for name, value in settings.items()} | {"PORT": str(port)}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        honcho = subprocess.Popen(
+            ["honcho", "--app-root", str(tmp_path), "--procfile", str(ROOT / "Procfile"), "start"],
+            env=plain() | own | {"PATH": path},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+        def ready() -> bool:
+            assert honcho.poll() is None, (tmp_path / "log").read_text()
+            try:
+                return client.get("/readyz").is_success
+            except httpx.TransportError:
+                return False
+
+        try:
+            wait_for(ready, WITHIN)
+            children = descendants(honcho.pid)
+            assert client.post(f"{API}/orders/email", json=order(*to)).status_code == 202
+            wait_for(ledger.settled, WITHIN)
+        finally:
+            honcho.send_signal(signal.SIGINT)
+            honcho.wait(30)
+        wait_for(lambda: not any(alive(pid) for pid in children))
+
+    mails = count(relay.messages, to)
+    tell(capsys, "honcho start with PostgreSQL, Redis and a relay, 50 mails", mails)
+    assert mails == FLAWLESS

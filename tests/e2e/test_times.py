@@ -1,0 +1,75 @@
+"""Send times, cancelling and expiry, as the clock of a running installation sees them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engine.models import EmailState, OrderState
+from tests.servers.installation import wait_for
+from tests.servers.site import FLAWLESS, Site
+from tests.servers.smtp import Say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.smtp import Action, Step
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with Site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+def test_an_order_is_sent_at_its_send_time_and_not_before(site: Site) -> None:
+    handed_over: list[datetime] = []
+
+    def note(step: Step) -> Action | None:
+        if step.phase == "dot":
+            handed_over.append(datetime.now(UTC))
+        return None
+
+    site.relay.script = note
+    send_time = datetime.now(UTC) + timedelta(seconds=3)
+    location = site.post("later@example.no", requestedSendTime=send_time.isoformat())
+    assert site.processing_status(location) == "Registered"
+    site.settle()
+    assert site.processing_status(location) == "Completed"
+    assert len(handed_over) == 1
+    assert handed_over[0] >= send_time
+
+
+def test_a_cancelled_order_is_never_sent(site: Site) -> None:
+    site.relay.script = {}
+    site.relay.messages.clear()
+    send_time = datetime.now(UTC) + timedelta(minutes=10)
+    location = site.post("never@example.no", requestedSendTime=send_time.isoformat())
+    for _ in range(2):
+        cancelled = site.client.put(f"{location}/cancel")
+        assert cancelled.status_code == 200
+        assert cancelled.json()["processingStatus"]["status"] == "Cancelled"
+    row = site.ledger.orders()[-1]
+    assert (row.state, row.due_at) == (OrderState.CANCELLED, None)
+
+    site.post("instead@example.no")
+    site.settle()
+    assert site.count(["instead@example.no"]) == FLAWLESS
+
+
+def test_a_mail_that_was_not_delivered_within_48_hours_has_failed(site: Site) -> None:
+    address = "expired@example.no"
+    site.relay.script = {"rcpt": Say(450, "4.2.0 later")}
+    location = site.post(address)
+    wait_for(lambda: site.ledger.attempts(address))
+    assert site.send_statuses(location) == {address: "New"}
+
+    site.relay.script = {}
+    site.ledger.expire(address, timedelta(seconds=1))
+    site.settle(hurried=True)
+    assert site.ledger.email(address).state == EmailState.FAILED_TTL
+    assert site.send_statuses(location) == {address: "Failed"}
+    assert site.processing_status(location) == "Completed"
+    assert [attempt.outcome for attempt in site.ledger.attempts(address)] == ["deferred", "expired"]

@@ -1,0 +1,157 @@
+"""Any JSON is either an order or a list of what is wrong with it; hypothesis chooses the JSON."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.addresses import is_address
+from engine.errors import Invalid
+from engine.models import ContentType
+from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_order
+from engine.outbound import Guard
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LIMITS = Limits(3, Guard(allow_private=False))
+MEMBERS = st.sampled_from(
+    ["subject", "body", "contentType", "recipients", "sendersReference", "requestedSendTime", "conditionEndpoint",
+     "ignoreReservation", "resourceId", "resourceAction", "deliveryGuarantee", "emailAddress", "organizationNumber"]
+)  # fmt: skip
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(MEMBERS | st.text(max_size=5), inner),
+    max_leaves=20,
+)
+VALID = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@example.no"}]}
+LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=200).filter(str.strip)
+
+
+def tried(value: dict[str, Any]) -> tuple[EmailOrderRequest | None, dict[str, list[str]]]:
+    """The order, or what is wrong with it; whatever else is raised fails the test."""
+    try:
+        return parse_order(value, LIMITS, NOW), {}
+    except Invalid as refused:
+        return None, refused.errors
+
+
+@given(st.dictionaries(MEMBERS | st.text(max_size=5), JSON))
+def test_any_object_is_an_order_or_is_refused_with_reasons(value: dict[str, Any]) -> None:
+    order, errors = tried(value)
+    if order is None:
+        assert errors
+        assert all(field and texts for field, texts in errors.items())
+    else:
+        assert order.subject
+        assert order.recipients
+
+
+@given(MEMBERS, JSON)
+def test_one_strange_member_is_borne_or_refused(member: str, strange: Any) -> None:
+    order, errors = tried({**VALID, member: strange})
+    assert (order is None) == bool(errors)
+
+
+@given(st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_body_is_an_object_or_refused(body: bytes) -> None:
+    found: Any = {}
+    with suppress(Invalid):
+        found = parse_json(body)
+    assert isinstance(found, dict)
+
+
+@given(LINE, LINE, st.sampled_from(["html", "HTML", 1, "plain", 0, None]))
+def test_what_was_written_is_what_is_kept(subject: str, body: str, kind: Any) -> None:
+    order = parse_order({**VALID, "subject": subject, "body": body, "contentType": kind}, LIMITS, NOW)
+    assert (order.subject, order.body) == (subject, body)
+    assert order.content_type is (ContentType.HTML if kind in ("html", "HTML", 1) else ContentType.PLAIN)
+
+
+@given(
+    st.datetimes(datetime(2026, 11, 25), datetime(9000, 1, 1)),  # noqa: DTZ001 the zone is the next strategy's
+    st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
+)
+def test_a_send_time_is_an_instant_whatever_its_zone(when: datetime, zone: timezone) -> None:
+    moment = when.replace(tzinfo=zone)
+    order = parse_order({**VALID, "requestedSendTime": moment.isoformat()}, LIMITS, NOW)
+    assert order.requested_send_time == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("2026-11-23T12:00:00Z", True),
+        ("2026-11-23T12:00:00.1234567Z", True),
+        ("2026-11-23T12:00Z", True),
+        ("2026-11-23T11:54:59Z", False),
+        ("2026-11-23T11:55:00Z", True),
+        ("2026-11-23", False),
+        ("2026-11-23T12:00:00", False),
+        ("2026-11-23 12:00:00Z", False),
+        ("2026-W48-1T12:00:00Z", False),
+        ("2026-02-30T12:00:00Z", False),
+        ("20261123T120000Z", False),
+    ],
+)
+def test_times_are_iso_8601_with_a_zone(text: str, good: bool) -> None:  # noqa: FBT001 a row of the table
+    order, errors = tried({**VALID, "requestedSendTime": text})
+    assert (order is not None, not errors) == (good, good)
+
+
+GOOD = [
+    "a@b.no",
+    "first.last+tag@sub.example.com",
+    "kåre@blåbær.no",
+    "a@1.2.3.4",
+    "o'neil@example.com",
+    "a;b@example.no",
+]
+BAD = [
+    "a",
+    "a@b",
+    ".a@b.no",
+    "a.@b.no",
+    "a..b@b.no",
+    "a@-b.no",
+    "a@b-.no",
+    "a@b.n",
+    '"a"@b.no',
+    "a@[1.2.3.4]",
+    "a@b.no,c@d.no",
+    "a@b.no;c@d.no",
+    "a@b_c.no",
+    "a@b.no.",
+    "ü@b.no",
+    "a@b.b.b.b.b.b.b.b.b.b.no",
+    "",
+    "a b@b.no",
+    "Kari <a@b.no>",
+    "a@b.no\n",
+    "a" * 250 + "@b.no",
+]
+
+
+def test_addresses_follow_the_contracts_grammar() -> None:
+    assert [address for address in GOOD if not is_address(address)] == []
+    assert [address for address in BAD if is_address(address)] == []
+    assert is_address(" a@b.no ")
+
+
+@given(st.text(max_size=400))
+def test_whatever_is_taken_for_an_address_is_one_line_of_one_address(text: str) -> None:
+    if is_address(text):
+        stripped = text.strip(" ")
+        assert stripped.isprintable()
+        assert stripped.count("@") == 1
+        assert not set(stripped) & set(' <>(),:\\"[]')
+
+
+def test_long_hostile_input_is_answered() -> None:
+    assert not is_address("a." * 50_000 + "@b.no")
+    assert not is_address("a@" + "b" * 100_000 + ".no")
