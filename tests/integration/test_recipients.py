@@ -54,13 +54,12 @@ def post(client: httpx.Client, *recipients: dict[str, str], **members: Any) -> d
 def results(client: httpx.Client, receipt: dict[str, Any], count: int) -> list[tuple[str, str]]:
     path = f"{API}/orders/{receipt['orderId']}/notifications/email"
     pending = ("New", "Sending")
-    found = wait_for(
-        lambda: (
-            (entries := client.get(path).json()["notifications"])
-            and not any(entry["sendStatus"]["status"] in pending for entry in entries)
-            and entries
-        )
-    )
+
+    def settled() -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = client.get(path).json()["notifications"]
+        return [] if any(entry["sendStatus"]["status"] in pending for entry in entries) else entries
+
+    found = wait_for(settled)
     assert len(found) == count
     return [(entry["recipient"]["emailAddress"], entry["sendStatus"]["status"]) for entry in found]
 
