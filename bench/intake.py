@@ -1,4 +1,4 @@
-"""How many durable 202s a second does one web process give, against the same server that answers a constant?"""
+"""Intake: durable 202s per second of one web process, against the same server that answers a constant."""
 
 from __future__ import annotations
 

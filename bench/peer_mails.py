@@ -54,6 +54,4 @@ if __name__ == "__main__":
     first, count = map(int, sys.argv[1:])
     print(time.monotonic(), flush=True)
     for number in range(first, first + count):
-        send_mail.send(
-            f"mottaker{number}@example.no", f"Vedtak i sak {number}", posts.text(number), posts.html(number)
-        )
+        send_mail.send(f"mottaker{number}@example.no", f"Vedtak i sak {number}", posts.text(number), posts.html(number))

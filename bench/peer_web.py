@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from bench.posts import PATH
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 ORDER_ID = "5f0c2f66-0000-7000-8000-0000000000e1"
 BODY = b'{"orderId": "%b"}' % ORDER_ID.encode()

@@ -59,13 +59,16 @@ def demo() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=lambda: int(os.environ.get("PORT", "5090")), help="Port; default: $PORT, else 5090.")
+@click.option("--port", type=int, envvar="PORT", default=5090, help="Port; default: $PORT, else 5090.")
 def web(host: str, port: int) -> None:
     """Run the API."""
     import uvicorn
 
+    from engine.embedded import free_port
+
     config = settings.load()
     config.need("redis_url")
+    free_port(port, "--port", host)
     _wait_for_schema(config)
     _share_metrics(config)
     uvicorn.run(

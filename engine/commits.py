@@ -12,8 +12,6 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from engine.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -85,7 +83,7 @@ class GroupCommit(Generic[Item, Result]):
                 return self._write(connection, items)
         except Unavailable as error:
             return [error] * len(items)
-        except SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 the thread must outlive a writer's bug: it goes to whoever asked
             if len(items) == 1:
                 return [error]
             return [result for item in items for result in self._commit([item])]  # only the culprit fails

@@ -16,7 +16,7 @@ import asyncio
 import random
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Row, Table, bindparam, func, select, update
@@ -128,12 +128,6 @@ def due_count(connection: Connection, lane: Lane, most: int) -> int:
     table = lane.table
     due = select(table.c.seq).where(table.c.due_at <= Now()).limit(most).subquery()
     return connection.execute(select(func.count()).select_from(due)).scalar_one()
-
-
-def clock(connection: Connection) -> datetime:
-    """What time the database has."""
-    instant: datetime = connection.execute(select(Now())).scalar_one()
-    return instant
 
 
 @asynccontextmanager

@@ -88,8 +88,8 @@ class Installation:
     def __init__(self, config: Settings, data: Path | None, port: int, smtp_port: int) -> None:
         self._config = config
         self._folder = data_folder(config, data)
-        self._port = _free_port(port, "--port")
-        self._smtp_port = 0 if config.smtp_url else _free_port(smtp_port, "--smtp-port")
+        self._port = free_port(port, "--port")
+        self._smtp_port = 0 if config.smtp_url else free_port(smtp_port, "--smtp-port")
         self._stop = threading.Event()
         self._children: list[_Child] = []
         self._temporary: str | None = None
@@ -240,16 +240,14 @@ def _redis_server() -> list[str]:
     return [found]
 
 
-def _free_port(port: int, option: str) -> int:
+def free_port(port: int, option: str, host: str = "127.0.0.1") -> int:
     """The port itself if nobody listens there; for 0, one that is free now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Misconfigured(
-                f"port {port} cannot be used ({error.strerror}): choose another with {option}"
-            ) from None
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
         number: int = probe.getsockname()[1]
         return number
 

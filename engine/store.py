@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 
-from engine.errors import Unavailable
+from engine.errors import Misconfigured, Unavailable
 from engine.tables import MILLISECOND, Instant
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class _Gate:
 
 
 class Store:
-    """The way to the tables. `url` is an SQLAlchemy URL of SQLite or PostgreSQL.
+    """The way to the tables. `url` is an SQLAlchemy URL of SQLite or PostgreSQL; Misconfigured without a folder for it.
 
     Every method raises Unavailable when the database does not answer.
     """
@@ -105,7 +105,10 @@ class Store:
         self._engine = _engine(url)
         self._gate: AbstractContextManager[None] = nullcontext()
         if self.dialect.name == "sqlite":
-            self._gate = _Gate(Path(f"{self._engine.url.database}.gate"))
+            try:
+                self._gate = _Gate(Path(f"{self._engine.url.database}.gate"))
+            except OSError as error:
+                raise Misconfigured(f"{self._engine.url.database}: {error.strerror}") from None
 
     @property
     def engine(self) -> Engine:

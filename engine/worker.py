@@ -9,8 +9,11 @@ import threading
 
 import dramatiq
 import uvloop
+from dramatiq.asyncio import get_event_loop_thread
+from dramatiq.middleware import MiddlewareError
 
 from engine import logs
+from engine.errors import Misconfigured
 
 
 def run(threads: int, log_level: str) -> None:
@@ -24,7 +27,12 @@ def run(threads: int, log_level: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     worker = dramatiq.Worker(BROKER, worker_threads=threads)
-    worker.start()
+    try:
+        worker.start()
+    except MiddlewareError as error:
+        if loop := get_event_loop_thread():
+            loop.stop()  # it runs already, and would keep the process alive
+        raise Misconfigured(str(error)) from None
     gc.collect()
     gc.freeze()
     stop.wait()

@@ -195,7 +195,8 @@ def _write_keyed(connection: Connection, placement: _Placement, key: Key) -> Rec
         "order_id": receipt.order_id,
         "answer": _lookup_json(receipt.lookup),
     }
-    if connection.execute(insert_new(connection, idempotency_keys).values(created=Now(), **entry)).rowcount:
+    fresh = insert_new(connection, idempotency_keys).values(created=Now(), **entry).returning(idempotency_keys.c.key)
+    if connection.execute(fresh).first():  # an INSERT's rowcount is -1 on PostgreSQL, whether or not it wrote a row
         connection.execute(_INSERT_ORDER, placement.row)
         return receipt
     return _find_key(connection, creator, key) or KeyInUse("The first request with this Idempotency-Key was undone.")

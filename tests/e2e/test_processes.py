@@ -97,16 +97,36 @@ def test_config_prints_every_setting_and_no_secret() -> None:
     assert "s3cret" not in ended.stdout + ended.stderr
 
 
-def test_web_says_that_its_port_is_in_use(tmp_path: Path) -> None:
-    with Redis(tmp_path) as cache, closing(listener()) as taken:
-        own = {"database_url": f"sqlite:///{tmp_path}/varsel.db", "redis_url": cache.url}
-        own["jwks"] = str(DevelopmentKey(tmp_path).jwks)
-        assert varsel("migrate", **own).returncode == 0
+def test_web_says_in_one_line_that_its_port_is_in_use(tmp_path: Path) -> None:
+    with closing(listener()) as taken:
         port = str(taken.getsockname()[1])
-        ended = varsel("web", "--port", port, **own)
+        ended = varsel("web", "--port", port, **essentials(tmp_path))
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
     assert port in line
+
+
+def test_a_worker_whose_certificates_cannot_be_read_ends_with_one_line(tmp_path: Path) -> None:
+    own = essentials(tmp_path) | {"smtp_url": "smtps://relay.example.no", "smtp_ca_file": f"{tmp_path}/missing.pem"}
+    assert varsel("migrate", **own).returncode == 0
+    ended = varsel("worker", **own)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert "missing.pem" in line
+
+
+@pytest.mark.parametrize("command", ["migrate", "web", "worker", "scheduler"])
+def test_a_database_file_without_a_folder_is_named_in_one_line(command: str, tmp_path: Path) -> None:
+    own = essentials(tmp_path) | {"database_url": f"sqlite:///{tmp_path}/missing/varsel.db"}
+    ended = varsel(command, **own, smtp_url="smtp://127.0.0.1:1")
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert "missing/varsel.db" in line
+
+
+def essentials(folder: Path) -> dict[str, str]:
+    """Settings of a process that would start; nobody needs to answer at the addresses."""
+    return {"database_url": f"sqlite:///{folder}/varsel.db", "redis_url": f"unix://{folder}/redis.sock"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,177 @@
+"""Group commit, on both databases: durable before answered, one culprit fails alone, nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from engine.commits import GROUP, WAITING, GroupCommit
+from engine.errors import KeyInUse, Unavailable
+from engine.tables import contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from engine.store import Store
+
+WITHIN = 30.0  # seconds: whatever takes longer never ends
+Groups = list[list[str]]
+
+
+def stored(store: Store) -> list[str]:
+    with store.read() as connection:
+        return list(connection.scalars(select(contacts.c.name).order_by(contacts.c.seq)))
+
+
+def insert(connection: Connection, names: Sequence[str]) -> list[str]:
+    rows = [{"identity": "910150804", "name": name, "email": "", "is_reserved": False} for name in names]
+    connection.execute(contacts.insert(), rows)
+    return [f"stored {name}" for name in names]
+
+
+def submit(
+    store: Store,
+    write: Callable[[Connection, Sequence[Any]], Sequence[Any]],
+    *items: Any,
+    after: Callable[[Sequence[Any]], None] = lambda _: None,
+) -> list[Any]:
+    """Submit items at once; returns each one's result or exception."""
+
+    async def work() -> list[Any]:
+        commits: GroupCommit[Any, Any] = GroupCommit(store, write, after)
+        results = await within(asyncio.gather(*map(commits.submit, items), return_exceptions=True))
+        await within(commits.close())
+        return list(results)
+
+    return asyncio.run(work())
+
+
+async def within(work: Awaitable[Any]) -> Any:
+    async with asyncio.timeout(WITHIN):
+        return await work
+
+
+def test_each_item_gets_its_own_result_once_it_is_on_disk(store: Store) -> None:
+    names = [f"name {n}" for n in range(600)]
+    seen: list[int] = []
+
+    def after(results: Sequence[Any]) -> None:
+        with store.read() as connection:
+            seen.append(connection.scalars(select(func.count()).select_from(contacts)).one())
+        assert len(results) <= GROUP
+
+    assert submit(store, insert, *names, after=after) == [f"stored {name}" for name in names]
+    assert stored(store) == names
+    assert seen[-1] == 600
+
+
+def test_items_that_come_while_a_transaction_runs_share_the_next(store: Store) -> None:
+    groups: Groups = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def write(connection: Connection, names: Sequence[str]) -> list[str]:
+        groups.append(list(names))
+        began.set()
+        assert go_on.wait(WITHIN)
+        return insert(connection, names)
+
+    async def work() -> None:
+        commits: GroupCommit[str, str] = GroupCommit(store, write, lambda _: None)
+        first = asyncio.create_task(commits.submit("first"))
+        await within(asyncio.to_thread(began.wait))
+        others = [asyncio.create_task(commits.submit(f"other {n}")) for n in range(GROUP + 1)]
+        await asyncio.sleep(0)  # each of them has queued up now
+        go_on.set()
+        await within(asyncio.gather(first, *others))
+        await within(commits.close())
+
+    asyncio.run(work())
+    assert [len(group) for group in groups] == [1, GROUP, 1]
+
+
+@pytest.mark.parametrize("bug", [False, True])
+def test_an_item_that_cannot_be_written_fails_alone(store: Store, *, bug: bool) -> None:
+    def write(connection: Connection, names: Sequence[Any]) -> list[str]:
+        if bug and None in names:
+            raise ValueError("a mistake of ours")
+        return insert(connection, names)  # a name must not be NULL
+
+    results = submit(store, write, "a", None, "b")
+    assert (results[0], results[2]) == ("stored a", "stored b")
+    assert isinstance(results[1], ValueError if bug else IntegrityError)
+    assert stored(store) == ["a", "b"]
+
+
+def test_a_result_that_is_an_exception_is_raised_and_the_others_stay(store: Store) -> None:
+    def write(connection: Connection, names: Sequence[str]) -> list[Any]:
+        insert(connection, [name for name in names if name != "b"])
+        return [KeyInUse(name) if name == "b" else name for name in names]
+
+    first, second, third = submit(store, write, "a", "b", "c")
+    assert (first, third) == ("a", "c")
+    assert isinstance(second, KeyInUse)
+    assert stored(store) == ["a", "c"]
+
+
+def test_a_database_that_does_not_answer_is_told_to_each(store: Store) -> None:
+    def write(_connection: Connection, _names: Sequence[str]) -> list[str]:
+        raise Unavailable("the database")
+
+    assert [type(result) for result in submit(store, write, "a", "b")] == [Unavailable, Unavailable]
+
+
+def test_an_item_whose_request_was_given_up_is_stored_all_the_same(store: Store) -> None:
+    async def work() -> None:
+        commits: GroupCommit[str, str] = GroupCommit(store, insert, lambda _: None)
+        with store.write():  # nothing can be committed before this ends
+            given_up = asyncio.create_task(commits.submit("given up"))
+            await asyncio.sleep(0)
+            given_up.cancel()
+            patient = asyncio.create_task(commits.submit("patient"))
+            await asyncio.sleep(0)
+        assert await within(patient) == "stored patient"
+        await within(commits.close())
+
+    asyncio.run(work())
+    assert stored(store) == ["given up", "patient"]
+
+
+def test_closing_commits_what_waits(store: Store) -> None:
+    async def work() -> list[Any]:
+        commits: GroupCommit[str, str] = GroupCommit(store, insert, lambda _: None)
+        waiting = [asyncio.create_task(commits.submit(str(n))) for n in range(20)]
+        await asyncio.sleep(0)
+        await within(commits.close())
+        return list(await within(asyncio.gather(*waiting)))
+
+    assert len(asyncio.run(work())) == len(stored(store)) == 20
+
+
+def test_when_too_many_wait_the_next_is_told_to_come_again(store: Store) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def write(_connection: Connection, names: Sequence[int]) -> Sequence[int]:
+        began.set()
+        assert go_on.wait(WITHIN)
+        return names
+
+    async def work() -> None:
+        commits: GroupCommit[int, int] = GroupCommit(store, write, lambda _: None)
+        tasks = [asyncio.create_task(commits.submit(0))]
+        await within(asyncio.to_thread(began.wait))
+        tasks += [asyncio.create_task(commits.submit(n)) for n in range(WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(Unavailable):
+            await commits.submit(-1)
+        go_on.set()
+        await within(asyncio.gather(*tasks))
+        await within(commits.close())
+
+    asyncio.run(work())

@@ -1,0 +1,211 @@
+"""Taking orders in, on both databases: what was posted is what is stored, and a key makes one order."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from api import order_answers
+from engine.contacts import ContactTable, import_contacts
+from engine.errors import KeyInUse, KeyReused
+from engine.orders import reading
+from engine.orders.intake import Intake, Key, Receipt, fingerprint
+from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_order
+from engine.outbound import Guard
+from engine.tables import EPOCH, MILLISECOND, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from engine.store import Store
+
+LIMITS = Limits(10, Guard(allow_private=True))
+ORDER = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@example.no"}]}
+BASE = "http://127.0.0.1:5090/notifications/api/v1"
+
+# Texts of everything that may stand in them, from every plane of Unicode; lone surrogates are no text (RFC 8259, 8.2).
+LINE = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=60).filter(str.strip)
+NOT_IN_A_BODY = "".join(map(chr, (*range(9), 11, 12, *range(14, 32), 127)))
+BODY = st.text(st.characters(codec="utf-8", exclude_characters=NOT_IN_A_BODY), min_size=1).filter(str.strip)
+DIGITS = st.characters(min_codepoint=48, max_codepoint=57)
+RECIPIENT = st.one_of(
+    st.sampled_from(["kari@example.no", "kåre@blåbær.no", "a;b@example.no"]).map(lambda a: {"emailAddress": a}),
+    st.text(DIGITS, min_size=11, max_size=11).map(lambda n: {"nationalIdentityNumber": n}),
+    st.text(DIGITS, min_size=9, max_size=9).map(lambda n: {"organizationNumber": n}),
+    LINE.map(lambda text: {"emailAddress": "kari@example.no", "mobileNumber": text}),
+)
+ORDERS = st.fixed_dictionaries(
+    {"subject": LINE, "body": BODY, "recipients": st.lists(RECIPIENT, min_size=1, max_size=4)},
+    optional={
+        "contentType": st.sampled_from(["Plain", "Html"]),
+        "sendersReference": LINE,
+        "requestedSendTime": st.integers(2_524_608_000_000, 253_402_300_799_999).map(  # years 2050 to 9999, in ms
+            lambda stamp: order_answers.instant(EPOCH + stamp * MILLISECOND)
+        ),
+        "conditionEndpoint": st.sampled_from(["https://example.no/a?b=c", "http://127.0.0.1:8080/"]),
+        "ignoreReservation": st.booleans(),
+        "resourceId": LINE,
+        "deliveryGuarantee": st.sampled_from(["AtLeastOnce", "AtMostOnce"]),
+    },
+)
+
+
+def intake(store: Store, wake: Callable[[], None] = lambda: None) -> Intake:
+    return Intake(store, ContactTable(), "noreply@varsel.example", wake)
+
+
+def request(**members: Any) -> EmailOrderRequest:
+    return parse_order(parse_json(json.dumps(ORDER | members).encode()), LIMITS, datetime.now(UTC))
+
+
+def run(store: Store, work: Callable[[Intake], Awaitable[Any]], wake: Callable[[], None] = lambda: None) -> Any:
+    async def opened() -> Any:
+        entrance = intake(store, wake)
+        try:
+            return await work(entrance)
+        finally:
+            await entrance.close()
+
+    return asyncio.run(opened())
+
+
+def count(store: Store) -> int:
+    with store.read() as connection:
+        return connection.scalars(select(func.count()).select_from(orders)).one()
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(posted=ORDERS)
+def test_an_order_comes_out_as_it_went_in(store: Store, posted: dict[str, Any]) -> None:
+    receipt = run(store, lambda entrance: entrance.place("ttd", request(**posted), None))
+    with store.read() as connection:
+        shown = order_answers.order(reading.find(connection, "ttd", receipt.order_id), BASE)
+        status = reading.status(connection, "ttd", receipt.order_id)
+    order_answers.Order.model_validate(shown)
+    order_answers.OrderStatus.model_validate(order_answers.status(*status, BASE))
+    template = {name: posted.get(name, "Plain") for name in ("subject", "body", "contentType")}
+    assert shown.pop("emailTemplate") == {"fromAddress": "noreply@varsel.example"} | template
+    for name in ("id", "creator", "created", "notificationChannel", "links"):
+        assert shown.pop(name)
+    if "requestedSendTime" not in posted:
+        shown.pop("requestedSendTime")
+    expected = {"deliveryGuarantee": "AtLeastOnce"} | posted
+    assert shown == {name: value for name, value in expected.items() if name not in template}
+
+
+def test_whoever_waits_is_woken_after_the_commit_and_not_by_a_replay(store: Store) -> None:
+    seen: list[int] = []
+    key = Key("k", "f")
+
+    async def work(entrance: Intake) -> None:
+        await entrance.place("ttd", request(), key)
+        await entrance.place("ttd", request(), key)
+
+    run(store, work, lambda: seen.append(count(store)))
+    assert seen == [1]
+
+
+def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:
+    key = Key("k", fingerprint(ORDER))
+
+    async def work(first: Intake) -> list[Receipt]:
+        second = intake(store)
+        try:
+            both = [entrance.place("ttd", request(), key) for entrance in (first, second)]
+            return list(await asyncio.gather(*both))
+        finally:
+            await second.close()
+
+    receipts = run(store, work)
+    assert receipts[0].order_id == receipts[1].order_id
+    assert sorted(receipt.replayed for receipt in receipts) == [False, True]
+    assert count(store) == 1
+
+
+def test_a_key_that_another_process_used_for_another_payload_is_refused(store: Store) -> None:
+    run(store, lambda entrance: entrance.place("ttd", request(), Key("k", "one")))
+    with pytest.raises(KeyReused):
+        run(store, lambda entrance: entrance.place("ttd", request(), Key("k", "other")))
+    with pytest.raises(KeyReused):
+        run(store, lambda entrance: entrance.replay("ttd", Key("k", "other")))
+    run(store, lambda entrance: entrance.place("skd", request(), Key("k", "other")))
+    assert count(store) == 2
+
+
+def test_a_key_whose_first_request_still_runs_is_in_use_and_free_afterwards(store: Store) -> None:
+    async def work(entrance: Intake) -> Receipt | None:
+        first = asyncio.create_task(entrance.place("ttd", request(), Key("k", "f")))
+        await asyncio.sleep(0)  # it has begun, and nothing can answer it before this returns to the loop
+        with pytest.raises(KeyInUse):
+            await entrance.place("ttd", request(), Key("k", "f"))
+        await first
+        return await entrance.replay("ttd", Key("k", "f"))
+
+    replayed = run(store, work)
+    assert replayed is not None
+    assert replayed.replayed
+
+
+def test_a_replay_tells_the_look_up_of_its_day(store: Store) -> None:
+    posted = {"recipients": [{"nationalIdentityNumber": "16069412345"}, {"organizationNumber": "910150804"}]}
+    key = Key("k", "f")
+    first = run(store, lambda entrance: entrance.place("ttd", request(**posted), key))
+    with store.write() as connection:
+        import_contacts(connection, io.StringIO("identity,name,email\n16069412345,Kari,kari@example.no\n"))
+    again = run(store, lambda entrance: entrance.replay("ttd", key))
+    assert again.lookup == first.lookup
+    assert first.lookup.missing_contact == ("16069412345", "910150804")
+    later = run(store, lambda entrance: entrance.place("ttd", request(**posted), None))
+    assert (later.lookup.status, later.lookup.missing_contact) == ("PartialSuccess", ("910150804",))
+
+
+def test_a_person_who_is_reserved_and_has_no_address_counts_once(store: Store) -> None:
+    with store.write() as connection:
+        import_contacts(connection, io.StringIO("identity,name,email,reserved\n16069412345,Kari,,true\n"))
+    posted = {"recipients": [{"nationalIdentityNumber": "16069412345"}, {"nationalIdentityNumber": "16069412345"}]}
+    lookup = run(store, lambda entrance: entrance.place("ttd", request(**posted), None)).lookup
+    assert (lookup.status, lookup.is_reserved, lookup.missing_contact) == (
+        "Failed",
+        ("16069412345",),
+        ("16069412345",),
+    )
+    ignoring = request(**posted, ignoreReservation=True)
+    assert run(store, lambda entrance: entrance.place("ttd", ignoring, None)).lookup.is_reserved == ()
+
+
+def test_without_a_send_time_an_order_is_due_by_the_databases_clock(store: Store) -> None:
+    receipt = run(store, lambda entrance: entrance.place("ttd", request(), None))
+    with store.read() as connection:
+        row = reading.find(connection, "ttd", receipt.order_id)
+    assert row.created == row.requested_send_time == row.due_at == row.last_update
+    assert abs(row.created - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ('{"a": 1, "b": [1, {"c": null, "d": "x"}]}', '{"b":[1,{"d":"x","c":null}],"a":1}', True),
+        ('{"a": "\\u00e5"}', '{"a": "å"}', True),
+        ('{"a": 1}', '{"a": "1"}', False),
+        ('{"a": 1}', '{"a": true}', False),
+        ('{"a": [1, 2]}', '{"a": [2, 1]}', False),
+        ('{"a": null}', "{}", False),
+    ],
+)
+def test_a_fingerprint_is_of_the_meaning(one: str, other: str, *, same: bool) -> None:
+    prints = [fingerprint(parse_json(text.encode())) for text in (one, other)]
+    assert (prints[0] == prints[1]) is same
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(),
+                    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=15))  # fmt: skip
+def test_any_payload_has_a_fingerprint(value: Any) -> None:
+    assert len(fingerprint({"any": value})) == 64
