@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # Runs of a lane side by side in one process: the second claims and records while the first sends.
 RUNS = {due.ORDERS.name: 1, due.EMAILS.name: 2}
+# Between two claims of a lane in one process, unless the first was full: where work trickles in, larger batches cost
+# less per row. What comes to an idle worker does not wait.
+GATHER = 0.02  # seconds
 
 
 class Workshop(Middleware):
@@ -33,6 +37,7 @@ class Workshop(Middleware):
     def __init__(self) -> None:
         self._running: Counter[str] = Counter()
         self._again: set[str] = set()
+        self._claimed_at: dict[str, float] = {}
 
     def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
         """Open everything; a worker without it must not live on."""
@@ -83,9 +88,13 @@ class Workshop(Middleware):
         self._running[lane.name] += 1
         try:
             while True:
+                await asyncio.sleep(self._claimed_at.get(lane.name, 0.0) + GATHER - time.monotonic())
                 self._again.discard(lane.name)
+                await asyncio.to_thread(BELL.answered, lane.name)
+                self._claimed_at[lane.name] = time.monotonic()
                 size = await batch()
                 if size >= full:
+                    self._claimed_at.pop(lane.name, None)
                     await asyncio.to_thread(BELL.ring, lane.name)
                     if lane is due.ORDERS:
                         await asyncio.to_thread(BELL.ring, due.EMAILS.name)
@@ -109,12 +118,10 @@ BROKER.add_middleware(WORKSHOP)
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_orders() -> None:
     """There are due orders."""
-    await asyncio.to_thread(BELL.answered, due.ORDERS.name)
     await WORKSHOP.orders()
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_emails() -> None:
     """There are due e-mails."""
-    await asyncio.to_thread(BELL.answered, due.EMAILS.name)
     await WORKSHOP.emails()

@@ -8,14 +8,8 @@ actors must find it when they are declared; it connects to Redis only when it is
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
-
-# Dramatiq reads these when it is imported: how often an idle worker looks into its queue (ms; the default of 1000
-# alone would cost half a second per e-mail), and how many messages it holds: wake-ups are few and short.
-os.environ.setdefault("dramatiq_worker_timeout", "20")
-os.environ.setdefault("dramatiq_queue_prefetch", "2")
 
 import dramatiq
 import redis
@@ -65,7 +59,7 @@ class Bell:
             log.warning("Redis does not answer (%s); the clock wakes the workers when it is back", type(error).__name__)
 
     def answered(self, lane: str) -> None:
-        """A worker came: from here on, new work needs a new wake-up."""
+        """A worker is about to look: from here on, new work needs a new wake-up."""
         try:
             self._client.delete(f"varsel:rung:{lane}")
         except (redis.RedisError, OSError):

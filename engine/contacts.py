@@ -17,7 +17,7 @@ from engine.errors import Invalid
 from engine.tables import contacts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from typing import TextIO
 
 COLUMNS = ("identity", "name", "email", "reserved")
@@ -64,14 +64,14 @@ def import_contacts(connection: Connection, source: TextIO) -> int:
     The file's identities replace what was known of them, others stay. One bad line refuses the whole file: Invalid
     names each line and how to mend it.
     """
-    reader = csv.DictReader(source)
-    missing = [column for column in COLUMNS[:3] if column not in (reader.fieldnames or ())]
-    if missing:
-        raise Invalid({"line 1": [f"the first line must name the columns {','.join(COLUMNS)}; missing: {missing}"]})
     rows: list[dict[str, str | bool]] = []
     errors: dict[str, list[str]] = {}
-    for line, entry in enumerate(reader, start=2):
+    persons: dict[str, int] = {}  # where each stands
+    for line, entry in _entries(source):
         row, problems = _read_line(entry)
+        identity = str(row["identity"])
+        if len(identity) == PERSON_DIGITS and persons.setdefault(identity, line) != line:
+            problems.append(f"a person has one address, and this one stands in line {persons[identity]} already")
         if problems:
             errors[f"line {line}"] = problems
         rows.append(row)
@@ -83,6 +83,21 @@ def import_contacts(connection: Connection, source: TextIO) -> int:
     if rows:
         connection.execute(contacts.insert(), rows)
     return len(rows)
+
+
+def _entries(source: TextIO) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """The file's lines by number, the first left out; Invalid when it is not such a file."""
+    reader = csv.DictReader(source)
+    try:
+        missing = [column for column in COLUMNS[:3] if column not in (reader.fieldnames or ())]
+        if missing:
+            raise Invalid({"line 1": [f"the first line must name the columns {','.join(COLUMNS)}; missing: {missing}"]})
+        for entry in reader:
+            yield reader.line_num, entry
+    except csv.Error as error:
+        raise Invalid({f"line {reader.line_num + 1}": [f"is not CSV: {error}"]}) from None
+    except UnicodeDecodeError:
+        raise Invalid({f"after line {reader.line_num}": ["the file must be encoded in UTF-8"]}) from None
 
 
 def _read_line(entry: dict[str, str | None]) -> tuple[dict[str, str | bool], list[str]]:

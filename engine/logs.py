@@ -22,5 +22,6 @@ def configure(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Line("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # that a late tick swallows the next is as it should be
     for name in ("engine", "api", "scheduler"):
         logging.getLogger(name).setLevel(level)

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import threading
+
+# Dramatiq reads these when it is imported: how often an idle worker looks into its queue (ms; the default of 1000
+# alone would cost half a second per e-mail), and how many messages it holds: wake-ups are few and short.
+os.environ.setdefault("dramatiq_worker_timeout", "20")
+os.environ.setdefault("dramatiq_queue_prefetch", "2")
 
 import dramatiq
 import uvloop

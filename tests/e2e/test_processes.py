@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from engine.tokens import DevelopmentKey
 from tests.servers.counting import count, tell
 from tests.servers.installation import API, order, wait_for
 from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, descendants, environment, parent
+from tests.servers.processes import alive, descendants
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, WITHIN, Site, addresses
 from tests.servers.smtp import ScriptedSMTP
@@ -129,41 +129,12 @@ def essentials(folder: Path) -> dict[str, str]:
     return {"database_url": f"sqlite:///{folder}/varsel.db", "redis_url": f"unix://{folder}/redis.sock"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_every_child(number: signal.Signals, tmp_path: Path) -> None:
+def test_sigterm_ends_every_child(tmp_path: Path) -> None:
     with Site(tmp_path) as site:
-        site.post("kari@example.no")
-        site.settle()
-        up = parent(site.varsel.pid("web"))
-        children = descendants(up)
-        assert len(children) >= 5  # redis, web, two workers, scheduler
-        os.kill(up, number)
-        wait_for(lambda: not any(alive(pid) for pid in (up, *children)))
-
-
-def test_two_schedulers_double_nothing_and_either_will_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    to = addresses(300)
-    with Site(tmp_path) as site:
-        first = site.varsel.pid("scheduler")
-        second = subprocess.Popen([sys.executable, "-m", "scheduler"], env=environment(first))
-        try:
-            soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-            for start in range(0, 200, 10):
-                site.post(*to[start : start + 10], requestedSendTime=soon)
-            site.settle()
-
-            os.kill(first, signal.SIGSTOP)  # not killed, since its supervisor would start another
-            soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
-            site.post(*to[200:], requestedSendTime=soon)
-            site.settle()
-        finally:
-            os.kill(first, signal.SIGCONT)
-            second.terminate()
-            second.wait(30)
-
-    mails = site.count(to)
-    tell(capsys, "two schedulers, 300 mails with send times", mails)
-    assert mails == FLAWLESS
+        processes = site.processes()
+        assert len(processes) >= 6  # up, Redis, web, two workers, scheduler
+        os.kill(site.up, signal.SIGTERM)
+        wait_for(lambda: not any(alive(pid) for pid in processes))
 
 
 def test_the_procfile_runs_on_services_of_ones_own(

@@ -11,7 +11,7 @@ from engine.models import EmailState
 from tests.servers.by_address import ByAddress
 from tests.servers.counting import count, tell
 from tests.servers.installation import wait_for
-from tests.servers.site import FLAWLESS, WITHIN, Site, addresses
+from tests.servers.site import FLAWLESS, LEASE, WITHIN, Site, addresses
 from tests.servers.smtp import Close, Say, ScriptedSMTP, Slow
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from tests.servers.smtp import Phase, Script
+    from tests.servers.smtp import Phase
 
 CONNECTIONS = 2  # per worker
 # What the relay answers, where, and what the e-mail is afterwards.
@@ -40,7 +40,7 @@ ANSWERS: tuple[tuple[Phase, int, EmailState], ...] = (
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with Site(tmp_path_factory.mktemp("site")) as running:
+    with Site(tmp_path_factory.mktemp("site"), smtp_connections=CONNECTIONS, lease=LEASE) as running:
         yield running
 
 
@@ -150,17 +150,16 @@ def test_mails_wait_for_a_relay_that_is_down(tmp_path: Path, capsys: pytest.Capt
     assert len(mails.doubled) <= 2 * CONNECTIONS  # what two workers had in flight
 
 
-def test_a_slow_relay_gets_each_mail_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_slow_relay_gets_each_mail_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """Slow enough that a batch outlives its lease."""
-    to = addresses(40)
-    slow: Script = {"connect": Slow(0.5), "mail": Slow(0.05), "rcpt": Slow(0.05), "data": Slow(0.05), "dot": Slow(0.1)}
-    with Site(tmp_path, slow, smtp_connections=CONNECTIONS) as site:
-        site.post(*to)
-        site.settle()
-        assert site.relay.peak <= 2 * CONNECTIONS
+    to = addresses(LEASE * 2 * CONNECTIONS * 2)
+    site.relay.script = {"mail": Slow(0.1), "rcpt": Slow(0.1), "data": Slow(0.1), "dot": Slow(0.2)}
+    site.post(*to)
+    site.settle()
+    assert site.relay.peak <= 2 * CONNECTIONS
 
     mails = site.count(to)
-    tell(capsys, "slow relay, 40 mails", mails)
+    tell(capsys, f"slow relay, {len(to)} mails", mails)
     assert mails == FLAWLESS
 
 

@@ -1,15 +1,21 @@
-"""Send times, cancelling and expiry, as the clock of a running installation sees them."""
+"""Send times, cancelling and expiry, as the clock of a running installation sees them; two clocks at once."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.models import EmailState, OrderState
+from tests.servers.counting import tell
 from tests.servers.installation import wait_for
-from tests.servers.site import FLAWLESS, Site
+from tests.servers.processes import environment
+from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Say
 
 if TYPE_CHECKING:
@@ -73,3 +79,29 @@ def test_a_mail_that_was_not_delivered_within_48_hours_has_failed(site: Site) ->
     assert site.send_statuses(location) == {address: "Failed"}
     assert site.processing_status(location) == "Completed"
     assert [attempt.outcome for attempt in site.ledger.attempts(address)] == ["deferred", "expired"]
+
+
+def test_two_schedulers_double_nothing_and_either_will_do(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    to = addresses(300)
+    site.relay.messages.clear()
+    site.relay.script = {}
+    first = site.varsel.pid("scheduler")
+    second = subprocess.Popen([sys.executable, "-m", "scheduler"], env=environment(first))
+    try:
+        soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        for start in range(0, 200, 10):
+            site.post(*to[start : start + 10], requestedSendTime=soon)
+        site.settle()
+
+        os.kill(first, signal.SIGSTOP)  # not killed, since its supervisor would start another
+        soon = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
+        site.post(*to[200:], requestedSendTime=soon)
+        site.settle()
+    finally:
+        os.kill(first, signal.SIGCONT)
+        second.terminate()
+        second.wait(30)
+
+    mails = site.count(to)
+    tell(capsys, "two schedulers, 300 mails with send times", mails)
+    assert mails == FLAWLESS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -31,22 +31,6 @@ def place(client: httpx.Client, *addresses: str, **members: object) -> str:
     answer = client.post(ORDERS, json=order(*addresses, **members))
     assert answer.status_code == 202, answer.text
     return str(answer.json()["orderId"])
-
-
-def errors(client: httpx.Client, posted: Any) -> dict[str, list[str]]:
-    answer = client.post(ORDERS, json=posted) if not isinstance(posted, bytes) else raw(client, posted)
-    assert answer.status_code == 400, answer.text
-    problem = answer.json()
-    assert problem["type"] == "https://tools.ietf.org/html/rfc9110#section-15.5.1"
-    assert problem["title"] == "One or more validation errors occurred."
-    assert problem["status"] == 400
-    assert problem["traceId"].startswith("00-")
-    found: dict[str, list[str]] = problem["errors"]
-    return found
-
-
-def raw(client: httpx.Client, body: bytes, media: str = "application/json") -> httpx.Response:
-    return client.post(ORDERS, content=body, headers={"Content-Type": media})
 
 
 def test_an_order_is_accepted_with_its_id_and_a_link(client: httpx.Client, installation: Installation) -> None:
@@ -175,100 +159,6 @@ def test_each_recipient_has_its_own_result(client: httpx.Client) -> None:
         assert entry["succeeded"] is True
         assert entry["sendStatus"]["status"] == "Succeeded"
         assert entry["sendStatus"]["description"]
-
-
-def test_what_is_missing_is_told_alone(client: httpx.Client) -> None:
-    assert list(errors(client, {"subject": " ", "body": "", "recipients": []})) == ["Subject", "Body"]
-    assert list(errors(client, order() | {"recipients": None})) == ["Recipients"]
-
-
-def test_broken_rules_are_told_all_together(client: httpx.Client) -> None:
-    posted = order(requestedSendTime="2024-01-01T10:00:00", resourceAction="read") | {"recipients": []}
-    found = errors(client, posted)
-    assert set(found) == {"RequestedSendTime", "ResourceAction", "Recipients"}
-    assert len(found["RequestedSendTime"]) == 2
-
-
-CONTROL = ["\0", "\x1b", "\x7f", "\x85", "\u2028", "\u2029", "\x0b", "\x0c"]
-
-
-@pytest.mark.parametrize("character", CONTROL)
-def test_control_characters_are_refused_wherever_a_header_or_an_envelope_is_made(
-    client: httpx.Client, character: str
-) -> None:
-    assert "Subject" in errors(client, order(subject=f"a{character}b"))
-    assert "Recipients[0].EmailAddress" in errors(client, order(f"a{character}b@example.no"))
-    assert "SendersReference" in errors(client, order(sendersReference=f"a{character}b"))
-
-
-@pytest.mark.parametrize(
-    ("recipient", "field"),
-    [
-        ({}, "Recipients[0]"),
-        ({"mobileNumber": "+4799999999"}, "Recipients[0]"),
-        ({"emailAddress": "a@b"}, "Recipients[0].EmailAddress"),
-        ({"emailAddress": "a@example.no\r\nRCPT TO:<b@example.no>"}, "Recipients[0].EmailAddress"),
-        ({"emailAddress": "a@example.no,b@example.no"}, "Recipients[0].EmailAddress"),
-        ({"nationalIdentityNumber": "1606941234"}, "Recipients[0].NationalIdentityNumber"),
-        ({"nationalIdentityNumber": "16069412345", "emailAddress": "a@b.no"}, "Recipients[0].NationalIdentityNumber"),
-        ({"organizationNumber": "91015080x"}, "Recipients[0].OrganizationNumber"),
-        ({"organizationNumber": "910150804", "mobileNumber": "1"}, "Recipients[0].OrganizationNumber"),
-    ],
-)
-def test_a_bad_recipient_is_told_by_its_place(client: httpx.Client, recipient: dict[str, str], field: str) -> None:
-    assert field in errors(client, order() | {"recipients": [recipient]})
-
-
-@pytest.mark.parametrize(
-    ("member", "value", "key"),
-    [
-        ("subject", 5, "$.subject"),
-        ("recipients", "kari@example.no", "$.recipients"),
-        ("recipients", [{"emailAddress": 5}], "$.recipients[0].emailAddress"),
-        ("requestedSendTime", "tomorrow", "$.requestedSendTime"),
-        ("requestedSendTime", None, "$.requestedSendTime"),
-        ("requestedSendTime", "9999-12-31T23:59:59-23:59", "$.requestedSendTime"),
-        ("contentType", "Markdown", "$.contentType"),
-        ("contentType", 7, "$.contentType"),
-        ("ignoreReservation", "yes", "$.ignoreReservation"),
-    ],
-)
-def test_a_wrong_type_is_told_by_its_json_path(client: httpx.Client, member: str, value: Any, key: str) -> None:
-    assert set(errors(client, order() | {member: value})) == {key, "emailNotificationOrderRequest"}
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"[]", b"{", b'{"subject":"a",}', b"\xff\xfe", b'{"subject":"\\ud800","body":"b"}', b"[" * 100_000, b"null"],
-)
-def test_what_is_no_json_object_is_refused(client: httpx.Client, body: bytes) -> None:
-    assert any(key.startswith("$") for key in errors(client, body))
-
-
-def test_limits_are_told(client: httpx.Client) -> None:
-    assert "Subject" in errors(client, order(subject="x" * 999))
-    assert "Recipients" in errors(client, order(*["a@example.no"] * 10_001))
-    assert "SendersReference" in errors(client, order(sendersReference="x" * 501))
-    assert raw(client, b" " * 8_000_001).status_code == 413
-    chunked = client.post(
-        ORDERS, content=(b" " * 1_000_000 for _ in range(9)), headers={"Content-Type": "application/json"}
-    )
-    assert chunked.status_code == 413
-    assert raw(client, b"{}", "text/plain").status_code == 415
-
-
-@pytest.mark.parametrize(
-    "url", ["ftp://example.com", "http://invalid-url", "https://foobar", "urn:x", "/x", "https://u:p@example.com/"]
-)
-def test_a_condition_endpoint_must_be_a_public_web_address(client: httpx.Client, url: str) -> None:
-    assert list(errors(client, order(conditionEndpoint=url))) == ["ConditionEndpoint"]
-
-
-def test_a_send_time_may_be_five_minutes_old_and_has_any_zone(client: httpx.Client) -> None:
-    place(client, requestedSendTime=at(timedelta(minutes=-4)))
-    zoned = (datetime.now(UTC) - timedelta(minutes=4)).astimezone().isoformat()
-    place(client, requestedSendTime=zoned)
-    assert "RequestedSendTime" in errors(client, order(requestedSendTime=at(timedelta(minutes=-6))))
 
 
 def test_credentials_are_asked_for_before_anything_else(installation: Installation) -> None:

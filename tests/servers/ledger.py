@@ -62,10 +62,11 @@ class Ledger:
             return connection.scalars(unfinished).one() + connection.scalars(waiting).one() == 0
 
     def hurry(self) -> None:
-        """Make e-mails that wait for their next attempt due now, in place of minutes of backoff."""
+        """Make due now what waits for its next attempt, in place of minutes of backoff."""
         with self._store.write() as connection:
-            later = (emails.c.state == EmailState.NEW, emails.c.due_at > Now())
-            connection.execute(update(emails).where(*later).values(due_at=Now()))
+            for table, state in ((emails, EmailState.NEW), (orders, OrderState.PROCESSING)):
+                later = (table.c.state == state, table.c.unresolved == 0, table.c.due_at > Now())
+                connection.execute(update(table).where(*later).values(due_at=Now()))
 
     def expire(self, address: str, ago: timedelta) -> None:
         """Move the end of an e-mail's 48 hours into the past."""

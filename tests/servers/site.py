@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.servers.counting import Count, count
 from tests.servers.installation import API, Installation, order, wait_for
 from tests.servers.ledger import Ledger
+from tests.servers.processes import alive, descendants, parent
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
@@ -16,24 +17,28 @@ if TYPE_CHECKING:
 
     from tests.servers.smtp import Script
 
-LEASE = 2  # seconds: what a dead worker held is taken over soon
+LEASE = 3  # seconds, where a test waits for leases: soon over, yet kept by a worker that gets no processor for a while
 WITHIN = 90.0  # seconds for everything to be delivered, on a machine that is busy with other things
 FLAWLESS = Count(lost=[], doubled=[], renamed=[], unordered=[])
 
 
 class Site:
-    """Use it as a context. Settings are those of Installation; `smtp_url` names a relay of the test's own."""
+    """Use it as a context, which at its end proves that Ctrl-C leaves no process behind.
+
+    Settings are those of Installation; `smtp_url` names a relay of the test's own.
+    """
 
     def __init__(self, folder: Path, script: Script | None = None, **settings: object) -> None:
         self.relay = ScriptedSMTP(script)
         self._folder = folder
-        self._settings = {"lease": LEASE} | settings
+        self._settings = settings
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             stack.enter_context(self.relay)
             settings = {"smtp_url": self.relay.url} | self._settings
             self.varsel = stack.enter_context(Installation(self._folder, **settings))
+            self.up = parent(self.varsel.pid("web"))
             self.client = stack.enter_context(self.varsel.client())
             self.ledger = stack.enter_context(Ledger(str(self._settings.get("database_url", "")) or self._folder))
             self._stack = stack.pop_all()
@@ -41,7 +46,9 @@ class Site:
 
     def __exit__(self, *_: object) -> None:
         self.relay.release()  # a worker that ends waits for its replies
+        processes = self.processes()
         self._stack.close()
+        wait_for(lambda: not any(alive(pid) for pid in processes))
 
     def post(self, *to: str, **members: object) -> str:
         """Order a mail to each address; returns the order's URL."""
@@ -71,6 +78,10 @@ class Site:
             return self.ledger.settled()
 
         wait_for(settled, WITHIN)
+
+    def processes(self) -> set[int]:
+        """`varsel up` and all that it has started."""
+        return {self.up} | descendants(self.up)
 
     def restart(self, name: str) -> None:
         """SIGKILL a process; return when its supervisor has started the next one of that name."""
