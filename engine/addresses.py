@@ -7,7 +7,7 @@ import re
 _ATOM = r"[A-Za-z0-9æøåÆØÅ!#$%&;'*+\-=?^_{|}~`]+"
 _LABEL = r"[A-Za-z0-9æøåÆØÅ](?:[A-Za-z0-9æøåÆØÅ\-]{0,61}[A-Za-z0-9æøåÆØÅ])?"
 _ADDRESS = re.compile(
-    rf"(?:{_ATOM}(?:\.{_ATOM})*)@(?:(?:{_LABEL}\.){{1,9}}[A-Za-z]{{2,14}}|(?:\d{{1,3}}\.){{3}}\d{{1,3}})"
+    rf"(?:{_ATOM}(?:\.{_ATOM})*)@(?:(?:{_LABEL}\.){{1,9}}[A-Za-z]{{2,14}}|(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}})"
 )
 _LONGEST = 254  # octets: RFC 5321 4.5.3.1.3 less the angle brackets; also bounds the work of the match
 

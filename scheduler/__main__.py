@@ -20,7 +20,9 @@ def main() -> None:
     store = Store(config.need("database_url"))
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
     scheduler = BlockingScheduler(
-        timezone="UTC", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        timezone="UTC",
+        executors={"default": {"type": "threadpool", "max_workers": 2}},  # a slow prune does not hold up the wake
+        job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
     clock = Clock(store, BELL, scheduler, timedelta(days=config.retention_days))
     for job, every in JOBS:

@@ -1,0 +1,124 @@
+"""Credentials over HTTP, on every operation: 401 and 403 without a body, whatever else is wrong with the request."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import time
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+from tests.servers.installation import API, Installation, order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOUR = timedelta(hours=1)
+SCOPE = "altinn:notifications.create"
+ORDER = f"{API}/orders/{uuid.uuid4()}"
+OPERATIONS = [
+    ("POST", f"{API}/orders/email"),
+    ("GET", f"{API}/orders?sendersReference=x"),
+    ("GET", f"{API}/orders"),
+    ("GET", ORDER),
+    ("GET", f"{ORDER}/status"),
+    ("GET", f"{ORDER}/notifications/email"),
+    ("GET", f"{API}/orders/no-id"),
+    ("PUT", f"{ORDER}/cancel"),
+]
+FOREIGN = ec.generate_private_key(ec.SECP256R1())
+RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def claims(**more: Any) -> dict[str, Any]:
+    return {"iss": "varsel-development", "urn:altinn:org": "ttd", "scope": SCOPE, "exp": time.time() + 3600} | more
+
+
+def hand_made(header: dict[str, Any], content: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
+    def segment(data: bytes) -> bytes:
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    signed = segment(json.dumps(header).encode()) + b"." + segment(json.dumps(content).encode())
+    return (signed + b"." + segment(sign(signed))).decode()
+
+
+def forgeries(installation: Installation) -> dict[str, str]:
+    """Bearer tokens that must not be believed, by what is wrong with them."""
+    good = installation.key.bearer("ttd", SCOPE, HOUR)
+    header, content, signature = good.split(".")
+    mine = {"kid": jwt.get_unverified_header(good)["kid"], "typ": "JWT"}
+    own = load_pem_private_key((installation.folder / "keys" / "development.pem").read_bytes(), password=None)
+    public = own.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    other = base64.urlsafe_b64encode(json.dumps(claims(**{"urn:altinn:org": "skd"})).encode()).rstrip(b"=").decode()
+    return {
+        "expired": installation.key.bearer("ttd", SCOPE, -HOUR),
+        "expired just now": installation.key.bearer("ttd", SCOPE, timedelta(0)),
+        "unsigned": hand_made(mine | {"alg": "none"}, claims(), lambda _: b""),
+        "unsigned, in capitals": hand_made(mine | {"alg": "NONE"}, claims(), lambda _: b""),
+        "signature left out": f"{header}.{content}.",
+        "signed with the public key": hand_made(
+            mine | {"alg": "HS256"}, claims(), lambda signed: hmac.digest(public, signed, "sha256")
+        ),
+        "signed with another key": jwt.encode(claims(), FOREIGN, algorithm="ES256", headers=mine),
+        "signed with another kind of key": jwt.encode(claims(), RSA, algorithm="RS256", headers=mine),
+        "unknown key": jwt.encode(claims(), FOREIGN, algorithm="ES256", headers={"kid": "../development"}),
+        "another's claims": f"{header}.{other}.{signature}",
+        "no end": jwt.encode({"urn:altinn:org": "ttd", "scope": SCOPE}, FOREIGN, algorithm="ES256", headers=mine),
+        "garbage": "a.b.c",
+    }
+
+
+def anybody(installation: Installation) -> httpx.Client:
+    return httpx.Client(base_url=installation.address, trust_env=False)
+
+
+def refused(answer: httpx.Response) -> None:
+    assert (answer.status_code, answer.content) == (401, b"")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_token_that_does_not_verify_is_refused(installation: Installation) -> None:
+    with anybody(installation) as client:
+        for wrong, token in forgeries(installation).items():
+            answer = client.post(f"{API}/orders/email", json=order(), headers={"Authorization": f"Bearer {token}"})
+            assert answer.status_code == 401, wrong
+            refused(answer)
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_every_operation_asks_for_a_credential_first(installation: Installation, method: str, path: str) -> None:
+    with anybody(installation) as client:
+        refused(client.request(method, path, content=b"{" if method == "POST" else None))
+        for header in ("Basic dXNlcjpwYXNz", "Bearer", "Token x"):
+            refused(client.request(method, path, headers={"Authorization": header}))
+        refused(client.request(method, path, headers={"PlatformAccessToken": "x"}))
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+@pytest.mark.parametrize(
+    "scope", ["", "altinn:notifications.read", "altinn:notifications.create.not", "ALTINN:NOTIFICATIONS.CREATE"]
+)
+def test_every_operation_needs_the_scope(installation: Installation, method: str, path: str, scope: str) -> None:
+    with installation.client(scope=scope) as client:
+        answer = client.request(method, path, content=b"{" if method == "POST" else None)
+    assert (answer.status_code, answer.content) == (403, b"")
+
+
+def test_who_is_no_organisation_is_told_after_the_mistakes_of_the_body(installation: Installation) -> None:
+    with installation.client("") as nobody:
+        mistaken = nobody.post(f"{API}/orders/email", json=order(subject=""))
+        assert (mistaken.status_code, list(mistaken.json()["errors"])) == (400, ["Subject"])
+        answer = nobody.post(f"{API}/orders/email", json=order(), headers={"Idempotency-Key": "x"})
+        assert (answer.status_code, answer.content) == (403, b"")
+        assert nobody.get(f"{API}/orders/no-id").status_code == 400
+        assert nobody.get(ORDER).status_code == 403
+        assert nobody.get(f"{API}/orders").status_code == 400
+        assert nobody.get(f"{API}/orders?sendersReference=x").status_code == 403
