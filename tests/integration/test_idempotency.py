@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
-from tests.servers.installation import API, Installation, order
+from tests.servers.installation import API, Installation, order, wait_for
 
 ORDERS = f"{API}/orders/email"
 
@@ -53,6 +54,25 @@ def test_of_many_at_once_one_order_is_made(installation: Installation) -> None:
         assert {answer.status_code for answer in answers} <= {202, 409}
         assert len({answer.json()["orderId"] for answer in answers if answer.status_code == 202}) == 1
         assert client.get(f"{API}/orders", params={"sendersReference": reference}).json()["count"] == 1
+
+
+def test_a_replay_is_answered_though_its_send_time_has_passed_meanwhile(installation: Installation) -> None:
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    oldest = datetime.now(UTC) - timedelta(minutes=5)  # that a send time may be
+    posted = order(requestedSendTime=(oldest + timedelta(seconds=2)).isoformat())
+    with installation.client() as client:
+        first = client.post(ORDERS, json=posted, headers=key)
+        assert first.status_code == 202
+        wait_for(lambda: client.post(ORDERS, json=posted).status_code == 400)
+        again = client.post(ORDERS, json=posted, headers=key)
+    assert (again.status_code, again.json()) == (202, first.json())
+
+
+def test_a_replay_is_only_for_whoever_may_place_orders(installation: Installation) -> None:
+    key = {"Idempotency-Key": uuid.uuid4().hex}
+    with installation.client() as client, installation.client(scope="openid") as other:
+        assert client.post(ORDERS, json=order(), headers=key).status_code == 202
+        assert other.post(ORDERS, json=order(), headers=key).status_code == 403
 
 
 def test_a_key_is_visible_ascii(installation: Installation) -> None:

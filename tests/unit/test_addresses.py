@@ -65,8 +65,8 @@ BAD = {
     "an underscore in the domain": "a@b_c.no",
     "three numbers": "a@1.2.3",
     "a long number": "a@1.2.3.4567",
-    "Arabic digits": "a@١.٢.٣.٤",
-    "full-width letters": "a@ｂ.no",
+    "Arabic digits": "a@\u0661.\u0662.\u0663.\u0664",
+    "full-width letters": "a@\uff42.no",
     "a literal": "a@[1.2.3.4]",
     "a v6 literal": "a@[IPv6:::1]",
     "quotes": '"a b"@b.no',
@@ -134,4 +134,4 @@ def test_other_forms_are_refused(address: str) -> None:
 )
 def test_long_hostile_input_is_answered(hostile: str) -> None:
     assert not is_address(hostile)
-    assert not is_address(hostile[:250])  # short enough to be matched: no form of it takes the pattern long
+    assert not is_address(hostile[:253] + "!")  # short enough to be matched against the whole pattern

@@ -1,0 +1,197 @@
+"""From due orders to e-mails, on both databases: fencing, poison, and what comes of each recipient."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Row, func, select, update
+
+from engine import due
+from engine.contacts import ContactTable
+from engine.models import EXPIRY, EmailState, OrderState
+from engine.orders.processing import EMAILS_PER_TRANSACTION, Processor
+from engine.outbound import Guard, Outbound
+from engine.store import Now
+from engine.tables import contacts, emails, orders
+from tests.servers.http import Hang, Receiver, Say
+from tests.servers.rows import add_order
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from engine.store import Store
+
+NOW = timedelta(seconds=-1)
+LEASE = timedelta(seconds=30)
+KARI, OLA, FIRM, NOBODY = "16069412345", "01010112345", "910150804", "99999999999"
+
+
+def run(store: Store, work: Callable[[Processor], Awaitable[Any]], within: timedelta = timedelta(seconds=15)) -> Any:
+    async def opened() -> Any:
+        outbound = Outbound(Guard(allow_private=True), within=within)
+        try:
+            return await work(Processor(store, ContactTable(), outbound, LEASE))
+        finally:
+            await outbound.close()
+
+    return asyncio.run(opened())
+
+
+def batch(store: Store) -> int:
+    return int(run(store, lambda processor: processor.batch()))
+
+
+def place(store: Store, *recipients: dict[str, str], due_in: timedelta = NOW, **values: Any) -> int:
+    with store.write() as connection:
+        if recipients:
+            values["recipients"] = json.dumps(recipients)
+        return add_order(connection, due_in=due_in, **values)
+
+
+def know(store: Store, *rows: tuple[str, str, str, bool]) -> None:
+    with store.write() as connection:
+        for identity, name, email, reserved in rows:
+            row = {"identity": identity, "name": name, "email": email, "is_reserved": reserved}
+            connection.execute(contacts.insert().values(row))
+
+
+def the_order(store: Store, seq: int) -> Row[Any]:
+    with store.read() as connection:
+        return connection.execute(select(orders).where(orders.c.seq == seq)).one()
+
+
+def made(store: Store, order: int) -> Sequence[Row[Any]]:
+    with store.read() as connection:
+        return connection.execute(select(emails).where(emails.c.order_seq == order).order_by(emails.c.seq)).all()
+
+
+def test_due_orders_become_due_emails_and_others_wait(store: Store) -> None:
+    assert batch(store) == 0
+    first, second = place(store), place(store)
+    later = place(store, due_in=timedelta(hours=1))
+    assert batch(store) == 2
+    for seq in (first, second):
+        order, [email] = the_order(store, seq), made(store, seq)
+        assert (order.state, order.due_at, order.unresolved) == (OrderState.PROCESSED, None, 0)
+        assert (email.state, email.address, email.attempts) == (EmailState.NEW, "kari@example.no", 0)
+        assert email.due_at == order.requested_send_time
+        assert email.expires_at == order.requested_send_time + EXPIRY
+        assert (email.subject, email.body) == (None, None)
+    assert made(store, later) == []
+    assert batch(store) == 0
+
+
+def test_an_order_that_reaches_nobody_is_completed_at_once(store: Store) -> None:
+    know(store, (OLA, "Ola", "ola@example.no", True), (FIRM, "Fjell", "", False))
+    numbers: list[dict[str, str]] = [
+        {"nationalIdentityNumber": OLA},
+        {"organizationNumber": FIRM},
+        {"nationalIdentityNumber": NOBODY},
+    ]
+    seq = place(store, *numbers)
+    batch(store)
+    assert the_order(store, seq).state == OrderState.COMPLETED
+    assert [(email.state, email.address, email.due_at) for email in made(store, seq)] == [
+        (EmailState.FAILED_RECIPIENT_RESERVED, "", None),
+        (EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, "", None),
+        (EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, "", None),
+    ]
+
+
+def test_what_is_known_at_the_send_time_counts(store: Store) -> None:
+    seq = place(store, {"nationalIdentityNumber": KARI}, due_in=timedelta(hours=1))
+    know(store, (KARI, "Kari", "kari.ny@example.no", False))
+    with store.write() as connection:
+        connection.execute(update(orders).values(due_at=Now()))
+    batch(store)
+    assert [email.address for email in made(store, seq)] == ["kari.ny@example.no"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "person", "firm"),
+    [
+        ("Plain", "$recipientName$", "Kari <N>", "Fjell & Fjord"),
+        ("Html", "$recipientName$", "Kari &lt;N&gt;", "Fjell &amp; Fjord"),
+        ("Plain", "[$recipientNumber$]", "[]", f"[{FIRM}]"),
+        ("Plain", "$recipientName$$recipientName$", "Kari <N>Kari <N>", "Fjell & FjordFjell & Fjord"),
+        ("Plain", "$RecipientName$ $recipientname$ $recipientName", None, None),
+        ("Plain", "uten", None, None),
+    ],
+)
+def test_keywords_have_the_values_of_the_directory(
+    store: Store, kind: str, text: str, person: str | None, firm: str | None
+) -> None:
+    know(store, (KARI, "Kari <N>", "kari@example.no", False), (FIRM, "Fjell & Fjord", "post@fjell.example", False))
+    recipients: list[dict[str, str]] = [
+        {"nationalIdentityNumber": KARI},
+        {"organizationNumber": FIRM},
+        {"nationalIdentityNumber": NOBODY},
+        {"emailAddress": "direkte@example.no"},
+    ]
+    seq = place(store, *recipients, subject="Hei", body=text, content_type=kind)
+    batch(store)
+    assert [email.body for email in made(store, seq)] == [person, firm, None, None]
+    if person:
+        assert [email.subject for email in made(store, seq)] == ["Hei", "Hei", None, None]
+
+
+def test_a_name_in_a_subject_is_not_html(store: Store) -> None:
+    know(store, (FIRM, "Fjell & Fjord", "post@fjell.example", False))
+    seq = place(store, {"organizationNumber": FIRM}, subject="Til $recipientName$", content_type="Html")
+    batch(store)
+    assert [email.subject for email in made(store, seq)] == ["Til Fjell & Fjord"]
+
+
+def test_large_orders_are_split_over_transactions_and_all_recipients_reached(store: Store) -> None:
+    number = EMAILS_PER_TRANSACTION // 3
+    for order in range(4):
+        place(store, *[{"emailAddress": f"kari.{order}@example.no"}] * number)
+    assert batch(store) == 4
+    with store.read() as connection:
+        counted = connection.execute(select(emails.c.address, func.count()).group_by(emails.c.address)).all()
+    assert sorted(tuple(row) for row in counted) == [(f"kari.{order}@example.no", number) for order in range(4)]
+
+
+def test_whoever_lost_the_claim_makes_no_emails_and_decides_nothing(store: Store) -> None:
+    with Receiver(Hang(), Say(200, b'{"sendNotification": true}')) as receiver:
+        seq = place(store, condition_endpoint=receiver.url)
+
+        async def overtaken(slow: Processor) -> None:
+            first = asyncio.create_task(slow.batch())
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
+            with store.write() as connection:  # as if its machine had slept past the lease
+                connection.execute(update(orders).values(due_at=Now()))
+            await asyncio.to_thread(batch, store)
+            await first  # its call ends without an answer, which would have asked again in a minute
+
+        run(store, overtaken, within=timedelta(seconds=1))
+    order = the_order(store, seq)
+    assert (order.state, order.claim, order.due_at) == (OrderState.PROCESSED, 2, None)
+    assert len(made(store, seq)) == 1
+
+
+def test_an_order_that_every_worker_lost_is_set_aside_and_the_others_go_on(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    poison = place(store, unresolved=due.LOST_IS_DEAD)
+    harmless = place(store)
+    assert batch(store) == 2
+    assert the_order(store, poison).due_at is None
+    assert "set aside" in caplog.text
+    assert made(store, poison) == made(store, harmless) == []
+    assert batch(store) == 1
+    assert len(made(store, harmless)) == 1
+
+
+def test_an_order_that_two_workers_lost_is_worked_on_alone(store: Store) -> None:
+    suspect = place(store, unresolved=due.LOST_IS_SUSPECT)
+    harmless = place(store)
+    batch(store)
+    assert (len(made(store, suspect)), len(made(store, harmless))) == (1, 0)
+    assert the_order(store, harmless).unresolved == 0
+    batch(store)
+    assert len(made(store, harmless)) == 1
