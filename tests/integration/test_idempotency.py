@@ -59,7 +59,7 @@ def test_of_many_at_once_one_order_is_made(installation: Installation) -> None:
 def test_a_replay_is_answered_though_its_send_time_has_passed_meanwhile(installation: Installation) -> None:
     key = {"Idempotency-Key": uuid.uuid4().hex}
     oldest = datetime.now(UTC) - timedelta(minutes=5)  # that a send time may be
-    posted = order(requestedSendTime=(oldest + timedelta(seconds=2)).isoformat())
+    posted = order(requestedSendTime=(oldest + timedelta(seconds=3)).isoformat())
     with installation.client() as client:
         first = client.post(ORDERS, json=posted, headers=key)
         assert first.status_code == 202

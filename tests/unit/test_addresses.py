@@ -94,14 +94,14 @@ BAD = {
 }
 
 
-@given(LOCAL, DOMAIN)
 @settings(deadline=None)
+@given(LOCAL, DOMAIN)
 def test_what_the_grammar_makes_is_an_address(local: str, domain: str) -> None:
     assert is_address(f"{local}@{domain}")
 
 
-@given(st.text(LETTERS + "@.-_ \"'<>(),;:\\[]\r\n\0\u2028ü", max_size=300))
 @settings(deadline=None)
+@given(st.text(LETTERS + "@.-_ \"'<>(),;:\\[]\r\n\0\u2028ü", max_size=300))
 def test_what_is_taken_for_an_address_is_one_line_with_one_mailbox(text: str) -> None:
     if is_address(text):
         address = text.strip(" ")

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.addresses import is_address
 from engine.errors import Invalid
 from engine.models import ContentType
 from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_order
@@ -41,6 +40,7 @@ def tried(value: dict[str, Any]) -> tuple[EmailOrderRequest | None, dict[str, li
         return None, refused.errors
 
 
+@settings(deadline=None)
 @given(st.dictionaries(MEMBERS | st.text(max_size=5), JSON))
 def test_any_object_is_an_order_or_is_refused_with_reasons(value: dict[str, Any]) -> None:
     order, errors = tried(value)
@@ -52,12 +52,14 @@ def test_any_object_is_an_order_or_is_refused_with_reasons(value: dict[str, Any]
         assert order.recipients
 
 
+@settings(deadline=None)
 @given(MEMBERS, JSON)
 def test_one_strange_member_is_borne_or_refused(member: str, strange: Any) -> None:
     order, errors = tried({**VALID, member: strange})
     assert (order is None) == bool(errors)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_an_object_or_refused(body: bytes) -> None:
     found: Any = {}
@@ -66,6 +68,7 @@ def test_any_body_is_an_object_or_refused(body: bytes) -> None:
     assert isinstance(found, dict)
 
 
+@settings(deadline=None)
 @given(LINE, LINE, st.sampled_from(["html", "HTML", 1, "plain", 0, None]))
 def test_what_was_written_is_what_is_kept(subject: str, body: str, kind: Any) -> None:
     order = parse_order({**VALID, "subject": subject, "body": body, "contentType": kind}, LIMITS, NOW)
@@ -73,6 +76,7 @@ def test_what_was_written_is_what_is_kept(subject: str, body: str, kind: Any) ->
     assert order.content_type is (ContentType.HTML if kind in ("html", "HTML", 1) else ContentType.PLAIN)
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(2026, 11, 25), datetime(9000, 1, 1)),  # noqa: DTZ001 the zone is the next strategy's
     st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),
@@ -102,56 +106,3 @@ def test_a_send_time_is_an_instant_whatever_its_zone(when: datetime, zone: timez
 def test_times_are_iso_8601_with_a_zone(text: str, good: bool) -> None:  # noqa: FBT001 a row of the table
     order, errors = tried({**VALID, "requestedSendTime": text})
     assert (order is not None, not errors) == (good, good)
-
-
-GOOD = [
-    "a@b.no",
-    "first.last+tag@sub.example.com",
-    "kåre@blåbær.no",
-    "a@1.2.3.4",
-    "o'neil@example.com",
-    "a;b@example.no",
-]
-BAD = [
-    "a",
-    "a@b",
-    ".a@b.no",
-    "a.@b.no",
-    "a..b@b.no",
-    "a@-b.no",
-    "a@b-.no",
-    "a@b.n",
-    '"a"@b.no',
-    "a@[1.2.3.4]",
-    "a@b.no,c@d.no",
-    "a@b.no;c@d.no",
-    "a@b_c.no",
-    "a@b.no.",
-    "ü@b.no",
-    "a@b.b.b.b.b.b.b.b.b.b.no",
-    "",
-    "a b@b.no",
-    "Kari <a@b.no>",
-    "a@b.no\n",
-    "a" * 250 + "@b.no",
-]
-
-
-def test_addresses_follow_the_contracts_grammar() -> None:
-    assert [address for address in GOOD if not is_address(address)] == []
-    assert [address for address in BAD if is_address(address)] == []
-    assert is_address(" a@b.no ")
-
-
-@given(st.text(max_size=400))
-def test_whatever_is_taken_for_an_address_is_one_line_of_one_address(text: str) -> None:
-    if is_address(text):
-        stripped = text.strip(" ")
-        assert stripped.isprintable()
-        assert stripped.count("@") == 1
-        assert not set(stripped) & set(' <>(),:\\"[]')
-
-
-def test_long_hostile_input_is_answered() -> None:
-    assert not is_address("a." * 50_000 + "@b.no")
-    assert not is_address("a@" + "b" * 100_000 + ".no")

@@ -1,0 +1,261 @@
+"""Delivering batches of e-mails to a real relay, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from datetime import timedelta
+from email import message_from_bytes
+from email.policy import default
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Row, select, update
+
+from engine import due
+from engine.emails import BACKOFF, JITTER, RELAY_PAUSE, Deliverer, backoff
+from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
+from engine.smtp import Relay
+from engine.store import Now, after
+from engine.tables import attempts_log, emails, orders
+from tests.servers.rows import add_email, add_order, now
+from tests.servers.smtp import Close, Say, Script, ScriptedSMTP
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from engine.store import Store
+
+LEASE = timedelta(seconds=30)
+LONG = timedelta(seconds=20)
+
+
+def deliver(store: Store, url: str, work: Callable[[Deliverer], Awaitable[Any]]) -> Any:
+    """Work with a deliverer over two connections to the relay of that URL."""
+
+    async def opened() -> Any:
+        relay = Relay(url, connections=2, connect_timeout=LONG, data_timeout=LONG)
+        try:
+            return await work(Deliverer(store, relay, 2, LEASE))
+        finally:
+            await relay.close()
+
+    return asyncio.run(opened())
+
+
+def batch(store: Store, script: Script | None = None) -> ScriptedSMTP:
+    """Deliver one batch; returns the relay that it went to."""
+    with ScriptedSMTP(script) as server:
+        deliver(store, server.url, lambda deliverer: deliverer.batch())
+    return server
+
+
+def fill(store: Store, *addresses: str, order: dict[str, Any] | None = None, **values: Any) -> None:
+    with store.write() as connection:
+        seq = add_order(connection, **{"state": OrderState.PROCESSED} | (order or {}))
+        for address in addresses:
+            add_email(connection, seq, address=address, **values)
+
+
+def rows(store: Store) -> dict[str, Row[Any]]:
+    with store.read() as connection:
+        return {row.address: row for row in connection.execute(select(emails).order_by(emails.c.seq))}
+
+
+def one(store: Store) -> Row[Any]:
+    [row] = rows(store).values()
+    return row
+
+
+def log(store: Store) -> Sequence[Row[Any]]:
+    with store.read() as connection:
+        return connection.execute(select(attempts_log).order_by(attempts_log.c.seq)).all()
+
+
+def order_states(store: Store) -> list[str]:
+    with store.read() as connection:
+        return list(connection.scalars(select(orders.c.state).order_by(orders.c.seq)))
+
+
+def waits(store: Store, address: str) -> timedelta:
+    """How long until the e-mail is due, by the database's clock."""
+    with store.read() as connection:
+        at, clock = connection.execute(select(emails.c.due_at, Now()).where(emails.c.address == address)).one()
+    remaining: timedelta = at - clock
+    return remaining
+
+
+def test_a_batch_is_delivered_recorded_and_completes_its_orders(store: Store) -> None:
+    addresses = [f"kari.{n}@example.no" for n in range(20)]
+    fill(store, *addresses)
+    fill(store, "ola@example.no")
+    server = batch(store)
+    assert sorted(to for mail in server.accepted for to in mail.rcpt_tos) == sorted([*addresses, "ola@example.no"])
+    for row in rows(store).values():
+        assert (row.state, row.attempts, row.unresolved, row.due_at) == (EmailState.SUCCEEDED, 1, 0, None)
+    assert order_states(store) == [OrderState.COMPLETED] * 2
+    lines = log(store)
+    assert len(lines) == 21
+    assert {(line.outcome, line.code, line.claim, line.relay) for line in lines} == {
+        ("accepted", 250, 1, server.url.removeprefix("smtp://"))
+    }
+
+
+def test_nothing_due_is_nothing_done(store: Store) -> None:
+    fill(store, "kari@example.no", due_in=timedelta(hours=1))
+    assert batch(store).count("connect") == 0
+    assert one(store).claim == 0
+
+
+def test_each_message_says_what_its_recipient_is_to_read(store: Store) -> None:
+    fill(store, "kari@example.no", order={"subject": "Hei $recipientName$"}, subject="Hei Kari", body="Til Kari")
+    fill(store, "ola@example.no")
+    mails = {mail.rcpt_tos[0]: message_from_bytes(mail.data, policy=default) for mail in batch(store).accepted}
+    kari, ola = mails["kari@example.no"], mails["ola@example.no"]
+    assert (kari["Subject"], kari.get_content().strip()) == ("Hei Kari", "Til Kari")
+    assert (ola["Subject"], ola["To"]) == ("Hei", "ola@example.no")
+    assert kari["Message-ID"] != ola["Message-ID"]
+
+
+def test_a_deferred_email_waits_for_its_backoff_and_keeps_its_order_open(store: Store) -> None:
+    fill(store, "kari@example.no", "ola@example.no")
+
+    def busy(step: Any) -> Say | None:
+        return Say(450, "4.2.1 later") if step.phase == "rcpt" and "kari" in step.argument else None
+
+    first = batch(store, busy)
+    kari = rows(store)["kari@example.no"]
+    assert (kari.state, kari.attempts, kari.unresolved) == (EmailState.NEW, 1, 0)
+    wait = waits(store, "kari@example.no")
+    assert BACKOFF[0] * (1 - JITTER) - timedelta(seconds=20) < wait <= BACKOFF[0] * (1 + JITTER)
+    assert order_states(store) == [OrderState.PROCESSED]
+    with store.write() as connection:
+        connection.execute(update(emails).where(emails.c.due_at.is_not(None)).values(due_at=Now()))
+    second = batch(store)
+    assert rows(store)["kari@example.no"].attempts == 2
+    assert order_states(store) == [OrderState.COMPLETED]
+    assert [line.outcome for line in log(store)].count("deferred") == 1
+    assert len(first.accepted) == len(second.accepted) == 1
+
+
+def test_the_last_attempt_is_not_later_than_the_end_of_the_48_hours(store: Store) -> None:
+    fill(store, "kari@example.no", attempts=20, expires_at=now() + timedelta(seconds=60))
+    batch(store, {"dot": Say(451, "4.3.0 later")})
+    row = one(store)
+    assert row.due_at is not None
+    assert row.due_at <= row.expires_at + timedelta(seconds=1)  # while it was sent, and recorded
+    assert waits(store, "kari@example.no") <= timedelta(seconds=60)
+
+
+@pytest.mark.parametrize("guarantee", DeliveryGuarantee)
+def test_an_expired_email_is_given_up_without_the_relay(store: Store, guarantee: DeliveryGuarantee) -> None:
+    fill(store, "kari@example.no", order={"guarantee": guarantee}, expires_at=now() - timedelta(seconds=1))
+    assert batch(store).count("connect") == 0
+    assert (one(store).state, one(store).due_at, one(store).attempts) == (EmailState.FAILED_TTL, None, 0)
+    [line] = log(store)
+    assert (line.outcome, line.code, line.relay) == ("expired", None, "")
+    assert order_states(store) == [OrderState.COMPLETED]
+
+
+def test_what_a_vanished_worker_held_is_sent_again_under_its_name(store: Store) -> None:
+    fill(store, "kari@example.no")
+    with ScriptedSMTP() as server:
+        for _ in range(2):
+            with store.write() as connection:  # as a worker leaves it that sent it and ended before it recorded that
+                connection.execute(update(emails).values(due_at=Now(), state=EmailState.SENDING, unresolved=1))
+            deliver(store, server.url, lambda deliverer: deliverer.batch())
+    assert len({mail.message_id for mail in server.accepted}) == 1
+    assert len(server.accepted) == 2
+
+
+def test_what_a_vanished_worker_held_is_reported_when_it_must_not_be_sent_twice(store: Store) -> None:
+    fill(store, "kari@example.no", order={"guarantee": DeliveryGuarantee.AT_MOST_ONCE}, unresolved=1)
+    assert batch(store).count("connect") == 0
+    assert (one(store).state, one(store).due_at) == (EmailState.FAILED, None)
+    [line] = log(store)
+    assert line.outcome == "in_doubt"
+    assert "at most once" in line.reply
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "state", "settled"),
+    [
+        (DeliveryGuarantee.AT_LEAST_ONCE, EmailState.NEW, False),
+        (DeliveryGuarantee.AT_MOST_ONCE, EmailState.FAILED, True),
+    ],
+)
+def test_an_attempt_in_doubt_is_repeated_or_reported_as_the_order_asks(
+    store: Store, guarantee: DeliveryGuarantee, state: EmailState, *, settled: bool
+) -> None:
+    fill(store, "kari@example.no", order={"guarantee": guarantee})
+    batch(store, {"dot": Close()})
+    assert (one(store).state, one(store).due_at is None, one(store).attempts) == (state, settled, 1)
+    assert [line.outcome for line in log(store)] == ["in_doubt"]
+
+
+def test_an_email_that_ended_too_many_workers_is_set_aside(store: Store) -> None:
+    fill(store, "kari@example.no", unresolved=due.LOST_IS_DEAD)
+    fill(store, "ola@example.no")
+    assert batch(store).count("connect") == 0
+    found = rows(store)
+    assert (found["kari@example.no"].state, found["kari@example.no"].due_at) == (EmailState.FAILED, None)
+    assert (found["ola@example.no"].state, found["ola@example.no"].unresolved) == (EmailState.NEW, 0)
+    assert [line.outcome for line in log(store)] == ["abandoned"]
+    assert [mail.rcpt_tos for mail in batch(store).accepted] == [["ola@example.no"]]
+
+
+def test_a_message_that_cannot_be_made_holds_up_no_other(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    fill(store, "kari@example.no", order={"content_type": "Nonsense"})
+    fill(store, "ola@example.no")
+    assert [mail.rcpt_tos for mail in batch(store).accepted] == [["ola@example.no"]]
+    broken = rows(store)["kari@example.no"]
+    assert (broken.state, broken.unresolved) == (EmailState.SENDING, 1)
+    assert timedelta(0) < waits(store, "kari@example.no") <= LEASE
+    assert str(broken.id) in caplog.text
+    assert "kari@example.no" not in caplog.text
+
+
+def test_while_the_relay_is_down_everything_is_handed_back_and_nobody_knocks_again(store: Store) -> None:
+    fill(store, *[f"kari.{n}@example.no" for n in range(10)])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"smtp://127.0.0.1:{taken.getsockname()[1]}"
+
+    async def twice(deliverer: Deliverer) -> list[int]:
+        first = await deliverer.batch()
+        with store.write() as connection:
+            connection.execute(update(emails).values(due_at=after(timedelta(0))))
+        return [first, await deliverer.batch()]
+
+    assert deliver(store, url, twice) == [10, 0]
+    for row in rows(store).values():
+        assert (row.state, row.attempts, row.unresolved, row.claim) == (EmailState.NEW, 0, 0, 1)
+    assert {line.outcome for line in log(store)} == {"deferred"}
+    assert len(log(store)) <= 2  # one per connection, not one per e-mail
+
+
+def test_what_is_handed_back_by_a_relay_that_is_down_waits_a_little(store: Store) -> None:
+    fill(store, "kari@example.no", "ola@example.no", "nils@example.no")
+    batch(store, {"connect": Say(421, "4.3.2 closed", close=True)})
+    for address in rows(store):
+        assert timedelta(0) < waits(store, address) <= RELAY_PAUSE
+
+
+def test_a_worker_that_is_ending_begins_nothing(store: Store) -> None:
+    fill(store, "kari@example.no")
+
+    async def ending(deliverer: Deliverer) -> int:
+        deliverer.stopping.set()
+        return await deliverer.batch()
+
+    with ScriptedSMTP() as server:
+        assert deliver(store, server.url, ending) == 0
+    assert one(store).claim == 0
+
+
+def test_the_backoff_grows_with_the_attempts_and_stays_at_its_longest() -> None:
+    for attempts, expected in zip(range(1, 30), itertools.chain(BACKOFF, itertools.repeat(BACKOFF[-1])), strict=False):
+        for _ in range(20):
+            assert expected * (1 - JITTER) <= backoff(attempts) <= expected * (1 + JITTER)
+    assert list(BACKOFF) == sorted(BACKOFF)
+    assert sum(BACKOFF, timedelta(0)) < EXPIRY
