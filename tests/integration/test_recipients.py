@@ -36,10 +36,15 @@ def load(installation: Installation, text: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, input=text, env=environment, text=True, capture_output=True, check=False)
 
 
-@pytest.fixture
-def client(installation: Installation) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def directory(installation: Installation) -> None:
     done = load(installation, CSV)
     assert (done.returncode, done.stdout) == (0, "5 contacts imported\n"), done.stderr
+
+
+@pytest.fixture
+def client(installation: Installation, directory: None) -> Iterator[httpx.Client]:
+    del directory
     with installation.client() as client:
         yield client
 
