@@ -36,15 +36,32 @@ def connect(url: str) -> redis.Redis:
 
 
 class Bell:
-    """Rings for a lane: `ring` sends a wake-up unless one is waiting already; it never raises and seldom blocks."""
+    """Rings for a lane: sends a wake-up unless one is waiting already.
+
+    A thread of its own talks to Redis, so that whoever rings goes on at once; rings for a lane that come meanwhile
+    are one ring.
+    """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._quiet_until = 0.0
-        self._lock = threading.Lock()
+        self._waiting: set[str] = set()
+        self._rung = threading.Event()
+        threading.Thread(target=self._send, name="bell", daemon=True).start()
 
     def ring(self, lane: str) -> None:
-        """Wake a worker for this lane. When Redis does not answer, the clock's next tick does it."""
+        """Wake a worker for this lane, soon. When Redis does not answer, the clock's next tick does it."""
+        self._waiting.add(lane)
+        self._rung.set()
+
+    def _send(self) -> None:
+        while True:
+            self._rung.wait()
+            self._rung.clear()
+            while self._waiting:
+                self._wake(self._waiting.pop())
+
+    def _wake(self, lane: str) -> None:
         if time.monotonic() < self._quiet_until:
             return
         try:

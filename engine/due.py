@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Row, Table, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Row, Table, func, select, update
 
 from engine.errors import Unavailable
 from engine.models import EmailState, OrderState
+from engine.rows import Rows, run
 from engine.store import Now, after
 from engine.tables import emails, orders
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
 LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
+_HELD = Rows(seq=BigInteger(), claim=Integer())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +83,28 @@ def claim(connection: Connection, lane: Lane, limit: int, lease: timedelta) -> S
     return sorted(connection.execute(statement).all(), key=lambda row: row.seq)
 
 
-def outcome(lane: Lane, **values: Any) -> Update:
-    """The statement that ends claims: parameters `hold_seq`, `hold_claim`, `delay` (ms; NULL: never due again)."""
-    return holding(lane).values(due_at=after(bindparam("delay", type_=BigInteger)), unresolved=0, **values)
+def outcome(lane: Lane, given: Rows, **values: Any) -> Update:
+    """The statement that ends claims; `given` has `seq`, `claim` and `delay` (ms; NULL: never due again)."""
+    return holding(lane, given).values(due_at=after(given["delay"]), unresolved=0, **values)
 
 
-def holding(lane: Lane) -> Update:
-    """An UPDATE of rows that are still ours: parameters `hold_seq` and `hold_claim`."""
+def holding(lane: Lane, given: Rows) -> Update:
+    """An UPDATE of rows that are still ours; `given` has `seq` and `claim`."""
     table = lane.table
-    return update(table).where(table.c.seq == bindparam("hold_seq"), table.c.claim == bindparam("hold_claim"))
+    return update(table).where(table.c.seq == given["seq"], table.c.claim == given["claim"])
 
 
 def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease: timedelta) -> None:
     """Hold on for another `lease`, except to rows that got their outcome meanwhile: those must not become due again."""
     open_ = lane.table.c.unresolved > 0
-    connection.execute(holding(lane).where(open_).values(due_at=after(lease)), _holds(rows))
+    run(connection, holding(lane, _HELD).where(open_).values(due_at=after(lease)), _holds(rows))
 
 
 def hand_back(connection: Connection, lane: Lane, rows: Collection[Row[Any]], delay: timedelta = timedelta(0)) -> None:
     """Give rows back that were not worked on: due after `delay`, as if they had not been claimed."""
     table = lane.table
-    statement = holding(lane).values(due_at=after(delay), state=lane.waiting, unresolved=table.c.unresolved - 1)
-    connection.execute(statement, _holds(rows))
+    given_back = {"due_at": after(delay), "state": lane.waiting, "unresolved": table.c.unresolved - 1}
+    run(connection, holding(lane, _HELD).values(given_back), _holds(rows))
 
 
 def isolate(rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
@@ -154,4 +156,4 @@ async def kept(store: Store, lane: Lane, rows: dict[int, Row[Any]], lease: timed
 
 
 def _holds(rows: Collection[Row[Any]]) -> list[dict[str, int]]:
-    return [{"hold_seq": row.seq, "hold_claim": row.claim} for row in rows]
+    return [{"seq": row.seq, "claim": row.claim} for row in rows]

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, select, update
 
 from engine import due, metrics
 from engine.errors import Unavailable
 from engine.mime import Compiled, compile_message, message_id
 from engine.models import EXPIRY, Content, ContentType, DeliveryGuarantee, EmailState, OrderState
+from engine.rows import Rows, run
 from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Rejected, Relay, Reply
 from engine.store import Now
 from engine.tables import MILLISECOND, attempts_log, emails, orders
@@ -39,8 +40,18 @@ RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not 
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
 JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
 
-_RECORD = due.outcome(due.EMAILS, state=bindparam("new_state"), attempts=bindparam("tries"), last_update=Now())
-_LOG = attempts_log.insert().values(at=Now())
+_ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
+_RECORD = due.outcome(due.EMAILS, _ENDED, state=_ENDED["state"], attempts=_ENDED["attempts"], last_update=Now())
+_LOG = Rows(
+    email_seq=BigInteger(),
+    claim=Integer(),
+    duration_ms=Integer(),
+    relay=Text(),
+    outcome=Text(),
+    phase=Text(),
+    code=SmallInteger(),
+    reply=Text(),
+).insert_into(attempts_log, at=Now())
 _OPEN = exists().where(emails.c.order_seq == orders.c.seq, emails.c.due_at.is_not(None))
 
 
@@ -169,20 +180,21 @@ class Deliverer:
 
 def record(connection: Connection, results: Sequence[Result]) -> None:
     """Write a group of outcomes and their log lines, and complete the orders that have no open e-mail left."""
-    connection.execute(
+    run(
+        connection,
         _RECORD,
         [
             {
-                "hold_seq": result.email.seq,
-                "hold_claim": result.email.claim,
-                "new_state": result.state,
-                "tries": result.email.attempts + result.reached,
+                "seq": result.email.seq,
+                "claim": result.email.claim,
+                "state": result.state,
+                "attempts": result.email.attempts + result.reached,
                 "delay": None if result.delay is None else result.delay // MILLISECOND,
             }
             for result in results
         ],
     )
-    connection.execute(_LOG, [_log_line(result) for result in results])
+    run(connection, _LOG, [_log_line(result) for result in results])
     touched = {result.email.order_seq for result in results if result.delay is None}
     if touched:
         # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.

@@ -27,6 +27,11 @@ MILLISECOND = timedelta(milliseconds=1)
 _SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER PRIMARY KEY
 
 
+def milliseconds(moment: datetime) -> int:
+    """An aware datetime as milliseconds since 1970 UTC, rounded down."""
+    return (moment - EPOCH) // MILLISECOND
+
+
 class Instant(TypeDecorator[datetime]):
     """A point in time: aware datetime in Python, milliseconds since 1970 UTC in the database.
 
@@ -38,7 +43,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
         """Aware datetime to milliseconds."""
-        return None if value is None else (value - EPOCH) // MILLISECOND
+        return None if value is None else milliseconds(value)
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
         """Milliseconds to aware datetime."""

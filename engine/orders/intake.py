@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
 from engine.commits import GroupCommit
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
+from engine.rows import Rows, run
 from engine.store import Now, Store, insert_new
-from engine.tables import Instant, idempotency_keys, orders
+from engine.tables import Instant, idempotency_keys, milliseconds, orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,11 +24,29 @@ if TYPE_CHECKING:
     from engine.contacts import Directory
     from engine.orders.request import EmailOrderRequest
 
-_INSERT_ORDER = orders.insert().values(
+_GIVEN = Rows(
+    id=Uuid(),
+    creator=Text(),
+    senders_reference=Text(),
+    send_time=Instant(),
+    state=Text(),
+    sender=Text(),
+    subject=Text(),
+    body=Text(),
+    content_type=Text(),
+    guarantee=Text(),
+    recipients=Text(),
+    condition_endpoint=Text(),
+    ignore_reservation=Boolean(),
+    resource_id=Text(),
+    resource_action=Text(),
+)
+_INSERT_ORDERS = _GIVEN.insert_into(
+    orders,
     created=Now(),
     last_update=Now(),
-    requested_send_time=func.coalesce(bindparam("send_time", type_=Instant), Now()),
-    due_at=func.coalesce(bindparam("send_time", type_=Instant), Now()),
+    requested_send_time=func.coalesce(_GIVEN["send_time"], Now()),
+    due_at=func.coalesce(_GIVEN["send_time"], Now()),
 )
 _KEY_IS = (
     idempotency_keys.c.creator == bindparam("creator"),
@@ -139,16 +158,13 @@ class Intake:
 
 
 def _row(order_id: UUID, creator: str, sender: str, order: EmailOrderRequest) -> dict[str, Any]:
-    reference = order.senders_reference
+    reference, send_time = order.senders_reference, order.requested_send_time
     return {
-        "id": order_id,
+        "id": order_id.hex,
         "creator": creator,
         "senders_reference": reference if reference and reference.strip() else None,
-        "send_time": order.requested_send_time,
+        "send_time": None if send_time is None else milliseconds(send_time),
         "state": OrderState.REGISTERED,
-        "claim": 0,
-        "unresolved": 0,
-        "attempts": 0,
         "sender": sender,
         "subject": order.subject,
         "body": order.body,
@@ -182,7 +198,7 @@ def _write(connection: Connection, placements: Sequence[_Placement]) -> list[Rec
     """Insert a group of orders; a key that is there already answers with what it answered before."""
     plain = [placement.row for placement in placements if placement.key is None]
     if plain:
-        connection.execute(_INSERT_ORDER, plain)
+        run(connection, _INSERT_ORDERS, plain)
     return [p.receipt if p.key is None else _write_keyed(connection, p, p.key) for p in placements]
 
 
@@ -197,7 +213,7 @@ def _write_keyed(connection: Connection, placement: _Placement, key: Key) -> Rec
     }
     fresh = insert_new(connection, idempotency_keys).values(created=Now(), **entry).returning(idempotency_keys.c.key)
     if connection.execute(fresh).first():  # an INSERT's rowcount is -1 on PostgreSQL, whether or not it wrote a row
-        connection.execute(_INSERT_ORDER, placement.row)
+        run(connection, _INSERT_ORDERS, [placement.row])
         return receipt
     return _find_key(connection, creator, key) or KeyInUse("The first request with this Idempotency-Key was undone.")
 

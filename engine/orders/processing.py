@@ -9,13 +9,14 @@ from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, Uuid, select
 
 from engine import due
 from engine.conditions import Verdict, ask
 from engine.models import EXPIRY, ContentType, EmailState, OrderState, new_id
+from engine.rows import Rows, run
 from engine.store import Now
-from engine.tables import MILLISECOND, emails, orders
+from engine.tables import MILLISECOND, Instant, emails, milliseconds, orders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,13 +32,20 @@ EMAILS_PER_TRANSACTION = 10_000  # bounds how long other writers wait
 CONDITION_RETRY = timedelta(seconds=60)  # an inconclusive answer is asked for once more (contract 6.7)
 NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
 
-_SETTLE = due.outcome(
-    due.ORDERS,
-    state=bindparam("new_state"),
-    attempts=bindparam("asked"),
-    last_update=Now(),
-)
-_INSERT_EMAIL = emails.insert().values(last_update=Now())
+_ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
+_SETTLE = due.outcome(due.ORDERS, _ENDED, state=_ENDED["state"], attempts=_ENDED["attempts"], last_update=Now())
+_INSERT_EMAILS = Rows(
+    id=Uuid(),
+    order_seq=BigInteger(),
+    expires_at=Instant(),
+    state=Text(),
+    due_at=Instant(),
+    address=Text(),
+    organization_number=Text(),
+    national_identity_number=Text(),
+    subject=Text(),
+    body=Text(),
+).insert_into(emails, last_update=Now())
 _RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
 _NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
 
@@ -99,25 +107,25 @@ class Processor:
             settled.append((order, OrderState.PROCESSED if pending else OrderState.COMPLETED, None))
             rows += made
         if rows:
-            connection.execute(_INSERT_EMAIL, rows)
+            run(connection, _INSERT_EMAILS, rows)
         _settle(connection, settled)
 
 
 def _settle(connection: Connection, outcomes: Sequence[tuple[Row[Any], OrderState, timedelta | None]]) -> None:
-    if outcomes:
-        connection.execute(
-            _SETTLE,
-            [
-                {
-                    "hold_seq": order.seq,
-                    "hold_claim": order.claim,
-                    "new_state": state,
-                    "asked": order.attempts + (order.condition_endpoint is not None),
-                    "delay": None if delay is None else delay // MILLISECOND,
-                }
-                for order, state, delay in outcomes
-            ],
-        )
+    run(
+        connection,
+        _SETTLE,
+        [
+            {
+                "seq": order.seq,
+                "claim": order.claim,
+                "state": state,
+                "attempts": order.attempts + (order.condition_endpoint is not None),
+                "delay": None if delay is None else delay // MILLISECOND,
+            }
+            for order, state, delay in outcomes
+        ],
+    )
 
 
 def _emails(order: Row[Any], recipient: dict[str, str], known: Mapping[str, Contact]) -> Iterator[dict[str, Any]]:
@@ -134,16 +142,14 @@ def _emails(order: Row[Any], recipient: dict[str, str], known: Mapping[str, Cont
     else:
         found = (("", _NOT_IDENTIFIED),)
     subject, body = _filled(order, recipient, contact)
+    send_time = milliseconds(order.requested_send_time)
     for email, state in found:
         yield {
-            "id": new_id(),
+            "id": new_id().hex,
             "order_seq": order.seq,
-            "expires_at": order.requested_send_time + EXPIRY,
+            "expires_at": send_time + EXPIRY // MILLISECOND,
             "state": state,
-            "due_at": order.requested_send_time if state is EmailState.NEW else None,
-            "claim": 0,
-            "unresolved": 0,
-            "attempts": 0,
+            "due_at": send_time if state is EmailState.NEW else None,
             "address": email,
             "organization_number": recipient.get("organizationNumber"),
             "national_identity_number": recipient.get("nationalIdentityNumber"),
