@@ -17,14 +17,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 import idna
-from inscriptis import get_text
-from inscriptis.css_profiles import CSS_PROFILES
-from inscriptis.html_properties import Display
-from inscriptis.model.config import ParserConfig
-from inscriptis.model.html_element import HtmlElement
-from inscriptis.model.tag import CustomHtmlTagHandlerMapping
 
 from engine.models import Content, ContentType
+from engine.plain_text import readable
 
 if TYPE_CHECKING:
     import uuid
@@ -32,8 +27,6 @@ if TYPE_CHECKING:
 
 LINE = 78  # longest line that goes out unencoded, and header line (RFC 5322, 2.1.1)
 SUBJECT_CHUNK = 39  # octets per encoded word: 52 in base64, so that a line of the Subject stays below 76 (RFC 2047, 2)
-LAYOUT_LIMIT = 20_000  # tags and line breaks whose layout is worked out: bounds it to about 0.2 s and a few MB
-NO_TEXT = "This message has no plain-text version: please open it in a program that shows HTML.\n"
 
 _CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029"  # C0, DEL, C1 with NEL, LS, PS: all that anybody takes for a line end
 _CONTROLS = re.compile(f"[{_CONTROL}]")
@@ -73,7 +66,7 @@ def compile_message(content: Content) -> Compiled:
         raise ValueError(msg)
     body = _lines(content.body)
     if content.content_type is ContentType.HTML:
-        entity = _alternatives(_part("plain", _lines(_readable(body))), _part("html", body))
+        entity = _alternatives(_part("plain", _lines(readable(body))), _part("html", body))
     else:
         entity = _part("plain", body)
     head = (
@@ -164,39 +157,3 @@ def _header_text(text: str) -> str:
             chunks.append("")
         chunks[-1] += character
     return "\r\n ".join(f"=?utf-8?B?{b64encode(chunk.encode()).decode()}?=" for chunk in chunks)
-
-
-def _readable(html: str) -> str:
-    """Return what a reader of the HTML sees, as plain text with the targets of links."""
-    if html.count("<") + html.count("\n") > LAYOUT_LIMIT:
-        return NO_TEXT
-    try:
-        return str(get_text(html, _LAYOUT))
-    except (ValueError, RecursionError):  # list numbers that are no numbers; nesting beyond all bounds
-        return NO_TEXT
-
-
-def _layout() -> ParserConfig:
-    """Return how HTML becomes text: tables row by row; of styles, only what hides is heard.
-
-    Aligned columns and margins would let a few kilobytes of HTML become gigabytes of spaces.
-    """
-    row = HtmlElement(display=Display.block)
-    cell = HtmlElement(suffix=" ")
-    as_text = dict.fromkeys(("table", "tr", "td", "th"))
-    css = CSS_PROFILES["strict"] | dict.fromkeys(("table", "tr", "caption", "section", "dt", "dd"), row)
-    config = ParserConfig(
-        css=css | {"td": cell, "th": cell, "template": HtmlElement(display=Display.none)},
-        display_links=True,
-        custom_html_tag_handler_mapping=CustomHtmlTagHandlerMapping(as_text, as_text),
-    )
-    config.attribute_handler.attribute_mapping = {"style": _hide}
-    return config
-
-
-def _hide(style: str, element: HtmlElement) -> None:
-    if re.search(r"display\s*:\s*none", style, re.IGNORECASE):
-        element.display = Display.none
-
-
-_LAYOUT = _layout()

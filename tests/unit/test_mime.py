@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.mime import NO_TEXT, compile_message, message_id, wire_address
+from engine.mime import compile_message, message_id, wire_address
 from engine.models import Content, ContentType
+from engine.plain_text import NO_TEXT
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
