@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 RUNS = {due.ORDERS.name: 1, due.EMAILS.name: 2}
 # Between two claims of a lane in one process, unless the first was full: where work trickles in, larger batches cost
 # less per row. What comes to an idle worker does not wait.
-GATHER = 0.02  # seconds
+GATHER = 0.05  # seconds
 
 
 class Workshop(Middleware):
