@@ -14,7 +14,6 @@ from api.auth import authenticate, require_create, require_creator
 from api.bodies import read_json
 from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
-from engine import metrics
 from engine.errors import Invalid, NotFound
 from engine.orders import reading
 from engine.orders.intake import Key, fingerprint
@@ -41,7 +40,6 @@ async def post(request: Request) -> Response:
     if receipt is None:
         order = parse_order(payload, state.limits, datetime.now(UTC))
         receipt = await state.intake.place(require_creator(caller), order, key)
-        metrics.ORDERS.inc()
     headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
     if receipt.replayed:
         headers["Idempotency-Replayed"] = "true"

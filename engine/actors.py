@@ -95,9 +95,9 @@ class Workshop(Middleware):
                 size = await batch()
                 if size >= full:
                     self._claimed_at.pop(lane.name, None)
-                    await asyncio.to_thread(BELL.ring, lane.name)
+                    BELL.ring(lane.name)
                     if lane is due.ORDERS:
-                        await asyncio.to_thread(BELL.ring, due.EMAILS.name)
+                        BELL.ring(due.EMAILS.name)
                 elif lane.name not in self._again:
                     return
         finally:

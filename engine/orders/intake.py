@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
+from engine import metrics
 from engine.commits import GroupCommit
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
@@ -153,7 +154,9 @@ class Intake:
         return Lookup(status, reserved, missing)
 
     def _committed(self, results: Sequence[Receipt | Exception]) -> None:
-        if any(isinstance(result, Receipt) and not result.replayed for result in results):
+        stored = sum(isinstance(result, Receipt) and not result.replayed for result in results)
+        if stored:
+            metrics.ORDERS.inc(stored)
             self._wake()
 
 
