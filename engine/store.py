@@ -194,7 +194,6 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "journal_size_limit=67108864",
-        "cache_size=-8000",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 
