@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, Table, func, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Table, Text, func, select, update
 
 from engine.errors import Unavailable
 from engine.models import EmailState, OrderState
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
 LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
 _HELD = Rows(seq=BigInteger(), claim=Integer())
+_ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +84,15 @@ def claim(connection: Connection, lane: Lane, limit: int, lease: timedelta) -> S
     return sorted(connection.execute(statement).all(), key=lambda row: row.seq)
 
 
-def outcome(lane: Lane, given: Rows, **values: Any) -> Update:
-    """The statement that ends claims; `given` has `seq`, `claim` and `delay` (ms; NULL: never due again)."""
-    return holding(lane, given).values(due_at=after(given["delay"]), unresolved=0, **values)
+def outcome(lane: Lane) -> Update:
+    """The statement that ends claims; a row has `seq`, `claim`, `state`, `attempts`, `delay` (ms; NULL: settled)."""
+    return holding(lane, _ENDED).values(
+        due_at=after(_ENDED["delay"]),
+        unresolved=0,
+        state=_ENDED["state"],
+        attempts=_ENDED["attempts"],
+        last_update=Now(),
+    )
 
 
 def holding(lane: Lane, given: Rows) -> Update:

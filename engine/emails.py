@@ -40,8 +40,7 @@ RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not 
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
 JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
 
-_ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
-_RECORD = due.outcome(due.EMAILS, _ENDED, state=_ENDED["state"], attempts=_ENDED["attempts"], last_update=Now())
+_RECORD = due.outcome(due.EMAILS)
 _LOG = Rows(
     email_seq=BigInteger(),
     claim=Integer(),

@@ -9,7 +9,7 @@ from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, Uuid, select
+from sqlalchemy import BigInteger, Connection, Row, Text, Uuid, select
 
 from engine import due
 from engine.conditions import Verdict, ask
@@ -32,8 +32,7 @@ EMAILS_PER_TRANSACTION = 10_000  # bounds how long other writers wait
 CONDITION_RETRY = timedelta(seconds=60)  # an inconclusive answer is asked for once more (contract 6.7)
 NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
 
-_ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
-_SETTLE = due.outcome(due.ORDERS, _ENDED, state=_ENDED["state"], attempts=_ENDED["attempts"], last_update=Now())
+_SETTLE = due.outcome(due.ORDERS)
 _INSERT_EMAILS = Rows(
     id=Uuid(),
     order_seq=BigInteger(),

@@ -32,6 +32,7 @@ CASES = {
         '<a href="mailto:a@b.no">a@b.no</a> <a href="mailto:c@d.no">C</a>',
         "a@b.no C (mailto:c@d.no)\n",
     ),
+    "link to a telephone": ('<a href="tel:+4722000000">+4722000000</a>', "+4722000000\n"),
     "link to a script": ('<a href="javascript:alert(1)">a</a><a href="#b">b</a><a>c</a>', "abc\n"),
     "link of an image": ('<a href="https://a.no"><img src="x.png"></a>', "(https://a.no)\n"),
     "hidden": ('<p hidden>a</p><p style="color:red;DISPLAY: NONE">b</p><i>c</i>', "c\n"),
