@@ -81,6 +81,7 @@ def web(host: str, port: int) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=10,
+        timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s): they close, not we
     )
 
 
