@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 STATUS: dict[type[errors.VarselError], int] = {
     errors.Invalid: 400,
+    errors.BadRequest: 400,
     errors.Refused: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,

@@ -2,6 +2,7 @@
 
 VarselError
 ├── Invalid          the caller's input breaks a rule; carries the rule per field
+├── BadRequest       the caller's input breaks a rule that concerns the request as a whole
 ├── Conflict         the thing exists, but its state forbids the act
 ├── NotFound         no such thing for this creator (a foreign thing is an unknown thing)
 ├── KeyReused        an Idempotency-Key came back with another payload
@@ -31,6 +32,10 @@ class Invalid(VarselError):
     def __init__(self, errors: dict[str, list[str]]) -> None:
         super().__init__("; ".join(f"{field}: {' '.join(texts)}" for field, texts in errors.items()))
         self.errors = errors
+
+
+class BadRequest(VarselError):
+    """A request that breaks a rule as a whole; the message is what the caller reads."""
 
 
 class Conflict(VarselError):

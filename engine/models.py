@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -68,12 +68,28 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudEvent:
+    """An event (CloudEvents 1.0) as it is stored; `text` is the whole event in the JSON format."""
+
+    id: str
+    source: str
+    type: str
+    subject: str | None
+    resource: str | None  # extension attribute: what matching and access go by
+    alternative_subject: str | None  # extension attribute `alternativesubject`
+    time: datetime | None  # aware
+    text: str  # compact JSON: specversion first, data or data_base64 last
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who sent a request: `creator` owns what it creates; None when the credential names no organisation."""
 
     creator: str | None
     scopes: frozenset[str]
     platform: bool  # True: authenticated by a PlatformAccessToken
+    identity: str | None = None  # who subscribes and reads events, such as /org/ttd (events contract 6.1)
+    app: str | None = None  # the application that a PlatformAccessToken names
 
 
 def new_id() -> UUID:
