@@ -11,26 +11,30 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from api import docs, health, inbox, orders
+from api import docs, events, health, inbox, orders, subscriptions
 from api.counting import CountAnswers
 from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error
 from engine import due, logs, settings
+from engine.access import Rules
 from engine.contacts import ContactTable
 from engine.errors import Misconfigured, VarselError
+from engine.events.intake import Publisher
 from engine.inbox import Inbox
 from engine.migrations import is_current
 from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
+from engine.rendering import Templates
+from engine.signing import Signer
 from engine.store import Store
+from engine.subscriptions.request import SubscriptionRules
 from engine.tokens import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-OPERATIONS = orders.OPERATIONS
-BARE = ("/orders/email", "/order/email")  # the seed documents' paths, without the service's prefix
+OPERATIONS = orders.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS
 ERRORS = {VarselError: answer_error, HTTPException: answer_http_error, Exception: answer_bug}
 MIDDLEWARE = [Middleware(CountAnswers), Middleware(CanonicalPaths)]
 # The youngest generation of objects is collected every 20,000 allocations instead of 2,000, the oldest seldom: its
@@ -43,11 +47,9 @@ def create_app() -> Starlette:
     config = settings.load()
     logs.configure(config.log_level)
     routes = [
-        Route(prefix + path.lower(), operation.handler, methods=[operation.method])
+        Route(path.lower(), operation.handler, methods=[operation.method])
         for operation in OPERATIONS
         for path in (operation.path, *operation.aliases)
-        for prefix in (orders.PREFIX, "")
-        if prefix or path in BARE
     ]
     routes += health.ROUTES + docs.ROUTES
     if config.inbox:
@@ -56,6 +58,7 @@ def create_app() -> Starlette:
     app.router.redirect_slashes = False
     app.state.settings = config
     app.state.base = config.base_url + orders.PREFIX
+    app.state.events_base = config.base_url + events.PREFIX
     app.state.operations = OPERATIONS
     return app
 
@@ -63,7 +66,7 @@ def create_app() -> Starlette:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open what requests need; close it when the last is answered."""
-    from engine.broker import BELL  # noqa: PLC0415 its import connects this process to Redis
+    from engine.broker import BELL, spool  # noqa: PLC0415 its import connects this process to Redis
 
     config, state = app.state.settings, app.state
     state.verifier = Verifier(config)
@@ -73,6 +76,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.bell = BELL
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))
     state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
+    state.publisher = Publisher(state.store, spool, lambda: BELL.ring(due.WEBHOOKS.name))
+    state.access = Rules(config.access_file)
+    state.signer = Signer(config.need("webhook_key").encode())
+    templates = frozenset(Templates(config.email_templates).names())
+    state.rules = SubscriptionRules(config.apps_domain, Guard(config.allow_private_endpoints), templates)
     if config.inbox:
         state.inbox = Inbox(config.inbox)
     gc.collect()
@@ -80,4 +88,5 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     gc.set_threshold(*GC_THRESHOLDS)
     yield
     await state.intake.close()
+    await state.publisher.close()
     state.store.close()

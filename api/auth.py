@@ -1,4 +1,4 @@
-"""Credentials of a request → Caller, and the two questions that a route asks about a Caller (contract 1.1)."""
+"""Credentials of a request → Caller, and what a route asks about a Caller (contract 1.1, events contract 1.5)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from engine.tokens import Verifier
 
 SCOPES_CREATE = frozenset({"altinn:notifications.create", "altinn:serviceowner/notifications.create"})
+SCOPE_PUBLISH = "altinn:events.publish"
+SCOPE_PUBLISH_ANY = "altinn:events.publish.admin"  # no decision is asked; not enough alone
+SCOPE_SUBSCRIBE = "altinn:events.subscribe"
 COOKIE = "AltinnStudioRuntime"  # holds a bearer token; looked at when there is no Authorization header
 
 
@@ -22,10 +25,8 @@ def authenticate(request: Request, verifier: Verifier) -> Caller:
     Unauthenticated when there is no credential, and when any one does not verify: with a bad platform token beside a
     good bearer, an order would silently go to another creator than its sender meant.
     """
-    authorization = _only(request, b"authorization")
     platform_token = _only(request, b"platformaccesstoken")
-    bearer_token = request.cookies.get(COOKIE) if authorization is None else _bearer(authorization)
-    bearer = None if bearer_token is None else verifier.bearer(bearer_token)
+    bearer = _bearer_caller(request, verifier)
     if platform_token is not None:
         caller = verifier.platform(platform_token)
         return Caller(caller.creator, bearer.scopes, platform=True) if bearer else caller
@@ -33,6 +34,34 @@ def authenticate(request: Request, verifier: Verifier) -> Caller:
         msg = "no Authorization: Bearer and no PlatformAccessToken header"
         raise Unauthenticated(msg)
     return bearer
+
+
+def authenticate_bearer(request: Request, verifier: Verifier) -> Caller:
+    """Whose bearer token came; Unauthenticated without a good one. A platform token is no credential here."""
+    caller = _bearer_caller(request, verifier)
+    if caller is None:
+        msg = "no Authorization: Bearer header"
+        raise Unauthenticated(msg)
+    return caller
+
+
+def require_platform(request: Request, verifier: Verifier) -> Caller:
+    """Whose PlatformAccessToken came; Forbidden when there is none, or not exactly one that verifies."""
+    try:
+        token = _only(request, b"platformaccesstoken")
+        if token is not None:
+            return verifier.platform(token)
+    except Unauthenticated as error:
+        raise Forbidden(str(error)) from None
+    msg = "no PlatformAccessToken header"
+    raise Forbidden(msg)
+
+
+def require_scope(caller: Caller, scope: str) -> None:
+    """Forbidden unless the bearer token has this scope."""
+    if scope not in caller.scopes:
+        msg = f"needs the scope {scope}"
+        raise Forbidden(msg)
 
 
 def require_create(caller: Caller) -> None:
@@ -57,6 +86,12 @@ def _only(request: Request, name: bytes) -> str | None:
         msg = f"the header {name.decode()} came twice"
         raise Unauthenticated(msg)
     return values[0].decode("latin-1") if values else None
+
+
+def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
+    authorization = _only(request, b"authorization")
+    token = request.cookies.get(COOKIE) if authorization is None else _bearer(authorization)
+    return None if token is None else verifier.bearer(token)
 
 
 def _bearer(authorization: str) -> str:

@@ -13,11 +13,27 @@ if TYPE_CHECKING:
 SLOWEST = 30.0  # seconds for a whole body: a client that drips bytes must not hold a connection for ever
 
 
-async def read_json(request: Request, limit: int) -> bytes:
-    """The body of a JSON request; HTTPException 415, 413 (above `limit` bytes) or 408."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json":
+def media_type(request: Request) -> str:
+    """What a body is said to be, in lower case and without parameters; "": nothing is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def require_json(request: Request) -> None:
+    """HTTPException 415 unless the body is said to be JSON, also as some `+json` (events contract 1.2)."""
+    media = media_type(request)
+    if media != "application/json" and not media.endswith("+json"):
         raise HTTPException(415)
+
+
+async def read_json(request: Request, limit: int) -> bytes:
+    """The body of a plain JSON request; HTTPException 415, 413 or 408."""
+    if media_type(request) != "application/json":
+        raise HTTPException(415)
+    return await read(request, limit)
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """The body; HTTPException 413 (above `limit` bytes) or 408."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise HTTPException(413)

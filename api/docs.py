@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from importlib.metadata import version
-from itertools import groupby
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from api import orders
 from api.openapi import document
 from api.pages import HEADERS, render
 
@@ -54,7 +53,7 @@ async def page(request: Request) -> Response:
 
 def _document(request: Request) -> dict[str, Any]:
     state = request.app.state
-    return document(state.operations, prefix=orders.PREFIX, server=state.settings.base_url, version=version("varsel"))
+    return document(state.operations, server=state.settings.base_url, version=version("varsel"))
 
 
 def _operation(described: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +72,12 @@ def _operation(described: Mapping[str, Any], method: str, path: str, operation: 
         ],
         "members": _body(described, operation.get("requestBody", {})),
         "responses": [
-            {"status": status, "description": response["description"], "members": _body(described, response)}
+            {
+                "status": status,
+                "description": response["description"],
+                "headers": response.get("headers", {}),
+                "members": _body(described, response),
+            }
             for status, response in operation["responses"].items()
         ],
         "curl": _curl(described["servers"][0]["url"], method, path, operation),
@@ -85,7 +89,9 @@ def _curl(server: str, method: str, path: str, operation: Mapping[str, Any]) -> 
     names = [entry["name"] for entry in operation.get("parameters", ()) if entry["in"] == "query" and entry["required"]]
     query = "?" + "&".join(f"{name}={{{name}}}" for name in names) if names else ""
     lines = [f"curl -X {method.upper()} {shlex.quote(server + path + query)}", '-H "Authorization: Bearer $TOKEN"']
-    for media, content in operation.get("requestBody", {}).get("content", {}).items():
+    if "platform" in operation.get("security", [{}])[0]:
+        lines.append('-H "PlatformAccessToken: $PLATFORM_TOKEN"')
+    for media, content in islice(operation.get("requestBody", {}).get("content", {}).items(), 1):
         example = content.get("example")
         body = "@body.json" if example is None else json.dumps(example, indent=2, ensure_ascii=False)
         lines += [f"-H {shlex.quote(f'Content-Type: {media}')}", f"-d {shlex.quote(body)}"]

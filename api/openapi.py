@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MODELS = "#/components/schemas/{model}"
 _JSON = "application/json"
+_API = "/api/v1/"  # what stands before it, names the service: no two have a path in common behind it
 _WORD = re.compile("[A-Za-z0-9]+")
 
 
@@ -33,10 +34,12 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer: what it means, and its body's model (None: empty)."""
+    """An answer: what it means, its body's model (None: empty) and its headers' meanings."""
 
     description: str
     body: type[BaseModel] | None = None
+    media: str = _JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,10 @@ class Operation:
     tag: str
     responses: Mapping[int, Response]
     parameters: tuple[Parameter, ...] = ()
-    request: type[BaseModel] | None = None
-    example: Mapping[str, Any] | None = None  # of the request's body
+    request: type[BaseModel] | None = None  # a body of plain JSON
+    media: Mapping[str, type[BaseModel]] = field(default_factory=dict)  # bodies of other media types
+    example: Mapping[str, Any] | None = None  # of the body, in the first media type
+    credentials: tuple[str, ...] = ()  # that are needed, all of them; empty: any one
     aliases: tuple[str, ...] = ()  # other spellings of the path: served, not documented
 
 
@@ -67,9 +72,9 @@ class Problem(BaseModel):
     traceId: str  # noqa: N815 the contract's spelling
 
 
-def document(operations: Sequence[Operation], *, prefix: str, server: str, version: str) -> dict[str, Any]:
-    """Describe the operations; `prefix` is the path that all of theirs begin with."""
-    requests = {operation.request for operation in operations if operation.request}
+def document(operations: Sequence[Operation], *, server: str, version: str) -> dict[str, Any]:
+    """Describe the operations."""
+    requests = {model for operation in operations for model in _contents(operation).values()}
     answers = {body for operation in operations for body in _bodies(operation)}
     order = sorted(requests | answers, key=lambda model: model.__name__)
     names, definitions = models_json_schema(
@@ -78,10 +83,14 @@ def document(operations: Sequence[Operation], *, prefix: str, server: str, versi
     schemas = {model: schema for (model, _), schema in names.items()}
     paths: dict[str, Any] = {}
     for operation in operations:
-        paths.setdefault(prefix + operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Varsel", "version": version, "description": "Notifications: e-mail orders in, mail out."},
+        "info": {
+            "title": "Varsel",
+            "version": version,
+            "description": "E-mail orders in, mail out; events in and out.",
+        },
         "servers": [{"url": server}],
         "tags": [{"name": tag} for tag in dict.fromkeys(operation.tag for operation in operations)],
         "paths": paths,
@@ -100,9 +109,14 @@ def _bodies(operation: Operation) -> set[type[BaseModel]]:
     return {response.body for response in operation.responses.values() if response.body}
 
 
+def _contents(operation: Operation) -> dict[str, type[BaseModel]]:
+    """The models of a request's body, by media type."""
+    return ({_JSON: operation.request} if operation.request else {}) | dict(operation.media)
+
+
 def _describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": "_".join(_WORD.findall(f"{operation.method.lower()}{operation.path}")),
+        "operationId": "_".join([operation.method.lower(), *_WORD.findall(operation.path.rpartition(_API)[2])]),
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
@@ -121,17 +135,25 @@ def _describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any
             }
             for parameter in operation.parameters
         ]
-    if operation.request:
-        content: dict[str, Any] = {"schema": schemas[operation.request]}
+    if contents := _contents(operation):
+        described["requestBody"] = {
+            "required": True,
+            "content": {media: {"schema": schemas[model]} for media, model in contents.items()},
+        }
         if operation.example is not None:
-            content["example"] = operation.example
-        described["requestBody"] = {"required": True, "content": {_JSON: content}}
+            described["requestBody"]["content"][next(iter(contents))]["example"] = operation.example
+    if operation.credentials:
+        described["security"] = [{name: [] for name in operation.credentials}]
     return described
 
 
 def _response(response: Response, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {"description": response.description}
     if response.body:
-        media = "application/problem+json" if response.body is Problem else _JSON
+        media = "application/problem+json" if response.body is Problem else response.media
         described["content"] = {media: {"schema": schemas[response.body]}}
+    if response.headers:
+        described["headers"] = {
+            name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in response.headers.items()
+        }
     return described

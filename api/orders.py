@@ -140,7 +140,7 @@ _UNKNOWN = {404: Documented("This creator has no such order.")}
 OPERATIONS = (
     Operation(
         method="POST",
-        path="/orders/email",
+        path=PREFIX + "/orders/email",
         handler=post,
         summary="Order e-mails",
         description="Stores the order before it answers; `requestedSendTime` is the earliest time to send.",
@@ -158,12 +158,12 @@ OPERATIONS = (
             422: Documented("This Idempotency-Key was used with another payload.", Problem),
             **_REFUSED,
         },
-        aliases=("/order/email",),
+        aliases=(PREFIX + "/order/email", "/orders/email", "/order/email"),
         tag="Orders",
     ),
     Operation(
         method="GET",
-        path="/orders/{id}",
+        path=PREFIX + "/orders/{id}",
         handler=get,
         summary="An order",
         description="The order as it was posted.",
@@ -173,7 +173,7 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
-        path="/orders",
+        path=PREFIX + "/orders",
         handler=get_by_reference,
         summary="Orders by reference",
         description="All orders with this sendersReference, oldest first; the match is exact.",
@@ -183,7 +183,7 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
-        path="/orders/{id}/status",
+        path=PREFIX + "/orders/{id}/status",
         handler=get_status,
         summary="An order's status",
         description="How far the order is, and how many e-mails were generated and taken over by the relay.",
@@ -193,7 +193,7 @@ OPERATIONS = (
     ),
     Operation(
         method="GET",
-        path="/orders/{id}/notifications/email",
+        path=PREFIX + "/orders/{id}/notifications/email",
         handler=get_emails,
         summary="An order's e-mails",
         description="What became of each recipient.",
@@ -203,7 +203,7 @@ OPERATIONS = (
     ),
     Operation(
         method="PUT",
-        path="/orders/{id}/cancel",
+        path=PREFIX + "/orders/{id}/cancel",
         handler=put_cancel,
         summary="Cancel an order",
         description="Possible until five minutes before the send time; cancelling twice is no error.",

@@ -13,13 +13,20 @@ from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
 from dramatiq.middleware import Middleware, MiddlewareError
 
 from engine import due, emails, settings
-from engine.broker import BELL, BROKER, QUEUE
+from engine.access import Rules
+from engine.broker import BELL, BROKER, QUEUE, spool
 from engine.contacts import ContactTable
-from engine.errors import VarselError
+from engine.errors import Unavailable, VarselError
+from engine.events.storing import from_row, persist
 from engine.orders import processing
 from engine.outbound import Guard, Outbound
+from engine.rendering import Templates
+from engine.signing import Signer
 from engine.smtp import Relay
 from engine.store import Store
+from engine.webhooks.call import Caller
+from engine.webhooks.mail_sink import MailSink
+from engine.webhooks.pusher import CALLS, Pusher
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +36,7 @@ RUNS = {due.ORDERS.name: 1, due.EMAILS.name: 2}
 # Between two claims of a lane in one process, unless the first was full: where work trickles in, larger batches cost
 # less per row. What comes to an idle worker does not wait.
 GATHER = 0.05  # seconds
+DATABASE_RETRY = 0.5  # seconds between two tries to store what waits in the queue
 
 
 class Workshop(Middleware):
@@ -44,7 +52,16 @@ class Workshop(Middleware):
         try:
             config = settings.load()
             self._store = Store(config.need("database_url"))
-            self._outbound = Outbound(Guard(config.allow_private_endpoints))
+            guard = Guard(config.allow_private_endpoints)
+            self._outbound = Outbound(guard)
+            self._webhooks_outbound = Outbound(guard, connections=CALLS)
+            caller = Caller(
+                self._webhooks_outbound,
+                Signer(config.need("webhook_key").encode()),
+                f"{config.base_url}/events/api/v1",
+            )
+            mail_sink = MailSink(Templates(config.email_templates), config.from_address)
+            access = Rules(config.access_file)
             self._relay = Relay(
                 config.need("smtp_url"),
                 connections=config.smtp_connections,
@@ -57,10 +74,12 @@ class Workshop(Middleware):
         lease = config.lease_time
         self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
+        self._pusher = Pusher(self._store, caller, mail_sink, access, lease)
 
     def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
         """Start nothing new; what is in flight may end."""
-        _loop_thread().loop.call_soon_threadsafe(self._deliverer.stopping.set)
+        for stopping in (self._deliverer.stopping, self._pusher.stopping):
+            _loop_thread().loop.call_soon_threadsafe(stopping.set)
 
     def after_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
         """Say good-bye to the relay and the database."""
@@ -70,6 +89,7 @@ class Workshop(Middleware):
     async def _close(self) -> None:
         await self._relay.close()
         await self._outbound.close()
+        await self._webhooks_outbound.close()
 
     async def orders(self) -> None:
         """Process due orders; then deliver here what is due, without the way through the queue."""
@@ -79,6 +99,24 @@ class Workshop(Middleware):
     async def emails(self) -> None:
         """Deliver due e-mails."""
         await self._drain(due.EMAILS, self._deliverer.batch, emails.BATCH)
+
+    async def webhooks(self) -> None:
+        """Push what is due to subscribers."""
+        await asyncio.to_thread(BELL.answered, due.WEBHOOKS.name)
+        await self._pusher.run()
+
+    async def persist(self, rows: list[dict[str, Any]]) -> None:
+        """Store events that came in while the database did not answer; when the worker ends first, they stay queued."""
+        events = [from_row(row) for row in rows]
+        while True:
+            try:
+                await self._store.writing(persist, events)
+            except Unavailable:
+                if self._pusher.stopping.is_set():
+                    return await asyncio.to_thread(spool, rows)
+                await asyncio.sleep(DATABASE_RETRY)
+            else:
+                return BELL.ring(due.WEBHOOKS.name)
 
     async def _drain(self, lane: due.Lane, batch: Callable[[], Awaitable[int]], full: int) -> None:
         """Work until nothing is due. A full batch calls other workers in; a wake-up that comes too late counts."""
@@ -125,3 +163,15 @@ async def wake_orders() -> None:
 async def wake_emails() -> None:
     """There are due e-mails."""
     await WORKSHOP.emails()
+
+
+@dramatiq.actor(queue_name=QUEUE, broker=BROKER)
+async def wake_webhooks() -> None:
+    """There are subscriptions with something to push."""
+    await WORKSHOP.webhooks()
+
+
+@dramatiq.actor(queue_name=QUEUE, broker=BROKER)
+async def persist_events(rows: list[dict[str, Any]]) -> None:
+    """There are events that could not be stored when they came in."""
+    await WORKSHOP.persist(rows)

@@ -1,8 +1,11 @@
 """Dramatiq's broker, and the bell that wakes workers.
 
 A message says "lane X has due work", never which: the worker claims the next rows itself. So a message may be lost,
-doubled or late at no cost, and one waiting message per lane is enough. Importing this module creates the broker, since
-actors must find it when they are declared; it connects to Redis only when it is used.
+doubled or late at no cost, and one waiting message per lane is enough. The exception are events that came in while the
+database did not answer: those wait here, and a worker that dies with them gives them back within seconds.
+
+Importing this module creates the broker, since actors must find it when they are declared; it connects to Redis only
+when it is used.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Any
 
 import dramatiq
 import redis
@@ -19,12 +23,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from engine import metrics, settings
+from engine.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
 ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
 COALESCE_MS = 1000  # a wake-up that nobody took for so long is taken for lost
+HEARTBEAT_MS = 10_000  # a worker that is silent for so long is taken for dead, and its messages are given back
+MAINTENANCE = 20_000  # of a million commands look for such workers: about one a second of an idle worker's
 QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
 
 
@@ -87,7 +94,23 @@ class Bell:
         self._client.ping()
 
 
+def spool(rows: list[dict[str, Any]]) -> None:
+    """Keep events in the queue until a worker can store them; Unavailable when Redis does not answer either."""
+    message: dramatiq.Message[None] = dramatiq.Message(
+        queue_name=QUEUE, actor_name="persist_events", args=(rows,), kwargs={}, options={}
+    )
+    try:
+        BROKER.enqueue(message)
+    except (redis.RedisError, dramatiq.ConnectionError, OSError):
+        raise Unavailable("neither the database nor Redis") from None
+
+
 CLIENT = connect(settings.load().need("redis_url"))
-BROKER = RedisBroker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])
+BROKER = RedisBroker(
+    client=CLIENT,
+    middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)],
+    heartbeat_timeout=HEARTBEAT_MS,
+    maintenance_chance=MAINTENANCE,
+)
 dramatiq.set_broker(BROKER)
 BELL = Bell(CLIENT)

@@ -67,7 +67,8 @@ def web(host: str, port: int) -> None:
     from engine.embedded import free_port
 
     config = settings.load()
-    config.need("redis_url")
+    for name in ("redis_url", "webhook_key"):
+        config.need(name)
     free_port(port, "--port", host)
     _wait_for_schema(config)
     _share_metrics(config)
@@ -90,7 +91,7 @@ def web(host: str, port: int) -> None:
 def worker(threads: int) -> None:
     """Process orders and deliver e-mails."""
     config = settings.load()
-    for name in ("redis_url", "smtp_url"):
+    for name in ("redis_url", "smtp_url", "webhook_key"):
         config.need(name)
     _wait_for_schema(config)
     _share_metrics(config)

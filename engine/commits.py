@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import queue
 import threading
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from engine.errors import Unavailable
 
@@ -31,7 +31,8 @@ WAITING = 4096  # most items that wait; beyond, the caller is told to come again
 class GroupCommit(Generic[Item, Result]):
     """Runs `write(connection, items)` for groups of items; it answers one result per item, in order.
 
-    `after` is called with each group's results once they are durable and answered.
+    `after` is called with each group's results once they are durable and answered. `otherwise` may keep a group
+    elsewhere when the database does not answer; without it, each item's result is then Unavailable.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class GroupCommit(Generic[Item, Result]):
         store: Store,
         write: Callable[[Connection, Sequence[Item]], Sequence[Result | Exception]],
         after: Callable[[Sequence[Result | Exception]], None],
+        otherwise: Callable[[Sequence[Item], Unavailable], Sequence[Result | Exception]] | None = None,
     ) -> None:
         self._store = store
         self._write = write
         self._after = after
+        self._otherwise = otherwise or _refuse
         self._queue: queue.SimpleQueue[tuple[Item, asyncio.Future[Result]] | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._commit_groups, name="group-commit", daemon=True)
@@ -82,11 +85,15 @@ class GroupCommit(Generic[Item, Result]):
             with self._store.write() as connection:
                 return self._write(connection, items)
         except Unavailable as error:
-            return [error] * len(items)
+            return self._otherwise(items, error)
         except Exception as error:  # noqa: BLE001 the thread must outlive a writer's bug: it goes to whoever asked
             if len(items) == 1:
                 return [error]
             return [result for item in items for result in self._commit([item])]  # only the culprit fails
+
+
+def _refuse(items: Sequence[Any], error: Unavailable) -> Sequence[Any]:
+    return [error] * len(items)
 
 
 def _answer(futures: Sequence[asyncio.Future[Result]], results: Sequence[Result | Exception]) -> None:

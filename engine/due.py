@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Table, Text, func, select, update
 
 from engine.errors import Unavailable
-from engine.models import EmailState, OrderState
+from engine.models import EmailState, OrderState, SubscriptionState
 from engine.rows import Rows, run
 from engine.store import Now, after
-from engine.tables import emails, orders
+from engine.tables import emails, orders, subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -44,19 +44,17 @@ _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInt
 class Lane:
     """A kind of due work: its table, the state that a claim shows, and the state that a hand-back restores."""
 
+    name: str  # what wake-ups and metrics call it
     table: Table
     claimed: str
     waiting: str
 
-    @property
-    def name(self) -> str:
-        """What wake-ups and metrics call it."""
-        return self.table.name
 
-
-ORDERS = Lane(orders, OrderState.PROCESSING, OrderState.REGISTERED)
-EMAILS = Lane(emails, EmailState.SENDING, EmailState.NEW)
-LANES = (ORDERS, EMAILS)
+ORDERS = Lane("orders", orders, OrderState.PROCESSING, OrderState.REGISTERED)
+EMAILS = Lane("emails", emails, EmailState.SENDING, EmailState.NEW)
+# Of webhooks, the subscription is what is claimed: see engine/webhooks/queue.py.
+WEBHOOKS = Lane("webhooks", subscriptions, SubscriptionState.PUSHING, SubscriptionState.WAITING)
+LANES = (ORDERS, EMAILS, WEBHOOKS)
 
 
 def claim(connection: Connection, lane: Lane, limit: int, lease: timedelta) -> Sequence[Row[Any]]:

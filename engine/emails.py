@@ -15,6 +15,8 @@ from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text,
 
 from engine import due, metrics
 from engine.errors import Unavailable
+from engine.events.status import email_event, order_event
+from engine.events.storing import persist
 from engine.mime import Compiled, compile_message, message_id
 from engine.models import EXPIRY, Content, ContentType, DeliveryGuarantee, EmailState, OrderState
 from engine.rows import Rows, run
@@ -40,7 +42,7 @@ RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not 
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
 JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
 
-_RECORD = due.outcome(due.EMAILS)
+_RECORD = due.outcome(due.EMAILS).returning(emails.c.seq)
 _LOG = Rows(
     email_seq=BigInteger(),
     claim=Integer(),
@@ -178,8 +180,8 @@ class Deliverer:
 
 
 def record(connection: Connection, results: Sequence[Result]) -> None:
-    """Write a group of outcomes and their log lines, and complete the orders that have no open e-mail left."""
-    run(
+    """Write a group of outcomes and their log lines, complete the orders that have no open e-mail left, and tell."""
+    recorded = run(
         connection,
         _RECORD,
         [
@@ -194,13 +196,24 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
         ],
     )
     run(connection, _LOG, [_log_line(result) for result in results])
-    touched = {result.email.order_seq for result in results if result.delay is None}
-    if touched:
-        # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
-        processed = select(orders.c.seq).where(orders.c.seq.in_(touched), orders.c.state == OrderState.PROCESSED)
-        locked = connection.scalars(processed.order_by(orders.c.seq).with_for_update()).all()
-        done = update(orders).where(orders.c.seq.in_(locked), ~_OPEN)
-        connection.execute(done.values(state=OrderState.COMPLETED, last_update=Now()))
+    ours = {row.seq for row in recorded}
+    settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
+    if settled:
+        states = {result.email.seq: result.state for result in results}
+        _complete(connection, settled, states)
+
+
+def _complete(connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState]) -> None:
+    """Complete the orders that have no open e-mail left, and tell of e-mails and orders that came to their end."""
+    # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
+    touched = select(orders.c.seq, orders.c.id, orders.c.creator, orders.c.senders_reference)
+    touched = touched.where(orders.c.seq.in_({email.order_seq for email in settled}))
+    locked = {row.seq: row for row in connection.execute(touched.order_by(orders.c.seq).with_for_update())}
+    done = update(orders).where(orders.c.seq.in_(locked), orders.c.state == OrderState.PROCESSED, ~_OPEN)
+    done = done.values(state=OrderState.COMPLETED, last_update=Now())
+    completed = connection.scalars(done.returning(orders.c.seq)).all()
+    told = [email_event(locked[email.order_seq], email.id, states[email.seq]) for email in settled]
+    persist(connection, told + [order_event(locked[seq], OrderState.COMPLETED) for seq in completed])
 
 
 def backoff(attempts: int) -> timedelta:

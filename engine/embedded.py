@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -144,6 +145,8 @@ class Installation:
             own["jwks"] = str(self._key.jwks)
             if not config.platform_keys:
                 own["platform_keys"] = str(self._key.platform)
+        if not config.webhook_key:
+            own["webhook_key"] = _webhook_key(folder)
         if "base_url" not in config.model_fields_set:
             own["base_url"] = self._url
         metrics = config.metrics_dir or folder / "metrics"
@@ -226,6 +229,16 @@ class Installation:
                     child.process.wait()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _webhook_key(folder: Path) -> str:
+    """The key of the data folder that signs what is pushed, made at first use."""
+    path = folder / "keys" / "webhook.key"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
 
 
 def _redis_server() -> list[str]:

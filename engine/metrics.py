@@ -25,6 +25,13 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 DUE_COUNTED = 100_000  # due rows are counted up to here: a scrape must stay cheap
 
 ORDERS = Counter("varsel_orders", "Orders taken in.")
+EVENTS = Counter("varsel_events", "Events taken in, those that were there already included.")
+PUSHES = Counter(
+    "varsel_pushes",
+    "Attempts to push an event by outcome: accepted (2xx, or made into an order), deferred (comes again), "
+    "rejected (the last attempt, or never deliverable), unauthorized (the subscriber may not have it).",
+    ["outcome"],
+)
 REQUESTS = Counter("varsel_requests", "HTTP answers, by status class (2xx, 4xx, 5xx).", ["status"])
 ATTEMPTS = Counter(
     "varsel_attempts",

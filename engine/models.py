@@ -57,6 +57,22 @@ class EmailState(StrEnum):
     FAILED_PAYLOAD_TOO_LARGE = "Failed_PayloadTooLarge"
 
 
+class SubscriptionState(StrEnum):
+    """Whether a worker has a subscription in its hands."""
+
+    WAITING = "Waiting"
+    PUSHING = "Pushing"
+
+
+class DeliveryState(StrEnum):
+    """What became of one event for one subscriber."""
+
+    WAITING = "Waiting"  # for its first or next attempt
+    DELIVERED = "Delivered"  # answered with 2xx, or made into an order
+    DEAD = "Dead"  # given up after the last attempt; the reason stands with it, and it can be tried again
+    UNAUTHORIZED = "Unauthorized"  # the subscriber may not have this event
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a message says, the same for all recipients of an order until keywords are filled in."""

@@ -6,17 +6,31 @@ with the interpreter's lock held; a JSON text costs one, and the database does t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic_core import to_json
-from sqlalchemy import Connection, FunctionElement, Text, bindparam, cast, column, literal_column, select, type_coerce
+from sqlalchemy import (
+    Connection,
+    FunctionElement,
+    Insert,
+    Text,
+    bindparam,
+    cast,
+    column,
+    literal_column,
+    select,
+    true,
+    type_coerce,
+)
 from sqlalchemy.ext.compiler import compiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Executable, Insert, Table
+    from sqlalchemy import ColumnElement, Executable, Row, Table
     from sqlalchemy.types import TypeEngine
+
+AnyInsert = TypeVar("AnyInsert", bound=Insert)
 
 LARGEST = 16_000_000  # bytes of one parameter, above which the rows are split; PostgreSQL's limit is 256 MB
 
@@ -38,14 +52,23 @@ class Rows:
 
     def insert_into(self, table: Table, **values: ColumnElement[Any]) -> Insert:
         """An INSERT of every row, its columns by name; `values` are further columns, or stand for those of a name."""
-        chosen = {name: self[name] for name in self._columns if name in table.c} | values
-        return table.insert().from_select(list(chosen), select(*chosen.values()))
+        return self.complete(table.insert(), **values)
+
+    def complete(self, insert: AnyInsert, **values: ColumnElement[Any]) -> AnyInsert:
+        """Likewise, with an INSERT of a database's own."""
+        chosen = {name: self[name] for name in self._columns if name in insert.table.c} | values
+        # SQLite would read a following ON CONFLICT as a join's ON, if there were no WHERE.
+        return insert.from_select(list(chosen), select(*chosen.values()).where(true()))
 
 
-def run(connection: Connection, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Execute a statement that reads Rows, with these rows."""
+def run(connection: Connection, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> Sequence[Row[Any]]:
+    """Execute a statement that reads Rows, with these rows; what it returns, if it does."""
+    found: list[Row[Any]] = []
     for given in _texts(rows):
-        connection.execute(statement, {"rows": given})
+        result = connection.execute(statement, {"rows": given})
+        if result.returns_rows:
+            found += result.all()
+    return found
 
 
 def _texts(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     issuers: Words = Field((), description="issuers of bearer tokens; empty: any")
     platform_keys: Path | None = Field(None, description="folder with one ISSUER.pem per platform issuer")
 
+    # Events
+    apps_domain: str = Field("apps.altinn.no", description="a source on this domain is an app's")
+    access_file: Path | None = Field(None, description="TOML: who may publish, read and subscribe on which resource")
+    webhook_key: SecretStr | None = Field(
+        None, min_length=32, description="signs what is pushed: 32 characters or more, as of `openssl rand -base64 32`"
+    )
+    email_templates: Path | None = Field(None, description="folder of e-mail templates, beside the built-in ones")
+
     # What is let in and out
     allow_private_endpoints: bool = Field(
         default=False, description="let condition and webhook addresses be plain http and loopback"
@@ -136,6 +144,8 @@ def shown(config: Settings, name: str) -> str:
     value = getattr(config, name)
     if isinstance(value, SecretStr):
         parts = urlsplit(value.get_secret_value())
+        if not parts.scheme:
+            return "***"
         if parts.password:
             user, _, host = parts.netloc.rpartition("@")
             parts = parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}")

@@ -159,9 +159,9 @@ class Store:
             self._gate.close()
 
 
-def insert_new(connection: Connection, table: Table) -> Any:
+def insert_new(dialect: str, table: Table) -> Any:
     """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
-    build = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    build = sqlite.insert if dialect == "sqlite" else postgresql.insert
     return build(table).on_conflict_do_nothing()
 
 

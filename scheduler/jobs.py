@@ -13,7 +13,7 @@ from engine import due
 from engine.errors import Unavailable
 from engine.models import OrderState
 from engine.store import Store, after
-from engine.tables import idempotency_keys, orders
+from engine.tables import events, idempotency_keys, orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def wake(clock: Clock) -> None:
 
 
 def prune(clock: Clock) -> None:
-    """Remove forgotten keys, and finished orders with all that belongs to them when their retention is over."""
+    """Remove forgotten keys and, when their retention is over, finished orders and events with all that is theirs."""
     try:
         while _prune_some(clock):
             pass
@@ -84,6 +84,9 @@ def _prune_some(clock: Clock) -> bool:
             .limit(PRUNE_ROWS)
         )
         removed: int = connection.execute(delete(orders).where(orders.c.seq.in_(old))).rowcount
+        stale = select(events.c.seq).where(events.c.registered < after(-clock.retention)).order_by(events.c.registered)
+        ended = delete(events).where(events.c.seq.in_(stale.limit(PRUNE_ROWS)))
+        removed = max(removed, connection.execute(ended).rowcount)
     return removed == PRUNE_ROWS
 
 

@@ -133,7 +133,7 @@ class Intake:
         if numbers:
             lookup = await self._store.reading(self._look_up, numbers, respect=order.ignore_reservation is not True)
         order_id = new_id()
-        placement = _Placement(_row(order_id, creator, self._sender, order), Receipt(order_id, lookup), key)
+        placement = _Placement(order_row(order_id, creator, self._sender, order), Receipt(order_id, lookup), key)
         if key is None:
             return await self._commits.submit(placement)
         claim = (creator, key.value)
@@ -160,7 +160,13 @@ class Intake:
             self._wake()
 
 
-def _row(order_id: UUID, creator: str, sender: str, order: EmailOrderRequest) -> dict[str, Any]:
+def insert_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Store orders, as `order_row` makes them."""
+    run(connection, _INSERT_ORDERS, rows)
+
+
+def order_row(order_id: UUID, creator: str, sender: str, order: EmailOrderRequest) -> dict[str, Any]:
+    """An order as `insert_orders` takes it."""
     reference, send_time = order.senders_reference, order.requested_send_time
     return {
         "id": order_id.hex,
@@ -201,7 +207,7 @@ def _write(connection: Connection, placements: Sequence[_Placement]) -> list[Rec
     """Insert a group of orders; a key that is there already answers with what it answered before."""
     plain = [placement.row for placement in placements if placement.key is None]
     if plain:
-        run(connection, _INSERT_ORDERS, plain)
+        insert_orders(connection, plain)
     return [p.receipt if p.key is None else _write_keyed(connection, p, p.key) for p in placements]
 
 
@@ -214,9 +220,13 @@ def _write_keyed(connection: Connection, placement: _Placement, key: Key) -> Rec
         "order_id": receipt.order_id,
         "answer": _lookup_json(receipt.lookup),
     }
-    fresh = insert_new(connection, idempotency_keys).values(created=Now(), **entry).returning(idempotency_keys.c.key)
+    fresh = (
+        insert_new(connection.dialect.name, idempotency_keys)
+        .values(created=Now(), **entry)
+        .returning(idempotency_keys.c.key)
+    )
     if connection.execute(fresh).first():  # an INSERT's rowcount is -1 on PostgreSQL, whether or not it wrote a row
-        run(connection, _INSERT_ORDERS, [placement.row])
+        insert_orders(connection, [placement.row])
         return receipt
     return _find_key(connection, creator, key) or KeyInUse("The first request with this Idempotency-Key was undone.")
 

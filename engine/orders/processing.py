@@ -8,11 +8,14 @@ import logging
 from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import BigInteger, Connection, Row, Text, Uuid, select
 
 from engine import due
 from engine.conditions import Verdict, ask
+from engine.events.status import email_event, order_event
+from engine.events.storing import persist
 from engine.models import EXPIRY, ContentType, EmailState, OrderState, new_id
 from engine.rows import Rows, run
 from engine.store import Now
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from engine.contacts import Contact, Directory
+    from engine.models import CloudEvent
     from engine.outbound import Outbound
     from engine.store import Store
 
@@ -32,7 +36,7 @@ EMAILS_PER_TRANSACTION = 10_000  # bounds how long other writers wait
 CONDITION_RETRY = timedelta(seconds=60)  # an inconclusive answer is asked for once more (contract 6.7)
 NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
 
-_SETTLE = due.outcome(due.ORDERS)
+_SETTLE = due.outcome(due.ORDERS).returning(orders.c.seq)
 _INSERT_EMAILS = Rows(
     id=Uuid(),
     order_seq=BigInteger(),
@@ -45,6 +49,7 @@ _INSERT_EMAILS = Rows(
     subject=Text(),
     body=Text(),
 ).insert_into(emails, last_update=Now())
+FINAL = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET)
 _RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
 _NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
 
@@ -99,19 +104,25 @@ class Processor:
         work = [(order, json.loads(order.recipients)) for order in claimed if (order.seq, order.claim) in ours]
         known = self._directory.look_up(connection, {n for _, entries in work for n in map(_number, entries) if n})
         rows: list[dict[str, Any]] = []
-        settled = []
+        settled, unsendable = [], []
         for order, recipients in work:
             made = [row for entry in recipients for row in _emails(order, entry, known)]
             pending = any(row["due_at"] is not None for row in made)
             settled.append((order, OrderState.PROCESSED if pending else OrderState.COMPLETED, None))
             rows += made
+            unsendable += [email_event(order, UUID(row["id"]), row["state"]) for row in made if row["due_at"] is None]
         if rows:
             run(connection, _INSERT_EMAILS, rows)
-        _settle(connection, settled)
+        _settle(connection, settled, unsendable)
 
 
-def _settle(connection: Connection, outcomes: Sequence[tuple[Row[Any], OrderState, timedelta | None]]) -> None:
-    run(
+def _settle(
+    connection: Connection,
+    outcomes: Sequence[tuple[Row[Any], OrderState, timedelta | None]],
+    events: Sequence[CloudEvent] = (),
+) -> None:
+    """Write outcomes of orders that are still ours, and tell of those that are final, beside other `events`."""
+    ours = run(
         connection,
         _SETTLE,
         [
@@ -125,6 +136,10 @@ def _settle(connection: Connection, outcomes: Sequence[tuple[Row[Any], OrderStat
             for order, state, delay in outcomes
         ],
     )
+    seqs = {row.seq for row in ours}
+    final = [order_event(order, state) for order, state, _ in outcomes if state in FINAL and order.seq in seqs]
+    if final or events:
+        persist(connection, [*events, *final])
 
 
 def _emails(order: Row[Any], recipient: dict[str, str], known: Mapping[str, Contact]) -> Iterator[dict[str, Any]]:

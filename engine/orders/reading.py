@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from engine.errors import Conflict, NotFound
+from engine.events.status import order_event
+from engine.events.storing import persist
 from engine.models import EmailState, OrderState
 from engine.store import Now, after
 from engine.tables import emails, orders
@@ -66,7 +68,7 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[An
 
     Raises NotFound, or Conflict when it is too late.
     """
-    connection.execute(
+    cancelled = connection.execute(
         update(orders)
         .where(
             orders.c.id == order_id,
@@ -75,7 +77,10 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[An
             orders.c.requested_send_time > after(CANCEL_WINDOW),
         )
         .values(state=OrderState.CANCELLED, due_at=None, last_update=Now())
-    )
+        .returning(orders.c.id, orders.c.creator, orders.c.senders_reference)
+    ).one_or_none()
+    if cancelled:
+        persist(connection, [order_event(cancelled, OrderState.CANCELLED)])
     found = status(connection, creator, order_id)
     if found[0].state != OrderState.CANCELLED:
         raise Conflict("The order is being processed, or its send time is less than five minutes away.")

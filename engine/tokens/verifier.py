@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import jwt
 
@@ -28,6 +30,10 @@ MAX_REMEMBERED = 4096  # verified tokens: some MB, and a repeat costs 1 µs in p
 EARLY = timedelta(seconds=5)  # an issuer's clock may be so much ahead in `iat` and `nbf`; `exp` has no leeway
 
 ORG_CLAIM = "urn:altinn:org"
+APP_CLAIM = "urn:altinn:app"
+USER_CLAIM = "urn:altinn:userid"
+ORGANISATION_CLAIM = "urn:altinn:orgNumber"
+DETAILS_CLAIM = "authorization_details"  # RFC 9396; holds system users
 SCOPE_CLAIMS = ("urn:altinn:scope", "scope")
 
 # Neither audience nor, without an allow-list, issuer are checked (contract 1.1).
@@ -93,7 +99,9 @@ class Verifier:
         header = _header(token)
         candidates = self._bearer_keys.matching(header.get("kid"), header["alg"])
         claims, until = _verify(token, candidates, self._issuers)
-        caller = Caller(creator=_creator(claims.get(ORG_CLAIM)), scopes=_scopes(claims), platform=False)
+        caller = Caller(
+            creator=_creator(claims.get(ORG_CLAIM)), scopes=_scopes(claims), platform=False, identity=_identity(claims)
+        )
         self._bearers.put(token, Remembered(caller, until, keys))
         return caller
 
@@ -109,8 +117,9 @@ class Verifier:
             msg = "the token names no issuer"
             raise Unauthenticated(msg)
         candidates = tuple(key for key in self._platform_keys.of(issuer) if header["alg"] in key.algorithms)
-        _, until = _verify(token, candidates, (issuer,))
-        caller = Caller(creator=issuer, scopes=frozenset(), platform=True)
+        claims, until = _verify(token, candidates, (issuer,))
+        app = _creator(claims.get(APP_CLAIM))
+        caller = Caller(creator=issuer, scopes=frozenset(), platform=True, app=app)
         self._platforms.put(token, Remembered(caller, until, keys))
         return caller
 
@@ -168,6 +177,45 @@ def _creator(value: object) -> str | None:
     """A usable organisation name: not blank, and of printable characters, since it goes to pages and logs."""
     good = isinstance(value, str) and bool(value.strip()) and len(value) <= MAX_CREATOR and value.isprintable()
     return str(value) if good else None
+
+
+def _identity(claims: dict[str, Any]) -> str | None:
+    """Who subscribes and reads: the first that the token names (events contract 6.1)."""
+    system_users = claims.get(DETAILS_CLAIM)
+    names = (
+        ("org", claims.get(ORG_CLAIM)),
+        ("user", claims.get(USER_CLAIM)),
+        ("systemuser", _system_user(system_users)),
+        ("organisation", claims.get(ORGANISATION_CLAIM)),
+    )
+    for kind, value in names:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if (name := _creator(text)) and "/" not in name:
+            return f"/{kind}/{name}"
+    return None
+
+
+def _system_user(details: object) -> str | None:
+    """The first system user's id, a UUID that is not zero."""
+    if isinstance(details, str):
+        details = _parsed(details)
+    entries = details if isinstance(details, list) else [details]
+    for entry in entries:
+        ids = entry.get("systemuser_id") if isinstance(entry, dict) else None
+        first = ids[0] if isinstance(ids, list) and ids else ids
+        with suppress(ValueError):
+            found = UUID(first) if isinstance(first, str) else None
+            if found and found.int:
+                return str(found)
+    return None
+
+
+def _parsed(text: str) -> object:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:

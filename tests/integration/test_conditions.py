@@ -9,7 +9,8 @@ from datetime import timedelta
 import pytest
 
 from engine.conditions import Condition, Verdict, ask
-from engine.outbound import LONGEST_ANSWER, Guard, Outbound
+from engine.outbound import Guard, Outbound
+from engine.outbound.calls import LONGEST_ANSWER
 from tests.servers.http import Action, Close, Drip, Hang, Raw, Receiver, Say
 
 SHORT = timedelta(milliseconds=300)

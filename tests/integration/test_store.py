@@ -115,7 +115,7 @@ def test_a_row_that_is_there_is_left_alone(store: Store) -> None:
     found = []
     for answer in ("first", "second"):
         with store.write() as connection:
-            statement = insert_new(connection, idempotency_keys).returning(idempotency_keys.c.answer)
+            statement = insert_new(connection.dialect.name, idempotency_keys).returning(idempotency_keys.c.answer)
             values = row | {"answer": answer, "order_id": uuid4()}
             found.append(connection.execute(statement.values(values)).first())
     assert [each is not None for each in found] == [True, False]

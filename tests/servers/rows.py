@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.models import EmailState, OrderState, new_id
-from engine.tables import emails, orders
+from engine.models import CloudEvent, EmailState, OrderState, SubscriptionState, new_id
+from engine.tables import emails, orders, subscription_filters, subscriptions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -51,3 +52,42 @@ def add_email(
         "address": "kari@example.no",
     }
     return int(connection.execute(emails.insert().values(row | values).returning(emails.c.seq)).scalar_one())
+
+
+APP = "urn:altinn:resource:app_ttd_apps-test"
+
+
+def an_event(**attributes: Any) -> CloudEvent:
+    """An event as intake would have it."""
+    given: dict[str, Any] = {
+        "id": str(new_id()),
+        "source": "https://ttd.apps.altinn.no/ttd/apps-test/instances/50019855/428a4575",
+        "type": "app.instance.created",
+        "subject": "/party/50019855",
+        "resource": APP,
+        "alternative_subject": None,
+        "time": now(),
+    } | attributes
+    told = {name: given[name] for name in ("id", "source", "type", "subject", "resource") if given[name] is not None}
+    return CloudEvent(**{"text": json.dumps({"specversion": "1.0"} | told)} | given)
+
+
+def add_subscription(
+    connection: Connection, endpoint: str, *, subject: str = "", types: tuple[str, ...] = ("",), **values: Any
+) -> int:
+    """A validated subscription; `subject` and `types` are keys of engine/fan_out.py."""
+    row = {
+        "consumer": "/org/ttd",
+        "created": now(),
+        "fingerprint": new_id().hex,
+        "endpoint": endpoint,
+        "resource_filter": APP,
+        "ordered": False,
+        "validated": True,
+        "salt": "salt",
+        "state": SubscriptionState.WAITING,
+    } | values
+    seq = int(connection.execute(subscriptions.insert().values(row).returning(subscriptions.c.seq)).scalar_one())
+    key = {"resource": row["resource_filter"], "subject": subject, "subscription_seq": seq}
+    connection.execute(subscription_filters.insert(), [key | {"type": type_} for type_ in types])
+    return seq

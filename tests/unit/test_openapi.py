@@ -12,11 +12,12 @@ from typing import Any
 
 import httpx
 import schemathesis
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from starlette.applications import Starlette
 from starlette.responses import Response as HTTPResponse
 
-from api import docs, orders
+from api import docs
+from api.app import OPERATIONS as SERVED
 from api.openapi import Operation, Parameter, Problem, Response, document
 
 SERVER = "http://127.0.0.1:5090"
@@ -43,6 +44,10 @@ class Receipt(BaseModel):
     id: str
 
 
+class Litter(RootModel[list[Kitten]]):
+    """Kittens that come together."""
+
+
 async def adopt(_request: Any) -> HTTPResponse:
     return HTTPResponse()
 
@@ -51,19 +56,19 @@ PLACE = Parameter("place", "path", "where it lives", required=True)
 OPERATIONS = (
     Operation(
         method="POST",
-        path="/kittens",
+        path="/zoo/api/v1/kittens",
         handler=adopt,
         summary="Adopt a kitten",
         description="Takes `one` <b>kitten</b> in.",
         tag="Kittens",
         request=Kitten,
         example=EXAMPLE,
-        aliases=("/kitten",),
+        aliases=("/zoo/api/v1/kitten",),
         responses={201: Response("Adopted.", Receipt), 400: Response("No kitten.", Problem), 401: Response("Who?")},
     ),
     Operation(
         method="GET",
-        path="/places/{place}",
+        path="/zoo/api/v1/places/{place}",
         handler=adopt,
         summary="A place",
         description="All about it.",
@@ -77,18 +82,20 @@ OPERATIONS = (
     ),
     Operation(
         method="PUT",
-        path="/places/{place}",
+        path="/zoo/api/v1/places/{place}",
         handler=adopt,
         summary="Change a place",
         description="Without an example.",
         tag="Places",
         parameters=(PLACE,),
         request=Tail,
-        responses={204: Response("Changed.")},
+        media={"application/litter+json": Litter},
+        credentials=("bearer", "platform"),
+        responses={200: Response("Who lives there now.", Litter, "application/litter+json", {"next": "who is `next`"})},
     ),
     Operation(
         method="DELETE",
-        path="/kittens",
+        path="/zoo/api/v1/kittens",
         handler=adopt,
         summary="Set all free",
         description="Back to the woods.",
@@ -99,7 +106,7 @@ OPERATIONS = (
 
 
 def described() -> dict[str, Any]:
-    return document(OPERATIONS, prefix="/v1", server=SERVER, version="1.2.3")
+    return document(OPERATIONS, server=SERVER, version="1.2.3")
 
 
 def get(path: str) -> httpx.Response:
@@ -133,7 +140,10 @@ def test_the_document_is_valid_openapi() -> None:
     schema.validate()
     assert schema.specification.version == "3.1.0"
     assert schema.statistic.operations.total == len(OPERATIONS)
-    assert set(described()["paths"]) == {"/v1/kittens", "/v1/places/{place}"}  # the alias is served, not described
+    assert set(described()["paths"]) == {
+        "/zoo/api/v1/kittens",
+        "/zoo/api/v1/places/{place}",
+    }  # the alias is served, not described
 
 
 def test_every_reference_leads_to_a_schema() -> None:
@@ -148,23 +158,37 @@ def test_operations_have_ids_of_their_own_though_they_share_a_handler() -> None:
 
 
 def test_a_request_is_described_by_its_model_and_example() -> None:
-    body = described()["paths"]["/v1/kittens"]["post"]["requestBody"]
+    body = described()["paths"]["/zoo/api/v1/kittens"]["post"]["requestBody"]
     content = {"schema": {"$ref": "#/components/schemas/Kitten"}, "example": EXAMPLE}
     assert body == {"required": True, "content": {"application/json": content}}
     name = described()["components"]["schemas"]["Kitten"]["properties"]["name"]
     assert (name["minLength"], name["maxLength"]) == (1, 40)
 
 
+def test_a_request_may_have_several_media_types() -> None:
+    content = described()["paths"]["/zoo/api/v1/places/{place}"]["put"]["requestBody"]["content"]
+    assert content == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/Tail"}},
+        "application/litter+json": {"schema": {"$ref": "#/components/schemas/Litter"}},
+    }
+
+
 def test_answers_have_their_media_type_or_no_body() -> None:
-    responses = described()["paths"]["/v1/kittens"]["post"]["responses"]
+    responses = described()["paths"]["/zoo/api/v1/kittens"]["post"]["responses"]
     assert list(responses) == ["201", "400", "401"]
     assert list(responses["201"]["content"]) == ["application/json"]
     assert list(responses["400"]["content"]) == ["application/problem+json"]
     assert responses["401"] == {"description": "Who?"}
 
 
+def test_an_answer_may_have_a_media_type_of_its_own_and_headers() -> None:
+    answer = described()["paths"]["/zoo/api/v1/places/{place}"]["put"]["responses"]["200"]
+    assert answer["content"] == {"application/litter+json": {"schema": {"$ref": "#/components/schemas/Litter"}}}
+    assert answer["headers"] == {"next": {"description": "who is `next`", "schema": {"type": "string"}}}
+
+
 def test_parameters_are_described() -> None:
-    place, since, mood = described()["paths"]["/v1/places/{place}"]["get"]["parameters"]
+    place, since, mood = described()["paths"]["/zoo/api/v1/places/{place}"]["get"]["parameters"]
     assert place == {
         "name": "place",
         "in": "path",
@@ -181,12 +205,22 @@ def test_both_credentials_are_described() -> None:
     schemes = found["components"]["securitySchemes"]
     assert (schemes["bearer"]["scheme"], schemes["platform"]["name"]) == ("bearer", "PlatformAccessToken")
     assert found["security"] == [{"bearer": []}, {"platform": []}]  # one of them is enough
+    place = found["paths"]["/zoo/api/v1/places/{place}"]
+    assert place["put"]["security"] == [{"bearer": [], "platform": []}]  # here, both are needed
+    assert "security" not in place["get"]
+
+
+def test_what_is_served_has_ids_of_its_own() -> None:
+    paths = document(SERVED, server=SERVER, version="1.2.3")["paths"]
+    ids = [operation["operationId"] for methods in paths.values() for operation in methods.values()]
+    assert len(ids) == len(set(ids)) == len(SERVED)
+    assert {"post_orders_email", "post_app", "post_events", "get_events", "get_app_org_app"} <= set(ids)
 
 
 def test_the_document_is_served_for_programs() -> None:
     answer = get("/openapi.json")
     assert answer.headers["content-type"] == "application/json"
-    assert set(answer.json()["paths"]) == {orders.PREFIX + path for path in ("/kittens", "/places/{place}")}
+    assert set(answer.json()["paths"]) == {"/zoo/api/v1/kittens", "/zoo/api/v1/places/{place}"}
     assert answer.json()["servers"] == [{"url": SERVER}]
 
 
@@ -234,6 +268,8 @@ def test_the_page_shows_answers_and_what_is_in_them() -> None:
     assert "<summary>Adopted.</summary>" in found
     assert ["id required", "string", ""] in rows(found.split("<summary>Adopted.</summary>")[1])
     assert ["401", "Who?"] in rows(found)
+    headers = section(get("/docs").text, "put_places_place").split("Answers")[1]
+    assert ["200", "next : who is next Who lives there now."] in rows(headers)
 
 
 def test_the_commands_of_the_page_can_be_pasted() -> None:
@@ -244,14 +280,19 @@ def test_the_commands_of_the_page_can_be_pasted() -> None:
         return shlex.split(unescape(text).replace("\\\n", " "))
 
     assert command("post_kittens")[:-1] == [
-        *("curl", "-X", "POST", f"{SERVER}/notifications/api/v1/kittens"),
+        *("curl", "-X", "POST", f"{SERVER}/zoo/api/v1/kittens"),
         *("-H", "Authorization: Bearer $TOKEN"),
         *("-H", "Content-Type: application/json"),
         "-d",
     ]
     assert json.loads(command("post_kittens")[-1]) == EXAMPLE
     assert command("get_places_place")[3].endswith("/places/{place}?since={since}")
-    assert command("put_places_place")[-1] == "@body.json"
+    assert command("put_places_place")[4:] == [
+        *("-H", "Authorization: Bearer $TOKEN"),
+        *("-H", "PlatformAccessToken: $PLATFORM_TOKEN"),
+        *("-H", "Content-Type: application/json"),
+        *("-d", "@body.json"),
+    ]
 
 
 def test_the_page_is_escaped_and_its_marked_words_are_code() -> None:

@@ -158,7 +158,7 @@ def test_each_kind_of_key_verifies_its_own_algorithms(tmp_path: Path, key: Any, 
 
     caller = bearer(tmp_path, jwk(key, kid="one")).bearer(token)
 
-    assert caller == Caller(creator="ttd", scopes=frozenset({"a", "b"}), platform=False)
+    assert caller == Caller(creator="ttd", scopes=frozenset({"a", "b"}), platform=False, identity="/org/ttd")
 
 
 def test_a_token_without_kid_is_tried_with_every_fitting_key(tmp_path: Path) -> None:
@@ -733,8 +733,10 @@ def test_development_tokens_verify_with_the_files_beside_the_key(tmp_path: Path)
     key = DevelopmentKey(tmp_path)
     verifier = Verifier(Settings(jwks=(str(key.jwks),), platform_keys=key.platform))
 
-    assert verifier.bearer(key.bearer("ttd", "a b", HOUR)) == Caller("ttd", frozenset({"a", "b"}), platform=False)
-    assert verifier.platform(key.platform_token("skd", "apps-test", HOUR)) == Caller("skd", frozenset(), platform=True)
+    bearer = verifier.bearer(key.bearer("ttd", "a b", HOUR))
+    assert bearer == Caller("ttd", frozenset({"a", "b"}), platform=False, identity="/org/ttd")
+    platform = verifier.platform(key.platform_token("skd", "apps-test", HOUR))
+    assert platform == Caller("skd", frozenset(), platform=True, app="apps-test")
     refused(verifier.bearer, key.bearer("ttd", "a", -HOUR), "expired")
 
 

@@ -1,86 +1,22 @@
-"""The tables. `due_at, claim, unresolved, attempts, state` of a work table are explained in `engine/due.py`."""
+"""Orders and their e-mails."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, Uuid
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Dialect,
-    ForeignKey,
-    Index,
-    Integer,
-    MetaData,
-    SmallInteger,
-    String,
-    Table,
-    Text,
-    TypeDecorator,
-    Uuid,
-)
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
-_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER PRIMARY KEY
-
-
-def milliseconds(moment: datetime) -> int:
-    """An aware datetime as milliseconds since 1970 UTC, rounded down."""
-    return (moment - EPOCH) // MILLISECOND
-
-
-class Instant(TypeDecorator[datetime]):
-    """A point in time: aware datetime in Python, milliseconds since 1970 UTC in the database.
-
-    Whole numbers let one copy of each statement add a delay to the database's clock on SQLite and PostgreSQL.
-    """
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
-        """Aware datetime to milliseconds."""
-        return None if value is None else milliseconds(value)
-
-    def process_result_value(self, value: Any, _dialect: Dialect) -> datetime | None:
-        """Milliseconds to aware datetime."""
-        return None if value is None else EPOCH + value * MILLISECOND
-
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _work_columns() -> tuple[Column[Any], ...]:
-    return (
-        Column("state", String(40), nullable=False),
-        Column("due_at", Instant),
-        Column("claim", Integer, nullable=False, default=0),
-        Column("unresolved", SmallInteger, nullable=False, default=0),
-        Column("attempts", SmallInteger, nullable=False, default=0),
-    )
-
+from engine.tables.columns import SEQUENCE, Instant, metadata, work_columns
 
 orders = Table(
     "orders",
     metadata,
-    Column("seq", _SEQUENCE, primary_key=True),
+    Column("seq", SEQUENCE, primary_key=True),
     Column("id", Uuid, nullable=False, unique=True),
     Column("creator", String(100), nullable=False),
     Column("senders_reference", Text),
     Column("created", Instant, nullable=False),
     Column("requested_send_time", Instant, nullable=False),
     Column("last_update", Instant, nullable=False),  # of the state; users see it
-    *_work_columns(),
+    *work_columns(),
     # What to send: stored once, however many recipients there are.
     Column("sender", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -113,12 +49,12 @@ Index("ix_orders_created", orders.c.created)  # retention
 emails = Table(
     "emails",
     metadata,
-    Column("seq", _SEQUENCE, primary_key=True),
+    Column("seq", SEQUENCE, primary_key=True),
     Column("id", Uuid, nullable=False),  # users see it; the Message-ID is made from it
     Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), nullable=False, index=True),
     Column("expires_at", Instant, nullable=False),
     Column("last_update", Instant, nullable=False),
-    *_work_columns(),
+    *work_columns(),
     Column("address", Text, nullable=False),  # "" when there is none
     Column("organization_number", String(9)),
     Column("national_identity_number", String(11)),
@@ -142,7 +78,7 @@ Index(  # "is anything of this order still open?" must not walk through what is 
 attempts_log = Table(
     "attempts_log",
     metadata,
-    Column("seq", _SEQUENCE, primary_key=True),
+    Column("seq", SEQUENCE, primary_key=True),
     Column("email_seq", ForeignKey("emails.seq", ondelete="CASCADE"), nullable=False, index=True),
     Column("claim", Integer, nullable=False),
     Column("at", Instant, nullable=False),  # when it ended
@@ -168,7 +104,7 @@ idempotency_keys = Table(
 contacts = Table(
     "contacts",
     metadata,
-    Column("seq", _SEQUENCE, primary_key=True),
+    Column("seq", SEQUENCE, primary_key=True),
     Column("identity", String(11), nullable=False, index=True),  # national identity or organisation number
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),  # "" when unknown

@@ -1,0 +1,225 @@
+"""What readers of events ask for (events contract 5.2 and 5.3), and the link to the page that follows theirs."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from starlette.exceptions import HTTPException
+
+from api.openapi import Parameter
+from engine.alternative_subjects import normal
+from engine.errors import BadRequest, Invalid
+from engine.events.app_event import app_resource
+from engine.events.reading import Query
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    Given = dict[str, list[str]]  # the values of each parameter, its name in lower case
+
+PAGE = 50  # events, when no size is asked for
+MOST = 1_000  # events of a page
+LONGEST_QUERY = 16_000  # bytes; what is asked comes back in a header, percent-encoded
+MOST_PATTERNS = 50
+LONGEST_PATTERN = 500  # characters
+MOST_WILDCARDS = 5  # % of a pattern: each multiplies what the database tries
+RESOURCES = "urn:altinn:resource:"
+
+_INT32 = 2**31 - 1
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
+_TIME = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:T(?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?))?"
+    r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?",
+    re.IGNORECASE,
+)
+_UNIT = re.compile("[0-9]{9}")
+_ORGANISATION = ("/organisation/", "/org/", "/organization/")  # one subject, however it was published; first: normal
+_ZONE = "parameter must specify timezone. E.g. 2022-07-07T11:00:53.3917Z for UTC"
+
+
+def app_query(request: Request) -> Query:
+    """What is asked of an app's events or, where the path names no app, of a party's; BadRequest or Invalid."""
+    given = _given(request)
+    resource = _resource(request)
+    since, until = _moment(given, "from"), _moment(given, "to")
+    size, party = _number(given, "size", PAGE), _number(given, "party", 0)
+    after, unit, person = _text(given, "after"), _text(given, "unit").strip(), request.headers.get("person", "")
+    rules = (  # in the contract's order; the first that is broken is told
+        (not after and not since, "The 'From' or 'After' parameter must be defined."),
+        (since and not since.tzinfo, f"The 'From' {_ZONE}"),
+        (until and not until.tzinfo, f"The 'To' {_ZONE}"),
+        (size < 1, "The 'Size' parameter must be a number larger that 0."),
+        (person and party > 0, "Only one of 'Party' or 'Person' can be defined."),
+        (unit and party > 0, "Only one of 'Party' or 'Unit' can be defined."),
+        (unit and not _UNIT.fullmatch(unit), "Value of 'Unit' needs to be exactly 9 digits."),
+        (
+            not (resource or person or unit or party > 0),
+            "Subject must be specified using either query params party or unit or header value person.",
+        ),
+    )
+    for broken, text in rules:
+        if broken:
+            raise BadRequest(text)
+    return Query(
+        after=after,
+        size=min(size, MOST),
+        resource=resource,
+        subject=f"/party/{party}" if party > 0 else None,
+        alternative_subjects=(
+            *(_spellings(_ORGANISATION[0] + unit) if unit else ()),
+            *((f"/person/{person}",) if person else ()),
+        ),
+        types=_patterns(given, "type"),
+        sources=() if resource else _patterns(given, "source"),
+        any_case=True,
+        since=since,
+        until=until,
+    )
+
+
+def resource_query(request: Request) -> Query:
+    """What is asked of a resource's events; BadRequest or Invalid."""
+    given = _given(request)
+    size = _number(given, "size", PAGE)
+    after, resource, subject = _text(given, "after"), _text(given, "resource"), _text(given, "subject")
+    alternative = request.headers.get("altinn-alternativesubject", "")
+    if not resource:
+        raise Invalid({"resource": ["The resource field is required."]})
+    if not resource.startswith(RESOURCES):
+        raise BadRequest(f"The 'resource' parameter must begin with `{RESOURCES}`")
+    if not after:
+        raise BadRequest("The 'after' parameter must be defined.")
+    if subject and alternative:
+        raise BadRequest("Only one of 'subject' or 'alternativeSubject' can be defined.")
+    return Query(
+        after=after,
+        size=PAGE if size < 1 else min(size, MOST),
+        resource=resource,
+        subject=subject or None,
+        alternative_subjects=_spellings(alternative) if alternative else (),
+        types=_patterns(given, "type"),
+    )
+
+
+def next_page(request: Request, last: str) -> str:
+    """The address of the page behind the event with the id `last`; everything else is asked as before."""
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name.lower() != "after"]
+    address: str = request.app.state.settings.base_url + quote(request.scope["path"])
+    return f"{address}?{urlencode([('after', last), *asked])}"
+
+
+def _given(request: Request) -> Given:
+    if len(request.scope["query_string"]) > LONGEST_QUERY:
+        raise HTTPException(414)
+    given: Given = {}
+    for name, value in request.query_params.multi_items():
+        given.setdefault(name.lower(), []).append(value)
+    return given
+
+
+def _text(given: Given, name: str) -> str:
+    """A parameter's value, the first one if there are several; "": not given."""
+    return _checked(name, given[name][0]) if name in given else ""
+
+
+def _number(given: Given, name: str, default: int) -> int:
+    text = _text(given, name).strip()
+    if not text:
+        return default
+    if not _INTEGER.fullmatch(text) or abs(number := int(text)) > _INT32:
+        raise _not_valid(name, text)
+    return number
+
+
+def _moment(given: Given, name: str) -> datetime | None:
+    """A day, or a time of one; without a zone, it is naive."""
+    text = _text(given, name).strip()
+    if not text:
+        return None
+    found = _TIME.fullmatch(text)
+    try:
+        if found:
+            return datetime.fromisoformat(f"{found['day']}T{found['time'] or '00:00'}{found['zone'] or ''}".upper())
+    except ValueError:  # no such day or time
+        pass
+    raise _not_valid(name, text)
+
+
+def _patterns(given: Given, name: str) -> tuple[str, ...]:
+    patterns = tuple(_checked(name, text) for text in given.get(name, ()) if text)
+    if len(patterns) > MOST_PATTERNS:
+        raise Invalid({name: [f"There can be at most {MOST_PATTERNS} values."]})
+    for pattern in patterns:
+        if len(pattern) > LONGEST_PATTERN or pattern.count("%") > MOST_WILDCARDS:
+            rule = f"A value can have at most {LONGEST_PATTERN} characters, of which {MOST_WILDCARDS} can be %."
+            raise Invalid({name: [rule]})
+    return patterns
+
+
+def _resource(request: Request) -> str | None:
+    """The resource of the app that the path names; None: it names none."""
+    names = [_checked(name, request.path_params[name]) for name in ("org", "app") if name in request.path_params]
+    return app_resource(*names) if names else None
+
+
+def _checked(name: str, text: str) -> str:
+    """A text as it came; Invalid when it has the one character that PostgreSQL cannot be asked for."""
+    if "\0" in text:
+        raise Invalid({name: ["The value must not contain U+0000."]})
+    return text
+
+
+def _spellings(subject: str) -> tuple[str, ...]:
+    """An alternative subject as it may have been published."""
+    first = normal(subject)
+    number = first.removeprefix(_ORGANISATION[0])
+    return (subject,) if number == first else tuple(prefix + number for prefix in _ORGANISATION)
+
+
+def _not_valid(name: str, text: str) -> Invalid:
+    return Invalid({name: [f"The value '{text}' is not valid."]})
+
+
+def _list(name: str, description: str) -> Parameter:
+    pattern = {"type": "string", "maxLength": LONGEST_PATTERN}
+    schema = {"type": "array", "maxItems": MOST_PATTERNS, "items": pattern}
+    return Parameter(
+        name, "query", f"{description}; `%` and `_` are wildcards; repeated: one must match", schema=schema
+    )
+
+
+_NAME = {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}
+_NUMBER = {"type": "string", "pattern": "^[0-9]{9}$"}
+_DATE_TIME = {"type": "string", "format": "date-time"}
+_AFTER = "id of the last event seen; an unknown one: from the beginning"
+_SIZE = Parameter(
+    "size", "query", "of a page", schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": PAGE}
+)
+_OF_APPS = (
+    Parameter("after", "query", f"{_AFTER}; needed without `from`"),
+    Parameter("from", "query", "events of then or later, with time zone; needed without `after`", schema=_DATE_TIME),
+    Parameter("to", "query", "events of then or earlier, with time zone", schema=_DATE_TIME),
+    Parameter("party", "query", "events with the subject `/party/N`", schema={"type": "integer", "minimum": 1}),
+    Parameter("unit", "query", "events with the alternative subject `/organisation/N`", schema=_NUMBER),
+    Parameter("person", "header", "events with the alternative subject `/person/N`"),
+    _list("type", "in any case"),
+    _SIZE,
+)
+APP_PARAMETERS = (
+    Parameter("org", "path", "whose app", required=True, schema=_NAME),
+    Parameter("app", "path", "the app's name", required=True, schema=_NAME),
+    *_OF_APPS,
+)
+PARTY_PARAMETERS = (*_OF_APPS, _list("source", "in any case"))
+RESOURCE_PARAMETERS = (
+    Parameter("resource", "query", "exact", required=True, schema={"type": "string", "pattern": f"^{RESOURCES}"}),
+    Parameter("after", "query", _AFTER, required=True),
+    Parameter("subject", "query", "exact"),
+    Parameter("Altinn-AlternativeSubject", "header", "exact; not together with `subject`"),
+    _list("type", "exact, in its case"),
+    _SIZE,
+)

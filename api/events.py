@@ -1,0 +1,241 @@
+"""Events over HTTP: published by apps and by anybody, read by resource, app and party (events contract 3.1 to 3.5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from api import event_queries as queries
+from api import event_shapes as shapes
+from api.auth import (
+    SCOPE_PUBLISH,
+    SCOPE_PUBLISH_ANY,
+    SCOPE_SUBSCRIBE,
+    authenticate_bearer,
+    require_platform,
+    require_scope,
+)
+from api.bodies import media_type, read, require_json
+from api.openapi import Operation, Problem
+from api.openapi import Response as Documented
+from engine.access import _OWN as OWN
+from engine.access import Action, Question
+from engine.errors import Forbidden
+from engine.events import reading
+from engine.events.app_event import publishes_for, read_app_event
+from engine.events.cloudevent import decode, decode_batch, decode_binary, require_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.requests import Request
+
+    from engine.models import Caller, CloudEvent
+
+PREFIX = "/events/api/v1"
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+async def post_app(request: Request) -> Response:
+    """Take an app's event in: 201 with its id once it is durable."""
+    state, now = request.app.state, datetime.now(UTC)
+    require_json(request)
+    authenticate_bearer(request, state.verifier)
+    token = require_platform(request, state.verifier)
+    if token.app is None:
+        raise Forbidden("the PlatformAccessToken names no app")
+    event = read_app_event(await read(request, state.settings.max_body_bytes), now)
+    publisher = f"{token.creator}/{token.app}"
+    if not publishes_for(publisher, event.source):
+        text = f"{publisher} is not authorized to create events for {event.source}"
+        return JSONResponse(text, 401, _CHALLENGE)
+    await state.publisher.publish([event])
+    at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    found = f"{state.events_base}/app/{quote(publisher.lower())}?{urlencode({'from': at, 'to': at})}"
+    return JSONResponse(event.id, 201, {"Location": found})
+
+
+async def post(request: Request) -> Response:
+    """Take events in, all or none: 200 once they are durable."""
+    state = request.app.state
+    decoded = _decoder(request)
+    caller = authenticate_bearer(request, state.verifier)
+    if SCOPE_PUBLISH not in caller.scopes:
+        require_platform(request, state.verifier)
+    events = decoded(await read(request, state.settings.max_body_bytes))
+    for event in events:
+        require_resource(event)
+    anything = SCOPE_PUBLISH_ANY in caller.scopes
+    asked = [event for event in events if not anything or (event.resource or "").startswith(OWN)]
+    if not all(await _permitted(request, caller, Action.PUBLISH, asked)):
+        raise Forbidden("may not publish on this resource")
+    await state.publisher.publish(events)
+    return Response()
+
+
+async def get(request: Request) -> Response:
+    """A page of a resource's events."""
+    caller = authenticate_bearer(request, request.app.state.verifier)
+    require_scope(caller, SCOPE_SUBSCRIBE)
+    return await _page(request, queries.resource_query(request), caller, Action.SUBSCRIBE)
+
+
+async def get_app(request: Request) -> Response:
+    """A page of an app's events."""
+    caller = authenticate_bearer(request, request.app.state.verifier)
+    if caller.creator is None:
+        return JSONResponse("Only orgs can call this api", 401, _CHALLENGE)
+    return await _page(request, queries.app_query(request), caller, Action.READ)
+
+
+async def get_party(request: Request) -> Response:
+    """A page of the events about a party, of whatever app."""
+    caller = authenticate_bearer(request, request.app.state.verifier)
+    return await _page(request, queries.app_query(request), caller, Action.READ)
+
+
+def _decoder(request: Request) -> Callable[[bytes], list[CloudEvent]]:
+    """How the body is to be read, by the modes of CloudEvents' HTTP binding; HTTPException 415: by none of them."""
+    media = media_type(request)
+    if media == STRUCTURED:
+        return lambda body: [decode(body)]
+    if media == BATCH:
+        return decode_batch
+    if "ce-specversion" in request.headers and not media.startswith("application/cloudevents"):
+        return lambda body: [decode_binary(request.headers.items(), body)]
+    raise HTTPException(415)
+
+
+async def _page(request: Request, query: reading.Query, caller: Caller, action: Action) -> Response:
+    """What the caller may see of a page; `next` goes on behind everything that was looked at (contract 3.3)."""
+    rows = await request.app.state.store.reading(reading.page, query)
+    permitted = await _permitted(request, caller, action, rows)
+    texts = ", ".join(row.text for row, good in zip(rows, permitted, strict=True) if good)
+    headers = {"next": queries.next_page(request, rows[-1].id)} if rows else None
+    return Response(f"[{texts}]", headers=headers, media_type=f"{STRUCTURED}; charset=utf-8")
+
+
+async def _permitted(request: Request, caller: Caller, action: Action, events: Sequence[Any]) -> Sequence[bool]:
+    """Of each event (or its row) whether the caller may; whom no claim identifies may nothing."""
+    if caller.identity is None:
+        return [False] * len(events)
+    questions = [Question(caller.identity, action, event.resource, event.subject) for event in events]
+    answers: Sequence[bool] = await request.app.state.access.decide(questions)
+    return answers
+
+
+_NEXT = "the address of the next page; send header parameters again. Missing: nothing lies behind `after` by now."
+_PAGE = Documented("A page, possibly empty.", shapes.Events, STRUCTURED, {"next": _NEXT})
+_READING = (
+    "In the order in which they were stored. Events that the caller may not see are left out, so a page may be short "
+    "or empty: follow the header `next` until it is missing, and keep the last one to go on later."
+)
+_REFUSED = {
+    400: Documented("The input breaks a rule; `detail` or `errors` says which.", Problem),
+    401: Documented("No bearer token, or one that does not verify."),
+    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
+}
+_NO_SCOPE = {403: Documented("The scope is missing.")}
+_TOO_LONG = {414: Documented(f"The query has more than {queries.LONGEST_QUERY:,} bytes.", Problem)}
+_BODY = {
+    408: Documented("The body took longer than 30 seconds.", Problem),
+    413: Documented("The body is too large.", Problem),
+    503: Documented("Neither the database nor Redis answers; Retry-After says when to come again.", Problem),
+}
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=PREFIX + "/app",
+        handler=post_app,
+        summary="Publish an app's event",
+        description=(
+            "The app tells what happened to one of its instances; id, time and resource of the event are made here. "
+            "The `PlatformAccessToken` must be of the app that `source` names."
+        ),
+        request=shapes.AppEvent,
+        example=shapes.APP_EVENT,
+        credentials=("bearer", "platform"),
+        responses={
+            201: Documented(
+                "Stored; the body is the event's id.",
+                shapes.EventId,
+                headers={"Location": "the app's events of that very moment"},
+            ),
+            **_REFUSED,
+            401: Documented("No good bearer token or, with a JSON string that says so, the source is another app's."),
+            403: Documented("No good PlatformAccessToken."),
+            415: Documented("The body is not JSON.", Problem),
+            **_BODY,
+        },
+        aliases=("/app",),
+        tag="Events",
+    ),
+    Operation(
+        method="POST",
+        path=PREFIX + "/events",
+        handler=post,
+        summary="Publish events",
+        description=(
+            "One CloudEvent, a batch of which all or none are stored, or (with `ce-` headers and any other media type) "
+            "an event in binary mode. Needs the scope `altinn:events.publish` or a `PlatformAccessToken` beside the "
+            "bearer token. An event whose `id` and `source` are known is not stored again."
+        ),
+        media={STRUCTURED: shapes.Event, BATCH: shapes.Events},
+        example=shapes.EVENT,
+        credentials=("bearer",),
+        responses={
+            200: Documented("Stored."),
+            **_REFUSED,
+            403: Documented("The scope is missing, or the caller may not publish on a resource."),
+            415: Documented("The body is no CloudEvent by its media type and headers.", Problem),
+            **_BODY,
+        },
+        tag="Events",
+    ),
+    Operation(
+        method="GET",
+        path=PREFIX + "/events",
+        handler=get,
+        summary="A resource's events",
+        description=f"{_READING} Needs the scope `altinn:events.subscribe`.",
+        credentials=("bearer",),
+        parameters=queries.RESOURCE_PARAMETERS,
+        responses={200: _PAGE, **_REFUSED, **_NO_SCOPE, **_TOO_LONG},
+        tag="Events",
+    ),
+    Operation(
+        method="GET",
+        path=PREFIX + "/app/party",
+        handler=get_party,
+        summary="A party's events",
+        description=f"{_READING} One of `party`, `unit` and `person` is needed.",
+        credentials=("bearer",),
+        parameters=queries.PARTY_PARAMETERS,
+        responses={200: _PAGE, **_REFUSED, **_TOO_LONG},
+        tag="Events",
+    ),
+    Operation(
+        method="GET",
+        path=PREFIX + "/app/{org}/{app}",
+        handler=get_app,
+        summary="An app's events",
+        description=f"{_READING} For organisations only.",
+        credentials=("bearer",),
+        parameters=queries.APP_PARAMETERS,
+        responses={
+            200: _PAGE,
+            **_REFUSED,
+            401: Documented("No good bearer token or, with a JSON string that says so, one of no organisation."),
+            404: Documented("The path names no app.", Problem),
+            **_TOO_LONG,
+        },
+        tag="Events",
+    ),
+)

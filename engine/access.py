@@ -1,0 +1,214 @@
+"""Who may publish, read and subscribe on which resource: all questions go through one small interface.
+
+What the contract (section 7) asks of a policy decision point is asked of an `Access`; `Rules` is the one that comes
+along: the rules of a file, or built-in ones. No answer is remembered: it holds for its own subject and moment only.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import tomllib
+from base64 import b32encode
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+CHECK = timedelta(seconds=1)  # how long a changed file may go unnoticed
+MAX_FILE = 1024 * 1024  # bytes of a rule file
+
+_APP = "urn:altinn:resource:app_"
+_OWN = "urn:altinn:resource:varsel:"
+_GROUP = 100  # characters between two colons of a URN (contract 5.5)
+_PLAIN = re.compile(rf"[a-z0-9._-]{{1,{_GROUP}}}")
+# In the name of an app's resource, the organisation ends at the first underscore, and a dot became one as well: whose
+# own name has either cannot be told from another organisation, and gets nothing without a rule file.
+_APP_OWNER = re.compile(r"/org/([A-Za-z0-9-]+)")
+
+log = logging.getLogger(__name__)
+
+
+class Action(StrEnum):
+    """What somebody wants to do with events on a resource (contract 7)."""
+
+    PUBLISH = "publish"
+    READ = "read"
+    SUBSCRIBE = "subscribe"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Whether `who` may do this with events on `resource` about `subject` (None: about nobody in particular)."""
+
+    who: str  # an identity such as /org/ttd (contract 6.1)
+    action: Action
+    resource: str
+    subject: str | None
+
+
+class Access(Protocol):
+    """Decides. This is the place for the client of a policy decision point over HTTP: hence async, and in batches."""
+
+    async def decide(self, questions: Sequence[Question]) -> Sequence[bool]:
+        """One answer per question, in their order; Unavailable when there is none to be had now."""
+        ...
+
+
+def status_resource(creator: str) -> str:
+    """The resource of what became of a creator's orders: a URN (contract 5.5) that no two creators share.
+
+    Names that fit stand as they are. All others, capitals too, become "(" and the base32 of their UTF-8: no plain name
+    has a bracket, and 100 characters of any script fill less than the eight groups that are left.
+    """
+    if _PLAIN.fullmatch(creator):
+        return _OWN + creator
+    text = "(" + b32encode(creator.encode()).decode().rstrip("=").lower()
+    return _OWN + ":".join(text[start : start + _GROUP] for start in range(0, len(text), _GROUP))
+
+
+class Rules:
+    """Access by the rules of a TOML file, which is followed while it changes; None: by the built-in rules.
+
+    Misconfigured when the file cannot be used at the start; a later fault is logged, and the rules stay as they were.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._rules: tuple[_Rule, ...] = ()
+        self._stamp: tuple[int, ...] | None = None
+        self._next_look = 0.0  # by time.monotonic(), in seconds
+        if file:
+            self._look(file)
+
+    async def decide(self, questions: Sequence[Question]) -> Sequence[bool]:
+        """One answer per question, in their order."""
+        if self._file and time.monotonic() >= self._next_look:
+            try:
+                self._look(self._file)
+            except Misconfigured as fault:
+                log.warning("the access rules stay as they were: %s", fault)
+        return [self._permits(question) for question in questions]
+
+    def _permits(self, question: Question) -> bool:
+        resource = question.resource.lower()
+        if resource.startswith(_OWN):
+            org = question.who.removeprefix("/org/")
+            own = org != question.who and question.resource == status_resource(org)
+            return own and question.action is not Action.PUBLISH
+        if self._file:
+            return any(rule.permits(question, resource) for rule in self._rules)
+        return _built_in(question, resource)
+
+    def _look(self, file: Path) -> None:
+        """Read the file if it is another one than at the last look; Misconfigured, once per change."""
+        self._next_look = time.monotonic() + CHECK.total_seconds()
+        try:
+            status = file.stat()
+            stamp: tuple[int, ...] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:
+            stamp = ()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._rules = tuple(_read(file))
+
+
+def _built_in(question: Question, resource: str) -> bool:
+    """An app's events are its organisation's, and whose subject one is; all else the scopes have decided already."""
+    if not resource.startswith(_APP):
+        return True
+    if question.subject == question.who and question.action is not Action.PUBLISH:
+        return True
+    owner = _APP_OWNER.fullmatch(question.who)
+    return owner is not None and resource.startswith(f"{_APP}{owner[1].lower()}_")
+
+
+@dataclass(frozen=True, slots=True)
+class _Patterns:
+    """Texts that match as they are, and beginnings (written with a * behind)."""
+
+    exact: frozenset[str]
+    beginnings: tuple[str, ...]
+
+    def match(self, text: str) -> bool:
+        return text in self.exact or text.startswith(self.beginnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    who: _Patterns
+    may: frozenset[str]
+    on: _Patterns  # in lower case
+    subjects: _Patterns | None  # None: any subject, or none
+
+    def permits(self, question: Question, resource: str) -> bool:
+        return (
+            question.action in self.may
+            and self.on.match(resource)
+            and self.who.match(question.who)
+            and (self.subjects is None or (question.subject is not None and self.subjects.match(question.subject)))
+        )
+
+
+def _read(file: Path) -> Iterator[_Rule]:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise Misconfigured(f"{file}: has more than {MAX_FILE} bytes")
+        document = tomllib.loads(content.decode())
+    except OSError as error:
+        raise Misconfigured(f"{file}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise Misconfigured(f"{file}: is not TOML: {error}") from None
+    rules = document.pop("rule", None)
+    if document:
+        raise Misconfigured(f"{file}: knows no {_named(document)}; write [[rule]] above each rule")
+    if not isinstance(rules, list) or not rules:
+        raise Misconfigured(f"{file}: has no [[rule]]; without a rule nobody may do anything, so write at least one")
+    for number, rule in enumerate(rules, 1):
+        yield _rule(rule, f"{file}: rule {number}")
+
+
+def _rule(given: Any, place: str) -> _Rule:
+    if not isinstance(given, dict):
+        raise Misconfigured(f"{place}: is no table; write [[rule]] above it")
+    unknown = given.keys() - {"who", "may", "on", "subjects"}
+    if unknown:
+        raise Misconfigured(f"{place}: knows no {_named(unknown)}; a rule has who, may, on and perhaps subjects")
+    may = frozenset(_texts(given, "may", place))
+    strange = may - set(Action)
+    if strange:
+        raise Misconfigured(f"{place}: may: knows no {_named(strange)}; there are {', '.join(Action)}")
+    return _Rule(
+        _patterns(_texts(given, "who", place), f"{place}: who"),
+        may,
+        _patterns([text.lower() for text in _texts(given, "on", place)], f"{place}: on"),
+        _patterns(_texts(given, "subjects", place), f"{place}: subjects") if "subjects" in given else None,
+    )
+
+
+def _texts(given: dict[str, Any], key: str, place: str) -> list[str]:
+    texts = given.get(key)
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise Misconfigured(f'{place}: {key} must be a list of one or more texts, such as {key} = ["..."]')
+    return texts
+
+
+def _patterns(texts: list[str], place: str) -> _Patterns:
+    for text in texts:
+        if "*" in text[:-1]:
+            raise Misconfigured(f"{place}: {text!r} has a * before its end; write the beginning and one * behind it")
+    beginnings = tuple(text[:-1] for text in texts if text.endswith("*"))
+    return _Patterns(frozenset(text for text in texts if not text.endswith("*")), beginnings)
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(names))

@@ -1,0 +1,111 @@
+"""Events of Altinn apps: plain JSON, from which the event is made here (events contract 3.1, 4.1 and 5.1)."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from engine.errors import BadRequest, Invalid
+from engine.events.cloudevent import VERSION, encode, json_text, read_object
+from engine.models import new_id
+from engine.urn import is_urn
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from engine.events.cloudevent import Members
+    from engine.models import CloudEvent
+
+_REQUIRED = ("source", "type", "subject", "specversion")
+_OPTIONAL = {  # member: attribute
+    "alternativesubject": "alternativesubject",
+    "dataschema": "dataschema",
+    "contenttype": "datacontenttype",
+}
+_SOURCE = re.compile(  # RFC 3986, 2 and 3: its characters, and no user before the host
+    r"https?://[A-Za-z0-9\[][A-Za-z0-9.:\[\]_-]*(/[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]*)?(?:[?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?",
+    re.IGNORECASE,
+)
+_DOT_SEGMENT = re.compile(r"[/\\]\.\.?(?:[/\\]|\Z)")
+_APP_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_WITH_INSTANCE = 5  # segments of /org/app/instances/party/guid
+
+
+def read_app_event(body: bytes, now: datetime) -> CloudEvent:
+    """Make the event that an app asks for; id, time, resource and instance are never the app's to say.
+
+    BadRequest when a required member is missing; Invalid (`$`, `$.member`) when something else is wrong.
+    """
+    if not body.strip():
+        raise Invalid({"": ["A non-empty request body is required."]})
+    try:
+        members = {name.lower(): member for name, member in read_object(body).items()}
+        value, text = members.get("data", (None, ""))
+        attributes = _attributes(_texts(members), now)
+        return encode(attributes, None if value is None else json_text(value, text))
+    except Invalid as error:
+        raise Invalid({_path(name): texts for name, texts in error.errors.items()}) from None
+
+
+def publishes_for(publisher: str, source: str) -> bool:
+    """Whether a source is the publisher's own; a publisher is `issuer/app`, in any case (events contract 3.1)."""
+    own = "/".join(_segments(source)[:2])
+    return bool(own) and publisher.isascii() and publisher.lower() == own.lower()
+
+
+def app_resource(org: str, app: str) -> str:
+    """What an app's events are matched by, in lower case and without dots (events contract 6.3 and appendix D)."""
+    return f"urn:altinn:resource:app_{org}_{app}".replace(".", "_").lower()
+
+
+def _texts(members: Members) -> dict[str, str]:
+    """What was given of the members that matter; null and the empty string are nothing."""
+    given = {name: members[name][0] for name in (*_REQUIRED, *_OPTIONAL) if name in members}
+    if isinstance(media_type := given.get("contenttype"), dict):
+        given["contenttype"] = next((part for name, part in media_type.items() if name.lower() == "mediatype"), None)
+    strange = [name for name, value in given.items() if value is not None and not isinstance(value, str)]
+    if strange:
+        raise Invalid({name: ["The JSON value must be a string."] for name in strange})
+    texts = {name: value for name, value in given.items() if value}
+    if any(name not in texts for name in _REQUIRED):
+        raise BadRequest("Missing parameter values: source, subject and type cannot be null")
+    return texts
+
+
+def _attributes(texts: dict[str, str], now: datetime) -> dict[str, str]:
+    source = texts["source"]
+    segments = _segments(source)
+    resource = app_resource(*segments[:2]) if len(segments) > 1 else ""
+    if not is_urn(resource):
+        raise Invalid({"source": ["The source must be an http or https URL with the path /org/app or below it."]})
+    attributes = {
+        "specversion": VERSION,
+        "id": str(new_id()),
+        "time": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "source": source,
+        "subject": texts["subject"],
+        "type": texts["type"],
+        "resource": resource,
+    }
+    if len(segments) >= _WITH_INSTANCE:
+        attributes["resourceinstance"] = f"{segments[3]}/{segments[4]}"
+    attributes |= {attribute: texts[name] for name, attribute in _OPTIONAL.items() if name in texts}
+    return attributes
+
+
+def _segments(source: str) -> list[str]:
+    """The path of an absolute http or https URL, from the org on; none when two readers could see two paths."""
+    found = _SOURCE.fullmatch(source)
+    if not found:
+        return []
+    path = (found[1] or "").removesuffix("/")
+    segments = path.split("/")[1:]
+    plain = len(segments) > 1 and all(segments) and all(map(_APP_NAME.fullmatch, segments[:2]))
+    return segments if plain and not _DOT_SEGMENT.search(unquote(path)) else []
+
+
+def _path(name: str) -> str:
+    """Where the member stands that an attribute was made of; "" is the body as a whole."""
+    return f"$.{name.replace('datacontenttype', 'contenttype')}" if name else "$"

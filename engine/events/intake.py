@@ -1,0 +1,79 @@
+"""Taking events in: the group commit after which an event is stored, and the queue for when the database is away."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from engine import metrics
+from engine.commits import GroupCommit
+from engine.errors import Unavailable
+from engine.events.storing import as_row, persist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+    from engine.models import CloudEvent
+    from engine.store import Store
+
+log = logging.getLogger(__name__)
+
+LARGEST_MESSAGE = 1_000_000  # characters of events that one message of the queue carries, where one is not larger
+
+
+class Publisher:
+    """Where events come in. One per web process.
+
+    `spool` hands events to the queue (as rows of JSON; raises Unavailable), `wake` is called after a commit that
+    queued deliveries.
+    """
+
+    def __init__(self, store: Store, spool: Callable[[list[dict[str, Any]]], None], wake: Callable[[], None]) -> None:
+        self._spool = spool
+        self._wake = wake
+        self._commits = GroupCommit(store, _write, self._committed, self._keep)
+
+    async def publish(self, events: Sequence[CloudEvent]) -> None:
+        """Keep events, all or none: stored or, while the database does not answer, in the queue. Raises Unavailable."""
+        await self._commits.submit(events)
+
+    async def close(self) -> None:
+        """Commit what is under way."""
+        await self._commits.close()
+
+    def _keep(self, items: Sequence[Sequence[CloudEvent]], _error: Unavailable) -> Sequence[int | Exception]:
+        log.warning("the database does not answer; %d events go to the queue", sum(map(len, items)))
+        try:
+            for rows in _messages(items):
+                self._spool(rows)
+        except Unavailable as error:
+            return [error] * len(items)
+        return [0] * len(items)
+
+    def _committed(self, results: Sequence[int | Exception]) -> None:
+        deliveries = sum(result for result in results if isinstance(result, int))
+        if deliveries:
+            self._wake()
+
+
+def _write(connection: Connection, items: Sequence[Sequence[CloudEvent]]) -> Sequence[int | Exception]:
+    """Store a group; the deliveries that it queued are told with the first."""
+    given = [event for events in items for event in events]
+    deliveries = persist(connection, given) if given else 0
+    metrics.EVENTS.inc(len(given))
+    return [deliveries, *[0] * (len(items) - 1)]
+
+
+def _messages(items: Sequence[Sequence[CloudEvent]]) -> Iterator[list[dict[str, Any]]]:
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for event in (event for events in items for event in events):
+        if rows and size + len(event.text) > LARGEST_MESSAGE:
+            yield rows
+            rows, size = [], 0
+        rows.append(as_row(event))
+        size += len(event.text)
+    if rows:
+        yield rows

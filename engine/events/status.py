@@ -1,0 +1,51 @@
+"""What became of an order or an e-mail, as an event: senders subscribe to results instead of polling for them.
+
+The types are `no.varsel.order.STATE` and `no.varsel.email.STATE`, with the state in lower case; only final states are
+told. The resource is the creator's own (`engine.access.status_resource`), the subject is the order's id. No personal
+data is in them: who received what is told by the orders API, to whom it concerns.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from engine.access import status_resource
+from engine.events.cloudevent import encode
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from engine.models import CloudEvent, EmailState, OrderState
+
+SOURCE = "urn:varsel:orders"
+
+
+def order_event(order: Any, state: OrderState) -> CloudEvent:
+    """An order (a row with id, creator, senders_reference) has come to its end."""
+    return _event("order", order.id, order, state, {})
+
+
+def email_event(order: Any, email_id: UUID, state: EmailState) -> CloudEvent:
+    """One of an order's e-mails has come to its end."""
+    return _event("email", email_id, order, state, {"notificationId": str(email_id)})
+
+
+def _event(kind: str, name: UUID, order: Any, state: str, more: dict[str, str]) -> CloudEvent:
+    data = {"orderId": str(order.id), **more, "status": str(state)}
+    if order.senders_reference is not None:
+        data["sendersReference"] = order.senders_reference
+    return encode(
+        {
+            "specversion": "1.0",
+            "id": f"{name}-{state.lower()}",
+            "source": SOURCE,
+            "type": f"no.varsel.{kind}.{state.lower()}",
+            "subject": f"/orders/{order.id}",
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "resource": status_resource(order.creator),
+            "datacontenttype": "application/json",
+        },
+        data=json.dumps(data),
+    )

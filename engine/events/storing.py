@@ -1,0 +1,74 @@
+"""Storing events, and numbering them so that who reads by number misses none.
+
+A reader remembers the number of the last event it saw. If an event could appear behind that with a lower number, it
+would be missed. So numbers are given under a lock that is held until the transaction has ended: on PostgreSQL an
+advisory lock, taken as late as possible; on SQLite the one writer's own.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Text, text
+
+from engine.fan_out import fan_out
+from engine.models import CloudEvent
+from engine.rows import Rows, run
+from engine.store import Now, insert_new
+from engine.tables import EPOCH, MILLISECOND, Instant, events, milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOCK = 0x6576656E7473  # "events": any number, as long as nobody else uses it
+
+_GIVEN = Rows(
+    id=Text(),
+    source=Text(),
+    type=Text(),
+    subject=Text(),
+    resource=Text(),
+    alternative_subject=Text(),
+    time=Instant(),
+    text=Text(),
+)
+
+
+def persist(connection: Connection, given: Sequence[CloudEvent]) -> int:
+    """Store events and queue them for their subscribers; returns how many deliveries were queued.
+
+    An event that is there already (by source and id) is left alone, and not queued again.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    by_name: dict[tuple[str, str], CloudEvent] = {}
+    for event in given:
+        by_name.setdefault((event.id, event.source), event)
+    fresh = run(connection, _insert(connection.dialect.name), map(as_row, given))
+    return fan_out(connection, [(row.seq, by_name[row.id, row.source]) for row in fresh]) if fresh else 0
+
+
+def as_row(event: CloudEvent) -> dict[str, Any]:
+    """An event as JSON can hold it."""
+    return {
+        "id": event.id,
+        "source": event.source,
+        "type": event.type,
+        "subject": event.subject,
+        "resource": event.resource,
+        "alternative_subject": event.alternative_subject,
+        "time": None if event.time is None else milliseconds(event.time),
+        "text": event.text,
+    }
+
+
+def from_row(row: dict[str, Any]) -> CloudEvent:
+    """The opposite of `as_row`."""
+    return CloudEvent(**row | {"time": None if row["time"] is None else EPOCH + row["time"] * MILLISECOND})
+
+
+@cache
+def _insert(dialect: str) -> Any:
+    insert = _GIVEN.complete(insert_new(dialect, events), registered=Now())
+    return insert.returning(events.c.seq, events.c.id, events.c.source)

@@ -1,0 +1,144 @@
+"""Calls to other sides: bounded in time and size, and whatever goes wrong out there is a value."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+import anyio
+import httpcore
+import httpx
+
+from engine.errors import Refused
+from engine.outbound.connections import Connections, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from engine.outbound.connections import Resolver
+    from engine.outbound.guard import Guard
+
+CONNECT_WITHIN = timedelta(seconds=5)  # for one address of the host, and again for its TLS
+ANSWER_WITHIN = timedelta(seconds=15)  # for everything: look-up, connection, request, answer
+LONGEST_ANSWER = 16 * 1024  # bytes that are read of a body
+LONGEST_WAIT = timedelta(hours=24)  # that another side may ask for
+CONNECTIONS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; of the body at most LONGEST_ANSWER bytes."""
+
+    status: int
+    body: bytes
+    complete: bool  # False: the body was longer
+    retry_after: timedelta | None = None  # for so long the other side wants to be left alone
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No answer, and why: for the operator's log; the caller would learn from it what this network is like."""
+
+    reason: str
+
+
+class Outbound:
+    """Makes guarded calls: no redirects, no proxies, no cookies; bounded in time and size.
+
+    `within` bounds a whole call, `connections` how many are made at once: more than there are receivers that may hang.
+    `ca_file` names certificates that are trusted beside the well-known ones.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        resolver: Resolver = resolve,
+        *,
+        within: timedelta = ANSWER_WITHIN,
+        connections: int = CONNECTIONS,
+        ca_file: Path | None = None,
+    ) -> None:
+        self._guard = guard
+        self._within = within.total_seconds()
+        tls = httpx.create_ssl_context(trust_env=False)
+        if ca_file:
+            tls.load_verify_locations(ca_file)
+        self._slots = asyncio.Semaphore(connections)
+        self._connections = Connections(guard, tls, resolver)
+
+    async def get(self, url: str) -> Answer | Failure:
+        """GET an address. Whatever goes wrong out there is a Failure, not an exception."""
+        return await self._guarded("GET", url, None, [("Accept", "application/json")])
+
+    async def post(self, url: str, body: bytes, headers: Sequence[tuple[str, str]]) -> Answer | Failure:
+        """POST to an address, likewise; a header that cannot be sent as it stands, such as a line end, is a Failure."""
+        length = ("Content-Length", str(len(body)))
+        return await self._guarded("POST", url, body, [*headers, length])
+
+    async def _guarded(
+        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]]
+    ) -> Answer | Failure:
+        try:
+            self._guard.check_url(url)
+            async with self._slots:  # whoever waits for others' calls has not begun: its time does not run
+                with anyio.fail_after(self._within):  # asyncio's timeout would also cut the pool's tidying up
+                    return await self._call(method, httpx.URL(url), body, headers)
+        except TimeoutError:
+            return Failure(f"no answer within {self._within:g} s")
+        except (Refused, OSError, UnicodeError) as error:
+            return Failure(str(error) or type(error).__name__)
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            return Failure(f"{type(error).__name__} {error}".strip())
+
+    async def close(self) -> None:
+        """Give up all connections."""
+        await self._connections.close()
+
+    async def _call(self, method: str, url: httpx.URL, body: bytes | None, more: Sequence[tuple[str, str]]) -> Answer:
+        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+        headers = [
+            (b"Host", url.netloc),
+            *((name.encode("ascii"), value.encode("ascii")) for name, value in more),
+            (b"Accept-Encoding", b"identity"),  # nothing is unpacked here: a small answer cannot grow large
+            (b"User-Agent", b"Varsel"),
+        ]
+        timeouts = {"connect": CONNECT_WITHIN.total_seconds()}
+        request = httpcore.Request(method, target, headers=headers, content=body, extensions={"timeout": timeouts})
+        connection = await self._connections.take(target.origin)
+        try:
+            answer = await connection.handle_async_request(request)
+            try:
+                return await _read(answer)
+            finally:
+                await answer.aclose()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._connections.give_back(target.origin, connection)
+
+
+async def _read(answer: httpcore.Response) -> Answer:
+    retry_after = _retry_after(answer.headers)
+    body = b""
+    async for chunk in answer.aiter_stream():
+        body += chunk
+        if len(body) > LONGEST_ANSWER:
+            return Answer(answer.status, body[:LONGEST_ANSWER], complete=False, retry_after=retry_after)
+    return Answer(answer.status, body, complete=True, retry_after=retry_after)
+
+
+def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> timedelta | None:
+    """The Retry-After header (RFC 9110, 10.2.3): seconds or a date; None when there is none that can be read."""
+    text = next((value.decode("latin-1").strip() for name, value in headers if name.lower() == b"retry-after"), "")
+    if text.isascii() and text.isdigit():
+        delay = timedelta(seconds=min(int(text[:9]), LONGEST_WAIT.total_seconds()))
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+            delay = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)
+        except (ValueError, OverflowError):
+            return None
+    return max(timedelta(0), min(delay, LONGEST_WAIT))

@@ -1,0 +1,81 @@
+"""Where outbound calls may go: what only this machine or its network may reach is refused (SSRF)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+import httpx
+
+from engine.errors import Refused
+
+PORTS = (443, 8443)
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_NOT_PUBLIC = tuple(  # beside what every Python version's is_global and is_reserved know
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments, RFC 6890
+        "192.88.99.0/24",  # 6to4 relays, RFC 7526
+        "64:ff9b::/96",  # NAT64 leads to IPv4, RFC 6052
+        "64:ff9b:1::/48",  # local NAT64, RFC 8215
+        "100::/64",  # discard, RFC 6666
+        "2001::/23",  # protocol assignments with Teredo, RFC 2928
+        "2001:db8::/32",  # documentation, RFC 3849
+        "2002::/16",  # 6to4 leads to IPv4, RFC 3056
+        "3fff::/20",  # documentation, RFC 9637
+        "5f00::/16",  # SRv6, RFC 9602
+        "fec0::/10",  # site-local, RFC 3879
+    )
+)
+_NEVER = tuple(  # not even in development: where clouds hand out their machines' credentials, and disguises of it
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16",  # link-local, RFC 3927: nearly every cloud
+        "fe80::/10",  # link-local, RFC 4291
+        "fd00:ec2::/32",  # Amazon's over IPv6
+        "100.100.100.200/32",  # Alibaba's
+        "64:ff9b::/96",  # NAT64 leads to IPv4, RFC 6052
+        "2002::/16",  # 6to4 likewise, RFC 3056
+    )
+)
+_ODD_NUMBER = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+))*\.?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Decides where outbound calls may go. `allow_private` (development): also plain http, any port, loopback."""
+
+    allow_private: bool
+
+    def check_url(self, url: str) -> None:
+        """Refuse (Refused) an address by its looks; what its name resolves to is checked at every connection."""
+        try:
+            parts = httpx.URL(url)  # the parser that also decides where the call goes: no two readings of one address
+        except httpx.InvalidURL:
+            raise Refused("it is not a well-formed URL") from None
+        if parts.scheme not in (("https", "http") if self.allow_private else ("https",)):
+            raise Refused("only https is let out")
+        host = parts.raw_host.decode("ascii")
+        if not host or parts.userinfo:
+            raise Refused("it must have a host and no user or password")
+        if not self.allow_private and parts.port not in (None, *PORTS):
+            raise Refused(f"only the ports {' and '.join(map(str, PORTS))} are let out")
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            if _ODD_NUMBER.fullmatch(host):
+                raise Refused("the host is a number in an unusual form") from None
+        else:
+            self.check_address(address)
+
+    def check_address(self, address: Address) -> None:
+        """Refuse (Refused) everything that is not a public unicast address."""
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        public = address.is_global and not address.is_multicast and not address.is_reserved
+        if any(address in network for network in _NEVER) or not (
+            self.allow_private or (public and not any(address in network for network in _NOT_PUBLIC))
+        ):
+            raise Refused(f"{address} is not a public address")

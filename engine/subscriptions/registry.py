@@ -1,0 +1,225 @@
+"""Subscriptions as they are kept: made, listed, paused, resumed, given a new secret, removed; and what was pushed.
+
+Whatever is asked of a subscription, its consumer asks: NotFound when there is none, Forbidden when it is another's
+(events contract 3.8).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, delete, exists, func, literal, or_, select, update
+
+from engine.audit import note
+from engine.errors import BadRequest, Conflict, Forbidden, NotFound
+from engine.fan_out import ANY, alternative_key, subject_key, wake
+from engine.models import DeliveryState, SubscriptionState
+from engine.signing import new_salt
+from engine.store import Now, after, insert_new
+from engine.tables import events, subscription_filters, subscriptions, webhook_attempts, webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from engine.models import Caller
+    from engine.subscriptions.request import Wish
+
+OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the other's place
+MOST_REPLAYED = 10_000  # events of one replay
+MOST_DELIVERIES = 1_000  # of one page
+SHOWN_ATTEMPTS = 20  # of one delivery
+
+
+def subscribe(connection: Connection, caller: Caller, wish: Wish) -> tuple[Row[Any], bool]:
+    """The subscription that is asked for, and whether it is new; in both cases its endpoint is validated (again)."""
+    identity = caller.identity or ""
+    fingerprint = wish.fingerprint(identity)
+    is_mail = wish.template is not None
+    made = insert_new(connection.dialect.name, subscriptions).values(
+        consumer=identity,
+        creator=caller.creator if is_mail else None,
+        created=Now(),
+        fingerprint=fingerprint,
+        endpoint=wish.endpoint,
+        template=wish.template,
+        resource_filter=wish.resource_filter,
+        source_filter=wish.source_filter,
+        source_prefix=wish.source_prefix,
+        subject_filter=wish.subject_filter,
+        alternative_subject_filter=wish.alternative_subject_filter,
+        type_filter=None if wish.type_as_given is None else json.dumps(wish.type_as_given, ensure_ascii=False),
+        source_start=wish.source_start,
+        ordered=wish.ordered,
+        validated=is_mail,  # whoever may order e-mails needs no proof that the address wants them
+        salt=new_salt(),
+        state=SubscriptionState.WAITING,
+    )
+    fresh = connection.execute(made.returning(subscriptions.c.seq)).one_or_none()
+    row = connection.execute(select(subscriptions).where(subscriptions.c.fingerprint == fingerprint)).one()
+    if fresh:
+        keys = {"resource": wish.resource_filter, "subject": _subject_key(wish), "subscription_seq": row.seq}
+        types = wish.types or (ANY,)
+        connection.execute(subscription_filters.insert(), [keys | {"type": type_} for type_ in dict.fromkeys(types)])
+    if not is_mail:
+        _validate(connection, row)
+    return row, fresh is not None
+
+
+def find(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+    """One subscription of the caller's."""
+    row = connection.execute(select(subscriptions).where(subscriptions.c.seq == seq)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no subscription {seq}.")
+    if row.consumer != identity:
+        raise Forbidden(f"subscription {seq} is another consumer's")
+    return row
+
+
+def find_all(connection: Connection, identity: str | None) -> Sequence[Row[Any]]:
+    """All subscriptions of the caller's, the oldest first."""
+    mine = select(subscriptions).where(subscriptions.c.consumer == (identity or ""))
+    return connection.execute(mine.order_by(subscriptions.c.seq)).all()
+
+
+def remove(connection: Connection, identity: str | None, seq: int) -> None:
+    """End a subscription, with all that was and would be pushed."""
+    find(connection, identity, seq)
+    connection.execute(delete(subscriptions).where(subscriptions.c.seq == seq))
+
+
+def pause(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+    """Push nothing more; events that match meanwhile wait."""
+    find(connection, identity, seq)
+    chosen = update(subscriptions).where(subscriptions.c.seq == seq)
+    connection.execute(chosen.values(paused="Paused by its consumer.", due_at=None))
+    return find(connection, identity, seq)
+
+
+def resume(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+    """Push what waits, and go on; a circuit that is open closes."""
+    find(connection, identity, seq)
+    chosen = update(subscriptions).where(subscriptions.c.seq == seq)
+    connection.execute(chosen.values(paused=None, open_until=None, attempts=0))
+    wake(connection, {seq})
+    return find(connection, identity, seq)
+
+
+def rotate(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+    """Give it a new secret; what is pushed is signed with the old one as well for OVERLAP."""
+    row = find(connection, identity, seq)
+    chosen = update(subscriptions).where(subscriptions.c.seq == seq)
+    connection.execute(chosen.values(salt=new_salt(), old_salt=row.salt, old_salt_until=after(OVERLAP)))
+    return find(connection, identity, seq)
+
+
+def deliveries(  # noqa: PLR0913 a page is asked for by many things
+    connection: Connection, identity: str | None, seq: int, *, state: DeliveryState | None, after_id: int, size: int
+) -> Sequence[tuple[Row[Any], Sequence[Row[Any]]]]:
+    """What was or will be pushed, the newest first, each with its newest attempts; `after_id` 0: from the newest."""
+    find(connection, identity, seq)
+    columns = (webhooks, events.c.id.label("event_id"), events.c.source, events.c.type)
+    chosen = select(*columns).select_from(webhooks.outerjoin(events)).where(webhooks.c.subscription_seq == seq)
+    if state is not None:
+        chosen = chosen.where(webhooks.c.state == state)
+    if after_id:
+        chosen = chosen.where(webhooks.c.seq < after_id)
+    rows = connection.execute(chosen.order_by(webhooks.c.seq.desc()).limit(size)).all()
+    made = select(webhook_attempts).where(webhook_attempts.c.webhook_seq.in_([row.seq for row in rows]))
+    attempts: dict[int, list[Row[Any]]] = {}
+    for attempt in connection.execute(made.order_by(webhook_attempts.c.seq)):
+        attempts.setdefault(attempt.webhook_seq, []).append(attempt)
+    return [(row, attempts.get(row.seq, [])[-SHOWN_ATTEMPTS:]) for row in rows]
+
+
+def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> None:
+    """Attempt a delivery again from the beginning of its schedule; Conflict when it was delivered."""
+    find(connection, caller.identity, seq)
+    mine = (webhooks.c.seq == delivery, webhooks.c.subscription_seq == seq)
+    row = connection.execute(select(webhooks.c.state).where(*mine)).one_or_none()
+    if row is None:
+        raise NotFound(f"Subscription {seq} has no delivery {delivery}.")
+    if row.state == DeliveryState.DELIVERED:
+        raise Conflict("The delivery was accepted by its endpoint; to push its event again, use replay.")
+    again = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
+    connection.execute(update(webhooks).where(*mine).values(again))
+    wake(connection, {seq})
+    note(connection, caller, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
+
+
+def replay(  # noqa: PLR0913, PLR0917 likewise
+    connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int | None
+) -> int:
+    """Push again what matches and was stored in that time (both ends included); returns how many events that are.
+
+    Without `count` nothing is pushed: that is to be asked first. With it, Conflict when it is another number by now;
+    BadRequest for more than MOST_REPLAYED.
+    """
+    subscription = find(connection, caller.identity, seq)
+    matching = _stored(subscription, since, until).limit(MOST_REPLAYED + 1).subquery()
+    found = connection.execute(select(func.count()).select_from(matching)).scalar_one()
+    if count is None:
+        return int(found)
+    if found != count:
+        raise Conflict(f"{found} events match by now, not {count}; ask for the count again.")
+    if found > MOST_REPLAYED:
+        raise BadRequest(f"{found} events are more than the {MOST_REPLAYED} of one replay; choose a shorter time.")
+    row = (literal(seq), matching.c.seq, literal(DeliveryState.WAITING.value), Now(), literal(0), Now(), Now())
+    names = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
+    connection.execute(webhooks.insert().from_select(names, select(*row).order_by(matching.c.seq)))
+    wake(connection, {seq})
+    times = {"from": since.isoformat(), "to": until.isoformat(), "count": found}
+    note(connection, caller, "replay", f"subscriptions/{seq}", times)
+    return int(found)
+
+
+def _stored(subscription: Row[Any], since: datetime, until: datetime) -> Any:
+    """The numbers of stored events that match a subscription."""
+    keys, types = subscription_filters.c, _patterns()
+    subjects = or_(
+        keys.subject == ANY,
+        keys.subject == "s" + events.c.subject,
+        keys.subject == "a" + events.c.alternative_subject,
+    )
+    chosen = select(events.c.seq).where(
+        events.c.resource == subscription.resource_filter,
+        events.c.registered >= since,
+        events.c.registered <= until,
+        exists().where(keys.subscription_seq == subscription.seq, subjects, types),
+    )
+    if subscription.source_start:
+        start = subscription.source_start
+        chosen = chosen.where(func.substr(events.c.source + "/", 1, len(start)) == start)
+    return chosen
+
+
+def _patterns() -> Any:
+    pattern = subscription_filters.c.type
+    beginning = func.substr(pattern, 1, func.length(pattern) - 1)
+    return or_(
+        pattern == ANY,
+        pattern == events.c.type,
+        (func.substr(pattern, func.length(pattern), 1) == "*")
+        & (func.substr(events.c.type, 1, func.length(pattern) - 1) == beginning),
+    )
+
+
+def _subject_key(wish: Wish) -> str:
+    if wish.subject_filter is not None:
+        return subject_key(wish.subject_filter)
+    if wish.alternative_subject_filter is not None:
+        return alternative_key(wish.alternative_subject_filter)
+    return ANY
+
+
+def _validate(connection: Connection, subscription: Row[Any]) -> None:
+    """Queue the validation event, unless it waits already: then its next attempt is now."""
+    mine = (webhooks.c.subscription_seq == subscription.seq, webhooks.c.event_seq.is_(None))
+    again = {"due_at": Now(), "attempts": 0, "last_update": Now()}
+    waiting = update(webhooks).where(*mine, webhooks.c.due_at.is_not(None)).values(again).returning(webhooks.c.seq)
+    if connection.execute(waiting).first() is None:
+        made = {"subscription_seq": subscription.seq, "state": DeliveryState.WAITING, "created": Now()}
+        connection.execute(webhooks.insert().values(made | again))
+    wake(connection, {subscription.seq})

@@ -1,0 +1,97 @@
+"""One attempt to push an event: the request (contract 6.4, 6.6; Standard Webhooks), and what its answer means."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from engine import metrics
+from engine.events.cloudevent import encode
+from engine.models import DeliveryState, new_id
+from engine.outbound import Answer, Failure
+from engine.signing import message_id
+from engine.webhooks.queue import Result
+from engine.webhooks.schedule import next_attempt
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from engine.models import CloudEvent
+    from engine.outbound import Outbound
+    from engine.signing import Signer
+
+VALIDATION_TYPE = "platform.events.validatesubscription"
+ASKS_FOR_PATIENCE = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+HEADERS = [("Content-Type", "application/json; charset=utf-8")]
+
+
+class Caller:
+    """Posts events to endpoints. `base` is where this installation's events API is; validation events name it."""
+
+    def __init__(self, outbound: Outbound, signer: Signer, base: str) -> None:
+        self._outbound = outbound
+        self._signer = signer
+        self._base = base
+
+    async def push(self, subscription: Row[Any], delivery: Row[Any], now: datetime) -> Result:
+        """Make one attempt; whatever goes wrong out there is a result."""
+        event = delivery if delivery.event_seq is not None else self._validation_event(subscription.seq)
+        body = body_for(subscription.endpoint, event.text)
+        salts = [subscription.salt]
+        if subscription.old_salt and subscription.old_salt_until > now:
+            salts.append(subscription.old_salt)
+        name = message_id(event.source, event.id)
+        signed = self._signer.headers(salts, name, int(now.timestamp()), body)
+        started = time.monotonic()
+        answer = await self._outbound.post(subscription.endpoint, body, HEADERS + signed)
+        return _judged(delivery, answer, timedelta(seconds=time.monotonic() - started))
+
+    def _validation_event(self, subscription_seq: int) -> CloudEvent:
+        source = f"{self._base}/subscriptions/{subscription_seq}"
+        return encode({"specversion": "1.0", "id": str(new_id()), "source": source, "type": VALIDATION_TYPE})
+
+
+def refused(delivery: Row[Any], state: DeliveryState, outcome: str, reason: str) -> Result:
+    """The result for a delivery that is not attempted at all."""
+    metrics.PUSHES.labels(outcome).inc()
+    return Result(delivery, state, None, False, outcome, None, reason, timedelta(0))
+
+
+def postponed(delivery: Row[Any], reason: str, delay: timedelta) -> Result:
+    """The result for a delivery that cannot be attempted now, through no fault of its subscriber's."""
+    metrics.PUSHES.labels("deferred").inc()
+    return Result(delivery, DeliveryState.WAITING, delay, False, "deferred", None, reason, timedelta(0))
+
+
+def body_for(endpoint: str, text: str) -> bytes:
+    """The bare event; Slack takes it as the text of a message."""
+    host = urlsplit(endpoint).hostname or ""
+    if host == "hooks.slack.com" or host.endswith(".hooks.slack.com"):
+        text = json.dumps({"text": text}, ensure_ascii=False)
+    return text.encode()
+
+
+def _judged(delivery: Row[Any], answer: Answer | Failure, duration: timedelta) -> Result:
+    status, reply, hold = None, "", None
+    if isinstance(answer, Failure):
+        reply = answer.reason
+    else:
+        status, reply = answer.status, answer.body.decode("utf-8", "replace").replace("\0", "\ufffd")
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            metrics.PUSHES.labels("accepted").inc()
+            return Result(delivery, DeliveryState.DELIVERED, None, True, "accepted", status, reply, duration)
+        if status in ASKS_FOR_PATIENCE:
+            hold = answer.retry_after
+    delay = next_attempt(delivery.attempts + 1, validation=delivery.event_seq is None)
+    if delay is None:
+        metrics.PUSHES.labels("rejected").inc()
+        return Result(delivery, DeliveryState.DEAD, None, True, "rejected", status, reply, duration)
+    if isinstance(answer, Answer) and answer.retry_after:
+        delay = max(delay, answer.retry_after)
+    metrics.PUSHES.labels("deferred").inc()
+    gone = status == HTTPStatus.GONE
+    return Result(delivery, DeliveryState.WAITING, delay, True, "deferred", status, reply, duration, gone, hold)

@@ -1,0 +1,50 @@
+"""An event that reaches a person: a subscription with a mailto: endpoint makes an e-mail order of each."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from engine import metrics
+from engine.errors import Invalid
+from engine.models import DeliveryState, new_id
+from engine.orders.intake import order_row
+from engine.orders.request import EmailOrderRequest, RecipientRequest
+from engine.webhooks.call import refused
+from engine.webhooks.queue import Result
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from sqlalchemy import Row
+
+    from engine.rendering import Templates
+
+SCHEME = "mailto:"
+
+
+class MailSink:
+    """Makes orders of events; `sender` is the From address of their mails."""
+
+    def __init__(self, templates: Templates, sender: str) -> None:
+        self._templates = templates
+        self._sender = sender
+
+    def order(self, subscription: Row[Any], delivery: Row[Any], duration: timedelta) -> Result:
+        """The result that carries the order; it is stored in the same transaction, so there is one per event."""
+        try:
+            mail = self._templates.render(subscription.template, json.loads(delivery.text))
+        except Invalid as error:
+            return refused(delivery, DeliveryState.DEAD, "rejected", str(error))
+        request = EmailOrderRequest(
+            subject=mail.subject,
+            body=mail.body,
+            content_type=mail.content_type,
+            recipients=(RecipientRequest(email_address=unquote(subscription.endpoint.removeprefix(SCHEME))),),
+            senders_reference=delivery.id,
+        )
+        row = order_row(new_id(), subscription.creator, self._sender, request)
+        metrics.PUSHES.labels("accepted").inc()
+        reply = f"order {row['id']}"
+        return Result(delivery, DeliveryState.DELIVERED, None, True, "accepted", None, reply, duration, order=row)

@@ -1,0 +1,255 @@
+"""The loop that pushes: claim subscriptions, call them side by side, record outcomes in small groups, let go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from engine import due
+from engine.access import Action, Question
+from engine.errors import Unavailable
+from engine.models import DeliveryState
+from engine.webhooks.call import postponed, refused
+from engine.webhooks.mail_sink import SCHEME
+from engine.webhooks.queue import FETCH, Release, Result, fetch, held_still, settle
+from engine.webhooks.schedule import open_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from engine.access import Access
+    from engine.store import Store
+    from engine.webhooks.call import Caller
+    from engine.webhooks.mail_sink import MailSink
+
+log = logging.getLogger(__name__)
+
+HELD = 200  # subscriptions that a process holds at most
+AT_ONCE = 10  # calls to one subscriber at most; it begins with one and earns the others
+CALLS = 400  # calls of the process at most
+TURN = 0.05  # seconds that outcomes wait for others at most
+GATHER = 0.01  # seconds that they wait for others at least
+LOOK_EVERY = 0.25  # seconds between two looks for what came in meanwhile for a subscriber that is slow to answer
+RETRY = timedelta(seconds=30)  # when no attempt could be made, through no fault of the subscriber's
+APP = "urn:altinn:resource:app_"
+
+
+@dataclass(slots=True)
+class _Held:
+    """A subscription in this process's hands."""
+
+    row: Row[Any]
+    failures: int
+    window: int  # calls at once
+    waiting: deque[Row[Any]] = field(default_factory=deque)
+    known: set[int] = field(default_factory=set)  # deliveries that wait, fly, or are not recorded yet
+    calls: int = 0
+    more: bool = True  # there may be more than is known
+    look_at: float = 0.0  # on the monotonic clock
+    closed: bool = False  # no further calls: let go when the last one has ended
+    hold: timedelta | None = None  # for so long
+    error: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return not self.calls and (self.closed or not (self.waiting or self.more))
+
+
+class Pusher:
+    """Pushes what is due. One per worker process; `run` goes on until nothing is in its hands."""
+
+    def __init__(self, store: Store, caller: Caller, mail_sink: MailSink, access: Access, lease: timedelta) -> None:
+        self._store = store
+        self._caller = caller
+        self._mail_sink = mail_sink
+        self._access = access
+        self._lease = lease
+        self._held: dict[int, _Held] = {}
+        self._rows: dict[int, Row[Any]] = {}
+        self._results: list[Result] = []
+        self._calls: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(CALLS)
+        self._stirred = asyncio.Event()
+        self._rung = False
+        self._running = False
+        self.stopping = asyncio.Event()  # set: start no more calls, let go of everything
+
+    async def run(self) -> None:
+        """Look for due subscriptions, and work until none is left; a further call while it runs is a ring."""
+        self._rung = True
+        self._stirred.set()
+        if self._running or self.stopping.is_set():
+            return
+        self._running = True
+        try:
+            async with due.kept(self._store, due.WEBHOOKS, self._rows, self._lease):
+                while self._rung or self._held:
+                    try:
+                        await self._turn()
+                    except Unavailable:
+                        log.warning("the database does not answer; pushing goes on when it does")
+                        await asyncio.sleep(1)
+        finally:
+            self._running = False
+
+    async def _turn(self) -> None:
+        self._stirred.clear()
+        if self.stopping.is_set():
+            self._rung = False
+            for held in self._held.values():
+                held.closed = True
+        elif self._rung and len(self._held) < HELD:
+            self._rung = False
+            await self._claim()
+        await self._look()
+        for held in self._held.values():
+            self._start(held)
+        if self._calls and not any(held.done for held in self._held.values()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TURN):
+                    await self._stirred.wait()
+            await asyncio.sleep(GATHER)
+        await self._settle()
+
+    async def _claim(self) -> None:
+        room = HELD - len(self._held)
+        claimed = await self._store.writing(due.claim, due.WEBHOOKS, room, self._lease)
+        for row in claimed:
+            self._rows[row.seq] = row
+            self._held[row.seq] = _Held(row, row.attempts, 1)
+        if len(claimed) == room:
+            self._rung = True
+
+    async def _look(self) -> None:
+        """Take along what is due for those that have little left in memory, and see what is paused or removed."""
+        now = time.monotonic()
+        hungry = [
+            held
+            for held in self._held.values()
+            if not held.closed and ((held.more and len(held.known) < FETCH // 2) or now >= held.look_at)
+        ]
+        if not hungry:
+            return
+        rows, found = await self._store.reading(_look_up, [held.row for held in hungry])
+        for held in hungry:
+            row = rows.get(held.row.seq)
+            if row is None or row.paused is not None:
+                held.closed = True
+                continue
+            self._rows[row.seq] = held.row = row  # its secret may be a new one
+            deliveries = found[row.seq]
+            held.more = len(deliveries) == FETCH
+            held.look_at = now + LOOK_EVERY
+            fresh = [delivery for delivery in deliveries if delivery.seq not in held.known]
+            held.known.update(delivery.seq for delivery in fresh)
+            held.waiting.extend(fresh)
+
+    def _start(self, held: _Held) -> None:
+        """Begin calls up to the window."""
+        while held.waiting and held.calls < held.window and not held.closed:
+            held.calls += 1
+            task = asyncio.create_task(self._work(held))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+
+    async def _work(self, held: _Held) -> None:
+        """One call after another, as long as there are some and the window is so wide."""
+        try:
+            while held.waiting and held.calls <= held.window and not held.closed:
+                async with self._slots:
+                    if not held.waiting or held.closed:
+                        return
+                    delivery = held.waiting.popleft()
+                    result = await self._guarded(held.row, delivery)
+                self._note(held, result)
+        finally:
+            held.calls -= 1
+            if not held.calls and not held.waiting:
+                self._stirred.set()
+
+    def _note(self, held: _Held, result: Result) -> None:
+        self._results.append(result)
+        held.more |= held.row.ordered  # what waited for this one
+        if result.outcome == "accepted":
+            held.failures, held.error = 0, None
+            held.window = min(held.window + 1, AT_ONCE)
+            self._start(held)
+        elif result.reached:
+            held.error = _told(result)
+            held.window = 1
+            if not held.closed:  # what fails side by side opens a circuit, but opens it no longer
+                held.failures += 1
+            pause = open_for(held.failures)
+            if pause or result.hold or result.gone:
+                held.closed = True
+                held.hold = max(pause or timedelta(0), result.hold or timedelta(0), held.hold or timedelta(0))
+
+    async def _guarded(self, subscription: Row[Any], delivery: Row[Any]) -> Result:
+        """Attempt; a bug with one event must not hold up the others."""
+        try:
+            return await self._attempt(subscription, delivery)
+        except Exception:
+            log.exception("delivery %s could not be attempted", delivery.seq)
+            return postponed(delivery, "an error of this installation's; its log has the details", RETRY)
+
+    async def _attempt(self, subscription: Row[Any], delivery: Row[Any]) -> Result:
+        started = time.monotonic()
+        if delivery.event_seq is not None:
+            action = Action.READ if delivery.resource.startswith(APP) else Action.SUBSCRIBE
+            question = Question(subscription.consumer, action, delivery.resource, delivery.subject)
+            try:
+                (permitted,) = await self._access.decide([question])
+            except Unavailable as error:
+                return postponed(delivery, str(error), RETRY)
+            if not permitted:
+                text = f"{subscription.consumer} may not {action} this resource and subject"
+                return refused(delivery, DeliveryState.UNAUTHORIZED, "unauthorized", text)
+        if subscription.endpoint.startswith(SCHEME):
+            return self._mail_sink.order(subscription, delivery, timedelta(seconds=time.monotonic() - started))
+        return await self._caller.push(subscription, delivery, datetime.now(UTC))
+
+    async def _settle(self) -> None:
+        results, self._results = self._results, []
+        released = [held for held in self._held.values() if held.done]
+        if not results and not released:
+            return
+        touched = {result.delivery.subscription_seq for result in results} | {held.row.seq for held in released}
+        claims = {seq: self._held[seq].row.claim for seq in touched}
+        releases = [Release(held.row, held.failures, held.hold, held.error) for held in released]
+        if await self._insist(settle, results, releases, claims):
+            self._rung = True
+        for result in results:
+            self._held[result.delivery.subscription_seq].known.discard(result.delivery.seq)
+        for held in released:
+            del self._held[held.row.seq], self._rows[held.row.seq]
+
+    async def _insist(self, act: Callable[..., bool], *args: Any) -> bool:
+        """Write what must not be forgotten; a database that is away is asked until it is back."""
+        while True:
+            try:
+                return await self._store.writing(act, *args)
+            except Unavailable:
+                log.warning("the database does not answer; outcomes of pushed events wait in memory")
+                await asyncio.sleep(1)
+
+
+def _look_up(
+    connection: Connection, held: Sequence[Row[Any]]
+) -> tuple[dict[int, Row[Any]], dict[int, Sequence[Row[Any]]]]:
+    rows = held_still(connection, held)
+    return rows, {row.seq: fetch(connection, row) for row in rows.values() if row.paused is None}
+
+
+def _told(result: Result) -> str:
+    """An unsuccessful attempt in a line."""
+    what = "the validation event" if result.delivery.event_seq is None else "an event"
+    answer = f"status {result.status}" if result.status is not None else result.reply
+    return f"{what} was not accepted: {answer}"

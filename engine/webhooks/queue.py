@@ -1,0 +1,238 @@
+"""What the database knows of deliveries: what is due, and what became of it.
+
+A subscription is the work that a worker claims (the lane `webhooks`): its holder alone pushes to it, so its circuit,
+its order and the number of calls at once are the holder's affair, and a dead subscriber's backlog costs others
+nothing. Its `due_at` follows from its deliveries: the earliest of theirs, and not before its circuit closes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    SmallInteger,
+    Text,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from engine.fan_out import lock
+from engine.models import DeliveryState, SubscriptionState
+from engine.orders.intake import insert_orders
+from engine.rows import Rows, run
+from engine.store import Now, after
+from engine.tables import MILLISECOND, Instant, events, milliseconds, subscriptions, webhook_attempts, webhooks
+from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FETCH = 100  # deliveries of one subscription that a look takes along
+
+_OUTCOMES = Rows(seq=BigInteger(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
+_RECORD = (
+    update(webhooks)
+    .where(webhooks.c.seq == _OUTCOMES["seq"])
+    .values(
+        state=_OUTCOMES["state"],
+        attempts=_OUTCOMES["attempts"],
+        due_at=after(_OUTCOMES["delay"]),
+        last_update=Now(),
+    )
+)
+_LOG = Rows(
+    webhook_seq=BigInteger(), duration_ms=Integer(), outcome=Text(), status=SmallInteger(), reply=Text()
+).insert_into(webhook_attempts, at=Now())
+_RELEASED = Rows(seq=BigInteger(), failures=SmallInteger(), open_for=BigInteger(), error=Text(), next_due=Instant())
+_OPEN_UNTIL = after(_RELEASED["open_for"])
+_RELEASE = (
+    update(subscriptions)
+    .where(subscriptions.c.seq == _RELEASED["seq"])
+    .values(
+        state=SubscriptionState.WAITING,
+        unresolved=0,
+        attempts=_RELEASED["failures"],
+        open_until=_OPEN_UNTIL,
+        last_error=_RELEASED["error"],
+        due_at=case(
+            (or_(subscriptions.c.paused.is_not(None), _RELEASED["next_due"].is_(None)), None),
+            (_RELEASED["next_due"] < _OPEN_UNTIL, _OPEN_UNTIL),
+            else_=_RELEASED["next_due"],
+        ),
+    )
+    .returning(subscriptions.c.seq, (subscriptions.c.due_at <= Now()).label("due"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one attempt: the delivery's next state and due time, and the line for its log."""
+
+    delivery: Row[Any]
+    state: DeliveryState
+    delay: timedelta | None  # until the next attempt; None: settled
+    reached: bool  # whether the attempt counts
+    outcome: str
+    status: int | None
+    reply: str
+    duration: timedelta
+    gone: bool = False  # 410: the subscriber wants no more
+    hold: timedelta | None = None  # the subscriber asks to be left alone for so long (Retry-After)
+    order: dict[str, Any] | None = None  # to be stored with the outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """How a held subscription is let go."""
+
+    subscription: Row[Any]
+    failures: int
+    open_for: timedelta | None
+    error: str | None
+
+
+def held_still(connection: Connection, held: Sequence[Row[Any]]) -> dict[int, Row[Any]]:
+    """Those of the claimed subscriptions that are there and still ours, as they are now."""
+    claims = {row.seq: row.claim for row in held}
+    now = connection.execute(select(subscriptions).where(subscriptions.c.seq.in_(claims)))
+    return {row.seq: row for row in now if row.claim == claims[row.seq]}
+
+
+def fetch(connection: Connection, subscription: Row[Any]) -> Sequence[Any]:
+    """What may be attempted now, the oldest first: deliveries with their events."""
+    chosen = (
+        select(
+            webhooks.c.seq,
+            webhooks.c.subscription_seq,
+            webhooks.c.event_seq,
+            webhooks.c.attempts,
+            events.c.id,
+            events.c.source,
+            events.c.subject,
+            events.c.resource,
+            events.c.text,
+        )
+        .select_from(webhooks.outerjoin(events))
+        .where(webhooks.c.subscription_seq == subscription.seq, webhooks.c.due_at <= Now())
+        .order_by(webhooks.c.due_at, webhooks.c.seq)
+        .limit(FETCH)
+    )
+    if subscription.ordered:
+        chosen = chosen.where(webhooks.c.seq.in_(_heads(subscription.seq)))
+    return connection.execute(chosen).all()
+
+
+def settle(
+    connection: Connection, results: Sequence[Result], releases: Sequence[Release], held: dict[int, int]
+) -> bool:
+    """Write a group of outcomes and let subscriptions go; returns whether one of those is due again already.
+
+    `held` is the claim by which each subscription is held: what another worker has taken over is left to that.
+    """
+    locked = {row.seq: row for row in connection.execute(lock(held.keys()))}
+    ours = {seq for seq, claim in held.items() if seq in locked and locked[seq].claim == claim}
+    results = [result for result in results if result.delivery.subscription_seq in ours]
+    if results:
+        _record(connection, results)
+    rows = [_release_row(connection, release) for release in releases if release.subscription.seq in ours]
+    return any(row.due for row in run(connection, _RELEASE, rows))
+
+
+def next_due(connection: Connection, subscription: Row[Any]) -> datetime | None:
+    """When the subscription's next delivery is due; None when nothing waits."""
+    soonest = select(func.min(webhooks.c.due_at)).where(webhooks.c.subscription_seq == subscription.seq)
+    if subscription.ordered:
+        soonest = soonest.where(webhooks.c.seq.in_(_heads(subscription.seq)))
+    found: datetime | None = connection.scalar(soonest)
+    return found
+
+
+def _heads(subscription_seq: int) -> Any:
+    """Of each subject, the first delivery that is not settled: the others wait for it."""
+    return (
+        select(func.min(webhooks.c.seq))
+        .select_from(webhooks.outerjoin(events))
+        .where(webhooks.c.subscription_seq == subscription_seq, webhooks.c.due_at.is_not(None))
+        .group_by(events.c.subject)
+    )
+
+
+def _record(connection: Connection, results: Sequence[Result]) -> None:
+    run(
+        connection,
+        _RECORD,
+        [
+            {
+                "seq": result.delivery.seq,
+                "state": result.state,
+                "attempts": result.delivery.attempts + result.reached,
+                "delay": None if result.delay is None else result.delay // MILLISECOND,
+            }
+            for result in results
+        ],
+    )
+    run(connection, _LOG, [_log_line(result) for result in results])
+    orders = [result.order for result in results if result.order]
+    if orders:
+        insert_orders(connection, orders)
+    validated = {
+        result.delivery.subscription_seq
+        for result in results
+        if result.delivery.event_seq is None and result.state is DeliveryState.DELIVERED
+    }
+    if validated:
+        connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(validated)).values(validated=True))
+    gone = {result.delivery.subscription_seq for result in results if result.gone}
+    if gone:
+        connection.execute(
+            update(subscriptions)
+            .where(subscriptions.c.seq.in_(gone))
+            .values(paused="The endpoint answered 410 Gone; resume the subscription when it is back.")
+        )
+
+
+def _release_row(connection: Connection, release: Release) -> dict[str, Any]:
+    if release.failures >= OPENS_AFTER:
+        _expire(connection, release.subscription.seq)
+    due_at = next_due(connection, release.subscription)
+    return {
+        "seq": release.subscription.seq,
+        "failures": release.failures,
+        "open_for": None if release.open_for is None else release.open_for // MILLISECOND,
+        "error": release.error,
+        "next_due": None if due_at is None else milliseconds(due_at),
+    }
+
+
+def _expire(connection: Connection, subscription_seq: int) -> None:
+    """Give up what a failing subscriber has not taken for so long; one statement tells why, the other does it."""
+    old = (
+        webhooks.c.subscription_seq == subscription_seq,
+        webhooks.c.due_at.is_not(None),
+        webhooks.c.created < after(-LIFETIME),
+    )
+    text = f"not delivered within {LIFETIME // timedelta(hours=1)} hours: the endpoint kept failing"
+    lines = select(webhooks.c.seq, Now(), literal(0), literal("expired"), literal(text)).where(*old)
+    names = ["webhook_seq", "at", "duration_ms", "outcome", "reply"]
+    connection.execute(webhook_attempts.insert().from_select(names, lines))
+    connection.execute(update(webhooks).where(*old).values(state=DeliveryState.DEAD, due_at=None, last_update=Now()))
+
+
+def _log_line(result: Result) -> dict[str, Any]:
+    return {
+        "webhook_seq": result.delivery.seq,
+        "duration_ms": result.duration // MILLISECOND,
+        "outcome": result.outcome,
+        "status": result.status,
+        "reply": result.reply,
+    }

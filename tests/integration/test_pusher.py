@@ -1,0 +1,498 @@
+"""From stored events to the subscribers' endpoints, on both databases: outcomes, schedule, circuit, order, fencing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import Row, select, update
+from standardwebhooks import Webhook
+
+from engine import due
+from engine.access import Rules
+from engine.events.storing import persist
+from engine.models import Caller, DeliveryState, OrderState
+from engine.outbound import Guard, Outbound
+from engine.rendering import Templates
+from engine.signing import Signer
+from engine.store import Now, after
+from engine.subscriptions import registry
+from engine.tables import orders, subscriptions, webhook_attempts, webhooks
+from engine.webhooks import call, pusher
+from engine.webhooks.mail_sink import MailSink
+from engine.webhooks.schedule import LIFETIME, OPENS_AFTER, SCHEDULE, VALIDATION
+from tests.servers.http import Close, Hang, Receiver, Say
+from tests.servers.installation import wait_for
+from tests.servers.rows import add_subscription, an_event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from engine.models import CloudEvent
+    from engine.store import Store
+
+LEASE = timedelta(seconds=30)
+BASE = "http://127.0.0.1:5090/events/api/v1"
+SIGNER = Signer(b"the key of these tests, long enough")
+TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
+
+
+def run(store: Store, work: Callable[[pusher.Pusher], Awaitable[Any]], within: float = 15) -> Any:
+    async def opened() -> Any:
+        outbound = Outbound(Guard(allow_private=True), within=timedelta(seconds=within))
+        caller = call.Caller(outbound, SIGNER, BASE)
+        mail_sink = MailSink(Templates(None), "noreply@varsel.example")
+        try:
+            return await work(pusher.Pusher(store, caller, mail_sink, Rules(None), LEASE))
+        finally:
+            await outbound.close()
+
+    return asyncio.run(opened())
+
+
+def push(store: Store, within: float = 15) -> None:
+    run(store, lambda pusher: pusher.run(), within)
+
+
+def subscribe(store: Store, endpoint: str, **values: Any) -> int:
+    with store.write() as connection:
+        return add_subscription(connection, endpoint, **values)
+
+
+def publish(store: Store, *events: CloudEvent) -> int:
+    with store.write() as connection:
+        return persist(connection, events)
+
+
+def subscription(store: Store, seq: int) -> Row[Any]:
+    with store.read() as connection:
+        return connection.execute(select(subscriptions).where(subscriptions.c.seq == seq)).one()
+
+
+def deliveries(store: Store, seq: int) -> Sequence[Row[Any]]:
+    chosen = select(webhooks).where(webhooks.c.subscription_seq == seq).order_by(webhooks.c.seq)
+    with store.read() as connection:
+        return connection.execute(chosen).all()
+
+
+def attempts(store: Store, seq: int) -> Sequence[Row[Any]]:
+    chosen = select(webhook_attempts).join(webhooks).where(webhooks.c.subscription_seq == seq)
+    with store.read() as connection:
+        return connection.execute(chosen.order_by(webhook_attempts.c.seq)).all()
+
+
+def hurry(store: Store, seq: int) -> None:
+    """Make due now what waits for its next attempt or for its circuit."""
+    with store.write() as connection:
+        waiting = (webhooks.c.subscription_seq == seq, webhooks.c.due_at.is_not(None))
+        connection.execute(update(webhooks).where(*waiting).values(due_at=Now()))
+        mine = update(subscriptions).where(subscriptions.c.seq == seq, subscriptions.c.due_at.is_not(None))
+        connection.execute(mine.values(due_at=Now(), open_until=None))
+
+
+def seconds_until_due(store: Store, seq: int) -> float:
+    with store.read() as connection:
+        due_at, clock = connection.execute(
+            select(subscriptions.c.due_at, Now()).where(subscriptions.c.seq == seq)
+        ).one()
+    return float((due_at - clock).total_seconds())
+
+
+def test_an_event_reaches_those_that_it_matches_signed_and_once(store: Store) -> None:
+    event = an_event(alternative_subject="/org/910514318")
+    with Receiver(Say(200)) as receiver:
+        matching = [
+            subscribe(store, f"{receiver.url}/all"),
+            subscribe(store, f"{receiver.url}/subject", subject="s/party/50019855"),
+            subscribe(store, f"{receiver.url}/alternative", subject="a/organisation/910514318"),
+            subscribe(store, f"{receiver.url}/types", types=("app.instance.*", "app.instance.created", "x")),
+            subscribe(store, f"{receiver.url}/source", source_start="https://ttd.apps.altinn.no/ttd/apps-test/"),
+        ]
+        others = [
+            subscribe(store, receiver.url, subject="s/party/1"),
+            subscribe(store, receiver.url, types=("app.instance.created.*", "app.instance")),
+            subscribe(store, receiver.url, source_start="https://ttd.apps.altinn.no/ttd/apps/"),
+            subscribe(store, receiver.url, resource_filter="urn:altinn:resource:app_ttd_apps"),
+            subscribe(store, receiver.url, validated=False),
+        ]
+        assert publish(store, event, event) == len(matching)
+        assert publish(store, event) == 0
+        push(store)
+
+    assert sorted(request.target for request in receiver.requests) == [
+        "/all",
+        "/alternative",
+        "/source",
+        "/subject",
+        "/types",
+    ]
+    for request in receiver.requests:
+        assert request.method == "POST"
+        assert request.headers["content-type"] == "application/json; charset=utf-8"
+        assert request.body == event.text.encode()
+        assert request.headers["webhook-id"].startswith("evt_")
+        Webhook(SIGNER.secret("salt")).verify(request.body, request.headers)
+    assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
+    for seq in matching:
+        [delivery], [attempt], row = deliveries(store, seq), attempts(store, seq), subscription(store, seq)
+        assert (delivery.state, delivery.due_at, delivery.attempts) == (DeliveryState.DELIVERED, None, 1)
+        assert (attempt.outcome, attempt.status) == ("accepted", 200)
+        assert (row.due_at, row.unresolved, row.attempts, row.last_error) == (None, 0, 0, None)
+    assert not any(deliveries(store, seq) for seq in others)
+
+
+def test_many_events_reach_many_subscribers(store: Store) -> None:
+    with Receiver(Say(204)) as receiver:
+        seqs = [subscribe(store, f"{receiver.url}/{number}") for number in range(5)]
+        events = [an_event(subject=f"/party/{number}") for number in range(300)]
+        assert publish(store, *events) == 1500
+        push(store)
+    assert len({(request.target, request.body) for request in receiver.requests}) == 1500
+    assert len(receiver.requests) == 1500
+    assert receiver.connections <= 5 * pusher.AT_ONCE
+    assert all(row.state == DeliveryState.DELIVERED for seq in seqs for row in deliveries(store, seq))
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "reply"),
+    [
+        (Say(500, b"no \0 disk"), 500, "no \ufffd disk"),
+        (Say(404), 404, ""),
+        (Say(302, headers=(("Location", "http://127.0.0.1:1/"),)), 302, ""),
+        (Say(200, b"x", (("Content-Length", "a"),)), None, None),
+        (Close(), None, None),
+        (Hang(), None, "no answer within 0.3 s"),
+    ],
+)
+def test_what_is_not_2xx_comes_again(store: Store, action: Any, status: int | None, reply: str | None) -> None:
+    with Receiver(action) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, an_event())
+        push(store, within=0.3)
+        assert len(receiver.requests) == 1
+    [delivery], [attempt], row = deliveries(store, seq), attempts(store, seq), subscription(store, seq)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.WAITING, 1)
+    assert (attempt.outcome, attempt.status) == ("deferred", status)
+    assert attempt.reply == reply if reply is not None else attempt.reply
+    assert "not accepted" in row.last_error
+    assert (row.attempts, row.unresolved, row.open_until) == (1, 0, None)
+    assert 8 < seconds_until_due(store, seq) < 12
+
+
+def test_the_twelfth_attempt_is_the_last_and_a_retry_begins_again(store: Store) -> None:
+    with Receiver(Say(503, b"later")) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, an_event())
+        for _ in range(len(SCHEDULE) + 2):
+            push(store)
+            hurry(store, seq)
+        assert len(receiver.requests) == len(SCHEDULE) + 1 == 12
+        assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
+    [dead] = deliveries(store, seq)
+    assert (dead.state, dead.due_at, dead.attempts) == (DeliveryState.DEAD, None, 12)
+    assert [attempt.outcome for attempt in attempts(store, seq)] == ["deferred"] * 11 + ["rejected"]
+    assert attempts(store, seq)[-1].reply == "later"
+    assert subscription(store, seq).due_at is None
+
+    with Receiver(Say(200)) as receiver:
+        with store.write() as connection:
+            connection.execute(update(subscriptions).values(endpoint=receiver.url, open_until=None))
+            registry.retry(connection, TTD, seq, dead.seq)
+        push(store)
+        assert len(receiver.requests) == 1
+    assert deliveries(store, seq)[0].state == DeliveryState.DELIVERED
+
+
+def test_the_schedule_is_the_contracts() -> None:
+    assert sum(SCHEDULE, timedelta(0)) == timedelta(hours=34, minutes=46, seconds=40)
+    assert [delay.total_seconds() for delay in VALIDATION] == [1, 5, 10, 30, 60, 120, 120, 120]
+
+
+def test_a_circuit_opens_is_probed_by_one_call_and_closes(store: Store) -> None:
+    with Receiver(*[Say(500)] * (OPENS_AFTER + 1), Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, *(an_event() for _ in range(40)))
+        push(store)
+        assert len(receiver.requests) == OPENS_AFTER
+        assert 25 < seconds_until_due(store, seq) < 35
+        push(store)
+        assert len(receiver.requests) == OPENS_AFTER
+
+        publish(store, an_event())
+        assert seconds_until_due(store, seq) > 25
+        hurry(store, seq)
+        push(store)
+        assert len(receiver.requests) == OPENS_AFTER + 1
+        assert 50 < seconds_until_due(store, seq) < 70
+
+        hurry(store, seq)
+        push(store)
+        assert len(receiver.requests) == OPENS_AFTER + 1 + 41
+    row = subscription(store, seq)
+    assert (row.attempts, row.open_until, row.last_error) == (0, None, None)
+    assert {delivery.state for delivery in deliveries(store, seq)} == {DeliveryState.DELIVERED}
+
+
+def test_one_that_hangs_does_not_hold_up_the_others(store: Store) -> None:
+    async def work(pushing: pusher.Pusher) -> None:
+        running = asyncio.create_task(pushing.run())
+        await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 49 * 20)
+        assert not running.done()
+        assert len(hanging.requests) == 1  # it has not earned more calls at once
+        pushing.stopping.set()
+        await running
+
+    with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
+        subscribe(store, hanging.url)
+        for _ in range(49):
+            subscribe(store, receiver.url)
+        publish(store, *(an_event() for _ in range(20)))
+        run(store, work, within=3)
+
+
+def test_retry_after_holds_the_subscription(store: Store) -> None:
+    with Receiver(Say(429, headers=(("Retry-After", "100"),))) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, an_event(), an_event())
+        push(store)
+        assert len(receiver.requests) == 1
+    assert 95 < seconds_until_due(store, seq) <= 100
+
+
+def test_410_pauses_and_resuming_goes_on(store: Store) -> None:
+    with Receiver(Say(410), Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, an_event())
+        push(store)
+        row = subscription(store, seq)
+        assert "410" in row.paused
+        assert row.due_at is None
+        publish(store, an_event())
+        push(store)
+        assert len(receiver.requests) == 1
+        with store.write() as connection:
+            registry.resume(connection, "/org/ttd", seq)
+        hurry(store, seq)
+        push(store)
+        assert len(receiver.requests) == 3
+    assert {delivery.state for delivery in deliveries(store, seq)} == {DeliveryState.DELIVERED}
+
+
+def test_what_is_ordered_comes_one_after_another_by_subject(store: Store) -> None:
+    with Receiver(Say(500), Say(200)) as receiver:
+        seq = subscribe(store, receiver.url, ordered=True)
+        first = an_event()
+        later = [an_event() for _ in range(5)]
+        other = [an_event(subject=subject) for subject in ("/party/2", "/party/2", None, None)]
+        publish(store, first, *later, *other)
+        push(store)
+        sent = [request.body for request in receiver.requests]
+        assert sent[0] == first.text.encode()
+        assert not {event.text.encode() for event in later} & set(sent)
+        assert [body for body in sent if b"/party/2" in body] == [event.text.encode() for event in other[:2]]
+        assert [body for body in sent if b"subject" not in body] == [event.text.encode() for event in other[2:]]
+        assert 8 < seconds_until_due(store, seq) < 12
+
+        hurry(store, seq)
+        push(store)
+        sent = [request.body for request in receiver.requests[len(sent) :]]
+        assert sent == [event.text.encode() for event in (first, *later)]
+
+
+def test_what_is_ordered_goes_on_behind_the_dead(store: Store) -> None:
+    with Receiver(*[Say(500)] * 12, Say(200)) as receiver:
+        seq = subscribe(store, receiver.url, ordered=True)
+        publish(store, an_event(), an_event())
+        for _ in range(13):
+            push(store)
+            hurry(store, seq)
+        states = [delivery.state for delivery in deliveries(store, seq)]
+        assert states == [DeliveryState.DEAD, DeliveryState.DELIVERED]
+        assert len(receiver.requests) == 13
+
+
+def test_what_its_subscriber_may_not_have_is_not_sent(store: Store) -> None:
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url, consumer="/org/skd")
+        publish(store, an_event())
+        push(store)
+        assert receiver.requests == []
+    [delivery], [attempt] = deliveries(store, seq), attempts(store, seq)
+    assert (delivery.state, delivery.due_at, attempt.outcome) == (DeliveryState.UNAUTHORIZED, None, "unauthorized")
+
+
+def test_an_endpoint_that_is_not_public_is_never_called(store: Store) -> None:
+    async def guarded() -> None:
+        outbound = Outbound(Guard(allow_private=False))
+        caller = call.Caller(outbound, SIGNER, BASE)
+        pushing = pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None), LEASE)
+        await pushing.run()
+        await outbound.close()
+
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url.replace("http://", "https://"))
+        publish(store, an_event())
+        asyncio.run(guarded())
+        assert receiver.connections == 0
+    assert attempts(store, seq)[0].outcome == "deferred"
+
+
+def test_slack_gets_the_event_as_text() -> None:
+    text = an_event().text
+    assert json.loads(call.body_for("https://hooks.slack.com/services/x", text)) == {"text": text}
+    assert call.body_for("https://example.no/hooks.slack.com", text) == text.encode()
+
+
+def test_an_event_becomes_an_order_and_the_order_is_made_once(store: Store) -> None:
+    seq = subscribe(store, "mailto:kari@example.no", template="event", creator="ttd")
+    event = an_event()
+    publish(store, event)
+    push(store)
+    with store.read() as connection:
+        [order] = connection.execute(select(orders)).all()
+    assert (order.creator, order.state, order.senders_reference) == ("ttd", OrderState.REGISTERED, event.id)
+    assert json.loads(order.recipients) == [{"emailAddress": "kari@example.no"}]
+    assert event.type in order.subject
+    assert deliveries(store, seq)[0].state == DeliveryState.DELIVERED
+
+
+def test_a_template_that_cannot_be_filled_in_is_told(store: Store) -> None:
+    seq = subscribe(store, "mailto:kari@example.no", template="gone", creator="ttd")
+    publish(store, an_event())
+    push(store)
+    assert deliveries(store, seq)[0].state == DeliveryState.DEAD
+    assert "gone" in attempts(store, seq)[0].reply
+
+
+def test_two_workers_share_subscribers_and_repeat_nothing(store: Store) -> None:
+    async def both(first: pusher.Pusher) -> None:
+        outbound = Outbound(Guard(allow_private=True))
+        caller = call.Caller(outbound, SIGNER, BASE)
+        second = pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None), LEASE)
+        await asyncio.gather(first.run(), second.run())
+        await outbound.close()
+
+    with Receiver(Say(200)) as receiver:
+        for number in range(10):
+            subscribe(store, f"{receiver.url}/{number}")
+        publish(store, *(an_event() for _ in range(50)))
+        run(store, both)
+        assert len(receiver.requests) == 500
+        assert len({(request.target, request.body) for request in receiver.requests}) == 500
+
+
+def test_what_another_worker_took_over_is_left_to_it(store: Store) -> None:
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+
+        async def overtaken(pushing: pusher.Pusher) -> None:
+            running = asyncio.create_task(pushing.run())
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
+            with store.write() as connection:
+                connection.execute(update(subscriptions).values(claim=subscriptions.c.claim + 1, due_at=after(LEASE)))
+            await running
+
+        publish(store, an_event())
+        run(store, overtaken)
+    [delivery], row = deliveries(store, seq), subscription(store, seq)
+    assert (delivery.state, delivery.attempts) in {(DeliveryState.WAITING, 0), (DeliveryState.DELIVERED, 1)}
+    assert row.claim == 2
+    assert row.unresolved == (1 if delivery.state == DeliveryState.WAITING else 0)
+
+
+def test_a_worker_that_ends_lets_go_at_once(store: Store) -> None:
+    async def stopped(pushing: pusher.Pusher) -> None:
+        running = asyncio.create_task(pushing.run())
+        await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
+        pushing.stopping.set()
+        await running
+
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, *(an_event() for _ in range(2000)))
+        run(store, stopped)
+        row = subscription(store, seq)
+        assert row.unresolved == 0
+        assert seconds_until_due(store, seq) <= 0
+        push(store)
+        assert len(receiver.requests) == 2000
+
+
+def test_a_pause_takes_effect_while_events_are_pushed(store: Store) -> None:
+    async def paused(pushing: pusher.Pusher) -> None:
+        running = asyncio.create_task(pushing.run())
+        await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
+        await store.writing(registry.pause, "/org/ttd", seq)
+        await running
+
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, *(an_event() for _ in range(3000)))
+        run(store, paused)
+        sent = len(receiver.requests)
+        assert sent < 3000
+        assert subscription(store, seq).due_at is None
+        with store.write() as connection:
+            registry.resume(connection, "/org/ttd", seq)
+        push(store)
+        assert len(receiver.requests) == 3000
+
+
+def test_a_subscription_that_is_removed_meanwhile_harms_nothing(store: Store) -> None:
+    async def removed(pushing: pusher.Pusher) -> None:
+        running = asyncio.create_task(pushing.run())
+        await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
+        await store.writing(registry.remove, "/org/ttd", seq)
+        await running
+
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, *(an_event() for _ in range(3000)))
+        run(store, removed)
+        assert len(receiver.requests) < 3000
+    assert deliveries(store, seq) == []
+
+
+def test_what_a_failing_endpoint_has_not_taken_for_too_long_is_dead_with_the_reason(store: Store) -> None:
+    with Receiver(Say(500)) as receiver:
+        seq = subscribe(store, receiver.url, attempts=OPENS_AFTER)
+        publish(store, *(an_event() for _ in range(10)))
+        with store.write() as connection:
+            connection.execute(update(webhooks).where(webhooks.c.seq % 2 == 0).values(created=after(-LIFETIME)))
+        push(store)
+        assert len(receiver.requests) == 1
+    states = [delivery.state for delivery in deliveries(store, seq)]
+    assert states.count(DeliveryState.DEAD) == 5
+    expired = [attempt for attempt in attempts(store, seq) if attempt.outcome == "expired"]
+    assert len(expired) == 5
+    assert "kept failing" in expired[0].reply
+
+
+def test_events_that_come_while_one_is_pushed_are_pushed_too(store: Store) -> None:
+    async def joined(pushing: pusher.Pusher) -> None:
+        for _ in range(20):
+            running = asyncio.create_task(pushing.run())
+            await asyncio.to_thread(publish, store, an_event())
+            await pushing.run()
+            await running
+
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+        run(store, joined)
+        push(store)
+        assert len(receiver.requests) == 20
+    assert subscription(store, seq).due_at is None
+
+
+def test_the_lane_is_due_as_long_as_something_waits(store: Store) -> None:
+    seq = subscribe(store, "https://example.no/")
+    with store.read() as connection:
+        assert due.next_due(connection, due.WEBHOOKS) is None
+    publish(store, an_event())
+    with store.read() as connection:
+        assert due.next_due(connection, due.WEBHOOKS) is not None
+        assert due.due_count(connection, due.WEBHOOKS, 10) == 1
+    wait_for(lambda: seconds_until_due(store, seq) <= 0)
