@@ -66,7 +66,7 @@ def create_app() -> Starlette:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open what requests need; close it when the last is answered."""
-    from engine.broker import BELL, spool  # noqa: PLC0415 its import connects this process to Redis
+    from engine.broker import BELL, SPOOL  # noqa: PLC0415 its import connects this process to Redis
 
     config, state = app.state.settings, app.state
     state.verifier = Verifier(config)
@@ -76,7 +76,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.bell = BELL
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))
     state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
-    state.publisher = Publisher(state.store, spool, lambda: BELL.ring(due.WEBHOOKS.name))
+    state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
     state.access = Rules(config.access_file)
     state.signer = Signer(config.need("webhook_key").encode())
     templates = frozenset(Templates(config.email_templates).names())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from engine.events.app_event import app_resource
 from engine.events.reading import Query
 
 if TYPE_CHECKING:
+    from sqlalchemy import Row
     from starlette.requests import Request
 
     Given = dict[str, list[str]]  # the values of each parameter, its name in lower case
@@ -28,6 +29,7 @@ LONGEST_PATTERN = 500  # characters
 MOST_WILDCARDS = 5  # % of a pattern: each multiplies what the database tries
 RESOURCES = "urn:altinn:resource:"
 
+_BEHIND = ("after", "aftersource")
 _INT32 = 2**31 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _TIME = re.compile(
@@ -66,6 +68,7 @@ def app_query(request: Request) -> Query:
             raise BadRequest(text)
     return Query(
         after=after,
+        after_source=_text(given, "aftersource"),
         size=min(size, MOST),
         resource=resource,
         subject=f"/party/{party}" if party > 0 else None,
@@ -97,6 +100,7 @@ def resource_query(request: Request) -> Query:
         raise BadRequest("Only one of 'subject' or 'alternativeSubject' can be defined.")
     return Query(
         after=after,
+        after_source=_text(given, "aftersource"),
         size=PAGE if size < 1 else min(size, MOST),
         resource=resource,
         subject=subject or None,
@@ -105,11 +109,12 @@ def resource_query(request: Request) -> Query:
     )
 
 
-def next_page(request: Request, last: str) -> str:
-    """The address of the page behind the event with the id `last`; everything else is asked as before."""
-    asked = [(name, value) for name, value in request.query_params.multi_items() if name.lower() != "after"]
+def next_page(request: Request, last: Row[Any]) -> str:
+    """The address of the page behind the event `last`; everything else is asked as before."""
+    behind = [("after", last.id), ("afterSource", last.source)]
+    asked = [(name, value) for name, value in request.query_params.multi_items() if name.lower() not in _BEHIND]
     address: str = request.app.state.settings.base_url + quote(request.scope["path"])
-    return f"{address}?{urlencode([('after', last), *asked])}"
+    return f"{address}?{urlencode(behind + asked)}"
 
 
 def _given(request: Request) -> Given:
@@ -196,11 +201,13 @@ _NAME = {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}
 _NUMBER = {"type": "string", "pattern": "^[0-9]{9}$"}
 _DATE_TIME = {"type": "string", "format": "date-time"}
 _AFTER = "id of the last event seen; an unknown one: from the beginning"
+_AFTER_SOURCE = Parameter("afterSource", "query", "its source, since ids of two sources can be the same")
 _SIZE = Parameter(
     "size", "query", "of a page", schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": PAGE}
 )
 _OF_APPS = (
     Parameter("after", "query", f"{_AFTER}; needed without `from`"),
+    _AFTER_SOURCE,
     Parameter("from", "query", "events of then or later, with time zone; needed without `after`", schema=_DATE_TIME),
     Parameter("to", "query", "events of then or earlier, with time zone", schema=_DATE_TIME),
     Parameter("party", "query", "events with the subject `/party/N`", schema={"type": "integer", "minimum": 1}),
@@ -218,6 +225,7 @@ PARTY_PARAMETERS = (*_OF_APPS, _list("source", "in any case"))
 RESOURCE_PARAMETERS = (
     Parameter("resource", "query", "exact", required=True, schema={"type": "string", "pattern": f"^{RESOURCES}"}),
     Parameter("after", "query", _AFTER, required=True),
+    _AFTER_SOURCE,
     Parameter("subject", "query", "exact"),
     Parameter("Altinn-AlternativeSubject", "header", "exact; not together with `subject`"),
     _list("type", "exact, in its case"),

@@ -22,8 +22,7 @@ from api.auth import (
 from api.bodies import media_type, read, require_json
 from api.openapi import Operation, Problem
 from api.openapi import Response as Documented
-from engine.access import _OWN as OWN
-from engine.access import Action, Question
+from engine.access import OWN, Action, Question
 from engine.errors import Forbidden
 from engine.events import reading
 from engine.events.app_event import publishes_for, read_app_event
@@ -117,7 +116,7 @@ async def _page(request: Request, query: reading.Query, caller: Caller, action: 
     rows = await request.app.state.store.reading(reading.page, query)
     permitted = await _permitted(request, caller, action, rows)
     texts = ", ".join(row.text for row, good in zip(rows, permitted, strict=True) if good)
-    headers = {"next": queries.next_page(request, rows[-1].id)} if rows else None
+    headers = {"next": queries.next_page(request, rows[-1])} if rows else None
     return Response(f"[{texts}]", headers=headers, media_type=f"{STRUCTURED}; charset=utf-8")
 
 

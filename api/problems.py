@@ -91,7 +91,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
         return Response(status_code=status, headers=challenge)
     if isinstance(error, errors.Unavailable):
         seconds = math.ceil(error.retry_after.total_seconds())
-        return problem(request, status, f"{error}; nothing was stored.", headers={"Retry-After": str(seconds)})
+        return problem(request, status, f"{error}; try again.", headers={"Retry-After": str(seconds)})
     if isinstance(error, errors.Invalid):
         return problem(request, status, field_errors=error.errors)
     return problem(request, status, str(error) or None)

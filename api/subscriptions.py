@@ -94,7 +94,7 @@ async def get(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """End a subscription."""
     caller, seq = _asked(request)
-    await request.app.state.store.writing(registry.remove, caller.identity, seq)
+    await request.app.state.store.writing(registry.remove, caller, seq)
     return Response()
 
 
@@ -102,7 +102,7 @@ async def delete(request: Request) -> Response:
 async def put_pause(request: Request) -> Response:
     """Let matching events wait."""
     caller, seq = _asked(request)
-    row = await request.app.state.store.writing(registry.pause, caller.identity, seq)
+    row = await request.app.state.store.writing(registry.pause, caller, seq)
     return JSONResponse(answers.Subscription.of(row).content())
 
 
@@ -111,7 +111,7 @@ async def put_resume(request: Request) -> Response:
     """Push what waits."""
     state = request.app.state
     caller, seq = _asked(request)
-    row = await state.store.writing(registry.resume, caller.identity, seq)
+    row = await state.store.writing(registry.resume, caller, seq)
     state.bell.ring(due.WEBHOOKS.name)
     return JSONResponse(answers.Subscription.of(row).content())
 
@@ -121,7 +121,7 @@ async def post_secret(request: Request) -> Response:
     """Replace the secret."""
     state = request.app.state
     caller, seq = _asked(request)
-    row = await state.store.writing(registry.rotate, caller.identity, seq)
+    row = await state.store.writing(registry.rotate, caller, seq)
     return JSONResponse(answers.NewSecret.of(row, state.signer.secret(row.salt)).content())
 
 

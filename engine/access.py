@@ -26,12 +26,12 @@ CHECK = timedelta(seconds=1)  # how long a changed file may go unnoticed
 MAX_FILE = 1024 * 1024  # bytes of a rule file
 
 _APP = "urn:altinn:resource:app_"
-_OWN = "urn:altinn:resource:varsel:"
+OWN = "urn:altinn:resource:varsel:"
 _GROUP = 100  # characters between two colons of a URN (contract 5.5)
 _PLAIN = re.compile(rf"[a-z0-9._-]{{1,{_GROUP}}}")
-# In the name of an app's resource, the organisation ends at the first underscore, and a dot became one as well: whose
-# own name has either cannot be told from another organisation, and gets nothing without a rule file.
-_APP_OWNER = re.compile(r"/org/([A-Za-z0-9-]+)")
+# In the name of an app's resource, the organisation ends at the first underscore: one whose own name has an underscore
+# cannot be told from another, and gets nothing without a rule file.
+_APPOWNER = re.compile(r"/org/([A-Za-z0-9.-]+)")
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ def status_resource(creator: str) -> str:
     has a bracket, and 100 characters of any script fill less than the eight groups that are left.
     """
     if _PLAIN.fullmatch(creator):
-        return _OWN + creator
+        return OWN + creator
     text = "(" + b32encode(creator.encode()).decode().rstrip("=").lower()
-    return _OWN + ":".join(text[start : start + _GROUP] for start in range(0, len(text), _GROUP))
+    return OWN + ":".join(text[start : start + _GROUP] for start in range(0, len(text), _GROUP))
 
 
 class Rules:
@@ -99,7 +99,7 @@ class Rules:
 
     def _permits(self, question: Question) -> bool:
         resource = question.resource.lower()
-        if resource.startswith(_OWN):
+        if resource.startswith(OWN):
             org = question.who.removeprefix("/org/")
             own = org != question.who and question.resource == status_resource(org)
             return own and question.action is not Action.PUBLISH
@@ -126,7 +126,7 @@ def _built_in(question: Question, resource: str) -> bool:
         return True
     if question.subject == question.who and question.action is not Action.PUBLISH:
         return True
-    owner = _APP_OWNER.fullmatch(question.who)
+    owner = _APPOWNER.fullmatch(question.who)
     return owner is not None and resource.startswith(f"{_APP}{owner[1].lower()}_")
 
 

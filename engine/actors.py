@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,11 @@ from dramatiq.middleware import Middleware, MiddlewareError
 
 from engine import due, emails, settings
 from engine.access import Rules
-from engine.broker import BELL, BROKER, QUEUE, spool
+from engine.broker import BELL, BROKER, QUEUE, SPOOL
 from engine.contacts import ContactTable
 from engine.errors import Unavailable, VarselError
-from engine.events.storing import from_row, persist
+from engine.events.intake import SPOOLED, unpacked
+from engine.events.storing import persist
 from engine.orders import processing
 from engine.outbound import Guard, Outbound
 from engine.rendering import Templates
@@ -31,12 +34,13 @@ from engine.webhooks.pusher import CALLS, Pusher
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+log = logging.getLogger(__name__)
+
 # Runs of a lane side by side in one process: the second claims and records while the first sends.
 RUNS = {due.ORDERS.name: 1, due.EMAILS.name: 2}
 # Between two claims of a lane in one process, unless the first was full: where work trickles in, larger batches cost
 # less per row. What comes to an idle worker does not wait.
 GATHER = 0.05  # seconds
-DATABASE_RETRY = 0.5  # seconds between two tries to store what waits in the queue
 
 
 class Workshop(Middleware):
@@ -105,18 +109,21 @@ class Workshop(Middleware):
         await asyncio.to_thread(BELL.answered, due.WEBHOOKS.name)
         await self._pusher.run()
 
-    async def persist(self, rows: list[dict[str, Any]]) -> None:
-        """Store events that came in while the database did not answer; when the worker ends first, they stay queued."""
-        events = [from_row(row) for row in rows]
-        while True:
-            try:
-                await self._store.writing(persist, events)
-            except Unavailable:
-                if self._pusher.stopping.is_set():
-                    return await asyncio.to_thread(spool, rows)
-                await asyncio.sleep(DATABASE_RETRY)
-            else:
-                return BELL.ring(due.WEBHOOKS.name)
+    async def events(self) -> None:
+        """Store what came in while the database did not answer; while it still does not, the clock rings again."""
+        await asyncio.to_thread(BELL.answered, SPOOLED)
+        with suppress(Unavailable):
+            while entry := await asyncio.to_thread(SPOOL.first):
+                try:
+                    await self._store.writing(persist, unpacked(entry))
+                except Unavailable:
+                    return
+                except Exception:
+                    log.exception("events in the queue could not be stored")
+                    await asyncio.to_thread(SPOOL.set_aside, entry)
+                else:
+                    await asyncio.to_thread(SPOOL.remove, entry)
+                    BELL.ring(due.WEBHOOKS.name)
 
     async def _drain(self, lane: due.Lane, batch: Callable[[], Awaitable[int]], full: int) -> None:
         """Work until nothing is due. A full batch calls other workers in; a wake-up that comes too late counts."""
@@ -171,7 +178,7 @@ async def wake_webhooks() -> None:
     await WORKSHOP.webhooks()
 
 
-@dramatiq.actor(queue_name=QUEUE, broker=BROKER)
-async def persist_events(rows: list[dict[str, Any]]) -> None:
+@dramatiq.actor(queue_name=QUEUE, broker=BROKER, actor_name=f"wake_{SPOOLED}")
+async def persist_events() -> None:
     """There are events that could not be stored when they came in."""
-    await WORKSHOP.persist(rows)
+    await WORKSHOP.events()

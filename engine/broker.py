@@ -1,8 +1,8 @@
 """Dramatiq's broker, and the bell that wakes workers.
 
 A message says "lane X has due work", never which: the worker claims the next rows itself. So a message may be lost,
-doubled or late at no cost, and one waiting message per lane is enough. The exception are events that came in while the
-database did not answer: those wait here, and a worker that dies with them gives them back within seconds.
+doubled or late at no cost, and one waiting message per lane is enough. Events that came in while the database did not
+answer are no messages either: they wait in a list of their own, and a message says that there are some.
 
 Importing this module creates the broker, since actors must find it when they are declared; it connects to Redis only
 when it is used.
@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any
 
 import dramatiq
 import redis
@@ -23,15 +22,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from engine import metrics, settings
-from engine.errors import Unavailable
+from engine.spool import Spool
 
 log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
 ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
 COALESCE_MS = 1000  # a wake-up that nobody took for so long is taken for lost
-HEARTBEAT_MS = 10_000  # a worker that is silent for so long is taken for dead, and its messages are given back
-MAINTENANCE = 20_000  # of a million commands look for such workers: about one a second of an idle worker's
 QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
 
 
@@ -94,23 +91,8 @@ class Bell:
         self._client.ping()
 
 
-def spool(rows: list[dict[str, Any]]) -> None:
-    """Keep events in the queue until a worker can store them; Unavailable when Redis does not answer either."""
-    message: dramatiq.Message[None] = dramatiq.Message(
-        queue_name=QUEUE, actor_name="persist_events", args=(rows,), kwargs={}, options={}
-    )
-    try:
-        BROKER.enqueue(message)
-    except (redis.RedisError, dramatiq.ConnectionError, OSError):
-        raise Unavailable("neither the database nor Redis") from None
-
-
 CLIENT = connect(settings.load().need("redis_url"))
-BROKER = RedisBroker(
-    client=CLIENT,
-    middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)],
-    heartbeat_timeout=HEARTBEAT_MS,
-    maintenance_chance=MAINTENANCE,
-)
+SPOOL = Spool(CLIENT)
+BROKER = RedisBroker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])
 dramatiq.set_broker(BROKER)
 BELL = Bell(CLIENT)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from engine import logs, settings
-from engine.broker import BELL
+from engine.broker import BELL, SPOOL
 from engine.store import Store
 from scheduler.jobs import JOBS, Clock
 
@@ -21,10 +21,10 @@ def main() -> None:
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
     scheduler = BlockingScheduler(
         timezone="UTC",
-        executors={"default": {"type": "threadpool", "max_workers": 2}},  # a slow prune does not hold up the wake
+        executors={"default": {"type": "threadpool", "max_workers": 3}},  # a slow prune does not hold up the wake
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
-    clock = Clock(store, BELL, scheduler, timedelta(days=config.retention_days))
+    clock = Clock(store, BELL, SPOOL, scheduler, timedelta(days=config.retention_days))
     for job, every in JOBS:
         scheduler.add_job(job, "interval", (clock,), seconds=every.total_seconds(), id=job.__name__)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, delete, select
 
 from engine import due
 from engine.errors import Unavailable
+from engine.events.intake import SPOOLED
 from engine.models import OrderState
 from engine.store import Store, after
 from engine.tables import events, idempotency_keys, orders
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler
 
     from engine.broker import Bell
+    from engine.spool import Spool
 
 log = logging.getLogger(__name__)
 
 TICK = timedelta(milliseconds=100)
+SPOOL_EVERY = timedelta(seconds=1)
 PRUNE_EVERY = timedelta(minutes=1)
 PRUNE_ROWS = 500  # per transaction: writers in front of it wait no longer
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
@@ -37,6 +41,7 @@ class Clock:
 
     store: Store
     bell: Bell
+    spool: Spool
     scheduler: BaseScheduler
     retention: timedelta
 
@@ -63,6 +68,13 @@ def wake(clock: Clock) -> None:
             )
         else:
             clock.bell.ring(lane.name)
+
+
+def wake_spool(clock: Clock) -> None:
+    """Ring while events wait that came in when the database did not answer."""
+    with suppress(Unavailable):
+        if clock.spool.first():
+            clock.bell.ring(SPOOLED)
 
 
 def prune(clock: Clock) -> None:
@@ -96,5 +108,6 @@ def _forget_keys(connection: Connection) -> None:
 
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
     (wake, TICK),
+    (wake_spool, SPOOL_EVERY),
     (prune, PRUNE_EVERY),
 ]

@@ -29,6 +29,7 @@ _SOURCE = re.compile(  # RFC 3986, 2 and 3: its characters, and no user before t
     re.IGNORECASE,
 )
 _DOT_SEGMENT = re.compile(r"[/\\]\.\.?(?:[/\\]|\Z)")
+_ORG_NAME = re.compile(r"[A-Za-z0-9.-]+")  # no underscore: in app_{org}_{app} the organisation ends at the first
 _APP_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _WITH_INSTANCE = 5  # segments of /org/app/instances/party/guid
 
@@ -56,8 +57,8 @@ def publishes_for(publisher: str, source: str) -> bool:
 
 
 def app_resource(org: str, app: str) -> str:
-    """What an app's events are matched by, in lower case and without dots (events contract 6.3 and appendix D)."""
-    return f"urn:altinn:resource:app_{org}_{app}".replace(".", "_").lower()
+    """What an app's events are matched by, in lower case (events contract 6.3)."""
+    return f"urn:altinn:resource:app_{org}_{app}".lower()
 
 
 def _texts(members: Members) -> dict[str, str]:
@@ -102,8 +103,9 @@ def _segments(source: str) -> list[str]:
         return []
     path = (found[1] or "").removesuffix("/")
     segments = path.split("/")[1:]
-    plain = len(segments) > 1 and all(segments) and all(map(_APP_NAME.fullmatch, segments[:2]))
-    return segments if plain and not _DOT_SEGMENT.search(unquote(path)) else []
+    if len(segments) < 2 or not all(segments) or _DOT_SEGMENT.search(unquote(path)):  # noqa: PLR2004 org and app
+        return []
+    return segments if _ORG_NAME.fullmatch(segments[0]) and _APP_NAME.fullmatch(segments[1]) else []
 
 
 def _path(name: str) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from engine import metrics
+from pydantic_core import to_json
+
+from engine import due, metrics
 from engine.commits import GroupCommit
 from engine.errors import Unavailable
-from engine.events.storing import as_row, persist
+from engine.events.storing import as_row, from_row, persist
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,17 +23,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LARGEST_MESSAGE = 1_000_000  # characters of events that one message of the queue carries, where one is not larger
+SPOOLED = "events"  # what a wake-up for entries of the spool is called
+LARGEST_ENTRY = 1_000_000  # characters of the events of one entry, where one event is not larger
 
 
 class Publisher:
     """Where events come in. One per web process.
 
-    `spool` hands events to the queue (as rows of JSON; raises Unavailable), `wake` is called after a commit that
-    queued deliveries.
+    `spool` keeps an entry of events elsewhere (raises Unavailable), `wake` is told when deliveries were queued or
+    (SPOOLED) entries kept.
     """
 
-    def __init__(self, store: Store, spool: Callable[[list[dict[str, Any]]], None], wake: Callable[[], None]) -> None:
+    def __init__(self, store: Store, spool: Callable[[bytes], None], wake: Callable[[str], None]) -> None:
         self._spool = spool
         self._wake = wake
         self._commits = GroupCommit(store, _write, self._committed, self._keep)
@@ -46,16 +50,17 @@ class Publisher:
     def _keep(self, items: Sequence[Sequence[CloudEvent]], _error: Unavailable) -> Sequence[int | Exception]:
         log.warning("the database does not answer; %d events go to the queue", sum(map(len, items)))
         try:
-            for rows in _messages(items):
-                self._spool(rows)
+            for entry in _entries(items):
+                self._spool(entry)
         except Unavailable as error:
             return [error] * len(items)
+        self._wake(SPOOLED)
         return [0] * len(items)
 
     def _committed(self, results: Sequence[int | Exception]) -> None:
         deliveries = sum(result for result in results if isinstance(result, int))
         if deliveries:
-            self._wake()
+            self._wake(due.WEBHOOKS.name)
 
 
 def _write(connection: Connection, items: Sequence[Sequence[CloudEvent]]) -> Sequence[int | Exception]:
@@ -66,14 +71,19 @@ def _write(connection: Connection, items: Sequence[Sequence[CloudEvent]]) -> Seq
     return [deliveries, *[0] * (len(items) - 1)]
 
 
-def _messages(items: Sequence[Sequence[CloudEvent]]) -> Iterator[list[dict[str, Any]]]:
+def unpacked(entry: bytes) -> list[CloudEvent]:
+    """The events of an entry."""
+    return [from_row(row) for row in json.loads(entry)]
+
+
+def _entries(items: Sequence[Sequence[CloudEvent]]) -> Iterator[bytes]:
     rows: list[dict[str, Any]] = []
     size = 0
     for event in (event for events in items for event in events):
-        if rows and size + len(event.text) > LARGEST_MESSAGE:
-            yield rows
+        if rows and size + len(event.text) > LARGEST_ENTRY:
+            yield to_json(rows)
             rows, size = [], 0
         rows.append(as_row(event))
         size += len(event.text)
     if rows:
-        yield rows
+        yield to_json(rows)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+LARGEST = 4_000_000  # characters of events on one page, after which it ends early
+
 _GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
 
 
@@ -24,6 +26,7 @@ class Query:
     """What is asked for; every given condition must hold, and of a list one entry."""
 
     after: str = ""  # an event's id; unknown: from the beginning
+    after_source: str = ""  # that event's source; without it, of several events of that id the first counts
     size: int
     resource: str | None = None
     subject: str | None = None
@@ -36,21 +39,14 @@ class Query:
 
 
 def page(connection: Connection, query: Query) -> Sequence[Any]:
-    """The next events, at most `size`: rows of seq, id, type, subject, resource, text."""
-    statement = select(
-        events.c.seq, events.c.id, events.c.type, events.c.subject, events.c.resource, events.c.source, events.c.text
-    )
-    conditions: list[ColumnElement[bool]] = []
+    """The next events, at most `size` and not many more than LARGEST: rows of events."""
+    about = _about(query)
+    conditions = list(about)
     if query.after:
-        # Of several sources' events with that id, the first counts: better one event twice than one missed.
-        seen = select(func.min(events.c.seq)).where(events.c.id == query.after)
+        seen = select(func.min(events.c.seq)).where(events.c.id == query.after, *about)
+        if query.after_source:
+            seen = seen.where(events.c.source == query.after_source)
         conditions.append(events.c.seq > (connection.scalar(seen) or 0))
-    if query.resource is not None:
-        conditions.append(events.c.resource == query.resource)
-    if query.subject is not None:
-        conditions.append(events.c.subject == query.subject)
-    if query.alternative_subjects:
-        conditions.append(events.c.alternative_subject.in_(query.alternative_subjects))
     dialect = connection.dialect.name
     if query.types:
         conditions.append(or_(*(_fits(dialect, events.c.type, each, query) for each in query.types)))
@@ -60,7 +56,28 @@ def page(connection: Connection, query: Query) -> Sequence[Any]:
         conditions.append(events.c.time >= query.since)
     if query.until:
         conditions.append(events.c.time <= query.until)
-    return connection.execute(statement.where(*conditions).order_by(events.c.seq).limit(query.size)).all()
+    statement = select(events).where(*conditions).order_by(events.c.seq).limit(query.size)
+    found = []
+    size = 0
+    with connection.execute(statement.execution_options(stream_results=True)) as rows:
+        for row in rows:
+            found.append(row)
+            size += len(row.text)
+            if size > LARGEST:
+                break
+    return found
+
+
+def _about(query: Query) -> list[ColumnElement[bool]]:
+    """What a reader's own events have in common: among them, the last one seen is looked up."""
+    conditions = []
+    if query.resource is not None:
+        conditions.append(events.c.resource == query.resource)
+    if query.subject is not None:
+        conditions.append(events.c.subject == query.subject)
+    if query.alternative_subjects:
+        conditions.append(events.c.alternative_subject.in_(query.alternative_subjects))
+    return conditions
 
 
 def _fits(dialect: str, column: ColumnElement[str], pattern: str, query: Query) -> ColumnElement[bool]:

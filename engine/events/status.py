@@ -47,5 +47,5 @@ def _event(kind: str, name: UUID, order: Any, state: str, more: dict[str, str]) 
             "resource": status_resource(order.creator),
             "datacontenttype": "application/json",
         },
-        data=json.dumps(data),
+        data=json.dumps(data, separators=(",", ":")),
     )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpcore
+
+from engine.errors import Refused
 
 if TYPE_CHECKING:
     import ssl
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from engine.outbound.guard import Guard
 
     Resolver = Callable[[str, int], Awaitable[list[str]]]
+
+log = logging.getLogger(__name__)
 
 IDLE = timedelta(seconds=4)  # an unused connection is kept: less than the 5 s of common servers, lest both ends differ
 MOST_IDLE = 200  # connections that are kept, of all places together
@@ -99,7 +104,11 @@ class _GuardedNetwork(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         addresses = await self._resolver(host, port)
         for address in addresses:
-            self._guard.check_address(ipaddress.ip_address(address))
+            try:
+                self._guard.check_address(ipaddress.ip_address(address))
+            except Refused as refusal:  # whoever named the host must not learn from us what our network calls it
+                log.warning("%s is not called: %s", host, refusal)
+                raise Refused("its host does not have a public address") from None
         failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError("the host has no address")
         for address in addresses:
             try:

@@ -63,6 +63,7 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish) -> tuple[Row[A
         keys = {"resource": wish.resource_filter, "subject": _subject_key(wish), "subscription_seq": row.seq}
         types = wish.types or (ANY,)
         connection.execute(subscription_filters.insert(), [keys | {"type": type_} for type_ in dict.fromkeys(types)])
+        note(connection, caller, "subscribe", f"subscriptions/{row.seq}")
     if not is_mail:
         _validate(connection, row)
     return row, fresh is not None
@@ -84,35 +85,39 @@ def find_all(connection: Connection, identity: str | None) -> Sequence[Row[Any]]
     return connection.execute(mine.order_by(subscriptions.c.seq)).all()
 
 
-def remove(connection: Connection, identity: str | None, seq: int) -> None:
+def remove(connection: Connection, caller: Caller, seq: int) -> None:
     """End a subscription, with all that was and would be pushed."""
-    find(connection, identity, seq)
+    find(connection, caller.identity, seq)
     connection.execute(delete(subscriptions).where(subscriptions.c.seq == seq))
+    note(connection, caller, "unsubscribe", f"subscriptions/{seq}")
 
 
-def pause(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+def pause(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Push nothing more; events that match meanwhile wait."""
-    find(connection, identity, seq)
+    find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     connection.execute(chosen.values(paused="Paused by its consumer.", due_at=None))
-    return find(connection, identity, seq)
+    note(connection, caller, "pause", f"subscriptions/{seq}")
+    return find(connection, caller.identity, seq)
 
 
-def resume(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+def resume(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Push what waits, and go on; a circuit that is open closes."""
-    find(connection, identity, seq)
+    find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     connection.execute(chosen.values(paused=None, open_until=None, attempts=0))
     wake(connection, {seq})
-    return find(connection, identity, seq)
+    note(connection, caller, "resume", f"subscriptions/{seq}")
+    return find(connection, caller.identity, seq)
 
 
-def rotate(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+def rotate(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Give it a new secret; what is pushed is signed with the old one as well for OVERLAP."""
-    row = find(connection, identity, seq)
+    row = find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     connection.execute(chosen.values(salt=new_salt(), old_salt=row.salt, old_salt_until=after(OVERLAP)))
-    return find(connection, identity, seq)
+    note(connection, caller, "rotate-secret", f"subscriptions/{seq}")
+    return find(connection, caller.identity, seq)
 
 
 def deliveries(  # noqa: PLR0913 a page is asked for by many things
@@ -154,18 +159,20 @@ def replay(  # noqa: PLR0913, PLR0917 likewise
 ) -> int:
     """Push again what matches and was stored in that time (both ends included); returns how many events that are.
 
-    Without `count` nothing is pushed: that is to be asked first. With it, Conflict when it is another number by now;
-    BadRequest for more than MOST_REPLAYED.
+    Without `count` nothing is pushed: that is to be asked first. With it, Conflict when it is another number by now.
+    Conflict as well while the endpoint is not validated; BadRequest for more than MOST_REPLAYED.
     """
     subscription = find(connection, caller.identity, seq)
+    if not subscription.validated:
+        raise Conflict("The endpoint is not validated: nothing but the validation event is pushed to it.")
     matching = _stored(subscription, since, until).limit(MOST_REPLAYED + 1).subquery()
     found = connection.execute(select(func.count()).select_from(matching)).scalar_one()
+    if found > MOST_REPLAYED:
+        raise BadRequest(f"More than {MOST_REPLAYED} events match, the most of one replay; choose a shorter time.")
     if count is None:
         return int(found)
     if found != count:
         raise Conflict(f"{found} events match by now, not {count}; ask for the count again.")
-    if found > MOST_REPLAYED:
-        raise BadRequest(f"{found} events are more than the {MOST_REPLAYED} of one replay; choose a shorter time.")
     row = (literal(seq), matching.c.seq, literal(DeliveryState.WAITING.value), Now(), literal(0), Now(), Now())
     names = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
     connection.execute(webhooks.insert().from_select(names, select(*row).order_by(matching.c.seq)))

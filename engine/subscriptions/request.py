@@ -19,6 +19,7 @@ from pydantic_core import from_json
 from engine.addresses import is_address
 from engine.alternative_subjects import normal
 from engine.errors import BadRequest, Forbidden, Invalid, Refused
+from engine.events.app_event import app_resource
 from engine.urn import is_urn
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def _app_resource(request: SubscriptionRequest, source: str | None, caller: Call
     if source is None:
         return given or ""
     parts = _APP_SOURCE.fullmatch(source)
-    resource = APP_RESOURCE + "_".join(parts.groups()).replace(".", "_").lower() if parts else ""
+    resource = app_resource(*parts.groups()) if parts else ""
     if not is_urn(resource):  # the path's percent signs, for instance: no event could have such a resource
         raise BadRequest("A valid app id is required in source filter {environment}/{org}/{app}")
     if given not in (None, resource):

@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from tests.servers.installation import Installation
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+SCOPES = "altinn:notifications.create altinn:events.publish altinn:events.subscribe"
 
 
 def test_schemathesis_finds_nothing(installation: Installation, tmp_path: Path) -> None:
-    token = installation.key.bearer("ttd", "altinn:notifications.create", timedelta(hours=1))
+    token = installation.key.bearer("ttd", SCOPES, timedelta(hours=1))
+    platform = installation.key.platform_token("ttd", "apps-test", timedelta(hours=1))
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
         f"{installation.address}/openapi.json",
         "--checks", CHECKS,
         "--header", f"Authorization: Bearer {token}",
+        "--header", f"PlatformAccessToken: {platform}",
         "--max-examples", "40",
         "--phases", "examples,coverage,fuzzing",
         "--seed", "1",

@@ -274,7 +274,7 @@ def test_410_pauses_and_resuming_goes_on(store: Store) -> None:
         push(store)
         assert len(receiver.requests) == 1
         with store.write() as connection:
-            registry.resume(connection, "/org/ttd", seq)
+            registry.resume(connection, TTD, seq)
         hurry(store, seq)
         push(store)
         assert len(receiver.requests) == 3
@@ -425,7 +425,7 @@ def test_a_pause_takes_effect_while_events_are_pushed(store: Store) -> None:
     async def paused(pushing: pusher.Pusher) -> None:
         running = asyncio.create_task(pushing.run())
         await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
-        await store.writing(registry.pause, "/org/ttd", seq)
+        await store.writing(registry.pause, TTD, seq)
         await running
 
     with Receiver(Say(200)) as receiver:
@@ -436,7 +436,7 @@ def test_a_pause_takes_effect_while_events_are_pushed(store: Store) -> None:
         assert sent < 3000
         assert subscription(store, seq).due_at is None
         with store.write() as connection:
-            registry.resume(connection, "/org/ttd", seq)
+            registry.resume(connection, TTD, seq)
         push(store)
         assert len(receiver.requests) == 3000
 
@@ -445,7 +445,7 @@ def test_a_subscription_that_is_removed_meanwhile_harms_nothing(store: Store) ->
     async def removed(pushing: pusher.Pusher) -> None:
         running = asyncio.create_task(pushing.run())
         await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
-        await store.writing(registry.remove, "/org/ttd", seq)
+        await store.writing(registry.remove, TTD, seq)
         await running
 
     with Receiver(Say(200)) as receiver:

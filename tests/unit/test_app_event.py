@@ -105,7 +105,7 @@ def test_an_empty_alternative_subject_is_none(value: str | None) -> None:
         ("/ttd/apps-test/instances/1/2/data/3", "app_ttd_apps-test", "1/2"),
         ("/ttd/apps-test/instances/1/2?a=/b#c", "app_ttd_apps-test", "1/2"),
         ("/TTD/Apps-Test/instances/1/Ab", "app_ttd_apps-test", "1/Ab"),
-        ("/ttd/apps.test", "app_ttd_apps_test", None),
+        ("/ttd/apps.test", "app_ttd_apps.test", None),
     ],
 )
 def test_resource_and_instance_come_from_the_path(path: str, resource: str, instance: str | None) -> None:
@@ -263,4 +263,4 @@ def test_no_other_letter_passes_for_an_ascii_one() -> None:
 
 
 def test_an_apps_resource_is_one_whatever_its_case() -> None:
-    assert app_resource("TTD", "My.App") == app_resource("ttd", "my.app") == "urn:altinn:resource:app_ttd_my_app"
+    assert app_resource("TTD", "My.App") == app_resource("ttd", "my.app") == "urn:altinn:resource:app_ttd_my.app"

@@ -336,9 +336,9 @@ def test_the_first_broken_rule_of_an_app_subscription_counts() -> None:
     assert parsed(body).resource_filter == APP_URN
 
 
-def test_an_app_s_resource_is_in_lower_case_and_without_dots() -> None:
+def test_an_app_s_resource_is_in_lower_case() -> None:
     wish = parsed({**APP, "sourceFilter": "https://ttd.apps.altinn.no/TTD/Apps.Test-1"})
-    assert wish.resource_filter == "urn:altinn:resource:app_ttd_apps_test-1"
+    assert wish.resource_filter == "urn:altinn:resource:app_ttd_apps.test-1"
     assert wish.source_start == "https://ttd.apps.altinn.no/TTD/Apps.Test-1/"
     assert parsed({**APP, "resourceFilter": APP_URN}).resource_filter == APP_URN
 

@@ -1,0 +1,46 @@
+"""Events that came in while the database did not answer: a list in Redis, each entry a group of them as JSON.
+
+An entry is removed when it is stored, not when it is taken: whoever takes it may die, and storing it twice does nothing
+(see engine/events/storing.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from engine.errors import Unavailable
+
+
+class Spool:
+    """The list. Every method raises Unavailable when Redis does not answer."""
+
+    ENTRIES, BROKEN = "varsel:spool", "varsel:spool:broken"
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+
+    def add(self, entry: bytes) -> None:
+        """Keep an entry behind the others."""
+        self._ask("rpush", self.ENTRIES, entry)
+
+    def first(self) -> bytes | None:
+        """The oldest entry, which stays; None when there is none."""
+        entry: bytes | None = self._ask("lindex", self.ENTRIES, 0)
+        return entry
+
+    def remove(self, entry: bytes) -> None:
+        """Forget an entry that is stored."""
+        self._ask("lrem", self.ENTRIES, 1, entry)
+
+    def set_aside(self, entry: bytes) -> None:
+        """Move an entry that cannot be stored out of the others' way; an operator finds it in BROKEN."""
+        self._ask("rpush", self.BROKEN, entry)
+        self.remove(entry)
+
+    def _ask(self, command: str, *args: Any) -> Any:
+        try:
+            return self._client.execute_command(command, *args)
+        except (redis.RedisError, OSError):
+            raise Unavailable("the database (nor Redis)") from None

@@ -1,0 +1,233 @@
+"""Who may publish and read events, over HTTP and on both databases (events contract 1.5)."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import httpx
+import jwt
+import pytest
+
+if TYPE_CHECKING:
+    from tests.servers.installation import Installation
+
+API = "/events/api/v1"
+HOUR = timedelta(hours=1)
+PUBLISH, ADMIN, SUBSCRIBE = "altinn:events.publish", "altinn:events.publish.admin", "altinn:events.subscribe"
+EMPTY = b""
+Headers = list[tuple[str, str]]
+
+
+def signed(installation: Installation, **claims: object) -> str:
+    """A token with these claims, of the installation's own key."""
+    key = (installation.folder / "keys" / "development.pem").read_text()
+    return jwt.encode({"exp": datetime.now(UTC) + HOUR} | claims, key, "ES256", {"kid": "development"})
+
+
+def credentials(installation: Installation, words: str) -> Headers:
+    """Headers by their names in the tables below."""
+    key = installation.key
+    good = key.platform_token("ttd", "apps-test", HOUR)
+    known = {
+        "bearer": ("Authorization", f"Bearer {key.bearer('ttd', 'altinn:other', HOUR)}"),
+        "publisher": ("Authorization", f"Bearer {key.bearer('ttd', PUBLISH, HOUR)}"),
+        "admin": ("Authorization", f"Bearer {key.bearer('ttd', ADMIN, HOUR)}"),
+        "subscriber": ("Authorization", f"Bearer {key.bearer('ttd', SUBSCRIBE, HOUR)}"),
+        "nameless": ("Authorization", f"Bearer {signed(installation, scope=f'{PUBLISH} {SUBSCRIBE}')}"),
+        "cookie": ("Cookie", f"AltinnStudioRuntime={key.bearer('ttd', 'altinn:other', HOUR)}"),
+        "expired-bearer": ("Authorization", f"Bearer {key.bearer('ttd', f'{PUBLISH} {SUBSCRIBE}', -HOUR)}"),
+        "basic": ("Authorization", "Basic dTpw"),
+        "platform": ("PlatformAccessToken", good),
+        "expired-platform": ("PlatformAccessToken", key.platform_token("ttd", "apps-test", -HOUR)),
+        "broken-platform": ("PlatformAccessToken", good[:-4] + "AAAA"),
+        "appless-platform": ("PlatformAccessToken", signed(installation, iss="ttd")),
+    }
+    return [known[word] for word in words.split()]
+
+
+def event(**members: object) -> dict[str, object]:
+    resource = f"urn:altinn:resource:{uuid.uuid4().hex}"
+    return {
+        "specversion": "1.0",
+        "id": uuid.uuid4().hex,
+        "source": "urn:x",
+        "type": "t",
+        "resource": resource,
+    } | members
+
+
+def app_event(source: str = "https://ttd.apps.altinn.no/ttd/apps-test", **members: object) -> dict[str, object]:
+    return {"specversion": "1.0", "type": "t", "source": source, "subject": "/party/1"} | members
+
+
+def publish(installation: Installation, headers: Headers, posted: object) -> httpx.Response:
+    media = [("Content-Type", "application/cloudevents+json")]
+    address = f"{installation.address}{API}/events"
+    return httpx.post(address, content=json.dumps(posted), headers=headers + media, trust_env=False)
+
+
+def read(installation: Installation, headers: Headers, path: str) -> httpx.Response:
+    return httpx.get(f"{installation.address}{API}/{path}", headers=headers, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        ("", 401),
+        ("platform", 401),
+        ("basic platform", 401),
+        ("expired-bearer platform", 401),
+        ("bearer bearer platform", 401),
+        ("bearer", 403),
+        ("publisher", 403),
+        ("bearer expired-platform", 403),
+        ("bearer broken-platform", 403),
+        ("bearer appless-platform", 403),
+        ("bearer platform platform", 403),
+        ("bearer platform", 201),
+        ("nameless platform", 201),
+        ("cookie platform", 201),
+    ],
+)
+def test_an_apps_event_needs_both_tokens(installation: Installation, who: str, status: int) -> None:
+    headers = credentials(installation, who)
+    address = f"{installation.address}{API}/app"
+    answer = httpx.post(address, json=app_event(), headers=headers, trust_env=False)
+    assert answer.status_code == status
+    if status != 201:
+        assert answer.content == EMPTY
+        headers.append(("Content-Type", "application/json"))
+        empty = httpx.post(address, content=b"", headers=headers, trust_env=False)
+        assert empty.status_code == status  # asked before the body is read
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        ("", 401),
+        ("platform", 401),
+        ("expired-bearer", 401),
+        ("publisher publisher", 401),
+        ("bearer", 403),
+        ("subscriber", 403),
+        ("admin", 403),
+        ("nameless", 403),
+        ("bearer broken-platform", 403),
+        ("bearer platform platform", 403),
+        ("bearer platform", 200),
+        ("bearer appless-platform", 200),
+        ("publisher", 200),
+        ("publisher broken-platform", 200),
+    ],
+)
+def test_publishing_needs_a_scope_or_a_platform_token(installation: Installation, who: str, status: int) -> None:
+    answer = publish(installation, credentials(installation, who), event())
+    assert (answer.status_code, answer.content) == (status, EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "status"),
+    [
+        ("events?resource=urn:altinn:resource:x&after=0", "", 401),
+        ("events?resource=urn:altinn:resource:x&after=0", "platform", 401),
+        ("events?resource=urn:altinn:resource:x&after=0", "bearer", 403),
+        ("events?resource=urn:altinn:resource:x&after=0", "bearer platform", 403),
+        ("events?resource=urn:altinn:resource:x&after=0", "publisher", 403),
+        ("events?resource=urn:altinn:resource:x&after=0", "subscriber", 200),
+        ("app/party?after=0&party=1", "", 401),
+        ("app/party?after=0&party=1", "platform", 401),
+        ("app/party?after=0&party=1", "bearer", 200),
+        ("app/party?after=0&party=1", "nameless", 200),
+        ("app/ttd/apps-test?after=0", "", 401),
+        ("app/ttd/apps-test?after=0", "platform", 401),
+        ("app/ttd/apps-test?after=0", "bearer", 200),
+        ("app/ttd/apps-test?after=0", "cookie", 200),
+    ],
+)
+def test_reading_needs_a_bearer_token(installation: Installation, path: str, who: str, status: int) -> None:
+    answer = read(installation, credentials(installation, who), path)
+    assert answer.status_code == status
+    if status != 200:
+        assert answer.content == EMPTY
+        assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+def test_credentials_are_asked_for_before_what_is_asked(installation: Installation) -> None:
+    for path in ("events", "app/party", "app/ttd/apps-test"):
+        assert read(installation, [], path).status_code == 401
+    assert read(installation, credentials(installation, "bearer"), "events").status_code == 403
+
+
+@pytest.mark.parametrize("path", ["app", "events"])
+def test_the_media_type_is_told_before_the_credentials(installation: Installation, path: str) -> None:
+    answer = httpx.post(f"{installation.address}{API}/{path}", content=b"x", trust_env=False)
+    assert answer.status_code == 415
+    assert answer.json()["title"] == "Unsupported Media Type"
+
+
+def test_an_apps_events_are_for_organisations(installation: Installation) -> None:
+    user = [("Authorization", f"Bearer {signed(installation, **{'urn:altinn:userid': 1337})}")]
+    answer = read(installation, user, "app/ttd/apps-test?size=0")
+    assert (answer.status_code, answer.json()) == (401, "Only orgs can call this api")
+
+
+def test_an_app_publishes_for_itself_only(installation: Installation) -> None:
+    headers = credentials(installation, "bearer platform")
+
+    def post(source: str) -> httpx.Response:
+        address = f"{installation.address}{API}/app"
+        return httpx.post(address, json=app_event(source), headers=headers, trust_env=False)
+
+    for source in (
+        "https://ttd.apps.altinn.no/ttd/apps",
+        "https://ttd.apps.altinn.no/ttd/apps-test-2/instances/1/2",
+        "https://ttd.apps.altinn.no/skd/apps-test",
+    ):
+        answer = post(source)
+        text = f"ttd/apps-test is not authorized to create events for {source}"
+        assert (answer.status_code, answer.json()) == (401, text)
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert post("https://elsewhere.example.no/ttd/apps-test/").status_code == 201  # the contract looks at the path only
+
+
+def test_another_organisations_app_is_published_for_by_an_admin_only(installation: Installation) -> None:
+    posted = event(resource="urn:altinn:resource:app_skd_flyttemelding")
+    assert publish(installation, credentials(installation, "publisher"), posted).status_code == 403
+    admin = [("Authorization", f"Bearer {installation.key.bearer('ttd', f'{PUBLISH} {ADMIN}', HOUR)}")]
+    assert publish(installation, admin, posted).status_code == 200
+    nameless = [("Authorization", f"Bearer {signed(installation, scope=f'{PUBLISH} {ADMIN}')}")]
+    assert publish(installation, nameless, event()).status_code == 200
+
+
+def test_nobody_publishes_what_varsel_itself_tells(installation: Installation) -> None:
+    posted = event(resource="urn:altinn:resource:varsel:ttd")
+    admin = [("Authorization", f"Bearer {installation.key.bearer('ttd', f'{PUBLISH} {ADMIN}', HOUR)}")]
+    nameless = [("Authorization", f"Bearer {signed(installation, scope=f'{PUBLISH} {ADMIN}')}")]
+    for headers in (admin, nameless, credentials(installation, "publisher")):
+        answer = publish(installation, headers, posted)
+        assert (answer.status_code, answer.content) == (403, EMPTY)
+
+
+def test_events_that_the_reader_may_not_see_are_left_out_and_the_next_page_is_told(installation: Installation) -> None:
+    person = uuid.uuid4().hex
+    address = f"{installation.address}{API}/app"
+    headers = credentials(installation, "bearer platform")
+    ids = []
+    for subject in ("/party/1", "/user/1337", "/user/1338"):
+        posted = app_event(subject=subject, alternativesubject=f"/person/{person}")
+        ids.append(httpx.post(address, json=posted, headers=headers, trust_env=False).json())
+
+    def seen(**claims: object) -> tuple[list[str], str]:
+        asked = [("Authorization", f"Bearer {signed(installation, **claims)}"), ("person", person)]
+        answer = read(installation, asked, "app/party?after=0").raise_for_status()
+        return [found["id"] for found in answer.json()], answer.headers["next"].partition("?")[2]
+
+    after = urlencode({"after": ids[-1], "afterSource": posted["source"]})
+    assert seen(**{"urn:altinn:org": "ttd"}) == (ids, after)
+    assert seen(**{"urn:altinn:org": "skd"}) == ([], after)
+    assert seen(**{"urn:altinn:userid": 1337}) == ([ids[1]], after)
+    assert seen() == ([], after)
