@@ -46,9 +46,10 @@ def create_app() -> Starlette:
     """The application on the settings of the environment; Misconfigured when they cannot work."""
     config = settings.load()
     logs.configure(config.log_level)
+    busy_first = sorted(OPERATIONS, key=lambda operation: operation.method != "POST" or "{" in operation.path)
     routes = [
         Route(path.lower(), operation.handler, methods=[operation.method])
-        for operation in OPERATIONS
+        for operation in busy_first
         for path in (operation.path, *operation.aliases)
     ]
     routes += health.ROUTES + docs.ROUTES

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -55,9 +54,9 @@ async def post_app(request: Request) -> Response:
         text = f"{publisher} is not authorized to create events for {event.source}"
         return JSONResponse(text, 401, _CHALLENGE)
     await state.publisher.publish([event])
-    at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    found = f"{state.events_base}/app/{quote(publisher.lower())}?{urlencode({'from': at, 'to': at})}"
-    return JSONResponse(event.id, 201, {"Location": found})
+    at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(":", "%3A")
+    location = f"{state.events_base}/app/{publisher.lower()}?from={at}&to={at}"  # its source has the publisher's name
+    return Response(f'"{event.id}"', 201, {"Location": location}, "application/json")
 
 
 async def post(request: Request) -> Response:

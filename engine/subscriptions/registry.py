@@ -10,7 +10,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, case, delete, exists, func, literal, or_, select, update
 
 from engine.audit import note
 from engine.errors import BadRequest, Conflict, Forbidden, NotFound
@@ -96,7 +96,9 @@ def pause(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Push nothing more; events that match meanwhile wait."""
     find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
-    connection.execute(chosen.values(paused="Paused by its consumer.", due_at=None))
+    # The end of a worker's lease stays: should it never let go, the next one must look.
+    held_until = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
+    connection.execute(chosen.values(paused="Paused by its consumer.", due_at=held_until))
     note(connection, caller, "pause", f"subscriptions/{seq}")
     return find(connection, caller.identity, seq)
 

@@ -17,7 +17,7 @@ from engine.errors import Unavailable
 from engine.models import DeliveryState
 from engine.webhooks.call import postponed, refused
 from engine.webhooks.mail_sink import SCHEME
-from engine.webhooks.queue import FETCH, Release, Result, fetch, held_still, settle
+from engine.webhooks.queue import FETCH, Release, Result, fetch, held_still, set_aside, settle
 from engine.webhooks.schedule import open_for
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ class Pusher:
     async def _claim(self) -> None:
         room = HELD - len(self._held)
         claimed = await self._store.writing(due.claim, due.WEBHOOKS, room, self._lease)
+        if lost := [row for row in claimed if row.unresolved > due.LOST_IS_DEAD]:
+            await self._store.writing(set_aside, lost)
         for row in claimed:
             self._rows[row.seq] = row
             self._held[row.seq] = _Held(row, row.attempts, 1)

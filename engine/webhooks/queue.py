@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from engine.due import LOST_IS_DEAD
 from engine.fan_out import lock
 from engine.models import DeliveryState, SubscriptionState
 from engine.orders.intake import insert_orders
@@ -99,6 +100,13 @@ class Release:
     failures: int
     open_for: timedelta | None
     error: str | None
+
+
+def set_aside(connection: Connection, lost: Sequence[Row[Any]]) -> None:
+    """Pause subscriptions that too many workers in a row have lost: they may be what ends their workers."""
+    chosen = update(subscriptions).where(subscriptions.c.seq.in_([row.seq for row in lost]))
+    reason = f"Set aside: {LOST_IS_DEAD} workers ended while they held it; resume it when the cause is gone."
+    connection.execute(chosen.values(paused=reason))
 
 
 def held_still(connection: Connection, held: Sequence[Row[Any]]) -> dict[int, Row[Any]]:

@@ -496,3 +496,36 @@ def test_the_lane_is_due_as_long_as_something_waits(store: Store) -> None:
         assert due.next_due(connection, due.WEBHOOKS) is not None
         assert due.due_count(connection, due.WEBHOOKS, 10) == 1
     wait_for(lambda: seconds_until_due(store, seq) <= 0)
+
+
+def test_a_pause_outlives_the_worker_that_held_the_subscription(store: Store) -> None:
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url)
+        publish(store, an_event())
+        with store.write() as connection:
+            due.claim(connection, due.WEBHOOKS, 10, timedelta(0))  # by a worker that never lets go
+            registry.pause(connection, TTD, seq)
+        push(store)
+        row = subscription(store, seq)
+        assert (row.due_at, row.unresolved) == (None, 0)
+        with store.write() as connection:
+            registry.resume(connection, TTD, seq)
+        push(store)
+        assert len(receiver.requests) == 1
+
+
+def test_a_subscription_that_ends_its_workers_is_set_aside_with_the_reason(store: Store) -> None:
+    with Receiver(Say(200)) as receiver:
+        seq = subscribe(store, receiver.url, unresolved=due.LOST_IS_DEAD)
+        publish(store, an_event())
+        with store.write() as connection:
+            connection.execute(update(subscriptions).values(due_at=Now()))
+        push(store)
+        assert receiver.requests == []
+        row = subscription(store, seq)
+        assert "5 workers ended" in row.paused
+        assert (row.due_at, row.unresolved) == (None, 0)
+        with store.write() as connection:
+            registry.resume(connection, TTD, seq)
+        push(store)
+        assert len(receiver.requests) == 1

@@ -1,0 +1,36 @@
+"""How long things are kept, and their removal in small batches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, delete, select
+
+from engine.models import OrderState
+from engine.store import after
+from engine.tables import events, idempotency_keys, orders
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Table
+
+ROWS = 500  # per transaction: writers in front of it wait no longer
+KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
+FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET)
+
+
+def prune_some(connection: Connection, retention: timedelta) -> bool:
+    """Remove forgotten keys, and the oldest finished orders and events with all that is theirs; whether more may be."""
+    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created < after(-KEYS_KEPT)))
+    limit = after(-retention)
+    removed = [
+        _remove(connection, orders, orders.c.created, orders.c.created < limit, orders.c.state.in_(FINISHED)),
+        _remove(connection, events, events.c.registered, events.c.registered < limit),
+    ]
+    return max(removed) == ROWS
+
+
+def _remove(connection: Connection, table: Table, age: ColumnElement[object], *conditions: ColumnElement[bool]) -> int:
+    oldest = select(table.c.seq).where(*conditions).order_by(age).limit(ROWS)
+    removed: int = connection.execute(delete(table).where(table.c.seq.in_(oldest))).rowcount
+    return removed

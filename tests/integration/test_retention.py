@@ -1,0 +1,67 @@
+"""What is removed when its time is over, and what stays, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select, update
+
+from engine.events.storing import persist
+from engine.models import OrderState
+from engine.retention import ROWS, prune_some
+from engine.store import after
+from engine.tables import emails, events, idempotency_keys, orders, webhooks
+from tests.servers.rows import add_email, add_order, add_subscription, an_event
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+    from engine.store import Store
+
+YEAR, DAY = timedelta(days=365), timedelta(days=1)
+KEPT = timedelta(days=90)
+
+
+def number(store: Store, table: Table) -> int:
+    with store.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def test_finished_orders_go_with_their_emails_and_open_ones_stay(store: Store) -> None:
+    with store.write() as connection:
+        for age, state in (
+            (YEAR, OrderState.COMPLETED),
+            (YEAR, OrderState.CANCELLED),
+            (YEAR, OrderState.PROCESSED),
+            (DAY, OrderState.COMPLETED),
+        ):
+            seq = add_order(connection, state=state)
+            add_email(connection, seq)
+            connection.execute(update(orders).where(orders.c.seq == seq).values(created=after(-age)))
+        assert not prune_some(connection, KEPT)
+    assert (number(store, orders), number(store, emails)) == (2, 2)
+
+
+def test_events_go_with_their_deliveries_in_batches(store: Store) -> None:
+    with store.write() as connection:
+        add_subscription(connection, "https://example.no/")
+        persist(connection, [an_event() for _ in range(ROWS + 10)])
+        connection.execute(update(events).where(events.c.seq <= ROWS + 5).values(registered=after(-YEAR)))
+    with store.write() as connection:
+        assert prune_some(connection, KEPT)
+    assert (number(store, events), number(store, webhooks)) == (10, 10)
+    with store.write() as connection:
+        assert not prune_some(connection, KEPT)
+    assert (number(store, events), number(store, webhooks)) == (5, 5)
+
+
+def test_idempotency_keys_are_forgotten_after_two_days(store: Store) -> None:
+    with store.write() as connection:
+        for name, age in (("old", timedelta(hours=49)), ("young", timedelta(hours=47))):
+            row = {"creator": "ttd", "key": name, "fingerprint": "f", "answer": "null", "created": after(-age)}
+            order = add_order(connection)
+            order_id = connection.execute(select(orders.c.id).where(orders.c.seq == order)).scalar_one()
+            connection.execute(insert(idempotency_keys).values(row | {"order_id": order_id}))
+        prune_some(connection, KEPT)
+        assert connection.execute(select(idempotency_keys.c.key)).scalars().all() == ["young"]
