@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -16,29 +14,15 @@ from bench import posts
 from bench.figures import Figure, alternated, median, percentile, ratio, say
 from bench.processes import Program, free_port, listens, wait_until
 from bench.varsel import Varsel
+from bench.wrk import CONNECTIONS, write_script, wrk
 from engine.store import Store
 from engine.tables import orders
 from tests.servers.postgres import Postgres
 
 ROUNDS = 3
 SECONDS = 4  # per run of wrk
-CONNECTIONS = 64
 LOAD = 0.6  # of what the process can take, for the waiting times
 PACED_SECONDS = 5
-
-_SCRIPT = """
-local tokens = {%s}
-local body = %s
-local turn = 0
-local headers = {}
-for index, token in ipairs(tokens) do
-  headers[index] = {["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token}
-end
-request = function()
-  turn = turn %% #headers + 1
-  return wrk.format("POST", nil, headers[turn], body)
-end
-"""
 
 
 def run() -> list[Figure]:
@@ -63,9 +47,10 @@ def run() -> list[Figure]:
             for name in alternated(list(ports), number):
                 if name in systems:
                     tokens = systems[name].tokens
-                _write_script(script, tokens)
+                headers = [{"Content-Type": "application/json", "Authorization": f"Bearer {token}"} for token in tokens]
+                write_script(script, headers, [json.dumps(posts.SMALL, ensure_ascii=False)])
                 before = systems[name].program("web").cpu() if name in systems else 0.0
-                rate, answered = _wrk(ports[name], script)
+                rate, answered = wrk(f"http://127.0.0.1:{ports[name]}{posts.PATH}", script, SECONDS)
                 if name in systems:
                     cpu[name].append((systems[name].program("web").cpu() - before) / answered)
                 rates[name].append(rate)
@@ -83,22 +68,6 @@ def run() -> list[Figure]:
                 Figure("intake", f"{name}: p99 at {LOAD:.0%} of that load", 1000 * median(waits), "ms", most=50),
             ]
     return figures
-
-
-def _write_script(path: Path, tokens: list[str]) -> None:
-    lua_body = f"[==[{json.dumps(posts.SMALL, ensure_ascii=False)}]==]"
-    path.write_text(_SCRIPT % (", ".join(f'"{token}"' for token in tokens), lua_body))
-
-
-def _wrk(port: int, script: Path) -> tuple[float, int]:
-    """Answers per second, and answers; RuntimeError when one was not 2xx."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-s", str(script)]
-    command.append(f"http://127.0.0.1:{port}{posts.PATH}")
-    output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-    rate, answered = re.search(r"Requests/sec: *([\d.]+)", output), re.search(r"(\d+) requests in", output)
-    if not rate or not answered or "Non-2xx" in output or "Socket errors" in output:
-        raise RuntimeError(f"wrk was not answered as it should be: {output}")
-    return float(rate[1]), int(answered[1])
 
 
 def _check_stored(varsel: Varsel, answered: float) -> None:

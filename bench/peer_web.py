@@ -1,4 +1,4 @@
-"""The limit of intake: the same Starlette and uvicorn, answering the same POST with a constant."""
+"""The limit of what comes in: the same Starlette and uvicorn, answering the same POSTs with constants."""
 
 from __future__ import annotations
 
@@ -10,22 +10,30 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bench.posts import PATH
+from bench.posts import APP_PATH, PATH
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-ORDER_ID = "5f0c2f66-0000-7000-8000-0000000000e1"
-BODY = b'{"orderId": "%b"}' % ORDER_ID.encode()
-HEADERS = {"Location": f"http://127.0.0.1:5090{PATH}/{ORDER_ID}"}
+BASE = "http://127.0.0.1:5090"
+ID = "5f0c2f66-0000-7000-8000-0000000000e1"
+ORDER = (b'{"orderId": "%b"}' % ID.encode(), 202, {"Location": f"{BASE}{PATH}/{ID}"}, "application/json; charset=utf-8")
+MOMENT = "2026-12-24T08%3A00%3A00.000Z"
+EVENTS = {"Location": f"{BASE}{APP_PATH}/ttd/apps-test?from={MOMENT}&to={MOMENT}"}
+EVENT = (b'"%b"' % ID.encode(), 201, EVENTS, "application/json")
 
 
-async def accept(_request: Request) -> Response:
+async def accept_order(_request: Request) -> Response:
     """Answer as if the order were stored."""
-    return Response(BODY, 202, HEADERS, "application/json; charset=utf-8")
+    return Response(*ORDER)
 
 
-app = Starlette(routes=[Route(PATH, accept, methods=["POST"])])
+async def accept_event(_request: Request) -> Response:
+    """Answer as if the event were stored."""
+    return Response(*EVENT)
+
+
+app = Starlette(routes=[Route(PATH, accept_order, methods=["POST"]), Route(APP_PATH, accept_event, methods=["POST"])])
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(sys.argv[1]), access_log=False, log_level="warning", server_header=False)

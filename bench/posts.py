@@ -1,4 +1,4 @@
-"""Posting orders: the orders themselves, and a client that costs little CPU of the machine it measures."""
+"""Posting orders and events: what is posted, and a client that costs little CPU of the machine it measures."""
 
 from __future__ import annotations
 
@@ -13,16 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
+from engine.models import CloudEvent
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
 PATH = "/notifications/api/v1/orders/email"
+EVENTS_PATH = "/events/api/v1/events"
+APP_PATH = "/events/api/v1/app"
 SMALL = {
     "subject": "Du har fått en melding",
     "body": "Hei! Logg inn for å lese meldingen.",
     "recipients": [{"emailAddress": "kari.nordmann@example.no"}],
     "sendersReference": "sak-2026-1",
 }
+APP_RESOURCE = "urn:altinn:resource:app_ttd_apps-test"
+APP_TYPE = "app.instance.created"
+_SOURCE = "https://ttd.apps.altinn.no/ttd/apps-test/instances/50019855/428a4575-2c04-4400-89a3-1aaadd2579cd"
 _PARAGRAPH = "Du har mottatt et vedtak i saken din. Logg inn for å lese hele vedtaket og se hvilke frister som gjelder."
 PARAGRAPHS = 6  # make a message of about 2.3 kB
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
@@ -46,17 +54,38 @@ def html_order(number: int, recipients: Sequence[str], **members: Any) -> dict[s
     return {"subject": subject, "body": html(number), "contentType": "html", "recipients": addressed} | members
 
 
+def app_event(party: int = 50019855) -> str:
+    """What an app posts about an instance of that party's, as JSON."""
+    event = {"type": APP_TYPE, "source": _SOURCE, "subject": f"/party/{party}", "specversion": "1.0"}
+    return json.dumps(event | {"alternativesubject": "/person/01017512345"})
+
+
+def stored_event(number: int, subject: str, at: datetime, resource: str = APP_RESOURCE) -> CloudEvent:
+    """An event with an id of its own, as it is stored and pushed."""
+    about = {"source": _SOURCE, "type": APP_TYPE, "subject": subject, "resource": resource}
+    given = {"id": f"0190f3c2-0000-7000-8000-{number:012}"} | about
+    written = {"specversion": "1.0", "time": at.isoformat(), "alternativesubject": "/person/01017512345"}
+    text = json.dumps(given | written, separators=(",", ":"))
+    return CloudEvent(**given, alternative_subject=written["alternativesubject"], time=at, text=text)
+
+
 def wire(orders: Iterable[dict[str, Any]], tokens: Sequence[str]) -> Iterator[bytes]:
-    """Requests as they go over the connection; the tokens take turns."""
+    """Orders as requests; the tokens take turns."""
     for order, token in zip(orders, cycle(tokens), strict=False):
-        body = json.dumps(order, ensure_ascii=False).encode()
-        head = f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        yield head.encode() + body
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
+        yield request(PATH, headers, json.dumps(order, ensure_ascii=False))
+
+
+def request(path: str, headers: Mapping[str, str], body: str) -> bytes:
+    """A POST as it goes over the connection."""
+    content = body.encode()
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{''.join(lines)}Content-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
 
 
 def post_all(port: int, requests: Iterable[bytes], *, connections: int, rate: float | None = None) -> list[float]:
-    """Post every request and return how long each took, in seconds; RuntimeError when an answer is not 202.
+    """Post every request and return how long each took, in seconds; RuntimeError when an answer is not 2xx.
 
     Without a rate, each connection sends the next request when the last one is answered. With a rate (per second),
     requests have their times whether or not earlier ones are answered, and count from there (no omission of waits).
@@ -82,7 +111,7 @@ async def _post_all(port: int, requests: Iterator[bytes], connections: int, rate
     for connection in posting.idle:
         connection.transport.close()
     if posting.refused:
-        raise RuntimeError(f"{posting.refused} requests were not answered with 202; one got: {posting.example!r}")
+        raise RuntimeError(f"{posting.refused} requests were not answered with 2xx; one got: {posting.example!r}")
     return posting.took
 
 
@@ -117,7 +146,7 @@ class _Posting:
     def answered(self, connection: _Connection, answer: bytes) -> None:
         """Note an answer, and send on."""
         self.took.append(time.perf_counter() - connection.due)
-        if not answer.startswith(b"HTTP/1.1 202 "):
+        if not answer.startswith(b"HTTP/1.1 2"):
             self.refused += 1
             self.example = answer
         self.idle.append(connection)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
+import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,6 +132,39 @@ class Sink(Program):
         """Wait for so many mails; returns when (on the monotonic clock) the last one was there."""
         wait_until(lambda: self.count() >= count, f"{count} mails in the sink", within, every=0.005)
         return time.monotonic()
+
+
+class Receiver(Program):
+    """A receiver of webhooks: takes every POST, except to /hang, and remembers when it came."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__("receiver", [sys.executable, "-m", "bench.receiver", str(self.port)])
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        wait_until(lambda: listens(self.port), "the receiver")
+        return self
+
+    def count(self) -> tuple[int, float]:
+        """Requests taken so far, and when (Unix time) the last one came."""
+        answer = self._get("/count")
+        return answer["count"], answer["last"]
+
+    def arrivals(self) -> dict[str, list[float]]:
+        """When (Unix time) the requests for each path came."""
+        answer: dict[str, list[float]] = self._get("/arrivals")
+        return answer
+
+    def wait_for(self, count: int, within: float) -> float:
+        """Wait for so many requests; returns when (Unix time) the last one came."""
+        wait_until(lambda: self.count()[0] >= count, f"{count} requests at the receiver", within, every=0.05)
+        return self.count()[1]
+
+    def _get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            return json.load(answer)
 
 
 def smtp_source(port: int, mails: int, size: int) -> float:

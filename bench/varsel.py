@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKENS = 50  # callers that take turns
+LIFETIME = timedelta(hours=2)
 
 
 class Varsel:
@@ -34,11 +35,18 @@ class Varsel:
         self.port = free_port()
         self.programs: list[Program] = []
         key = DevelopmentKey(folder)
-        self.tokens = [key.bearer(f"org{n}", "altinn:notifications.create", timedelta(hours=2)) for n in range(TOKENS)]
+        self.tokens = [key.bearer(f"org{n}", "altinn:notifications.create", LIFETIME) for n in range(TOKENS)]
+        self.app_headers = {  # of the app ttd/apps-test, whose organisation reads and publishes everything else, too
+            "Authorization": f"Bearer {key.bearer('ttd', 'altinn:events.publish altinn:events.subscribe', LIFETIME)}",
+            "PlatformAccessToken": key.platform_token("ttd", "apps-test", LIFETIME),
+        }
         self._settings = {
             "VARSEL_DATABASE_URL": self.database_url,
             "VARSEL_SMTP_URL": smtp_url,
             "VARSEL_JWKS": str(key.jwks),
+            "VARSEL_PLATFORM_KEYS": str(key.platform),
+            "VARSEL_WEBHOOK_KEY": "a key of the benchmark's, 32 characters",
+            "VARSEL_ALLOW_PRIVATE_ENDPOINTS": "true",
             "VARSEL_METRICS_DIR": str(folder / "metrics"),
         }
 

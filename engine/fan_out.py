@@ -14,7 +14,7 @@ from engine.alternative_subjects import normal
 from engine.models import DeliveryState
 from engine.rows import Rows, run
 from engine.store import Now
-from engine.tables import subscription_filters, subscriptions, webhooks
+from engine.tables import events, subscription_filters, subscriptions, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
 ANY = ""  # no event's key is empty
 
-_RESOURCES = Rows(resource=Text())
-_WATCHED = select(_RESOURCES["resource"]).where(
-    exists().where(subscription_filters.c.resource == _RESOURCES["resource"])
+_PAIRS = Rows(resource=Text(), subject=Text())
+_WATCHED = select(_PAIRS["resource"].label("resource"), _PAIRS["subject"].label("subject")).where(
+    exists().where(
+        subscription_filters.c.resource == _PAIRS["resource"], subscription_filters.c.subject == _PAIRS["subject"]
+    )
 )
-_KEYS = Rows(event_seq=BigInteger(), resource=Text(), subject=Text(), type=Text(), source=Text())
+_KEYS = Rows(event_seq=BigInteger(), resource=Text(), subject=Text(), type=Text())
+_SOURCE = select(events.c.source + "/").where(events.c.seq == _KEYS["event_seq"]).scalar_subquery()
 _MATCHED = (
     select(
         subscription_filters.c.subscription_seq,
@@ -47,8 +50,7 @@ _MATCHED = (
         subscriptions.c.validated,
         or_(
             subscriptions.c.source_start.is_(None),
-            func.substr(_KEYS["source"] + "/", 1, func.length(subscriptions.c.source_start))
-            == subscriptions.c.source_start,
+            func.substr(_SOURCE, 1, func.length(subscriptions.c.source_start)) == subscriptions.c.source_start,
         ),
     )
     .order_by("event_seq")
@@ -62,16 +64,17 @@ _INSERT = (
 
 def fan_out(connection: Connection, fresh: Sequence[tuple[int, CloudEvent]]) -> int:
     """Queue new events (with their numbers) for every subscription that they match; returns how many deliveries."""
-    resources = {event.resource for _, event in fresh}
-    watched = {row[0] for row in run(connection, _WATCHED, ({"resource": name} for name in resources))}
+    pairs = {(event.resource, subject) for _, event in fresh for subject in subject_keys(event)}
+    asked = ({"resource": resource, "subject": subject} for resource, subject in pairs)
+    watched = {(row.resource, row.subject) for row in run(connection, _WATCHED, asked)}
     matched = run(
         connection,
         _INSERT,
         (
-            {"event_seq": seq, "resource": event.resource, "source": event.source, "subject": subject, "type": type_}
+            {"event_seq": seq, "resource": event.resource, "subject": subject, "type": type_}
             for seq, event in fresh
-            if event.resource in watched
             for subject in subject_keys(event)
+            if (event.resource, subject) in watched
             for type_ in type_keys(event.type)
         ),
     )

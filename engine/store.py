@@ -47,6 +47,7 @@ R = TypeVar("R")
 CONNECTIONS = 10  # PostgreSQL connections per process: claims, records and reads overlap, no more
 PG_CONNECT_SECONDS = 3  # a database that is gone must become a 503 while the caller still waits
 PG_OPTIONS = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"
+SQLITE_MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
 SQLITE_BUSY_MS = 10_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
 
 
@@ -194,6 +195,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "journal_size_limit=67108864",
+        f"mmap_size={SQLITE_MAPPED}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 

@@ -22,7 +22,7 @@ events = Table(
     sqlite_autoincrement=True,  # a reader that has seen a number must not miss its second holder
 )
 Index("uq_events_id_source", events.c.id, events.c.source, unique=True)
-Index("ix_events_resource", events.c.resource, events.c.seq)
+Index("ix_events_resource", events.c.resource, events.c.seq, events.c.time)
 Index(
     "ix_events_subject",
     events.c.subject,

@@ -43,7 +43,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("alternative_subject IS NOT NULL"),
     )
     op.create_index("ix_events_registered", "events", ["registered"], unique=False)
-    op.create_index("ix_events_resource", "events", ["resource", "seq"], unique=False)
+    op.create_index("ix_events_resource", "events", ["resource", "seq", "time"], unique=False)
     op.create_index(
         "ix_events_subject",
         "events",
