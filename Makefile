@@ -23,7 +23,7 @@ $(STAMP): requirements.lock pyproject.toml
 up: setup ## start everything on embedded defaults; Ctrl-C stops it
 	@$(BIN)/varsel up
 
-demo: setup ## post the README's order, show the delivered mail and the order's status
+demo: setup ## an order becomes a mail; an event is published, read, pushed and mailed
 	@$(BIN)/varsel demo
 
 system: setup # what tests and benchmarks need beyond Python

@@ -83,8 +83,9 @@ class Program:
         return sum(_cpu(pid) for pid in _family(self.pid))
 
     def memory(self) -> int:
-        """Resident memory of all its processes, in bytes."""
-        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE for pid in _family(self.pid))
+        """Memory that its processes have to themselves, in bytes: mapped pages of a file are the system's cache."""
+        texts = [Path(f"/proc/{pid}/status").read_text() for pid in _family(self.pid)]
+        return sum(int(found[1]) * 1024 for text in texts if (found := re.search(r"RssAnon:\s+(\d+) kB", text)))
 
 
 class Redis(Program):

@@ -14,7 +14,7 @@ import dramatiq
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
 from dramatiq.middleware import Middleware, MiddlewareError
 
-from engine import due, emails, settings
+from engine import due, emails, metrics, settings
 from engine.access import Rules
 from engine.broker import BELL, BROKER, QUEUE, SPOOL
 from engine.contacts import ContactTable
@@ -115,13 +115,15 @@ class Workshop(Middleware):
         with suppress(Unavailable):
             while entry := await asyncio.to_thread(SPOOL.first):
                 try:
-                    await self._store.writing(persist, unpacked(entry))
+                    found = unpacked(entry)
+                    await self._store.writing(persist, found)
                 except Unavailable:
                     return
                 except Exception:
                     log.exception("events in the queue could not be stored")
                     await asyncio.to_thread(SPOOL.set_aside, entry)
                 else:
+                    metrics.EVENTS.inc(len(found))
                     await asyncio.to_thread(SPOOL.remove, entry)
                     BELL.ring(due.WEBHOOKS.name)
 

@@ -51,7 +51,7 @@ def up(data: Path | None, port: int, smtp_port: int) -> None:
 
 @main.command()
 def demo() -> None:
-    """Post an order to a fresh installation, and show the delivered mail and the order's status."""
+    """Post an order and publish an event on a fresh installation, and show what reaches whom."""
     from engine.demo import run
 
     run()

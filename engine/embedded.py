@@ -192,15 +192,29 @@ class Installation:
             lines.append(f"  inbox   {self._url}/inbox   (smtp://127.0.0.1:{self._smtp_port})")
         if not self._config.jwks:
             token = self._key.bearer("ttd", "altinn:notifications.create", TOKEN_LIFETIME)
+            bearer = f"  -H 'Authorization: Bearer {token}' \\"
+            json = "  -H 'Content-Type: application/json' \\"
             lines += [
                 "",
-                "Try it:",
+                "Order an e-mail:",
                 "",
                 f"curl -i {self._url}/notifications/api/v1/orders/email \\",
-                f"  -H 'Authorization: Bearer {token}' \\",
-                "  -H 'Content-Type: application/json' \\",
+                bearer,
+                json,
                 """  -d '{"subject":"Hei","body":"Hei, Kari!","recipients":[{"emailAddress":"kari@example.no"}]}'""",
             ]
+            if not self._config.platform_keys:
+                lines += [
+                    "",
+                    "Publish an app's event:",
+                    "",
+                    f"curl -i {self._url}/events/api/v1/app \\",
+                    bearer,
+                    f"  -H 'PlatformAccessToken: {self._key.platform_token('ttd', 'apps-test', TOKEN_LIFETIME)}' \\",
+                    json,
+                    """  -d '{"specversion":"1.0","type":"app.instance.created","subject":"/party/50019855",""",
+                    """       "source":"https://ttd.apps.altinn.no/ttd/apps-test"}'""",
+                ]
         click.echo("\n".join([*lines, "", "Ctrl-C stops everything."]))
         sys.stdout.flush()
 

@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     smtp_connect_timeout: float = Field(20, gt=0, description="for the connection, its greeting and each command")
     smtp_data_timeout: float = Field(600, gt=0, description="for the reply to the final dot (RFC 5321, 4.5.3.2.6)")
     worker_processes: int = Field(2, ge=1, le=64, description="worker processes of `varsel up`")
-    retention_days: int = Field(90, ge=1, description="finished orders are removed after so many days")
+    retention_days: int = Field(90, ge=1, description="finished orders and events are removed after so many days")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level that is logged")
 
     @model_validator(mode="after")

@@ -192,7 +192,7 @@ class Pusher:
             pause = open_for(held.failures)
             if pause or result.hold or result.gone:
                 held.closed = True
-                held.hold = max(pause or timedelta(0), result.hold or timedelta(0), held.hold or timedelta(0))
+                held.hold = max(filter(None, (pause, result.hold, held.hold)), default=None)
 
     async def _guarded(self, subscription: Row[Any], delivery: Row[Any]) -> Result:
         """Attempt; a bug with one event must not hold up the others."""

@@ -2,13 +2,82 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "engine", "demo"]
 
 
-def test_the_demo_shows_the_mail_and_the_status() -> None:
-    done = subprocess.run([sys.executable, "-m", "engine", "demo"], capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def told() -> str:
+    """What the demo prints."""
+    done = subprocess.run(COMMAND, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "202 Accepted" in done.stdout
-    assert "Subject: Your application has been received" in done.stdout
-    assert '"succeeded": 1' in done.stdout
+    return done.stdout
+
+
+def test_the_demo_shows_the_mail_and_the_status(told: str) -> None:
+    part = _part(told, 1)
+    assert "202 Accepted" in part
+    assert "Subject: Your application has been received" in part
+    assert '"succeeded": 1' in part
+
+
+def test_the_demo_subscribes_a_receiver_and_validates_it(told: str) -> None:
+    part = _part(told, 2)
+    assert '"resourceFilter":"urn:altinn:resource:app_ttd_apps-test"' in part
+    assert '"type":"platform.events.validatesubscription"' in part
+    assert '"validated": true' in part
+
+
+def test_the_demo_publishes_with_curl_and_prints_no_whole_token(told: str) -> None:
+    part = _part(told, 3)
+    assert re.search(r"\$ curl .*\n--location http://127\.0\.0\.1:\d+/events/api/v1/app ", part)
+    assert "--header 'PlatformAccessToken: eyJ" in part
+    assert " 201 Created" in part
+    assert not re.search(r"eyJ[\w-]{20}", told)
+
+
+def test_the_demo_reads_the_event_back(told: str) -> None:
+    part = _part(told, 4)
+    assert "/events/api/v1/app/ttd/apps-test?after=0\n" in part
+    assert "200 OK" in part
+    assert "next: http" in part
+    assert f'"id":"{_event_id(told)}"' in part
+
+
+def test_the_demo_receives_the_event_with_a_good_signature(told: str) -> None:
+    part = _part(told, 5)
+    assert re.search(r"^webhook-id: evt_[0-9a-f]{32}$", part, re.MULTILINE)
+    assert re.search(r"^webhook-timestamp: \d+$", part, re.MULTILINE)
+    assert re.search(r"^webhook-signature: v1,", part, re.MULTILINE)
+    assert f'"id":"{_event_id(told)}"' in part
+    assert "The signature is good" in part
+
+
+def test_the_demo_shows_the_event_as_a_mail(told: str) -> None:
+    part = _part(told, 6)
+    assert "To: kari@example.no" in part
+    assert "Subject: app.instance.created: /party/50019855" in part
+
+
+def test_the_demo_publishes_without_curl_as_well(tmp_path: Path) -> None:
+    done = subprocess.run(COMMAND, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "HTTP/1.1 201 Created" in _part(done.stdout, 3)
+
+
+def _part(told: str, number: int) -> str:
+    """What stands below a heading."""
+    return told.split(f"== {number}. ")[1].partition(f"== {number + 1}. ")[0]
+
+
+def _event_id(told: str) -> str:
+    return _part(told, 3).rstrip().rpartition("\n")[2].strip('"')
