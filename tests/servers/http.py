@@ -4,7 +4,7 @@
         ... call receiver.url ...
         assert receiver.requests[0].method == "GET"
 
-The script is used up, one action per request; its last action stays.
+The script is used up, one action per request; its last action stays, until `act` gives it another script.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import socket
 import ssl
+import struct
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -43,6 +45,18 @@ class Say:
 
 
 @dataclass(frozen=True)
+class Slow:
+    """Answer 200 after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Reset the connection instead of an answer."""
+
+
+@dataclass(frozen=True)
 class Raw:
     """Answer with exactly these bytes, then hang up."""
 
@@ -64,7 +78,7 @@ class Drip:
     """Answer 200 and then send one byte after another, without end."""
 
 
-Action = Say | Raw | Close | Hang | Drip
+Action = Say | Slow | Reset | Raw | Close | Hang | Drip
 
 
 @dataclass(frozen=True)
@@ -81,13 +95,16 @@ class Received:
 class Receiver:
     """The server, in a thread of its own from `__enter__` to `__exit__`.
 
-    `tls_name`: speaks TLS with a self-signed certificate for that name, which lies in `ca_file`.
+    `tls_name`: speaks TLS with a self-signed certificate for that name, which lies in `ca_file`. `port`: where an
+    earlier one was.
     """
 
-    def __init__(self, *script: Action, tls_name: str | None = None) -> None:
+    def __init__(self, *script: Action, tls_name: str | None = None, port: int = 0) -> None:
         self.requests: list[Received] = []
+        self.answered: list[Received] = []  # those that Say and Slow have answered
         self.connections = 0  # opened so far
-        self.port = 0
+        self.hanging = 0  # requests that Hang keeps now
+        self.port = port
         self._script = list(script)
         self._changed = threading.Condition()
         self._folder = tempfile.TemporaryDirectory()
@@ -101,6 +118,10 @@ class Receiver:
     @property
     def ca_file(self) -> Path:
         return Path(self._folder.name) / "cert.pem"
+
+    def act(self, *script: Action) -> None:
+        """Follow this script from the next request on."""
+        self._loop.call_soon_threadsafe(setattr, self, "_script", list(script))
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Return as soon as the condition holds; AssertionError when it does not in time."""
@@ -123,7 +144,7 @@ class Receiver:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls, backlog=1000)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stopping.wait()
@@ -158,11 +179,22 @@ class Receiver:
         method, target, _ = line.split(" ")
         server_name = self._server_names.get(writer.get_extra_info("ssl_object"))
         action = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+        received = Received(method, target, headers, body, server_name)
         with self._changed:
-            self.requests.append(Received(method, target, headers, body, server_name))
+            self.requests.append(received)
             self._changed.notify_all()
+        if isinstance(action, Slow):
+            await asyncio.sleep(action.seconds)
+            action = Say(200)
         if isinstance(action, Hang):
-            await reader.read()
+            self.hanging += 1
+            try:
+                await reader.read()
+            finally:
+                self.hanging -= 1
+        elif isinstance(action, Reset):
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         elif isinstance(action, Drip):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n")
             while not reader.at_eof():
@@ -179,6 +211,7 @@ class Receiver:
             more += "Connection: close\r\n" if action.close else ""
             writer.write(f"HTTP/1.1 {action.status} Scripted\r\n{length}{more}\r\n".encode("latin-1") + action.body)
             await writer.drain()
+            self.answered.append(received)
             return not action.close
         return False
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, select, update
 
 from engine.models import EmailState, OrderState
 from engine.store import Now, Store, after
-from engine.tables import attempts_log, emails, orders
+from engine.tables import attempts_log, emails, events, orders, subscriptions, webhook_attempts, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,12 @@ class Ledger:
         with self._store.read() as connection:
             return {row.address: row for row in connection.execute(chosen)}
 
+    def email_ids(self, *states: EmailState) -> list[str]:
+        """The ids of e-mails in one of these states (none given: all)."""
+        chosen = select(emails.c.id).where(emails.c.state.in_(states or tuple(EmailState)))
+        with self._store.read() as connection:
+            return [str(email_id) for email_id in connection.scalars(chosen)]
+
     def attempts(self, *addresses: str) -> Sequence[Row[Any]]:
         """The attempts log of these addresses (none given: all), the oldest first; each line with its `address`."""
         chosen = select(attempts_log, emails.c.address).join(emails).order_by(attempts_log.c.seq)
@@ -54,12 +60,42 @@ class Ledger:
         with self._store.read() as connection:
             return connection.execute(chosen).all()
 
-    def settled(self) -> bool:
-        """Whether nothing is left to do: every order is finished, no e-mail is due at any time."""
-        unfinished = select(func.count()).where(orders.c.state.in_(UNFINISHED))
-        waiting = select(func.count()).where(emails.c.due_at.is_not(None))
+    def events(self, resource: str) -> list[str]:
+        """The ids of a resource's events, the oldest first."""
+        chosen = select(events.c.id).where(events.c.resource == resource).order_by(events.c.seq)
         with self._store.read() as connection:
-            return connection.scalars(unfinished).one() + connection.scalars(waiting).one() == 0
+            return list(connection.scalars(chosen))
+
+    def deliveries(self, resource: str) -> Sequence[Row[Any]]:
+        """What was or is to be pushed to subscribers to a resource, each with its `endpoint` and `event_id`."""
+        chosen = (
+            select(webhooks, subscriptions.c.endpoint, events.c.id.label("event_id"))
+            .select_from(webhooks.join(subscriptions).outerjoin(events))
+            .where(subscriptions.c.resource_filter == resource)
+            .order_by(webhooks.c.seq)
+        )
+        with self._store.read() as connection:
+            return connection.execute(chosen).all()
+
+    def pushes(self, resource: str, outcome: str) -> int:
+        """How many attempts to push to subscribers to a resource had this outcome."""
+        chosen = (
+            select(func.count())
+            .select_from(webhook_attempts.join(webhooks).join(subscriptions))
+            .where(subscriptions.c.resource_filter == resource, webhook_attempts.c.outcome == outcome)
+        )
+        with self._store.read() as connection:
+            return connection.execute(chosen).scalar_one()
+
+    def settled(self) -> bool:
+        """Whether nothing is left to do: every order is finished, no e-mail and no push is due at any time."""
+        left = (
+            orders.c.state.in_(UNFINISHED),
+            emails.c.due_at.is_not(None),
+            webhooks.c.due_at.is_not(None),
+        )
+        with self._store.read() as connection:
+            return not any(connection.scalar(select(func.count()).where(condition)) for condition in left)
 
     def hurry(self) -> None:
         """Make due now what waits for its next attempt, in place of minutes of backoff."""
@@ -67,6 +103,9 @@ class Ledger:
             for table, state in ((emails, EmailState.NEW), (orders, OrderState.PROCESSING)):
                 later = (table.c.state == state, table.c.unresolved == 0, table.c.due_at > Now())
                 connection.execute(update(table).where(*later).values(due_at=Now()))
+            connection.execute(update(webhooks).where(webhooks.c.due_at > Now()).values(due_at=Now()))
+            idle = (subscriptions.c.due_at > Now(), subscriptions.c.unresolved == 0)
+            connection.execute(update(subscriptions).where(*idle).values(due_at=Now(), open_until=None))
 
     def expire(self, address: str, ago: timedelta) -> None:
         """Move the end of an e-mail's 48 hours into the past."""

@@ -52,12 +52,10 @@ def test_an_altered_body_is_refused(body: str, other: str) -> None:
             verify(SIGNER.secret(NEW), other.encode(), headers)
 
 
-@pytest.mark.parametrize(
-    ("header", "value"), [("webhook-id", "evt_0"), ("webhook-timestamp", str(int(time.time()) + 9))]
-)
-def test_an_altered_header_is_refused(header: str, value: str) -> None:
-    with pytest.raises(WebhookVerificationError):
-        verify(SIGNER.secret(NEW), b"{}", signed(b"{}", NEW) | {header: value})
+def test_an_altered_header_is_refused() -> None:
+    for altered in ({"webhook-id": "evt_0"}, {"webhook-timestamp": str(int(time.time()) + 9)}):
+        with pytest.raises(WebhookVerificationError):
+            verify(SIGNER.secret(NEW), b"{}", signed(b"{}", NEW) | altered)
 
 
 def test_an_old_request_cannot_be_played_again() -> None:
