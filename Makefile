@@ -31,7 +31,9 @@ system: setup # what tests and benchmarks need beyond Python
 
 test: setup system ## install what the tests need and run them all
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest
+	@$(BIN)/pytest tests/e2e >.venv/e2e.log 2>&1 & e2e=$$!; \
+	  $(BIN)/coverage run -m pytest tests/unit tests/integration; status=$$?; \
+	  echo "tests/e2e, which ran beside these:"; wait $$e2e || status=1; cat .venv/e2e.log; exit $$status
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -102,8 +102,8 @@ class Settings(BaseSettings):
         value = getattr(self, name)
         if value is None:
             msg = (
-                f"{PREFIX}{name.upper()} is not set: give the address ({type(self).model_fields[name].description}), "
-                "or use `varsel up`, which brings its own"
+                f"{PREFIX}{name.upper()} is not set ({type(self).model_fields[name].description}); "
+                "`varsel up` brings its own"
             )
             raise Misconfigured(msg)
         return str(value.get_secret_value() if isinstance(value, SecretStr) else value)

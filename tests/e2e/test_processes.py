@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
 
 ROOT = Path(__file__).parents[2]
+WEBHOOK_KEY = "a key of these tests, 32 characters"
 
 
 def varsel(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -70,11 +71,20 @@ def test_an_unknown_setting_is_named_in_one_line(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "missing"), [("web", "REDIS_URL"), ("worker", "SMTP_URL"), ("migrate", "DATABASE_URL")]
+    ("command", "given", "missing"),
+    [
+        ("web", (), "REDIS_URL"),
+        ("web", ("redis_url",), "WEBHOOK_KEY"),
+        ("worker", ("redis_url",), "SMTP_URL"),
+        ("worker", ("redis_url", "smtp_url"), "WEBHOOK_KEY"),
+        ("migrate", (), "DATABASE_URL"),
+    ],
 )
-def test_a_process_that_lacks_a_setting_names_it_in_one_line(command: str, missing: str) -> None:
-    given = {"redis_url": "redis://127.0.0.1:1/0"} if command == "worker" else {}
-    ended = varsel(command, **given)
+def test_a_process_that_lacks_a_setting_names_it_in_one_line(
+    command: str, given: tuple[str, ...], missing: str
+) -> None:
+    nowhere = {"redis_url": "redis://127.0.0.1:1/0", "smtp_url": "smtp://127.0.0.1:1"}
+    ended = varsel(command, **{name: nowhere[name] for name in given})
     assert ended.returncode == 1
     [line] = ended.stderr.splitlines()
     assert f"VARSEL_{missing}" in line
@@ -126,7 +136,11 @@ def test_a_database_file_without_a_folder_is_named_in_one_line(command: str, tmp
 
 def essentials(folder: Path) -> dict[str, str]:
     """Settings of a process that would start; nobody needs to answer at the addresses."""
-    return {"database_url": f"sqlite:///{folder}/varsel.db", "redis_url": f"unix://{folder}/redis.sock"}
+    return {
+        "database_url": f"sqlite:///{folder}/varsel.db",
+        "redis_url": f"unix://{folder}/redis.sock",
+        "webhook_key": WEBHOOK_KEY,
+    }
 
 
 def test_sigterm_ends_every_child(tmp_path: Path) -> None:
@@ -155,6 +169,7 @@ def test_the_procfile_runs_on_services_of_ones_own(
         (tmp_path / "log").open("w") as log,
     ):
         settings = {"DATABASE_URL": database, "REDIS_URL": cache.url, "SMTP_URL": relay.url, "JWKS": str(key.jwks)}
+        settings["WEBHOOK_KEY"] = WEBHOOK_KEY
         own = {f"VARSEL_{name}": value for name, value in settings.items()} | {"PORT": str(port)}
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         honcho = subprocess.Popen(
