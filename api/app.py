@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from api import docs, events, health, inbox, orders, subscriptions
+from api import deliveries, docs, events, health, inbox, orders, subscriptions
 from api.counting import CountAnswers
 from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error
@@ -28,13 +28,13 @@ from engine.outbound import Guard
 from engine.rendering import Templates
 from engine.signing import Signer
 from engine.store import Store
-from engine.subscriptions.request import SubscriptionRules
+from engine.subscriptions.rules import SubscriptionRules
 from engine.tokens import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-OPERATIONS = orders.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS
+OPERATIONS = orders.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS + deliveries.OPERATIONS
 ERRORS = {VarselError: answer_error, HTTPException: answer_http_error, Exception: answer_bug}
 MIDDLEWARE = [Middleware(CountAnswers), Middleware(CanonicalPaths)]
 # The youngest generation of objects is collected every 20,000 allocations instead of 2,000, the oldest seldom: its

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
 
 from api.openapi import Parameter
+from api.parameters import DATE_TIME, Given, checked, integers
 from engine.alternative_subjects import normal
 from engine.errors import BadRequest, Invalid
 from engine.events.app_event import app_resource
@@ -18,8 +18,6 @@ from engine.events.reading import Query
 if TYPE_CHECKING:
     from sqlalchemy import Row
     from starlette.requests import Request
-
-    Given = dict[str, list[str]]  # the values of each parameter, its name in lower case
 
 PAGE = 50  # events, when no size is asked for
 MOST = 1_000  # events of a page
@@ -30,14 +28,6 @@ MOST_WILDCARDS = 5  # % of a pattern: each multiplies what the database tries
 RESOURCES = "urn:altinn:resource:"
 
 _BEHIND = ("after", "aftersource")
-_INT32 = 2**31 - 1
-_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
-_TIME = re.compile(
-    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:T(?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?))?"
-    r"(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?",
-    re.IGNORECASE,
-)
 _UNIT = re.compile("[0-9]{9}")
 _ORGANISATION = ("/organisation/", "/org/", "/organization/")  # one subject, however it was published; first: normal
 _ZONE = "parameter must specify timezone. E.g. 2022-07-07T11:00:53.3917Z for UTC"
@@ -47,9 +37,9 @@ def app_query(request: Request) -> Query:
     """What is asked of an app's events or, where the path names no app, of a party's; BadRequest or Invalid."""
     given = _given(request)
     resource = _resource(request)
-    since, until = _moment(given, "from"), _moment(given, "to")
-    size, party = _number(given, "size", PAGE), _number(given, "party", 0)
-    after, unit, person = _text(given, "after"), _text(given, "unit").strip(), request.headers.get("person", "")
+    since, until = given.moment("from", zoned=False), given.moment("to", zoned=False)
+    size, party = given.number("size", PAGE), given.number("party", 0)
+    after, unit, person = given.text("after"), given.text("unit").strip(), request.headers.get("person", "")
     rules = (  # in the contract's order; the first that is broken is told
         (not after and not since, "The 'From' or 'After' parameter must be defined."),
         (since and not since.tzinfo, f"The 'From' {_ZONE}"),
@@ -68,7 +58,7 @@ def app_query(request: Request) -> Query:
             raise BadRequest(text)
     return Query(
         after=after,
-        after_source=_text(given, "aftersource"),
+        after_source=given.text("aftersource"),
         size=min(size, MOST),
         resource=resource,
         subject=f"/party/{party}" if party > 0 else None,
@@ -87,8 +77,8 @@ def app_query(request: Request) -> Query:
 def resource_query(request: Request) -> Query:
     """What is asked of a resource's events; BadRequest or Invalid."""
     given = _given(request)
-    size = _number(given, "size", PAGE)
-    after, resource, subject = _text(given, "after"), _text(given, "resource"), _text(given, "subject")
+    size = given.number("size", PAGE)
+    after, resource, subject = given.text("after"), given.text("resource"), given.text("subject")
     alternative = request.headers.get("altinn-alternativesubject", "")
     if not resource:
         raise Invalid({"resource": ["The resource field is required."]})
@@ -100,7 +90,7 @@ def resource_query(request: Request) -> Query:
         raise BadRequest("Only one of 'subject' or 'alternativeSubject' can be defined.")
     return Query(
         after=after,
-        after_source=_text(given, "aftersource"),
+        after_source=given.text("aftersource"),
         size=PAGE if size < 1 else min(size, MOST),
         resource=resource,
         subject=subject or None,
@@ -120,42 +110,11 @@ def next_page(request: Request, last: Row[Any]) -> str:
 def _given(request: Request) -> Given:
     if len(request.scope["query_string"]) > LONGEST_QUERY:
         raise HTTPException(414)
-    given: Given = {}
-    for name, value in request.query_params.multi_items():
-        given.setdefault(name.lower(), []).append(value)
-    return given
-
-
-def _text(given: Given, name: str) -> str:
-    """A parameter's value, the first one if there are several; "": not given."""
-    return _checked(name, given[name][0]) if name in given else ""
-
-
-def _number(given: Given, name: str, default: int) -> int:
-    text = _text(given, name).strip()
-    if not text:
-        return default
-    if not _INTEGER.fullmatch(text) or abs(number := int(text)) > _INT32:
-        raise _not_valid(name, text)
-    return number
-
-
-def _moment(given: Given, name: str) -> datetime | None:
-    """A day, or a time of one; without a zone, it is naive."""
-    text = _text(given, name).strip()
-    if not text:
-        return None
-    found = _TIME.fullmatch(text)
-    try:
-        if found:
-            return datetime.fromisoformat(f"{found['day']}T{found['time'] or '00:00'}{found['zone'] or ''}".upper())
-    except ValueError:  # no such day or time
-        pass
-    raise _not_valid(name, text)
+    return Given(request)
 
 
 def _patterns(given: Given, name: str) -> tuple[str, ...]:
-    patterns = tuple(_checked(name, text) for text in given.get(name, ()) if text)
+    patterns = given.texts(name)
     if len(patterns) > MOST_PATTERNS:
         raise Invalid({name: [f"There can be at most {MOST_PATTERNS} values."]})
     for pattern in patterns:
@@ -167,15 +126,8 @@ def _patterns(given: Given, name: str) -> tuple[str, ...]:
 
 def _resource(request: Request) -> str | None:
     """The resource of the app that the path names; None: it names none."""
-    names = [_checked(name, request.path_params[name]) for name in ("org", "app") if name in request.path_params]
+    names = [checked(name, request.path_params[name]) for name in ("org", "app") if name in request.path_params]
     return app_resource(*names) if names else None
-
-
-def _checked(name: str, text: str) -> str:
-    """A text as it came; Invalid when it has the one character that PostgreSQL cannot be asked for."""
-    if "\0" in text:
-        raise Invalid({name: ["The value must not contain U+0000."]})
-    return text
 
 
 def _spellings(subject: str) -> tuple[str, ...]:
@@ -183,10 +135,6 @@ def _spellings(subject: str) -> tuple[str, ...]:
     first = normal(subject)
     number = first.removeprefix(_ORGANISATION[0])
     return (subject,) if number == first else tuple(prefix + number for prefix in _ORGANISATION)
-
-
-def _not_valid(name: str, text: str) -> Invalid:
-    return Invalid({name: [f"The value '{text}' is not valid."]})
 
 
 def _list(name: str, description: str) -> Parameter:
@@ -199,17 +147,14 @@ def _list(name: str, description: str) -> Parameter:
 
 _NAME = {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}
 _NUMBER = {"type": "string", "pattern": "^[0-9]{9}$"}
-_DATE_TIME = {"type": "string", "format": "date-time"}
 _AFTER = "id of the last event seen; an unknown one: from the beginning"
 _AFTER_SOURCE = Parameter("afterSource", "query", "its source, since ids of two sources can be the same")
-_SIZE = Parameter(
-    "size", "query", "of a page", schema={"type": "integer", "minimum": 1, "maximum": MOST, "default": PAGE}
-)
+_SIZE = Parameter("size", "query", "of a page", schema=integers(MOST) | {"default": PAGE})
 _OF_APPS = (
     Parameter("after", "query", f"{_AFTER}; needed without `from`"),
     _AFTER_SOURCE,
-    Parameter("from", "query", "events of then or later, with time zone; needed without `after`", schema=_DATE_TIME),
-    Parameter("to", "query", "events of then or earlier, with time zone", schema=_DATE_TIME),
+    Parameter("from", "query", "events of then or later, with time zone; needed without `after`", schema=DATE_TIME),
+    Parameter("to", "query", "events of then or earlier, with time zone", schema=DATE_TIME),
     Parameter("party", "query", "events with the subject `/party/N`", schema={"type": "integer", "minimum": 1}),
     Parameter("unit", "query", "events with the alternative subject `/organisation/N`", schema=_NUMBER),
     Parameter("person", "header", "events with the alternative subject `/person/N`"),

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from engine.errors import BadRequest, Invalid
-from engine.events.cloudevent import VERSION, encode, json_text, read_object
+from engine.events.cloudevent import VERSION, encode
+from engine.events.json_text import compact, read_object
 from engine.models import new_id
 from engine.urn import is_urn
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from engine.events.cloudevent import Members
+    from engine.events.json_text import Members
     from engine.models import CloudEvent
 
 _REQUIRED = ("source", "type", "subject", "specversion")
@@ -45,7 +46,7 @@ def read_app_event(body: bytes, now: datetime) -> CloudEvent:
         members = {name.lower(): member for name, member in read_object(body).items()}
         value, text = members.get("data", (None, ""))
         attributes = _attributes(_texts(members), now)
-        return encode(attributes, None if value is None else json_text(value, text))
+        return encode(attributes, None if value is None else compact(value, text))
     except Invalid as error:
         raise Invalid({_path(name): texts for name, texts in error.errors.items()}) from None
 

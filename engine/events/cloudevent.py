@@ -6,38 +6,30 @@ Inside this file and for its callers, `Invalid` names an attribute, or "" for th
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64encode
 from datetime import UTC, datetime
-from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from pydantic_core import to_json
 
 from engine.errors import BadRequest, Invalid
+from engine.events.json_text import compact, invalid, kind, placed, read_batch, read_object, read_value, shown, twice
 from engine.models import CloudEvent
 from engine.urn import is_urn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-Members = dict[str, tuple[Any, str]]  # of a JSON object, by name: the value, and the text in which it came
-Read = TypeVar("Read")
+    from engine.events.json_text import Members
 
 VERSION = "1.0"
-MOST_EVENTS = 1_000  # in a batch
 MOST_ATTRIBUTES = 50
 LONGEST_NAME = 50  # characters
-LONGEST = {
-    "id": 500,
-    "source": 2_000,
-    "type": 500,
-    "subject": 1_000,
-}  # UTF-8 bytes: what a PostgreSQL index entry holds
+# UTF-8 bytes: what a PostgreSQL index entry holds
+LONGEST = {"id": 500, "source": 2_000, "type": 500, "subject": 1_000}
 LONGEST_OTHER = 2_000  # likewise, for every other attribute
-DEEPEST = 64  # levels of data: whoever reads the event later must get to the bottom, too
 
 _TYPES = {  # must be strings; other extensions may be booleans and integers
     "specversion": "String",
@@ -53,7 +45,6 @@ _TYPES = {  # must be strings; other extensions may be booleans and integers
     "alternativesubject": "String",
 }
 _NOT_EMPTY = frozenset({"id", "source", "type", "subject", "dataschema"})
-_KINDS = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", type(None): "Null"}
 
 _NOT_IN_A_NAME = re.compile("[^a-z0-9]")
 _NOT_IN_A_STRING = re.compile(  # CloudEvents 1.0.2, section 3: controls, lone surrogates, noncharacters
@@ -77,29 +68,21 @@ _BASE64 = re.compile("(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{
 _CHARSET = re.compile(r';[ \t]*charset="?([^";]*)', re.IGNORECASE)
 _QUOTED_PAIR = re.compile(r"\\(.)")
 
-_SPACE = r"[ \t\n\r]*"
-_OBJECT = re.compile(rf"\{{{_SPACE}(\}}{_SPACE})?")
-_ARRAY = re.compile(rf"\[{_SPACE}(\]{_SPACE})?")
-_NAME_AND_COLON = re.compile(rf'"((?:[^"\\\x00-\x1f]++|\\.)*+)"{_SPACE}:{_SPACE}')
-_AFTER_MEMBER = re.compile(rf"{_SPACE}([,}}]){_SPACE}")
-_AFTER_ELEMENT = re.compile(rf"{_SPACE}([,\]]){_SPACE}")
-_BEFORE_SPACE = re.compile(rf'((?:[^" \t\n\r]++|"(?:[^"\\]++|\\.)*+")++){_SPACE}')
-
 
 def decode(body: bytes) -> CloudEvent:
     """Read an event in structured mode; Invalid (`RequestBody`) tells what is wrong with it (events contract 5.4)."""
     try:
         return _event(read_object(body))
     except Invalid as error:
-        raise _placed(error, "RequestBody") from None
+        raise placed(error, "RequestBody") from None
 
 
 def decode_batch(body: bytes) -> list[CloudEvent]:
     """Read a JSON array of events, all or none; Invalid names the place, such as `RequestBody[3]`."""
     try:
-        return _parsed(body, _array)
+        return read_batch(body, _event)
     except Invalid as error:
-        raise _placed(error, f"RequestBody{next(iter(error.errors))}") from None
+        raise placed(error, f"RequestBody{next(iter(error.errors))}") from None
 
 
 def decode_binary(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent:
@@ -116,27 +99,25 @@ def decode_binary(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent
             elif name == "content-type":
                 _add(attributes, "datacontenttype", value)
         if "specversion" not in attributes:
-            raise _invalid(
-                "specversion", "The request does not represent a CloudEvent: it has no ce-specversion header"
-            )
+            raise invalid("specversion", "The request does not represent a CloudEvent: it has no ce-specversion header")
         return encode(attributes, *_content(body, attributes.get("datacontenttype")))
     except Invalid as error:
-        raise _placed(error, "RequestBody") from None
+        raise placed(error, "RequestBody") from None
 
 
 def encode(attributes: Mapping[str, Any], data: str | None = None, data_base64: str | None = None) -> CloudEvent:
     """Check attributes and make the record; `data` is JSON text; Invalid names the attribute."""
     version = attributes["specversion"]
     if version != VERSION:
-        raise _invalid("specversion", f"Unsupported CloudEvents spec version {_shown(version)}")
+        raise invalid("specversion", f"Unsupported CloudEvents spec version {shown(version)}")
     if len(attributes) > MOST_ATTRIBUTES:
-        raise _invalid("", f"An event has at most {MOST_ATTRIBUTES} attributes")
+        raise invalid("", f"An event has at most {MOST_ATTRIBUTES} attributes")
     for name, value in attributes.items():
         _check(name, value)
     missing = [name for name in ("id", "source", "type") if name not in attributes]
     if missing:
         text = f"CloudEvent is missing required attributes: {', '.join(missing)} (Parameter 'data')"
-        raise _invalid(missing[0], text)
+        raise invalid(missing[0], text)
     time = attributes.get("time")
     moment = None if time is None else _instant(time)
     text = to_json({"specversion": VERSION, **attributes}).decode()[:-1]
@@ -145,7 +126,7 @@ def encode(attributes: Mapping[str, Any], data: str | None = None, data_base64: 
         if media_type is None:
             text += ',"datacontenttype":"application/json"'
         elif not data.startswith('"') and not _is_json(media_type):
-            raise _invalid("data", f"Only a string can be data of the type {_shown(media_type)}")
+            raise invalid("data", f"Only a string can be data of the type {shown(media_type)}")
         text += f',"data":{data}'
     elif data_base64 is not None:
         text += f',"data_base64":"{data_base64}"'
@@ -169,27 +150,15 @@ def require_resource(event: CloudEvent) -> None:
         raise BadRequest("'Resource' must be a valid urn.")
 
 
-def read_object(body: bytes) -> Members:
-    """Read a JSON object and keep the text of its members; Invalid when it is none, or a name stands twice."""
-    return _parsed(body, _object)
-
-
-def json_text(value: Any, text: str) -> str:
-    """The text of a JSON value without space between its tokens; Invalid (`data`) when it is nested too deeply."""
-    if text.count("[") + text.count("{") > DEEPEST and _depth_exceeds(value, DEEPEST):
-        raise _invalid("data", f"The data is nested more than {DEEPEST} levels deep")
-    return "".join(_BEFORE_SPACE.findall(text))
-
-
 def _event(members: Members) -> CloudEvent:
     attributes = {name: value for name, (value, _) in members.items() if value is not None}
     if not isinstance(attributes.get("specversion"), str):
-        raise _invalid("specversion", "Structured mode content does not represent a CloudEvent")
-    data = json_text(*members["data"]) if attributes.pop("data", None) is not None else None
+        raise invalid("specversion", "Structured mode content does not represent a CloudEvent")
+    data = compact(*members["data"]) if attributes.pop("data", None) is not None else None
     data_base64 = attributes.pop("data_base64", None)
     if data_base64 is not None:
         if data is not None:
-            raise _invalid("data", "An event cannot have both data and data_base64")
+            raise invalid("data", "An event cannot have both data and data_base64")
         _check_base64(data_base64)
     return encode(attributes, data, data_base64)
 
@@ -200,43 +169,42 @@ def _check(name: str, value: Any) -> None:
     if isinstance(value, str):
         _check_text(name, value)
     elif name in _TYPES:
-        kind = _kind(value)
-        text = f"Invalid token type '{kind}' for CloudEvent attribute '{name}' with type '{_TYPES[name]}'"
-        raise _invalid(name, text)
+        text = f"Invalid token type '{kind(value)}' for CloudEvent attribute '{name}' with type '{_TYPES[name]}'"
+        raise invalid(name, text)
     elif isinstance(value, (dict, list)):
-        raise _invalid(name, f"Invalid token type '{_kind(value)}' for CloudEvent attribute '{name}'")
+        raise invalid(name, f"Invalid token type '{kind(value)}' for CloudEvent attribute '{name}'")
     elif not isinstance(value, int) or not -(2**31) <= value < 2**31:
-        raise _invalid(name, f"The number for attribute '{name}' is not a 32-bit integer")
+        raise invalid(name, f"The number for attribute '{name}' is not a 32-bit integer")
 
 
 def _check_name(name: str) -> None:
     if bad := _NOT_IN_A_NAME.search(name):
-        raise _invalid(name, f"Invalid character {_shown(bad[0])} in attribute name {_shown(name)}")
+        raise invalid(name, f"Invalid character {shown(bad[0])} in attribute name {shown(name)}")
     if not 1 <= len(name) <= LONGEST_NAME:
-        raise _invalid(name, f"The attribute name {_shown(name)} must have 1 to {LONGEST_NAME} characters")
+        raise invalid(name, f"The attribute name {shown(name)} must have 1 to {LONGEST_NAME} characters")
     if name == "data":
-        raise _invalid(name, "No attribute can have the name 'data'")
+        raise invalid(name, "No attribute can have the name 'data'")
 
 
 def _check_text(name: str, value: str) -> None:
     if not value and name in _NOT_EMPTY:
-        raise _invalid(name, f"The value for attribute '{name}' must be non-empty")
+        raise invalid(name, f"The value for attribute '{name}' must be non-empty")
     if not value.isprintable() and (bad := _NOT_IN_A_STRING.search(value)):  # the first is quick and nearly always true
-        raise _invalid(name, f"The text for attribute '{name}' must not contain U+{ord(bad[0]):04X}")
+        raise invalid(name, f"The text for attribute '{name}' must not contain U+{ord(bad[0]):04X}")
     most = LONGEST.get(name, LONGEST_OTHER)
     if len(value.encode()) > most:
-        raise _invalid(name, f"The text for attribute '{name}' has more than {most} bytes of UTF-8")
+        raise invalid(name, f"The text for attribute '{name}' has more than {most} bytes of UTF-8")
     if name in _FORMS:
         form, rule = _FORMS[name]
         if not form.fullmatch(value):
-            raise _invalid(name, f"The text for attribute '{name}' is invalid: {rule}")
+            raise invalid(name, f"The text for attribute '{name}' is invalid: {rule}")
 
 
 def _check_base64(value: Any) -> None:
     if not isinstance(value, str):
-        raise _invalid("data_base64", f"Invalid token type '{_kind(value)}' for data_base64 with type 'Binary'")
+        raise invalid("data_base64", f"Invalid token type '{kind(value)}' for data_base64 with type 'Binary'")
     if not _BASE64.fullmatch(value):
-        raise _invalid("data_base64", "The text for data_base64 is not base64 (RFC 4648, 4)")
+        raise invalid("data_base64", "The text for data_base64 is not base64 (RFC 4648, 4)")
 
 
 def _instant(text: str) -> datetime:
@@ -247,7 +215,7 @@ def _instant(text: str) -> datetime:
         except (ValueError, OverflowError):  # no such day, or none in UTC
             pass
     rule = "Invalid timestamp; RFC 3339 has times such as 2026-12-24T08:00:00Z"
-    raise _invalid("time", f"The text for attribute 'time' is invalid: {rule}")
+    raise invalid("time", f"The text for attribute 'time' is invalid: {rule}")
 
 
 def _is_json(media_type: str) -> bool:
@@ -256,7 +224,7 @@ def _is_json(media_type: str) -> bool:
 
 def _add(attributes: dict[str, str], name: str, value: str) -> None:
     if name in attributes:
-        raise _twice(name)
+        raise twice(name)
     attributes[name] = value
 
 
@@ -267,7 +235,7 @@ def _unescaped(header: str, value: str) -> str:
     try:
         return unquote_to_bytes(value.encode("latin-1")).decode()
     except UnicodeError:
-        raise _invalid(header, f"The header {_shown(header)} is not UTF-8 when percent-decoded") from None
+        raise invalid(header, f"The header {shown(header)} is not UTF-8 when percent-decoded") from None
 
 
 def _content(body: bytes, media_type: str | None) -> tuple[str | None, str | None]:
@@ -275,8 +243,8 @@ def _content(body: bytes, media_type: str | None) -> tuple[str | None, str | Non
     if not body:
         return None, None
     if media_type is None or _is_json(media_type):
-        value, text = _parsed(body, _value)
-        return (None if value is None else json_text(value, text)), None
+        value, text = read_value(body)
+        return (None if value is None else compact(value, text)), None
     charset = _CHARSET.search(media_type)
     if media_type.lower().startswith("text/") and (not charset or charset[1].lower() in ("utf-8", "us-ascii")):
         try:
@@ -284,118 +252,3 @@ def _content(body: bytes, media_type: str | None) -> tuple[str | None, str | Non
         except UnicodeDecodeError:
             pass
     return None, b64encode(body).decode()
-
-
-def _parsed(body: bytes, read: Callable[[str, int], tuple[Read, int]]) -> Read:
-    """Read a whole JSON text: `read` gets it and where to begin, and says where it stopped."""
-    try:
-        text = body.decode().strip(" \t\n\r")
-        found, end = read(text, 0)
-        if end != len(text):
-            raise json.JSONDecodeError("Extra data", text, end)
-    except RecursionError:
-        raise _invalid("", "The body is nested too deeply") from None
-    except ValueError as error:
-        raise _invalid("", f"The body is not valid JSON: {error}") from None
-    return found
-
-
-def _value(text: str, at: int) -> tuple[tuple[Any, str], int]:
-    value, end = _DECODER.raw_decode(text, at)
-    return (value, text[at:end]), end
-
-
-def _array(text: str, at: int) -> tuple[list[CloudEvent], int]:
-    start = _ARRAY.match(text, at)
-    if not start:
-        raise _invalid("", f"Cannot decode element of kind '{_kind(_value(text, at)[0][0])}' as a batch of CloudEvents")
-    events: list[CloudEvent] = []
-    mark, at = "]" if start[1] else ",", start.end()
-    while mark == ",":
-        if len(events) == MOST_EVENTS:
-            raise _invalid("", f"A batch has at most {MOST_EVENTS} events")
-        try:
-            members, at = _object(text, at)
-            events.append(_event(members))
-        except Invalid as error:
-            raise _placed(error, f"[{len(events)}]") from None
-        mark, at = _after(_AFTER_ELEMENT, text, at)
-    return events, at
-
-
-def _object(text: str, at: int) -> tuple[Members, int]:
-    start = _OBJECT.match(text, at)
-    if not start:
-        raise _invalid("", f"Cannot decode element of kind '{_kind(_value(text, at)[0][0])}' as CloudEvent")
-    members: Members = {}
-    mark, at = "}" if start[1] else ",", start.end()
-    while mark == ",":
-        name, at = _after(_NAME_AND_COLON, text, at)
-        if "\\" in name:
-            name = _DECODER.decode(f'"{name}"')
-        if name in members:
-            raise _twice(name)
-        value, end = _DECODER.raw_decode(text, at)
-        members[name] = value, text[at:end]
-        mark, at = _after(_AFTER_MEMBER, text, end)
-    return members, at
-
-
-def _after(form: re.Pattern[str], text: str, at: int) -> tuple[str, int]:
-    """What stands here (the form's group), and where the next token begins."""
-    found = form.match(text, at)
-    if not found:
-        raise json.JSONDecodeError("Expecting a name or a delimiter", text, at)
-    return found[1], found.end()
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in members:
-            raise _twice(name)
-        members[name] = value
-    return members
-
-
-def _integer(digits: str) -> int | float:
-    """Attributes have 32 bits, and data is kept as text; Python would read no more than 4,300 digits."""
-    return int(digits) if len(digits) <= len("-2147483648") else float(digits)
-
-
-def _constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_constant)
-
-
-def _depth_exceeds(value: Any, most: int) -> bool:
-    level = [value]
-    for _ in range(most):
-        inner = chain.from_iterable(item.values() if isinstance(item, dict) else item for item in level)
-        level = [item for item in inner if isinstance(item, (dict, list))]
-        if not level:
-            return False
-    return True
-
-
-def _kind(value: Any) -> str:
-    return str(value) if isinstance(value, bool) else _KINDS[type(value)]
-
-
-def _shown(text: str) -> str:
-    """As it may stand in a message: short, in quotes, nothing that cannot be printed."""
-    return repr(text[:LONGEST_NAME])
-
-
-def _twice(name: str) -> Invalid:
-    return _invalid("", f"The name {_shown(name)} stands there twice")
-
-
-def _invalid(place: str, text: str) -> Invalid:
-    return Invalid({place: [text]})
-
-
-def _placed(error: Invalid, place: str) -> Invalid:
-    return Invalid({place: [text for texts in error.errors.values() for text in texts]})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.models import Caller
-    from engine.subscriptions.request import Wish
+    from engine.subscriptions.wish import Wish
 
 OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the other's place
 MOST_REPLAYED = 10_000  # events of one replay

@@ -1,52 +1,16 @@
-"""A posted subscription: its members (events contract 4.2) and its rules (3.6 and 5.6), in the contract's order.
-
-Beyond the contract: type patterns, sourcePrefixFilter, ordered, and mailto: endpoints with a template.
-"""
+"""A posted subscription: its members (events contract 4.2) and, beyond the contract, those of Varsel's own."""
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import from_json
 
-from engine.addresses import is_address
-from engine.alternative_subjects import normal
-from engine.errors import BadRequest, Forbidden, Invalid, Refused
-from engine.events.app_event import app_resource
-from engine.urn import is_urn
+from engine.errors import Invalid
 
-if TYPE_CHECKING:
-    from engine.models import Caller
-    from engine.outbound import Guard
-
-SCOPE_SUBSCRIBE = "altinn:events.subscribe"
-SCOPES_MAIL = frozenset({"altinn:notifications.create", "altinn:serviceowner/notifications.create"})
-APP_RESOURCE = "urn:altinn:resource:app_"
-OWN_RESOURCE = "urn:altinn:resource:varsel:"  # what became of an e-mail
-LONGEST_URL = 2_000  # bytes of UTF-8, as are the next two: what a PostgreSQL index entry holds
-LONGEST_SUBJECT = 1_000
-LONGEST_TYPE = 500
 MOST_TYPES = 20
-
-_NO_ENDPOINT = "Missing or invalid endpoint to push events towards"
-_NO_SUBJECT = "A valid subject to the authenticated identity is required"
-_NO_REGISTER = (
-    "IncludeSubunits needs a register of organisations, which this installation does not have; subscribe to each unit."
-)
-_TYPE_FORM = "typeFilter takes a whole type (app.instance.created), a beginning (app.instance.*), or * alone for any."
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
-_BARE_HOST = re.compile(r"\A([a-z]+://[^/?#]+)(?![^?#])")
-_MAILTO = re.compile(r"mailto:([^?#%]+)@([^?#%]+)", re.IGNORECASE)
-_APP_SOURCE = re.compile(r"https://[^/?#@]+/([^/?#]+)/([^/?#]+)")
-_ALTERNATIVE = re.compile(r"/(?:organisation|person)/[^/]+")
-_TYPE = re.compile(r"[^*]+(?:\.\*)?")
 
 
 class SubscriptionRequest(BaseModel):
@@ -96,94 +60,11 @@ class SubscriptionRequest(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionRules:
-    """What an installation says: the domain of its apps, where calls may go, the names of the stored templates."""
-
-    apps_domain: str
-    guard: Guard
-    templates: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """A subscription that keeps the rules; whether the caller may have it is decided elsewhere."""
-
-    endpoint: str  # normalised, like source_filter
-    source_filter: str | None
-    source_prefix: str | None
-    resource_filter: str  # lower-case, as every URN of the contract's kind
-    subject_filter: str | None
-    alternative_subject_filter: str | None  # organisations as /organisation/N
-    types: tuple[str, ...]  # whole types, and beginnings that end in .*; empty: any
-    type_as_given: str | tuple[str, ...] | None
-    include_subunits: bool
-    ordered: bool
-    template: str | None
-    is_app: bool
-
-    @property
-    def source_start(self) -> str | None:
-        """What the source of a matching event, with a slash behind it, begins with; None: anything."""
-        return self.source_prefix if self.source_filter is None else self.source_filter.removesuffix("/") + "/"
-
-    def fingerprint(self, identity: str) -> str:
-        """SHA-256 (hex) of what makes two subscriptions one (contract 3.6, step 8); the order of types does not."""
-        parts = (
-            identity,
-            self.endpoint,
-            self.source_filter,
-            self.source_prefix,
-            self.resource_filter,
-            self.subject_filter,
-            self.alternative_subject_filter,
-            sorted(self.types),
-            self.include_subunits,
-            self.ordered,
-            self.template,
-        )
-        return sha256(json.dumps(parts).encode()).hexdigest()
-
-
 _NAMES = {to_camel(name).lower(): to_camel(name) for name in SubscriptionRequest.model_fields}
 
 
-def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) -> Wish:
-    """Check a posted subscription; the first broken rule counts.
-
-    Invalid: no JSON of the right types. Forbidden: a scope is missing. BadRequest: any other rule, in its exact words.
-    """
-    request = _read(body)
-    endpoint = _endpoint(request.end_point, rules.guard)
-    source = _source(request.source_filter)
-    is_app = (request.resource_filter or "").lower().startswith(APP_RESOURCE) or _on_domain(source, rules.apps_domain)
-    _check_rights(caller, is_app=is_app, is_mail=_is_mail(endpoint))
-    if request.resource_filter is not None and not is_urn(request.resource_filter):
-        raise BadRequest("Resource filter must be a valid urn")
-    _check_texts(request)
-    types = _types(request.type_filter)
-    resource = _app_resource(request, source, caller) if is_app else _generic_resource(request, caller)
-    if request.source_prefix_filter is not None and source is not None:
-        raise BadRequest("sourceFilter and sourcePrefixFilter exclude each other.")
-    _check_template(request.template, resource, rules.templates, is_mail=_is_mail(endpoint))
-    given = request.type_filter
-    return Wish(
-        endpoint=endpoint,
-        source_filter=source,
-        source_prefix=request.source_prefix_filter,
-        resource_filter=resource,
-        subject_filter=request.subject_filter,
-        alternative_subject_filter=request.alternative_subject_filter and normal(request.alternative_subject_filter),
-        types=types,
-        type_as_given=tuple(given) if isinstance(given, list) else given,
-        include_subunits=request.include_subunits,
-        ordered=request.ordered,
-        template=request.template,
-        is_app=is_app,
-    )
-
-
-def _read(body: bytes) -> SubscriptionRequest:
+def read_request(body: bytes) -> SubscriptionRequest:
+    """Read a posted subscription; Invalid ("", `$`, `$.member`) when it is no JSON of the right types."""
     if not body:
         raise Invalid({"": ["A non-empty request body is required."]})
     try:
@@ -200,156 +81,3 @@ def _read(body: bytes) -> SubscriptionRequest:
         for item in error.errors(include_url=False, include_context=False, include_input=False):
             errors.setdefault(f"$.{item['loc'][0]}", []).append(f"{item['msg']}.")
         raise Invalid(errors) from None
-
-
-def _endpoint(text: str | None, guard: Guard) -> str:
-    given = (text or "").strip()
-    if given[:7].lower() == "mailto:":
-        parts = _MAILTO.fullmatch(given)
-        if not parts or not is_address(f"{parts[1]}@{parts[2]}"):
-            raise BadRequest(f"{_NO_ENDPOINT}: mailto: takes one e-mail address and nothing else")
-        return f"mailto:{parts[1].strip()}@{parts[2].lower()}"
-    try:
-        guard.check_url(given)
-    except Refused as refused:
-        reason = f": {refused}" if given[:8].lower() == "https://" else ""
-        raise BadRequest(_NO_ENDPOINT + reason) from None
-    endpoint = _normal_url(httpx.URL(given))
-    if len(endpoint) > LONGEST_URL:
-        raise BadRequest(f"{_NO_ENDPOINT}: it has more than {LONGEST_URL} characters")
-    return endpoint
-
-
-def _source(text: str | None) -> str | None:
-    if text is None:
-        return None
-    if not text.strip():
-        _refuse_blank("sourceFilter")
-    try:
-        url = httpx.URL(text.strip())
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    source = _normal_url(url)
-    if url.scheme != "https" or not url.raw_host or len(source) > LONGEST_URL:
-        raise BadRequest("SourceFilter must be an absolute URL with the https scheme.")
-    return source
-
-
-def _normal_url(url: httpx.URL) -> str:
-    """Scheme and host in lower case, what needs it percent-encoded, and never without a path."""
-    lower = httpx.URL(str(url))  # the usual port is left out only where the scheme is in lower case already
-    return _BARE_HOST.sub(r"\1/", str(lower))
-
-
-def _is_mail(endpoint: str) -> bool:
-    return endpoint.startswith("mailto:")
-
-
-def _on_domain(source: str | None, domain: str) -> bool:
-    """Whether a source's host is the domain or below it: whole labels, where the contract compares the letters."""
-    host = httpx.URL(source or "").raw_host.decode()
-    return f".{host}".endswith(f".{domain.lower()}")
-
-
-def _check_rights(caller: Caller, *, is_app: bool, is_mail: bool) -> None:
-    if not is_app and SCOPE_SUBSCRIBE not in {scope.lower() for scope in caller.scopes}:
-        raise Forbidden(f"needs the scope {SCOPE_SUBSCRIBE}")
-    if is_mail and SCOPES_MAIL.isdisjoint(caller.scopes):
-        raise Forbidden(f"mailto: needs one of the scopes {', '.join(sorted(SCOPES_MAIL))}")
-    if is_mail and caller.creator is None:
-        raise Forbidden("mailto: needs a credential that names an organisation")
-
-
-def _check_texts(request: SubscriptionRequest) -> None:
-    for field, text, longest in (
-        ("subjectFilter", request.subject_filter, LONGEST_SUBJECT),
-        ("alternativeSubjectFilter", request.alternative_subject_filter, LONGEST_SUBJECT),
-        ("sourcePrefixFilter", request.source_prefix_filter, LONGEST_URL),
-    ):
-        if text is not None:
-            _check_text(field, text, longest)
-
-
-def _check_text(field: str, text: str, longest: int) -> None:
-    if not text.strip():
-        _refuse_blank(field)
-    if len(text.encode("utf-8", "surrogatepass")) > longest:
-        raise BadRequest(f"{field} has at most {longest} bytes of UTF-8.")
-    if _CONTROL.search(text):
-        raise BadRequest(f"{field} must not contain control characters.")
-
-
-def _refuse_blank(field: str) -> NoReturn:
-    raise BadRequest(f"{field} must not be empty, since nothing would match; leave it out to match everything.")
-
-
-def _types(given: str | list[str] | None) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    types = [given] if isinstance(given, str) else given
-    if not types:
-        _refuse_blank("typeFilter")
-    if len(types) > MOST_TYPES:
-        raise BadRequest(f"typeFilter has at most {MOST_TYPES} types.")
-    for text in types:
-        _check_text("typeFilter", text, LONGEST_TYPE)
-        if text != "*" and not _TYPE.fullmatch(text):
-            raise BadRequest(_TYPE_FORM)
-    return () if "*" in types else tuple(dict.fromkeys(types))
-
-
-def _app_resource(request: SubscriptionRequest, source: str | None, caller: Caller) -> str:
-    """The rules of 5.6 for app events; returns the resource, taken from the source filter where none is given."""
-    alternative = request.alternative_subject_filter
-    has_subject = request.subject_filter is not None or alternative is not None
-    if not has_subject and not (caller.identity or "").startswith("/org/"):
-        raise BadRequest(_NO_SUBJECT)
-    if alternative is not None and not _ALTERNATIVE.fullmatch(normal(alternative)):
-        raise BadRequest(_NO_SUBJECT)
-    _check_subunits(request, has_subject=has_subject)
-    _check_consumer(caller)
-    given = request.resource_filter
-    if source is None:
-        return given or ""
-    parts = _APP_SOURCE.fullmatch(source)
-    resource = app_resource(*parts.groups()) if parts else ""
-    if not is_urn(resource):  # the path's percent signs, for instance: no event could have such a resource
-        raise BadRequest("A valid app id is required in source filter {environment}/{org}/{app}")
-    if given not in (None, resource):
-        raise BadRequest("Provided resource filter and source filter are not compatible")
-    return resource
-
-
-def _generic_resource(request: SubscriptionRequest, caller: Caller) -> str:
-    """The rules of 5.6 for all other events; returns the resource."""
-    if request.resource_filter is None:
-        raise BadRequest("Resource filter is required.")
-    if request.source_filter is not None:
-        raise BadRequest("Source filter is not supported for subscriptions on this resource.")
-    if request.alternative_subject_filter is not None:
-        raise BadRequest("AlternativeSubject filter is not supported for subscriptions on this resource.")
-    _check_subunits(request, has_subject=request.subject_filter is not None)
-    _check_consumer(caller)
-    return request.resource_filter
-
-
-def _check_subunits(request: SubscriptionRequest, *, has_subject: bool) -> None:
-    if request.include_subunits:
-        raise BadRequest(_NO_REGISTER if has_subject else "IncludeSubunits requires a subject filter.")
-
-
-def _check_consumer(caller: Caller) -> None:
-    if caller.identity is None:
-        raise BadRequest("Missing event consumer")
-
-
-def _check_template(template: str | None, resource: str, known: frozenset[str], *, is_mail: bool) -> None:
-    if not is_mail:
-        if template is not None:
-            raise BadRequest("template stands only beside a mailto: endPoint.")
-    elif template not in known:
-        raise BadRequest(
-            f"A mailto: endPoint needs a template, one of: {', '.join(sorted(known)) or '(none is stored)'}."
-        )
-    elif resource.startswith(OWN_RESOURCE):
-        raise BadRequest("A mailto: endPoint cannot hear of e-mails: each would cause the next, without end.")

@@ -63,3 +63,8 @@ def work_columns() -> tuple[Column[Any], ...]:
         Column("unresolved", SmallInteger, nullable=False, default=0),
         Column("attempts", SmallInteger, nullable=False, default=0),
     )
+
+
+def where_set(column: Column[Any]) -> dict[str, Any]:
+    """Of an index that leaves out the rows where this column is NULL: the option, as each database calls it."""
+    return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}

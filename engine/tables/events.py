@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text
 
-from engine.tables.columns import SEQUENCE, Instant, metadata, work_columns
+from engine.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
 
 events = Table(
     "events",
@@ -23,19 +23,12 @@ events = Table(
 )
 Index("uq_events_id_source", events.c.id, events.c.source, unique=True)
 Index("ix_events_resource", events.c.resource, events.c.seq, events.c.time)
-Index(
-    "ix_events_subject",
-    events.c.subject,
-    events.c.seq,
-    sqlite_where=events.c.subject.is_not(None),
-    postgresql_where=events.c.subject.is_not(None),
-)
+Index("ix_events_subject", events.c.subject, events.c.seq, **where_set(events.c.subject))
 Index(
     "ix_events_alternative_subject",
     events.c.alternative_subject,
     events.c.seq,
-    sqlite_where=events.c.alternative_subject.is_not(None),
-    postgresql_where=events.c.alternative_subject.is_not(None),
+    **where_set(events.c.alternative_subject),
 )
 Index("ix_events_registered", events.c.registered)  # retention, replay
 
@@ -71,13 +64,7 @@ subscriptions = Table(
 )
 Index("uq_subscriptions_fingerprint", subscriptions.c.fingerprint, unique=True)
 Index("ix_subscriptions_consumer", subscriptions.c.consumer)
-Index(
-    "ix_subscriptions_due",
-    subscriptions.c.due_at,
-    subscriptions.c.seq,
-    sqlite_where=subscriptions.c.due_at.is_not(None),
-    postgresql_where=subscriptions.c.due_at.is_not(None),
-)
+Index("ix_subscriptions_due", subscriptions.c.due_at, subscriptions.c.seq, **where_set(subscriptions.c.due_at))
 
 subscription_filters = Table(  # a subscription's filters as an event looks them up: see engine/fan_out.py
     "subscription_filters",
@@ -102,14 +89,7 @@ webhooks = Table(
     sqlite_autoincrement=True,
 )
 Index("ix_webhooks_subscription", webhooks.c.subscription_seq, webhooks.c.seq)
-Index(
-    "ix_webhooks_due",
-    webhooks.c.subscription_seq,
-    webhooks.c.due_at,
-    webhooks.c.seq,
-    sqlite_where=webhooks.c.due_at.is_not(None),
-    postgresql_where=webhooks.c.due_at.is_not(None),
-)
+Index("ix_webhooks_due", webhooks.c.subscription_seq, webhooks.c.due_at, webhooks.c.seq, **where_set(webhooks.c.due_at))
 
 webhook_attempts = Table(
     "webhook_attempts",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, Uuid
 
-from engine.tables.columns import SEQUENCE, Instant, metadata, work_columns
+from engine.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
 
 orders = Table(
     "orders",
@@ -30,20 +30,8 @@ orders = Table(
     Column("resource_id", Text),
     Column("resource_action", Text),
 )
-Index(
-    "ix_orders_due",
-    orders.c.due_at,
-    orders.c.seq,
-    sqlite_where=orders.c.due_at.is_not(None),
-    postgresql_where=orders.c.due_at.is_not(None),
-)
-Index(
-    "ix_orders_reference",
-    orders.c.creator,
-    orders.c.senders_reference,
-    sqlite_where=orders.c.senders_reference.is_not(None),
-    postgresql_where=orders.c.senders_reference.is_not(None),
-)
+Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
+Index("ix_orders_reference", orders.c.creator, orders.c.senders_reference, **where_set(orders.c.senders_reference))
 Index("ix_orders_created", orders.c.created)  # retention
 
 emails = Table(
@@ -61,18 +49,11 @@ emails = Table(
     Column("subject", Text),  # set where keywords made it differ from the order's
     Column("body", Text),
 )
-Index(
-    "ix_emails_due",
-    emails.c.due_at,
-    emails.c.seq,
-    sqlite_where=emails.c.due_at.is_not(None),
-    postgresql_where=emails.c.due_at.is_not(None),
-)
+Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
 Index(  # "is anything of this order still open?" must not walk through what is settled
     "ix_emails_open",
     emails.c.order_seq,
-    sqlite_where=emails.c.due_at.is_not(None),
-    postgresql_where=emails.c.due_at.is_not(None),
+    **where_set(emails.c.due_at),
 )
 
 attempts_log = Table(

@@ -13,16 +13,15 @@ from hypothesis import strategies as st
 from engine.errors import BadRequest, Forbidden, Invalid
 from engine.models import Caller
 from engine.outbound import Guard
-from engine.subscriptions.request import (
+from engine.subscriptions.request import MOST_TYPES, SubscriptionRequest
+from engine.subscriptions.rules import (
     LONGEST_SUBJECT,
     LONGEST_TYPE,
     LONGEST_URL,
-    MOST_TYPES,
-    SubscriptionRequest,
     SubscriptionRules,
-    Wish,
     parse_subscription,
 )
+from engine.subscriptions.wish import Wish
 
 RULES = SubscriptionRules("apps.altinn.no", Guard(allow_private=False), frozenset({"receipt", "decision"}))
 DEVELOPMENT = replace(RULES, guard=Guard(allow_private=True))

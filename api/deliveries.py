@@ -1,0 +1,157 @@
+"""What was pushed or will be, over HTTP; and, when that is asked for, pushed again. Beyond the events contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from starlette.responses import JSONResponse, Response
+
+from api import subscription_answers as answers
+from api.openapi import Operation, Parameter, Problem
+from api.openapi import Response as Documented
+from api.parameters import DATE_TIME, INT32, INT64, Given, integer, integers, not_valid
+from api.subscriptions import ID, KNOWN, PATH, asked, unknown_is_empty
+from engine import due
+from engine.errors import Invalid
+from engine.models import DeliveryState
+from engine.subscriptions import registry
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from starlette.requests import Request
+
+PAGE = 50  # deliveries, when no size is asked for
+
+
+@unknown_is_empty
+async def get_deliveries(request: Request) -> Response:
+    """A page of what was or will be pushed."""
+    app = request.app.state
+    caller, seq = asked(request)
+    given = Given(request)
+    state = _state(given)
+    after = given.number("after", 0, INT64)
+    size = given.number("size", PAGE)
+    size = min(size, registry.MOST_DELIVERIES) if size > 0 else PAGE
+    found = await app.store.reading(
+        registry.deliveries, caller.identity, seq, state=state, after_id=max(after, 0), size=size
+    )
+    headers = {}
+    if len(found) == size:
+        query = {"after": found[-1][0].seq, "size": size} | ({"state": state.value} if state else {})
+        headers["next"] = f"{app.events_base}/subscriptions/{seq}/deliveries?{urlencode(query)}"
+    return JSONResponse(answers.DeliveryList.of(found).content(), headers=headers)
+
+
+@unknown_is_empty
+async def post_replay(request: Request) -> Response:
+    """Count the stored events that match or, with their count, push them again."""
+    state = request.app.state
+    caller, seq = asked(request)
+    given = Given(request)
+    since, until = _moment(given, "from"), _moment(given, "to")
+    count = given.number("count", None)
+    if count is None:
+        found = await state.store.reading(registry.replay, caller, seq, since, until, None)
+    else:
+        found = await state.store.writing(registry.replay, caller, seq, since, until, count)
+        state.bell.ring(due.WEBHOOKS.name)
+    return JSONResponse(answers.Replay(count=found, replayed=0 if count is None else found).content())
+
+
+@unknown_is_empty
+async def post_retry(request: Request) -> Response:
+    """Attempt one delivery again."""
+    state = request.app.state
+    caller, seq = asked(request)
+    delivery = integer("delivery", request.path_params["delivery"], INT64)
+    await state.store.writing(registry.retry, caller, seq, delivery)
+    state.bell.ring(due.WEBHOOKS.name)
+    return Response(status_code=202)
+
+
+def _state(given: Given) -> DeliveryState | None:
+    text = given.text("state")
+    try:
+        return DeliveryState(text.capitalize()) if text else None
+    except ValueError:
+        raise not_valid("state", text) from None
+
+
+def _moment(given: Given, name: str) -> datetime:
+    moment = given.moment(name, zoned=True)
+    if moment is None:
+        raise Invalid({name: [f"The {name} field is required."]})
+    return moment
+
+
+_DELIVERY = Parameter("delivery", "path", "the delivery's id", required=True, schema=integers(INT64))
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PATH}/{{id}}/deliveries",
+        handler=get_deliveries,
+        summary="A subscription's deliveries",
+        description=(
+            "What was or will be pushed, the newest first, with the newest attempts of each. When a page is full, the "
+            "header `next` leads to the next one."
+        ),
+        parameters=(
+            ID,
+            Parameter("state", "query", "only deliveries in this state", schema={"enum": list(DeliveryState)}),
+            Parameter("after", "query", "id of the last delivery seen", schema=integers(INT64)),
+            Parameter("size", "query", "of a page", schema=integers(registry.MOST_DELIVERIES) | {"default": PAGE}),
+        ),
+        responses={
+            200: Documented(
+                "A page, possibly empty.", answers.DeliveryList, headers={"next": "where the next page is"}
+            ),
+            **KNOWN,
+        },
+        credentials=("bearer",),
+        tag="Subscriptions",
+    ),
+    Operation(
+        method="POST",
+        path=f"{PATH}/{{id}}/replay",
+        handler=post_replay,
+        summary="Push stored events again",
+        description=(
+            "Of the events that were stored in that time, those that match the subscription. Asked without `count`, "
+            "it answers how many these are and pushes nothing; repeated with that `count`, it pushes them all, up to "
+            f"{registry.MOST_REPLAYED:,}."
+        ),
+        parameters=(
+            ID,
+            Parameter("from", "query", "stored then or later, with time zone", required=True, schema=DATE_TIME),
+            Parameter("to", "query", "stored then or earlier, with time zone", required=True, schema=DATE_TIME),
+            Parameter("count", "query", "how many events are expected", schema=integers(INT32, 0)),
+        ),
+        responses={
+            200: Documented("Counted, or on their way.", answers.Replay),
+            409: Documented("Another number of events matches by now; nothing is pushed.", Problem),
+            **KNOWN,
+        },
+        credentials=("bearer",),
+        tag="Subscriptions",
+    ),
+    Operation(
+        method="POST",
+        path=f"{PATH}/{{id}}/deliveries/{{delivery}}/retry",
+        handler=post_retry,
+        summary="Attempt a delivery again",
+        description="At once, and from the beginning of the retry schedule.",
+        parameters=(ID, _DELIVERY),
+        responses={
+            202: Documented("It will be attempted."),
+            **KNOWN,
+            404: Documented("There is no such subscription or delivery."),
+            409: Documented("It was delivered already.", Problem),
+        },
+        credentials=("bearer",),
+        tag="Subscriptions",
+    ),
+)
