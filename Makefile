@@ -54,4 +54,4 @@ bench: setup system ## print every ratio of docs/performance.md, measured on thi
 
 lock: ## rewrite requirements.lock (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra embedded --extra dev pyproject.toml --output-file requirements.lock
+	  --extra embedded --extra tracing --extra dev pyproject.toml --output-file requirements.lock

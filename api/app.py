@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -12,10 +13,12 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from api import deliveries, docs, events, health, inbox, orders, subscriptions
+from api.console.application import console, prepare
 from api.counting import CountAnswers
 from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error
-from engine import due, logs, settings
+from api.tracing import TraceRequests
+from engine import due, logs, metrics, settings, tracing
 from engine.access import Rules
 from engine.contacts import ContactTable
 from engine.errors import Misconfigured, VarselError
@@ -25,6 +28,7 @@ from engine.migrations import is_current
 from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
+from engine.pulse import Kind, Pulse
 from engine.rendering import Templates
 from engine.signing import Signer
 from engine.store import Store
@@ -45,7 +49,7 @@ GC_THRESHOLDS = (20_000, 50, 100)
 def create_app() -> Starlette:
     """The application on the settings of the environment; Misconfigured when they cannot work."""
     config = settings.load()
-    logs.configure(config.log_level)
+    logs.configure(config.log_level, config.log_format)
     busy_first = sorted(OPERATIONS, key=lambda operation: operation.method != "POST" or "{" in operation.path)
     routes = [
         Route(path.lower(), operation.handler, methods=[operation.method])
@@ -55,9 +59,11 @@ def create_app() -> Starlette:
     routes += health.ROUTES + docs.ROUTES
     if config.inbox:
         routes += inbox.ROUTES
-    app = Starlette(routes=routes, middleware=MIDDLEWARE, exception_handlers=ERRORS, lifespan=_lifespan)
+    middleware = [*MIDDLEWARE, Middleware(TraceRequests)] if config.tracing else MIDDLEWARE
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=ERRORS, lifespan=_lifespan)
     app.router.redirect_slashes = False
     app.state.settings = config
+    app.routes.extend(console(config, app.state))
     app.state.base = config.base_url + orders.PREFIX
     app.state.events_base = config.base_url + events.PREFIX
     app.state.operations = OPERATIONS
@@ -67,14 +73,16 @@ def create_app() -> Starlette:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open what requests need; close it when the last is answered."""
-    from engine.broker import BELL, SPOOL  # noqa: PLC0415 its import connects this process to Redis
+    from engine.broker import BELL, CLIENT, SPOOL  # noqa: PLC0415 its import connects this process to Redis
 
     config, state = app.state.settings, app.state
+    tracing.configure(config, "web")
     state.verifier = Verifier(config)
     state.store = Store(config.need("database_url"))
     if not await state.store.reading(is_current):
         raise Misconfigured("the database's schema is not current; run `varsel migrate`")
     state.bell = BELL
+    state.redis = CLIENT
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))
     state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
     state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
@@ -84,10 +92,16 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.rules = SubscriptionRules(config.apps_domain, Guard(config.allow_private_endpoints), templates)
     if config.inbox:
         state.inbox = Inbox(config.inbox)
+    prepare(state, config)
+    pulse = Pulse(state.store, Kind("web"))
+    pulse.start()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     yield
     await state.intake.close()
     await state.publisher.close()
+    await asyncio.to_thread(pulse.stop)
     state.store.close()
+    tracing.close()
+    metrics.end()

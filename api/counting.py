@@ -1,15 +1,27 @@
-"""Counts answers by status class."""
+"""Counts answers by status class and part of the API, and how long each took."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from engine import metrics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_CLASSES = {digit: metrics.REQUESTS.labels(f"{digit}xx") for digit in range(1, 6)}
+PARTS = {  # of the API: the module whose handler answers, and what /metrics calls it
+    "api.orders": "orders",
+    "api.events": "events",
+    "api.event_queries": "events",
+    "api.subscriptions": "subscriptions",
+    "api.deliveries": "subscriptions",
+    "api.console": "console",  # with all below it
+}
+OTHER = "other"
+_NAMES = {*PARTS.values(), OTHER}
+_STATUSES = {part: [metrics.REQUESTS.labels(part, f"{digit}xx") for digit in range(1, 6)] for part in _NAMES}
+_SECONDS = {part: metrics.REQUEST_SECONDS.labels(part) for part in _NAMES}
 
 
 class CountAnswers:
@@ -22,10 +34,30 @@ class CountAnswers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        began = time.perf_counter()
+        answered = False
+
+        def count(status: int) -> None:
+            part = _part(scope.get("endpoint"))
+            _STATUSES[part][status // 100 - 1].inc()
+            _SECONDS[part].observe(time.perf_counter() - began)
 
         async def counted(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
-                _CLASSES[message["status"] // 100].inc()
+                answered = True
+                count(message["status"])
             await send(message)
 
-        await self._app(scope, receive, counted)
+        try:
+            await self._app(scope, receive, counted)
+        except Exception:
+            if not answered:  # it will be, further out
+                count(500)
+            raise
+
+
+def _part(endpoint: Any) -> str:
+    """Which part of the API a handler is of."""
+    module: str = getattr(endpoint, "__module__", "")
+    return PARTS.get(module) or PARTS.get(module.rpartition(".")[0], OTHER)

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from engine import metrics
+from engine.admin.exposition import exposition
 from engine.errors import Unavailable
 from engine.store import ping
 
@@ -41,8 +42,9 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics_page(request: Request) -> Response:
-    """Prometheus' text format."""
-    text = await request.app.state.store.reading(metrics.exposition)
+    """Prometheus' text format; it answers, too, when the database or Redis do not."""
+    state = request.app.state
+    text = await asyncio.to_thread(exposition, state.store, state.redis)
     return Response(text, media_type=metrics.CONTENT_TYPE)
 
 

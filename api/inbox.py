@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from api.pages import HEADERS, render
 from engine.errors import Invalid
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from engine.inbox import Inbox, Message
 
-ON_PAGE = 50  # messages that the page lists
 _LIMIT_DIGITS = 9
 
 
@@ -45,15 +43,9 @@ async def clear(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def page(request: Request) -> Response:
-    """The newest messages for people, one of them opened; its HTML runs no script and loads nothing (HEADERS)."""
-    inbox = _inbox(request)
-    listed = (await asyncio.to_thread(inbox.messages, None, ON_PAGE))[::-1]
-    count = await asyncio.to_thread(inbox.count)
-    opened: Message | None = listed[0] if listed else None
-    if name := request.query_params.get("message"):
-        opened = await asyncio.to_thread(inbox.message, name)
-    return HTMLResponse(render("inbox.html", messages=listed, count=count, opened=opened), headers=HEADERS)
+async def page(_request: Request) -> Response:
+    """For people, the console shows it."""
+    return RedirectResponse("/console/inbox", 303)
 
 
 def _inbox(request: Request) -> Inbox:

@@ -111,7 +111,9 @@ async def answer_bug(request: Request, error: Exception) -> Response:
 
 
 def _trace_id(request: Request) -> str:
-    """The caller's W3C trace with a span of ours, or a fresh one."""
+    """The request's span; where it has none, the caller's W3C trace with a span of ours, or a fresh one."""
+    if traced := request.scope.get("trace"):
+        return str(traced)
     parts = request.headers.get("traceparent", "").split("-")
     known = len(parts) == 4 and len(parts[1]) == 32 and all(c in "0123456789abcdef" for c in parts[1])  # noqa: PLR2004
     return f"00-{parts[1] if known else secrets.token_hex(16)}-{secrets.token_hex(8)}-00"

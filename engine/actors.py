@@ -14,8 +14,9 @@ import dramatiq
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
 from dramatiq.middleware import Middleware, MiddlewareError
 
-from engine import due, emails, metrics, settings
+from engine import due, emails, metrics, settings, tracing
 from engine.access import Rules
+from engine.admin import jobs
 from engine.broker import BELL, BROKER, QUEUE, SPOOL
 from engine.contacts import ContactTable
 from engine.errors import Unavailable, VarselError
@@ -23,6 +24,7 @@ from engine.events.intake import SPOOLED, unpacked
 from engine.events.storing import persist
 from engine.orders import processing
 from engine.outbound import Guard, Outbound
+from engine.pulse import Kind, Pulse
 from engine.rendering import Templates
 from engine.signing import Signer
 from engine.smtp import Relay
@@ -55,6 +57,8 @@ class Workshop(Middleware):
         """Open everything; a worker without it must not live on."""
         try:
             config = settings.load()
+            metrics.serve(config)
+            tracing.configure(config, "worker")
             self._store = Store(config.need("database_url"))
             guard = Guard(config.allow_private_endpoints)
             self._outbound = Outbound(guard)
@@ -75,10 +79,12 @@ class Workshop(Middleware):
             )
         except (VarselError, OSError, ValueError) as error:
             raise MiddlewareError(str(error)) from error
-        lease = config.lease_time
+        self._lease = lease = config.lease_time
         self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
         self._pusher = Pusher(self._store, caller, mail_sink, access, lease)
+        self._pulse = Pulse(self._store, Kind("worker", self._relay.name, lambda: self._relay.trouble))
+        self._pulse.start()
 
     def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
         """Start nothing new; what is in flight may end."""
@@ -86,9 +92,12 @@ class Workshop(Middleware):
             _loop_thread().loop.call_soon_threadsafe(stopping.set)
 
     def after_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
-        """Say good-bye to the relay and the database."""
+        """Say good-bye to the relay, the database and whoever watches."""
         _loop_thread().run_coroutine(self._close())
+        self._pulse.stop()
         self._store.close()
+        tracing.close()
+        metrics.end()
 
     async def _close(self) -> None:
         await self._relay.close()
@@ -109,21 +118,28 @@ class Workshop(Middleware):
         await asyncio.to_thread(BELL.answered, due.WEBHOOKS.name)
         await self._pusher.run()
 
+    async def jobs(self) -> None:
+        """Do what operators asked to be done to all that match."""
+        await asyncio.to_thread(BELL.answered, due.JOBS.name)
+        with suppress(Unavailable):
+            while job := await self._store.writing(jobs.claim, self._lease):
+                more = True
+                while more and not self._deliverer.stopping.is_set():
+                    more = await self._store.writing(jobs.advance, job, self._lease)
+
     async def events(self) -> None:
         """Store what came in while the database did not answer; while it still does not, the clock rings again."""
         await asyncio.to_thread(BELL.answered, SPOOLED)
         with suppress(Unavailable):
             while entry := await asyncio.to_thread(SPOOL.first):
                 try:
-                    found = unpacked(entry)
-                    await self._store.writing(persist, found)
+                    await self._store.writing(persist, unpacked(entry))
                 except Unavailable:
                     return
                 except Exception:
                     log.exception("events in the queue could not be stored")
                     await asyncio.to_thread(SPOOL.set_aside, entry)
                 else:
-                    metrics.EVENTS.inc(len(found))
                     await asyncio.to_thread(SPOOL.remove, entry)
                     BELL.ring(due.WEBHOOKS.name)
 
@@ -178,6 +194,12 @@ async def wake_emails() -> None:
 async def wake_webhooks() -> None:
     """There are subscriptions with something to push."""
     await WORKSHOP.webhooks()
+
+
+@dramatiq.actor(queue_name=QUEUE, broker=BROKER)
+async def wake_jobs() -> None:
+    """There are jobs of operators to do."""
+    await WORKSHOP.jobs()
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER, actor_name=f"wake_{SPOOLED}")

@@ -13,13 +13,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.models import Caller
 
-
-def note(
-    connection: Connection, caller: Caller, action: str, target: str, detail: Mapping[str, Any] | None = None
-) -> None:
-    """Write a line, in the transaction of the act itself."""
-    who = caller.identity or caller.creator or ""
+def note(connection: Connection, who: str, action: str, target: str, detail: Mapping[str, Any] | None = None) -> None:
+    """Write a line, in the transaction of the act itself. `target`: such as subscriptions/12."""
     line = {"at": Now(), "who": who, "action": action, "target": target, "detail": json.dumps(detail or {})}
     connection.execute(audit_log.insert().values(line))

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Table, Text, func, select, update
 
 from engine.errors import Unavailable
-from engine.models import EmailState, OrderState, SubscriptionState
+from engine.models import EmailState, JobState, OrderState, SubscriptionState
+from engine.pauses import HELD, in_force
 from engine.rows import Rows, run
 from engine.store import Now, after
-from engine.tables import emails, orders, subscriptions
+from engine.tables import emails, jobs, orders, subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -54,11 +55,17 @@ ORDERS = Lane("orders", orders, OrderState.PROCESSING, OrderState.REGISTERED)
 EMAILS = Lane("emails", emails, EmailState.SENDING, EmailState.NEW)
 # Of webhooks, the subscription is what is claimed: see engine/webhooks/queue.py.
 WEBHOOKS = Lane("webhooks", subscriptions, SubscriptionState.PUSHING, SubscriptionState.WAITING)
-LANES = (ORDERS, EMAILS, WEBHOOKS)
+JOBS = Lane("jobs", jobs, JobState.RUNNING, JobState.WAITING)
+LANES = (ORDERS, EMAILS, WEBHOOKS, JOBS)
 
 
 def claim(connection: Connection, lane: Lane, limit: int, lease: timedelta) -> Sequence[Row[Any]]:
-    """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed. Whole rows."""
+    """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed. Whole rows.
+
+    None of a lane that is paused.
+    """
+    if lane.name in in_force(connection).lanes:
+        return ()
     table = lane.table
     due = (
         select(table.c.seq)
@@ -110,6 +117,13 @@ def hand_back(connection: Connection, lane: Lane, rows: Collection[Row[Any]], de
     table = lane.table
     given_back = {"due_at": after(delay), "state": lane.waiting, "unresolved": table.c.unresolved - 1}
     run(connection, holding(lane, _HELD).values(given_back), _holds(rows))
+
+
+def hold(connection: Connection, lane: Lane, rows: Collection[Row[Any]]) -> None:
+    """Put claimed rows of something that is paused out of the way, until the pause ends: see engine/pauses.py."""
+    table = lane.table
+    held = {"due_at": HELD, "state": lane.waiting, "unresolved": table.c.unresolved - 1}
+    run(connection, holding(lane, _HELD).values(held), _holds(rows))
 
 
 def isolate(rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:

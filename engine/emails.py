@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, select, update
 
-from engine import due, metrics
+from engine import due, logs, metrics, tracing
 from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.mime import Compiled, compile_message, message_id
 from engine.models import EXPIRY, Content, ContentType, DeliveryGuarantee, EmailState, OrderState
+from engine.pauses import in_force
 from engine.rows import Rows, run
 from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Rejected, Relay, Reply
 from engine.store import Now
@@ -53,6 +54,16 @@ _LOG = Rows(
     code=SmallInteger(),
     reply=Text(),
 ).insert_into(attempts_log, at=Now())
+_OF_ORDERS = [
+    orders.c[name]
+    for name in ("seq", "id", "creator", "sender", "subject", "body", "content_type", "guarantee", "trace")
+]
+_ATTEMPTS = {  # looked up once: a look costs as much as the count
+    word: metrics.ATTEMPTS.labels(word)
+    for word in ("accepted", "deferred", "rejected", "in_doubt", "expired", "abandoned")
+}
+_SMTP_SECONDS = {word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "rejected", "in_doubt")}
+_GROUP_SIZE = metrics.GROUP_SIZE.labels("emails")
 _OPEN = exists().where(emails.c.order_seq == orders.c.seq, emails.c.due_at.is_not(None))
 
 
@@ -88,13 +99,13 @@ class Deliverer:
         """Claim and deliver one batch; returns how many e-mails it held (BATCH: there may be more)."""
         if time.monotonic() < self._paused_until or self.stopping.is_set():
             return 0
-        claimed, contents = await self._store.writing(_claim, self._lease)
+        found, claimed, contents = await self._store.writing(_claim, self._lease)
         work, rest = due.isolate(claimed)
         if rest:
             await self._store.writing(due.hand_back, due.EMAILS, rest)
         if work:
             await self._deliver(work, contents)
-        return len(claimed)
+        return found
 
     async def _deliver(self, work: Sequence[Row[Any]], contents: dict[int, Any]) -> None:
         waiting, flying = deque(work), {row.seq: row for row in work}
@@ -128,14 +139,25 @@ class Deliverer:
                 if done:
                     results, done[:] = tuple(done), ()
                     await self._insist(record, results)
+                    _GROUP_SIZE.observe(len(results))
 
     async def _guarded(self, email: Row[Any], order: Any) -> Result | None:
         """Attempt; a bug in one message must not hold up the others: None, and its claim lapses."""
-        try:
-            return await self._attempt(email, order)
-        except Exception:
-            log.exception("e-mail %s could not be attempted", email.id)
-            return None
+        with (
+            logs.bound(lane="emails", order_id=order.id, email_id=email.id),
+            tracing.span("send e-mail", order.trace, "client", order_id=order.id, email_id=email.id) as span,
+        ):
+            try:
+                result = await self._attempt(email, order)
+            except Exception:
+                log.exception("e-mail %s could not be attempted", email.id)
+                span.failed("not attempted")
+                return None
+            span.set(outcome=result.outcome, phase=result.phase, code=result.reply.code, relay=result.relay)
+            if result.delay is None and result.outcome != "accepted":
+                span.failed(result.outcome)
+                log.info("settled as %s: %s, reply code %s", result.state, result.outcome, result.reply.code)
+            return result
 
     async def _attempt(self, email: Row[Any], order: Any) -> Result:
         """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""
@@ -221,15 +243,22 @@ def backoff(attempts: int) -> timedelta:
     return BACKOFF[min(attempts, len(BACKOFF)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
 
 
-def _claim(connection: Connection, lease: timedelta) -> tuple[Sequence[Row[Any]], dict[int, Any]]:
-    """Due e-mails, and what the orders that they belong to say."""
+def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[Any]], dict[int, Any]]:
+    """How many e-mails were due; those that may be sent; and what the orders that they belong to say."""
     claimed = due.claim(connection, due.EMAILS, BATCH, lease)
     if not claimed:
-        return (), {}
-    chosen = select(
-        orders.c.seq, orders.c.sender, orders.c.subject, orders.c.body, orders.c.content_type, orders.c.guarantee
-    ).where(orders.c.seq.in_({email.order_seq for email in claimed}))
-    return claimed, {order.seq: order for order in connection.execute(chosen)}
+        return 0, (), {}
+    chosen = select(*_OF_ORDERS).where(orders.c.seq.in_({email.order_seq for email in claimed}))
+    contents = {order.seq: order for order in connection.execute(chosen)}
+    paused = in_force(connection, lock=True)
+    free: list[Row[Any]] = []
+    held: list[Row[Any]] = []
+    for email in claimed:
+        stopped = paused.hold(contents[email.order_seq].creator, email.address)
+        (held if stopped else free).append(email)
+    if held:
+        due.hold(connection, due.EMAILS, held)
+    return len(claimed), free, contents
 
 
 def _result(email: Row[Any], order: Any, outcome: Outcome, relay: str) -> Result:
@@ -247,7 +276,10 @@ def _result(email: Row[Any], order: Any, outcome: Outcome, relay: str) -> Result
         case InDoubt():
             settled, word = order.guarantee == DeliveryGuarantee.AT_MOST_ONCE, "in_doubt"
             state = EmailState.FAILED if settled else EmailState.NEW
-    metrics.ATTEMPTS.labels(word).inc()
+    _ATTEMPTS[word].inc()
+    if not reached:
+        metrics.RELAY_FAILURES.inc()
+    _SMTP_SECONDS[word].observe(outcome.duration.total_seconds())
     if settled:
         metrics.DUE_LAG.observe(max(0.0, (datetime.now(UTC) - (email.expires_at - EXPIRY)).total_seconds()))
     return Result(
@@ -256,7 +288,7 @@ def _result(email: Row[Any], order: Any, outcome: Outcome, relay: str) -> Result
 
 
 def _unsent(email: Row[Any], state: EmailState, word: str, text: str) -> Result:
-    metrics.ATTEMPTS.labels(word).inc()
+    _ATTEMPTS[word].inc()
     reply = Reply(None, text)
     return Result(email, state, None, False, word, None, reply, timedelta(0), "")
 

@@ -149,6 +149,8 @@ class Installation:
             own["webhook_key"] = _webhook_key(folder)
         if "base_url" not in config.model_fields_set:
             own["base_url"] = self._url
+        if config.metrics_port:
+            raise Misconfigured("VARSEL_METRICS_PORT is for processes that run on their own; here, /metrics has all")
         metrics = config.metrics_dir or folder / "metrics"
         shutil.rmtree(metrics, ignore_errors=True)  # what processes of an earlier run left there counts no more
         own["metrics_dir"] = str(metrics)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 KEPT = 10_000  # messages; older ones go
 LARGEST = 32 * 1024 * 1024  # bytes of one message
 _ID = re.compile("[0-9]{16}")  # microseconds since 1970, one more when that is taken
+_REFUSED_ONCE = re.compile(r"\+([45][0-9]{2})@")  # as in kari+550@example.no: to try out failures
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -110,6 +111,19 @@ class _Keeper:
             unfinished.unlink()
         self._folder = folder
         self._names = deque(_names(folder))
+        self._refused: set[str] = set()  # addresses whose first attempt was
+
+    async def handle_RCPT(  # noqa: N802 aiosmtpd's name
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        wanted = _REFUSED_ONCE.search(address)
+        if wanted and address not in self._refused:
+            if len(self._refused) >= KEPT:
+                self._refused.clear()
+            self._refused.add(address)
+            return f"{wanted[1]} {wanted[1][0]}.1.1 the development inbox refuses the first attempt to such an address"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 aiosmtpd's name
         previous = int(self._names[-1]) if self._names else 0  # the clock may stand still, or be set back

@@ -1,76 +1,137 @@
 """What operators watch, in Prometheus' terms; each metric says what its label values mean.
 
-With VARSEL_METRICS_DIR, the processes of one machine write into that folder and any of them shows the sum.
+Nothing is counted twice: a thing is counted by the process that did it, in one place. Each process shows its own
+counts: `web` at /metrics, `worker` and `scheduler` on VARSEL_METRICS_PORT. Or, with VARSEL_METRICS_DIR, the processes
+of one machine write into that folder, and /metrics of its `web` shows their sum; then they have no port.
+What the database and Redis say is shown by `web` alone: see engine/admin/exposition.py.
 """
 
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.registry import Collector
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+)
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from engine import due
+from engine.errors import Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from prometheus_client import Metric
-    from sqlalchemy import Connection
+    from engine.settings import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-DUE_COUNTED = 100_000  # due rows are counted up to here: a scrape must stay cheap
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows VARSEL_METRICS_DIR
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # of latencies
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
-ORDERS = Counter("varsel_orders", "Orders taken in.")
-EVENTS = Counter("varsel_events", "Events taken in, those that were there already included.")
-PUSHES = Counter(
-    "varsel_pushes",
-    "Attempts to push an event by outcome: accepted (2xx, or made into an order), deferred (comes again), "
-    "rejected (the last attempt, or never deliverable), unauthorized (the subscriber may not have it).",
-    ["outcome"],
+# web
+ORDERS = Counter("varsel_orders", "Orders taken in over HTTP. Counted by web.")
+EVENTS = Counter("varsel_events", "Events taken in over HTTP, those that were there already included. Counted by web.")
+REQUESTS = Counter(
+    "varsel_requests",
+    "HTTP answers, by status class (2xx, 4xx, 5xx) and by the part of the API: orders, events, subscriptions (and "
+    "their deliveries), console, other. Counted by web.",
+    ["part", "status"],
 )
-REQUESTS = Counter("varsel_requests", "HTTP answers, by status class (2xx, 4xx, 5xx).", ["status"])
+REQUEST_SECONDS = Histogram(
+    "varsel_request_seconds",
+    "From an HTTP request's head to the head of its answer, by the part of the API. Counted by web.",
+    ["part"],
+    buckets=SECONDS,
+)
+
+# worker
 ATTEMPTS = Counter(
     "varsel_attempts",
     "Delivery attempts by outcome: accepted (the relay took it over), deferred (comes again), rejected (for good), "
-    "in_doubt (the connection broke after the final dot), expired (48 hours), abandoned (it ended its workers).",
+    "in_doubt (the connection broke after the final dot), expired (48 hours), abandoned (it ended its workers). "
+    "Counted by worker.",
     ["outcome"],
+)
+SMTP_SECONDS = Histogram(
+    "varsel_smtp_seconds",
+    "How long an attempt took at the relay, by outcome; the wait for a free connection is not in it. Counted by "
+    "worker.",
+    ["outcome"],
+    buckets=SECONDS,
+)
+RELAY_FAILURES = Counter(
+    "varsel_relay_failures",
+    "Connections to the relay that could not be had; each is an attempt deferred, too. Counted by worker.",
 )
 DUE_LAG = Histogram(
     "varsel_due_lag_seconds",
-    "From an e-mail's requested send time to its settlement.",
+    "From an e-mail's requested send time to its settlement. Counted by worker.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 172800),
 )
-WAKES = Counter("varsel_wakes", "Wake-ups rung (sent, or lost because Redis did not answer).", ["result"])
+PUSHES = Counter(
+    "varsel_pushes",
+    "Attempts to push an event by outcome: accepted (2xx, or made into an order), deferred (comes again), "
+    "rejected (the last attempt, or never deliverable), unauthorized (the subscriber may not have it). Counted by "
+    "worker.",
+    ["outcome"],
+)
+for _outcome in ("accepted", "deferred", "rejected", "unauthorized"):
+    PUSHES.labels(_outcome)  # there as 0 before the first: a series that begins with 1 shows no increase
+PUSH_SECONDS = Histogram(
+    "varsel_push_seconds",
+    "How long a subscriber's endpoint took to answer, or not to, by outcome. Counted by worker.",
+    ["outcome"],
+    buckets=SECONDS,
+)
+
+# more than one kind
+GROUP_SIZE = Histogram(
+    "varsel_group_size",
+    "What shared one transaction: orders and events are requests (counted by web), emails and webhooks are outcomes "
+    "(counted by worker).",
+    ["group"],
+    buckets=SIZES,
+)
+WAKES = Counter(
+    "varsel_wakes",
+    "Wake-ups rung: sent, or lost because Redis did not answer. Every kind of process counts its own.",
+    ["result"],
+)
+BUILD = Gauge(
+    "varsel_build_info", "1, with the version that runs here as a label.", ["version"], multiprocess_mode="livemax"
+)
+BUILD.labels(version("varsel")).set(1)
 
 
-def exposition(connection: Connection) -> bytes:
-    """Everything as text: the processes' counters, and the queues as the database has them now."""
+def counted() -> bytes:
+    """What this process has counted, as text; with VARSEL_METRICS_DIR, what all of the machine have."""
     registry = REGISTRY
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if FOLDER in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
-    queues = CollectorRegistry()
-    queues.register(_Queues(connection))
-    return generate_latest(queues) + generate_latest(registry)
+    return generate_latest(registry)
 
 
-class _Queues(Collector):
-    """The lanes as the database has them now; asked at each scrape, kept by no process."""
+def serve(config: Settings) -> None:
+    """Answer scrapes of this process on VARSEL_METRICS_PORT, if it is set; Misconfigured when it cannot be had."""
+    if config.metrics_port is None:
+        return
+    try:
+        start_http_server(config.metrics_port, config.metrics_host)
+    except OSError as error:
+        raise Misconfigured(
+            f"VARSEL_METRICS_PORT {config.metrics_port} on {config.metrics_host} cannot be used ({error}): each worker "
+            "and scheduler of a machine needs its own, or VARSEL_METRICS_DIR in its place"
+        ) from None
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
-    def collect(self) -> Iterable[Metric]:
-        waiting = GaugeMetricFamily("varsel_due", f"Rows due now, counted up to {DUE_COUNTED}.", labels=["lane"])
-        oldest = GaugeMetricFamily(
-            "varsel_oldest_due_seconds", "For how long the oldest due row has waited.", labels=["lane"]
-        )
-        for lane in due.LANES:
-            waiting.add_metric([lane.name], due.due_count(self._connection, lane, DUE_COUNTED))
-            until = due.next_due(self._connection, lane)
-            oldest.add_metric([lane.name], max(0.0, -until.total_seconds()) if until is not None else 0.0)
-        return waiting, oldest
+def end() -> None:
+    """Take back what holds only while the process lives; what it counted stays in the machine's sums."""
+    if FOLDER in os.environ:
+        mark_process_dead(os.getpid())

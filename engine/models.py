@@ -73,6 +73,15 @@ class DeliveryState(StrEnum):
     UNAUTHORIZED = "Unauthorized"  # the subscriber may not have this event
 
 
+class JobState(StrEnum):
+    """How far a background job is that an operator started."""
+
+    WAITING = "Waiting"  # for its next batch
+    RUNNING = "Running"
+    DONE = "Done"
+    STOPPED = "Stopped"  # by an operator
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a message says, the same for all recipients of an order until keywords are filled in."""
@@ -106,6 +115,11 @@ class Caller:
     platform: bool  # True: authenticated by a PlatformAccessToken
     identity: str | None = None  # who subscribes and reads events, such as /org/ttd (events contract 6.1)
     app: str | None = None  # the application that a PlatformAccessToken names
+
+    @property
+    def name(self) -> str:
+        """The caller in the audit log."""
+        return self.identity or self.creator or ""
 
 
 def new_id() -> UUID:

@@ -9,13 +9,15 @@ from sqlalchemy import Connection, delete, select
 
 from engine.models import OrderState
 from engine.store import after
-from engine.tables import events, idempotency_keys, orders
+from engine.tables import events, history, idempotency_keys, orders, processes
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
 
 ROWS = 500  # per transaction: writers in front of it wait no longer
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
+HISTORY_KEPT = timedelta(days=8)  # the plots show a day; a week more is there to compare with
+GONE_SHOWN = timedelta(hours=1)  # for so long operators see a process that ended without a word
 FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET)
 
 
@@ -23,6 +25,8 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
     """Remove forgotten keys, and the oldest finished orders and events with all that is theirs; whether more may be."""
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created < after(-KEYS_KEPT)))
     limit = after(-retention)
+    connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
+    connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
     removed = [
         _remove(connection, orders, orders.c.created, orders.c.created < limit, orders.c.state.in_(FINISHED)),
         _remove(connection, events, events.c.registered, events.c.registered < limit),

@@ -21,6 +21,10 @@ def _words(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # separated by spaces or commas
+_Role = Annotated[str, Field(pattern=r"^.+=(viewer|operator|admin)$")]
+Roles = Annotated[tuple[_Role, ...], NoDecode, BeforeValidator(_words)]  # VALUE=ROLE, separated likewise
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _base_url(value: str) -> str:
@@ -28,6 +32,14 @@ def _base_url(value: str) -> str:
         msg = "must be an address such as https://notify.example.org"
         raise ValueError(msg)
     return value.rstrip("/")
+
+
+def _issuer(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname or (parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK)):
+        msg = "must be an https address such as https://login.example.org, for whoever alters its answers signs in"
+        raise ValueError(msg)
+    return value
 
 
 class Settings(BaseSettings):
@@ -48,6 +60,10 @@ class Settings(BaseSettings):
     )
     inbox: Path | None = Field(None, description="folder of the development inbox; set by `varsel up`")
     metrics_dir: Path | None = Field(None, description="folder where the processes of one machine share their metrics")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="port where a worker or scheduler shows its metrics; not with METRICS_DIR"
+    )
+    metrics_host: str = Field("127.0.0.1", description="address that METRICS_PORT is on")
 
     # Who may call
     jwks: Words = Field((), description="files or https URLs of key sets")
@@ -61,6 +77,20 @@ class Settings(BaseSettings):
         None, min_length=32, description="signs what is pushed: 32 characters or more, as of `openssl rand -base64 32`"
     )
     email_templates: Path | None = Field(None, description="folder of e-mail templates, beside the built-in ones")
+
+    # Who may use the console
+    operators_file: Path | None = Field(
+        None, description="TOML: operators with role and password; `varsel operator add NAME` writes it"
+    )
+    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = Field(
+        None, description="OpenID Connect: the issuer whose users may sign in, as its discovery document names it"
+    )
+    oidc_client_id: str | None = Field(None, min_length=1, description="this installation's client id at OIDC_ISSUER")
+    oidc_client_secret: SecretStr | None = Field(None, description="its secret; none: a public client, with PKCE alone")
+    oidc_role_claim: str = Field("roles", description="claim of the ID token that names roles: a text or a list")
+    oidc_roles: Roles = Field(
+        (), description="which value of the claim gives which role, as in: varsel-admins=admin support=viewer"
+    )
 
     # What is let in and out
     allow_private_endpoints: bool = Field(
@@ -78,6 +108,10 @@ class Settings(BaseSettings):
     worker_processes: int = Field(2, ge=1, le=64, description="worker processes of `varsel up`")
     retention_days: int = Field(90, ge=1, description="finished orders and events are removed after so many days")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level that is logged")
+    log_format: str = Field("text", pattern="^(text|json)$", description="text, or json: one object per line")
+    tracing: bool = Field(
+        default=False, description="send traces by OTLP, as the OTEL_* variables say; needs the extra `tracing`"
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
@@ -85,6 +119,14 @@ class Settings(BaseSettings):
             check_smtp_url(self.smtp_url.get_secret_value())
         if self.database_url and not self.database_url.get_secret_value().startswith(("sqlite:///", "postgresql")):
             msg = "database_url: must start with sqlite:/// or postgresql://"
+            raise ValueError(msg)
+        if self.metrics_port is not None and self.metrics_dir is not None:
+            msg = "metrics_port: not with metrics_dir, by which `web` shows what all processes of the machine count"
+            raise ValueError(msg)
+        oidc = {name: getattr(self, name) for name in ("oidc_issuer", "oidc_client_id", "oidc_roles")}
+        if any(oidc.values()) and not all(oidc.values()):
+            missing = ", ".join(name for name, value in oidc.items() if not value)
+            msg = f"{missing}: must be set, too, for OpenID Connect needs {', '.join(oidc)}"
             raise ValueError(msg)
         for source in self.jwks:
             if "://" in source and not source.startswith("https://"):
@@ -115,7 +157,7 @@ def check_smtp_url(url: str) -> None:
     if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname:
         msg = "smtp_url: must be smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT"
         raise ValueError(msg)
-    if parts.scheme == "smtp" and parts.username and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if parts.scheme == "smtp" and parts.username and parts.hostname not in _LOOPBACK:
         msg = "smtp_url: a password over plain smtp:// can be read by everybody on the way; use smtp+starttls://"
         raise ValueError(msg)
 
@@ -143,9 +185,9 @@ def shown(config: Settings, name: str) -> str:
     """A setting as `varsel config` prints it: passwords masked, lists separated by spaces."""
     value = getattr(config, name)
     if isinstance(value, SecretStr):
-        parts = urlsplit(value.get_secret_value())
-        if not parts.scheme:
+        if "://" not in value.get_secret_value():
             return "***"
+        parts = urlsplit(value.get_secret_value())
         if parts.password:
             user, _, host = parts.netloc.rpartition("@")
             parts = parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}")

@@ -173,7 +173,9 @@ def ping(connection: Connection) -> None:
 
 def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
-        engine = create_engine(url, pool_size=CONNECTIONS, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            url, pool_size=CONNECTIONS, hide_parameters=True, connect_args={"check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
@@ -183,6 +185,7 @@ def _engine(url: str) -> Engine:
         max_overflow=0,
         pool_timeout=PG_CONNECT_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error in the log shows no recipient and no subject
         connect_args={"connect_timeout": PG_CONNECT_SECONDS, "options": PG_OPTIONS},
     )
 

@@ -18,7 +18,7 @@ import uvloop
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import MiddlewareError
 
-from engine import logs
+from engine import logs, settings
 from engine.errors import Misconfigured
 
 
@@ -28,7 +28,7 @@ def run(threads: int, log_level: str) -> None:
     from engine import actors  # noqa: F401, PLC0415 declares them; after the policy
     from engine.broker import BROKER  # noqa: PLC0415
 
-    logs.configure(log_level)
+    logs.configure(log_level, settings.load().log_format)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

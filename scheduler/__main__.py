@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-from engine import logs, settings
+from engine import logs, metrics, settings
 from engine.broker import BELL, SPOOL
+from engine.pulse import Kind, Pulse
 from engine.store import Store
 from scheduler.jobs import JOBS, Clock
 
@@ -16,8 +17,10 @@ from scheduler.jobs import JOBS, Clock
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
     config = settings.load()
-    logs.configure(config.log_level)
+    logs.configure(config.log_level, config.log_format)
+    metrics.serve(config)
     store = Store(config.need("database_url"))
+    pulse = Pulse(store, Kind("scheduler"))
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
     scheduler = BlockingScheduler(
         timezone="UTC",
@@ -29,8 +32,11 @@ def main() -> None:
         scheduler.add_job(job, "interval", (clock,), seconds=every.total_seconds(), id=job.__name__)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: scheduler.shutdown(wait=False))
+    pulse.start()
     scheduler.start()
+    pulse.stop()
     store.close()
+    metrics.end()
 
 
 if __name__ == "__main__":

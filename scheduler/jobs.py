@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from engine import due
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
+from engine.pauses import in_force
 from engine.retention import prune_some
 
 if TYPE_CHECKING:
@@ -42,26 +43,27 @@ class Clock:
 
 def wake(clock: Clock) -> None:
     """Ring for each lane with due work; for work due before the next tick, ring exactly then."""
-    for lane in due.LANES:
-        try:
-            with clock.store.read() as connection:
-                until = due.next_due(connection, lane)
-        except Unavailable as error:
-            log.warning("%s; the next tick asks again", error)
-            return
+    try:
+        with clock.store.read() as connection:
+            paused = in_force(connection).lanes
+            waits = {lane.name: due.next_due(connection, lane) for lane in due.LANES if lane.name not in paused}
+    except Unavailable as error:
+        log.warning("%s; the next tick asks again", error)
+        return
+    for name, until in waits.items():
         if until is None or until > TICK:
             continue
         if until > timedelta(0):
             clock.scheduler.add_job(
                 clock.bell.ring,
                 "date",
-                (lane.name,),
+                (name,),
                 run_date=datetime.now(UTC) + until,
-                id=f"ring {lane.name}",
+                id=f"ring {name}",
                 replace_existing=True,
             )
         else:
-            clock.bell.ring(lane.name)
+            clock.bell.ring(name)
 
 
 def wake_spool(clock: Clock) -> None:

@@ -11,6 +11,7 @@ need initdb postgresql "/usr/lib/postgresql/*/bin/initdb"
 need postfix postfix /nowhere
 need smtp-sink postfix /nowhere
 need wrk wrk /nowhere
+need promtool prometheus /nowhere
 need chromium chromium /nowhere
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

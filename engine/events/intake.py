@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SPOOLED = "events"  # what a wake-up for entries of the spool is called
 LARGEST_ENTRY = 1_000_000  # characters of the events of one entry, where one event is not larger
+_GROUP_SIZE = metrics.GROUP_SIZE.labels("events")
 
 
 class Publisher:
@@ -42,6 +43,7 @@ class Publisher:
     async def publish(self, events: Sequence[CloudEvent]) -> None:
         """Keep events, all or none: stored or, while the database does not answer, in the queue. Raises Unavailable."""
         await self._commits.submit(events)
+        metrics.EVENTS.inc(len(events))
 
     async def close(self) -> None:
         """Commit what is under way."""
@@ -58,8 +60,10 @@ class Publisher:
         return [0] * len(items)
 
     def _committed(self, results: Sequence[int | Exception]) -> None:
-        deliveries = sum(result for result in results if isinstance(result, int))
-        if deliveries:
+        taken = [result for result in results if isinstance(result, int)]
+        if taken:
+            _GROUP_SIZE.observe(len(taken))
+        if sum(taken):
             self._wake(due.WEBHOOKS.name)
 
 
@@ -67,7 +71,6 @@ def _write(connection: Connection, items: Sequence[Sequence[CloudEvent]]) -> Seq
     """Store a group; the deliveries that it queued are told with the first."""
     given = [event for events in items for event in events]
     deliveries = persist(connection, given) if given else 0
-    metrics.EVENTS.inc(len(given))
     return [deliveries, *[0] * (len(items) - 1)]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
-from engine import metrics
+from engine import metrics, tracing
 from engine.commits import GroupCommit
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
@@ -41,6 +41,7 @@ _GIVEN = Rows(
     ignore_reservation=Boolean(),
     resource_id=Text(),
     resource_action=Text(),
+    trace=Text(),
 )
 _INSERT_ORDERS = _GIVEN.insert_into(
     orders,
@@ -54,6 +55,7 @@ _KEY_IS = (
     idempotency_keys.c.key == bindparam("key"),
 )
 _FIND_KEY = select(idempotency_keys).where(*_KEY_IS)
+_GROUP_SIZE = metrics.GROUP_SIZE.labels("orders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ class Intake:
         stored = sum(isinstance(result, Receipt) and not result.replayed for result in results)
         if stored:
             metrics.ORDERS.inc(stored)
+            _GROUP_SIZE.observe(stored)
             self._wake()
 
 
@@ -184,6 +187,7 @@ def order_row(order_id: UUID, creator: str, sender: str, order: EmailOrderReques
         "ignore_reservation": order.ignore_reservation,
         "resource_id": order.resource_id,
         "resource_action": order.resource_action,
+        "trace": tracing.current(),
     }
 
 

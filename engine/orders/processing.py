@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import ExitStack
 from datetime import timedelta
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Connection, Row, Text, Uuid, select
 
-from engine import due
+from engine import due, logs, tracing
 from engine.conditions import Verdict, ask
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import EXPIRY, ContentType, EmailState, OrderState, new_id
+from engine.pauses import in_force
 from engine.rows import Rows, run
 from engine.store import Now
 from engine.tables import MILLISECOND, Instant, emails, milliseconds, orders
@@ -65,7 +67,7 @@ class Processor:
 
     async def batch(self) -> int:
         """Claim and process one batch; returns how many orders it held (BATCH: there may be more)."""
-        claimed = await self._store.writing(due.claim, due.ORDERS, BATCH, self._lease)
+        found, claimed = await self._store.writing(_claim, self._lease)
         work, rest = due.isolate(claimed)
         if rest:
             await self._store.writing(due.hand_back, due.ORDERS, rest)
@@ -75,27 +77,33 @@ class Processor:
         held = {order.seq: order for order in work}
         async with due.kept(self._store, due.ORDERS, held, self._lease):
             if dead:
-                log.error("order set aside: it was claimed %d times without an outcome", dead[0].unresolved)
+                with logs.bound(lane="orders", order_id=dead[0].id):
+                    log.error("order set aside: it was claimed %d times without an outcome", dead[0].unresolved)
                 await self._settle(dead[0], OrderState.PROCESSING, None)
             for chunk in _chunks(ready):
-                await self._store.writing(self._generate, chunk)
+                with ExitStack() as steps:
+                    for order in chunk:
+                        steps.enter_context(_step(order))
+                    await self._store.writing(self._generate, chunk)
                 for order in chunk:
                     held.pop(order.seq)
             await asyncio.gather(*(self._decide(order) for order in asking))
-        return len(claimed)
+        return found
 
     async def _settle(self, order: Row[Any], state: OrderState, delay: timedelta | None) -> None:
         await self._store.writing(_settle, [(order, state, delay)])
 
     async def _decide(self, order: Row[Any]) -> None:
         """The contract's decision table (6.7): a second inconclusive answer sends anyway."""
-        answer = await ask(self._outbound, order.condition_endpoint)
-        if answer.verdict is Verdict.NOT_MET:
-            await self._settle(order, OrderState.SEND_CONDITION_NOT_MET, None)
-        elif answer.verdict is Verdict.INCONCLUSIVE and order.attempts == 0:
-            await self._settle(order, OrderState.PROCESSING, CONDITION_RETRY)
-        else:
-            await self._store.writing(self._generate, [order])
+        with logs.bound(lane="orders", order_id=order.id), _step(order) as span:
+            answer = await ask(self._outbound, order.condition_endpoint)
+            span.set(condition=answer.verdict)
+            if answer.verdict is Verdict.NOT_MET:
+                await self._settle(order, OrderState.SEND_CONDITION_NOT_MET, None)
+            elif answer.verdict is Verdict.INCONCLUSIVE and order.attempts == 0:
+                await self._settle(order, OrderState.PROCESSING, CONDITION_RETRY)
+            else:
+                await self._store.writing(self._generate, [order])
 
     def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> None:
         """Insert the e-mails of orders that are still ours, and settle the orders, in one transaction."""
@@ -114,6 +122,20 @@ class Processor:
         if rows:
             run(connection, _INSERT_EMAILS, rows)
         _settle(connection, settled, unsendable)
+
+
+def _step(order: Row[Any]) -> tracing.Span:
+    return tracing.span("process order", order.trace, order_id=order.id)
+
+
+def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[Any]]]:
+    """How many orders were due, and those that may be processed."""
+    claimed = due.claim(connection, due.ORDERS, BATCH, lease)
+    paused = in_force(connection, lock=True)
+    held = [order for order in claimed if paused.hold(order.creator)]
+    if held:
+        due.hold(connection, due.ORDERS, held)
+    return len(claimed), [order for order in claimed if not paused.hold(order.creator)]
 
 
 def _settle(

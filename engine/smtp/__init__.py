@@ -5,7 +5,7 @@ session.py   one connection and its transactions; the only file that knows aiosm
 replies.py   what the relay's replies mean
 """
 
-from engine.smtp.relay import Relay
+from engine.smtp.relay import Relay, Trouble
 from engine.smtp.replies import Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Reply
 
-__all__ = ["Accepted", "Deferred", "InDoubt", "Outcome", "Phase", "Rejected", "Relay", "Reply"]
+__all__ = ["Accepted", "Deferred", "InDoubt", "Outcome", "Phase", "Rejected", "Relay", "Reply", "Trouble"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from engine.models import EmailState
@@ -20,6 +21,14 @@ IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait b
 
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
 TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """No connection to the relay can be had: since when, and why."""
+
+    since: datetime
+    text: str
 
 
 class Relay:
@@ -53,6 +62,7 @@ class Relay:
         self._leaving: set[asyncio.Task[None]] = set()  # sessions that say QUIT
         self._dropped: list[Session] = []  # aborted; the event loop may not have closed them yet
         self._sweeper: asyncio.TimerHandle | None = None
+        self.trouble: Trouble | None = None  # for operators
 
     @property
     def name(self) -> str:
@@ -75,7 +85,9 @@ class Relay:
                     return outcome
             opened = await self._connect()
             if isinstance(opened, Reply):
+                self.trouble = Trouble(self.trouble.since if self.trouble else datetime.now(UTC), opened.text)
                 return judge(opened, Phase.CONNECT, _since(started))
+            self.trouble = None
             return await self._attempt(opened, envelope, started)
 
     async def close(self) -> None:

@@ -63,7 +63,7 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish) -> tuple[Row[A
         keys = {"resource": wish.resource_filter, "subject": _subject_key(wish), "subscription_seq": row.seq}
         types = wish.types or (ANY,)
         connection.execute(subscription_filters.insert(), [keys | {"type": type_} for type_ in dict.fromkeys(types)])
-        note(connection, caller, "subscribe", f"subscriptions/{row.seq}")
+        note(connection, caller.name, "subscribe", f"subscriptions/{row.seq}")
     if not is_mail:
         _validate(connection, row)
     return row, fresh is not None
@@ -89,28 +89,37 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
     """End a subscription, with all that was and would be pushed."""
     find(connection, caller.identity, seq)
     connection.execute(delete(subscriptions).where(subscriptions.c.seq == seq))
-    note(connection, caller, "unsubscribe", f"subscriptions/{seq}")
+    note(connection, caller.name, "unsubscribe", f"subscriptions/{seq}")
 
 
 def pause(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Push nothing more; events that match meanwhile wait."""
     find(connection, caller.identity, seq)
-    chosen = update(subscriptions).where(subscriptions.c.seq == seq)
-    # The end of a worker's lease stays: should it never let go, the next one must look.
-    held_until = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
-    connection.execute(chosen.values(paused="Paused by its consumer.", due_at=held_until))
-    note(connection, caller, "pause", f"subscriptions/{seq}")
+    stop(connection, seq, "Paused by its consumer.")
+    note(connection, caller.name, "pause", f"subscriptions/{seq}")
     return find(connection, caller.identity, seq)
 
 
 def resume(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Push what waits, and go on; a circuit that is open closes."""
     find(connection, caller.identity, seq)
+    go_on(connection, seq)
+    note(connection, caller.name, "resume", f"subscriptions/{seq}")
+    return find(connection, caller.identity, seq)
+
+
+def stop(connection: Connection, seq: int, reason: str) -> None:
+    """Push nothing more to a subscription, whoever wants it so."""
+    # The end of a worker's lease stays: should it never let go, the next one must look.
+    held_until = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
+    connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(paused=reason, due_at=held_until))
+
+
+def go_on(connection: Connection, seq: int) -> None:
+    """Push what waits, whoever wants it so."""
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     connection.execute(chosen.values(paused=None, open_until=None, attempts=0))
     wake(connection, {seq})
-    note(connection, caller, "resume", f"subscriptions/{seq}")
-    return find(connection, caller.identity, seq)
 
 
 def rotate(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
@@ -118,7 +127,7 @@ def rotate(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     row = find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     connection.execute(chosen.values(salt=new_salt(), old_salt=row.salt, old_salt_until=after(OVERLAP)))
-    note(connection, caller, "rotate-secret", f"subscriptions/{seq}")
+    note(connection, caller.name, "rotate-secret", f"subscriptions/{seq}")
     return find(connection, caller.identity, seq)
 
 
@@ -153,7 +162,7 @@ def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> No
     again = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
     connection.execute(update(webhooks).where(*mine).values(again))
     wake(connection, {seq})
-    note(connection, caller, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
+    note(connection, caller.name, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
 
 
 def replay(  # noqa: PLR0913, PLR0917 likewise
@@ -180,7 +189,7 @@ def replay(  # noqa: PLR0913, PLR0917 likewise
     connection.execute(webhooks.insert().from_select(names, select(*row).order_by(matching.c.seq)))
     wake(connection, {seq})
     times = {"from": since.isoformat(), "to": until.isoformat(), "count": found}
-    note(connection, caller, "replay", f"subscriptions/{seq}", times)
+    note(connection, caller.name, "replay", f"subscriptions/{seq}", times)
     return int(found)
 
 

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+from engine.tables.admin import history, jobs, pauses, processes
 from engine.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
-from engine.tables.events import audit_log, events, subscription_filters, subscriptions, webhook_attempts, webhooks
-from engine.tables.orders import attempts_log, contacts, emails, idempotency_keys, orders
+from engine.tables.events import (
+    DELIVERY_DEAD,
+    audit_log,
+    events,
+    subscription_filters,
+    subscriptions,
+    webhook_attempts,
+    webhooks,
+)
+from engine.tables.orders import (
+    EMAIL_FAILED,
+    ORDER_SET_ASIDE,
+    attempts_log,
+    contacts,
+    emails,
+    idempotency_keys,
+    orders,
+)
 
 __all__ = [
+    "DELIVERY_DEAD",
+    "EMAIL_FAILED",
     "EPOCH",
     "MILLISECOND",
+    "ORDER_SET_ASIDE",
     "Instant",
     "attempts_log",
     "audit_log",
     "contacts",
     "emails",
     "events",
+    "history",
     "idempotency_keys",
+    "jobs",
     "metadata",
     "milliseconds",
     "orders",
+    "pauses",
+    "processes",
     "subscription_filters",
     "subscriptions",
     "webhook_attempts",

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Dialect,
     Integer,
     MetaData,
@@ -67,4 +68,9 @@ def work_columns() -> tuple[Column[Any], ...]:
 
 def where_set(column: Column[Any]) -> dict[str, Any]:
     """Of an index that leaves out the rows where this column is NULL: the option, as each database calls it."""
-    return {"sqlite_where": column.is_not(None), "postgresql_where": column.is_not(None)}
+    return where(column.is_not(None))
+
+
+def where(condition: ColumnElement[bool]) -> dict[str, Any]:
+    """Of an index that holds the rows of this condition alone."""
+    return {"sqlite_where": condition, "postgresql_where": condition}

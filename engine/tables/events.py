@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, literal_column
 
-from engine.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
+from engine.tables.columns import SEQUENCE, Instant, metadata, where, where_set, work_columns
 
 events = Table(
     "events",
@@ -90,6 +90,9 @@ webhooks = Table(
 )
 Index("ix_webhooks_subscription", webhooks.c.subscription_seq, webhooks.c.seq)
 Index("ix_webhooks_due", webhooks.c.subscription_seq, webhooks.c.due_at, webhooks.c.seq, **where_set(webhooks.c.due_at))
+Index("ix_webhooks_open", webhooks.c.seq, **where_set(webhooks.c.due_at))  # operators' lists
+DELIVERY_DEAD = webhooks.c.state == literal_column("'Dead'")
+Index("ix_webhooks_dead", webhooks.c.seq, **where(DELIVERY_DEAD))
 
 webhook_attempts = Table(
     "webhook_attempts",
@@ -110,6 +113,6 @@ audit_log = Table(
     Column("at", Instant, nullable=False, index=True),
     Column("who", String(200), nullable=False),
     Column("action", String(40), nullable=False),
-    Column("target", Text, nullable=False),  # such as subscriptions/12
+    Column("target", Text, nullable=False, index=True),  # such as subscriptions/12
     Column("detail", Text, nullable=False),  # JSON
 )

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, Uuid
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    func,
+    literal_column,
+)
 
-from engine.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
+from engine.tables.columns import SEQUENCE, Instant, metadata, where, where_set, work_columns
 
 orders = Table(
     "orders",
@@ -29,10 +43,15 @@ orders = Table(
     Column("ignore_reservation", Boolean),
     Column("resource_id", Text),
     Column("resource_action", Text),
+    Column("trace", Text),  # W3C traceparent of the request; NULL: not traced
 )
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
-Index("ix_orders_reference", orders.c.creator, orders.c.senders_reference, **where_set(orders.c.senders_reference))
+Index("ix_orders_reference", orders.c.senders_reference, orders.c.creator, **where_set(orders.c.senders_reference))
 Index("ix_orders_created", orders.c.created)  # retention
+Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists
+# Indexes of some rows: for a query to use them, it says the condition in these very words.
+ORDER_SET_ASIDE = and_(orders.c.state == literal_column("'Processing'"), orders.c.due_at.is_(None))
+Index("ix_orders_set_aside", orders.c.id, **where(ORDER_SET_ASIDE))
 
 emails = Table(
     "emails",
@@ -55,6 +74,11 @@ Index(  # "is anything of this order still open?" must not walk through what is 
     emails.c.order_seq,
     **where_set(emails.c.due_at),
 )
+# What operators look for. Identifiers are UUIDs of version 7: their order is that of time.
+Index("ix_emails_id", emails.c.id)
+Index("ix_emails_address", func.lower(emails.c.address), emails.c.id)
+EMAIL_FAILED = emails.c.state.like(literal_column("'Failed%'"))
+Index("ix_emails_failed", emails.c.id, **where(EMAIL_FAILED))
 
 attempts_log = Table(
     "attempts_log",

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine import due
+from engine import due, logs, metrics, tracing
 from engine.access import Action, Question
 from engine.errors import Unavailable
 from engine.models import DeliveryState
+from engine.pauses import in_force
 from engine.webhooks.call import postponed, refused
 from engine.webhooks.mail_sink import SCHEME
 from engine.webhooks.queue import FETCH, Release, Result, fetch, held_still, set_aside, settle
@@ -40,6 +41,8 @@ GATHER = 0.01  # seconds that they wait for others at least
 LOOK_EVERY = 0.25  # seconds between two looks for what came in meanwhile for a subscriber that is slow to answer
 RETRY = timedelta(seconds=30)  # when no attempt could be made, through no fault of the subscriber's
 APP = "urn:altinn:resource:app_"
+_PUSH_SECONDS = {word: metrics.PUSH_SECONDS.labels(word) for word in ("accepted", "deferred", "rejected")}
+_GROUP_SIZE = metrics.GROUP_SIZE.labels("webhooks")
 
 
 @dataclass(slots=True)
@@ -196,11 +199,19 @@ class Pusher:
 
     async def _guarded(self, subscription: Row[Any], delivery: Row[Any]) -> Result:
         """Attempt; a bug with one event must not hold up the others."""
-        try:
-            return await self._attempt(subscription, delivery)
-        except Exception:
-            log.exception("delivery %s could not be attempted", delivery.seq)
-            return postponed(delivery, "an error of this installation's; its log has the details", RETRY)
+        about = {"subscription": subscription.seq, "delivery": delivery.seq, "event_id": delivery.id}
+        with logs.bound(lane="webhooks", **about), tracing.first_span("push event", {}, "client", **about) as span:
+            try:
+                result = await self._attempt(subscription, delivery)
+            except Exception:
+                log.exception("delivery %s could not be attempted", delivery.seq)
+                span.failed("not attempted")
+                return postponed(delivery, "an error of this installation's; its log has the details", RETRY)
+            span.set(outcome=result.outcome, status=result.status)
+            if result.delay is None and result.outcome != "accepted":
+                span.failed(result.outcome)
+                log.info("settled as %s: %s, status %s", result.state, result.outcome, result.status)
+            return result
 
     async def _attempt(self, subscription: Row[Any], delivery: Row[Any]) -> Result:
         started = time.monotonic()
@@ -216,7 +227,9 @@ class Pusher:
                 return refused(delivery, DeliveryState.UNAUTHORIZED, "unauthorized", text)
         if subscription.endpoint.startswith(SCHEME):
             return self._mail_sink.order(subscription, delivery, timedelta(seconds=time.monotonic() - started))
-        return await self._caller.push(subscription, delivery, datetime.now(UTC))
+        result = await self._caller.push(subscription, delivery, datetime.now(UTC))
+        _PUSH_SECONDS[result.outcome].observe(result.duration.total_seconds())
+        return result
 
     async def _settle(self) -> None:
         results, self._results = self._results, []
@@ -228,6 +241,8 @@ class Pusher:
         releases = [Release(held.row, held.failures, held.hold, held.error) for held in released]
         if await self._insist(settle, results, releases, claims):
             self._rung = True
+        if results:
+            _GROUP_SIZE.observe(len(results))
         for result in results:
             self._held[result.delivery.subscription_seq].known.discard(result.delivery.seq)
         for held in released:
@@ -246,6 +261,8 @@ class Pusher:
 def _look_up(
     connection: Connection, held: Sequence[Row[Any]]
 ) -> tuple[dict[int, Row[Any]], dict[int, Sequence[Row[Any]]]]:
+    if due.WEBHOOKS.name in in_force(connection).lanes:
+        return {}, {}
     rows = held_still(connection, held)
     return rows, {row.seq: fetch(connection, row) for row in rows.values() if row.paused is None}
 

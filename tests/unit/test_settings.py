@@ -43,6 +43,10 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("JWKS", "http://issuer.example/jwks", "https URL"),
         ("BASE_URL", "notify.example", "must be an address"),
         ("LOG_LEVEL", "LOUD", "pattern"),
+        ("OIDC_ISSUER", "http://login.example", "must be an https address"),
+        ("OIDC_ISSUER", "https://login.example", "oidc_client_id, oidc_roles: must be set, too"),
+        ("OIDC_CLIENT_ID", "varsel", "oidc_issuer, oidc_roles: must be set, too"),
+        ("OIDC_ROLES", "varsel-admins=root", "pattern"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_the_reason(
@@ -57,6 +61,12 @@ def test_a_value_that_cannot_work_is_refused_with_the_reason(
 def test_lists_are_separated_by_spaces_or_commas(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("VARSEL_JWKS", "/a.json, /b.json https://issuer.example/jwks")
     assert settings.load().jwks == ("/a.json", "/b.json", "https://issuer.example/jwks")
+
+
+@pytest.mark.parametrize("secret", ["hemmelig", "hem:melig", "hem/melig@x"])
+def test_secrets_that_are_no_address_are_masked_as_a_whole(environment: pytest.MonkeyPatch, secret: str) -> None:
+    environment.setenv("VARSEL_OIDC_CLIENT_SECRET", secret)
+    assert shown(settings.load(), "oidc_client_secret") == "***"
 
 
 def test_passwords_are_masked_where_settings_are_shown(environment: pytest.MonkeyPatch) -> None:

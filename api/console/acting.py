@@ -1,0 +1,156 @@
+"""What operators do: to one row, to all that match, and to what is paused. Each is a POST with a token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from api.console.pages import render, tell
+from api.console.sessions import check_csrf, require
+from engine.admin import actions, jobs, pausing
+from engine.admin.filters import number, uuid
+from engine.admin.nouns import NOUNS
+from engine.errors import NotFound
+from engine.operators import Role
+
+if TYPE_CHECKING:
+    from starlette.datastructures import FormData
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from engine.admin.actions import Action
+
+
+async def one(request: Request) -> Response:
+    """Do an action to one row."""
+    operator, form = await _allowed(request, Role.OPERATOR)
+    action, key = _action(request), _key(request)
+    await request.app.state.store.writing(actions.perform, operator, action, key, _argument(action, form))
+    tell(request, f"Done: {action.done}.")
+    return RedirectResponse(f"/console/{action.noun.name}/{key}", 303)
+
+
+async def ask(request: Request) -> Response:
+    """How many match, and whether the action shall be done to them all."""
+    require(request, Role.OPERATOR)
+    action = _action(request)
+    given = {name: value for name, value in request.query_params.items() if value.strip()}
+    count = await request.app.state.store.reading(actions.matching, action, given)
+    values = {"action": action, "filter": given, "count": count, "most": actions.MOST, "back": urlencode(given)}
+    return render(request, "confirm.html", **values)
+
+
+async def all_of(request: Request) -> Response:
+    """Begin to do an action to all that match; the job's page shows how far it is."""
+    operator, form = await _allowed(request, Role.OPERATOR)
+    action = _action(request)
+    given = {name: value for name in action.noun.fields if isinstance(value := form.get(name), str) and value.strip()}
+    seq = await request.app.state.store.writing(actions.start, operator, action, given, _argument(action, form))
+    return RedirectResponse(f"/console/jobs/{seq}", 303)
+
+
+async def stop_job(request: Request) -> Response:
+    """End a job after the batch that it is at."""
+    operator, _ = await _allowed(request, Role.OPERATOR)
+    key = _number(request)
+    await request.app.state.store.writing(jobs.stop, operator, key)
+    return RedirectResponse(f"/console/jobs/{key}", 303)
+
+
+async def pause(request: Request) -> Response:
+    """Hold back a lane, a creator or a recipients' domain."""
+    operator, form = await _allowed(request, Role.ADMIN)
+    kind, value, reason = (_text(form, name) for name in ("kind", "value", "reason"))
+    await request.app.state.store.writing(pausing.pause, operator, kind, value, reason)
+    tell(request, f"The {kind} {value} is paused.")
+    return _overview(request)
+
+
+async def resume(request: Request) -> Response:
+    """Let it go on."""
+    operator, form = await _allowed(request, Role.ADMIN)
+    kind, value = (_text(form, name) for name in ("kind", "value"))
+    await request.app.state.store.writing(pausing.resume, operator, kind, value)
+    tell(request, f"The {kind} {value} goes on.")
+    return _overview(request)
+
+
+async def drain(request: Request) -> Response:
+    """Pause every lane: what is in flight ends, and nothing new begins."""
+    operator, form = await _allowed(request, Role.ADMIN)
+    await request.app.state.store.writing(pausing.drain, operator, pausing.LANES, _text(form, "reason"))
+    tell(request, "All lanes are paused; they are drained when nothing is in flight.")
+    return _overview(request)
+
+
+async def pause_subscription(request: Request) -> Response:
+    """Push nothing more to a subscription."""
+    operator, form = await _allowed(request, Role.OPERATOR)
+    key = _number(request)
+    await request.app.state.store.writing(pausing.pause_subscription, operator, key, _text(form, "reason"))
+    return RedirectResponse(f"/console/subscriptions/{key}", 303)
+
+
+async def resume_subscription(request: Request) -> Response:
+    """Push what waits, and go on."""
+    operator, _ = await _allowed(request, Role.OPERATOR)
+    key = _number(request)
+    await request.app.state.store.writing(pausing.resume_subscription, operator, key)
+    return RedirectResponse(f"/console/subscriptions/{key}", 303)
+
+
+async def _allowed(request: Request, role: Role) -> tuple[str, FormData]:
+    """The operator's name and what was sent; Forbidden for too small a role or without a token."""
+    operator = require(request, role)
+    return operator.name, await check_csrf(request)
+
+
+def _overview(request: Request) -> Response:
+    request.app.state.snapshot.read_at = float("-inf")  # what was done is to be seen at once
+    return RedirectResponse("/console/overview", 303)
+
+
+def _action(request: Request) -> Action:
+    return actions.find(request.path_params["noun"], request.path_params["action"])
+
+
+def _key(request: Request) -> Any:
+    noun = NOUNS[request.path_params["noun"]]
+    try:
+        return (uuid if noun.name in ("orders", "emails") else number)(request.path_params["key"])
+    except ValueError:
+        raise NotFound(f"There is no such row among the {noun.name}.") from None
+
+
+def _number(request: Request) -> int:
+    try:
+        return number(request.path_params["key"])
+    except ValueError:
+        raise NotFound("There is no such page.") from None
+
+
+def _argument(action: Action, form: FormData) -> str | None:
+    if action.takes is None:
+        return None
+    return _text(form, action.takes) or "now"
+
+
+def _text(form: FormData, name: str) -> str:
+    value = form.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+ROUTES = [
+    Route("/jobs/{key}/stop", stop_job, methods=["POST"]),
+    Route("/pause", pause, methods=["POST"]),
+    Route("/resume", resume, methods=["POST"]),
+    Route("/drain", drain, methods=["POST"]),
+    Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
+    Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),
+    Route("/{noun}/all/{action}", ask),
+    Route("/{noun}/all/{action}", all_of, methods=["POST"]),
+    Route("/{noun}/{key}/{action}", one, methods=["POST"]),
+]

@@ -1,0 +1,69 @@
+"""The console as an application of its own under /console: its pages, its sign-in, its answers to errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from api.console import acting, messages, reading, sign_in
+from api.console.pages import TEMPLATES, render
+from api.console.reading import Snapshot
+from api.console.sessions import PATH, middleware
+from api.problems import STATUS
+from engine.errors import Invalid, VarselError
+
+if TYPE_CHECKING:
+    from starlette.datastructures import State
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from engine.settings import Settings
+
+TITLES = {400: "That cannot be done", 404: "Not found", 409: "Not possible any more", 503: "Try again"}
+
+
+def console(config: Settings, state: State) -> list[BaseRoute]:
+    """Where the console is; it shares the state of the application that it is part of."""
+    static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
+    signing = [Route(each.path.removeprefix(PATH), each.endpoint, methods=each.methods) for each in sign_in.ROUTES]
+    routes = [static, *signing, *messages.ROUTES, *acting.ROUTES, *reading.ROUTES]
+    errors = {VarselError: _refused, HTTPException: _no_page, Exception: _bug} | sign_in.ERRORS
+    app = Starlette(routes=routes, middleware=[middleware(config)], exception_handlers=errors)
+    app.router.redirect_slashes = False
+    app.state = state
+    return [Route(PATH, _first_page), Mount(PATH, app)]
+
+
+def prepare(state: State, config: Settings) -> None:
+    """Put what the console stands on into the state, which has `store` and `redis` already; Misconfigured."""
+    state.snapshot = Snapshot()
+    sign_in.prepare(state, config)
+
+
+async def _first_page(_request: Request) -> Response:
+    return RedirectResponse(f"{PATH}/overview", 303)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    status = STATUS[type(error)]  # type: ignore[index]  # registered for VarselError only
+    lines = [str(error)]
+    if isinstance(error, Invalid):
+        lines = [f"{name}: {' '.join(texts)}" for name, texts in error.errors.items()]
+    return render(request, "error.html", status, title=TITLES.get(status, "That cannot be done"), lines=lines)
+
+
+async def _no_page(request: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 500)
+    return render(request, "error.html", status, title=TITLES.get(status, str(getattr(error, "detail", ""))), lines=[])
+
+
+async def _bug(request: Request, _error: Exception) -> Response:
+    """What nobody expected; the application around this one logs it."""
+    lines = ["Varsel has made a mistake; its log has the details."]
+    return render(request, "error.html", 500, title="An error of ours", lines=lines)

@@ -1,0 +1,160 @@
+"""Pages of the console: rendered here, escaped, complete without JavaScript; and the same pages as a live stream.
+
+A page's address answers a browser with the page, and an EventSource with the parts of it that have changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from sse_starlette import EventSourceResponse
+from starlette.responses import HTMLResponse
+
+from api.console.plots import area
+from api.console.sessions import csrf_token, current
+from engine.admin.rows import masked
+from engine.errors import VarselError
+from engine.operators import Role
+from engine.pauses import HELD
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    Read = Callable[[Request], Awaitable[dict[str, Any]]]
+
+TEMPLATES = Path(__file__).parents[2] / "templates" / "console"
+LOOK_EVERY = 1.0  # seconds between two looks of a live page
+REST = 20  # times as long as a look takes, a page rests after it: so a slow one costs little
+TOLD = "told"  # in the session
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+# Characters that nobody sees, or that turn the text around them: control, formatting, bidirectional, line separators.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+
+
+def render(request: Request, name: str, status: int = 200, **values: Any) -> Response:
+    """A page of templates/console."""
+    told = request.session.pop(TOLD, None)
+    return HTMLResponse(_environment.get_template(name).render(_all(request, {"told": told} | values)), status, HEADERS)
+
+
+def tell(request: Request, text: str) -> None:
+    """Say so on the next page that the operator sees."""
+    request.session[TOLD] = text
+
+
+async def page(request: Request, name: str, read: Read, *, live: bool = True) -> Response:
+    """A page of what `read` returns; asked for as an event stream, its changed parts as they change."""
+    if live and request.headers.get("accept") == "text/event-stream":
+        return EventSourceResponse(_stream(request, name, read), ping=15, headers={"Cache-Control": "no-store"})
+    return render(request, name, **await read(request) | {"live": live})
+
+
+async def _stream(request: Request, name: str, read: Read) -> AsyncIterator[Mapping[str, str]]:
+    template = _environment.get_template(name)
+    last = b""
+    while current(request) is not None:
+        started = time.monotonic()
+        try:
+            values = await read(request)
+        except VarselError:  # the database is away, or what was shown is: the browser asks again, and is told
+            return
+        text = template.render(_all(request, values | {"layout": "_live.html"}))
+        digest = hashlib.blake2b(text.encode()).digest()
+        if digest != last:
+            yield {"event": "page", "data": text}
+        last = digest
+        await asyncio.sleep(max(LOOK_EVERY, REST * (time.monotonic() - started)))
+    yield {"event": "gone", "data": ""}
+
+
+def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
+    """What every page knows, and its own values as the operator may see them."""
+    operator = current(request)
+    if operator is None or operator.role is Role.VIEWER:
+        values = masked(values) | ({"filter": values["filter"]} if "filter" in values else {})
+    common = {
+        "path": request.url.path,
+        "operator": operator,
+        "csrf": csrf_token(request),
+        "inbox": request.app.state.settings.inbox is not None,
+        "open_to_all": not request.app.state.sign_in_needed,
+        "may_act": operator is not None and operator.role.allows(Role.OPERATOR),
+        "may_pause": operator is not None and operator.role.allows(Role.ADMIN),
+    }
+    return {"layout": "_console.html", "live": False, "told": None} | common | values
+
+
+def _visible(value: Any) -> Any:
+    """What a template prints: texts with what cannot be seen made visible, so that they read as they are."""
+    if isinstance(value, str) and not isinstance(value, Markup) and _UNSEEN.search(value):
+        return _UNSEEN.sub(lambda found: f"\N{WHITE SQUARE WITH LOWER LEFT QUADRANT}{ord(found[0]):04X}", value)
+    return value
+
+
+def _time(value: datetime | None, *, seconds: bool = True) -> str | Markup:
+    """A time in UTC; the script shows it in the reader's zone, with UTC in its title."""
+    if value is None:
+        return "—"
+    if value >= HELD:
+        return "held"
+    shape = "%Y-%m-%d %H:%M:%S" if seconds else "%H:%M"
+    machine = value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    title = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d} UTC"
+    mark = Markup('<time datetime="{}" title="{}"{}>{} UTC</time>')
+    return mark.format(machine, title, "" if seconds else Markup(" data-short"), value.strftime(shape))
+
+
+def _span(value: float | timedelta) -> str:
+    """A duration (seconds) in its two largest units."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    left = round(seconds)
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])
+
+
+def _short(value: Any) -> str:
+    """The end of an identifier, which is what tells two apart."""
+    return str(value)[-8:] if isinstance(value, UUID) else str(value)
+
+
+def _number(value: int) -> str:
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    finalize=_visible,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {"time": _time, "span": _span, "short": _short, "number": _number}
+_environment.globals["area"] = area

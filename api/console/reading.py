@@ -1,0 +1,147 @@
+"""What the console's pages show: the overview, the lists, one of each, and the way to find it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import redis
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from api.console.pages import page
+from api.console.sessions import require
+from engine.admin import actions, details, lists
+from engine.admin.exposition import LISTS
+from engine.admin.filters import number, uuid
+from engine.admin.nouns import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
+from engine.admin.overview import overview
+from engine.admin.pausing import LANES
+from engine.admin.rows import ROWS
+from engine.errors import NotFound
+from engine.operators import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from sqlalchemy import Connection
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from engine.admin.nouns import Noun
+
+    Handler = Callable[[Request], Awaitable[Response]]
+
+FRESH = 0.9  # seconds for which all readers of the overview share one
+
+
+@dataclass
+class Snapshot:
+    """The overview as it was a moment ago, the same for all who look."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    read_at: float = float("-inf")
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+async def overview_page(request: Request) -> Response:
+    """The lanes, the processes, the plots, and what is wrong."""
+    require(request, Role.VIEWER)
+    return await page(request, "overview.html", _overview)
+
+
+async def find(request: Request) -> Response:
+    """Where what was typed into the search box is shown: an identifier, an address, a number or a reference."""
+    require(request, Role.VIEWER)
+    text = request.query_params.get("q", "").strip()
+    try:
+        key = uuid(text)
+    except ValueError:
+        name = "recipient" if "@" in text or text.isdigit() else "reference"
+        return RedirectResponse(f"/console/emails?{urlencode({name: text})}", 303)
+
+    def exists(connection: Connection) -> bool:
+        return bool(ROWS["orders"](connection, [key]))
+
+    noun = "orders" if await request.app.state.store.reading(exists) else "emails"
+    return RedirectResponse(f"/console/{noun}/{key}", 303)
+
+
+async def _overview(request: Request) -> dict[str, Any]:
+    state = request.app.state
+    snapshot: Snapshot = state.snapshot
+    async with snapshot.lock:
+        if time.monotonic() - snapshot.read_at > FRESH:
+            values = await state.store.reading(overview)
+            snapshot.values = values | {"broker": await asyncio.to_thread(_broker, state.redis), "lanes_known": LANES}
+            snapshot.read_at = time.monotonic()
+    return snapshot.values
+
+
+def _broker(client: redis.Redis) -> dict[str, int] | None:
+    """The lengths of the broker's own queues; None when Redis does not answer."""
+    try:
+        return {name: int(client.llen(key)) for name, key in LISTS.items()}
+    except (redis.RedisError, OSError):
+        return None
+
+
+def _list_of(noun: Noun) -> Handler:
+    async def read(request: Request) -> dict[str, Any]:
+        given = {name: value for name, value in request.query_params.items() if value.strip()}
+        cursor = given.pop("cursor", None)
+        listed = await request.app.state.store.reading(lists.page, noun, given, cursor)
+        return {
+            "noun": noun,
+            "items": listed.items,
+            "next": listed.next and urlencode(given | {"cursor": listed.next}),
+            "looked_back": listed.looked_back,
+            "newest": urlencode(given) if cursor else None,
+            "filter": given,
+            "bulk": [action for action in actions.ACTIONS if action.noun is noun and action.for_all],
+        }
+
+    async def show(request: Request) -> Response:
+        require(request, Role.VIEWER)
+        return await page(request, f"{noun.name}.html", read)
+
+    return show
+
+
+def _one_of(noun: Noun, parse: Callable[[str], Any], detail: Callable[..., dict[str, Any]], name: str) -> Handler:
+    async def read(request: Request) -> dict[str, Any]:
+        try:
+            key = parse(request.path_params["key"])
+        except ValueError:
+            raise NotFound(f"There is no such page among the {noun.name}.") from None
+
+        def found(connection: Connection) -> dict[str, Any]:
+            return {"item": detail(connection, key), "actions": actions.possible(connection, noun, key)}
+
+        return {"noun": noun, "key": key, **await request.app.state.store.reading(found)}
+
+    async def show(request: Request) -> Response:
+        require(request, Role.VIEWER)
+        return await page(request, name, read)
+
+    return show
+
+
+LISTED = (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, JOBS, AUDIT)
+SINGLE = (
+    (ORDERS, uuid, details.order, "order.html"),
+    (EMAILS, uuid, details.email, "email.html"),
+    (EVENTS, number, details.event, "event.html"),
+    (SUBSCRIPTIONS, number, details.subscription, "subscription.html"),
+    (DELIVERIES, number, details.delivery, "delivery.html"),
+    (JOBS, number, details.job, "job.html"),
+)
+ROUTES = [
+    Route("/overview", overview_page),
+    Route("/find", find),
+    *(Route(f"/{noun.name}", _list_of(noun)) for noun in LISTED),
+    *(Route(f"/{noun.name}/{{key}}", _one_of(noun, parse, detail, name)) for noun, parse, detail, name in SINGLE),
+]

@@ -1,0 +1,203 @@
+"""Who sits before the console: signed cookies, what a page needs, and forms that only the console's own pages send."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from starlette.datastructures import FormData
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+
+from api import bodies
+from engine.errors import BadRequest
+from engine.operators import Operator, Role
+
+if TYPE_CHECKING:
+    from anyio import CapacityLimiter
+    from starlette.requests import Request
+
+    from engine.operators import Attempts, Operators
+    from engine.settings import Settings
+
+COOKIE = "varsel_console"
+PATH = "/console"
+LIFE = timedelta(hours=8)  # of a sign-in, however busy the operator is
+MAX_FORM = 64 * 1024  # bytes
+MAX_FIELDS = 50
+LOCAL = Operator("local", Role.ADMIN)  # whoever uses the open console
+
+_SET_UP = "set VARSEL_OPERATORS_FILE (varsel operator add NAME) or VARSEL_OIDC_ISSUER"
+_HERE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.ASCII)
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in, and a page was asked for; `next` is its path, to come back to."""
+
+    def __init__(self, next_: str) -> None:
+        super().__init__(next_)
+        self.next = next_
+
+
+class NotAllowed(Exception):
+    """The request is refused; the message says why, to whoever sent it."""
+
+
+class Mode(Enum):
+    """Whom the console lets in."""
+
+    SIGN_IN = "sign-in"  # operators that sign in
+    OPEN = "open"  # with `varsel up` and nobody set up: a browser on this machine
+    CLOSED = "closed"  # nobody, until operators are set up
+
+
+def mode(config: Settings) -> Mode:
+    """Whom the console lets in with these settings."""
+    if config.operators_file or config.oidc_issuer:
+        return Mode.SIGN_IN
+    own = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")  # else others are meant to come
+    return Mode.OPEN if config.inbox and own else Mode.CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What sign-in stands on, kept as app.state.entrance."""
+
+    mode: Mode
+    operators: Operators | None
+    provider: Any  # authlib's client of VARSEL_OIDC_ISSUER, or None
+    attempts: Attempts
+    hashing: CapacityLimiter  # a password's hash takes 64 MB for a tenth of a second: not many at once
+
+
+def middleware(config: Settings) -> Middleware:
+    """Keeps sessions in a signed cookie that only the console's addresses get."""
+    key = hmac.new(config.need("webhook_key").encode(), b"console session", sha256).hexdigest()
+    return Middleware(
+        SessionMiddleware,
+        secret_key=key,
+        session_cookie=COOKIE,
+        max_age=int(LIFE.total_seconds()),
+        path=PATH,
+        same_site="lax",  # "strict" would lose the session on the way back from the OpenID provider
+        https_only=config.base_url.startswith("https:"),
+    )
+
+
+def begin(request: Request, operator: Operator, source: str) -> None:
+    """Let an operator in; nothing of the session before stays, for it may be somebody else's making.
+
+    `source`: "file", whose role is looked up at each request, or "oidc", whose role holds as long as the session.
+    """
+    request.session.clear()
+    request.session.update(who=operator.name, source=source, at=int(time.time()))
+    if source == "oidc":
+        request.session["role"] = operator.role
+
+
+def current(request: Request) -> Operator | None:
+    """Who sent the request, with the role of this moment; None: nobody who may come in."""
+    entrance: Entrance = request.app.state.entrance
+    if entrance.mode is not Mode.SIGN_IN:
+        return LOCAL if entrance.mode is Mode.OPEN and _is_here(request) else None
+    session = request.session
+    if "who" not in session or time.time() - session["at"] >= LIFE.total_seconds():
+        return None
+    if session["source"] == "oidc":
+        return Operator(session["who"], Role(session["role"])) if entrance.provider else None
+    return entrance.operators.find(session["who"]) if entrance.operators else None
+
+
+def require(request: Request, role: Role) -> Operator:
+    """Who sent the request; SignInNeeded or NotAllowed unless it is somebody with at least this role."""
+    operator = current(request)
+    if operator is None:
+        require_sign_in(request)
+        if request.method not in ("GET", "HEAD"):
+            raise NotAllowed("You are not signed in, or no longer. Sign in, and do it again.")
+        query = request.url.query
+        raise SignInNeeded(quote(request.url.path) + (f"?{query}" if query else ""))
+    if not operator.role.allows(role):
+        raise NotAllowed(f"This needs the role {role}; {operator.name} is {operator.role}.")
+    return operator
+
+
+def require_sign_in(request: Request) -> None:
+    """NotAllowed, with what to do, where nobody can sign in."""
+    match request.app.state.entrance.mode:
+        case Mode.OPEN:
+            raise NotAllowed(
+                "Nobody can sign in here yet, so the console is open only to a browser on the same machine, at "
+                f"http://localhost or http://127.0.0.1. To use it from elsewhere, {_SET_UP}."
+            )
+        case Mode.CLOSED:
+            raise NotAllowed(f"Nobody can sign in here yet: {_SET_UP}.")
+
+
+def csrf_token(request: Request) -> str:
+    """What every form of this session carries in the field `csrf`."""
+    return str(request.session.setdefault("csrf", secrets.token_urlsafe()))
+
+
+async def check_csrf(request: Request) -> FormData:
+    """The form of a POST; NotAllowed unless a page of this session sent it.
+
+    HTTPException 413 or 408 and BadRequest when it is none that the console's pages could send.
+    """
+    if not _is_same_origin(request):
+        raise NotAllowed("This form was sent by another site.")
+    form = await _form(request)
+    sent, kept = form.get("csrf"), request.session.get("csrf")
+    if not isinstance(sent, str) or not kept or not secrets.compare_digest(sent.encode(), kept.encode()):
+        raise NotAllowed("This form is too old. Go back, reload the page, and send it again.")
+    return form
+
+
+async def _form(request: Request) -> FormData:
+    if bodies.media_type(request) != "application/x-www-form-urlencoded":
+        return FormData()  # nothing that a page of ours sends: there is no token in it
+    body = await bodies.read(request, MAX_FORM)
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        return FormData([*fields])
+    except ValueError:
+        raise BadRequest(f"The form is not readable, or has more than {MAX_FIELDS} fields.") from None
+
+
+def _is_same_origin(request: Request) -> bool:
+    """What browsers tell about where a form comes from (Fetch, 3.2; Fetch Metadata, 2.4), when they do.
+
+    A proxy may have replaced the Host header: then the origin is that of VARSEL_BASE_URL.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
+    origin = request.headers.get("origin")
+    if origin is None:
+        return True
+    ours = (request.headers.get("host"), urlsplit(request.app.state.settings.base_url).netloc)
+    return urlsplit(origin).netloc in ours
+
+
+def _is_here(request: Request) -> bool:
+    """Whether a browser on this machine asks by a name of this machine.
+
+    A page from elsewhere whose name was made to resolve to this machine (DNS rebinding) asks by that name; a proxy on
+    this machine speaks for others, and usually says so.
+    """
+    if any(name in request.headers for name in _FORWARDED) or not request.client:
+        return False
+    try:
+        from_here = ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False
+    return from_here and bool(_HERE.fullmatch(request.headers.get("host", "")))

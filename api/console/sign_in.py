@@ -1,0 +1,262 @@
+"""How operators come in and go: by name and password, or through their organisation's OpenID provider."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import anyio.to_thread
+import httpx
+from anyio import CapacityLimiter
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+from authlib.deprecate import AuthlibDeprecationWarning  # type: ignore[import-untyped]
+from joserfc.errors import JoseError
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from api.console.pages import render
+from api.console.sessions import (
+    PATH,
+    Entrance,
+    Mode,
+    NotAllowed,
+    SignInNeeded,
+    begin,
+    check_csrf,
+    current,
+    mode,
+    require_sign_in,
+)
+from engine import audit
+from engine.errors import Unavailable
+from engine.operators import NAME, Attempts, Operator, Operators, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from starlette.datastructures import State
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from engine.settings import Settings
+
+SIGN_IN = f"{PATH}/sign-in"
+CALLBACK = f"{PATH}/oidc/callback"
+PROVIDER_SECONDS = 10.0  # that the OpenID provider has for each answer
+HASHES = 2  # passwords looked at at once, per process
+
+_NEXT = re.compile(r"/console([/?][!-\[\]-~]*)?")  # visible ASCII, but no backslash
+_OIDC_NAME = re.compile(r"[A-Za-z0-9._@+|=-]{1,128}")
+
+log = logging.getLogger(__name__)
+
+
+def prepare(state: State, config: Settings) -> None:
+    """Put what sign-in stands on into the app's state, which has `redis` already; Misconfigured when it cannot work."""
+    state.sign_in_needed = mode(config) is not Mode.OPEN
+    state.entrance = Entrance(
+        mode(config),
+        Operators(config.operators_file) if config.operators_file else None,
+        _provider(config) if config.oidc_issuer else None,
+        Attempts(state.redis),
+        CapacityLimiter(HASHES),
+    )
+
+
+async def show(request: Request) -> Response:
+    """The page with the form; where no sign-in is needed, the console itself."""
+    goal = _local(request.query_params.get("next"))
+    if request.app.state.entrance.mode is Mode.OPEN and current(request):
+        return RedirectResponse(goal, 303)
+    require_sign_in(request)
+    return _page(request, goal)
+
+
+async def enter(request: Request) -> Response:
+    """Let in whoever has a name and its password; each failure counts, for the name and for the address."""
+    require_sign_in(request)
+    form = await check_csrf(request)
+    goal = _local(form.get("next"))
+    entrance: Entrance = request.app.state.entrance
+    if entrance.operators is None:
+        raise NotAllowed("Nobody has a password here: sign in through the OpenID provider.")
+    given, password = str(form.get("name", "")).strip().lower(), str(form.get("password", ""))
+    name = given if NAME.fullmatch(given) else ""  # nobody's: a refusal like any other
+    keys = (f"name:{name}", f"from:{_network(request)}")
+    attempt = await anyio.to_thread.run_sync(entrance.attempts.begin, *keys)
+    if attempt.wait:
+        return _wait(request, goal, attempt.wait)
+    operator = await anyio.to_thread.run_sync(entrance.operators.verify, name, password, limiter=entrance.hashing)
+    if operator is None:
+        if attempt.last_free:
+            known = entrance.operators.find(name)
+            await _note(request, known.name if known else "unknown", "sign-in-refused", source="file")
+        return _page(request, goal, "This name and this password do not belong together.", 403)
+    await _note(request, operator.name, "sign-in", source="file")
+    await anyio.to_thread.run_sync(entrance.attempts.succeeded, *keys)
+    begin(request, operator, "file")
+    return RedirectResponse(goal, 303)
+
+
+async def leave(request: Request) -> Response:
+    """Sign out."""
+    await check_csrf(request)
+    request.session.clear()
+    return RedirectResponse(SIGN_IN, 303)
+
+
+async def start(request: Request) -> Response:
+    """Send the browser to the OpenID provider."""
+    provider = _needed_provider(request)
+    request.session["next"] = _local(request.query_params.get("next"))
+    try:
+        answer: Response = await provider.authorize_redirect(request, request.app.state.settings.base_url + CALLBACK)
+    except (httpx.HTTPError, ValueError, RuntimeError) as error:
+        raise _no_answer(error) from None
+    return answer
+
+
+async def callback(request: Request) -> Response:
+    """Let in whom the OpenID provider names, with the highest role that its claim gives (OpenID Connect Core, 3.1.3.7).
+
+    The state, the nonce, the code's verifier (PKCE), the signature, issuer, audience and times are what authlib checks.
+    """
+    provider, config = _needed_provider(request), request.app.state.settings
+    expected = {
+        "iss": {"essential": True, "value": config.oidc_issuer},
+        "aud": {"essential": True, "value": config.oidc_client_id},
+    }
+    try:
+        claims = (await provider.authorize_access_token(request, claims_options=expected)).get("userinfo")
+    except (AuthlibBaseError, JoseError) as error:
+        log.info("a sign-in through the OpenID provider was refused: %s", type(error).__name__)
+        claims = None
+    except (httpx.HTTPError, ValueError, RuntimeError) as error:
+        raise _no_answer(error) from None
+    if not claims:
+        place = config.base_url + SIGN_IN  # at another of this server's names, the browser does not send the cookie
+        raise NotAllowed(f"The OpenID provider's answer does not let you in. Begin again at {place}.")
+    name, role = _name(claims), _role(claims, config)
+    if role is None:
+        await _note(request, name, "sign-in-refused", source="oidc", reason="no role")
+        raise NotAllowed(f"{name} has no role here: VARSEL_OIDC_ROLES gives none to your {config.oidc_role_claim}.")
+    await _note(request, name, "sign-in", source="oidc", role=role)
+    goal = _local(request.session.get("next"))
+    begin(request, Operator(name, role), "oidc")
+    return RedirectResponse(goal, 303)
+
+
+async def to_sign_in(_request: Request, error: Exception) -> Response:
+    """Answer SignInNeeded with the way to the form."""
+    assert isinstance(error, SignInNeeded)  # noqa: S101 registered for nothing else
+    return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': error.next})}", 303)
+
+
+async def tell(request: Request, error: Exception) -> Response:
+    """Answer NotAllowed with a page that says why."""
+    return render(request, "sign_in.html", 403, title="Not allowed", problem=str(error), form=None)
+
+
+ROUTES = [
+    Route(SIGN_IN, show),
+    Route(SIGN_IN, enter, methods=["POST"]),
+    Route(f"{PATH}/sign-out", leave, methods=["POST"]),
+    Route(f"{PATH}/oidc/start", start),
+    Route(CALLBACK, callback),
+]
+ERRORS = {SignInNeeded: to_sign_in, NotAllowed: tell}
+
+
+def _page(request: Request, goal: str, problem: str | None = None, status: int = 200) -> Response:
+    entrance: Entrance = request.app.state.entrance
+    form = {"next": goal, "password": entrance.operators is not None, "oidc": entrance.provider is not None}
+    return render(request, "sign_in.html", status, title="Sign in", problem=problem, form=form)
+
+
+def _wait(request: Request, goal: str, wait: timedelta) -> Response:
+    seconds = math.ceil(wait.total_seconds())
+    text = f"Too many tries have failed. Wait {seconds} seconds, then try again."
+    answer = _page(request, goal, text, 429)
+    answer.headers["Retry-After"] = str(seconds)
+    return answer
+
+
+async def _note(request: Request, who: str, action: str, **detail: str) -> None:
+    detail["from"] = _address(request)
+    await request.app.state.store.writing(audit.note, who, action, "console", detail)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
+
+
+def _network(request: Request) -> str:
+    """Whose failures count together: one IPv4 address, or what one subscriber has of IPv6 (RFC 6177)."""
+    try:
+        address = ipaddress.ip_address(_address(request))
+    except ValueError:
+        return "unknown"
+    return str(ipaddress.ip_network((address, 64), strict=False) if address.version == 6 else address)  # noqa: PLR2004
+
+
+def _local(text: object) -> str:
+    """Where to go after sign-in: a page of the console, and nothing that a browser takes for another site."""
+    return text if isinstance(text, str) and _NEXT.fullmatch(text) and "//" not in text else PATH
+
+
+def _name(claims: Mapping[str, Any]) -> str:
+    """What to call somebody whom the OpenID provider knows; never the name of an operator of the file."""
+    for claim in ("preferred_username", "email", "sub"):
+        text = claims.get(claim)
+        if isinstance(text, str) and _OIDC_NAME.fullmatch(text):
+            return f"oidc:{text}"
+    raise NotAllowed("The OpenID provider says no name of yours that can be used here.")
+
+
+def _role(claims: Mapping[str, Any], config: Settings) -> Role | None:
+    said = claims.get(config.oidc_role_claim)
+    values = said if isinstance(said, list) else [said]
+    granted = {role for value, _, role in (pair.rpartition("=") for pair in config.oidc_roles) if value in values}
+    return next((role for role in reversed(Role) if role in granted), None)
+
+
+def _needed_provider(request: Request) -> Any:
+    provider = request.app.state.entrance.provider
+    if provider is None:
+        raise HTTPException(404)
+    return provider
+
+
+def _provider(config: Settings) -> Any:
+    """A client of VARSEL_OIDC_ISSUER, which asks for the provider's addresses when it first needs them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AuthlibDeprecationWarning)  # of httpx, which is what we have
+        from authlib.integrations.starlette_client import (  # type: ignore[import-untyped]  # noqa: PLC0415
+            OAuth,  # not imported where there is no provider: it takes a tenth of a second
+        )
+
+    issuer = str(config.oidc_issuer).rstrip("/")
+    secret = config.oidc_client_secret
+    return OAuth().register(
+        "oidc",
+        client_id=config.oidc_client_id,
+        client_secret=secret.get_secret_value() if secret else None,
+        server_metadata_url=f"{issuer}/.well-known/openid-configuration",
+        client_kwargs={
+            "scope": "openid profile email",
+            "code_challenge_method": "S256",
+            "timeout": PROVIDER_SECONDS,
+        },
+    )
+
+
+def _no_answer(error: Exception) -> Unavailable:
+    log.warning("the OpenID provider does not answer as it should: %s", type(error).__name__)
+    return Unavailable("the OpenID provider")

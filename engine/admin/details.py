@@ -1,0 +1,229 @@
+"""One order, e-mail, event, subscription or delivery, with all that happened to it and what it is linked with."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from engine.admin.rows import ROWS
+from engine.errors import NotFound
+from engine.mime import compile_message, message_id
+from engine.models import Content, ContentType, EmailState, OrderState
+from engine.pauses import HELD, in_force
+from engine.tables import (
+    attempts_log,
+    audit_log,
+    emails,
+    events,
+    orders,
+    processes,
+    webhook_attempts,
+    webhooks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Connection, Row, Select
+
+LINKED = 100  # rows of another kind that are shown beside one
+TIMELINE = 200  # attempts that are shown, the newest
+
+
+def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
+    """An order with its counts, its content, who did what to it, and its status events; NotFound."""
+    found = _one(connection, "orders", order_id, f"There is no order {order_id}.")
+    row = connection.execute(select(orders).where(orders.c.id == order_id)).one()
+    states = select(emails.c.state, func.count()).where(emails.c.order_seq == row.seq).group_by(emails.c.state)
+    given = json.loads(row.recipients)
+    return found | {
+        "emails": _counts(connection, states),
+        "recipients": given[:LINKED],
+        "recipient_count": len(given),
+        "body": row.body,
+        "condition_endpoint": row.condition_endpoint,
+        "ignore_reservation": row.ignore_reservation,
+        "resource_id": row.resource_id,
+        "why": _why_order(connection, row),
+        "history": _history(connection, f"orders/{order_id}"),
+        "events": _status_events(connection, order_id),
+    }
+
+
+def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
+    """An e-mail with every attempt, oldest first, why it waits, and who did what to it; NotFound."""
+    found = _one(connection, "emails", email_id, f"There is no e-mail {email_id}.")
+    row = connection.execute(select(emails).where(emails.c.id == email_id)).one()
+    of_order = connection.execute(select(orders).where(orders.c.seq == row.order_seq)).one()
+    made = select(attempts_log).where(attempts_log.c.email_seq == row.seq)
+    attempts = connection.execute(made.order_by(attempts_log.c.seq.desc()).limit(TIMELINE)).all()[::-1]
+    shown = ("at", "duration_ms", "relay", "outcome", "phase", "code", "reply")
+    return found | {
+        "content_type": of_order.content_type,
+        "sender": of_order.sender,
+        "body": of_order.body if row.body is None else row.body,
+        "message_id": message_id(row.id, of_order.sender),
+        "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
+        "why": _why_email(connection, row, of_order.creator, attempts),
+        "history": _history(connection, f"emails/{email_id}"),
+        "events": [each for each in _status_events(connection, of_order.id) if each["id"].startswith(str(email_id))],
+    }
+
+
+def message(connection: Connection, email_id: UUID) -> bytes:
+    """An e-mail's message as it is (or would be) handed to the relay, but for the date; NotFound."""
+    found = email(connection, email_id)
+    content = Content(found["sender"], found["subject"], found["body"], ContentType(found["content_type"]))
+    at = found["timeline"][-1]["at"] if found["timeline"] else datetime.now(UTC)
+    return compile_message(content).fill(to=found["address"], message_id=found["message_id"], date=at)
+
+
+def event(connection: Connection, seq: int) -> dict[str, Any]:
+    """An event, as raw JSON too, and to whom it was pushed; NotFound."""
+    found = _one(connection, "events", seq, f"There is no event {seq}.")
+    chosen = select(webhooks.c.seq).where(webhooks.c.event_seq == seq).order_by(webhooks.c.seq).limit(LINKED)
+    return found | {
+        "text": connection.scalar(select(events.c.text).where(events.c.seq == seq)),
+        "deliveries": ROWS["deliveries"](connection, connection.scalars(chosen).all()),
+    }
+
+
+def subscription(connection: Connection, seq: int) -> dict[str, Any]:
+    """A subscription with the number of its deliveries by state (counted up to 10,000), and its history; NotFound."""
+    found = _one(connection, "subscriptions", seq, f"There is no subscription {seq}.")
+    newest = select(webhooks.c.state).where(webhooks.c.subscription_seq == seq)
+    newest_states = newest.order_by(webhooks.c.seq.desc()).limit(10_000).subquery()
+    counts = select(newest_states.c.state, func.count()).group_by(newest_states.c.state)
+    return found | {
+        "deliveries": _counts(connection, counts),
+        "history": _history(connection, f"subscriptions/{seq}"),
+    }
+
+
+def delivery(connection: Connection, seq: int) -> dict[str, Any]:
+    """A delivery with every attempt, oldest first, and why it waits; NotFound."""
+    found = _one(connection, "deliveries", seq, f"There is no delivery {seq}.")
+    made = select(webhook_attempts).where(webhook_attempts.c.webhook_seq == seq)
+    attempts = connection.execute(made.order_by(webhook_attempts.c.seq.desc()).limit(TIMELINE)).all()[::-1]
+    shown = ("at", "duration_ms", "outcome", "reply")
+    return found | {
+        "timeline": [
+            {name: getattr(attempt, name) for name in shown} | {"code": attempt.status, "relay": None, "phase": None}
+            for attempt in attempts
+        ],
+        "why": _why_delivery(connection, found),
+        "history": _history(connection, f"subscriptions/{found['subscription_seq']}/deliveries/{seq}"),
+    }
+
+
+def job(connection: Connection, seq: int) -> dict[str, Any]:
+    """A background job; NotFound."""
+    return _one(connection, "jobs", seq, f"There is no job {seq}.")
+
+
+def _one(connection: Connection, noun: str, key: UUID | int, missing: str) -> dict[str, Any]:
+    found = ROWS[noun](connection, [key])
+    if not found:
+        raise NotFound(missing)
+    return found[0]
+
+
+def _counts(connection: Connection, counted: Select[Any]) -> dict[str, int]:
+    return {state: count for state, count in connection.execute(counted)}  # noqa: C416 rows are no tuples to mypy
+
+
+def _history(connection: Connection, target: str) -> list[dict[str, Any]]:
+    """What operators and consumers did to it. One statement on an index of its own."""
+    chosen = select(audit_log).where(audit_log.c.target == target).order_by(audit_log.c.seq.desc()).limit(LINKED)
+    return [
+        {"at": row.at, "who": row.who, "action": row.action, "detail": json.loads(row.detail)}
+        for row in connection.execute(chosen)
+    ]
+
+
+def _status_events(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
+    chosen = select(events.c.seq).where(events.c.subject == f"/orders/{order_id}").order_by(events.c.seq).limit(LINKED)
+    return ROWS["events"](connection, connection.scalars(chosen).all())
+
+
+def _why_order(connection: Connection, row: Row[Any]) -> str | None:
+    """Why an order waits; None: it does not."""
+    if row.state == OrderState.PROCESSING and row.due_at is None:
+        return "Set aside: it ended five workers in a row. Retry it when the cause is gone."
+    if row.due_at is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
+        return None
+    if row.unresolved:
+        return "A worker has it in hand."
+    if held := _held(connection, row.due_at, row.creator, "", "orders"):
+        return held
+    if row.due_at > datetime.now(UTC):
+        later = row.state == OrderState.PROCESSING
+        return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
+    return _due("An order")
+
+
+def _why_email(connection: Connection, row: Row[Any], creator: str, attempts: Sequence[Row[Any]]) -> str | None:
+    """Why an e-mail waits, or failed; None: neither."""
+    last = attempts[-1] if attempts else None
+    if row.due_at is None:
+        if not row.state.startswith("Failed"):
+            return None
+        return _REASONS.get(row.state) or (f"{_said(last)} It is not tried again." if last else None)
+    if row.state == EmailState.SENDING:
+        return "A worker has it in hand."
+    if held := _held(connection, row.due_at, creator, row.address, "emails"):
+        return held
+    if row.due_at > datetime.now(UTC) and last:
+        return f"{_said(last)} It is tried again by itself."
+    chosen = select(processes.c.relay, processes.c.trouble).where(processes.c.trouble.is_not(None)).limit(1)
+    trouble = connection.execute(chosen).first()
+    return f"The relay {trouble.relay} cannot be reached: {trouble.trouble}" if trouble else _due("An e-mail")
+
+
+def _why_delivery(connection: Connection, row: dict[str, Any]) -> str | None:
+    if row["due_at"] is None:
+        return None
+    if "webhooks" in in_force(connection).lanes:
+        return "The lane webhooks is paused."
+    if row["paused"]:
+        return f"The subscription is paused: {row['paused']}"
+    now = datetime.now(UTC)
+    if row["open_until"] and row["open_until"] > now:
+        return "The endpoint kept failing: it is left alone for a while."
+    if row["due_at"] > now:
+        return "The attempt before did not succeed; the next one is due by itself."
+    return _due("A delivery")
+
+
+def _held(connection: Connection, due_at: datetime, creator: str, address: str, lane: str) -> str | None:
+    paused = in_force(connection)
+    if lane in paused.lanes:
+        return f"The lane {lane} is paused."
+    if due_at < HELD:
+        return None
+    if creator in paused.creators:
+        return f"The creator {creator} is paused."
+    domain = address.rpartition("@")[2].lower()
+    return f"The recipients' domain {domain} is paused." if domain in paused.domains else "It is being released."
+
+
+def _due(what: str) -> str:
+    return f"It is due and waits for a worker. {what} that stays so means that no worker runs, or that all are busy."
+
+
+def _said(attempt: Row[Any]) -> str:
+    """What ended the attempt, as a sentence."""
+    where = f"In the phase {attempt.phase}, " if attempt.phase else ""
+    code = f"{attempt.code} " if attempt.code else ""
+    text = " ".join(attempt.reply.split())
+    return f"{where}{attempt.relay or 'Varsel'} said: {code}{text}" + ("" if text.endswith(".") else ".")
+
+
+_REASONS = {
+    EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has reserved against electronic communication.",
+    EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knows no address of this recipient.",
+}

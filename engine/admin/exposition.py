@@ -1,0 +1,121 @@
+"""What /metrics shows beside the processes' own counts: the lanes, and whether the database and Redis answer.
+
+Every `web` shows the same of it, whatever it has counted itself: over several, take the `max by (lane, state)`.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import redis
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from engine import metrics
+from engine.admin.overview import lanes
+from engine.errors import Unavailable
+from engine.spool import Spool
+from engine.store import ping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from prometheus_client import Metric
+
+    from engine.admin.overview import LaneFigures
+    from engine.store import Store
+
+STATES = ("waiting", "due", "in_flight", "retrying", "held", "dead")
+LISTS = {
+    "wakes": "dramatiq:varsel",  # as Dramatiq names the queue of engine/broker.py, whose import would connect
+    "spool": Spool.ENTRIES,
+    "broken": Spool.BROKEN,
+}
+_SAME = " The same from every web process: max by (lane)."
+
+
+def exposition(store: Store, client: redis.Redis) -> bytes:
+    """Everything as text. Blocks for as long as the database and Redis take; either may be away."""
+    parts = CollectorRegistry()
+    parts.register(Parts(store, client))
+    return generate_latest(parts) + metrics.counted()
+
+
+class Parts(Collector):
+    """What the database and Redis say now; asked at each scrape, kept by no process."""
+
+    def __init__(self, store: Store, client: redis.Redis) -> None:
+        self._store = store
+        self._client = client
+
+    def collect(self) -> Iterable[Metric]:
+        found: Sequence[LaneFigures] = ()
+        lengths: dict[str, int] = {}
+        database_took = redis_took = None
+        with suppress(Unavailable), self._store.read() as connection:
+            database_took = _timed(lambda: ping(connection))
+            found = lanes(connection)
+        with suppress(redis.RedisError, OSError):
+            redis_took = _timed(self._client.ping)
+            lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}
+        return [
+            *_answers("database", database_took),
+            *_lanes(found),
+            *_answers("redis", redis_took),
+            _lists(lengths),
+        ]
+
+
+def _timed(ask: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    ask()
+    return time.perf_counter() - began
+
+
+def _answers(name: str, took: float | None) -> Iterable[Metric]:
+    """Whether a part answers, and how fast (seconds); without an answer there is no time."""
+    up = GaugeMetricFamily(f"varsel_{name}_up", f"1: {name} answers this web process; 0: it does not.")
+    up.add_metric([], took is not None)
+    ping_seconds = GaugeMetricFamily(f"varsel_{name}_ping_seconds", f"How long {name} took to answer this web process.")
+    if took is not None:
+        ping_seconds.add_metric([], took)
+    return up, ping_seconds
+
+
+def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
+    depth = GaugeMetricFamily(
+        "varsel_depth",
+        "Rows of a lane by state: waiting (for their time), due, in_flight (claimed; of webhooks, subscriptions), "
+        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Large numbers are counted "
+        "up to a bound." + _SAME,
+        labels=["lane", "state"],
+    )
+    due = GaugeMetricFamily("varsel_due", "Rows due now, counted up to a bound." + _SAME, labels=["lane"])
+    oldest = GaugeMetricFamily(
+        "varsel_oldest_due_seconds", "For how long the oldest due row has waited." + _SAME, labels=["lane"]
+    )
+    paused = GaugeMetricFamily(
+        "varsel_lane_paused", "1: the lane is paused by an operator; 0: it is not." + _SAME, labels=["lane"]
+    )
+    for lane in found:
+        for state in STATES:
+            depth.add_metric([lane.name, state], getattr(lane, state))
+        due.add_metric([lane.name], lane.due)
+        oldest.add_metric([lane.name], lane.oldest_due_seconds)
+        paused.add_metric([lane.name], lane.paused is not None)
+    return depth, due, oldest, paused
+
+
+def _lists(lengths: dict[str, int]) -> Metric:
+    entries = GaugeMetricFamily(
+        "varsel_redis_entries",
+        "Entries of a list in Redis: wakes (wake-ups that no worker has taken), spool (events that came in while the "
+        "database was away), broken (of those, what cannot be stored). The same from every web process.",
+        labels=["list"],
+    )
+    for name, length in lengths.items():
+        entries.add_metric([name], length)
+    return entries

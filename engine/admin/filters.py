@@ -1,0 +1,159 @@
+"""What lists can be narrowed to: values as a query string has them, checked."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, or_, select
+
+from engine.errors import Invalid
+from engine.tables import attempts_log, milliseconds, webhook_attempts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from sqlalchemy import Column, ColumnElement, Connection, Table
+
+LONGEST = 400  # characters of a value
+DIGITS = 19  # one more than a number may have: it fits the database's integers
+_AGO = re.compile(r"(\d{1,4})([mhd])")
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+# How an attempt can have ended badly, as conditions on its line in the log.
+EMAIL_ERRORS = {
+    "unreachable": and_(attempts_log.c.code.is_(None), attempts_log.c.outcome == "deferred"),
+    "4xx": attempts_log.c.code.between(400, 499),
+    "5xx": attempts_log.c.code.between(500, 599),
+    "in_doubt": attempts_log.c.outcome == "in_doubt",
+    "expired": attempts_log.c.outcome == "expired",
+    "abandoned": attempts_log.c.outcome == "abandoned",
+}
+PUSH_ERRORS = {
+    "unreachable": and_(webhook_attempts.c.status.is_(None), webhook_attempts.c.outcome.in_(("deferred", "rejected"))),
+    "3xx": webhook_attempts.c.status.between(300, 399),
+    "4xx": webhook_attempts.c.status.between(400, 499),
+    "5xx": webhook_attempts.c.status.between(500, 599),
+    "expired": webhook_attempts.c.outcome == "expired",
+    "unauthorized": webhook_attempts.c.outcome == "unauthorized",
+}
+
+
+def parse(given: Mapping[str, str], fields: Collection[str], choices: Mapping[str, Collection[str]]) -> dict[str, Any]:
+    """The values that are not empty, each as its type; Invalid names each that is unknown or malformed."""
+    found: dict[str, Any] = {}
+    errors: dict[str, list[str]] = {}
+    for name, value in given.items():
+        text = value.strip()
+        if name not in fields:
+            errors[name] = [f"This list cannot be narrowed by {name}; it can by {', '.join(fields)}."]
+        elif text:
+            try:
+                found[name] = _value(name, text, choices)
+            except ValueError as error:
+                errors[name] = [str(error)]
+    if errors:
+        raise Invalid(errors)
+    return found
+
+
+def _value(name: str, text: str, choices: Mapping[str, Collection[str]]) -> Any:
+    if len(text) > LONGEST or not text.isprintable():
+        msg = f"At most {LONGEST} characters, none of them control characters."
+        raise ValueError(msg)
+    if name in choices and text not in choices[name]:
+        msg = f"One of {', '.join(choices[name])}."
+        raise ValueError(msg)
+    return _KINDS.get(name, str)(text)
+
+
+def moment(text: str) -> datetime:
+    """An aware time: RFC 3339 (UTC where no offset stands), or how long ago, such as 90m, 24h, 7d. ValueError."""
+    if ago := _AGO.fullmatch(text):
+        return datetime.now(UTC) - int(ago[1]) * _UNITS[ago[2]]
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        msg = "A time such as 2026-05-01T12:00:00+02:00 (UTC without an offset), or how long ago: 90m, 24h, 7d."
+        raise ValueError(msg) from None
+
+
+def number(text: str) -> int:
+    """A whole number below 10^18; ValueError."""
+    if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
+        msg = "A whole number."
+        raise ValueError(msg)
+    return int(text)
+
+
+def uuid(text: str) -> UUID:
+    """An identifier of an order or e-mail; ValueError."""
+    try:
+        return UUID(text)
+    except ValueError:
+        msg = "An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f."
+        raise ValueError(msg) from None
+
+
+_KINDS: dict[str, Callable[[str], Any]] = {
+    "since": moment,
+    "until": moment,
+    "order": uuid,
+    "email": uuid,
+    "event": number,
+    "subscription": number,
+    "delivery": number,
+}
+
+
+def first_id(at: datetime) -> UUID:
+    """The least version 7 identifier of that millisecond (RFC 9562, 5.7)."""
+    return UUID(int=max(0, milliseconds(at)) << 80)
+
+
+def made_at(id_: UUID) -> datetime:
+    """When a version 7 identifier was made."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
+
+
+def first_number(connection: Connection, table: Table, time: Column[datetime], at: datetime) -> int:
+    """The least `seq` whose time is not before `at`, of a table whose times grow with it.
+
+    Found by halving, a look at the primary key each: no further index is needed, however many rows there are.
+    """
+    low, high = connection.execute(
+        select(func.coalesce(func.min(table.c.seq), 0), func.coalesce(func.max(table.c.seq), 0) + 1)
+    ).one()
+    while low < high:
+        middle = (low + high) // 2
+        chosen = select(table.c.seq, time).where(table.c.seq >= middle).order_by(table.c.seq).limit(1)
+        row = connection.execute(chosen).one_or_none()
+        if row is None or row[1] >= at:
+            high = middle
+        else:
+            low = row[0] + 1
+    return int(low)
+
+
+def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether a column has this text in it, whatever the case."""
+    return func.lower(column).contains(text.lower(), autoescape=True)
+
+
+def had_attempt(log: Table, owner: Column[int], seq: ColumnElement[int], error: ColumnElement[bool]) -> Any:
+    """Whether a row of the log that belongs to `seq` ended so."""
+    return select(log.c.seq).where(owner == seq, error).exists()
+
+
+def to_address(column: ColumnElement[str], numbers: tuple[ColumnElement[Any], ...], text: str) -> ColumnElement[bool]:
+    """Whether a recipient is meant by `text`: @domain, digits of a number, or the beginning of an address."""
+    address = func.lower(column)
+    if text.startswith("@"):
+        return address.endswith(text.lower(), autoescape=True)
+    found = [address.startswith(text.lower(), autoescape=True)]
+    if text.isdigit():
+        found += [number == text for number in numbers]
+    return or_(*found)

@@ -1,0 +1,145 @@
+"""Pages of a list: a bounded time each, whatever the size of the table.
+
+A page goes on where the one before ended, by key: so it is as quick at the end as at the beginning, and what comes in
+meanwhile moves nothing. Conditions without an index are looked at within a WINDOW of rows; when that holds too few
+matches, the page says how far back it has looked, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import Uuid, func, select, tuple_
+
+from engine.admin.filters import number, parse
+from engine.admin.rows import ROWS
+from engine.errors import Invalid
+from engine.tables import EPOCH, MILLISECOND, Instant, milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Column, ColumnElement, Connection, Select
+
+    from engine.admin.nouns import Narrowed, Noun
+
+WINDOW = 20_000  # rows that a page looks at for what no index answers
+SIZE = 50  # rows of a page
+LARGEST = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as dictionaries, and where the next page begins (None: there is none).
+
+    `looked_back`: the page holds too few matches although there may be more: the cursor of the last row looked at.
+    """
+
+    items: list[dict[str, Any]]
+    next: str | None
+    looked_back: bool = False
+
+
+def page(
+    connection: Connection, noun: Noun, given: Mapping[str, str], cursor: str | None = None, size: int = SIZE
+) -> Page:
+    """A page of the rows that match `given` (a query string's values), from `cursor` on; Invalid for wrong ones."""
+    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices))
+    beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
+    end = _window_end(connection, noun, narrowed, beyond) if narrowed.rest else None
+    chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)
+    if end is not None:
+        chosen = chosen.where(_within(narrowed, end))
+    found = connection.execute(chosen.limit(size + 1)).all()
+    items = ROWS[noun.name](connection, [row.key for row in found[:size]])
+    if len(found) > size:
+        return Page(items, _cursor(found[size - 1][1:]))
+    return Page(items, None if end is None else _cursor(end), looked_back=end is not None)
+
+
+def count(connection: Connection, noun: Noun, given: Mapping[str, str], also: ColumnElement[bool], most: int) -> int:
+    """How many rows match, counted up to `most`; `also`: a further condition. Takes as long as it takes."""
+    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices))
+    matching = select(noun.key).where(*narrowed.by, *narrowed.rest, also).limit(most).subquery()
+    return connection.execute(select(func.count()).select_from(matching)).scalar_one()
+
+
+def batch(  # noqa: PLR0913, PLR0917 a page without its rows
+    connection: Connection,
+    noun: Noun,
+    given: Mapping[str, str],
+    also: ColumnElement[bool],
+    cursor: str | None,
+    size: int,
+) -> tuple[list[Any], str | None]:
+    """The keys of up to `size` matching rows from `cursor` on, and the cursor behind them; None: that was all."""
+    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices))
+    beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
+    chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, also, *beyond)
+    found = connection.execute(chosen.limit(size)).all()
+    return [row.key for row in found], _cursor(found[-1][1:]) if len(found) == size else None
+
+
+def _ordered(noun: Noun, narrowed: Narrowed) -> Select[Any]:
+    columns = narrowed.order
+    return select(noun.key.label("key"), *columns).order_by(
+        *(column.desc() if narrowed.newest_first else column for column in columns)
+    )
+
+
+def _window_end(
+    connection: Connection, noun: Noun, narrowed: Narrowed, beyond: Sequence[ColumnElement[bool]]
+) -> tuple[Any, ...] | None:
+    """Where the window's last row stands; None: the window reaches to the end of the list."""
+    chosen = _ordered(noun, narrowed).where(*narrowed.by, *beyond).offset(WINDOW - 1).limit(1)
+    row = connection.execute(chosen).one_or_none()
+    return None if row is None else tuple(row[1:])
+
+
+def _beyond(narrowed: Narrowed, position: tuple[Any, ...]) -> ColumnElement[bool]:
+    place, given = _place(narrowed), _values(narrowed, position)
+    beyond: ColumnElement[bool] = place < given if narrowed.newest_first else place > given
+    return beyond
+
+
+def _within(narrowed: Narrowed, position: tuple[Any, ...]) -> ColumnElement[bool]:
+    place, given = _place(narrowed), _values(narrowed, position)
+    within: ColumnElement[bool] = place >= given if narrowed.newest_first else place <= given
+    return within
+
+
+def _place(narrowed: Narrowed) -> Any:
+    first, *more = narrowed.order
+    return tuple_(first, *more) if more else first
+
+
+def _values(narrowed: Narrowed, position: tuple[Any, ...]) -> Any:
+    return tuple_(*position, types=[column.type for column in narrowed.order]) if position[1:] else position[0]
+
+
+def _cursor(position: Sequence[Any]) -> str:
+    return ".".join(_shown(value) for value in position)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, datetime):
+        return str(milliseconds(value))
+    return value.hex if isinstance(value, UUID) else str(value)
+
+
+def _position(narrowed: Narrowed, cursor: str) -> tuple[Any, ...]:
+    parts = cursor.split(".")
+    try:
+        return tuple(_read(column, part) for column, part in zip(narrowed.order, parts, strict=True))
+    except (ValueError, OverflowError):
+        raise Invalid({"cursor": ["Not a cursor of this list; begin at its newest page."]}) from None
+
+
+def _read(column: Column[Any], text: str) -> Any:
+    if isinstance(column.type, Uuid):
+        return UUID(text)
+    value = number(text)
+    return EPOCH + value * MILLISECOND if isinstance(column.type, Instant) else value

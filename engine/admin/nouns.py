@@ -1,0 +1,281 @@
+"""What there is a list of, and what each list can be narrowed to.
+
+A condition is either `by`: an index in the list's own order answers it, so the database reads what it shows and no
+more; or `rest`: it is looked at row by row, within a window (engine/admin/lists.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from engine.admin.filters import (
+    EMAIL_ERRORS,
+    PUSH_ERRORS,
+    contains,
+    first_id,
+    first_number,
+    had_attempt,
+    to_address,
+)
+from engine.models import DeliveryState, EmailState, OrderState
+from engine.pauses import HELD
+from engine.tables import (
+    DELIVERY_DEAD,
+    EMAIL_FAILED,
+    ORDER_SET_ASIDE,
+    attempts_log,
+    audit_log,
+    emails,
+    events,
+    jobs,
+    orders,
+    subscriptions,
+    webhook_attempts,
+    webhooks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Column, ColumnElement, Connection, Table
+
+    Given = Mapping[str, Any]
+
+WAITING, RETRYING, HELD_BACK, FAILED, SET_ASIDE = ("waiting", "retrying", "held", "failed", "set_aside")
+
+
+@dataclass(slots=True)
+class Narrowed:
+    """A list's conditions, and the order in which it stands."""
+
+    order: Sequence[Column[Any]]
+    newest_first: bool = True
+    by: list[ColumnElement[bool]] = field(default_factory=list)
+    rest: list[ColumnElement[bool]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A kind of rows that operators look at. `states`: those of the table, and groups of them in lower case."""
+
+    name: str
+    table: Table
+    key: Column[Any]  # newest last
+    fields: tuple[str, ...]
+    narrow: Callable[[Connection, Given], Narrowed]
+    states: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """The values of fields that have only so many."""
+        return {"state": self.states, "error": self.errors}
+
+
+def _orders(_connection: Connection, given: Given) -> Narrowed:
+    found = Narrowed([orders.c.id])
+    state = given.get("state")
+    if state == SET_ASIDE:
+        found.by.append(ORDER_SET_ASIDE)
+    elif state in (WAITING, HELD_BACK, OrderState.REGISTERED):
+        _soonest_first(found, orders, state)
+        if state != HELD_BACK:
+            found.rest.append(orders.c.state == OrderState.REGISTERED)
+    elif state:
+        found.rest.append(orders.c.state == state)
+    if id_ := given.get("order"):
+        found.by.append(orders.c.id == id_)
+    if reference := given.get("reference"):
+        found.by.append(orders.c.senders_reference == reference)
+    if creator := given.get("creator"):
+        (found.by if found.newest_first else found.rest).append(orders.c.creator == creator)
+    if recipient := given.get("recipient"):
+        found.rest.append(contains(orders.c.recipients, recipient))
+    _made(found, orders.c.id, given)
+    return found
+
+
+def _emails(_connection: Connection, given: Given) -> Narrowed:
+    found = Narrowed([emails.c.id])
+    if state := given.get("state"):
+        _email_state(found, state)
+    if id_ := given.get("email"):
+        found.by.append(emails.c.id == id_)
+    if order := given.get("order"):
+        found.by.append(emails.c.order_seq == select(orders.c.seq).where(orders.c.id == order).scalar_subquery())
+    if reference := given.get("reference"):
+        found.by.append(emails.c.order_seq.in_(select(orders.c.seq).where(orders.c.senders_reference == reference)))
+    if recipient := given.get("recipient"):
+        _email_recipient(found, recipient)
+    if creator := given.get("creator"):
+        its = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, orders.c.creator == creator)
+        found.rest.append(its.exists())
+    if error := given.get("error"):
+        found.rest.append(had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, EMAIL_ERRORS[error]))
+    _made(found, emails.c.id, given)
+    return found
+
+
+def _email_state(found: Narrowed, state: str) -> None:
+    if state.lower().startswith(FAILED):
+        found.by.append(EMAIL_FAILED)
+        if state != FAILED:
+            found.rest.append(emails.c.state == state)
+    elif state in (WAITING, RETRYING, HELD_BACK, EmailState.NEW, EmailState.SENDING):
+        _soonest_first(found, emails, state)
+        if state == RETRYING:
+            found.rest.append(emails.c.attempts > 0)
+        elif state != HELD_BACK:
+            found.rest.append(emails.c.state == (EmailState.NEW if state == WAITING else state))
+    else:
+        found.rest.append(emails.c.state == state)
+
+
+def _email_recipient(found: Narrowed, recipient: str) -> None:
+    if "@" in recipient[1:]:  # a whole address: the index has it
+        found.by.append(func.lower(emails.c.address) == recipient.lower())
+    else:
+        numbers = (emails.c.organization_number, emails.c.national_identity_number)
+        found.rest.append(to_address(emails.c.address, numbers, recipient))
+
+
+def _events(connection: Connection, given: Given) -> Narrowed:
+    found = Narrowed([events.c.seq])
+    for name in ("id", "resource", "subject"):
+        if value := given.get(name):
+            found.by.append(events.c[name] == value)
+    for name in ("source", "type"):
+        if value := given.get(name):
+            found.rest.append(contains(events.c[name], value))
+    if event := given.get("event"):
+        found.by.append(events.c.seq == event)
+    _numbered(connection, found, events.c.seq, events.c.registered, given)
+    return found
+
+
+def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
+    found = Narrowed([subscriptions.c.seq])
+    conditions = {
+        "paused": subscriptions.c.paused.is_not(None),
+        "failing": subscriptions.c.last_error.is_not(None),
+        "unvalidated": subscriptions.c.validated.is_(False),
+    }
+    if state := given.get("state"):
+        found.rest.append(conditions[state])
+    if consumer := given.get("consumer"):
+        found.rest.append(subscriptions.c.consumer == consumer)
+    for name, column in (("endpoint", subscriptions.c.endpoint), ("resource", subscriptions.c.resource_filter)):
+        if value := given.get(name):
+            found.rest.append(contains(column, value))
+    if seq := given.get("subscription"):
+        found.by.append(subscriptions.c.seq == seq)
+    return found
+
+
+def _deliveries(connection: Connection, given: Given) -> Narrowed:
+    found = Narrowed([webhooks.c.seq])
+    state = given.get("state")
+    if state == DeliveryState.DEAD:
+        found.by.append(DELIVERY_DEAD)
+    elif state in (RETRYING, DeliveryState.WAITING):
+        found.by.append(webhooks.c.due_at.is_not(None))
+        if state == RETRYING:
+            found.rest.append(webhooks.c.attempts > 0)
+    elif state:
+        found.rest.append(webhooks.c.state == state)
+    if subscription := given.get("subscription"):
+        found.by.append(webhooks.c.subscription_seq == subscription)
+    if event := given.get("event"):
+        found.by.append(webhooks.c.event_seq == event)
+    if delivery := given.get("delivery"):
+        found.by.append(webhooks.c.seq == delivery)
+    if error := given.get("error"):
+        log = webhook_attempts
+        found.rest.append(had_attempt(log, log.c.webhook_seq, webhooks.c.seq, PUSH_ERRORS[error]))
+    _numbered(connection, found, webhooks.c.seq, webhooks.c.created, given)
+    return found
+
+
+def _audit(connection: Connection, given: Given) -> Narrowed:
+    found = Narrowed([audit_log.c.seq])
+    for name in ("who", "action", "target"):
+        if value := given.get(name):
+            found.rest.append(audit_log.c[name] == value)
+    _numbered(connection, found, audit_log.c.seq, audit_log.c.at, given)
+    return found
+
+
+def _jobs(_connection: Connection, _given: Given) -> Narrowed:
+    return Narrowed([jobs.c.seq])
+
+
+def _soonest_first(found: Narrowed, table: Table, state: str | None) -> None:
+    """What waits stands in the order in which it becomes due: few or many, the index of due work has just these."""
+    found.order, found.newest_first = [table.c.due_at, table.c.seq], False
+    found.by.append(table.c.due_at == HELD if state == HELD_BACK else table.c.due_at.is_not(None))
+
+
+def _made(found: Narrowed, key: Column[Any], given: Given) -> None:
+    """When a row was made, read from its identifier."""
+    place = found.by if found.newest_first else found.rest
+    if since := given.get("since"):
+        place.append(key >= first_id(since))
+    if until := given.get("until"):
+        place.append(key < first_id(until))
+
+
+def _numbered(connection: Connection, found: Narrowed, key: Column[int], time: Column[datetime], given: Given) -> None:
+    if since := given.get("since"):
+        found.by.append(key >= first_number(connection, key.table, time, since))
+    if until := given.get("until"):
+        found.by.append(key < first_number(connection, key.table, time, until))
+
+
+ORDERS = Noun(
+    "orders",
+    orders,
+    orders.c.id,
+    ("state", "creator", "reference", "recipient", "since", "until", "order"),
+    _orders,
+    states=(WAITING, HELD_BACK, SET_ASIDE, *OrderState),
+)
+EMAILS = Noun(
+    "emails",
+    emails,
+    emails.c.id,
+    ("state", "recipient", "creator", "reference", "error", "since", "until", "order", "email"),
+    _emails,
+    states=(WAITING, RETRYING, HELD_BACK, FAILED, *EmailState),
+    errors=tuple(EMAIL_ERRORS),
+)
+EVENTS = Noun(
+    "events",
+    events,
+    events.c.seq,
+    ("type", "source", "subject", "resource", "id", "since", "until", "event"),
+    _events,
+)
+SUBSCRIPTIONS = Noun(
+    "subscriptions",
+    subscriptions,
+    subscriptions.c.seq,
+    ("state", "consumer", "endpoint", "resource", "subscription"),
+    _subscriptions,
+    states=("paused", "failing", "unvalidated"),
+)
+DELIVERIES = Noun(
+    "deliveries",
+    webhooks,
+    webhooks.c.seq,
+    ("state", "subscription", "event", "error", "since", "until", "delivery"),
+    _deliveries,
+    states=(RETRYING, *DeliveryState),
+    errors=tuple(PUSH_ERRORS),
+)
+AUDIT = Noun("audit", audit_log, audit_log.c.seq, ("who", "action", "target", "since", "until"), _audit)
+JOBS = Noun("jobs", jobs, jobs.c.seq, (), _jobs)
+NOUNS = {noun.name: noun for noun in (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS)}

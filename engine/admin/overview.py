@@ -1,0 +1,194 @@
+"""The state of everything on one page: lanes, processes, pauses, jobs, history, and what is wrong, in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, literal, select
+
+from engine import due
+from engine.admin.rows import ROWS
+from engine.pauses import HELD, LANE
+from engine.pulse import SERIES
+from engine.store import Now
+from engine.tables import (
+    DELIVERY_DEAD,
+    EMAIL_FAILED,
+    EPOCH,
+    MILLISECOND,
+    ORDER_SET_ASIDE,
+    history,
+    jobs,
+    milliseconds,
+    pauses,
+    processes,
+    subscriptions,
+    webhooks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Table
+
+COUNTED = 100_000  # rows of a kind are counted up to here
+LOOKED_AT = 20_000  # rows of a lane that are looked at one by one, the soonest due
+ALIVE = timedelta(seconds=15)  # since its last sign, for which a process counts as running
+LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneFigures:
+    """A lane in numbers; each is counted up to COUNTED."""
+
+    name: str
+    waiting: int  # due later: a send time, or an attempt that comes again
+    due: int
+    in_flight: int  # in a worker's hands
+    retrying: int  # of those that wait: have been tried before
+    held: int  # back by a pause of their creator or domain
+    dead: int  # failed for good, or set aside
+    oldest_due_seconds: float
+    paused: str | None  # who paused it, and why
+
+
+def lanes(connection: Connection) -> list[LaneFigures]:
+    """The lanes in the order in which work goes through them."""
+    paused = {
+        row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "")
+        for row in connection.execute(select(pauses).where(pauses.c.kind == LANE))
+    }
+    return [
+        _of_rows(connection, due.ORDERS, ORDER_SET_ASIDE, paused.get(due.ORDERS.name)),
+        _of_rows(connection, due.EMAILS, EMAIL_FAILED, paused.get(due.EMAILS.name)),
+        _of_webhooks(connection, paused.get(due.WEBHOOKS.name)),
+    ]
+
+
+def overview(connection: Connection) -> dict[str, Any]:
+    """Everything that the first page shows, without Redis: that is asked elsewhere."""
+    figures = lanes(connection)
+    now: datetime = connection.execute(select(Now())).scalar_one()
+    running = _processes(connection, now)
+    held = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
+    going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
+    return {
+        "at": now,
+        "lanes": figures,
+        "processes": running,
+        "pauses": held,
+        "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
+        "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
+        "day": _plots(connection, now, DAY, timedelta(minutes=15)),
+        "findings": findings(figures, running),
+    }
+
+
+def findings(figures: Sequence[LaneFigures], running: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is wrong, the worst first, each with a level (problem or warning), a sentence and since when."""
+    alive = [process for process in running if process["alive"]]
+    found = []
+    waiting = [lane for lane in figures if lane.due and not lane.paused]
+    for process in alive:
+        if process["trouble"]:
+            text = f"E-mails wait: the relay {process['relay']} cannot be used ({process['trouble']})"
+            found.append(_finding("problem", text, process["trouble_since"]))
+            break
+    if not any(process["kind"] == "worker" for process in alive):
+        what = ", ".join(f"{lane.due:,} {lane.name}" for lane in waiting)
+        text = f"No worker runs: {what + ' are due' if what else 'what becomes due will wait'}"
+        found.append(_finding("problem", text))
+    if not any(process["kind"] == "scheduler" for process in alive):
+        found.append(_finding("problem", "No scheduler runs: send times and retries wait"))
+    for lane in waiting:
+        if lane.oldest_due_seconds > LATE.total_seconds() and not found:
+            found.append(_finding("problem", f"The lane {lane.name} lags behind: {lane.due:,} are due"))
+    for lane in figures:
+        if lane.paused:
+            found.append(_finding("warning", f"The lane {lane.name} is paused {lane.paused}"))
+        if lane.held:
+            found.append(_finding("warning", f"{lane.held:,} {lane.name} are held back by a pause"))
+    return found
+
+
+def _finding(level: str, text: str, since: datetime | None = None) -> dict[str, Any]:
+    return {"level": level, "text": text, "since": since}
+
+
+def _of_rows(connection: Connection, lane: due.Lane, dead: ColumnElement[bool], paused: str | None) -> LaneFigures:
+    table = lane.table
+    due_at = table.c.due_at
+    later = (due_at > Now(), due_at < HELD)
+    nearest = select(table.c.unresolved, table.c.attempts).where(*later).order_by(due_at).limit(LOOKED_AT).subquery()
+    held = func.count().filter(nearest.c.unresolved > 0)
+    tried = func.count().filter(nearest.c.unresolved == 0, nearest.c.attempts > 0)
+    in_flight, retrying = connection.execute(select(held, tried).select_from(nearest)).one()
+    waiting = _count(connection, table, *later)
+    return LaneFigures(
+        name=lane.name,
+        waiting=max(0, waiting - in_flight),
+        due=_count(connection, table, due_at <= Now()),
+        in_flight=in_flight,
+        retrying=retrying,
+        held=_count(connection, table, due_at == HELD),
+        dead=_count(connection, table, dead),
+        oldest_due_seconds=_oldest(connection, lane),
+        paused=paused,
+    )
+
+
+def _of_webhooks(connection: Connection, paused: str | None) -> LaneFigures:
+    """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
+    opened = select(webhooks.c.due_at, webhooks.c.attempts).where(webhooks.c.due_at.is_not(None))
+    oldest = opened.order_by(webhooks.c.seq).limit(LOOKED_AT).subquery()
+    is_due = oldest.c.due_at <= Now()
+    counted = (
+        func.count().filter(is_due),
+        func.count().filter(~is_due),
+        func.count().filter(~is_due, oldest.c.attempts > 0),
+    )
+    due_now, waiting, retrying = connection.execute(select(*counted).select_from(oldest)).one()
+    return LaneFigures(
+        name=due.WEBHOOKS.name,
+        waiting=waiting,
+        due=due_now,
+        in_flight=_count(connection, subscriptions, subscriptions.c.due_at > Now(), subscriptions.c.unresolved > 0),
+        retrying=retrying,
+        held=0,
+        dead=_count(connection, webhooks, DELIVERY_DEAD),
+        oldest_due_seconds=_oldest(connection, due.WEBHOOKS),
+        paused=paused,
+    )
+
+
+def _oldest(connection: Connection, lane: due.Lane) -> float:
+    until = due.next_due(connection, lane)
+    return 0.0 if until is None else max(0.0, -until.total_seconds())
+
+
+def _count(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+    matching = select(literal(1)).select_from(table).where(*conditions).limit(COUNTED).subquery()
+    return connection.execute(select(func.count()).select_from(matching)).scalar_one()
+
+
+def _processes(connection: Connection, now: datetime) -> list[dict[str, Any]]:
+    rows = connection.execute(select(processes).order_by(processes.c.kind, processes.c.started)).all()
+    return [dict(row._mapping) | {"alive": now - row.seen < ALIVE} for row in rows]  # noqa: SLF001 SQLAlchemy's documented name
+
+
+def _plots(connection: Connection, now: datetime, span: timedelta, step: timedelta) -> dict[str, list[int]]:
+    """Of each series, the sums of equal steps up to now, the oldest first."""
+    width = step // MILLISECOND
+    first = milliseconds(now - span) // width * width + width
+    found: dict[str, list[int]] = {name: [0] * (span // step) for name in SERIES}
+    chosen = select(history.c.minute, history.c.series, history.c["count"].label("sum")).where(
+        history.c.minute >= EPOCH + first * MILLISECOND
+    )
+    for row in connection.execute(chosen):
+        place = (milliseconds(row.minute) - first) // width
+        if row.series in found and place < len(found[row.series]):
+            found[row.series][place] += row.sum
+    return found

@@ -1,0 +1,109 @@
+"""Pausing and going on: a lane, a creator, a recipients' domain, a subscription. See engine/pauses.py."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select
+
+from engine import due
+from engine.admin.actions import release
+from engine.audit import note
+from engine.errors import Conflict, Invalid, NotFound
+from engine.pauses import CREATOR, DOMAIN, HELD, KINDS, LANE
+from engine.store import Now
+from engine.subscriptions.registry import go_on, stop
+from engine.tables import pauses, subscriptions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection
+
+LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.WEBHOOKS))
+LONGEST = 200  # characters of a reason
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[^\s@.]+(\.[^\s@.]+)+")
+
+
+def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> None:
+    """Begin to hold back; Invalid, Conflict when it is paused already."""
+    value, reason = _checked(kind, value), _reason(reason)
+    if connection.execute(select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)).first():
+        raise Conflict(f"The {kind} {value} is paused already.")
+    connection.execute(insert(pauses).values(kind=kind, value=value, at=Now(), who=who, reason=reason))
+    note(connection, who, "pause", f"{kind}/{value}", {"reason": reason} if reason else None)
+
+
+def resume(connection: Connection, who: str, kind: str, value: str) -> None:
+    """Go on; what was held back becomes due again, in the background. Invalid, Conflict when it is not paused."""
+    value = _checked(kind, value)
+    ended = delete(pauses).where(pauses.c.kind == kind, pauses.c.value == value)
+    if not connection.execute(ended).rowcount:
+        raise Conflict(f"The {kind} {value} is not paused.")
+    note(connection, who, "resume", f"{kind}/{value}")
+    if kind != LANE:
+        release(connection, who)
+
+
+def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:
+    """Pause those of the lanes that are not; they are drained when `in_flight` is 0. Invalid."""
+    paused = set(connection.scalars(select(pauses.c.value).where(pauses.c.kind == LANE)))
+    for lane in lanes:
+        if lane not in paused:
+            pause(connection, who, LANE, lane, reason or "drained")
+
+
+def pause_subscription(connection: Connection, who: str, seq: int, reason: str = "") -> None:
+    """Push nothing more to it; what matches meanwhile waits. NotFound, Invalid."""
+    _known(connection, seq)
+    text = _reason(reason)
+    stop(connection, seq, f"Paused by an operator{': ' + text if text else '.'}")
+    note(connection, who, "pause", f"subscriptions/{seq}", {"reason": text} if text else None)
+
+
+def resume_subscription(connection: Connection, who: str, seq: int) -> None:
+    """Push what waits, and go on; NotFound."""
+    _known(connection, seq)
+    go_on(connection, seq)
+    note(connection, who, "resume", f"subscriptions/{seq}")
+
+
+def in_flight(connection: Connection, lanes: Collection[str]) -> int:
+    """How many rows of these lanes workers hold: 0 when they are drained. Of a lane that is paused it only falls."""
+    return sum(_held(connection, lane) for lane in due.LANES if lane.name in lanes)
+
+
+def _held(connection: Connection, lane: due.Lane) -> int:
+    """Claimed rows. Their due times are the ends of leases: the soonest in the lane that are not past."""
+    table = lane.table
+    claimed = (table.c.due_at > Now(), table.c.due_at < HELD, table.c.unresolved > 0)
+    chosen: Any = select(table.c.seq).where(*claimed).limit(100_000).subquery()
+    return int(connection.execute(select(func.count()).select_from(chosen)).scalar_one())
+
+
+def _known(connection: Connection, seq: int) -> None:
+    if connection.execute(select(subscriptions.c.seq).where(subscriptions.c.seq == seq)).first() is None:
+        raise NotFound(f"There is no subscription {seq}.")
+
+
+def _checked(kind: str, value: str) -> str:
+    if kind not in KINDS:
+        raise Invalid({"kind": [f"One of {', '.join(KINDS)}."]})
+    value = value.strip()
+    if kind == LANE and value not in LANES:
+        raise Invalid({"value": [f"The lanes are {', '.join(LANES)}."]})
+    if kind == DOMAIN:
+        value = value.removeprefix("@").lower()
+        if not (_DOMAIN.fullmatch(value) and value.isprintable()):
+            raise Invalid({"value": ["A recipients' domain, such as example.no."]})
+    if kind == CREATOR and not (0 < len(value) <= 100 and value.isprintable()):  # noqa: PLR2004 the column's width
+        raise Invalid({"value": ["A creator, such as ttd."]})
+    return value
+
+
+def _reason(reason: str) -> str:
+    reason = reason.strip()
+    if len(reason) > LONGEST or not reason.isprintable():
+        raise Invalid({"reason": [f"At most {LONGEST} characters, none of them control characters."]})
+    return reason

@@ -1,0 +1,192 @@
+"""Rows as operators see them: plain dictionaries, for pages, tables and JSON alike."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from engine.admin.filters import made_at
+from engine.tables import (
+    attempts_log,
+    audit_log,
+    emails,
+    events,
+    jobs,
+    orders,
+    subscriptions,
+    webhook_attempts,
+    webhooks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Column, Connection, Row, Select, Table
+
+MASKED = "•••"
+# What of a row is personal data, or may hold some: a viewer does not see it.
+PERSONAL = frozenset(
+    {"recipients", "organization_number", "national_identity_number", "subject", "body", "text", "reply", "last_reply"}
+    | {"alternative_subject", "subject_filter", "alternative_subject_filter", "last_error", "why", "recipient"}
+)
+ADDRESSES = frozenset({"address"})
+
+_EMAIL = (
+    emails.c.id,
+    orders.c.id.label("order_id"),
+    orders.c.creator,
+    orders.c.senders_reference.label("reference"),
+    emails.c.address,
+    emails.c.organization_number,
+    emails.c.national_identity_number,
+    func.coalesce(emails.c.subject, orders.c.subject).label("subject"),
+    emails.c.state,
+    emails.c.due_at,
+    emails.c.attempts,
+    emails.c.unresolved,
+    emails.c.expires_at,
+    emails.c.last_update,
+    emails.c.seq,
+)
+_ORDER = (
+    orders.c.id,
+    orders.c.creator,
+    orders.c.senders_reference.label("reference"),
+    orders.c.created,
+    orders.c.requested_send_time,
+    orders.c.last_update,
+    orders.c.state,
+    orders.c.due_at,
+    orders.c.attempts,
+    orders.c.unresolved,
+    orders.c.sender,
+    orders.c.subject,
+    orders.c.content_type,
+    orders.c.guarantee,
+)
+_EVENT = tuple(
+    events.c[name]
+    for name in ("seq", "id", "source", "type", "subject", "resource", "alternative_subject", "time", "registered")
+)
+_DELIVERY = (
+    *(webhooks.c[name] for name in ("seq", "subscription_seq", "event_seq", "state", "due_at", "attempts", "created")),
+    webhooks.c.last_update,
+    subscriptions.c.endpoint,
+    subscriptions.c.consumer,
+    subscriptions.c.paused,
+    subscriptions.c.open_until,
+    events.c.id.label("event_id"),
+    events.c.type.label("event_type"),
+)
+_SUBSCRIPTION = tuple(column for column in subscriptions.c if column.name not in {"salt", "old_salt", "fingerprint"})
+
+
+def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    found = _of_keys(connection, select(*_EMAIL).join(orders, orders.c.seq == emails.c.order_seq), emails.c.id, keys)
+    last = _last(connection, attempts_log, attempts_log.c.email_seq, [row["seq"] for row in found])
+    for row in found:
+        attempt = last.get(row.pop("seq"))
+        row["created"] = made_at(row["id"])
+        row["last_outcome"] = attempt.outcome if attempt else None
+        row["last_code"] = attempt.code if attempt else None
+        row["last_reply"] = attempt.reply if attempt else None
+    return found
+
+
+def _orders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    return _of_keys(connection, select(*_ORDER), orders.c.id, keys)
+
+
+def _events(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    return _of_keys(connection, select(*_EVENT), events.c.seq, keys)
+
+
+def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    found = _of_keys(connection, select(*_SUBSCRIPTION), subscriptions.c.seq, keys)
+    for row in found:
+        row["type_filter"] = json.loads(row["type_filter"]) if row["type_filter"] else None
+    return found
+
+
+def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    chosen = select(*_DELIVERY).select_from(webhooks.join(subscriptions).outerjoin(events))
+    found = _of_keys(connection, chosen, webhooks.c.seq, keys)
+    last = _last(connection, webhook_attempts, webhook_attempts.c.webhook_seq, [row["seq"] for row in found])
+    for row in found:
+        attempt = last.get(row["seq"])
+        row["last_outcome"] = attempt.outcome if attempt else None
+        row["last_code"] = attempt.status if attempt else None
+        row["last_reply"] = attempt.reply if attempt else None
+    return found
+
+
+def _audit(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    found = _of_keys(connection, select(audit_log), audit_log.c.seq, keys)
+    for row in found:
+        row["detail"] = json.loads(row["detail"])
+    return found
+
+
+def _jobs(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    found = _of_keys(connection, select(jobs), jobs.c.seq, keys)
+    for row in found:
+        row["filter"] = json.loads(row["filter"])
+        for hidden in ("claim", "unresolved", "attempts", "position"):
+            row.pop(hidden)
+    return found
+
+
+ROWS: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]] = {
+    "orders": _orders,
+    "emails": _emails,
+    "events": _events,
+    "subscriptions": _subscriptions,
+    "deliveries": _deliveries,
+    "audit": _audit,
+    "jobs": _jobs,
+}
+
+
+def masked(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row without personal data: addresses keep their first letter and their domain."""
+    return {name: _masked(name, value) for name, value in row.items()}
+
+
+def _masked(name: str, value: Any) -> Any:
+    if value in (None, "", [], {}):
+        return value
+    if name in PERSONAL:
+        return MASKED
+    if isinstance(value, dict):
+        return masked(value)
+    if isinstance(value, list):
+        return [masked(each) if isinstance(each, dict) else each for each in value]
+    if name in ADDRESSES:
+        local, at, domain = value.rpartition("@")
+        return f"{local[:1]}{MASKED}{at}{domain}"
+    if name == "endpoint" and value.startswith("mailto:"):
+        return f"mailto:{MASKED}"
+    return value
+
+
+def _of_keys(
+    connection: Connection, chosen: Select[Any], key: Column[Any], keys: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """The rows of these keys, in their order."""
+    found = {_key(row, key): dict(row._mapping) for row in connection.execute(chosen.where(key.in_(keys)))}  # noqa: SLF001 SQLAlchemy's documented name
+    return [found[value] for value in keys if value in found]
+
+
+def _key(row: Row[Any], key: Column[Any]) -> UUID | int:
+    value: UUID | int = getattr(row, key.name)
+    return value
+
+
+def _last(connection: Connection, log: Table, owner: Column[int], seqs: Sequence[int]) -> dict[int, Row[Any]]:
+    """Of each owner, the newest line of the log."""
+    newest = connection.scalars(select(func.max(log.c.seq)).where(owner.in_(seqs)).group_by(owner)).all()
+    lines = connection.execute(select(log).where(log.c.seq.in_(newest)))
+    return {getattr(line, owner.name): line for line in lines}

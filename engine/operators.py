@@ -1,0 +1,264 @@
+"""Who may use the console: names, roles and password hashes in a file; and how often a sign-in may fail."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import threading
+import time
+import tomllib
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import argon2
+import redis
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from engine.errors import Invalid, Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NAME = re.compile(r"[a-z0-9._@-]{1,64}")
+_HASH = re.compile(r"\$argon2id\$[A-Za-z0-9$=,+/]{1,500}")
+LEAST_PASSWORD, MOST_PASSWORD = 12, 1024  # characters
+MAX_FILE = 1024 * 1024  # bytes of an operators file
+
+FREE = 5  # failures that cost nothing but a try
+FIRST_WAIT = timedelta(seconds=15)  # after the last of them; every further one doubles it
+LONGEST_WAIT = timedelta(minutes=15)
+FORGOTTEN = timedelta(hours=1)  # without a failure, so that everything counts from the start
+
+log = logging.getLogger(__name__)
+
+
+class Role(StrEnum):
+    """What an operator may do; each role may do what those before it may."""
+
+    VIEWER = "viewer"  # looks; personal data is masked
+    OPERATOR = "operator"  # acts on messages, and sees personal data
+    ADMIN = "admin"  # pauses and drains lanes, creators and domains
+
+    def allows(self, needed: Role) -> bool:
+        """Whether this role is the needed one or one above it."""
+        roles = tuple(Role)
+        return roles.index(self) >= roles.index(needed)
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Somebody who is let in, however that came about. `name` is what the audit log says."""
+
+    name: str
+    role: Role
+
+
+class Operators:
+    """The operators of a TOML file, which is followed while it changes.
+
+    Misconfigured when the file cannot be used at the start; a later fault is logged, and the operators stay as they
+    were.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._hasher = argon2.PasswordHasher()
+        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+        self._stamp = _stamp(file)
+        self._entries = _read(file)
+
+    def find(self, name: str) -> Operator | None:
+        """The operator of that name as the file has it at this moment; None: there is none."""
+        entry = self._look().get(name)
+        return Operator(name, entry.role) if entry else None
+
+    def verify(self, name: str, password: str) -> Operator | None:
+        """The operator whose name and password these are; None takes as long for an unknown name as for a known one."""
+        if len(password) > MOST_PASSWORD:
+            return None
+        entry = self._look().get(name)
+        try:
+            self._hasher.verify(entry.password if entry else self._nobody, password)
+        except (Argon2Error, InvalidHashError):
+            return None
+        return Operator(name, entry.role) if entry else None
+
+    def _look(self) -> Mapping[str, _Entry]:
+        """Read the file if it is another one than at the last look."""
+        stamp = _stamp(self._file)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._entries = _read(self._file)
+            except Misconfigured as fault:
+                log.warning("the operators stay as they were: %s", fault)
+        return self._entries
+
+
+def add(file: Path, name: str, role: Role, password: str) -> None:
+    """Write an operator into the file, in place of an entry of that name; only its owner can read the file then.
+
+    Invalid when the name or the password cannot be one, Misconfigured when the file is not one of operators. Comments
+    in it are lost.
+    """
+    if not NAME.fullmatch(name):
+        raise Invalid({"name": ["1 to 64 characters: small letters, digits and . _ @ -"]})
+    if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
+        raise Invalid({"password": [f"{LEAST_PASSWORD} to {MOST_PASSWORD} characters"]})
+    file = file.resolve()
+    entries = (_read(file) if file.exists() else {}) | {name: _Entry(role, argon2.PasswordHasher().hash(password))}
+    # No name, role or hash has a quote or a backslash in it: see NAME and _HASH.
+    text = "\n".join(
+        f'[operators."{name}"]\nrole = "{entry.role}"\npassword = "{entry.password}"\n'
+        for name, entry in sorted(entries.items())
+    )
+    new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        new.replace(file)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise Misconfigured(f"{file}: {error.strerror}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What becomes of a try to sign in: refused for so long (zero: it is let through); whether it is a key's last."""
+
+    wait: timedelta
+    last_free: bool = False
+
+
+class Attempts:
+    """Counts failed sign-ins by key (a name, an address), in Redis for all web processes.
+
+    A try counts when it begins, so that many at once are no way around; one that succeeds is taken back. While Redis
+    does not answer, each process counts for itself.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._begin = client.register_script(_BEGIN)
+        self._client = client
+        self._own: dict[str, tuple[int, float]] = {}  # by key: tries, and the time.monotonic() of the next
+        self._lock = threading.Lock()
+
+    def begin(self, *keys: str) -> Attempt:
+        """Count a try for all keys, unless one of them has to wait."""
+        times = [span // timedelta(milliseconds=1) for span in (FIRST_WAIT, LONGEST_WAIT, FORGOTTEN)]
+        try:
+            wait, last_free = self._begin([_PREFIX + key for key in keys], [FREE, *times])
+        except (redis.RedisError, OSError):
+            return self._begin_here(keys)
+        return Attempt(timedelta(milliseconds=wait), bool(last_free))
+
+    def succeeded(self, name: str, address: str) -> None:
+        """Take the try of these two keys back: all of the name's are forgotten, of the address' this one.
+
+        For somebody with a password could try other names without end, with a success of their own in between.
+        """
+        with self._lock:
+            self._own.pop(name, None)
+            self._own[address] = (max(self._own.get(address, (0, 0.0))[0] - 1, 0), time.monotonic())
+        name, address = _PREFIX + name, _PREFIX + address
+        try:
+            with self._client.pipeline() as pipeline:
+                pipeline.delete(name, f"{name}:wait", f"{address}:wait")
+                pipeline.decr(address)
+                pipeline.pexpire(address, FORGOTTEN)
+                pipeline.execute()
+        except (redis.RedisError, OSError):
+            log.debug("Redis does not answer; the tries that it counted stay counted")
+
+    def _begin_here(self, keys: tuple[str, ...]) -> Attempt:
+        """What _BEGIN does, in this process."""
+        with self._lock:
+            now = time.monotonic()
+            old = now - FORGOTTEN.total_seconds()
+            self._own = {key: kept for key, kept in self._own.items() if kept[1] > old}
+            wait = max(self._own.get(key, (0, now))[1] - now for key in keys)
+            if wait > 0:
+                return Attempt(timedelta(seconds=wait))
+            last_free = False
+            for key in keys:
+                tries = self._own.get(key, (0, now))[0] + 1
+                last_free |= tries == FREE
+                pause = min(FIRST_WAIT * 2 ** min(tries - FREE, 10), LONGEST_WAIT) if tries >= FREE else timedelta(0)
+                self._own[key] = (tries, now + pause.total_seconds())
+            return Attempt(timedelta(0), last_free)
+
+
+_PREFIX = "varsel:sign-in:"
+# KEYS: counters; beside each lies KEY:wait while it has to wait. ARGV: FREE, then FIRST_WAIT, LONGEST_WAIT and
+# FORGOTTEN in milliseconds. Answers for how many milliseconds the try is refused, and whether it is a last free one.
+_BEGIN = """
+local wait = 0
+for _, key in ipairs(KEYS) do wait = math.max(wait, redis.call('PTTL', key .. ':wait')) end
+if wait > 0 then return {wait, 0} end
+local last_free = 0
+for _, key in ipairs(KEYS) do
+  local beyond = redis.call('INCR', key) - ARGV[1]
+  redis.call('PEXPIRE', key, ARGV[4])
+  if beyond == 0 then last_free = 1 end
+  if beyond >= 0 then
+    redis.call('SET', key .. ':wait', 1, 'PX', math.min(ARGV[2] * 2 ^ math.min(beyond, 10), ARGV[3]))
+  end
+end
+return {0, last_free}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    role: Role
+    password: str  # as argon2id encodes its hash
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    """What changes when the file does; empty: it cannot be seen."""
+    try:
+        status = file.stat()
+    except OSError:
+        return ()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(file: Path) -> dict[str, _Entry]:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_FILE + 1)
+        if len(content) > MAX_FILE:
+            raise Misconfigured(f"{file}: has more than {MAX_FILE} bytes")
+        document = tomllib.loads(content.decode())
+    except OSError as error:
+        raise Misconfigured(f"{file}: {error.strerror}; `varsel operator add NAME` writes one") from None
+    except (ValueError, RecursionError) as error:
+        raise Misconfigured(f"{file}: is not TOML: {error}") from None
+    operators = document.pop("operators", {})
+    if document or not isinstance(operators, dict):
+        raise Misconfigured(f"{file}: has something else than operators; write [operators.NAME] above each one")
+    return {name: _entry(name, given, f"{file}: operators.{name!r}") for name, given in operators.items()}
+
+
+def _entry(name: str, given: Any, place: str) -> _Entry:
+    if not NAME.fullmatch(name):
+        raise Misconfigured(f"{place}: a name has 1 to 64 characters: small letters, digits and . _ @ - (in quotes)")
+    if not isinstance(given, dict) or given.keys() != {"role", "password"}:
+        raise Misconfigured(f"{place}: must have a role and a password and nothing else; `varsel operator add` does it")
+    role, password = given["role"], given["password"]
+    if role not in tuple(Role):
+        raise Misconfigured(f"{place}: there is no role {role!r}; there are {', '.join(Role)}")
+    try:
+        sound = isinstance(password, str) and _HASH.fullmatch(password) and argon2.extract_parameters(password)
+    except InvalidHashError:
+        sound = False
+    if not sound:
+        raise Misconfigured(f"{place}: password is not an argon2id hash; `varsel operator add` writes one")
+    return _Entry(Role(role), password)

@@ -1,0 +1,141 @@
+"""A process's sign of life, and what it did, written into the database for operators.
+
+The counts are those of /metrics, minute by minute: so both tell the same, and history survives a restart. A process
+that is killed takes the last second's counts along; nothing but plots depends on them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, Connection, delete, type_coerce, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from engine import metrics
+from engine.errors import Unavailable
+from engine.models import new_id
+from engine.store import Now
+from engine.tables import Instant, history, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from prometheus_client import Counter
+
+    from engine.smtp import Trouble
+    from engine.store import Store
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between two looks at the counts: what is new is written at once
+BEAT_EVERY = 5  # looks without news after which the sign of life is due
+MINUTE = 60_000  # milliseconds
+
+# What history is kept of: the series, and the counter with its outcomes that add up to it.
+SERIES = {
+    "orders": (metrics.ORDERS, None),
+    "events": (metrics.EVENTS, None),
+    "emails.accepted": (metrics.ATTEMPTS, {"accepted"}),
+    "emails.deferred": (metrics.ATTEMPTS, {"deferred"}),
+    "emails.failed": (metrics.ATTEMPTS, {"rejected", "in_doubt", "expired", "abandoned"}),
+    "webhooks.accepted": (metrics.PUSHES, {"accepted"}),
+    "webhooks.deferred": (metrics.PUSHES, {"deferred"}),
+    "webhooks.failed": (metrics.PUSHES, {"rejected", "unauthorized"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a process is: web, worker or scheduler; of a worker, its relay and how that is."""
+
+    name: str
+    relay: str | None = None
+    trouble: Callable[[], Trouble | None] = lambda: None
+
+
+class Pulse:
+    """Beats in a thread of its own from `start` to `stop`."""
+
+    def __init__(self, store: Store, kind: Kind) -> None:
+        self._store = store
+        self._kind = kind
+        self._id = new_id()
+        self._written = _counts()
+        self._shown: Trouble | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first beat is written at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write the last counts, and take the sign of life back."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        silent = BEAT_EVERY
+        while not self._ended.wait(LOOK_EVERY if silent else 0):
+            silent += 1
+            counts, trouble = _counts(), self._kind.trouble()
+            if counts != self._written or trouble != self._shown or silent > BEAT_EVERY:
+                silent = self._beat(counts, trouble)
+        self._beat(_counts(), None, last=True)
+
+    def _beat(self, counts: dict[str, int], trouble: Trouble | None, *, last: bool = False) -> int:
+        news = {name: count - self._written[name] for name, count in counts.items() if count > self._written[name]}
+        try:
+            with self._store.write() as connection:
+                _add(connection, news)
+                if last:
+                    connection.execute(delete(processes).where(processes.c.id == self._id))
+                else:
+                    self._sign(connection, trouble)
+        except Unavailable:
+            log.debug("the database does not answer; the counts are written when it does")
+        else:
+            self._written, self._shown = counts, trouble
+        return 1
+
+    def _sign(self, connection: Connection, trouble: Trouble | None) -> None:
+        seen = {
+            "seen": Now(),
+            "trouble": trouble.text if trouble else None,
+            "trouble_since": trouble.since if trouble else None,
+        }
+        changed = connection.execute(update(processes).where(processes.c.id == self._id).values(seen))
+        if changed.rowcount:
+            return
+        who = {"id": self._id, "kind": self._kind.name, "host": socket.gethostname(), "pid": os.getpid()}
+        what = {"version": version("varsel"), "started": Now(), "relay": self._kind.relay}
+        connection.execute(processes.insert().values(who | what | seen))
+
+
+def _counts() -> dict[str, int]:
+    """This process's own counts since it began."""
+    return {name: _count(counter, outcomes) for name, (counter, outcomes) in SERIES.items()}
+
+
+def _count(counter: Counter, outcomes: set[str] | None) -> int:
+    samples = [sample for family in counter.collect() for sample in family.samples if sample.name.endswith("_total")]
+    return int(sum(sample.value for sample in samples if outcomes is None or sample.labels["outcome"] in outcomes))
+
+
+def _add(connection: Connection, news: dict[str, int]) -> None:
+    if not news:
+        return
+    now = type_coerce(Now(), BigInteger)
+    minute = type_coerce(now - now % MINUTE, Instant)
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    for name, count in sorted(news.items()):  # sorted: two processes lock the rows in the same order
+        added = insert(history).values(minute=minute, series=name, count=count)
+        keys = [history.c.minute, history.c.series]
+        more = {"count": history.c.count + added.excluded.count}
+        connection.execute(added.on_conflict_do_update(index_elements=keys, set_=more))

@@ -1,0 +1,59 @@
+"""What operators need: pauses, background jobs, the processes' heartbeats, and history by the minute."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, Uuid
+
+from engine.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("kind", String(10), primary_key=True),  # lane, creator, domain
+    Column("value", String(255), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+jobs = Table(  # what operators asked to be done to everything that matches
+    "jobs",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),  # users see it
+    Column("created", Instant, nullable=False),
+    Column("last_update", Instant, nullable=False),
+    *work_columns(),
+    Column("who", String(200), nullable=False),
+    Column("noun", String(20), nullable=False),  # orders, emails, deliveries
+    Column("action", String(20), nullable=False),
+    Column("filter", Text, nullable=False),  # JSON, as the list's query string
+    Column("argument", Text),  # such as the new send time
+    Column("total", Integer, nullable=False),  # rows that matched when it was asked for
+    Column("done", Integer, nullable=False, default=0),
+    Column("position", Text),  # the last row's key: the next batch starts after it
+    sqlite_autoincrement=True,
+)
+Index("ix_jobs_due", jobs.c.due_at, jobs.c.seq, **where_set(jobs.c.due_at))
+
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", String(10), nullable=False),  # web, worker, scheduler
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("seen", Instant, nullable=False),
+    Column("relay", Text),  # of a worker: host:port
+    Column("trouble", Text),  # why no connection to the relay can be had; NULL: all is well
+    Column("trouble_since", Instant),
+)
+
+history = Table(  # sums of what /metrics counts, by the minute
+    "history",
+    metadata,
+    Column("minute", Instant, primary_key=True),
+    Column("series", String(40), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)

@@ -1,0 +1,89 @@
+// What the console's pages gain by JavaScript: local times, and parts that follow what happens. Without it they work.
+"use strict";
+
+const shapes = {
+  long: new Intl.DateTimeFormat(undefined, {
+    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+  }),
+  short: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
+};
+
+// Shows times in the reader's zone; UTC stays in the title.
+function localise(root) {
+  for (const time of root.querySelectorAll("time")) {
+    const shape = "short" in time.dataset ? shapes.short : shapes.long;
+    time.textContent = shape.format(new Date(time.dateTime));
+  }
+}
+
+// Exchanges the parts that differ, by their ids; what is typed, opened or focused stays, and what has no id never changes.
+function renew(main, next) {
+  for (const part of [...main.children]) {
+    if (id(part) && !next.querySelector(`:scope > #${id(part)}`)) part.remove();
+  }
+  let before = null;
+  for (const part of [...next.children]) {
+    const place = id(part) && main.querySelector(`:scope > #${id(part)}`);
+    if (place) exchange(place, part);
+    else if (id(part)) before ? before.after(part) : main.prepend(part);
+    if (id(part)) before = document.getElementById(id(part));
+  }
+}
+
+function exchange(place, part) {
+  const focused = place.contains(document.activeElement) ? document.activeElement : null;
+  if (place.dataset.keep !== undefined || focused?.matches("input, select, textarea")) return;
+  for (const kept of part.querySelectorAll("[data-keep]")) {
+    const old = place.querySelector(`#${id(kept)}`);
+    if (old) kept.replaceWith(old);
+  }
+  for (const opened of part.querySelectorAll("details")) opened.open = place.querySelector(`#${id(opened)}`)?.open ?? opened.open;
+  if (part.matches("details")) part.open = place.open;
+  if (place.isEqualNode(part)) return;
+  place.replaceWith(part);
+  if (focused) part.querySelector(address(focused))?.focus({ preventScroll: true });
+}
+
+// A form's own `id` may be a field of that name.
+function id(element) {
+  return element.getAttribute("id");
+}
+
+// How to find the same element in the new part.
+function address(element) {
+  if (id(element)) return `#${id(element)}`;
+  const tag = element.tagName.toLowerCase();
+  return element.hasAttribute("href") ? `${tag}[href="${CSS.escape(element.getAttribute("href"))}"]` : tag;
+}
+
+// Listens while the page is looked at: a browser keeps few connections to one server.
+function follow() {
+  const state = document.querySelector("[data-connection]");
+  const main = document.getElementById("content");
+  let source = null;
+  const show = (text, kind) => { state.textContent = text; state.className = `state ${kind}`; };
+  const stop = () => { source?.close(); source = null; };
+  const start = () => {
+    stop();
+    source = new EventSource(location.href);
+    source.onopen = () => show("live", "good");
+    source.onerror = () => {
+      show("connecting", "wait");
+      if (source?.readyState === EventSource.CLOSED) setTimeout(start, 2000);
+    };
+    source.addEventListener("page", (event) => {
+      const next = document.createElement("main");
+      next.innerHTML = event.data;
+      localise(next);
+      renew(main, next);
+    });
+    source.addEventListener("gone", () => location.reload());
+  };
+  document.addEventListener("visibilitychange", () => document.hidden ? stop() : start());
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => { if (event.persisted) start(); });
+  start();
+}
+
+localise(document);
+if ("live" in document.body.dataset) follow();

@@ -1,0 +1,26 @@
+"""The process's own logging, set up as a process sets it up, and put back afterwards."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from engine import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def logging_as(format_: str) -> Iterator[None]:
+    """Log in this format, from INFO on, to what is standard error now."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    logs.configure("INFO", format_)
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.captureWarnings(capture=False)
