@@ -189,9 +189,13 @@ class Installation:
 
     def _tell(self) -> None:
         click.echo(f"ready {self._url}")
-        lines = [f"  API     {self._url}/notifications/api/v1/orders/email", f"  docs    {self._url}/docs"]
+        lines = [
+            f"  console {self._url}/console",
+            f"  API     {self._url}/notifications/api/v1/orders/email",
+            f"  docs    {self._url}/docs",
+        ]
         if not self._config.smtp_url:
-            lines.append(f"  inbox   {self._url}/inbox   (smtp://127.0.0.1:{self._smtp_port})")
+            lines.append(f"  inbox   {self._url}/console/inbox   (smtp://127.0.0.1:{self._smtp_port})")
         if not self._config.jwks:
             token = self._key.bearer("ttd", "altinn:notifications.create", TOKEN_LIFETIME)
             bearer = f"  -H 'Authorization: Bearer {token}' \\"
