@@ -29,7 +29,7 @@ from engine.rendering import Templates
 from engine.signing import Signer
 from engine.smtp import Relay
 from engine.store import Store
-from engine.webhooks.call import Caller
+from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import CALLS, Pusher
 
@@ -63,7 +63,7 @@ class Workshop(Middleware):
             guard = Guard(config.allow_private_endpoints)
             self._outbound = Outbound(guard)
             self._webhooks_outbound = Outbound(guard, connections=CALLS)
-            caller = Caller(
+            courier = Courier(
                 self._webhooks_outbound,
                 Signer(config.need("webhook_key").encode()),
                 f"{config.base_url}/events/api/v1",
@@ -82,7 +82,7 @@ class Workshop(Middleware):
         self._lease = lease = config.lease_time
         self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
-        self._pusher = Pusher(self._store, caller, mail_sink, access, lease)
+        self._pusher = Pusher(self._store, courier, mail_sink, access, lease)
         self._pulse = Pulse(self._store, Kind("worker", self._relay.name, lambda: self._relay.trouble))
         self._pulse.start()
 

@@ -116,7 +116,9 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
             for attempt in attempts
         ],
         "why": _why_delivery(connection, found),
-        "history": _history(connection, f"subscriptions/{found['subscription_seq']}/deliveries/{seq}"),
+        "history": _history(
+            connection, f"deliveries/{seq}", f"subscriptions/{found['subscription_seq']}/deliveries/{seq}"
+        ),
     }
 
 
@@ -136,9 +138,9 @@ def _counts(connection: Connection, counted: Select[Any]) -> dict[str, int]:
     return {state: count for state, count in connection.execute(counted)}  # noqa: C416 rows are no tuples to mypy
 
 
-def _history(connection: Connection, target: str) -> list[dict[str, Any]]:
+def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
     """What operators and consumers did to it. One statement on an index of its own."""
-    chosen = select(audit_log).where(audit_log.c.target == target).order_by(audit_log.c.seq.desc()).limit(LINKED)
+    chosen = select(audit_log).where(audit_log.c.target.in_(targets)).order_by(audit_log.c.seq.desc()).limit(LINKED)
     return [
         {"at": row.at, "who": row.who, "action": row.action, "detail": json.loads(row.detail)}
         for row in connection.execute(chosen)

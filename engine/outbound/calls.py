@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer, and why: for the operator's log; the caller would learn from it what this network is like."""
+    """No answer, and why; it may name what is inside this network."""
 
     reason: str
 
@@ -85,7 +85,7 @@ class Outbound:
         try:
             self._guard.check_url(url)
             async with self._slots:  # whoever waits for others' calls has not begun: its time does not run
-                with anyio.fail_after(self._within):  # asyncio's timeout would also cut the pool's tidying up
+                with anyio.fail_after(self._within):
                     return await self._call(method, httpx.URL(url), body, headers)
         except TimeoutError:
             return Failure(f"no answer within {self._within:g} s")

@@ -29,7 +29,7 @@ ASKS_FOR_PATIENCE = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABL
 HEADERS = [("Content-Type", "application/json; charset=utf-8")]
 
 
-class Caller:
+class Courier:
     """Posts events to endpoints. `base` is where this installation's events API is; validation events name it."""
 
     def __init__(self, outbound: Outbound, signer: Signer, base: str) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from engine.access import Access
     from engine.store import Store
-    from engine.webhooks.call import Caller
+    from engine.webhooks.call import Courier
     from engine.webhooks.mail_sink import MailSink
 
 log = logging.getLogger(__name__)
@@ -69,9 +69,9 @@ class _Held:
 class Pusher:
     """Pushes what is due. One per worker process; `run` goes on until nothing is in its hands."""
 
-    def __init__(self, store: Store, caller: Caller, mail_sink: MailSink, access: Access, lease: timedelta) -> None:
+    def __init__(self, store: Store, courier: Courier, mail_sink: MailSink, access: Access, lease: timedelta) -> None:
         self._store = store
-        self._caller = caller
+        self._courier = courier
         self._mail_sink = mail_sink
         self._access = access
         self._lease = lease
@@ -227,7 +227,7 @@ class Pusher:
                 return refused(delivery, DeliveryState.UNAUTHORIZED, "unauthorized", text)
         if subscription.endpoint.startswith(SCHEME):
             return self._mail_sink.order(subscription, delivery, timedelta(seconds=time.monotonic() - started))
-        result = await self._caller.push(subscription, delivery, datetime.now(UTC))
+        result = await self._courier.push(subscription, delivery, datetime.now(UTC))
         _PUSH_SECONDS[result.outcome].observe(result.duration.total_seconds())
         return result
 

@@ -18,7 +18,7 @@ from engine.rendering import Templates
 from engine.signing import Signer
 from engine.smtp import Relay
 from engine.tables import emails, orders, webhooks
-from engine.webhooks.call import Caller
+from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import Pusher
 from tests.servers.log import logging_as
@@ -74,9 +74,9 @@ def test_a_dead_delivery_is_a_line_with_its_ids(store: Store, capsys: pytest.Cap
 
     async def push() -> None:
         outbound = Outbound(Guard(allow_private=True))
-        caller = Caller(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
+        courier = Courier(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
         mail_sink = MailSink(Templates(None), "noreply@varsel.example")
-        await Pusher(store, caller, mail_sink, Rules(None), LEASE).run()
+        await Pusher(store, courier, mail_sink, Rules(None), LEASE).run()
         await outbound.close()
 
     with logging_as("json"):

@@ -43,7 +43,7 @@ TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
 def run(store: Store, work: Callable[[pusher.Pusher], Awaitable[Any]], within: float = 15) -> Any:
     async def opened() -> Any:
         outbound = Outbound(Guard(allow_private=True), within=timedelta(seconds=within))
-        caller = call.Caller(outbound, SIGNER, BASE)
+        caller = call.Courier(outbound, SIGNER, BASE)
         mail_sink = MailSink(Templates(None), "noreply@varsel.example")
         try:
             return await work(pusher.Pusher(store, caller, mail_sink, Rules(None), LEASE))
@@ -328,7 +328,7 @@ def test_what_its_subscriber_may_not_have_is_not_sent(store: Store) -> None:
 def test_an_endpoint_that_is_not_public_is_never_called(store: Store) -> None:
     async def guarded() -> None:
         outbound = Outbound(Guard(allow_private=False))
-        caller = call.Caller(outbound, SIGNER, BASE)
+        caller = call.Courier(outbound, SIGNER, BASE)
         pushing = pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None), LEASE)
         await pushing.run()
         await outbound.close()
@@ -371,7 +371,7 @@ def test_a_template_that_cannot_be_filled_in_is_told(store: Store) -> None:
 def test_two_workers_share_subscribers_and_repeat_nothing(store: Store) -> None:
     async def both(first: pusher.Pusher) -> None:
         outbound = Outbound(Guard(allow_private=True))
-        caller = call.Caller(outbound, SIGNER, BASE)
+        caller = call.Courier(outbound, SIGNER, BASE)
         second = pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None), LEASE)
         await asyncio.gather(first.run(), second.run())
         await outbound.close()

@@ -22,7 +22,7 @@ from engine.rendering import Templates
 from engine.settings import Settings
 from engine.signing import Signer
 from engine.tables import orders
-from engine.webhooks.call import Caller
+from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import Pusher
 from tests.servers.http import Receiver
@@ -172,9 +172,9 @@ def test_an_event_that_is_mailed_is_one_trace_with_its_order(store: Store, colle
 
         async def push() -> None:
             outbound = Outbound(Guard(allow_private=True))
-            caller = Caller(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
+            courier = Courier(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
             mail_sink = MailSink(Templates(None), "noreply@varsel.example")
-            await Pusher(store, caller, mail_sink, Rules(None), timedelta(seconds=30)).run()
+            await Pusher(store, courier, mail_sink, Rules(None), timedelta(seconds=30)).run()
             await outbound.close()
 
         asyncio.run(push())
