@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from engine.admin.rows import ROWS
-from engine.errors import NotFound
+from engine.errors import Conflict, NotFound
 from engine.mime import compile_message, message_id
 from engine.models import Content, ContentType, EmailState, OrderState
 from engine.pauses import HELD, in_force
@@ -75,11 +75,14 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
 
 
 def message(connection: Connection, email_id: UUID) -> bytes:
-    """An e-mail's message as it is (or would be) handed to the relay, but for the date; NotFound."""
+    """An e-mail's message as it is (or would be) handed to the relay, but for the date; NotFound, Conflict."""
     found = email(connection, email_id)
     content = Content(found["sender"], found["subject"], found["body"], ContentType(found["content_type"]))
     at = found["timeline"][-1]["at"] if found["timeline"] else datetime.now(UTC)
-    return compile_message(content).fill(to=found["address"], message_id=found["message_id"], date=at)
+    try:
+        return compile_message(content).fill(to=found["address"], message_id=found["message_id"], date=at)
+    except ValueError as error:
+        raise Conflict(f"No message can be made of it: {error}.") from None
 
 
 def event(connection: Connection, seq: int) -> dict[str, Any]:

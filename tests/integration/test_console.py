@@ -1,0 +1,196 @@
+"""The console over HTTP: who may see and do what, and that nothing on a page is anything but text."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from starlette.routing import Mount, Route
+
+from engine.admin.nouns import NOUNS
+from tests.servers.console import SECRET, Browser, Site, fill
+from tests.servers.redis import Redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+
+    from engine.store import Store
+
+HIDDEN = ("\u202e", "\u2066", "\x07", "\x1b", "\u200b")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+    with Redis(tmp_path_factory.mktemp("redis")) as server, redis.Redis.from_url(server.url, retry=None) as client:
+        yield client
+
+
+@pytest.fixture
+def site(store: Store, client: redis.Redis, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(store, client, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def keys(store: Store) -> dict[str, Any]:
+    return fill(store)
+
+
+def pages(keys: dict[str, Any]) -> list[str]:
+    lists = [f"/console/{noun}" for noun in NOUNS]
+    return ["/console/overview", *lists, *(f"/console/{noun}/{key}" for noun, key in keys.items())]
+
+
+def actions(site: Site, keys: dict[str, Any]) -> list[str]:
+    """Every address of the console that takes a POST, but those of signing in and out."""
+    [mount] = [route for route in site.app.routes if isinstance(route, Mount)]
+    found = []
+    for route in mount.routes:
+        if isinstance(route, Route) and "POST" in (route.methods or ()) and "sign" not in route.path:
+            key = keys["subscriptions"] if "subscriptions" in route.path else keys["emails"]
+            path = route.path.replace("{noun}", "emails").replace("{action}", "retry").replace("{key}", str(key))
+            found.append(f"/console{path}")
+    assert len(found) >= 8
+    return found
+
+
+def test_whatever_stands_in_the_database_is_text_on_every_page(site: Site, keys: dict[str, Any]) -> None:
+    browser = site.browser("anna")
+    for path in pages(keys):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert "<script>alert" not in answer.text, path
+        assert "<img" not in answer.text, path
+        assert not [character for character in HIDDEN if character in answer.text], path
+    assert "alert(1)&lt;/script&gt;" in browser.get(f"/console/emails/{keys['emails']}").text
+    assert "202E" in browser.get(f"/console/emails/{keys['emails']}").text
+
+
+def test_a_viewer_sees_no_personal_data(site: Site, store: Store) -> None:
+    keys = fill(store, SECRET, "label")
+    viewer, operator = site.browser("kari"), site.browser("ola")
+    for path in (path for path in pages(keys) if path != "/console/overview"):
+        assert SECRET not in viewer.get(path).text, path
+    assert "s•••@example.no" in viewer.get("/console/emails").text
+    for noun, key in keys.items():
+        assert SECRET in operator.get(f"/console/{noun}/{key}").text, noun
+    for part in ("html", "source"):
+        assert viewer.get(f"/console/emails/{keys['emails']}/{part}").status_code == 403
+        assert operator.get(f"/console/emails/{keys['emails']}/{part}").status_code == 200
+
+
+def test_a_viewer_may_do_nothing(site: Site, keys: dict[str, Any]) -> None:
+    viewer = site.browser("kari")
+    for path in actions(site, keys):
+        assert viewer.post(path, kind="lane", value="emails").status_code == 403, path
+    assert viewer.get("/console/emails/all/retry").status_code == 403
+    assert '<form method="post" action="/console/emails' not in viewer.get(f"/console/emails/{keys['emails']}").text
+
+
+def test_an_operator_acts_on_messages_and_only_an_admin_pauses(site: Site, keys: dict[str, Any]) -> None:
+    operator, admin = site.browser("ola"), site.browser("anna")
+    for path in ("/console/pause", "/console/resume", "/console/drain"):
+        assert operator.post(path, kind="lane", value="emails").status_code == 403
+    assert admin.post("/console/pause", kind="lane", value="emails").status_code == 303
+    assert operator.post(f"/console/emails/{keys['emails']}/retry").status_code == 303
+
+
+def test_no_action_is_done_without_the_sessions_token(site: Site, keys: dict[str, Any]) -> None:
+    admin = site.browser("anna")
+    other = Browser(site).token()
+    for path in actions(site, keys):
+        assert admin.send(path, kind="lane", value="emails").status_code == 403, path
+        for token in ("", other):
+            assert admin.send(path, csrf=token, kind="lane", value="emails").status_code == 403, path
+        assert (
+            admin.send(path, "https://elsewhere.example", csrf=admin.token(), kind="lane", value="emails").status_code
+            == 403
+        ), path
+
+
+def test_whoever_is_not_signed_in_is_sent_to_do_so_and_may_do_nothing(site: Site, keys: dict[str, Any]) -> None:
+    stranger = Browser(site)
+    for path in pages(keys):
+        answer = stranger.get(path)
+        assert answer.status_code == 303, path
+        assert answer.headers["location"].startswith("/console/sign-in?next=%2Fconsole%2F")
+    for path in actions(site, keys):
+        assert stranger.post(path).status_code == 403, path
+
+
+def test_what_is_foreign_in_a_message_can_do_nothing(site: Site, keys: dict[str, Any]) -> None:
+    answer = site.browser("ola").get(f"/console/emails/{keys['emails']}/html")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("sandbox; default-src 'none'")
+    assert "script" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/console/emails?colour=red", 400),
+        ("/console/emails?state=lost", 400),
+        ("/console/emails?cursor=x", 400),
+        ("/console/emails?since=soon", 400),
+        ("/console/emails/nobody", 404),
+        ("/console/emails/019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f", 404),
+        ("/console/events/99999999999999999999", 404),
+        ("/console/nothing", 404),
+        ("/console/emails/all/nothing", 404),
+        ("/console/static/../pages.py", 404),
+    ],
+)
+def test_what_is_not_there_or_malformed_gets_a_page_that_says_so(site: Site, path: str, status: int) -> None:
+    answer = site.browser("anna").get(path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_a_page_is_a_stream_to_whoever_asks_for_one(site: Site, keys: dict[str, Any]) -> None:
+    browser = site.browser("anna")
+
+    async def first() -> httpx.Response:
+        return await browser.client.get("/console/overview", headers={"Accept": "text/event-stream"})
+
+    async def until_gone() -> httpx.Response:
+        reading = asyncio.create_task(first())
+        await asyncio.sleep(0.5)
+        (site.app.state.settings.operators_file).write_text("[operators]\n")
+        return await reading
+
+    answer = asyncio.run(until_gone())
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text.startswith("event: page")
+    assert 'id="lanes"' in answer.text
+    assert "<!doctype" not in answer.text
+    assert answer.text.rstrip().endswith("event: gone\r\ndata:")
+    assert keys
+
+
+def test_an_action_on_all_that_match_shows_the_count_and_becomes_a_job(site: Site, keys: dict[str, Any]) -> None:
+    browser = site.browser("ola")
+    assert "1 emails" in browser.get("/console/emails/all/retry?state=failed").text
+    answer = browser.post("/console/emails/all/retry", state="failed")
+    assert answer.headers["location"] == f"/console/jobs/{keys['jobs'] + 1}"
+    page = browser.get(answer.headers["location"]).text
+    assert "<progress" in page
+    assert "ola" in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "leads"),
+    [("kari@example.no", "/console/emails?recipient=kari%40example.no"), ("ref 1", "/console/emails?reference=ref+1")],
+)
+def test_the_search_box_leads_to_what_was_typed(site: Site, typed: str, leads: str) -> None:
+    answer = asyncio.run(site.browser("kari").client.get("/console/find", params={"q": typed}))
+    assert answer.headers["location"] == leads
+
+
+def test_the_search_box_finds_orders_and_emails_by_identifier(site: Site, keys: dict[str, Any]) -> None:
+    browser = site.browser("kari")
+    for noun in ("orders", "emails"):
+        assert browser.get(f"/console/find?q={keys[noun]}").headers["location"] == f"/console/{noun}/{keys[noun]}"

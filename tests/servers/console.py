@@ -1,0 +1,133 @@
+"""The console over HTTP: three operators, a database with one of everything, and browsers without a screen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from html import unescape
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from sqlalchemy import update
+from starlette.applications import Starlette
+
+from api.console.application import console, prepare
+from engine.models import EmailState, OrderState, new_id
+from engine.operators import Role, add
+from engine.settings import Settings
+from engine.tables import (
+    attempts_log,
+    audit_log,
+    events,
+    jobs,
+    pauses,
+    processes,
+    subscriptions,
+    webhook_attempts,
+    webhooks,
+)
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import redis
+
+    from engine.store import Store
+
+PASSWORD = "correct horse battery"
+ROLES = {"anna": Role.ADMIN, "ola": Role.OPERATOR, "kari": Role.VIEWER}
+HOME = "http://127.0.0.1:5090"
+SECRET = "secret@example.no"  # personal data in every place that may have some
+# Markup, quotes, a bell, a terminal's colour, and characters that turn or hide text.
+NASTY = f"{SECRET}<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202egnp\u2066\x07\x1b[31m\u200b"
+
+
+class Site:
+    """The console as it is served, without the rest of the web application."""
+
+    def __init__(self, store: Store, client: redis.Redis, folder: Path) -> None:
+        file = folder / "operators.toml"
+        for name, role in ROLES.items():
+            add(file, name, role, PASSWORD)
+        config = Settings(webhook_key="a key of 32 characters or more ..", operators_file=file)
+        self.store = store
+        self.app = Starlette()
+        state = self.app.state
+        state.settings, state.store, state.redis = config, store, client
+        self.app.routes.extend(console(config, state))
+        prepare(state, config)
+
+    def browser(self, name: str) -> Browser:
+        """One in which this operator has signed in."""
+        browser = Browser(self)
+        answer = browser.post("/console/sign-in", name=name, password=PASSWORD, next="/console/overview")
+        assert answer.status_code == 303
+        return browser
+
+
+class Browser:
+    """Keeps cookies, and the token of the last page; follows nothing by itself."""
+
+    def __init__(self, site: Site) -> None:
+        transport = httpx.ASGITransport(site.app, client=("127.0.0.1", 50_000))
+        self.client = httpx.AsyncClient(transport=transport, base_url=HOME)
+
+    def get(self, path: str) -> httpx.Response:
+        return asyncio.run(self.client.get(path))
+
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        """With the token of this session."""
+        return self.send(path, csrf=self.token(), **fields)
+
+    def send(self, path: str, origin: str = HOME, **fields: str) -> httpx.Response:
+        return asyncio.run(self.client.post(path, data=fields, headers={"Origin": origin}))
+
+    def token(self) -> str:
+        page = self.get("/console/sign-in").text
+        return unescape(re.findall(r'name="csrf" value="([^"]+)"', page)[0])
+
+
+def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
+    """One of everything, with `text` for what is personal data and `label` for the rest; returns their keys by noun."""
+    with store.write() as connection:
+        keys: dict[str, Any] = {"orders": new_id(), "emails": new_id()}
+        values: dict[str, Any] = {"senders_reference": label, "subject": text, "body": text, "content_type": "Html"}
+        recipients = json.dumps([{"emailAddress": text}])
+        order = add_order(
+            connection,
+            id=keys["orders"],
+            state=OrderState.COMPLETED,
+            recipients=recipients,
+            creator=label[:100],
+            **values,
+        )
+        email = add_email(connection, order, id=keys["emails"], address=text, state=EmailState.FAILED, due_at=None)
+        line = {"at": now(), "duration_ms": 5, "outcome": "rejected", "reply": text}
+        of_email = {"email_seq": email, "claim": 1, "relay": "relay:25", "phase": "rcpt", "code": 550}
+        connection.execute(attempts_log.insert().values(line | of_email))
+        event = an_event(type=label, subject=text, source=label, alternative_subject=text)
+        row = {name: getattr(event, name) for name in ("id", "source", "type", "subject", "resource", "time", "text")}
+        row |= {"alternative_subject": text, "registered": now(), "resource": label}
+        keys["events"] = connection.execute(events.insert().values(row).returning(events.c.seq)).scalar_one()
+        keys["subscriptions"] = add_subscription(
+            connection, f"mailto:{text}", consumer=label[:200], subject_filter=text
+        )
+        trouble = {"last_error": text, "paused": label, "type_filter": json.dumps(label)}
+        connection.execute(update(subscriptions).values(trouble))
+        push = {"subscription_seq": keys["subscriptions"], "event_seq": keys["events"], "state": "Dead"}
+        push |= {"created": now(), "last_update": now()}
+        keys["deliveries"] = connection.execute(webhooks.insert().values(push).returning(webhooks.c.seq)).scalar_one()
+        connection.execute(webhook_attempts.insert().values(line | {"webhook_seq": keys["deliveries"], "status": 500}))
+        job = {"created": now(), "last_update": now(), "state": "Done", "who": label[:200], "noun": "emails"}
+        job |= {"action": "retry", "filter": json.dumps({"recipient": text}), "argument": label, "total": 1}
+        keys["jobs"] = connection.execute(jobs.insert().values(job).returning(jobs.c.seq)).scalar_one()
+        for noun, key in keys.items():
+            done = {"at": now(), "who": label[:200], "action": "x", "target": f"{noun}/{key}"}
+            connection.execute(audit_log.insert().values(done | {"detail": json.dumps({"recipient": text})}))
+        connection.execute(pauses.insert().values(kind="domain", value="example.no", at=now(), who="x", reason=label))
+        process = {"id": new_id(), "kind": "worker", "host": label, "pid": 1, "version": "1", "relay": label}
+        process |= {"started": now(), "seen": now(), "trouble": label, "trouble_since": now()}
+        connection.execute(processes.insert().values(process))
+    return keys
