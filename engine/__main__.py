@@ -2,4 +2,4 @@
 
 from engine.cli import main
 
-main(prog_name="varsel")
+main()

@@ -20,8 +20,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
 
-import click
 import httpx
+import typer
 
 from engine.errors import VarselError
 from engine.settings import PREFIX
@@ -61,7 +61,7 @@ def run() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with tempfile.TemporaryDirectory(prefix="varsel-demo-") as folder:
         command = [sys.executable, "-m", "engine", "up", "--data", folder, "--port", "0", "--smtp-port", "0"]
-        click.echo(f"$ {shlex.join(['varsel', *command[3:]])}")
+        typer.echo(f"$ {shlex.join(['varsel', *command[3:]])}")
         installation = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603 our own
         try:
             _show(_address(installation), DevelopmentKey(Path(folder)))
@@ -97,18 +97,18 @@ def _show(address: str, key: DevelopmentKey) -> None:
             _head("5. It was pushed, and signed")
             _pushed(receiver, secret, event_id)
         _head("6. It became an e-mail")
-        click.echo(f"\n{_mail(client, 'app.instance.created: /party/50019855')}")
+        typer.echo(f"\n{_mail(client, 'app.instance.created: /party/50019855')}")
 
 
 def _head(text: str) -> None:
-    click.echo(f"\n== {text} ==")
+    typer.echo(f"\n== {text} ==")
 
 
 def _order(client: httpx.Client) -> None:
     order = _posted(client, f"{ORDERS}/email", ORDER)["orderId"]
-    click.echo(f"\nThe mail as it was received:\n\n{_mail(client, str(ORDER['subject']))}")
+    typer.echo(f"\nThe mail as it was received:\n\n{_mail(client, str(ORDER['subject']))}")
     status = _wait(client, f"{ORDERS}/{order}/status", _succeeded)
-    click.echo(f"The order's status:\n\n{json.dumps(status, indent=2)}")
+    typer.echo(f"The order's status:\n\n{json.dumps(status, indent=2)}")
 
 
 def _succeeded(status: dict[str, Any]) -> dict[str, Any] | None:
@@ -127,9 +127,9 @@ def _subscribe(client: httpx.Client, receiver: _Receiver) -> str:
     """Subscribe twice, for a program and for a person; returns the program's secret."""
     path = f"{EVENTS}/subscriptions"
     made = _posted(client, path, {"endPoint": receiver.url, "resourceFilter": RESOURCE})
-    click.echo(f"\nThe receiver got\n\n{receiver.next()[1].decode()}\n\nand by its answer, 200, the subscription is:")
+    typer.echo(f"\nThe receiver got\n\n{receiver.next()[1].decode()}\n\nand by its answer, 200, the subscription is:")
     kept = _wait(client, f"{path}/{made['id']}", lambda found: found if found["validated"] else None)
-    click.echo(f'"validated": {json.dumps(kept["validated"])}')
+    typer.echo(f'"validated": {json.dumps(kept["validated"])}')
     mail = {"endPoint": "mailto:kari@example.no", "resourceFilter": RESOURCE, "template": "event"}
     _posted(client, path, mail)
     return str(made["secret"])
@@ -145,12 +145,12 @@ def _publish(address: str, bearer: str, platform: str) -> str:
     command = " \\\n".join(map(shlex.join, parts))
     for token in (bearer, platform):
         command = command.replace(token, f"{token[:12]}...")
-    click.echo(f"\n$ {command}\n")
+    typer.echo(f"\n$ {command}\n")
     if shutil.which("curl"):
         answer = _curl(parts)
     else:
         answer = _told(httpx.post(url, headers=headers, content=EVENT, trust_env=False))
-    click.echo(answer)
+    typer.echo(answer)
     if " 201 " not in answer.partition("\n")[0]:
         raise DemoFailed("the event was not accepted; the answer stands above")
     return str(json.loads(answer.splitlines()[-1]))
@@ -167,9 +167,9 @@ def _curl(parts: list[list[str]]) -> str:
 
 def _pull(client: httpx.Client, event_id: str) -> None:
     path = f"{EVENTS}/app/ttd/apps-test?after=0"
-    click.echo(f"\nGET {client.base_url.join(path)}\n")
+    typer.echo(f"\nGET {client.base_url.join(path)}\n")
     page = client.get(path)
-    click.echo(_told(page))
+    typer.echo(_told(page))
     if [event["id"] for event in page.raise_for_status().json()] != [event_id]:
         raise DemoFailed("the page does not hold the event that was published")
 
@@ -177,14 +177,14 @@ def _pull(client: httpx.Client, event_id: str) -> None:
 def _pushed(receiver: _Receiver, secret: str, event_id: str) -> None:
     """Show what the receiver got, and verify it as receivers do (Standard Webhooks 1.0)."""
     headers, body = receiver.next()
-    click.echo(_message("\nPOST /events HTTP/1.1", headers, body.decode()))
+    typer.echo(_message("\nPOST /events HTTP/1.1", headers, body.decode()))
     if json.loads(body)["id"] != event_id:
         raise DemoFailed("another event was pushed than the one that was published")
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     digest = hmac.digest(b64decode(secret.removeprefix("whsec_")), signed, "sha256")
     if not hmac.compare_digest(headers["webhook-signature"], f"v1,{b64encode(digest).decode()}"):
         raise DemoFailed("the signature of the pushed event is not by the subscription's secret")
-    click.echo("\nThe signature is good: made with the secret above, over webhook-id, webhook-timestamp and body.")
+    typer.echo("\nThe signature is good: made with the secret above, over webhook-id, webhook-timestamp and body.")
 
 
 class _Receiver:
@@ -225,9 +225,9 @@ class _Receiver:
 
 def _posted(client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Post, and show both sides; returns what came back."""
-    click.echo(f"\nPOST {client.base_url.join(path)}\n{json.dumps(body, indent=2)}\n")
+    typer.echo(f"\nPOST {client.base_url.join(path)}\n{json.dumps(body, indent=2)}\n")
     answer = client.post(path, json=body)
-    click.echo(_told(answer))
+    typer.echo(_told(answer))
     found: dict[str, Any] = answer.raise_for_status().json()
     return found
 

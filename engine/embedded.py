@@ -25,7 +25,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+import typer
 
 from engine.errors import Misconfigured
 from engine.settings import PREFIX
@@ -80,7 +80,7 @@ class _Child:
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 one system call, no locks
             stdout=subprocess.DEVNULL if self.quiet else None,
         )
-        click.echo(f"started {self.name} (pid {self.process.pid})", err=True)
+        typer.echo(f"started {self.name} (pid {self.process.pid})", err=True)
 
 
 class Installation:
@@ -188,7 +188,7 @@ class Installation:
                     raise Misconfigured(f"the API did not answer within {START_WITHIN:.0f} s; see above") from None
 
     def _tell(self) -> None:
-        click.echo(f"ready {self._url}")
+        typer.echo(f"ready {self._url}")
         lines = [
             f"  console {self._url}/console",
             f"  API     {self._url}/notifications/api/v1/orders/email",
@@ -221,14 +221,14 @@ class Installation:
                     """  -d '{"specversion":"1.0","type":"app.instance.created","subject":"/party/50019855",""",
                     """       "source":"https://ttd.apps.altinn.no/ttd/apps-test"}'""",
                 ]
-        click.echo("\n".join([*lines, "", "Ctrl-C stops everything."]))
+        typer.echo("\n".join([*lines, "", "Ctrl-C stops everything."]))
         sys.stdout.flush()
 
     def _supervise(self) -> None:
         while not self._stop.wait(0.1):
             for child in self._children:
                 if child.process.poll() is not None and not self._stop.is_set():
-                    click.echo(
+                    typer.echo(
                         f"{child.name} ended (exit code {child.process.returncode}); starting it again", err=True
                     )
                     self._stop.wait(RESTART_AFTER)

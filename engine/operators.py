@@ -18,7 +18,7 @@ import argon2
 import redis
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from engine.errors import Invalid, Misconfigured
+from engine.errors import Invalid, Misconfigured, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,22 +111,22 @@ def add(file: Path, name: str, role: Role, password: str) -> None:
     if not LEAST_PASSWORD <= len(password) <= MOST_PASSWORD:
         raise Invalid({"password": [f"{LEAST_PASSWORD} to {MOST_PASSWORD} characters"]})
     file = file.resolve()
-    entries = (_read(file) if file.exists() else {}) | {name: _Entry(role, argon2.PasswordHasher().hash(password))}
-    # No name, role or hash has a quote or a backslash in it: see NAME and _HASH.
-    text = "\n".join(
-        f'[operators."{name}"]\nrole = "{entry.role}"\npassword = "{entry.password}"\n'
-        for name, entry in sorted(entries.items())
-    )
-    new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        new.replace(file)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise Misconfigured(f"{file}: {error.strerror}") from None
+    known = _read(file) if file.exists() else {}
+    _write(file, known | {name: _Entry(role, argon2.PasswordHasher().hash(password))})
+
+
+def remove(file: Path, name: str) -> None:
+    """Take an operator out of the file; NotFound, Misconfigured when the file is not one of operators."""
+    file = file.resolve()
+    entries = _read(file)
+    if name not in entries:
+        raise NotFound(f"{file} has no operator {name}.")
+    _write(file, {each: entry for each, entry in entries.items() if each != name})
+
+
+def roles(file: Path) -> dict[str, Role]:
+    """The operators of the file by name, and what each is; Misconfigured when it is not one of operators."""
+    return {name: entry.role for name, entry in sorted(_read(file).items())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +245,24 @@ def _read(file: Path) -> dict[str, _Entry]:
     if document or not isinstance(operators, dict):
         raise Misconfigured(f"{file}: has something else than operators; write [operators.NAME] above each one")
     return {name: _entry(name, given, f"{file}: operators.{name!r}") for name, given in operators.items()}
+
+
+def _write(file: Path, entries: Mapping[str, _Entry]) -> None:
+    """Replace the file at once. No name, role or hash has a quote or a backslash in it: see NAME and _HASH."""
+    text = "\n".join(
+        f'[operators."{name}"]\nrole = "{entry.role}"\npassword = "{entry.password}"\n'
+        for name, entry in sorted(entries.items())
+    )
+    new = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        new.replace(file)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise Misconfigured(f"{file}: {error.strerror}") from None
 
 
 def _entry(name: str, given: Any, place: str) -> _Entry:

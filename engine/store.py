@@ -104,6 +104,8 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        snapshot = {} if self.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}  # SQLite's own way
+        self._views = self._engine.execution_options(**snapshot)
         self._gate: AbstractContextManager[None] = nullcontext()
         if self.dialect.name == "sqlite":
             try:
@@ -123,8 +125,8 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; nothing is written."""
-        with _translated(), self._engine.connect() as connection:
+        """One moment of the database, for all statements in the block; nothing is written."""
+        with _translated(), self._views.connect() as connection:
             yield connection
 
     @contextmanager

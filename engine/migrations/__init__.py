@@ -32,7 +32,17 @@ def upgrade(store: Store) -> None:
 def is_current(connection: Connection) -> bool:
     """Whether the schema is at the newest step."""
     newest = ScriptDirectory.from_config(_config()).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == newest
+    return revision(connection) == newest
+
+
+def revision(connection: Connection) -> str | None:
+    """The schema's step; None: there is none yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def revisions() -> list[str]:
+    """All steps that this program knows, the newest first."""
+    return [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 def _config() -> Config:

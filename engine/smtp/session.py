@@ -12,7 +12,7 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -22,6 +22,7 @@ from engine.mime import wire_address
 from engine.smtp.replies import Phase, Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 GOODBYE = timedelta(seconds=2)  # for the answer to QUIT, which nobody needs
@@ -107,6 +108,8 @@ class Session:
             raise aiosmtplib.SMTPServerDisconnected(msg)
         self.loop = asyncio.get_running_loop()
         self.utf8 = False  # EHLO offered SMTPUTF8
+        self.greeting = ""
+        self.offers: Mapping[str, str] = {}  # what EHLO offered, in lower case, with its parameters
         self.phase = Phase.CONNECT  # what was begun last
         self.stale = False  # died before it answered MAIL: the message may go through another session at once
         self.born = self.rested = self.loop.time()
@@ -141,8 +144,9 @@ class Session:
             start_tls=False,  # not by its own lights: below, or not at all
             tls_context=route.tls,
         )
-        await client.connect()
+        greeting = await client.connect()
         session = cls(client, route)
+        session.greeting = greeting.message
         try:
             if route.scheme == "smtp+starttls":
                 await client.starttls()
@@ -153,6 +157,7 @@ class Session:
         except BaseException:
             session.abort()
             raise
+        session.offers = client.esmtp_extensions
         session.utf8 = client.supports_extension("SMTPUTF8")
         session._size = client.supports_extension("SIZE")
         return session
@@ -231,6 +236,11 @@ class Session:
     def connected(self) -> bool:
         """False: the relay has hung up."""
         return self._protocol.is_connected
+
+    @property
+    def certificate(self) -> Mapping[str, Any]:
+        """The relay's certificate, verified, as ssl.SSLSocket.getpeercert() has it; empty without TLS."""
+        return self._transport().get_extra_info("peercert") or {}
 
     @property
     def closed(self) -> bool:

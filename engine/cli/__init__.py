@@ -1,0 +1,126 @@
+"""The command line. Each file is a theme; a command imports what it needs when it runs, so that all are quick to start.
+
+processes.py      `varsel up`, and one command per process
+health.py         does everything work
+lanes.py          what waits, who works
+orders.py, emails.py, events.py, subscriptions.py, deliveries.py
+dead.py           what was given up, and doing it again
+pausing.py        holding back
+records.py        who did what, and what goes on in the background
+keeping.py        settings, tokens, the contact directory
+operators.py      who may sign in to the console
+
+exits.py          exit codes, and how errors end a command
+options.py        options that several commands have
+installation.py   the way to the database
+rows.py           lists, single rows and actions, the same for all nouns
+output.py         tables and JSON
+columns.py        what tables show
+progress.py       how far something is
+text.py           text from outside, made harmless for terminals
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from engine.cli import (
+    dead,
+    deliveries,
+    emails,
+    events,
+    health,
+    keeping,
+    lanes,
+    operators,
+    orders,
+    pausing,
+    processes,
+    records,
+    subscriptions,
+)
+from engine.cli.exits import INTERRUPTED, end
+from engine.errors import VarselError
+
+SECTIONS = {
+    "Running": (
+        processes.up,
+        processes.demo,
+        processes.web,
+        processes.worker,
+        processes.scheduler,
+        processes.migrate,
+        processes.inbox,
+    ),
+    "Looking": (lanes.lanes, lanes.top, health.doctor, health.wait_ready, records.AUDIT, records.JOBS),
+    "Messages": (orders.GROUP, emails.GROUP, events.GROUP, subscriptions.GROUP, deliveries.GROUP, dead.GROUP),
+    "Holding back": (pausing.pause, pausing.resume, pausing.drain),
+    "Keeping": (keeping.config, keeping.token, keeping.CONTACTS, operators.GROUP),
+}
+
+
+class _Commands(TyperGroup):
+    """Commands that are shown in sections, and that Varsel's own errors end with a line and a code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VarselError as error:
+            end(error)
+        except typer.Abort:
+            typer.echo("Aborted.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 Typer calls it so
+        width = max(map(len, self.commands))
+        limit = formatter.width - width - 4  # what is left beside indentation and gap
+        for title in SECTIONS:
+            named = [
+                (name, each) for name, each in self.commands.items() if getattr(each, "rich_help_panel", None) == title
+            ]
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), each.get_short_help_str(limit)) for name, each in named])
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Varsel: a self-hosted notification engine.",
+    epilog="Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 not found, 4 not ready, 5 refused, 130 interrupted.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for section, commands in SECTIONS.items():
+    for command in commands:
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, rich_help_panel=section)
+        else:
+            app.command(rich_help_panel=section)(command)
+
+
+def main() -> None:
+    """Run the command that this process was started with."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what the terminal cannot show
+    app(prog_name="varsel")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"varsel, version {version('varsel')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass

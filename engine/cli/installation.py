@@ -1,0 +1,96 @@
+"""The installation that a command works on, by its settings and --data: the way to its database, and who asks."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from engine.doctor import Place
+    from engine.settings import Settings
+    from engine.store import Store
+
+
+def who() -> str:
+    """Who does it, for the audit log: the system's user, whatever the environment says."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"cli:{os.getuid()}"
+
+
+def place(data: Path | None) -> Place:
+    """What `varsel doctor` looks at; Misconfigured."""
+    from engine import settings
+    from engine.doctor import Place
+    from engine.embedded import data_folder
+
+    config = settings.load()
+    folder = data_folder(config, data)
+    redis_url = config.redis_url.get_secret_value() if config.redis_url else f"unix://{folder}/redis.sock"
+    return Place(config, folder, _database_url(config, data), redis_url)
+
+
+@contextmanager
+def opened(data: Path | None) -> Iterator[Store]:
+    """The database while the block runs; Misconfigured when there is none, or not with the schema of this program."""
+    from sqlalchemy.exc import DBAPIError
+
+    from engine import settings
+    from engine.store import Store
+
+    url = _database_url(settings.load(), data)
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite") and not file.exists():
+        raise Misconfigured(f"there is no database {file}; `varsel up` or `varsel migrate` makes it")
+    store = Store(url)
+    try:
+        yield store
+    except (Unavailable, DBAPIError):
+        _demand_schema(store)
+        raise
+    finally:
+        store.close()
+
+
+@contextmanager
+def reading(data: Path | None) -> Iterator[Connection]:
+    """A view of the database; see `opened`."""
+    with opened(data) as store, store.read() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(data: Path | None) -> Iterator[Connection]:
+    """A transaction; see `opened`. What it makes due is found by the clock within a tick."""
+    with opened(data) as store, store.write() as connection:
+        yield connection
+
+
+def _database_url(config: Settings, data: Path | None) -> str:
+    """The database that is set or the embedded one, whose folder must be there."""
+    from engine.embedded import data_folder, database_url
+
+    folder = data_folder(config, data)
+    if config.database_url is None and not folder.is_dir():
+        advice = "name that of `varsel up` with --data, or set VARSEL_DATABASE_URL"
+        raise Misconfigured(f"there is no folder {folder}; {advice}")
+    return database_url(config, data)
+
+
+def _demand_schema(store: Store) -> None:
+    """Asked when something went wrong, since the answer takes longer to load than most commands run."""
+    from engine.migrations import is_current
+
+    with suppress(Unavailable), store.read() as connection:
+        if not is_current(connection):
+            raise Misconfigured("the database's schema is not current; run `varsel migrate`")

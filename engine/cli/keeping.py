@@ -1,0 +1,71 @@
+"""What an installation keeps: its settings, tokens, the contact directory."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from engine.cli.exits import FAILED, end
+from engine.cli.options import Data
+from engine.errors import Invalid
+
+CONTACTS = typer.Typer(name="contacts", help="The contact directory.", no_args_is_help=True)
+
+
+def config() -> None:
+    """Print the effective settings, secrets masked."""
+    from engine import settings
+
+    effective = settings.load()
+    for name in type(effective).model_fields:
+        typer.echo(f"{settings.PREFIX}{name.upper()}={settings.shown(effective, name)}")
+
+
+def token(
+    context: typer.Context,
+    org: Annotated[str | None, typer.Option(help="Organisation that the bearer token names, such as ttd.")] = None,
+    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "altinn:notifications.create",
+    platform: Annotated[bool, typer.Option("--platform", help="Print a PlatformAccessToken instead.")] = False,
+    issuer: Annotated[str | None, typer.Option(help="Issuer of the PlatformAccessToken.")] = None,
+    app: Annotated[str, typer.Option(help="Application that the PlatformAccessToken names.")] = "apps",
+    data: Data = None,
+    hours: Annotated[float, typer.Option(help="Lifetime.")] = 24.0,
+) -> None:
+    """Print a token signed with the development key of `varsel up`."""
+    from engine import settings
+    from engine.embedded import development_key
+
+    key = development_key(settings.load(), data)
+    lifetime = timedelta(hours=hours)
+    if platform:
+        if not issuer:
+            context.fail("--platform needs --issuer, such as --issuer ttd")
+        typer.echo(key.platform_token(issuer, app, lifetime))
+    else:
+        if not org:
+            context.fail("name the organisation, such as --org ttd")
+        typer.echo(key.bearer(org, scope, lifetime))
+
+
+@CONTACTS.command("import")
+def import_(
+    file: Annotated[typer.FileText, typer.Argument(encoding="utf-8-sig", help="CSV in UTF-8; - is standard input.")],
+    data: Data = None,
+) -> None:
+    """Read CSV with the columns identity,name,email,reserved; its identities replace what was known of them."""
+    from engine import settings
+    from engine.contacts import import_contacts
+    from engine.embedded import database_url
+    from engine.migrations import upgrade
+    from engine.store import Store
+
+    store = Store(database_url(settings.load(), data))
+    upgrade(store)
+    try:
+        with store.write() as connection:
+            count = import_contacts(connection, file)
+    except Invalid as error:
+        end(error, FAILED)
+    typer.echo(f"{count} contacts imported")

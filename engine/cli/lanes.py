@@ -1,0 +1,132 @@
+"""`varsel lanes` and `varsel top`: what waits, who works, and what is wrong."""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.columns import COLUMNS
+from engine.cli.installation import opened, reading
+from engine.cli.options import Data, Json
+from engine.cli.output import cell, console, print_json, print_list, print_table, table
+from engine.cli.text import plain
+from engine.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import RenderableType
+
+EACH = 1.0  # seconds between two looks
+COLOURS = {"warning": "yellow", "problem": "red"}
+
+
+def lanes(as_json: Json = False, data: Data = None) -> None:
+    """Print what waits, lane by lane: due, in flight, retrying, held back and dead."""
+    from engine.admin import overview
+
+    with reading(data) as connection:
+        found = overview.lanes(connection)
+    if as_json:
+        return print_list(found)
+    return print_table(COLUMNS["lanes"], _figures(found))
+
+
+def top(as_json: Json = False, data: Data = None) -> None:
+    """Show lanes and processes live; q ends it. Where the output is no terminal, print them once."""
+    from engine.admin.overview import overview
+
+    out = console()
+    with opened(data) as store:
+
+        def look() -> dict[str, Any]:
+            with store.read() as connection:
+                return overview(connection)
+
+        if as_json:
+            print_json(look())
+        elif out.is_terminal and sys.stdin.isatty():
+            _live(look)
+        else:
+            out.print(_page(look(), out.width))
+
+
+def _live(look: Callable[[], dict[str, Any]]) -> None:
+    """Look again and again until q or Ctrl-C; a database that does not answer is waited for."""
+    from rich.live import Live
+    from rich.text import Text
+
+    with _keys() as pressed, Live(screen=True, auto_refresh=False, console=console()) as live:
+        while True:
+            began = time.monotonic()
+            try:
+                live.update(_page(look(), live.console.width), refresh=True)
+            except Unavailable as error:
+                live.update(Text(f"{error}; asked again every second. q ends.", style="red"), refresh=True)
+            if pressed(max(0.0, EACH - (time.monotonic() - began))) == "q":
+                return
+
+
+@contextmanager
+def _keys() -> Iterator[Callable[[float], str]]:
+    """Gives a function that waits so many seconds for a key, and returns it ("": none)."""
+    import termios
+    import tty
+
+    before = termios.tcgetattr(sys.stdin)
+
+    def pressed(within: float) -> str:
+        readable, _, _ = select.select([sys.stdin], [], [], within)
+        return sys.stdin.read(1) if readable else ""
+
+    tty.setcbreak(sys.stdin)
+    try:
+        yield pressed
+    except KeyboardInterrupt:
+        pass  # the other way to end it
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _page(seen: dict[str, Any], width: int) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    parts: list[RenderableType] = [Text(f"Varsel, {cell(seen['at'])}", style="bold")]
+    for finding in seen["findings"]:
+        since = f" since {cell(finding['since'])}" if finding["since"] else ""
+        parts.append(Text(f"{plain(finding['text'])}{since}.", style=COLOURS[finding["level"]]))
+    if not seen["findings"]:
+        parts.append(Text("All well.", style="green"))
+    tables = {
+        "lanes": _figures(seen["lanes"]),
+        "throughput": _throughput(seen["hour"]),
+        "processes": seen["processes"],
+        "jobs": seen["jobs"],
+    }
+    for name, rows in tables.items():
+        if rows:
+            parts += [Text(), table(COLUMNS[name], rows, width)]
+    return Group(*parts)
+
+
+def _figures(found: Sequence[Any]) -> list[dict[str, Any]]:
+    """Rows for a table: how long the oldest has been due stands as a time span."""
+    rows = [asdict(lane) for lane in found]
+    for row in rows:
+        row["oldest_due"] = timedelta(seconds=row["oldest_due_seconds"]) if row["due"] else None
+    return rows
+
+
+def _throughput(hour: dict[str, list[int]]) -> list[dict[str, Any]]:
+    """Sums of the last hour: of what is taken in, and of attempts by how they ended."""
+    sums = {series: sum(values) for series, values in hour.items()}
+    taken = [{"name": f"{noun} taken in", "accepted": sums[noun]} for noun in ("orders", "events")]
+    outcomes = ("accepted", "deferred", "failed")
+    tried = [{"name": noun} | {each: sums[f"{noun}.{each}"] for each in outcomes} for noun in ("emails", "webhooks")]
+    return taken + tried

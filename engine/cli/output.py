@@ -1,0 +1,147 @@
+"""What reading commands print: tables for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import typer
+
+from engine.cli.columns import COLUMNS
+from engine.cli.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    Columns = Mapping[str, str]  # title: key of the row
+
+UNBOUNDED = 100_000  # characters: what is read by a program is not cut to fit a screen
+SHORT = 25  # characters, of a time with its offset: what is no longer is never cut, and no identifier is
+LEAST = 12  # characters that are left of a longer one
+FOLDED = ("timeline", "history")  # what is worth several lines
+GAP = 2  # between columns
+
+
+def print_json(document: Any) -> None:
+    """ASCII alone, so that no text can reach a terminal as anything else."""
+    typer.echo(json.dumps(document, indent=2, default=_value).replace("\x7f", "\\u007f"))
+
+
+def print_list(items: Sequence[Any], next_: str | None = None) -> None:
+    """A list as JSON; `next` is the cursor of the page behind it."""
+    print_json({"items": items, "next": next_})
+
+
+def print_table(columns: Columns, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows for people."""
+    out = console()
+    out.print(table(columns, rows, out.width))
+
+
+def print_one(item: Mapping[str, Any]) -> None:
+    """One row with all that belongs to it: values first, then lists, then texts of several lines."""
+    values, lists, texts = {}, {}, {}
+    for name, value in item.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            lists[name] = value
+        elif isinstance(value, str) and "\n" in value.strip():
+            texts[name] = value
+        else:
+            values[name] = value
+    width = max(map(len, values))
+    out = console()
+    for name, value in values.items():
+        out.print(f"{_title(name):<{width}}  {cell(value)}", soft_wrap=True)
+    for name, rows in lists.items():
+        columns = COLUMNS.get(name) or {_title(key): key for row in rows for key in row}
+        out.print(f"\n{_title(name)}", style="bold")
+        out.print(table(columns, rows, out.width, fold=name in FOLDED))
+    for name, text in texts.items():
+        out.print(f"\n{_title(name)}", style="bold")
+        for line in text.splitlines():
+            out.print(f"  {plain(line)}", soft_wrap=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where tables go. Texts are shown as they are: no markup, no colours of their own."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+    if not made.is_terminal:
+        made.width = UNBOUNDED
+    return made
+
+
+def table(columns: Columns, rows: Sequence[Mapping[str, Any]], width: int, *, fold: bool = False) -> Table:
+    """A table so wide at most. For want of room, long texts are cut (folded: the last one is), the last columns go."""
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
+
+    cells = {title: [cell(row.get(key)) for row in rows] for title, key in columns.items()}
+    widths = {title: max(map(cell_len, [title, *texts])) for title, texts in cells.items()}
+    whole = {title for title, key in columns.items() if any(isinstance(row.get(key), UUID) for row in rows)}
+    long = {title for title in columns if widths[title] > SHORT} - whole if not fold else {[*columns][-1]}
+    least = {title: max(len(title), LEAST) if title in long else its for title, its in widths.items()}
+    while len(least) > 1 and sum(least.values()) + GAP * len(least) - GAP > width:
+        least.popitem()
+    spare = width - sum(least.values()) - GAP * len(least) + GAP
+    more = spare // max(1, len(long & least.keys()))
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for title, its in least.items():
+        right = any(type(row.get(columns[title])) in (int, float, timedelta) for row in rows)
+        made.add_column(
+            title,
+            justify="right" if right else "left",
+            width=min(its + more if title in long else its, widths[title]),
+            no_wrap=not fold,
+            overflow="fold" if fold else "ellipsis",
+        )
+    for line in zip(*(cells[title] for title in least), strict=True):
+        made.add_row(*map(Text, line))
+    return made
+
+
+def cell(value: Any) -> str:
+    """A value on one line, harmless for terminals; times are local, with their offset."""
+    if value in (None, "", [], {}):
+        return "-"
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.astimezone().isoformat(" ", "seconds")
+        case timedelta():
+            return span(value)
+        case dict() if all(isinstance(each, int) for each in value.values()):
+            return ", ".join(f"{count} {plain(str(name))}" for name, count in value.items())
+        case dict() | list():
+            return plain(json.dumps(value, ensure_ascii=False, default=_value))
+    return plain(str(value))
+
+
+def span(time: timedelta) -> str:
+    """A time span to two units, such as 3 min 20 s."""
+    seconds = int(time.total_seconds())
+    parts = [(seconds // 86_400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
+    return " ".join(shown) or "0 s"
+
+
+def _title(name: str) -> str:
+    return plain(name.replace("_", " "))
+
+
+def _value(value: Any) -> Any:
+    """What JSON has no form for."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

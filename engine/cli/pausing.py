@@ -1,0 +1,61 @@
+"""`varsel pause`, `resume` and `drain`: holding a lane, a creator or a recipients' domain back."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Literal
+
+import typer
+
+from engine.cli.installation import opened, who, writing
+from engine.cli.options import Data, Reason
+from engine.cli.progress import bar
+
+LOOK_EVERY = 0.2  # seconds between two looks at what is in flight
+
+Kind = Annotated[Literal["lane", "creator", "domain"], typer.Argument(show_default=False)]
+Value = Annotated[str, typer.Argument(show_default=False, help="Such as emails, ttd or example.no.")]
+
+
+def pause(kind: Kind, value: Value, reason: Reason = "", data: Data = None) -> None:
+    """Hold back a lane, a creator, or a recipients' domain."""
+    from engine.admin import pausing
+
+    with writing(data) as connection:
+        pausing.pause(connection, who(), kind, value, reason)
+    typer.echo(f"The {kind} {value} is paused.")
+
+
+def resume(kind: Kind, value: Value, data: Data = None) -> None:
+    """Let it go on; what was held back becomes due again."""
+    from engine.admin import pausing
+
+    with writing(data) as connection:
+        pausing.resume(connection, who(), kind, value)
+    typer.echo(f"The {kind} {value} goes on.")
+
+
+def drain(
+    lanes: Annotated[list[str] | None, typer.Argument(help="orders, emails, webhooks; none named: all.")] = None,
+    reason: Reason = "",
+    data: Data = None,
+) -> None:
+    """Pause lanes, and wait until nothing of them is in flight. `varsel resume` lets them go on."""
+    from engine.admin import pausing
+
+    chosen = tuple(lanes or pausing.LANES)
+    with opened(data) as store:
+        with store.write() as connection:
+            pausing.drain(connection, who(), chosen, reason)
+
+        def left() -> int:
+            with store.read() as connection:
+                return pausing.in_flight(connection, chosen)
+
+        first = now = left()
+        with bar("In flight", first) as show:
+            while now:
+                time.sleep(LOOK_EVERY)
+                now = left()
+                show(first - now)
+    typer.echo(f"Drained: {', '.join(chosen)}.")

@@ -1,0 +1,144 @@
+"""`varsel up` and the processes of an installation, one command each."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.cli.options import Data
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+
+SCHEMA_WAIT = timedelta(seconds=30)  # for `varsel migrate` of another process
+
+
+def up(
+    data: Data = None,
+    port: Annotated[int, typer.Option(help="Port of the API; 0 picks a free one.")] = 5090,
+    smtp_port: Annotated[int, typer.Option(help="Port of the development inbox; 0 picks a free one.")] = 1025,
+) -> None:
+    """Run everything. Parts whose address is not set are brought along."""
+    from engine import settings
+    from engine.embedded import Installation
+
+    sys.exit(Installation(settings.load(), data, port, smtp_port).run())
+
+
+def demo() -> None:
+    """Show what Varsel does. A fresh installation gets an order and an event; what reaches whom is printed."""
+    from engine.demo import run
+
+    run()
+
+
+def web(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="PORT", help="Port.")] = 5090,
+) -> None:
+    """Run the API."""
+    import uvicorn
+
+    from engine import settings
+    from engine.embedded import free_port
+
+    config = settings.load()
+    for name in ("redis_url", "webhook_key"):
+        config.need(name)
+    free_port(port, "--port", host)
+    _wait_for_schema(config)
+    _share_metrics(config)
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s): they close, not we
+    )
+
+
+def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go on side by side.")] = 6) -> None:
+    """Process orders and deliver e-mails."""
+    from engine import settings
+
+    config = settings.load()
+    for name in ("redis_url", "smtp_url", "webhook_key"):
+        config.need(name)
+    _wait_for_schema(config)
+    _share_metrics(config)
+    from engine.worker import run
+
+    run(threads, config.log_level)
+
+
+def scheduler() -> None:
+    """Run the clock."""
+    from engine import settings
+
+    config = settings.load()
+    config.need("redis_url")
+    _wait_for_schema(config)
+    _share_metrics(config)
+    from scheduler.__main__ import main as tick
+
+    tick()
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date. It is safe to run from several places at once."""
+    from engine import settings
+    from engine.migrations import upgrade
+    from engine.store import Store
+
+    upgrade(Store(settings.load().need("database_url")))
+
+
+def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.")] = 1025) -> None:
+    """Run the development inbox. It is an SMTP server that keeps what it gets in VARSEL_INBOX."""
+    import asyncio
+
+    from engine import settings
+    from engine.inbox import serve
+
+    folder = Path(settings.load().need("inbox"))
+    asyncio.run(serve(folder, port, lambda port: typer.echo(f"inbox smtp://127.0.0.1:{port}")))
+
+
+def _wait_for_schema(config: Settings) -> None:
+    """Wait until the schema is current, so that processes may start in any order."""
+    import time
+
+    from engine.errors import Misconfigured, Unavailable
+    from engine.migrations import is_current
+    from engine.store import Store
+
+    store = Store(config.need("database_url"))
+    give_up = time.monotonic() + SCHEMA_WAIT.total_seconds()
+    while True:
+        try:
+            with store.read() as connection:
+                if is_current(connection):
+                    return store.close()
+            reason = "the database's schema is not current; run `varsel migrate`"
+        except Unavailable as error:
+            reason = f"{error}; check VARSEL_DATABASE_URL"
+        if time.monotonic() > give_up:
+            raise Misconfigured(reason)
+        time.sleep(0.2)
+
+
+def _share_metrics(config: Settings) -> None:
+    """Must come before prometheus_client is imported, which reads the variable then."""
+    if config.metrics_dir:
+        config.metrics_dir.mkdir(parents=True, exist_ok=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(config.metrics_dir)

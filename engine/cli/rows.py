@@ -1,0 +1,81 @@
+"""Lists, single rows and actions on them, the same for all nouns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from engine.cli.columns import COLUMNS
+from engine.cli.installation import reading, who, writing
+from engine.cli.output import print_json, print_list, print_one, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How much of a list, from where on, and in which form."""
+
+    limit: int
+    cursor: str | None
+    as_json: bool
+    data: Path | None
+
+
+def show_list(noun: str, given: Mapping[str, str | None], wanted: Wanted) -> None:
+    """Print the rows that match, up to `limit`, however far back the last of them is."""
+    from engine.admin.lists import page
+    from engine.admin.nouns import NOUNS
+
+    conditions = {name: value for name, value in given.items() if value is not None}
+    items: list[dict[str, Any]] = []
+    cursor = wanted.cursor
+    while True:
+        with reading(wanted.data) as connection:
+            found = page(connection, NOUNS[noun], conditions, cursor, wanted.limit - len(items))
+        items += found.items
+        cursor = found.next
+        if cursor is None or not found.looked_back or len(items) == wanted.limit:
+            break
+    if wanted.as_json:
+        return print_list(items, cursor)
+    if items:
+        print_table(COLUMNS[noun], items)
+    else:
+        typer.echo("Nothing matches." if conditions else "There is none.", err=True)
+    if cursor:
+        typer.echo(f"There are more: --cursor {cursor}", err=True)
+    return None
+
+
+def show_one(noun: str, key: Any, as_json: bool, data: Path | None) -> None:
+    """Print one row with all that happened to it; NotFound."""
+    from engine.admin import details
+
+    of: dict[str, Callable[..., dict[str, Any]]] = {
+        "orders": details.order,
+        "emails": details.email,
+        "events": details.event,
+        "subscriptions": details.subscription,
+        "deliveries": details.delivery,
+        "jobs": details.job,
+    }
+    with reading(data) as connection:
+        found = of[noun](connection, key)
+    print_json(found) if as_json else print_one(found)
+
+
+def act(noun: str, names: tuple[str, ...], key: Any, data: Path | None, argument: str | None = None) -> None:
+    """Do the first of the actions that applies to a row; NotFound, Conflict with the first one's reason, Invalid."""
+    from engine.admin import actions
+    from engine.admin.nouns import NOUNS
+
+    with writing(data) as connection:
+        possible = [action for action in actions.possible(connection, NOUNS[noun], key) if action.name in names]
+        action = next(iter(possible), actions.find(noun, names[0]))
+        actions.perform(connection, who(), action, key, argument)
+    typer.echo(f"{key} was {action.done}.")

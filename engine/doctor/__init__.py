@@ -1,0 +1,67 @@
+"""Checks of everything that Varsel needs; nothing is printed here, and nothing is changed or sent.
+
+findings.py   what a check says
+database.py   SQLite or PostgreSQL, the schema, the processes' signs of life
+broker.py     Redis
+relay.py      the SMTP relay, as delivery would use it
+sender.py     the DNS of the sender's domain
+files.py      settings, keys, disks
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from engine.doctor import broker, database, files, relay, sender
+from engine.doctor.findings import Finding, Level, Place, problem
+from engine.errors import VarselError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Check = Callable[[Place], Iterable[Finding]]
+
+__all__ = ["CHECKS", "Finding", "Level", "Place", "examine"]
+
+WITHIN = 10.0  # seconds that each check has
+
+CHECKS: Mapping[str, Check] = {
+    "settings": files.settings,
+    "database": database.database,
+    "redis": broker.redis_server,
+    "relay": relay.relay,
+    "sender": sender.sender,
+    "keys": files.keys,
+    "disk": files.disk,
+    "processes": database.processes,
+}
+
+
+def examine(place: Place, checks: Mapping[str, Check] = CHECKS, within: float = WITHIN) -> list[Finding]:
+    """What all checks find, in their order; they run side by side. One that fails or hangs is a problem."""
+    found: dict[str, list[Finding]] = {}
+
+    def run(name: str, check: Check) -> None:
+        try:
+            result = list(check(place))
+        except VarselError as error:
+            result = [problem(name, str(error), "Correct it, and ask again.")]
+        except Exception as error:  # noqa: BLE001 whatever breaks a check is what the check has found
+            # Its words may have a password in them.
+            result = [problem(name, f"the check failed: {type(error).__name__}", "Look at its settings.")]
+        found[name] = result
+
+    threads = [threading.Thread(target=run, args=each, daemon=True) for each in checks.items()]
+    for thread in threads:
+        thread.start()
+    give_up = time.monotonic() + within
+    for thread in threads:
+        thread.join(max(0.0, give_up - time.monotonic()))
+    late = "Look whether it is reachable from here: a firewall that drops packets looks like this."
+    return [
+        finding
+        for name in checks
+        for finding in found.get(name, [problem(name, f"no answer within {within:g} s", late)])
+    ]

@@ -1,0 +1,153 @@
+"""The database as processes would use it: reachable, its schema, its clock, whether what it confirms is on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, text
+
+from engine.admin.overview import overview
+from engine.doctor.findings import Finding, Level, ok, problem, skewed, warning
+from engine.errors import Unavailable
+from engine.migrations import is_current, revision, revisions
+from engine.store import CONNECTIONS, Now, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from engine.doctor.findings import Place
+
+OLDEST = 15  # PostgreSQL's major version
+NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "fuse.sshfs", "lustre", "afs", "fuse.s3fs")
+MOUNTS = Path("/proc/mounts")
+MIGRATE = "Run `varsel migrate`."
+
+
+def database(place: Place) -> Iterator[Finding]:
+    """Whether the database answers, and is what Varsel needs."""
+    name, url = "database", place.database_url
+    file = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+    if file and not file.exists():
+        advice = "`varsel up` and `varsel migrate` make it; or name the folder with --data, or set VARSEL_DATABASE_URL."
+        yield problem(name, f"there is no file {file}", advice)
+        return
+    with closing(Store(url)) as store:
+        try:
+            with store.read() as connection:
+                yield from _sqlite(connection) if file else _postgresql(connection)
+                yield _schema(connection)
+        except Unavailable as error:
+            yield problem(name, _cause(error), "Is it running? Check VARSEL_DATABASE_URL.")
+            return
+    if file:
+        yield location(file)
+
+
+def processes(place: Place) -> Iterator[Finding]:
+    """Which processes run, and what they and the lanes complain about; nothing where the schema is not there."""
+    name, url = "processes", place.database_url
+    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
+        return
+    with closing(Store(url)) as store:
+        try:
+            with store.read() as connection:
+                if not is_current(connection):
+                    return
+                seen = overview(connection)
+        except Unavailable:
+            return  # the check of the database tells it
+    alive = [process for process in seen["processes"] if process["alive"]]
+    kinds = Counter(process["kind"] for process in alive)
+    yield ok(
+        name, ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) + " run" if kinds else "none runs"
+    )
+    for process in alive:
+        if process["version"] != version("varsel"):
+            text = f"{process['kind']} {process['pid']} on {process['host']} is of version {process['version']}"
+            yield warning(name, text, f"This is {version('varsel')}: restart the process, so that all are the same.")
+    for finding in seen["findings"]:
+        level = Level.PROBLEM if finding["level"] == "problem" else Level.WARNING
+        yield Finding(name, level, finding["text"], "`varsel top` shows the lanes and the processes.")
+
+
+def _sqlite(connection: Connection) -> Iterator[Finding]:
+    yield ok("database", f"SQLite {sqlite3.sqlite_version}, {connection.engine.url.database}")
+    mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+    if mode == "wal":
+        yield ok("database", "readers and the writer do not wait for each other (WAL)")
+    else:
+        advice = "Move the file to a local disk that supports shared memory."
+        yield problem("database", f"its journal is {mode} and cannot be made WAL", advice)
+
+
+def _postgresql(connection: Connection) -> Iterator[Finding]:
+    name = "database"
+    wanted = ("server_version", "max_connections", "superuser_reserved_connections", "synchronous_commit", "fsync")
+    chosen = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
+    having = {row.name: row.setting for row in connection.execute(chosen, {"names": list(wanted)})}
+    number = having["server_version"].split()[0]
+    if int(number.partition(".")[0]) < OLDEST:
+        yield problem(name, f"PostgreSQL {number}", f"Upgrade it: Varsel needs {OLDEST} or newer.")
+    else:
+        yield ok(name, f"PostgreSQL {number}")
+    began = datetime.now(UTC)
+    clock: datetime = connection.execute(select(Now())).scalar_one()
+    yield skewed(name, (clock - began - (datetime.now(UTC) - began) / 2).total_seconds())
+    if having["fsync"] != "on":
+        yield warning(name, "fsync is off: a power failure can destroy the database", "Set fsync = on.")
+    if having["synchronous_commit"] == "off":
+        text_ = "synchronous_commit is off: accepted orders can be lost in a crash"
+        yield warning(name, text_, "Set synchronous_commit = on, at least for Varsel's user.")
+    used = connection.execute(text("SELECT sum(numbackends) FROM pg_stat_database")).scalar_one()
+    most = int(having["max_connections"]) - int(having["superuser_reserved_connections"])
+    told = f"{used} of {most} connections are in use; a process of Varsel's has up to {CONNECTIONS}"
+    if most - used < CONNECTIONS:
+        yield warning(name, told, "Raise max_connections, or run fewer processes.")
+    else:
+        yield ok(name, told)
+
+
+def _schema(connection: Connection) -> Finding:
+    name = "schema"
+    found, known = revision(connection), revisions()
+    if found == known[0]:
+        return ok(name, f"current ({found})")
+    if found is None:
+        return problem(name, "missing", MIGRATE)
+    if found in known:
+        return problem(name, f"behind: {found}, not {known[0]}", MIGRATE)
+    return problem(name, f"ahead: {found} is of a newer Varsel", "Upgrade Varsel on this machine.")
+
+
+def location(file: Path, mounts: Path = MOUNTS) -> Finding:
+    """Whether the file lies on a disk of this machine: over a network, SQLite's locks do not hold."""
+    kind = _file_system(file.resolve(), mounts)
+    if kind.startswith(NETWORK):
+        advice = "Move it to a local disk, or use PostgreSQL: locks do not hold over a network."
+        return problem("database", f"{file.parent} is on {kind}, a network file system", advice)
+    return ok("database", f"{file.parent} is local" + (f" ({kind})" if kind else ""))
+
+
+def _file_system(path: Path, table: Path) -> str:
+    """The kind of file system that holds the path, as Linux has it; empty where that cannot be told."""
+    try:
+        lines = table.read_text().splitlines()
+    except OSError:
+        return ""
+    mounts = [(Path(point.replace("\\040", " ")), kind) for _, point, kind, *_ in (line.split(" ") for line in lines)]
+    holding = [(len(point.parts), kind) for point, kind in mounts if path.is_relative_to(point)]
+    return max(holding, default=(0, ""), key=lambda each: each[0])[1]
+
+
+def _cause(error: Unavailable) -> str:
+    """In the driver's words, of which the first line says it."""
+    cause = getattr(error.__cause__, "orig", None)
+    return str(cause).strip().partition("\n")[0] if cause else str(error)

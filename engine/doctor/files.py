@@ -1,0 +1,98 @@
+"""What is read from disk, and how much of the disk is left."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.access import Rules
+from engine.doctor.findings import Finding, ok, problem, warning
+from engine.errors import Misconfigured
+from engine.operators import roles
+from engine.rendering import Templates
+from engine.settings import PREFIX, Settings
+from engine.tokens.issuers import PlatformKeys
+from engine.tokens.key_sets import KeyAddress
+from engine.tokens.keys import KeyFile, read_jwks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engine.doctor.findings import Place
+
+LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes that are left of a disk
+TENTH = 0.1  # of a disk, below which a warning is due, too
+
+
+def settings(place: Place) -> Iterator[Finding]:
+    """The settings, which could be loaded; and those whose default is for development alone."""
+    name, config = "settings", place.config
+    given = sorted(config.model_fields_set)
+    yield ok(name, f"{len(given)} of {len(Settings.model_fields)} are set; `varsel config` shows them")
+    if not config.database_url:
+        return
+    for each, what in (("base_url", "links in answers lead to"), ("from_address", "the sender of all messages is")):
+        if each not in config.model_fields_set:
+            variable = f"{PREFIX}{each.upper()}"
+            yield warning(name, f"{variable} is not set: {what} {getattr(config, each)}", f"Set {variable}.")
+
+
+def keys(place: Place) -> Iterator[Finding]:
+    """Whether the files that tell who may do what can be read."""
+    config, own = place.config, place.folder / "keys"
+    for source in config.jwks or ((str(own / "jwks.json"),) if own.is_dir() else ()):
+        yield _usable("keys", source, partial(_key_set, source))
+    if not config.jwks and not own.is_dir():
+        yield problem("keys", "VARSEL_JWKS is not set: no bearer token verifies", "Set it to your issuer's key set.")
+    if config.platform_keys:
+        yield _usable("keys", str(config.platform_keys), partial(PlatformKeys, config.platform_keys))
+    if config.webhook_key or (own / "webhook.key").is_file():
+        yield ok("keys", "what is pushed can be signed")
+    else:
+        advice = "Set VARSEL_WEBHOOK_KEY, the same for all processes: `openssl rand -base64 32` makes one."
+        yield problem("keys", "VARSEL_WEBHOOK_KEY is not set", advice)
+    if config.access_file:
+        yield _usable("access", str(config.access_file), partial(Rules, config.access_file))
+    if config.operators_file:
+        yield _usable("operators", str(config.operators_file), partial(roles, config.operators_file))
+    if config.email_templates:
+        yield _usable("templates", str(config.email_templates), partial(Templates, config.email_templates))
+
+
+def disk(place: Place) -> Iterator[Finding]:
+    """How much is left where the embedded parts, an SQLite file and the development inbox are."""
+    folders = {place.folder, place.config.inbox or place.folder}
+    if place.database_url.startswith("sqlite"):
+        folders.add(Path(place.database_url.removeprefix("sqlite:///")).resolve().parent)
+    for folder in sorted(folders):
+        if folder.is_dir():
+            usage = shutil.disk_usage(folder)
+            yield room(folder, usage.free, usage.total)
+
+
+def room(folder: Path, free: int, total: int) -> Finding:
+    """Whether so many bytes are enough on the disk that holds a folder."""
+    text = f"{free / 1e9:,.1f} of {total / 1e9:,.1f} GB are free at {folder}"
+    if free < TOO_LITTLE:
+        return problem("disk", text, "Make room at once: what cannot be written is refused.")
+    if free < LITTLE or free < TENTH * total:
+        return warning("disk", text, "Make room, or lower VARSEL_RETENTION_DAYS.")
+    return ok("disk", text)
+
+
+def _usable(name: str, what: str, load: Callable[[], object]) -> Finding:
+    """Load it as the processes do."""
+    try:
+        load()
+    except Misconfigured as error:
+        return problem(name, str(error), "Correct it: processes do not start without it.")
+    return ok(name, f"{what} can be used")
+
+
+def _key_set(source: str) -> None:
+    if source.startswith("https://"):
+        KeyAddress(source).fetch()
+    else:
+        KeyFile(Path(source), read_jwks).changed()

@@ -1,0 +1,68 @@
+"""What a check says, and the installation that it looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from engine.settings import Settings
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    OK = "ok"
+    WARNING = "warning"  # it works, but something may be lost, late or refused one day
+    PROBLEM = "problem"  # it does not work, or not for long
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found, and what to do about it (empty: nothing). Texts may be those of other servers."""
+
+    name: str  # of the part
+    level: Level
+    text: str
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An installation: its settings, the folder of its embedded parts, and where the database and Redis are."""
+
+    config: Settings
+    folder: Path
+    database_url: str
+    redis_url: str
+
+
+def ok(name: str, text: str) -> Finding:
+    """All is well."""
+    return Finding(name, Level.OK, text)
+
+
+def warning(name: str, text: str, advice: str) -> Finding:
+    """It works for now."""
+    return Finding(name, Level.WARNING, text, advice)
+
+
+def problem(name: str, text: str, advice: str) -> Finding:
+    """It does not work."""
+    return Finding(name, Level.PROBLEM, text, advice)
+
+
+def skewed(name: str, seconds: float) -> Finding:
+    """How far the clock of another machine is from this one's; positive: it is ahead."""
+    text = f"its clock and this machine's are {abs(seconds):.1f} s apart"
+    if abs(seconds) > MUCH:
+        return problem(name, text, "Let both follow the same time servers (chrony, systemd-timesyncd).")
+    if abs(seconds) > SOME:
+        return warning(name, text, "Let both follow the same time servers (chrony, systemd-timesyncd).")
+    return ok(name, text)
+
+
+SOME, MUCH = 1.0, 30.0  # seconds that clocks are apart: send times look early or late; tokens are refused

@@ -1,0 +1,87 @@
+"""The relay: a session as delivery would open it, and no message."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from engine.doctor.findings import Finding, ok, problem, warning
+from engine.smtp import Reply
+from engine.smtp.session import Route, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.doctor.findings import Place
+
+CONNECT_WITHIN = timedelta(seconds=6)  # less than delivery gives it: somebody waits for the answer
+SOON = 14  # days before a certificate ends
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def relay(place: Place) -> list[Finding]:
+    """Whether a session can be had, and what the relay offers in it."""
+    config = place.config
+    if config.smtp_url is None:
+        if config.database_url is None:
+            return [ok("relay", "none is set: mails stay in the development inbox of `varsel up`")]
+        text = "VARSEL_SMTP_URL is not set: a worker starts in `varsel up` alone, with the development inbox"
+        return [warning("relay", text, "Set it to your relay.")]
+    route = Route.of(config.smtp_url.get_secret_value(), config.smtp_ca_file, CONNECT_WITHIN, CONNECT_WITHIN)
+    return asyncio.run(_look(route, config.max_body_bytes))
+
+
+async def _look(route: Route, largest: int) -> list[Finding]:
+    name, place = "relay", f"{route.host}:{route.port}"
+    session = await Session.open(route)
+    if isinstance(session, Reply):
+        said = f"{session.code} {session.text}" if session.code else session.text
+        return [problem(name, f"{place}: {said}", _advice(session))]
+    try:
+        found = [ok(name, f"{place} greets: {session.greeting}"), *_tls(route, session)]
+        if route.user:
+            found.append(ok(name, f"signed in as {route.user}"))
+        return [*found, *_offers(session, largest)]
+    finally:
+        await session.quit()
+
+
+def _tls(route: Route, session: Session) -> Iterator[Finding]:
+    if certificate := session.certificate:
+        names = ", ".join(
+            value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")
+        )
+        days = int((ssl.cert_time_to_seconds(certificate["notAfter"]) - time.time()) // 86_400)
+        text = f"TLS; its certificate is for {names or 'nobody'} and good for {days} days"
+        yield warning("relay", text, "Renew it.") if days < SOON else ok("relay", text)
+    elif route.host not in LOOPBACK:
+        text = "no TLS: messages can be read on the way"
+        yield warning("relay", text, "Use smtp+starttls:// or smtps:// in VARSEL_SMTP_URL.")
+
+
+def _offers(session: Session, largest: int) -> Iterator[Finding]:
+    """What EHLO offered, as far as it matters here."""
+    size = session.offers.get("size", "")
+    offered = [f"SIZE {size}".strip() if each == "size" else each.upper() for each in OFFERS if each in session.offers]
+    yield ok("relay", f"offers {', '.join(offered) or 'no extension that Varsel uses'}")
+    if not session.utf8:
+        text = "does not offer SMTPUTF8: addresses with non-ASCII characters before the @ fail"
+        yield warning("relay", text, "Switch it on there, if such recipients matter.")
+    if size.isdigit() and 0 < int(size) < largest:
+        text = f"takes messages up to {int(size):,} bytes, orders up to {largest:,} come in"
+        yield warning("relay", text, "Raise the relay's limit, or lower VARSEL_MAX_BODY_BYTES.")
+
+
+def _advice(reply: Reply) -> str:
+    text = reply.text.lower()
+    if reply.code is None and "certificate" in text:
+        return "Check the name in VARSEL_SMTP_URL; VARSEL_SMTP_CA_FILE trusts a certificate of your own."
+    if reply.code in (*range(530, 536), 538, 454):
+        return "Check USER:PASSWORD in VARSEL_SMTP_URL."
+    return "Check VARSEL_SMTP_URL, and whether the relay lets this machine in."
+
+
+OFFERS = ("size", "smtputf8", "pipelining", "8bitmime", "starttls", "auth")

@@ -1,0 +1,211 @@
+"""Acting on all that match, and holding back, on the command line."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from engine.admin import jobs
+from engine.events.storing import persist
+from engine.models import DeliveryState, EmailState, OrderState
+from engine.pauses import in_force
+from engine.tables import emails, orders, webhooks
+from tests.servers.command import command, environment, varsel
+from tests.servers.installation import wait_for
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typer.testing import Result
+
+    from engine.store import Store
+
+LEASE = timedelta(seconds=30)
+MANY = 1_200  # more than two batches
+
+
+@pytest.fixture
+def run(store: Store, database_url: str) -> Any:
+    """Runs a command on `store`'s database."""
+    assert store
+
+    def run(*words: object, given: str | None = None) -> Result:
+        return varsel(*words, given=given, database_url=database_url)
+
+    return run
+
+
+@contextmanager
+def working(store: Store) -> Iterator[None]:
+    """A worker that does jobs, as engine/actors.py lets it."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(0.02):
+            with store.write() as connection:
+                held = jobs.claim(connection, LEASE)
+            more = held is not None
+            while held is not None and more:
+                with store.write() as connection:
+                    more = jobs.advance(connection, held, LEASE)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def fail(store: Store, count: int, **values: Any) -> None:
+    """So many failed e-mails of one order."""
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.COMPLETED)
+        for _ in range(count):
+            add_email(connection, order, **{"state": EmailState.FAILED_BOUNCED, "due_at": None} | values)
+
+
+def failed(store: Store) -> int:
+    with store.read() as connection:
+        chosen = select(func.count()).select_from(emails).where(emails.c.state == EmailState.FAILED_BOUNCED)
+        return connection.execute(chosen).scalar_one()
+
+
+# Replay
+
+
+def test_all_that_match_are_replayed_when_that_was_confirmed(store: Store, run: Any) -> None:
+    fail(store, 30)
+    fail(store, 5, address="ola@example.com")
+    with working(store):
+        done = run("dead", "replay", "emails", "--recipient", "@example.no", given="y\n")
+    assert done.exit_code == 0
+    assert "Replay 30 emails?" in done.stderr
+    assert "Done: 30 of 30." in done.stdout
+    assert failed(store) == 5
+    [line] = json.loads(run("audit", "list", "--action", "emails.retry", "--json").stdout)["items"]
+    assert line["detail"] == {"filter": {"state": "failed", "recipient": "@example.no"}, "count": 30}
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("", 130)], ids=["no", "nobody"])
+def test_nothing_is_done_without_a_yes(answer: str, code: int, store: Store, run: Any) -> None:
+    fail(store, 3)
+    ended = run("dead", "replay", "emails", given=answer)
+    assert ended.exit_code == code
+    assert failed(store) == 3
+    assert json.loads(run("jobs", "list", "--json").stdout)["items"] == []
+
+
+def test_nothing_is_asked_when_nothing_matches(run: Any) -> None:
+    ended = run("dead", "replay", "emails")
+    assert (ended.exit_code, ended.stdout) == (0, "")
+    assert ended.stderr == "Nothing matches.\n"
+
+
+def test_a_job_can_be_left_alone_looked_at_and_stopped(store: Store, run: Any) -> None:
+    fail(store, 3)
+    ended = run("dead", "replay", "emails", "--yes", "--no-wait")
+    assert ended.stdout == "Job 1 does it in the background: 3 emails.\n"
+    assert json.loads(run("jobs", "show", "1", "--json").stdout)["state"] == "Waiting"
+    assert "emails" in run("jobs", "list").stdout
+    assert run("jobs", "stop", "1").exit_code == 0
+    assert run("jobs", "stop", "1").exit_code == 5
+    assert run("jobs", "stop", "2").exit_code == 3
+
+
+def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: Store, run: Any) -> None:
+    with store.write() as connection:
+        add_order(connection, state=OrderState.PROCESSING)
+        seq = add_subscription(connection, "https://receiver.example.no/hook")
+        persist(connection, [an_event(), an_event()])
+        connection.execute(update(webhooks).values(state=DeliveryState.DEAD, due_at=None))
+    assert "Processing" in run("dead", "list", "orders").stdout
+    assert len(json.loads(run("dead", "list", "deliveries", "--subscription", seq, "--json").stdout)["items"]) == 2
+    with working(store):
+        assert "Done: 1 of 1." in run("dead", "replay", "orders", "--yes").stdout
+        assert "Done: 2 of 2." in run("dead", "replay", "deliveries", "--yes").stdout
+    with store.read() as connection:
+        assert connection.scalar(select(orders.c.state)) == OrderState.REGISTERED
+        assert set(connection.scalars(select(webhooks.c.state))) == {DeliveryState.WAITING}
+
+
+def test_a_filter_that_the_noun_does_not_have_is_wrong_usage(run: Any) -> None:
+    for words in (("list", "orders", "--error", "4xx"), ("replay", "deliveries", "--creator", "ttd")):
+        ended = run("dead", *words)
+        assert ended.exit_code == 2
+        assert "cannot be narrowed by" in ended.stderr
+
+
+def test_a_bar_shows_how_far_a_job_is(store: Store, database_url: str) -> None:
+    fail(store, MANY)
+    words = command("dead", "replay", "emails", "--yes")
+    with Terminal(words, environment(database_url=database_url)) as terminal:
+        terminal.wait_for(f"0/{MANY}")
+        with working(store):
+            assert terminal.end() == 0
+    assert f"Done: {MANY:,} of {MANY:,}." in terminal.output
+    assert failed(store) == 0
+
+
+def test_a_job_goes_on_when_nobody_waits_any_more(store: Store, database_url: str, run: Any) -> None:
+    fail(store, MANY)
+    with Terminal(command("dead", "replay", "emails", "--yes"), environment(database_url=database_url)) as terminal:
+        terminal.wait_for(f"0/{MANY}")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert "Traceback" not in terminal.output
+    assert "Job 1" in terminal.output
+    with working(store):
+        assert wait_for(lambda: failed(store) == 0)
+    wait_for(lambda: json.loads(run("jobs", "show", "1", "--json").stdout)["state"] == "Done")
+
+
+# Holding back
+
+
+@pytest.mark.parametrize(("kind", "value"), [("lane", "emails"), ("creator", "ttd"), ("domain", "example.no")])
+def test_what_is_paused_can_be_seen_and_resumed(kind: str, value: str, store: Store, run: Any) -> None:
+    assert run("pause", kind, value, "--reason", "a test").exit_code == 0
+    with store.read() as connection:
+        paused = in_force(connection)
+    assert value in paused.lanes | paused.creators | paused.domains
+    again = run("pause", kind, value)
+    assert again.exit_code == 5
+    assert "paused already" in again.stderr
+    assert run("resume", kind, value).exit_code == 0
+    assert run("resume", kind, value).exit_code == 5
+    lines = json.loads(run("audit", "list", "--target", f"{kind}/{value}", "--json").stdout)["items"]
+    assert [line["action"] for line in lines] == ["resume", "pause"]
+    assert lines[1]["detail"] == {"reason": "a test"}
+
+
+@pytest.mark.parametrize(("kind", "value"), [("lane", "sms"), ("domain", "no domain"), ("creator", "x" * 101)])
+def test_what_cannot_be_paused_is_wrong_usage(kind: str, value: str, run: Any) -> None:
+    assert run("pause", kind, value).exit_code == 2
+
+
+def test_drain_waits_until_nothing_is_in_flight(store: Store, database_url: str, run: Any) -> None:
+    with store.write() as connection:
+        held = add_email(
+            connection, add_order(connection), state=EmailState.SENDING, unresolved=1, due_at=now() + timedelta(hours=1)
+        )
+    assert run("drain", "orders").stdout == "Drained: orders.\n"
+    with Terminal(command("drain"), environment(database_url=database_url)) as terminal:
+        terminal.wait_for("0/1")
+        with store.write() as connection:
+            done = {"state": EmailState.SUCCEEDED, "unresolved": 0, "due_at": None}
+            connection.execute(update(emails).where(emails.c.seq == held).values(done))
+        assert terminal.end() == 0
+    assert "Drained: orders, emails, webhooks." in terminal.output
+    with store.read() as connection:
+        assert in_force(connection).lanes == {"orders", "emails", "webhooks"}
+    assert run("drain", "sms").exit_code == 2

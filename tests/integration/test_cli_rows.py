@@ -1,0 +1,420 @@
+"""Looking and acting on the command line, on both databases; each command reads what the console reads."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from engine.admin.nouns import NOUNS
+from engine.audit import note
+from engine.cli import dead, deliveries, emails, events, orders, records, subscriptions
+from engine.cli.columns import COLUMNS
+from engine.cli.options import MOST
+from engine.events.storing import persist
+from engine.models import DeliveryState, EmailState, OrderState, new_id
+from engine.tables import attempts_log, audit_log, webhooks
+from engine.tables import emails as emails_table
+from engine.tables import orders as orders_table
+from engine.tables import subscriptions as subscriptions_table
+from tests.servers.command import command, environment, process, varsel
+from tests.servers.rows import APP, add_email, add_order, add_subscription, an_event, now
+from tests.servers.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from engine.store import Store
+
+HOUR = timedelta(hours=1)
+EVIL = "Hei \x1b[2J\x1b]0;owned\x07 \u202egpj.exe \u2066x\x9b31m\r\n<script>"
+REPLY = "\x1b[31m5.1.1 no such mailbox\u200f"
+LISTS: Mapping[str, Callable[..., None]] = {
+    "orders": orders.list_,
+    "emails": emails.list_,
+    "events": events.list_,
+    "subscriptions": subscriptions.list_,
+    "deliveries": deliveries.list_,
+    "audit": records.audit,
+}
+
+
+class Cli:
+    """Commands on one database, with what they print taken apart."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def text(self, *words: object, given: str | None = None) -> str:
+        ended = varsel(*words, given=given, database_url=self.url)
+        assert ended.exit_code == 0, ended.output
+        return ended.stdout
+
+    def json(self, *words: object) -> Any:
+        return json.loads(self.text(*words, "--json"))
+
+    def items(self, *words: object) -> list[dict[str, Any]]:
+        document = self.json(*words)
+        assert document.keys() == {"items", "next"}
+        items: list[dict[str, Any]] = document["items"]
+        return items
+
+    def refused(self, code: int, *words: object) -> str:
+        ended = varsel(*words, database_url=self.url)
+        assert (ended.exit_code, ended.stdout) == (code, "")
+        return ended.stderr
+
+
+@pytest.fixture
+def cli(store: Store, database_url: str) -> Cli:
+    """Commands on `store`'s database."""
+    assert store
+    return Cli(database_url)
+
+
+def order_of(store: Store, **values: Any) -> UUID:
+    with store.write() as connection:
+        seq = add_order(connection, **values)
+        return UUID(str(connection.scalar(select(orders_table.c.id).where(orders_table.c.seq == seq))))
+
+
+def email_of(store: Store, *, order: dict[str, Any] | None = None, reply: str | None = None, **values: Any) -> UUID:
+    """An e-mail of an order of its own; with a reply, it has had an attempt that ended with it."""
+    with store.write() as connection:
+        seq = add_email(connection, add_order(connection, state=OrderState.PROCESSED, **order or {}), **values)
+        if reply is not None:
+            line = {"email_seq": seq, "at": now(), "claim": 1, "outcome": "rejected", "phase": "rcpt", "code": 550}
+            line |= {"reply": reply, "relay": "relay.example:25", "duration_ms": 3}
+            connection.execute(attempts_log.insert().values(line))
+        return UUID(str(connection.scalar(select(emails_table.c.id).where(emails_table.c.seq == seq))))
+
+
+def failed(store: Store, **values: Any) -> UUID:
+    values = {"state": EmailState.FAILED_BOUNCED, "due_at": None} | values
+    return email_of(store, reply=REPLY, **values)
+
+
+def state_of(store: Store, email: UUID) -> str:
+    with store.read() as connection:
+        return str(connection.scalar(select(emails_table.c.state).where(emails_table.c.id == email)))
+
+
+def delivery_of(store: Store, **values: Any) -> int:
+    """A delivery to a subscription of its own."""
+    with store.write() as connection:
+        subscription = add_subscription(connection, "https://receiver.example.no/hook")
+        persist(connection, [an_event()])
+        its = webhooks.c.subscription_seq == subscription
+        if values:
+            connection.execute(webhooks.update().where(its).values(values))
+        return int(connection.scalar(select(webhooks.c.seq).where(its)) or 0)
+
+
+def harmless(text: str) -> bool:
+    """Whether nothing in it can steer a terminal."""
+    return not any(unicodedata.category(each).startswith("C") for each in text if each != "\n")
+
+
+# Lists
+
+
+@pytest.mark.parametrize("noun", LISTS)
+def test_a_list_is_narrowed_by_what_the_console_narrows_it_by(noun: str) -> None:
+    own = {"limit", "cursor", "as_json", "data"}
+    named = {"by": "who"}
+    options = {named.get(name, name.rstrip("_")) for name in inspect.signature(LISTS[noun]).parameters}
+    assert options - own == set(NOUNS[noun].fields)
+    assert own <= options
+
+
+def test_what_is_dead_is_narrowed_by_options_of_its_nouns() -> None:
+    for act in (dead.list_, dead.replay):
+        options = set(inspect.signature(act).parameters) - {"noun", "limit", "cursor", "as_json", "data", "yes", "wait"}
+        assert options <= {field for noun in dead.STATES for field in NOUNS[noun].fields}
+    assert all(state in NOUNS[noun].states for noun, state in dead.STATES.items())
+
+
+@pytest.mark.parametrize("noun", [*LISTS, "jobs"])
+def test_an_empty_list_says_so(noun: str, cli: Cli) -> None:
+    assert cli.json(noun, "list") == {"items": [], "next": None}
+    assert cli.text(noun, "list") == ""
+    assert "There is none." in varsel(noun, "list", database_url=cli.url).stderr
+
+
+def test_a_list_shows_what_its_table_promises(store: Store, cli: Cli) -> None:
+    failed(store)
+    delivery_of(store)
+    cli.text("pause", "creator", "ttd")
+    for noun in ("orders", "emails", "events", "subscriptions", "deliveries", "audit"):
+        items = cli.items(noun, "list")
+        assert items
+        assert set(COLUMNS[noun].values()) <= items[0].keys()
+        head, *lines = cli.text(noun, "list").splitlines()
+        assert len(lines) == len(items)
+        assert head.split() == " ".join(COLUMNS[noun]).split()
+
+
+def test_options_narrow_a_list(store: Store, cli: Cli) -> None:
+    bounced = failed(store, address="ola@example.com")
+    email_of(store)
+    assert [item["id"] for item in cli.items("emails", "list", "--state", "failed")] == [str(bounced)]
+    assert [item["id"] for item in cli.items("emails", "list", "--recipient", "@example.com")] == [str(bounced)]
+    assert [item["id"] for item in cli.items("emails", "list", "--error", "5xx")] == [str(bounced)]
+    assert cli.items("emails", "list", "--since", "2100-01-01") == []
+    assert len(cli.items("emails", "list", "--since", "1h", "--creator", "ttd")) == 2
+    assert "Nothing matches." in varsel("emails", "list", "--creator", "x", database_url=cli.url).stderr
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--state", "Lost"), ("--since", "yesterday"), ("--order", "1"), ("--cursor", "x"), ("--limit", "0")]
+)
+def test_a_wrong_option_is_wrong_usage(wrong: tuple[str, str], cli: Cli) -> None:
+    assert wrong[0].removeprefix("--") in cli.refused(2, "emails", "list", *wrong)
+
+
+def test_pages_follow_each_other_to_the_end(store: Store, cli: Cli) -> None:
+    made = sorted(str(order_of(store)) for _ in range(5))
+    found: list[str] = []
+    cursor: tuple[str, ...] = ()
+    while True:
+        document = cli.json("orders", "list", "--limit", 2, *cursor)
+        found += [item["id"] for item in document["items"]]
+        if document["next"] is None:
+            break
+        cursor = ("--cursor", document["next"])
+    assert found == made[::-1]
+    told = varsel("orders", "list", "--limit", "2", database_url=cli.url).stderr
+    assert told.startswith("There are more: --cursor ")
+
+
+def test_a_list_looks_as_far_back_as_it_must(store: Store, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.admin.lists.WINDOW", 3)
+    old = failed(store)
+    for _ in range(10):
+        email_of(store)
+    document = cli.json("emails", "list", "--error", "5xx")
+    assert [item["id"] for item in document["items"]] == [str(old)]
+    assert document["next"] is None
+
+
+def test_a_page_has_as_many_rows_as_may_be(store: Store, cli: Cli) -> None:
+    with store.write() as connection:
+        for _ in range(MOST):
+            add_order(connection)
+    assert len(cli.items("orders", "list", "--limit", MOST)) == MOST
+    cli.refused(2, "orders", "list", "--limit", MOST + 1)
+
+
+# One of them
+
+
+def test_an_email_is_shown_with_every_attempt_and_why(store: Store, cli: Cli) -> None:
+    email = failed(store)
+    document = cli.json("emails", "show", email)
+    assert document["timeline"][0]["code"] == 550
+    assert datetime.fromisoformat(document["timeline"][0]["at"]).tzinfo
+    text = cli.text("emails", "show", email)
+    for part in (str(email), "kari@example.no", "no such", "relay.example:25", "Failed_Bounced"):
+        assert part in text
+
+
+def test_an_order_a_subscription_an_event_and_a_delivery_are_shown(store: Store, cli: Cli) -> None:
+    order = order_of(store, due_in=HOUR, body="Hei!\n\nTo linjer.", recipients='[{"emailAddress":"ola@example.no"}]')
+    text = cli.text("orders", "show", order)
+    assert "Waits for its send time." in text
+    assert "\n  To linjer.\n" in text
+    assert "ola@example.no" in text
+    delivery = delivery_of(store)
+    item = cli.json("deliveries", "show", delivery)
+    assert item["seq"] == delivery
+    assert cli.json("events", "show", item["event_seq"])["deliveries"][0]["seq"] == delivery
+    assert cli.json("subscriptions", "show", item["subscription_seq"])["deliveries"] == {"Waiting": 1}
+    assert "receiver.example.no" in cli.text("deliveries", "show", delivery)
+    assert APP in cli.text("events", "show", item["event_seq"])
+    assert "1 Waiting" in cli.text("subscriptions", "show", item["subscription_seq"])
+
+
+@pytest.mark.parametrize("noun", ["orders", "emails", "events", "subscriptions", "deliveries", "jobs"])
+def test_what_is_not_there_is_not_found(noun: str, cli: Cli) -> None:
+    key = new_id() if noun in ("orders", "emails") else 404
+    assert str(key) in cli.refused(3, noun, "show", key)
+
+
+# Text from outside
+
+
+def test_no_text_from_outside_reaches_the_terminal_as_anything_else(store: Store, cli: Cli) -> None:
+    order = {
+        "subject": EVIL,
+        "senders_reference": EVIL,
+        "body": EVIL,
+        "recipients": json.dumps([{EVIL: EVIL}]),
+    }
+    email = failed(store, order=order, address=EVIL)
+    with store.write() as connection:
+        row = connection.execute(select(orders_table.c.id)).one()
+        persist(connection, [an_event(source=EVIL, subject=EVIL, type=EVIL)])
+        add_subscription(connection, EVIL, consumer=EVIL, last_error=EVIL, paused=EVIL)
+        note(connection, EVIL, EVIL[:40], f"orders/{row.id}", {EVIL: EVIL})
+    seen = cli.items("events", "list")[0]["seq"]
+    commands: list[tuple[object, ...]] = [(noun, "list") for noun in LISTS]
+    commands += [("emails", "show", email), ("orders", "show", row.id), ("events", "show", seen)]
+    commands += [("subscriptions", "show", 1), ("dead", "list", "emails"), ("top",), ("lanes",)]
+    for words in commands:
+        text = cli.text(*words)
+        assert harmless(text), words
+        shown = cli.text(*words, "--json")
+        assert harmless(shown), words
+        assert shown.isascii(), words
+        assert "\x7f" not in shown
+    assert "Hei \\x1b[2J" in cli.text("orders", "list")
+    assert "\\u202egpj.exe" in cli.text("orders", "list")
+    assert cli.items("orders", "list")[0]["subject"] == EVIL
+
+
+def test_nothing_is_coloured_where_there_is_no_terminal(store: Store, cli: Cli) -> None:
+    failed(store)
+    for words in (("emails", "list"), ("lanes",), ("top",)):
+        done = process(*words, database_url=cli.url)
+        assert done.returncode == 0
+        assert harmless(done.stdout)
+
+
+def test_a_table_is_cut_to_the_terminal_but_for_identifiers(store: Store, cli: Cli) -> None:
+    email = failed(store, order={"subject": "Hei " * 30})
+    with Terminal(command("emails", "list"), environment(database_url=cli.url), columns=120) as terminal:
+        assert terminal.end() == 0
+    lines = [line for line in terminal.output.splitlines() if str(email) in line]
+    assert len(lines) == 1
+    assert len(lines[0].rstrip()) <= 120
+    assert "…" in lines[0]
+    assert "\\x1b" in lines[0]
+    assert "Hei " * 30 in cli.text("emails", "list")
+
+
+# Lanes
+
+
+def test_lanes_are_shown_with_what_waits_in_them(store: Store, cli: Cli) -> None:
+    failed(store)
+    email_of(store, due_in=-timedelta(minutes=3, seconds=20))
+    order_of(store, due_in=HOUR)
+    cli.text("pause", "lane", "webhooks", "--reason", "a test")
+    found = {item["name"]: item for item in cli.items("lanes")}
+    assert found["orders"]["waiting"] == 1
+    assert (found["emails"]["due"], found["emails"]["dead"]) == (1, 1)
+    text = cli.text("lanes")
+    assert "3 min 2" in text
+    assert "a test" in text
+    page = cli.text("top")
+    assert "No worker runs: 1 emails are due." in page
+    assert cli.json("top").keys() >= {"lanes", "processes", "findings", "hour"}
+
+
+def test_top_is_live_until_q_is_pressed(store: Store, cli: Cli) -> None:
+    with Terminal(command("top"), environment(database_url=cli.url)) as terminal:
+        terminal.wait_for("No worker runs")
+        cli.text("pause", "lane", "emails", "--reason", "seen at once")
+        terminal.wait_for("seen at once")
+        terminal.type("q")
+        assert terminal.end() == 0
+    assert terminal.output.endswith("\x1b[?1049l")
+    assert store
+
+
+def test_top_ends_with_ctrl_c_and_leaves_the_terminal_as_it_was(cli: Cli) -> None:
+    with Terminal(command("top"), environment(database_url=cli.url)) as terminal:
+        terminal.wait_for("No worker runs")
+        terminal.interrupt()
+        assert terminal.end() == 0
+    assert terminal.output.endswith("\x1b[?1049l")
+    assert "Traceback" not in terminal.output
+
+
+# Acting on one
+
+
+def test_an_order_is_cancelled_once_and_the_audit_log_says_by_whom(store: Store, cli: Cli) -> None:
+    order = order_of(store, due_in=HOUR)
+    assert cli.text("orders", "cancel", order) == f"{order} was cancelled.\n"
+    assert cli.json("orders", "show", order)["state"] == "Cancelled"
+    assert "only an order that waits" in cli.refused(5, "orders", "cancel", order)
+    cli.refused(3, "orders", "cancel", new_id())
+    [line] = cli.items("audit", "list", "--target", f"orders/{order}")
+    assert line["who"].startswith("cli:")
+    assert line["action"] == "orders.cancel"
+
+
+def test_an_order_is_rescheduled(store: Store, cli: Cli) -> None:
+    order = order_of(store, due_in=HOUR)
+    cli.text("orders", "reschedule", order, "2100-05-01T12:00:00+02:00")
+    assert cli.json("orders", "show", order)["due_at"] == "2100-05-01T10:00:00.000Z"
+    cli.text("orders", "reschedule", order, "now")
+    assert datetime.fromisoformat(cli.json("orders", "show", order)["due_at"]) <= datetime.now(UTC)
+    assert "past" in cli.refused(2, "orders", "reschedule", order, "2020-01-01T00:00:00Z")
+    assert "time" in cli.refused(2, "orders", "reschedule", order, "soon")
+
+
+def test_an_order_is_ordered_again_and_stays_as_it_was(store: Store, cli: Cli) -> None:
+    order = order_of(store, state=OrderState.COMPLETED)
+    cli.text("orders", "resend", order)
+    newest, first = cli.items("orders", "list")
+    assert (first["id"], first["state"]) == (str(order), "Completed")
+    assert (newest["subject"], newest["state"]) == ("Hei", "Registered")
+    waiting = order_of(store, due_in=HOUR)
+    cli.refused(5, "orders", "resend", waiting)
+
+
+def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cli) -> None:
+    bounced = failed(store)
+    assert cli.text("emails", "retry", bounced) == f"{bounced} was queued again.\n"
+    assert state_of(store, bounced) == EmailState.NEW
+    later = email_of(store, due_in=HOUR, attempts=2)
+    assert cli.text("emails", "retry", later) == f"{later} was made due.\n"
+    sent = email_of(store, state=EmailState.SUCCEEDED, due_at=None)
+    assert "It has not failed" in cli.refused(5, "emails", "retry", sent)
+    cli.refused(3, "emails", "retry", new_id())
+
+
+def test_a_delivery_is_pushed_again(store: Store, cli: Cli) -> None:
+    gone = delivery_of(store, state=DeliveryState.DEAD, due_at=None)
+    assert "queued again" in cli.text("deliveries", "retry", gone)
+    assert cli.json("deliveries", "show", gone)["state"] == "Waiting"
+    sent = delivery_of(store, state=DeliveryState.DELIVERED, due_at=None)
+    cli.refused(5, "deliveries", "retry", sent)
+
+
+def test_a_subscription_is_paused_and_goes_on(store: Store, cli: Cli) -> None:
+    with store.write() as connection:
+        seq = add_subscription(connection, "https://receiver.example.no/hook")
+    cli.text("subscriptions", "pause", seq, "--reason", "they asked")
+    assert cli.json("subscriptions", "show", seq)["paused"] == "Paused by an operator: they asked"
+    assert [item["seq"] for item in cli.items("subscriptions", "list", "--state", "paused")] == [seq]
+    cli.text("subscriptions", "resume", seq)
+    with store.read() as connection:
+        assert connection.execute(select(subscriptions_table.c.paused)).scalar_one() is None
+    cli.refused(3, "subscriptions", "pause", 404)
+
+
+def test_an_event_is_published_once(store: Store, cli: Cli, tmp_path: Path) -> None:
+    with store.write() as connection:
+        add_subscription(connection, "https://receiver.example.no/hook")
+    event = {"specversion": "1.0", "id": "1", "source": "urn:a-test", "type": "a.test", "resource": APP}
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event))
+    assert cli.text("events", "publish", file) == "1 is stored; deliveries: 1.\n"
+    assert "not stored again" in cli.text("events", "publish", "-", given=json.dumps(event))
+    assert json.loads(cli.json("events", "show", 1)["text"]) == event
+    assert [line["target"] for line in cli.items("audit", "list", "--action", "events.publish")] == ["events/1"]
+    file.write_text(json.dumps({"specversion": "1.0", "id": "2"}))
+    assert "missing required attributes" in cli.refused(1, "events", "publish", file)
+    cli.refused(2, "events", "publish", tmp_path / "nothing.json")
+    with store.read() as connection:
+        assert len(connection.execute(select(audit_log)).all()) == 1

@@ -1,0 +1,340 @@
+"""The doctor looks at real servers: what it finds, and what it says to do."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis
+from sqlalchemy import text
+
+from engine.doctor import Finding, Level, Place, broker, database, examine, files, relay
+from engine.migrations import upgrade
+from engine.operators import Role, add
+from engine.pulse import Kind, Pulse
+from engine.settings import Settings
+from engine.store import Store
+from engine.tables import processes
+from engine.tokens import DevelopmentKey
+from tests.servers.command import process, varsel
+from tests.servers.http import Receiver
+from tests.servers.http import Say as Answer
+from tests.servers.installation import wait_for
+from tests.servers.redis import Redis
+from tests.servers.smtp import Hang, Say, ScriptedSMTP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from tests.servers.installation import Installation
+    from tests.servers.postgres import Postgres
+
+SECRET = "s3cret-and-never-shown"
+
+
+def place(folder: Path, *, url: str = "", redis_url: str = "", **settings: Any) -> Place:
+    return Place(Settings.model_validate(settings), folder, url, redis_url)
+
+
+def problems(found: Iterable[Finding]) -> list[Finding]:
+    return [each for each in found if each.level == Level.PROBLEM]
+
+
+def one(found: Iterable[Finding], part: str) -> Finding:
+    """The finding that says this; AssertionError when none or several do."""
+    [finding] = [each for each in found if part in each.text]
+    return finding
+
+
+# The database
+
+
+def test_a_database_with_the_newest_schema_is_fine(store: Store, database_url: str, tmp_path: Path) -> None:
+    found = [*database.database(place(tmp_path, url=database_url))]
+    assert {each.level for each in found} <= {Level.OK, Level.WARNING}
+    assert one(found, "current (").level == Level.OK
+    if store.dialect.name == "postgresql":
+        assert one(found, "PostgreSQL ").level == Level.OK
+        assert one(found, "clock").level == Level.OK
+        assert "of 197 connections are in use" in one(found, "connections").text
+    else:
+        assert one(found, "SQLite ")
+        assert one(found, "(WAL)").level == Level.OK
+
+
+@pytest.mark.parametrize(
+    ("revision", "told"), [("0001", "behind: 0001"), ("9999", "ahead: 9999"), (None, "missing")], ids=str
+)
+def test_another_schema_is_a_problem(
+    revision: str | None, told: str, store: Store, database_url: str, tmp_path: Path
+) -> None:
+    with store.write() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+        if revision:
+            connection.execute(text("INSERT INTO alembic_version VALUES (:found)"), {"found": revision})
+    [found] = problems(database.database(place(tmp_path, url=database_url)))
+    assert told in found.text
+    assert found.advice
+    assert not [*database.processes(place(tmp_path, url=database_url))]
+
+
+def test_postgresql_that_may_lose_what_it_confirmed_is_a_warning(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database()
+    with closing(Store(url)) as store:
+        upgrade(store)
+        with store.write() as connection:
+            name = connection.execute(text("SELECT current_database()")).scalar_one()
+            connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = off'))
+    found = one(database.database(place(tmp_path, url=url)), "synchronous_commit is off")
+    assert found.level == Level.WARNING
+    assert found.advice
+
+
+def test_a_database_that_is_not_there_is_a_problem_with_a_reason(tmp_path: Path) -> None:
+    [missing] = database.database(place(tmp_path, url=f"sqlite:///{tmp_path}/varsel.db"))
+    assert missing.level == Level.PROBLEM
+    assert f"{tmp_path}/varsel.db" in missing.text
+    assert not [*tmp_path.iterdir()]
+    url = f"postgresql://varsel:{SECRET}@127.0.0.1:1/varsel"
+    [refused] = database.database(place(tmp_path, url=url))
+    assert refused.level == Level.PROBLEM
+    assert "refused" in refused.text
+    assert SECRET not in str(refused)
+
+
+def test_a_file_that_is_no_database_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "varsel.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    found = examine(place(tmp_path, url=f"sqlite:///{tmp_path}/varsel.db"), {"database": database.database})
+    assert problems(found)
+
+
+def test_processes_are_told_with_what_they_complain_about(store: Store, database_url: str, tmp_path: Path) -> None:
+    here = place(tmp_path, url=database_url)
+    assert {each.text for each in problems(database.processes(here))} == {
+        "No worker runs: what becomes due will wait",
+        "No scheduler runs: send times and retries wait",
+    }
+    beating = [Pulse(store, Kind(name)) for name in ("worker", "scheduler", "web")]
+    for pulse in beating:
+        pulse.start()
+    wait_for(lambda: not problems(database.processes(here)))
+    assert [each.text for each in database.processes(here)] == ["1 scheduler, 1 web, 1 worker run"]
+    with store.write() as connection:
+        connection.execute(processes.update().where(processes.c.kind == "worker").values(version="0.0.1"))
+    old = one(database.processes(here), "of version 0.0.1")
+    assert old.level == Level.WARNING
+    for pulse in beating:
+        pulse.stop()
+
+
+# Redis
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Redis]:
+    with Redis(tmp_path) as running:
+        yield running
+
+
+def redis_findings(server: Redis, folder: Path, **settings: str) -> list[Finding]:
+    with redis.Redis.from_url(server.url) as client:
+        for name, value in settings.items():
+            client.config_set(name.replace("_", "-"), value)
+    return [*broker.redis_server(place(folder, redis_url=server.url))]
+
+
+def test_a_redis_that_keeps_what_it_is_given_is_fine(server: Redis, tmp_path: Path) -> None:
+    found = redis_findings(server, tmp_path, appendonly="yes", appendfsync="always")
+    assert {each.level for each in found} == {Level.OK}
+    assert one(found, "appendfsync always")
+    assert one(found, "version ")
+    assert one(found, "clock")
+
+
+@pytest.mark.parametrize(
+    ("settings", "level", "told"),
+    [
+        ({"appendonly": "no"}, Level.WARNING, "appendonly is no"),
+        ({"appendonly": "yes", "appendfsync": "no"}, Level.WARNING, "appendfsync is no"),
+        ({"maxmemory_policy": "allkeys-lru"}, Level.PROBLEM, "allkeys-lru"),
+        ({"maxmemory": "1100000"}, Level.WARNING, " of 1 MB"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_a_redis_that_may_lose_something_is_told(
+    settings: dict[str, str], level: Level, told: str, server: Redis, tmp_path: Path
+) -> None:
+    found = one(redis_findings(server, tmp_path, **settings), told)
+    assert found.level == level
+    assert found.advice
+
+
+def test_a_redis_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
+    url = f"redis://:{SECRET}@127.0.0.1:1/0"
+    [found] = broker.redis_server(place(tmp_path, redis_url=url))
+    assert found.level == Level.PROBLEM
+    assert "varsel up" in found.advice
+    assert SECRET not in str(found)
+
+
+# The relay
+
+
+def relay_findings(server: ScriptedSMTP, folder: Path, **settings: Any) -> list[Finding]:
+    ca_file = server.ca_file if server.tls else None
+    return relay.relay(place(folder, **{"smtp_url": server.url, "smtp_ca_file": ca_file} | settings))
+
+
+@pytest.mark.parametrize("tls", [None, "starttls", "implicit"])
+def test_a_session_is_opened_as_for_delivery_and_no_mail_is_sent(tls: Any, tmp_path: Path) -> None:
+    with ScriptedSMTP(tls=tls, credentials=("varsel", SECRET)) as server:
+        found = relay_findings(server, tmp_path)
+        server.wait_for(lambda: server.open == 0)
+    assert {each.level for each in found if "certificate" not in each.text} == {Level.OK}
+    assert one(found, "greets: relay.example ESMTP")
+    assert one(found, "signed in as varsel")
+    assert "SIZE 10000000, SMTPUTF8, PIPELINING, 8BITMIME" in one(found, "offers").text
+    assert not {"MAIL", "RCPT", "DATA"} & set(server.verbs())
+    assert "QUIT" in server.verbs()
+    assert SECRET not in str(found)
+    if tls:
+        certificate = one(found, "certificate")
+        assert certificate.level == Level.WARNING  # it is good for a few days alone
+        assert "127.0.0.1" in certificate.text
+
+
+def test_a_relay_that_offers_little_is_told(tmp_path: Path) -> None:
+    with ScriptedSMTP(extensions=["SIZE 5000"]) as server:
+        found = relay_findings(server, tmp_path)
+    assert one(found, "SMTPUTF8: ").level == Level.WARNING
+    assert one(found, "up to 5,000 bytes").level == Level.WARNING
+
+
+@pytest.mark.parametrize(
+    ("script", "told", "advice"),
+    [
+        ({"connect": Say(554, "5.7.1 go away")}, "554 5.7.1 go away", "lets this machine in"),
+        ({"auth": Say(535, "5.7.8 wrong")}, "535 5.7.8 wrong", "USER:PASSWORD"),
+    ],
+    ids=["connect", "auth"],
+)
+def test_a_relay_that_refuses_is_a_problem_in_its_own_words(
+    script: Any, told: str, advice: str, tmp_path: Path
+) -> None:
+    with ScriptedSMTP(script, credentials=("varsel", SECRET)) as server:
+        [found] = relay_findings(server, tmp_path)
+    assert found.level == Level.PROBLEM
+    assert told in found.text
+    assert advice in found.advice
+
+
+def test_a_certificate_of_somebody_else_is_a_problem(tmp_path: Path) -> None:
+    with ScriptedSMTP(tls="starttls", cert_name="other.example") as server:
+        [other] = relay_findings(server, tmp_path)
+        [unknown] = relay_findings(server, tmp_path, smtp_ca_file=None)
+    for found in (other, unknown):
+        assert found.level == Level.PROBLEM
+        assert "certificate" in found.text
+        assert "VARSEL_SMTP_CA_FILE" in found.advice
+
+
+def test_a_relay_that_is_not_there_or_says_nothing_is_a_problem(tmp_path: Path) -> None:
+    [refused] = relay.relay(place(tmp_path, smtp_url="smtp://127.0.0.1:1"))
+    assert refused.level == Level.PROBLEM
+    with ScriptedSMTP({"connect": Hang()}) as server:
+        found = examine(place(tmp_path, smtp_url=server.url), {"relay": relay.relay}, within=0.5)
+        server.release()
+    assert "no answer within 0.5 s" in found[0].text
+
+
+def test_an_installation_without_a_relay_is_told(tmp_path: Path) -> None:
+    [fine] = relay.relay(place(tmp_path))
+    assert fine.level == Level.OK
+    [missing] = relay.relay(place(tmp_path, database_url="postgresql://db.example/varsel"))
+    assert missing.level == Level.WARNING
+
+
+# Files
+
+
+def test_files_are_read_as_the_processes_read_them(tmp_path: Path) -> None:
+    key = DevelopmentKey(tmp_path)
+    operators = tmp_path / "operators.toml"
+    add(operators, "anna", Role.ADMIN, "correct horse battery")
+    good: dict[str, Any] = {
+        "jwks": str(key.jwks),
+        "platform_keys": key.platform,
+        "webhook_key": "x" * 32,
+        "operators_file": operators,
+    }
+    found = [*files.keys(place(tmp_path, **good))]
+    assert {each.level for each in found} == {Level.OK}
+    assert len(found) == 4
+    operators.write_text("nonsense")
+    broken: dict[str, Any] = {
+        "jwks": str(operators),
+        "platform_keys": tmp_path / "nowhere",
+        "operators_file": operators,
+    }
+    broken |= {"access_file": operators, "email_templates": tmp_path / "nowhere"}
+    found = [*files.keys(place(tmp_path / "elsewhere", **broken))]
+    assert len(problems(found)) == 6
+    assert all(each.advice for each in found)
+
+
+def test_what_is_for_development_alone_is_told_of_an_installation_with_a_database(tmp_path: Path) -> None:
+    [fine] = files.settings(place(tmp_path))
+    assert fine.level == Level.OK
+    found = [*files.settings(place(tmp_path, database_url="postgresql://db.example/varsel"))]
+    assert [each.level for each in found] == [Level.OK, Level.WARNING, Level.WARNING]
+
+
+# The command
+
+
+def test_the_doctor_finds_a_running_installation_well(installation: Installation) -> None:
+    url = installation.settings.get("VARSEL_DATABASE_URL")
+    settings = {"database_url": url} if url else {}
+
+    def examined() -> Any:
+        found = varsel("doctor", "--data", installation.folder, "--json", **settings)
+        return found if found.exit_code == 0 else None
+
+    items = json.loads(wait_for(examined).stdout)["items"]  # workers show themselves a moment after the API
+    assert {each["name"] for each in items} >= {"database", "schema", "redis", "relay", "keys", "processes", "disk"}
+    ready = varsel("wait-ready", "--url", installation.address)
+    assert (ready.exit_code, ready.stdout) == (0, "ready\n")
+
+
+def test_the_doctor_says_what_to_do_and_ends_with_4(tmp_path: Path) -> None:
+    done = process("doctor", "--data", tmp_path, smtp_url="smtp://127.0.0.1:1")
+    assert done.returncode == 4
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("problem  database") for line in lines)
+    assert any("varsel up" in line for line in lines)
+    assert "\x1b" not in done.stdout
+    assert not [*tmp_path.iterdir()]
+
+
+def test_settings_that_cannot_be_loaded_are_a_finding() -> None:
+    found = varsel("doctor", databse_url="x")
+    assert found.exit_code == 4
+    assert found.stdout.startswith("problem  settings  unknown setting VARSEL_DATABSE_URL")
+
+
+def test_what_a_relay_says_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    with ScriptedSMTP({"connect": Say(220, "relay \x1b[2Jgoes \u202eon")}) as server:
+        found = varsel("doctor", "--data", tmp_path, smtp_url=server.url)
+    assert "goes" in found.stdout
+    assert found.stdout.replace("\n", "").isprintable()
+
+
+def test_wait_ready_tells_what_the_api_waits_for() -> None:
+    answer = {"status": "unavailable", "database": "the database does not answer", "redis": "ok"}
+    with Receiver(Answer(503, json.dumps(answer).encode())) as receiver:
+        ended = varsel("wait-ready", "--timeout", "0.6", "--url", receiver.url)
+    assert ended.exit_code == 4
+    assert ended.stderr == "Error: not ready within 0.6 s: the database does not answer\n"

@@ -1,0 +1,51 @@
+"""`varsel …`, run to its end: in this process, which is quick, or as people start it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from typer.testing import CliRunner
+
+from engine.cli import app
+
+if TYPE_CHECKING:
+    from typer.testing import Result
+
+WITHIN = 60.0  # seconds
+
+
+def varsel(*arguments: object, given: str | None = None, **settings: str) -> Result:
+    """Run a command in this process, on these settings alone; `given` is its standard input."""
+    environment = {name: None for name in os.environ if name.startswith("VARSEL_")} | variables(settings)
+    return CliRunner().invoke(app, [*map(str, arguments)], input=given, env=environment, prog_name="varsel")
+
+
+def process(*arguments: object, given: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own, on these settings alone."""
+    return subprocess.run(
+        command(*arguments),
+        env=environment(**settings),
+        input=given,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+    )
+
+
+def command(*arguments: object) -> list[str]:
+    """What starts it."""
+    return [sys.executable, "-m", "engine", *map(str, arguments)]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's environment with these settings instead of its own."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")} | variables(settings)
+
+
+def variables(settings: dict[str, str]) -> dict[str, str]:
+    """Settings as environment variables."""
+    return {f"VARSEL_{name.upper()}": value for name, value in settings.items()}
