@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 import anyio.to_thread
 import httpx
 from anyio import CapacityLimiter
-from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
-from authlib.deprecate import AuthlibDeprecationWarning  # type: ignore[import-untyped]
+from authlib.common.errors import AuthlibBaseError
+from authlib.deprecate import AuthlibDeprecationWarning
 from joserfc.errors import JoseError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
@@ -238,7 +238,7 @@ def _provider(config: Settings) -> Any:
     """A client of VARSEL_OIDC_ISSUER, which asks for the provider's addresses when it first needs them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AuthlibDeprecationWarning)  # of httpx, which is what we have
-        from authlib.integrations.starlette_client import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        from authlib.integrations.starlette_client import (  # noqa: PLC0415
             OAuth,  # not imported where there is no provider: it takes a tenth of a second
         )
 

@@ -1,0 +1,119 @@
+"""A browser, and installations to look at with it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from engine.operators import Role, add
+from engine.store import Store
+from tests.servers.installation import API, Installation, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
+    from sqlalchemy import Connection
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Site:
+    """An installation, and what its pages complained about in the browser."""
+
+    running: Installation
+    browser: Browser
+    complaints: list[str] = field(default_factory=list)
+    contexts: list[BrowserContext] = field(default_factory=list)
+
+    def open(self, path: str = "/console", **options: Any) -> Page:
+        """A page in a browser of its own."""
+        options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
+        context = self.browser.new_context(base_url=self.running.address, timezone_id="Europe/Oslo", **options)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("console", lambda message: self._complain(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        page.on("requestfinished", self._asked)
+        page.on("requestfailed", self._asked)
+        page.goto(path)
+        return page
+
+    def order(self, *addresses: str, **members: object) -> str:
+        """Post an order; its identifier."""
+        with self.running.client() as client:
+            answer = client.post(f"{API}/orders/email", json=order(*addresses, **members))
+            return str(answer.raise_for_status().json()["orderId"])
+
+    def arrived(self, address: str) -> bool:
+        return bool(self.running.messages(address))
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction in its database."""
+        store = Store(f"sqlite:///{self.running.folder}/varsel.db")
+        with store.write() as connection:
+            yield connection
+        store.close()
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(f"{kind}: {text}")
+
+    def _asked(self, request: Request) -> None:
+        own = request.url.startswith((self.running.address, "data:", "about:"))
+        if not own and request.failure != "csp":  # that one never left the browser
+            self.complaints.append(f"asked for {request.url}: {request.failure}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    assert chromium, "tests/install-system.sh installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with Installation(tmp_path_factory.mktemp("open"), lease=5) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One in which operators have to sign in."""
+    folder = tmp_path_factory.mktemp("guarded")
+    file: Path = folder / "operators.toml"
+    for name, role in (("anna", Role.ADMIN), ("ola", Role.OPERATOR), ("kari", Role.VIEWER)):
+        add(file, name, role, PASSWORD)
+    with Installation(folder, operators_file=file, worker_processes=1) as running:
+        yield running
+
+
+@pytest.fixture
+def site(running: Installation, browser: Browser) -> Iterator[Site]:
+    """The open installation. A test that leaves a complaint of the browser's behind fails."""
+    yield from _watched(Site(running, browser))
+
+
+@pytest.fixture
+def guarded_site(guarded: Installation, browser: Browser) -> Iterator[Site]:
+    yield from _watched(Site(guarded, browser))
+
+
+def _watched(site: Site) -> Iterator[Site]:
+    yield site
+    for context in site.contexts:
+        context.close()
+    assert site.complaints == []

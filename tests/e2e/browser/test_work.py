@@ -1,0 +1,184 @@
+"""What operators do with the console, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import func, insert, select
+
+from engine.models import EmailState, OrderState, new_id
+from engine.tables import EMAIL_FAILED, emails
+from tests.servers.installation import wait_for
+from tests.servers.rows import add_order, now
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.e2e.browser.conftest import Site
+
+MANY = 5_000
+
+
+def clicks(page: Page) -> int:
+    count = page.evaluate("Number(sessionStorage.getItem('clicks'))")
+    return int(count)
+
+
+def test_a_failed_mail_is_found_understood_sent_again_and_seen_to_arrive_in_five_clicks(site: Site) -> None:
+    site.order("kari+550@example.no", subject="Your appointment")
+    page = site.open()
+    page.add_init_script(
+        "addEventListener('click', () => sessionStorage.setItem('clicks', 1 + +sessionStorage.getItem('clicks')), true)"
+    )
+    page.reload()
+    expect(page.locator("#lane-emails .bad")).to_have_text("1")
+    page.get_by_role("link", name="E-mails").click()
+    page.get_by_label("Recipient").fill("kari+550@example.no")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="kari+550@example.no").click()
+    expect(page.locator("#why")).to_contain_text("550 5.1.1 the development inbox refuses")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator("h1")).to_contain_text("Succeeded")
+    expect(page.locator("#timeline li")).to_have_count(2)
+    page.get_by_role("link", name="Inbox").click()
+    expect(page.locator("article h2")).to_have_text("Your appointment")
+    expect(page.locator("article .facts").first).to_contain_text("kari+550@example.no")
+    assert clicks(page) <= 5
+
+
+def test_thousands_are_sent_again_with_a_progress_bar(site: Site) -> None:
+    with site.write() as connection:
+        order = add_order(connection, state=OrderState.COMPLETED)
+        row = {"order_seq": order, "expires_at": now(), "last_update": now(), "state": EmailState.FAILED_BOUNCED}
+        row |= {"claim": 0, "unresolved": 0, "attempts": 1}
+        rows = [row | {"id": new_id(), "address": f"many{number}@many.example"} for number in range(MANY)]
+        connection.execute(insert(emails), rows)
+    page = site.open("/console/emails?recipient=%40many.example&state=failed")
+    page.get_by_role("button", name="Send again …").click()
+    expect(page.locator("h1")).to_have_text(re.compile(r"Send again: 5\s000 emails"))
+    page.get_by_role("button", name="Send again").click()
+    bar = page.get_by_role("progressbar")
+    seen = {bar.get_attribute("value")}
+    expect(page.locator("h1")).to_contain_text("Job")
+
+    def done() -> bool:
+        seen.add(bar.get_attribute("value"))
+        return page.locator("h1 .state").inner_text() == "Done"
+
+    wait_for(done, 60)
+    assert bar.get_attribute("value") == str(MANY)
+    assert len(seen) > 1  # it grew while the page was open, without a reload
+    page.get_by_role("link", name="Audit log").click()
+    expect(page.locator("tbody tr").first).to_contain_text("emails.retry")
+    with site.write() as connection:
+        left = select(func.count()).where(EMAIL_FAILED, emails.c.address.like("%@many.example"))
+        assert connection.execute(left.select_from(emails)).scalar_one() == 0
+
+
+def test_a_paused_lane_stops_and_goes_on(site: Site) -> None:
+    page = site.open("/console/overview")
+    page.get_by_role("button", name="Pause emails").click()
+    expect(page.locator("#sentence")).to_contain_text("The lane emails is paused by local")
+    expect(page.locator("#lane-emails")).to_contain_text("paused")
+    site.order("paused@example.no")
+    expect(page.locator("#lane-emails td").nth(1)).not_to_have_text("0")  # due, and not taken
+    page.goto("/console/emails?recipient=paused@example.no")
+    page.get_by_role("link", name="paused@example.no").click()
+    expect(page.locator("#why")).to_have_text("The lane emails is paused.")
+    assert not site.arrived("paused@example.no")
+    page.goto("/console/overview")
+    page.get_by_role("button", name="Resume emails").click()
+    wait_for(lambda: site.arrived("paused@example.no"))
+
+
+def test_a_paused_domain_holds_back_its_own_alone(site: Site) -> None:
+    page = site.open("/console/overview")
+    page.get_by_label("Pause a").select_option("domain")
+    page.get_by_label("Name").fill("Held.example")
+    page.get_by_label("Reason").fill("their server is down")
+    page.get_by_role("button", name="Pause", exact=True).last.click()
+    expect(page.locator("#pauses")).to_contain_text("domain held.example by local")
+    site.order("kari@held.example", "ola@free.example")
+    wait_for(lambda: site.arrived("ola@free.example"))
+    expect(page.locator("#sentence")).to_contain_text("1 emails are held back by a pause")
+    page.get_by_role("link", name="1", exact=True).first.wait_for()
+    page.goto("/console/emails?state=held")
+    page.get_by_role("link", name="kari@held.example").click()
+    expect(page.locator("#why")).to_have_text("The recipients' domain held.example is paused.")
+    assert not site.arrived("kari@held.example")
+    page.goto("/console/overview")
+    page.get_by_role("button", name="Resume domain held.example").click()
+    wait_for(lambda: site.arrived("kari@held.example"))
+
+
+def test_an_open_page_follows_what_happens_and_comes_back_by_itself(site: Site) -> None:
+    page = site.open("/console/emails")
+    state = page.locator("[data-connection]")
+    expect(state).to_have_text("live")
+    site.order("live@example.no")
+    expect(page.get_by_role("link", name="live@example.no")).to_be_visible(timeout=5_000)
+    site.running.kill("web")
+    expect(state).to_have_text("connecting")
+    expect(state).to_have_text("live", timeout=30_000)
+    site.order("again@example.no")
+    expect(page.get_by_role("link", name="again@example.no")).to_be_visible(timeout=5_000)
+    site.complaints.clear()  # of the server that was away
+
+
+def test_the_keyboard_is_enough(site: Site) -> None:
+    site.order("tab+550@example.no")
+    page = site.open("/console/emails?recipient=tab%2B550@example.no")
+    expect(page.get_by_role("link", name="tab+550@example.no")).to_be_visible()
+
+    def to(name: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            text = page.evaluate("document.activeElement.innerText || document.activeElement.name || ''")
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", text
+            if text.strip() == name:
+                return
+        pytest.fail(f"Tab does not lead to {name}")
+
+    to("To the content")
+    page.keyboard.press("Enter")
+    to("tab+550@example.no")
+    page.keyboard.press("Enter")
+    expect(page.locator("#why")).to_contain_text("550")
+    to("Send again")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("Succeeded")
+
+
+def test_without_javascript_the_same_can_be_done(site: Site) -> None:
+    site.order("plain+550@example.no")
+    wait_for(lambda: "plain+550" in site.open("/console/emails?state=failed", java_script_enabled=False).content())
+    page = site.open("/console/emails", java_script_enabled=False)
+    page.get_by_label("Recipient").fill("plain+550@example.no")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="plain+550@example.no").click()
+    expect(page.locator(".facts time").first).to_contain_text("UTC")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.locator(".told")).to_have_text("Done: queued again.")
+    wait_for(lambda: site.arrived("plain+550@example.no"))
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for(guarded_site: Site) -> None:
+    page = guarded_site.open("/console/emails?state=failed")
+    page.get_by_label("Name").fill("kari")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("do not belong together")
+    page.get_by_label("Name").fill("kari")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile(r"/console/emails\?state=failed$"))
+    expect(page.locator(".me")).to_contain_text("kari viewer")
+    expect(page.get_by_role("button", name="Send again")).to_have_count(0)
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/console/overview")
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    guarded_site.complaints[:] = [each for each in guarded_site.complaints if "403" not in each]
