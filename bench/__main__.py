@@ -11,7 +11,7 @@ import traceback
 
 from bench.figures import Figure, say, table
 
-QUESTIONS = ("intake", "delivery", "latency", "memory", "events")
+QUESTIONS = ("intake", "delivery", "latency", "memory", "events", "console", "watching")
 
 
 def main(names: list[str]) -> int:

@@ -48,6 +48,7 @@ class Varsel:
             "VARSEL_WEBHOOK_KEY": "a key of the benchmark's, 32 characters",
             "VARSEL_ALLOW_PRIVATE_ENDPOINTS": "true",
             "VARSEL_METRICS_DIR": str(folder / "metrics"),
+            "VARSEL_INBOX": str(folder / "inbox"),  # opens the console to this machine
         }
 
     def __enter__(self) -> Self:
