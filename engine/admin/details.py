@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from engine.admin.rows import ROWS
 from engine.errors import Conflict, NotFound
 from engine.mime import compile_message, message_id
-from engine.models import Content, ContentType, EmailState, OrderState
+from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
 from engine.pauses import HELD, in_force
 from engine.tables import (
     attempts_log,
@@ -118,7 +118,7 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
             {name: getattr(attempt, name) for name in shown} | {"code": attempt.status, "relay": None, "phase": None}
             for attempt in attempts
         ],
-        "why": _why_delivery(connection, found),
+        "why": _why_delivery(connection, found, attempts),
         "history": _history(
             connection, f"deliveries/{seq}", f"subscriptions/{found['subscription_seq']}/deliveries/{seq}"
         ),
@@ -189,7 +189,11 @@ def _why_email(connection: Connection, row: Row[Any], creator: str, attempts: Se
     return f"The relay {trouble.relay} cannot be reached: {trouble.trouble}" if trouble else _due("An e-mail")
 
 
-def _why_delivery(connection: Connection, row: dict[str, Any]) -> str | None:
+def _why_delivery(connection: Connection, row: dict[str, Any], attempts: Sequence[Row[Any]]) -> str | None:
+    """Why a delivery waits, or was given up; None: neither."""
+    if row["state"] == DeliveryState.DEAD:
+        said = _answer(attempts[-1].status, attempts[-1].reply) if attempts else "none"
+        return f"Given up after its last attempt. The endpoint's answer: {said} Replay it when the cause is gone."
     if row["due_at"] is None:
         return None
     if "webhooks" in in_force(connection).lanes:
@@ -223,9 +227,13 @@ def _due(what: str) -> str:
 def _said(attempt: Row[Any]) -> str:
     """What ended the attempt, as a sentence."""
     where = f"In the phase {attempt.phase}, " if attempt.phase else ""
-    code = f"{attempt.code} " if attempt.code else ""
-    text = " ".join(attempt.reply.split())
-    return f"{where}{attempt.relay or 'Varsel'} said: {code}{text}" + ("" if text.endswith(".") else ".")
+    return f"{where}{attempt.relay or 'Varsel'} said: {_answer(attempt.code, attempt.reply)}"
+
+
+def _answer(code: int | None, text: str) -> str:
+    """A reply on one line, with a full stop."""
+    said = " ".join([*([str(code)] if code else []), *text.split()])
+    return said if said.endswith(".") else f"{said}."
 
 
 _REASONS = {

@@ -173,7 +173,7 @@ def test_a_page_is_a_stream_to_whoever_asks_for_one(site: Site, keys: dict[str, 
 
 def test_an_action_on_all_that_match_shows_the_count_and_becomes_a_job(site: Site, keys: dict[str, Any]) -> None:
     browser = site.browser("ola")
-    assert "1 emails" in browser.get("/console/emails/all/retry?state=failed").text
+    assert "1 e-mail" in browser.get("/console/emails/all/retry?state=failed").text
     answer = browser.post("/console/emails/all/retry", state="failed")
     assert answer.headers["location"] == f"/console/jobs/{keys['jobs'] + 1}"
     page = browser.get(answer.headers["location"]).text

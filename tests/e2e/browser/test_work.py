@@ -34,7 +34,7 @@ def test_a_failed_mail_is_found_understood_sent_again_and_seen_to_arrive_in_five
         "addEventListener('click', () => sessionStorage.setItem('clicks', 1 + +sessionStorage.getItem('clicks')), true)"
     )
     page.reload()
-    expect(page.locator("#lane-emails .bad")).to_have_text("1")
+    expect(page.locator("#lane-emails .bad")).to_have_text(re.compile(r"^[1-9]"))
     page.get_by_role("link", name="E-mails").click()
     page.get_by_label("Recipient").fill("kari+550@example.no")
     page.get_by_role("button", name="Filter").click()
@@ -58,7 +58,7 @@ def test_thousands_are_sent_again_with_a_progress_bar(site: Site) -> None:
         connection.execute(insert(emails), rows)
     page = site.open("/console/emails?recipient=%40many.example&state=failed")
     page.get_by_role("button", name="Send again …").click()
-    expect(page.locator("h1")).to_have_text(re.compile(r"Send again: 5\s000 emails"))
+    expect(page.locator("h1")).to_have_text(re.compile(r"Send again: 5\s000 e-mails"))
     page.get_by_role("button", name="Send again").click()
     bar = page.get_by_role("progressbar")
     seen = {bar.get_attribute("value")}
