@@ -1,0 +1,423 @@
+"""Lists: every condition finds what it says, pages leave nothing out, and no page takes longer at the end."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from engine.admin import lists
+from engine.admin.filters import first_id
+from engine.admin.lists import batch, count, page
+from engine.admin.nouns import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, NOUNS, ORDERS, SUBSCRIPTIONS
+from engine.audit import note
+from engine.errors import Invalid
+from engine.events.storing import persist
+from engine.models import DeliveryState, EmailState, OrderState
+from engine.pauses import HELD
+from engine.tables import attempts_log, emails, events, orders, webhook_attempts, webhooks
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+    from engine.admin.nouns import Noun
+    from engine.store import Store
+
+    Row = dict[str, Any]
+
+HOUR = timedelta(hours=1)
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+ROWS = 60
+
+
+def made(number: int, at: datetime) -> UUID:
+    """A version 7 identifier of that time."""
+    return type(first_id(at))(int=first_id(at).int | 7 << 76 | 2 << 62 | number)
+
+
+@pytest.fixture
+def filled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+    """Rows of all kinds, an hour apart, in which every condition has matches and others; windows are small."""
+    monkeypatch.setattr(lists, "WINDOW", 7)
+    with store.write() as connection:
+        _orders_and_emails(connection)
+        _events_and_deliveries(connection)
+        for number in range(12):
+            note(connection, ("anna", "ola")[number % 2], ("pause", "resume")[number % 3 > 0], f"lane/{number % 4}")
+    with store.read() as connection:
+        yield connection
+
+
+def _orders_and_emails(connection: Connection) -> None:
+    states = [*OrderState]
+    for number in range(ROWS):
+        state = states[number % len(states)]
+        at = START + number * HOUR
+        waits = state in (OrderState.REGISTERED, OrderState.PROCESSING)
+        set_aside = number % 2 == 0 and state == OrderState.PROCESSING
+        seq = add_order(
+            connection,
+            id=made(number, at),
+            created=at,
+            state=state,
+            due_at=None if not waits or set_aside else HELD if number % 5 == 0 else START + number % 7 * HOUR,
+            unresolved=5 if set_aside else 0,
+            creator=("ttd", "skd", "100%_sure")[number % 3],
+            senders_reference=f"reference-{number % 9}" if number % 2 else None,
+            recipients=f'[{{"emailAddress":"Person{number}@Example.no"}}]',
+        )
+        _email(connection, number, seq, at)
+
+
+def _email(connection: Connection, number: int, order: int, at: datetime) -> None:
+    states = [*EmailState]
+    state = states[number % len(states)]
+    waits = state in (EmailState.NEW, EmailState.SENDING)
+    seq = add_email(
+        connection,
+        order,
+        id=made(number, at),
+        state=state,
+        due_at=None if not waits else HELD if number % 4 == 0 else START + number % 6 * HOUR,
+        attempts=number % 3,
+        address=f"Person{number % 10}@{('example.no', 'other.example', 'a_b.example')[number % 3]}",
+    )
+    outcomes = [("deferred", None), ("deferred", 451), ("rejected", 550), ("in_doubt", None), ("expired", None)]
+    outcome, code = (*outcomes, ("abandoned", None), ("accepted", 250))[number % 7]
+    line = {"email_seq": seq, "claim": 1, "at": at, "duration_ms": 3, "phase": "rcpt", "reply": "what it said"}
+    connection.execute(insert(attempts_log).values(line | {"relay": "relay", "outcome": outcome, "code": code}))
+
+
+def _events_and_deliveries(connection: Connection) -> None:
+    for number in range(ROWS):
+        resource = f"urn:altinn:resource:app_{number % 3}"
+        made_event = an_event(
+            id=f"event-{number}",
+            type=f"App.{('created', 'changed')[number % 2]}.{number}",
+            source=f"https://Example.no/{number % 4}/100%",
+            resource=resource,
+            subject=f"/party/{number % 5}",
+        )
+        persist(connection, [made_event])
+    seqs = connection.scalars(select(events.c.seq).order_by(events.c.seq)).all()
+    for seq in seqs:
+        connection.execute(events.update().where(events.c.seq == seq).values(registered=START + seq * HOUR))
+    subscribed = [
+        add_subscription(
+            connection,
+            f"https://receiver{number}.example/100%",
+            consumer=f"/org/{number % 3}",
+            validated=number % 2 == 0,
+            paused="Paused by an operator." if number % 3 == 0 else None,
+            last_error="status 503" if number % 4 == 0 else None,
+            resource_filter=f"urn:altinn:resource:app_{number}",
+        )
+        for number in range(8)
+    ]
+    states = [*DeliveryState]
+    for number, event in enumerate(seqs):
+        state = states[number % len(states)]
+        at_time = START + number * HOUR
+        values = {"subscription_seq": subscribed[number % 8], "event_seq": event, "state": state, "created": at_time}
+        values |= {"due_at": at_time if state == DeliveryState.WAITING else None, "attempts": number % 3}
+        made_push = insert(webhooks).values(values | {"last_update": at_time}).returning(webhooks.c.seq)
+        seq = connection.execute(made_push).scalar_one()
+        outcomes = [("deferred", None), ("rejected", 302), ("rejected", 404), ("deferred", 503), ("expired", None)]
+        outcome, status = (*outcomes, ("unauthorized", 403), ("accepted", 200))[number % 7]
+        line = {"webhook_seq": seq, "at": at_time, "duration_ms": 4, "reply": "", "outcome": outcome, "status": status}
+        connection.execute(insert(webhook_attempts).values(line))
+
+
+def everything(connection: Connection, noun: Noun, given: dict[str, str], size: int = 3) -> list[Row]:
+    """All pages of a list, one after the other."""
+    found: list[Row] = []
+    cursor = None
+    for _ in range(10 * ROWS):
+        part = page(connection, noun, given, cursor, size)
+        assert len(part.items) <= size
+        assert part.looked_back == (part.next is not None and len(part.items) < size) or len(part.items) == size
+        found += part.items
+        cursor = part.next
+        if cursor is None:
+            return found
+    msg = "the pages do not end"
+    raise AssertionError(msg)
+
+
+def key(noun: Noun, row: Row) -> Any:
+    return row[noun.key.name]
+
+
+def all_of(connection: Connection, noun: Noun) -> list[Row]:
+    """Every row with all its columns, the newest first."""
+    table = noun.table
+    return [dict(row._mapping) for row in connection.execute(select(table).order_by(noun.key.desc()))]  # noqa: SLF001 SQLAlchemy's documented name
+
+
+def logged(connection: Connection, noun: Noun) -> dict[int, Row]:
+    """The one line that each row has in the log of attempts."""
+    log, owner = (attempts_log, "email_seq") if noun is EMAILS else (webhook_attempts, "webhook_seq")
+    return {getattr(row, owner): dict(row._mapping) for row in connection.execute(select(log))}  # noqa: SLF001 SQLAlchemy's documented name
+
+
+FAILED = {state for state in EmailState if state.startswith("Failed")}
+ORDER_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
+    ({}, lambda _: True),
+    *(({"state": state}, lambda row, state=state: row["state"] == state) for state in OrderState),
+    ({"state": "waiting"}, lambda row: row["state"] == "Registered" and row["due_at"] is not None),
+    ({"state": "held"}, lambda row: row["due_at"] == HELD),
+    ({"state": "set_aside"}, lambda row: row["state"] == "Processing" and row["due_at"] is None),
+    ({"creator": "skd"}, lambda row: row["creator"] == "skd"),
+    ({"creator": "skd", "state": "waiting"}, lambda row: row["creator"] == "skd" and row["state"] == "Registered"),
+    ({"creator": "SKD"}, lambda _: False),
+    ({"creator": "%"}, lambda _: False),
+    ({"reference": "reference-3"}, lambda row: row["senders_reference"] == "reference-3"),
+    ({"recipient": "person1@EXAMPLE"}, lambda row: "Person1@" in row["recipients"]),
+    ({"recipient": "_erson1"}, lambda _: False),
+    ({"since": "2026-05-02T00:00:00Z"}, lambda row: row["created"] >= START + 12 * HOUR),
+    ({"until": "2026-05-02T02:00:00+02:00"}, lambda row: row["created"] < START + 12 * HOUR),
+    (
+        {"state": "waiting", "since": "2026-05-02", "until": "2026-05-03"},
+        lambda row: row["state"] == "Registered" and START + 12 * HOUR <= row["created"] < START + 36 * HOUR,
+    ),
+]
+EMAIL_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
+    ({}, lambda _: True),
+    *(({"state": state}, lambda row, state=state: row["state"] == state) for state in EmailState),
+    ({"state": "failed"}, lambda row: row["state"] in FAILED),
+    ({"state": "waiting"}, lambda row: row["state"] == "New"),
+    ({"state": "retrying"}, lambda row: row["due_at"] is not None and row["attempts"] > 0),
+    ({"state": "held"}, lambda row: row["due_at"] == HELD),
+    ({"recipient": "person3@EXAMPLE.no"}, lambda row: row["address"] == "Person3@example.no"),
+    ({"recipient": "@other.example"}, lambda row: row["address"].endswith("@other.example")),
+    ({"recipient": "person3"}, lambda row: row["address"].startswith("Person3")),
+    ({"recipient": "@a%b.example"}, lambda _: False),
+    ({"recipient": "@a_b.example"}, lambda row: row["address"].endswith("@a_b.example")),
+    ({"error": "unreachable"}, lambda row: row["log"]["code"] is None and row["log"]["outcome"] == "deferred"),
+    ({"error": "4xx"}, lambda row: row["log"]["code"] == 451),
+    ({"error": "5xx"}, lambda row: row["log"]["code"] == 550),
+    *(
+        ({"error": error}, lambda row, error=error: row["log"]["outcome"] == error)
+        for error in ("in_doubt", "expired", "abandoned")
+    ),
+    ({"state": "failed", "error": "5xx"}, lambda row: row["state"] in FAILED and row["log"]["code"] == 550),
+    ({"since": "2026-05-02"}, lambda row: row["seq"] > 12),
+    ({"until": "2026-05-02"}, lambda row: row["seq"] <= 12),
+]
+EVENT_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
+    ({}, lambda _: True),
+    ({"type": "app.CREATED"}, lambda row: "created" in row["type"]),
+    ({"type": "."}, lambda _: True),
+    ({"type": "_"}, lambda _: False),
+    ({"source": "example.no/2/100%"}, lambda row: "/2/" in row["source"]),
+    ({"source": "example%"}, lambda _: False),
+    ({"resource": "urn:altinn:resource:app_1"}, lambda row: row["resource"].endswith("app_1")),
+    ({"resource": "app_1"}, lambda _: False),
+    ({"subject": "/party/3"}, lambda row: row["subject"] == "/party/3"),
+    ({"id": "event-17"}, lambda row: row["id"] == "event-17"),
+    ({"event": "17"}, lambda row: row["seq"] == 17),
+    ({"since": "2026-05-02"}, lambda row: row["registered"] >= START + 12 * HOUR),
+    ({"until": "2026-05-02"}, lambda row: row["registered"] < START + 12 * HOUR),
+    ({"since": "2027-01-01"}, lambda _: False),
+    ({"until": "2026-01-01"}, lambda _: False),
+    (
+        {"resource": "urn:altinn:resource:app_1", "type": "changed", "until": "2026-05-03"},
+        lambda row: (
+            row["resource"].endswith("1") and "changed" in row["type"] and row["registered"] < START + 36 * HOUR
+        ),
+    ),
+]
+SUBSCRIPTION_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
+    ({}, lambda _: True),
+    ({"state": "paused"}, lambda row: row["paused"] is not None),
+    ({"state": "failing"}, lambda row: row["last_error"] is not None),
+    ({"state": "unvalidated"}, lambda row: not row["validated"]),
+    ({"consumer": "/org/1"}, lambda row: row["consumer"] == "/org/1"),
+    ({"endpoint": "RECEIVER3.example"}, lambda row: "receiver3." in row["endpoint"]),
+    ({"endpoint": "receiver_"}, lambda _: False),
+    ({"resource": "app_5"}, lambda row: row["resource_filter"].endswith("app_5")),
+    ({"subscription": "2"}, lambda row: row["seq"] == 2),
+]
+DELIVERY_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
+    ({}, lambda _: True),
+    *(({"state": state}, lambda row, state=state: row["state"] == state) for state in DeliveryState),
+    ({"state": "retrying"}, lambda row: row["due_at"] is not None and row["attempts"] > 0),
+    ({"subscription": "3"}, lambda row: row["subscription_seq"] == 3),
+    ({"event": "3"}, lambda row: row["event_seq"] == 3),
+    ({"delivery": "3"}, lambda row: row["seq"] == 3),
+    (
+        {"error": "unreachable"},
+        lambda row: row["log"]["status"] is None and row["log"]["outcome"] in ("deferred", "rejected"),
+    ),
+    ({"error": "3xx"}, lambda row: row["log"]["status"] == 302),
+    ({"error": "4xx"}, lambda row: row["log"]["status"] in (403, 404)),
+    ({"error": "5xx"}, lambda row: row["log"]["status"] == 503),
+    ({"error": "expired"}, lambda row: row["log"]["outcome"] == "expired"),
+    ({"error": "unauthorized"}, lambda row: row["log"]["outcome"] == "unauthorized"),
+    ({"since": "2026-05-02"}, lambda row: row["created"] >= START + 12 * HOUR),
+    ({"until": "2026-05-02"}, lambda row: row["created"] < START + 12 * HOUR),
+    ({"state": "Dead", "subscription": "3"}, lambda row: row["state"] == "Dead" and row["subscription_seq"] == 3),
+]
+AUDIT_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
+    ({}, lambda _: True),
+    ({"who": "anna"}, lambda row: row["who"] == "anna"),
+    ({"action": "pause"}, lambda row: row["action"] == "pause"),
+    ({"target": "lane/3"}, lambda row: row["target"] == "lane/3"),
+    ({"since": "1h"}, lambda _: True),
+    ({"until": "1h"}, lambda _: False),
+]
+
+
+@pytest.mark.parametrize(
+    ("noun", "cases"),
+    [
+        (ORDERS, ORDER_CASES),
+        (EMAILS, EMAIL_CASES),
+        (EVENTS, EVENT_CASES),
+        (SUBSCRIPTIONS, SUBSCRIPTION_CASES),
+        (DELIVERIES, DELIVERY_CASES),
+        (AUDIT, AUDIT_CASES),
+    ],
+    ids=lambda given: given.name if hasattr(given, "name") else "",
+)
+def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
+    filled: Connection, noun: Noun, cases: list[tuple[dict[str, str], Callable[[Row], bool]]]
+) -> None:
+    rows = all_of(filled, noun)
+    if noun in (EMAILS, DELIVERIES):
+        lines = logged(filled, noun)
+        rows = [row | {"log": lines[row["seq"]]} for row in rows]
+    named = {name for given, _ in cases for name in given}
+    indirect = {"order", "email", "creator", "reference"} if noun is EMAILS else {"order"}
+    assert named == {*noun.fields} - indirect
+    matched = {name: 0 for name in named}
+    for given, fits in cases:
+        expected = [row for row in rows if fits(row)]
+        shown = everything(filled, noun, given)
+        if given.get("state") in ("waiting", "retrying", "held", "Registered", "New", "Sending") and noun in (
+            ORDERS,
+            EMAILS,
+        ):
+            expected.sort(key=lambda row: (row["due_at"], row["seq"]))
+        assert [key(noun, row) for row in shown] == [key(noun, row) for row in expected], given
+        assert count(filled, noun, given, noun.key.is_not(None), 1_000) == len(expected), given
+        for name in given:
+            matched[name] += 0 < len(expected) < len(rows)
+    assert all(matched.values()) or noun is AUDIT, matched
+
+
+def test_emails_are_found_by_what_their_order_says(filled: Connection) -> None:
+    chosen = select(emails.c.id, orders).join(orders, orders.c.seq == emails.c.order_seq).order_by(emails.c.id.desc())
+    rows = filled.execute(chosen.set_label_style(select(orders).get_label_style())).all()
+    for given, fits in (
+        ({"creator": "skd"}, lambda row: row.creator == "skd"),
+        ({"reference": "reference-3"}, lambda row: row.senders_reference == "reference-3"),
+    ):
+        shown = [row["id"] for row in everything(filled, EMAILS, given)]
+        assert shown == [row[0] for row in rows if fits(row)]
+        assert shown
+    order = filled.execute(select(orders.c.id, orders.c.seq).limit(1)).one()
+    its = filled.scalars(select(emails.c.id).where(emails.c.order_seq == order.seq)).all()
+    assert [row["id"] for row in everything(filled, EMAILS, {"order": str(order.id)})] == its
+    assert [row["order_id"] for row in everything(filled, EMAILS, {"email": str(its[0])})] == [order.id]
+    assert everything(filled, ORDERS, {"order": str(order.id)})[0]["id"] == order.id
+    assert everything(filled, JOBS, {}) == []
+
+
+def test_what_comes_in_between_two_pages_moves_nothing(store: Store) -> None:
+    with store.write() as connection:
+        for _ in range(7):
+            add_order(connection)
+    with store.read() as connection:
+        before = [row["id"] for row in everything(connection, ORDERS, {})]
+        first = page(connection, ORDERS, {}, None, 3)
+    with store.write() as connection:
+        add_order(connection)
+    with store.read() as connection:
+        rest = page(connection, ORDERS, {}, first.next, 100)
+    assert [row["id"] for row in first.items + rest.items] == before
+
+
+def test_batches_are_pages_of_keys(filled: Connection) -> None:
+    seen: list[Any] = []
+    cursor = None
+    while True:
+        keys, cursor = batch(filled, EMAILS, {"state": "failed"}, emails.c.attempts > 0, cursor, 4)
+        assert len(keys) <= 4
+        seen += keys
+        if cursor is None:
+            break
+    expected = [row["id"] for row in all_of(filled, EMAILS) if row["state"] in FAILED and row["attempts"] > 0]
+    assert seen == expected
+    assert len(expected) > 4
+
+
+@pytest.mark.parametrize(
+    ("noun", "given", "field"),
+    [
+        ("orders", {"nonsense": "x"}, "nonsense"),
+        ("orders", {"state": "waits"}, "state"),
+        ("orders", {"order": "17"}, "order"),
+        ("orders", {"since": "yesterday"}, "since"),
+        ("orders", {"until": "2026-13-01"}, "until"),
+        ("orders", {"creator": "a\x00b"}, "creator"),
+        ("orders", {"creator": "a" * 401}, "creator"),
+        ("emails", {"error": "6xx"}, "error"),
+        ("emails", {"recipient": "\u202eon.elpmaxe@irak"}, "recipient"),
+        ("events", {"event": "1e3"}, "event"),
+        ("events", {"event": "٣"}, "event"),
+        ("deliveries", {"subscription": "9" * 19}, "subscription"),
+    ],
+)
+def test_a_wrong_condition_is_named(store: Store, noun: str, given: dict[str, str], field: str) -> None:
+    with store.read() as connection, pytest.raises(Invalid) as refused:
+        page(connection, NOUNS[noun], given)
+    assert list(refused.value.errors) == [field]
+
+
+@pytest.mark.parametrize(
+    ("noun", "given"), [(ORDERS, {}), (ORDERS, {"state": "waiting"}), (EVENTS, {})], ids=["id", "due", "seq"]
+)
+def test_a_wrong_cursor_is_refused(store: Store, noun: Noun, given: dict[str, str]) -> None:
+    for cursor in ("", "x", "1.x", "9" * 30, "-1", "1.2.3", "\x00", "٣", f"{'9' * 18}.1"):
+        with store.read() as connection, pytest.raises(Invalid) as refused:
+            page(connection, noun, given, cursor)
+        assert list(refused.value.errors) == ["cursor"]
+
+
+def test_the_database_reads_no_more_than_it_shows(store: Store, database: str) -> None:
+    """Each list begins on an index, in its own order: no sort, and no scan of a table."""
+    with store.write() as connection:
+        _orders_and_emails(connection)
+        _events_and_deliveries(connection)
+        if database == "postgresql":
+            connection.execute(text("SET LOCAL enable_seqscan = off"))
+            connection.execute(text("SET LOCAL enable_bitmapscan = off"))
+        for noun in (ORDERS, EMAILS, EVENTS, DELIVERIES):
+            for given in ({}, *({"state": state} for state in noun.states)):
+                plan = _plan(connection, noun, given)
+                assert not re.search(r"Seq Scan|Sort|TEMP B-TREE", plan), (noun.name, given, plan)
+
+
+def _plan(connection: Connection, noun: Noun, given: dict[str, str]) -> str:
+    narrowed = noun.narrow(connection, dict(given))
+    chosen = lists._ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest).limit(50)  # noqa: SLF001 the statement itself
+    compiled = chosen.compile(connection, compile_kwargs={"literal_binds": True})
+    explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+    return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {compiled}".replace("%", "%%")))
+
+
+def test_times_ago_count_from_now(store: Store) -> None:
+    with store.write() as connection:
+        add_order(connection)
+    with store.read() as connection:
+        assert len(page(connection, ORDERS, {"since": "1m"}).items) == 1
+        assert page(connection, ORDERS, {"until": "1m"}).items == []
+        assert page(connection, ORDERS, {"since": (now() + HOUR).isoformat()}).items == []
