@@ -1,0 +1,337 @@
+"""Actions: to what they apply, what they change, what they refuse, and what they leave in the audit log."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from engine import due
+from engine.admin import jobs
+from engine.admin.actions import ACTIONS, find, matching, perform, possible, start
+from engine.admin.nouns import DELIVERIES, EMAILS, NOUNS, ORDERS
+from engine.errors import BadRequest, Conflict, Invalid, NotFound
+from engine.events.storing import persist
+from engine.models import DeliveryState, EmailState, JobState, OrderState, new_id
+from engine.pauses import HELD
+from engine.tables import audit_log, emails, events, orders, subscriptions, webhooks
+from engine.tables import jobs as jobs_table
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy import Connection, Row
+
+    from engine.admin.nouns import Noun
+    from engine.store import Store
+
+HOUR = timedelta(hours=1)
+LEASE = timedelta(seconds=30)
+FAILED = [state for state in EmailState if state.startswith("Failed")]
+
+
+def order(connection: Connection, **values: Any) -> UUID:
+    seq = add_order(connection, **{"due_in": HOUR} | values)
+    found: UUID = connection.execute(select(orders.c.id).where(orders.c.seq == seq)).scalar_one()
+    return found
+
+
+def email(connection: Connection, state: str = EmailState.NEW, **values: Any) -> UUID:
+    its = values.pop("order", None) or add_order(connection, state=OrderState.COMPLETED)
+    waits = state in (EmailState.NEW, EmailState.SENDING)
+    given = {"state": state, "due_at": now() + HOUR if waits else None} | values
+    seq = add_email(connection, its, **given)
+    found: UUID = connection.execute(select(emails.c.id).where(emails.c.seq == seq)).scalar_one()
+    return found
+
+
+def delivery(connection: Connection, state: str, **values: Any) -> int:
+    seq = add_subscription(connection, "https://receiver.example/hook")
+    persist(connection, [an_event()])
+    made: int = connection.scalar(select(func.max(webhooks.c.seq)).where(webhooks.c.subscription_seq == seq))
+    given = {"state": state, "due_at": now() + HOUR if state == DeliveryState.WAITING else None} | values
+    connection.execute(update(webhooks).where(webhooks.c.seq == made).values(given))
+    return made
+
+
+def row(connection: Connection, noun: Noun, key: Any) -> Row[Any]:
+    return connection.execute(select(noun.table).where(noun.key == key)).one()
+
+
+def names(connection: Connection, noun: Noun, key: Any) -> set[str]:
+    return {action.name for action in possible(connection, noun, key)}
+
+
+def test_of_an_order_its_state_says_what_can_be_done(store: Store) -> None:
+    with store.write() as connection:
+        for values, can in (
+            ({}, {"cancel", "reschedule"}),
+            ({"unresolved": 1, "state": OrderState.PROCESSING}, {"resend"}),
+            ({"state": OrderState.PROCESSING, "attempts": 1}, {"retry", "resend"}),
+            ({"state": OrderState.PROCESSING, "due_at": None}, {"retry", "resend"}),
+            ({"state": OrderState.PROCESSED, "due_at": None}, {"resend"}),
+            ({"state": OrderState.COMPLETED, "due_at": None}, {"resend"}),
+            ({"state": OrderState.CANCELLED, "due_at": None}, {"resend"}),
+            ({"due_at": HELD}, {"cancel", "reschedule"}),
+        ):
+            assert names(connection, ORDERS, order(connection, **values)) == can, values
+
+
+def test_of_an_email_its_state_says_what_can_be_done(store: Store) -> None:
+    with store.write() as connection:
+        assert names(connection, EMAILS, email(connection)) == {"retry_now"}
+        assert names(connection, EMAILS, email(connection, due_at=now() - HOUR)) == set()
+        assert names(connection, EMAILS, email(connection, due_at=HELD)) == set()
+        assert names(connection, EMAILS, email(connection, EmailState.SENDING)) == set()
+        for state in (EmailState.SUCCEEDED, EmailState.DELIVERED):
+            assert names(connection, EMAILS, email(connection, state)) == {"resend"}
+        for state in FAILED:
+            assert names(connection, EMAILS, email(connection, state)) == {"retry"}
+        nowhere = email(connection, EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, address="")
+        assert names(connection, EMAILS, nowhere) == set()
+
+
+def test_of_a_delivery_its_state_says_what_can_be_done(store: Store) -> None:
+    with store.write() as connection:
+        for state, can in (
+            (DeliveryState.WAITING, {"retry_now"}),
+            (DeliveryState.DELIVERED, set()),
+            (DeliveryState.DEAD, {"retry"}),
+            (DeliveryState.UNAUTHORIZED, {"retry"}),
+        ):
+            assert names(connection, DELIVERIES, delivery(connection, state)) == can
+        assert names(connection, DELIVERIES, 4711) == set()
+        assert names(connection, NOUNS["events"], 1) == set()
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.audited)
+def test_what_does_not_apply_is_a_conflict_and_changes_nothing(store: Store, action: Any) -> None:
+    argument = "now" if action.takes else None
+    with store.write() as connection:
+        key: Any = {
+            "orders": lambda: order(connection, unresolved=1) if action.name != "resend" else order(connection),
+            "emails": lambda: email(connection, EmailState.SENDING),
+            "deliveries": lambda: delivery(connection, DeliveryState.DELIVERED),
+        }[action.noun.name]()
+    with store.read() as connection:
+        before = row(connection, action.noun, key)
+    with pytest.raises(Conflict, match=action.conflict[:20]), store.write() as connection:
+        perform(connection, "anna", action, key, argument)
+    with store.write() as connection:
+        assert row(connection, action.noun, key) == before
+        assert connection.scalar(select(func.count()).select_from(audit_log)) == 0
+        with pytest.raises(NotFound):
+            perform(connection, "anna", action, new_id() if action.noun is not DELIVERIES else 99, argument)
+
+
+def test_a_cancelled_order_is_settled_and_told_of(store: Store) -> None:
+    with store.write() as connection:
+        key = order(connection)
+        perform(connection, "anna", find("orders", "cancel"), key)
+        found = row(connection, ORDERS, key)
+        assert (found.state, found.due_at) == (OrderState.CANCELLED, None)
+        told = connection.execute(select(events.c.type, events.c.subject)).all()
+        assert told == [("no.varsel.order.cancelled", f"/orders/{key}")]
+        line = connection.execute(select(audit_log)).one()
+    assert (line.who, line.action, line.target) == ("anna", "orders.cancel", f"orders/{key}")
+
+
+@pytest.mark.parametrize("wrong", [None, "", "soon", "2020-01-01", "9999-06-01", "1h"])
+def test_a_send_time_that_is_none_or_past_is_refused(store: Store, wrong: str | None) -> None:
+    with store.write() as connection:
+        key = order(connection)
+        with pytest.raises(Invalid) as refused:
+            perform(connection, "anna", find("orders", "reschedule"), key, wrong)
+        assert list(refused.value.errors) == ["time"]
+        with pytest.raises(Invalid):
+            perform(connection, "anna", find("orders", "cancel"), key, "now")
+
+
+def test_a_rescheduled_order_is_due_when_that_was_asked_for(store: Store) -> None:
+    later = (now() + 5 * HOUR).replace(microsecond=0)
+    with store.write() as connection:
+        key = order(connection)
+        perform(connection, "anna", find("orders", "reschedule"), key, later.isoformat())
+        assert row(connection, ORDERS, key).due_at == row(connection, ORDERS, key).requested_send_time == later
+        perform(connection, "anna", find("orders", "reschedule"), key, "now")
+        assert row(connection, ORDERS, key).due_at <= now()
+        details = connection.scalars(select(audit_log.c.detail).order_by(audit_log.c.seq)).all()
+    assert [json.loads(detail) for detail in details] == [{"to": later.isoformat()}, {"to": "now"}]
+
+
+def test_sending_again_is_a_new_series_and_opens_the_order(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.COMPLETED)
+        key = email(connection, EmailState.FAILED_TTL, order=of, attempts=9, expires_at=now() - HOUR)
+        perform(connection, "anna", find("emails", "retry"), key)
+        found = row(connection, EMAILS, key)
+        assert (found.state, found.attempts, found.unresolved) == (EmailState.NEW, 0, 0)
+        assert found.due_at <= now() < found.expires_at
+        assert connection.scalar(select(orders.c.state).where(orders.c.seq == of)) == OrderState.PROCESSED
+        assert len(due.claim(connection, due.EMAILS, 10, LEASE)) == 1
+
+
+def test_an_order_can_be_ordered_again_and_stays_as_it_was(store: Store) -> None:
+    with store.write() as connection:
+        key = order(connection, state=OrderState.COMPLETED, due_at=None, attempts=3, claim=7, senders_reference="r")
+        before = row(connection, ORDERS, key)
+        perform(connection, "anna", find("orders", "resend"), key)
+        assert row(connection, ORDERS, key) == before
+        copy = connection.execute(select(orders).where(orders.c.id != key)).one()
+    assert (copy.state, copy.attempts, copy.unresolved) == (OrderState.REGISTERED, 0, 0)
+    assert copy.due_at <= now()
+    for name in ("creator", "senders_reference", "subject", "body", "recipients", "guarantee", "sender"):
+        assert getattr(copy, name) == getattr(before, name)
+
+
+def test_a_mail_that_arrived_is_sent_again_to_its_address_alone(store: Store) -> None:
+    recipients = '[{"emailAddress":"a@example.no"},{"emailAddress":"b@example.no"}]'
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.COMPLETED, recipients=recipients)
+        key = email(connection, EmailState.SUCCEEDED, order=of, address="b@example.no")
+        perform(connection, "anna", find("emails", "resend"), key)
+        copy = connection.execute(select(orders).where(orders.c.seq != of)).one()
+    assert json.loads(copy.recipients) == [{"emailAddress": "b@example.no"}]
+    assert copy.state == OrderState.REGISTERED
+
+
+def test_a_replayed_delivery_wakes_its_subscription(store: Store) -> None:
+    with store.write() as connection:
+        key = delivery(connection, DeliveryState.DEAD, attempts=9)
+        connection.execute(update(subscriptions).values(due_at=None))
+        perform(connection, "anna", find("deliveries", "retry"), key)
+        found = row(connection, DELIVERIES, key)
+        assert (found.state, found.attempts) == (DeliveryState.WAITING, 0)
+        assert found.due_at <= now()
+        assert connection.scalar(select(subscriptions.c.due_at)) <= now()
+
+
+def test_an_action_that_is_unknown_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        find("orders", "explode")
+    with pytest.raises(NotFound):
+        find("events", "cancel")
+
+
+def done(store: Store) -> int:
+    """Work on the oldest job to its end; how many batches it took."""
+    with store.write() as connection:
+        held = jobs.claim(connection, LEASE)
+    assert held is not None
+    batches, more = 0, True
+    while more:
+        with store.write() as connection:
+            more = jobs.advance(connection, held, LEASE)
+        batches += 1
+    return batches
+
+
+def job(store: Store) -> Row[Any]:
+    with store.read() as connection:
+        return connection.execute(select(jobs_table).order_by(jobs_table.c.seq.desc())).first()  # type: ignore[return-value]
+
+
+def test_all_that_match_are_done_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ROWS", 4)
+    with store.write() as connection:
+        for number in range(10):
+            email(connection, EmailState.FAILED_BOUNCED, address=f"p{number}@one.example")
+        left = email(connection, EmailState.FAILED_BOUNCED, address="p@other.example")
+        given = {"recipient": "@one.example", "state": ""}
+        assert matching(connection, find("emails", "retry"), given) == 10
+        seq = start(connection, "anna", find("emails", "retry"), given)
+        line = connection.execute(select(audit_log)).one()
+        assert (line.action, line.target) == ("emails.retry", f"jobs/{seq}")
+        assert json.loads(line.detail) == {"filter": {"recipient": "@one.example"}, "count": 10}
+    assert done(store) == 3
+    ended = job(store)
+    assert (ended.state, ended.total, ended.done, ended.due_at) == (JobState.DONE, 10, 10, None)
+    with store.read() as connection:
+        assert row(connection, EMAILS, left).state == EmailState.FAILED_BOUNCED
+        states = select(emails.c.state).where(emails.c.id != left)
+        assert set(connection.scalars(states)) == {EmailState.NEW}
+
+
+def test_what_changed_meanwhile_is_left_as_it_is(store: Store) -> None:
+    with store.write() as connection:
+        keys = [order(connection) for _ in range(3)]
+        start(connection, "anna", find("orders", "cancel"), {})
+        connection.execute(
+            update(orders).where(orders.c.id == keys[0]).values(state=OrderState.PROCESSING, unresolved=1)
+        )
+    assert done(store) == 1
+    assert (job(store).done, job(store).total) == (2, 3)
+
+
+def test_rescheduling_all_moves_each_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rescheduled stands further on in the list that the job walks through."""
+    monkeypatch.setattr(jobs, "ROWS", 2)
+    later = (now() + 9 * HOUR).replace(microsecond=0).isoformat()
+    with store.write() as connection:
+        for _ in range(5):
+            order(connection)
+        start(connection, "anna", find("orders", "reschedule"), {"state": "waiting"}, later)
+    assert done(store) <= 4
+    assert (job(store).done, job(store).total) == (5, 5)
+
+
+def test_a_job_whose_worker_died_is_gone_on_with_and_the_dead_one_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "ROWS", 2)
+    with store.write() as connection:
+        for _ in range(5):
+            email(connection, EmailState.FAILED)
+        start(connection, "anna", find("emails", "retry"), {})
+        lost = jobs.claim(connection, timedelta(0))
+    assert lost is not None
+    with store.write() as connection:
+        assert jobs.advance(connection, lost, timedelta(0))
+    with store.write() as connection:
+        assert jobs.claim(connection, LEASE) is not None
+    with store.write() as connection:
+        assert not jobs.advance(connection, lost, LEASE)  # its claim is not the newest any more
+        assert job(store).done == 2
+        connection.execute(update(jobs_table).values(due_at=now() - HOUR))
+    assert done(store) == 2
+    assert (job(store).state, job(store).done) == (JobState.DONE, 5)
+
+
+def test_a_stopped_job_does_no_further_batch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ROWS", 1)
+    with store.write() as connection:
+        for _ in range(3):
+            email(connection, EmailState.FAILED)
+        seq = start(connection, "anna", find("emails", "retry"), {})
+        held = jobs.claim(connection, LEASE)
+        assert held is not None
+        assert jobs.advance(connection, held, LEASE)
+        jobs.stop(connection, "ola", seq)
+        assert not jobs.advance(connection, held, LEASE)
+        with pytest.raises(Conflict):
+            jobs.stop(connection, "ola", seq)
+        with pytest.raises(NotFound):
+            jobs.stop(connection, "ola", 99)
+        assert connection.scalar(select(func.count()).where(emails.c.state == EmailState.NEW)) == 1
+        assert jobs.claim(connection, LEASE) is None
+    assert (job(store).state, job(store).done) == (JobState.STOPPED, 1)
+
+
+def test_more_than_a_job_may_do_is_refused_before_anything_is_done(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.admin.actions.MOST", 2)
+    with store.write() as connection:
+        for _ in range(3):
+            order(connection)
+        with pytest.raises(BadRequest, match="narrow the list down"):
+            start(connection, "anna", find("orders", "cancel"), {})
+        with pytest.raises(BadRequest, match="one at a time"):
+            start(connection, "anna", find("orders", "resend"), {})
+        with pytest.raises(Invalid):
+            start(connection, "anna", find("orders", "cancel"), {"state": "nonsense"})
+        assert connection.scalar(select(func.count()).select_from(jobs_table)) == 0

@@ -1,0 +1,224 @@
+"""Pauses: what is held back, what goes on meanwhile, and that nothing stays behind when one ends."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from engine import due
+from engine.admin import jobs
+from engine.admin.pausing import drain, in_flight, pause, pause_subscription, resume, resume_subscription
+from engine.emails import _claim as claim_emails
+from engine.errors import Conflict, Invalid, NotFound
+from engine.models import EmailState, OrderState
+from engine.orders.processing import _claim as claim_orders
+from engine.pauses import HELD, in_force
+from engine.tables import audit_log, emails, orders, pauses, subscriptions
+from tests.servers.rows import add_email, add_order, add_subscription, now
+
+if TYPE_CHECKING:
+    from engine.store import Store
+
+LEASE = timedelta(seconds=30)
+DUE = timedelta(seconds=-1)
+
+
+def work(store: Store) -> None:
+    """Do every job that waits."""
+    while True:
+        with store.write() as connection:
+            held = jobs.claim(connection, LEASE)
+        if held is None:
+            return
+        more = True
+        while more:
+            with store.write() as connection:
+                more = jobs.advance(connection, held, LEASE)
+
+
+def sent(store: Store) -> set[str]:
+    """Whom a worker would send to now."""
+    with store.write() as connection:
+        _, free, _ = claim_emails(connection, LEASE)
+    return {email.address for email in free}
+
+
+def test_a_paused_lane_is_not_claimed_from_and_the_others_are(store: Store) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection, due_in=DUE))
+        pause(connection, "anna", "lane", "emails", "the relay moves")
+    assert sent(store) == set()
+    with store.write() as connection:
+        assert len(claim_orders(connection, LEASE)[1]) == 1
+        resume(connection, "anna", "lane", "emails")
+    assert sent(store) == {"kari@example.no"}
+
+
+def test_what_is_due_of_a_creator_is_held_back_until_the_pause_ends(store: Store) -> None:
+    with store.write() as connection:
+        for creator in ("ttd", "skd"):
+            seq = add_order(connection, creator=creator, due_in=DUE)
+            add_email(connection, seq, address=f"kari@{creator}.example")
+        pause(connection, "anna", "creator", "skd")
+        count, free = claim_orders(connection, LEASE)
+        assert (count, [order.creator for order in free]) == (2, ["ttd"])
+        held = connection.execute(select(orders).where(orders.c.due_at == HELD)).one()
+        assert (held.creator, held.state, held.unresolved) == ("skd", OrderState.REGISTERED, 0)
+    assert sent(store) == {"kari@ttd.example"}
+    with store.write() as connection:
+        assert connection.scalars(select(emails.c.address).where(emails.c.due_at == HELD)).all() == ["kari@skd.example"]
+        resume(connection, "anna", "creator", "skd")
+    work(store)
+    assert sent(store) == {"kari@skd.example"}
+    with store.write() as connection:
+        assert [order.creator for order in claim_orders(connection, LEASE)[1]] == ["skd"]
+
+
+def test_a_recipients_domain_is_held_back_whatever_its_case_and_no_other(store: Store) -> None:
+    addresses = [
+        "a@Slow.Example",
+        "b@slow.example",
+        "c@sub.slow.example",
+        "d@notslow.example",
+        "slow.example@e.example",
+    ]
+    with store.write() as connection:
+        seq = add_order(connection)
+        for address in addresses:
+            add_email(connection, seq, address=address)
+        pause(connection, "anna", "domain", "@SLOW.example")
+        assert in_force(connection).domains == {"slow.example"}
+    assert sent(store) == set(addresses[2:])
+    with store.write() as connection:
+        resume(connection, "anna", "domain", "slow.Example")
+    work(store)
+    assert sent(store) == set(addresses[:2])
+
+
+def test_what_another_pause_still_covers_stays_back(store: Store) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection), address="a@slow.example")
+        pause(connection, "anna", "domain", "slow.example")
+        pause(connection, "anna", "creator", "ttd")
+    assert sent(store) == set()
+    with store.write() as connection:
+        resume(connection, "anna", "domain", "slow.example")
+    work(store)
+    assert sent(store) == set()
+    with store.write() as connection:
+        resume(connection, "anna", "creator", "ttd")
+    work(store)
+    assert sent(store) == {"a@slow.example"}
+
+
+def test_a_pause_that_ends_while_mail_is_claimed_leaves_none_behind(store: Store) -> None:
+    """A claim either sees the pause end, or its mail is released by it: never neither."""
+    for round_ in range(15):
+        with store.write() as connection:
+            pause(connection, "anna", "domain", "slow.example")
+            add_email(connection, add_order(connection), address=f"{round_}@slow.example")
+        start = threading.Barrier(2)
+        found: set[str] = set()
+
+        def claiming(start: threading.Barrier = start, found: set[str] = found) -> None:
+            start.wait()
+            found |= sent(store)
+
+        def resuming(start: threading.Barrier = start) -> None:
+            start.wait()
+            with store.write() as connection:
+                resume(connection, "anna", "domain", "slow.example")
+
+        threads = [threading.Thread(target=each) for each in (claiming, resuming)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        work(store)
+        assert found | sent(store) == {f"{round_}@slow.example"}
+
+
+def test_pausing_twice_and_resuming_what_is_not_paused_are_conflicts(store: Store) -> None:
+    with store.write() as connection:
+        pause(connection, "anna", "creator", "ttd", "why")
+        with pytest.raises(Conflict):
+            pause(connection, "ola", "creator", "ttd")
+        with pytest.raises(Conflict):
+            resume(connection, "ola", "creator", "skd")
+        resume(connection, "ola", "creator", "ttd")
+        lines = connection.execute(select(audit_log.c.who, audit_log.c.action, audit_log.c.target)).all()
+    assert lines == [("anna", "pause", "creator/ttd"), ("ola", "resume", "creator/ttd")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "reason", "field"),
+    [
+        ("planet", "mars", "", "kind"),
+        ("lane", "jobs", "", "value"),
+        ("lane", "", "", "value"),
+        ("domain", "example", "", "value"),
+        ("domain", "a@example.no", "", "value"),
+        ("domain", "a b.no", "", "value"),
+        ("domain", "a." * 130 + "no", "", "value"),
+        ("domain", "\u202eon.elpmaxe", "", "value"),
+        ("creator", "", "", "value"),
+        ("creator", "a" * 101, "", "value"),
+        ("creator", "a\x00b", "", "value"),
+        ("lane", "emails", "x" * 201, "reason"),
+        ("lane", "emails", "a\nb", "reason"),
+    ],
+)
+def test_what_cannot_be_paused_is_named(store: Store, kind: str, value: str, reason: str, field: str) -> None:
+    with store.write() as connection:
+        with pytest.raises(Invalid) as refused:
+            pause(connection, "anna", kind, value, reason)
+        assert list(refused.value.errors) == [field]
+        assert connection.execute(select(pauses)).all() == []
+
+
+def test_a_drained_lane_tells_how_much_is_still_in_flight(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection)
+        for _ in range(3):
+            add_email(connection, seq)
+        held = due.claim(connection, due.EMAILS, 2, LEASE)
+        pause(connection, "anna", "lane", "emails", "already")
+        drain(connection, "ola", ("orders", "emails"))
+        assert {row.value: row.who for row in connection.execute(select(pauses))} == {"emails": "anna", "orders": "ola"}
+        assert in_flight(connection, ("orders", "emails")) == 2
+        ended = [
+            {"seq": row.seq, "claim": row.claim, "state": EmailState.SUCCEEDED, "attempts": 1, "delay": None}
+            for row in held
+        ]
+        _end(connection, ended)
+        assert in_flight(connection, ("orders", "emails")) == 0
+        assert in_force(connection).lanes == {"orders", "emails"}
+
+
+def _end(connection: Any, ended: list[dict[str, object]]) -> None:
+    from engine.rows import run  # noqa: PLC0415 only here
+
+    run(connection, due.outcome(due.EMAILS), ended)
+
+
+def test_a_subscription_is_paused_by_an_operator_and_goes_on(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_subscription(connection, "https://receiver.example/hook")
+        pause_subscription(connection, "anna", seq, "their weekend")
+        row = connection.execute(select(subscriptions)).one()
+        assert row.paused == "Paused by an operator: their weekend"
+        resume_subscription(connection, "anna", seq)
+        row = connection.execute(select(subscriptions)).one()
+        assert row.paused is None
+        assert row.due_at is None or row.due_at <= now() + LEASE
+        for act in (pause_subscription, resume_subscription):
+            with pytest.raises(NotFound):
+                act(connection, "anna", 99)
+        with pytest.raises(Invalid):
+            pause_subscription(connection, "anna", seq, "a\x07b")
+        targets = connection.scalars(select(audit_log.c.target)).all()
+    assert targets == [f"subscriptions/{seq}"] * 2
