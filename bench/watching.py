@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READERS = 10
-MAILS = 20_000
+MAILS = 10_000  # the most of one order
 WARM_UP = 500
-ROUNDS = 5
+ROUNDS = 7
 WITHIN = 120.0  # seconds for one run
 LEAST = 0.95
 PAGES = {"overview": "/console/overview", "failed e-mails": "/console/emails?state=failed"}

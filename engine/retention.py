@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select
 
 from engine.models import OrderState
 from engine.store import after
-from engine.tables import events, history, idempotency_keys, orders, processes
+from engine.tables import events, history, idempotency_keys, jobs, orders, processes
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
@@ -22,11 +22,12 @@ FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITIO
 
 
 def prune_some(connection: Connection, retention: timedelta) -> bool:
-    """Remove forgotten keys, and the oldest finished orders and events with all that is theirs; whether more may be."""
+    """Remove what is forgotten, and the oldest finished orders and events with what is theirs; whether more may be."""
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created < after(-KEYS_KEPT)))
     limit = after(-retention)
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
+    connection.execute(delete(jobs).where(jobs.c.due_at.is_(None), jobs.c.last_update < limit))
     removed = [
         _remove(connection, orders, orders.c.created, orders.c.created < limit, orders.c.state.in_(FINISHED)),
         _remove(connection, events, events.c.registered, events.c.registered < limit),

@@ -46,7 +46,11 @@ R = TypeVar("R")
 
 CONNECTIONS = 10  # PostgreSQL connections per process: claims, records and reads overlap, no more
 PG_CONNECT_SECONDS = 3  # a database that is gone must become a 503 while the caller still waits
-PG_OPTIONS = "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"
+# Every statement is for few rows: what parallel workers and compiled plans cost before they begin is never won back.
+PG_OPTIONS = (
+    "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"
+    " -c max_parallel_workers_per_gather=0 -c jit=off"
+)
 SQLITE_MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
 SQLITE_BUSY_MS = 10_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from engine.admin.nouns import Narrowed, Noun
 
-WINDOW = 20_000  # rows that a page looks at for what no index answers
+WINDOW = 10_000  # rows that a page looks at for what no index answers
 SIZE = 50  # rows of a page
 LARGEST = 1_000
 

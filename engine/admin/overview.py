@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import BigInteger, func, literal, select, type_coerce
 
 from engine import due
 from engine.admin.rows import ROWS
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Table
 
 COUNTED = 100_000  # rows of a kind are counted up to here
-LOOKED_AT = 20_000  # rows of a lane that are looked at one by one, the soonest due
+NEXT = 5_000  # orders and e-mails that are looked at one by one, the soonest due
+DELIVERIES = 20_000  # likewise, the oldest that are open
 ALIVE = timedelta(seconds=15)  # since its last sign, for which a process counts as running
 LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -98,20 +99,25 @@ def findings(figures: Sequence[LaneFigures], running: Sequence[dict[str, Any]]) 
             found.append(_finding("problem", text, process["trouble_since"]))
             break
     if not any(process["kind"] == "worker" for process in alive):
-        what = ", ".join(f"{lane.due:,} {lane.name}" for lane in waiting)
-        text = f"No worker runs: {what + ' are due' if what else 'what becomes due will wait'}"
+        what = " and ".join(_some(lane.due, lane) for lane in waiting)
+        text = f"No worker runs: {what + ' due' if what else 'what becomes due will wait'}"
         found.append(_finding("problem", text))
     if not any(process["kind"] == "scheduler" for process in alive):
         found.append(_finding("problem", "No scheduler runs: send times and retries wait"))
     for lane in waiting:
         if lane.oldest_due_seconds > LATE.total_seconds() and not found:
-            found.append(_finding("problem", f"The lane {lane.name} lags behind: {lane.due:,} are due"))
+            found.append(_finding("problem", f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due"))
     for lane in figures:
         if lane.paused:
             found.append(_finding("warning", f"The lane {lane.name} is paused {lane.paused}"))
         if lane.held:
-            found.append(_finding("warning", f"{lane.held:,} {lane.name} are held back by a pause"))
+            found.append(_finding("warning", f"{_some(lane.held, lane)} held back by a pause"))
     return found
+
+
+def _some(count: int, lane: LaneFigures) -> str:
+    one, many = {"emails": ("e-mail", "e-mails")}.get(lane.name, (lane.name.removesuffix("s"), lane.name))
+    return f"{count:,} {one} is" if count == 1 else f"{count:,} {many} are"
 
 
 def _finding(level: str, text: str, since: datetime | None = None) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def _of_rows(connection: Connection, lane: due.Lane, dead: ColumnElement[bool], 
     table = lane.table
     due_at = table.c.due_at
     later = (due_at > Now(), due_at < HELD)
-    nearest = select(table.c.unresolved, table.c.attempts).where(*later).order_by(due_at).limit(LOOKED_AT).subquery()
+    nearest = select(table.c.unresolved, table.c.attempts).where(*later).order_by(due_at).limit(NEXT).subquery()
     held = func.count().filter(nearest.c.unresolved > 0)
     tried = func.count().filter(nearest.c.unresolved == 0, nearest.c.attempts > 0)
     in_flight, retrying = connection.execute(select(held, tried).select_from(nearest)).one()
@@ -143,7 +149,7 @@ def _of_rows(connection: Connection, lane: due.Lane, dead: ColumnElement[bool], 
 def _of_webhooks(connection: Connection, paused: str | None) -> LaneFigures:
     """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
     opened = select(webhooks.c.due_at, webhooks.c.attempts).where(webhooks.c.due_at.is_not(None))
-    oldest = opened.order_by(webhooks.c.seq).limit(LOOKED_AT).subquery()
+    oldest = opened.order_by(webhooks.c.seq).limit(DELIVERIES).subquery()
     is_due = oldest.c.due_at <= Now()
     counted = (
         func.count().filter(is_due),
@@ -184,11 +190,13 @@ def _plots(connection: Connection, now: datetime, span: timedelta, step: timedel
     width = step // MILLISECOND
     first = milliseconds(now - span) // width * width + width
     found: dict[str, list[int]] = {name: [0] * (span // step) for name in SERIES}
-    chosen = select(history.c.minute, history.c.series, history.c["count"].label("sum")).where(
-        history.c.minute >= EPOCH + first * MILLISECOND
+    place = (type_coerce(history.c.minute, BigInteger) - first) // width
+    chosen = (
+        select(place.label("place"), history.c.series, func.sum(history.c["count"]).label("sum"))
+        .where(history.c.minute >= EPOCH + first * MILLISECOND)
+        .group_by(place, history.c.series)
     )
     for row in connection.execute(chosen):
-        place = (milliseconds(row.minute) - first) // width
-        if row.series in found and place < len(found[row.series]):
-            found[row.series][place] += row.sum
+        if row.series in found and row.place < len(found[row.series]):
+            found[row.series][row.place] = int(row.sum)
     return found

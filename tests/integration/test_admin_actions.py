@@ -112,11 +112,13 @@ def test_of_a_delivery_its_state_says_what_can_be_done(store: Store) -> None:
 def test_what_does_not_apply_is_a_conflict_and_changes_nothing(store: Store, action: Any) -> None:
     argument = "now" if action.takes else None
     with store.write() as connection:
-        key: Any = {
-            "orders": lambda: order(connection, unresolved=1) if action.name != "resend" else order(connection),
-            "emails": lambda: email(connection, EmailState.SENDING),
-            "deliveries": lambda: delivery(connection, DeliveryState.DELIVERED),
-        }[action.noun.name]()
+        key: Any
+        if action.noun is ORDERS:
+            key = order(connection, unresolved=int(action.name != "resend"))
+        elif action.noun is EMAILS:
+            key = email(connection, EmailState.SENDING)
+        else:
+            key = delivery(connection, DeliveryState.DELIVERED)
     with store.read() as connection:
         before = row(connection, action.noun, key)
     with pytest.raises(Conflict, match=action.conflict[:20]), store.write() as connection:
@@ -207,7 +209,7 @@ def test_a_replayed_delivery_wakes_its_subscription(store: Store) -> None:
         found = row(connection, DELIVERIES, key)
         assert (found.state, found.attempts) == (DeliveryState.WAITING, 0)
         assert found.due_at <= now()
-        assert connection.scalar(select(subscriptions.c.due_at)) <= now()
+        assert connection.execute(select(subscriptions.c.due_at)).scalar_one() <= now()
 
 
 def test_an_action_that_is_unknown_is_not_found() -> None:

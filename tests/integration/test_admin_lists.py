@@ -167,10 +167,14 @@ def logged(connection: Connection, noun: Noun) -> dict[int, Row]:
     return {getattr(row, owner): dict(row._mapping) for row in connection.execute(select(log))}  # noqa: SLF001 SQLAlchemy's documented name
 
 
+def in_state(state: str) -> tuple[dict[str, str], Callable[[Row], bool]]:
+    return {"state": state}, lambda row: row["state"] == state
+
+
 FAILED = {state for state in EmailState if state.startswith("Failed")}
 ORDER_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
-    *(({"state": state}, lambda row, state=state: row["state"] == state) for state in OrderState),
+    *(in_state(state) for state in OrderState),
     ({"state": "waiting"}, lambda row: row["state"] == "Registered" and row["due_at"] is not None),
     ({"state": "held"}, lambda row: row["due_at"] == HELD),
     ({"state": "set_aside"}, lambda row: row["state"] == "Processing" and row["due_at"] is None),
@@ -190,7 +194,7 @@ ORDER_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
 ]
 EMAIL_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
-    *(({"state": state}, lambda row, state=state: row["state"] == state) for state in EmailState),
+    *(in_state(state) for state in EmailState),
     ({"state": "failed"}, lambda row: row["state"] in FAILED),
     ({"state": "waiting"}, lambda row: row["state"] == "New"),
     ({"state": "retrying"}, lambda row: row["due_at"] is not None and row["attempts"] > 0),
@@ -247,7 +251,7 @@ SUBSCRIPTION_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
 ]
 DELIVERY_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
-    *(({"state": state}, lambda row, state=state: row["state"] == state) for state in DeliveryState),
+    *(in_state(state) for state in DeliveryState),
     ({"state": "retrying"}, lambda row: row["due_at"] is not None and row["attempts"] > 0),
     ({"subscription": "3"}, lambda row: row["subscription_seq"] == 3),
     ({"event": "3"}, lambda row: row["event_seq"] == 3),
@@ -297,7 +301,7 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
     named = {name for given, _ in cases for name in given}
     indirect = {"order", "email", "creator", "reference"} if noun is EMAILS else {"order"}
     assert named == {*noun.fields} - indirect
-    matched = {name: 0 for name in named}
+    matched = dict.fromkeys(named, 0)
     for given, fits in cases:
         expected = [row for row in rows if fits(row)]
         shown = everything(filled, noun, given)
@@ -314,14 +318,11 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
 
 
 def test_emails_are_found_by_what_their_order_says(filled: Connection) -> None:
-    chosen = select(emails.c.id, orders).join(orders, orders.c.seq == emails.c.order_seq).order_by(emails.c.id.desc())
-    rows = filled.execute(chosen.set_label_style(select(orders).get_label_style())).all()
-    for given, fits in (
-        ({"creator": "skd"}, lambda row: row.creator == "skd"),
-        ({"reference": "reference-3"}, lambda row: row.senders_reference == "reference-3"),
-    ):
-        shown = [row["id"] for row in everything(filled, EMAILS, given)]
-        assert shown == [row[0] for row in rows if fits(row)]
+    chosen = select(emails.c.id, orders.c.creator, orders.c.senders_reference).join(orders)
+    rows = filled.execute(chosen.order_by(emails.c.id.desc())).all()
+    for name, value, column in (("creator", "skd", "creator"), ("reference", "reference-3", "senders_reference")):
+        shown = [row["id"] for row in everything(filled, EMAILS, {name: value})]
+        assert shown == [row.id for row in rows if getattr(row, column) == value]
         assert shown
     order = filled.execute(select(orders.c.id, orders.c.seq).limit(1)).one()
     its = filled.scalars(select(emails.c.id).where(emails.c.order_seq == order.seq)).all()

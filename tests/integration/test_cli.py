@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct horse battery"
 NOWHERE = "http://127.0.0.1:1"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "cli.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
 def commands() -> Iterator[tuple[str, ...]]:

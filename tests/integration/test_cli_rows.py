@@ -314,7 +314,7 @@ def test_lanes_are_shown_with_what_waits_in_them(store: Store, cli: Cli) -> None
     assert "3 min 2" in text
     assert "a test" in text
     page = cli.text("top")
-    assert "No worker runs: 1 emails are due." in page
+    assert "No worker runs: 1 e-mail is due." in page
     assert cli.json("top").keys() >= {"lanes", "processes", "findings", "hour"}
 
 

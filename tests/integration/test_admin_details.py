@@ -1,0 +1,214 @@
+"""One of each, with all that belongs to it, and a text that says why it waits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email import message_from_bytes, policy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from engine.admin import details
+from engine.admin.pausing import pause, pause_subscription
+from engine.admin.rows import MASKED, masked
+from engine.audit import note
+from engine.errors import NotFound
+from engine.events.status import email_event, order_event
+from engine.events.storing import persist
+from engine.models import DeliveryState, EmailState, OrderState, new_id
+from engine.pauses import HELD
+from engine.tables import attempts_log, emails, orders, processes, subscriptions, webhook_attempts, webhooks
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy import Connection, Table
+
+    from engine.store import Store
+
+HOUR = timedelta(hours=1)
+
+
+def id_of(connection: Connection, table: Table, seq: int) -> UUID:
+    found: UUID = connection.execute(select(table.c.id).where(table.c.seq == seq)).scalar_one()
+    return found
+
+
+def attempt(connection: Connection, email_seq: int, outcome: str, code: int | None, reply: str) -> None:
+    line = {"email_seq": email_seq, "claim": 1, "at": now(), "duration_ms": 12, "relay": "relay.example:25"}
+    line |= {"outcome": outcome, "phase": "rcpt", "code": code, "reply": reply}
+    connection.execute(insert(attempts_log).values(line))
+
+
+def why_order(connection: Connection, **values: Any) -> str | None:
+    seq = add_order(connection, **values)
+    found: str | None = details.order(connection, id_of(connection, orders, seq))["why"]
+    return found
+
+
+def why_email(connection: Connection, seq: int) -> str | None:
+    found: str | None = details.email(connection, id_of(connection, emails, seq))["why"]
+    return found
+
+
+def test_why_an_order_waits(store: Store) -> None:
+    with store.write() as connection:
+        assert why_order(connection, due_in=HOUR) == "Waits for its send time."
+        assert str(why_order(connection, due_in=-HOUR)).startswith("It is due and waits for a worker.")
+        assert (
+            why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, unresolved=1) == "A worker has it in hand."
+        )
+        assert str(why_order(connection, due_in=HOUR, state=OrderState.PROCESSING)).startswith("Its send condition")
+        assert str(why_order(connection, state=OrderState.PROCESSING)).startswith("Set aside: it ended five workers")
+        assert why_order(connection, state=OrderState.COMPLETED) is None
+        assert why_order(connection, due_at=HELD) == "It is being released."
+        pause(connection, "anna", "creator", "ttd")
+        assert why_order(connection, due_at=HELD) == "The creator ttd is paused."
+        pause(connection, "anna", "lane", "orders")
+        assert why_order(connection, due_in=HOUR) == "The lane orders is paused."
+
+
+def test_why_an_email_waits_or_failed(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection)
+        new = add_email(connection, of, due_in=-HOUR)
+        assert str(why_email(connection, new)).startswith("It is due and waits for a worker. An e-mail that stays so")
+        attempt(connection, new, "deferred", 451, "4.7.1 greylisted,\r\ncome back")
+        assert str(why_email(connection, new)).startswith("It is due")
+        connection.execute(update(emails).values(due_at=now() + HOUR))
+        said = "In the phase rcpt, relay.example:25 said: 451 4.7.1 greylisted, come back. It is tried again by itself."
+        assert why_email(connection, new) == said
+        sending = add_email(connection, of, state=EmailState.SENDING)
+        assert why_email(connection, sending) == "A worker has it in hand."
+        failed = add_email(connection, of, state=EmailState.FAILED_BOUNCED, due_at=None)
+        assert why_email(connection, failed) is None
+        attempt(connection, failed, "rejected", 550, "5.1.1 no such user.")
+        assert str(why_email(connection, failed)).endswith("550 5.1.1 no such user. It is not tried again.")
+        reserved = add_email(connection, of, state=EmailState.FAILED_RECIPIENT_RESERVED, due_at=None, address="")
+        assert "reserved against" in str(why_email(connection, reserved))
+        unknown = add_email(connection, of, state=EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, due_at=None, address="")
+        assert "contact directory" in str(why_email(connection, unknown))
+        sent = add_email(connection, of, state=EmailState.SUCCEEDED, due_at=None)
+        assert why_email(connection, sent) is None
+
+
+def test_why_an_email_is_held_back(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_email(connection, add_order(connection), due_at=HELD, address="Kari@Slow.Example")
+        assert why_email(connection, seq) == "It is being released."
+        pause(connection, "anna", "domain", "slow.example")
+        assert why_email(connection, seq) == "The recipients' domain slow.example is paused."
+        pause(connection, "anna", "creator", "ttd")
+        assert why_email(connection, seq) == "The creator ttd is paused."
+        pause(connection, "anna", "lane", "emails")
+        assert why_email(connection, seq) == "The lane emails is paused."
+
+
+def test_a_relay_that_cannot_be_reached_is_why(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_email(connection, add_order(connection), due_in=-HOUR)
+        worker = {
+            "id": new_id(),
+            "kind": "worker",
+            "host": "h",
+            "pid": 1,
+            "version": "1",
+            "started": now(),
+            "seen": now(),
+        }
+        worker |= {"relay": "relay.example:25", "trouble": "connection refused", "trouble_since": now()}
+        connection.execute(insert(processes).values(worker))
+        assert why_email(connection, seq) == "The relay relay.example:25 cannot be reached: connection refused"
+
+
+def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
+    with store.write() as connection:
+        subscription = add_subscription(connection, "https://receiver.example/hook")
+        persist(connection, [an_event()])
+        seq = connection.scalar(select(func.max(webhooks.c.seq)))
+        assert seq
+
+        def why(**values: Any) -> str | None:
+            if values:
+                connection.execute(update(webhooks).values(values))
+            found: str | None = details.delivery(connection, seq)["why"]
+            return found
+
+        assert str(why(due_at=now() - HOUR)).startswith("It is due and waits for a worker. A delivery")
+        assert str(why(due_at=now() + HOUR)).startswith("The attempt before did not succeed")
+        connection.execute(update(subscriptions).values(open_until=now() + HOUR))
+        assert str(why(due_at=now() + HOUR)).startswith("The endpoint kept failing")
+        pause_subscription(connection, "anna", subscription, "weekend")
+        assert why() == "The subscription is paused: Paused by an operator: weekend"
+        pause(connection, "anna", "lane", "webhooks")
+        assert why() == "The lane webhooks is paused."
+        assert why(state=DeliveryState.DELIVERED, due_at=None) is None
+        assert str(why(state=DeliveryState.DEAD)).startswith("Given up after its last attempt.")
+        line = {"webhook_seq": seq, "at": now(), "duration_ms": 9, "outcome": "deferred", "status": 503}
+        connection.execute(insert(webhook_attempts).values(line | {"reply": "down for\nmaintenance"}))
+        assert "503 down for maintenance. Replay it" in str(why())
+
+
+def test_an_order_leads_to_its_mails_its_events_and_who_did_what(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection, recipients="[" + ",".join(['{"emailAddress":"a@b.no"}'] * 150) + "]")
+        for state in (EmailState.SUCCEEDED, EmailState.SUCCEEDED, EmailState.FAILED):
+            mail = add_email(connection, seq, state=state, due_at=None)
+        row = connection.execute(select(orders)).one()
+        its = connection.execute(select(emails).where(emails.c.seq == mail)).one()
+        told = [email_event(row, its.id, EmailState.FAILED), order_event(row, OrderState.COMPLETED), an_event()]
+        persist(connection, told)
+        note(connection, "anna", "orders.resend", f"orders/{row.id}")
+        note(connection, "ola", "emails.retry", f"emails/{its.id}")
+        found = details.order(connection, row.id)
+        assert found["emails"] == {EmailState.SUCCEEDED: 2, EmailState.FAILED: 1}
+        assert (found["recipient_count"], len(found["recipients"])) == (150, details.LINKED)
+        assert [event["type"] for event in found["events"]] == ["no.varsel.email.failed", "no.varsel.order.completed"]
+        assert [(line["who"], line["action"]) for line in found["history"]] == [("anna", "orders.resend")]
+        of_mail = details.email(connection, its.id)
+        assert [event["type"] for event in of_mail["events"]] == ["no.varsel.email.failed"]
+        assert [line["who"] for line in of_mail["history"]] == ["ola"]
+        event = details.event(connection, found["events"][0]["seq"])
+        assert f'"{row.id}"' in event["text"]
+        assert event["deliveries"] == []
+
+
+def test_the_newest_attempts_are_shown_the_oldest_first(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_email(connection, add_order(connection))
+        for number in range(details.TIMELINE + 3):
+            attempt(connection, seq, "deferred", 451, f"answer {number}")
+        shown = details.email(connection, id_of(connection, emails, seq))["timeline"]
+    assert [line["reply"] for line in shown] == [f"answer {number}" for number in range(3, details.TIMELINE + 3)]
+
+
+def test_a_message_is_made_as_the_relay_would_get_it(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, subject="Blåbær", body="<p>Hei, æøå</p>", content_type="Html")
+        seq = add_email(connection, of, address="kari@example.no")
+        key = id_of(connection, emails, seq)
+        message: Any = message_from_bytes(details.message(connection, key), policy=policy.default)
+        assert (message["To"], message["Subject"]) == ("kari@example.no", "Blåbær")
+        assert str(message["Message-ID"]) == details.email(connection, key)["message_id"]
+        assert "Hei, æøå" in message.get_body(("html",)).get_content()
+        assert "Hei, æøå" in message.get_body(("plain",)).get_content()
+
+
+@pytest.mark.parametrize("noun", ["order", "email", "message", "event", "subscription", "delivery", "job"])
+def test_what_is_not_there_is_not_found(store: Store, noun: str) -> None:
+    key: Any = new_id() if noun in ("order", "email", "message") else 4711
+    with store.read() as connection, pytest.raises(NotFound, match=str(key)):
+        getattr(details, noun)(connection, key)
+
+
+def test_a_viewer_sees_states_and_codes_but_nobody(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_email(connection, add_order(connection, subject="Secret"), address="kari@example.no")
+        attempt(connection, seq, "deferred", 451, "kari@example.no is over quota")
+        shown = masked(details.email(connection, id_of(connection, emails, seq)))
+    assert (shown["address"], shown["subject"], shown["body"]) == (f"k{MASKED}@example.no", MASKED, MASKED)
+    assert (shown["state"], shown["timeline"][0]["code"]) == (EmailState.NEW, 451)
+    assert "kari" not in str(shown)
+    assert "over quota" not in str(shown)

@@ -1,0 +1,197 @@
+"""The overview: figures that are the database's, and a sentence that says what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from engine import due, pulse
+from engine.admin import overview as module
+from engine.admin.overview import lanes, overview
+from engine.admin.pausing import pause
+from engine.events.storing import persist
+from engine.metrics import ATTEMPTS, ORDERS
+from engine.models import DeliveryState, EmailState, OrderState, new_id
+from engine.pauses import HELD
+from engine.pulse import Kind, Pulse
+from engine.retention import prune_some
+from engine.smtp import Trouble
+from engine.tables import history, processes, webhooks
+from tests.servers.installation import wait_for
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+
+if TYPE_CHECKING:
+    import pytest
+    from sqlalchemy import Connection
+
+    from engine.store import Store
+
+HOUR = timedelta(hours=1)
+LEASE = timedelta(seconds=30)
+
+
+def process(connection: Connection, kind: str, **values: Any) -> None:
+    row = {"id": new_id(), "kind": kind, "host": "host", "pid": 1, "version": "1", "started": now(), "seen": now()}
+    connection.execute(insert(processes).values(row | values))
+
+
+def sentences(connection: Connection) -> list[tuple[str, str]]:
+    return [(found["level"], found["text"]) for found in overview(connection)["findings"]]
+
+
+def test_every_row_is_counted_where_it_stands(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, due_in=HOUR)
+        add_order(connection, due_in=HOUR, state=OrderState.PROCESSING, attempts=1)
+        add_order(connection, state=OrderState.PROCESSING)  # set aside
+        add_order(connection, due_at=HELD)
+        add_order(connection, state=OrderState.COMPLETED)
+        for _ in range(2):
+            add_email(connection, of, due_in=-timedelta(minutes=2))
+        due.claim(connection, due.EMAILS, 1, LEASE)
+        add_email(connection, of, due_in=HOUR, attempts=2)
+        add_email(connection, of, due_at=HELD)
+        add_email(connection, of, state=EmailState.FAILED_TTL, due_at=None)
+        add_email(connection, of, state=EmailState.SUCCEEDED, due_at=None)
+        seq = add_subscription(connection, "https://receiver.example/hook")
+        persist(connection, [an_event() for _ in range(5)])
+        of_seq = select(webhooks.c.seq).order_by(webhooks.c.seq)
+        pushed = connection.scalars(of_seq.where(webhooks.c.subscription_seq == seq)).all()
+        changes: list[dict[str, Any]] = [
+            {"state": DeliveryState.DEAD, "due_at": None},
+            {"state": DeliveryState.DELIVERED, "due_at": None},
+            {"due_at": now() + HOUR, "attempts": 1},
+        ]
+        for delivery, values in zip(pushed, changes, strict=False):
+            connection.execute(update(webhooks).where(webhooks.c.seq == delivery).values(values))
+        pause(connection, "anna", "lane", "orders", "the year's end")
+        found = {lane.name: astuple(lane)[1:7] for lane in lanes(connection)}
+        oldest = {lane.name: lane.oldest_due_seconds for lane in lanes(connection)}
+        said = {lane.name: lane.paused for lane in lanes(connection)}
+    #                          waiting, due, in flight, retrying, held, dead
+    assert found["orders"] == (2, 0, 0, 1, 1, 1)
+    assert found["emails"] == (1, 1, 1, 1, 1, 1)
+    assert found["webhooks"] == (1, 2, 0, 1, 0, 1)
+    assert oldest["emails"] >= 120
+    assert oldest["orders"] == 0
+    assert said == {"orders": "by anna: the year's end", "emails": None, "webhooks": None}
+
+
+def test_counting_ends_somewhere(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COUNTED", 3)
+    with store.write() as connection:
+        for _ in range(5):
+            add_order(connection, due_in=-HOUR)
+        assert lanes(connection)[0].due == 3
+
+
+def test_all_is_well_when_everybody_works_and_nothing_lags(store: Store) -> None:
+    with store.write() as connection:
+        process(connection, "worker", relay="relay:25")
+        process(connection, "scheduler")
+        add_order(connection, due_in=-timedelta(seconds=5))
+        assert sentences(connection) == []
+
+
+def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
+    with store.write() as connection:
+        assert sentences(connection) == [
+            ("problem", "No worker runs: what becomes due will wait"),
+            ("problem", "No scheduler runs: send times and retries wait"),
+        ]
+        for _ in range(3):
+            add_order(connection, due_in=-HOUR)
+        assert sentences(connection)[0] == ("problem", "No worker runs: 3 orders are due")
+        process(connection, "worker", seen=now() - HOUR)
+        assert sentences(connection)[0] == ("problem", "No worker runs: 3 orders are due")
+        process(connection, "worker", relay="relay:25")
+        process(connection, "scheduler")
+        assert sentences(connection) == [("problem", "The lane orders lags behind: 3 orders are due")]
+        add_email(connection, add_order(connection), due_at=HELD)
+        pause(connection, "anna", "lane", "orders")
+        assert sentences(connection) == [
+            ("warning", "The lane orders is paused by anna"),
+            ("warning", "1 e-mail is held back by a pause"),
+        ]
+        since = datetime(2026, 5, 1, 12, tzinfo=UTC)
+        process(connection, "worker", relay="relay:25", trouble="connection refused", trouble_since=since)
+        worst = overview(connection)["findings"][0]
+    assert worst["text"] == "E-mails wait: the relay relay:25 cannot be used (connection refused)"
+    assert (worst["level"], worst["since"]) == ("problem", since)
+
+
+def test_plots_have_every_minute_where_it_belongs(store: Store) -> None:
+    with store.write() as connection:
+        this = now().replace(second=0, microsecond=0)
+        for ago, count in ((0, 1), (1, 2), (59, 4), (60, 8), (600, 16), (3000, 32)):
+            row = {"minute": this - ago * timedelta(minutes=1), "series": "orders", "count": count}
+            connection.execute(insert(history).values(row))
+        connection.execute(insert(history).values({"minute": this, "series": "of an older version", "count": 1}))
+        found = overview(connection)
+    hour, day = found["hour"]["orders"], found["day"]["orders"]
+    assert (len(hour), len(day)) == (60, 96)
+    assert sum(hour) in (7, 3)  # the 59th minute ago may have left while the test ran
+    assert sum(day) == 31
+    assert hour[-1] + hour[-2] == 3
+    assert "of an older version" not in found["hour"]
+
+
+def test_a_process_shows_that_it_lives_and_takes_its_sign_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
+    troubles: list[Trouble | None] = [None]
+    beating = Pulse(store, Kind("worker", "relay:25", lambda: troubles[0]))
+
+    def row() -> Any:
+        with store.read() as connection:
+            return connection.execute(select(processes)).one_or_none()
+
+    beating.start()
+    try:
+        found = wait_for(row)
+        assert (found.kind, found.relay, found.trouble) == ("worker", "relay:25", None)
+        since = now().replace(microsecond=0)
+        troubles[0] = Trouble(since, "connection refused")
+        wait_for(lambda: row().trouble == "connection refused" and row().trouble_since == since)
+        troubles[0] = None
+        wait_for(lambda: row().trouble is None)
+        assert (row().id, row().started) == (found.id, found.started)
+        wait_for(lambda: row().seen > found.seen)
+    finally:
+        beating.stop()
+    assert row() is None
+
+
+def test_counts_become_history_once_whoever_writes_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
+
+    def sums() -> dict[str, int]:
+        with store.read() as connection:
+            rows = connection.execute(select(history.c.minute, history.c.series, history.c["count"])).all()
+        return {series: sum(row[2] for row in rows if row[1] == series) for series in pulse.SERIES}
+
+    for _ in range(2):  # two processes one after the other, in the same minute
+        beating = Pulse(store, Kind("worker"))
+        beating.start()
+        ORDERS.inc(3)
+        ATTEMPTS.labels("accepted").inc()
+        ATTEMPTS.labels("rejected").inc(2)
+        ATTEMPTS.labels("expired").inc()
+        beating.stop()
+    found = sums()
+    assert (found["orders"], found["emails.accepted"], found["emails.failed"]) == (6, 2, 6)
+    assert found["webhooks.accepted"] == found["events"] == 0
+
+
+def test_old_signs_and_old_history_are_removed(store: Store) -> None:
+    with store.write() as connection:
+        process(connection, "worker", seen=now() - timedelta(days=40))
+        process(connection, "scheduler")
+        for ago in (1, 400):
+            row = {"minute": now() - timedelta(days=ago), "series": "orders", "count": 1}
+            connection.execute(insert(history).values(row))
+        prune_some(connection, timedelta(days=90))
+        assert connection.scalars(select(processes.c.kind)).all() == ["scheduler"]
+        assert len(connection.execute(select(history)).all()) == 1
