@@ -5,7 +5,6 @@ A page's address answers a browser with the page, and an EventSource with the pa
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import anyio
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sse_starlette import EventSourceResponse
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parents[2] / "templates" / "console"
 LOOK_EVERY = 1.0  # seconds between two looks of a live page
 REST = 20  # times as long as a look takes, a page rests after it: so a slow one costs little
+GRACE = 2.0  # seconds in which a live page ends when the server does
 TOLD = "told"  # in the session
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -66,11 +67,18 @@ def tell(request: Request, text: str) -> None:
 async def page(request: Request, name: str, read: Read, *, live: bool = True) -> Response:
     """A page of what `read` returns; asked for as an event stream, its changed parts as they change."""
     if live and request.headers.get("accept") == "text/event-stream":
-        return EventSourceResponse(_stream(request, name, read), ping=15, headers={"Cache-Control": "no-store"})
+        ending = anyio.Event()  # set when the server goes
+        return EventSourceResponse(
+            _stream(request, name, read, ending),
+            ping=15,
+            headers={"Cache-Control": "no-store"},
+            shutdown_event=ending,
+            shutdown_grace_period=GRACE,
+        )
     return render(request, name, **await read(request) | {"live": live})
 
 
-async def _stream(request: Request, name: str, read: Read) -> AsyncIterator[Mapping[str, str]]:
+async def _stream(request: Request, name: str, read: Read, ending: anyio.Event) -> AsyncIterator[Mapping[str, str]]:
     template = _environment.get_template(name)
     last = b""
     while current(request) is not None:
@@ -84,7 +92,9 @@ async def _stream(request: Request, name: str, read: Read) -> AsyncIterator[Mapp
         if digest != last:
             yield {"event": "page", "data": text}
         last = digest
-        await asyncio.sleep(max(LOOK_EVERY, REST * (time.monotonic() - started)))
+        with anyio.move_on_after(max(LOOK_EVERY, REST * (time.monotonic() - started))):
+            await ending.wait()
+            return
     yield {"event": "gone", "data": ""}
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from engine.tokens import DevelopmentKey
 from tests.servers.counting import count, tell
-from tests.servers.installation import API, order, wait_for
+from tests.servers.installation import API, Installation, order, wait_for
 from tests.servers.ledger import Ledger
 from tests.servers.processes import alive, descendants
 from tests.servers.redis import Redis
@@ -199,3 +199,16 @@ def test_the_procfile_runs_on_services_of_ones_own(
     mails = count(relay.messages, to)
     tell(capsys, "honcho start with PostgreSQL, Redis and a relay, 50 mails", mails)
     assert mails == FLAWLESS
+
+
+def test_a_live_page_that_is_open_ends_with_the_installation_and_without_a_word(tmp_path: Path) -> None:
+    with Installation(tmp_path, worker_processes=1) as running:
+        live = {"Accept": "text/event-stream"}
+        overview = f"{running.address}/console/overview"
+        with httpx.stream("GET", overview, headers=live, timeout=WITHIN, trust_env=False) as page:
+            lines = page.iter_lines()
+            assert next(lines) == "event: page"
+            os.kill(running.pid("web"), signal.SIGTERM)
+            assert list(lines)  # to its end: the answer is whole
+        wait_for(lambda: "\nweb ended" in "".join(running.output))
+    assert " ERROR " not in "".join(running.output)
