@@ -99,7 +99,10 @@ def wake(connection: Connection, subscription_seqs: Collection[int]) -> None:
 
 
 def lock(subscription_seqs: Collection[int]) -> Any:
-    """The statement that locks subscriptions, always in the same order, and reads them."""
+    """The statement that locks subscriptions, always in the same order, and reads them.
+
+    Whoever changes deliveries locks their subscriptions first: so do those who push, and nobody waits in a circle.
+    """
     chosen = select(subscriptions).where(subscriptions.c.seq.in_(subscription_seqs))
     return chosen.order_by(subscriptions.c.seq).with_for_update(key_share=True)
 

@@ -16,7 +16,7 @@ from engine.audit import note
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
-from engine.fan_out import wake
+from engine.fan_out import lock, wake
 from engine.models import EXPIRY, DeliveryState, EmailState, JobState, OrderState, new_id
 from engine.pauses import HELD
 from engine.store import Now, after
@@ -214,6 +214,9 @@ def perform(connection: Connection, who: str, action: Action, key: UUID | int, a
 
 def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> int:
     """Do it to those of the rows that it applies to; returns how many they were."""
+    if action.noun is DELIVERIES:
+        its = select(webhooks.c.subscription_seq).where(webhooks.c.seq.in_(keys))
+        connection.execute(lock(set(connection.scalars(its))))
     chosen = select(action.noun.table).where(action.noun.key.in_(keys), action.applies)
     rows = connection.execute(chosen.order_by(action.noun.table.c.seq).with_for_update()).all()
     if rows:

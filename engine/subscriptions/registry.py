@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, case, delete, exists, func, literal, or_
 
 from engine.audit import note
 from engine.errors import BadRequest, Conflict, Forbidden, NotFound
-from engine.fan_out import ANY, alternative_key, subject_key, wake
+from engine.fan_out import ANY, alternative_key, lock, subject_key, wake
 from engine.models import DeliveryState, SubscriptionState
 from engine.signing import new_salt
 from engine.store import Now, after, insert_new
@@ -153,6 +153,7 @@ def deliveries(  # noqa: PLR0913 a page is asked for by many things
 def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> None:
     """Attempt a delivery again from the beginning of its schedule; Conflict when it was delivered."""
     find(connection, caller.identity, seq)
+    connection.execute(lock({seq}))
     mine = (webhooks.c.seq == delivery, webhooks.c.subscription_seq == seq)
     row = connection.execute(select(webhooks.c.state).where(*mine)).one_or_none()
     if row is None:
@@ -234,6 +235,7 @@ def _subject_key(wish: Wish) -> str:
 
 def _validate(connection: Connection, subscription: Row[Any]) -> None:
     """Queue the validation event, unless it waits already: then its next attempt is now."""
+    connection.execute(lock({subscription.seq}))
     mine = (webhooks.c.subscription_seq == subscription.seq, webhooks.c.event_seq.is_(None))
     again = {"due_at": Now(), "attempts": 0, "last_update": Now()}
     waiting = update(webhooks).where(*mine, webhooks.c.due_at.is_not(None)).values(again).returning(webhooks.c.seq)
