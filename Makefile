@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test check lint format bench lock system
+.PHONY: help setup up demo test coverage pictures check lint format bench lock system
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,12 +30,18 @@ system: setup # what tests and benchmarks need beyond Python
 	@sh tests/install-system.sh
 
 test: setup system ## install what the tests need and run them all
-	@$(BIN)/coverage erase
 	@$(BIN)/pytest tests/e2e >.venv/e2e.log 2>&1 & e2e=$$!; \
-	  $(BIN)/coverage run -m pytest tests/unit tests/integration; status=$$?; \
+	  $(BIN)/pytest tests/unit tests/integration --numprocesses auto; status=$$?; \
 	  echo "tests/e2e, which ran beside these:"; wait $$e2e || status=1; cat .venv/e2e.log; exit $$status
+
+coverage: setup system ## how much of the code the tests below tests/e2e run; less than 90 % is an error
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest tests/unit tests/integration --numprocesses auto
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+pictures: setup system ## make the pictures in docs/console anew
+	@SCREENSHOTS=1 $(BIN)/pytest tests/e2e/browser/test_pages.py -k picture
 
 lint: setup ## lint, format check, types, import contract
 	@$(BIN)/ruff check .

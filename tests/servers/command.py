@@ -42,8 +42,11 @@ def command(*arguments: object) -> list[str]:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment with these settings instead of its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")} | variables(settings)
+    """This process's environment with these settings instead of its own, and without a size of its terminal."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
+    for name in ("COLUMNS", "LINES"):
+        kept.pop(name, None)
+    return kept | variables(settings)
 
 
 def variables(settings: dict[str, str]) -> dict[str, str]:
