@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.store import Store
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from engine.store import Store
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def empty_url(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An empty database."""
     if database == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('database')}/varsel.db"
@@ -36,14 +36,39 @@ def database_url(database: str, request: pytest.FixtureRequest, tmp_path_factory
     return server.database()
 
 
+@pytest.fixture(scope="session")
+def migrated(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with the newest schema, to make copies of: the path of its file, or its name."""
+    from engine.migrations import upgrade  # noqa: PLC0415 only tests of the store need it
+
+    if database == "sqlite":
+        made = str(tmp_path_factory.mktemp("migrated") / "varsel.db")
+        store = Store(f"sqlite:///{made}")
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        store = Store(server.database())
+        made = str(store.engine.url.database)
+    upgrade(store)
+    store.close()
+    return made
+
+
+@pytest.fixture
+def database_url(
+    database: str, migrated: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """A database with the newest schema, and nothing in it."""
+    if database == "sqlite":
+        copy = shutil.copy(migrated, tmp_path_factory.mktemp("database"))
+        return f"sqlite:///{copy}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database(migrated)
+
+
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     """An empty database with the newest schema."""
-    from engine.migrations import upgrade  # noqa: PLC0415 only tests of the store need it
-    from engine.store import Store  # noqa: PLC0415
-
     store = Store(database_url)
-    upgrade(store)
     yield store
     store.close()
 

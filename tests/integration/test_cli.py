@@ -173,10 +173,10 @@ def test_a_database_that_does_not_answer_is_told_in_one_line() -> None:
     assert ended.stderr == "Error: the database does not answer; `varsel doctor` says more\n"
 
 
-def test_a_schema_that_is_not_current_is_told(database_url: str) -> None:
-    if database_url.startswith("sqlite"):
-        Path(database_url.removeprefix("sqlite:///")).touch()
-    ended = varsel("orders", "list", database_url=database_url)
+def test_a_schema_that_is_not_current_is_told(empty_url: str) -> None:
+    if empty_url.startswith("sqlite"):
+        Path(empty_url.removeprefix("sqlite:///")).touch()
+    ended = varsel("orders", "list", database_url=empty_url)
     assert ended.exit_code == 1
     assert "varsel migrate" in ended.stderr
 

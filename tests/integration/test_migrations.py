@@ -21,8 +21,8 @@ def test_a_migrated_database_has_exactly_the_tables(store: Store) -> None:
         assert is_current(connection)
 
 
-def test_many_may_migrate_at_once(database_url: str, capfd: pytest.CaptureFixture[str]) -> None:
-    stores = [Store(database_url) for _ in range(4)]
+def test_many_may_migrate_at_once(empty_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    stores = [Store(empty_url) for _ in range(4)]
     with ThreadPoolExecutor() as pool:
         list(pool.map(upgrade, stores))
     with stores[0].read() as connection:
@@ -32,8 +32,8 @@ def test_many_may_migrate_at_once(database_url: str, capfd: pytest.CaptureFixtur
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_an_empty_database_is_not_current(database_url: str) -> None:
-    store = Store(database_url)
+def test_an_empty_database_is_not_current(empty_url: str) -> None:
+    store = Store(empty_url)
     with store.read() as connection:
         assert not is_current(connection)
     store.close()

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.servers.installation import Installation
 
@@ -15,6 +17,7 @@ CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,re
 SCOPES = "altinn:notifications.create altinn:events.publish altinn:events.subscribe"
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # the one in which requests can disturb each other
 def test_schemathesis_finds_nothing(installation: Installation, tmp_path: Path) -> None:
     token = installation.key.bearer("ttd", SCOPES, timedelta(hours=1))
     platform = installation.key.platform_token("ttd", "apps-test", timedelta(hours=1))

@@ -32,6 +32,7 @@ from engine.operators import FIRST_WAIT, FREE, LONGEST_WAIT, Attempt, Attempts, 
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import audit_log
+from tests.servers.console import PASSWORD, operators_file
 from tests.servers.oidc import CLIENT, SECRET, STRANGE_KEY, Provider
 from tests.servers.redis import Redis
 
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-PASSWORD = "correct horse battery"
 HOME = "http://127.0.0.1:5090"
 ELSEWHERE = "203.0.113.9"
 
@@ -144,9 +144,7 @@ def client(server: Redis) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    file = tmp_path / "operators.toml"
-    add(file, "anna", Role.ADMIN, PASSWORD)
-    return file
+    return operators_file(tmp_path)
 
 
 def settings(**values: Any) -> Settings:

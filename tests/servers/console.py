@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
+import tempfile
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -30,8 +33,6 @@ from engine.tables import (
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import redis
 
     from engine.store import Store
@@ -48,9 +49,7 @@ class Site:
     """The console as it is served, without the rest of the web application."""
 
     def __init__(self, store: Store, client: redis.Redis, folder: Path) -> None:
-        file = folder / "operators.toml"
-        for name, role in ROLES.items():
-            add(file, name, role, PASSWORD)
+        file = operators_file(folder)
         config = Settings(webhook_key="a key of 32 characters or more ..", operators_file=file)
         self.store = store
         self.app = Starlette()
@@ -65,6 +64,24 @@ class Site:
         answer = browser.post("/console/sign-in", name=name, password=PASSWORD, next="/console/overview")
         assert answer.status_code == 303
         return browser
+
+
+def operators_file(folder: Path) -> Path:
+    """A file of ROLES, each with PASSWORD."""
+    file = folder / "operators.toml"
+    file.write_text(_operators())
+    file.chmod(0o600)
+    return file
+
+
+@functools.cache
+def _operators() -> str:
+    """Made once: hashes of passwords are dear."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "operators.toml"
+        for name, role in ROLES.items():
+            add(file, name, role, PASSWORD)
+        return file.read_text()
 
 
 class Browser:

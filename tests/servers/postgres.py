@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
+import psycopg
+
 
 class Postgres:
     """A server that lives as long as the context; `database()` makes an empty database and returns its URL."""
@@ -38,9 +40,11 @@ class Postgres:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "stop")
 
-    def database(self) -> str:
+    def database(self, template: str = "template0") -> str:
+        """An empty database, or a copy of one that nobody is connected with."""
         name = f"varsel_{uuid4().hex}"
-        self._run("createdb", "-h", str(self._folder), "-U", "varsel", name)
+        with psycopg.connect(f"host={self._folder} user=varsel dbname=postgres", autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
         return f"postgresql://varsel@/{name}?host={self._folder}"
 
     @property

@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import sync_playwright
 
-from engine.operators import Role, add
 from engine.store import Store
+from tests.servers.console import operators_file
 from tests.servers.installation import API, Installation, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page, Request
     from sqlalchemy import Connection
-
-PASSWORD = "correct horse battery"
 
 
 @dataclass
@@ -94,10 +91,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One in which operators have to sign in."""
     folder = tmp_path_factory.mktemp("guarded")
-    file: Path = folder / "operators.toml"
-    for name, role in (("anna", Role.ADMIN), ("ola", Role.OPERATOR), ("kari", Role.VIEWER)):
-        add(file, name, role, PASSWORD)
-    with Installation(folder, operators_file=file, worker_processes=1) as running:
+    with Installation(folder, operators_file=operators_file(folder), worker_processes=1) as running:
         yield running
 
 

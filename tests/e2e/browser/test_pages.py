@@ -16,7 +16,8 @@ from sqlalchemy import func, insert, select
 
 from engine.admin.pausing import pause
 from engine.tables import events, history, jobs, webhook_attempts, webhooks
-from tests.e2e.browser.conftest import PASSWORD, Site
+from tests.e2e.browser.conftest import Site
+from tests.servers.console import PASSWORD
 from tests.servers.installation import wait_for
 from tests.servers.rows import add_subscription, now
 
