@@ -31,12 +31,12 @@ system: setup # what tests and benchmarks need beyond Python
 
 test: setup system ## install what the tests need and run them all
 	@$(BIN)/pytest tests/e2e >.venv/e2e.log 2>&1 & e2e=$$!; \
-	  $(BIN)/pytest tests/unit tests/integration --numprocesses auto; status=$$?; \
+	  $(BIN)/pytest tests/unit tests/integration --numprocesses auto --dist loadscope; status=$$?; \
 	  echo "tests/e2e, which ran beside these:"; wait $$e2e || status=1; cat .venv/e2e.log; exit $$status
 
 coverage: setup system ## how much of the code the tests below tests/e2e run; less than 90 % is an error
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest tests/unit tests/integration --numprocesses auto
+	@$(BIN)/coverage run -m pytest tests/unit tests/integration --numprocesses auto --dist loadscope
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

@@ -91,8 +91,15 @@ class Bell:
         self._client.ping()
 
 
+class _Broker(RedisBroker):
+    """Delays nothing: what waits, waits in the database. So workers look for no messages that were delayed."""
+
+    def get_declared_delay_queues(self) -> set[str]:
+        return set()
+
+
 CLIENT = connect(settings.load().need("redis_url"))
 SPOOL = Spool(CLIENT)
-BROKER = RedisBroker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])
+BROKER = _Broker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]
 dramatiq.set_broker(BROKER)
 BELL = Bell(CLIENT)

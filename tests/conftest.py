@@ -78,7 +78,7 @@ def installation(
     database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """A running installation with the development inbox, shared by tests that break nothing."""
-    settings: dict[str, object] = {"lease": 5, "allow_private_endpoints": "true"}
+    settings: dict[str, object] = {"lease": 5, "allow_private_endpoints": "true", "worker_processes": 1}
     if database == "postgresql":
         settings["database_url"] = request.getfixturevalue("postgres").database()
     with Installation(tmp_path_factory.mktemp("installation"), **settings) as running:

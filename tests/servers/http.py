@@ -144,17 +144,23 @@ class Receiver:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls, backlog=1000)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stopping.wait()
         server.close()
+        await asyncio.sleep(0)  # for those that were being accepted
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:  # a session that was ended before it began has closed nothing
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.append(writer)
         task = self._loop.create_task(self._session(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
