@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import jwt
 import uvicorn
@@ -91,12 +91,12 @@ class Provider:
         return RedirectResponse(f"{self.asked['redirect_uri']}?{back}", 302)
 
     async def _token(self, request: Request) -> Response:
-        form = await request.form()
+        form = dict(parse_qsl((await request.body()).decode()))
         credentials = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
         if request.headers.get("authorization") != f"Basic {credentials}":
             return JSONResponse({"error": "invalid_client"}, 401)
-        asked = self._codes.pop(str(form["code"]), {})
-        digest = hashlib.sha256(str(form["code_verifier"]).encode()).digest()
+        asked = self._codes.pop(form["code"], {})
+        digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         proven = asked.get("code_challenge_method") == "S256" and asked["code_challenge"] == challenge
         if not proven or form["redirect_uri"] != asked["redirect_uri"]:
