@@ -30,9 +30,11 @@ system: setup # what tests and benchmarks need beyond Python
 	@sh tests/install-system.sh
 
 test: setup system ## install what the tests need and run them all
-	@$(BIN)/pytest tests/e2e >.venv/e2e.log 2>&1 & e2e=$$!; \
+	@$(BIN)/pytest tests/e2e --ignore tests/e2e/browser >.venv/e2e.log 2>&1 & e2e=$$!; \
+	  $(BIN)/pytest tests/e2e/browser >.venv/browser.log 2>&1 & browser=$$!; \
 	  $(BIN)/pytest tests/unit tests/integration --numprocesses auto --dist loadscope; status=$$?; \
-	  echo "tests/e2e, which ran beside these:"; wait $$e2e || status=1; cat .venv/e2e.log; exit $$status
+	  echo "tests/e2e, which ran beside these:"; \
+	  wait $$browser || status=1; cat .venv/browser.log; wait $$e2e || status=1; cat .venv/e2e.log; exit $$status
 
 coverage: setup system ## how much of the code the tests below tests/e2e run; less than 90 % is an error
 	@$(BIN)/coverage erase
