@@ -86,7 +86,12 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     with Collector() as collector, ScriptedSMTP(refuse_ola) as relay, pytest.MonkeyPatch.context() as environment:
         environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         environment.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-        settings: dict[str, Any] = {"tracing": "true", "smtp_url": relay.url, "log_format": "json"}
+        settings: dict[str, Any] = {
+            "tracing": "true",
+            "smtp_url": relay.url,
+            "log_format": "json",
+            "worker_processes": 1,
+        }
         with Installation(tmp_path_factory.mktemp("traced"), **settings) as installation:
             found = Traced(collector, installation)
             yield found

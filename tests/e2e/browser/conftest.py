@@ -83,7 +83,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("open"), lease=5) as running:
+    with Installation(tmp_path_factory.mktemp("open"), lease=5, worker_processes=1) as running:
         yield running
 
 
