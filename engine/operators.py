@@ -9,9 +9,10 @@ import secrets
 import threading
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import argon2
@@ -52,10 +53,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Somebody who is let in, however that came about. `name` is what the audit log says."""
+    """Somebody who is let in, however that came about. `name` is what the audit log says.
+
+    `mark` is another one when the password is; it tells nothing of it. Empty for who has no password here.
+    """
 
     name: str
     role: Role
+    mark: str = field(default="", compare=False)
 
 
 class Operators:
@@ -75,7 +80,7 @@ class Operators:
     def find(self, name: str) -> Operator | None:
         """The operator of that name as the file has it at this moment; None: there is none."""
         entry = self._look().get(name)
-        return Operator(name, entry.role) if entry else None
+        return entry.operator(name) if entry else None
 
     def verify(self, name: str, password: str) -> Operator | None:
         """The operator whose name and password these are; None takes as long for an unknown name as for a known one."""
@@ -86,7 +91,7 @@ class Operators:
             self._hasher.verify(entry.password if entry else self._nobody, password)
         except (Argon2Error, InvalidHashError):
             return None
-        return Operator(name, entry.role) if entry else None
+        return entry.operator(name) if entry else None
 
     def _look(self) -> Mapping[str, _Entry]:
         """Read the file if it is another one than at the last look."""
@@ -219,6 +224,9 @@ return {0, last_free}
 class _Entry:
     role: Role
     password: str  # as argon2id encodes its hash
+
+    def operator(self, name: str) -> Operator:
+        return Operator(name, self.role, sha256(self.password.encode()).hexdigest()[:32])
 
 
 def _stamp(file: Path) -> tuple[int, ...]:

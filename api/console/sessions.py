@@ -97,10 +97,11 @@ def middleware(config: Settings) -> Middleware:
 def begin(request: Request, operator: Operator, source: str) -> None:
     """Let an operator in; nothing of the session before stays, for it may be somebody else's making.
 
-    `source`: "file", whose role is looked up at each request, or "oidc", whose role holds as long as the session.
+    `source`: "file", whose role is looked up at each request and whose session ends when the password is changed, or
+    "oidc", whose role holds as long as the session.
     """
     request.session.clear()
-    request.session.update(who=operator.name, source=source, at=int(time.time()))
+    request.session.update(who=operator.name, source=source, at=int(time.time()), mark=operator.mark)
     if source == "oidc":
         request.session["role"] = operator.role
 
@@ -115,7 +116,8 @@ def current(request: Request) -> Operator | None:
         return None
     if session["source"] == "oidc":
         return Operator(session["who"], Role(session["role"])) if entrance.provider else None
-    return entrance.operators.find(session["who"]) if entrance.operators else None
+    operator = entrance.operators.find(session["who"]) if entrance.operators else None
+    return operator if operator and operator.mark == session.get("mark") else None
 
 
 def require(request: Request, role: Role) -> Operator:

@@ -212,8 +212,8 @@ def perform(connection: Connection, who: str, action: Action, key: UUID | int, a
     note(connection, who, action.audited, f"{action.noun.name}/{key}", detail)
 
 
-def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> int:
-    """Do it to those of the rows that it applies to; returns how many they were."""
+def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> list[Any]:
+    """Do it to those of the rows that it applies to; returns their keys."""
     if action.noun is DELIVERIES:
         its = select(webhooks.c.subscription_seq).where(webhooks.c.seq.in_(keys))
         connection.execute(lock(set(connection.scalars(its))))
@@ -221,7 +221,7 @@ def act(connection: Connection, action: Action, keys: Sequence[Any], argument: s
     rows = connection.execute(chosen.order_by(action.noun.table.c.seq).with_for_update()).all()
     if rows:
         action.apply(connection, rows, argument)
-    return len(rows)
+    return [getattr(row, action.noun.key.name) for row in rows]
 
 
 def matching(connection: Connection, action: Action, given: Mapping[str, str]) -> int:
@@ -240,6 +240,8 @@ def start(
     if total > MOST:
         raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")
     given = {name: value for name, value in given.items() if value}
+    if argument == "now":  # of this moment, and the same for every batch
+        argument = datetime.now(UTC).isoformat(timespec="milliseconds")
     job = {
         "created": Now(),
         "last_update": Now(),

@@ -18,6 +18,8 @@ from engine.tables import (
     audit_log,
     emails,
     events,
+    job_rows,
+    jobs,
     orders,
     processes,
     webhook_attempts,
@@ -142,12 +144,19 @@ def _counts(connection: Connection, counted: Select[Any]) -> dict[str, int]:
 
 
 def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
-    """What operators and consumers did to it. One statement on an index of its own."""
-    chosen = select(audit_log).where(audit_log.c.target.in_(targets)).order_by(audit_log.c.seq.desc()).limit(LINKED)
-    return [
+    """What operators and consumers did to it, the newest first: to it alone, and by jobs to many."""
+    alone = select(audit_log).where(audit_log.c.target.in_(targets)).order_by(audit_log.c.seq.desc()).limit(LINKED)
+    found = [
         {"at": row.at, "who": row.who, "action": row.action, "detail": json.loads(row.detail)}
-        for row in connection.execute(chosen)
+        for row in connection.execute(alone)
     ]
+    among = select(job_rows.c.at, jobs.c.seq, jobs.c.who, jobs.c.noun, jobs.c.action).join(jobs)
+    by_jobs = among.where(job_rows.c.target.in_(targets)).order_by(job_rows.c.seq.desc()).limit(LINKED)
+    found += [
+        {"at": row.at, "who": row.who, "action": f"{row.noun}.{row.action}", "detail": {"job": row.seq}}
+        for row in connection.execute(by_jobs)
+    ]
+    return sorted(found, key=lambda line: line["at"], reverse=True)[:LINKED]
 
 
 def _status_events(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from engine import due
 from engine.admin.actions import act, find, left
@@ -18,7 +18,7 @@ from engine.audit import note
 from engine.errors import Conflict, NotFound
 from engine.models import JobState
 from engine.store import Now, after
-from engine.tables import jobs
+from engine.tables import job_rows, jobs
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -43,8 +43,11 @@ def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
     keys, position = batch(
         connection, action.noun, json.loads(job.filter), left(action, job.argument), job.position, ROWS
     )
-    done = act(connection, action, keys, job.argument) if keys else 0
-    values = {"done": job.done + done, "last_update": Now(), "unresolved": 1, "due_at": after(lease)}
+    done = act(connection, action, keys, job.argument) if keys else []
+    if done:
+        its = insert(job_rows).values(job_seq=job.seq, at=Now())
+        connection.execute(its, [{"target": f"{job.noun}/{key}"} for key in done])
+    values = {"done": job.done + len(done), "last_update": Now(), "unresolved": 1, "due_at": after(lease)}
     if position is None:
         values |= {"state": JobState.DONE, "unresolved": 0, "due_at": None}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(**values, position=position))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.tables.admin import history, jobs, pauses, processes
+from engine.tables.admin import history, job_rows, jobs, pauses, processes
 from engine.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
 from engine.tables.events import (
     DELIVERY_DEAD,
@@ -37,6 +37,7 @@ __all__ = [
     "events",
     "history",
     "idempotency_keys",
+    "job_rows",
     "jobs",
     "metadata",
     "milliseconds",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, Uuid
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, Uuid
 
 from engine.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
 
@@ -34,6 +34,15 @@ jobs = Table(  # what operators asked to be done to everything that matches
     sqlite_autoincrement=True,
 )
 Index("ix_jobs_due", jobs.c.due_at, jobs.c.seq, **where_set(jobs.c.due_at))
+
+job_rows = Table(  # to what a job was done
+    "job_rows",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("job_seq", ForeignKey("jobs.seq", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("target", Text, nullable=False, index=True),  # such as deliveries/12, as in the audit log
+)
 
 processes = Table(
     "processes",

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from engine import due
-from engine.admin import jobs
+from engine.admin import details, jobs
 from engine.admin.actions import ACTIONS, find, matching, perform, possible, start
 from engine.admin.nouns import DELIVERIES, EMAILS, NOUNS, ORDERS
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, JobState, OrderState, new_id
 from engine.pauses import HELD
-from engine.tables import audit_log, emails, events, orders, subscriptions, webhooks
+from engine.tables import audit_log, emails, events, job_rows, orders, subscriptions, webhooks
 from engine.tables import jobs as jobs_table
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
@@ -254,6 +254,11 @@ def test_all_that_match_are_done_in_batches(store: Store, monkeypatch: pytest.Mo
     assert (ended.state, ended.total, ended.done, ended.due_at) == (JobState.DONE, 10, 10, None)
     with store.read() as connection:
         assert row(connection, EMAILS, left).state == EmailState.FAILED_BOUNCED
+        assert details.email(connection, left)["history"] == []
+        one = connection.scalars(select(emails.c.id).where(emails.c.address == "p7@one.example")).one()
+        (line,) = details.email(connection, one)["history"]
+        assert (line["who"], line["action"], line["detail"]) == ("anna", "emails.retry", {"job": seq})
+        assert len(connection.execute(select(job_rows)).all()) == 10
         states = select(emails.c.state).where(emails.c.id != left)
         assert set(connection.scalars(states)) == {EmailState.NEW}
 
@@ -279,6 +284,20 @@ def test_rescheduling_all_moves_each_once(store: Store, monkeypatch: pytest.Monk
         start(connection, "anna", find("orders", "reschedule"), {"state": "waiting"}, later)
     assert done(store) <= 4
     assert (job(store).done, job(store).total) == (5, 5)
+
+
+def test_what_is_overdue_is_rescheduled_to_one_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment of each batch's own would be further on in the list, batch after batch."""
+    monkeypatch.setattr(jobs, "ROWS", 2)
+    with store.write() as connection:
+        for _ in range(5):
+            order(connection, due_in=-HOUR)
+        start(connection, "anna", find("orders", "reschedule"), {"state": "waiting"}, "now")
+    assert done(store) <= 4
+    assert (job(store).done, job(store).total) == (5, 5)
+    with store.read() as connection:
+        times = set(connection.scalars(select(orders.c.requested_send_time)))
+    assert [now() - HOUR < time <= now() for time in times] == [True]
 
 
 def test_a_job_whose_worker_died_is_gone_on_with_and_the_dead_one_changes_nothing(

@@ -11,7 +11,7 @@ from engine.events.storing import persist
 from engine.models import OrderState
 from engine.retention import ROWS, prune_some
 from engine.store import after
-from engine.tables import emails, events, idempotency_keys, orders, webhooks
+from engine.tables import emails, events, idempotency_keys, job_rows, jobs, orders, webhooks
 from tests.servers.rows import add_email, add_order, add_subscription, an_event
 
 if TYPE_CHECKING:
@@ -65,3 +65,17 @@ def test_idempotency_keys_are_forgotten_after_two_days(store: Store) -> None:
             connection.execute(insert(idempotency_keys).values(row | {"order_id": order_id}))
         prune_some(connection, KEPT)
         assert connection.execute(select(idempotency_keys.c.key)).scalars().all() == ["young"]
+
+
+def test_ended_jobs_go_when_all_is_gone_that_says_to_what_they_were_done(store: Store) -> None:
+    job = {"who": "anna", "noun": "emails", "action": "retry", "filter": "{}", "total": 1, "created": after(-YEAR)}
+    with store.write() as connection:
+        for state, age, due_at in (("Done", YEAR, None), ("Done", DAY, None), ("Running", YEAR, after(DAY))):
+            values = job | {"state": state, "last_update": after(-age), "due_at": due_at}
+            seq = connection.execute(insert(jobs).values(values).returning(jobs.c.seq)).scalar_one()
+            row = insert(job_rows).values(job_seq=seq, at=after(-age))
+            connection.execute(row, [{"target": f"emails/{number}"} for number in range(ROWS + 1)])
+    for more, jobs_left, rows_left in ((True, 3, 2 * ROWS + 3), (False, 2, 2 * ROWS + 2)):
+        with store.write() as connection:
+            assert prune_some(connection, KEPT) is more
+        assert (number(store, jobs), number(store, job_rows)) == (jobs_left, rows_left)

@@ -172,7 +172,9 @@ def audited(store: Store, client: redis.Redis, file: Path) -> Site:
 
 def session(site: Site, **changes: Any) -> str:
     """A cookie of somebody who signed in as anna, with changes, signed as the server does."""
-    content = {"who": "anna", "source": "file", "at": int(time.time()), "csrf": "x"} | changes
+    operators = site.app.state.entrance.operators
+    mark = operators.find("anna").mark if operators else ""
+    content = {"who": "anna", "source": "file", "at": int(time.time()), "csrf": "x", "mark": mark} | changes
     signer = itsdangerous.TimestampSigner(str(sessions.middleware(site.config).kwargs["secret_key"]))
     return signer.sign(b64encode(json.dumps(content).encode())).decode()
 
@@ -257,7 +259,7 @@ def test_a_removed_operator_is_out_at_once_and_a_changed_role_holds_at_once(site
     browser.sign_in()
     csrf = browser.get("/console").text.split()[2]
     assert browser.post("/console/act", csrf=csrf).text == "done by anna"
-    add(file, "anna", Role.VIEWER, PASSWORD)
+    file.write_text(re.sub(r'(?s)(anna.*?role = )"admin"', r'\1"viewer"', file.read_text()))
     assert browser.who() == "anna viewer"
     refused = browser.post("/console/act", csrf=csrf)
     assert refused.status_code == 403
@@ -267,6 +269,17 @@ def test_a_removed_operator_is_out_at_once_and_a_changed_role_holds_at_once(site
     refused = browser.post("/console/act", csrf=csrf)
     assert refused.status_code == 403
     assert "You are not signed in" in refused.text
+
+
+def test_a_changed_password_ends_the_sessions_of_the_one_before(site: Site, file: Path) -> None:
+    browser, other = Browser(site), Browser(site)
+    browser.sign_in()
+    other.sign_in("kari")
+    add(file, "anna", Role.ADMIN, "another password for anna")
+    assert browser.who() == ""
+    assert other.who() == "kari viewer"
+    assert browser.sign_in(password="another password for anna").status_code == 303
+    assert browser.who() == "anna admin"
 
 
 def test_signing_out_takes_a_token_and_ends_the_session(site: Site) -> None:

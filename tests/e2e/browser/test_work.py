@@ -73,6 +73,10 @@ def test_thousands_are_sent_again_with_a_progress_bar(site: Site) -> None:
     assert len(seen) > 1  # it grew while the page was open, without a reload
     page.get_by_role("link", name="Audit log").click()
     expect(page.locator("tbody tr").first).to_contain_text("emails.retry")
+    page.goto(f"/console/emails/{rows[MANY // 2]['id']}")
+    expect(page.locator("#history li")).to_contain_text("local emails.retry with job")
+    page.locator("#history").get_by_role("link").click()
+    expect(page.locator("h1")).to_contain_text("Job")
     with site.write() as connection:
         left = select(func.count()).where(EMAIL_FAILED, emails.c.address.like("%@many.example"))
         assert connection.execute(left.select_from(emails)).scalar_one() == 0
