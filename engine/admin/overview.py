@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, func, literal, select, type_coerce
+from sqlalchemy import BigInteger, and_, case, func, literal, select, type_coerce
 
 from engine import due
 from engine.admin.rows import ROWS
@@ -19,6 +19,7 @@ from engine.tables import (
     EPOCH,
     MILLISECOND,
     ORDER_SET_ASIDE,
+    STOPPED,
     history,
     jobs,
     milliseconds,
@@ -50,7 +51,7 @@ class LaneFigures:
     due: int
     in_flight: int  # in a worker's hands
     retrying: int  # of those that wait: have been tried before
-    held: int  # back by a pause of their creator or domain
+    held: int  # back by a pause of their creator, domain or subscription
     dead: int  # failed for good, or set aside
     oldest_due_seconds: float
     paused: str | None  # who paused it, and why
@@ -75,6 +76,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     now: datetime = connection.execute(select(Now())).scalar_one()
     running = _processes(connection, now)
     held = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
+    left_alone = (STOPPED, subscriptions.c.paused.is_(None), subscriptions.c.open_until > Now())
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
     return {
         "at": now,
@@ -84,13 +86,21 @@ def overview(connection: Connection) -> dict[str, Any]:
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
         "day": _plots(connection, now, DAY, timedelta(minutes=15)),
-        "findings": findings(figures, running),
+        "findings": findings(figures, running, _count(connection, subscriptions, *left_alone)),
     }
 
 
-def findings(figures: Sequence[LaneFigures], running: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What is wrong, the worst first, each with a level (problem or warning), a sentence and since when."""
-    alive = [process for process in running if process["alive"]]
+def findings(
+    figures: Sequence[LaneFigures], running: Sequence[dict[str, Any]], left_alone: int
+) -> list[dict[str, Any]]:
+    """What is wrong, the worst first, each with a level (problem or warning), a sentence and since when.
+
+    `left_alone`: subscriptions to which nothing is pushed for a while.
+    """
+    return _problems(figures, [process for process in running if process["alive"]]) + _warnings(figures, left_alone)
+
+
+def _problems(figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     waiting = [lane for lane in figures if lane.due and not lane.paused]
     for process in alive:
@@ -107,11 +117,21 @@ def findings(figures: Sequence[LaneFigures], running: Sequence[dict[str, Any]]) 
     for lane in waiting:
         if lane.oldest_due_seconds > LATE.total_seconds() and not found:
             found.append(_finding("problem", f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due"))
+    return found
+
+
+def _warnings(figures: Sequence[LaneFigures], left_alone: int) -> list[dict[str, Any]]:
+    found = []
     for lane in figures:
         if lane.paused:
             found.append(_finding("warning", f"The lane {lane.name} is paused {lane.paused}"))
         if lane.held:
             found.append(_finding("warning", f"{_some(lane.held, lane)} held back by a pause"))
+    if left_alone:
+        whose = (
+            "The endpoint of 1 subscription" if left_alone == 1 else f"The endpoints of {left_alone:,} subscriptions"
+        )
+        found.append(_finding("warning", f"{whose} kept failing or asked for time: webhooks wait"))
     return found
 
 
@@ -148,22 +168,27 @@ def _of_rows(connection: Connection, lane: due.Lane, dead: ColumnElement[bool], 
 
 def _of_webhooks(connection: Connection, paused: str | None) -> LaneFigures:
     """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
-    opened = select(webhooks.c.due_at, webhooks.c.attempts).where(webhooks.c.due_at.is_not(None))
-    oldest = opened.order_by(webhooks.c.seq).limit(DELIVERIES).subquery()
-    is_due = oldest.c.due_at <= Now()
+    opened = select(webhooks.c.subscription_seq, webhooks.c.due_at, webhooks.c.attempts)
+    oldest = opened.where(webhooks.c.due_at.is_not(None)).order_by(webhooks.c.seq).limit(DELIVERIES).subquery()
+    stopped = select(subscriptions.c.seq, subscriptions.c.paused, subscriptions.c.open_until).where(STOPPED).subquery()
+    goes_on = stopped.c.paused.is_(None)
+    soonest = case((stopped.c.open_until > oldest.c.due_at, stopped.c.open_until), else_=oldest.c.due_at)
+    later = and_(goes_on, soonest > Now())
     counted = (
-        func.count().filter(is_due),
-        func.count().filter(~is_due),
-        func.count().filter(~is_due, oldest.c.attempts > 0),
+        func.count().filter(goes_on, soonest <= Now()),
+        func.count().filter(later),
+        func.count().filter(later, oldest.c.attempts > 0),
+        func.count().filter(~goes_on),
     )
-    due_now, waiting, retrying = connection.execute(select(*counted).select_from(oldest)).one()
+    its = oldest.outerjoin(stopped, stopped.c.seq == oldest.c.subscription_seq)
+    due_now, waiting, retrying, held = connection.execute(select(*counted).select_from(its)).one()
     return LaneFigures(
         name=due.WEBHOOKS.name,
         waiting=waiting,
         due=due_now,
         in_flight=_count(connection, subscriptions, subscriptions.c.due_at > Now(), subscriptions.c.unresolved > 0),
         retrying=retrying,
-        held=0,
+        held=held,
         dead=_count(connection, webhooks, DELIVERY_DEAD),
         oldest_due_seconds=_oldest(connection, due.WEBHOOKS),
         paused=paused,

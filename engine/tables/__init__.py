@@ -6,6 +6,7 @@ from engine.tables.admin import history, job_rows, jobs, pauses, processes
 from engine.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
 from engine.tables.events import (
     DELIVERY_DEAD,
+    STOPPED,
     audit_log,
     events,
     subscription_filters,
@@ -29,6 +30,7 @@ __all__ = [
     "EPOCH",
     "MILLISECOND",
     "ORDER_SET_ASIDE",
+    "STOPPED",
     "Instant",
     "attempts_log",
     "audit_log",

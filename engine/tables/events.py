@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, SmallInteger, String, Table, Text, literal_column
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    literal_column,
+    or_,
+)
 
 from engine.tables.columns import SEQUENCE, Instant, metadata, where, where_set, work_columns
 
@@ -65,6 +77,8 @@ subscriptions = Table(
 Index("uq_subscriptions_fingerprint", subscriptions.c.fingerprint, unique=True)
 Index("ix_subscriptions_consumer", subscriptions.c.consumer)
 Index("ix_subscriptions_due", subscriptions.c.due_at, subscriptions.c.seq, **where_set(subscriptions.c.due_at))
+STOPPED = or_(subscriptions.c.paused.is_not(None), subscriptions.c.open_until.is_not(None))
+Index("ix_subscriptions_stopped", subscriptions.c.seq, **where(STOPPED))
 
 subscription_filters = Table(  # a subscription's filters as an event looks them up: see engine/fan_out.py
     "subscription_filters",

@@ -19,7 +19,7 @@ from engine.pauses import HELD
 from engine.pulse import Kind, Pulse
 from engine.retention import prune_some
 from engine.smtp import Trouble
-from engine.tables import history, processes, webhooks
+from engine.tables import history, processes, subscriptions, webhooks
 from tests.servers.installation import wait_for
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
@@ -78,6 +78,32 @@ def test_every_row_is_counted_where_it_stands(store: Store) -> None:
     assert oldest["emails"] >= 120
     assert oldest["orders"] == 0
     assert said == {"orders": "by anna: the year's end", "emails": None, "webhooks": None}
+
+
+def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None:
+    with store.write() as connection:
+        process(connection, "worker", relay="relay:25")
+        process(connection, "scheduler")
+        stops: list[dict[str, Any]] = [
+            {},
+            {"paused": "by its owner"},
+            {"open_until": now() + HOUR},
+            {"open_until": now() - HOUR},
+        ]
+        made = [add_subscription(connection, f"https://receiver{n}.example/hook") for n in range(len(stops))]
+        persist(connection, [an_event()])
+        assert lanes(connection)[2].due == 4
+        for seq, values in zip(made, stops, strict=True):
+            if values:
+                connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(values))
+        found = lanes(connection)[2]
+        assert (found.waiting, found.due, found.retrying, found.held) == (1, 2, 0, 1)
+        alone = ("warning", "The endpoint of 1 subscription kept failing or asked for time: webhooks wait")
+        assert sentences(connection) == [("warning", "1 webhook is held back by a pause"), alone]
+        connection.execute(update(subscriptions).values(paused=None, open_until=now() + HOUR))
+        assert sentences(connection) == [
+            ("warning", "The endpoints of 4 subscriptions kept failing or asked for time: webhooks wait")
+        ]
 
 
 def test_counting_ends_somewhere(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""To which rows a job was done"""
+"""To which rows a job was done; which subscriptions are stopped"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,3 +21,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_job_rows_job_seq", "job_rows", ["job_seq"])
     op.create_index("ix_job_rows_target", "job_rows", ["target"])
+    stopped = sa.text("paused IS NOT NULL OR open_until IS NOT NULL")
+    op.create_index(
+        "ix_subscriptions_stopped", "subscriptions", ["seq"], sqlite_where=stopped, postgresql_where=stopped
+    )
