@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ class Operators:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._hasher = argon2.PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_urlsafe())
+        _nobodys()  # made now: the first unknown name must not take longer than others
         self._stamp = _stamp(file)
         self._entries = _read(file)
 
@@ -88,7 +89,7 @@ class Operators:
             return None
         entry = self._look().get(name)
         try:
-            self._hasher.verify(entry.password if entry else self._nobody, password)
+            self._hasher.verify(entry.password if entry else _nobodys(), password)
         except (Argon2Error, InvalidHashError):
             return None
         return entry.operator(name) if entry else None
@@ -103,6 +104,12 @@ class Operators:
             except Misconfigured as fault:
                 log.warning("the operators stay as they were: %s", fault)
         return self._entries
+
+
+@cache
+def _nobodys() -> str:
+    """The hash of a password that nobody knows: what an unknown name's is compared with."""
+    return argon2.PasswordHasher().hash(secrets.token_urlsafe())
 
 
 def add(file: Path, name: str, role: Role, password: str) -> None:
