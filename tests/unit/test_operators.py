@@ -48,16 +48,17 @@ def test_an_added_operator_is_let_in_with_the_password_and_nothing_else(file: Pa
     assert known.find("bob") is None
 
 
-def test_an_unknown_name_takes_as_long_as_a_wrong_password(file: Path) -> None:
+def test_an_unknown_name_takes_as_much_work_as_a_wrong_password(file: Path) -> None:
+    """In time of the processor, which other processes do not lengthen: a hash is worth ten thousand look-ups."""
     known = Operators(file)
 
     def seconds(name: str) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         assert known.verify(name, "wrong password") is None
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     wrong, unknown = (min(seconds(name) for _ in range(5)) for name in ("anna", "bob"))
-    assert 0.5 < unknown / wrong < 2
+    assert 0.2 < unknown / wrong < 5
 
 
 def test_adding_writes_a_file_for_its_owner_alone_and_replaces_an_entry_of_that_name(file: Path) -> None:
