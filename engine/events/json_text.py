@@ -31,7 +31,8 @@ _ARRAY = re.compile(rf"\[{_SPACE}(\]{_SPACE})?")
 _NAME_AND_COLON = re.compile(rf'"((?:[^"\\\x00-\x1f]++|\\.)*+)"{_SPACE}:{_SPACE}')
 _AFTER_MEMBER = re.compile(rf"{_SPACE}([,}}]){_SPACE}")
 _AFTER_ELEMENT = re.compile(rf"{_SPACE}([,\]]){_SPACE}")
-_BEFORE_SPACE = re.compile(rf'((?:[^" \t\n\r]++|"(?:[^"\\]++|\\.)*+")++){_SPACE}')
+# Of valid JSON; that a string might not end makes it a pattern that never has to go back.
+_BEFORE_SPACE = re.compile(rf'((?:[^" \t\n\r]++|"(?:[^"\\]++|\\.?)*+"?)++){_SPACE}')
 
 
 def read_object(body: bytes) -> Members:

@@ -236,8 +236,8 @@ def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:
 
 def _check_endpoint(url: str, guard: Guard, broken: _Broken) -> None:
     field = "ConditionEndpoint"
-    allowed = _PUBLIC_URL.fullmatch(url) or (guard.allow_private and _LOOPBACK_URL.fullmatch(url))
-    if not allowed or len(url) > LONGEST_URL or not url.isprintable():
+    fits = len(url) <= LONGEST_URL and url.isprintable()
+    if not fits or not (_PUBLIC_URL.fullmatch(url) or (guard.allow_private and _LOOPBACK_URL.fullmatch(url))):
         broken.add(field, "The condition endpoint must be an absolute http or https address of a public host.")
         return
     try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CONNECT_WITHIN = timedelta(seconds=5)  # for one address of the host, and again for its TLS
 ANSWER_WITHIN = timedelta(seconds=15)  # for everything: look-up, connection, request, answer
 LONGEST_ANSWER = 16 * 1024  # bytes that are read of a body
+LONGEST_DATE = 64  # characters
 LONGEST_WAIT = timedelta(hours=24)  # that another side may ask for
 CONNECTIONS = 100
 
@@ -137,7 +138,7 @@ def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> timedelta | None:
         delay = timedelta(seconds=min(int(text[:9]), LONGEST_WAIT.total_seconds()))
     else:
         try:
-            moment = parsedate_to_datetime(text)
+            moment = parsedate_to_datetime(text[:LONGEST_DATE])
             delay = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)
         except (ValueError, OverflowError):
             return None

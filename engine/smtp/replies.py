@@ -125,7 +125,6 @@ BY_CODE: dict[tuple[Phase, int | None], EmailState] = {
 }
 
 SPAM = re.compile(r"spam|unsolicited|junk|phish", re.IGNORECASE)
-ADDRESSES = re.compile(r"\S*@\S*")  # a recipient called spam@example.no is no spam
 
 
 def judge(reply: Reply, phase: Phase, duration: timedelta) -> Outcome:
@@ -147,7 +146,8 @@ def _final_state(reply: Reply, phase: Phase) -> EmailState:
     if enhanced in BY_ENHANCED:
         return BY_ENHANCED[enhanced]
     policy = enhanced.startswith("5.7.") if enhanced else phase is Phase.DOT
-    if policy and SPAM.search(ADDRESSES.sub("", reply.text)):
+    words = [word for word in reply.text.split() if "@" not in word]  # a recipient called spam@example.no is no spam
+    if policy and SPAM.search(" ".join(words)):
         return EmailState.FAILED_FILTERED_SPAM
     if policy and enhanced:
         return EmailState.FAILED

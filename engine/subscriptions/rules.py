@@ -33,6 +33,7 @@ LONGEST_SUBJECT = 1_000
 LONGEST_TYPE = 500
 
 _NO_ENDPOINT = "Missing or invalid endpoint to push events towards"
+_TOO_LONG = f"{_NO_ENDPOINT}: it has more than {LONGEST_URL} characters"
 _NO_SUBJECT = "A valid subject to the authenticated identity is required"
 _NO_REGISTER = (
     "IncludeSubunits needs a register of organisations, which this installation does not have; subscribe to each unit."
@@ -40,7 +41,7 @@ _NO_REGISTER = (
 _TYPE_FORM = "typeFilter takes a whole type (app.instance.created), a beginning (app.instance.*), or * alone for any."
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
 _BARE_HOST = re.compile(r"\A([a-z]+://[^/?#]+)(?![^?#])")
-_MAILTO = re.compile(r"mailto:([^?#%]+)@([^?#%]+)", re.IGNORECASE)
+_MAILTO = re.compile(r"mailto:([^?#%@]+)@([^?#%@]+)", re.IGNORECASE)
 _APP_SOURCE = re.compile(r"https://[^/?#@]+/([^/?#]+)/([^/?#]+)")
 _ALTERNATIVE = re.compile(r"/(?:organisation|person)/[^/]+")
 _TYPE = re.compile(r"[^*]+(?:\.\*)?")
@@ -91,6 +92,8 @@ def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) ->
 
 
 def _endpoint(text: str | None, guard: Guard) -> str:
+    if len(text or "") > LONGEST_URL:  # before anything that costs more than this
+        raise BadRequest(_TOO_LONG)
     given = (text or "").strip()
     if given[:7].lower() == "mailto:":
         parts = _MAILTO.fullmatch(given)
@@ -104,7 +107,7 @@ def _endpoint(text: str | None, guard: Guard) -> str:
         raise BadRequest(_NO_ENDPOINT + reason) from None
     endpoint = _normal_url(httpx.URL(given))
     if len(endpoint) > LONGEST_URL:
-        raise BadRequest(f"{_NO_ENDPOINT}: it has more than {LONGEST_URL} characters")
+        raise BadRequest(_TOO_LONG)
     return endpoint
 
 
@@ -114,7 +117,7 @@ def _source(text: str | None) -> str | None:
     if not text.strip():
         _refuse_blank("sourceFilter")
     try:
-        url = httpx.URL(text.strip())
+        url = httpx.URL(text.strip() if len(text) <= LONGEST_URL else "")
     except httpx.InvalidURL:
         url = httpx.URL()
     source = _normal_url(url)

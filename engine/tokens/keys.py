@@ -41,7 +41,7 @@ CURVES: dict[str, tuple[str | None, ...]] = {
     "OKP": ("Ed25519",),
 }
 JWK_READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
-PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(?:[^-]++|-[^-]++)++-----END ([A-Z0-9 ]+)-----")
 
 ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -108,7 +108,7 @@ def read_pem(content: bytes, place: str) -> tuple[Key, ...]:
     A certificate is a wrapping for its key: no chain is followed, so a file must not hold its signer's as well.
     """
     blocks = PEM_BLOCK.finditer(_bounded(content, place))
-    return _some([_pem(block[1].decode(), block[0], place) for block in blocks], place)
+    return _some([_pem(block[1].decode(), block[0], place) for block in blocks if block[1] == block[2]], place)
 
 
 def _bounded(content: bytes, place: str) -> bytes:

@@ -69,6 +69,17 @@ def refused(value: Any, caller: Caller = ORG, rules: SubscriptionRules = RULES) 
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "hostile", [f"mailto:{'@' * 60_000}?", f"mailto:{'a' * 60_000}@example.no", f"https://{'a.' * 30_000}no/"]
+)
+def test_an_endpoint_is_measured_before_anything_else_is_done_with_it(hostile: str) -> None:
+    assert refused({**MAIL, "endPoint": hostile}, SCOPELESS) == f"{ENDPOINT}: it has more than {LONGEST_URL} characters"
+
+
+def test_a_source_is_measured_before_it_is_read() -> None:
+    assert refused({**APP, "sourceFilter": f"https://{'æ' * 60_000}.no/ttd/app"}) == SOURCE_TEXT
+
+
 def malformed(body: bytes) -> dict[str, list[str]]:
     with pytest.raises(Invalid) as caught:
         parse_subscription(body, ORG, RULES)
