@@ -42,14 +42,19 @@ log = logging.getLogger(__name__)
 class Role(StrEnum):
     """What an operator may do; each role may do what those before it may."""
 
-    VIEWER = "viewer"  # looks; personal data is masked
-    OPERATOR = "operator"  # acts on messages, and sees personal data
+    VIEWER = "viewer"  # looks; personal data and secrets are masked
+    OPERATOR = "operator"  # acts on messages, and sees what is masked for viewers
     ADMIN = "admin"  # pauses and drains lanes, creators and domains
 
     def allows(self, needed: Role) -> bool:
         """Whether this role is the needed one or one above it."""
         roles = tuple(Role)
         return roles.index(self) >= roles.index(needed)
+
+    @property
+    def sees_personal_data(self) -> bool:
+        """Whether personal data and secrets are shown as they are, and lists can be narrowed by them."""
+        return self.allows(Role.OPERATOR)
 
 
 @dataclass(frozen=True, slots=True)

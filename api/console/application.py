@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
 
-TITLES = {400: "That cannot be done", 404: "Not found", 409: "Not possible any more", 503: "Try again"}
+TITLES = {
+    400: "That cannot be done",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Not possible any more",
+    503: "Try again",
+}
 
 
 def console(config: Settings, state: State) -> list[BaseRoute]:

@@ -101,7 +101,7 @@ async def _stream(request: Request, name: str, read: Read, ending: anyio.Event) 
 def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
     """What every page knows, and its own values as the operator may see them."""
     operator = current(request)
-    if operator is None or operator.role is Role.VIEWER:
+    if operator is None or not operator.role.sees_personal_data:
         values = masked(values) | ({"filter": values["filter"]} if "filter" in values else {})
     common = {
         "path": request.url.path,
@@ -109,6 +109,7 @@ def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
         "csrf": csrf_token(request),
         "inbox": request.app.state.settings.inbox is not None,
         "open_to_all": not request.app.state.sign_in_needed,
+        "sees_personal_data": operator is not None and operator.role.sees_personal_data,
         "may_act": operator is not None and operator.role.allows(Role.OPERATOR),
         "may_pause": operator is not None and operator.role.allows(Role.ADMIN),
     }

@@ -21,7 +21,7 @@ from engine.admin.nouns import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, 
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
 from engine.admin.rows import ROWS
-from engine.errors import NotFound
+from engine.errors import Forbidden, NotFound
 from engine.operators import Role
 
 if TYPE_CHECKING:
@@ -55,11 +55,13 @@ async def overview_page(request: Request) -> Response:
 
 async def find(request: Request) -> Response:
     """Where what was typed into the search box is shown: an identifier, an address, a number or a reference."""
-    require(request, Role.VIEWER)
+    operator = require(request, Role.VIEWER)
     text = request.query_params.get("q", "").strip()
     try:
         key = uuid(text)
     except ValueError:
+        if not operator.role.sees_personal_data:
+            raise Forbidden("A viewer finds orders and e-mails by their identifiers alone.") from None
         name = "recipient" if "@" in text or text.isdigit() else "reference"
         return RedirectResponse(f"/console/emails?{urlencode({name: text})}", 303)
 
@@ -89,13 +91,22 @@ def _broker(client: redis.Redis) -> dict[str, int] | None:
         return None
 
 
+def _fields(request: Request, noun: Noun) -> tuple[str, ...]:
+    """What whoever asks may narrow the list by."""
+    return noun.fields if require(request, Role.VIEWER).role.sees_personal_data else noun.open_fields
+
+
 def _list_of(noun: Noun) -> Handler:
     async def read(request: Request) -> dict[str, Any]:
         given = {name: value for name, value in request.query_params.items() if value.strip()}
         cursor = given.pop("cursor", None)
+        fields = _fields(request, noun)
+        if hidden := [name for name in noun.fields if name in given and name not in fields]:
+            raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")
         listed = await request.app.state.store.reading(lists.page, noun, given, cursor)
         return {
             "noun": noun,
+            "fields": fields,
             "items": listed.items,
             "next": listed.next and urlencode(given | {"cursor": listed.next}),
             "looked_back": listed.looked_back,

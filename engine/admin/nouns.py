@@ -20,6 +20,7 @@ from engine.admin.filters import (
     had_attempt,
     to_address,
 )
+from engine.admin.rows import is_masked
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.pauses import HELD
 from engine.tables import (
@@ -74,6 +75,11 @@ class Noun:
     def choices(self) -> dict[str, tuple[str, ...]]:
         """The values of fields that have only so many."""
         return {"state": self.states, "error": self.errors}
+
+    @property
+    def open_fields(self) -> tuple[str, ...]:
+        """The fields that viewers see: whoever narrows a list by what is masked reads it, piece by piece."""
+        return tuple(name for name in self.fields if not is_masked(name))
 
 
 def _orders(_connection: Connection, given: Given) -> Narrowed:

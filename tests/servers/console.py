@@ -110,7 +110,8 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
     """One of everything, with `text` for what is personal data and `label` for the rest; returns their keys by noun."""
     with store.write() as connection:
         keys: dict[str, Any] = {"orders": new_id(), "emails": new_id()}
-        values: dict[str, Any] = {"senders_reference": label, "subject": text, "body": text, "content_type": "Html"}
+        values: dict[str, Any] = {"senders_reference": text, "subject": text, "body": text, "content_type": "Html"}
+        values["condition_endpoint"] = f"https://user:{text}@condition.example/{text}?token={text}"
         recipients = json.dumps([{"emailAddress": text}])
         order = add_order(
             connection,
@@ -124,12 +125,12 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         line = {"at": now(), "duration_ms": 5, "outcome": "rejected", "reply": text}
         of_email = {"email_seq": email, "claim": 1, "relay": "relay:25", "phase": "rcpt", "code": 550}
         connection.execute(attempts_log.insert().values(line | of_email))
-        event = an_event(type=label, subject=text, source=label, alternative_subject=text)
+        event = an_event(type=label, subject=text, source=f"https://source.example/{text}", alternative_subject=text)
         row = {name: getattr(event, name) for name in ("id", "source", "type", "subject", "resource", "time", "text")}
         row |= {"alternative_subject": text, "registered": now(), "resource": label}
         keys["events"] = connection.execute(events.insert().values(row).returning(events.c.seq)).scalar_one()
         keys["subscriptions"] = add_subscription(
-            connection, f"mailto:{text}", consumer=label[:200], subject_filter=text
+            connection, f"https://hooks.example/services/{text}?token={text}", consumer=label[:200], subject_filter=text
         )
         trouble = {"last_error": text, "paused": label, "type_filter": json.dumps(label)}
         connection.execute(update(subscriptions).values(trouble))
@@ -138,11 +139,13 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         keys["deliveries"] = connection.execute(webhooks.insert().values(push).returning(webhooks.c.seq)).scalar_one()
         connection.execute(webhook_attempts.insert().values(line | {"webhook_seq": keys["deliveries"], "status": 500}))
         job = {"created": now(), "last_update": now(), "state": "Done", "who": label[:200], "noun": "emails"}
-        job |= {"action": "retry", "filter": json.dumps({"recipient": text}), "argument": label, "total": 1}
+        given = {"recipient": text, "reference": text}
+        job |= {"action": "retry", "filter": json.dumps(given), "argument": label, "total": 1}
         keys["jobs"] = connection.execute(jobs.insert().values(job).returning(jobs.c.seq)).scalar_one()
         for noun, key in keys.items():
             done = {"at": now(), "who": label[:200], "action": "x", "target": f"{noun}/{key}"}
-            connection.execute(audit_log.insert().values(done | {"detail": json.dumps({"recipient": text})}))
+            detail = json.dumps({"filter": given, "from": text})
+            connection.execute(audit_log.insert().values(done | {"detail": detail}))
         connection.execute(pauses.insert().values(kind="domain", value="example.no", at=now(), who="x", reason=label))
         process = {"id": new_id(), "kind": "worker", "host": label, "pid": 1, "version": "1", "relay": label}
         process |= {"started": now(), "seen": now(), "trouble": label, "trouble_since": now()}
