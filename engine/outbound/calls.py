@@ -9,22 +9,23 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 import anyio
+import h11
 import httpcore
 import httpx
 
 from engine.errors import Refused
-from engine.outbound.connections import Connections, resolve
+from engine.outbound.connections import Connections, Place
+from engine.outbound.exchange import Excessive
+from engine.outbound.lookups import Lookups, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from engine.outbound.connections import Resolver
     from engine.outbound.guard import Guard
+    from engine.outbound.lookups import Resolver
 
-CONNECT_WITHIN = timedelta(seconds=5)  # for one address of the host, and again for its TLS
 ANSWER_WITHIN = timedelta(seconds=15)  # for everything: look-up, connection, request, answer
-LONGEST_ANSWER = 16 * 1024  # bytes that are read of a body
 LONGEST_DATE = 64  # characters
 LONGEST_WAIT = timedelta(hours=24)  # that another side may ask for
 CONNECTIONS = 100
@@ -32,7 +33,7 @@ CONNECTIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; of the body at most LONGEST_ANSWER bytes."""
+    """What came back; of the body no more than engine/outbound/exchange.py reads."""
 
     status: int
     body: bytes
@@ -69,66 +70,57 @@ class Outbound:
         if ca_file:
             tls.load_verify_locations(ca_file)
         self._slots = asyncio.Semaphore(connections)
-        self._connections = Connections(guard, tls, resolver)
+        self._connections = Connections(guard, tls, Lookups(resolver))
 
-    async def get(self, url: str) -> Answer | Failure:
-        """GET an address. Whatever goes wrong out there is a Failure, not an exception."""
-        return await self._guarded("GET", url, None, [("Accept", "application/json")])
+    async def get(self, url: str, *, party: str = "") -> Answer | Failure:
+        """GET an address, on behalf of `party`. Whatever goes wrong out there is a Failure, not an exception."""
+        return await self._guarded("GET", url, None, [("Accept", "application/json")], party)
 
-    async def post(self, url: str, body: bytes, headers: Sequence[tuple[str, str]]) -> Answer | Failure:
+    async def post(
+        self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, party: str = ""
+    ) -> Answer | Failure:
         """POST to an address, likewise; a header that cannot be sent as it stands, such as a line end, is a Failure."""
         length = ("Content-Length", str(len(body)))
-        return await self._guarded("POST", url, body, [*headers, length])
+        return await self._guarded("POST", url, body, [*headers, length], party)
 
     async def _guarded(
-        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]]
+        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]], party: str
     ) -> Answer | Failure:
         try:
             self._guard.check_url(url)
             async with self._slots:  # whoever waits for others' calls has not begun: its time does not run
                 with anyio.fail_after(self._within):
-                    return await self._call(method, httpx.URL(url), body, headers)
+                    return await self._call(method, httpx.URL(url), body, headers, party)
         except TimeoutError:
             return Failure(f"no answer within {self._within:g} s")
-        except (Refused, OSError, UnicodeError) as error:
+        except (Refused, Excessive, OSError, UnicodeError) as error:
             return Failure(str(error) or type(error).__name__)
-        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+        except (httpcore.TimeoutException, httpcore.NetworkError, h11.ProtocolError) as error:
             return Failure(f"{type(error).__name__} {error}".strip())
 
     async def close(self) -> None:
         """Give up all connections."""
         await self._connections.close()
 
-    async def _call(self, method: str, url: httpx.URL, body: bytes | None, more: Sequence[tuple[str, str]]) -> Answer:
-        target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+    async def _call(
+        self, method: str, url: httpx.URL, body: bytes | None, more: Sequence[tuple[str, str]], party: str
+    ) -> Answer:
+        tls = url.scheme == "https"
+        place = Place(tls, url.raw_host.decode("ascii"), url.port or (443 if tls else 80))
         headers = [
             (b"Host", url.netloc),
             *((name.encode("ascii"), value.encode("ascii")) for name, value in more),
             (b"Accept-Encoding", b"identity"),  # nothing is unpacked here: a small answer cannot grow large
             (b"User-Agent", b"Varsel"),
         ]
-        timeouts = {"connect": CONNECT_WITHIN.total_seconds()}
-        request = httpcore.Request(method, target, headers=headers, content=body, extensions={"timeout": timeouts})
-        connection = await self._connections.take(target.origin)
+        request = h11.Request(method=method, target=url.raw_path, headers=headers)
+        connection = await self._connections.take(place, party)
         try:
-            answer = await connection.handle_async_request(request)
-            try:
-                return await _read(answer)
-            finally:
-                await answer.aclose()
+            received = await connection.exchange(request, body)
         finally:
             with anyio.CancelScope(shield=True):
-                await self._connections.give_back(target.origin, connection)
-
-
-async def _read(answer: httpcore.Response) -> Answer:
-    retry_after = _retry_after(answer.headers)
-    body = b""
-    async for chunk in answer.aiter_stream():
-        body += chunk
-        if len(body) > LONGEST_ANSWER:
-            return Answer(answer.status, body[:LONGEST_ANSWER], complete=False, retry_after=retry_after)
-    return Answer(answer.status, body, complete=True, retry_after=retry_after)
+                await self._connections.give_back(place, connection)
+        return Answer(received.status, received.body, received.complete, _retry_after(received.headers))
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> timedelta | None:

@@ -2,120 +2,115 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import logging
-import socket
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import anyio
 import httpcore
 
 from engine.errors import Refused
+from engine.outbound.exchange import Connection
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Iterable
 
     from engine.outbound.guard import Guard
-
-    Resolver = Callable[[str, int], Awaitable[list[str]]]
+    from engine.outbound.lookups import Lookups
 
 log = logging.getLogger(__name__)
 
-IDLE = timedelta(seconds=4)  # an unused connection is kept: less than the 5 s of common servers, lest both ends differ
+CONNECT_WITHIN = timedelta(seconds=5)  # for one address of the host, and again for its TLS
 MOST_IDLE = 200  # connections that are kept, of all places together
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a connection leads to; `host` in ASCII."""
+
+    tls: bool
+    host: str
+    port: int
+
+
 class Connections:
-    """Lends connections (httpcore's, HTTP/1.1), one call each at a time.
+    """Lends connections, one call each at a time.
 
     httpcore's own pool looks at every connection and every waiting call whenever one of them changes: with hundreds
     of calls at once that costs more than the calls. Here a call looks at its own place's idle connections only.
     """
 
-    def __init__(self, guard: Guard, tls: ssl.SSLContext, resolver: Resolver) -> None:
+    def __init__(self, guard: Guard, tls: ssl.SSLContext, lookups: Lookups) -> None:
+        self._guard = guard
         self._tls = tls
-        self._network = _GuardedNetwork(guard, resolver)
-        self._idle: OrderedDict[httpcore.AsyncHTTPConnection, str] = OrderedDict()
-        self._by_place: dict[str, list[httpcore.AsyncHTTPConnection]] = {}
+        self._lookups = lookups
+        self._network = httpcore.AnyIOBackend()
+        self._idle: OrderedDict[Connection, Place] = OrderedDict()
+        self._by_place: dict[Place, list[Connection]] = {}
 
-    async def take(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
-        """A connection to this place: an idle one that is still good, or one that connects with its first call."""
-        while kept := self._by_place.get(str(origin)):
+    async def take(self, place: Place, party: str) -> Connection:
+        """A connection to this place: an idle one that is still good, or a new one, looked up on behalf of `party`."""
+        while kept := self._by_place.get(place):
             connection = kept[-1]
             self._forget(connection)
-            if not connection.has_expired():
+            if not connection.expired:
                 return connection
-            await connection.aclose()
-        return httpcore.AsyncHTTPConnection(
-            origin, self._tls, keepalive_expiry=IDLE.total_seconds(), network_backend=self._network
-        )
+            await connection.close()
+        return Connection(await self._connect(place, party))
 
-    async def give_back(self, origin: httpcore.Origin, connection: httpcore.AsyncHTTPConnection) -> None:
+    async def give_back(self, place: Place, connection: Connection) -> None:
         """Keep a connection whose call has ended well; close any other."""
-        if not connection.is_idle():
-            await connection.aclose()
+        if not connection.reuse():
+            await connection.close()
             return
-        self._idle[connection] = place = str(origin)
+        self._idle[connection] = place
         self._by_place.setdefault(place, []).append(connection)
         if len(self._idle) > MOST_IDLE:
             oldest = next(iter(self._idle))
             self._forget(oldest)
-            await oldest.aclose()
+            await oldest.close()
 
     async def close(self) -> None:
         """Close what is idle; what is lent is closed when it is given back."""
         while self._idle:
             connection = next(iter(self._idle))
             self._forget(connection)
-            await connection.aclose()
+            await connection.close()
 
-    def _forget(self, connection: httpcore.AsyncHTTPConnection) -> None:
+    def _forget(self, connection: Connection) -> None:
         place = self._idle.pop(connection)
         kept = self._by_place[place]
         kept.remove(connection)
         if not kept:
             del self._by_place[place]
 
-
-async def resolve(host: str, port: int) -> list[str]:
-    """All addresses of a host, by the system's resolver; OSError or UnicodeError when there are none."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-class _GuardedNetwork(httpcore.AsyncNetworkBackend):
-    """Resolves, checks every address, and connects to one that was checked: a second look-up has no say."""
-
-    def __init__(self, guard: Guard, resolver: Resolver) -> None:
-        self._guard = guard
-        self._resolver = resolver
-        self._network = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 the interface's own
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        addresses = await self._resolver(host, port)
+    async def _connect(self, place: Place, party: str) -> httpcore.AsyncNetworkStream:
+        """Resolve, check every address, and connect to one that was checked: a second look-up has no say."""
+        addresses = await self._lookups.addresses(party, place.host, place.port)
         for address in addresses:
             try:
                 self._guard.check_address(ipaddress.ip_address(address))
             except Refused as refusal:  # whoever named the host must not learn from us what our network calls it
-                log.warning("%s is not called: %s", host, refusal)
+                log.warning("%s is not called: %s", place.host, refusal)
                 raise Refused("its host does not have a public address") from None
-        failure: httpcore.ConnectError | httpcore.ConnectTimeout = httpcore.ConnectError("the host has no address")
+        within = CONNECT_WITHIN.total_seconds()
+        failure: Exception = httpcore.ConnectError("the host has no address")
         for address in addresses:
             try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+                stream = await self._network.connect_tcp(address, place.port, within)
+                break
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
-        raise failure
-
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
+        else:
+            raise failure
+        if not place.tls:
+            return stream
+        try:
+            return await stream.start_tls(self._tls, place.host, within)
+        except BaseException:  # also cancelled: a handshake that hangs leaves no connection behind
+            with anyio.CancelScope(shield=True):
+                await stream.aclose()
+            raise

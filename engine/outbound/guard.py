@@ -40,6 +40,7 @@ _NEVER = tuple(  # not even in development: where clouds hand out their machines
         "2002::/16",  # 6to4 likewise, RFC 3056
     )
 )
+_NAME = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)  # in ASCII, as the parser leaves it; nothing is percent-encoded
 _ODD_NUMBER = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+))*\.?", re.IGNORECASE)
 
 
@@ -65,6 +66,8 @@ class Guard:
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
+            if not _NAME.fullmatch(host):
+                raise Refused("the host has characters that no name has") from None
             if _ODD_NUMBER.fullmatch(host):
                 raise Refused("the host is a number in an unusual form") from None
         else:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.conditions import Condition, Verdict, ask
 from engine.outbound import Guard, Outbound
-from engine.outbound.calls import LONGEST_ANSWER
+from engine.outbound.exchange import LONGEST_ANSWER
 from tests.servers.http import Action, Close, Drip, Hang, Raw, Receiver, Say
 
 SHORT = timedelta(milliseconds=300)

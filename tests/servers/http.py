@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DEADLINE = 10.0  # seconds that start, stop and wait_for() may take
 DRIP = 0.01  # seconds between two bytes of Drip
+POURED = 10_000  # bytes that Pour sends at a time
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,16 @@ class Drip:
     """Answer 200 and then send one byte after another, without end."""
 
 
-Action = Say | Slow | Reset | Raw | Close | Hang | Drip
+@dataclass(frozen=True)
+class Pour:
+    """Send `first` and then `again` without end; with `apart`, each in a packet of its own."""
+
+    first: bytes
+    again: bytes
+    apart: bool = False
+
+
+Action = Say | Slow | Reset | Raw | Close | Hang | Drip | Pour
 
 
 @dataclass(frozen=True)
@@ -208,6 +218,13 @@ class Receiver:
                 await writer.drain()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(reader.read(), DRIP)
+        elif isinstance(action, Pour):
+            writer.write(action.first)
+            piece = action.again if action.apart else action.again * (POURED // len(action.again) + 1)
+            while True:  # until the client hangs up
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
         elif isinstance(action, Raw):
             writer.write(action.data)
             await writer.drain()

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import Refused
 from engine.outbound import Answer, Failure, Outbound
-from engine.outbound.calls import LONGEST_ANSWER
+from engine.outbound.exchange import LONGEST_ANSWER
 from tests.servers.http import Close, Drip, Hang, Raw, Receiver, Say
 from tests.servers.outbound import LENIENT, SHORT, STRICT, Names, failed, get
 
@@ -129,6 +129,58 @@ REFUSED_URLS = [
     "https://127.0.0.1.1/",
     "https://127。0。0。1/",  # full stops of another script
     "https://１２７.0.0.1/",  # noqa: RUF001 digits of another script
+    "https://0x7f.0.0.1/",
+    "https://0177.1/",
+    "https://0x7f.0x0.0x0.0x1/",
+    "https://00000177.0.0.1/",
+    "https://4294967297/",
+    "https://127.0.0.1:443@127.0.0.1/",
+    "https://127.1./",
+    "https://0x7f000001./",
+    "https://①②⑦.0.0.1/",
+    "https://⑯⑨.254.169.254/",
+    "https://127.0.0.𝟏/",  # noqa: RUF001
+    "https://[::]/",
+    "https://[0:0:0:0:0:0:0:1]/",
+    "https://[::127.0.0.1]/",
+    "https://[::ffff:0:127.0.0.1]/",
+    "https://[::ffff:169.254.169.254]/",
+    "https://[64:ff9b::7f00:1]/",
+    "https://[64:ff9b::169.254.169.254]/",
+    "https://[64:ff9b:1::1]/",
+    "https://[2002:7f00:1::]/",
+    "https://[2001:0:7f00:1::]/",
+    "https://[fc00::1]/",
+    "https://[fe80::1]/",
+    "https://[fe80::1%eth0]/",
+    "https://[fe80::1%25lo]:8443/",
+    "https://[::1%25lo]/",
+    "https://[fec0::1]/",
+    "https://[::1/",
+    "https://::1/",
+    "https://[127.0.0.1]/",
+    "https://[v1.1]/",
+    "https://10.0.0.1/",
+    "https://192.168.0.1/",
+    "https://172.16.0.1/",
+    "https://100.64.0.1/",
+    "https://224.0.0.1/",
+    "https://255.255.255.255/",
+    "https://example.no:22/",
+    "https://example.no:0/",
+    "https://example.no:-443/",
+    "https://example.no:65536/",
+    "https://example.no:443@127.0.0.1:6379/",
+    "https:example.no",
+    "https:/example.no/",
+    "https:\\\\127.0.0.1/",
+    "https://@127.0.0.1/",
+    "https://%31%32%37.0.0.1/",
+    "https://127%2e0%2e0%2e1/",
+    "javascript:alert(1)",
+    "data:text/plain,a",
+    "ws://example.no/",
+    "https+unix://socket/",
     "https://exa mple.no/\r\nHost: other",
     "https://example.no/\x00",
     "https://example.no/\r\nX-Header: 1",

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.outbound import Answer, Failure, Outbound
-from engine.outbound.calls import LONGEST_ANSWER, LONGEST_WAIT, _retry_after
+from engine.outbound.calls import LONGEST_WAIT, _retry_after
+from engine.outbound.exchange import LONGEST_ANSWER
 from tests.servers.http import Drip, Hang, Raw, Receiver, Say
 from tests.servers.outbound import LENIENT, SHORT, STRICT, Names, closing, failed, get, post
 

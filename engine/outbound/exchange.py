@@ -1,0 +1,114 @@
+"""One request and its answer over a connection, HTTP/1.1 (RFC 9112) by h11; what an answer may cost is bounded here.
+
+Whoever answers may send interim answers, headers, tiny chunks and trailers without end. All of it is bytes that are no
+body and steps of the parser, and both are counted: no kind of it needs a rule of its own.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import h11
+import httpcore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Headers = Sequence[tuple[bytes, bytes]]
+
+LONGEST_ANSWER = 16 * 1024  # bytes that are read of a body
+LONGEST_HEAD = 16 * 1024  # bytes up to the end of the headers, interim answers (1xx) included
+MOST_BYTES = LONGEST_HEAD + 2 * LONGEST_ANSWER  # of a whole answer: as much again as the body for chunks and trailers
+MOST_STEPS = 1000  # reads from the network, interim answers and chunks: two for each chunk that comes by itself
+IDLE = 4.0  # seconds that an unused connection is kept: less than the 5 of common servers, lest both ends differ
+
+
+class Excessive(Exception):
+    """The answer's head goes beyond its bounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An answer: of its body at most LONGEST_ANSWER bytes. `complete` False: there is more of it."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    complete: bool
+
+
+class Connection:
+    """A connection to one place, for one exchange at a time."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
+        self._bytes = self._steps = 0  # of the answer that is being read
+        self._expires = 0.0  # on the monotonic clock
+
+    async def exchange(self, head: h11.Request, body: bytes | None) -> Received:
+        """Make a request and read its answer.
+
+        Raises what httpcore's stream does; h11.ProtocolError when either side breaks the protocol; Excessive.
+        """
+        events = (head, h11.Data(body or b""), h11.EndOfMessage())
+        request = b"".join(self._http.send(event) or b"" for event in events)
+        with suppress(httpcore.WriteError):  # it may have answered before it had read everything
+            await self._stream.write(request)
+        self._bytes = self._steps = 0
+        answer = await self._head()
+        received, complete = await self._body()
+        return Received(answer.status_code, answer.headers.raw_items(), received, complete)
+
+    def reuse(self) -> bool:
+        """Prepare for the next exchange; False: this one was the connection's last."""
+        ended = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+        if not ended or self._http.trailing_data[0]:
+            return False
+        self._http.start_next_cycle()
+        self._expires = time.monotonic() + IDLE
+        return True
+
+    @property
+    def expired(self) -> bool:
+        """Whether it was idle for too long, or the other side has hung up or spoken unasked."""
+        return time.monotonic() > self._expires or bool(self._stream.get_extra_info("is_readable"))
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._stream.aclose()
+
+    async def _head(self) -> h11.Response:
+        """The final answer's head; interim ones are passed over."""
+        while True:
+            event = self._next()
+            if isinstance(event, h11.Response):
+                return event
+            if self._steps > MOST_STEPS or self._bytes > LONGEST_HEAD:
+                raise Excessive("the answer's headers do not end")
+            if event is h11.NEED_DATA:
+                await self._read()
+
+    async def _body(self) -> tuple[bytes, bool]:
+        """The body, and whether it is complete."""
+        body = bytearray()
+        while not isinstance(event := self._next(), h11.EndOfMessage):
+            if isinstance(event, h11.Data):
+                body += event.data
+            if max(len(body) - LONGEST_ANSWER, self._bytes - MOST_BYTES, self._steps - MOST_STEPS) > 0:
+                return bytes(body[:LONGEST_ANSWER]), False
+            if event is h11.NEED_DATA:
+                await self._read()
+        return bytes(body), True
+
+    def _next(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
+        self._steps += 1
+        return self._http.next_event()
+
+    async def _read(self) -> None:
+        data = await self._stream.read(LONGEST_HEAD)
+        self._bytes += len(data)
+        self._http.receive_data(data)

@@ -1,0 +1,67 @@
+"""Look-ups of host names: the system's resolver may hang for as long as a stranger's name server likes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from engine.shares import Shares
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Resolver = Callable[[str, int], Awaitable[list[str]]]
+
+LOOK_UP_WITHIN = timedelta(seconds=5)  # the resolver's own patience is longer, and cannot be shortened
+LOOKUPS = 60  # at once; one that nobody waits for any more counts until the resolver lets go of it
+
+
+class Lookups:
+    """Looks names up, for each party its share at once. TimeoutError after LOOK_UP_WITHIN."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._shares = Shares(LOOKUPS)
+
+    async def addresses(self, party: str, host: str, port: int) -> list[str]:
+        """All addresses of a host; what the resolver raises, or TimeoutError."""
+        async with asyncio.timeout(LOOK_UP_WITHIN.total_seconds()):
+            await self._shares.wait(party)
+            task = asyncio.ensure_future(self._resolver(host, port))
+            task.add_done_callback(lambda _: self._shares.give_back(party))
+            return await asyncio.shield(task)
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """All addresses of a host, by the system's resolver; OSError or UnicodeError when there are none.
+
+    In a thread of its own, that the process does not wait for when it ends: a look-up cannot be broken off, and those
+    of a loop share their few threads with everything else (asyncio's with to_thread(), uvloop's with files).
+    """
+    loop = asyncio.get_running_loop()
+    found: asyncio.Future[list[str]] = loop.create_future()
+
+    def tell(addresses: list[str] | None, error: Exception | None) -> None:
+        if found.done():
+            return
+        if error:
+            found.set_exception(error)
+        else:
+            found.set_result(addresses or [])
+
+    def look_up() -> None:
+        addresses, failure = None, None
+        try:
+            entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        except (OSError, UnicodeError) as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, addresses, failure)
+
+    threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+    return await found

@@ -1,0 +1,96 @@
+"""Fair shares of a bounded number of slots: whoever uses many leaves some for those that come new."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+EAGERNESS = 2  # how many slots a party may use for each one that is free
+
+
+class Shares:
+    """Slots of several parties. A party may use EAGERNESS times as many slots as are free, and so never all of them.
+
+    Alone it gets two thirds, two parties get two fifths each, and so on: nothing is set aside for those who are not
+    there, and a newcomer finds a free slot at once (the "dynamic threshold" of Choudhury and Hahne, 1998).
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._used: Counter[str] = Counter()
+        self._free = total
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    def copy(self) -> Self:
+        """What is used now, without those who wait: to try out what would fit."""
+        twin = type(self)(self._total)
+        twin._used, twin._free = self._used.copy(), self._free  # noqa: SLF001  # its own kind
+        return twin
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody can get a slot."""
+        return self._free <= 0
+
+    def fits(self, party: str) -> bool:
+        """Whether the party may use one slot more."""
+        return self._used[party] < EAGERNESS * self._free
+
+    def take(self, party: str) -> None:
+        """Use a slot; the caller has seen that it fits."""
+        self._used[party] += 1
+        self._free -= 1
+
+    def give_back(self, party: str) -> None:
+        """End the use of a slot; whoever waits and fits now gets it."""
+        self._used[party] -= 1
+        if not self._used[party]:
+            del self._used[party]
+        self._free += 1
+        if self._waiting:
+            self._grant()
+
+    @asynccontextmanager
+    async def slot(self, party: str) -> AsyncIterator[None]:
+        """Use a slot for the block, as soon as the party may; of one party, those who wait are served in order."""
+        await self.wait(party)
+        try:
+            yield
+        finally:
+            self.give_back(party)
+
+    async def wait(self, party: str) -> None:
+        """Take a slot as soon as the party may; the caller gives it back."""
+        if party not in self._waiting and self.fits(party):
+            self.take(party)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(party, deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.give_back(party)
+            raise
+
+    def _grant(self) -> None:
+        """Give slots to those who wait, one party after another, as long as any of them fits."""
+        granted = True
+        while granted and not self.full:
+            granted = False
+            for party in tuple(self._waiting):
+                turns = self._waiting[party]
+                while turns and turns[0].done():  # cancelled meanwhile
+                    turns.popleft()
+                if turns and self.fits(party):
+                    self.take(party)
+                    turns.popleft().set_result(None)
+                    self._waiting.move_to_end(party)
+                    granted = True
+                if not turns:
+                    del self._waiting[party]

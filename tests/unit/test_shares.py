@@ -1,0 +1,101 @@
+"""Fair shares: what one party may use, what is left for others, and in which order those who wait are served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.shares import EAGERNESS, Shares
+
+
+def fill(shares: Shares, party: str) -> int:
+    """Take all that a party may have; returns how many slots that are."""
+    count = 0
+    while shares.fits(party):
+        shares.take(party)
+        count += 1
+    return count
+
+
+@pytest.mark.parametrize(("total", "alone"), [(1, 1), (2, 2), (3, 2), (60, 40), (300, 200), (600, 400)])
+def test_a_party_alone_gets_two_thirds(total: int, alone: int) -> None:
+    assert fill(Shares(total), "a") == alone
+
+
+def test_a_newcomer_finds_a_free_slot_beside_many_that_take_all_they_can() -> None:
+    shares = Shares(600)
+    taken = [fill(shares, f"greedy {number}") for number in range(5)]
+    assert taken == [400, 134, 44, 15, 5]
+    assert shares.fits("a stranger")
+
+
+def test_whoever_has_many_gets_no_more_until_the_others_have_theirs() -> None:
+    shares = Shares(300)
+    fill(shares, "a"), fill(shares, "b")
+    for _ in range(100):
+        shares.give_back("a")
+    assert fill(shares, "b") > 0
+    assert shares.fits("c")
+
+
+def test_a_copy_is_tried_out_without_the_original() -> None:
+    shares = Shares(3)
+    fill(shares.copy(), "a")
+    assert fill(shares, "a") == 2
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans())), st.integers(1, 20))
+def test_slots_are_neither_lost_nor_made(steps: list[tuple[str, bool]], total: int) -> None:
+    shares, used = Shares(total), Counter[str]()
+    for party, more in steps:
+        if more and shares.fits(party):
+            shares.take(party)
+            used[party] += 1
+        elif not more and used[party]:
+            shares.give_back(party)
+            used[party] -= 1
+        assert shares.full == (used.total() >= total)
+        assert shares.fits(party) == (used[party] < EAGERNESS * (total - used.total()))
+
+
+def test_of_those_who_wait_each_party_is_served_in_turn_and_in_order() -> None:
+    served: list[str] = []
+
+    async def work(shares: Shares, name: str) -> None:
+        async with shares.slot(name[0]):
+            served.append(name)
+            await asyncio.sleep(0)
+
+    async def run() -> None:
+        shares = Shares(1)
+        await shares.wait("x")
+        tasks = [asyncio.create_task(work(shares, name)) for name in ("a1", "a2", "a3", "b1", "b2", "c1")]
+        await asyncio.sleep(0)
+        shares.give_back("x")
+        await asyncio.gather(*tasks)
+        assert not shares.full
+
+    asyncio.run(run())
+    assert [name for name in served if name[0] == "a"] == ["a1", "a2", "a3"]
+    assert served.index("b1") < served.index("a3")
+    assert len(served) == 6
+
+
+def test_whoever_is_cancelled_while_it_waits_or_is_served_takes_no_slot_along() -> None:
+    async def run() -> None:
+        shares = Shares(1)
+        await shares.wait("x")
+        waiting = [asyncio.create_task(shares.wait(party)) for party in "ab"]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        shares.give_back("x")
+        waiting[1].cancel()  # it has its slot already, and does not know
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert not shares.full
+        assert shares.fits("c")
+
+    asyncio.run(run())
