@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -42,7 +41,7 @@ _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 async def post_app(request: Request) -> Response:
     """Take an app's event in: 201 with its id once it is durable."""
-    state, now = request.app.state, datetime.now(UTC)
+    state, now = request.app.state, request.app.state.store.clock.now()
     require_json(request)
     authenticate_bearer(request, state.verifier)
     token = require_platform(request, state.verifier)

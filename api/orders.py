@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -38,7 +37,7 @@ async def post(request: Request) -> Response:
     key = _key(request, payload)
     receipt = await state.intake.replay(caller.creator, key) if key and caller.creator else None
     if receipt is None:
-        order = parse_order(payload, state.limits, datetime.now(UTC))
+        order = parse_order(payload, state.limits, await state.store.now())
         receipt = await state.intake.place(require_creator(caller), order, key)
     headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
     if receipt.replayed:

@@ -61,8 +61,8 @@ class Workshop(Middleware):
             tracing.configure(config, "worker")
             self._store = Store(config.need("database_url"))
             guard = Guard(config.allow_private_endpoints)
-            self._outbound = Outbound(guard)
-            self._webhooks_outbound = Outbound(guard, connections=CALLS)
+            self._outbound = Outbound(guard, clock=self._store.clock)
+            self._webhooks_outbound = Outbound(guard, connections=CALLS, clock=self._store.clock)
             courier = Courier(
                 self._webhooks_outbound,
                 Signer(config.need("webhook_key").encode()),

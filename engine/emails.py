@@ -8,7 +8,7 @@ import random
 import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, select, update
@@ -27,6 +27,7 @@ from engine.tables import MILLISECOND, attempts_log, emails, orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from engine.store import Store
 
@@ -43,7 +44,7 @@ RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not 
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
 JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
 
-_RECORD = due.outcome(due.EMAILS).returning(emails.c.seq)
+_RECORD = due.outcome(due.EMAILS).returning(emails.c.seq, emails.c.last_update)
 _LOG = Rows(
     email_seq=BigInteger(),
     claim=Integer(),
@@ -161,7 +162,6 @@ class Deliverer:
 
     async def _attempt(self, email: Row[Any], order: Any) -> Result:
         """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""
-        now = datetime.now(UTC)
         if email.unresolved > due.LOST_IS_DEAD:
             text = f"set aside: {email.unresolved - 1} workers ended while they held it"
             return _unsent(email, EmailState.FAILED, "abandoned", text)
@@ -170,13 +170,14 @@ class Deliverer:
                 "in doubt: a worker ended while it held the e-mail; not sent again, as the order asks for at most once"
             )
             return _unsent(email, EmailState.FAILED, "in_doubt", text)
+        now = self._store.clock.now()
         if now >= email.expires_at:
             return _unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
         message = self._compile(email, order).fill(
             to=email.address, message_id=message_id(email.id, order.sender), date=now
         )
         outcome = await self._relay.send(order.sender, email.address, message)
-        return _result(email, order, outcome, self._relay.name)
+        return _result(email, order, outcome, self._relay.name, self._store.clock.now())
 
     def _compile(self, email: Row[Any], order: Any) -> Compiled:
         content = Content(
@@ -218,14 +219,14 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
         ],
     )
     run(connection, _LOG, [_log_line(result) for result in results])
-    ours = {row.seq for row in recorded}
+    ours = {row.seq: row.last_update for row in recorded}
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
-        _complete(connection, settled, states)
+        _complete(connection, settled, states, max(ours.values()))
 
 
-def _complete(connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState]) -> None:
+def _complete(connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState], at: datetime) -> None:
     """Complete the orders that have no open e-mail left, and tell of e-mails and orders that came to their end."""
     # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
     touched = select(orders.c.seq, orders.c.id, orders.c.creator, orders.c.senders_reference)
@@ -234,8 +235,8 @@ def _complete(connection: Connection, settled: Sequence[Row[Any]], states: dict[
     done = update(orders).where(orders.c.seq.in_(locked), orders.c.state == OrderState.PROCESSED, ~_OPEN)
     done = done.values(state=OrderState.COMPLETED, last_update=Now())
     completed = connection.scalars(done.returning(orders.c.seq)).all()
-    told = [email_event(locked[email.order_seq], email.id, states[email.seq]) for email in settled]
-    persist(connection, told + [order_event(locked[seq], OrderState.COMPLETED) for seq in completed])
+    told = [email_event(locked[email.order_seq], email.id, states[email.seq], at) for email in settled]
+    persist(connection, told + [order_event(locked[seq], OrderState.COMPLETED, at) for seq in completed])
 
 
 def backoff(attempts: int) -> timedelta:
@@ -261,9 +262,9 @@ def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[
     return len(claimed), free, contents
 
 
-def _result(email: Row[Any], order: Any, outcome: Outcome, relay: str) -> Result:
+def _result(email: Row[Any], order: Any, outcome: Outcome, relay: str, now: datetime) -> Result:
     """What an answer of the relay means for the e-mail: the one table from SMTP to what users see."""
-    later = min(backoff(email.attempts + 1), max(email.expires_at - datetime.now(UTC), MILLISECOND))
+    later = min(backoff(email.attempts + 1), max(email.expires_at - now, MILLISECOND))
     state, delay, reached = EmailState.NEW, later, True
     match outcome:
         case Accepted():
@@ -281,7 +282,7 @@ def _result(email: Row[Any], order: Any, outcome: Outcome, relay: str) -> Result
         metrics.RELAY_FAILURES.inc()
     _SMTP_SECONDS[word].observe(outcome.duration.total_seconds())
     if settled:
-        metrics.DUE_LAG.observe(max(0.0, (datetime.now(UTC) - (email.expires_at - EXPIRY)).total_seconds()))
+        metrics.DUE_LAG.observe(max(0.0, (now - (email.expires_at - EXPIRY)).total_seconds()))
     return Result(
         email, state, None if settled else delay, reached, word, outcome.phase, outcome.reply, outcome.duration, relay
     )

@@ -1,4 +1,4 @@
-"""A process's sign of life, and what it did, written into the database for operators.
+"""A process's sign of life, its clock's skew, and what it did, written into the database for operators.
 
 The counts are those of /metrics, minute by minute: so both tell the same, and history survives a restart. A process
 that is killed takes the last second's counts along; nothing but plots depends on them.
@@ -13,15 +13,16 @@ import threading
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from sqlalchemy import BigInteger, Connection, delete, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from engine import metrics
+from engine.clock import steady
 from engine.errors import Unavailable
-from engine.models import new_id
 from engine.store import Now
-from engine.tables import Instant, history, processes
+from engine.tables import MILLISECOND, Instant, history, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ class Pulse:
     def __init__(self, store: Store, kind: Kind) -> None:
         self._store = store
         self._kind = kind
-        self._id = new_id()
+        self._id = uuid4()
         self._written = _counts()
         self._shown: Trouble | None = None
         self._ended = threading.Event()
@@ -105,13 +106,17 @@ class Pulse:
         return 1
 
     def _sign(self, connection: Connection, trouble: Trouble | None) -> None:
+        clock = self._store.clock
         seen = {
             "seen": Now(),
+            "skew_ms": clock.skew() // MILLISECOND,
             "trouble": trouble.text if trouble else None,
-            "trouble_since": trouble.since if trouble else None,
+            "trouble_since": clock.at(trouble.since) if trouble else None,
         }
-        changed = connection.execute(update(processes).where(processes.c.id == self._id).values(seen))
-        if changed.rowcount:
+        asked = steady()
+        mine = update(processes).where(processes.c.id == self._id).values(seen).returning(processes.c.seen)
+        if told := connection.scalar(mine):
+            clock.tell(told, asked)
             return
         who = {"id": self._id, "kind": self._kind.name, "host": socket.gethostname(), "pid": os.getpid()}
         what = {"version": version("varsel"), "started": Now(), "relay": self._kind.relay}

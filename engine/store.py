@@ -23,6 +23,7 @@ from sqlalchemy import (
     create_engine,
     event,
     literal,
+    select,
     text,
     type_coerce,
 )
@@ -31,13 +32,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 
+from engine.clock import Clock, steady
 from engine.errors import Misconfigured, Unavailable
-from engine.tables import MILLISECOND, Instant
+from engine.tables import EPOCH, MILLISECOND, Instant
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from sqlalchemy import Table
 
@@ -108,6 +111,8 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        self.clock = Clock()
+        event.listen(self._engine, "connect", _telling(self._engine.dialect, self.clock))
         snapshot = {} if self.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}  # SQLite's own way
         self._views = self._engine.execution_options(**snapshot)
         self._gate: AbstractContextManager[None] = nullcontext()
@@ -159,6 +164,12 @@ class Store:
 
         return await asyncio.to_thread(call)
 
+    async def now(self) -> datetime:
+        """The database's time; asked for only while no connection has told it yet."""
+        if not self.clock.known:
+            await self.reading(ping)
+        return self.clock.now()
+
     def close(self) -> None:
         """Give all connections back."""
         self._engine.dispose()
@@ -170,6 +181,12 @@ def insert_new(dialect: str, table: Table) -> Any:
     """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
     build = sqlite.insert if dialect == "sqlite" else postgresql.insert
     return build(table).on_conflict_do_nothing()
+
+
+def now(connection: Connection) -> datetime:
+    """The database's time, of the newest statement."""
+    found: datetime = connection.execute(select(Now())).scalar_one()
+    return found
 
 
 def ping(connection: Connection) -> None:
@@ -207,6 +224,21 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
         f"mmap_size={SQLITE_MAPPED}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _telling(dialect: Dialect, clock: Clock) -> Callable[[Any, object], None]:
+    """What each new connection does first: it tells the clock what time the database has."""
+    question = str(select(Now()).compile(dialect=dialect))
+
+    def tell(connection: Any, _record: object) -> None:
+        asked = steady()
+        cursor = connection.cursor()
+        cursor.execute(question)
+        clock.tell(EPOCH + cursor.fetchone()[0] * MILLISECOND, asked)
+        cursor.close()
+        connection.rollback()  # psycopg has begun a transaction
+
+    return tell
 
 
 def _begin(connection: Connection) -> None:

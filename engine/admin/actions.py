@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, insert, or_, select, update
@@ -19,11 +18,12 @@ from engine.events.storing import persist
 from engine.fan_out import lock, wake
 from engine.models import EXPIRY, DeliveryState, EmailState, JobState, OrderState, new_id
 from engine.pauses import HELD
-from engine.store import Now, after
+from engine.store import Now, after, now
 from engine.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, emails, jobs, orders, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Connection, Row
@@ -57,11 +57,12 @@ class Action:
 
 def _cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     _update(connection, orders, rows, state=OrderState.CANCELLED, due_at=None, last_update=Now())
-    persist(connection, [order_event(row, OrderState.CANCELLED) for row in rows])
+    at = now(connection)
+    persist(connection, [order_event(row, OrderState.CANCELLED, at) for row in rows])
 
 
 def _reschedule(connection: Connection, rows: Sequence[Row[Any]], argument: str | None) -> None:
-    at = _time(argument)
+    at = _time(argument, now(connection))
     _update(connection, orders, rows, requested_send_time=at, due_at=at, last_update=Now())
 
 
@@ -72,9 +73,9 @@ def _process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | 
 
 def _copy(connection: Connection, rows: Sequence[Row[Any]], recipients: str | None) -> list[UUID]:
     """New orders that say the same, due now; `recipients` instead of the original ones."""
-    made = []
+    made, at = [], now(connection)
     for row in rows:
-        values = dict(row._mapping) | {"id": new_id(), "state": OrderState.REGISTERED}  # noqa: SLF001 SQLAlchemy's documented name
+        values = dict(row._mapping) | {"id": new_id(at), "state": OrderState.REGISTERED}  # noqa: SLF001 SQLAlchemy's documented name
         for name in ("seq", "claim", "unresolved", "attempts", "trace"):
             del values[name]
         values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
@@ -203,7 +204,7 @@ def possible(connection: Connection, noun: Noun, key: UUID | int) -> list[Action
 def perform(connection: Connection, who: str, action: Action, key: UUID | int, argument: str | None = None) -> None:
     """Do it to one row; NotFound, Conflict when it does not apply, Invalid for a wrong argument."""
     table = action.noun.table
-    check(action, argument)
+    check(connection, action, argument)
     if not act(connection, action, [key], argument):
         if connection.execute(select(table.c.seq).where(action.noun.key == key)).first() is None:
             raise NotFound(f"There is no such row among the {action.noun.name}: {key}.")
@@ -233,7 +234,7 @@ def start(
     connection: Connection, who: str, action: Action, given: Mapping[str, str], argument: str | None = None
 ) -> int:
     """Begin to do it to all that match, in the background; returns the job's number. BadRequest for more than MOST."""
-    check(action, argument)
+    check(connection, action, argument)
     if not action.for_all:
         raise BadRequest(f"{action.label} is for one at a time.")
     total = matching(connection, action, given)
@@ -241,7 +242,7 @@ def start(
         raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")
     given = {name: value for name, value in given.items() if value}
     if argument == "now":  # of this moment, and the same for every batch
-        argument = datetime.now(UTC).isoformat(timespec="milliseconds")
+        argument = now(connection).isoformat(timespec="milliseconds")
     job = {
         "created": Now(),
         "last_update": Now(),
@@ -266,30 +267,29 @@ def release(connection: Connection, who: str) -> list[int]:
     return [start(connection, who, action, held) for action in RELEASES if matching(connection, action, held)]
 
 
-def check(action: Action, argument: str | None) -> None:
+def check(connection: Connection, action: Action, argument: str | None) -> None:
     """Invalid when the action wants an argument and this is none, or wants none and there is one."""
     if action.takes == "time":
-        _check_time(argument)
+        _check_time(argument, now(connection))
     elif argument is not None:
         raise Invalid({"argument": [f"{action.label} takes none."]})
 
 
-def left(action: Action, argument: str | None) -> ColumnElement[bool]:
+def left(connection: Connection, action: Action, argument: str | None) -> ColumnElement[bool]:
     """What a job has still to do: rescheduled orders stand further on in its list, and are not to be done twice."""
     if action.takes == "time":
-        return and_(action.applies, orders.c.requested_send_time != _time(argument))
+        return and_(action.applies, orders.c.requested_send_time != _time(argument, now(connection)))
     return action.applies
 
 
-def _check_time(argument: str | None) -> None:
-    now = datetime.now(UTC)
+def _check_time(argument: str | None, earliest: datetime) -> None:
     try:
-        at = _time(argument)
+        at = _time(argument, earliest)
     except ValueError as error:
         raise Invalid({"time": [f"{error} Or now."]}) from None
-    if argument != "now" and not now <= at < HELD:
+    if argument != "now" and not earliest <= at < HELD:
         raise Invalid({"time": ["The send time is past; to send at once, say now."]})
 
 
-def _time(argument: str | None) -> datetime:
-    return datetime.now(UTC) if argument == "now" else moment(argument or "")
+def _time(argument: str | None, now: datetime) -> datetime:
+    return now if argument == "now" else moment(argument or "", now)

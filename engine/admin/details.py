@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -13,6 +12,7 @@ from engine.errors import Conflict, NotFound
 from engine.mime import compile_message, message_id
 from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
 from engine.pauses import HELD, in_force
+from engine.store import now
 from engine.tables import (
     attempts_log,
     audit_log,
@@ -28,6 +28,7 @@ from engine.tables import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection, Row, Select
@@ -80,7 +81,7 @@ def message(connection: Connection, email_id: UUID) -> bytes:
     """An e-mail's message as it is (or would be) handed to the relay, but for the date; NotFound, Conflict."""
     found = email(connection, email_id)
     content = Content(found["sender"], found["subject"], found["body"], ContentType(found["content_type"]))
-    at = found["timeline"][-1]["at"] if found["timeline"] else datetime.now(UTC)
+    at = found["timeline"][-1]["at"] if found["timeline"] else now(connection)
     try:
         return compile_message(content).fill(to=found["address"], message_id=found["message_id"], date=at)
     except ValueError as error:
@@ -174,7 +175,7 @@ def _why_order(connection: Connection, row: Row[Any]) -> str | None:
         return "A worker has it in hand."
     if held := _held(connection, row.due_at, row.creator, "", "orders"):
         return held
-    if row.due_at > datetime.now(UTC):
+    if row.due_at > now(connection):
         later = row.state == OrderState.PROCESSING
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
     return _due("An order")
@@ -191,7 +192,7 @@ def _why_email(connection: Connection, row: Row[Any], creator: str, attempts: Se
         return "A worker has it in hand."
     if held := _held(connection, row.due_at, creator, row.address, "emails"):
         return held
-    if row.due_at > datetime.now(UTC) and last:
+    if row.due_at > now(connection) and last:
         return f"{_said(last)} It is tried again by itself."
     chosen = select(processes.c.relay, processes.c.trouble).where(processes.c.trouble.is_not(None)).limit(1)
     trouble = connection.execute(chosen).first()
@@ -209,10 +210,10 @@ def _why_delivery(connection: Connection, row: dict[str, Any], attempts: Sequenc
         return "The lane webhooks is paused."
     if row["paused"]:
         return f"The subscription is paused: {row['paused']}"
-    now = datetime.now(UTC)
-    if row["open_until"] and row["open_until"] > now:
+    clock = now(connection)
+    if row["open_until"] and row["open_until"] > clock:
         return "The endpoint kept failing: it is left alone for a while."
-    if row["due_at"] > now:
+    if row["due_at"] > clock:
         return "The attempt before did not succeed; the next one is due by itself."
     return _due("A delivery")
 

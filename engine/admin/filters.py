@@ -41,7 +41,9 @@ PUSH_ERRORS = {
 }
 
 
-def parse(given: Mapping[str, str], fields: Collection[str], choices: Mapping[str, Collection[str]]) -> dict[str, Any]:
+def parse(
+    given: Mapping[str, str], fields: Collection[str], choices: Mapping[str, Collection[str]], now: datetime
+) -> dict[str, Any]:
     """The values that are not empty, each as its type; Invalid names each that is unknown or malformed."""
     found: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
@@ -51,7 +53,7 @@ def parse(given: Mapping[str, str], fields: Collection[str], choices: Mapping[st
             errors[name] = [f"This list cannot be narrowed by {name}; it can by {', '.join(fields)}."]
         elif text:
             try:
-                found[name] = _value(name, text, choices)
+                found[name] = _value(name, text, choices, now)
             except ValueError as error:
                 errors[name] = [str(error)]
     if errors:
@@ -59,20 +61,20 @@ def parse(given: Mapping[str, str], fields: Collection[str], choices: Mapping[st
     return found
 
 
-def _value(name: str, text: str, choices: Mapping[str, Collection[str]]) -> Any:
+def _value(name: str, text: str, choices: Mapping[str, Collection[str]], now: datetime) -> Any:
     if len(text) > LONGEST or not text.isprintable():
         msg = f"At most {LONGEST} characters, none of them control characters."
         raise ValueError(msg)
     if name in choices and text not in choices[name]:
         msg = f"One of {', '.join(choices[name])}."
         raise ValueError(msg)
-    return _KINDS.get(name, str)(text)
+    return moment(text, now) if name in _TIMES else _KINDS.get(name, str)(text)
 
 
-def moment(text: str) -> datetime:
+def moment(text: str, now: datetime) -> datetime:
     """An aware time: RFC 3339 (UTC where no offset stands), or how long ago, such as 90m, 24h, 7d. ValueError."""
     if ago := _AGO.fullmatch(text):
-        return datetime.now(UTC) - int(ago[1]) * _UNITS[ago[2]]
+        return now - int(ago[1]) * _UNITS[ago[2]]
     try:
         found = datetime.fromisoformat(text)
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
@@ -98,9 +100,8 @@ def uuid(text: str) -> UUID:
         raise ValueError(msg) from None
 
 
+_TIMES = ("since", "until")
 _KINDS: dict[str, Callable[[str], Any]] = {
-    "since": moment,
-    "until": moment,
     "order": uuid,
     "email": uuid,
     "event": number,

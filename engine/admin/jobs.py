@@ -41,7 +41,7 @@ def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
         return False
     action = find(job.noun, job.action)
     keys, position = batch(
-        connection, action.noun, json.loads(job.filter), left(action, job.argument), job.position, ROWS
+        connection, action.noun, json.loads(job.filter), left(connection, action, job.argument), job.position, ROWS
     )
     done = act(connection, action, keys, job.argument) if keys else []
     if done:

@@ -17,6 +17,7 @@ from sqlalchemy import Uuid, func, select, tuple_
 from engine.admin.filters import number, parse
 from engine.admin.rows import ROWS
 from engine.errors import Invalid
+from engine.store import now
 from engine.tables import EPOCH, MILLISECOND, Instant, milliseconds
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def page(
     connection: Connection, noun: Noun, given: Mapping[str, str], cursor: str | None = None, size: int = SIZE
 ) -> Page:
     """A page of the rows that match `given` (a query string's values), from `cursor` on; Invalid for wrong ones."""
-    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices))
+    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
     beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
     end = _window_end(connection, noun, narrowed, beyond) if narrowed.rest else None
     chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)
@@ -62,7 +63,7 @@ def page(
 
 def count(connection: Connection, noun: Noun, given: Mapping[str, str], also: ColumnElement[bool], most: int) -> int:
     """How many rows match, counted up to `most`; `also`: a further condition. Takes as long as it takes."""
-    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices))
+    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
     matching = select(noun.key).where(*narrowed.by, *narrowed.rest, also).limit(most).subquery()
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()
 
@@ -76,7 +77,7 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
     size: int,
 ) -> tuple[list[Any], str | None]:
     """The keys of up to `size` matching rows from `cursor` on, and the cursor behind them; None: that was all."""
-    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices))
+    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
     beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
     chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, also, *beyond)
     found = connection.execute(chosen.limit(size)).all()

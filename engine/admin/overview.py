@@ -38,6 +38,7 @@ COUNTED = 100_000  # rows of a kind are counted up to here
 NEXT = 5_000  # orders and e-mails that are looked at one by one, the soonest due
 DELIVERIES = 20_000  # likewise, the oldest that are open
 ALIVE = timedelta(seconds=15)  # since its last sign, for which a process counts as running
+SKEWED = timedelta(seconds=5)  # a process's clock that is further from the database's is told of
 LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -97,7 +98,8 @@ def findings(
 
     `left_alone`: subscriptions to which nothing is pushed for a while.
     """
-    return _problems(figures, [process for process in running if process["alive"]]) + _warnings(figures, left_alone)
+    alive = [process for process in running if process["alive"]]
+    return _problems(figures, alive) + _clocks(alive) + _warnings(figures, left_alone)
 
 
 def _problems(figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -117,6 +119,22 @@ def _problems(figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]]) -
     for lane in waiting:
         if lane.oldest_due_seconds > LATE.total_seconds() and not found:
             found.append(_finding("problem", f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due"))
+    return found
+
+
+def _clocks(alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Machines whose clocks are off: delivery goes by the database's, but tokens and sessions by theirs."""
+    off = {
+        process["host"]: timedelta(milliseconds=process["skew_ms"])
+        for process in alive
+        if process["skew_ms"] is not None and abs(process["skew_ms"]) > SKEWED // MILLISECOND
+    }
+    found = []
+    for host, skew in sorted(off.items()):
+        how = f"{abs(skew).total_seconds():,.0f} s {'ahead of' if skew > timedelta(0) else 'behind'} the database's"
+        found.append(
+            _finding("warning", f"The clock of {host} is {how}: good tokens are refused there, or old ones taken")
+        )
     return found
 
 

@@ -84,7 +84,7 @@ def _attributes(texts: dict[str, str], now: datetime) -> dict[str, str]:
         raise Invalid({"source": ["The source must be an http or https URL with the path /org/app or below it."]})
     attributes = {
         "specversion": VERSION,
-        "id": str(new_id()),
+        "id": str(new_id(now)),
         "time": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "source": source,
         "subject": texts["subject"],

@@ -8,13 +8,13 @@ data is in them: who received what is told by the orders API, to whom it concern
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.access import status_resource
 from engine.events.cloudevent import encode
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from engine.models import CloudEvent, EmailState, OrderState
@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 SOURCE = "urn:varsel:orders"
 
 
-def order_event(order: Any, state: OrderState) -> CloudEvent:
-    """An order (a row with id, creator, senders_reference) has come to its end."""
-    return _event("order", order.id, order, state, {})
+def order_event(order: Any, state: OrderState, at: datetime) -> CloudEvent:
+    """An order (a row with id, creator, senders_reference) has come to its end; `at`, by the database."""
+    return _event("order", order.id, order, state, at, {})
 
 
-def email_event(order: Any, email_id: UUID, state: EmailState) -> CloudEvent:
-    """One of an order's e-mails has come to its end."""
-    return _event("email", email_id, order, state, {"notificationId": str(email_id)})
+def email_event(order: Any, email_id: UUID, state: EmailState, at: datetime) -> CloudEvent:
+    """One of an order's e-mails has come to its end; `at`, by the database."""
+    return _event("email", email_id, order, state, at, {"notificationId": str(email_id)})
 
 
-def _event(kind: str, name: UUID, order: Any, state: str, more: dict[str, str]) -> CloudEvent:
+def _event(  # noqa: PLR0913, PLR0917 what both have in common
+    kind: str, name: UUID, order: Any, state: str, at: datetime, more: dict[str, str]
+) -> CloudEvent:
     data = {"orderId": str(order.id), **more, "status": str(state)}
     if order.senders_reference is not None:
         data["sendersReference"] = order.senders_reference
@@ -43,7 +45,7 @@ def _event(kind: str, name: UUID, order: Any, state: str, more: dict[str, str]) 
             "source": SOURCE,
             "type": f"no.varsel.{kind}.{state.lower()}",
             "subject": f"/orders/{order.id}",
-            "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "resource": status_resource(order.creator),
             "datacontenttype": "application/json",
         },

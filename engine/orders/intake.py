@@ -134,7 +134,7 @@ class Intake:
         lookup = None
         if numbers:
             lookup = await self._store.reading(self._look_up, numbers, respect=order.ignore_reservation is not True)
-        order_id = new_id()
+        order_id = new_id(self._store.clock.now())
         placement = _Placement(order_row(order_id, creator, self._sender, order), Receipt(order_id, lookup), key)
         if key is None:
             return await self._commits.submit(placement)

@@ -17,7 +17,7 @@ from engine import due, logs, tracing
 from engine.conditions import Verdict, ask
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
-from engine.models import EXPIRY, ContentType, EmailState, OrderState, new_id
+from engine.models import EXPIRY, ContentType, EmailState, OrderState, derived_id
 from engine.pauses import in_force
 from engine.rows import Rows, run
 from engine.store import Now
@@ -38,7 +38,7 @@ EMAILS_PER_TRANSACTION = 10_000  # bounds how long other writers wait
 CONDITION_RETRY = timedelta(seconds=60)  # an inconclusive answer is asked for once more (contract 6.7)
 NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
 
-_SETTLE = due.outcome(due.ORDERS).returning(orders.c.seq)
+_SETTLE = due.outcome(due.ORDERS).returning(orders.c.seq, orders.c.last_update)
 _INSERT_EMAILS = Rows(
     id=Uuid(),
     order_seq=BigInteger(),
@@ -107,18 +107,21 @@ class Processor:
 
     def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> None:
         """Insert the e-mails of orders that are still ours, and settle the orders, in one transaction."""
-        newest = select(orders.c.seq, orders.c.claim).where(orders.c.seq.in_([order.seq for order in claimed]))
-        ours = {(row.seq, row.claim) for row in connection.execute(newest.with_for_update())}
+        newest = select(orders.c.seq, orders.c.claim, Now().label("now"))
+        newest = newest.where(orders.c.seq.in_([order.seq for order in claimed]))
+        found = connection.execute(newest.with_for_update()).all()
+        ours = {(row.seq, row.claim): row.now for row in found}
         work = [(order, json.loads(order.recipients)) for order in claimed if (order.seq, order.claim) in ours]
         known = self._directory.look_up(connection, {n for _, entries in work for n in map(_number, entries) if n})
         rows: list[dict[str, Any]] = []
         settled, unsendable = [], []
         for order, recipients in work:
-            made = [row for entry in recipients for row in _emails(order, entry, known)]
+            made = [row for place, entry in enumerate(recipients) for row in _emails(order, place, entry, known)]
             pending = any(row["due_at"] is not None for row in made)
             settled.append((order, OrderState.PROCESSED if pending else OrderState.COMPLETED, None))
             rows += made
-            unsendable += [email_event(order, UUID(row["id"]), row["state"]) for row in made if row["due_at"] is None]
+            at = ours[order.seq, order.claim]
+            unsendable += [email_event(order, UUID(row["id"]), row["state"], at) for row in made if not row["due_at"]]
         if rows:
             run(connection, _INSERT_EMAILS, rows)
         _settle(connection, settled, unsendable)
@@ -158,14 +161,22 @@ def _settle(
             for order, state, delay in outcomes
         ],
     )
-    seqs = {row.seq for row in ours}
-    final = [order_event(order, state) for order, state, _ in outcomes if state in FINAL and order.seq in seqs]
+    at = {row.seq: row.last_update for row in ours}
+    final = [
+        order_event(order, state, at[order.seq]) for order, state, _ in outcomes if state in FINAL and order.seq in at
+    ]
     if final or events:
         persist(connection, [*events, *final])
 
 
-def _emails(order: Row[Any], recipient: dict[str, str], known: Mapping[str, Contact]) -> Iterator[dict[str, Any]]:
-    """The rows that come of one recipient: one per address, or one that says why there is none."""
+def _emails(
+    order: Row[Any], place: int, recipient: dict[str, str], known: Mapping[str, Contact]
+) -> Iterator[dict[str, Any]]:
+    """The rows that come of one recipient: one per address, or one that says why there is none.
+
+    Their identifiers follow from the order, the recipient's place and the address: e-mails that are generated again,
+    of a database that was restored, have the Message-IDs that they had.
+    """
     address, number = recipient.get("emailAddress"), _number(recipient)
     contact = None if address else known.get(number or "")
     reserved = contact is not None and contact.is_reserved and order.ignore_reservation is not True
@@ -181,7 +192,7 @@ def _emails(order: Row[Any], recipient: dict[str, str], known: Mapping[str, Cont
     send_time = milliseconds(order.requested_send_time)
     for email, state in found:
         yield {
-            "id": new_id().hex,
+            "id": derived_id(order.requested_send_time, order.id, place, email).hex,
             "order_seq": order.seq,
             "expires_at": send_time + EXPIRY // MILLISECOND,
             "state": state,

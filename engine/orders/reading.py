@@ -77,10 +77,10 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[An
             orders.c.requested_send_time > after(CANCEL_WINDOW),
         )
         .values(state=OrderState.CANCELLED, due_at=None, last_update=Now())
-        .returning(orders.c.id, orders.c.creator, orders.c.senders_reference)
+        .returning(orders.c.id, orders.c.creator, orders.c.senders_reference, orders.c.last_update)
     ).one_or_none()
     if cancelled:
-        persist(connection, [order_event(cancelled, OrderState.CANCELLED)])
+        persist(connection, [order_event(cancelled, OrderState.CANCELLED, cancelled.last_update)])
     found = status(connection, creator, order_id)
     if found[0].state != OrderState.CANCELLED:
         raise Conflict("The order is being processed, or its send time is less than five minutes away.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import h11
 import httpcore
 import httpx
 
+from engine.clock import Clock
 from engine.errors import Refused
 from engine.outbound.connections import Connections, Place
 from engine.outbound.exchange import Excessive
@@ -52,10 +53,11 @@ class Outbound:
     """Makes guarded calls: no redirects, no proxies, no cookies; bounded in time and size.
 
     `within` bounds a whole call, `connections` how many are made at once: more than there are receivers that may hang.
-    `ca_file` names certificates that are trusted beside the well-known ones.
+    `ca_file` names certificates that are trusted beside the well-known ones; `clock` tells the time, of which only
+    a Retry-After with a date needs to know.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 what bounds a call
         self,
         guard: Guard,
         resolver: Resolver = resolve,
@@ -63,8 +65,10 @@ class Outbound:
         within: timedelta = ANSWER_WITHIN,
         connections: int = CONNECTIONS,
         ca_file: Path | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._guard = guard
+        self._clock = clock or Clock()
         self._within = within.total_seconds()
         tls = httpx.create_ssl_context(trust_env=False)
         if ca_file:
@@ -120,10 +124,10 @@ class Outbound:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._connections.give_back(place, connection)
-        return Answer(received.status, received.body, received.complete, _retry_after(received.headers))
+        return Answer(received.status, received.body, received.complete, _retry_after(received.headers, self._clock))
 
 
-def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> timedelta | None:
+def _retry_after(headers: Sequence[tuple[bytes, bytes]], clock: Clock) -> timedelta | None:
     """The Retry-After header (RFC 9110, 10.2.3): seconds or a date; None when there is none that can be read."""
     text = next((value.decode("latin-1").strip() for name, value in headers if name.lower() == b"retry-after"), "")
     if text.isascii() and text.isdigit():
@@ -131,7 +135,7 @@ def _retry_after(headers: Sequence[tuple[bytes, bytes]]) -> timedelta | None:
     else:
         try:
             moment = parsedate_to_datetime(text[:LONGEST_DATE])
-            delay = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime.now(UTC)
+            delay = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - clock.now()
         except (ValueError, OverflowError):
             return None
     return max(timedelta(0), min(delay, LONGEST_WAIT))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from engine.clock import steady
 from engine.models import EmailState
 from engine.smtp.replies import Outcome, Phase, Rejected, Reply, judge
 from engine.smtp.session import Envelope, Route, Session
@@ -25,9 +26,9 @@ TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """No connection to the relay can be had: since when, and why."""
+    """No connection to the relay can be had: since when, by the steady clock, and why."""
 
-    since: datetime
+    since: float
     text: str
 
 
@@ -85,7 +86,7 @@ class Relay:
                     return outcome
             opened = await self._connect()
             if isinstance(opened, Reply):
-                self.trouble = Trouble(self.trouble.since if self.trouble else datetime.now(UTC), opened.text)
+                self.trouble = Trouble(self.trouble.since if self.trouble else steady(), opened.text)
                 return judge(opened, Phase.CONNECT, _since(started))
             self.trouble = None
             return await self._attempt(opened, envelope, started)

@@ -57,6 +57,7 @@ processes = Table(
     Column("relay", Text),  # of a worker: host:port
     Column("trouble", Text),  # why no connection to the relay can be had; NULL: all is well
     Column("trouble_since", Instant),
+    Column("skew_ms", BigInteger),  # its wall clock less the database's; NULL: of an older version
 )
 
 history = Table(  # sums of what /metrics counts, by the minute

@@ -74,7 +74,7 @@ Index(  # "is anything of this order still open?" must not walk through what is 
     emails.c.order_seq,
     **where_set(emails.c.due_at),
 )
-# What operators look for. Identifiers are UUIDs of version 7: their order is that of time.
+# What operators look for. Identifiers begin with a time, as UUIDs of version 7 do: their order is that of time.
 Index("ix_emails_id", emails.c.id)
 Index("ix_emails_address", func.lower(emails.c.address), emails.c.id)
 EMAIL_FAILED = emails.c.state.like(literal_column("'Failed%'"))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from engine import metrics
 from engine.events.cloudevent import encode
-from engine.models import DeliveryState, new_id
+from engine.models import DeliveryState, derived_id
 from engine.outbound import Answer, Failure
 from engine.signing import message_id
 from engine.webhooks.queue import Result
@@ -39,7 +39,7 @@ class Courier:
 
     async def push(self, subscription: Row[Any], delivery: Row[Any], now: datetime) -> Result:
         """Make one attempt; whatever goes wrong out there is a result."""
-        event = delivery if delivery.event_seq is not None else self._validation_event(subscription.seq)
+        event = delivery if delivery.event_seq is not None else self._validation_event(subscription.seq, delivery)
         body = body_for(subscription.endpoint, event.text)
         salts = [subscription.salt]
         if subscription.old_salt and subscription.old_salt_until > now:
@@ -50,9 +50,11 @@ class Courier:
         answer = await self._outbound.post(subscription.endpoint, body, HEADERS + signed)
         return _judged(delivery, answer, timedelta(seconds=time.monotonic() - started))
 
-    def _validation_event(self, subscription_seq: int) -> CloudEvent:
+    def _validation_event(self, subscription_seq: int, delivery: Row[Any]) -> CloudEvent:
+        """The same event at every attempt, so that its webhook-id is."""
         source = f"{self._base}/subscriptions/{subscription_seq}"
-        return encode({"specversion": "1.0", "id": str(new_id()), "source": source, "type": VALIDATION_TYPE})
+        name = derived_id(delivery.created, source, delivery.seq)
+        return encode({"specversion": "1.0", "id": str(name), "source": source, "type": VALIDATION_TYPE})
 
 
 def refused(delivery: Row[Any], state: DeliveryState, outcome: str, reason: str) -> Result:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from engine import metrics
 from engine.errors import Invalid
-from engine.models import DeliveryState, new_id
+from engine.models import DeliveryState, derived_id
 from engine.orders.intake import order_row
 from engine.orders.request import EmailOrderRequest, RecipientRequest
 from engine.webhooks.call import refused
@@ -44,7 +44,8 @@ class MailSink:
             recipients=(RecipientRequest(email_address=unquote(subscription.endpoint.removeprefix(SCHEME))),),
             senders_reference=delivery.id,
         )
-        row = order_row(new_id(), subscription.creator, self._sender, request)
+        name = derived_id(delivery.created, subscription.seq, delivery.seq, delivery.source, delivery.id)
+        row = order_row(name, subscription.creator, self._sender, request)
         metrics.PUSHES.labels("accepted").inc()
         reply = f"order {row['id']}"
         return Result(delivery, DeliveryState.DELIVERED, None, True, "accepted", None, reply, duration, order=row)

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine import due, logs, metrics, tracing
@@ -227,7 +227,7 @@ class Pusher:
                 return refused(delivery, DeliveryState.UNAUTHORIZED, "unauthorized", text)
         if subscription.endpoint.startswith(SCHEME):
             return self._mail_sink.order(subscription, delivery, timedelta(seconds=time.monotonic() - started))
-        result = await self._courier.push(subscription, delivery, datetime.now(UTC))
+        result = await self._courier.push(subscription, delivery, self._store.clock.now())
         _PUSH_SECONDS[result.outcome].observe(result.duration.total_seconds())
         return result
 

@@ -124,6 +124,7 @@ def fetch(connection: Connection, subscription: Row[Any]) -> Sequence[Any]:
             webhooks.c.subscription_seq,
             webhooks.c.event_seq,
             webhooks.c.attempts,
+            webhooks.c.created,
             events.c.id,
             events.c.source,
             events.c.subject,

@@ -127,7 +127,7 @@ def test_what_does_not_apply_is_a_conflict_and_changes_nothing(store: Store, act
         assert row(connection, action.noun, key) == before
         assert connection.scalar(select(func.count()).select_from(audit_log)) == 0
         with pytest.raises(NotFound):
-            perform(connection, "anna", action, new_id() if action.noun is not DELIVERIES else 99, argument)
+            perform(connection, "anna", action, new_id(now()) if action.noun is not DELIVERIES else 99, argument)
 
 
 def test_a_cancelled_order_is_settled_and_told_of(store: Store) -> None:

@@ -110,7 +110,7 @@ def test_a_relay_that_cannot_be_reached_is_why(store: Store) -> None:
     with store.write() as connection:
         seq = add_email(connection, add_order(connection), due_in=-HOUR)
         worker = {
-            "id": new_id(),
+            "id": new_id(now()),
             "kind": "worker",
             "host": "h",
             "pid": 1,
@@ -158,7 +158,11 @@ def test_an_order_leads_to_its_mails_its_events_and_who_did_what(store: Store) -
             mail = add_email(connection, seq, state=state, due_at=None)
         row = connection.execute(select(orders)).one()
         its = connection.execute(select(emails).where(emails.c.seq == mail)).one()
-        told = [email_event(row, its.id, EmailState.FAILED), order_event(row, OrderState.COMPLETED), an_event()]
+        told = [
+            email_event(row, its.id, EmailState.FAILED, now()),
+            order_event(row, OrderState.COMPLETED, now()),
+            an_event(),
+        ]
         persist(connection, told)
         note(connection, "anna", "orders.resend", f"orders/{row.id}")
         note(connection, "ola", "emails.retry", f"emails/{its.id}")
@@ -198,7 +202,7 @@ def test_a_message_is_made_as_the_relay_would_get_it(store: Store) -> None:
 
 @pytest.mark.parametrize("noun", ["order", "email", "message", "event", "subscription", "delivery", "job"])
 def test_what_is_not_there_is_not_found(store: Store, noun: str) -> None:
-    key: Any = new_id() if noun in ("order", "email", "message") else 4711
+    key: Any = new_id(now()) if noun in ("order", "email", "message") else 4711
     with store.read() as connection, pytest.raises(NotFound, match=str(key)):
         getattr(details, noun)(connection, key)
 

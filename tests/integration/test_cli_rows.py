@@ -243,7 +243,7 @@ def test_an_order_a_subscription_an_event_and_a_delivery_are_shown(store: Store,
 
 @pytest.mark.parametrize("noun", ["orders", "emails", "events", "subscriptions", "deliveries", "jobs"])
 def test_what_is_not_there_is_not_found(noun: str, cli: Cli) -> None:
-    key = new_id() if noun in ("orders", "emails") else 404
+    key = new_id(now()) if noun in ("orders", "emails") else 404
     assert str(key) in cli.refused(3, noun, "show", key)
 
 
@@ -346,7 +346,7 @@ def test_an_order_is_cancelled_once_and_the_audit_log_says_by_whom(store: Store,
     assert cli.text("orders", "cancel", order) == f"{order} was cancelled.\n"
     assert cli.json("orders", "show", order)["state"] == "Cancelled"
     assert "only an order that waits" in cli.refused(5, "orders", "cancel", order)
-    cli.refused(3, "orders", "cancel", new_id())
+    cli.refused(3, "orders", "cancel", new_id(now()))
     [line] = cli.items("audit", "list", "--target", f"orders/{order}")
     assert line["who"].startswith("cli:")
     assert line["action"] == "orders.cancel"
@@ -380,7 +380,7 @@ def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cl
     assert cli.text("emails", "retry", later) == f"{later} was made due.\n"
     sent = email_of(store, state=EmailState.SUCCEEDED, due_at=None)
     assert "It has not failed" in cli.refused(5, "emails", "retry", sent)
-    cli.refused(3, "emails", "retry", new_id())
+    cli.refused(3, "emails", "retry", new_id(now()))
 
 
 def test_a_delivery_is_pushed_again(store: Store, cli: Cli) -> None:

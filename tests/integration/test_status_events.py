@@ -19,7 +19,7 @@ from engine.outbound import Guard, Outbound
 from engine.smtp import Reply
 from engine.tables import events, orders
 from tests.servers.http import Receiver, Say
-from tests.servers.rows import add_email, add_order
+from tests.servers.rows import add_email, add_order, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +123,7 @@ def test_an_order_whose_condition_is_not_met_is_told(store: Store) -> None:
 
 def test_a_cancelled_order_is_told_once(store: Store) -> None:
     with store.write() as connection:
-        name = new_id()
+        name = new_id(now())
         add_order(connection, due_in=timedelta(hours=1), id=name)
         reading.cancel(connection, "ttd", name)
         reading.cancel(connection, "ttd", name)

@@ -109,7 +109,7 @@ class Browser:
 def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
     """One of everything, with `text` for what is personal data and `label` for the rest; returns their keys by noun."""
     with store.write() as connection:
-        keys: dict[str, Any] = {"orders": new_id(), "emails": new_id()}
+        keys: dict[str, Any] = {"orders": new_id(now()), "emails": new_id(now())}
         values: dict[str, Any] = {"senders_reference": text, "subject": text, "body": text, "content_type": "Html"}
         values["condition_endpoint"] = f"https://user:{text}@condition.example/{text}?token={text}"
         recipients = json.dumps([{"emailAddress": text}])
@@ -147,7 +147,7 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
             detail = json.dumps({"filter": given, "from": text})
             connection.execute(audit_log.insert().values(done | {"detail": detail}))
         connection.execute(pauses.insert().values(kind="domain", value="example.no", at=now(), who="x", reason=label))
-        process = {"id": new_id(), "kind": "worker", "host": label, "pid": 1, "version": "1", "relay": label}
+        process = {"id": new_id(now()), "kind": "worker", "host": label, "pid": 1, "version": "1", "relay": label}
         process |= {"started": now(), "seen": now(), "trouble": label, "trouble_since": now()}
         connection.execute(processes.insert().values(process))
     return keys

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Row, func, select, update
 
+from engine.admin.overview import overview
 from engine.models import EmailState, OrderState
 from engine.store import Now, Store, after
 from engine.tables import attempts_log, emails, events, orders, subscriptions, webhook_attempts, webhooks
@@ -29,6 +30,11 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self._store.close()
+
+    def overview(self) -> dict[str, Any]:
+        """What the console's first page says."""
+        with self._store.read() as connection:
+            return overview(connection)
 
     def orders(self) -> Sequence[Row[Any]]:
         """All orders, the oldest first."""

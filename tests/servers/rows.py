@@ -21,7 +21,7 @@ def add_order(connection: Connection, *, due_in: timedelta | None = None, **valu
     """An order; `due_in` None: it is not due any more."""
     due_at = None if due_in is None else now() + due_in
     row = {
-        "id": new_id(),
+        "id": new_id(now()),
         "creator": "ttd",
         "created": now(),
         "requested_send_time": due_at or now(),
@@ -43,7 +43,7 @@ def add_email(
 ) -> int:
     """An e-mail that waits."""
     row = {
-        "id": new_id(),
+        "id": new_id(now()),
         "order_seq": order_seq,
         "expires_at": now() + timedelta(hours=48),
         "last_update": now(),
@@ -60,7 +60,7 @@ APP = "urn:altinn:resource:app_ttd_apps-test"
 def an_event(**attributes: Any) -> CloudEvent:
     """An event as intake would have it."""
     given: dict[str, Any] = {
-        "id": str(new_id()),
+        "id": str(new_id(now())),
         "source": "https://ttd.apps.altinn.no/ttd/apps-test/instances/50019855/428a4575",
         "type": "app.instance.created",
         "subject": "/party/50019855",
@@ -79,7 +79,7 @@ def add_subscription(
     row = {
         "consumer": "/org/ttd",
         "created": now(),
-        "fingerprint": new_id().hex,
+        "fingerprint": new_id(now()).hex,
         "endpoint": endpoint,
         "resource_filter": APP,
         "ordered": False,

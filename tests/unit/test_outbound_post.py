@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.clock import Clock, steady
 from engine.outbound import Answer, Failure, Outbound
 from engine.outbound.calls import LONGEST_WAIT, _retry_after
 from engine.outbound.exchange import LONGEST_ANSWER
@@ -156,9 +157,17 @@ def test_a_date_to_come_again_is_counted_from_now() -> None:
     ).map(lambda words: " ".join(words).encode())
 )
 def test_no_answer_can_say_it_in_a_way_that_breaks(text: bytes) -> None:
-    delay = _retry_after([(b"Retry-After", text)])
+    delay = _retry_after([(b"Retry-After", text)], Clock())
     assert delay is None or timedelta(0) <= delay <= LONGEST_WAIT
 
 
 def test_a_date_beyond_all_calendars_is_no_date() -> None:
-    assert _retry_after([(b"Retry-After", b"-1 Nov +0000 08:49:37 99999999999999")]) is None
+    assert _retry_after([(b"Retry-After", b"-1 Nov +0000 08:49:37 99999999999999")], Clock()) is None
+
+
+def test_a_date_is_later_than_the_databases_time_and_not_than_the_machines() -> None:
+    clock = Clock()
+    clock.tell(datetime(1994, 11, 6, 8, 40, tzinfo=UTC), steady())
+    delay = _retry_after([(b"Retry-After", b"Sun, 06 Nov 1994 08:49:37 GMT")], clock)
+    assert delay is not None
+    assert timedelta(minutes=9) < delay <= timedelta(minutes=9, seconds=37)

@@ -54,7 +54,7 @@ def test_thousands_are_sent_again_with_a_progress_bar(site: Site) -> None:
         order = add_order(connection, state=OrderState.COMPLETED)
         row = {"order_seq": order, "expires_at": now(), "last_update": now(), "state": EmailState.FAILED_BOUNCED}
         row |= {"claim": 0, "unresolved": 0, "attempts": 1}
-        rows = [row | {"id": new_id(), "address": f"many{number}@many.example"} for number in range(MANY)]
+        rows = [row | {"id": new_id(now()), "address": f"many{number}@many.example"} for number in range(MANY)]
         connection.execute(insert(emails), rows)
     page = site.open("/console/emails?recipient=%40many.example&state=failed")
     page.get_by_role("button", name="Send again …").click()

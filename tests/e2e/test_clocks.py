@@ -1,0 +1,107 @@
+"""Machines whose clocks are wrong: what is decided, and what stands on the wire, is by the database's clock."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from standardwebhooks import Webhook
+
+from engine.models import EmailState
+from tests.servers import http
+from tests.servers.counting import tell
+from tests.servers.event_site import API, EventSite
+from tests.servers.installation import wait_for
+from tests.servers.processes import environment
+from tests.servers.site import FLAWLESS, LEASE, WITHIN, addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.postgres import Postgres
+
+SOON = timedelta(minutes=2)  # far below the hours that clocks are wrong by, far above what a busy machine takes
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[EventSite]:
+    """On PostgreSQL, whose clock is its server's; on SQLite, the database's clock is the machine's own."""
+    settings = {"database_url": postgres.database(), "worker_processes": 1, "lease": LEASE}
+    with EventSite(tmp_path_factory.mktemp("site"), **settings) as running:
+        yield running
+
+
+@contextmanager
+def wrong_worker(site: EventSite, shift: str) -> Iterator[int]:
+    """Another worker works in place of the site's, on a machine whose clock is shifted so; gives its process id."""
+    right = site.varsel.pid("worker 1")
+    [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    shifted = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME": shift,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # nobody sets that clock
+        "NO_FAKE_STAT": "1",
+    }
+    os.kill(right, signal.SIGSTOP)  # not killed, since its supervisor would start another
+    try:
+        worker = subprocess.Popen([sys.executable, "-m", "engine", "worker"], env=environment(right) | shifted)
+        try:
+            yield worker.pid
+        finally:
+            worker.terminate()
+            worker.wait(60)
+    finally:
+        os.kill(right, signal.SIGCONT)
+
+
+def skew(site: EventSite, pid: int) -> timedelta | None:
+    """How far a process says that its clock is from the database's; None: it has said nothing yet."""
+    found = (process["skew_ms"] for process in site.ledger.overview()["processes"] if process["pid"] == pid)
+    return next((timedelta(milliseconds=each) for each in found), None)
+
+
+@pytest.mark.parametrize("shift", [49, -49])
+def test_a_worker_whose_clock_is_two_days_off_delivers_everything_with_the_right_date(
+    site: EventSite, shift: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.relay.messages.clear()
+    to = addresses(60)
+    with wrong_worker(site, f"{shift:+d}h") as pid:
+        off = wait_for(lambda: skew(site, pid), WITHIN)
+        assert off
+        assert abs(off - timedelta(hours=shift)) < SOON
+        site.post(*to[:30])
+        later = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+        site.post(*to[30:], requestedSendTime=later)
+        site.settle()
+        told = [finding["text"] for finding in site.ledger.overview()["findings"]]
+    mails = site.count(to)
+    tell(capsys, f"worker {shift:+d} h, 60 mails", mails)
+    assert mails == FLAWLESS
+    assert {row.state for row in site.ledger.emails().values()} == {EmailState.SUCCEEDED}
+    for mail in site.relay.messages:
+        [date] = [line for line in mail.data.decode().split("\r\n") if line.startswith("Date: ")]
+        assert abs(parsedate_to_datetime(date.removeprefix("Date: ")) - datetime.now(UTC)) < SOON
+    assert any(text.startswith("The clock of ") and ("ahead of" in text) == (shift > 0) for text in told), told
+
+
+@pytest.mark.parametrize("shift", [1, -1])
+def test_signatures_of_a_worker_whose_clock_is_an_hour_off_verify_at_the_receiver(site: EventSite, shift: int) -> None:
+    resource = f"urn:altinn:resource:off_by_{shift % 24}"
+    with http.Receiver(http.Say(200)) as receiver, wrong_worker(site, f"{shift:+d}h"):
+        members = {"endPoint": receiver.url, "resourceFilter": resource}
+        secret = site.events.post(f"{API}/subscriptions", json=members).json()["secret"]
+        site.settle()
+        site.publish(resource, [f"e{number}" for number in range(5)])
+        wait_for(lambda: len(receiver.answered) == 6, WITHIN)
+        site.settle()
+    for request in receiver.requests:
+        Webhook(secret).verify(request.body, request.headers)  # of the last five minutes, and of no later
