@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
 RECORD_EVERY = timedelta(milliseconds=100)  # what a crash can repeat is what was recorded no later than this
 COMPILED = 500  # compiled messages kept per process
+COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled beside the event loop, one at a time
 RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not be had, until it is tried again
 
 # Until the next attempt, after the first, second, … that the relay deferred; the last repeats until the e-mail expires.
@@ -93,6 +94,7 @@ class Deliverer:
         self._slots = asyncio.Semaphore(connections)  # of all batches together: a sender has one while it sends
         self._lease = lease
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
+        self._compiling = asyncio.Lock()
         self._paused_until = 0.0  # on the monotonic clock
         self.stopping = asyncio.Event()  # set: start no more sends, hand back what has not begun
 
@@ -173,21 +175,27 @@ class Deliverer:
         now = self._store.clock.now()
         if now >= email.expires_at:
             return _unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
-        message = self._compile(email, order).fill(
-            to=email.address, message_id=message_id(email.id, order.sender), date=now
-        )
+        compiled = await self._compile(email, order)
+        message = compiled.fill(to=email.address, message_id=message_id(email.id, order.sender), date=now)
         outcome = await self._relay.send(order.sender, email.address, message)
         return _result(email, order, outcome, self._relay.name, self._store.clock.now())
 
-    def _compile(self, email: Row[Any], order: Any) -> Compiled:
+    async def _compile(self, email: Row[Any], order: Any) -> Compiled:
         content = Content(
             order.sender,
             order.subject if email.subject is None else email.subject,
             order.body if email.body is None else email.body,
             ContentType(order.content_type),
         )
-        compiled = self._compiled.pop(content, None) or compile_message(content)
-        self._compiled[content] = compiled
+        if content not in self._compiled:
+            if len(content.body) <= COMPILED_AT_ONCE:
+                self._compiled[content] = compile_message(content)
+            else:
+                async with self._compiling:
+                    if content not in self._compiled:
+                        self._compiled[content] = await asyncio.to_thread(compile_message, content)
+        self._compiled.move_to_end(content)
+        compiled = self._compiled[content]
         if len(self._compiled) > COMPILED:
             self._compiled.popitem(last=False)
         return compiled

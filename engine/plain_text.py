@@ -5,32 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from selectolax.lexbor import LexborHTMLParser
+from engine.markup import LINK, TEXT, fits, scanned, walked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
-    from selectolax.lexbor import LexborNode
-
-LAYOUT_LIMIT = 20_000  # tags and line breaks whose layout is worked out: bounds it to about 0.4 s
+LONGEST = 200_000  # characters of a text that is made without the parser
 NO_TEXT = "This message has no plain-text version: please open it in a program that shows HTML.\n"
+CUT = "\nThe rest of this message can be read in a program that shows HTML.\n"
 
-_UNSEEN = frozenset(
-    (
-        "head",
-        "title",
-        "script",
-        "style",
-        "template",
-        "object",
-        "svg",
-        "math",
-        "select",
-        "-comment",
-        "iframe",
-        "!doctype",
-    )
-)
 _PARAGRAPH = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "blockquote", "pre", "hr"))
 _LINE = frozenset(
     (
@@ -39,50 +22,29 @@ _LINE = frozenset(
     )
 )
 _CELL = frozenset(("td", "th"))
-_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _TARGET = re.compile(r"https?:\S+|(?:mailto|tel):(?P<said>\S+)", re.IGNORECASE)
 
 
 def readable(html: str) -> str:
-    """Return the text of an HTML body; NO_TEXT where it is too large to lay out."""
-    if html.count("<") + html.count("\n") > LAYOUT_LIMIT:
-        return NO_TEXT
-    body = LexborHTMLParser(html).body
+    """Return the text of an HTML body; of one that the parser must not get, a simpler one, at most LONGEST and CUT."""
+    if fits(html):
+        return _laid_out(walked(html))
+    seen = scanned(html)  # <pre> as a paragraph: its lines are not counted
+    text = _laid_out(("p" if tag == "pre" else tag, said[: LONGEST + 1], starts) for tag, said, starts in seen)
+    return text[:LONGEST] + CUT if len(text) > LONGEST else text or NO_TEXT
+
+
+def _laid_out(seen: Iterable[tuple[str, str, bool]]) -> str:
     text = _Text()
-    for node, tag, entered in _walk(body and body.child):
-        if tag == "-text":
-            text.say(node.text_content or "")
-        elif entered:
-            text.enter(tag)
+    for tag, said, starts in seen:
+        if tag == TEXT:
+            text.say(said)
+        elif starts:
+            text.enter(tag, said)
         else:
-            text.leave(node, tag)
+            text.leave(tag)
     return text.whole()
-
-
-def _walk(node: LexborNode | None) -> Iterator[tuple[LexborNode, str, bool]]:
-    """A node, what is in it and what follows it: elements at their start (True) and at their end (False)."""
-    stack = [] if node is None else [(node, True)]
-    while stack:
-        node, entered = stack.pop()
-        tag = node.tag or ""
-        if not entered:
-            yield node, tag, False
-            continue
-        if (following := node.next) is not None:
-            stack.append((following, True))
-        if tag == "-text":
-            yield node, tag, True
-        elif tag not in _UNSEEN and not _is_hidden(node):
-            yield node, tag, True
-            stack.append((node, False))
-            if (child := node.child) is not None:
-                stack.append((child, True))
-
-
-def _is_hidden(node: LexborNode) -> bool:
-    attributes = node.attributes
-    return "hidden" in attributes or bool(_HIDDEN.search(attributes.get("style") or ""))
 
 
 class _Text:
@@ -94,14 +56,15 @@ class _Text:
         self._space = False
         self._verbatim = 0  # depth of <pre>
         self._numbers: list[int | None] = []  # of the open lists: the last item's number, None without numbers
-        self._links: list[int] = []  # where the open links' texts begin
+        self._link: tuple[str, int] | None = None  # the open link's target, and where its text begins
 
-    def enter(self, tag: str) -> None:
+    def enter(self, tag: str, target: str) -> None:
         self._separate(tag)
         if tag == "br":
             self._breaks += 1
-        elif tag == "a":
-            self._links.append(len(self._parts))
+        elif tag == LINK:
+            self._end_link()  # links do not nest
+            self._link = target, len(self._parts)
         elif tag in ("ul", "ol"):
             self._numbers.append(0 if tag == "ol" else None)
         elif tag == "li":
@@ -109,10 +72,10 @@ class _Text:
         elif tag == "pre":
             self._verbatim += 1
 
-    def leave(self, node: LexborNode, tag: str) -> None:
-        if tag == "a":
-            self._end_link(node.attributes.get("href") or "", self._links.pop())
-        elif tag in ("ul", "ol"):
+    def leave(self, tag: str) -> None:
+        if tag == LINK:
+            self._end_link()
+        elif tag in ("ul", "ol") and self._numbers:
             self._numbers.pop()
         elif tag == "pre":
             self._verbatim -= 1
@@ -154,7 +117,9 @@ class _Text:
             self._write(f"{number + 1}.")
         self._space = True
 
-    def _end_link(self, target: str, begins: int) -> None:
+    def _end_link(self) -> None:
+        target, begins = self._link or ("", 0)
+        self._link = None
         known = _TARGET.fullmatch(target.strip())
         if known and (known["said"] or known[0]) not in "".join(self._parts[begins:]):
             self._space = True

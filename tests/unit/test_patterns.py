@@ -53,7 +53,9 @@ def uses(tree: ast.Module, name: str) -> set[str]:
 
 
 def is_local(node: ast.expr) -> bool:
-    """Whether a name is neither a module's global nor its import: what was handed on gets such a name."""
+    """Whether it is an item, or a name of neither a global nor an import: what was handed on gets such a name."""
+    if isinstance(node, ast.Subscript):
+        return True
     return isinstance(node, ast.Name) and node.id.islower() and not node.id.startswith("_") and node.id != "re"
 
 
