@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,7 +35,7 @@ async def read_json(request: Request, limit: int) -> bytes:
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The body; HTTPException 413 (above `limit` bytes) or 408."""
+    """The body; HTTPException 413 (above `limit` bytes), 408 or, to nobody, 400."""
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:_DIGITS]) > limit:
         raise HTTPException(413)
@@ -47,4 +48,6 @@ async def read(request: Request, limit: int) -> bytes:
                     raise HTTPException(413)
     except TimeoutError:
         raise HTTPException(408) from None
+    except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong here
+        raise HTTPException(400) from None
     return bytes(body)

@@ -42,22 +42,26 @@ TITLES = {
     413: "Content Too Large",
     414: "URI Too Long",
     415: "Unsupported Media Type",
+    421: "Misdirected Request",
     422: "Unprocessable Content",
+    431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
-_SECTIONS = {  # of RFC 9110
-    400: "15.5.1",
-    404: "15.5.5",
-    405: "15.5.6",
-    408: "15.5.9",
-    409: "15.5.10",
-    413: "15.5.14",
-    414: "15.5.15",
-    415: "15.5.16",
-    422: "15.5.21",
-    500: "15.6.1",
-    503: "15.6.4",
+_REFERENCES = {
+    400: "rfc9110#section-15.5.1",
+    404: "rfc9110#section-15.5.5",
+    405: "rfc9110#section-15.5.6",
+    408: "rfc9110#section-15.5.9",
+    409: "rfc9110#section-15.5.10",
+    413: "rfc9110#section-15.5.14",
+    414: "rfc9110#section-15.5.15",
+    415: "rfc9110#section-15.5.16",
+    421: "rfc9110#section-15.5.20",
+    422: "rfc9110#section-15.5.21",
+    431: "rfc6585#section-5",
+    500: "rfc9110#section-15.6.1",
+    503: "rfc9110#section-15.6.4",
 }
 
 
@@ -69,8 +73,19 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A problem document (RFC 9457) in the contract's shape."""
+    body = document(status, detail, field_errors, _trace_id(request.scope.get("trace"), request.headers))
+    return Response(body, status, headers, "application/problem+json; charset=utf-8")
+
+
+def document(
+    status: int,
+    detail: str | None = None,
+    field_errors: Mapping[str, list[str]] | None = None,
+    trace: str | None = None,
+) -> bytes:
+    """The body of a problem document; `trace` names the request in logs (None: a fresh one)."""
     content: dict[str, Any] = {
-        "type": f"https://tools.ietf.org/html/rfc9110#section-{_SECTIONS[status]}",
+        "type": f"https://tools.ietf.org/html/{_REFERENCES[status]}",
         "title": "One or more validation errors occurred." if field_errors else TITLES[status],
         "status": status,
     }
@@ -78,9 +93,8 @@ def problem(
         content["detail"] = detail
     if field_errors:
         content["errors"] = field_errors
-    content["traceId"] = _trace_id(request)
-    body = json.dumps(content, ensure_ascii=False)
-    return Response(body, status, headers, "application/problem+json; charset=utf-8")
+    content["traceId"] = trace or _trace_id(None, {})
+    return json.dumps(content, ensure_ascii=False).encode()
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
@@ -113,10 +127,10 @@ async def answer_bug(request: Request, error: Exception) -> Response:
     return answer
 
 
-def _trace_id(request: Request) -> str:
+def _trace_id(traced: str | None, headers: Mapping[str, str]) -> str:
     """The request's span; where it has none, the caller's W3C trace with a span of ours, or a fresh one."""
-    if traced := request.scope.get("trace"):
-        return str(traced)
-    parts = request.headers.get("traceparent", "").split("-")
+    if traced:
+        return traced
+    parts = headers.get("traceparent", "").split("-")
     known = len(parts) == 4 and len(parts[1]) == 32 and all(c in "0123456789abcdef" for c in parts[1])  # noqa: PLR2004
     return f"00-{parts[1] if known else secrets.token_hex(16)}-{secrets.token_hex(8)}-00"

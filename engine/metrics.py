@@ -49,6 +49,12 @@ REQUEST_SECONDS = Histogram(
     ["part"],
     buckets=SECONDS,
 )
+CUT_CONNECTIONS = Counter(
+    "varsel_cut_connections",
+    "Clients' connections that web ended, by reason: malformed (no HTTP), too_large (a head), too_slow (a head that "
+    "does not end, nothing said, an answer not taken), full (as many as VARSEL_MAX_CONNECTIONS). Counted by web.",
+    ["reason"],
+)
 
 # worker
 ATTEMPTS = Counter(

@@ -53,9 +53,14 @@ def web(
     free_port(port, "--port", host)
     _wait_for_schema(config)
     _share_metrics(config)
+    from api.connections import Bounds, bounded, reserve_descriptors
+
+    reserve_descriptors(config.max_connections)
     uvicorn.run(
         "api.app:create_app",
         factory=True,
+        http=bounded(Bounds(connections=config.max_connections)),
+        ws="none",
         host=host,
         port=port,
         access_log=False,

@@ -1,0 +1,290 @@
+"""Connections of clients, below HTTP's meaning: how many there are, and what each may send and leave waiting.
+
+uvicorn parses requests without end and waits for clients without end. This protocol adds the bounds, and refuses here
+what never becomes a request; everything else goes on to the application as before.
+"""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from api.problems import document
+from engine import metrics
+from engine.errors import Misconfigured
+
+if TYPE_CHECKING:
+    import asyncio
+
+LINGER = 2.0  # seconds that a refused client has to read its answer, while what it still sends is dropped
+PROGRESS = 16 * 1024  # bytes of a waiting answer that a client must take in each `stall_time`
+DESCRIPTORS = 200  # files and connections of a process beside its clients'
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What clients may take up; sizes in bytes, times in seconds."""
+
+    connections: int = 800  # of all clients
+    line: int = 20_000  # the target, or one header field: two of the largest tokens and the longest query fit a head
+    head: int = 64 * 1024  # all of a head; as much, and once its own size, may stand around the chunks of a body
+    fields: int = 100
+    pipelined: int = 32  # requests that wait behind the one that is being answered
+    head_time: float = 20.0  # for a head, from the connection or from its first byte on
+    stall_time: float = 30.0  # for PROGRESS of an answer
+
+
+class _Phase(Enum):
+    """What is expected of the client next."""
+
+    IDLE = auto()  # a request
+    HEAD = auto()  # the rest of a head
+    BODY = auto()  # the rest of a body
+
+
+_DETAILS = {
+    400: "This is no request of HTTP/1.1, or one that is not taken: without Host, or with a body and an Upgrade.",
+    408: "The head of the request took too long.",
+    414: "The target of the request is too long.",
+    431: "The head of the request has too many bytes or too many fields.",
+    503: "All connections are in use; try again.",
+}
+_REASONS = {400: "malformed", 408: "too_slow", 414: "too_large", 431: "too_large", 503: "full"}
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection.
+
+    Whoever is refused gets an answer, unless an earlier request of the same connection is still being answered: then
+    that answer is the last one.
+    """
+
+    def __init__(self, *arguments: Any, bounds: Bounds, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._bounds = bounds
+        self._phase = _Phase.IDLE
+        self._request = 0  # number of the one that is coming in
+        self._received = 0  # bytes of what is coming in, a head or a body
+        self._carried = 0  # bytes of that body itself
+        self._fault = 400  # the status of what made the parser stop
+        self._deaf = False  # nothing more is heard
+        self._served = False  # at least one request was answered
+        self._since = self.loop.time()  # when it was connected, or last answered
+        self._deadline: asyncio.TimerHandle | None = None  # for the client to send
+        self._stall: asyncio.TimerHandle | None = None  # for the client to take
+        self._untaken = 0  # bytes it had not taken when that began
+
+    @property
+    def keeps_waiting(self) -> bool:
+        """Whether the next step is the client's, not ours."""
+        cycle = self.cycle
+        return self._deaf or self.flow.write_paused or cycle is None or cycle.response_complete or cycle.more_body
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(self._bounds.head_time, self._late)
+        if len(self.connections) > self._bounds.connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        for timer in (self._deadline, self._stall):
+            if timer is not None:
+                timer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        self._unset_keepalive_if_required()
+        phase, request = self._phase, self._request
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse(self._fault)
+            return
+        if phase is self._phase and request == self._request:  # all of the data were of one head, or of one body
+            self._received += len(data)
+            most = self._bounds.head + (2 * self._carried if phase is _Phase.BODY else 0)
+            if self._received > most:
+                self._refuse(400 if phase is _Phase.BODY else 431)
+                return
+        if self.cycle is None or self.cycle.response_complete:
+            self._await_client()
+        elif self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= self._bounds.pipelined:
+            self._stop(400)
+        super().on_message_begin()
+        self._phase = _Phase.HEAD
+        self._request += 1
+        self._received = 0
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > self._bounds.line:
+            self._stop(414)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase is _Phase.HEAD:  # a trailer is none of the header fields that were looked at (RFC 9110, 6.5.1)
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._check_head()
+        super().on_headers_complete()
+        self._phase = _Phase.BODY
+        self._received = self._carried = 0
+
+    def on_body(self, body: bytes) -> None:
+        self._carried += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._phase = _Phase.IDLE
+        self._received = 0
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._served, self._since = True, self.loop.time()
+        if self._phase is not _Phase.IDLE and self.cycle.response_complete:
+            self._await_client()
+        self._watch_taking()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_taking()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse; whoever wishes to speak another protocol goes on in this one (RFC 9110, 7.8)."""
+        rest = memoryview(data)
+        while rest:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                rest = rest[upgrade.args[0] :]
+
+    def _check_head(self) -> None:
+        size = hosts = 0
+        body = False
+        for name, value in self.headers:
+            length = len(name) + len(value)
+            if length > self._bounds.line:
+                self._stop(431)
+            size += length
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                body = body or value != b"0"
+            elif name == b"transfer-encoding":
+                body = True
+                if value.lower() != b"chunked" or self.parser.get_http_version() == "1.0":  # RFC 9112, 6.1
+                    self._stop(400)
+        if size > self._bounds.head or len(self.headers) > self._bounds.fields:
+            self._stop(431)
+        if hosts > 1 or (not hosts and self.parser.get_http_version() != "1.0"):  # RFC 9112, 3.2
+            self._stop(400)
+        # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
+        if self.parser.should_upgrade() and (body or self.parser.get_method() == b"CONNECT"):
+            self._stop(400)
+
+    def _stop(self, status: int) -> None:
+        """Called by the parser's callbacks: make it stop."""
+        self._fault = status
+        raise ValueError(status)
+
+    def _refuse(self, status: int) -> None:
+        """Hear no more; answer so, where that cannot be taken for the answer to something else."""
+        metrics.CUT_CONNECTIONS.labels(_REASONS[status]).inc()
+        self._deaf = True
+        cycle = self.cycle
+        if self._phase is _Phase.BODY:
+            if self.pipeline or cycle.response_started:
+                self.transport.abort()
+                return
+            cycle.disconnected = True
+            cycle.message_event.set()
+        elif cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+            return
+        body = document(status, _DETAILS[status])
+        fields = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json; charset=utf-8"),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        head = b"".join(b"%b: %b\r\n" % field for field in fields)
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+        self.transport.write_eof()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(LINGER, self.transport.abort)
+
+    def _await_client(self) -> None:
+        """Give it until the deadline, which no byte on the way puts off."""
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self._bounds.head_time, self._late)
+
+    def _late(self) -> None:
+        self._deadline = None
+        if self._phase is _Phase.HEAD:
+            self._refuse(408)
+        else:  # it has said nothing, or goes on with a body that was answered
+            metrics.CUT_CONNECTIONS.labels("too_slow").inc()
+            self.transport.close()
+
+    def _watch_taking(self) -> None:
+        """From now on, the client must take what waits for it."""
+        if self._stall is not None:
+            self._stall.cancel()
+        self._untaken = self.transport.get_write_buffer_size()
+        self._stall = self.loop.call_later(self._bounds.stall_time, self._look) if self._untaken else None
+
+    def _look(self) -> None:
+        if 0 < self.transport.get_write_buffer_size() > self._untaken - PROGRESS:
+            metrics.CUT_CONNECTIONS.labels("too_slow").inc()
+            self.transport.abort()
+        else:
+            self._watch_taking()
+
+    def _make_room(self) -> None:
+        """End the connection that has kept us waiting longest, first of those that never got an answer."""
+        waiting = (each for each in self.connections if isinstance(each, Connection) and each.keeps_waiting)
+        others = [each for each in waiting if each is not self]
+        if not others:
+            self._refuse(503)
+            return
+        longest = min(others, key=lambda each: (each._served, each._since))  # noqa: SLF001 one of its own kind
+        metrics.CUT_CONNECTIONS.labels("full").inc()
+        self.connections.discard(longest)
+        longest.transport.abort()
+
+
+def bounded(bounds: Bounds) -> type[asyncio.Protocol]:
+    """What uvicorn's setting `http` takes."""
+    return cast("type[asyncio.Protocol]", partial(Connection, bounds=bounds))
+
+
+def reserve_descriptors(connections: int) -> None:
+    """Let this process open so many connections, and what it needs itself; Misconfigured where the system does not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    need = connections + DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or soft >= need:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
+    except (ValueError, OSError):
+        raise Misconfigured(
+            f"VARSEL_MAX_CONNECTIONS is {connections}, and the system lets a process open {hard} files; raise that "
+            f"limit (ulimit -n, LimitNOFILE=) to {need}, or set VARSEL_MAX_CONNECTIONS to {max(hard - DESCRIPTORS, 1)}"
+        ) from None
