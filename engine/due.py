@@ -12,16 +12,13 @@ The columns of every work table:
 
 from __future__ import annotations
 
-import asyncio
 import random
-from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Table, Text, func, select, update
 
-from engine.errors import Unavailable
 from engine.models import EmailState, JobState, OrderState, SubscriptionState
 from engine.pauses import HELD, in_force
 from engine.rows import Rows, run
@@ -29,11 +26,10 @@ from engine.store import Now, after
 from engine.tables import emails, jobs, orders, subscriptions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Update
-
-    from engine.store import Store
 
 LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
 LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
@@ -106,10 +102,15 @@ def holding(lane: Lane, given: Rows) -> Update:
     return update(table).where(table.c.seq == given["seq"], table.c.claim == given["claim"])
 
 
-def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease: timedelta) -> None:
-    """Hold on for another `lease`, except to rows that got their outcome meanwhile: those must not become due again."""
-    open_ = lane.table.c.unresolved > 0
-    run(connection, holding(lane, _HELD).where(open_).values(due_at=after(lease)), _holds(rows))
+def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease: timedelta) -> dict[int, datetime]:
+    """Hold on for another `lease`, except to rows that got their outcome meanwhile: those must not become due again.
+
+    Returns the new ends of the leases by `seq`; a row that is not there is not ours any more.
+    """
+    table = lane.table
+    longer = holding(lane, _HELD).where(table.c.unresolved > 0).values(due_at=after(lease))
+    extended = run(connection, longer.returning(table.c.seq, table.c.due_at), _holds(rows))
+    return {row.seq: row.due_at for row in extended}
 
 
 def hand_back(connection: Connection, lane: Lane, rows: Collection[Row[Any]], delay: timedelta = timedelta(0)) -> None:
@@ -149,29 +150,6 @@ def due_count(connection: Connection, lane: Lane, most: int) -> int:
     table = lane.table
     due = select(table.c.seq).where(table.c.due_at <= Now()).limit(most).subquery()
     return connection.execute(select(func.count()).select_from(due)).scalar_one()
-
-
-@asynccontextmanager
-async def kept(store: Store, lane: Lane, rows: dict[int, Row[Any]], lease: timedelta) -> AsyncIterator[None]:
-    """Extend the leases of `rows` (by seq) while the block runs; the block removes rows that are done.
-
-    A database that does not answer is asked again: the leases may run out meanwhile, which the claims then show.
-    """
-
-    async def keep() -> None:
-        while True:
-            await asyncio.sleep(lease.total_seconds() / 3)
-            if rows:
-                with suppress(Unavailable):
-                    await store.writing(extend, lane, tuple(rows.values()), lease)
-
-    keeper = asyncio.create_task(keep())
-    try:
-        yield
-    finally:
-        keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
 
 
 def _holds(rows: Collection[Row[Any]]) -> list[dict[str, int]]:

@@ -7,8 +7,9 @@ import logging
 import random
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, select, update
@@ -17,11 +18,12 @@ from engine import due, logs, metrics, tracing
 from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
+from engine.leases import Leases
 from engine.mime import Compiled, compile_message, message_id
 from engine.models import EXPIRY, Content, ContentType, DeliveryGuarantee, EmailState, OrderState
 from engine.pauses import in_force
 from engine.rows import Rows, run
-from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Rejected, Relay, Reply
+from engine.smtp import UNSENT, Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Relay, Reply, Withdrawn
 from engine.store import Now
 from engine.tables import MILLISECOND, attempts_log, emails, orders
 
@@ -84,6 +86,17 @@ class Result:
     relay: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What was claimed together; `contents`: of its orders."""
+
+    waiting: deque[Row[Any]]  # for a connection
+    contents: dict[int, Any]
+    leases: Leases
+    done: list[Result] = field(default_factory=list)  # sent, and not recorded yet
+    lost: deque[Row[Any]] = field(default_factory=deque)  # ours no longer when their turn came
+
+
 class Deliverer:
     """Sends due e-mails through one relay. One per worker process; its batches may run side by side."""
 
@@ -111,59 +124,80 @@ class Deliverer:
         return found
 
     async def _deliver(self, work: Sequence[Row[Any]], contents: dict[int, Any]) -> None:
-        waiting, flying = deque(work), {row.seq: row for row in work}
-        done: list[Result] = []
+        batch = _Batch(deque(work), contents, Leases(self._store, due.EMAILS, self._lease))
+        batch.leases.take(work)
         hand_back_at = time.monotonic() + self._lease.total_seconds() / 2
-
-        async def send_all() -> None:
-            while waiting:
-                async with self._slots:  # what waits for a connection has not begun: it can be handed back
-                    if not waiting:
-                        return
-                    email = waiting.popleft()
-                    result = await self._guarded(email, contents[email.order_seq])
-                flying.pop(email.seq)
-                if result:
-                    done.append(result)
-                    if result.outcome == "deferred" and not result.reached:
-                        return  # no further connection can be had; where others can, they do the rest
-
-        senders = {asyncio.create_task(send_all()) for _ in range(min(len(work), self._senders))}
-        async with due.kept(self._store, due.EMAILS, flying, self._lease):
+        senders = {asyncio.create_task(self._send_all(batch)) for _ in range(min(len(work), self._senders))}
+        async with batch.leases.kept():
             while senders:
                 _, senders = await asyncio.wait(senders, timeout=RECORD_EVERY.total_seconds())
-                if waiting and not senders:
+                if batch.waiting and not senders:
                     self._paused_until = time.monotonic() + RELAY_PAUSE.total_seconds()
-                if waiting and (not senders or self.stopping.is_set() or time.monotonic() > hand_back_at):
-                    rest = [flying.pop(email.seq) for email in waiting]
-                    waiting.clear()
-                    delay = timedelta(0) if senders else RELAY_PAUSE
-                    await self._insist(due.hand_back, due.EMAILS, rest, delay)
-                if done:
-                    results, done[:] = tuple(done), ()
-                    await self._insist(record, results)
-                    _GROUP_SIZE.observe(len(results))
+                    await self._hand_back(batch, batch.waiting, RELAY_PAUSE)
+                if self.stopping.is_set() or time.monotonic() > hand_back_at:
+                    await self._hand_back(batch, batch.waiting)
+                await self._hand_back(batch, batch.lost)
+                await self._record(batch)
 
-    async def _guarded(self, email: Row[Any], order: Any) -> Result | None:
+    async def _send_all(self, batch: _Batch) -> None:
+        """Send one e-mail after another while some wait; ends early when no connection is to be had."""
+        while batch.waiting:
+            async with self._slots:  # what waits for a connection has not begun: it can be handed back
+                if not batch.waiting:
+                    return
+                email = batch.waiting.popleft()
+                ours = partial(batch.leases.hold, email)
+                result = await self._guarded(email, batch.contents[email.order_seq], ours)
+            if result is None:
+                batch.leases.let_go([email])
+            elif isinstance(result, Withdrawn):
+                batch.lost.append(email)
+            else:
+                batch.done.append(result)
+                if result.outcome == "deferred" and not result.reached:
+                    return  # no further connection can be had; where others can, they do the rest
+
+    async def _hand_back(self, batch: _Batch, rows: deque[Row[Any]], delay: timedelta = timedelta(0)) -> None:
+        """Give up what was not sent; what is not ours any more stays with whoever has it."""
+        if given := tuple(rows):
+            rows.clear()
+            batch.leases.let_go(given)
+            await self._insist(due.hand_back, due.EMAILS, given, delay)
+
+    async def _record(self, batch: _Batch) -> None:
+        """Write what became of e-mails; until that is done, they stay leased."""
+        if results := tuple(batch.done):
+            batch.done.clear()
+            await self._insist(record, results)
+            batch.leases.let_go(result.email for result in results)
+            _GROUP_SIZE.observe(len(results))
+
+    async def _guarded(self, email: Row[Any], order: Any, ours: Callable[[], bool]) -> Result | Withdrawn | None:
         """Attempt; a bug in one message must not hold up the others: None, and its claim lapses."""
         with (
             logs.bound(lane="emails", order_id=order.id, email_id=email.id),
             tracing.span("send e-mail", order.trace, "client", order_id=order.id, email_id=email.id) as span,
         ):
             try:
-                result = await self._attempt(email, order)
+                result = await self._attempt(email, order, ours)
             except Exception:
                 log.exception("e-mail %s could not be attempted", email.id)
                 span.failed("not attempted")
                 return None
+            if isinstance(result, Withdrawn):
+                span.failed("withdrawn")
+                log.warning("not sent: the lease ended before; another worker may have it")
+                return result
             span.set(outcome=result.outcome, phase=result.phase, code=result.reply.code, relay=result.relay)
             if result.delay is None and result.outcome != "accepted":
                 span.failed(result.outcome)
                 log.info("settled as %s: %s, reply code %s", result.state, result.outcome, result.reply.code)
             return result
 
-    async def _attempt(self, email: Row[Any], order: Any) -> Result:
+    async def _attempt(self, email: Row[Any], order: Any, ours: Callable[[], bool]) -> Result | Withdrawn:
         """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""
+        if not ours():
+            return Withdrawn(UNSENT, Phase.CONNECT, timedelta(0))
         if email.unresolved > due.LOST_IS_DEAD:
             text = f"set aside: {email.unresolved - 1} workers ended while they held it"
             return _unsent(email, EmailState.FAILED, "abandoned", text)
@@ -177,7 +211,9 @@ class Deliverer:
             return _unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
         compiled = await self._compile(email, order)
         message = compiled.fill(to=email.address, message_id=message_id(email.id, order.sender), date=now)
-        outcome = await self._relay.send(order.sender, email.address, message)
+        outcome = await self._relay.send(order.sender, email.address, message, ours)
+        if isinstance(outcome, Withdrawn):
+            return outcome
         return _result(email, order, outcome, self._relay.name, self._store.clock.now())
 
     async def _compile(self, email: Row[Any], order: Any) -> Compiled:

@@ -17,6 +17,7 @@ from engine import due, logs, tracing
 from engine.conditions import Verdict, ask
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
+from engine.leases import Leases
 from engine.models import EXPIRY, ContentType, EmailState, OrderState, derived_id
 from engine.pauses import in_force
 from engine.rows import Rows, run
@@ -74,8 +75,9 @@ class Processor:
         dead = [order for order in work if order.unresolved > due.LOST_IS_DEAD]
         ready = [order for order in work if order not in dead and order.condition_endpoint is None]
         asking = [order for order in work if order not in dead and order.condition_endpoint is not None]
-        held = {order.seq: order for order in work}
-        async with due.kept(self._store, due.ORDERS, held, self._lease):
+        leases = Leases(self._store, due.ORDERS, self._lease)
+        leases.take(work)
+        async with leases.kept():
             if dead:
                 with logs.bound(lane="orders", order_id=dead[0].id):
                     log.error("order set aside: it was claimed %d times without an outcome", dead[0].unresolved)
@@ -85,8 +87,7 @@ class Processor:
                     for order in chunk:
                         steps.enter_context(_step(order))
                     await self._store.writing(self._generate, chunk)
-                for order in chunk:
-                    held.pop(order.seq)
+                leases.let_go(chunk)
             await asyncio.gather(*(self._decide(order) for order in asking))
         return found
 

@@ -9,7 +9,7 @@ calls        one call: bounded in time
 
 from __future__ import annotations
 
-from engine.outbound.calls import Answer, Failure, Outbound
+from engine.outbound.calls import Answer, Failure, Outbound, Withdrawn
 from engine.outbound.guard import Guard
 
-__all__ = ["Answer", "Failure", "Guard", "Outbound"]
+__all__ = ["Answer", "Failure", "Guard", "Outbound", "Withdrawn"]

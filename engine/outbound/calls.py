@@ -20,7 +20,7 @@ from engine.outbound.exchange import Excessive
 from engine.outbound.lookups import Lookups, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from engine.outbound.guard import Guard
@@ -47,6 +47,22 @@ class Failure:
     """No answer, and why; it may name what is inside this network."""
 
     reason: str
+
+
+class Withdrawn(Failure):
+    """Not sent after all: the caller said so when it was asked, directly before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request to be made, on behalf of `party`, if `still` says yes when the connection is there."""
+
+    method: str
+    url: str
+    body: bytes | None
+    headers: Sequence[tuple[str, str]]
+    party: str
+    still: Callable[[], bool] = lambda: True
 
 
 class Outbound:
@@ -78,23 +94,30 @@ class Outbound:
 
     async def get(self, url: str, *, party: str = "") -> Answer | Failure:
         """GET an address, on behalf of `party`. Whatever goes wrong out there is a Failure, not an exception."""
-        return await self._guarded("GET", url, None, [("Accept", "application/json")], party)
+        return await self._guarded(_Call("GET", url, None, (("Accept", "application/json"),), party))
 
     async def post(
-        self, url: str, body: bytes, headers: Sequence[tuple[str, str]], *, party: str = ""
+        self,
+        url: str,
+        body: bytes,
+        headers: Sequence[tuple[str, str]],
+        *,
+        party: str = "",
+        still: Callable[[], bool] = lambda: True,
     ) -> Answer | Failure:
-        """POST to an address, likewise; a header that cannot be sent as it stands, such as a line end, is a Failure."""
-        length = ("Content-Length", str(len(body)))
-        return await self._guarded("POST", url, body, [*headers, length], party)
+        """POST to an address, likewise; a header that cannot be sent as it stands, such as a line end, is a Failure.
 
-    async def _guarded(
-        self, method: str, url: str, body: bytes | None, headers: Sequence[tuple[str, str]], party: str
-    ) -> Answer | Failure:
+        Withdrawn: `still` said no when it was asked, directly before the request would have gone.
+        """
+        length = ("Content-Length", str(len(body)))
+        return await self._guarded(_Call("POST", url, body, (*headers, length), party, still))
+
+    async def _guarded(self, call: _Call) -> Answer | Failure:
         try:
-            self._guard.check_url(url)
+            self._guard.check_url(call.url)
             async with self._slots:  # whoever waits for others' calls has not begun: its time does not run
                 with anyio.fail_after(self._within):
-                    return await self._call(method, httpx.URL(url), body, headers, party)
+                    return await self._make(call)
         except TimeoutError:
             return Failure(f"no answer within {self._within:g} s")
         except (Refused, Excessive, OSError, UnicodeError) as error:
@@ -106,21 +129,22 @@ class Outbound:
         """Give up all connections."""
         await self._connections.close()
 
-    async def _call(
-        self, method: str, url: httpx.URL, body: bytes | None, more: Sequence[tuple[str, str]], party: str
-    ) -> Answer:
+    async def _make(self, call: _Call) -> Answer | Withdrawn:
+        url = httpx.URL(call.url)
         tls = url.scheme == "https"
         place = Place(tls, url.raw_host.decode("ascii"), url.port or (443 if tls else 80))
         headers = [
             (b"Host", url.netloc),
-            *((name.encode("ascii"), value.encode("ascii")) for name, value in more),
+            *((name.encode("ascii"), value.encode("ascii")) for name, value in call.headers),
             (b"Accept-Encoding", b"identity"),  # nothing is unpacked here: a small answer cannot grow large
             (b"User-Agent", b"Varsel"),
         ]
-        request = h11.Request(method=method, target=url.raw_path, headers=headers)
-        connection = await self._connections.take(place, party)
+        request = h11.Request(method=call.method, target=url.raw_path, headers=headers)
+        connection = await self._connections.take(place, call.party)
         try:
-            received = await connection.exchange(request, body)
+            if not call.still():
+                return Withdrawn("not sent: this worker holds it no longer")
+            received = await connection.exchange(request, call.body)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._connections.give_back(place, connection)

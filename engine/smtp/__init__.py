@@ -6,6 +6,18 @@ replies.py   what the relay's replies mean
 """
 
 from engine.smtp.relay import Relay, Trouble
-from engine.smtp.replies import Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Reply
+from engine.smtp.replies import UNSENT, Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Reply, Withdrawn
 
-__all__ = ["Accepted", "Deferred", "InDoubt", "Outcome", "Phase", "Rejected", "Relay", "Reply", "Trouble"]
+__all__ = [
+    "UNSENT",
+    "Accepted",
+    "Deferred",
+    "InDoubt",
+    "Outcome",
+    "Phase",
+    "Rejected",
+    "Relay",
+    "Reply",
+    "Trouble",
+    "Withdrawn",
+]

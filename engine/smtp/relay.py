@@ -14,6 +14,7 @@ from engine.smtp.replies import Outcome, Phase, Rejected, Reply, judge
 from engine.smtp.session import Envelope, Route, Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 MESSAGES_PER_CONNECTION = 500  # relays end long sessions, some rudely; a new one every so often costs nothing
@@ -70,8 +71,13 @@ class Relay:
         """The relay as the attempts log shows it."""
         return f"{self._route.host}:{self._route.port}"
 
-    async def send(self, sender: str, recipient: str, message: bytes) -> Outcome:
-        """Hand one message over; nothing that the network or the relay does raises."""
+    async def send(
+        self, sender: str, recipient: str, message: bytes, ours: Callable[[], bool] = lambda: True
+    ) -> Outcome:
+        """Hand one message over; nothing that the network or the relay does raises.
+
+        `ours` is asked as late as can be whether the message may still be sent.
+        """
         try:
             envelope = Envelope.of(sender, recipient, message)
         except ValueError as error:
@@ -81,7 +87,7 @@ class Relay:
             started = time.monotonic()
             session = self._take()
             if session:
-                outcome = await self._attempt(session, envelope, started)
+                outcome = await self._attempt(session, envelope, started, ours)
                 if not session.stale:
                     return outcome
             opened = await self._connect()
@@ -89,7 +95,7 @@ class Relay:
                 self.trouble = Trouble(self.trouble.since if self.trouble else steady(), opened.text)
                 return judge(opened, Phase.CONNECT, _since(started))
             self.trouble = None
-            return await self._attempt(opened, envelope, started)
+            return await self._attempt(opened, envelope, started, ours)
 
     async def close(self) -> None:
         """Say goodbye on all connections; for when nobody sends any more."""
@@ -117,13 +123,13 @@ class Relay:
                 self._open -= 1
         return opened
 
-    async def _attempt(self, session: Session, envelope: Envelope, started: float) -> Outcome:
+    async def _attempt(self, session: Session, envelope: Envelope, started: float, ours: Callable[[], bool]) -> Outcome:
         """Run one transaction, and see to the session afterwards."""
         if envelope.utf8 and not session.utf8:
             self._give_back(session)
             return Rejected(NO_SMTPUTF8, Phase.MAIL, _since(started), EmailState.FAILED_INVALID_EMAIL_FORMAT)
         try:
-            reply = await session.deliver(envelope)
+            reply = await session.deliver(envelope, ours)
         except BaseException:
             self._drop(session)  # cancelled in mid-conversation: the next reply would be to this message
             raise

@@ -4,6 +4,7 @@ Accepted    the relay has taken the message over
 Deferred    not now: try again
 Rejected    never: the e-mail's final state
 InDoubt     the connection broke after the message was handed over: it may have been taken (RFC 1047)
+Withdrawn   not handed over, because the e-mail was the sender's no longer: nobody may conclude anything from it
 """
 
 from __future__ import annotations
@@ -85,7 +86,13 @@ class InDoubt(_Attempt):
     """Handed over, but neither taken nor refused."""
 
 
-Outcome: TypeAlias = Accepted | Deferred | Rejected | InDoubt
+@dataclass(frozen=True, slots=True)
+class Withdrawn(_Attempt):
+    """Not handed over: the e-mail was the sender's no longer."""
+
+
+Outcome: TypeAlias = Accepted | Deferred | Rejected | InDoubt | Withdrawn
+UNSENT = Reply(None, "not handed over: the worker holds the e-mail no longer")  # in place of a relay's reply
 
 # A 5yz that says how the installation is set up, not who the recipient is: retried until the e-mail expires.
 INSTALLATION = {
@@ -129,6 +136,8 @@ SPAM = re.compile(r"spam|unsolicited|junk|phish", re.IGNORECASE)
 
 def judge(reply: Reply, phase: Phase, duration: timedelta) -> Outcome:
     """Decide what the reply that ended an attempt in `phase` means for the e-mail."""
+    if reply is UNSENT:
+        return Withdrawn(reply, phase, duration)
     kind = (reply.code or 0) // 100
     if phase is Phase.DOT and kind == 2:  # noqa: PLR2004  # 2yz (RFC 5321, 4.2.1)
         return Accepted(reply, phase, duration)

@@ -19,10 +19,10 @@ import aiosmtplib
 
 from engine.errors import Misconfigured
 from engine.mime import wire_address
-from engine.smtp.replies import Phase, Reply
+from engine.smtp.replies import UNSENT, Phase, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 GOODBYE = timedelta(seconds=2)  # for the answer to QUIT, which nobody needs
@@ -162,21 +162,28 @@ class Session:
         session._size = client.supports_extension("SIZE")
         return session
 
-    async def deliver(self, envelope: Envelope) -> Reply:
-        """Run a transaction and return the reply that ended it; `phase` and `stale` tell more about it."""
+    async def deliver(self, envelope: Envelope, ours: Callable[[], bool] = lambda: True) -> Reply:
+        """Run a transaction and return the reply that ended it; `phase` and `stale` tell more about it.
+
+        UNSENT: `ours` said no when it was asked, directly before the message would have gone.
+        """
         self.phase, self.stale = Phase.MAIL, False
         try:
             if self._transaction_open:
                 await self._reset()
-            response = await self._transaction(envelope)
+            response = await self._transaction(envelope, ours)
         except WIRE_ERRORS as error:
             self.stale = self.phase is Phase.MAIL and not self._overdue
             return _last_words(TimeoutError() if self._overdue else error)
+        if response is None:
+            return UNSENT
         self.stale = self.phase is Phase.MAIL and response.code == CLOSING
         return Reply.of(response.code, response.message)
 
-    async def _transaction(self, envelope: Envelope) -> aiosmtplib.SMTPResponse:
+    async def _transaction(self, envelope: Envelope, ours: Callable[[], bool]) -> aiosmtplib.SMTPResponse | None:
         """Say MAIL, RCPT, DATA and the message; return the first reply that is not the hoped-for one, or the last.
+
+        None: the message did not go, since it is not `ours` any more.
 
         The seam for PIPELINING (RFC 2920): where EHLO offers it, MAIL, RCPT and DATA may be written at once.
         """
@@ -194,6 +201,8 @@ class Session:
         response = await self._command(b"DATA")
         if response.code != START:
             return response
+        if not ours():
+            return None
         response = await self._hand_over(envelope.data)
         self._transaction_open = response.code // 100 != YES
         return response

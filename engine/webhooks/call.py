@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 from engine import metrics
 from engine.events.cloudevent import encode
 from engine.models import DeliveryState, derived_id
-from engine.outbound import Answer, Failure
+from engine.outbound import Answer, Failure, Withdrawn
 from engine.signing import message_id
 from engine.webhooks.queue import Result
 from engine.webhooks.schedule import next_attempt
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Row
 
     from engine.models import CloudEvent
@@ -37,8 +39,11 @@ class Courier:
         self._signer = signer
         self._base = base
 
-    async def push(self, subscription: Row[Any], delivery: Row[Any], now: datetime) -> Result:
-        """Make one attempt; whatever goes wrong out there is a result."""
+    async def push(self, subscription: Row[Any], delivery: Row[Any], now: datetime, ours: Callable[[], bool]) -> Result:
+        """Make one attempt; whatever goes wrong out there is a result.
+
+        `ours` is asked as late as can be whether the subscription is still this worker's.
+        """
         event = delivery if delivery.event_seq is not None else self._validation_event(subscription.seq, delivery)
         body = body_for(subscription.endpoint, event.text)
         salts = [subscription.salt]
@@ -47,7 +52,9 @@ class Courier:
         name = message_id(event.source, event.id)
         signed = self._signer.headers(salts, name, int(now.timestamp()), body)
         started = time.monotonic()
-        answer = await self._outbound.post(subscription.endpoint, body, HEADERS + signed)
+        answer = await self._outbound.post(subscription.endpoint, body, HEADERS + signed, still=ours)
+        if isinstance(answer, Withdrawn):
+            return postponed(delivery, answer.reason, timedelta(0))
         return _judged(delivery, answer, timedelta(seconds=time.monotonic() - started))
 
     def _validation_event(self, subscription_seq: int, delivery: Row[Any]) -> CloudEvent:

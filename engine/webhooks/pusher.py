@@ -9,11 +9,13 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engine import due, logs, metrics, tracing
 from engine.access import Action, Question
 from engine.errors import Unavailable
+from engine.leases import Leases
 from engine.models import DeliveryState
 from engine.pauses import in_force
 from engine.webhooks.call import postponed, refused
@@ -75,8 +77,8 @@ class Pusher:
         self._mail_sink = mail_sink
         self._access = access
         self._lease = lease
+        self._leases = Leases(store, due.WEBHOOKS, lease)
         self._held: dict[int, _Held] = {}
-        self._rows: dict[int, Row[Any]] = {}
         self._results: list[Result] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(CALLS)
@@ -93,7 +95,7 @@ class Pusher:
             return
         self._running = True
         try:
-            async with due.kept(self._store, due.WEBHOOKS, self._rows, self._lease):
+            async with self._leases.kept():
                 while self._rung or self._held:
                     try:
                         await self._turn()
@@ -127,8 +129,8 @@ class Pusher:
         claimed = await self._store.writing(due.claim, due.WEBHOOKS, room, self._lease)
         if lost := [row for row in claimed if row.unresolved > due.LOST_IS_DEAD]:
             await self._store.writing(set_aside, lost)
+        self._leases.take(claimed)
         for row in claimed:
-            self._rows[row.seq] = row
             self._held[row.seq] = _Held(row, row.attempts, 1)
         if len(claimed) == room:
             self._rung = True
@@ -149,7 +151,7 @@ class Pusher:
             if row is None or row.paused is not None:
                 held.closed = True
                 continue
-            self._rows[row.seq] = held.row = row  # its secret may be a new one
+            held.row = row  # its secret may be a new one
             deliveries = found[row.seq]
             held.more = len(deliveries) == FETCH
             held.look_at = now + LOOK_EVERY
@@ -170,6 +172,8 @@ class Pusher:
         try:
             while held.waiting and held.calls <= held.window and not held.closed:
                 async with self._slots:
+                    if not self._leases.hold(held.row):
+                        held.closed = True  # others may push to it by now
                     if not held.waiting or held.closed:
                         return
                     delivery = held.waiting.popleft()
@@ -227,7 +231,8 @@ class Pusher:
                 return refused(delivery, DeliveryState.UNAUTHORIZED, "unauthorized", text)
         if subscription.endpoint.startswith(SCHEME):
             return self._mail_sink.order(subscription, delivery, timedelta(seconds=time.monotonic() - started))
-        result = await self._courier.push(subscription, delivery, self._store.clock.now())
+        ours = partial(self._leases.hold, subscription)
+        result = await self._courier.push(subscription, delivery, self._store.clock.now(), ours)
         _PUSH_SECONDS[result.outcome].observe(result.duration.total_seconds())
         return result
 
@@ -245,8 +250,9 @@ class Pusher:
             _GROUP_SIZE.observe(len(results))
         for result in results:
             self._held[result.delivery.subscription_seq].known.discard(result.delivery.seq)
+        self._leases.let_go(held.row for held in released)
         for held in released:
-            del self._held[held.row.seq], self._rows[held.row.seq]
+            del self._held[held.row.seq]
 
     async def _insist(self, act: Callable[..., bool], *args: Any) -> bool:
         """Write what must not be forgotten; a database that is away is asked until it is back."""

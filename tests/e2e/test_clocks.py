@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -20,8 +16,7 @@ from tests.servers import http
 from tests.servers.counting import tell
 from tests.servers.event_site import API, EventSite
 from tests.servers.installation import wait_for
-from tests.servers.processes import environment
-from tests.servers.site import FLAWLESS, LEASE, WITHIN, addresses
+from tests.servers.site import FLAWLESS, LEASE, WITHIN, addresses, stopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,24 +37,11 @@ def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterat
 @contextmanager
 def wrong_worker(site: EventSite, shift: str) -> Iterator[int]:
     """Another worker works in place of the site's, on a machine whose clock is shifted so; gives its process id."""
-    right = site.varsel.pid("worker 1")
     [library] = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    shifted = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME": shift,
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # nobody sets that clock
-        "NO_FAKE_STAT": "1",
-    }
-    os.kill(right, signal.SIGSTOP)  # not killed, since its supervisor would start another
-    try:
-        worker = subprocess.Popen([sys.executable, "-m", "engine", "worker"], env=environment(right) | shifted)
-        try:
-            yield worker.pid
-        finally:
-            worker.terminate()
-            worker.wait(60)
-    finally:
-        os.kill(right, signal.SIGCONT)
+    shifted = {"LD_PRELOAD": str(library), "FAKETIME": shift, "NO_FAKE_STAT": "1"}
+    shifted["FAKETIME_DONT_FAKE_MONOTONIC"] = "1"  # nobody sets that clock
+    with stopped(site.varsel.pid("worker 1")), site.another_worker(**shifted) as pid:
+        yield pid
 
 
 def skew(site: EventSite, pid: int) -> timedelta | None:

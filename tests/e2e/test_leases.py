@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,14 +14,15 @@ from engine.models import EmailState, OrderState
 from tests.servers import http
 from tests.servers.by_address import ByAddress
 from tests.servers.counting import tell
+from tests.servers.event_site import EventSite
 from tests.servers.installation import wait_for
-from tests.servers.site import FLAWLESS, LEASE, WITHIN, Site, addresses
+from tests.servers.site import FLAWLESS, LEASE, WITHIN, Site, addresses, stopped
 from tests.servers.smtp import Hang, Slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers.smtp import Action, Step
+    from tests.servers.smtp import Action, Phase, Step
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,68 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One worker, whose leases end at once when it is killed."""
     with Site(tmp_path_factory.mktemp("mortal"), lease=1, smtp_connections=4, worker_processes=1) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def sleepy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventSite]:
+    """One worker with twelve connections, which is stopped for longer than its lease while another goes on."""
+    settings: dict[str, object] = {"lease": LEASE, "smtp_connections": 12, "worker_processes": 1}
+    with EventSite(tmp_path_factory.mktemp("sleepy"), **settings) as running:
+        yield running
+
+
+@pytest.mark.parametrize("phase", ["mail", "data"])
+def test_a_worker_that_slept_longer_than_its_lease_sends_nothing_that_others_took_over(
+    sleepy: EventSite, capsys: pytest.CaptureFixture[str], phase: Phase
+) -> None:
+    """It had said MAIL, or DATA, over each of its connections, and awoke to the relay's answers."""
+    to = addresses(40, phase)
+    relay, sleeper = sleepy.relay, sleepy.varsel.pid("worker 1")
+    relay.messages.clear()
+    relay.script = {phase: Hang()}
+    before = relay.count(phase)
+    sleepy.post(*to)
+    wait_for(lambda: relay.count(phase) == before + 12, WITHIN)
+    began = {number for number, line in relay.commands if line.upper().startswith(phase.upper())}
+    with stopped(sleeper), sleepy.another_worker():
+        relay.script = {}
+        relay.release()
+        sleepy.settle()
+        assert len(relay.accepted) == len(to)
+    sleepy.post("awake@example.no")
+    sleepy.settle()
+    # What it had begun has ended, one way or the other.
+    wait_for(lambda: began <= relay.ended | {mail.session for mail in list(relay.messages)}, WITHIN)
+
+    mails = sleepy.count([*to, "awake@example.no"])
+    tell(capsys, f"worker stopped after {phase.upper()} for longer than its lease, 40 mails", mails)
+    assert mails == FLAWLESS
+
+
+def test_a_worker_that_slept_longer_than_its_lease_pushes_nothing_that_others_took_over(
+    sleepy: EventSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What had reached the receiver when it was stopped may come twice, but nothing that waited behind it."""
+    resource, sleeper = "urn:altinn:resource:sleepy", sleepy.varsel.pid("worker 1")
+    with http.Receiver(http.Say(200)) as receiver:
+        sleepy.subscribe(receiver, 1, resource)
+        receiver.act(http.Slow(0.3))
+        sleepy.publish(resource, [f"event-{number}" for number in range(200)])
+        wait_for(lambda: len(receiver.requests) > 40, WITHIN)  # ten at a time by now
+        with stopped(sleeper):
+            wait_for(lambda: len(receiver.answered) == len(receiver.requests))
+            sent = {request.headers["webhook-id"] for request in receiver.requests}
+            receiver.act(http.Say(200))
+            with sleepy.another_worker():
+                sleepy.settle()
+        sleepy.publish(resource, ["awake"])
+        sleepy.settle()
+        got = Counter(request.headers["webhook-id"] for request in receiver.requests[1:])
+    doubled = {name for name, times in got.items() if times > 1}
+    with capsys.disabled():
+        sys.stdout.write(f"\nworker stopped while it pushed, 201 events: {len(doubled)} doubled")
+    assert len(got) == 201
+    assert doubled <= sent
 
 
 def test_a_relay_that_hangs_after_the_dot_keeps_one_mail_and_no_other(

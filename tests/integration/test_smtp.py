@@ -15,7 +15,7 @@ import uvloop
 
 from engine.errors import Misconfigured
 from engine.models import EmailState
-from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Relay, Reply
+from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Relay, Reply, Withdrawn
 from engine.smtp.session import Route, Session
 from tests.servers.smtp import EXTENSIONS, Close, Hang, Raw, Say, ScriptedSMTP, Slow, Step
 
@@ -198,8 +198,9 @@ class Failing(Session):
     error: BaseException
     at: Phase
 
-    async def _transaction(self, envelope: Any) -> aiosmtplib.SMTPResponse:
+    async def _transaction(self, envelope: Any, ours: Any) -> aiosmtplib.SMTPResponse:
         assert envelope
+        assert ours()
         self.phase = self.at
         raise self.error
 
@@ -718,3 +719,26 @@ def test_the_lenient_server_can_be_smuggled_past() -> None:
         with client.makefile("rb") as replies:
             assert replies.readlines()[-1].startswith(b"221")
     assert len(server.messages) == 1
+
+
+# What the worker holds no longer
+
+
+def test_a_message_that_was_lost_meanwhile_is_withdrawn_even_after_data() -> None:
+    """`ours` is asked last when the relay has said 354: nothing but hanging up takes that back."""
+    told: list[int] = []  # how many DATA the relay had heard
+
+    def ours() -> bool:
+        told.append(server.count("data"))
+        return not told[-1]
+
+    async def work(relay: Relay) -> list[Outcome]:
+        return [await relay.send(SENDER, KARI, message(1), ours), await relay.send(SENDER, KARI, message(2))]
+
+    with ScriptedSMTP() as server:
+        withdrawn, accepted = asyncio.run(with_relay(relay_to(server), work))
+    assert isinstance(accepted, Accepted)
+    assert told[-1] == 1
+    assert isinstance(withdrawn, Withdrawn)
+    assert [mail.message_id for mail in server.messages] == ["<2@varsel.example>"]
+    assert server.sessions == 2

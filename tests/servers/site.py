@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.servers.counting import Count, count
 from tests.servers.installation import API, Installation, order, wait_for
 from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, descendants, parent
+from tests.servers.processes import alive, descendants, environment, parent
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from tests.servers.smtp import Script
@@ -83,6 +87,17 @@ class Site:
         """`varsel up` and all that it has started."""
         return {self.up} | descendants(self.up)
 
+    @contextmanager
+    def another_worker(self, **variables: str) -> Iterator[int]:
+        """A further worker process, such as the site's own but for these variables; gives its process id."""
+        its = environment(self.varsel.pid("worker 1"))
+        worker = subprocess.Popen([sys.executable, "-m", "engine", "worker"], env=its | variables)
+        try:
+            yield worker.pid
+        finally:
+            worker.terminate()
+            worker.wait(60)
+
     def restart(self, name: str) -> None:
         """SIGKILL a process; return when its supervisor has started the next one of that name."""
         killed = self.varsel.pid(name)
@@ -97,3 +112,13 @@ class Site:
 def addresses(number: int, name: str = "kari") -> list[str]:
     """So many different addresses."""
     return [f"{name}.{n}@example.no" for n in range(number)]
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process stands still (SIGSTOP) while the block runs: its supervisor does not notice."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -146,6 +146,7 @@ class ScriptedSMTP:
         self.commands: list[tuple[int, str]] = []  # session, line
         self.sessions = 0  # opened so far
         self.open = 0  # open now
+        self.ended: set[int] = set()  # sessions
         self.peak = 0  # most that were open at once
         self.port = port
         self.extensions = tuple(extensions)
@@ -287,6 +288,7 @@ class ScriptedSMTP:
             pass  # the client's or the script's way to end it
         finally:
             self.open -= 1
+            self.ended.add(session.number)
             writer.transport.abort() if session.rude else writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()

@@ -1,0 +1,115 @@
+"""Leases: what is sent stays its worker's until that is written down, and what is lost is not sent."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select, text
+
+from engine import due
+from engine.emails import Deliverer
+from engine.leases import Leases
+from engine.models import EmailState, OrderState
+from engine.smtp import Relay
+from engine.tables import emails
+from tests.servers.rows import add_email, add_order
+from tests.servers.smtp import ScriptedSMTP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Row
+
+    from engine.store import Store
+
+LEASE = timedelta(seconds=1)
+LONG = timedelta(seconds=60)
+FULL = """
+    CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER disk_full BEFORE INSERT ON {table} EXECUTE FUNCTION disk_full()
+"""
+
+
+@contextmanager
+def disk_full(store: Store, table: str) -> Iterator[None]:
+    """No row can be added to the table while the block runs; rows can be changed, as within a page that has room."""
+    with store.write() as connection:
+        connection.execute(text(FULL.format(table=table)))
+    yield
+    with store.write() as connection:
+        connection.execute(text(f"DROP TRIGGER disk_full ON {table}"))
+
+
+def an_email(store: Store, **values: Any) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection, state=OrderState.PROCESSED), **values)
+
+
+def one(store: Store) -> Row[Any]:
+    with store.read() as connection:
+        return connection.execute(select(emails)).one()
+
+
+def claim(store: Store, lease: timedelta = LONG) -> list[Row[Any]]:
+    with store.write() as connection:
+        return list(due.claim(connection, due.EMAILS, 10, lease))
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_mail_stays_leased_until_its_outcome_is_recorded(store: Store) -> None:
+    """The disk is full for several leases: another worker that looks all the time gets nothing to send again."""
+    an_email(store)
+
+    async def deliver(url: str) -> None:
+        relay = Relay(url, connections=1, connect_timeout=LONG, data_timeout=LONG)
+        try:
+            sending = asyncio.create_task(Deliverer(store, relay, 1, LEASE).batch())
+            with disk_full(store, "attempts_log"):
+                await asyncio.to_thread(server.wait_for, lambda: bool(server.accepted))
+                since = one(store).due_at
+                while one(store).due_at < since + 3 * LEASE:
+                    assert await store.writing(due.claim, due.EMAILS, 10, LEASE) == []
+                    await asyncio.sleep(0.01)
+            await sending
+        finally:
+            await relay.close()
+
+    with ScriptedSMTP() as server:
+        asyncio.run(deliver(server.url))
+    assert len(server.messages) == 1
+    assert (one(store).state, one(store).claim) == (EmailState.SUCCEEDED, 1)
+
+
+def test_a_row_is_held_until_its_lease_ends_by_the_databases_clock(store: Store) -> None:
+    an_email(store)
+    leases = Leases(store, due.EMAILS, LEASE)
+    [row] = claim(store, LEASE)
+    assert not leases.hold(row)
+    leases.take([row])
+    assert leases.hold(row)
+    while not (taken_over := claim(store)):  # nobody extends it
+        pass
+    assert not leases.hold(row)
+    leases.take(taken_over)
+    assert leases.hold(taken_over[0])
+    leases.let_go(taken_over)
+    assert not leases.hold(taken_over[0])
+
+
+def test_who_extends_learns_what_is_lost(store: Store) -> None:
+    for address in ("kept@example.no", "lost@example.no", "recorded@example.no"):
+        an_email(store, address=address)
+    kept, lost, recorded = claim(store, timedelta(0))
+    with store.write() as connection:
+        connection.execute(emails.update().where(emails.c.seq == lost.seq).values(claim=2))
+        connection.execute(emails.update().where(emails.c.seq == recorded.seq).values(unresolved=0, due_at=None))
+
+    leases = Leases(store, due.EMAILS, LONG)
+    leases.take([kept, lost, recorded])
+    asyncio.run(leases.extend())
+    assert [leases.hold(row) for row in (kept, lost, recorded)] == [True, False, False]
