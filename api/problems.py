@@ -106,8 +106,7 @@ async def answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.Unavailable):
         seconds = math.ceil(error.retry_after.total_seconds())
         if error.__cause__ is not None:
-            cause = getattr(error.__cause__, "orig", error.__cause__)  # the driver's words, without the statement
-            log.warning("%s: %s", error, str(cause).partition("\n")[0])
+            log.warning("%s", error.told())
         return problem(request, status, f"{error}; try again.", headers={"Retry-After": str(seconds)})
     if isinstance(error, errors.Invalid):
         return problem(request, status, field_errors=error.errors)

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, select, update
 
 from engine import due, logs, metrics, tracing
-from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.leases import Leases
@@ -162,13 +161,13 @@ class Deliverer:
         if given := tuple(rows):
             rows.clear()
             batch.leases.let_go(given)
-            await self._insist(due.hand_back, due.EMAILS, given, delay)
+            await self._store.recording(due.hand_back, due.EMAILS, given, delay)
 
     async def _record(self, batch: _Batch) -> None:
         """Write what became of e-mails; until that is done, they stay leased."""
         if results := tuple(batch.done):
             batch.done.clear()
-            await self._insist(record, results)
+            await self._store.recording(record, results)
             batch.leases.let_go(result.email for result in results)
             _GROUP_SIZE.observe(len(results))
 
@@ -235,15 +234,6 @@ class Deliverer:
         if len(self._compiled) > COMPILED:
             self._compiled.popitem(last=False)
         return compiled
-
-    async def _insist(self, act: Callable[..., None], *args: Any) -> None:
-        """Write what must not be forgotten; a database that is away is asked until it is back."""
-        while True:
-            try:
-                return await self._store.writing(act, *args)
-            except Unavailable:
-                log.warning("the database does not answer; outcomes of sent e-mails wait in memory")
-                await asyncio.sleep(1)
 
 
 def record(connection: Connection, results: Sequence[Result]) -> None:

@@ -74,6 +74,12 @@ class Unavailable(VarselError):
         self.part = part
         self.retry_after = retry_after
 
+    def told(self) -> str:
+        """What is wrong in one line, for logs: with the first line of the driver's words where there are some."""
+        cause = getattr(self.__cause__, "orig", self.__cause__)
+        words = str(cause or "").strip().partition("\n")[0]
+        return f"{self}: {words}" if words else str(self)
+
 
 class Misconfigured(VarselError):
     """Settings that cannot work; the message says which one and what to set instead."""

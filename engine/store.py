@@ -6,9 +6,10 @@ Store code is synchronous. Asynchronous code calls it through `Store.reading` an
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import threading
+import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -28,12 +29,16 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 
+from engine.circuit import Circuit, Open
 from engine.clock import Clock, steady
 from engine.errors import Misconfigured, Unavailable
+from engine.faults import Fault, Overdue, fault
+from engine.gate import Gate
+from engine.postgresql import create as postgresql_engine
 from engine.tables import EPOCH, MILLISECOND, Instant
 
 if TYPE_CHECKING:
@@ -44,18 +49,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
+log = logging.getLogger(__name__)
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
-CONNECTIONS = 10  # PostgreSQL connections per process: claims, records and reads overlap, no more
-PG_CONNECT_SECONDS = 3  # a database that is gone must become a 503 while the caller still waits
-# Every statement is for few rows: what parallel workers and compiled plans cost before they begin is never won back.
-PG_OPTIONS = (
-    "-c statement_timeout=60000 -c idle_in_transaction_session_timeout=60000"
-    " -c max_parallel_workers_per_gather=0 -c jit=off"
-)
+CONNECTIONS = 10  # per process: claims, records and reads overlap, no more
+RECORD_AGAIN = 1.0  # seconds until what could not be recorded is recorded again
 SQLITE_MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
-SQLITE_BUSY_MS = 10_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
+SQLITE_TURN = 10.0  # seconds that a writer waits for its turn at the gate
+SQLITE_BUSY_MS = 5_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
 
 
 class Now(FunctionElement[Any]):
@@ -81,44 +84,27 @@ def _now_postgresql(_element: Now, _compiler: Any, **_: Any) -> str:
     return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
 
 
-class _Gate:
-    """Lets one writer of an SQLite file in at a time, across threads and processes.
-
-    SQLite's own busy handler sleeps and polls, up to 100 ms a time; a file lock wakes the next writer at once.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._thread = threading.Lock()
-        self._file = path.open("w")
-
-    def __enter__(self) -> None:
-        self._thread.acquire()
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._thread.release()
-
-    def close(self) -> None:
-        self._file.close()
-
-
 class Store:
     """The way to the tables. `url` is an SQLAlchemy URL of SQLite or PostgreSQL; Misconfigured without a folder for it.
 
-    Every method raises Unavailable when the database does not answer.
+    `admit` looks at the first connection that is had, and again until it raises nothing: see engine/migrations.
+    Every method raises Unavailable when the database does not answer, or does not take what is written; within seconds.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, admit: Callable[[Connection], None] | None = None) -> None:
         self._engine = _engine(url)
         self.clock = Clock()
         event.listen(self._engine, "connect", _telling(self._engine.dialect, self.clock))
+        self._admit = admit
         snapshot = {} if self.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}  # SQLite's own way
         self._views = self._engine.execution_options(**snapshot)
+        self._reads, self._writes = Circuit(_silent), Circuit(_silent)
+        self._threads = ThreadPoolExecutor(CONNECTIONS, "store")  # its own: a database that hangs stops nothing else
+        self._trouble: Unavailable | None = None
         self._gate: AbstractContextManager[None] = nullcontext()
         if self.dialect.name == "sqlite":
             try:
-                self._gate = _Gate(Path(f"{self._engine.url.database}.gate"))
+                self._gate = Gate(Path(f"{self._engine.url.database}.gate"), SQLITE_TURN)
             except OSError as error:
                 raise Misconfigured(f"{self._engine.url.database}: {error.strerror}") from None
 
@@ -132,19 +118,36 @@ class Store:
         """Which of the two databases this is."""
         return self._engine.dialect
 
+    @property
+    def trouble(self) -> Unavailable | None:
+        """Why the last write of this process failed; None: it did not. Each process writes its sign of life often."""
+        return self._trouble
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One moment of the database, for all statements in the block; nothing is written."""
-        with _translated(), self._views.connect() as connection:
+        with _translated(), self._reads.calling(), self._views.connect() as connection:
+            self._look(connection)
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction: committed (and on disk) when the block ends, rolled back when it raises."""
-        with self._gate, _translated(), self._engine.connect() as connection:
-            connection.execution_options(varsel_begin="BEGIN IMMEDIATE")
-            with connection.begin():
-                yield connection
+    def write(self, *, patient: bool = False) -> Iterator[Connection]:
+        """One transaction: committed (and on disk) when the block ends, rolled back when it raises.
+
+        `patient`: its statements may take as long as they need.
+        """
+        try:
+            with _translated(), self._writes.calling(), self._gate, self._engine.connect() as connection:
+                connection.execution_options(varsel_begin="BEGIN IMMEDIATE")
+                slow = patient and self.dialect.name == "postgresql"  # SQLite waits for nobody
+                with connection.begin(), _patience(connection) if slow else nullcontext():
+                    self._look(connection)
+                    yield connection
+        except Unavailable as error:
+            if isinstance(error.__cause__, Exception) and fault(error.__cause__) in (Fault.SILENT, Fault.REFUSING):
+                self._trouble = error
+            raise
+        self._trouble = None
 
     async def reading(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `act(connection, …)` on a view, in a thread."""
@@ -153,7 +156,7 @@ class Store:
             with self.read() as connection:
                 return act(connection, *args, **kwargs)
 
-        return await asyncio.to_thread(call)
+        return await self._in_thread(call)
 
     async def writing(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `act(connection, …)` in a transaction, in a thread."""
@@ -162,7 +165,16 @@ class Store:
             with self.write() as connection:
                 return act(connection, *args, **kwargs)
 
-        return await asyncio.to_thread(call)
+        return await self._in_thread(call)
+
+    async def recording(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Like `writing`, for what must not be forgotten: a database that is away is asked until it is back."""
+        while True:
+            try:
+                return await self.writing(act, *args, **kwargs)
+            except Unavailable as error:
+                log.warning("%s; outcomes wait in memory until they are recorded", error.told())
+                await asyncio.sleep(RECORD_AGAIN)
 
     async def now(self) -> datetime:
         """The database's time; asked for only while no connection has told it yet."""
@@ -172,9 +184,19 @@ class Store:
 
     def close(self) -> None:
         """Give all connections back."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
-        if isinstance(self._gate, _Gate):
+        if isinstance(self._gate, Gate):
             self._gate.close()
+
+    def _look(self, connection: Connection) -> None:
+        if self._admit:
+            self._admit(connection)
+            self._admit = None
+
+    async def _in_thread(self, call: Callable[[], R]) -> R:
+        running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, call)
+        return await running
 
 
 def insert_new(dialect: str, table: Table) -> Any:
@@ -202,15 +224,7 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
-    return create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1),
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=PG_CONNECT_SECONDS,
-        pool_pre_ping=True,
-        hide_parameters=True,  # an error in the log shows no recipient and no subject
-        connect_args={"connect_timeout": PG_CONNECT_SECONDS, "options": PG_OPTIONS},
-    )
+    return postgresql_engine(url, CONNECTIONS)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -246,13 +260,30 @@ def _begin(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Turn "it does not answer" into Unavailable; a wrong statement stays the bug that it is."""
+def _patience(connection: Connection) -> Iterator[None]:
+    bounded: Any = connection.connection.dbapi_connection
+    bounded.patient = True
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
     try:
         yield
-    except (OperationalError, PoolTimeoutError) as error:
+    finally:
+        bounded.patient = False
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what is the database's fault into Unavailable; a wrong statement stays the bug that it is."""
+    try:
+        yield
+    except Open:
+        raise Unavailable("the database") from None
+    except (DBAPIError, PoolTimeoutError, Overdue) as error:
+        if fault(error) is None:
+            raise
         raise Unavailable("the database") from error
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("the database") from error
-        raise
+
+
+def _silent(error: Exception) -> bool | None:
+    """For the circuits: whether the database gave no answer; None: that cannot be told."""
+    found = fault(error)
+    return None if found is Fault.PASSING else found is Fault.SILENT

@@ -86,13 +86,13 @@ class Processor:
                 with ExitStack() as steps:
                     for order in chunk:
                         steps.enter_context(_step(order))
-                    await self._store.writing(self._generate, chunk)
+                    await self._store.recording(self._generate, chunk)
                 leases.let_go(chunk)
             await asyncio.gather(*(self._decide(order) for order in asking))
         return found
 
     async def _settle(self, order: Row[Any], state: OrderState, delay: timedelta | None) -> None:
-        await self._store.writing(_settle, [(order, state, delay)])
+        await self._store.recording(_settle, [(order, state, delay)])
 
     async def _decide(self, order: Row[Any]) -> None:
         """The contract's decision table (6.7): a second inconclusive answer sends anyway."""
@@ -104,7 +104,7 @@ class Processor:
             elif answer.verdict is Verdict.INCONCLUSIVE and order.attempts == 0:
                 await self._settle(order, OrderState.PROCESSING, CONDITION_RETRY)
             else:
-                await self._store.writing(self._generate, [order])
+                await self._store.recording(self._generate, [order])
 
     def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> None:
         """Insert the e-mails of orders that are still ours, and settle the orders, in one transaction."""

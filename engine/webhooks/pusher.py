@@ -24,7 +24,7 @@ from engine.webhooks.queue import FETCH, Release, Result, fetch, held_still, set
 from engine.webhooks.schedule import open_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -244,7 +244,7 @@ class Pusher:
         touched = {result.delivery.subscription_seq for result in results} | {held.row.seq for held in released}
         claims = {seq: self._held[seq].row.claim for seq in touched}
         releases = [Release(held.row, held.failures, held.hold, held.error) for held in released]
-        if await self._insist(settle, results, releases, claims):
+        if await self._store.recording(settle, results, releases, claims):
             self._rung = True
         if results:
             _GROUP_SIZE.observe(len(results))
@@ -253,15 +253,6 @@ class Pusher:
         self._leases.let_go(held.row for held in released)
         for held in released:
             del self._held[held.row.seq]
-
-    async def _insist(self, act: Callable[..., bool], *args: Any) -> bool:
-        """Write what must not be forgotten; a database that is away is asked until it is back."""
-        while True:
-            try:
-                return await self._store.writing(act, *args)
-            except Unavailable:
-                log.warning("the database does not answer; outcomes of pushed events wait in memory")
-                await asyncio.sleep(1)
 
 
 def _look_up(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from uuid import uuid4
 
 import psycopg
 
+from tests.servers.processes import descendants
+
 
 class Postgres:
     """A server that lives as long as the context; `database()` makes an empty database and returns its URL."""
@@ -20,6 +23,7 @@ class Postgres:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="varsel-pg-"))
         self._as: list[str] = []
+        self._hung: list[int] = []
 
     def __enter__(self) -> Self:
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
@@ -30,6 +34,7 @@ class Postgres:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.resume()
         self.stop()
         shutil.rmtree(self._folder)
 
@@ -39,6 +44,21 @@ class Postgres:
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "stop")
+
+    def hang(self) -> None:
+        """Stop all its processes where they are; what is sent to them is still acknowledged."""
+        main = int((self._data / "postmaster.pid").read_text().split()[0])
+        self._hung = [main]
+        os.kill(main, signal.SIGSTOP)  # first: from here on there are no new ones
+        for child in descendants(main):
+            self._hung.append(child)
+            os.kill(child, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `hang`."""
+        hung, self._hung = self._hung, []
+        for pid in hung:
+            os.kill(pid, signal.SIGCONT)
 
     def database(self, template: str = "template0") -> str:
         """An empty database, or a copy of one that nobody is connected with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Self
 
@@ -35,6 +36,14 @@ class Redis:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+
+    def hang(self) -> None:
+        """Stop it where it is; what is sent to it is still acknowledged."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `hang`."""
+        self._process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
         try:

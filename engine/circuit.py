@@ -1,0 +1,44 @@
+"""A circuit: while a part does not answer, one caller at a time waits for it, and the others are told at once.
+
+Otherwise all threads of a process would come to wait for the part, and none be left for what needs it not.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Open(Exception):
+    """The part did not answer the last time, and somebody else is asking it already."""
+
+
+class Circuit:
+    """Around every call of one part. `silent` says of an error whether there was no answer; None: it proves nothing."""
+
+    def __init__(self, silent: Callable[[Exception], bool | None]) -> None:
+        self._silent = silent
+        self._trial = threading.Lock()
+        self.open = False
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Run the block, which calls the part; raises Open instead while another caller's trial runs."""
+        trial = self.open
+        if trial and not self._trial.acquire(blocking=False):
+            raise Open
+        try:
+            yield
+        except Exception as error:
+            silent = self._silent(error)
+            self.open = self.open if silent is None else silent
+            raise
+        else:
+            self.open = False
+        finally:
+            if trial:
+                self._trial.release()

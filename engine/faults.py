@@ -1,0 +1,74 @@
+"""What a database's error means for whoever asked: the one table of PostgreSQL's and SQLite's codes.
+
+Sources: PostgreSQL's documentation, appendix A "PostgreSQL Error Codes"; SQLite's "Result and Error Codes".
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Fault(Enum):
+    """Why the database is unavailable, although the statement is right."""
+
+    SILENT = "does not answer"  # whoever asks next would wait as long
+    REFUSING = "does not take what is written"  # it answers; the next write would fail as well
+    PASSING = "is busy"  # the next try may do
+
+
+POSTGRESQL: Mapping[str, Fault] = {  # SQLSTATEs, or the two characters of a whole class
+    "08": Fault.SILENT,  # the connection failed
+    "25006": Fault.REFUSING,  # read-only: a standby, or default_transaction_read_only
+    "25P03": Fault.PASSING,  # the transaction was idle for too long
+    "25P04": Fault.PASSING,  # the transaction took too long
+    "40": Fault.PASSING,  # serialization failure, deadlock, conflict with recovery
+    "42501": Fault.REFUSING,  # a right was taken away
+    "53": Fault.REFUSING,  # disk full, out of memory, too many connections
+    "55": Fault.PASSING,  # a lock, or an object that is in use
+    "57": Fault.SILENT,  # shutting down, starting up, crashed
+    "57014": Fault.PASSING,  # the statement took too long
+    "58": Fault.REFUSING,  # input or output failed
+    "XX001": Fault.REFUSING,  # data corrupted
+    "XX002": Fault.REFUSING,  # index corrupted
+}
+SQLITE: Mapping[int, Fault] = {  # primary result codes
+    3: Fault.REFUSING,  # PERM
+    5: Fault.SILENT,  # BUSY: somebody else writes, and does not end
+    6: Fault.PASSING,  # LOCKED
+    7: Fault.REFUSING,  # NOMEM
+    8: Fault.REFUSING,  # READONLY
+    9: Fault.PASSING,  # INTERRUPT
+    10: Fault.REFUSING,  # IOERR
+    11: Fault.REFUSING,  # CORRUPT
+    13: Fault.REFUSING,  # FULL
+    14: Fault.REFUSING,  # CANTOPEN
+    15: Fault.PASSING,  # PROTOCOL
+    23: Fault.REFUSING,  # AUTH
+    26: Fault.REFUSING,  # NOTADB
+}
+
+
+class Overdue(Exception):
+    """The way to the database was not free in time."""
+
+
+def fault(error: Exception) -> Fault | None:
+    """What an error of the database's means; None: the statement is wrong, and will be the next time."""
+    if isinstance(error, Overdue):
+        return Fault.SILENT
+    if isinstance(error, PoolTimeoutError):
+        return Fault.PASSING
+    if not isinstance(error, DBAPIError):
+        return None
+    if (code := getattr(error.orig, "sqlite_errorcode", None)) is not None:
+        return SQLITE.get(code & 0xFF)
+    if (state := getattr(error.orig, "sqlstate", None)) is not None:
+        return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
+    return Fault.SILENT if error.connection_invalidated or isinstance(error, OperationalError) else None
