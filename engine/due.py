@@ -17,7 +17,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Table, Text, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Integer,
+    Row,
+    SmallInteger,
+    Table,
+    Text,
+    func,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from engine.models import EmailState, JobState, OrderState, SubscriptionState
 from engine.pauses import HELD, in_force
@@ -29,9 +42,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Update
+    from sqlalchemy import ColumnElement, Select, Update
+
+    from engine.shares import Shares
 
 LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
+LOOK = 300  # due rows that a fair claim looks at in a step
 LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
 _HELD = Rows(seq=BigInteger(), claim=Integer())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
@@ -55,25 +71,63 @@ JOBS = Lane("jobs", jobs, JobState.RUNNING, JobState.WAITING)
 LANES = (ORDERS, EMAILS, WEBHOOKS, JOBS)
 
 
-def claim(connection: Connection, lane: Lane, limit: int, lease: timedelta) -> Sequence[Row[Any]]:
+def claim(
+    connection: Connection, lane: Lane, limit: int, lease: timedelta, *where: ColumnElement[bool]
+) -> Sequence[Row[Any]]:
     """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed. Whole rows.
 
-    None of a lane that is paused.
+    None of a lane that is paused; only those to which `where` applies.
     """
     if lane.name in in_force(connection).lanes:
         return ()
+    due = oldest(lane, lane.table.c.seq).where(*where).limit(limit).cte("due")
+    return take(connection, lane, select(due.c.seq), lease)
+
+
+def claim_fairly(
+    connection: Connection,
+    lane: Lane,
+    party: ColumnElement[str],
+    shares: Shares,
+    lease: timedelta,
+    *where: ColumnElement[bool],
+) -> tuple[Sequence[Row[Any]], bool]:
+    """Take the oldest due rows whose party has a slot free in `shares`, which are taken; and whether more are due."""
+    if lane.name in in_force(connection).lanes:
+        return (), False
+    table, chosen, full = lane.table, list[int](), set[str]()
+    looked_at = oldest(lane, table.c.seq, table.c.due_at, party.label("party")).where(*where).limit(LOOK)
+    rows: Sequence[Row[Any]] = ()
+    while not shares.full:
+        behind = tuple_(table.c.due_at, table.c.seq) > tuple_(rows[-1].due_at, rows[-1].seq) if rows else true()
+        rows = connection.execute(looked_at.where(party.not_in(full), behind)).all()
+        for row in rows:
+            if shares.fits(row.party):
+                shares.take(row.party)
+                chosen.append(row.seq)
+            else:
+                full.add(row.party)
+        if len(rows) < LOOK:
+            break
+    more = bool(full) or shares.full
+    return (take(connection, lane, chosen, lease) if chosen else ()), more
+
+
+def oldest(lane: Lane, *columns: ColumnElement[Any]) -> Select[Any]:
+    """Select what is due, oldest first, and lock it; what others have locked is passed over."""
     table = lane.table
-    due = (
-        select(table.c.seq)
-        .where(table.c.due_at <= Now())
-        .order_by(table.c.due_at, table.c.seq)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
+    due = select(*columns).where(table.c.due_at <= Now()).order_by(table.c.due_at, table.c.seq)
+    return due.with_for_update(skip_locked=True)
+
+
+def take(
+    connection: Connection, lane: Lane, seqs: Select[tuple[int]] | Sequence[int], lease: timedelta
+) -> Sequence[Row[Any]]:
+    """Claim these rows, whole."""
+    table = lane.table
     statement = (
         update(table)
-        .where(table.c.seq.in_(select(due.c.seq)))
+        .where(table.c.seq.in_(seqs))
         .values(
             claim=table.c.claim + 1,
             unresolved=table.c.unresolved + 1,

@@ -52,7 +52,9 @@ class Courier:
         name = message_id(event.source, event.id)
         signed = self._signer.headers(salts, name, int(now.timestamp()), body)
         started = time.monotonic()
-        answer = await self._outbound.post(subscription.endpoint, body, HEADERS + signed, still=ours)
+        answer = await self._outbound.post(
+            subscription.endpoint, body, HEADERS + signed, party=subscription.consumer, still=ours
+        )
         if isinstance(answer, Withdrawn):
             return postponed(delivery, answer.reason, timedelta(0))
         return _judged(delivery, answer, timedelta(seconds=time.monotonic() - started))

@@ -18,9 +18,10 @@ from engine.errors import Unavailable
 from engine.leases import Leases
 from engine.models import DeliveryState
 from engine.pauses import in_force
+from engine.shares import Shares
 from engine.webhooks.call import postponed, refused
 from engine.webhooks.mail_sink import SCHEME
-from engine.webhooks.queue import FETCH, Release, Result, fetch, held_still, set_aside, settle
+from engine.webhooks.queue import FETCH, Release, Result, claim, fetch, held_still, set_aside, settle
 from engine.webhooks.schedule import open_for
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HELD = 200  # subscriptions that a process holds at most
+HELD = 300  # subscriptions that a process holds at most; of one consumer 200: see engine/shares.py
+VALIDATIONS = 60  # subscriptions beside those that it holds to validate them, at most
 AT_ONCE = 10  # calls to one subscriber at most; it begins with one and earns the others
-CALLS = 400  # calls of the process at most
+CALLS = 600  # calls of the process at most; to one consumer's subscribers 400
 TURN = 0.05  # seconds that outcomes wait for others at most
 GATHER = 0.01  # seconds that they wait for others at least
 LOOK_EVERY = 0.25  # seconds between two looks for what came in meanwhile for a subscriber that is slow to answer
@@ -54,6 +56,7 @@ class _Held:
     row: Row[Any]
     failures: int
     window: int  # calls at once
+    places: Shares  # where it has its own
     waiting: deque[Row[Any]] = field(default_factory=deque)
     known: set[int] = field(default_factory=set)  # deliveries that wait, fly, or are not recorded yet
     calls: int = 0
@@ -81,7 +84,9 @@ class Pusher:
         self._held: dict[int, _Held] = {}
         self._results: list[Result] = []
         self._calls: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(CALLS)
+        self._slots = Shares(CALLS)
+        self._places = {True: Shares(HELD), False: Shares(VALIDATIONS)}  # of validated subscriptions, and of others
+        self._left = False  # more is due than may be held
         self._stirred = asyncio.Event()
         self._rung = False
         self._running = False
@@ -111,7 +116,7 @@ class Pusher:
             self._rung = False
             for held in self._held.values():
                 held.closed = True
-        elif self._rung and len(self._held) < HELD:
+        elif self._rung:
             self._rung = False
             await self._claim()
         await self._look()
@@ -125,15 +130,14 @@ class Pusher:
         await self._settle()
 
     async def _claim(self) -> None:
-        room = HELD - len(self._held)
-        claimed = await self._store.writing(due.claim, due.WEBHOOKS, room, self._lease)
+        copies = {validated: places.copy() for validated, places in self._places.items()}
+        claimed, self._left = await self._store.writing(claim, copies, self._lease)
         if lost := [row for row in claimed if row.unresolved > due.LOST_IS_DEAD]:
             await self._store.writing(set_aside, lost)
         self._leases.take(claimed)
         for row in claimed:
-            self._held[row.seq] = _Held(row, row.attempts, 1)
-        if len(claimed) == room:
-            self._rung = True
+            self._held[row.seq] = held = _Held(row, row.attempts, 1, self._places[row.validated])
+            held.places.take(row.consumer)
 
     async def _look(self) -> None:
         """Take along what is due for those that have little left in memory, and see what is paused or removed."""
@@ -171,7 +175,7 @@ class Pusher:
         """One call after another, as long as there are some and the window is so wide."""
         try:
             while held.waiting and held.calls <= held.window and not held.closed:
-                async with self._slots:
+                async with self._slots.slot(held.row.consumer):
                     if not self._leases.hold(held.row):
                         held.closed = True  # others may push to it by now
                     if not held.waiting or held.closed:
@@ -253,6 +257,8 @@ class Pusher:
         self._leases.let_go(held.row for held in released)
         for held in released:
             del self._held[held.row.seq]
+            held.places.give_back(held.row.consumer)
+        self._rung |= self._left and bool(released)
 
 
 def _look_up(

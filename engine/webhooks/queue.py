@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from engine.due import LOST_IS_DEAD
+from engine.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
 from engine.fan_out import lock
 from engine.models import DeliveryState, SubscriptionState
 from engine.orders.intake import insert_orders
@@ -36,7 +36,9 @@ from engine.tables import MILLISECOND, Instant, events, milliseconds, subscripti
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from engine.shares import Shares
 
 FETCH = 100  # deliveries of one subscription that a look takes along
 
@@ -100,6 +102,21 @@ class Release:
     failures: int
     open_for: timedelta | None
     error: str | None
+
+
+def claim(connection: Connection, places: Mapping[bool, Shares], lease: timedelta) -> tuple[Sequence[Row[Any]], bool]:
+    """Take what is due, as far as its consumers have places; and whether more is due.
+
+    `places` by whether a subscription is validated: those that are come first, and the others never take theirs.
+    """
+    claimed: list[Row[Any]] = []
+    more = False
+    for validated in (True, False):
+        kind = subscriptions.c.validated if validated else ~subscriptions.c.validated
+        taken, left = claim_fairly(connection, WEBHOOKS, subscriptions.c.consumer, places[validated], lease, kind)
+        claimed += taken
+        more |= left
+    return claimed, more
 
 
 def set_aside(connection: Connection, lost: Sequence[Row[Any]]) -> None:

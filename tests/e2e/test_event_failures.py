@@ -71,7 +71,7 @@ def test_a_worker_is_killed_with_hundreds_of_calls_in_flight(
         site.publish(resource, ids)
         wait_for(lambda: len(receiver.answered) > 1000, WITHIN)  # by now each subscriber gets many at once
         receiver.act(Hang())
-        wait_for(lambda: receiver.hanging == CALLS, WITHIN)  # all that a process makes at once
+        wait_for(lambda: receiver.hanging == CALLS * 2 // 3, WITHIN)  # all that a process makes for one consumer
         wait_for(lambda: site.ledger.pushes(resource, "accepted") == len(receiver.answered), WITHIN)
         site.varsel.kill(site.pusher(receiver))
         in_flight = Counter(named(receiver.requests)) - Counter(named(receiver.answered))

@@ -133,6 +133,10 @@ class Receiver:
         """Follow this script from the next request on."""
         self._loop.call_soon_threadsafe(setattr, self, "_script", list(script))
 
+    def hang_up(self) -> None:
+        """End what Hang keeps now and later."""
+        self._loop.call_soon_threadsafe(self._let_go.set)
+
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Return as soon as the condition holds; AssertionError when it does not in time."""
         with self._changed:
@@ -153,6 +157,7 @@ class Receiver:
     async def _serve(self, started: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
+        self._let_go = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
         server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls, backlog=1000)
@@ -203,11 +208,7 @@ class Receiver:
             await asyncio.sleep(action.seconds)
             action = Say(200)
         if isinstance(action, Hang):
-            self.hanging += 1
-            try:
-                await reader.read()
-            finally:
-                self.hanging -= 1
+            await self._hang(reader)
         elif isinstance(action, Reset):
             connection = writer.get_extra_info("socket")
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -237,6 +238,22 @@ class Receiver:
             self.answered.append(received)
             return not action.close
         return False
+
+    async def _hang(self, reader: asyncio.StreamReader) -> None:
+        """Return when the client has gone away, or at hang_up()."""
+        self._count_hanging(1)
+        gone, let_go = asyncio.ensure_future(reader.read()), asyncio.ensure_future(self._let_go.wait())
+        try:
+            await asyncio.wait((gone, let_go), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            let_go.cancel()
+            self._count_hanging(-1)
+
+    def _count_hanging(self, more: int) -> None:
+        with self._changed:
+            self.hanging += more
+            self._changed.notify_all()
 
     def _certify(self, name: str) -> ssl.SSLContext:
         """Make a self-signed certificate, and the context that shows it."""

@@ -1,0 +1,145 @@
+"""Endpoints that hang take their consumer's share of what a process can do, and leave the others theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import update
+
+from engine.models import DeliveryState
+from engine.store import Now
+from engine.tables import subscriptions, webhooks
+from engine.webhooks import pusher
+from tests.integration.test_pusher import deliveries, publish, run, subscribe
+from tests.servers.http import Hang, Receiver, Say
+from tests.servers.rows import an_event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from engine.store import Store
+
+EVIL, EVE, GOOD = "/org/evil", "/org/eve", "/org/good"
+THEIRS = "urn:altinn:resource:theirs"
+MINE = "urn:altinn:resource:mine"  # of the stranger who must not notice
+
+
+def share(slots: int) -> int:
+    return slots * 2 // 3
+
+
+def ask_for_validation(store: Store, endpoint: str, consumer: str, number: int = 1) -> None:
+    """Subscriptions whose endpoints wait for their validation event."""
+    for _ in range(number):
+        seq = subscribe(store, endpoint, consumer=consumer, validated=False)
+        row = {"subscription_seq": seq, "state": DeliveryState.WAITING, "attempts": 0}
+        times = {"due_at": Now(), "created": Now(), "last_update": Now()}
+        with store.write() as connection:
+            connection.execute(webhooks.insert().values(row | times))
+            connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(due_at=Now()))
+
+
+def beside(store: Store, hanging: Receiver, count: int, work: Callable[[pusher.Pusher], Awaitable[None]]) -> None:
+    """Push until so many calls hang, then do the work, and let everything go."""
+
+    async def both(pushing: pusher.Pusher) -> None:
+        running = asyncio.create_task(pushing.run())
+        await asyncio.to_thread(hanging.wait_for, lambda: hanging.hanging >= count)
+        await work(pushing)
+        assert hanging.hanging == count
+        assert not running.done()
+        pushing.stopping.set()
+        hanging.hang_up()
+        await running
+
+    run(store, both, within=600)
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer slots, so that few calls fill them."""
+    for name, slots in {"HELD": 30, "VALIDATIONS": 15, "CALLS": 60}.items():
+        monkeypatch.setattr(pusher, name, slots)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_endpoints_that_are_not_validated_and_hang_delay_neither_events_nor_a_strangers_validation(
+    store: Store,
+) -> None:
+    with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
+        ask_for_validation(store, hanging.url, EVIL, 60)
+        mine = subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
+
+        async def work(pushing: pusher.Pusher) -> None:
+            publish(store, an_event(resource=MINE))
+            await pushing.run()  # a ring
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
+            ask_for_validation(store, receiver.url, GOOD)
+            await pushing.run()
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 2)
+
+        beside(store, hanging, share(pusher.VALIDATIONS), work)
+    assert [row.state for row in deliveries(store, mine)] == [DeliveryState.DELIVERED]
+
+
+@pytest.mark.usefixtures("narrow")
+def test_subscriptions_whose_endpoints_hang_leave_places_to_other_consumers(store: Store) -> None:
+    with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
+        for _ in range(3 * pusher.HELD):
+            subscribe(store, hanging.url, consumer=EVIL, resource_filter=THEIRS)
+        subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
+        publish(store, an_event(resource=THEIRS))
+
+        async def work(pushing: pusher.Pusher) -> None:
+            publish(store, an_event(resource=MINE))
+            await pushing.run()
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
+
+        beside(store, hanging, share(pusher.HELD), work)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_two_consumers_whose_endpoints_hang_leave_places_to_a_third(store: Store) -> None:
+    with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
+        for consumer in (EVIL, EVE):
+            for _ in range(pusher.HELD):
+                subscribe(store, hanging.url, consumer=consumer, resource_filter=THEIRS)
+        subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
+        publish(store, an_event(resource=THEIRS))
+
+        async def work(pushing: pusher.Pusher) -> None:
+            publish(store, an_event(resource=MINE))
+            await pushing.run()
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
+
+        beside(store, hanging, 20 + 7, work)  # two thirds of the places, then two thirds of what is left
+
+
+@pytest.mark.usefixtures("narrow")
+def test_calls_that_were_earned_and_then_hang_leave_calls_to_other_consumers(store: Store) -> None:
+    with Receiver(Say(200)) as hanging, Receiver(Say(200)) as receiver:
+        for _ in range(12):
+            subscribe(store, hanging.url, consumer=EVIL, resource_filter=THEIRS)
+        subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
+        publish(store, *(an_event(resource=THEIRS) for _ in range(100)))
+        hanging.act(*[Say(200)] * 500, Hang())
+
+        async def work(pushing: pusher.Pusher) -> None:
+            publish(store, an_event(resource=MINE))
+            await pushing.run()
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
+
+        beside(store, hanging, share(pusher.CALLS), work)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_what_did_not_fit_is_pushed_when_places_come_free(store: Store) -> None:
+    with Receiver(Say(200)) as receiver:
+        for _ in range(3 * pusher.HELD):
+            subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
+        ask_for_validation(store, receiver.url, GOOD, 3 * pusher.VALIDATIONS)
+        publish(store, an_event(resource=MINE))
+        run(store, lambda pushing: pushing.run())
+    assert len(receiver.requests) == 3 * pusher.HELD + 3 * pusher.VALIDATIONS
