@@ -61,7 +61,7 @@ async def post(request: Request) -> Response:
     (permitted,) = await state.access.decide([question])
     if not permitted:
         return JSONResponse(f"Not authorized to create a subscription for resource {wish.resource_filter}.", 403)
-    row, fresh = await state.store.writing(registry.subscribe, caller, wish)
+    row, fresh = await state.store.writing(registry.subscribe, caller, wish, state.settings.max_subscriptions)
     state.bell.ring(due.WEBHOOKS.name)
     secret = state.signer.secret(row.salt) if fresh and row.template is None else None  # no e-mail is signed with it
     location = {"Location": f"{state.events_base}/subscriptions/{row.seq}"}
@@ -158,6 +158,7 @@ OPERATIONS = (
             ),
             401: _REFUSED[401],
             403: Documented("A scope is missing: no body. No access to the resource: a JSON string says so."),
+            409: Documented("The consumer has as many subscriptions as it can have; `detail` has the number.", Problem),
             408: Documented("The body took longer than 30 seconds.", Problem),
             413: Documented("The body is too large.", Problem),
             415: Documented("The body is not JSON.", Problem),

@@ -14,7 +14,7 @@ import dramatiq
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
 from dramatiq.middleware import Middleware, MiddlewareError
 
-from engine import due, emails, metrics, settings, tracing
+from engine import due, emails, large_fan_outs, metrics, settings, tracing
 from engine.access import Rules
 from engine.admin import jobs
 from engine.broker import BELL, BROKER, QUEUE, SPOOL
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 # Runs of a lane side by side in one process: the second claims and records while the first sends.
-RUNS = {due.ORDERS.name: 1, due.EMAILS.name: 2}
+RUNS = {due.ORDERS.name: 1, due.EMAILS.name: 2, due.FAN_OUTS.name: 1}
 # Between two claims of a lane in one process, unless the first was full: where work trickles in, larger batches cost
 # less per row. What comes to an idle worker does not wait.
 GATHER = 0.05  # seconds
@@ -112,6 +112,19 @@ class Workshop(Middleware):
     async def emails(self) -> None:
         """Deliver due e-mails."""
         await self._drain(due.EMAILS, self._deliverer.batch, emails.BATCH)
+
+    async def fan_outs(self) -> None:
+        """Queue events that match many subscriptions, step by step."""
+        await self._drain(due.FAN_OUTS, self._fan_out_step, 1)
+
+    async def _fan_out_step(self) -> int:
+        if self._pusher.stopping.is_set():
+            return 0
+        with suppress(Unavailable):
+            if await self._store.writing(large_fan_outs.advance, self._lease):
+                BELL.ring(due.WEBHOOKS.name)
+                return 1
+        return 0
 
     async def webhooks(self) -> None:
         """Push what is due to subscribers."""
@@ -188,6 +201,12 @@ async def wake_orders() -> None:
 async def wake_emails() -> None:
     """There are due e-mails."""
     await WORKSHOP.emails()
+
+
+@dramatiq.actor(queue_name=QUEUE, broker=BROKER)
+async def wake_fan_outs() -> None:
+    """There are events to queue for many subscriptions."""
+    await WORKSHOP.fan_outs()
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)

@@ -32,11 +32,11 @@ from sqlalchemy import (
     update,
 )
 
-from engine.models import EmailState, JobState, OrderState, SubscriptionState
+from engine.models import EmailState, FanOutState, JobState, OrderState, SubscriptionState
 from engine.pauses import HELD, in_force
 from engine.rows import Rows, run
 from engine.store import Now, after
-from engine.tables import emails, jobs, orders, subscriptions
+from engine.tables import emails, fan_outs, jobs, orders, subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -65,10 +65,11 @@ class Lane:
 
 ORDERS = Lane("orders", orders, OrderState.PROCESSING, OrderState.REGISTERED)
 EMAILS = Lane("emails", emails, EmailState.SENDING, EmailState.NEW)
+FAN_OUTS = Lane("fan_outs", fan_outs, FanOutState.RUNNING, FanOutState.WAITING)  # see engine/large_fan_outs.py
 # Of webhooks, the subscription is what is claimed: see engine/webhooks/queue.py.
 WEBHOOKS = Lane("webhooks", subscriptions, SubscriptionState.PUSHING, SubscriptionState.WAITING)
 JOBS = Lane("jobs", jobs, JobState.RUNNING, JobState.WAITING)
-LANES = (ORDERS, EMAILS, WEBHOOKS, JOBS)
+LANES = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
 
 
 def claim(

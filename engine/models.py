@@ -74,6 +74,13 @@ class DeliveryState(StrEnum):
     UNAUTHORIZED = "Unauthorized"  # the subscriber may not have this event
 
 
+class FanOutState(StrEnum):
+    """Whether events that match many subscriptions wait for their next step; a step in progress shows nobody this."""
+
+    WAITING = "Waiting"
+    RUNNING = "Running"
+
+
 class JobState(StrEnum):
     """How far a background job is that an operator started."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select
 
 from engine.models import OrderState
 from engine.store import after
-from engine.tables import events, history, idempotency_keys, job_rows, jobs, orders, processes
+from engine.tables import events, history, idempotency_keys, job_rows, jobs, orders, processes, waiting_events
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
@@ -29,10 +29,11 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
     ended = (jobs.c.due_at.is_(None), jobs.c.last_update < limit)
     its = job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))
+    waits = select(waiting_events.c.event_seq).where(waiting_events.c.event_seq == events.c.seq).exists()
     removed = [
         _remove(connection, job_rows, job_rows.c.job_seq, its),
         _remove(connection, orders, orders.c.created, orders.c.created < limit, orders.c.state.in_(FINISHED)),
-        _remove(connection, events, events.c.registered, events.c.registered < limit),
+        _remove(connection, events, events.c.registered, events.c.registered < limit, ~waits),
     ]
     left = select(job_rows.c.seq).where(job_rows.c.job_seq == jobs.c.seq).exists()
     connection.execute(delete(jobs).where(*ended, ~left))

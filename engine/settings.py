@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     from_address: str = Field("noreply@varsel.example", description="the sender of every order's messages")
     max_connections: int = Field(800, ge=10, description="clients' connections to one `web` process")
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest request body")
+    max_subscriptions: int = Field(500, ge=1, description="most subscriptions of one consumer")
     max_recipients: int = Field(10_000, ge=1, description="most recipients of one order")
 
     # How work is done

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from sqlalchemy import Table
+    from sqlalchemy import Column, Table
 
 log = logging.getLogger(__name__)
 
@@ -209,6 +209,13 @@ def now(connection: Connection) -> datetime:
     """The database's time, of the newest statement."""
     found: datetime = connection.execute(select(Now())).scalar_one()
     return found
+
+
+def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Any:
+    """An INSERT that locks the row which has this key already; both are returned."""
+    build = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    insert = build(table)
+    return insert.on_conflict_do_update(index_elements=[key], set_={key.name: insert.excluded[key.name]})
 
 
 def ping(connection: Connection) -> None:

@@ -22,6 +22,7 @@ from engine.tables import (
     jobs,
     orders,
     processes,
+    waiting_events,
     webhook_attempts,
     webhooks,
 )
@@ -89,10 +90,12 @@ def message(connection: Connection, email_id: UUID) -> bytes:
 
 
 def event(connection: Connection, seq: int) -> dict[str, Any]:
-    """An event, as raw JSON too, and to whom it was pushed; NotFound."""
+    """An event, as raw JSON too, to whom it was pushed, and whether others are still to be queued; NotFound."""
     found = _one(connection, "events", seq, f"There is no event {seq}.")
     chosen = select(webhooks.c.seq).where(webhooks.c.event_seq == seq).order_by(webhooks.c.seq).limit(LINKED)
+    waits = select(waiting_events.c.event_seq).where(waiting_events.c.event_seq == seq)
     return found | {
+        "fan_out_waits": connection.execute(waits).first() is not None,
         "text": connection.scalar(select(events.c.text).where(events.c.seq == seq)),
         "deliveries": ROWS["deliveries"](connection, connection.scalars(chosen).all()),
     }

@@ -20,12 +20,14 @@ from engine.tables import (
     MILLISECOND,
     ORDER_SET_ASIDE,
     STOPPED,
+    events,
     history,
     jobs,
     milliseconds,
     pauses,
     processes,
     subscriptions,
+    waiting_events,
     webhooks,
 )
 
@@ -67,6 +69,7 @@ def lanes(connection: Connection) -> list[LaneFigures]:
     return [
         _of_rows(connection, due.ORDERS, ORDER_SET_ASIDE, paused.get(due.ORDERS.name)),
         _of_rows(connection, due.EMAILS, EMAIL_FAILED, paused.get(due.EMAILS.name)),
+        _of_fan_outs(connection, paused.get(due.FAN_OUTS.name)),
         _of_webhooks(connection, paused.get(due.WEBHOOKS.name)),
     ]
 
@@ -154,7 +157,8 @@ def _warnings(figures: Sequence[LaneFigures], left_alone: int) -> list[dict[str,
 
 
 def _some(count: int, lane: LaneFigures) -> str:
-    one, many = {"emails": ("e-mail", "e-mails")}.get(lane.name, (lane.name.removesuffix("s"), lane.name))
+    names = {"emails": ("e-mail", "e-mails"), "fan_outs": ("fan-out", "fan-outs")}
+    one, many = names.get(lane.name, (lane.name.removesuffix("s"), lane.name))
     return f"{count:,} {one} is" if count == 1 else f"{count:,} {many} are"
 
 
@@ -182,6 +186,28 @@ def _of_rows(connection: Connection, lane: due.Lane, dead: ColumnElement[bool], 
         oldest_due_seconds=_oldest(connection, lane),
         paused=paused,
     )
+
+
+def _of_fan_outs(connection: Connection, paused: str | None) -> LaneFigures:
+    """Of fan-outs, what is counted are events: each is due, or in the hands of a step that nobody sees."""
+    return LaneFigures(
+        name=due.FAN_OUTS.name,
+        waiting=0,
+        due=_count(connection, waiting_events),
+        in_flight=0,
+        retrying=0,
+        held=0,
+        dead=0,
+        oldest_due_seconds=_oldest_waiting(connection),
+        paused=paused,
+    )
+
+
+def _oldest_waiting(connection: Connection) -> float:
+    """How long ago the first event was stored that waits for its fan-out, in seconds."""
+    first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
+    stored = connection.execute(select(events.c.registered, Now()).where(events.c.seq == first)).one_or_none()
+    return 0.0 if stored is None else max(0.0, (stored[1] - stored[0]).total_seconds())
 
 
 def _of_webhooks(connection: Connection, paused: str | None) -> LaneFigures:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.WEBHOOKS))
+LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[^\s@.]+(\.[^\s@.]+)+")
 

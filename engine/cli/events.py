@@ -72,10 +72,11 @@ def publish(
     with writing(data) as connection:
         known = connection.scalar(select(events.c.seq).where(*its))
         if known is None:
-            deliveries = persist(connection, [event])
+            queued = persist(connection, [event])
             seq = connection.scalar(select(events.c.seq).where(*its))
             note(connection, who(), "events.publish", f"events/{seq}")
     if known is None:
-        typer.echo(f"{seq} is stored; deliveries: {deliveries}.")
+        rest = "; the others follow" if queued.waiting else ""
+        typer.echo(f"{seq} is stored; deliveries: {queued.deliveries}{rest}.")
     else:
         typer.echo(f"{known} is this event already; it was not stored again.")

@@ -36,7 +36,9 @@ def resume(kind: Kind, value: Value, data: Data = None) -> None:
 
 
 def drain(
-    lanes: Annotated[list[str] | None, typer.Argument(help="orders, emails, webhooks; none named: all.")] = None,
+    lanes: Annotated[
+        list[str] | None, typer.Argument(help="orders, emails, fan_outs, webhooks; none named: all.")
+    ] = None,
     reason: Reason = "",
     data: Data = None,
 ) -> None:

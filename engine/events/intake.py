@@ -12,6 +12,7 @@ from engine import due, metrics
 from engine.commits import GroupCommit
 from engine.errors import Unavailable
 from engine.events.storing import as_row, from_row, persist
+from engine.large_fan_outs import NOTHING, FanOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +32,8 @@ _GROUP_SIZE = metrics.GROUP_SIZE.labels("events")
 class Publisher:
     """Where events come in. One per web process.
 
-    `spool` keeps an entry of events elsewhere (raises Unavailable), `wake` is told when deliveries were queued or
-    (SPOOLED) entries kept.
+    `spool` keeps an entry of events elsewhere (raises Unavailable), `wake` is told which lane has work now, or
+    (SPOOLED) that entries were kept.
     """
 
     def __init__(self, store: Store, spool: Callable[[bytes], None], wake: Callable[[str], None]) -> None:
@@ -49,7 +50,7 @@ class Publisher:
         """Commit what is under way."""
         await self._commits.close()
 
-    def _keep(self, items: Sequence[Sequence[CloudEvent]], _error: Unavailable) -> Sequence[int | Exception]:
+    def _keep(self, items: Sequence[Sequence[CloudEvent]], _error: Unavailable) -> Sequence[FanOut | Exception]:
         log.warning("the database does not answer; %d events go to the queue", sum(map(len, items)))
         try:
             for entry in _entries(items):
@@ -57,21 +58,23 @@ class Publisher:
         except Unavailable as error:
             return [error] * len(items)
         self._wake(SPOOLED)
-        return [0] * len(items)
+        return [NOTHING] * len(items)
 
-    def _committed(self, results: Sequence[int | Exception]) -> None:
-        taken = [result for result in results if isinstance(result, int)]
+    def _committed(self, results: Sequence[FanOut | Exception]) -> None:
+        taken = [result for result in results if isinstance(result, FanOut)]
         if taken:
             _GROUP_SIZE.observe(len(taken))
-        if sum(taken):
+        if any(result.deliveries for result in taken):
             self._wake(due.WEBHOOKS.name)
+        if any(result.waiting for result in taken):
+            self._wake(due.FAN_OUTS.name)
 
 
-def _write(connection: Connection, items: Sequence[Sequence[CloudEvent]]) -> Sequence[int | Exception]:
-    """Store a group; the deliveries that it queued are told with the first."""
+def _write(connection: Connection, items: Sequence[Sequence[CloudEvent]]) -> Sequence[FanOut]:
+    """Store a group; what became of it is told with the first."""
     given = [event for events in items for event in events]
-    deliveries = persist(connection, given) if given else 0
-    return [deliveries, *[0] * (len(items) - 1)]
+    first = persist(connection, given) if given else NOTHING
+    return [first, *[NOTHING] * (len(items) - 1)]
 
 
 def unpacked(entry: bytes) -> list[CloudEvent]:

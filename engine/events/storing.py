@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Text, text
 
-from engine.fan_out import fan_out
+from engine.large_fan_outs import FanOut, fan_out_or_wait
 from engine.models import CloudEvent
 from engine.rows import Rows, run
 from engine.store import Now, insert_new
@@ -35,8 +35,8 @@ _GIVEN = Rows(
 )
 
 
-def persist(connection: Connection, given: Sequence[CloudEvent]) -> int:
-    """Store events and queue them for their subscribers; returns how many deliveries were queued.
+def persist(connection: Connection, given: Sequence[CloudEvent]) -> FanOut:
+    """Store events and queue them for their subscribers or, where these are many, let them wait for that.
 
     An event that is there already (by source and id) is left alone, and not queued again.
     """
@@ -46,7 +46,7 @@ def persist(connection: Connection, given: Sequence[CloudEvent]) -> int:
     for event in given:
         by_name.setdefault((event.id, event.source), event)
     fresh = run(connection, _insert(connection.dialect.name), map(as_row, given))
-    return fan_out(connection, [(row.seq, by_name[row.id, row.source]) for row in fresh]) if fresh else 0
+    return fan_out_or_wait(connection, [(row.seq, by_name[row.id, row.source]) for row in fresh])
 
 
 def as_row(event: CloudEvent) -> dict[str, Any]:

@@ -28,13 +28,17 @@ if TYPE_CHECKING:
     from engine.subscriptions.wish import Wish
 
 OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the other's place
+LOCK = 0x737562  # "sub": sets the locks on consumers apart
 MOST_REPLAYED = 10_000  # events of one replay
 MOST_DELIVERIES = 1_000  # of one page
 SHOWN_ATTEMPTS = 20  # of one delivery
 
 
-def subscribe(connection: Connection, caller: Caller, wish: Wish) -> tuple[Row[Any], bool]:
-    """The subscription that is asked for, and whether it is new; in both cases its endpoint is validated (again)."""
+def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> tuple[Row[Any], bool]:
+    """The subscription that is asked for, and whether it is new; in both cases its endpoint is validated (again).
+
+    Conflict when it is new and the consumer has `most` already.
+    """
     identity = caller.identity or ""
     fingerprint = wish.fingerprint(identity)
     is_mail = wish.template is not None
@@ -60,6 +64,7 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish) -> tuple[Row[A
     fresh = connection.execute(made.returning(subscriptions.c.seq)).one_or_none()
     row = connection.execute(select(subscriptions).where(subscriptions.c.fingerprint == fingerprint)).one()
     if fresh:
+        _bound(connection, identity, most)
         keys = {"resource": wish.resource_filter, "subject": _subject_key(wish), "subscription_seq": row.seq}
         types = wish.types or (ANY,)
         connection.execute(subscription_filters.insert(), [keys | {"type": type_} for type_ in dict.fromkeys(types)])
@@ -223,6 +228,18 @@ def _patterns() -> Any:
         (func.substr(pattern, func.length(pattern), 1) == "*")
         & (func.substr(events.c.type, 1, func.length(pattern) - 1) == beginning),
     )
+
+
+def _bound(connection: Connection, identity: str, most: int) -> None:
+    """Conflict when the consumer has more than `most`, the new one included."""
+    if connection.dialect.name == "postgresql":  # two at once would not see each other's; SQLite has one writer
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(identity, LOCK))))
+    mine = select(func.count()).select_from(subscriptions).where(subscriptions.c.consumer == identity)
+    if connection.execute(mine).scalar_one() > most:
+        raise Conflict(
+            f"There are {most} subscriptions of {identity}, the most that one consumer can have: end one that is not "
+            "needed any more, or let one of them cover several types."
+        )
 
 
 def _subject_key(wish: Wish) -> str:

@@ -9,8 +9,10 @@ from engine.tables.events import (
     STOPPED,
     audit_log,
     events,
+    fan_outs,
     subscription_filters,
     subscriptions,
+    waiting_events,
     webhook_attempts,
     webhooks,
 )
@@ -37,6 +39,7 @@ __all__ = [
     "contacts",
     "emails",
     "events",
+    "fan_outs",
     "history",
     "idempotency_keys",
     "job_rows",
@@ -48,6 +51,7 @@ __all__ = [
     "processes",
     "subscription_filters",
     "subscriptions",
+    "waiting_events",
     "webhook_attempts",
     "webhooks",
 ]

@@ -89,6 +89,27 @@ subscription_filters = Table(  # a subscription's filters as an event looks them
     Column("subscription_seq", ForeignKey("subscriptions.seq", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
+fan_outs = Table(  # whose events match more subscriptions than one transaction may queue: see engine/large_fan_outs.py
+    "fan_outs",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("owner", Text, nullable=False),
+    *work_columns(),
+    Column("reached", SEQUENCE, nullable=False, default=0),  # the last subscription that has the first waiting event
+)
+Index("uq_fan_outs_owner", fan_outs.c.owner, unique=True)
+Index("ix_fan_outs_due", fan_outs.c.due_at, fan_outs.c.seq, **where_set(fan_outs.c.due_at))
+
+waiting_events = Table(  # stored, and not queued yet for every subscription that they match
+    "waiting_events",
+    metadata,
+    Column("event_seq", ForeignKey("events.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("fan_out_seq", ForeignKey("fan_outs.seq", ondelete="CASCADE"), nullable=False),
+    Column("resource", Text, nullable=False, index=True),
+    Column("newest", SEQUENCE, nullable=False),  # the newest subscription when the event was stored
+)
+Index("ix_waiting_events_fan_out", waiting_events.c.fan_out_seq, waiting_events.c.event_seq)
+
 webhooks = Table(
     "webhooks",
     metadata,

@@ -205,7 +205,7 @@ def test_drain_waits_until_nothing_is_in_flight(store: Store, database_url: str,
             done = {"state": EmailState.SUCCEEDED, "unresolved": 0, "due_at": None}
             connection.execute(update(emails).where(emails.c.seq == held).values(done))
         assert terminal.end() == 0
-    assert "Drained: orders, emails, webhooks." in terminal.output
+    assert "Drained: orders, emails, fan_outs, webhooks." in terminal.output
     with store.read() as connection:
-        assert in_force(connection).lanes == {"orders", "emails", "webhooks"}
+        assert in_force(connection).lanes == {"orders", "emails", "fan_outs", "webhooks"}
     assert run("drain", "sms").exit_code == 2

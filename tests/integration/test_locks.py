@@ -39,7 +39,7 @@ WISH = Wish(
     is_app=True,
 )
 CHANGES: dict[str, Callable[[Connection, int, int], Any]] = {
-    "subscribe": lambda connection, _seq, _delivery: subscribe(connection, TTD, WISH),
+    "subscribe": lambda connection, _seq, _delivery: subscribe(connection, TTD, WISH, 500),
     "retry": lambda connection, seq, delivery: retry(connection, TTD, seq, delivery),
     "replay": lambda connection, _seq, delivery: perform(connection, "anna", find("deliveries", "retry"), delivery),
 }
@@ -49,7 +49,7 @@ CHANGES: dict[str, Callable[[Connection, int, int], Any]] = {
 def test_changing_a_delivery_while_its_outcome_is_written_waits_its_turn(store: Store, change: str) -> None:
     failed: list[BaseException] = []
     with store.write() as connection:
-        seq = subscribe(connection, TTD, WISH)[0].seq
+        seq = subscribe(connection, TTD, WISH, 500)[0].seq
         delivery = connection.execute(select(webhooks.c.seq)).scalar_one()
         if change == "replay":
             connection.execute(update(webhooks).values(state=DeliveryState.DEAD, due_at=None))

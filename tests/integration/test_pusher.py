@@ -64,7 +64,7 @@ def subscribe(store: Store, endpoint: str, **values: Any) -> int:
 
 def publish(store: Store, *events: CloudEvent) -> int:
     with store.write() as connection:
-        return persist(connection, events)
+        return persist(connection, events).deliveries
 
 
 def subscription(store: Store, seq: int) -> Row[Any]:

@@ -1,0 +1,246 @@
+"""Events that match many subscriptions, on both databases: in steps, once each, in their order, fair, and whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from engine import due
+from engine.admin.details import event as event_details
+from engine.admin.overview import lanes
+from engine.events.storing import persist
+from engine.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, advance, owner
+from engine.retention import prune_some
+from engine.store import after
+from engine.tables import events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events, webhooks
+from engine.webhooks.queue import fetch
+from tests.servers.rows import add_subscription, an_event, now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from engine.models import CloudEvent
+    from engine.store import Store
+
+LEASE = timedelta(seconds=30)
+MANY = AT_ONCE + STEP + 1  # subscriptions: more than one transaction queues, and no whole number of steps
+OTHER = "urn:altinn:resource:app_nav_sykmelding"
+
+
+def subscribe(store: Store, count: int, **values: Any) -> list[int]:
+    """Subscriptions to the same."""
+    with store.write() as connection:
+        first = add_subscription(connection, "https://example.no/", **values)
+        if count == 1:
+            return [first]
+        row = dict(connection.execute(select(subscriptions).where(subscriptions.c.seq == first)).mappings().one())
+        del row["seq"]
+        rows = [row | {"fingerprint": f"{first} {number}"} for number in range(count - 1)]
+        more = connection.scalars(subscriptions.insert().returning(subscriptions.c.seq), rows).all()
+        keys = connection.execute(select(subscription_filters).where(subscription_filters.c.subscription_seq == first))
+        its = [dict(key) | {"subscription_seq": seq} for key in keys.mappings() for seq in more]
+        connection.execute(subscription_filters.insert(), its)
+        return [first, *sorted(more)]
+
+
+def publish(store: Store, *given: CloudEvent) -> FanOut:
+    with store.write() as connection:
+        return persist(connection, given)
+
+
+def step(store: Store) -> bool:
+    with store.write() as connection:
+        return advance(connection, LEASE)
+
+
+def finish(store: Store) -> list[int]:
+    """Do all steps; how many deliveries each queued."""
+    sizes = [len(queued(store))]
+    while step(store):
+        sizes.append(len(queued(store)))
+    return [after - before for before, after in pairwise(sizes)]
+
+
+def queued(store: Store) -> Sequence[tuple[int, int]]:
+    """The deliveries in their order: numbers of subscription and event."""
+    chosen = select(webhooks.c.subscription_seq, webhooks.c.event_seq).order_by(webhooks.c.seq)
+    with store.read() as connection:
+        return [(row.subscription_seq, row.event_seq) for row in connection.execute(chosen)]
+
+
+def count(store: Store, table: Any) -> int:
+    with store.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def test_few_matches_are_queued_where_the_event_is_stored(store: Store) -> None:
+    subscribe(store, AT_ONCE)
+    assert publish(store, an_event()) == (AT_ONCE, 0)
+    assert not step(store)
+
+
+def test_many_matches_are_queued_in_bounded_steps_once_each(store: Store) -> None:
+    seqs = subscribe(store, MANY)
+    assert publish(store, an_event(), an_event()) == (0, 2)
+    assert queued(store) == []
+    assert max(finish(store)) <= STEP
+    assert Counter(queued(store)) == Counter((seq, event) for seq in seqs for event in (1, 2))
+    assert (count(store, fan_outs), count(store, waiting_events)) == (0, 0)
+    with store.read() as connection:
+        due_now = select(func.count()).where(subscriptions.c.due_at.is_not(None))
+        assert connection.execute(due_now).scalar_one() == MANY
+
+
+def test_events_of_few_matches_in_a_large_batch_are_bounded_too(store: Store) -> None:
+    subscribe(store, 3)
+    total = AT_ONCE // 3 + 1
+    assert publish(store, *(an_event() for _ in range(total))) == (0, total)
+    sizes = finish(store)
+    assert max(sizes) <= 3 * STEP_EVENTS
+    assert sum(sizes) == 3 * total
+
+
+def test_an_event_published_again_is_queued_once(store: Store) -> None:
+    subscribe(store, MANY)
+    event = an_event()
+    publish(store, event)
+    step(store)
+    assert publish(store, event) == (0, 0)
+    finish(store)
+    assert publish(store, event) == (0, 0)
+    assert not step(store)
+    assert len(queued(store)) == MANY
+
+
+def test_a_subscription_gets_what_was_published_after_it_was_made_and_nothing_before(store: Store) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event())
+    (young,) = subscribe(store, 1)
+    publish(store, an_event())
+    finish(store)
+    assert [event for subscription, event in queued(store) if subscription == young] == [2]
+    assert len(queued(store)) == 2 * MANY + 1
+
+
+def test_a_subscription_that_is_removed_meanwhile_gets_nothing_and_a_paused_one_waits(store: Store) -> None:
+    seqs = subscribe(store, MANY)
+    publish(store, an_event())
+    with store.write() as connection:
+        connection.execute(delete(subscriptions).where(subscriptions.c.seq == seqs[-1]))
+        connection.execute(update(subscriptions).where(subscriptions.c.seq == seqs[-2]).values(paused="Paused."))
+    finish(store)
+    assert sorted(subscription for subscription, _ in queued(store)) == seqs[:-1]
+    with store.read() as connection:
+        its = select(subscriptions.c.due_at).where(subscriptions.c.seq == seqs[-2])
+        assert connection.execute(its).scalar_one() is None
+
+
+def test_what_comes_later_on_the_resource_waits_behind_so_an_ordered_subscription_keeps_its_order(
+    store: Store,
+) -> None:
+    subscribe(store, MANY, types=("large",))
+    (ordered,) = subscribe(store, 1, ordered=True)
+    assert publish(store, an_event(type="large")) == (0, 1)
+    step(store)
+    assert publish(store, an_event(type="small")) == (0, 1)
+    with store.read() as connection:
+        row = connection.execute(select(subscriptions).where(subscriptions.c.seq == ordered)).one()
+        assert fetch(connection, row) == []
+    finish(store)
+    assert publish(store, an_event(type="small")) == (1, 0)
+    assert [event for subscription, event in queued(store) if subscription == ordered] == [1, 2, 3]
+    with store.read() as connection:
+        assert [delivery.event_seq for delivery in fetch(connection, row)] == [1]
+
+
+def test_others_events_in_the_same_transaction_do_not_wait(store: Store) -> None:
+    subscribe(store, MANY)
+    (other,) = subscribe(store, 1, resource_filter=OTHER)
+    assert publish(store, an_event(), an_event(resource=OTHER), an_event()) == (1, 2)
+    assert queued(store) == [(other, 2)]
+
+
+def test_large_fan_outs_of_two_owners_take_turns(store: Store) -> None:
+    subscribe(store, MANY)
+    subscribe(store, MANY, resource_filter=OTHER)
+    publish(store, *(an_event() for _ in range(20)))
+    publish(store, an_event(resource=OTHER))
+    for _ in range(2 * (MANY // STEP + 1)):
+        step(store)
+    assert sum(event == 21 for _, event in queued(store)) == MANY
+
+
+def test_an_organisations_apps_share_a_turn(store: Store) -> None:
+    apps = [f"urn:altinn:resource:app_ttd_app-{number}" for number in range(3)]
+    for app in apps:
+        subscribe(store, MANY, resource_filter=app)
+    publish(store, *(an_event(resource=app) for app in apps))
+    assert count(store, fan_outs) == 1
+    assert {owner(app) for app in apps} == {"urn:altinn:resource:app_ttd"}
+    assert owner("urn:altinn:resource:nav_under_score") == "urn:altinn:resource:nav_under_score"
+
+
+def test_a_step_that_breaks_off_is_undone_and_done_again(store: Store) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event())
+    step(store)
+    done = queued(store)
+
+    def break_off(connection: Connection) -> None:
+        advance(connection, LEASE)
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError), store.write() as connection:
+        break_off(connection)
+    assert queued(store) == done
+    assert sum(finish(store)) == MANY - len(done)
+    assert len(set(queued(store))) == len(queued(store)) == MANY
+
+
+def test_subscriptions_that_do_not_match_after_all_end_the_fan_out(store: Store) -> None:
+    subscribe(store, MANY, validated=False)
+    (last,) = subscribe(store, 1)
+    publish(store, an_event())
+    assert finish(store) == [1]
+    assert queued(store) == [(last, 1)]
+
+
+def test_a_paused_lane_waits(store: Store) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event())
+    with store.write() as connection:
+        connection.execute(pauses.insert().values(kind="lane", value="fan_outs", at=now(), who="anna", reason=""))
+    assert not step(store)
+
+
+def test_operators_see_what_waits(store: Store) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event(), an_event())
+    with store.write() as connection:
+        connection.execute(update(events).where(events.c.seq == 1).values(registered=after(-timedelta(hours=1))))
+    with store.read() as connection:
+        (lane,) = [lane for lane in lanes(connection) if lane.name == due.FAN_OUTS.name]
+        assert (lane.due, lane.waiting, lane.dead) == (2, 0, 0)
+        assert lane.oldest_due_seconds >= 3600
+        assert event_details(connection, 1)["fan_out_waits"]
+    finish(store)
+    with store.read() as connection:
+        (lane,) = [lane for lane in lanes(connection) if lane.name == due.FAN_OUTS.name]
+        assert (lane.due, lane.oldest_due_seconds) == (0, 0)
+        assert not event_details(connection, 1)["fan_out_waits"]
+
+
+def test_events_that_wait_are_kept(store: Store) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event())
+    with store.write() as connection:
+        connection.execute(update(events).values(registered=after(-timedelta(days=365))))
+        prune_some(connection, timedelta(days=90))
+    assert sum(finish(store)) == MANY
