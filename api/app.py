@@ -21,6 +21,7 @@ from api.tracing import TraceRequests
 from engine import due, logs, metrics, settings, tracing
 from engine.access import Rules
 from engine.contacts import ContactTable
+from engine.epoch import Memory
 from engine.errors import Misconfigured, VarselError
 from engine.events.intake import Publisher
 from engine.inbox import Inbox
@@ -93,7 +94,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     if config.inbox:
         state.inbox = Inbox(config.inbox)
     prepare(state, config)
-    pulse = Pulse(state.store, Kind("web"))
+    pulse = Pulse(state.store, Kind("web"), Memory(CLIENT))
     pulse.start()
     gc.collect()
     gc.freeze()

@@ -17,8 +17,9 @@ from dramatiq.middleware import Middleware, MiddlewareError
 from engine import due, emails, large_fan_outs, metrics, settings, tracing
 from engine.access import Rules
 from engine.admin import jobs
-from engine.broker import BELL, BROKER, QUEUE, SPOOL
+from engine.broker import BELL, BROKER, CLIENT, QUEUE, SPOOL
 from engine.contacts import ContactTable
+from engine.epoch import Memory
 from engine.errors import Unavailable, VarselError
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.storing import persist
@@ -82,8 +83,9 @@ class Workshop(Middleware):
         self._lease = lease = config.lease_time
         self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
-        self._pusher = Pusher(self._store, courier, mail_sink, access, lease)
-        self._pulse = Pulse(self._store, Kind("worker", self._relay.name, lambda: self._relay.trouble))
+        kind = Kind("worker", self._relay.name, lambda: self._relay.trouble)
+        self._pulse = Pulse(self._store, kind, Memory(CLIENT))
+        self._pusher = Pusher(self._store, courier, mail_sink, access, lease, self._pulse)
         self._pulse.start()
 
     def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
@@ -134,6 +136,8 @@ class Workshop(Middleware):
     async def jobs(self) -> None:
         """Do what operators asked to be done to all that match."""
         await asyncio.to_thread(BELL.answered, due.JOBS.name)
+        if not self._pulse.settled():
+            return
         with suppress(Unavailable):
             while job := await self._store.writing(jobs.claim, self._lease):
                 more = True
@@ -168,7 +172,13 @@ class Workshop(Middleware):
                 self._again.discard(lane.name)
                 await asyncio.to_thread(BELL.answered, lane.name)
                 self._claimed_at[lane.name] = time.monotonic()
-                size = await batch()
+                if not self._pulse.settled():
+                    return  # the clock rings again
+                try:
+                    size = await batch()
+                except Unavailable:
+                    self._pulse.doubt()
+                    raise
                 if size >= full:
                     self._claimed_at.pop(lane.name, None)
                     BELL.ring(lane.name)

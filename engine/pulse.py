@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from engine import metrics
 from engine.clock import steady
+from engine.epoch import look
 from engine.errors import Unavailable
 from engine.store import Now
 from engine.tables import MILLISECOND, Instant, history, processes
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 
     from prometheus_client import Counter
 
+    from engine.epoch import Memory
     from engine.smtp import Trouble
     from engine.store import Store
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 1.0  # seconds between two looks at the counts: what is new is written at once
+SETTLED_AFTER = 3  # beats after a fault of the database: who had outcomes to write has written them by then
 BEAT_EVERY = 5  # looks without news after which the sign of life is due
 MINUTE = 60_000  # milliseconds
 
@@ -61,11 +64,16 @@ class Kind:
 
 
 class Pulse:
-    """Beats in a thread of its own from `start` to `stop`."""
+    """Beats in a thread of its own from `start` to `stop`.
 
-    def __init__(self, store: Store, kind: Kind) -> None:
+    `memory`: what is known of the database's age, which each beat compares; None: nothing is.
+    """
+
+    def __init__(self, store: Store, kind: Kind, memory: Memory | None = None) -> None:
         self._store = store
         self._kind = kind
+        self._memory = memory
+        self._doubts = 1  # beats that are wanted until `settled`
         self._id = uuid4()
         self._written = _counts()
         self._shown: Trouble | None = None
@@ -81,17 +89,27 @@ class Pulse:
         self._ended.set()
         self._thread.join()
 
+    def settled(self) -> bool:
+        """Whether work may be claimed: the database is as new as it was, and a fault of its is over."""
+        return not self._doubts
+
+    def doubt(self) -> None:
+        """The database did not answer: when it does, it may be another, and others have outcomes to write first."""
+        self._doubts = SETTLED_AFTER
+
     def _run(self) -> None:
         silent = BEAT_EVERY
         while not self._ended.wait(LOOK_EVERY if silent else 0):
             silent += 1
             counts, trouble = _counts(), self._kind.trouble()
-            if counts != self._written or trouble != self._shown or silent > BEAT_EVERY:
+            if counts != self._written or trouble != self._shown or silent > BEAT_EVERY or self._doubts:
                 silent = self._beat(counts, trouble)
         self._beat(_counts(), None, last=True)
 
     def _beat(self, counts: dict[str, int], trouble: Trouble | None, *, last: bool = False) -> int:
         news = {name: count - self._written[name] for name, count in counts.items() if count > self._written[name]}
+        remembered = self._memory.recall() if self._memory else {}
+        mark = None
         try:
             with self._store.write() as connection:
                 _add(connection, news)
@@ -99,10 +117,17 @@ class Pulse:
                     connection.execute(delete(processes).where(processes.c.id == self._id))
                 else:
                     self._sign(connection, trouble)
+                    if self._memory and remembered is not None:
+                        mark = look(connection, remembered)
         except Unavailable:
+            self.doubt()
             log.debug("the database does not answer; the counts are written when it does")
         else:
             self._written, self._shown = counts, trouble
+            if self._memory and mark:
+                self._memory.keep(*mark)
+            if remembered is not None:
+                self._doubts = max(0, self._doubts - 1)
         return 1
 
     def _sign(self, connection: Connection, trouble: Trouble | None) -> None:

@@ -8,7 +8,8 @@ from datetime import timedelta
 from apscheduler.schedulers.blocking import BlockingScheduler
 
 from engine import logs, metrics, settings
-from engine.broker import BELL, SPOOL
+from engine.broker import BELL, CLIENT, SPOOL
+from engine.epoch import Memory
 from engine.pulse import Kind, Pulse
 from engine.store import Store
 from scheduler.jobs import JOBS, Clock
@@ -20,7 +21,7 @@ def main() -> None:
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
     store = Store(config.need("database_url"))
-    pulse = Pulse(store, Kind("scheduler"))
+    pulse = Pulse(store, Kind("scheduler"), Memory(CLIENT))
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
     scheduler = BlockingScheduler(
         timezone="UTC",

@@ -78,6 +78,14 @@ async def resume(request: Request) -> Response:
     return _overview(request)
 
 
+async def resume_restored(request: Request) -> Response:
+    """Let the lanes go on that were paused because the database is older than it was."""
+    operator, _ = await _allowed(request, Role.ADMIN)
+    await request.app.state.store.writing(pausing.go_on_restored, operator)
+    tell(request, "All lanes go on.")
+    return _overview(request)
+
+
 async def drain(request: Request) -> Response:
     """Pause every lane: what is in flight ends, and nothing new begins."""
     operator, form = await _allowed(request, Role.ADMIN)
@@ -147,6 +155,7 @@ ROUTES = [
     Route("/jobs/{key}/stop", stop_job, methods=["POST"]),
     Route("/pause", pause, methods=["POST"]),
     Route("/resume", resume, methods=["POST"]),
+    Route("/restored/resume", resume_restored, methods=["POST"]),
     Route("/drain", drain, methods=["POST"]),
     Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
     Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, and_, case, func, literal, select, type_coerc
 
 from engine import due
 from engine.admin.rows import ROWS
+from engine.epoch import again
 from engine.pauses import HELD, LANE
 from engine.pulse import SERIES
 from engine.store import Now
@@ -22,6 +23,7 @@ from engine.tables import (
     STOPPED,
     events,
     history,
+    installation,
     jobs,
     milliseconds,
     pauses,
@@ -90,7 +92,8 @@ def overview(connection: Connection) -> dict[str, Any]:
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
         "day": _plots(connection, now, DAY, timedelta(minutes=15)),
-        "findings": findings(figures, running, _count(connection, subscriptions, *left_alone)),
+        "restored": again(connection),
+        "findings": _older(connection) + findings(figures, running, _count(connection, subscriptions, *left_alone)),
     }
 
 
@@ -103,6 +106,21 @@ def findings(
     """
     alive = [process for process in running if process["alive"]]
     return _problems(figures, alive) + _clocks(alive) + _warnings(figures, left_alone)
+
+
+def _older(connection: Connection) -> list[dict[str, Any]]:
+    """A database that is older than it was; its lanes are paused."""
+    row = connection.execute(select(installation).where(installation.c.seen.is_not(None))).one_or_none()
+    counts = again(connection)
+    if row is None or counts is None:
+        return []
+    waits = ", ".join(f"{count:,} {lane}" for lane, count in counts.items())
+    text = (
+        f"The database is older than it was: of {row.as_of:%Y-%m-%d %H:%M:%S} UTC, but it was of"
+        f" {row.seen:%Y-%m-%d %H:%M:%S} before. What would perhaps be done again is paused: {waits};"
+        " `varsel restored` lists it"
+    )
+    return [_finding("problem", text, row.as_of)]
 
 
 def _problems(figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,10 +10,11 @@ from sqlalchemy import delete, func, insert, select
 from engine import due
 from engine.admin.actions import release
 from engine.audit import note
+from engine.epoch import go_on
 from engine.errors import Conflict, Invalid, NotFound
 from engine.pauses import CREATOR, DOMAIN, HELD, KINDS, LANE
 from engine.store import Now
-from engine.subscriptions.registry import go_on, stop
+from engine.subscriptions import registry
 from engine.tables import pauses, subscriptions
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ def resume(connection: Connection, who: str, kind: str, value: str) -> None:
         release(connection, who)
 
 
+def go_on_restored(connection: Connection, who: str) -> None:
+    """Let the lanes go on that were paused because the database is older than it was; Conflict when it is not."""
+    if not go_on(connection, who):
+        raise Conflict("The database is not older than it was: nothing is paused for that.")
+
+
 def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:
     """Pause those of the lanes that are not; they are drained when `in_flight` is 0. Invalid."""
     paused = set(connection.scalars(select(pauses.c.value).where(pauses.c.kind == LANE)))
@@ -58,14 +65,14 @@ def pause_subscription(connection: Connection, who: str, seq: int, reason: str =
     """Push nothing more to it; what matches meanwhile waits. NotFound, Invalid."""
     _known(connection, seq)
     text = _reason(reason)
-    stop(connection, seq, f"Paused by an operator{': ' + text if text else '.'}")
+    registry.stop(connection, seq, f"Paused by an operator{': ' + text if text else '.'}")
     note(connection, who, "pause", f"subscriptions/{seq}", {"reason": text} if text else None)
 
 
 def resume_subscription(connection: Connection, who: str, seq: int) -> None:
     """Push what waits, and go on; NotFound."""
     _known(connection, seq)
-    go_on(connection, seq)
+    registry.go_on(connection, seq)
     note(connection, who, "resume", f"subscriptions/{seq}")
 
 

@@ -41,6 +41,7 @@ from engine.cli import (
     pausing,
     processes,
     records,
+    restored,
     subscriptions,
 )
 from engine.cli.exits import INTERRUPTED, end
@@ -58,7 +59,7 @@ SECTIONS = {
     ),
     "Looking": (lanes.lanes, lanes.top, health.doctor, health.wait_ready, records.AUDIT, records.JOBS),
     "Messages": (orders.GROUP, emails.GROUP, events.GROUP, subscriptions.GROUP, deliveries.GROUP, dead.GROUP),
-    "Holding back": (pausing.pause, pausing.resume, pausing.drain),
+    "Holding back": (pausing.pause, pausing.resume, pausing.drain, restored.restored),
     "Keeping": (keeping.config, keeping.token, keeping.CONTACTS, operators.GROUP),
 }
 

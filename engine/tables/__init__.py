@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.tables.admin import history, job_rows, jobs, pauses, processes
+from engine.tables.admin import history, installation, job_rows, jobs, pauses, processes
 from engine.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
 from engine.tables.events import (
     DELIVERY_DEAD,
@@ -42,6 +42,7 @@ __all__ = [
     "fan_outs",
     "history",
     "idempotency_keys",
+    "installation",
     "job_rows",
     "jobs",
     "metadata",

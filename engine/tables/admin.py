@@ -67,3 +67,13 @@ history = Table(  # sums of what /metrics counts, by the minute
     Column("series", String(40), primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
+
+installation = Table(  # one row, made by the first heartbeat: see engine/epoch.py
+    "installation",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),  # 1
+    Column("id", Uuid, nullable=False),
+    Column("mark", Instant, nullable=False),  # moved on by heartbeats
+    Column("as_of", Instant),  # the mark of a database that was found to be older than it was; NULL: it is not
+    Column("seen", Instant),  # what had been seen of the newer one
+)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from engine.access import Access
+    from engine.pulse import Pulse
     from engine.store import Store
     from engine.webhooks.call import Courier
     from engine.webhooks.mail_sink import MailSink
@@ -74,12 +75,21 @@ class _Held:
 class Pusher:
     """Pushes what is due. One per worker process; `run` goes on until nothing is in its hands."""
 
-    def __init__(self, store: Store, courier: Courier, mail_sink: MailSink, access: Access, lease: timedelta) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 what a worker process works with
+        self,
+        store: Store,
+        courier: Courier,
+        mail_sink: MailSink,
+        access: Access,
+        lease: timedelta,
+        pulse: Pulse | None = None,
+    ) -> None:
         self._store = store
         self._courier = courier
         self._mail_sink = mail_sink
         self._access = access
         self._lease = lease
+        self._pulse = pulse
         self._leases = Leases(store, due.WEBHOOKS, lease)
         self._held: dict[int, _Held] = {}
         self._results: list[Result] = []
@@ -105,6 +115,8 @@ class Pusher:
                     try:
                         await self._turn()
                     except Unavailable:
+                        if self._pulse:
+                            self._pulse.doubt()
                         log.warning("the database does not answer; pushing goes on when it does")
                         await asyncio.sleep(1)
         finally:
@@ -118,7 +130,8 @@ class Pusher:
                 held.closed = True
         elif self._rung:
             self._rung = False
-            await self._claim()
+            if self._pulse is None or self._pulse.settled():  # else the clock rings again
+                await self._claim()
         await self._look()
         for held in self._held.values():
             self._start(held)

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from engine.admin import jobs
+from engine.epoch import look
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.pauses import in_force
@@ -191,6 +192,26 @@ def test_what_is_paused_can_be_seen_and_resumed(kind: str, value: str, store: St
 @pytest.mark.parametrize(("kind", "value"), [("lane", "sms"), ("domain", "no domain"), ("creator", "x" * 101)])
 def test_what_cannot_be_paused_is_wrong_usage(kind: str, value: str, run: Any) -> None:
     assert run("pause", kind, value).exit_code == 2
+
+
+def test_what_a_restored_database_would_do_again_is_listed_and_waits_for_a_word(store: Store, run: Any) -> None:
+    assert run("restored").stdout == "The database is as new as it was.\n"
+    assert json.loads(run("restored", "--json").stdout) == {"counts": None}
+    assert run("restored", "--resume").exit_code == 5
+    with store.write() as connection:
+        name, mark = look(connection, {})
+        add_email(connection, add_order(connection), address="sent.already@example.no")
+        look(connection, {name: mark + timedelta(hours=1)})
+    shown = run("restored").stdout
+    assert "1 emails" in shown
+    assert "sent.already@example.no" in shown
+    found = json.loads(run("restored", "--json").stdout)
+    assert found["counts"] == {"orders": 0, "emails": 1, "webhooks": 0}
+    assert [email["address"] for email in found["emails"]] == ["sent.already@example.no"]
+    assert run("resume", "creator", "ttd").exit_code == 5
+    assert run("restored", "--resume").exit_code == 0
+    with store.read() as connection:
+        assert not in_force(connection).lanes
 
 
 def test_drain_waits_until_nothing_is_in_flight(store: Store, database_url: str, run: Any) -> None:

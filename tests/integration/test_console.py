@@ -155,7 +155,7 @@ def test_a_viewer_may_do_nothing(site: Site, keys: dict[str, Any]) -> None:
 
 def test_an_operator_acts_on_messages_and_only_an_admin_pauses(site: Site, keys: dict[str, Any]) -> None:
     operator, admin = site.browser("ola"), site.browser("anna")
-    for path in ("/console/pause", "/console/resume", "/console/drain"):
+    for path in ("/console/pause", "/console/resume", "/console/drain", "/console/restored/resume"):
         assert operator.post(path, kind="lane", value="emails").status_code == 403
     assert admin.post("/console/pause", kind="lane", value="emails").status_code == 303
     assert operator.post(f"/console/emails/{keys['emails']}/retry").status_code == 303

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 
 from engine import due
 from engine.contacts import ContactTable
@@ -195,3 +195,24 @@ def test_an_order_that_two_workers_lost_is_worked_on_alone(store: Store) -> None
     assert the_order(store, harmless).unresolved == 0
     batch(store)
     assert len(made(store, harmless)) == 1
+
+
+def test_emails_that_are_generated_again_keep_their_identifiers(store: Store) -> None:
+    """As of a database that was restored: a repeat has the Message-ID that the receiver has seen."""
+    know(store, (FIRM, "Firm", "a@firm.no", False), (FIRM, "Firm", "b@firm.no", False), (KARI, "Kari", "", False))
+    twice = {"emailAddress": "ola@example.no"}
+    numbers = ({"organizationNumber": FIRM}, {"nationalIdentityNumber": KARI}, {"nationalIdentityNumber": NOBODY})
+    seqs = [place(store, twice, twice, *numbers), place(store, twice)]
+
+    def identifiers() -> list[str]:
+        batch(store)
+        return [str(row.id) for seq in seqs for row in made(store, seq)]
+
+    first = identifiers()
+    assert len(set(first)) == len(first) == 7
+    assert {name[14] for name in first} == {"8"}, "the version (RFC 9562, 4.2)"
+    with store.write() as connection:
+        connection.execute(delete(emails))
+        again = {"state": OrderState.REGISTERED, "due_at": orders.c.requested_send_time}
+        connection.execute(update(orders).values(again))
+    assert identifiers() == first

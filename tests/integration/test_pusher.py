@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from standardwebhooks import Webhook
 
 from engine import due
@@ -30,6 +30,7 @@ from tests.servers.rows import add_subscription, an_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
 
     from engine.models import CloudEvent
     from engine.store import Store
@@ -358,6 +359,42 @@ def test_an_event_becomes_an_order_and_the_order_is_made_once(store: Store) -> N
     assert json.loads(order.recipients) == [{"emailAddress": "kari@example.no"}]
     assert event.type in order.subject
     assert deliveries(store, seq)[0].state == DeliveryState.DELIVERED
+
+
+def test_an_order_that_is_made_again_keeps_its_identifier(store: Store) -> None:
+    """As of a database that was restored: so its e-mail keeps its Message-ID, too."""
+    seq = subscribe(store, "mailto:kari@example.no", template="event", creator="ttd")
+    publish(store, an_event(), an_event())
+
+    def identifiers() -> list[UUID]:
+        push(store)
+        with store.read() as connection:
+            return list(connection.scalars(select(orders.c.id).order_by(orders.c.id)))
+
+    first = identifiers()
+    with store.write() as connection:
+        connection.execute(delete(orders))
+        due_again = {"state": DeliveryState.WAITING, "due_at": webhooks.c.created}
+        connection.execute(update(webhooks).values(due_again))
+        connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(due_at=Now()))
+    assert identifiers() == first
+    assert len(set(first)) == 2
+
+
+def test_a_validation_event_is_the_same_at_every_attempt(store: Store) -> None:
+    with Receiver(Say(500), Say(200)) as receiver:
+        seq = subscribe(store, receiver.url, validated=False)
+        with store.write() as connection:
+            row = {"subscription_seq": seq, "state": "Waiting", "created": Now(), "last_update": Now(), "due_at": Now()}
+            connection.execute(insert(webhooks).values(row))
+        for _ in range(2):
+            with store.write() as connection:
+                connection.execute(update(webhooks).values(due_at=Now()))
+                connection.execute(update(subscriptions).values(due_at=Now()))
+            push(store)
+    first, second = receiver.requests
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
 
 
 def test_a_template_that_cannot_be_filled_in_is_told(store: Store) -> None:

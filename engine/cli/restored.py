@@ -1,0 +1,60 @@
+"""`varsel restored`: what a database that is older than it was would do again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.columns import COLUMNS
+from engine.cli.installation import opened, who
+from engine.cli.options import Data, Json
+from engine.cli.output import print_json, print_table
+
+SHOWN = 100  # of each kind, the soonest due
+
+
+def restored(
+    resume: Annotated[bool, typer.Option("--resume", help="Let the paused lanes go on: it is done again.")] = False,
+    as_json: Json = False,
+    data: Data = None,
+) -> None:
+    """List what a database that was restored would do again; its lanes are paused until somebody says --resume."""
+    from engine.admin import pausing
+
+    with opened(data) as store:
+        if resume:
+            with store.write() as connection:
+                pausing.go_on_restored(connection, who())
+            typer.echo("All lanes go on.")
+            return
+        with store.read() as connection:
+            found = _found(connection)
+    if as_json:
+        print_json(found)
+    elif found["counts"] is None:
+        typer.echo("The database is as new as it was.")
+    else:
+        typer.echo("Due when the newer database was last seen, so perhaps done already:")
+        for lane, count in found["counts"].items():
+            typer.echo(f"{count} {lane}")
+            if rows := found[lane]:
+                print_table(COLUMNS["deliveries" if lane == "webhooks" else lane], rows)
+        typer.echo("`varsel restored --resume` lets the lanes go on.")
+
+
+def _found(connection: Any) -> dict[str, Any]:
+    from engine.admin.lists import page
+    from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
+    from engine.epoch import again
+    from engine.models import DeliveryState
+
+    counts = again(connection)
+    if counts is None:
+        return {"counts": None}
+    lists = {
+        "orders": page(connection, ORDERS, {"state": "waiting"}, size=SHOWN),
+        "emails": page(connection, EMAILS, {"state": "waiting"}, size=SHOWN),
+        "webhooks": page(connection, DELIVERIES, {"state": DeliveryState.WAITING}, size=SHOWN),
+    }
+    return {"counts": counts} | {lane: found.items for lane, found in lists.items()}

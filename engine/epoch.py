@@ -1,0 +1,110 @@
+"""Whether the database is older than it was: restored from a backup, or a replica that had not got everything.
+
+What such a database says is due has been sent already. So an installation has a mark, a time that its processes move
+on with their heartbeats, and that Redis and each process remember. A database whose mark lies well before what they
+remember has lost what happened in between: its lanes are paused until an operator lets them go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import redis
+from sqlalchemy import delete, func, insert, select, update
+
+from engine.audit import note
+from engine.pauses import LANE
+from engine.store import Now, insert_new
+from engine.tables import EPOCH, MILLISECOND, emails, installation, milliseconds, orders, pauses, webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+log = logging.getLogger(__name__)
+
+WHO = "varsel"  # who paused the lanes, in the list of pauses
+KEPT_BACK = {"orders": orders, "emails": emails, "webhooks": webhooks}  # by lane, what would be done again
+# A replica that takes over may lack the last seconds. What these would repeat has its old Message-ID and webhook-id;
+# to stop everything for it until somebody comes would be worse.
+TOLERATED = timedelta(seconds=30)
+
+
+class Memory:
+    """The newest marks that Redis and this process have seen, by installation."""
+
+    KEY = "varsel:marks"
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._own: dict[UUID, datetime] = {}
+
+    def recall(self) -> Mapping[UUID, datetime] | None:
+        """All of them; None when Redis does not answer."""
+        try:
+            told: list[Any] = list(self._client.zrange(self.KEY, 0, -1, withscores=True))
+        except (redis.RedisError, OSError):
+            return None
+        found = {UUID(name.decode()): EPOCH + int(score) * MILLISECOND for name, score in told}
+        return {name: max(found.get(name, EPOCH), self._own.get(name, EPOCH)) for name in found | self._own}
+
+    def keep(self, name: UUID, mark: datetime) -> None:
+        """Remember a mark that is in the database for good."""
+        self._own[name] = mark
+        try:
+            self._client.zadd(self.KEY, {str(name): milliseconds(mark)}, gt=True)
+        except (redis.RedisError, OSError):
+            return  # the next heartbeat tells a newer one
+
+
+def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
+    """Compare the mark with what was remembered before the transaction began, pause where it is older, and move it on.
+
+    Returns the installation's name and its new mark.
+    """
+    row = connection.execute(select(installation)).one_or_none()
+    if row is None:
+        connection.execute(insert_new(connection.dialect.name, installation).values(only=1, id=uuid4(), mark=Now()))
+        row = connection.execute(select(installation)).one()
+    if remembered.get(row.id, EPOCH) > row.mark + TOLERATED:
+        row = connection.execute(select(installation).with_for_update()).one()
+        if (seen := remembered[row.id]) > row.mark + TOLERATED:  # nobody else has paused it meanwhile
+            _pause(connection, row.mark, seen)
+    moved = update(installation).where(installation.c.mark < Now()).values(mark=Now()).returning(installation.c.mark)
+    return row.id, connection.scalar(moved) or row.mark
+
+
+def again(connection: Connection) -> dict[str, int] | None:
+    """How much would be done again, by lane: what was due when the newer database was last seen; None: all is well."""
+    row = connection.execute(select(installation.c.seen)).one_or_none()
+    if row is None or row.seen is None:
+        return None
+    return {
+        lane: int(connection.scalar(select(func.count()).where(table.c.due_at <= row.seen)) or 0)
+        for lane, table in KEPT_BACK.items()
+    }
+
+
+def go_on(connection: Connection, who: str) -> bool:
+    """End the pauses that an older database began; False: there are none."""
+    row = connection.execute(select(installation)).one_or_none()
+    if row is None or row.seen is None:
+        return False
+    connection.execute(delete(pauses).where(pauses.c.kind == LANE, pauses.c.who == WHO))
+    connection.execute(update(installation).values(as_of=None, seen=None))
+    note(connection, who, "restored.resume", "database", {"as_of": str(row.as_of), "seen": str(row.seen)})
+    return True
+
+
+def _pause(connection: Connection, as_of: datetime, seen: datetime) -> None:
+    connection.execute(update(installation).values(as_of=as_of, seen=seen))
+    paused = set(connection.scalars(select(pauses.c.value).where(pauses.c.kind == LANE)))
+    reason = f"the database is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but was of {seen:%Y-%m-%d %H:%M:%S} before"
+    for lane in KEPT_BACK.keys() - paused:
+        connection.execute(insert(pauses).values(kind=LANE, value=lane, at=Now(), who=WHO, reason=reason))
+    log.error("%s: all lanes are paused; `varsel restored` lists what would be done again", reason)
+    note(connection, WHO, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})

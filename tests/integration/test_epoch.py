@@ -1,0 +1,180 @@
+"""A database that is older than it was: its lanes are paused until somebody says that they may go on."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import redis as redis_client
+from sqlalchemy import select, update
+
+from engine import due, pulse
+from engine.admin import pausing
+from engine.admin.overview import overview
+from engine.epoch import TOLERATED, Memory, again
+from engine.errors import Conflict
+from engine.models import OrderState
+from engine.pauses import in_force
+from engine.pulse import Kind, Pulse
+from engine.tables import audit_log, installation
+from tests.servers.installation import wait_for
+from tests.servers.redis import Redis
+from tests.servers.rows import add_email, add_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from engine.store import Store
+
+ALL = {"orders", "emails", "webhooks"}
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    with Redis(tmp_path_factory.mktemp("redis")) as running:
+        yield running
+
+
+@pytest.fixture
+def redis(server: Redis) -> Iterator[redis_client.Redis]:
+    with redis_client.Redis.from_url(server.url) as client:
+        client.flushall()
+        yield client
+
+
+def beat(store: Store, memory: Memory) -> Pulse:
+    """A process lives long enough to be settled; it remembers what `memory` does."""
+    beating = Pulse(store, Kind("worker"), memory)
+    beating.start()
+    try:
+        wait_for(beating.settled)
+    finally:
+        beating.stop()
+    return beating
+
+
+def row(store: Store) -> Any:
+    with store.read() as connection:
+        return connection.execute(select(installation)).one()
+
+
+def paused(store: Store) -> frozenset[str]:
+    with store.read() as connection:
+        return in_force(connection).lanes
+
+
+def restore(store: Store, ago: timedelta) -> None:
+    """Put the mark back, as it stands in a backup of that time."""
+    with store.write() as connection:
+        connection.execute(update(installation).values(mark=row_mark(connection) - ago))
+
+
+def row_mark(connection: Any) -> Any:
+    return connection.scalar(select(installation.c.mark))
+
+
+def test_a_database_that_is_as_new_as_it_was_is_not_paused(store: Store, redis: redis_client.Redis) -> None:
+    beat(store, Memory(redis))
+    first = row(store)
+    beat(store, Memory(redis))
+    assert row(store).id == first.id
+    assert row(store).mark >= first.mark
+    assert paused(store) == frozenset()
+    with store.read() as connection:
+        assert again(connection) is None
+
+
+def test_a_restored_database_is_paused_and_tells_what_it_would_do_again(
+    store: Store, redis: redis_client.Redis
+) -> None:
+    beat(store, Memory(redis))
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.PROCESSED)
+        add_email(connection, order, address="sent@example.no")
+        add_email(connection, order, address="later@example.no", due_in=HOUR)
+        pausing.pause(connection, "anna", "lane", "orders", "of her own")
+    before = row(store).mark
+    restore(store, HOUR)
+    beat(store, Memory(redis))
+    assert paused(store) == ALL
+    with store.read() as connection:
+        assert again(connection) == {"orders": 0, "emails": 1, "webhooks": 0}
+        [finding] = [each for each in overview(connection)["findings"] if "older than it was" in each["text"]]
+        lines = connection.execute(select(audit_log.c.who, audit_log.c.action)).all()
+    assert (finding["level"], finding["since"]) == ("problem", before - HOUR)
+    assert ("varsel", "restored.pause") in [tuple(line) for line in lines]
+    with store.write() as connection:
+        assert due.claim(connection, due.EMAILS, 10, HOUR) == ()
+
+    beat(store, Memory(redis))  # once it is found, it is not found again
+    with store.write() as connection:
+        pausing.go_on_restored(connection, "ola")
+        with pytest.raises(Conflict):
+            pausing.go_on_restored(connection, "ola")
+    assert paused(store) == {"orders"}, "what an operator paused is an operator's to resume"
+    beat(store, Memory(redis))
+    assert paused(store) == {"orders"}
+    with store.write() as connection:
+        assert [claimed.address for claimed in due.claim(connection, due.EMAILS, 10, HOUR)] == ["sent@example.no"]
+        actions = list(connection.scalars(select(audit_log.c.action).where(audit_log.c.who == "ola")))
+    assert actions == ["restored.resume"]
+
+
+def test_a_running_process_remembers_even_when_redis_has_forgotten(store: Store, redis: redis_client.Redis) -> None:
+    memory = Memory(redis)
+    beat(store, memory)
+    redis.flushall()
+    restore(store, HOUR)
+    beat(store, memory)
+    assert paused(store) == ALL
+
+
+def test_a_redis_that_knows_nothing_or_others_is_no_alarm(store: Store, redis: redis_client.Redis) -> None:
+    beat(store, Memory(redis))
+    restore(store, HOUR)
+    redis.flushall()
+    redis.zadd(Memory.KEY, {"0195f4a8-7c1b-7000-8000-1a2b3c4d5e6f": 9_999_999_999_999})
+    beat(store, Memory(redis))
+    assert paused(store) == frozenset()
+
+
+def test_a_replica_that_lacks_the_last_seconds_is_not_paused(store: Store, redis: redis_client.Redis) -> None:
+    beat(store, Memory(redis))
+    restore(store, TOLERATED / 2)
+    beat(store, Memory(redis))
+    assert paused(store) == frozenset()
+
+
+def test_nobody_claims_before_the_database_was_compared(store: Store, tmp_path: Path) -> None:
+    """While Redis is away, the mark stays where it is, and nothing is taken for settled."""
+    beating = Pulse(store, Kind("worker"), Memory(redis_client.Redis.from_url(f"unix://{tmp_path}/nobody")))
+    beating.start()
+    try:
+        wait_for(lambda: process_seen(store))
+        assert not beating.settled()
+        with store.read() as connection:
+            assert connection.execute(select(installation)).first() is None
+    finally:
+        beating.stop()
+
+
+def process_seen(store: Store) -> bool:
+    with store.read() as connection:
+        return bool(overview(connection)["processes"])
+
+
+def test_after_a_fault_claims_wait_for_those_who_have_outcomes_to_write(
+    store: Store, redis: redis_client.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
+    beating = beat(store, Memory(redis))
+    assert beating.settled()
+    beating.doubt()
+    assert not beating.settled()
+    for _ in range(pulse.SETTLED_AFTER):
+        assert not beating.settled()
+        beating._beat(beating._written, None)  # noqa: SLF001 one beat, without waiting for it
+    assert beating.settled()
