@@ -147,9 +147,7 @@ class Deliverer:
                 email = batch.waiting.popleft()
                 ours = partial(batch.leases.hold, email)
                 result = await self._guarded(email, batch.contents[email.order_seq], ours)
-            if result is None:
-                batch.leases.let_go([email])
-            elif isinstance(result, Withdrawn):
+            if isinstance(result, Withdrawn):
                 batch.lost.append(email)
             else:
                 batch.done.append(result)
@@ -167,22 +165,34 @@ class Deliverer:
         """Write what became of e-mails; until that is done, they stay leased."""
         if results := tuple(batch.done):
             batch.done.clear()
-            await self._store.recording(record, results)
+            await self._write(results)
             batch.leases.let_go(result.email for result in results)
             _GROUP_SIZE.observe(len(results))
 
-    async def _guarded(self, email: Row[Any], order: Any, ours: Callable[[], bool]) -> Result | Withdrawn | None:
-        """Attempt; a bug in one message must not hold up the others: None, and its claim lapses."""
+    async def _write(self, results: Sequence[Result]) -> None:
+        """Write a group; where one outcome cannot be written, the others are, and the claim of that one lapses."""
+        try:
+            await self._store.recording(record, results)
+        except Exception:
+            if len(results) == 1:
+                log.exception("the outcome of e-mail %s could not be recorded", results[0].email.id)
+                return
+            for result in results:
+                await self._write([result])
+
+    async def _guarded(self, email: Row[Any], order: Any, ours: Callable[[], bool]) -> Result | Withdrawn:
+        """Attempt; a bug with one message is an attempt of its own, and must not hold up the others."""
         with (
             logs.bound(lane="emails", order_id=order.id, email_id=email.id),
             tracing.span("send e-mail", order.trace, "client", order_id=order.id, email_id=email.id) as span,
         ):
             try:
                 result = await self._attempt(email, order, ours)
-            except Exception:
-                log.exception("e-mail %s could not be attempted", email.id)
+            except Exception as error:
+                cause = error if email.attempts == 0 else None  # once: further attempts are likely to fail likewise
+                log.exception("e-mail %s could not be attempted: %s", email.id, type(error).__name__, exc_info=cause)
                 span.failed("not attempted")
-                return None
+                return _broken(email, order, error)
             if isinstance(result, Withdrawn):
                 span.failed("withdrawn")
                 log.warning("not sent: the lease ended before; another worker may have it")
@@ -326,6 +336,19 @@ def _unsent(email: Row[Any], state: EmailState, word: str, text: str) -> Result:
     _ATTEMPTS[word].inc()
     reply = Reply(None, text)
     return Result(email, state, None, False, word, None, reply, timedelta(0), "")
+
+
+def _broken(email: Row[Any], order: Any, error: Exception) -> Result:
+    """What an error of this installation's means for the e-mail: tried again as far as BACKOFF goes, then failed.
+
+    Nobody knows how far the attempt had come: an e-mail that may be sent at most once is not tried again.
+    """
+    reply = Reply(None, f"an error of Varsel's ({type(error).__name__}); its log has the details")
+    over = email.attempts >= len(BACKOFF) or order.guarantee == DeliveryGuarantee.AT_MOST_ONCE
+    word = "abandoned" if over else "deferred"
+    _ATTEMPTS[word].inc()
+    state, delay = (EmailState.FAILED, None) if over else (EmailState.NEW, backoff(email.attempts + 1))
+    return Result(email, state, delay, True, word, None, reply, timedelta(0), "")
 
 
 def _log_line(result: Result) -> dict[str, Any]:

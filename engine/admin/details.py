@@ -171,7 +171,9 @@ def _status_events(connection: Connection, order_id: UUID) -> list[dict[str, Any
 def _why_order(connection: Connection, row: Row[Any]) -> str | None:
     """Why an order waits; None: it does not."""
     if row.state == OrderState.PROCESSING and row.due_at is None:
-        return "Set aside: it ended five workers in a row. Retry it when the cause is gone."
+        return (
+            "Set aside: it ended five workers in a row, or every attempt in an error. Retry it when the cause is gone."
+        )
     if row.due_at is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
         return None
     if row.unresolved:
@@ -179,6 +181,8 @@ def _why_order(connection: Connection, row: Row[Any]) -> str | None:
     if held := _held(connection, row.due_at, row.creator, "", "orders"):
         return held
     if row.due_at > now(connection):
+        if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
+            return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
         later = row.state == OrderState.PROCESSING
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
     return _due("An order")

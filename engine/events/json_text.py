@@ -9,6 +9,7 @@ import json
 import re
 from functools import partial
 from itertools import chain
+from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.errors import Invalid
@@ -22,6 +23,7 @@ Members = dict[str, tuple[Any, str]]  # of a JSON object, by name: the value, an
 
 MOST_EVENTS = 1_000  # in a batch
 DEEPEST = 64  # levels of data: whoever reads the event later must get to the bottom, too
+MOST_DIGITS = 300  # of a whole number that templates may count with
 LONGEST_SHOWN = 50  # characters
 
 _KINDS = {dict: "Object", list: "Array", str: "String", int: "Number", float: "Number", type(None): "Null"}
@@ -55,6 +57,11 @@ def compact(value: Any, text: str) -> str:
     if text.count("[") + text.count("{") > DEEPEST and _depth_exceeds(value, DEEPEST):
         raise invalid("data", f"The data is nested more than {DEEPEST} levels deep")
     return "".join(_BEFORE_SPACE.findall(text))
+
+
+def values(text: str) -> Any:
+    """The values of stored JSON, for templates; a number that Python would not read or would change is its text."""
+    return _READER.decode(text)
 
 
 def kind(value: Any) -> str:
@@ -159,10 +166,22 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= len("-2147483648") else float(digits)
 
 
+def _shown_integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= MOST_DIGITS else digits
+
+
+def _shown_number(text: str) -> float | str:
+    """A number beyond a float's range stays as it is: it must be neither infinite nor nothing."""
+    number = float(text)
+    is_zero = not text.lower().partition("e")[0].strip("-0.")
+    return number if isfinite(number) and (number or is_zero) else text
+
+
 def _constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+_READER = json.JSONDecoder(parse_int=_shown_integer, parse_float=_shown_number)
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_constant)
 
 

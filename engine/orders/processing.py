@@ -14,7 +14,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, Row, Text, Uuid, select
 
 from engine import due, logs, tracing
+from engine.audit import note
 from engine.conditions import Verdict, ask
+from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.leases import Leases
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 BATCH = 100  # orders per claim
 EMAILS_PER_TRANSACTION = 10_000  # bounds how long other writers wait
 CONDITION_RETRY = timedelta(seconds=60)  # an inconclusive answer is asked for once more (contract 6.7)
+# Until an order that a bug has ended is tried again; a release that mends the bug may come in between.
+RETRIES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 5, 30, 120))
 NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
 
 _SETTLE = due.outcome(due.ORDERS).returning(orders.c.seq, orders.c.last_update)
@@ -86,10 +90,40 @@ class Processor:
                 with ExitStack() as steps:
                     for order in chunk:
                         steps.enter_context(_step(order))
-                    await self._store.recording(self._generate, chunk)
+                    await self._process(chunk)
                 leases.let_go(chunk)
-            await asyncio.gather(*(self._decide(order) for order in asking))
+            await asyncio.gather(*(self._guarded(order) for order in asking))
         return found
+
+    async def _process(self, chunk: Sequence[Row[Any]]) -> None:
+        """Make the e-mails of orders; where a bug ends that, of each by itself, so that only the culprit fails."""
+        try:
+            await self._store.recording(self._generate, chunk)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+            if len(chunk) == 1:
+                await self._fail(chunk[0], error)
+                return
+            for order in chunk:
+                await self._process([order])
+
+    async def _guarded(self, order: Row[Any]) -> None:
+        """Decide on an order with a condition; likewise."""
+        try:
+            await self._decide(order)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 likewise
+            await self._fail(order, error)
+
+    async def _fail(self, order: Row[Any], error: Exception) -> None:
+        """A bug is an attempt: the order is tried again as far as RETRIES goes, then set aside with the reason."""
+        with logs.bound(lane="orders", order_id=order.id):
+            asked = order.condition_endpoint is not None  # and may have counted an attempt
+            cause = error if order.attempts <= asked else None  # further attempts are likely to fail likewise
+            log.error("the order could not be processed: %s", type(error).__name__, exc_info=cause)
+        await self._store.recording(_set_back, order, f"an error of Varsel's ({type(error).__name__})")
 
     async def _settle(self, order: Row[Any], state: OrderState, delay: timedelta | None) -> None:
         await self._store.recording(_settle, [(order, state, delay)])
@@ -168,6 +202,16 @@ def _settle(
     ]
     if final or events:
         persist(connection, [*events, *final])
+
+
+def _set_back(connection: Connection, order: Row[Any], reason: str) -> None:
+    """Count an attempt that a bug has ended; the last one sets the order aside, with the reason in its history."""
+    over = order.attempts >= len(RETRIES)
+    delay = None if over else RETRIES[order.attempts] // MILLISECOND
+    attempt = {"seq": order.seq, "claim": order.claim, "state": OrderState.PROCESSING, "attempts": order.attempts + 1}
+    ours = run(connection, _SETTLE, [attempt | {"delay": delay}])
+    if ours and over:
+        note(connection, "varsel", "set-aside", f"orders/{order.id}", {"reason": reason})
 
 
 def _emails(

@@ -78,6 +78,15 @@ def postponed(delivery: Row[Any], reason: str, delay: timedelta) -> Result:
     return Result(delivery, DeliveryState.WAITING, delay, False, "deferred", None, reason, timedelta(0))
 
 
+def broken(delivery: Row[Any], error: Exception) -> Result:
+    """The result for a delivery that an error of this installation's has ended: an attempt like others."""
+    reason = f"an error of this installation's ({type(error).__name__}); its log has the details"
+    delay = next_attempt(delivery.attempts + 1, validation=delivery.event_seq is None)
+    state, outcome = (DeliveryState.DEAD, "rejected") if delay is None else (DeliveryState.WAITING, "deferred")
+    metrics.PUSHES.labels(outcome).inc()
+    return Result(delivery, state, delay, True, outcome, None, reason, timedelta(0), ours=True)
+
+
 def body_for(endpoint: str, text: str) -> bytes:
     """The bare event; Slack takes it as the text of a message."""
     host = urlsplit(endpoint).hostname or ""

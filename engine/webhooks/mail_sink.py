@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from engine import metrics
 from engine.errors import Invalid
+from engine.events.json_text import values
 from engine.models import DeliveryState, derived_id
 from engine.orders.intake import order_row
 from engine.orders.request import EmailOrderRequest, RecipientRequest
@@ -34,7 +34,7 @@ class MailSink:
     def order(self, subscription: Row[Any], delivery: Row[Any], duration: timedelta) -> Result:
         """The result that carries the order; it is stored in the same transaction, so there is one per event."""
         try:
-            mail = self._templates.render(subscription.template, json.loads(delivery.text))
+            mail = self._templates.render(subscription.template, values(delivery.text))
         except Invalid as error:
             return refused(delivery, DeliveryState.DEAD, "rejected", str(error))
         request = EmailOrderRequest(

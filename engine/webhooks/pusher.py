@@ -19,7 +19,7 @@ from engine.leases import Leases
 from engine.models import DeliveryState
 from engine.pauses import in_force
 from engine.shares import Shares
-from engine.webhooks.call import postponed, refused
+from engine.webhooks.call import broken, postponed, refused
 from engine.webhooks.mail_sink import SCHEME
 from engine.webhooks.queue import FETCH, Release, Result, claim, fetch, held_still, set_aside, settle
 from engine.webhooks.schedule import open_for
@@ -208,7 +208,7 @@ class Pusher:
             held.failures, held.error = 0, None
             held.window = min(held.window + 1, AT_ONCE)
             self._start(held)
-        elif result.reached:
+        elif result.reached and not result.ours:
             held.error = _told(result)
             held.window = 1
             if not held.closed:  # what fails side by side opens a circuit, but opens it no longer
@@ -219,15 +219,15 @@ class Pusher:
                 held.hold = max(filter(None, (pause, result.hold, held.hold)), default=None)
 
     async def _guarded(self, subscription: Row[Any], delivery: Row[Any]) -> Result:
-        """Attempt; a bug with one event must not hold up the others."""
+        """Attempt; a bug with one event is an attempt of its own, and must not hold up the others."""
         about = {"subscription": subscription.seq, "delivery": delivery.seq, "event_id": delivery.id}
         with logs.bound(lane="webhooks", **about), tracing.first_span("push event", {}, "client", **about) as span:
             try:
                 result = await self._attempt(subscription, delivery)
-            except Exception:
-                log.exception("delivery %s could not be attempted", delivery.seq)
+            except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+                _log_error(delivery, error)
                 span.failed("not attempted")
-                return postponed(delivery, "an error of this installation's; its log has the details", RETRY)
+                return broken(delivery, error)
             span.set(outcome=result.outcome, status=result.status)
             if result.delay is None and result.outcome != "accepted":
                 span.failed(result.outcome)
@@ -261,7 +261,7 @@ class Pusher:
         touched = {result.delivery.subscription_seq for result in results} | {held.row.seq for held in released}
         claims = {seq: self._held[seq].row.claim for seq in touched}
         releases = [Release(held.row, held.failures, held.hold, held.error) for held in released]
-        if await self._store.recording(settle, results, releases, claims):
+        if await self._record(results, releases, claims):
             self._rung = True
         if results:
             _GROUP_SIZE.observe(len(results))
@@ -273,6 +273,20 @@ class Pusher:
             held.places.give_back(held.row.consumer)
         self._rung |= self._left and bool(released)
 
+    async def _record(self, results: Sequence[Result], releases: Sequence[Release], claims: dict[int, int]) -> bool:
+        """Write a group; where one outcome cannot be written, the others are, and that one is an error of ours."""
+        try:
+            return await self._store.recording(settle, results, releases, claims)
+        except Exception as error:
+            if not results:
+                raise
+            if len(results) == 1:
+                _log_error(results[0].delivery, error)
+                return await self._store.recording(settle, [broken(results[0].delivery, error)], releases, claims)
+        for result in results:
+            await self._record([result], (), claims)
+        return await self._store.recording(settle, (), releases, claims)
+
 
 def _look_up(
     connection: Connection, held: Sequence[Row[Any]]
@@ -281,6 +295,12 @@ def _look_up(
         return {}, {}
     rows = held_still(connection, held)
     return rows, {row.seq: fetch(connection, row) for row in rows.values() if row.paused is None}
+
+
+def _log_error(delivery: Row[Any], error: Exception) -> None:
+    """With its cause the first time; further attempts are likely to fail in the same way."""
+    cause = error if delivery.attempts == 0 else None
+    log.error("delivery %s could not be attempted: %s", delivery.seq, type(error).__name__, exc_info=cause)
 
 
 def _told(result: Result) -> str:

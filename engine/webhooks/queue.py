@@ -91,6 +91,7 @@ class Result:
     duration: timedelta
     gone: bool = False  # 410: the subscriber wants no more
     hold: timedelta | None = None  # the subscriber asks to be left alone for so long (Retry-After)
+    ours: bool = False  # what went wrong is an error of this installation's: nothing is held against the subscriber
     order: dict[str, Any] | None = None  # to be stored with the outcome
 
 

@@ -60,7 +60,10 @@ def test_why_an_order_waits(store: Store) -> None:
         assert (
             why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, unresolved=1) == "A worker has it in hand."
         )
-        assert str(why_order(connection, due_in=HOUR, state=OrderState.PROCESSING)).startswith("Its send condition")
+        asked = why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, condition_endpoint="https://a.no")
+        assert str(asked).startswith("Its send condition")
+        failed = why_order(connection, due_in=HOUR, state=OrderState.PROCESSING)
+        assert str(failed).startswith("An attempt to process it ended in an error")
         assert str(why_order(connection, state=OrderState.PROCESSING)).startswith("Set aside: it ended five workers")
         assert why_order(connection, state=OrderState.COMPLETED) is None
         assert why_order(connection, due_at=HELD) == "It is being released."

@@ -210,10 +210,41 @@ def test_a_message_that_cannot_be_made_holds_up_no_other(store: Store, caplog: p
     fill(store, "ola@example.no")
     assert [mail.rcpt_tos for mail in batch(store).accepted] == [["ola@example.no"]]
     broken = rows(store)["kari@example.no"]
-    assert (broken.state, broken.unresolved) == (EmailState.SENDING, 1)
-    assert timedelta(0) < waits(store, "kari@example.no") <= LEASE
+    assert (broken.state, broken.unresolved, broken.attempts) == (EmailState.NEW, 0, 1)
+    assert timedelta(0) < waits(store, "kari@example.no") <= BACKOFF[0] * 1.1
     assert str(broken.id) in caplog.text
     assert "kari@example.no" not in caplog.text
+
+
+def test_a_message_that_cannot_be_made_fails_with_the_reason_when_its_attempts_are_over(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(store, "kari@example.no", order={"content_type": "Nonsense"})
+    for count in range(1, len(BACKOFF) + 2):
+        batch(store)
+        assert one(store).attempts == count
+        with store.write() as connection:
+            connection.execute(update(emails).where(emails.c.due_at.is_not(None)).values(due_at=Now()))
+    assert (one(store).state, one(store).due_at) == (EmailState.FAILED, None)
+    assert [line.outcome for line in log(store)] == ["deferred"] * len(BACKOFF) + ["abandoned"]
+    assert "ValueError" in log(store)[-1].reply
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_a_message_that_cannot_be_made_is_not_tried_again_when_it_may_be_sent_once(store: Store) -> None:
+    fill(store, "kari@example.no", order={"content_type": "Nonsense", "guarantee": DeliveryGuarantee.AT_MOST_ONCE})
+    batch(store)
+    assert one(store).state == EmailState.FAILED
+
+
+def test_html_that_explodes_is_delivered_with_a_text(store: Store) -> None:
+    body = "<p>" + "".join(f"<b a{number}>" for number in range(2_000)) + "<p>x" * 2_000
+    fill(store, "kari@example.no", order={"content_type": "Html", "body": body})
+    [mail] = batch(store).accepted
+    message = message_from_bytes(mail.data, policy=default)
+    text = message.get_body(("plain",))
+    assert text is not None
+    assert text.get_content().split() == ["x"] * 2_000
 
 
 def test_while_the_relay_is_down_everything_is_handed_back_and_nobody_knocks_again(store: Store) -> None:

@@ -13,10 +13,10 @@ from sqlalchemy import Row, delete, func, select, update
 from engine import due
 from engine.contacts import ContactTable
 from engine.models import EXPIRY, EmailState, OrderState
-from engine.orders.processing import EMAILS_PER_TRANSACTION, Processor
+from engine.orders.processing import EMAILS_PER_TRANSACTION, RETRIES, Processor
 from engine.outbound import Guard, Outbound
 from engine.store import Now
-from engine.tables import contacts, emails, orders
+from engine.tables import audit_log, contacts, emails, orders
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.rows import add_order
 
@@ -185,6 +185,28 @@ def test_an_order_that_every_worker_lost_is_set_aside_and_the_others_go_on(
     assert made(store, poison) == made(store, harmless) == []
     assert batch(store) == 1
     assert len(made(store, harmless)) == 1
+
+
+def test_an_order_that_cannot_be_processed_takes_no_other_along_and_is_set_aside_with_the_reason(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, harmless = place(store, recipients="nonsense"), place(store)
+    asking = place(store, recipients="nonsense", condition_endpoint="http://127.0.0.1:1/")
+    for count in range(1, len(RETRIES) + 2):
+        batch(store)
+        assert the_order(store, broken).attempts == count
+        with store.write() as connection:
+            connection.execute(update(orders).where(orders.c.due_at.is_not(None)).values(due_at=Now()))
+    batch(store)
+    assert len(made(store, harmless)) == 1
+    for seq in (broken, asking):
+        order = the_order(store, seq)
+        assert (order.state, order.due_at) == (OrderState.PROCESSING, None)
+        with store.read() as connection:
+            [line] = connection.execute(select(audit_log).where(audit_log.c.target == f"orders/{order.id}")).all()
+        assert (line.who, line.action) == ("varsel", "set-aside")
+        assert "JSONDecodeError" in line.detail
+    assert caplog.text.count("Traceback") == 2
 
 
 def test_an_order_that_two_workers_lost_is_worked_on_alone(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from tests.servers.rows import add_subscription, an_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
     from uuid import UUID
 
     from engine.models import CloudEvent
@@ -41,11 +43,16 @@ SIGNER = Signer(b"the key of these tests, long enough")
 TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
 
 
-def run(store: Store, work: Callable[[pusher.Pusher], Awaitable[Any]], within: float = 15) -> Any:
+def run(
+    store: Store,
+    work: Callable[[pusher.Pusher], Awaitable[Any]],
+    within: float = 15,
+    templates: Path | None = None,
+) -> Any:
     async def opened() -> Any:
         outbound = Outbound(Guard(allow_private=True), within=timedelta(seconds=within))
         caller = call.Courier(outbound, SIGNER, BASE)
-        mail_sink = MailSink(Templates(None), "noreply@varsel.example")
+        mail_sink = MailSink(Templates(templates), "noreply@varsel.example")
         try:
             return await work(pusher.Pusher(store, caller, mail_sink, Rules(None), LEASE))
         finally:
@@ -403,6 +410,47 @@ def test_a_template_that_cannot_be_filled_in_is_told(store: Store) -> None:
     push(store)
     assert deliveries(store, seq)[0].state == DeliveryState.DEAD
     assert "gone" in attempts(store, seq)[0].reply
+
+
+def test_numbers_of_any_size_reach_a_mail_as_they_are(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "sum").mkdir()
+    (tmp_path / "sum" / "subject.txt").write_text("{{ data.few + 1 }}")
+    (tmp_path / "sum" / "body.txt").write_text("{{ data.many }} {{ data.huge }} {{ data.tiny }} {{ data.zero }}")
+    digits = "9" * 5_000
+    data = f'{{"few": 41, "many": {digits}, "huge": 1e400, "tiny": -1E-99999, "zero": -0.0e5}}'
+    seq = subscribe(store, "mailto:kari@example.no", template="sum", creator="ttd")
+    publish(store, replace(an_event(), text=f'{{"specversion":"1.0","data":{data}}}'))
+    run(store, lambda pusher: pusher.run(), templates=tmp_path)
+    assert deliveries(store, seq)[0].state == DeliveryState.DELIVERED
+    with store.read() as connection:
+        [order] = connection.execute(select(orders)).all()
+    assert (order.subject, order.body) == ("42", f"{digits} 1e400 -1E-99999 -0.0")
+
+
+def test_a_bug_with_one_event_is_an_attempt_and_ends_as_dead_with_its_reason(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    seq = subscribe(store, "mailto:kari@example.no", template="event", creator="ttd")
+    publish(store, replace(an_event(), text="no JSON"), an_event())
+    for count in range(1, len(SCHEDULE) + 2):
+        push(store)
+        broken, harmless = deliveries(store, seq)
+        assert (broken.attempts, harmless.state) == (count, DeliveryState.DELIVERED)
+        assert subscription(store, seq).open_until is None  # nothing is held against the subscriber
+        hurry(store, seq)
+    assert (broken.state, broken.due_at) == (DeliveryState.DEAD, None)
+    assert "JSONDecodeError" in [each.reply for each in attempts(store, seq) if each.webhook_seq == broken.seq][-1]
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_an_outcome_that_cannot_be_written_takes_no_other_along(store: Store) -> None:
+    nobodys = subscribe(store, "mailto:kari@example.no", template="event", creator=None)
+    somebodys = subscribe(store, "mailto:ola@example.no", template="event", creator="ttd")
+    publish(store, an_event())
+    push(store)
+    [broken], [harmless] = deliveries(store, nobodys), deliveries(store, somebodys)
+    assert (broken.state, broken.attempts) == (DeliveryState.WAITING, 1)
+    assert harmless.state == DeliveryState.DELIVERED
 
 
 def test_two_workers_share_subscribers_and_repeat_nothing(store: Store) -> None:
