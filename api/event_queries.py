@@ -61,6 +61,7 @@ def app_query(request: Request) -> Query:
         after_source=given.text("aftersource"),
         size=min(size, MOST),
         resource=resource,
+        of_apps=resource is None,
         subject=f"/party/{party}" if party > 0 else None,
         alternative_subjects=(
             *(_spellings(_ORGANISATION[0] + unit) if unit else ()),

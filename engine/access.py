@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CHECK = timedelta(seconds=1)  # how long a changed file may go unnoticed
 MAX_FILE = 1024 * 1024  # bytes of a rule file
 
-_APP = "urn:altinn:resource:app_"
+APP = "urn:altinn:resource:app_"  # what the resource of an app's event begins with (events contract 7.5)
 OWN = "urn:altinn:resource:varsel:"
 _GROUP = 100  # characters between two colons of a URN (contract 5.5)
 _PLAIN = re.compile(rf"[a-z0-9._-]{{1,{_GROUP}}}")
@@ -121,13 +121,16 @@ class Rules:
 
 
 def _built_in(question: Question, resource: str) -> bool:
-    """An app's events are its organisation's, and whose subject one is; all else the scopes have decided already."""
-    if not resource.startswith(_APP):
-        return True
+    """An app's events are its organisation's, and whose subject one is; all else the scopes have decided already.
+
+    Only app events are read by no scope (contract 1.5): what else would be read so, is not.
+    """
+    if not resource.startswith(APP):
+        return question.action is not Action.READ
     if question.subject == question.who and question.action is not Action.PUBLISH:
         return True
     owner = _APPOWNER.fullmatch(question.who)
-    return owner is not None and resource.startswith(f"{_APP}{owner[1].lower()}_")
+    return owner is not None and resource.startswith(f"{APP}{owner[1].lower()}_")
 
 
 @dataclass(frozen=True, slots=True)

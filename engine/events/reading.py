@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, or_, select
 
+from engine.access import APP
 from engine.tables import events
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Query:
     after_source: str = ""  # that event's source; without it, of several events of that id the first counts
     size: int
     resource: str | None = None
+    of_apps: bool = False  # only events of apps
     subject: str | None = None
     alternative_subjects: tuple[str, ...] = ()
     types: tuple[str, ...] = ()  # patterns with % and _
@@ -47,6 +49,8 @@ def page(connection: Connection, query: Query) -> Sequence[Any]:
         if query.after_source:
             seen = seen.where(events.c.source == query.after_source)
         conditions.append(events.c.seq > (connection.scalar(seen) or 0))
+    if query.of_apps:
+        conditions.append(events.c.resource.startswith(APP, autoescape=True))
     dialect = connection.dialect.name
     if query.types:
         conditions.append(or_(*(_fits(dialect, events.c.type, each, query) for each in query.types)))

@@ -156,6 +156,71 @@ def test_reading_needs_a_bearer_token(installation: Installation, path: str, who
         assert ("www-authenticate" in answer.headers) == (status == 401)
 
 
+WHO: dict[str, tuple[dict[str, object], str]] = {  # claims, and scopes
+    "org": ({"urn:altinn:org": "ttd"}, "altinn:other"),
+    "org-subscriber": ({"urn:altinn:org": "ttd"}, SUBSCRIBE),
+    "org-publisher": ({"urn:altinn:org": "ttd"}, f"{PUBLISH} {ADMIN}"),
+    "other-org": ({"urn:altinn:org": "skd"}, "altinn:other"),
+    "other-org-subscriber": ({"urn:altinn:org": "skd"}, SUBSCRIBE),
+    "user": ({"urn:altinn:userid": 1337}, "altinn:other"),
+    "user-subscriber": ({"urn:altinn:userid": 1337}, SUBSCRIBE),
+    "organisation": ({"urn:altinn:orgNumber": "987564321"}, "altinn:other"),
+    "organisation-subscriber": ({"urn:altinn:orgNumber": "987564321"}, SUBSCRIBE),
+    "systemuser": ({"authorization_details": {"systemuser_id": ["2e2e2e2e-0000-4000-8000-000000000001"]}}, "x"),
+    "nameless": ({}, "altinn:other"),
+    "nameless-subscriber": ({}, SUBSCRIBE),
+}
+SEEN = {  # by GET /app/party, /app/ORG/APP, /events of the generic resource, /events of the app's: 401, 403, or which
+    "org": ("app", "app", 403, 403),
+    "org-subscriber": ("app", "app", "generic", "app"),
+    "org-publisher": ("app", "app", 403, 403),
+    "other-org": ("", "", 403, 403),
+    "other-org-subscriber": ("", "", "generic", ""),
+    "user": ("", 401, 403, 403),
+    "user-subscriber": ("", 401, "generic", ""),
+    "organisation": ("", 401, 403, 403),
+    "organisation-subscriber": ("", 401, "generic", ""),
+    "systemuser": ("", 401, 403, 403),
+    "nameless": ("", 401, 403, 403),
+    "nameless-subscriber": ("", 401, "", ""),
+}
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_each_route_shows_each_caller_what_its_scopes_and_name_allow(installation: Installation, who: str) -> None:
+    party = str(uuid.uuid4().int % 2**31)
+    generic = event(subject=f"/party/{party}", alternativesubject="/organisation/987564321")
+    both = installation.key.bearer("ttd", f"{PUBLISH} {ADMIN}", HOUR)
+    assert publish(installation, [("Authorization", f"Bearer {both}")], generic).status_code == 200
+    posted = app_event(subject=f"/party/{party}", alternativesubject="/organisation/987564321")
+    headers = credentials(installation, "bearer platform")
+    httpx.post(f"{installation.address}{API}/app", json=posted, headers=headers, trust_env=False).raise_for_status()
+    claims, scopes = WHO[who]
+    caller = [("Authorization", f"Bearer {signed(installation, scope=scopes, **claims)}")]
+
+    def seen(path: str) -> int | str:
+        answer = read(installation, caller, path)
+        if answer.status_code != 200:
+            return answer.status_code
+        kinds = {"generic" if found["id"] == generic["id"] else "app" for found in answer.json()}
+        return " ".join(sorted(kinds))
+
+    subject = f"subject=/party/{party}"
+    assert SEEN[who] == (
+        seen(f"app/party?after=0&party={party}"),
+        seen(f"app/ttd/apps-test?after=0&party={party}"),
+        seen(f"events?resource={generic['resource']}&after=0&{subject}"),
+        seen(f"events?resource=urn:altinn:resource:app_ttd_apps-test&after=0&{subject}"),
+    )
+
+
+def test_what_became_of_orders_is_no_event_of_an_app(installation: Installation) -> None:
+    who = [("Authorization", f"Bearer {signed(installation, **{'urn:altinn:org': 'ttd'})}")]
+    for asked in ("unit=987564321", "party=1"):
+        found = read(installation, who, f"app/party?after=0&size=1000&{asked}").json()
+        assert {each["resource"].startswith("urn:altinn:resource:app_") for each in found} <= {True}
+
+
 def test_credentials_are_asked_for_before_what_is_asked(installation: Installation) -> None:
     for path in ("events", "app/party", "app/ttd/apps-test"):
         assert read(installation, [], path).status_code == 401
