@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import jwt
 import pytest
+from sqlalchemy import event
 from standardwebhooks import Webhook
 
+from api.subscription_answers import SubscriptionList
+from engine.subscriptions import registry
 from tests.servers.http import Receiver, Say
 from tests.servers.installation import Installation, wait_for
+from tests.servers.rows import add_subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from engine.store import Store
 
 EVENTS = "/events/api/v1"
 SUBSCRIPTIONS = f"{EVENTS}/subscriptions"
@@ -518,3 +524,15 @@ def test_only_a_subscriptions_own_deliveries_are_attempted_again(client: httpx.C
         assert (unknown.status_code, unknown.content) == (404, b"")
     strange = client.post(f"{SUBSCRIPTIONS}/{mine}/deliveries/{2**63}/retry")
     assert list(strange.json()["errors"]) == ["delivery"]
+
+
+def test_however_many_subscriptions_are_one_question_to_the_database(store: Store) -> None:
+    with store.write() as connection:
+        for number in range(500):
+            add_subscription(connection, f"https://example.no/{number}", types=("a", "b"))
+    asked: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    with store.read() as connection:
+        rows = registry.find_all(connection, "/org/ttd")
+    assert SubscriptionList.of(rows).count == 500
+    assert len([statement for statement in asked if "SELECT" in statement]) == 1
