@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     # Who may call
     jwks: Words = Field((), description="files or https URLs of key sets")
     issuers: Words = Field((), description="issuers of bearer tokens; empty: any")
+    max_token_lifetime: float = Field(172_800, ge=60, description="longest life of a token that is accepted")
     platform_keys: Path | None = Field(None, description="folder with one ISSUER.pem per platform issuer")
 
     # Events

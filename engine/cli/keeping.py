@@ -37,8 +37,11 @@ def token(
     from engine import settings
     from engine.embedded import development_key
 
-    key = development_key(settings.load(), data)
+    config = settings.load()
+    key = development_key(config, data)
     lifetime = timedelta(hours=hours)
+    if lifetime.total_seconds() > config.max_token_lifetime:
+        context.fail(f"--hours {hours:g} is longer than VARSEL_MAX_TOKEN_LIFETIME ({config.max_token_lifetime:g} s)")
     if platform:
         if not issuer:
             context.fail("--platform needs --issuer, such as --issuer ttd")

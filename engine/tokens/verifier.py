@@ -85,6 +85,7 @@ class Verifier:
 
     def __init__(self, settings: Settings) -> None:
         self._issuers = frozenset(settings.issuers) or None
+        self._longest = settings.max_token_lifetime  # in seconds
         self._bearer_keys = BearerKeys(settings.jwks)
         self._platform_keys = PlatformKeys(settings.platform_keys)
         self._bearers = Memory()
@@ -98,7 +99,7 @@ class Verifier:
             return caller
         header = _header(token)
         candidates = self._bearer_keys.matching(header.get("kid"), header["alg"])
-        claims, until = _verify(token, candidates, self._issuers)
+        claims, until = _verify(token, candidates, self._issuers, self._longest)
         caller = Caller(
             creator=_creator(claims.get(ORG_CLAIM)), scopes=_scopes(claims), platform=False, identity=_identity(claims)
         )
@@ -117,15 +118,17 @@ class Verifier:
             msg = "the token names no issuer"
             raise Unauthenticated(msg)
         candidates = tuple(key for key in self._platform_keys.of(issuer) if header["alg"] in key.algorithms)
-        claims, until = _verify(token, candidates, (issuer,))
+        claims, until = _verify(token, candidates, (issuer,), self._longest)
         app = _creator(claims.get(APP_CLAIM))
         caller = Caller(creator=issuer, scopes=frozenset(), platform=True, app=app)
         self._platforms.put(token, Remembered(caller, until, keys))
         return caller
 
 
-def _verify(token: str, candidates: tuple[Key, ...], issuers: Container[str] | None) -> tuple[dict[str, Any], float]:
-    """Claims, and until when (seconds since 1970) the token may be remembered."""
+def _verify(
+    token: str, candidates: tuple[Key, ...], issuers: Container[str] | None, longest: float
+) -> tuple[dict[str, Any], float]:
+    """Claims, and until when (seconds since 1970) the token may be remembered; `longest` is its life in seconds."""
     now = datetime.now(UTC)
     reason = "was signed by no known key"
     for key in candidates:
@@ -146,11 +149,19 @@ def _verify(token: str, candidates: tuple[Key, ...], issuers: Container[str] | N
             reason = "is malformed"
         elif until <= now.timestamp():  # PyJWT was lenient by EARLY
             reason = "has expired"
+        elif until > _issued(claims, now) + longest + EARLY.total_seconds():
+            reason = "lives longer than VARSEL_MAX_TOKEN_LIFETIME"
         else:
             return claims, min(until, key.valid[1].timestamp())
         break
     msg = f"the token {reason}"
     raise Unauthenticated(msg)
+
+
+def _issued(claims: dict[str, Any], now: datetime) -> float:
+    """When a token's life began, as far as it tells: not later than now, in seconds since 1970."""
+    issued = claims.get("iat")
+    return min(max(issued, 0), now.timestamp()) if isinstance(issued, int | float) else now.timestamp()
 
 
 def _header(token: str) -> dict[str, Any]:

@@ -200,6 +200,20 @@ def test_an_audience_is_not_asked_for(tmp_path: Path) -> None:
     assert bearer(tmp_path, jwk(P256)).bearer(jwt.encode(claims(aud="someone"), P256, algorithm="ES256"))
 
 
+def test_a_token_may_live_as_long_as_the_setting_says(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    two_days, hour = (jwt.encode(claims(iat=now, exp=now + life), P256, "ES256") for life in (48 * HOUR, HOUR))
+
+    assert bearer(tmp_path, jwk(P256)).bearer(two_days)
+    verify = bearer(tmp_path, jwk(P256), max_token_lifetime=1800).bearer
+    refused(verify, hour, "lives longer than VARSEL_MAX_TOKEN_LIFETIME")
+    folder = tmp_path / "platform"
+    folder.mkdir()
+    put(folder / "ttd.pem", pem(P256))
+    platforms = Verifier(Settings(platform_keys=folder, max_token_lifetime=1800)).platform
+    refused(platforms, jwt.encode(claims(iss="ttd"), P256, "ES256"), "lives longer")
+
+
 def test_an_issuer_whose_clock_is_a_little_ahead_is_believed(tmp_path: Path) -> None:
     ahead = datetime.now(UTC) + timedelta(seconds=3)
 
@@ -262,6 +276,36 @@ def test_an_unknown_kid_is_refused(tmp_path: Path, kid: str) -> None:
     token = jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": kid})
 
     refused(bearer(tmp_path, jwk(P256, kid="one")).bearer, token, "no known key")
+
+
+def signed_text(header: bytes, content: bytes) -> str:
+    """A token whose parts are these bytes, with a good signature of ED25519."""
+    parts = [base64.urlsafe_b64encode(each).rstrip(b"=") for each in (header, content)]
+    signature = base64.urlsafe_b64encode(ED25519.sign(b".".join(parts))).rstrip(b"=")
+    return b".".join([*parts, signature]).decode()
+
+
+@pytest.mark.parametrize("header", [b'{"alg":"none","alg":"EdDSA"}', b'{"alg":"EdDSA","alg":"none"}'])
+def test_of_a_header_that_comes_twice_none_is_an_unsigned_one(tmp_path: Path, header: bytes) -> None:
+    content = b'{"exp":%d}' % (time.time() + 60)
+    verify = bearer(tmp_path, jwk(ED25519)).bearer
+    unsigned = signed_text(header, content).rpartition(".")[0] + "."
+
+    refused(verify, unsigned, "the token")
+
+
+@pytest.mark.parametrize("typ", ["JWE", "dpop+jwt", "logout+jwt", "secevent+jwt"])
+def test_a_type_is_no_signature(tmp_path: Path, typ: str) -> None:
+    token = jwt.encode(claims(), OTHER_P256, algorithm="ES256", headers={"typ": typ})
+
+    refused(bearer(tmp_path, jwk(P256)).bearer, token, "no known key")
+
+
+@pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\0" * 63 + b"\1", b"\xff" * 64, b"\0" * 71])
+def test_a_signature_of_zeros_is_none(tmp_path: Path, signature: bytes) -> None:
+    token = forged({"alg": "ES256"}, claims(exp=time.time() + 60), lambda _: signature)
+
+    refused(bearer(tmp_path, jwk(P256)).bearer, token, "no known key")
 
 
 @pytest.mark.parametrize("kid", [7, ["one"], {"one": 1}, True])
@@ -384,6 +428,15 @@ def test_no_unsigned_token_does_more_than_be_refused(
         ({"exp": float("nan")}, "malformed"),
         ({"exp": float("inf")}, "malformed"),
         ({"exp": lambda now: now + 60, "nbf": "soon"}, "malformed"),
+        ({"exp": lambda now: now + 60, "iat": float("inf")}, "malformed"),
+        ({"exp": lambda now: now + 60, "iat": "soon"}, "malformed"),
+        ({"exp": lambda now: now + 172_900}, "lives longer"),
+        ({"exp": lambda now: now + 60, "iat": lambda now: now - 172_900}, "lives longer"),
+        ({"exp": lambda now: now + 60, "iat": 1}, "lives longer"),
+        ({"exp": lambda now: now + 60, "iat": -(10**400)}, "lives longer"),
+        ({"exp": 99_999_999_999}, "lives longer"),
+        ({"exp": 10**400}, "lives longer"),
+        ({"exp": 1e300}, "lives longer"),
     ],
 )
 def test_a_good_signature_under_bad_times_is_refused(tmp_path: Path, changed: dict[str, Any], reason: str) -> None:
