@@ -17,6 +17,7 @@ from api.console.application import console, prepare
 from api.counting import CountAnswers
 from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error
+from api.singles import SingleHeaders
 from api.tracing import TraceRequests
 from engine import due, logs, metrics, settings, tracing
 from engine.access import Rules
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = orders.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS + deliveries.OPERATIONS
 ERRORS = {VarselError: answer_error, HTTPException: answer_http_error, Exception: answer_bug}
-MIDDLEWARE = [Middleware(CountAnswers), Middleware(CanonicalPaths)]
+MIDDLEWARE = [Middleware(CountAnswers), Middleware(SingleHeaders), Middleware(CanonicalPaths)]
 # The youngest generation of objects is collected every 20,000 allocations instead of 2,000, the oldest seldom: its
 # passes are what the slowest answers wait for.
 GC_THRESHOLDS = (20_000, 50, 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from api.origins import require_same_origin
 from engine.errors import Forbidden, Unauthenticated
 from engine.models import Caller
 
@@ -90,8 +91,15 @@ def _only(request: Request, name: bytes) -> str | None:
 
 def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
     authorization = _only(request, b"authorization")
-    token = request.cookies.get(COOKIE) if authorization is None else _bearer(authorization)
-    return None if token is None else verifier.bearer(token)
+    if authorization is not None:
+        return verifier.bearer(_bearer(authorization))
+    token = request.cookies.get(COOKIE)
+    if token is None:
+        return None
+    caller = verifier.bearer(token)
+    if "platformaccesstoken" not in request.headers:  # which no page of another origin can send along
+        require_same_origin(request, COOKIE)
+    return caller
 
 
 def _bearer(authorization: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from api.hosts import own_host
 from api.openapi import document
 from api.pages import HEADERS, render
 
@@ -32,11 +33,13 @@ _BOUNDS = {  # of JSON Schema, as people say them
 }
 
 
+@own_host
 async def openapi(request: Request) -> Response:
     """The document for programs."""
     return JSONResponse(_document(request))
 
 
+@own_host
 async def page(request: Request) -> Response:
     """The document for people."""
     described = _document(request)

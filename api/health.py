@@ -9,6 +9,7 @@ import redis
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from api.hosts import own_host
 from engine import metrics
 from engine.admin.exposition import exposition
 from engine.errors import Unavailable
@@ -41,6 +42,7 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": status} | parts, 200 if ready else 503, headers)
 
 
+@own_host
 async def metrics_page(request: Request) -> Response:
     """Prometheus' text format; it answers, too, when the database or Redis do not."""
     state = request.app.state

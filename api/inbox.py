@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from api.hosts import own_host
 from engine.errors import Invalid
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LIMIT_DIGITS = 9
 
 
+@own_host
 async def messages(request: Request) -> Response:
     """All messages in order of arrival; `?to=` those to one recipient, `?limit=` the newest."""
     limit = request.query_params.get("limit")
@@ -32,17 +34,20 @@ async def messages(request: Request) -> Response:
     return await asyncio.to_thread(answer)
 
 
+@own_host
 async def message(request: Request) -> Response:
     """One message; 404 when there is none of that id."""
     return JSONResponse(_shown(await asyncio.to_thread(_inbox(request).message, request.path_params["id"])))
 
 
+@own_host
 async def clear(request: Request) -> Response:
     """Forget all messages."""
     await asyncio.to_thread(_inbox(request).clear)
     return Response(status_code=204)
 
 
+@own_host
 async def page(_request: Request) -> Response:
     """For people, the console shows it."""
     return RedirectResponse("/console/inbox", 303)

@@ -25,6 +25,7 @@ STATUS: dict[type[errors.VarselError], int] = {
     errors.Refused: 400,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
+    errors.CrossOrigin: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.KeyInUse: 409,
@@ -35,6 +36,7 @@ STATUS: dict[type[errors.VarselError], int] = {
 EMPTY = (401, 403)  # the contract's answers without a body
 TITLES = {
     400: "Bad Request",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
@@ -50,6 +52,7 @@ TITLES = {
 }
 _REFERENCES = {
     400: "rfc9110#section-15.5.1",
+    403: "rfc9110#section-15.5.4",
     404: "rfc9110#section-15.5.5",
     405: "rfc9110#section-15.5.6",
     408: "rfc9110#section-15.5.9",
@@ -100,7 +103,7 @@ def document(
 async def answer_error(request: Request, error: Exception) -> Response:
     """Translate one of Varsel's own errors; for Starlette's `exception_handlers`."""
     status = STATUS[type(error)]  # type: ignore[index]  # registered for VarselError only
-    if status in EMPTY:
+    if isinstance(error, errors.Unauthenticated | errors.Forbidden):
         challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 the status itself
         return Response(status_code=status, headers=challenge)
     if isinstance(error, errors.Unavailable):

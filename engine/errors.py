@@ -9,6 +9,7 @@ VarselError
 ├── KeyInUse         the first request with this Idempotency-Key is still running
 ├── Unauthenticated  no credential, or one that does not verify
 ├── Forbidden        a good credential without the needed right
+├── CrossOrigin      a cookie's credential, in a request that another site's page may have sent
 ├── Refused          an outbound address that the guard does not let through
 ├── Unavailable      a part that is needed now does not answer; says when to come again
 └── Misconfigured    the installation's settings cannot work; found at start
@@ -60,6 +61,10 @@ class Unauthenticated(VarselError):
 
 class Forbidden(VarselError):
     """The credential is good, but does not carry the needed right."""
+
+
+class CrossOrigin(VarselError):
+    """A credential that browsers send by themselves, where nothing shows that a page of ours sent it."""
 
 
 class Refused(VarselError):

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         "http://127.0.0.1:5090", description="what links in answers start with"
     )
+    hosts: Words = Field(
+        (), description="names with a dot, beside BASE_URL's, by which pages without sign-in are asked for"
+    )
     inbox: Path | None = Field(None, description="folder of the development inbox; set by `varsel up`")
     metrics_dir: Path | None = Field(None, description="folder where the processes of one machine share their metrics")
     metrics_port: int | None = Field(

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from api.auth import SCOPES_CREATE, authenticate, require_create, require_creator
-from engine.errors import Forbidden, Unauthenticated
+from engine.errors import CrossOrigin, Forbidden, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
 from engine.tokens import DevelopmentKey, Verifier
@@ -32,7 +32,9 @@ def key(tmp_path: Path) -> DevelopmentKey:
     return DevelopmentKey(tmp_path)
 
 
-def ask(key: DevelopmentKey, *headers: tuple[str, str | bytes]) -> tuple[int, str | None, list[str], bool]:
+def ask(
+    key: DevelopmentKey, *headers: tuple[str, str | bytes], method: str = "GET"
+) -> tuple[int, str | None, list[str], bool]:
     """Status and what the application saw: creator, scopes, platform."""
     verifier = Verifier(Settings(jwks=(str(key.jwks),), platform_keys=key.platform))
 
@@ -41,12 +43,17 @@ def ask(key: DevelopmentKey, *headers: tuple[str, str | bytes]) -> tuple[int, st
             caller = authenticate(request, verifier)
         except Unauthenticated as error:
             return JSONResponse([str(error), [], False], status_code=401)
+        except CrossOrigin as error:
+            return JSONResponse([str(error), [], False], status_code=403)
         return JSONResponse([caller.creator, sorted(caller.scopes), caller.platform])
 
     async def run() -> httpx.Response:
-        transport = httpx.ASGITransport(Starlette(routes=[Route("/", who)]))
+        app = Starlette(routes=[Route("/", who, methods=["GET", "POST", "PUT", "DELETE"])])
+        app.state.settings = Settings(base_url="https://notify.example.org:443")
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://varsel") as client:
-            return await client.get(
+            return await client.request(
+                method,
                 "/",
                 headers=[
                     (name.encode(), value.encode() if isinstance(value, str) else value) for name, value in headers
@@ -122,6 +129,56 @@ def test_a_credential_that_comes_twice_is_refused(key: DevelopmentKey) -> None:
 
 def test_a_header_of_any_bytes_is_refused(key: DevelopmentKey) -> None:
     assert ask(key, ("Authorization", b"Bearer \xe6\xf8\xe5.\xff.\x80"))[0] == 401
+
+
+HERE, SITE = "https://notify.example.org", "Sec-Fetch-Site"
+
+
+@pytest.mark.parametrize(
+    ("said", "reads", "changes"),
+    [
+        ([], 200, 403),
+        ([(SITE, "same-origin")], 200, 200),
+        ([(SITE, "none")], 200, 200),
+        ([(SITE, "same-site")], 403, 403),
+        ([(SITE, "cross-site")], 403, 403),
+        ([(SITE, "")], 403, 403),
+        ([(SITE, "Same-Origin")], 403, 403),
+        ([(SITE, "cross-site"), ("Origin", HERE)], 403, 403),
+        ([("Origin", HERE)], 200, 200),
+        ([("Origin", "null")], 403, 403),
+        ([("Origin", "")], 403, 403),
+        ([("Origin", "http://notify.example.org")], 403, 403),
+        ([("Origin", "https://notify.example.org:8443")], 403, 403),
+        ([("Origin", "https://notify.example.org.evil.example")], 403, 403),
+        ([("Origin", "https://evil.example/notify.example.org")], 403, 403),
+        ([("Origin", "https://other.example.org")], 403, 403),
+        ([("Referer", f"{HERE}/console")], 200, 403),
+    ],
+)
+def test_a_cookie_authenticates_only_what_pages_of_ours_send(
+    key: DevelopmentKey, said: list[tuple[str, str]], reads: int, changes: int
+) -> None:
+    cookie = ("Cookie", f"AltinnStudioRuntime={key.bearer('ttd', CREATE, HOUR)}")
+
+    assert ask(key, cookie, *said)[0] == reads
+    for method in ("POST", "PUT", "DELETE"):
+        status, text, *_ = ask(key, cookie, *said, method=method)
+        assert status == changes
+        if status == 403:
+            assert text
+            assert "Authorization: Bearer" in text
+            assert HERE in text
+
+
+def test_a_header_that_no_other_site_can_send_is_a_proof_of_its_own(key: DevelopmentKey) -> None:
+    bearer, platform = key.bearer("ttd", CREATE, HOUR), key.platform_token("ttd", "apps-test", HOUR)
+    strange = (SITE, "cross-site")
+
+    assert ask(key, ("Authorization", f"Bearer {bearer}"), strange, method="POST")[0] == 200
+    cookie = ("Cookie", f"AltinnStudioRuntime={bearer}")
+    assert ask(key, cookie, ("PlatformAccessToken", platform), method="POST")[0] == 200
+    assert ask(key, ("Cookie", "AltinnStudioRuntime=junk"), strange, method="POST")[0] == 401
 
 
 @pytest.mark.parametrize("scope", sorted(SCOPES_CREATE))
