@@ -20,10 +20,10 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
-    start_http_server,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from engine import scrapes
 from engine.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def serve(config: Settings) -> None:
     if config.metrics_port is None:
         return
     try:
-        start_http_server(config.metrics_port, config.metrics_host)
+        scrapes.serve(config, config.metrics_port)
     except OSError as error:
         raise Misconfigured(
             f"VARSEL_METRICS_PORT {config.metrics_port} on {config.metrics_host} cannot be used ({error}): each worker "
