@@ -22,11 +22,12 @@ from api.tracing import TraceRequests
 from engine import due, logs, metrics, settings, tracing
 from engine.access import Rules
 from engine.contacts import ContactTable
+from engine.ending import CLOSE_WITHIN, end_within
 from engine.epoch import Memory
-from engine.errors import Misconfigured, VarselError
+from engine.errors import VarselError
 from engine.events.intake import Publisher
 from engine.inbox import Inbox
-from engine.migrations import is_current
+from engine.migrations import admit
 from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
@@ -80,9 +81,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     config, state = app.state.settings, app.state
     tracing.configure(config, "web")
     state.verifier = Verifier(config)
-    state.store = Store(config.need("database_url"))
-    if not await state.store.reading(is_current):
-        raise Misconfigured("the database's schema is not current; run `varsel migrate`")
+    state.store = Store(config.need("database_url"), admit)
     state.bell = BELL
     state.redis = CLIENT
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))
@@ -101,6 +100,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     yield
+    end_within(CLOSE_WITHIN)
     await state.intake.close()
     await state.publisher.close()
     await asyncio.to_thread(pulse.stop)

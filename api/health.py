@@ -18,6 +18,10 @@ from engine.store import ping
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from engine.store import Store
+
+ANSWER_WITHIN = 3.0  # seconds: who asks whether `web` is ready does not wait long
+
 
 async def livez(_request: Request) -> Response:
     """The process answers."""
@@ -27,11 +31,7 @@ async def livez(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Each dependency by name. Without the database nothing can be accepted: 503; without Redis, all the same: 200."""
     state = request.app.state
-    parts = {"database": "ok", "redis": "ok"}
-    try:
-        await state.store.reading(ping)
-    except Unavailable as error:
-        parts["database"] = str(error)
+    parts = {"database": await _database(state.store), "redis": "ok"}
     try:
         await asyncio.to_thread(state.bell.ping)
     except (redis.RedisError, OSError):
@@ -40,6 +40,18 @@ async def readyz(request: Request) -> Response:
     status = "ok" if all(part == "ok" for part in parts.values()) else "degraded" if ready else "unavailable"
     headers = None if ready else {"Retry-After": "2"}
     return JSONResponse({"status": status} | parts, 200 if ready else 503, headers)
+
+
+async def _database(store: Store) -> str:
+    """Whether it can be read now, and could be written the last time, a few seconds ago."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN):
+            await store.reading(ping)
+    except Unavailable as error:
+        return str(error)
+    except TimeoutError:
+        return "does not answer"
+    return "ok" if store.trouble is None else "does not take what is written"
 
 
 @own_host

@@ -120,7 +120,8 @@ class Installation:
             self._add("redis", redis, environment, quiet=True)
         if not self._config.smtp_url:
             self._add("inbox", [*varsel, "inbox", "--port", str(self._smtp_port)], environment, quiet=True)
-        subprocess.run([*varsel, "migrate"], env=environment, check=True)  # noqa: S603 our own program
+        if subprocess.run([*varsel, "migrate"], env=environment, check=False).returncode:  # noqa: S603 our own program
+            raise Misconfigured("the database's schema could not be brought up to date; see above")
         self._add("web", [*varsel, "web", "--port", str(self._port)], environment)
         for number in range(1, self._config.worker_processes + 1):
             self._add(f"worker {number}", [*varsel, "worker"], environment)

@@ -72,10 +72,10 @@ class Refused(VarselError):
 
 
 class Unavailable(VarselError):
-    """A needed part does not answer; `retry_after` is when it is worth asking again."""
+    """A needed part does not answer, or as `text` says; `retry_after` is when it is worth asking again."""
 
-    def __init__(self, part: str, retry_after: timedelta = timedelta(seconds=2)) -> None:
-        super().__init__(f"{part} does not answer")
+    def __init__(self, part: str, retry_after: timedelta = timedelta(seconds=2), text: str | None = None) -> None:
+        super().__init__(text or f"{part} does not answer")
         self.part = part
         self.retry_after = retry_after
 

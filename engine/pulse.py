@@ -122,12 +122,12 @@ class Pulse:
         except Unavailable:
             self.doubt()
             log.debug("the database does not answer; the counts are written when it does")
-        else:
-            self._written, self._shown = counts, trouble
-            if self._memory and mark:
-                self._memory.keep(*mark)
-            if remembered is not None:
-                self._doubts = max(0, self._doubts - 1)
+            return BEAT_EVERY  # the next look tries again: until then /readyz says that nothing can be written
+        self._written, self._shown = counts, trouble
+        if self._memory and mark:
+            self._memory.keep(*mark)
+        if remembered is not None:
+            self._doubts = max(0, self._doubts - 1)
         return 1
 
     def _sign(self, connection: Connection, trouble: Trouble | None) -> None:

@@ -19,6 +19,7 @@ from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import MiddlewareError
 
 from engine import logs, settings
+from engine.ending import END_WITHIN, end_within
 from engine.errors import Misconfigured
 
 
@@ -42,5 +43,6 @@ def run(threads: int, log_level: str) -> None:
     gc.collect()
     gc.freeze()
     stop.wait()
+    end_within(END_WITHIN)
     worker.stop()
     BROKER.close()

@@ -9,6 +9,7 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 
 from engine import logs, metrics, settings
 from engine.broker import BELL, CLIENT, SPOOL
+from engine.ending import END_WITHIN, end_within
 from engine.epoch import Memory
 from engine.pulse import Kind, Pulse
 from engine.store import Store
@@ -35,6 +36,7 @@ def main() -> None:
         signal.signal(number, lambda *_: scheduler.shutdown(wait=False))
     pulse.start()
     scheduler.start()
+    end_within(END_WITHIN)
     pulse.stop()
     store.close()
     metrics.end()

@@ -89,8 +89,8 @@ def _database_url(config: Settings, data: Path | None) -> str:
 
 def _demand_schema(store: Store) -> None:
     """Asked when something went wrong, since the answer takes longer to load than most commands run."""
-    from engine.migrations import is_current
+    from engine.migrations import complaint
 
     with suppress(Unavailable), store.read() as connection:
-        if not is_current(connection):
-            raise Misconfigured("the database's schema is not current; run `varsel migrate`")
+        if why := complaint(connection):
+            raise Misconfigured(why)

@@ -51,7 +51,7 @@ def web(
     for name in ("redis_url", "webhook_key"):
         config.need(name)
     free_port(port, "--port", host)
-    _wait_for_schema(config)
+    _wait_for_schema(config, down=True)
     _share_metrics(config)
     from api.connections import Bounds, bounded, reserve_descriptors
 
@@ -102,10 +102,11 @@ def scheduler() -> None:
 def migrate() -> None:
     """Bring the database's schema up to date. It is safe to run from several places at once."""
     from engine import settings
-    from engine.migrations import upgrade
+    from engine.migrations import Fit, upgrade
     from engine.store import Store
 
-    upgrade(Store(settings.load().need("database_url")))
+    if upgrade(Store(settings.load().need("database_url"))) is Fit.AHEAD:
+        typer.echo("the database's schema is of a newer Varsel, with which this one can work: nothing to do", err=True)
 
 
 def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.")] = 1025) -> None:
@@ -119,27 +120,41 @@ def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.
     asyncio.run(serve(folder, port, lambda port: typer.echo(f"inbox smtp://127.0.0.1:{port}")))
 
 
-def _wait_for_schema(config: Settings) -> None:
-    """Wait until the schema is current, so that processes may start in any order."""
+def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
+    """Wait until this program can work on the schema, so that processes may start in any order.
+
+    A database that does not answer is waited for as long as it takes; `down`: not at all, for `web` works without it.
+    """
     import time
 
     from engine.errors import Misconfigured, Unavailable
-    from engine.migrations import is_current
+    from engine.migrations import COMPLAINTS, Fit, fit
     from engine.store import Store
 
     store = Store(config.need("database_url"))
     give_up = time.monotonic() + SCHEMA_WAIT.total_seconds()
+    said = ""
     while True:
         try:
             with store.read() as connection:
-                if is_current(connection):
-                    return store.close()
-            reason = "the database's schema is not current; run `varsel migrate`"
+                found = fit(connection)
+            if found is Fit.AHEAD:
+                typer.echo("the database's schema is of a newer Varsel, with which this one can work", err=True)
+            if found not in COMPLAINTS:
+                break
+            reason = COMPLAINTS[found]
+            if found is Fit.TOO_NEW or time.monotonic() > give_up:
+                raise Misconfigured(reason)
         except Unavailable as error:
-            reason = f"{error}; check VARSEL_DATABASE_URL"
-        if time.monotonic() > give_up:
-            raise Misconfigured(reason)
+            reason = f"{error.told()}; check VARSEL_DATABASE_URL"
+            if down:
+                typer.echo(f"starting without the database: {reason}", err=True)
+                break
+        if reason != said:
+            typer.echo(f"waiting for the database: {reason}", err=True)
+            said = reason
         time.sleep(0.2)
+    store.close()
 
 
 def _share_metrics(config: Settings) -> None:

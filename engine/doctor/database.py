@@ -15,7 +15,7 @@ from sqlalchemy import select, text
 from engine.admin.overview import overview
 from engine.doctor.findings import Finding, Level, ok, problem, skewed, warning
 from engine.errors import Unavailable
-from engine.migrations import is_current, revision, revisions
+from engine.migrations import Fit, complaint, fit, revision, revisions
 from engine.store import CONNECTIONS, Now, Store
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def processes(place: Place) -> Iterator[Finding]:
     with closing(Store(url)) as store:
         try:
             with store.read() as connection:
-                if not is_current(connection):
+                if complaint(connection):
                     return
                 seen = overview(connection)
         except Unavailable:
@@ -117,14 +117,17 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
 
 def _schema(connection: Connection) -> Finding:
     name = "schema"
-    found, known = revision(connection), revisions()
-    if found == known[0]:
-        return ok(name, f"current ({found})")
-    if found is None:
-        return problem(name, "missing", MIGRATE)
-    if found in known:
-        return problem(name, f"behind: {found}, not {known[0]}", MIGRATE)
-    return problem(name, f"ahead: {found} is of a newer Varsel", "Upgrade Varsel on this machine.")
+    found, newest = revision(connection), revisions()[0]
+    match fit(connection):
+        case Fit.CURRENT:
+            return ok(name, f"current ({found})")
+        case Fit.BEHIND:
+            return problem(name, f"behind: {found}, not {newest}" if found else "missing", MIGRATE)
+        case Fit.AHEAD:
+            text_ = f"ahead: {found} is of a newer Varsel, with which this one can work"
+            return warning(name, text_, "Upgrade Varsel on this machine.")
+        case Fit.TOO_NEW:
+            return problem(name, f"ahead: {found} is of a newer Varsel", "Upgrade Varsel on this machine.")
 
 
 def location(file: Path, mounts: Path = MOUNTS) -> Finding:

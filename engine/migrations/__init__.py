@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,30 +11,77 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, select, text
+
+from engine.errors import Misconfigured, Unavailable
+from engine.tables import compatibility
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.store import Store
 
+log = logging.getLogger(__name__)
+
 LOCK = 0x7661727365  # "varse": any number, as long as nobody else uses it
 
 
-def upgrade(store: Store) -> None:
-    """Bring the schema to the newest step, under a lock: several may call it at once. Raises Unavailable."""
-    with store.write() as connection:
+class Fit(Enum):
+    """How the database's schema and this program fit."""
+
+    CURRENT = "current"  # the schema is at the newest step that this program knows
+    BEHIND = "behind"  # it lacks steps, or all of them
+    AHEAD = "ahead"  # a newer program has added to it, and this one can go on
+    TOO_NEW = "too new"  # a newer program has taken away what this one needs
+
+
+COMPLAINTS = {
+    Fit.BEHIND: "the database's schema is not current; run `varsel migrate`",
+    Fit.TOO_NEW: "the database's schema is of a newer Varsel, with which this one cannot work: upgrade this one",
+}
+
+
+def upgrade(store: Store) -> Fit:
+    """Bring the schema to the newest step, under a lock: several may call it at once. Returns how it was before.
+
+    Raises Unavailable; Misconfigured when the schema is too new.
+    """
+    with store.write(patient=True) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        found = fit(connection)
+        if found is Fit.TOO_NEW:
+            raise Misconfigured(COMPLAINTS[found])
+        if found is not Fit.BEHIND:
+            return found
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        return found
 
 
-def is_current(connection: Connection) -> bool:
-    """Whether the schema is at the newest step."""
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    return revision(connection) == newest
+def fit(connection: Connection) -> Fit:
+    """How the schema fits this program; the database says which programs can work on a newer one."""
+    found, known = revision(connection), revisions()
+    if found == known[0]:
+        return Fit.CURRENT
+    if found is None or found in known:
+        return Fit.BEHIND
+    has_table = inspect(connection).has_table(compatibility.name)
+    oldest = connection.scalar(select(compatibility.c.oldest)) if has_table else None
+    return Fit.AHEAD if oldest in known else Fit.TOO_NEW
+
+
+def complaint(connection: Connection) -> str | None:
+    """Why this program cannot work on the schema, and what to do; None: it can."""
+    return COMPLAINTS.get(fit(connection))
+
+
+def admit(connection: Connection) -> None:
+    """Raise Unavailable while this program cannot work on the schema."""
+    if why := complaint(connection):
+        log.warning("%s", why)
+        raise Unavailable("the database", text=why)
 
 
 def revision(connection: Connection) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.tables.admin import history, installation, job_rows, jobs, pauses, processes
+from engine.tables.admin import compatibility, history, installation, job_rows, jobs, pauses, processes
 from engine.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
 from engine.tables.events import (
     DELIVERY_DEAD,
@@ -36,6 +36,7 @@ __all__ = [
     "Instant",
     "attempts_log",
     "audit_log",
+    "compatibility",
     "contacts",
     "emails",
     "events",

@@ -44,6 +44,12 @@ job_rows = Table(  # to what a job was done
     Column("target", Text, nullable=False, index=True),  # such as deliveries/12, as in the audit log
 )
 
+compatibility = Table(  # one row; a migration that takes something away writes its own revision into it
+    "compatibility",
+    metadata,
+    Column("oldest", Text, nullable=False),  # the newest revision that the oldest program knows that can work on this
+)
+
 processes = Table(
     "processes",
     metadata,

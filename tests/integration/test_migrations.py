@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
 
-from engine.migrations import is_current, upgrade
+from engine.errors import Misconfigured, Unavailable
+from engine.migrations import COMPLAINTS, Fit, admit, fit, revisions, upgrade
 from engine.store import Store
-from engine.tables import metadata
+from engine.tables import compatibility, metadata
+from tests.servers.command import process
+from tests.servers.rows import add_email, add_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.filterwarnings("ignore:.*expression-based index")  # Alembic cannot compare these on SQLite
@@ -18,7 +26,7 @@ def test_a_migrated_database_has_exactly_the_tables(store: Store) -> None:
     with store.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
-        assert is_current(connection)
+        assert fit(connection) is Fit.CURRENT
 
 
 def test_many_may_migrate_at_once(empty_url: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -26,14 +34,70 @@ def test_many_may_migrate_at_once(empty_url: str, capfd: pytest.CaptureFixture[s
     with ThreadPoolExecutor() as pool:
         list(pool.map(upgrade, stores))
     with stores[0].read() as connection:
-        assert is_current(connection)
+        assert fit(connection) is Fit.CURRENT
     for store in stores:
         store.close()
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_an_empty_database_is_not_current(empty_url: str) -> None:
+def test_an_empty_database_is_behind(empty_url: str) -> None:
     store = Store(empty_url)
     with store.read() as connection:
-        assert not is_current(connection)
+        assert fit(connection) is Fit.BEHIND
     store.close()
+
+
+def become_newer(store: Store, oldest: str) -> None:
+    """As a newer program would migrate it: something is added, and programs from `oldest` on can work on it."""
+    with store.write() as connection:
+        connection.execute(text("ALTER TABLE emails ADD COLUMN news TEXT NOT NULL DEFAULT 'none'"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(compatibility.update().values(oldest=oldest))
+
+
+def test_a_schema_that_was_only_added_to_lets_an_older_program_work(store: Store, database_url: str) -> None:
+    become_newer(store, oldest="0008")
+    other = Store(database_url, admit)
+    with other.write() as connection:
+        assert fit(connection) is Fit.AHEAD
+        add_email(connection, add_order(connection))
+    assert upgrade(other) is Fit.AHEAD
+    other.close()
+
+
+def test_a_schema_that_is_too_new_admits_no_older_program(store: Store, database_url: str) -> None:
+    become_newer(store, oldest="9000")
+    other = Store(database_url, admit)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="a newer Varsel"), other.read():
+            pass
+    with pytest.raises(Misconfigured, match="a newer Varsel"):
+        upgrade(store)
+    with store.read() as connection:
+        assert fit(connection) is Fit.TOO_NEW
+    become_current = text("UPDATE alembic_version SET version_num = :newest")
+    with store.write() as connection:
+        connection.execute(become_current, {"newest": revisions()[0]})
+    with other.read() as connection:
+        assert fit(connection) is Fit.CURRENT
+    other.close()
+
+
+@pytest.mark.parametrize("command", ["migrate", "worker", "scheduler"])
+def test_a_process_says_in_one_line_that_the_schema_is_too_new(
+    command: str, store: Store, database_url: str, tmp_path: Path
+) -> None:
+    become_newer(store, oldest="9000")
+    own = {"database_url": database_url, "redis_url": f"unix://{tmp_path}/redis.sock"}
+    ended = process(command, **own, smtp_url="smtp://127.0.0.1:1", webhook_key="a key of these tests, 32 characters")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    [line] = ended.stderr.splitlines()
+    assert COMPLAINTS[Fit.TOO_NEW] in line
+
+
+def test_migrate_says_in_one_line_that_there_is_nothing_to_do(store: Store, database_url: str) -> None:
+    become_newer(store, oldest="0008")
+    ended = process("migrate", database_url=database_url)
+    assert ended.returncode == 0
+    [line] = ended.stderr.splitlines()
+    assert "nothing to do" in line

@@ -1,0 +1,54 @@
+"""One process of Varsel's, without a supervisor: it ends when it ends, and what it says is kept."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from typing import TYPE_CHECKING, Self
+
+from tests.servers.command import command, environment
+from tests.servers.installation import wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Alone:
+    """`varsel …` on these settings alone; use it as a context, which kills what has not ended."""
+
+    def __init__(self, folder: Path, *arguments: object, **settings: str) -> None:
+        self._file = folder / f"{arguments[0]}.log"
+        self._command = command(*arguments)
+        self._environment = environment(**settings)
+
+    def __enter__(self) -> Self:
+        with self._file.open("w") as file:
+            self._process = subprocess.Popen(self._command, env=self._environment, stdout=file, stderr=file)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    @property
+    def output(self) -> str:
+        """All that it has said."""
+        return self._file.read_text()
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def await_line(self, words: str) -> str:
+        """The first line that it says with these words in it."""
+
+        def line() -> str | None:
+            assert self.ended is None, self.output
+            return next((line for line in self.output.splitlines() if words in line), None)
+
+        return str(wait_for(line, 60))
