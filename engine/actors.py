@@ -186,6 +186,8 @@ class Workshop(Middleware):
                         BELL.ring(due.EMAILS.name)
                 elif lane.name not in self._again:
                     return
+        except Unavailable as error:
+            log.warning("%s; the clock wakes the lane when it does", error.told())
         finally:
             self._running[lane.name] -= 1
 

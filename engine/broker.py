@@ -22,7 +22,7 @@ from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from engine import metrics, settings
+from engine import metrics, repeats, settings
 from engine.circuit import Circuit, Open
 from engine.spool import Spool
 
@@ -134,6 +134,7 @@ class _Consumer(_RedisConsumer):
             raise dramatiq.ConnectionError(error) from None
 
 
+repeats.expect(redis.RedisError)
 CLIENT = connect(settings.load().need("redis_url"))
 SPOOL = Spool(CLIENT)
 BROKER = _Broker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]

@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
+from engine.repeats import OnceAMinute
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextvars import Token
@@ -79,7 +81,7 @@ FORMATS: Mapping[str, type[logging.Formatter]] = {"text": _Text, "json": _Json}
 
 def configure(level: str, format_: str = "text") -> None:
     """Set up the process's logging; libraries speak from WARNING on."""
-    handler = logging.StreamHandler()
+    handler = OnceAMinute(_BOUND.get)
     handler.setFormatter(FORMATS[format_]())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)

@@ -48,7 +48,7 @@ def wake(clock: Clock) -> None:
             paused = in_force(connection).lanes
             waits = {lane.name: due.next_due(connection, lane) for lane in due.LANES if lane.name not in paused}
     except Unavailable as error:
-        log.warning("%s; the next tick asks again", error)
+        log.warning("%s; the next tick asks again", error.told())
         return
     for name, until in waits.items():
         if until is None or until > TICK:
@@ -81,7 +81,7 @@ def prune(clock: Clock) -> None:
             with clock.store.write() as connection:
                 more = prune_some(connection, clock.retention)
     except Unavailable as error:
-        log.warning("%s; pruning goes on at the next tick", error)
+        log.warning("%s; pruning goes on at the next tick", error.told())
 
 
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [

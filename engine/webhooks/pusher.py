@@ -114,10 +114,10 @@ class Pusher:
                 while self._rung or self._held:
                     try:
                         await self._turn()
-                    except Unavailable:
+                    except Unavailable as error:
                         if self._pulse:
                             self._pulse.doubt()
-                        log.warning("the database does not answer; pushing goes on when it does")
+                        log.warning("%s; pushing goes on when it does", error.told())
                         await asyncio.sleep(1)
         finally:
             self._running = False
