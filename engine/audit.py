@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from engine.store import Now
+from sqlalchemy import func, select, update
+
+from engine.store import Now, after
 from engine.tables import audit_log
 
 if TYPE_CHECKING:
@@ -13,8 +16,35 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+FOLDED = timedelta(minutes=1)  # what is done again within it is counted in the first line
+NEWEST = 1_000  # lines among which that one is looked for
 
-def note(connection: Connection, who: str, action: str, target: str, detail: Mapping[str, Any] | None = None) -> None:
-    """Write a line, in the transaction of the act itself. `target`: such as subscriptions/12."""
-    line = {"at": Now(), "who": who, "action": action, "target": target, "detail": json.dumps(detail or {})}
+
+def note(  # noqa: PLR0913 a line has so many parts
+    connection: Connection,
+    who: str,
+    action: str,
+    target: str,
+    detail: Mapping[str, object] | None = None,
+    *,
+    any_detail: bool = False,
+) -> None:
+    """Write a line, in the transaction of the act itself. `target`: such as subscriptions/12.
+
+    The same again within FOLDED adds to the line's `times`, so that nobody fills the log by doing and undoing.
+    `any_detail`: it is the same whatever its detail; the first one's stays.
+    """
+    given = json.loads(json.dumps(detail or {}))
+    newest = select(func.max(audit_log.c.seq)).scalar_subquery() - NEWEST
+    alike = (audit_log.c.who == who, audit_log.c.action == action, audit_log.c.target == target)
+    recent = (audit_log.c.seq > newest, audit_log.c.at > after(-FOLDED))
+    chosen = select(audit_log.c.seq, audit_log.c.detail).where(*alike, *recent).order_by(audit_log.c.seq.desc())
+    for row in connection.execute(chosen.with_for_update()).all():
+        kept = json.loads(row.detail)
+        times = kept.pop("times", 1)
+        if any_detail or kept == given:
+            folded = json.dumps(kept | {"times": times + 1})
+            connection.execute(update(audit_log).where(audit_log.c.seq == row.seq).values(detail=folded))
+            return
+    line = {"at": Now(), "who": who, "action": action, "target": target, "detail": json.dumps(given)}
     connection.execute(audit_log.insert().values(line))

@@ -1,4 +1,4 @@
-"""Who may use the console: names, roles and password hashes in a file; and how often a sign-in may fail."""
+"""Who may use the console: names, roles and password hashes in a file."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import logging
 import os
 import re
 import secrets
-import threading
-import time
 import tomllib
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import argon2
-import redis
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from engine.errors import Invalid, Misconfigured, NotFound
@@ -30,11 +26,6 @@ NAME = re.compile(r"[a-z0-9._@-]{1,64}")
 _HASH = re.compile(r"\$argon2id\$[A-Za-z0-9$=,+/]{1,500}")
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024  # characters
 MAX_FILE = 1024 * 1024  # bytes of an operators file
-
-FREE = 5  # failures that cost nothing but a try
-FIRST_WAIT = timedelta(seconds=15)  # after the last of them; every further one doubles it
-LONGEST_WAIT = timedelta(minutes=15)
-FORGOTTEN = timedelta(hours=1)  # without a failure, so that everything counts from the start
 
 log = logging.getLogger(__name__)
 
@@ -144,92 +135,6 @@ def remove(file: Path, name: str) -> None:
 def roles(file: Path) -> dict[str, Role]:
     """The operators of the file by name, and what each is; Misconfigured when it is not one of operators."""
     return {name: entry.role for name, entry in sorted(_read(file).items())}
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """What becomes of a try to sign in: refused for so long (zero: it is let through); whether it is a key's last."""
-
-    wait: timedelta
-    last_free: bool = False
-
-
-class Attempts:
-    """Counts failed sign-ins by key (a name, an address), in Redis for all web processes.
-
-    A try counts when it begins, so that many at once are no way around; one that succeeds is taken back. While Redis
-    does not answer, each process counts for itself.
-    """
-
-    def __init__(self, client: redis.Redis) -> None:
-        self._begin = client.register_script(_BEGIN)
-        self._client = client
-        self._own: dict[str, tuple[int, float]] = {}  # by key: tries, and the time.monotonic() of the next
-        self._lock = threading.Lock()
-
-    def begin(self, *keys: str) -> Attempt:
-        """Count a try for all keys, unless one of them has to wait."""
-        times = [span // timedelta(milliseconds=1) for span in (FIRST_WAIT, LONGEST_WAIT, FORGOTTEN)]
-        try:
-            wait, last_free = self._begin([_PREFIX + key for key in keys], [FREE, *times])
-        except (redis.RedisError, OSError):
-            return self._begin_here(keys)
-        return Attempt(timedelta(milliseconds=wait), bool(last_free))
-
-    def succeeded(self, name: str, address: str) -> None:
-        """Take the try of these two keys back: all of the name's are forgotten, of the address' this one.
-
-        For somebody with a password could try other names without end, with a success of their own in between.
-        """
-        with self._lock:
-            self._own.pop(name, None)
-            self._own[address] = (max(self._own.get(address, (0, 0.0))[0] - 1, 0), time.monotonic())
-        name, address = _PREFIX + name, _PREFIX + address
-        try:
-            with self._client.pipeline() as pipeline:
-                pipeline.delete(name, f"{name}:wait", f"{address}:wait")
-                pipeline.decr(address)
-                pipeline.pexpire(address, FORGOTTEN)
-                pipeline.execute()
-        except (redis.RedisError, OSError):
-            log.debug("Redis does not answer; the tries that it counted stay counted")
-
-    def _begin_here(self, keys: tuple[str, ...]) -> Attempt:
-        """What _BEGIN does, in this process."""
-        with self._lock:
-            now = time.monotonic()
-            old = now - FORGOTTEN.total_seconds()
-            self._own = {key: kept for key, kept in self._own.items() if kept[1] > old}
-            wait = max(self._own.get(key, (0, now))[1] - now for key in keys)
-            if wait > 0:
-                return Attempt(timedelta(seconds=wait))
-            last_free = False
-            for key in keys:
-                tries = self._own.get(key, (0, now))[0] + 1
-                last_free |= tries == FREE
-                pause = min(FIRST_WAIT * 2 ** min(tries - FREE, 10), LONGEST_WAIT) if tries >= FREE else timedelta(0)
-                self._own[key] = (tries, now + pause.total_seconds())
-            return Attempt(timedelta(0), last_free)
-
-
-_PREFIX = "varsel:sign-in:"
-# KEYS: counters; beside each lies KEY:wait while it has to wait. ARGV: FREE, then FIRST_WAIT, LONGEST_WAIT and
-# FORGOTTEN in milliseconds. Answers for how many milliseconds the try is refused, and whether it is a last free one.
-_BEGIN = """
-local wait = 0
-for _, key in ipairs(KEYS) do wait = math.max(wait, redis.call('PTTL', key .. ':wait')) end
-if wait > 0 then return {wait, 0} end
-local last_free = 0
-for _, key in ipairs(KEYS) do
-  local beyond = redis.call('INCR', key) - ARGV[1]
-  redis.call('PEXPIRE', key, ARGV[4])
-  if beyond == 0 then last_free = 1 end
-  if beyond >= 0 then
-    redis.call('SET', key .. ':wait', 1, 'PX', math.min(ARGV[2] * 2 ^ math.min(beyond, 10), ARGV[3]))
-  end
-end
-return {0, last_free}
-"""
 
 
 @dataclass(frozen=True, slots=True)

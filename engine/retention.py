@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, select
 
+from engine.ended_sessions import forget
 from engine.models import OrderState
 from engine.store import after
 from engine.tables import events, history, idempotency_keys, job_rows, jobs, orders, processes, waiting_events
@@ -27,6 +28,7 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
     limit = after(-retention)
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
+    forget(connection)
     ended = (jobs.c.due_at.is_(None), jobs.c.last_update < limit)
     its = job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))
     waits = select(waiting_events.c.event_seq).where(waiting_events.c.event_seq == events.c.seq).exists()

@@ -35,7 +35,7 @@ async def one(request: Request) -> Response:
 
 async def ask(request: Request) -> Response:
     """How many match, and whether the action shall be done to them all."""
-    require(request, Role.OPERATOR)
+    await require(request, Role.OPERATOR)
     action = _action(request)
     given = {name: value for name, value in request.query_params.items() if value.strip()}
     count = await request.app.state.store.reading(actions.matching, action, given)
@@ -112,7 +112,7 @@ async def resume_subscription(request: Request) -> Response:
 
 async def _allowed(request: Request, role: Role) -> tuple[str, FormData]:
     """The operator's name and what was sent; Forbidden for too small a role or without a token."""
-    operator = require(request, role)
+    operator = await require(request, role)
     return operator.name, await check_csrf(request)
 
 

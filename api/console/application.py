@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -13,9 +14,9 @@ from starlette.staticfiles import StaticFiles
 from api.console import acting, messages, reading, sign_in
 from api.console.pages import TEMPLATES, render
 from api.console.reading import Snapshot
-from api.console.sessions import PATH, middleware
+from api.console.sessions import PATH, current, middleware
 from api.problems import STATUS
-from engine.errors import Invalid, VarselError
+from engine.errors import Invalid, Unavailable, VarselError
 
 if TYPE_CHECKING:
     from starlette.datastructures import State
@@ -65,6 +66,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _no_page(request: Request, error: Exception) -> Response:
+    with suppress(Unavailable):
+        await current(request)
     status = getattr(error, "status_code", 500)
     return render(request, "error.html", status, title=TITLES.get(status, str(getattr(error, "detail", ""))), lines=[])
 

@@ -30,27 +30,27 @@ FOREIGN = HEADERS | {
 
 async def html(request: Request) -> Response:
     """An e-mail's HTML, for a sandboxed frame."""
-    require(request, Role.OPERATOR)
+    await require(request, Role.OPERATOR)
     found = await request.app.state.store.reading(details.email, _id(request))
     return Response(found["body"], media_type="text/html", headers=FOREIGN)
 
 
 async def source(request: Request) -> Response:
     """An e-mail's message as the relay gets it."""
-    require(request, Role.OPERATOR)
+    await require(request, Role.OPERATOR)
     message = await request.app.state.store.reading(details.message, _id(request))
     return PlainTextResponse(message.decode(errors="replace"), headers=FOREIGN)
 
 
 async def inbox(request: Request) -> Response:
     """The newest messages, one of them opened, as a mail reader shows them."""
-    require(request, Role.OPERATOR)
+    await require(request, Role.OPERATOR)
     return await page(request, "inbox.html", _read)
 
 
 async def inbox_html(request: Request) -> Response:
     """A received message's HTML, for a sandboxed frame."""
-    require(request, Role.OPERATOR)
+    await require(request, Role.OPERATOR)
     found = await asyncio.to_thread(_inbox(request).message, request.path_params["key"])
     return Response(found.html or "", media_type="text/html", headers=FOREIGN)
 

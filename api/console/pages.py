@@ -20,7 +20,7 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import HTMLResponse
 
 from api.console.plots import area
-from api.console.sessions import csrf_token, current
+from api.console.sessions import csrf_token, current, found
 from engine.admin.rows import masked
 from engine.errors import VarselError
 from engine.operators import Role
@@ -81,7 +81,7 @@ async def page(request: Request, name: str, read: Read, *, live: bool = True) ->
 async def _stream(request: Request, name: str, read: Read, ending: anyio.Event) -> AsyncIterator[Mapping[str, str]]:
     template = _environment.get_template(name)
     last = b""
-    while current(request) is not None:
+    while await current(request) is not None:
         started = time.monotonic()
         try:
             values = await read(request)
@@ -100,7 +100,7 @@ async def _stream(request: Request, name: str, read: Read, ending: anyio.Event) 
 
 def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
     """What every page knows, and its own values as the operator may see them."""
-    operator = current(request)
+    operator = found(request)
     if operator is None or not operator.role.sees_personal_data:
         values = masked(values) | ({"filter": values["filter"]} if "filter" in values else {})
     common = {

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from api.console.pages import page
-from api.console.sessions import require
+from api.console.sessions import found, require
 from engine.admin import actions, details, lists
 from engine.admin.exposition import LISTS
 from engine.admin.filters import number, uuid
@@ -49,13 +49,13 @@ class Snapshot:
 
 async def overview_page(request: Request) -> Response:
     """The lanes, the processes, the plots, and what is wrong."""
-    require(request, Role.VIEWER)
+    await require(request, Role.VIEWER)
     return await page(request, "overview.html", _overview)
 
 
 async def find(request: Request) -> Response:
     """Where what was typed into the search box is shown: an identifier, an address, a number or a reference."""
-    operator = require(request, Role.VIEWER)
+    operator = await require(request, Role.VIEWER)
     text = request.query_params.get("q", "").strip()
     try:
         key = uuid(text)
@@ -93,7 +93,8 @@ def _broker(client: redis.Redis) -> dict[str, int] | None:
 
 def _fields(request: Request, noun: Noun) -> tuple[str, ...]:
     """What whoever asks may narrow the list by."""
-    return noun.fields if require(request, Role.VIEWER).role.sees_personal_data else noun.open_fields
+    operator = found(request)
+    return noun.fields if operator and operator.role.sees_personal_data else noun.open_fields
 
 
 def _list_of(noun: Noun) -> Handler:
@@ -116,7 +117,7 @@ def _list_of(noun: Noun) -> Handler:
         }
 
     async def show(request: Request) -> Response:
-        require(request, Role.VIEWER)
+        await require(request, Role.VIEWER)
         return await page(request, f"{noun.name}.html", read)
 
     return show
@@ -129,13 +130,13 @@ def _one_of(noun: Noun, parse: Callable[[str], Any], detail: Callable[..., dict[
         except ValueError:
             raise NotFound(f"There is no such page among the {noun.name}.") from None
 
-        def found(connection: Connection) -> dict[str, Any]:
+        def look(connection: Connection) -> dict[str, Any]:
             return {"item": detail(connection, key), "actions": actions.possible(connection, noun, key)}
 
-        return {"noun": noun, "key": key, **await request.app.state.store.reading(found)}
+        return {"noun": noun, "key": key, **await request.app.state.store.reading(look)}
 
     async def show(request: Request) -> Response:
-        require(request, Role.VIEWER)
+        await require(request, Role.VIEWER)
         return await page(request, name, read)
 
     return show

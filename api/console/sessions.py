@@ -7,6 +7,7 @@ import ipaddress
 import re
 import secrets
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
@@ -14,24 +15,29 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from anyio import CapacityLimiter
 from starlette.datastructures import FormData
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 
 from api import bodies
+from engine import ended_sessions
 from engine.errors import BadRequest
 from engine.operators import Operator, Role
 
 if TYPE_CHECKING:
-    from anyio import CapacityLimiter
+    from collections.abc import Iterator
+
     from starlette.requests import Request
 
-    from engine.operators import Attempts, Operators
+    from engine.attempts import Attempts
+    from engine.operators import Operators
     from engine.settings import Settings
 
 COOKIE = "varsel_console"
 PATH = "/console"
 LIFE = timedelta(hours=8)  # of a sign-in, however busy the operator is
+OIDC_LIFE = timedelta(hours=1)  # after which the provider is asked again: it does not tell who has left
 MAX_FORM = 64 * 1024  # bytes
 MAX_FIELDS = 50
 LOCAL = Operator("local", Role.ADMIN)  # whoever uses the open console
@@ -69,6 +75,26 @@ def mode(config: Settings) -> Mode:
     return Mode.OPEN if config.inbox and own else Mode.CLOSED
 
 
+class Turns:
+    """For what is dear: one at a time, and at most `queue` that wait. A password's hash takes 64 MB for 0.1 s."""
+
+    def __init__(self, queue: int) -> None:
+        self._left = queue + 1
+        self._limiter = CapacityLimiter(1)
+
+    @contextmanager
+    def turn(self) -> Iterator[CapacityLimiter | None]:
+        """What to wait for, in a thread; None: too many wait already."""
+        if not self._left:
+            yield None
+            return
+        self._left -= 1
+        try:
+            yield self._limiter
+        finally:
+            self._left += 1
+
+
 @dataclass(frozen=True, slots=True)
 class Entrance:
     """What sign-in stands on, kept as app.state.entrance."""
@@ -77,7 +103,8 @@ class Entrance:
     operators: Operators | None
     provider: Any  # authlib's client of VARSEL_OIDC_ISSUER, or None
     attempts: Attempts
-    hashing: CapacityLimiter  # a password's hash takes 64 MB for a tenth of a second: not many at once
+    hashing: Turns
+    strangers_hashing: Turns  # apart, so that strangers hold up nobody who is known
 
 
 def middleware(config: Settings) -> Middleware:
@@ -94,35 +121,68 @@ def middleware(config: Settings) -> Middleware:
     )
 
 
-def begin(request: Request, operator: Operator, source: str) -> None:
-    """Let an operator in; nothing of the session before stays, for it may be somebody else's making.
+async def begin(request: Request, name: str, **proof: str | list[str]) -> None:
+    """Let an operator in; the session before ends, for it may be somebody else's making.
 
-    `source`: "file", whose role is looked up at each request and whose session ends when the password is changed, or
-    "oidc", whose role holds as long as the session.
+    `proof`: what the sign-in rests on, looked at again at each request. The `mark` of a password, which is another one
+    when the password is; or the `issuer` and those `values` of its claim that give roles.
     """
+    await end(request)
+    request.session.update(id=secrets.token_urlsafe(), who=name, at=int(time.time()), **proof)
+
+
+async def end(request: Request) -> None:
+    """End the session, if there is one: copies of its cookie are worth nothing from now on."""
+    if session := request.session.get("id"):
+        await request.app.state.store.writing(ended_sessions.end, session, 2 * LIFE)  # whatever the clocks say
     request.session.clear()
-    request.session.update(who=operator.name, source=source, at=int(time.time()), mark=operator.mark)
-    if source == "oidc":
-        request.session["role"] = operator.role
 
 
-def current(request: Request) -> Operator | None:
-    """Who sent the request, with the role of this moment; None: nobody who may come in."""
+async def current(request: Request) -> Operator | None:
+    """Who sent the request, with the role of this moment; None: nobody who may come in. Raises Unavailable."""
+    operator = _signed_in(request)
+    if operator and (session := request.session.get("id")):
+        ended = await request.app.state.store.reading(ended_sessions.has_ended, session)
+        operator = None if ended else operator
+    request.state.operator = operator
+    return operator
+
+
+def found(request: Request) -> Operator | None:
+    """Whom `current` found last, for this request."""
+    operator: Operator | None = getattr(request.state, "operator", None)
+    return operator
+
+
+def role_of(values: object, config: Settings) -> Role | None:
+    """The highest role that these values of the provider's claim give; None: none."""
+    given = values if isinstance(values, list) else [values]
+    granted = {role for value, _, role in (pair.rpartition("=") for pair in config.oidc_roles) if value in given}
+    return next((role for role in reversed(Role) if role in granted), None)
+
+
+def _signed_in(request: Request) -> Operator | None:
+    """Who it is as far as the cookie, the settings and the operators' file say."""
     entrance: Entrance = request.app.state.entrance
     if entrance.mode is not Mode.SIGN_IN:
         return LOCAL if entrance.mode is Mode.OPEN and _is_here(request) else None
     session = request.session
-    if "who" not in session or time.time() - session["at"] >= LIFE.total_seconds():
+    if "id" not in session:
         return None
-    if session["source"] == "oidc":
-        return Operator(session["who"], Role(session["role"])) if entrance.provider else None
-    operator = entrance.operators.find(session["who"]) if entrance.operators else None
-    return operator if operator and operator.mark == session.get("mark") else None
+    age = time.time() - session["at"]
+    if "mark" in session:
+        operator = entrance.operators.find(session["who"]) if entrance.operators else None
+        return operator if operator and operator.mark == session["mark"] and age < LIFE.total_seconds() else None
+    config: Settings = request.app.state.settings
+    if session["issuer"] != config.oidc_issuer or age >= OIDC_LIFE.total_seconds():
+        return None
+    role = role_of(session["values"], config)
+    return Operator(session["who"], role) if role else None
 
 
-def require(request: Request, role: Role) -> Operator:
+async def require(request: Request, role: Role) -> Operator:
     """Who sent the request; SignInNeeded or NotAllowed unless it is somebody with at least this role."""
-    operator = current(request)
+    operator = await current(request)
     if operator is None:
         require_sign_in(request)
         if request.method not in ("GET", "HEAD"):

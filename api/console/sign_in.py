@@ -7,12 +7,12 @@ import logging
 import math
 import re
 import warnings
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import anyio.to_thread
 import httpx
-from anyio import CapacityLimiter
 from authlib.common.errors import AuthlibBaseError
 from authlib.deprecate import AuthlibDeprecationWarning
 from joserfc.errors import JoseError
@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from api.console import browsers
 from api.console.pages import render
 from api.console.sessions import (
     PATH,
@@ -27,19 +28,22 @@ from api.console.sessions import (
     Mode,
     NotAllowed,
     SignInNeeded,
+    Turns,
     begin,
     check_csrf,
     current,
+    end,
     mode,
     require_sign_in,
+    role_of,
 )
 from engine import audit
+from engine.attempts import Attempts
 from engine.errors import Unavailable
-from engine.operators import NAME, Attempts, Operator, Operators, Role
+from engine.operators import NAME, Operators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import timedelta
 
     from starlette.datastructures import State
     from starlette.requests import Request
@@ -50,7 +54,8 @@ if TYPE_CHECKING:
 SIGN_IN = f"{PATH}/sign-in"
 CALLBACK = f"{PATH}/oidc/callback"
 PROVIDER_SECONDS = 10.0  # that the OpenID provider has for each answer
-HASHES = 2  # passwords looked at at once, per process
+QUEUE = 8  # passwords that wait to be looked at, per process
+COME_AGAIN = timedelta(seconds=5)  # where more would wait
 
 _NEXT = re.compile(r"/console([/?][!-\[\]-~]*)?")  # visible ASCII, but no backslash
 _OIDC_NAME = re.compile(r"[A-Za-z0-9._@+|=-]{1,128}")
@@ -66,14 +71,16 @@ def prepare(state: State, config: Settings) -> None:
         Operators(config.operators_file) if config.operators_file else None,
         _provider(config) if config.oidc_issuer else None,
         Attempts(state.redis),
-        CapacityLimiter(HASHES),
+        Turns(QUEUE),
+        Turns(QUEUE),
     )
 
 
 async def show(request: Request) -> Response:
     """The page with the form; where no sign-in is needed, the console itself."""
     goal = _local(request.query_params.get("next"))
-    if request.app.state.entrance.mode is Mode.OPEN and current(request):
+    operator = await current(request)
+    if request.app.state.entrance.mode is Mode.OPEN and operator:
         return RedirectResponse(goal, 303)
     require_sign_in(request)
     return _page(request, goal)
@@ -89,26 +96,32 @@ async def enter(request: Request) -> Response:
         raise NotAllowed("Nobody has a password here: sign in through the OpenID provider.")
     given, password = str(form.get("name", "")).strip().lower(), str(form.get("password", ""))
     name = given if NAME.fullmatch(given) else ""  # nobody's: a refusal like any other
-    keys = (f"name:{name}", f"from:{_network(request)}")
-    attempt = await anyio.to_thread.run_sync(entrance.attempts.begin, *keys)
-    if attempt.wait:
-        return _wait(request, goal, attempt.wait)
-    operator = await anyio.to_thread.run_sync(entrance.operators.verify, name, password, limiter=entrance.hashing)
+    browser, attempts = browsers.known(request, name), entrance.attempts
+    comer = await anyio.to_thread.run_sync(attempts.comer, name, _network(request), browser)
+    with (entrance.hashing if comer.known else entrance.strangers_hashing).turn() as limiter:
+        if limiter is None:
+            return _wait(request, goal, COME_AGAIN, "Too many try to sign in at this moment.")
+        attempt = await anyio.to_thread.run_sync(attempts.begin, comer.keys)
+        if attempt.wait:
+            return _wait(request, goal, attempt.wait, "Too many tries have failed.")
+        operator = await anyio.to_thread.run_sync(entrance.operators.verify, name, password, limiter=limiter)
     if operator is None:
         if attempt.last_free:
             known = entrance.operators.find(name)
             await _note(request, known.name if known else "unknown", "sign-in-refused", source="file")
         return _page(request, goal, "This name and this password do not belong together.", 403)
     await _note(request, operator.name, "sign-in", source="file")
-    await anyio.to_thread.run_sync(entrance.attempts.succeeded, *keys)
-    begin(request, operator, "file")
-    return RedirectResponse(goal, 303)
+    await anyio.to_thread.run_sync(attempts.succeeded, comer)
+    await begin(request, operator.name, mark=operator.mark)
+    answer = RedirectResponse(goal, 303)
+    browsers.remember(request, answer, operator.name)
+    return answer
 
 
 async def leave(request: Request) -> Response:
     """Sign out."""
     await check_csrf(request)
-    request.session.clear()
+    await end(request)
     return RedirectResponse(SIGN_IN, 303)
 
 
@@ -143,13 +156,15 @@ async def callback(request: Request) -> Response:
     if not claims:
         place = config.base_url + SIGN_IN  # at another of this server's names, the browser does not send the cookie
         raise NotAllowed(f"The OpenID provider's answer does not let you in. Begin again at {place}.")
-    name, role = _name(claims), _role(claims, config)
+    name, said = _name(claims), claims.get(config.oidc_role_claim)
+    values = [value for value in (said if isinstance(said, list) else [said]) if role_of(value, config)]
+    role = role_of(values, config)
     if role is None:
         await _note(request, name, "sign-in-refused", source="oidc", reason="no role")
         raise NotAllowed(f"{name} has no role here: VARSEL_OIDC_ROLES gives none to your {config.oidc_role_claim}.")
     await _note(request, name, "sign-in", source="oidc", role=role)
     goal = _local(request.session.get("next"))
-    begin(request, Operator(name, role), "oidc")
+    await begin(request, name, issuer=str(config.oidc_issuer), values=values)
     return RedirectResponse(goal, 303)
 
 
@@ -180,17 +195,17 @@ def _page(request: Request, goal: str, problem: str | None = None, status: int =
     return render(request, "sign_in.html", status, title="Sign in", problem=problem, form=form)
 
 
-def _wait(request: Request, goal: str, wait: timedelta) -> Response:
+def _wait(request: Request, goal: str, wait: timedelta, why: str) -> Response:
     seconds = math.ceil(wait.total_seconds())
-    text = f"Too many tries have failed. Wait {seconds} seconds, then try again."
-    answer = _page(request, goal, text, 429)
+    answer = _page(request, goal, f"{why} Wait {seconds} seconds, then try again.", 429)
     answer.headers["Retry-After"] = str(seconds)
     return answer
 
 
 async def _note(request: Request, who: str, action: str, **detail: str) -> None:
     detail["from"] = _address(request)
-    await request.app.state.store.writing(audit.note, who, action, "console", detail)
+    refused = action == "sign-in-refused"  # of how many addresses a stranger has, one line a minute tells enough
+    await request.app.state.store.writing(audit.note, who, action, "console", detail, any_detail=refused)
 
 
 def _address(request: Request) -> str:
@@ -218,13 +233,6 @@ def _name(claims: Mapping[str, Any]) -> str:
         if isinstance(text, str) and _OIDC_NAME.fullmatch(text):
             return f"oidc:{text}"
     raise NotAllowed("The OpenID provider says no name of yours that can be used here.")
-
-
-def _role(claims: Mapping[str, Any], config: Settings) -> Role | None:
-    said = claims.get(config.oidc_role_claim)
-    values = said if isinstance(said, list) else [said]
-    granted = {role for value, _, role in (pair.rpartition("=") for pair in config.oidc_roles) if value in values}
-    return next((role for role in reversed(Role) if role in granted), None)
 
 
 def _needed_provider(request: Request) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.tables.admin import compatibility, history, installation, job_rows, jobs, pauses, processes
+from engine.tables.admin import compatibility, ended_sessions, history, installation, job_rows, jobs, pauses, processes
 from engine.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
 from engine.tables.events import (
     DELIVERY_DEAD,
@@ -39,6 +39,7 @@ __all__ = [
     "compatibility",
     "contacts",
     "emails",
+    "ended_sessions",
     "events",
     "fan_outs",
     "history",

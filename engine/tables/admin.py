@@ -1,4 +1,4 @@
-"""What operators need: pauses, background jobs, the processes' heartbeats, and history by the minute."""
+"""What operators need: pauses, jobs, the processes' heartbeats, sessions that ended, and history by the minute."""
 
 from __future__ import annotations
 
@@ -64,6 +64,13 @@ processes = Table(
     Column("trouble", Text),  # why no connection to the relay can be had; NULL: all is well
     Column("trouble_since", Instant),
     Column("skew_ms", BigInteger),  # its wall clock less the database's; NULL: of an older version
+)
+
+ended_sessions = Table(  # of the console: see engine/ended_sessions.py
+    "ended_sessions",
+    metadata,
+    Column("session", String(64), primary_key=True),
+    Column("forgotten", Instant, nullable=False),
 )
 
 history = Table(  # sums of what /metrics counts, by the minute

@@ -23,12 +23,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from api.console import sessions, sign_in
+from api.console import browsers, sessions, sign_in
 from api.console.sessions import Mode, check_csrf, csrf_token, require
 from api.problems import answer_error, answer_http_error
+from engine import ended_sessions
+from engine.attempts import FIRST_WAIT, FREE, LONGEST_WAIT, Attempt, Attempts
 from engine.errors import Misconfigured, VarselError
 from engine.migrations import upgrade
-from engine.operators import FIRST_WAIT, FREE, LONGEST_WAIT, Attempt, Attempts, Role, add
+from engine.operators import Role, add
+from engine.retention import prune_some
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import audit_log
@@ -48,13 +51,13 @@ ELSEWHERE = "203.0.113.9"
 
 async def look(request: Request) -> Response:
     """A page for viewers."""
-    operator = require(request, Role.VIEWER)
+    operator = await require(request, Role.VIEWER)
     return PlainTextResponse(f"{operator.name} {operator.role} {csrf_token(request)}")
 
 
 async def act(request: Request) -> Response:
     """An action for admins."""
-    operator = require(request, Role.ADMIN)
+    operator = await require(request, Role.ADMIN)
     await check_csrf(request)
     return PlainTextResponse(f"done by {operator.name}")
 
@@ -174,7 +177,9 @@ def session(site: Site, **changes: Any) -> str:
     """A cookie of somebody who signed in as anna, with changes, signed as the server does."""
     operators = site.app.state.entrance.operators
     mark = operators.find("anna").mark if operators else ""
-    content = {"who": "anna", "source": "file", "at": int(time.time()), "csrf": "x", "mark": mark} | changes
+    content = {"id": "x", "who": "anna", "at": int(time.time()), "csrf": "x"} | changes
+    if "issuer" not in changes:
+        content["mark"] = mark
     signer = itsdangerous.TimestampSigner(str(sessions.middleware(site.config).kwargs["secret_key"]))
     return signer.sign(b64encode(json.dumps(content).encode())).decode()
 
@@ -243,7 +248,7 @@ def test_a_cookie_that_somebody_else_made_is_none(site: Site) -> None:
     browser = Browser(site)
     browser.sign_in()
     content, _, signature = browser.cookie.partition(".")
-    forged = json.loads(b64decode(content)) | {"source": "oidc", "role": "admin", "who": "eve"}
+    forged = json.loads(b64decode(content)) | {"who": "kari"}
     for cookie in (
         f"{b64encode(json.dumps(forged).encode()).decode()}.{signature}",
         f"{content}.{signature[::-1]}",
@@ -290,6 +295,41 @@ def test_signing_out_takes_a_token_and_ends_the_session(site: Site) -> None:
     answer = browser.post("/console/sign-out", csrf=browser.token())
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
     assert browser.who() == ""
+
+
+def test_a_session_that_was_signed_out_of_ends_for_good(audited: Site, store: Store, client: redis.Redis) -> None:
+    browser, copy = Browser(audited), Browser(audited)
+    browser.sign_in()
+    copy.cookie = browser.cookie
+    assert copy.who() == "anna admin"
+    csrf = copy.get("/console").text.split()[2]
+    browser.post("/console/sign-out", csrf=browser.token())
+    other_process = Browser(Site(store, client, audited.config))
+    other_process.cookie = copy.cookie
+    for left in (copy, other_process):
+        assert left.who() == ""
+        assert left.post("/console/act", csrf=csrf).status_code == 403
+    assert browser.sign_in().status_code == 303
+    assert browser.who() == "anna admin"
+
+
+def test_a_new_sign_in_ends_the_session_before(site: Site) -> None:
+    browser, copy = Browser(site), Browser(site)
+    browser.sign_in()
+    copy.cookie = browser.cookie
+    browser.sign_in("kari")
+    assert browser.who() == "kari viewer"
+    assert copy.who() == ""
+
+
+def test_ended_sessions_are_forgotten_when_their_cookies_are_too_old(store: Store) -> None:
+    with store.write() as connection:
+        ended_sessions.end(connection, "old", timedelta(seconds=-1))
+        ended_sessions.end(connection, "new", sessions.LIFE)
+        ended_sessions.end(connection, "new", sessions.LIFE)
+        prune_some(connection, timedelta(days=90))
+        assert not ended_sessions.has_ended(connection, "old")
+        assert ended_sessions.has_ended(connection, "new")
 
 
 @pytest.mark.parametrize(
@@ -392,6 +432,81 @@ def test_after_five_failures_a_name_has_to_wait_wherever_the_next_try_comes_from
     assert audited.audit() == [("anna", "sign-in-refused", {"source": "file", "from": "203.0.113.4"})]
 
 
+def fail_elsewhere(site: Site, name: str = "anna") -> None:
+    """Strangers try until the name has to wait."""
+    for number in range(FREE):
+        assert Browser(site, address=f"203.0.113.{number}").sign_in(name, "wrong").status_code == 403
+    assert Browser(site, address="198.51.100.1").sign_in(name).status_code == 429
+
+
+def test_strangers_lock_nobody_out_of_a_browser_in_which_the_name_has_signed_in(site: Site) -> None:
+    browser = Browser(site, address=ELSEWHERE)
+    assert browser.sign_in().status_code == 303
+    fail_elsewhere(site)
+    neighbour = Browser(site, address=ELSEWHERE)  # behind the same proxy, say
+    for number in range(FREE):
+        assert neighbour.sign_in(f"nobody{number}").status_code == 403
+    assert neighbour.sign_in().status_code == 429
+    assert browser.sign_in().status_code == 303
+    moved = Browser(site, address="198.51.100.2")
+    moved.client.cookies = browser.client.cookies
+    assert moved.sign_in().status_code == 303
+
+
+def test_strangers_lock_nobody_out_at_an_address_from_which_the_name_has_signed_in(site: Site) -> None:
+    assert Browser(site, address="2001:db8::1").sign_in().status_code == 303
+    fail_elsewhere(site)
+    assert Browser(site, address="2001:db8::2").sign_in().status_code == 303
+    assert Browser(site, address="2001:db8:0:1::1").sign_in().status_code == 429
+
+
+def test_a_browser_that_is_known_has_five_tries_of_its_own(site: Site) -> None:
+    browser = Browser(site, address=ELSEWHERE)
+    browser.sign_in()
+    for _ in range(FREE):
+        assert browser.sign_in(password="wrong").status_code == 403
+    assert browser.sign_in().status_code == 429
+    assert Browser(site, address="198.51.100.1").sign_in().status_code == 303
+
+
+def test_a_browser_is_known_by_nothing_that_others_can_make(site: Site) -> None:
+    kari, anna = Browser(site, address="198.51.100.7"), Browser(site)
+    kari.sign_in("kari")
+    anna.sign_in()
+    value = str(anna.client.cookies.get(browsers.COOKIE))
+    fail_elsewhere(site)
+    assert kari.sign_in().status_code == 429
+    stranger = Browser(site, address="198.51.100.8")
+    for forged in (value[:-1], value[::-1], f"x{value}", anna.cookie, ""):
+        stranger.client.cookies.set(browsers.COOKIE, forged, "127.0.0.1", browsers.PATH)
+        assert stranger.sign_in().status_code == 429
+
+
+def test_strangers_wait_for_each_other_in_a_short_queue_and_nobody_who_is_known_waits_for_them(site: Site) -> None:
+    known = Browser(site)
+    known.sign_in()
+    strangers = [Browser(site, address=f"203.0.113.{number}") for number in range(30)]
+    forms = [{"name": f"n{number}", "password": "x", "csrf": each.token()} for number, each in enumerate(strangers)]
+    mine = {"name": "anna", "password": PASSWORD, "csrf": known.token()}
+
+    async def run() -> list[int]:
+        with site.app.state.entrance.strangers_hashing.turn() as limiter:
+            async with limiter:  # somebody's password is being looked at
+                posts = [
+                    asyncio.ensure_future(each.client.post("/console/sign-in", data=form))
+                    for each, form in zip(strangers, forms, strict=True)
+                ]
+                refused: set[asyncio.Future[httpx.Response]] = set()
+                while len(refused) < len(posts) - sign_in.QUEUE:
+                    done, _ = await asyncio.wait(set(posts) - refused, return_when=asyncio.FIRST_COMPLETED)
+                    refused |= done
+                assert {post.result().status_code for post in refused} == {429}
+                assert (await known.client.post("/console/sign-in", data=mine)).status_code == 303
+            return sorted(answer.status_code for answer in await asyncio.gather(*posts))
+
+    assert asyncio.run(run()) == [403] * sign_in.QUEUE + [429] * (30 - sign_in.QUEUE)
+
+
 def test_after_five_failures_an_address_has_to_wait_whatever_the_name(audited: Site) -> None:
     browser = Browser(audited, address=ELSEWHERE)
     for name in ("a", "b", "c", "<script>", "e" * 500):
@@ -425,9 +540,9 @@ def test_every_further_failure_doubles_the_wait_up_to_a_bound(client: redis.Redi
     attempts = Attempts(client)
     waits = []
     for number in range(14):
-        assert attempts.begin("name:anna") == Attempt(timedelta(0), last_free=number == FREE - 1)
+        assert attempts.begin(["name:anna"]) == Attempt(timedelta(0), last_free=number == FREE - 1)
         if number >= FREE - 1:
-            waits.append(attempts.begin("name:anna").wait.total_seconds())
+            waits.append(attempts.begin(["name:anna"]).wait.total_seconds())
             client.delete("varsel:sign-in:name:anna:wait")  # as if it had passed
     expected = [min(FIRST_WAIT * 2**number, LONGEST_WAIT).total_seconds() for number in range(10)]
     assert waits == pytest.approx(expected, abs=1)
@@ -530,7 +645,7 @@ def test_a_session_is_worth_nothing_when_its_kind_of_sign_in_is_no_longer_set_up
     site: Site, kept: Store, client: redis.Redis
 ) -> None:
     browser = Browser(site)
-    browser.cookie = session(site, source="oidc", role="admin")
+    browser.cookie = session(site, issuer="https://login.example", values=["varsel-admins"])
     assert browser.who() == ""
     with Provider() as provider:
         other = Browser(Site(kept, client, oidc(provider)))
@@ -671,6 +786,37 @@ def test_an_answer_to_another_state_or_another_browser_lets_nobody_in(federated:
     assert other.get(f"/console/oidc/callback?code=x&state={state}").status_code == 403
     assert browser.get("/console/oidc/callback").status_code == 403
     assert browser.who() == other.who() == ""
+
+
+def test_a_session_of_the_provider_ends_when_it_is_signed_out_of_and_after_an_hour(federated: Site) -> None:
+    browser, copy = Browser(federated), Browser(federated)
+    through(browser)
+    copy.cookie = browser.cookie
+    assert copy.who() == "oidc:kari operator"
+    browser.post("/console/sign-out", csrf=browser.token())
+    assert copy.who() == ""
+    proof = {"id": "y", "who": "oidc:kari", "issuer": federated.config.oidc_issuer, "values": ["everyone"]}
+    copy.cookie = session(federated, at=int(time.time()) - 3000, **proof)
+    assert copy.who() == "oidc:kari viewer"
+    copy.cookie = session(federated, at=int(time.time()) - 3600, **proof)
+    assert copy.who() == ""
+
+
+def test_a_session_of_the_provider_has_the_role_that_the_settings_give_now(
+    federated: Site, kept: Store, client: redis.Redis, provider: Provider
+) -> None:
+    browser = Browser(federated)
+    through(browser)
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"oidc_roles": ("varsel-ops=viewer",)}, "oidc:kari viewer"),
+        ({"oidc_roles": ("everyone=admin",)}, "oidc:kari admin"),
+        ({"oidc_roles": ("varsel-admins=admin",)}, ""),
+        ({"oidc_issuer": "https://other.example"}, ""),
+    )
+    for changed, who in cases:
+        other = Browser(Site(kept, client, oidc(provider, **changed)))
+        other.cookie = browser.cookie
+        assert other.who() == who
 
 
 def test_an_answer_is_good_for_one_sign_in(federated: Site) -> None:
