@@ -10,7 +10,17 @@ from sqlalchemy import Connection, delete, select
 from engine.ended_sessions import forget
 from engine.models import OrderState
 from engine.store import after
-from engine.tables import events, history, idempotency_keys, job_rows, jobs, orders, processes, waiting_events
+from engine.tables import (
+    audit_log,
+    events,
+    history,
+    idempotency_keys,
+    job_rows,
+    jobs,
+    orders,
+    processes,
+    waiting_events,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
 ROWS = 500  # per transaction: writers in front of it wait no longer
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
 HISTORY_KEPT = timedelta(days=8)  # the plots show a day; a week more is there to compare with
+AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back at it
 GONE_SHOWN = timedelta(hours=1)  # for so long operators see a process that ended without a word
 FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET)
 
@@ -36,6 +47,7 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
         _remove(connection, job_rows, job_rows.c.job_seq, its),
         _remove(connection, orders, orders.c.created, orders.c.created < limit, orders.c.state.in_(FINISHED)),
         _remove(connection, events, events.c.registered, events.c.registered < limit, ~waits),
+        _remove(connection, audit_log, audit_log.c.at, audit_log.c.at < after(-max(retention, AUDIT_KEPT))),
     ]
     left = select(job_rows.c.seq).where(job_rows.c.job_seq == jobs.c.seq).exists()
     connection.execute(delete(jobs).where(*ended, ~left))

@@ -1,0 +1,84 @@
+"""The audit log: what nobody can fill, and for how long it is kept."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from engine.audit import FOLDED, NEWEST, note
+from engine.retention import AUDIT_KEPT, prune_some
+from engine.tables import audit_log
+from tests.servers.rows import now
+
+if TYPE_CHECKING:
+    from engine.store import Store
+
+
+def lines(store: Store) -> list[tuple[str, str, dict[str, Any]]]:
+    with store.read() as connection:
+        found = connection.execute(select(audit_log).order_by(audit_log.c.seq)).all()
+    return [(row.who, row.action, json.loads(row.detail)) for row in found]
+
+
+def make_older(store: Store, age: timedelta) -> None:
+    with store.write() as connection:
+        connection.execute(update(audit_log).values(at=now() - age))
+
+
+def test_doing_and_undoing_without_end_is_two_lines_with_their_counts(store: Store) -> None:
+    for _ in range(100):
+        with store.write() as connection:
+            note(connection, "ttd", "pause", "subscriptions/1")
+            note(connection, "ttd", "resume", "subscriptions/1")
+    assert lines(store) == [("ttd", "pause", {"times": 100}), ("ttd", "resume", {"times": 100})]
+    make_older(store, FOLDED)
+    with store.write() as connection:
+        note(connection, "ttd", "pause", "subscriptions/1")
+    assert lines(store)[2:] == [("ttd", "pause", {})]
+
+
+def test_whoever_does_another_thing_gets_a_line_of_it(store: Store) -> None:
+    with store.write() as connection:
+        for who, action, target, reason in (
+            ("ola", "pause", "lane/emails", "a"),
+            ("ola", "pause", "lane/emails", "b"),
+            ("ola", "pause", "lane/orders", "a"),
+            ("ola", "resume", "lane/emails", "a"),
+            ("kari", "pause", "lane/emails", "a"),
+            ("ola", "pause", "lane/emails", "a"),
+        ):
+            note(connection, who, action, target, {"reason": reason})
+    assert [line[2].get("times", 1) for line in lines(store)] == [2, 1, 1, 1, 1]
+
+
+def test_what_is_alike_whatever_its_detail_is_one_line(store: Store) -> None:
+    with store.write() as connection:
+        for number in range(20):
+            note(connection, "unknown", "sign-in-refused", "console", {"from": f"10.0.0.{number}"}, any_detail=True)
+    assert lines(store) == [("unknown", "sign-in-refused", {"from": "10.0.0.0", "times": 20})]
+
+
+def test_a_line_is_looked_for_among_the_newest_alone(store: Store) -> None:
+    other = {"at": now(), "who": "x", "action": "x", "target": "console", "detail": "{}"}
+    with store.write() as connection:
+        note(connection, "ola", "sign-in", "console")
+        connection.execute(insert(audit_log), [other] * NEWEST)
+        note(connection, "ola", "sign-in", "console")
+        mine = select(func.count()).where(audit_log.c.who == "ola")
+        assert connection.execute(mine).scalar_one() == 2
+
+
+@pytest.mark.parametrize("retention", [timedelta(days=90), AUDIT_KEPT + timedelta(days=100)])
+def test_the_audit_log_is_kept_for_400_days_or_as_long_as_orders(store: Store, retention: timedelta) -> None:
+    with store.write() as connection:
+        note(connection, "ola", "pause", "lane/emails")
+    kept = max(retention, AUDIT_KEPT)
+    for age, left in ((kept - timedelta(days=1), 1), (kept + timedelta(days=1), 0)):
+        make_older(store, age)
+        with store.write() as connection:
+            prune_some(connection, retention)
+        assert len(lines(store)) == left
