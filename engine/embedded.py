@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from engine.errors import Misconfigured
+from engine.private_files import tighten
 from engine.settings import PREFIX
 from engine.tokens import DevelopmentKey
 
@@ -46,12 +47,20 @@ def data_folder(config: Settings, data: Path | None) -> Path:
     return (data or config.data).resolve()
 
 
+def private_folder(config: Settings, data: Path | None) -> Path:
+    """The same, made where it is missing, and closed to others where it was open; which is said."""
+    folder = data_folder(config, data)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if count := tighten(folder):
+        typer.echo(f"{folder}: {count} files or folders were open to others; now only their owner has access", err=True)
+    return folder
+
+
 def database_url(config: Settings, data: Path | None) -> str:
     """The database that is set, or the embedded one."""
     if config.database_url:
         return config.database_url.get_secret_value()
-    folder = data_folder(config, data)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(config, data)
     return f"sqlite:///{folder}/varsel.db"
 
 
@@ -59,7 +68,7 @@ def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
     """The key of the data folder; Misconfigured where other keys are set, since its tokens would not be accepted."""
     if config.jwks:
         raise Misconfigured("VARSEL_JWKS is set: tokens come from the issuer of those keys, not from `varsel token`")
-    return DevelopmentKey(data_folder(config, data))
+    return DevelopmentKey(private_folder(config, data))
 
 
 @dataclass
@@ -110,7 +119,7 @@ class Installation:
         return 0
 
     def _prepare(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(self._config, self._folder)
         environment = self._environment()
         varsel = [sys.executable, "-m", "engine"]
         if not self._config.redis_url:

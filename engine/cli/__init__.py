@@ -22,6 +22,7 @@ text.py           text from outside, made harmless for terminals
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -46,6 +47,7 @@ from engine.cli import (
 )
 from engine.cli.exits import INTERRUPTED, end
 from engine.errors import VarselError
+from engine.private_files import UMASK
 
 SECTIONS = {
     "Running": (
@@ -105,6 +107,7 @@ for section, commands in SECTIONS.items():
 
 def main() -> None:
     """Run the command that this process was started with."""
+    os.umask(UMASK)  # whatever any command or its children make
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what the terminal cannot show
     app(prog_name="varsel")
