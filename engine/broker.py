@@ -13,17 +13,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dramatiq
 import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from engine import metrics, repeats, settings
-from engine.circuit import Circuit, Open
+from engine.redis_client import connect
 from engine.spool import Spool
 
 if TYPE_CHECKING:
@@ -32,33 +30,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
-ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
 COALESCE_MS = 1000  # a wake-up that nobody took for so long is taken for lost
 QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
-
-
-class _Client(redis.Redis):
-    """A client that raises redis.ConnectionError where there is no answer; to all but one caller at once."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._circuit = Circuit(lambda error: isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)))
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        try:
-            with self._circuit.calling():
-                return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
-        except Open:
-            raise redis.ConnectionError("Redis does not answer") from None
-        except redis.TimeoutError as error:  # which Dramatiq does not expect
-            raise redis.ConnectionError(str(error)) from None
-
-
-def connect(url: str) -> redis.Redis:
-    """A client that fails fast and never repeats a write by itself."""
-    return _Client.from_url(
-        url, socket_timeout=ANSWER_WITHIN, socket_connect_timeout=ANSWER_WITHIN, retry=Retry(NoBackoff(), 0)
-    )
 
 
 class Bell:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from engine import urls
 from engine.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PREFIX = "VARSEL_"
 
@@ -121,11 +126,14 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
-        if self.smtp_url:
-            check_smtp_url(self.smtp_url.get_secret_value())
-        if self.database_url and not self.database_url.get_secret_value().startswith(("sqlite:///", "postgresql")):
-            msg = "database_url: must start with sqlite:/// or postgresql://"
-            raise ValueError(msg)
+        for name, check in _ADDRESSES.items():
+            address: SecretStr | None = getattr(self, name)
+            try:
+                if address:
+                    check(address.get_secret_value())
+            except ValueError as error:
+                msg = f"{PREFIX}{name.upper()}: {error}"
+                raise ValueError(msg) from None
         if self.metrics_port is not None and self.metrics_dir is not None:
             msg = "metrics_port: not with metrics_dir, by which `web` shows what all processes of the machine count"
             raise ValueError(msg)
@@ -159,13 +167,21 @@ class Settings(BaseSettings):
 
 def check_smtp_url(url: str) -> None:
     """Refuse (ValueError) a relay address that cannot work, or that would show a password to the network."""
+    urls.check_server(url, ("smtp", "smtp+starttls", "smtps"))
     parts = urlsplit(url)
-    if parts.scheme not in ("smtp", "smtp+starttls", "smtps") or not parts.hostname:
-        msg = "smtp_url: must be smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT"
+    if not parts.hostname:
+        msg = "must be smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT"
         raise ValueError(msg)
     if parts.scheme == "smtp" and parts.username and parts.hostname not in _LOOPBACK:
-        msg = "smtp_url: a password over plain smtp:// can be read by everybody on the way; use smtp+starttls://"
+        msg = "a password over plain smtp:// can be read by everybody on the way; use smtp+starttls://"
         raise ValueError(msg)
+
+
+_ADDRESSES: dict[str, Callable[[str], None]] = {
+    "database_url": urls.check_database,
+    "redis_url": partial(urls.check_server, schemes=("redis", "rediss", "unix")),
+    "smtp_url": check_smtp_url,
+}
 
 
 def load() -> Settings:
@@ -188,16 +204,14 @@ def load() -> Settings:
 
 
 def shown(config: Settings, name: str) -> str:
-    """A setting as `varsel config` prints it: passwords masked, lists separated by spaces."""
+    """A setting as `varsel config` prints it: of addresses what urls.shown leaves, lists separated by spaces."""
     value = getattr(config, name)
     if isinstance(value, SecretStr):
-        if "://" not in value.get_secret_value():
-            return "***"
-        parts = urlsplit(value.get_secret_value())
-        if parts.password:
-            user, _, host = parts.netloc.rpartition("@")
-            parts = parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}")
-        return parts.geturl()
+        return urls.shown(value.get_secret_value()) if name in _ADDRESSES else urls.HIDDEN
     if isinstance(value, tuple):
-        return " ".join(value)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        return " ".join(_public(each) for each in value)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else _public(str(value))
+
+
+def _public(text: str) -> str:
+    return urls.shown(text) if "://" in text else text

@@ -29,10 +29,11 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 
+from engine import urls
 from engine.circuit import Circuit, Open
 from engine.clock import Clock, steady
 from engine.errors import Misconfigured, Unavailable
@@ -92,7 +93,11 @@ class Store:
     """
 
     def __init__(self, url: str, admit: Callable[[Connection], None] | None = None) -> None:
-        self._engine = _engine(url)
+        try:
+            self._engine = _engine(url)
+        except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:  # its words may have a password in them
+            what = f"the database's address {urls.shown(url)} cannot be used ({type(error).__name__})"
+            raise Misconfigured(f"{what}: check its driver and its options") from None
         self.clock = Clock()
         event.listen(self._engine, "connect", _telling(self._engine.dialect, self.clock))
         self._admit = admit
@@ -231,7 +236,23 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
-    return postgresql_engine(url, CONNECTIONS)
+    engine = postgresql_engine(url, CONNECTIONS)
+    _check_options(engine)
+    return engine
+
+
+def _check_options(engine: Engine) -> None:
+    """ValueError for an option in the address that PostgreSQL does not know: each connection would fail by it."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 who has an SQLite file needs no psycopg
+    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 likewise
+
+    _, options = engine.dialect.create_connect_args(engine.url)
+    options.pop("context", None)  # for psycopg itself
+    try:
+        make_conninfo(**options)
+    except ProgrammingError:
+        msg = "unknown option"
+        raise ValueError(msg) from None
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

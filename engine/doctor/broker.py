@@ -6,10 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from engine.doctor.findings import Finding, ok, problem, skewed, warning
+from engine.redis_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +22,7 @@ FULL = 0.8  # of maxmemory
 def redis_server(place: Place) -> Iterator[Finding]:
     """Whether Redis answers, and would keep what it is given."""
     name = "redis"
-    once = Retry(NoBackoff(), 0)
-    client = redis.Redis.from_url(
-        place.redis_url, socket_timeout=ANSWER_WITHIN, socket_connect_timeout=ANSWER_WITHIN, retry=once
-    )
-    with client:
+    with connect(place.redis_url, ANSWER_WITHIN) as client:
         try:
             began = time.time()
             seconds, microseconds = client.time()

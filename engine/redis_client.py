@@ -1,0 +1,44 @@
+"""The way to Redis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from engine import urls
+from engine.circuit import Circuit, Open
+from engine.errors import Misconfigured
+
+ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
+
+
+class _Client(redis.Redis):
+    """A client that raises redis.ConnectionError where there is no answer; to all but one caller at once."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._circuit = Circuit(lambda error: isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError)))
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            with self._circuit.calling():
+                return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except Open:
+            raise redis.ConnectionError("Redis does not answer") from None
+        except redis.TimeoutError as error:  # which Dramatiq does not expect
+            raise redis.ConnectionError(str(error)) from None
+
+
+def connect(url: str, within: float = ANSWER_WITHIN) -> redis.Redis:
+    """A client that fails fast and never repeats a write by itself; Misconfigured for options that there are not."""
+    once = Retry(NoBackoff(), 0)
+    try:
+        client = _Client.from_url(url, socket_timeout=within, socket_connect_timeout=within, retry=once)
+        client.connection_pool.make_connection()  # which does not connect yet
+    except (ValueError, TypeError):  # their words may have a password in them
+        raise Misconfigured(f"the address of Redis, {urls.shown(url)}, cannot be used: check its options") from None
+    client.connection_pool.reset()
+    return client

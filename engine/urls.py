@@ -1,0 +1,73 @@
+"""Addresses in settings: what of them may be shown, and whether they can be read at all."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+HIDDEN = "***"
+MOST_PORT = 65535
+
+_HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?"
+# Scheme, user and password, host and port, path or name, the rest. An @ where it may belong to a password fits nothing.
+_SHOWN = re.compile(
+    rf"([a-z][a-z0-9+.-]{{0,30}}://)(?:[^@?]*@)?({_HOST}(?::[0-9]{{1,5}})?)((?:/[^@?#]*)?)(?:[?#][^@]*)?", re.ASCII
+)
+_POSTGRESQL = re.compile(
+    rf"postgresql(?:\+psycopg)?://(?:[^@]*@)?({_HOST})(?::([0-9]{{1,5}}))?(?:/[^@?]*)?(?:\?[^@]*)?", re.ASCII
+)
+_SQLITE = re.compile(r"sqlite:///[^?#]+")
+_WRITE = "in a user or password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and a space as %20"
+
+
+def shown(url: str) -> str:
+    """Scheme, host, port and path (a database's name, a file). What cannot be told apart for certain is hidden."""
+    fits = _SHOWN.fullmatch(url)
+    if fits:
+        return "".join(fits.groups())
+    scheme = re.match(r"[a-z][a-z0-9+.-]{0,30}://", url)
+    return f"{scheme[0] if scheme else ''}{HIDDEN}"
+
+
+def check_database(url: str) -> None:
+    """Refuse (ValueError, which shows nothing of it) what is no address of a database."""
+    if url.startswith("sqlite:///"):
+        if not _SQLITE.fullmatch(url) or url == "sqlite:///:memory:":
+            msg = "must be sqlite:///FILE, without options"
+            raise ValueError(msg)
+        return
+    if not url.startswith(("postgresql://", "postgresql+psycopg://")):
+        msg = "must start with sqlite:/// or postgresql://"
+        raise ValueError(msg)
+    fits = _POSTGRESQL.fullmatch(url)
+    if not fits or _has_space(url) or int(fits[2] or 0) > MOST_PORT or not _is_host(fits[1]):
+        msg = f"must be postgresql://USER:PASSWORD@HOST:PORT/NAME; {_WRITE}"
+        raise ValueError(msg)
+
+
+def check_server(url: str, schemes: tuple[str, ...]) -> None:
+    """Refuse (likewise) what is no address with one of these schemes."""
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in schemes and (parts.port is None or 0 < parts.port <= MOST_PORT)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        sound, host = False, ""
+    if not sound or _has_space(url) or url.count("@") > 1 or not re.fullmatch(rf"{_HOST}(:[0-9]{{1,5}})?", host):
+        msg = f"must be {' or '.join(f'{each}://' for each in schemes)} with HOST:PORT; {_WRITE}"
+        raise ValueError(msg)
+
+
+def _is_host(text: str) -> bool:
+    if not text.startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(text[1:-1])
+    except ValueError:
+        return False
+    return True
+
+
+def _has_space(url: str) -> bool:
+    return any(character.isspace() or not character.isprintable() for character in url)

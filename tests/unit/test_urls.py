@@ -1,0 +1,123 @@
+"""What of an address in the settings is shown, and which addresses are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.urls import check_database, check_server, shown
+
+PASSWORDS = [
+    "secret",
+    "sec/secret",
+    "sec#secret",
+    "#secret",
+    "/secret",
+    "sec:secret",
+    "sec%2Fsecret",
+    "secret[",
+    "æsecret",
+]
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+@pytest.mark.parametrize("scheme", ["postgresql", "redis", "rediss", "smtp+starttls"])
+def test_a_password_is_never_shown_and_the_host_is(scheme: str, password: str) -> None:
+    assert shown(f"{scheme}://me:{password}@db.example:5432/name") == f"{scheme}://db.example:5432/name"
+    assert shown(f"{scheme}://:{password}@[::1]:5432") == f"{scheme}://[::1]:5432"
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://h/name?password=secret", "postgresql://h/name"),
+        ("postgresql:///name?host=/run/postgresql&password=sec/secret", "postgresql:///name"),
+        ("postgresql://h/name?password=sec@secret", "postgresql://***"),
+        ("postgresql://me:sec@secret@h/name", "postgresql://***"),
+        ("postgresql://me:sec?secret@h/name", "postgresql://***"),
+        ("postgresql://me:sec/@secret@h/name", "postgresql://***"),
+        ("postgresql://me:secret", "postgresql://***"),
+        ("postgresql://me:secret/name", "postgresql://***"),
+        ("redis://h:6379/0?username=me&password=secret#secret", "redis://h:6379/0"),
+        ("redis://h:6379/0#secret", "redis://h:6379/0"),
+        ("redis://h sec/secret", "redis://***"),
+        ("unix:///run/redis.sock?password=secret", "unix:///run/redis.sock"),
+        ("unix://:secret@/run/redis.sock", "unix:///run/redis.sock"),
+        ("sqlite:////srv/varsel/varsel.db", "sqlite:////srv/varsel/varsel.db"),
+        ("https://secret@issuer.example/jwks?token=secret", "https://issuer.example/jwks"),
+        ("://secret", "***"),
+        ("secret", "***"),
+        ("a\nb://secret", "***"),
+    ],
+)
+def test_what_cannot_be_told_apart_for_certain_is_hidden(url: str, expected: str) -> None:
+    assert shown(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////srv/varsel.db",
+        "sqlite:///varsel.db",
+        "postgresql://varsel:secret@h:5432/varsel",
+        "postgresql+psycopg://h/varsel",
+        "postgresql://me:pa/ss#word@h/varsel",
+        "postgresql:///varsel?host=/run/postgresql",
+        "postgresql://[::1]:5432/varsel?sslmode=require",
+    ],
+)
+def test_addresses_of_databases_that_work_are_let_through(url: str) -> None:
+    check_database(url)
+
+
+DATABASES = [
+    "postgresql://h:secret/x",
+    "postgresql://h:99999/x",
+    "postgresql://h:-1/x",
+    "postgresql://[::1/x",
+    "postgresql://[secret]/x",
+    "postgresql://[1:2]/x",
+    "postgresql://me:a@secret@h/x",
+    "postgresql://h /x",
+    "postgresql://h/x y",
+    "postgresql+psycopg2://h/x",
+    "postgresqlsecret://h/x",
+    "mysql://h/x",
+    "sqlite://",
+    "sqlite:///",
+    "sqlite:///:memory:",
+    "sqlite:///x?secret=1",
+]
+
+
+@pytest.mark.parametrize("url", DATABASES)
+def test_addresses_of_databases_that_cannot_work_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must ") as refused:
+        check_database(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://h:secret/0",
+        "redis://:pa/secret@h/0",
+        "redis://:pa#secret@h/0",
+        "redis://:pa@secret@h/0",
+        "redis://[::1/0",
+        "redis://h:99999/0",
+        "redis://h i/0",
+        "http://h/secret",
+        "secret",
+    ],
+)
+def test_addresses_of_servers_that_cannot_work_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="must be redis://") as refused:
+        check_server(url, ("redis", "unix"))
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "redis://:secret@h:6379/0", "unix:///run/redis.sock?db=1", "redis://[::1]:1/0"]
+)
+def test_addresses_of_servers_that_work_are_let_through(url: str) -> None:
+    check_server(url, ("redis", "unix"))
