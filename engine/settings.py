@@ -126,8 +126,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
-        for name, check in _ADDRESSES.items():
-            address: SecretStr | None = getattr(self, name)
+        given = [(name, check, getattr(self, name)) for name, check in _ADDRESSES.items()]
+        given += [("jwks", _check_key_set, SecretStr(each)) for each in self.jwks if each.startswith("https://")]
+        for name, check, address in given:
             try:
                 if address:
                     check(address.get_secret_value())
@@ -144,7 +145,8 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         for source in self.jwks:
             if "://" in source and not source.startswith("https://"):
-                msg = f"jwks: {source} must be a file or an https URL, for whoever alters it on the way signs tokens"
+                where = urls.shown(source)
+                msg = f"jwks: {where} must be a file or an https URL, for whoever alters it on the way signs tokens"
                 raise ValueError(msg)
         return self
 
@@ -177,6 +179,7 @@ def check_smtp_url(url: str) -> None:
         raise ValueError(msg)
 
 
+_check_key_set = partial(urls.check_server, schemes=("https",))
 _ADDRESSES: dict[str, Callable[[str], None]] = {
     "database_url": urls.check_database,
     "redis_url": partial(urls.check_server, schemes=("redis", "rediss", "unix")),

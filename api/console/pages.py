@@ -81,9 +81,11 @@ async def page(request: Request, name: str, read: Read, *, live: bool = True) ->
 async def _stream(request: Request, name: str, read: Read, ending: anyio.Event) -> AsyncIterator[Mapping[str, str]]:
     template = _environment.get_template(name)
     last = b""
-    while await current(request) is not None:
+    while True:
         started = time.monotonic()
         try:
+            if await current(request) is None:
+                break
             values = await read(request)
         except VarselError:  # the database is away, or what was shown is: the browser asks again, and is told
             return

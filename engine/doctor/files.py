@@ -16,6 +16,7 @@ from engine.settings import PREFIX, Settings
 from engine.tokens.issuers import PlatformKeys
 from engine.tokens.key_sets import KeyAddress
 from engine.tokens.keys import KeyFile, read_jwks
+from engine.urls import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def keys(place: Place) -> Iterator[Finding]:
     """Whether the files that tell who may do what can be read."""
     config, own = place.config, place.folder / "keys"
     for source in config.jwks or ((str(own / "jwks.json"),) if own.is_dir() else ()):
-        yield _usable("keys", source, partial(_key_set, source))
+        yield _usable("keys", shown(source) if "://" in source else source, partial(_key_set, source))
     if not config.jwks and not own.is_dir():
         yield problem("keys", "VARSEL_JWKS is not set: no bearer token verifies", "Set it to your issuer's key set.")
     if config.platform_keys:

@@ -51,8 +51,11 @@ class KeyAddress:
                     if len(content) > MAX_FILE or time.monotonic() > deadline:
                         msg = f"{self._place}: takes more than {MAX_FILE} bytes or {FETCH_TIME.total_seconds():.0f} s"
                         raise Misconfigured(msg)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except httpx.HTTPError as error:
             msg = f"{self._place}: {type(error).__name__}: {error}"
+            raise Misconfigured(msg) from None
+        except httpx.InvalidURL:  # whose words may have what is secret of it
+            msg = f"{self._place}: its address cannot be used"
             raise Misconfigured(msg) from None
         self.keys = read_jwks(content, self._place)
 

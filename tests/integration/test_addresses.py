@@ -68,6 +68,14 @@ def test_an_address_of_redis_that_cannot_work_is_refused(url: str) -> None:
     assert "secret" not in result.output
 
 
+@pytest.mark.parametrize("url", ["https://[secret", "https://h:secret/jwks", "http://me:secret@h/jwks?token=secret"])
+def test_an_address_of_a_key_set_that_cannot_work_is_refused(url: str) -> None:
+    result = varsel("config", jwks=url)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 1
+    assert "secret" not in result.output
+
+
 def test_an_option_of_redis_that_there_is_not_is_said_in_a_line() -> None:
     with pytest.raises(Misconfigured, match=r"Redis, redis://127\.0\.0\.1:1/0, cannot be used") as refused:
         connect("redis://:secret@127.0.0.1:1/0?secret=secret")
