@@ -100,9 +100,9 @@ def test_config_prints_every_setting_and_no_secret() -> None:
     )
     assert ended.returncode == 0
     lines = ended.stdout.splitlines()
-    assert "VARSEL_DATABASE_URL=postgresql://varsel:***@db.example.no/varsel" in lines
-    assert "VARSEL_REDIS_URL=redis://:***@cache.example.no:6379/0" in lines
-    assert "VARSEL_SMTP_URL=smtps://varsel:***@relay.example.no" in lines
+    assert "VARSEL_DATABASE_URL=postgresql://db.example.no/varsel" in lines
+    assert "VARSEL_REDIS_URL=redis://cache.example.no:6379/0" in lines
+    assert "VARSEL_SMTP_URL=smtps://relay.example.no" in lines
     assert "VARSEL_LEASE=7.0" in lines
     assert "s3cret" not in ended.stdout + ended.stderr
 
