@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import create_engine, event
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Bounded(psycopg.Connection[Any]):
 
 
 def create(url: str, connections: int) -> Engine:
-    """An engine whose pool gives out connections that were alive a moment ago."""
+    """An engine whose pool gives out connections that were alive a moment ago; ValueError for an unknown option."""
     engine = create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=connections,
@@ -55,7 +56,19 @@ def create(url: str, connections: int) -> Engine:
         connect_args={"connect_timeout": CONNECT_WITHIN, "options": _OPTIONS, **_NETWORK},
     )
     event.listen(engine, "do_connect", _connect)
+    _check_options(engine)
     return engine
+
+
+def _check_options(engine: Engine) -> None:
+    """ValueError for an option in the address that there is not: each connection would fail by it."""
+    _, options = engine.dialect.create_connect_args(engine.url)
+    options.pop("context", None)  # for psycopg itself
+    try:
+        make_conninfo(**options)
+    except psycopg.ProgrammingError:
+        msg = "unknown option"
+        raise ValueError(msg) from None
 
 
 def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> Bounded:

@@ -236,23 +236,7 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
-    engine = postgresql_engine(url, CONNECTIONS)
-    _check_options(engine)
-    return engine
-
-
-def _check_options(engine: Engine) -> None:
-    """ValueError for an option in the address that PostgreSQL does not know: each connection would fail by it."""
-    from psycopg import ProgrammingError  # noqa: PLC0415 who has an SQLite file needs no psycopg
-    from psycopg.conninfo import make_conninfo  # noqa: PLC0415 likewise
-
-    _, options = engine.dialect.create_connect_args(engine.url)
-    options.pop("context", None)  # for psycopg itself
-    try:
-        make_conninfo(**options)
-    except ProgrammingError:
-        msg = "unknown option"
-        raise ValueError(msg) from None
+    return postgresql_engine(url, CONNECTIONS)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -17,6 +17,8 @@ _SHOWN = re.compile(
 _POSTGRESQL = re.compile(
     rf"postgresql(?:\+psycopg)?://(?:[^@]*@)?({_HOST})(?::([0-9]{{1,5}}))?(?:/[^@?]*)?(?:\?[^@]*)?", re.ASCII
 )
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}://")
+_PLACE = re.compile(rf"{_HOST}(?::[0-9]{{1,5}})?", re.ASCII)
 _SQLITE = re.compile(r"sqlite:///[^?#]+")
 _WRITE = "in a user or password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and a space as %20"
 
@@ -26,7 +28,7 @@ def shown(url: str) -> str:
     fits = _SHOWN.fullmatch(url)
     if fits:
         return "".join(fits.groups())
-    scheme = re.match(r"[a-z][a-z0-9+.-]{0,30}://", url)
+    scheme = _SCHEME.match(url)
     return f"{scheme[0] if scheme else ''}{HIDDEN}"
 
 
@@ -54,7 +56,7 @@ def check_server(url: str, schemes: tuple[str, ...]) -> None:
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
         sound, host = False, ""
-    if not sound or _has_space(url) or url.count("@") > 1 or not re.fullmatch(rf"{_HOST}(:[0-9]{{1,5}})?", host):
+    if not sound or _has_space(url) or url.count("@") > 1 or not _PLACE.fullmatch(host):
         msg = f"must be {' or '.join(f'{each}://' for each in schemes)} with HOST:PORT; {_WRITE}"
         raise ValueError(msg)
 
