@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
 
-START_WITHIN = 30.0  # seconds until the API must answer
+START_WITHIN = 300.0  # seconds until the API must answer; a process that ends before is told of at once
 STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
 RESTART_AFTER = 0.5  # seconds before a child that ended is started again
 LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
@@ -192,7 +192,7 @@ class Installation:
                         f"{child.name} ended at start (exit code {child.process.returncode}); see above"
                     )
             try:
-                with urllib.request.urlopen(f"{self._url}/readyz", timeout=2):  # noqa: S310 our own address
+                with urllib.request.urlopen(f"{self._url}/readyz", timeout=10):  # noqa: S310 our own address
                     return
             except (urllib.error.URLError, OSError):
                 if time.monotonic() > give_up:

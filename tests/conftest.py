@@ -10,9 +10,17 @@ import pytest
 from engine.store import Store
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
+from tests.servers.waiting import LEASE, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """End a test that hangs, on any machine, but only after all that it waits for has given up."""
+    for item in items:
+        item.add_marker(pytest.mark.timeout(5 * patience()))
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +86,7 @@ def installation(
     database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     """A running installation with the development inbox, shared by tests that break nothing."""
-    settings: dict[str, object] = {"lease": 5, "allow_private_endpoints": "true", "worker_processes": 1}
+    settings: dict[str, object] = {"lease": LEASE, "allow_private_endpoints": "true", "worker_processes": 1}
     if database == "postgresql":
         settings["database_url"] = request.getfixturevalue("postgres").database()
     with Installation(tmp_path_factory.mktemp("installation"), **settings) as running:

@@ -27,7 +27,9 @@ PATH = "/console/sign-in"
 def known(request: Request, name: str) -> str | None:
     """Which browser it is, of those in which this name has signed in; None: none of them."""
     try:
-        kept = _signer(request.app.state.settings).loads(request.cookies.get(COOKIE, ""), max_age=KNOWN.total_seconds())
+        kept = _signer(request.app.state.settings).loads(
+            request.cookies.get(COOKIE, ""), max_age=int(KNOWN.total_seconds())
+        )
     except BadData:
         return None
     return str(kept["browser"]) if kept["name"] == name else None

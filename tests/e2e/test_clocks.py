@@ -15,8 +15,8 @@ from engine.models import EmailState
 from tests.servers import http
 from tests.servers.counting import tell
 from tests.servers.event_site import API, EventSite
-from tests.servers.installation import wait_for
-from tests.servers.site import FLAWLESS, LEASE, WITHIN, addresses, stopped
+from tests.servers.site import FLAWLESS, addresses, stopped
+from tests.servers.waiting import LEASE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_a_worker_whose_clock_is_two_days_off_delivers_everything_with_the_right
     site.relay.messages.clear()
     to = addresses(60)
     with wrong_worker(site, f"{shift:+d}h") as pid:
-        off = wait_for(lambda: skew(site, pid), WITHIN)
+        off = wait_for(lambda: skew(site, pid))
         assert off
         assert abs(off - timedelta(hours=shift)) < SOON
         site.post(*to[:30])
@@ -83,7 +83,7 @@ def test_signatures_of_a_worker_whose_clock_is_an_hour_off_verify_at_the_receive
         secret = site.events.post(f"{API}/subscriptions", json=members).json()["secret"]
         site.settle()
         site.publish(resource, [f"e{number}" for number in range(5)])
-        wait_for(lambda: len(receiver.answered) == 6, WITHIN)
+        wait_for(lambda: len(receiver.answered) == 6)
         site.settle()
     for request in receiver.requests:
         Webhook(secret).verify(request.body, request.headers)  # of the last five minutes, and of no later

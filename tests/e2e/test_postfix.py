@@ -6,8 +6,9 @@ import email
 from email import policy
 from typing import TYPE_CHECKING
 
-from tests.servers.installation import API, Installation, order, wait_for
+from tests.servers.installation import API, Installation, order
 from tests.servers.postfix import Postfix
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

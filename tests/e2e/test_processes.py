@@ -17,12 +17,13 @@ import pytest
 
 from engine.tokens import DevelopmentKey
 from tests.servers.counting import count, tell
-from tests.servers.installation import API, Installation, order, wait_for
+from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
 from tests.servers.processes import alive, descendants
 from tests.servers.redis import Redis
-from tests.servers.site import FLAWLESS, WITHIN, Site, addresses
+from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import ScriptedSMTP
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
@@ -35,7 +36,7 @@ def varsel(*arguments: object, **settings: str) -> subprocess.CompletedProcess[s
     """Run a command to its end, on these settings alone."""
     own = {f"VARSEL_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "engine", *map(str, arguments)]
-    return subprocess.run(command, env=plain() | own, check=False, capture_output=True, text=True, timeout=WITHIN)
+    return subprocess.run(command, env=plain() | own, check=False, capture_output=True, text=True, timeout=patience())
 
 
 def plain() -> dict[str, str]:
@@ -187,13 +188,13 @@ def test_the_procfile_runs_on_services_of_ones_own(
                 return False
 
         try:
-            wait_for(ready, WITHIN)
+            wait_for(ready)
             children = descendants(honcho.pid)
             assert client.post(f"{API}/orders/email", json=order(*to)).status_code == 202
-            wait_for(ledger.settled, WITHIN)
+            wait_for(ledger.settled)
         finally:
             honcho.send_signal(signal.SIGINT)
-            honcho.wait(30)
+            honcho.wait(patience())
         wait_for(lambda: not any(alive(pid) for pid in children))
 
     mails = count(relay.messages, to)
@@ -205,7 +206,7 @@ def test_a_live_page_that_is_open_ends_with_the_installation_and_without_a_word(
     with Installation(tmp_path, worker_processes=1) as running:
         live = {"Accept": "text/event-stream"}
         overview = f"{running.address}/console/overview"
-        with httpx.stream("GET", overview, headers=live, timeout=WITHIN, trust_env=False) as page:
+        with httpx.stream("GET", overview, headers=live, timeout=patience(), trust_env=False) as page:
             lines = page.iter_lines()
             assert next(lines) == "event: page"
             os.kill(running.pid("web"), signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,9 +11,9 @@ from engine.emails import BACKOFF, JITTER
 from engine.models import EmailState
 from tests.servers.by_address import ByAddress
 from tests.servers.counting import count, tell
-from tests.servers.installation import wait_for
-from tests.servers.site import FLAWLESS, LEASE, WITHIN, Site, addresses
+from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Close, Say, ScriptedSMTP, Slow
+from tests.servers.waiting import LEASE, due_between, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ def test_each_answer_leads_to_its_state_and_its_next_attempt(site: Site, capsys:
     cases = {f"{phase}.{code}@example.no": (phase, code, state) for phase, code, state in ANSWERS}
     site.relay.script = ByAddress({to: (phase, Say(code, "because")) for to, (phase, code, _) in cases.items()})
     location = site.post("welcome@example.no", *cases)
-    wait_for(lambda: all(site.ledger.attempts(address) for address in cases), WITHIN)
+    wait_for(lambda: all(site.ledger.attempts(address) for address in cases))
 
     expected = {address: state.value for address, (_, _, state) in cases.items()}
     assert site.send_statuses(location) == expected | {"welcome@example.no": "Succeeded"}
@@ -132,12 +133,12 @@ def test_mails_wait_for_a_relay_that_is_down(tmp_path: Path, capsys: pytest.Capt
     with Site(tmp_path, smtp_url=f"smtp://127.0.0.1:{port}", smtp_connections=CONNECTIONS) as site:
         with ScriptedSMTP({"connect": Close()}, port=port) as turning_away:
             location = site.post(*to)
-            turning_away.wait_for(lambda: turning_away.sessions > 0, WITHIN)
+            turning_away.wait_for(lambda: turning_away.sessions > 0)
             tried = wait_for(site.ledger.attempts)
         assert {(attempt.outcome, attempt.phase) for attempt in tried} == {("deferred", "connect")}
         assert not any(row.attempts for row in site.ledger.emails().values()), "not reached: that is no attempt"
         with ScriptedSMTP({"dot": Slow(0.1)}, port=port) as dying:
-            dying.wait_for(lambda: len(dying.accepted) > 20, WITHIN)
+            dying.wait_for(lambda: len(dying.accepted) > 20)
         with ScriptedSMTP(port=port) as relay:
             site.settle(hurried=True)
         assert set(site.send_statuses(location).values()) == {"Succeeded"}
@@ -152,7 +153,7 @@ def test_mails_wait_for_a_relay_that_is_down(tmp_path: Path, capsys: pytest.Capt
 
 def test_a_slow_relay_gets_each_mail_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """Slow enough that a batch outlives its lease."""
-    to = addresses(LEASE * 2 * CONNECTIONS * 2)
+    to = addresses(ceil(LEASE * 2 * CONNECTIONS * 2))
     site.relay.script = {"mail": Slow(0.1), "rcpt": Slow(0.1), "data": Slow(0.1), "dot": Slow(0.2)}
     site.post(*to)
     site.settle()
@@ -165,4 +166,4 @@ def test_a_slow_relay_gets_each_mail_once(site: Site, capsys: pytest.CaptureFixt
 
 def due_after_backoff(row: Row[Any], attempt: Row[Any]) -> bool:
     """Whether an e-mail waits for its second attempt as long as the schedule says."""
-    return bool(abs((row.due_at - attempt.at) / BACKOFF[0] - 1) < JITTER + 0.01)
+    return due_between(row.due_at, attempt.at, BACKOFF[0] * (1 - JITTER), BACKOFF[0] * (1 + JITTER))

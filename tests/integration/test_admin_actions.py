@@ -20,6 +20,7 @@ from engine.pauses import HELD
 from engine.tables import audit_log, emails, events, job_rows, orders, subscriptions, webhooks
 from engine.tables import jobs as jobs_table
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 HOUR = timedelta(hours=1)
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 FAILED = [state for state in EmailState if state.startswith("Failed")]
 
 

@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -20,8 +19,8 @@ from engine.cli import app, exits, operators
 from engine.errors import Conflict, VarselError
 from engine.operators import Operators, Role
 from tests.servers.command import command, environment, process, varsel
-from tests.servers.installation import wait_for
 from tests.servers.terminal import Terminal
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,7 +189,7 @@ def test_whoever_reads_only_the_first_lines_leaves_no_trace(words: list[str]) ->
         running.stdout.close()
         assert running.stderr
         assert running.stderr.read() == ""
-        assert running.wait() in (0, 1)
+        assert running.wait(patience()) in (0, 1)
 
 
 def test_ctrl_c_ends_with_130_and_no_trace() -> None:
@@ -205,12 +204,10 @@ def test_ctrl_c_ends_with_130_and_no_trace() -> None:
 
 
 def test_wait_ready_ends_with_4_and_the_reason_when_nobody_answers() -> None:
-    began = time.monotonic()
     ended = varsel("wait-ready", "--timeout", "0.5", "--url", NOWHERE)
     assert ended.exit_code == 4
     assert "not ready within 0.5 s" in ended.stderr
     assert "refused" in ended.stderr
-    assert time.monotonic() - began < 10
 
 
 # Operators

@@ -18,9 +18,9 @@ from engine.models import DeliveryState, EmailState, OrderState
 from engine.pauses import in_force
 from engine.tables import emails, orders, webhooks
 from tests.servers.command import command, environment, varsel
-from tests.servers.installation import wait_for
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.terminal import Terminal
+from tests.servers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 MANY = 1_200  # more than two batches
 
 

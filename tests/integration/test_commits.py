@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from engine.commits import GROUP, WAITING, GroupCommit
 from engine.errors import KeyInUse, Unavailable
 from engine.tables import contacts
+from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
-WITHIN = 30.0  # seconds: whatever takes longer never ends
 Groups = list[list[str]]
 
 
@@ -54,7 +54,7 @@ def submit(
 
 
 async def within(work: Awaitable[Any]) -> Any:
-    async with asyncio.timeout(WITHIN):
+    async with asyncio.timeout(patience()):
         return await work
 
 
@@ -79,7 +79,7 @@ def test_items_that_come_while_a_transaction_runs_share_the_next(store: Store) -
     def write(connection: Connection, names: Sequence[str]) -> list[str]:
         groups.append(list(names))
         began.set()
-        assert go_on.wait(WITHIN)
+        assert go_on.wait(patience())
         return insert(connection, names)
 
     async def work() -> None:
@@ -159,7 +159,7 @@ def test_when_too_many_wait_the_next_is_told_to_come_again(store: Store) -> None
 
     def write(_connection: Connection, names: Sequence[int]) -> Sequence[int]:
         began.set()
-        assert go_on.wait(WITHIN)
+        assert go_on.wait(patience())
         return names
 
     async def work() -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import resource
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
 from api.connections import DESCRIPTORS, Bounds, reserve_descriptors
 from engine.errors import Misconfigured
-from tests.servers.installation import Installation, wait_for
+from tests.servers.waiting import wait_for
 from tests.servers.web import HELLO, LARGE, Answer, Client, Web, chunks
+
+if TYPE_CHECKING:
+    from tests.servers.installation import Installation
 
 HEAD = b"GET / HTTP/1.1\r\nHost: varsel\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: varsel\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -7,18 +7,19 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 import redis
 from starlette.routing import Mount, Route
 
 from engine.admin.nouns import NOUNS
-from tests.servers.console import SECRET, Browser, Site, fill
+from tests.servers.console import HOME, SECRET, Browser, Site, fill
 from tests.servers.redis import Redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import httpx
+    from starlette.types import Message, Receive, Scope, Send
 
     from engine.store import Store
 
@@ -214,18 +215,23 @@ def test_what_is_not_there_or_malformed_gets_a_page_that_says_so(site: Site, pat
 
 
 def test_a_page_is_a_stream_to_whoever_asks_for_one(site: Site, keys: dict[str, Any]) -> None:
-    browser = site.browser("anna")
+    async def removes_anna(scope: Scope, receive: Receive, send: Send) -> None:
+        """The console; when the stream shows its first page, the one who looks at it is an operator no more."""
 
-    async def first() -> httpx.Response:
-        return await browser.client.get("/console/overview", headers={"Accept": "text/event-stream"})
+        async def sent(message: Message) -> None:
+            await send(message)
+            if b"event: page" in message.get("body", b""):
+                site.app.state.settings.operators_file.write_text("[operators]\n")
 
-    async def until_gone() -> httpx.Response:
-        reading = asyncio.create_task(first())
-        await asyncio.sleep(0.5)
-        (site.app.state.settings.operators_file).write_text("[operators]\n")
-        return await reading
+        await site.app(scope, receive, sent)
 
-    answer = asyncio.run(until_gone())
+    async def stream() -> httpx.Response:
+        transport = httpx.ASGITransport(removes_anna)
+        async with httpx.AsyncClient(transport=transport, base_url=HOME, cookies=cookies) as client:
+            return await client.get("/console/overview", headers={"Accept": "text/event-stream"})
+
+    cookies = site.browser("anna").client.cookies
+    answer = asyncio.run(stream())
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.startswith("event: page")
     assert 'id="lanes"' in answer.text

@@ -21,9 +21,9 @@ from engine.tokens import DevelopmentKey
 from tests.servers.command import process, varsel
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
-from tests.servers.installation import wait_for
 from tests.servers.redis import Redis
 from tests.servers.smtp import Hang, Say, ScriptedSMTP
+from tests.servers.waiting import SHORT, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -335,6 +335,6 @@ def test_what_a_relay_says_cannot_steer_the_terminal(tmp_path: Path) -> None:
 def test_wait_ready_tells_what_the_api_waits_for() -> None:
     answer = {"status": "unavailable", "database": "the database does not answer", "redis": "ok"}
     with Receiver(Answer(503, json.dumps(answer).encode())) as receiver:
-        ended = varsel("wait-ready", "--timeout", "0.6", "--url", receiver.url)
+        ended = varsel("wait-ready", "--timeout", SHORT.total_seconds(), "--url", receiver.url)
     assert ended.exit_code == 4
-    assert ended.stderr == "Error: not ready within 0.6 s: the database does not answer\n"
+    assert ended.stderr == f"Error: not ready within {SHORT.total_seconds():g} s: the database does not answer\n"

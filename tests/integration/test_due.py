@@ -15,11 +15,12 @@ from engine.smtp import Reply
 from engine.tables import attempts_log, orders
 from engine.tables import emails as emails_table
 from tests.servers.rows import add_email, add_order
+from tests.servers.waiting import LONG, patience
 
 if TYPE_CHECKING:
     from engine.store import Store
 
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 PAST = timedelta(seconds=-1)
 SHORT = timedelta(milliseconds=-1)  # a lease that has passed already
 
@@ -110,7 +111,7 @@ def test_two_workers_that_settle_the_last_two_emails_at_once_complete_the_order(
         together = threading.Barrier(2)
 
         def settle(email: Any, together: threading.Barrier = together) -> None:
-            together.wait(10)
+            together.wait(patience())
             with store.write() as connection:
                 emails.record(connection, [result(email)])
 

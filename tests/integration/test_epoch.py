@@ -18,9 +18,9 @@ from engine.models import OrderState
 from engine.pauses import in_force
 from engine.pulse import Kind, Pulse
 from engine.tables import audit_log, installation
-from tests.servers.installation import wait_for
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,9 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event, to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent as SdkEvent
 
-from tests.servers.installation import Installation, wait_for
+from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

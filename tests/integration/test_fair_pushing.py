@@ -54,7 +54,7 @@ def beside(store: Store, hanging: Receiver, count: int, work: Callable[[pusher.P
         hanging.hang_up()
         await running
 
-    run(store, both, within=600)
+    run(store, both)
 
 
 @pytest.fixture

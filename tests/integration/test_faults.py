@@ -18,8 +18,8 @@ import engine.store
 from engine.errors import Unavailable
 from engine.store import CONNECTIONS, Store, ping
 from engine.tables import contacts
-from tests.servers.installation import wait_for
 from tests.servers.postgres import Postgres
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

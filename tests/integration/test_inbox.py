@@ -23,6 +23,7 @@ from api import inbox as pages
 from api.problems import answer_error
 from engine.errors import Misconfigured, NotFound, VarselError
 from engine.inbox import KEPT, LARGEST, Inbox, serve
+from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -328,7 +329,7 @@ def test_the_process_ends_on_a_signal_though_clients_stay_connected(number: sign
         with smtplib.SMTP("127.0.0.1", port) as client:
             client.send_message(mail())
             process.send_signal(number)
-            output, errors = process.communicate(timeout=30)
+            output, errors = process.communicate(timeout=patience())
             client.close()
     assert (process.returncode, output, errors) == (0, "", "")
     assert len(listed(tmp_path)) == 1

@@ -6,7 +6,6 @@ import ipaddress
 import json
 import ssl
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,10 @@ from jwt.algorithms import ECAlgorithm
 from engine.errors import Unauthenticated, Unavailable
 from engine.settings import Settings
 from engine.tokens import Verifier
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 OLD, NEW, NEXT = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
@@ -101,7 +101,7 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
     server = Issuer(tmp_path)
     server.publish(old=OLD)
     yield server
-    until(lambda: all(thread.name != "key-sets" for thread in threading.enumerate()))
+    wait_for(lambda: all(thread.name != "key-sets" for thread in threading.enumerate()))
     server.close()
 
 
@@ -125,17 +125,9 @@ def outcome(verifier: Verifier, text: str) -> str:
     return "verified"
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, at most twenty seconds."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
-
-
 def settled(verifier: Verifier, text: str) -> str:
     """The outcome once no key set is being asked."""
-    until(lambda: outcome(verifier, text) != "Unavailable")
+    wait_for(lambda: outcome(verifier, text) != "Unavailable")
     return outcome(verifier, text)
 
 
@@ -186,7 +178,7 @@ def test_a_key_set_that_fails_later_leaves_the_known_keys_good(
 def test_a_key_set_that_recovers_is_asked_again(trusted: Issuer) -> None:
     trusted.status = 503
     verifier = Verifier(Settings(jwks=(trusted.url,)))
-    until(lambda: len(trusted.asked) == 1)
+    wait_for(lambda: len(trusted.asked) == 1)
     assert outcome(verifier, token(OLD, "old")) == "Unavailable"
 
     trusted.status = 200
@@ -211,7 +203,7 @@ def test_an_answer_that_is_no_key_set_gives_no_keys(
     trusted.status, trusted.headers, trusted.body = answer
     verifier = Verifier(Settings(jwks=(trusted.url,)))
 
-    until(lambda: reason in caplog.text)
+    wait_for(lambda: reason in caplog.text)
     assert outcome(verifier, token(OLD, "old")) == "Unavailable"
     assert set(trusted.asked) == {"/jwks"}
 
@@ -221,7 +213,7 @@ def test_a_server_whose_certificate_is_not_trusted_gives_no_keys(
 ) -> None:
     verifier = Verifier(Settings(jwks=(issuer.url,)))
 
-    until(lambda: "CERTIFICATE_VERIFY_FAILED" in caplog.text)
+    wait_for(lambda: "CERTIFICATE_VERIFY_FAILED" in caplog.text)
     assert outcome(verifier, token(OLD, "old")) == "Unavailable"
     assert issuer.asked == []
 

@@ -20,6 +20,7 @@ from engine.store import after
 from engine.tables import events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events, webhooks
 from engine.webhooks.queue import fetch
 from tests.servers.rows import add_subscription, an_event, now
+from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from engine.models import CloudEvent
     from engine.store import Store
 
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 MANY = AT_ONCE + STEP + 1  # subscriptions: more than one transaction queues, and no whole number of steps
 OTHER = "urn:altinn:resource:app_nav_sykmelding"
 

@@ -18,6 +18,7 @@ from engine.smtp import Relay
 from engine.tables import emails
 from tests.servers.rows import add_email, add_order
 from tests.servers.smtp import ScriptedSMTP
+from tests.servers.waiting import LONG, slowness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
-LEASE = timedelta(seconds=1)
-LONG = timedelta(seconds=60)
+LEASE = timedelta(seconds=slowness())
+
 FULL = """
     CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -24,13 +23,14 @@ from engine.webhooks.pusher import Pusher
 from tests.servers.log import logging_as
 from tests.servers.rows import add_email, add_order, add_subscription, an_event
 from tests.servers.smtp import Say, ScriptedSMTP
+from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     import pytest
 
     from engine.store import Store
 
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

@@ -29,10 +29,11 @@ from engine.models import DeliveryState, EmailState
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import pauses, webhooks
-from tests.servers.installation import API, Installation, order, wait_for
+from tests.servers.installation import API, Installation, order
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.smtp import Say, ScriptedSMTP
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,7 +61,7 @@ def parse(text: str) -> Samples:
 
 
 def scrape(address: str) -> Samples:
-    return parse(httpx.get(f"{address}/metrics", trust_env=False, timeout=20).raise_for_status().text)
+    return parse(httpx.get(f"{address}/metrics", trust_env=False, timeout=patience()).raise_for_status().text)
 
 
 def counted(name: str, **labels: str) -> float:
@@ -197,7 +198,7 @@ def test_a_worker_and_a_scheduler_show_their_own_on_a_port(kind: str, settings: 
 
         found = wait_for(answer)
         running.send_signal(signal.SIGTERM)
-        assert running.wait(30) == 0
+        assert running.wait(patience()) == 0
         assert running.stderr
         running.stderr.close()
     assert found
@@ -210,7 +211,7 @@ def test_a_worker_and_a_scheduler_show_their_own_on_a_port(kind: str, settings: 
 def test_a_port_that_is_taken_ends_the_process_with_the_reason(kind: str, settings: dict[str, str]) -> None:
     process = Process(kind, settings)
     with socket.create_server(("127.0.0.1", process.port)), process.start() as running:
-        _, told = running.communicate(timeout=60)
+        _, told = running.communicate(timeout=patience())
     assert running.returncode == 1
     assert f"VARSEL_METRICS_PORT {process.port}" in told
     assert "Traceback" not in told

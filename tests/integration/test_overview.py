@@ -21,8 +21,8 @@ from engine.pulse import Kind, Pulse
 from engine.retention import prune_some
 from engine.smtp import Trouble
 from engine.tables import history, processes, subscriptions, webhooks
-from tests.servers.installation import wait_for
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     import pytest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 HOUR = timedelta(hours=1)
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 
 
 def process(connection: Connection, kind: str, **values: Any) -> None:

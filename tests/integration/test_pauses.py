@@ -19,11 +19,12 @@ from engine.orders.processing import _claim as claim_orders
 from engine.pauses import HELD, in_force
 from engine.tables import audit_log, emails, orders, pauses, subscriptions
 from tests.servers.rows import add_email, add_order, add_subscription, now
+from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from engine.store import Store
 
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 DUE = timedelta(seconds=-1)
 
 

@@ -19,6 +19,7 @@ from engine.store import Now
 from engine.tables import audit_log, contacts, emails, orders
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.rows import add_order
+from tests.servers.waiting import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 NOW = timedelta(seconds=-1)
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 KARI, OLA, FIRM, NOBODY = "16069412345", "01010112345", "910150804", "99999999999"
 
 
-def run(store: Store, work: Callable[[Processor], Awaitable[Any]], within: timedelta = timedelta(seconds=15)) -> Any:
+def run(store: Store, work: Callable[[Processor], Awaitable[Any]], within: timedelta = LONG) -> Any:
     async def opened() -> Any:
         outbound = Outbound(Guard(allow_private=True), within=within)
         try:
@@ -168,7 +169,7 @@ def test_whoever_lost_the_claim_makes_no_emails_and_decides_nothing(store: Store
             await asyncio.to_thread(batch, store)
             await first  # its call ends without an answer, which would have asked again in a minute
 
-        run(store, overtaken, within=timedelta(seconds=1))
+        run(store, overtaken, within=SHORT)
     order = the_order(store, seq)
     assert (order.state, order.claim, order.due_at) == (OrderState.PROCESSED, 2, None)
     assert len(made(store, seq)) == 1

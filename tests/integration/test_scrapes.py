@@ -10,7 +10,7 @@ import httpx
 
 from engine.scrapes import LONGEST, MOST, serve
 from engine.settings import Settings
-from tests.servers.installation import wait_for
+from tests.servers.waiting import wait_for
 from tests.servers.web import Client
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from engine.models import OrderState
 from engine.store import Now, Store
 from engine.tables import emails, orders
 from tests.servers.http import Action, Close, Receiver, Say
-from tests.servers.installation import API, Installation, order, wait_for
+from tests.servers.installation import API, Installation, order
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

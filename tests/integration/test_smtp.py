@@ -18,6 +18,7 @@ from engine.models import EmailState
 from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Relay, Reply, Withdrawn
 from engine.smtp.session import Route, Session
 from tests.servers.smtp import EXTENSIONS, Close, Hang, Raw, Say, ScriptedSMTP, Slow, Step
+from tests.servers.waiting import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
 SENDER = "noreply@varsel.example"
 KARI = "kari@example.no"
-LONG = timedelta(seconds=20)
-SHORT = timedelta(seconds=0.3)  # for tests whose server hangs
 MESSAGE = b"Subject: Hei\r\nMessage-ID: <1@varsel.example>\r\n\r\nHei\r\n"
 
 
@@ -115,8 +114,9 @@ def test_a_refusal_has_the_outcome_of_its_code_and_phase_and_the_next_message_go
 def test_a_lost_or_meaningless_reply_is_in_doubt_after_the_dot_and_deferred_before(
     phase: smtp.Phase, action: smtp.Action
 ) -> None:
+    limit = SHORT if isinstance(action, Hang) else LONG
     with ScriptedSMTP({phase: [action]}) as server:
-        lost, after = send_in_turn(relay_to(server, connect_timeout=SHORT, data_timeout=SHORT), times=2)
+        lost, after = send_in_turn(relay_to(server, connect_timeout=limit, data_timeout=limit), times=2)
 
     assert isinstance(lost, InDoubt if phase == "dot" else Deferred)
     assert lost.phase is PHASES[phase]
@@ -323,7 +323,7 @@ def test_a_connection_that_the_relay_closes_between_messages_is_replaced() -> No
 
 
 def test_a_command_has_its_own_time_limit_behind_a_slow_reply_to_a_message() -> None:
-    with ScriptedSMTP({"dot": [Slow(0.6)], "rcpt": [Say(250, "ok"), Hang()]}) as server:
+    with ScriptedSMTP({"dot": [Slow(1.5 * SHORT.total_seconds())], "rcpt": [Say(250, "ok"), Hang()]}) as server:
         slow, silent = send_in_turn(relay_to(server, connect_timeout=SHORT, data_timeout=timedelta(hours=1)), times=2)
 
     assert isinstance(slow, Accepted)

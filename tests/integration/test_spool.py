@@ -11,10 +11,10 @@ from pydantic_core import to_json
 from engine.errors import Unavailable
 from engine.events.storing import as_row
 from engine.spool import Spool
-from tests.servers.installation import wait_for
 from tests.servers.processes import environment
 from tests.servers.redis import Redis
 from tests.servers.rows import an_event
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

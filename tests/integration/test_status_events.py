@@ -20,6 +20,7 @@ from engine.smtp import Reply
 from engine.tables import events, orders
 from tests.servers.http import Receiver, Say
 from tests.servers.rows import add_email, add_order, now
+from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
-LEASE = timedelta(seconds=30)
+LEASE = LONG
 
 
 def told(store: Store) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from engine.errors import Unavailable
 from engine.migrations import upgrade
 from engine.store import CONNECTIONS, Now, Store, after, insert_new, ping
 from engine.tables import EPOCH, contacts, idempotency_keys
+from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +98,7 @@ def test_writers_of_many_processes_take_turns(store: Store, database_url: str) -
     with store.write() as connection:
         add(connection, name="0")
     running = [subprocess.Popen([sys.executable, "-c", COUNTER, database_url]) for _ in range(3)]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert [process.wait(patience()) for process in running] == [0, 0, 0]
     assert names(store) == ["150"]
 
 

@@ -16,13 +16,14 @@ from standardwebhooks import Webhook
 from api.subscription_answers import SubscriptionList
 from engine.subscriptions import registry
 from tests.servers.http import Receiver, Say
-from tests.servers.installation import Installation, wait_for
 from tests.servers.rows import add_subscription
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from engine.store import Store
+    from tests.servers.installation import Installation
 
 EVENTS = "/events/api/v1"
 SUBSCRIPTIONS = f"{EVENTS}/subscriptions"
@@ -509,7 +510,9 @@ def test_a_delivery_is_attempted_again_when_that_is_asked_for(client: httpx.Clie
         retry = f"{SUBSCRIPTIONS}/{seq}/deliveries/{failed['id']}/retry"
         again = client.post(retry)
         assert (again.status_code, again.content) == (202, b"")
-        found = wait_for(lambda: all_delivered(client, seq, 2), 8)[0]  # sooner than the schedule would have it
+        [now, _] = deliveries(client, seq)
+        assert now.get("nextAttempt", "") < failed["nextAttempt"], "the schedule stands"
+        found = wait_for(lambda: all_delivered(client, seq, 2))[0]
     assert [reply["status"] for reply in found["replies"]] == [500, 200]
     done = client.post(retry)
     assert done.status_code == 409

@@ -27,11 +27,12 @@ from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import Pusher
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
-from tests.servers.installation import API, Installation, order, wait_for
+from tests.servers.installation import API, Installation, order
 from tests.servers.log import logging_as
 from tests.servers.rows import add_subscription, an_event
 from tests.servers.smtp import Say, ScriptedSMTP
 from tests.servers.traces import Collector
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING, Self
 
 from tests.servers.command import command, environment
-from tests.servers.installation import wait_for
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,4 +51,4 @@ class Alone:
             assert self.ended is None, self.output
             return next((line for line in self.output.splitlines() if words in line), None)
 
-        return str(wait_for(line, 60))
+        return str(wait_for(line))

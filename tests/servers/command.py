@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from typer.testing import CliRunner
 
 from engine.cli import app
+from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from typer.testing import Result
-
-WITHIN = 60.0  # seconds
 
 
 def varsel(*arguments: object, given: str | None = None, **settings: str) -> Result:
@@ -32,7 +31,7 @@ def process(*arguments: object, given: str = "", **settings: str) -> subprocess.
         check=False,
         capture_output=True,
         text=True,
-        timeout=WITHIN,
+        timeout=patience(),
     )
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.models import DeliveryState
 from tests.servers.counting import Count
-from tests.servers.installation import wait_for
-from tests.servers.site import WITHIN, Site
+from tests.servers.site import Site
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import httpx
 
@@ -78,12 +78,12 @@ class EventSite(Site):
 
     def await_events(self, resource: str, number: int) -> None:
         """Return when so many events are stored and nothing is left to do."""
-        wait_for(lambda: len(self.ledger.events(resource)) >= number, WITHIN)
+        wait_for(lambda: len(self.ledger.events(resource)) >= number)
         self.settle()
 
     def await_requests(self, receiver: Receiver, number: int) -> None:
         """Return when a receiver has got so many requests."""
-        wait_for(lambda: len(receiver.requests) >= number, WITHIN)
+        wait_for(lambda: len(receiver.requests) >= number)
 
     def unsettled(self, resource: str) -> set[str]:
         """Which pushes of a resource's events have no outcome yet, named as `pairs` does."""
@@ -92,10 +92,6 @@ class EventSite(Site):
             for row in self.ledger.deliveries(resource)
             if row.state == DeliveryState.WAITING
         }
-
-    def pusher(self, receiver: Receiver) -> str:
-        """The worker that has the most connections to a receiver."""
-        return max(WORKERS, key=lambda name: _connections(self.varsel.pid(name), receiver.port))
 
 
 def pairs(subscriptions: int, ids: Iterable[str]) -> list[str]:
@@ -128,15 +124,3 @@ def count_pushes(expected: Iterable[str], *receivers: Receiver) -> Count:
         renamed=sorted(name for name, ids in copies.items() if len(set(ids)) > 1),
         unordered=sorted(copies.keys() - wanted),
     )
-
-
-def _connections(pid: int, port: int) -> int:
-    """How many TCP connections a process has to a port of this machine (proc(5), net/tcp)."""
-    mine = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            mine.add(str(descriptor.readlink()))
-        except FileNotFoundError:
-            continue  # closed meanwhile
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(line[2].endswith(f":{port:04X}") and f"socket:[{line[9]}]" in mine for line in lines)

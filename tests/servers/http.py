@@ -27,10 +27,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tests.servers.waiting import patience
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEADLINE = 10.0  # seconds that start, stop and wait_for() may take
 DRIP = 0.01  # seconds between two bytes of Drip
 POURED = 10_000  # bytes that Pour sends at a time
 
@@ -112,8 +113,9 @@ class Receiver:
     def __init__(self, *script: Action, tls_name: str | None = None, port: int = 0) -> None:
         self.requests: list[Received] = []
         self.answered: list[Received] = []  # those that Say and Slow have answered
-        self.connections = 0  # opened so far
         self.hanging = 0  # requests that Hang keeps now
+        self.hung: list[Received] = []  # those that Hang keeps, or has kept
+        self.connections = 0  # opened so far
         self.port = port
         self._script = list(script)
         self._changed = threading.Condition()
@@ -138,20 +140,20 @@ class Receiver:
         self._loop.call_soon_threadsafe(self._let_go.set)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Return as soon as the condition holds; AssertionError when it does not in time."""
+        """Return as soon as the condition holds; AssertionError when it never does."""
         with self._changed:
-            assert self._changed.wait_for(condition, DEADLINE), "what the test waits for did not happen"
+            assert self._changed.wait_for(condition, patience()), "what the test waits for did not happen"
 
     def __enter__(self) -> Self:
         started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
         self._thread.start()
-        assert started.wait(DEADLINE), "the server did not start"
+        assert started.wait(patience()), "the server did not start"
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(DEADLINE)
+        self._thread.join(patience())
         self._folder.cleanup()
 
     async def _serve(self, started: threading.Event) -> None:
@@ -208,6 +210,7 @@ class Receiver:
             await asyncio.sleep(action.seconds)
             action = Say(200)
         if isinstance(action, Hang):
+            self.hung.append(received)
             await self._hang(reader)
         elif isinstance(action, Reset):
             connection = writer.get_extra_info("socket")

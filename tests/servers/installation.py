@@ -8,31 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
 from engine.tokens import DevelopmentKey
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-T = TypeVar("T")
-
-READY_WITHIN = 60.0
 API = "/notifications/api/v1"
-
-
-def wait_for(condition: Callable[[], T], within: float = 30.0) -> T:
-    """Return the condition's first true value; AssertionError when none comes in time."""
-    give_up = time.monotonic() + within
-    while not (value := condition()):
-        assert time.monotonic() < give_up, f"did not come true within {within} s"
-        time.sleep(0.02)  # between two looks, not instead of one
-    return value
 
 
 class Installation:
@@ -57,7 +44,7 @@ class Installation:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
-            line = wait_for(lambda: self._process.poll() is not None or self._find(r"^ready (\S+)"), READY_WITHIN)
+            line = wait_for(lambda: self._process.poll() is not None or self._find(r"^ready (\S+)"))
             assert line is not True, "".join(self.output)
         except BaseException:
             self.stop()
@@ -70,8 +57,8 @@ class Installation:
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(30)
-        self._reader.join(5)
+        self._process.wait(patience())
+        self._reader.join(patience())
         if self._process.stdout:
             self._process.stdout.close()
 
@@ -88,11 +75,12 @@ class Installation:
         """A client of the API with a token of this organisation."""
         token = self.key.bearer(org, scope, timedelta(hours=1))
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.address, headers=headers, trust_env=False, timeout=30)
+        return httpx.Client(base_url=self.address, headers=headers, trust_env=False, timeout=patience())
 
     def messages(self, to: str | None = None) -> list[dict[str, Any]]:
         """What the development inbox holds."""
-        answer = httpx.get(f"{self.address}/inbox/messages", params={"to": to} if to else {}, trust_env=False)
+        asked = {"to": to} if to else {}
+        answer = httpx.get(f"{self.address}/inbox/messages", params=asked, trust_env=False, timeout=patience())
         messages: list[dict[str, Any]] = answer.raise_for_status().json()["messages"]
         return messages
 

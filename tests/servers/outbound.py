@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.outbound import Answer, Failure, Guard, Outbound
+from tests.servers.waiting import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Headers = Sequence[tuple[str, str]]
 
 STRICT, LENIENT = Guard(allow_private=False), Guard(allow_private=True)
-SHORT = timedelta(milliseconds=300)
+LATE = f"no answer within {SHORT.total_seconds():g} s"  # what a failure says when SHORT has struck
 
 
 class Names:

@@ -38,6 +38,18 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
+def connections(pid: int, port: int) -> int:
+    """How many TCP connections a process has to a port of this machine (proc(5), net/tcp)."""
+    mine = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            mine.add(str(descriptor.readlink()))
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[2].endswith(f":{port:04X}") and f"socket:[{line[9]}]" in mine for line in lines)
+
+
 def _stat(pid: int) -> list[str]:
     """What follows the name in proc(5)'s stat: state, parent, …"""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

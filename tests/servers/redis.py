@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import redis
 
-from tests.servers.installation import wait_for
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.servers.counting import Count, count
-from tests.servers.installation import API, Installation, order, wait_for
+from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, descendants, environment, parent
+from tests.servers.processes import alive, connections, descendants, environment, parent
 from tests.servers.smtp import ScriptedSMTP
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from tests.servers.smtp import Script
 
-LEASE = 3  # seconds, where a test waits for leases: soon over, yet kept by a worker that gets no processor for a while
-WITHIN = 90.0  # seconds for everything to be delivered, on a machine that is busy with other things
 FLAWLESS = Count(lost=[], doubled=[], renamed=[], unordered=[])
 
 
@@ -71,7 +70,7 @@ class Site:
 
     def await_copies(self, number: int) -> None:
         """Return when the relay has got so many."""
-        wait_for(lambda: len(self.relay.messages) >= number, WITHIN)
+        wait_for(lambda: len(self.relay.messages) >= number)
 
     def settle(self, *, hurried: bool = False) -> None:
         """Return when nothing is left to do; `hurried`: without the minutes between an e-mail's attempts."""
@@ -81,7 +80,7 @@ class Site:
                 self.ledger.hurry()
             return self.ledger.settled()
 
-        wait_for(settled, WITHIN)
+        wait_for(settled)
 
     def processes(self) -> set[int]:
         """`varsel up` and all that it has started."""
@@ -96,13 +95,19 @@ class Site:
             yield worker.pid
         finally:
             worker.terminate()
-            worker.wait(60)
+            worker.wait(patience())
 
     def restart(self, name: str) -> None:
         """SIGKILL a process; return when its supervisor has started the next one of that name."""
         killed = self.varsel.pid(name)
         self.varsel.kill(name)
         wait_for(lambda: self.varsel.pid(name) != killed)
+
+    def busiest(self, port: int) -> str:
+        """The worker that has the most connections to a port of this machine."""
+        workers = self._settings.get("worker_processes", 2)
+        names = [f"worker {number}" for number in range(1, int(str(workers)) + 1)]
+        return max(names, key=lambda name: connections(self.varsel.pid(name), port))
 
     def count(self, to: Iterable[str]) -> Count:
         """Compare every copy that the relay got with what was ordered."""

@@ -33,6 +33,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from tests.servers.waiting import patience
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -51,7 +53,6 @@ REPLIES: dict[Phase, str] = {
     "quit": "221 2.0.0 bye",
 }
 EXTENSIONS = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
-DEADLINE = 10.0  # seconds that wait_for() waits
 
 
 @dataclass(frozen=True)
@@ -204,10 +205,10 @@ class ScriptedSMTP:
         """How often sessions have come to a phase: with Hang, how to know that one hangs there."""
         return self._counts[phase]
 
-    def wait_for(self, condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
-        """Return as soon as the condition holds; AssertionError when it does not in time."""
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Return as soon as the condition holds; AssertionError when it never does."""
         with self._changed:
-            assert self._changed.wait_for(condition, seconds), "what the test waits for did not happen"
+            assert self._changed.wait_for(condition, patience()), "what the test waits for did not happen"
 
     def release(self) -> None:
         """Let every session that hangs now go on."""
@@ -219,14 +220,14 @@ class ScriptedSMTP:
         started: threading.Event = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(started)), daemon=True)
         self._thread.start()
-        assert started.wait(DEADLINE), "the server did not start"
+        assert started.wait(patience()), "the server did not start"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(DEADLINE)
+        self._thread.join(patience())
         self._folder.cleanup()
 
     async def _serve(self, started: threading.Event) -> None:

@@ -10,12 +10,10 @@ import subprocess
 import termios
 from typing import TYPE_CHECKING, Self
 
-from tests.servers.installation import wait_for
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-WITHIN = 30.0  # seconds
 
 
 class Terminal:
@@ -49,7 +47,7 @@ class Terminal:
             self._read()
             return self.output.count(text) >= times
 
-        wait_for(written, WITHIN)
+        wait_for(written)
 
     def type(self, text: str) -> None:
         """Press these keys."""
@@ -66,7 +64,7 @@ class Terminal:
             self._read()
             return self._process.poll() is not None
 
-        wait_for(ended, WITHIN)
+        wait_for(ended)
         self._read()
         return self._process.returncode
 

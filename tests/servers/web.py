@@ -20,14 +20,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from api.connections import Bounds, Connection, bounded
-from tests.servers.installation import wait_for
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.requests import Request
 
-DEADLINE = 60.0  # seconds that a client waits for what must come
 HELLO = b"GET / HTTP/1.1\r\nHost: varsel\r\n\r\n"
 LARGE = 4_000_000  # bytes of the answer at /large
 
@@ -48,7 +47,7 @@ class Client:
         self._socket = socket.socket()
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._socket.settimeout(DEADLINE)
+        self._socket.settimeout(patience())
         self._socket.connect(("127.0.0.1", port))
         self._file = self._socket.makefile("rb")
 
@@ -153,7 +152,7 @@ class Web:
 
     def await_slow(self, number: int) -> None:
         """Return when so many requests wait at /slow."""
-        wait_for(lambda: self.slow >= number, DEADLINE)
+        wait_for(lambda: self.slow >= number)
 
     def release(self) -> None:
         self._released.set()

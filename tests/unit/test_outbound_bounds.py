@@ -15,7 +15,8 @@ from engine.outbound import lookups as lookups_
 from engine.outbound.exchange import LONGEST_ANSWER, LONGEST_HEAD, MOST_BYTES, MOST_STEPS, Connection
 from engine.outbound.lookups import LOOKUPS, Lookups, resolve
 from tests.servers.http import Pour, Raw, Receiver, Say
-from tests.servers.outbound import LENIENT, Names, closing, get
+from tests.servers.outbound import LATE, LENIENT, Names, closing, get
+from tests.servers.waiting import SHORT, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +126,7 @@ def test_what_was_said_beyond_an_answer_is_never_taken_for_the_next_one() -> Non
 
 def test_a_tls_handshake_that_hangs_leaves_no_connection_behind() -> None:
     async def call(url: str) -> Answer | Failure:
-        async with closing(Outbound(LENIENT, within=timedelta(seconds=0.3))) as outbound:
+        async with closing(Outbound(LENIENT, within=SHORT)) as outbound:
             return await outbound.get(url)
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -134,7 +135,7 @@ def test_a_tls_handshake_that_hangs_leaves_no_connection_behind() -> None:
         with connection:
             while connection.recv(4096):  # the hello; then the end, or this never returns
                 pass
-    assert answer == Failure("no answer within 0.3 s")
+    assert answer == Failure(LATE)
 
 
 class Hanging:
@@ -178,7 +179,7 @@ def hold(monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], int], threading.
     def slow(host: str, *args: object, **more: object) -> object:
         if host.endswith(".example"):
             calls.append(host)
-            go.wait(30)
+            go.wait(patience())
         return real("127.0.0.1", *args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)

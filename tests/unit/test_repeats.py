@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from engine import repeats
 from engine.errors import Unavailable
 from engine.logs import bound
-from tests.servers.installation import wait_for
 from tests.servers.log import logging_as
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     import pytest

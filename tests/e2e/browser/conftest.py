@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from engine.store import Store
 from tests.servers.console import operators_file
 from tests.servers.installation import API, Installation, order
+from tests.servers.waiting import LEASE, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class Site:
         context = self.browser.new_context(base_url=self.running.address, timezone_id="Europe/Oslo", **options)
         self.contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(patience() * 1000)
         page.on("console", lambda message: self._complain(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         page.on("requestfinished", self._asked)
@@ -75,6 +76,7 @@ class Site:
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     assert chromium, "tests/install-system.sh installs it"
+    expect.set_options(timeout=patience() * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
@@ -83,7 +85,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(tmp_path_factory.mktemp("open"), lease=5, worker_processes=1) as running:
+    with Installation(tmp_path_factory.mktemp("open"), lease=LEASE, worker_processes=1) as running:
         yield running
 
 

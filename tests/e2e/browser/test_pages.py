@@ -18,8 +18,8 @@ from engine.admin.pausing import pause
 from engine.tables import events, history, jobs, webhook_attempts, webhooks
 from tests.e2e.browser.conftest import Site
 from tests.servers.console import PASSWORD
-from tests.servers.installation import wait_for
 from tests.servers.rows import add_subscription, now
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

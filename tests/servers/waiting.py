@@ -1,0 +1,69 @@
+"""Waiting, and for how long: the one place where tests look at a clock.
+
+A test that needs a quick machine is a defect. It is right on a slow one when it keeps to this:
+
+- Wait for a state: `wait_for(lambda: ...)` returns the first true value. Waiting costs nothing while all is well.
+- Whatever else wants a time-out (a thread, a process, an HTTP client, a browser, asyncio) gets `patience()`; no test
+  has a number of seconds of its own.
+- Assert no duration, no "by now", and no number that goes down by itself. Prove cost by counting work.
+- What must not happen is proved by waiting for what comes after it, not by waiting a while.
+- Where Varsel shall run into its own time-out, give it SHORT; where it shall not, LONG. Leases that a test waits for
+  are LEASE: a worker that gets no processor for a while must still keep them.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+_PATIENCE = 120  # seconds, on a machine of today that has nothing else to do
+_WORK = 0.01  # seconds that _work() takes on such a machine
+_SLOWEST = 20  # beyond that, waiting for what never comes would last for hours
+
+
+@functools.cache
+def slowness() -> float:
+    """How many times slower this machine is than a free one of today; 1 or more, measured once per process."""
+    speed = min(_work() for _ in range(5)) / _WORK
+    processors = len(os.sched_getaffinity(0))
+    busy = os.getloadavg()[0] + int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return min(max(speed, 1) * max(busy / processors, 1), _SLOWEST)
+
+
+def patience() -> float:
+    """Seconds after which what a test waits for will never come."""
+    return _PATIENCE * slowness()
+
+
+def wait_for(condition: Callable[[], T]) -> T:
+    """Return the condition's first true value; AssertionError when none comes."""
+    give_up = time.monotonic() + patience()
+    while not (value := condition()):
+        assert time.monotonic() < give_up, f"did not come true within {patience():.0f} s"
+        time.sleep(0.02)  # between two looks, not instead of one
+    return value
+
+
+def due_between(due_at: datetime, began: datetime, least: timedelta, most: timedelta) -> bool:
+    """Whether work that began then put something off by so much, however long ago the work has ended."""
+    return began + least <= due_at <= datetime.now(UTC) + most
+
+
+def _work() -> float:
+    """Seconds for a fixed piece of work."""
+    began = time.perf_counter()
+    sum(number * number for number in range(100_000))
+    return time.perf_counter() - began
+
+
+SHORT = timedelta(seconds=0.5 * slowness())  # a time-out that is to strike, yet not before its time
+LONG = timedelta(seconds=patience())  # a time-out that is not to strike
+LEASE = min(3 * slowness(), 10)  # seconds; less than a call may take (engine/outbound/calls.py)
