@@ -13,7 +13,6 @@ need smtp-sink postfix /nowhere
 need wrk wrk /nowhere
 need promtool prometheus /nowhere
 need chromium chromium /nowhere
-need faketime faketime /nowhere
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing ..."
