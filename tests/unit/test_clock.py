@@ -33,11 +33,12 @@ MAY = {
     "engine/tokens/verifier.py Memory.get": "the same, of a token that was verified before",
     "engine/tokens/development.py DevelopmentKey._sign": "a token's lifetime",
     "api/console/sessions.py begin": "a session's lifetime, in a cookie that only this application reads",
-    "api/console/sessions.py current": "a session's lifetime",
+    "api/console/sessions.py _signed_in": "a session's lifetime",
     # Things of this machine alone.
     "engine/doctor/relay.py _tls": "TLS compares certificates with the machine's clock, too",
     "engine/inbox.py _Keeper.handle_DATA": "names of files in their order, of a tool without a database",
     "engine/logs.py _Text": "the times of log lines, which nobody decides by",
+    "engine/repeats.py OnceAMinute._tell": "likewise",
     "scheduler/jobs.py wake": "APScheduler runs by the machine's clock; what is added to it is the database's",
 }
 
