@@ -237,7 +237,7 @@ def _emails(
     send_time = milliseconds(order.requested_send_time)
     for email, state in found:
         yield {
-            "id": derived_id(order.requested_send_time, order.id, place, email).hex,
+            "id": derived_id(order.created, order.id, place, email).hex,
             "order_seq": order.seq,
             "expires_at": send_time + EXPIRY // MILLISECOND,
             "state": state,
