@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.models import CloudEvent
 
 ANY = ""  # no event's key is empty
+MOST_DOTS = 16  # of a pattern: an event is looked up under that many beginnings of its type at most
 
 _PAIRS = Rows(resource=Text(), subject=Text())
 _FILTERS = (
@@ -97,7 +98,7 @@ def fan_out(connection: Connection, fresh: Iterable[tuple[int, CloudEvent]], ask
     matched = run(
         connection,
         _INSERT,
-        ({"event_seq": seq, **_as_row(key)} for seq, event in fresh for key in keys(event) if key[:2] in asked),
+        ({"event_seq": seq, **_as_row(key)} for seq, event in fresh for key in keys(event, asked)),
     )
     wake(connection, {row.subscription_seq for row in matched})
     return len(matched)
@@ -143,9 +144,10 @@ def pairs(event: CloudEvent) -> Iterator[tuple[str, str]]:
     return ((event.resource or "", subject) for subject in subject_keys(event))
 
 
-def keys(event: CloudEvent) -> Iterator[tuple[str, str, str]]:
-    """Under which keys (resource, subject, type) filters that the event fits can stand."""
-    return ((*pair, type_) for pair in pairs(event) for type_ in type_keys(event.type))
+def keys(event: CloudEvent, asked: Collection[tuple[str, str]] | None = None) -> Iterator[tuple[str, str, str]]:
+    """Under which keys (resource, subject, type) filters that the event fits can stand; `asked`: only of these."""
+    found = (pair for pair in pairs(event) if asked is None or pair in asked)
+    return ((*pair, type_) for pair in found for type_ in type_keys(event.type))
 
 
 def subject_keys(event: CloudEvent) -> Iterator[str]:
@@ -161,7 +163,12 @@ def type_keys(type_: str) -> Iterator[str]:
     """Under which types a filter finds the event: its own, and every pattern that it fits."""
     yield ANY
     yield type_
-    yield from (f"{type_[: place + 1]}*" for place, character in enumerate(type_) if character == ".")
+    place = -1
+    for _ in range(MOST_DOTS):
+        place = type_.find(".", place + 1)
+        if place < 0:
+            return
+        yield f"{type_[: place + 1]}*"
 
 
 def subject_key(subject: str) -> str:

@@ -85,7 +85,7 @@ def _large(connection: Connection, given: Sequence[CloudEvent], asked: dict[tupl
     large = {row.resource for row in run(connection, _BEHIND, ({"resource": each} for each in resources))}
     weights = _weights(given, asked, pairs)
     if sum(weights.values()) > AT_ONCE:
-        wanted = {key for event in given for key in keys(event) if key[:2] in asked}
+        wanted = {key for event in given for key in keys(event, asked)}
         weights = _weights(given, count_filters(connection, wanted), keys)
     room = AT_ONCE
     for resource in sorted(resources - large, key=weights.__getitem__):

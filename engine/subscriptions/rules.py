@@ -15,6 +15,7 @@ from engine.addresses import is_address
 from engine.alternative_subjects import normal
 from engine.errors import BadRequest, Forbidden, Refused
 from engine.events.app_event import app_resource
+from engine.fan_out import MOST_DOTS
 from engine.subscriptions.request import MOST_TYPES, read_request
 from engine.subscriptions.wish import Wish
 from engine.urn import is_urn
@@ -186,6 +187,8 @@ def _types(given: str | list[str] | None) -> tuple[str, ...]:
         _check_text("typeFilter", text, LONGEST_TYPE)
         if text != "*" and not _TYPE.fullmatch(text):
             raise BadRequest(_TYPE_FORM)
+        if text.endswith("*") and text.count(".") > MOST_DOTS:
+            raise BadRequest(f"A beginning in typeFilter has at most {MOST_DOTS} dots.")
     return () if "*" in types else tuple(dict.fromkeys(types))
 
 

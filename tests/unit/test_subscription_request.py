@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import BadRequest, Forbidden, Invalid
+from engine.fan_out import MOST_DOTS
 from engine.models import Caller
 from engine.outbound import Guard
 from engine.subscriptions.request import MOST_TYPES, SubscriptionRequest
@@ -78,6 +79,15 @@ def test_an_endpoint_is_measured_before_anything_else_is_done_with_it(hostile: s
 
 def test_a_source_is_measured_before_it_is_read() -> None:
     assert refused({**APP, "sourceFilter": f"https://{'æ' * 60_000}.no/ttd/app"}) == SOURCE_TEXT
+
+
+def test_a_beginning_has_no_more_dots_than_an_event_is_looked_up_under() -> None:
+    longest = "a." * MOST_DOTS + "*"
+    assert parsed({**GENERIC, "typeFilter": longest}).types == (longest,)
+    refusal = f"A beginning in typeFilter has at most {MOST_DOTS} dots."
+    assert refused({**GENERIC, "typeFilter": f"a.{longest}"}) == refusal
+    whole = "a." * 200 + "a"
+    assert parsed({**GENERIC, "typeFilter": whole}).types == (whole,)
 
 
 def malformed(body: bytes) -> dict[str, list[str]]:
