@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from api import deliveries, docs, events, health, inbox, orders, subscriptions
 from api.console.application import console, prepare
 from api.counting import CountAnswers
 from api.paths import CanonicalPaths
-from api.problems import answer_bug, answer_error, answer_http_error
+from api.problems import answer_bug, answer_error, answer_http_error, answer_nobody
 from api.singles import SingleHeaders
 from api.tracing import TraceRequests
 from engine import due, logs, metrics, settings, tracing
@@ -32,6 +33,7 @@ from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
 from engine.pulse import Kind, Pulse
+from engine.readers import Readers
 from engine.rendering import Templates
 from engine.signing import Signer
 from engine.store import Store
@@ -42,7 +44,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 OPERATIONS = orders.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS + deliveries.OPERATIONS
-ERRORS = {VarselError: answer_error, HTTPException: answer_http_error, Exception: answer_bug}
+ERRORS = {
+    VarselError: answer_error,
+    HTTPException: answer_http_error,
+    ClientDisconnect: answer_nobody,
+    Exception: answer_bug,
+}
 MIDDLEWARE = [Middleware(CountAnswers), Middleware(SingleHeaders), Middleware(CanonicalPaths)]
 # The youngest generation of objects is collected every 20,000 allocations instead of 2,000, the oldest seldom: its
 # passes are what the slowest answers wait for.
@@ -82,6 +89,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     tracing.configure(config, "web")
     state.verifier = Verifier(config)
     state.store = Store(config.need("database_url"), admit)
+    state.readers = Readers(config.need("database_url"), admit)
     state.bell = BELL
     state.redis = CLIENT
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))
@@ -104,6 +112,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     await state.intake.close()
     await state.publisher.close()
     await asyncio.to_thread(pulse.stop)
+    await state.readers.close()
     state.store.close()
     tracing.close()
     metrics.end()

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
 
+from api import reads
 from api import subscription_answers as answers
 from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
@@ -35,8 +36,8 @@ async def get_deliveries(request: Request) -> Response:
     after = given.number("after", 0, INT64)
     size = given.number("size", PAGE)
     size = min(size, registry.MOST_DELIVERIES) if size > 0 else PAGE
-    found = await app.store.reading(
-        registry.deliveries, caller.identity, seq, state=state, after_id=max(after, 0), size=size
+    found = await reads.read(
+        request, caller.name, registry.deliveries, caller.identity, seq, state=state, after_id=max(after, 0), size=size
     )
     headers = {}
     if len(found) == size:
@@ -54,7 +55,7 @@ async def post_replay(request: Request) -> Response:
     since, until = _moment(given, "from"), _moment(given, "to")
     count = given.number("count", None)
     if count is None:
-        found = await state.store.reading(registry.replay, caller, seq, since, until, None)
+        found = await reads.read(request, caller.name, registry.replay, caller, seq, since, until, None)
     else:
         found = await state.store.writing(registry.replay, caller, seq, since, until, count)
         state.bell.ring(due.WEBHOOKS.name)

@@ -13,10 +13,9 @@ from api.parameters import DATE_TIME, Given, checked, integers
 from engine.alternative_subjects import normal
 from engine.errors import BadRequest, Invalid
 from engine.events.app_event import app_resource
-from engine.events.reading import Query
+from engine.events.reading import Query, floating
 
 if TYPE_CHECKING:
-    from sqlalchemy import Row
     from starlette.requests import Request
 
 PAGE = 50  # events, when no size is asked for
@@ -24,7 +23,8 @@ MOST = 1_000  # events of a page
 LONGEST_QUERY = 16_000  # bytes; what is asked comes back in a header, percent-encoded
 MOST_PATTERNS = 50
 LONGEST_PATTERN = 500  # characters
-MOST_WILDCARDS = 5  # % of a pattern: each multiplies what the database tries
+MOST_WILDCARDS = 5  # % of a pattern
+MOST_FLOATING = 1_000  # characters behind a % in all patterns of a kind: each is compared with each of an event's
 RESOURCES = "urn:altinn:resource:"
 
 _BEHIND = ("after", "aftersource")
@@ -100,7 +100,7 @@ def resource_query(request: Request) -> Query:
     )
 
 
-def next_page(request: Request, last: Row[Any]) -> str:
+def next_page(request: Request, last: Any) -> str:
     """The address of the page behind the event `last`; everything else is asked as before."""
     behind = [("after", last.id), ("afterSource", last.source)]
     asked = [(name, value) for name, value in request.query_params.multi_items() if name.lower() not in _BEHIND]
@@ -122,6 +122,8 @@ def _patterns(given: Given, name: str) -> tuple[str, ...]:
         if len(pattern) > LONGEST_PATTERN or pattern.count("%") > MOST_WILDCARDS:
             rule = f"A value can have at most {LONGEST_PATTERN} characters, of which {MOST_WILDCARDS} can be %."
             raise Invalid({name: [rule]})
+    if sum(map(floating, patterns)) > MOST_FLOATING:
+        raise Invalid({name: [f"The values can have at most {MOST_FLOATING} characters behind a %, all together."]})
     return patterns
 
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from api import event_queries as queries
 from api import event_shapes as shapes
+from api import reads
 from api.auth import (
     SCOPE_PUBLISH,
     SCOPE_PUBLISH_ANY,
@@ -111,10 +112,10 @@ def _decoder(request: Request) -> Callable[[bytes], list[CloudEvent]]:
 
 async def _page(request: Request, query: reading.Query, caller: Caller, action: Action) -> Response:
     """What the caller may see of a page; `next` goes on behind everything that was looked at (contract 3.3)."""
-    rows = await request.app.state.store.reading(reading.page, query)
-    permitted = await _permitted(request, caller, action, rows)
-    texts = ", ".join(row.text for row, good in zip(rows, permitted, strict=True) if good)
-    headers = {"next": queries.next_page(request, rows[-1])} if rows else None
+    page = await reads.read(request, caller.name, reading.page, query)
+    permitted = await _permitted(request, caller, action, page.rows)
+    texts = ", ".join(row.text for row, good in zip(page.rows, permitted, strict=True) if good)
+    headers = None if page.last is None else {"next": queries.next_page(request, page.last)}
     return Response(f"[{texts}]", headers=headers, media_type=f"{STRUCTURED}; charset=utf-8")
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from starlette.responses import JSONResponse, Response
 
 from api import order_answers as answers
+from api import reads
 from api.auth import authenticate, require_create, require_creator
 from api.bodies import read_json
 from api.openapi import Operation, Parameter, Problem
@@ -49,7 +50,7 @@ async def get(request: Request) -> Response:
     """One order as it was posted."""
     creator, order_id = _reader(request), _order_id(request)
     try:
-        order = await request.app.state.store.reading(reading.find, creator, order_id)
+        order = await reads.read(request, creator, reading.find, creator, order_id)
     except NotFound:
         return Response(status_code=404)
     return JSONResponse(answers.order(order, request.app.state.base))
@@ -64,7 +65,7 @@ async def get_by_reference(request: Request) -> Response:
     creator = require_creator(caller)
     found = []
     if "\0" not in reference:  # no stored text has one, and PostgreSQL takes none
-        found = list(await request.app.state.store.reading(reading.find_by_reference, creator, reference))
+        found = list(await reads.read(request, creator, reading.find_by_reference, creator, reference))
     orders = [answers.order(order, request.app.state.base) for order in found]
     return JSONResponse({"count": len(orders), "orders": orders})
 
@@ -73,7 +74,7 @@ async def get_status(request: Request) -> Response:
     """How far an order is."""
     creator, order_id = _reader(request), _order_id(request)
     try:
-        order, generated, succeeded = await request.app.state.store.reading(reading.status, creator, order_id)
+        order, generated, succeeded = await reads.read(request, creator, reading.status, creator, order_id)
     except NotFound:
         return Response(status_code=404)
     return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
@@ -83,7 +84,7 @@ async def get_emails(request: Request) -> Response:
     """What became of each recipient."""
     creator, order_id = _reader(request), _order_id(request)
     try:
-        order, emails = await request.app.state.store.reading(reading.notifications, creator, order_id)
+        order, emails = await reads.read(request, creator, reading.notifications, creator, order_id)
     except NotFound:
         return Response(status_code=404)
     return JSONResponse(answers.emails(order, emails))

@@ -30,6 +30,7 @@ STATUS: dict[type[errors.VarselError], int] = {
     errors.Conflict: 409,
     errors.KeyInUse: 409,
     errors.KeyReused: 422,
+    errors.Overrun: 503,
     errors.Unavailable: 503,
     errors.Misconfigured: 500,
 }
@@ -111,6 +112,8 @@ async def answer_error(request: Request, error: Exception) -> Response:
         if error.__cause__ is not None:
             log.warning("%s", error.told())
         return problem(request, status, f"{error}; try again.", headers={"Retry-After": str(seconds)})
+    if isinstance(error, errors.Overrun):
+        return problem(request, status, str(error), headers={"Retry-After": "2"})
     if isinstance(error, errors.Invalid):
         return problem(request, status, field_errors=error.errors)
     return problem(request, status, str(error) or None)
@@ -120,6 +123,11 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     """Starlette's own refusals (404, 405, 413 …) in the same shape."""
     status: int = getattr(error, "status_code", 500)
     return problem(request, status, headers=getattr(error, "headers", None))
+
+
+async def answer_nobody(_request: Request, _error: Exception) -> Response:
+    """The client has hung up: an answer for the counts (events contract 3.5), which nobody reads."""
+    return Response(status_code=499)
 
 
 async def answer_bug(request: Request, error: Exception) -> Response:

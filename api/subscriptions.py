@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response
 
+from api import reads
 from api import subscription_answers as answers
 from api.auth import authenticate_bearer
 from api.bodies import read, require_json
@@ -72,7 +73,7 @@ async def post(request: Request) -> Response:
 async def get_all(request: Request) -> Response:
     """The caller's subscriptions."""
     caller = authenticate_bearer(request, request.app.state.verifier)
-    rows = await request.app.state.store.reading(registry.find_all, caller.identity)
+    rows = await reads.read(request, caller.name, registry.find_all, caller.identity)
     # As long as the caller has subscriptions: others' requests go on while it is written.
     return await asyncio.to_thread(lambda: JSONResponse(answers.SubscriptionList.of(rows).content()))
 
@@ -81,7 +82,7 @@ async def get_all(request: Request) -> Response:
 async def get(request: Request) -> Response:
     """One subscription."""
     caller, seq = asked(request)
-    row = await request.app.state.store.reading(registry.find, caller.identity, seq)
+    row = await reads.read(request, caller.name, registry.find, caller.identity, seq)
     return JSONResponse(answers.Subscription.of(row).content())
 
 

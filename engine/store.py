@@ -86,15 +86,19 @@ def _now_postgresql(_element: Now, _compiler: Any, **_: Any) -> str:
 
 
 class Store:
-    """The way to the tables. `url` is an SQLAlchemy URL of SQLite or PostgreSQL; Misconfigured without a folder for it.
+    """The way to the tables, with so many connections. `url` is an SQLAlchemy URL of SQLite or PostgreSQL.
+
+    Misconfigured without a folder for an SQLite file.
 
     `admit` looks at the first connection that is had, and again until it raises nothing: see engine/migrations.
     Every method raises Unavailable when the database does not answer, or does not take what is written; within seconds.
     """
 
-    def __init__(self, url: str, admit: Callable[[Connection], None] | None = None) -> None:
+    def __init__(
+        self, url: str, admit: Callable[[Connection], None] | None = None, connections: int = CONNECTIONS
+    ) -> None:
         try:
-            self._engine = _engine(url)
+            self._engine = _engine(url, connections)
         except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:  # its words may have a password in them
             what = f"the database's address {urls.shown(url)} cannot be used ({type(error).__name__})"
             raise Misconfigured(f"{what}: check its driver and its options") from None
@@ -228,15 +232,15 @@ def ping(connection: Connection) -> None:
     connection.execute(text("SELECT 1"))
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, connections: int) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(
-            url, pool_size=CONNECTIONS, hide_parameters=True, connect_args={"check_same_thread": False}
+            url, pool_size=connections, hide_parameters=True, connect_args={"check_same_thread": False}
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin)
         return engine
-    return postgresql_engine(url, CONNECTIONS)
+    return postgresql_engine(url, connections)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

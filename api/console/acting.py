@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from api.console.pages import render, tell
+from api.console.pages import look, render, tell
 from api.console.sessions import check_csrf, require
 from engine.admin import actions, jobs, pausing
 from engine.admin.filters import number, uuid
@@ -38,8 +38,14 @@ async def ask(request: Request) -> Response:
     await require(request, Role.OPERATOR)
     action = _action(request)
     given = {name: value for name, value in request.query_params.items() if value.strip()}
-    count = await request.app.state.store.reading(actions.matching, action, given)
-    values = {"action": action, "filter": given, "count": count, "most": actions.MOST, "back": urlencode(given)}
+    count = await look(request, actions.matching, action, given)
+    values: dict[str, Any] = {
+        "action": action,
+        "filter": given,
+        "count": count,
+        "most": actions.MOST,
+        "back": urlencode(given),
+    }
     return render(request, "confirm.html", **values)
 
 

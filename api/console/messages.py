@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from api.console.pages import HEADERS, page
+from api.console.pages import HEADERS, look, page
 from api.console.sessions import require
 from engine.admin import details
 from engine.admin.filters import uuid
@@ -31,14 +31,14 @@ FOREIGN = HEADERS | {
 async def html(request: Request) -> Response:
     """An e-mail's HTML, for a sandboxed frame."""
     await require(request, Role.OPERATOR)
-    found = await request.app.state.store.reading(details.email, _id(request))
+    found = await look(request, details.email, _id(request))
     return Response(found["body"], media_type="text/html", headers=FOREIGN)
 
 
 async def source(request: Request) -> Response:
     """An e-mail's message as the relay gets it."""
     await require(request, Role.OPERATOR)
-    message = await request.app.state.store.reading(details.message, _id(request))
+    message = await look(request, details.message, _id(request))
     return PlainTextResponse(message.decode(errors="replace"), headers=FOREIGN)
 
 

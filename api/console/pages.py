@@ -10,15 +10,17 @@ import re
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import anyio
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from sse_starlette import EventSourceResponse
+from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse
 
+from api import reads
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found
 from engine.admin.rows import masked
@@ -29,10 +31,14 @@ from engine.pauses import HELD
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from sqlalchemy import Connection
     from starlette.requests import Request
     from starlette.responses import Response
 
     Read = Callable[[Request], Awaitable[dict[str, Any]]]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "console"
 LOOK_EVERY = 1.0  # seconds between two looks of a live page
@@ -64,6 +70,12 @@ def tell(request: Request, text: str) -> None:
     request.session[TOLD] = text
 
 
+async def look(request: Request, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call `act(connection, …)` on a view, in the operator's share of the readers."""
+    operator = found(request)
+    return await reads.read(request, f"operator {operator.name if operator else ''}", act, *args, **kwargs)
+
+
 async def page(request: Request, name: str, read: Read, *, live: bool = True) -> Response:
     """A page of what `read` returns; asked for as an event stream, its changed parts as they change."""
     if live and request.headers.get("accept") == "text/event-stream":
@@ -87,7 +99,7 @@ async def _stream(request: Request, name: str, read: Read, ending: anyio.Event) 
             if await current(request) is None:
                 break
             values = await read(request)
-        except VarselError:  # the database is away, or what was shown is: the browser asks again, and is told
+        except (VarselError, ClientDisconnect):  # the database or what was shown is away: the browser asks again
             return
         text = template.render(_all(request, values | {"layout": "_live.html"}))
         digest = hashlib.blake2b(text.encode()).digest()

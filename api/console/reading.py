@@ -12,7 +12,7 @@ import redis
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from api.console.pages import page
+from api.console.pages import look, page
 from api.console.sessions import found, require
 from engine.admin import actions, details, lists
 from engine.admin.exposition import LISTS
@@ -68,7 +68,7 @@ async def find(request: Request) -> Response:
     def exists(connection: Connection) -> bool:
         return bool(ROWS["orders"](connection, [key]))
 
-    noun = "orders" if await request.app.state.store.reading(exists) else "emails"
+    noun = "orders" if await look(request, exists) else "emails"
     return RedirectResponse(f"/console/{noun}/{key}", 303)
 
 
@@ -77,7 +77,7 @@ async def _overview(request: Request) -> dict[str, Any]:
     snapshot: Snapshot = state.snapshot
     async with snapshot.lock:
         if time.monotonic() - snapshot.read_at > FRESH:
-            values = await state.store.reading(overview)
+            values = await state.readers.read("operators", overview)  # for all who look
             snapshot.values = values | {"broker": await asyncio.to_thread(_broker, state.redis), "lanes_known": LANES}
             snapshot.read_at = time.monotonic()
     return snapshot.values
@@ -104,7 +104,7 @@ def _list_of(noun: Noun) -> Handler:
         fields = _fields(request, noun)
         if hidden := [name for name in noun.fields if name in given and name not in fields]:
             raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")
-        listed = await request.app.state.store.reading(lists.page, noun, given, cursor)
+        listed = await look(request, lists.page, noun, given, cursor)
         return {
             "noun": noun,
             "fields": fields,
@@ -130,10 +130,10 @@ def _one_of(noun: Noun, parse: Callable[[str], Any], detail: Callable[..., dict[
         except ValueError:
             raise NotFound(f"There is no such page among the {noun.name}.") from None
 
-        def look(connection: Connection) -> dict[str, Any]:
+        def whole(connection: Connection) -> dict[str, Any]:
             return {"item": detail(connection, key), "actions": actions.possible(connection, noun, key)}
 
-        return {"noun": noun, "key": key, **await request.app.state.store.reading(look)}
+        return {"noun": noun, "key": key, **await look(request, whole)}
 
     async def show(request: Request) -> Response:
         await require(request, Role.VIEWER)

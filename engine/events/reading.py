@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
 LARGEST = 4_000_000  # characters of events on one page, after which it ends early
+# What patterns may cost: a floating character (behind a %) can meet each character of each event that is looked at.
+WORK = 200_000  # floating characters times events that a page looks at; no more are looked at than MOST_LOOKED_AT
+MOST_LOOKED_AT = 10_000
 
 _GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
 
@@ -40,8 +43,16 @@ class Query:
     until: datetime | None = None
 
 
-def page(connection: Connection, query: Query) -> Sequence[Any]:
-    """The next events, at most `size` and not many more than LARGEST: rows of events."""
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events (rows), and the last event that was looked at: the next page begins behind it; None: nothing was left."""
+
+    rows: Sequence[Any]
+    last: Any
+
+
+def page(connection: Connection, query: Query) -> Page:
+    """The next events, at most `size` and not many more than LARGEST, among those that patterns let it look at."""
     about = _about(query)
     conditions = list(about)
     if query.after:
@@ -51,16 +62,39 @@ def page(connection: Connection, query: Query) -> Sequence[Any]:
         conditions.append(events.c.seq > (connection.scalar(seen) or 0))
     if query.of_apps:
         conditions.append(events.c.resource.startswith(APP, autoescape=True))
-    dialect = connection.dialect.name
-    if query.types:
-        conditions.append(or_(*(_fits(dialect, events.c.type, each, query) for each in query.types)))
-    if query.sources:
-        conditions.append(or_(*(_fits(dialect, events.c.source, each, query) for each in query.sources)))
     if query.since:
         conditions.append(events.c.time >= query.since)
     if query.until:
         conditions.append(events.c.time <= query.until)
-    statement = select(events).where(*conditions).order_by(events.c.seq).limit(query.size)
+    end = _end(connection, query, conditions)
+    if end is not None:
+        conditions.append(events.c.seq <= end.seq)
+    dialect = connection.dialect.name
+    for column, patterns in ((events.c.type, query.types), (events.c.source, query.sources)):
+        if patterns:
+            conditions.append(or_(*(_fits(dialect, column, each, query) for each in patterns)))
+    found, whole = _read(connection, select(events).where(*conditions).order_by(events.c.seq).limit(query.size))
+    full = len(found) == query.size or not whole
+    return Page(found, found[-1] if found and (full or end is None) else end)
+
+
+def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]]) -> Any | None:
+    """The last event that patterns are compared with on this page; None: with all that are left."""
+    patterns = (*query.types, *query.sources)
+    if not patterns:
+        return None
+    looked_at = min(MOST_LOOKED_AT, WORK // max(1, sum(map(floating, patterns))))
+    chosen = select(events.c.seq, events.c.id, events.c.source).where(*conditions).order_by(events.c.seq)
+    return connection.execute(chosen.offset(looked_at - 1).limit(1)).one_or_none()
+
+
+def floating(pattern: str) -> int:
+    """The characters of a pattern that can stand anywhere in a text."""
+    return len(pattern.partition("%")[2])
+
+
+def _read(connection: Connection, statement: Select[Any]) -> tuple[list[Any], bool]:
+    """The rows up to LARGEST, and whether these are all."""
     found = []
     size = 0
     with connection.execute(statement.execution_options(stream_results=True)) as rows:
@@ -68,8 +102,8 @@ def page(connection: Connection, query: Query) -> Sequence[Any]:
             found.append(row)
             size += len(row.text)
             if size > LARGEST:
-                break
-    return found
+                return found, False
+    return found, True
 
 
 def _about(query: Query) -> list[ColumnElement[bool]]:

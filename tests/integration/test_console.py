@@ -33,8 +33,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def site(store: Store, client: redis.Redis, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return Site(store, client, tmp_path_factory.mktemp("site"))
+def site(store: Store, client: redis.Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(store, client, tmp_path_factory.mktemp("site"))
+    yield site
+    asyncio.run(site.readers.close())
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from api.console.application import console, prepare
 from engine.models import EmailState, OrderState, new_id
 from engine.operators import Role, add
+from engine.readers import Readers
 from engine.settings import Settings
 from engine.tables import (
     attempts_log,
@@ -55,6 +56,7 @@ class Site:
         self.app = Starlette()
         state = self.app.state
         state.settings, state.store, state.redis = config, store, client
+        state.readers = self.readers = Readers(store.engine.url.render_as_string(hide_password=False))
         self.app.routes.extend(console(config, state))
         prepare(state, config)
 
