@@ -54,12 +54,13 @@ async def post_replay(request: Request) -> Response:
     given = Given(request)
     since, until = _moment(given, "from"), _moment(given, "to")
     count = given.number("count", None)
-    if count is None:
-        found = await reads.read(request, caller.name, registry.replay, caller, seq, since, until, None)
-    else:
-        found = await state.store.writing(registry.replay, caller, seq, since, until, count)
-        state.bell.ring(due.WEBHOOKS.name)
-    return JSONResponse(answers.Replay(count=found, replayed=0 if count is None else found).content())
+    found = await reads.read(request, caller.name, registry.replayed, caller, seq, since, until, count)
+    if count is not None:
+        await state.store.writing(registry.note_replay, caller, seq, since, until, count)
+        for start in range(0, count, registry.AT_ONCE):
+            await state.store.writing(registry.push_again, caller, seq, found[start : start + registry.AT_ONCE])
+            state.bell.ring(due.WEBHOOKS.name)
+    return JSONResponse(answers.Replay(count=len(found), replayed=0 if count is None else len(found)).content())
 
 
 @unknown_is_empty

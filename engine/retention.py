@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, literal, select, tuple_
 
 from engine.ended_sessions import forget
 from engine.models import OrderState
 from engine.store import after
 from engine.tables import (
     audit_log,
+    emails,
     events,
     history,
     idempotency_keys,
@@ -19,7 +20,9 @@ from engine.tables import (
     jobs,
     orders,
     processes,
+    subscriptions,
     waiting_events,
+    webhooks,
 )
 
 if TYPE_CHECKING:
@@ -34,24 +37,50 @@ FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITIO
 
 
 def prune_some(connection: Connection, retention: timedelta) -> bool:
-    """Remove what is forgotten, and the oldest finished orders and events with what is theirs; whether more may be."""
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created < after(-KEYS_KEPT)))
+    """Remove what is forgotten, and the oldest finished orders and events with what is theirs; whether more may be.
+
+    What belongs to something goes before it, so that no row takes more than ROWS of a table along.
+    """
     limit = after(-retention)
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
     forget(connection)
     ended = (jobs.c.due_at.is_(None), jobs.c.last_update < limit)
-    its = job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))
-    waits = select(waiting_events.c.event_seq).where(waiting_events.c.event_seq == events.c.seq).exists()
+    finished = (orders.c.created < limit, orders.c.state.in_(FINISHED))
+    stored = (events.c.registered < limit, ~_has(waiting_events, waiting_events.c.event_seq == events.c.seq))
+    gone = subscriptions.c.removed.is_not(None)
+    its_orders = select(orders.c.seq).where(*finished).order_by(orders.c.created).limit(ROWS)
+    its_events = select(events.c.seq).where(*stored).order_by(events.c.registered).limit(ROWS)
+    its_subscriptions = select(subscriptions.c.seq).where(gone)
+    no_emails = ~_has(emails, emails.c.order_seq == orders.c.seq)
+    of_event, of_subscription = webhooks.c.event_seq, webhooks.c.subscription_seq
     removed = [
-        _remove(connection, job_rows, job_rows.c.job_seq, its),
-        _remove(connection, orders, orders.c.created, orders.c.created < limit, orders.c.state.in_(FINISHED)),
-        _remove(connection, events, events.c.registered, events.c.registered < limit, ~waits),
+        _forget_keys(connection),
+        _remove(connection, job_rows, job_rows.c.job_seq, job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))),
+        _remove(connection, emails, emails.c.seq, emails.c.order_seq.in_(its_orders)),
+        _remove(connection, orders, orders.c.created, *finished, no_emails),
+        _remove(connection, webhooks, webhooks.c.seq, of_event.in_(its_events)),
+        _remove(connection, events, events.c.registered, *stored, ~_has(webhooks, of_event == events.c.seq)),
+        _remove(connection, webhooks, webhooks.c.seq, of_subscription.in_(its_subscriptions)),
         _remove(connection, audit_log, audit_log.c.at, audit_log.c.at < after(-max(retention, AUDIT_KEPT))),
     ]
-    left = select(job_rows.c.seq).where(job_rows.c.job_seq == jobs.c.seq).exists()
-    connection.execute(delete(jobs).where(*ended, ~left))
+    empty = (gone, ~_has(webhooks, of_subscription == subscriptions.c.seq))
+    _remove(connection, subscriptions, subscriptions.c.seq, *empty)
+    connection.execute(delete(jobs).where(*ended, ~_has(job_rows, job_rows.c.job_seq == jobs.c.seq)))
     return max(removed) == ROWS
+
+
+def _has(table: Table, belongs: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Whether a table has rows that belong to the row of the statement around it."""
+    return select(literal(1)).select_from(table).where(belongs).exists()
+
+
+def _forget_keys(connection: Connection) -> int:
+    key = tuple_(idempotency_keys.c.creator, idempotency_keys.c.key)
+    old = select(idempotency_keys.c.creator, idempotency_keys.c.key)
+    some = old.where(idempotency_keys.c.created < after(-KEYS_KEPT)).limit(ROWS)
+    forgotten: int = connection.execute(delete(idempotency_keys).where(key.in_(some))).rowcount
+    return forgotten
 
 
 def _remove(connection: Connection, table: Table, age: ColumnElement[object], *conditions: ColumnElement[bool]) -> int:

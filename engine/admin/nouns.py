@@ -164,7 +164,7 @@ def _events(connection: Connection, given: Given) -> Narrowed:
 
 
 def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([subscriptions.c.seq])
+    found = Narrowed([subscriptions.c.seq], rest=[subscriptions.c.removed.is_(None)])
     conditions = {
         "paused": subscriptions.c.paused.is_not(None),
         "failing": subscriptions.c.last_error.is_not(None),

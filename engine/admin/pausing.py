@@ -90,7 +90,7 @@ def _held(connection: Connection, lane: due.Lane) -> int:
 
 
 def _known(connection: Connection, seq: int) -> None:
-    if connection.execute(select(subscriptions.c.seq).where(subscriptions.c.seq == seq)).first() is None:
+    if connection.execute(select(subscriptions.c.seq).where(subscriptions.c.seq == seq, registry.KEPT)).first() is None:
         raise NotFound(f"There is no subscription {seq}.")
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the other's place
 LOCK = 0x737562  # "sub": sets the locks on consumers apart
+AT_ONCE = 500  # deliveries that one transaction inserts or removes: other writers wait no longer
+KEPT = subscriptions.c.removed.is_(None)
 MOST_REPLAYED = 10_000  # events of one replay
 MOST_DELIVERIES = 1_000  # of one page
 SHOWN_ATTEMPTS = 20  # of one delivery
@@ -76,7 +78,7 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> 
 
 def find(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
     """One subscription of the caller's."""
-    row = connection.execute(select(subscriptions).where(subscriptions.c.seq == seq)).one_or_none()
+    row = connection.execute(select(subscriptions).where(subscriptions.c.seq == seq, KEPT)).one_or_none()
     if row is None:
         raise NotFound(f"There is no subscription {seq}.")
     if row.consumer != identity:
@@ -86,14 +88,27 @@ def find(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
 
 def find_all(connection: Connection, identity: str | None) -> Sequence[Row[Any]]:
     """All subscriptions of the caller's, the oldest first."""
-    mine = select(subscriptions).where(subscriptions.c.consumer == (identity or ""))
+    mine = select(subscriptions).where(subscriptions.c.consumer == (identity or ""), KEPT)
     return connection.execute(mine.order_by(subscriptions.c.seq)).all()
 
 
 def remove(connection: Connection, caller: Caller, seq: int) -> None:
-    """End a subscription, with all that was and would be pushed."""
+    """End a subscription, with all that was and would be pushed.
+
+    Where these are many rows, they go in steps (engine/retention.py); nobody sees it, and nothing is pushed to it.
+    """
     find(connection, caller.identity, seq)
-    connection.execute(delete(subscriptions).where(subscriptions.c.seq == seq))
+    connection.execute(lock({seq}))
+    mine = webhooks.c.subscription_seq == seq
+    some = select(webhooks.c.seq).where(mine).limit(AT_ONCE)
+    connection.execute(delete(webhooks).where(webhooks.c.seq.in_(some)))
+    if connection.execute(select(webhooks.c.seq).where(mine).limit(1)).first():
+        stop(connection, seq, "Removed by its consumer.")
+        connection.execute(delete(subscription_filters).where(subscription_filters.c.subscription_seq == seq))
+        hidden = {"removed": Now(), "fingerprint": f"removed {seq}"}  # the same can be subscribed to again
+        connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(hidden))
+    else:
+        connection.execute(delete(subscriptions).where(subscriptions.c.seq == seq))
     note(connection, caller.name, "unsubscribe", f"subscriptions/{seq}")
 
 
@@ -171,32 +186,42 @@ def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> No
     note(connection, caller.name, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
 
 
-def replay(  # noqa: PLR0913, PLR0917 likewise
+def replayed(  # noqa: PLR0913, PLR0917 likewise
     connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int | None
-) -> int:
-    """Push again what matches and was stored in that time (both ends included); returns how many events that are.
+) -> list[int]:
+    """The numbers of events that match and were stored in that time (both ends included), to be pushed again.
 
-    Without `count` nothing is pushed: that is to be asked first. With it, Conflict when it is another number by now.
-    Conflict as well while the endpoint is not validated; BadRequest for more than MOST_REPLAYED.
+    Conflict when `count` is given and they are not so many any more, and while the endpoint is not validated;
+    BadRequest for more than MOST_REPLAYED.
     """
     subscription = find(connection, caller.identity, seq)
     if not subscription.validated:
         raise Conflict("The endpoint is not validated: nothing but the validation event is pushed to it.")
-    matching = _stored(subscription, since, until).limit(MOST_REPLAYED + 1).subquery()
-    found = connection.execute(select(func.count()).select_from(matching)).scalar_one()
-    if found > MOST_REPLAYED:
+    matching = _stored(subscription, since, until).order_by(events.c.seq).limit(MOST_REPLAYED + 1)
+    found = list(connection.scalars(matching))
+    if len(found) > MOST_REPLAYED:
         raise BadRequest(f"More than {MOST_REPLAYED} events match, the most of one replay; choose a shorter time.")
-    if count is None:
-        return int(found)
-    if found != count:
-        raise Conflict(f"{found} events match by now, not {count}; ask for the count again.")
-    row = (literal(seq), matching.c.seq, literal(DeliveryState.WAITING.value), Now(), literal(0), Now(), Now())
-    names = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
-    connection.execute(webhooks.insert().from_select(names, select(*row).order_by(matching.c.seq)))
-    wake(connection, {seq})
-    times = {"from": since.isoformat(), "to": until.isoformat(), "count": found}
+    if count is not None and len(found) != count:
+        raise Conflict(f"{len(found)} events match by now, not {count}; ask for the count again.")
+    return found
+
+
+def note_replay(  # noqa: PLR0913, PLR0917 likewise
+    connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int
+) -> None:
+    """Write down who pushes what again."""
+    times = {"from": since.isoformat(), "to": until.isoformat(), "count": count}
     note(connection, caller.name, "replay", f"subscriptions/{seq}", times)
-    return int(found)
+
+
+def push_again(connection: Connection, caller: Caller, seq: int, event_seqs: Sequence[int]) -> None:
+    """Queue events for a subscription once more, at most AT_ONCE; those that are not stored any more are left out."""
+    find(connection, caller.identity, seq)
+    row = (literal(seq), events.c.seq, literal(DeliveryState.WAITING.value), Now(), literal(0), Now(), Now())
+    names = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
+    chosen = select(*row).where(events.c.seq.in_(event_seqs)).order_by(events.c.seq)
+    connection.execute(webhooks.insert().from_select(names, chosen))
+    wake(connection, {seq})
 
 
 def _stored(subscription: Row[Any], since: datetime, until: datetime) -> Any:
@@ -234,7 +259,7 @@ def _bound(connection: Connection, identity: str, most: int) -> None:
     """Conflict when the consumer has more than `most`, the new one included."""
     if connection.dialect.name == "postgresql":  # two at once would not see each other's; SQLite has one writer
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(identity, LOCK))))
-    mine = select(func.count()).select_from(subscriptions).where(subscriptions.c.consumer == identity)
+    mine = select(func.count()).select_from(subscriptions).where(subscriptions.c.consumer == identity, KEPT)
     if connection.execute(mine).scalar_one() > most:
         raise Conflict(
             f"There are {most} subscriptions of {identity}, the most that one consumer can have: end one that is not "

@@ -71,12 +71,14 @@ subscriptions = Table(
     Column("salt", String(64), nullable=False),  # of the signing secret
     Column("old_salt", String(64)),  # of the one before, while both are signed with
     Column("old_salt_until", Instant),
+    Column("removed", Instant),  # by its consumer, who sees it no more; it goes when its deliveries have gone
     *work_columns(),  # attempts: failures in a row
     sqlite_autoincrement=True,  # the next subscriber must not answer to a removed one's number
 )
 Index("uq_subscriptions_fingerprint", subscriptions.c.fingerprint, unique=True)
 Index("ix_subscriptions_consumer", subscriptions.c.consumer)
 Index("ix_subscriptions_due", subscriptions.c.due_at, subscriptions.c.seq, **where_set(subscriptions.c.due_at))
+Index("ix_subscriptions_removed", subscriptions.c.seq, **where_set(subscriptions.c.removed))
 STOPPED = or_(subscriptions.c.paused.is_not(None), subscriptions.c.open_until.is_not(None))
 Index("ix_subscriptions_stopped", subscriptions.c.seq, **where(STOPPED))
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, insert, select, update
 
 from engine.events.storing import persist
-from engine.models import OrderState
+from engine.models import OrderState, new_id
 from engine.retention import ROWS, prune_some
 from engine.store import after
 from engine.tables import emails, events, idempotency_keys, job_rows, jobs, orders, webhooks
-from tests.servers.rows import add_email, add_order, add_subscription, an_event
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -79,3 +79,40 @@ def test_ended_jobs_go_when_all_is_gone_that_says_to_what_they_were_done(store: 
         with store.write() as connection:
             assert prune_some(connection, KEPT) is more
         assert (number(store, jobs), number(store, job_rows)) == (jobs_left, rows_left)
+
+
+def test_what_belongs_to_the_old_goes_before_it_in_steps_of_its_own(store: Store) -> None:
+    with store.write() as connection:
+        seqs = [add_subscription(connection, "https://example.no/") for _ in range(3)]
+        persist(connection, [an_event() for _ in range(ROWS // 2)])
+        connection.execute(update(events).values(registered=after(-YEAR)))
+        order = add_order(connection, state=OrderState.COMPLETED, created=after(-YEAR))
+        for _ in range(ROWS + 1):
+            add_email(connection, order)
+    assert len(seqs) * (ROWS // 2) > ROWS
+    steps = []
+    more = True
+    while more:
+        before = [number(store, table) for table in (webhooks, events, emails, orders)]
+        with store.write() as connection:
+            more = prune_some(connection, KEPT)
+        left = [number(store, table) for table in (webhooks, events, emails, orders)]
+        steps.append([one - other for one, other in zip(before, left, strict=True)])
+    assert all(max(step) <= ROWS for step in steps)
+    assert [sum(counts) for counts in zip(*steps, strict=True)] == [3 * (ROWS // 2), ROWS // 2, ROWS + 1, 1]
+    assert left == [0, 0, 0, 0]
+
+
+def test_forgotten_idempotency_keys_go_in_steps(store: Store) -> None:
+    with store.write() as connection:
+        old = {
+            "creator": "ttd",
+            "fingerprint": "f",
+            "answer": "null",
+            "order_id": new_id(now()),
+            "created": after(-YEAR),
+        }
+        for name in range(ROWS + 1):
+            connection.execute(insert(idempotency_keys).values(old | {"key": str(name)}))
+        assert prune_some(connection, KEPT)
+    assert number(store, idempotency_keys) == 1

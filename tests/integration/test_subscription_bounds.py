@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import func, select
 
-from engine.errors import Conflict
+from engine.errors import Conflict, NotFound
+from engine.events.storing import persist
 from engine.models import Caller
+from engine.retention import ROWS, prune_some
 from engine.subscriptions import registry
+from engine.subscriptions.registry import AT_ONCE
 from engine.subscriptions.wish import Wish
-from tests.servers.rows import APP
+from engine.tables import subscriptions, webhooks
+from tests.servers.rows import APP, add_subscription, an_event, now
 
 if TYPE_CHECKING:
+    from sqlalchemy import Table
+
     from engine.store import Store
 
 TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
@@ -50,3 +58,76 @@ def test_a_consumer_has_so_many_subscriptions_and_no_more(store: Store) -> None:
     assert subscribe(store, 3)[1]
     with store.read() as connection:
         assert len(registry.find_all(connection, TTD.identity)) == 3
+
+
+def number(store: Store, table: Table) -> int:
+    with store.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def remove(store: Store, seq: int) -> None:
+    with store.write() as connection:
+        registry.remove(connection, TTD, seq)
+
+
+def with_deliveries(store: Store, count: int) -> int:
+    with store.write() as connection:
+        seq = add_subscription(connection, "https://example.no/0")
+        for start in range(0, count, AT_ONCE):
+            persist(connection, [an_event() for _ in range(min(AT_ONCE, count - start))])
+    return seq
+
+
+def test_a_subscription_with_few_deliveries_is_gone_at_once(store: Store) -> None:
+    remove(store, with_deliveries(store, AT_ONCE))
+    assert (number(store, subscriptions), number(store, webhooks)) == (0, 0)
+
+
+def test_a_subscription_with_many_deliveries_is_gone_for_its_consumer_and_then_step_by_step(store: Store) -> None:
+    seq = with_deliveries(store, AT_ONCE + ROWS + 1)
+    remove(store, seq)
+    assert number(store, webhooks) == ROWS + 1
+    with store.read() as connection:
+        assert registry.find_all(connection, TTD.identity) == []
+        with pytest.raises(NotFound):
+            registry.find(connection, TTD.identity, seq)
+        assert connection.scalar(select(subscriptions.c.due_at)) is None
+    with store.write() as connection:
+        assert persist(connection, [an_event()]) == (0, 0)
+    sizes = []
+    more = True
+    while more:
+        before = number(store, webhooks)
+        with store.write() as connection:
+            more = prune_some(connection, timedelta(days=90))
+        sizes.append(before - number(store, webhooks))
+    assert sizes == [ROWS, 1]
+    assert number(store, subscriptions) == 0
+
+
+def test_what_was_removed_can_be_subscribed_to_again_while_its_deliveries_go(store: Store) -> None:
+    seq, _ = subscribe(store, 0, most=1)
+    with store.write() as connection:
+        rows = [{"subscription_seq": seq, "state": "Delivered", "created": now(), "last_update": now()}] * (AT_ONCE + 1)
+        connection.execute(webhooks.insert(), rows)
+    remove(store, seq)
+    assert number(store, subscriptions) == 1
+    again, fresh = subscribe(store, 0, most=1)
+    assert fresh
+    assert again > seq
+
+
+def test_a_replay_queues_events_in_parts_and_in_their_order(store: Store) -> None:
+    seq = with_deliveries(store, 3)
+    since, until = now() - timedelta(hours=1), now() + timedelta(hours=1)
+    with store.read() as connection:
+        found = registry.replayed(connection, TTD, seq, since, until, 3)
+    for part in (found[:2], found[2:]):
+        with store.write() as connection:
+            registry.push_again(connection, TTD, seq, part)
+    with store.read() as connection:
+        queued = connection.scalars(select(webhooks.c.event_seq).order_by(webhooks.c.seq)).all()
+    assert queued == [*found, *found]
+    remove(store, seq)
+    with pytest.raises(NotFound), store.write() as connection:
+        registry.push_again(connection, TTD, seq, found)
