@@ -53,7 +53,7 @@ async def post_app(request: Request) -> Response:
     if not publishes_for(publisher, event.source):
         text = f"{publisher} is not authorized to create events for {event.source}"
         return JSONResponse(text, 401, _CHALLENGE)
-    await state.publisher.publish([event])
+    await state.publisher.publish([event], publisher)
     at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(":", "%3A")
     location = f"{state.events_base}/app/{publisher.lower()}?from={at}&to={at}"  # its source has the publisher's name
     return Response(f'"{event.id}"', 201, {"Location": location}, "application/json")
@@ -73,7 +73,7 @@ async def post(request: Request) -> Response:
     asked = [event for event in events if not anything or (event.resource or "").startswith(OWN)]
     if not all(await _permitted(request, caller, Action.PUBLISH, asked)):
         raise Forbidden("may not publish on this resource")
-    await state.publisher.publish(events)
+    await state.publisher.publish(events, caller.name)
     return Response()
 
 

@@ -1,15 +1,16 @@
 """Group commit: requests that arrive while a transaction runs share the next one.
 
-A commit costs a disk flush whatever it holds. One thread takes everything that has queued up, commits it at once and
-only then answers each waiting request.
+A commit costs a disk flush whatever it holds. One thread takes what has queued up, as far as it fits in one
+transaction, commits it at once and only then answers each waiting request. Callers take turns, so that nobody waits
+for all that another has queued.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
 import threading
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from engine.errors import Unavailable
@@ -25,6 +26,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 GROUP = 256  # most items of one transaction: bounds how long the first waits for the last
+LARGEST = 1_000_000  # bytes of one transaction, where one item is not larger; other writers wait for it
+ROW = 1_000  # bytes that a row counts for, beside those of its texts
 WAITING = 4096  # most items that wait; beyond, the caller is told to come again
 
 
@@ -46,39 +49,34 @@ class GroupCommit(Generic[Item, Result]):
         self._write = write
         self._after = after
         self._otherwise = otherwise or _refuse
-        self._queue: queue.SimpleQueue[tuple[Item, asyncio.Future[Result]] | None] = queue.SimpleQueue()
+        self._queue: _Turns[tuple[Item, asyncio.Future[Result]]] = _Turns()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._commit_groups, name="group-commit", daemon=True)
         self._thread.start()
 
-    async def submit(self, item: Item) -> Result:
-        """Return the item's result once it is durable; raises what the writer answered, or Unavailable."""
-        if self._queue.qsize() >= WAITING:
+    async def submit(self, item: Item, party: str, size: int) -> Result:
+        """Return the item's result once it is durable; raises what the writer answered, or Unavailable.
+
+        `party`: whose turn it uses; `size`: what it counts for, in bytes.
+        """
+        if len(self._queue) >= WAITING:
             raise Unavailable("the database")
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._queue.put((item, future))
+        self._queue.put(party, size, (item, future))
         return await future
 
     async def close(self) -> None:
         """Commit what waits, then end."""
-        self._queue.put(None)
+        self._queue.close()
         await asyncio.to_thread(self._thread.join)
 
     def _commit_groups(self) -> None:
-        open_ = True
-        while open_:
-            group = [self._queue.get()]
-            with contextlib.suppress(queue.Empty):
-                while len(group) < GROUP:
-                    group.append(self._queue.get_nowait())
-            waiting = [entry for entry in group if entry is not None]
-            open_ = len(waiting) == len(group)
-            if waiting:
-                results = self._commit([item for item, _ in waiting])
-                futures = [future for _, future in waiting]
-                with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-                    self._loop.call_soon_threadsafe(_answer, futures, results)
-                self._after(results)
+        while group := self._queue.take():
+            results = self._commit([item for item, _ in group])
+            futures = [future for _, future in group]
+            with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                self._loop.call_soon_threadsafe(_answer, futures, results)
+            self._after(results)
 
     def _commit(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
         try:
@@ -90,6 +88,52 @@ class GroupCommit(Generic[Item, Result]):
             if len(items) == 1:
                 return [error]
             return [result for item in items for result in self._commit([item])]  # only the culprit fails
+
+
+class _Turns(Generic[Item]):
+    """What waits, by party: one of each, then the next of each, and so on."""
+
+    def __init__(self) -> None:
+        self._parties: OrderedDict[str, deque[tuple[int, Item]]] = OrderedDict()
+        self._length = 0
+        self._open = True
+        self._changed = threading.Condition()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def put(self, party: str, size: int, item: Item) -> None:
+        """Let an item wait behind its party's others."""
+        with self._changed:
+            self._parties.setdefault(party, deque()).append((size, item))
+            self._length += 1
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Nothing more comes."""
+        with self._changed:
+            self._open = False
+            self._changed.notify()
+
+    def take(self) -> list[Item]:
+        """The next group, waited for; empty: nothing is left and nothing more comes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._length or not self._open)
+            group: list[Item] = []
+            room = LARGEST
+            while self._parties and len(group) < GROUP:
+                party, waiting = next(iter(self._parties.items()))
+                size, item = waiting[0]
+                if group and size > room:
+                    break
+                waiting.popleft()
+                room -= size
+                group.append(item)
+                self._parties.move_to_end(party)
+                if not waiting:
+                    del self._parties[party]
+            self._length -= len(group)
+            return group
 
 
 def _refuse(items: Sequence[Any], error: Unavailable) -> Sequence[Any]:

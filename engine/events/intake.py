@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from engine import due, metrics
-from engine.commits import GroupCommit
+from engine.commits import ROW, GroupCommit
 from engine.errors import Unavailable
 from engine.events.storing import as_row, from_row, persist
 from engine.large_fan_outs import NOTHING, FanOut
@@ -41,9 +41,12 @@ class Publisher:
         self._wake = wake
         self._commits = GroupCommit(store, _write, self._committed, self._keep)
 
-    async def publish(self, events: Sequence[CloudEvent]) -> None:
-        """Keep events, all or none: stored or, while the database does not answer, in the queue. Raises Unavailable."""
-        await self._commits.submit(events)
+    async def publish(self, events: Sequence[CloudEvent], party: str) -> None:
+        """Keep events, all or none: stored or, while the database does not answer, in the queue. Raises Unavailable.
+
+        `party`: who publishes them; publishers take turns.
+        """
+        await self._commits.submit(events, party, sum(ROW + len(event.text) for event in events))
         metrics.EVENTS.inc(len(events))
 
     async def close(self) -> None:

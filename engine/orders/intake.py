@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
 from engine import metrics, tracing
-from engine.commits import GroupCommit
+from engine.commits import ROW, GroupCommit
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
 from engine.rows import Rows, run
@@ -136,14 +136,15 @@ class Intake:
             lookup = await self._store.reading(self._look_up, numbers, respect=order.ignore_reservation is not True)
         order_id = new_id(self._store.clock.now())
         placement = _Placement(order_row(order_id, creator, self._sender, order), Receipt(order_id, lookup), key)
+        size = ROW + sum(len(placement.row[name]) for name in ("subject", "body", "recipients"))
         if key is None:
-            return await self._commits.submit(placement)
+            return await self._commits.submit(placement, creator, size)
         claim = (creator, key.value)
         if claim in self._running:
             raise KeyInUse("A request with this Idempotency-Key is still running; ask again when it is answered.")
         self._running.add(claim)
         try:
-            return await self._commits.submit(placement)
+            return await self._commits.submit(placement, creator, size)
         finally:
             self._running.discard(claim)
 

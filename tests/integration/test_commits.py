@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from engine.commits import GROUP, WAITING, GroupCommit
+from engine.commits import GROUP, LARGEST, WAITING, GroupCommit
 from engine.errors import KeyInUse, Unavailable
 from engine.tables import contacts
 from tests.servers.waiting import patience
@@ -46,7 +46,9 @@ def submit(
 
     async def work() -> list[Any]:
         commits: GroupCommit[Any, Any] = GroupCommit(store, write, after)
-        results = await within(asyncio.gather(*map(commits.submit, items), return_exceptions=True))
+        results = await within(
+            asyncio.gather(*(commits.submit(item, "ttd", 1) for item in items), return_exceptions=True)
+        )
         await within(commits.close())
         return list(results)
 
@@ -84,9 +86,9 @@ def test_items_that_come_while_a_transaction_runs_share_the_next(store: Store) -
 
     async def work() -> None:
         commits: GroupCommit[str, str] = GroupCommit(store, write, lambda _: None)
-        first = asyncio.create_task(commits.submit("first"))
+        first = asyncio.create_task(commits.submit("first", "ttd", 1))
         await within(asyncio.to_thread(began.wait))
-        others = [asyncio.create_task(commits.submit(f"other {n}")) for n in range(GROUP + 1)]
+        others = [asyncio.create_task(commits.submit(f"other {n}", "ttd", 1)) for n in range(GROUP + 1)]
         await asyncio.sleep(0)  # each of them has queued up now
         go_on.set()
         await within(asyncio.gather(first, *others))
@@ -94,6 +96,45 @@ def test_items_that_come_while_a_transaction_runs_share_the_next(store: Store) -
 
     asyncio.run(work())
     assert [len(group) for group in groups] == [1, GROUP, 1]
+
+
+def grouped(store: Store, *given: tuple[str, int, str]) -> Groups:
+    """Submit items (party, size, name) while a transaction runs; returns the groups that follow it."""
+    groups: Groups = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def write(_connection: Connection, names: Sequence[str]) -> Sequence[str]:
+        groups.append(list(names))
+        began.set()
+        assert go_on.wait(patience())
+        return names
+
+    async def work() -> None:
+        commits: GroupCommit[str, str] = GroupCommit(store, write, lambda _: None)
+        tasks = [asyncio.create_task(commits.submit("first", "ttd", 1))]
+        await within(asyncio.to_thread(began.wait))
+        tasks += [asyncio.create_task(commits.submit(name, party, size)) for party, size, name in given]
+        await asyncio.sleep(0)
+        go_on.set()
+        await within(asyncio.gather(*tasks))
+        await within(commits.close())
+
+    asyncio.run(work())
+    return groups[1:]
+
+
+def test_a_group_is_bounded_by_the_size_of_its_items_and_a_larger_one_is_alone(store: Store) -> None:
+    half = LARGEST // 2
+    given = [("a", half, "1"), ("a", half, "2"), ("a", 1, "3"), ("a", 2 * LARGEST, "4"), ("a", 1, "5")]
+    assert grouped(store, *given) == [["1", "2"], ["3"], ["4"], ["5"]]
+
+
+def test_nobody_waits_for_all_that_another_has_queued(store: Store) -> None:
+    greedy = [("greedy", LARGEST, f"greedy {n}") for n in range(10)]
+    groups = grouped(store, *greedy, ("modest", 1, "modest 1"), ("modest", 1, "modest 2"))
+    assert groups[:3] == [["greedy 0"], ["modest 1"], ["greedy 1"]]
+    assert groups[3] == ["modest 2"]
+    assert groups[4:] == [[f"greedy {n}"] for n in range(2, 10)]
 
 
 @pytest.mark.parametrize("bug", [False, True])
@@ -131,10 +172,10 @@ def test_an_item_whose_request_was_given_up_is_stored_all_the_same(store: Store)
     async def work() -> None:
         commits: GroupCommit[str, str] = GroupCommit(store, insert, lambda _: None)
         with store.write():  # nothing can be committed before this ends
-            given_up = asyncio.create_task(commits.submit("given up"))
+            given_up = asyncio.create_task(commits.submit("given up", "ttd", 1))
             await asyncio.sleep(0)
             given_up.cancel()
-            patient = asyncio.create_task(commits.submit("patient"))
+            patient = asyncio.create_task(commits.submit("patient", "ttd", 1))
             await asyncio.sleep(0)
         assert await within(patient) == "stored patient"
         await within(commits.close())
@@ -146,7 +187,7 @@ def test_an_item_whose_request_was_given_up_is_stored_all_the_same(store: Store)
 def test_closing_commits_what_waits(store: Store) -> None:
     async def work() -> list[Any]:
         commits: GroupCommit[str, str] = GroupCommit(store, insert, lambda _: None)
-        waiting = [asyncio.create_task(commits.submit(str(n))) for n in range(20)]
+        waiting = [asyncio.create_task(commits.submit(str(n), "ttd", 1)) for n in range(20)]
         await asyncio.sleep(0)
         await within(commits.close())
         return list(await within(asyncio.gather(*waiting)))
@@ -164,12 +205,12 @@ def test_when_too_many_wait_the_next_is_told_to_come_again(store: Store) -> None
 
     async def work() -> None:
         commits: GroupCommit[int, int] = GroupCommit(store, write, lambda _: None)
-        tasks = [asyncio.create_task(commits.submit(0))]
+        tasks = [asyncio.create_task(commits.submit(0, "ttd", 1))]
         await within(asyncio.to_thread(began.wait))
-        tasks += [asyncio.create_task(commits.submit(n)) for n in range(WAITING)]
+        tasks += [asyncio.create_task(commits.submit(n, "ttd", 1)) for n in range(WAITING)]
         await asyncio.sleep(0)
         with pytest.raises(Unavailable):
-            await commits.submit(-1)
+            await commits.submit(-1, "ttd", 1)
         go_on.set()
         await within(asyncio.gather(*tasks))
         await within(commits.close())

@@ -255,7 +255,7 @@ def test_an_event_is_counted_once_it_is_kept_wherever_that_is(store: Store) -> N
     async def publish(into: Store, spool: Callable[[bytes], None]) -> None:
         publisher = Publisher(into, spool, lambda _lane: None)
         try:
-            await publisher.publish([an_event(), an_event()])
+            await publisher.publish([an_event(), an_event()], "ttd")
         finally:
             await publisher.close()
 
