@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import resource
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,14 +39,6 @@ class Bounds:
     stall_time: float = 30.0  # for PROGRESS of an answer
 
 
-class _Phase(Enum):
-    """What is expected of the client next."""
-
-    IDLE = auto()  # a request
-    HEAD = auto()  # the rest of a head
-    BODY = auto()  # the rest of a body
-
-
 _DETAILS = {
     400: "This is no request of HTTP/1.1, or one that is not taken: without Host, or with a body and an Upgrade.",
     408: "The head of the request took too long.",
@@ -56,6 +47,16 @@ _DETAILS = {
     503: "All connections are in use; try again.",
 }
 _REASONS = {400: "malformed", 408: "too_slow", 414: "too_large", 431: "too_large", 503: "full"}
+
+
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Where fields go that come behind a body: none is a header field (RFC 9110, 6.5.1), and no route reads them."""
+
+    def append(self, _field: tuple[bytes, bytes]) -> None:
+        """Forget it."""
+
+
+_TRAILERS = _Trailers()
 
 
 class Connection(HttpToolsProtocol):
@@ -68,9 +69,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, bounds: Bounds, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._bounds = bounds
-        self._phase = _Phase.IDLE
-        self._request = 0  # number of the one that is coming in
-        self._received = 0  # bytes of what is coming in, a head or a body
+        self._received = 0  # bytes of the head or body that is coming in, but for those that came with its beginning
         self._carried = 0  # bytes of that body itself
         self._fault = 400  # the status of what made the parser stop
         self._deaf = False  # nothing more is heard
@@ -85,6 +84,11 @@ class Connection(HttpToolsProtocol):
         """Whether the next step is the client's, not ours."""
         cycle = self.cycle
         return self._deaf or self.flow.write_paused or cycle is None or cycle.response_complete or cycle.more_body
+
+    @property
+    def _in_head(self) -> bool:
+        """Whether a request has begun and is not passed on yet: only then has the newest one another scope."""
+        return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -102,100 +106,80 @@ class Connection(HttpToolsProtocol):
         if self._deaf:
             return
         self._unset_keepalive_if_required()
-        phase, request = self._phase, self._request
+        scope, cycle = self.scope, self.cycle
         try:
-            self._feed(data)
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Whoever wishes to speak another protocol goes on in this one (RFC 9110, 7.8).
+            self.data_received(data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError:
             self._refuse(self._fault)
             return
-        if phase is self._phase and request == self._request:  # all of the data were of one head, or of one body
+        if scope is self.scope and cycle is self.cycle:  # all of the data were of one head, or of one body
             self._received += len(data)
-            most = self._bounds.head + (2 * self._carried if phase is _Phase.BODY else 0)
-            if self._received > most:
-                self._refuse(400 if phase is _Phase.BODY else 431)
+            if self._received > self._bounds.head + (0 if self._in_head else 2 * self._carried):
+                self._refuse(self._what_is_too_large())
                 return
+        else:
+            self._received = 0
         if self.cycle is None or self.cycle.response_complete:
             self._await_client()
         elif self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def on_message_begin(self) -> None:
-        if len(self.pipeline) >= self._bounds.pipelined:
-            self._stop(400)
-        super().on_message_begin()
-        self._phase = _Phase.HEAD
-        self._request += 1
-        self._received = 0
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        if len(self.url) > self._bounds.line:
-            self._stop(414)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is _Phase.HEAD:  # a trailer is none of the header fields that were looked at (RFC 9110, 6.5.1)
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         self._check_head()
         super().on_headers_complete()
-        self._phase = _Phase.BODY
-        self._received = self._carried = 0
+        self.headers = _TRAILERS
+        self._carried = 0
 
     def on_body(self, body: bytes) -> None:
         self._carried += len(body)
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._phase = _Phase.IDLE
-        self._received = 0
-
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._served, self._since = True, self.loop.time()
-        if self._phase is not _Phase.IDLE and self.cycle.response_complete:
+        if self.cycle.response_complete and (self.cycle.more_body or self._in_head):
             self._await_client()
-        self._watch_taking()
+        if self.transport.get_write_buffer_size():
+            self._watch_taking()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._watch_taking()
 
-    def _feed(self, data: bytes) -> None:
-        """Parse; whoever wishes to speak another protocol goes on in this one (RFC 9110, 7.8)."""
-        rest = memoryview(data)
-        while rest:
-            try:
-                self.parser.feed_data(rest)
-                return
-            except httptools.HttpParserUpgrade as upgrade:
-                rest = rest[upgrade.args[0] :]
+    def _what_is_too_large(self) -> int:
+        """The status for the head, its first line, or what stands around a body."""
+        if self._in_head:
+            return 431 if self.headers else 414
+        return 431 if self.scope is None else 400
 
     def _check_head(self) -> None:
-        size = hosts = 0
-        body = False
-        for name, value in self.headers:
-            length = len(name) + len(value)
-            if length > self._bounds.line:
-                self._stop(431)
-            size += length
-            if name == b"host":
-                hosts += 1
-            elif name == b"content-length":
-                body = body or value != b"0"
-            elif name == b"transfer-encoding":
-                body = True
-                if value.lower() != b"chunked" or self.parser.get_http_version() == "1.0":  # RFC 9112, 6.1
-                    self._stop(400)
-        if size > self._bounds.head or len(self.headers) > self._bounds.fields:
+        headers, bounds = self.headers, self._bounds
+        if len(self.pipeline) >= bounds.pipelined:
+            self._stop(400)
+        if len(self.url) > bounds.line:
+            self._stop(414)
+        sizes = [len(name) + len(value) for name, value in headers]
+        if len(sizes) > bounds.fields or sum(sizes) > bounds.head or max(sizes, default=0) > bounds.line:
             self._stop(431)
+        names = [name for name, _ in headers]
+        hosts = names.count(b"host")
         if hosts > 1 or (not hosts and self.parser.get_http_version() != "1.0"):  # RFC 9112, 3.2
             self._stop(400)
-        # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
-        if self.parser.should_upgrade() and (body or self.parser.get_method() == b"CONNECT"):
+        chunked = b"transfer-encoding" in names
+        if chunked and self.parser.get_http_version() == "1.0":  # RFC 9112, 6.1
             self._stop(400)
+        if chunked and any(value.lower() != b"chunked" for name, value in headers if name == b"transfer-encoding"):
+            self._stop(400)
+        # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
+        if self.parser.should_upgrade():
+            body = chunked or any(value != b"0" for name, value in headers if name == b"content-length")
+            if body or self.parser.get_method() == b"CONNECT":
+                self._stop(400)
 
     def _stop(self, status: int) -> None:
         """Called by the parser's callbacks: make it stop."""
@@ -206,16 +190,19 @@ class Connection(HttpToolsProtocol):
         """Hear no more; answer so, where that cannot be taken for the answer to something else."""
         metrics.CUT_CONNECTIONS.labels(_REASONS[status]).inc()
         self._deaf = True
+        if self._deadline is not None:
+            self._deadline.cancel()
         cycle = self.cycle
-        if self._phase is _Phase.BODY:
-            if self.pipeline or cycle.response_started:
-                self.transport.abort()
+        if self._in_head or cycle is None:
+            if cycle is not None and not cycle.response_complete:
+                cycle.keep_alive = False
                 return
+        elif self.pipeline or cycle.response_started:
+            self.transport.abort()
+            return
+        else:
             cycle.disconnected = True
             cycle.message_event.set()
-        elif cycle is not None and not cycle.response_complete:
-            cycle.keep_alive = False
-            return
         body = document(status, _DETAILS[status])
         fields = [
             *self.server_state.default_headers,
@@ -226,8 +213,6 @@ class Connection(HttpToolsProtocol):
         head = b"".join(b"%b: %b\r\n" % field for field in fields)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
         self.transport.write_eof()
-        if self._deadline is not None:
-            self._deadline.cancel()
         self._deadline = self.loop.call_later(LINGER, self.transport.abort)
 
     def _await_client(self) -> None:
@@ -237,7 +222,7 @@ class Connection(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._deadline = None
-        if self._phase is _Phase.HEAD:
+        if self._in_head:
             self._refuse(408)
         else:  # it has said nothing, or goes on with a body that was answered
             metrics.CUT_CONNECTIONS.labels("too_slow").inc()

@@ -79,6 +79,14 @@ def test_a_head_as_large_as_the_largest_credentials_and_query_passes() -> None:
         assert client.is_open()
 
 
+def test_a_large_body_earns_no_larger_head() -> None:
+    with Web() as web, web.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + b"x" * 5_000_000)
+        assert client.answer().status == 200
+        client.push(HEAD + b"X: " + b"a" * 5_000_000)
+        assert is_problem(client.answer(), 431)
+
+
 def test_the_bytes_of_an_earlier_body_are_none_of_the_next_head() -> None:
     body = b"x" * 200_000
     with Web() as web, web.connect() as client:
