@@ -23,6 +23,7 @@ from api import inbox as pages
 from api.problems import answer_error
 from engine.errors import Misconfigured, NotFound, VarselError
 from engine.inbox import KEPT, LARGEST, Inbox, serve
+from engine.settings import Settings
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def call(folder: Path, method: str, path: str) -> httpx.Response:
     async def run() -> httpx.Response:
         app = Starlette(routes=pages.ROUTES, exception_handlers={VarselError: answer_error})
         app.state.inbox = Inbox(folder)
+        app.state.settings = Settings()
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://varsel") as client:
             return await client.request(method, path)
