@@ -40,7 +40,7 @@ class Bounds:
 
 
 _DETAILS = {
-    400: "This is no request of HTTP/1.1, or one that is not taken: without Host, or with a body and an Upgrade.",
+    400: "This is no request of HTTP/1.1, or one that is not taken, such as one without Host.",
     408: "The head of the request took too long.",
     414: "The target of the request is too long.",
     431: "The head of the request has too many bytes or too many fields.",
@@ -57,6 +57,7 @@ class _Trailers(list[tuple[bytes, bytes]]):
 
 
 _TRAILERS = _Trailers()
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class Connection(HttpToolsProtocol):
@@ -72,6 +73,7 @@ class Connection(HttpToolsProtocol):
         self._received = 0  # bytes of the head or body that is coming in, but for those that came with its beginning
         self._carried = 0  # bytes of that body itself
         self._fault = 400  # the status of what made the parser stop
+        self._withheld = b""  # the framing of a body that the parser does not see, since its request has an Upgrade
         self._deaf = False  # nothing more is heard
         self._served = False  # at least one request was answered
         self._since = self.loop.time()  # when it was connected, or last answered
@@ -111,6 +113,8 @@ class Connection(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # Whoever wishes to speak another protocol goes on in this one (RFC 9110, 7.8).
+            if self._withheld:
+                self._read_withheld()
             self.data_received(data[upgrade.args[0] :])
             return
         except httptools.HttpParserError:
@@ -138,6 +142,10 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._carried += len(body)
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._withheld:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -177,9 +185,19 @@ class Connection(HttpToolsProtocol):
             self._stop(400)
         # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
         if self.parser.should_upgrade():
-            body = chunked or any(value != b"0" for name, value in headers if name == b"content-length")
-            if body or self.parser.get_method() == b"CONNECT":
+            if self.parser.get_method() == b"CONNECT":
                 self._stop(400)
+            self._withheld = b"".join(b"%b: %b\r\n" % field for field in headers if field[0] in _FRAMING)
+
+    def _read_withheld(self) -> None:
+        """Hear the body of a request with an Upgrade by a parser that sees no Upgrade, and then nothing more.
+
+        Clients such as Java's ask for h2c with every first request, those with a body included.
+        """
+        self.cycle.keep_alive = False
+        framing, self._withheld = self._withheld, b""
+        self.parser = httptools.HttpRequestParser(_Body(self))
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n")
 
     def _stop(self, status: int) -> None:
         """Called by the parser's callbacks: make it stop."""
@@ -253,6 +271,14 @@ class Connection(HttpToolsProtocol):
         metrics.CUT_CONNECTIONS.labels("full").inc()
         self.connections.discard(longest)
         longest.transport.abort()
+
+
+class _Body:
+    """What a parser calls that hears the body of one request."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete
 
 
 def bounded(bounds: Bounds) -> type[asyncio.Protocol]:

@@ -104,11 +104,6 @@ REFUSED = {
     "a version that there is not": b"GET / HTTP/1.2\r\nHost: varsel\r\n\r\n" + HIDDEN,
     "HTTP/2's preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + HIDDEN,
     "CONNECT": b"CONNECT other:443 HTTP/1.1\r\nHost: other\r\n\r\n" + HIDDEN,
-    "an upgrade with a body": post(b"Connection: Upgrade", b"Upgrade: websocket", b"Content-Length: %d" % len(HIDDEN)),
-    "an upgrade to HTTP/2 with a body": post(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 40"),
-    "an upgrade with chunks": post(
-        b"Connection: Upgrade", b"Upgrade: websocket", b"Transfer-Encoding: chunked", body=CHUNK
-    ),
 }
 
 
@@ -128,12 +123,30 @@ def test_a_request_of_doubtful_length_is_refused_with_all_that_follows(web: Web,
     assert "/hidden" not in web.paths
 
 
-def test_a_body_that_comes_in_with_the_head_of_an_upgrade_is_no_request_either(web: Web) -> None:
+UPGRADE = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: %b\r\nHTTP2-Settings: x\r\n"
+
+
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
+@pytest.mark.parametrize("split", [0, 20, 200])
+@pytest.mark.parametrize("in_chunks", [True, False])
+def test_a_body_behind_an_upgrade_is_read_as_a_body(web: Web, protocol: bytes, split: int, *, in_chunks: bool) -> None:
+    body = HIDDEN * 3
+    framing = b"Transfer-Encoding: chunked" if in_chunks else b"Content-Length: %d" % len(body)
+    sent = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if in_chunks else body
+    whole = UPGRADE % protocol + framing + b"\r\n\r\n" + sent
     with web.connect() as client:
-        client.send(
-            b"POST / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 40\r\n\r\n"
-        )
-        client.push(HIDDEN)
+        client.send(whole[:split])
+        client.push(whole[split:] + HIDDEN)
+        answer = client.answer()
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert client.rest() == b""
+    assert web.bodies[-1] == body
+    assert "/hidden" not in web.paths
+
+
+def test_a_body_behind_an_upgrade_has_one_length(web: Web) -> None:
+    with web.connect() as client:
+        client.send(UPGRADE % b"h2c" + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n" + HIDDEN)
         assert client.answer().status == 400
         assert client.rest() == b""
     assert "/hidden" not in web.paths
