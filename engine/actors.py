@@ -24,6 +24,7 @@ from engine.errors import Unavailable, VarselError
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.storing import persist
 from engine.orders import processing
+from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.outbound import Guard, Outbound
 from engine.pulse import Kind, Pulse
 from engine.rendering import Templates
@@ -62,7 +63,7 @@ class Workshop(Middleware):
             tracing.configure(config, "worker")
             self._store = Store(config.need("database_url"))
             guard = Guard(config.allow_private_endpoints)
-            self._outbound = Outbound(guard, clock=self._store.clock)
+            self._outbound = Outbound(guard, connections=CHECKS, clock=self._store.clock)
             self._webhooks_outbound = Outbound(guard, connections=CALLS, clock=self._store.clock)
             courier = Courier(
                 self._webhooks_outbound,
@@ -82,6 +83,7 @@ class Workshop(Middleware):
             raise MiddlewareError(str(error)) from error
         self._lease = lease = config.lease_time
         self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
+        self._checks = ConditionChecks(self._store, self._processor, lease, lambda: BELL.ring(due.EMAILS.name))
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
         kind = Kind("worker", self._relay.name, lambda: self._relay.trouble)
         self._pulse = Pulse(self._store, kind, Memory(CLIENT))
@@ -90,7 +92,7 @@ class Workshop(Middleware):
 
     def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
         """Start nothing new; what is in flight may end."""
-        for stopping in (self._deliverer.stopping, self._pusher.stopping):
+        for stopping in (self._deliverer.stopping, self._pusher.stopping, self._checks.stopping):
             _loop_thread().loop.call_soon_threadsafe(stopping.set)
 
     def after_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
@@ -107,9 +109,16 @@ class Workshop(Middleware):
         await self._webhooks_outbound.close()
 
     async def orders(self) -> None:
-        """Process due orders; then deliver here what is due, without the way through the queue."""
-        await self._drain(due.ORDERS, self._processor.batch, processing.BATCH)
-        await self.emails()
+        """Process due orders; then deliver here what is due, without the way through the queue.
+
+        Orders with a condition are processed beside them: they wait for their senders' endpoints.
+        """
+        checks = asyncio.create_task(self._checks.run())
+        try:
+            await self._drain(due.ORDERS, self._processor.batch, processing.BATCH)
+            await self.emails()
+        finally:
+            await checks
 
     async def emails(self) -> None:
         """Deliver due e-mails."""

@@ -30,9 +30,12 @@ class Condition:
     reason: str
 
 
-async def ask(outbound: Outbound, url: str) -> Condition:
-    """Ask once: 2xx with the JSON member `sendNotification` true or false; anything else is inconclusive."""
-    answer = await outbound.get(url)
+async def ask(outbound: Outbound, url: str, creator: str) -> Condition:
+    """Ask once, on behalf of an order's creator: 2xx with the JSON member `sendNotification` true or false.
+
+    Anything else is inconclusive.
+    """
+    answer = await outbound.get(url, party=creator)
     if isinstance(answer, Failure):
         return Condition(Verdict.INCONCLUSIVE, answer.reason)
     if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:

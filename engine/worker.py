@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import resource
 import signal
 import threading
 
@@ -25,6 +26,7 @@ from engine.errors import Misconfigured
 
 def run(threads: int, log_level: str) -> None:
     """Work until SIGTERM or SIGINT; then finish what is in flight, hand the rest back, and end."""
+    _allow_many_files()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the loop that Dramatiq makes for async actors
     from engine import actors  # noqa: F401, PLC0415 declares them; after the policy
     from engine.broker import BROKER  # noqa: PLC0415
@@ -46,3 +48,9 @@ def run(threads: int, log_level: str) -> None:
     end_within(END_WITHIN)
     worker.stop()
     BROKER.close()
+
+
+def _allow_many_files() -> None:
+    """Raise the limit of open files as far as this process may: each call to an endpoint is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

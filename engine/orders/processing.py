@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from contextlib import ExitStack
@@ -71,29 +70,43 @@ class Processor:
         self._lease = lease
 
     async def batch(self) -> int:
-        """Claim and process one batch; returns how many orders it held (BATCH: there may be more)."""
+        """Claim and process one batch of orders without a condition; returns how many it held (BATCH: maybe more).
+
+        Those with one are claimed apart, by engine/orders/condition_checks.py.
+        """
         found, claimed = await self._store.writing(_claim, self._lease)
         work, rest = due.isolate(claimed)
         if rest:
             await self._store.writing(due.hand_back, due.ORDERS, rest)
         dead = [order for order in work if order.unresolved > due.LOST_IS_DEAD]
-        ready = [order for order in work if order not in dead and order.condition_endpoint is None]
-        asking = [order for order in work if order not in dead and order.condition_endpoint is not None]
+        ready = [order for order in work if order not in dead]
         leases = Leases(self._store, due.ORDERS, self._lease)
         leases.take(work)
         async with leases.kept():
             if dead:
-                with logs.bound(lane="orders", order_id=dead[0].id):
-                    log.error("order set aside: it was claimed %d times without an outcome", dead[0].unresolved)
-                await self._settle(dead[0], OrderState.PROCESSING, None)
+                await self.set_aside(dead[0])
             for chunk in _chunks(ready):
                 with ExitStack() as steps:
                     for order in chunk:
                         steps.enter_context(_step(order))
                     await self._process(chunk)
                 leases.let_go(chunk)
-            await asyncio.gather(*(self._guarded(order) for order in asking))
         return found
+
+    async def set_aside(self, order: Row[Any]) -> None:
+        """Settle an order that too many workers in a row have lost."""
+        with logs.bound(lane="orders", order_id=order.id):
+            log.error("order set aside: it was claimed %d times without an outcome", order.unresolved)
+        await self._settle(order, OrderState.PROCESSING, None)
+
+    async def decide(self, order: Row[Any]) -> None:
+        """Ask an order's condition and do what follows; a bug is an attempt here as well."""
+        try:
+            await self._decide(order)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+            await self._fail(order, error)
 
     async def _process(self, chunk: Sequence[Row[Any]]) -> None:
         """Make the e-mails of orders; where a bug ends that, of each by itself, so that only the culprit fails."""
@@ -101,21 +114,12 @@ class Processor:
             await self._store.recording(self._generate, chunk)
         except Unavailable:
             raise
-        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+        except Exception as error:  # noqa: BLE001 likewise
             if len(chunk) == 1:
                 await self._fail(chunk[0], error)
                 return
             for order in chunk:
                 await self._process([order])
-
-    async def _guarded(self, order: Row[Any]) -> None:
-        """Decide on an order with a condition; likewise."""
-        try:
-            await self._decide(order)
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 likewise
-            await self._fail(order, error)
 
     async def _fail(self, order: Row[Any], error: Exception) -> None:
         """A bug is an attempt: the order is tried again as far as RETRIES goes, then set aside with the reason."""
@@ -125,13 +129,10 @@ class Processor:
             log.error("the order could not be processed: %s", type(error).__name__, exc_info=cause)
         await self._store.recording(_set_back, order, f"an error of Varsel's ({type(error).__name__})")
 
-    async def _settle(self, order: Row[Any], state: OrderState, delay: timedelta | None) -> None:
-        await self._store.recording(_settle, [(order, state, delay)])
-
     async def _decide(self, order: Row[Any]) -> None:
         """The contract's decision table (6.7): a second inconclusive answer sends anyway."""
         with logs.bound(lane="orders", order_id=order.id), _step(order) as span:
-            answer = await ask(self._outbound, order.condition_endpoint)
+            answer = await ask(self._outbound, order.condition_endpoint, order.creator)
             span.set(condition=answer.verdict)
             if answer.verdict is Verdict.NOT_MET:
                 await self._settle(order, OrderState.SEND_CONDITION_NOT_MET, None)
@@ -139,6 +140,9 @@ class Processor:
                 await self._settle(order, OrderState.PROCESSING, CONDITION_RETRY)
             else:
                 await self._store.recording(self._generate, [order])
+
+    async def _settle(self, order: Row[Any], state: OrderState, delay: timedelta | None) -> None:
+        await self._store.recording(_settle, [(order, state, delay)])
 
     def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> None:
         """Insert the e-mails of orders that are still ours, and settle the orders, in one transaction."""
@@ -166,14 +170,19 @@ def _step(order: Row[Any]) -> tracing.Span:
     return tracing.span("process order", order.trace, order_id=order.id)
 
 
-def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[Any]]]:
-    """How many orders were due, and those that may be processed."""
-    claimed = due.claim(connection, due.ORDERS, BATCH, lease)
+def admit(connection: Connection, claimed: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """Those of the claimed orders that no pause stops; the others are held."""
     paused = in_force(connection, lock=True)
     held = [order for order in claimed if paused.hold(order.creator)]
     if held:
         due.hold(connection, due.ORDERS, held)
-    return len(claimed), [order for order in claimed if not paused.hold(order.creator)]
+    return [order for order in claimed if not paused.hold(order.creator)]
+
+
+def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[Any]]]:
+    """How many orders were due, and those that may be processed."""
+    claimed = due.claim(connection, due.ORDERS, BATCH, lease, orders.c.condition_endpoint.is_(None))
+    return len(claimed), admit(connection, claimed)
 
 
 def _settle(

@@ -46,6 +46,12 @@ orders = Table(
     Column("trace", Text),  # W3C traceparent of the request; NULL: not traced
 )
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
+for _name, _kind in {  # claimed apart: neither kind is looked for among the other's rows
+    "unconditional": orders.c.condition_endpoint.is_(None),
+    "conditional": orders.c.condition_endpoint.is_not(None),
+}.items():
+    _due = where(and_(orders.c.due_at.is_not(None), _kind))
+    Index(f"ix_orders_{_name}", orders.c.due_at, orders.c.seq, **_due)
 Index("ix_orders_reference", orders.c.senders_reference, orders.c.creator, **where_set(orders.c.senders_reference))
 Index("ix_orders_created", orders.c.created)  # retention
 Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists

@@ -24,7 +24,7 @@ def asked(url: str, *, allow_private: bool = True, within: timedelta = LONG) -> 
     async def run() -> Condition:
         outbound = Outbound(Guard(allow_private), within=within)
         try:
-            return await ask(outbound, url)
+            return await ask(outbound, url, "ttd")
         finally:
             await outbound.close()
 

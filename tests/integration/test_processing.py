@@ -13,6 +13,7 @@ from sqlalchemy import Row, delete, func, select, update
 from engine import due
 from engine.contacts import ContactTable
 from engine.models import EXPIRY, EmailState, OrderState
+from engine.orders.condition_checks import ConditionChecks
 from engine.orders.processing import EMAILS_PER_TRANSACTION, RETRIES, Processor
 from engine.outbound import Guard, Outbound
 from engine.store import Now
@@ -44,6 +45,11 @@ def run(store: Store, work: Callable[[Processor], Awaitable[Any]], within: timed
 
 def batch(store: Store) -> int:
     return int(run(store, lambda processor: processor.batch()))
+
+
+def check(store: Store) -> None:
+    """Ask the conditions of due orders."""
+    run(store, lambda processor: ConditionChecks(store, processor, LEASE, lambda: None).run())
 
 
 def place(store: Store, *recipients: dict[str, str], due_in: timedelta = NOW, **values: Any) -> int:
@@ -162,11 +168,11 @@ def test_whoever_lost_the_claim_makes_no_emails_and_decides_nothing(store: Store
         seq = place(store, condition_endpoint=receiver.url)
 
         async def overtaken(slow: Processor) -> None:
-            first = asyncio.create_task(slow.batch())
+            first = asyncio.create_task(ConditionChecks(store, slow, LEASE, lambda: None).run())
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
             with store.write() as connection:  # as if its machine had slept past the lease
                 connection.execute(update(orders).values(due_at=Now()))
-            await asyncio.to_thread(batch, store)
+            await asyncio.to_thread(check, store)
             await first  # its call ends without an answer, which would have asked again in a minute
 
         run(store, overtaken, within=SHORT)
@@ -195,10 +201,12 @@ def test_an_order_that_cannot_be_processed_takes_no_other_along_and_is_set_aside
     asking = place(store, recipients="nonsense", condition_endpoint="http://127.0.0.1:1/")
     for count in range(1, len(RETRIES) + 2):
         batch(store)
+        check(store)
         assert the_order(store, broken).attempts == count
         with store.write() as connection:
             connection.execute(update(orders).where(orders.c.due_at.is_not(None)).values(due_at=Now()))
     batch(store)
+    check(store)
     assert len(made(store, harmless)) == 1
     for seq in (broken, asking):
         order = the_order(store, seq)

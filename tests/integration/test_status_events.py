@@ -14,6 +14,7 @@ from engine.access import status_resource
 from engine.contacts import ContactTable
 from engine.models import EmailState, OrderState, new_id
 from engine.orders import reading
+from engine.orders.condition_checks import ConditionChecks
 from engine.orders.processing import Processor
 from engine.outbound import Guard, Outbound
 from engine.smtp import Reply
@@ -53,7 +54,9 @@ def claim(store: Store, lease: timedelta = LEASE) -> Sequence[Row[Any]]:
 def process(store: Store) -> None:
     async def once() -> None:
         outbound = Outbound(Guard(allow_private=True))
-        await Processor(store, ContactTable(), outbound, LEASE).batch()
+        processor = Processor(store, ContactTable(), outbound, LEASE)
+        await processor.batch()
+        await ConditionChecks(store, processor, LEASE, lambda: None).run()
         await outbound.close()
 
     asyncio.run(once())

@@ -1,0 +1,144 @@
+"""Conditions whose endpoints hang take their creator's share of what is asked at once, and hold up nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import func, select
+
+from engine import due
+from engine.contacts import ContactTable
+from engine.models import OrderState
+from engine.orders import condition_checks
+from engine.orders.condition_checks import ConditionChecks
+from engine.orders.processing import Processor
+from engine.outbound import Guard, Outbound
+from engine.pauses import HELD
+from engine.tables import emails, orders, pauses
+from tests.servers.http import Hang, Receiver, Say
+from tests.servers.rows import add_order, now
+from tests.servers.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from engine.store import Store
+
+LEASE = timedelta(seconds=30)
+YES = Say(200, b'{"sendNotification": true}')
+SLOTS = 15  # in place of CHECKS
+SHARE = 10  # of one creator
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(condition_checks, "CHECKS", SLOTS)
+
+
+def run(store: Store, work: Callable[[Processor, ConditionChecks], Awaitable[None]]) -> None:
+    async def opened() -> None:
+        outbound = Outbound(Guard(allow_private=True), within=timedelta(seconds=600))
+        processor = Processor(store, ContactTable(), outbound, LEASE)
+        try:
+            await work(processor, ConditionChecks(store, processor, LEASE, lambda: None))
+        finally:
+            await outbound.close()
+
+    asyncio.run(opened())
+
+
+def check(store: Store) -> None:
+    run(store, lambda _, checks: checks.run())
+
+
+def place(store: Store, receiver: Receiver | None, count: int = 1, creator: str = "evil", **values: object) -> None:
+    endpoint = receiver and receiver.url
+    with store.write() as connection:
+        for _ in range(count):
+            row = {"creator": creator, "condition_endpoint": endpoint} | values
+            add_order(connection, due_in=timedelta(seconds=-1), **row)
+
+
+def states(store: Store, creator: str) -> dict[str, int]:
+    chosen = select(orders.c.state, func.count()).where(orders.c.creator == creator).group_by(orders.c.state)
+    with store.read() as connection:
+        return {str(state): count for state, count in connection.execute(chosen)}
+
+
+def test_conditions_that_hang_delay_neither_orders_without_one_nor_another_creators(store: Store) -> None:
+    with Receiver(Hang()) as hanging, Receiver(YES) as receiver:
+        place(store, hanging, 5 * SLOTS)
+        place(store, None, creator="evil")
+
+        async def work(processor: Processor, checks: ConditionChecks) -> None:
+            running = asyncio.create_task(checks.run())
+            await asyncio.to_thread(hanging.wait_for, lambda: hanging.hanging >= SHARE)
+            assert await processor.batch() == 1
+            place(store, receiver, creator="good")
+            await checks.run()  # a wake-up
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
+            assert hanging.hanging == SHARE
+            checks.stopping.set()
+            hanging.hang_up()
+            await running
+
+        run(store, work)
+    assert states(store, "good") == {OrderState.PROCESSED: 1}
+    assert states(store, "evil")[OrderState.PROCESSED] == 1
+
+
+def test_what_did_not_fit_is_asked_when_slots_come_free(store: Store) -> None:
+    with Receiver(YES) as receiver:
+        place(store, receiver, 3 * SLOTS)
+        check(store)
+    assert len(receiver.requests) == 3 * SLOTS
+    assert states(store, "evil") == {OrderState.PROCESSED: 3 * SLOTS}
+    with store.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(emails)) == 3 * SLOTS
+
+
+def test_an_order_that_workers_have_lost_is_checked_alone(store: Store) -> None:
+    with Receiver(YES) as receiver, Receiver(Hang()) as hanging:
+
+        async def work(_: Processor, checks: ConditionChecks) -> None:
+            place(store, hanging)
+            running = asyncio.create_task(checks.run())
+            await asyncio.to_thread(hanging.wait_for, lambda: hanging.hanging == 1)
+            place(store, receiver, unresolved=due.LOST_IS_SUSPECT)
+            place(store, receiver, 2)
+            await checks.run()
+            claimed = lambda: states(store, "evil").get(OrderState.PROCESSING) == 2  # noqa: E731  # and waits
+            await asyncio.to_thread(wait_for, claimed)
+            assert receiver.requests == []
+            hanging.hang_up()
+            await running
+
+        run(store, work)
+    assert len(receiver.requests) == 3
+    assert states(store, "evil") == {OrderState.PROCESSING: 1, OrderState.PROCESSED: 3}  # one is asked again later
+
+
+def test_an_order_that_every_worker_lost_is_set_aside_without_being_asked(store: Store) -> None:
+    with Receiver(YES) as receiver:
+        place(store, receiver, unresolved=due.LOST_IS_DEAD)
+        check(store)
+    assert receiver.requests == []
+    with store.read() as connection:
+        assert connection.execute(select(orders.c.due_at)).scalar_one() is None
+
+
+def test_a_paused_creators_conditions_are_not_asked(store: Store) -> None:
+    with Receiver(YES) as receiver:
+        place(store, receiver)
+        place(store, receiver, creator="good")
+        with store.write() as connection:
+            row = {"kind": "creator", "value": "evil", "at": now(), "who": "me", "reason": ""}
+            connection.execute(pauses.insert().values(row))
+        check(store)
+    assert len(receiver.requests) == 1
+    with store.read() as connection:
+        held = select(orders.c.due_at).where(orders.c.creator == "evil")
+        assert connection.execute(held).scalar_one() == HELD
