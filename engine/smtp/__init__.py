@@ -1,7 +1,8 @@
 """Mail to the relay: `Relay.send()` hands one message over and returns what became of it, as a value.
 
 relay.py     the pool of connections, and what happens to each after use
-session.py   one connection and its transactions; the only file that knows aiosmtplib
+session.py   one connection and its transactions; with protocol.py all that knows aiosmtplib
+protocol.py  replies as they come in, bounded
 replies.py   what the relay's replies mean
 """
 

@@ -1,4 +1,4 @@
-"""A session with the relay: connecting, transactions, time-outs, goodbye; the only file that knows aiosmtplib.
+"""A session with the relay: connecting, transactions, time-outs, goodbye; with protocol.py all that knows aiosmtplib.
 
 Its exceptions, and the system's, end here: what they mean is returned as a Reply without a code.
 """
@@ -19,6 +19,7 @@ import aiosmtplib
 
 from engine.errors import Misconfigured
 from engine.mime import wire_address
+from engine.smtp.protocol import Protocol
 from engine.smtp.replies import UNSENT, Phase, Reply
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 GOODBYE = timedelta(seconds=2)  # for the answer to QUIT, which nobody needs
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-YES, OK, START, CLOSING = 2, 250, 354, 421  # the first digit of a good reply, and codes (RFC 5321, 4.2)
+YES, GREETING, OK, START, CLOSING = 2, 220, 250, 354, 421  # the first digit of a good reply, and codes (RFC 5321, 4.2)
 
 WIRE_ERRORS = (aiosmtplib.SMTPException, OSError)  # OSError: also time-outs and TLS
 OPEN_ERRORS = (*WIRE_ERRORS, ValueError)  # ValueError: host names and challenges that do not decode
@@ -88,7 +89,21 @@ class Envelope:
 
 
 class _Client(aiosmtplib.SMTP):
-    """Hangs up at once: a relay that fell silent behind TLS would hold a polite close for half a minute."""
+    """Reads replies by our protocol, and hangs up at once.
+
+    A relay that fell silent behind TLS would hold a polite close for half a minute.
+    """
+
+    async def _create_connection(self, timeout: float | None) -> aiosmtplib.SMTPResponse:  # noqa: ASYNC109, ARG002
+        loop = asyncio.get_running_loop()
+        protocol = Protocol(loop=loop, connection_lost_callback=self._on_connection_lost)
+        tls = self.tls_context if self.use_tls else None
+        transport, _ = await loop.create_connection(lambda: protocol, self.hostname or "", self.port or 0, ssl=tls)
+        self.protocol, self.transport = protocol, transport
+        greeting = await protocol.read_response()
+        if greeting.code != GREETING:
+            raise aiosmtplib.SMTPConnectResponseError(greeting.code, greeting.message)
+        return greeting
 
     def close(self) -> None:
         if self.transport is not None:
@@ -280,9 +295,6 @@ class Session:
 
     def _expect(self, seconds: float) -> None:
         """Start the clock for the reply to what is said next."""
-        if self._spare_reply():
-            msg = "the relay replied more often than it was asked"
-            raise aiosmtplib.SMTPException(msg)
         self._deadline = self.loop.time() + seconds
         if self._deadline < self._timer_at:
             if self._timer:

@@ -91,7 +91,15 @@ class Slow:
     seconds: float
 
 
-Action = Say | Raw | Close | Hang | Slow
+@dataclass(frozen=True)
+class Pour:
+    """Send `first` and then `again` without end, each in a packet of its own, until the client hangs up."""
+
+    first: bytes
+    again: bytes
+
+
+Action = Say | Raw | Close | Hang | Slow | Pour
 
 
 @dataclass(frozen=True)
@@ -460,6 +468,8 @@ class _Session:
         if isinstance(action, Close):
             self.rude = True
             raise _HungUp
+        if isinstance(action, Pour):
+            await self._pour(action)
         if isinstance(action, Raw):
             data, close = action.data, action.close
         elif isinstance(action, Say):
@@ -476,6 +486,14 @@ class _Session:
     async def _say(self, reply: str) -> None:
         self.writer.write(_wire(reply))
         await self.writer.drain()
+
+    async def _pour(self, action: Pour) -> None:
+        self.writer.write(action.first)
+        while not self.reader.gone.is_set():
+            self.writer.write(action.again)
+            await self.writer.drain()
+            await asyncio.sleep(0)
+        raise _HungUp
 
     async def _hang(self) -> None:
         """Wait until released, or until the client has gone away."""
