@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, func, select, update
 
 from engine import due, logs, metrics, tracing
 from engine.events.status import email_event, order_event
@@ -22,7 +22,7 @@ from engine.mime import Compiled, compile_message, message_id
 from engine.models import EXPIRY, Content, ContentType, DeliveryGuarantee, EmailState, OrderState
 from engine.pauses import in_force
 from engine.rows import Rows, run
-from engine.smtp import UNSENT, Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Relay, Reply, Withdrawn
+from engine.smtp import UNSENT, Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Relay, Reply, Turn, Withdrawn
 from engine.store import Now
 from engine.tables import MILLISECOND, attempts_log, emails, orders
 
@@ -85,7 +85,7 @@ class Result:
     relay: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Batch:
     """What was claimed together; `contents`: of its orders."""
 
@@ -93,6 +93,7 @@ class _Batch:
     contents: dict[int, Any]
     leases: Leases
     done: list[Result] = field(default_factory=list)  # sent, and not recorded yet
+    crowded: bool = False  # the relay has no connection left for this process: others of its clients have them
     lost: deque[Row[Any]] = field(default_factory=deque)  # ours no longer when their turn came
 
 
@@ -103,7 +104,6 @@ class Deliverer:
         self._store = store
         self._relay = relay
         self._senders = connections
-        self._slots = asyncio.Semaphore(connections)  # of all batches together: a sender has one while it sends
         self._lease = lease
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
         self._compiling = asyncio.Lock()
@@ -123,16 +123,25 @@ class Deliverer:
         return found
 
     async def _deliver(self, work: Sequence[Row[Any]], contents: dict[int, Any]) -> None:
-        batch = _Batch(deque(work), contents, Leases(self._store, due.EMAILS, self._lease))
+        batch = _Batch(deque(), contents, Leases(self._store, due.EMAILS, self._lease))
         batch.leases.take(work)
+        for email in work:  # what is not to be sent waits for no connection
+            order = contents[email.order_seq]
+            if settled := self._settled(email, order):
+                with logs.bound(lane="emails", order_id=order.id, email_id=email.id):
+                    log.info("settled as %s: %s", settled.state, settled.outcome)
+                batch.done.append(settled)
+            else:
+                batch.waiting.append(email)
         hand_back_at = time.monotonic() + self._lease.total_seconds() / 2
-        senders = {asyncio.create_task(self._send_all(batch)) for _ in range(min(len(work), self._senders))}
+        senders = {asyncio.create_task(self._send_all(batch)) for _ in range(min(len(batch.waiting), self._senders))}
         async with batch.leases.kept():
+            await self._record(batch)
             while senders:
                 _, senders = await asyncio.wait(senders, timeout=RECORD_EVERY.total_seconds())
                 if batch.waiting and not senders:
                     self._paused_until = time.monotonic() + RELAY_PAUSE.total_seconds()
-                    await self._hand_back(batch, batch.waiting, RELAY_PAUSE)
+                    await self._hand_back(batch, batch.waiting, timedelta(0) if batch.crowded else RELAY_PAUSE)
                 if self.stopping.is_set() or time.monotonic() > hand_back_at:
                     await self._hand_back(batch, batch.waiting)
                 await self._hand_back(batch, batch.lost)
@@ -141,18 +150,19 @@ class Deliverer:
     async def _send_all(self, batch: _Batch) -> None:
         """Send one e-mail after another while some wait; ends early when no connection is to be had."""
         while batch.waiting:
-            async with self._slots:  # what waits for a connection has not begun: it can be handed back
-                if not batch.waiting:
-                    return
+            async with self._relay.turn() as turn:  # what waits for a connection has not begun: it can be handed back
+                batch.crowded = turn.refusal is not None and turn.refusal.crowded
+                if not batch.waiting or turn.told or batch.crowded:
+                    return  # of one that nobody can have, one e-mail tells
                 email = batch.waiting.popleft()
                 ours = partial(batch.leases.hold, email)
-                result = await self._guarded(email, batch.contents[email.order_seq], ours)
+                result = await self._guarded(email, batch.contents[email.order_seq], ours, turn)
             if isinstance(result, Withdrawn):
                 batch.lost.append(email)
             else:
                 batch.done.append(result)
                 if result.outcome == "deferred" and not result.reached:
-                    return  # no further connection can be had; where others can, they do the rest
+                    return
 
     async def _hand_back(self, batch: _Batch, rows: deque[Row[Any]], delay: timedelta = timedelta(0)) -> None:
         """Give up what was not sent; what is not ours any more stays with whoever has it."""
@@ -180,14 +190,14 @@ class Deliverer:
             for result in results:
                 await self._write([result])
 
-    async def _guarded(self, email: Row[Any], order: Any, ours: Callable[[], bool]) -> Result | Withdrawn:
+    async def _guarded(self, email: Row[Any], order: Any, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
         """Attempt; a bug with one message is an attempt of its own, and must not hold up the others."""
         with (
             logs.bound(lane="emails", order_id=order.id, email_id=email.id),
             tracing.span("send e-mail", order.trace, "client", order_id=order.id, email_id=email.id) as span,
         ):
             try:
-                result = await self._attempt(email, order, ours)
+                result = await self._attempt(email, order, ours, turn)
             except Exception as error:
                 cause = error if email.attempts == 0 else None  # once: further attempts are likely to fail likewise
                 log.exception("e-mail %s could not be attempted: %s", email.id, type(error).__name__, exc_info=cause)
@@ -203,10 +213,22 @@ class Deliverer:
                 log.info("settled as %s: %s, reply code %s", result.state, result.outcome, result.reply.code)
             return result
 
-    async def _attempt(self, email: Row[Any], order: Any, ours: Callable[[], bool]) -> Result | Withdrawn:
+    async def _attempt(self, email: Row[Any], order: Any, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
         """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""
         if not ours():
             return Withdrawn(UNSENT, Phase.CONNECT, timedelta(0))
+        if settled := self._settled(email, order):
+            return settled
+        compiled = await self._compile(email, order)
+        date = self._store.clock.now()
+        message = compiled.fill(to=email.address, message_id=message_id(email.id, order.sender), date=date)
+        outcome = await self._relay.send(order.sender, email.address, message, ours, turn)
+        if isinstance(outcome, Withdrawn):
+            return outcome
+        return _result(email, order, outcome, self._relay.name, self._store.clock.now())
+
+    def _settled(self, email: Row[Any], order: Any) -> Result | None:
+        """What became of an e-mail that is not to be sent at all; None: it is."""
         if email.unresolved > due.LOST_IS_DEAD:
             text = f"set aside: {email.unresolved - 1} workers ended while they held it"
             return _unsent(email, EmailState.FAILED, "abandoned", text)
@@ -215,15 +237,9 @@ class Deliverer:
                 "in doubt: a worker ended while it held the e-mail; not sent again, as the order asks for at most once"
             )
             return _unsent(email, EmailState.FAILED, "in_doubt", text)
-        now = self._store.clock.now()
-        if now >= email.expires_at:
+        if self._store.clock.now() >= email.expires_at:
             return _unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
-        compiled = await self._compile(email, order)
-        message = compiled.fill(to=email.address, message_id=message_id(email.id, order.sender), date=now)
-        outcome = await self._relay.send(order.sender, email.address, message, ours)
-        if isinstance(outcome, Withdrawn):
-            return outcome
-        return _result(email, order, outcome, self._relay.name, self._store.clock.now())
+        return None
 
     async def _compile(self, email: Row[Any], order: Any) -> Compiled:
         content = Content(
@@ -262,12 +278,29 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
             for result in results
         ],
     )
-    run(connection, _LOG, [_log_line(result) for result in results])
+    run(connection, _LOG, [_log_line(result) for result in _news(connection, results)])
     ours = {row.seq: row.last_update for row in recorded}
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
         _complete(connection, settled, states, max(ours.values()))
+
+
+def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:
+    """All but those that say of a relay that was not reached what the e-mail's newest line says already."""
+    again = {result.email.seq for result in results if result.outcome == "deferred" and not result.reached}
+    if not again:
+        return results
+    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(again))
+    newest = newest.group_by(attempts_log.c.email_seq)
+    words = (attempts_log.c.email_seq, attempts_log.c.phase, attempts_log.c.code, attempts_log.c.reply)
+    known = {tuple(line) for line in connection.execute(select(*words).where(attempts_log.c.seq.in_(newest)))}
+    return [
+        result
+        for result in results
+        if result.email.seq not in again
+        or (result.email.seq, result.phase, result.reply.code, result.reply.text) not in known
+    ]
 
 
 def _complete(connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState], at: datetime) -> None:

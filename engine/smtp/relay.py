@@ -1,26 +1,33 @@
-"""The relay: a pool of reused sessions, of which never more than a set number are open."""
+"""The relay: a pool of reused sessions, of which never more are open than are set, nor than the relay takes."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections import deque
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.clock import steady
 from engine.models import EmailState
-from engine.smtp.replies import Outcome, Phase, Rejected, Reply, judge
-from engine.smtp.session import Envelope, Route, Session
+from engine.smtp.concurrency import Concurrency
+from engine.smtp.replies import Deferred, Outcome, Phase, Rejected, Reply, judge
+from engine.smtp.session import CLOSING, Envelope, Route, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 MESSAGES_PER_CONNECTION = 500  # relays end long sessions, some rudely; a new one every so often costs nothing
 CONNECTION_AGE = timedelta(seconds=300)  # so that a relay's new address or balancer is found within minutes
 IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait before they cut a silent connection
 
+NOTHING = Reply(None, "no connection to the relay")
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
 TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
 
@@ -31,6 +38,16 @@ class Trouble:
 
     since: float
     text: str
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a sender got: a session, or why there is none; `told`: another sender has tried."""
+
+    session: Session | None
+    refusal: Reply | None = None
+    told: bool = False
+    counts: bool = True  # among the senders at work
 
 
 class Relay:
@@ -57,9 +74,12 @@ class Relay:
         self._messages_per_connection = messages_per_connection
         self._age = connection_age.total_seconds()
         self._rest = idle.total_seconds()
-        self._connections = connections
+        self._concurrency = Concurrency(connections)
         self._open = 0  # sessions: at work, idle and leaving
-        self._permits = asyncio.Semaphore(connections)  # one per sender at work; those who wait are served in order
+        self._proven = 0  # of them at work and idle, that have carried a message: the relay takes so many
+        self._connecting = 0  # sessions that are being opened
+        self._working = 0  # senders that have a session or open one
+        self._queue: deque[asyncio.Future[Session | Reply | None]] = deque()  # senders that wait for one
         self._idle: list[Session] = []  # the one used last is on top, so that the surplus ages and goes
         self._leaving: set[asyncio.Task[None]] = set()  # sessions that say QUIT
         self._dropped: list[Session] = []  # aborted; the event loop may not have closed them yet
@@ -72,30 +92,37 @@ class Relay:
         return f"{self._route.host}:{self._route.port}"
 
     async def send(
-        self, sender: str, recipient: str, message: bytes, ours: Callable[[], bool] = lambda: True
+        self,
+        sender: str,
+        recipient: str,
+        message: bytes,
+        ours: Callable[[], bool] = lambda: True,
+        turn: Turn | None = None,
     ) -> Outcome:
         """Hand one message over; nothing that the network or the relay does raises.
 
-        `ours` is asked as late as can be whether the message may still be sent.
+        `ours` is asked as late as can be whether the message may still be sent; `turn`: one that the sender has.
         """
         try:
             envelope = Envelope.of(sender, recipient, message)
         except ValueError as error:
             never = timedelta()
             return Rejected(Reply.of(None, str(error)), Phase.CONNECT, never, EmailState.FAILED_INVALID_EMAIL_FORMAT)
-        async with self._permits:
-            started = time.monotonic()
-            session = self._take()
-            if session:
-                outcome = await self._attempt(session, envelope, started, ours)
-                if not session.stale:
-                    return outcome
-            opened = await self._connect()
-            if isinstance(opened, Reply):
-                self.trouble = Trouble(self.trouble.since if self.trouble else steady(), opened.text)
-                return judge(opened, Phase.CONNECT, _since(started))
-            self.trouble = None
-            return await self._attempt(opened, envelope, started, ours)
+        if turn is None:
+            async with self.turn() as own:
+                return await self._send(own, envelope, ours)
+        return await self._send(turn, envelope, ours)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """A sender's turn with a connection, as soon as there is one; those who wait are served in order."""
+        turn = await self._wait()
+        try:
+            yield turn
+        finally:
+            if turn.session:
+                self._rest_again(turn.session)
+            self._end(turn)
 
     async def close(self) -> None:
         """Say goodbye on all connections; for when nobody sends any more."""
@@ -110,17 +137,128 @@ class Relay:
         for _ in range(TURNS_TO_CLOSE):
             await asyncio.sleep(0)
 
-    async def _connect(self) -> Session | Reply:
-        """Open a session, as soon as there is room beside those that are leaving."""
-        while self._leaving and self._open >= self._connections:
-            await asyncio.wait(self._leaving, return_when=asyncio.FIRST_COMPLETED)
-        self._open += 1
+    async def _send(self, turn: Turn, envelope: Envelope, ours: Callable[[], bool]) -> Outcome:
+        """Run one transaction; over another connection when this one turns out to be dead, or one too many."""
+        started = time.monotonic()
+        while turn.session:
+            session, turn.session = turn.session, None
+            reused = session.messages > 0
+            outcome = await self._attempt(session, envelope, started, ours)
+            crowded = not reused and _crowded(outcome) and self._established > 0
+            if not crowded and not (reused and session.stale):
+                return outcome
+            if crowded:
+                self._learn(outcome.reply)
+            self._end(turn)
+            again = await self._wait(first=True)
+            turn.session, turn.refusal, turn.counts = again.session, again.refusal, again.counts
+        return judge(turn.refusal or NOTHING, Phase.CONNECT, _since(started))
+
+    def _end(self, turn: Turn) -> None:
+        if turn.counts:
+            turn.counts = False
+            self._working -= 1
+            self._next()
+
+    async def _wait(self, *, first: bool = False) -> Turn:
+        """Wait for a connection, before all others or behind them.
+
+        One that is refused while others work is none of the sender's business. When none works, everybody is told.
+        """
+        while True:
+            place: asyncio.Future[Session | Reply | None] = asyncio.get_running_loop().create_future()
+            self._queue.appendleft(place) if first else self._queue.append(place)
+            self._next()
+            try:
+                given = await place
+            except asyncio.CancelledError:
+                self._decline(place)
+                raise
+            if isinstance(given, Session):
+                return Turn(given)
+            if given:
+                return Turn(None, given, counts=False, told=True)
+            opened = await self._open_one()
+            if isinstance(opened, Session):
+                return Turn(opened)
+            if self._established:
+                self._learn(opened)
+            elif not self._connecting:
+                return self._give_up(opened)
+            first = True
+
+    async def _open_one(self) -> Session | Reply:
+        """Open a session for a sender that was let go on to do so."""
         opened = None
         try:
-            opened = await Session.open(self._route)
+            opened = await self._connect()
         finally:
-            if not isinstance(opened, Session):
-                self._open -= 1
+            self._connecting -= 1
+            if isinstance(opened, Session):
+                self.trouble = None
+            else:
+                self._working -= 1
+            if not isinstance(opened, Reply):
+                self._next()
+        return opened
+
+    def _next(self) -> None:
+        """Let the first in the queue go on: over a session that rests, or by opening one.
+
+        At first one is opened, then as many at once as there are: a relay that takes few refuses few.
+        """
+        while self._queue:
+            if self._queue[0].done():  # its sender does not wait any more
+                self._queue.popleft()
+                continue
+            if self._working >= self._concurrency.limit:
+                return
+            session = self._take()
+            if session is None:
+                if self._connecting >= max(1, self._established):
+                    return
+                self._connecting += 1
+            self._working += 1
+            self._queue.popleft().set_result(session)
+
+    def _decline(self, place: asyncio.Future[Session | Reply | None]) -> None:
+        """Undo what was given to a sender that was cancelled at the same moment."""
+        if not place.done() or place.cancelled():
+            return
+        given = place.result()
+        if isinstance(given, Reply):
+            return
+        self._working -= 1
+        if given:
+            self._rest_again(given)
+        else:
+            self._connecting -= 1
+        self._next()
+
+    def _give_up(self, refusal: Reply) -> Turn:
+        """Tell all who wait that there is no connection."""
+        self.trouble = Trouble(self.trouble.since if self.trouble else steady(), refusal.text)
+        for place in self._queue:
+            if not place.done():
+                place.set_result(refusal)
+        self._queue.clear()
+        return Turn(None, refusal, counts=False)
+
+    def _learn(self, refusal: Reply) -> None:
+        if self._concurrency.refused(self._established):
+            log.info("the relay takes %d connections of this process at once: %s", self._established, refusal.text)
+
+    @property
+    def _established(self) -> int:
+        """Sessions at work and at rest."""
+        return self._open - len(self._leaving)
+
+    async def _connect(self) -> Session | Reply:
+        """Open a session, as soon as there is room beside those that are leaving."""
+        while self._leaving and self._open + self._connecting > self._concurrency.limit:
+            await asyncio.wait(self._leaving, return_when=asyncio.FIRST_COMPLETED)
+        opened = await Session.open(self._route)
+        self._open += isinstance(opened, Session)
         return opened
 
     async def _attempt(self, session: Session, envelope: Envelope, started: float, ours: Callable[[], bool]) -> Outcome:
@@ -133,8 +271,9 @@ class Relay:
         except BaseException:
             self._drop(session)  # cancelled in mid-conversation: the next reply would be to this message
             raise
-        self._give_back(session) if session.in_step(reply) else self._drop(session)
-        return judge(reply, session.phase, _since(started))
+        outcome = judge(reply, session.phase, _since(started))
+        self._give_back(session) if session.in_step(reply) and not _crowded(outcome) else self._drop(session)
+        return outcome
 
     def _take(self) -> Session | None:
         """Return the session that rested least, None when there is none that can be used."""
@@ -149,8 +288,14 @@ class Relay:
         return None
 
     def _give_back(self, session: Session) -> None:
-        session.rested = session.loop.time()
+        if not session.messages:
+            self._proven += 1
+            self._concurrency.taken(self._proven)
         session.messages += 1
+        self._rest_again(session)
+
+    def _rest_again(self, session: Session) -> None:
+        session.rested = session.loop.time()
         if self._worn(session):
             self._retire(session)
             return
@@ -178,6 +323,7 @@ class Relay:
 
     def _retire(self, session: Session) -> None:
         """Say QUIT in the background; the sender does not wait for it."""
+        self._proven -= session.messages > 0
         task = session.loop.create_task(session.quit())
         self._leaving.add(task)
         task.add_done_callback(self._left)
@@ -189,7 +335,17 @@ class Relay:
     def _drop(self, session: Session) -> None:
         session.abort()
         self._open -= 1
+        self._proven -= session.messages > 0
         self._dropped = [dropped for dropped in self._dropped if not dropped.closed] + [session]
+
+
+def _crowded(outcome: Outcome) -> bool:
+    """Whether a connection was refused with its first message: it was one too many."""
+    return (
+        isinstance(outcome, Deferred)
+        and outcome.phase is Phase.MAIL
+        and (outcome.reply.code == CLOSING or outcome.reply.crowded)
+    )
 
 
 def _since(started: float) -> timedelta:

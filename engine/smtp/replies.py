@@ -19,6 +19,7 @@ from engine.models import EmailState
 if TYPE_CHECKING:
     from datetime import timedelta
 
+CROWDED = re.compile(r"too many|concurren|simultaneous|connection (?:count|limit|rate)", re.IGNORECASE)
 REPLY_CHARACTERS = 1000  # of the relay's words are kept
 
 
@@ -50,6 +51,11 @@ class Reply:
         """The enhanced status code (RFC 3463), such as 5.1.1."""
         found = re.match(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)", self.text)
         return found[0] if found else None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it says that there are too many connections."""
+        return (self.code or 0) // 100 == 4 and CROWDED.search(self.text) is not None  # noqa: PLR2004  # 4yz
 
 
 @dataclass(frozen=True, slots=True)

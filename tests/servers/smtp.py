@@ -137,6 +137,7 @@ class ScriptedSMTP:
 
     `tls`: "starttls" offers it, "implicit" speaks it from the start; the self-signed certificate (for `cert_name`,
     beside 127.0.0.1 unless `cert_name` is given) lies in `ca_file`. `credentials`: MAIL needs AUTH first.
+    `most`: so many sessions at once are let in; a further one is turned away, as `turn_away` says, in its phase.
     `lenient`: takes LF . LF for the end of a message too, like the servers that SMTP smuggling needs.
     """
 
@@ -149,6 +150,8 @@ class ScriptedSMTP:
         cert_name: str | None = None,
         credentials: tuple[str, str] | None = None,
         lenient: bool = False,
+        most: int | None = None,
+        turn_away: tuple[Phase, Action] | None = None,
         port: int = 0,
     ) -> None:
         self.messages: list[Envelope] = []
@@ -161,6 +164,9 @@ class ScriptedSMTP:
         self.extensions = tuple(extensions)
         self.credentials = credentials
         self.lenient = lenient
+        self.most = most
+        self.turn_away = turn_away or ("connect", Say(421, "4.7.0 too many connections from you", close=True))
+        self.turned_away = 0  # sessions
         self.tls = tls
         self._cert_name = cert_name
         self._counts: Counter[str] = Counter()
@@ -362,6 +368,7 @@ class _Session:
         self.reader = reader
         self.writer = writer
         self.rude = False
+        self.too_many = server.most is not None and server.open > server.most
         self.secure = server.tls == "implicit"
         self.known = server.credentials is None
         self.yes = False  # the last scriptable answer was one, and is sent
@@ -459,6 +466,9 @@ class _Session:
         """Do what the script says for this phase, or give the usual answer; True when that was a yes."""
         self.yes = False
         action = self.server.action(phase, self.number, argument)
+        if self.too_many and phase == self.server.turn_away[0]:
+            action = self.server.turn_away[1]
+            self.server.turned_away += 1
         if isinstance(action, Hang):
             await self._hang()
             action = action.then
