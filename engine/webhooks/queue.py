@@ -52,6 +52,7 @@ _RECORD = (
         due_at=after(_OUTCOMES["delay"]),
         last_update=Now(),
     )
+    .returning(webhooks.c.seq)
 )
 _LOG = Rows(
     webhook_seq=BigInteger(), duration_ms=Integer(), outcome=Text(), status=SmallInteger(), reply=Text()
@@ -195,7 +196,7 @@ def _heads(subscription_seq: int) -> Any:
 
 
 def _record(connection: Connection, results: Sequence[Result]) -> None:
-    run(
+    recorded = run(
         connection,
         _RECORD,
         [
@@ -208,6 +209,8 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
             for result in results
         ],
     )
+    there = {row.seq for row in recorded}  # a removal takes deliveries before their subscription
+    results = [result for result in results if result.delivery.seq in there]
     run(connection, _LOG, [_log_line(result) for result in results])
     orders = [result.order for result in results if result.order]
     if orders:
