@@ -64,13 +64,16 @@ def migrated(database: str, request: pytest.FixtureRequest, tmp_path_factory: py
 @pytest.fixture
 def database_url(
     database: str, migrated: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> str:
+) -> Iterator[str]:
     """A database with the newest schema, and nothing in it."""
     if database == "sqlite":
         copy = shutil.copy(migrated, tmp_path_factory.mktemp("database"))
-        return f"sqlite:///{copy}"
+        yield f"sqlite:///{copy}"
+        return
     server: Postgres = request.getfixturevalue("postgres")
-    return server.database(migrated)
+    url = server.borrow(migrated)
+    yield url
+    server.give_back(url, migrated)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from engine.tokens import DevelopmentKey
 from tests.servers.counting import count, tell
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, descendants
+from tests.servers.processes import alive, descendants, start
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import ScriptedSMTP
@@ -173,7 +173,7 @@ def test_the_procfile_runs_on_services_of_ones_own(
         settings["WEBHOOK_KEY"] = WEBHOOK_KEY
         own = {f"VARSEL_{name}": value for name, value in settings.items()} | {"PORT": str(port)}
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        honcho = subprocess.Popen(
+        honcho = start(
             ["honcho", "--app-root", str(tmp_path), "--procfile", str(ROOT / "Procfile"), "start"],
             env=plain() | own | {"PATH": path},
             stdout=log,

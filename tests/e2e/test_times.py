@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ import pytest
 
 from engine.models import EmailState, OrderState
 from tests.servers.counting import tell
-from tests.servers.processes import environment
+from tests.servers.processes import environment, start
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Say
 from tests.servers.waiting import patience, slowness, wait_for
@@ -86,11 +85,11 @@ def test_two_schedulers_double_nothing_and_either_will_do(site: Site, capsys: py
     site.relay.messages.clear()
     site.relay.script = {}
     first = site.varsel.pid("scheduler")
-    second = subprocess.Popen([sys.executable, "-m", "scheduler"], env=environment(first))
+    second = start([sys.executable, "-m", "scheduler"], env=environment(first))
     try:
         soon = (datetime.now(UTC) + timedelta(seconds=3 * slowness())).isoformat()
-        for start in range(0, 200, 10):
-            site.post(*to[start : start + 10], requestedSendTime=soon)
+        for first_of in range(0, 200, 10):
+            site.post(*to[first_of : first_of + 10], requestedSendTime=soon)
         site.settle()
 
         os.kill(first, signal.SIGSTOP)  # not killed, since its supervisor would start another

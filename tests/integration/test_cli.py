@@ -19,6 +19,7 @@ from engine.cli import app, exits, operators
 from engine.errors import Conflict, VarselError
 from engine.operators import Operators, Role
 from tests.servers.command import command, environment, process, varsel
+from tests.servers.processes import start
 from tests.servers.terminal import Terminal
 from tests.servers.waiting import patience, wait_for
 
@@ -182,7 +183,7 @@ def test_a_schema_that_is_not_current_is_told(empty_url: str) -> None:
 
 @pytest.mark.parametrize("words", [["config"], ["--help"]], ids=["config", "help"])
 def test_whoever_reads_only_the_first_lines_leaves_no_trace(words: list[str]) -> None:
-    with subprocess.Popen(
+    with start(
         command(*words), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout
@@ -274,7 +275,7 @@ def test_a_signal_while_the_password_is_asked_for_ends_with_130(file: Path) -> N
 
 
 def test_a_process_of_an_installation_still_ends_on_a_signal(tmp_path: Path) -> None:
-    with subprocess.Popen(
+    with start(
         command("inbox", "--port", "0"), env=environment(inbox=str(tmp_path)), stdout=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout

@@ -24,6 +24,7 @@ from api.problems import answer_error
 from engine.errors import Misconfigured, NotFound, VarselError
 from engine.inbox import KEPT, LARGEST, Inbox, serve
 from engine.settings import Settings
+from tests.servers.processes import start
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -323,9 +324,7 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
 def test_the_process_ends_on_a_signal_though_clients_stay_connected(number: signal.Signals, tmp_path: Path) -> None:
     environment = os.environ | {"VARSEL_INBOX": str(tmp_path)}
     command = [sys.executable, "-m", "engine", "inbox", "--port", "0"]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with start(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         port = int(process.stdout.readline().rpartition(":")[2])
         with smtplib.SMTP("127.0.0.1", port) as client:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
-LEASE = timedelta(seconds=slowness())
+LEASE = timedelta(seconds=min(slowness(), 3))
 
 FULL = """
     CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS

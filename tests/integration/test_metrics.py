@@ -30,6 +30,7 @@ from engine.settings import Settings
 from engine.store import Store
 from engine.tables import pauses, webhooks
 from tests.servers.installation import API, Installation, order
+from tests.servers.processes import start
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.smtp import Say, ScriptedSMTP
@@ -170,7 +171,7 @@ class Process:
         self._command = [sys.executable, "-m", "engine", kind]
 
     def start(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(self._command, env=self._environment, stderr=subprocess.PIPE, text=True)
+        return start(self._command, env=self._environment, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture

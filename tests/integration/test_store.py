@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from engine.errors import Unavailable
 from engine.migrations import upgrade
 from engine.store import CONNECTIONS, Now, Store, after, insert_new, ping
 from engine.tables import EPOCH, contacts, idempotency_keys
+from tests.servers.processes import start
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_writers_of_many_threads_take_turns(store: Store) -> None:
 def test_writers_of_many_processes_take_turns(store: Store, database_url: str) -> None:
     with store.write() as connection:
         add(connection, name="0")
-    running = [subprocess.Popen([sys.executable, "-c", COUNTER, database_url]) for _ in range(3)]
+    running = [start([sys.executable, "-c", COUNTER, database_url]) for _ in range(3)]
     assert [process.wait(patience()) for process in running] == [0, 0, 0]
     assert names(store) == ["150"]
 

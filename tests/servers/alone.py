@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from typing import TYPE_CHECKING, Self
 
 from tests.servers.command import command, environment
+from tests.servers.processes import start
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Alone:
 
     def __enter__(self) -> Self:
         with self._file.open("w") as file:
-            self._process = subprocess.Popen(self._command, env=self._environment, stdout=file, stderr=file)
+            self._process = start(self._command, env=self._environment, stdout=file, stderr=file)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from engine.tokens import DevelopmentKey
+from tests.servers.processes import start
 from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Installation:
 
     def __enter__(self) -> Self:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
-        self._process = subprocess.Popen(
+        self._process = start(
             [sys.executable, "-m", "engine", "up", "--data", str(self.folder), "--port", "0", "--smtp-port", "0"],
             env=environment | self.settings,
             stdout=subprocess.PIPE,

@@ -8,13 +8,47 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections import defaultdict
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import psycopg
 
-from tests.servers.processes import descendants
+from tests.servers.processes import descendants, start
+from tests.servers.waiting import patience, wait_for
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# What it has stored survives its own end, as everywhere, but not the machine's.
+_OPTIONS = "listen_addresses= max_connections=200 fsync=off full_page_writes=off autovacuum=off"
+# Empties a database, and lets it count from 1 again.
+_EMPTY = """
+DO $$ DECLARE it record; BEGIN
+  SET session_replication_role = replica;  -- foreign keys ask for no order
+  FOR it IN SELECT oid::regclass AS name, relkind AS kind, pg_relation_size(oid) AS size
+            FROM pg_class WHERE relnamespace = 'public'::regnamespace
+            AND relname NOT IN ('alembic_version', 'compatibility') LOOP  -- what migrations write stays
+    IF it.kind = 'S' THEN PERFORM setval(it.name, 1, false);
+    ELSIF it.kind = 'r' AND it.size > 1000000 THEN EXECUTE format('TRUNCATE %s CASCADE', it.name);
+    ELSIF it.kind = 'r' AND it.size > 0 THEN EXECUTE format('DELETE FROM %s', it.name);
+    END IF;
+  END LOOP;
+END $$
+"""
+# What a test may have changed beside rows.
+_SHAPE = """
+SELECT md5(string_agg(line, '|' ORDER BY line)) FROM (
+  SELECT concat_ws(' ', attrelid::regclass, attname, atttypid, attnotnull) FROM pg_attribute
+    JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'public'::regnamespace
+  UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+  UNION ALL SELECT tgname FROM pg_trigger WHERE NOT tgisinternal
+  UNION ALL SELECT version_num FROM alembic_version
+  UNION ALL SELECT oldest FROM compatibility
+) AS all_of_it (line)
+"""
+_OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
 class Postgres:
@@ -22,14 +56,19 @@ class Postgres:
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="varsel-pg-"))
-        self._as: list[str] = []
+        self._as: dict[str, Any] = {"cwd": "/"}
         self._hung: list[int] = []
+        self._free: defaultdict[str, list[str]] = defaultdict(list)  # URLs by template
+        self._shapes: dict[str, object] = {}  # by template
 
     def __enter__(self) -> Self:
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            self._as = ["runuser", "-u", "postgres", "--"]
-            shutil.chown(self._folder, pwd.getpwnam("postgres").pw_uid)
-        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "varsel", "-E", "UTF8", "--no-sync")
+            account = pwd.getpwnam("postgres")
+            self._as |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+            shutil.chown(self._folder, account.pw_uid)
+        initdb = ["-D", str(self._data), "-A", "trust", "-U", "varsel", "-E", "UTF8", "--no-sync"]
+        done = subprocess.run([_program("initdb"), *initdb], **self._as, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
         self.start()
         return self
 
@@ -39,15 +78,20 @@ class Postgres:
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
-        options = f"-k {self._folder} -c listen_addresses='' -c max_connections=200"
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self._folder / "log"), "-o", options, "start")
+        options = [word for option in _OPTIONS.split(" ") for word in ("-c", option)]
+        command = [_program("postgres"), "-D", str(self._data), "-k", str(self._folder), *options]
+        with (self._folder / "log").open("a") as log:
+            self._process = start(command, signal.SIGQUIT, **self._as, stdout=log, stderr=log)
+        wait_for(self._answers)
 
     def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "stop")
+        """End it at once, as a crash does."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(patience())
 
     def hang(self) -> None:
         """Stop all its processes where they are; what is sent to them is still acknowledged."""
-        main = int((self._data / "postmaster.pid").read_text().split()[0])
+        main = self._process.pid
         self._hung = [main]
         os.kill(main, signal.SIGSTOP)  # first: from here on there are no new ones
         for child in descendants(main):
@@ -63,24 +107,55 @@ class Postgres:
     def database(self, template: str = "template0") -> str:
         """An empty database, or a copy of one that nobody is connected with."""
         name = f"varsel_{uuid4().hex}"
-        with psycopg.connect(f"host={self._folder} user=varsel dbname=postgres", autocommit=True) as connection:
+        with self._connect(self._administration) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-        return f"postgresql://varsel@/{name}?host={self._folder}"
+        return self._url(name)
+
+    def borrow(self, template: str) -> str:
+        """A copy of a database that has tables and no rows: one that was given back, since a new one is dear."""
+        if self._free[template]:
+            return self._free[template].pop()
+        url = self.database(template)
+        if template not in self._shapes:
+            with self._connect(url) as connection:
+                self._shapes[template] = connection.execute(_SHAPE).fetchone()
+        return url
+
+    def give_back(self, url: str, template: str) -> None:
+        """Empty what was borrowed. It is lent again, unless its shape was changed or somebody is connected with it."""
+        with self._connect(url) as connection:
+            unchanged = connection.execute(_SHAPE).fetchone() == self._shapes[template]
+            if unchanged and connection.execute(_OTHERS).fetchone() == (0,):
+                connection.execute(_EMPTY)
+                self._free[template].append(url)
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None, (self._folder / "log").read_text()
+        try:
+            self._connect(self._administration).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    @staticmethod
+    def _connect(url: str) -> Connection:
+        return psycopg.connect(url, autocommit=True)
+
+    @property
+    def _administration(self) -> str:
+        return self._url("postgres")
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://varsel@/{database}?host={self._folder}"
 
     @property
     def _data(self) -> Path:
         return self._folder / "data"
 
-    def _run(self, program: str, *arguments: str) -> None:
-        path = self._programs() / program
-        done = subprocess.run(
-            [*self._as, str(path), *arguments], cwd="/", check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        assert done.returncode == 0, f"{program}: {done.stderr.decode()}"
 
-    @staticmethod
-    def _programs() -> Path:
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
-        on_path = shutil.which("initdb")
-        assert found or on_path, "PostgreSQL's programs are missing: run `make test`, which installs them"
-        return found[-1] if found else Path(str(on_path)).resolve().parent
+def _program(name: str) -> str:
+    """Where one of PostgreSQL's programs is, the newest version's."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    path = found[-1] if found else shutil.which(name)
+    assert path, f"{name} is missing: run `make test`, which installs it"
+    return str(path)

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SET_PARENT_DEATH_SIGNAL = 1  # prctl(2)
+_LIBRARY = ctypes.CDLL(None)
+
+
+def start(command: Sequence[str], ends_by: signal.Signals = signal.SIGTERM, **options: Any) -> subprocess.Popen[Any]:
+    """Start a program that gets the signal when the tests end without having ended it, however they end."""
+    tests = os.getpid()
+
+    def end_with_tests() -> None:
+        _LIBRARY.prctl(_SET_PARENT_DEATH_SIGNAL, ends_by)
+        if os.getppid() != tests:  # they ended just now
+            os._exit(1)
+
+    return subprocess.Popen(command, preexec_fn=end_with_tests, **options)  # noqa: PLW1509 one system call, no locks
 
 
 def alive(pid: int) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import redis
 
+from tests.servers.processes import start
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Redis:
 
     def start(self) -> None:
         command = ["redis-server", "--port", "0", "--unixsocket", f"{self._folder}/redis.sock", "--save", ""]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self._folder)
+        self._process = start(command, stdout=subprocess.DEVNULL, cwd=self._folder)
         wait_for(self._answers)
 
     def stop(self) -> None:

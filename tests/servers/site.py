@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.servers.counting import Count, count
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, connections, descendants, environment, parent
+from tests.servers.processes import alive, connections, descendants, environment, parent, start
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.waiting import patience, wait_for
 
@@ -90,7 +89,7 @@ class Site:
     def another_worker(self, **variables: str) -> Iterator[int]:
         """A further worker process, such as the site's own but for these variables; gives its process id."""
         its = environment(self.varsel.pid("worker 1"))
-        worker = subprocess.Popen([sys.executable, "-m", "engine", "worker"], env=its | variables)
+        worker = start([sys.executable, "-m", "engine", "worker"], env=its | variables)
         try:
             yield worker.pid
         finally:
