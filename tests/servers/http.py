@@ -27,12 +27,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.servers.waiting import patience
+from tests.servers.waiting import SHORT, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DRIP = 0.01  # seconds between two bytes of Drip
+DRIP = SHORT.total_seconds() / 10  # between two bytes of Drip: few of them before a time-out strikes
 POURED = 10_000  # bytes that Pour sends at a time
 
 
