@@ -16,6 +16,7 @@ from engine.admin.overview import overview
 from engine.doctor.findings import Finding, Level, ok, problem, skewed, warning
 from engine.errors import Unavailable
 from engine.migrations import Fit, complaint, fit, revision, revisions
+from engine.readers import SLOTS
 from engine.store import CONNECTIONS, Now, Store
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from engine.doctor.findings import Place
 
+MOST = CONNECTIONS + SLOTS  # connections of a process: of web, the others have no readers
 OLDEST = 15  # PostgreSQL's major version
 NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "fuse.sshfs", "lustre", "afs", "fuse.s3fs")
 MOUNTS = Path("/proc/mounts")
@@ -108,8 +110,8 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
         yield warning(name, text_, "Set synchronous_commit = on, at least for Varsel's user.")
     used = connection.execute(text("SELECT sum(numbackends) FROM pg_stat_database")).scalar_one()
     most = int(having["max_connections"]) - int(having["superuser_reserved_connections"])
-    told = f"{used} of {most} connections are in use; a process of Varsel's has up to {CONNECTIONS}"
-    if most - used < CONNECTIONS:
+    told = f"{used} of {most} connections are in use; a process of Varsel's has up to {MOST}"
+    if most - used < MOST:
         yield warning(name, told, "Raise max_connections, or run fewer processes.")
     else:
         yield ok(name, told)
