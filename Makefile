@@ -2,12 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+# Side by side, but what shares an installation in one process, the longest first (tests/servers/suite.py).
+TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+PYTEST := $(BIN)/pytest $(TESTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test coverage pictures check lint format bench lock system
+.PHONY: help setup up demo test test-quick coverage pictures check lint format bench lock system
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## prepare .venv from the hash-locked dependencies
 
@@ -29,16 +32,15 @@ demo: setup ## an order becomes a mail; an event is published, read, pushed and 
 system: setup # what tests and benchmarks need beyond Python
 	@sh tests/install-system.sh
 
-test: setup system ## install what the tests need and run them all
-	@$(BIN)/pytest tests/e2e --ignore tests/e2e/browser >.venv/e2e.log 2>&1 & e2e=$$!; \
-	  $(BIN)/pytest tests/e2e/browser >.venv/browser.log 2>&1 & browser=$$!; \
-	  $(BIN)/pytest tests/unit tests/integration --numprocesses auto --dist loadscope; status=$$?; \
-	  echo "tests/e2e, which ran beside these:"; \
-	  wait $$browser || status=1; cat .venv/browser.log; wait $$e2e || status=1; cat .venv/e2e.log; exit $$status
+test: setup system ## run all tests; ARGS="--numprocesses 4" goes to pytest
+	@$(PYTEST) tests $(ARGS)
+
+test-quick: setup system ## unit and integration tests on SQLite alone: the daily round
+	@$(PYTEST) tests/unit tests/integration -k 'not postgresql' $(ARGS)
 
 coverage: setup system ## how much of the code the tests below tests/e2e run; less than 90 % is an error
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest tests/unit tests/integration --numprocesses auto --dist loadscope
+	@$(BIN)/coverage run -m pytest tests/unit tests/integration $(TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

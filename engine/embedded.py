@@ -99,8 +99,11 @@ class Installation:
     def __init__(self, config: Settings, data: Path | None, port: int, smtp_port: int) -> None:
         self._config = config
         self._folder = data_folder(config, data)
-        self._port = free_port(port, "--port")
-        self._smtp_port = 0 if config.smtp_url else free_port(smtp_port, "--smtp-port")
+        self._reserved = [bound(port, "--port")]  # nobody is given the children's ports before they listen, or later
+        if not config.smtp_url:
+            self._reserved.append(bound(smtp_port, "--smtp-port"))
+        self._port = self._reserved[0].getsockname()[1]
+        self._smtp_port = self._reserved[-1].getsockname()[1]
         self._stop = threading.Event()
         self._children: list[_Child] = []
         self._temporary: str | None = None
@@ -258,6 +261,8 @@ class Installation:
                 except subprocess.TimeoutExpired:
                     child.process.kill()
                     child.process.wait()
+        for port in self._reserved:
+            port.close()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -274,14 +279,21 @@ def _webhook_key(folder: Path) -> str:
 
 def free_port(port: int, option: str, host: str = "127.0.0.1") -> int:
     """The port itself if nobody listens there; for 0, one that is free now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except (OSError, OverflowError) as error:
-            raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
+    with bound(port, option, host) as probe:
         number: int = probe.getsockname()[1]
         return number
+
+
+def bound(port: int, option: str, host: str = "127.0.0.1") -> socket.socket:
+    """The port, taken but not listened at: only who sets SO_REUSEADDR, as our processes do, can listen there."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except (OSError, OverflowError) as error:
+        taken.close()
+        raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
+    return taken
 
 
 def _die_with_parent() -> None:

@@ -10,17 +10,13 @@ import pytest
 from engine.store import Store
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
-from tests.servers.waiting import LEASE, patience
+from tests.servers.waiting import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """End a test that hangs, on any machine, but only after all that it waits for has given up."""
-    for item in items:
-        item.add_marker(pytest.mark.timeout(5 * patience()))
+pytest_plugins = ["tests.servers.suite"]
 
 
 @pytest.fixture(scope="session")

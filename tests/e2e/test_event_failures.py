@@ -14,6 +14,7 @@ from engine.models import DeliveryState, EmailState
 from tests.servers.counting import Count, tell
 from tests.servers.event_site import API, WORKERS, EventSite, count_pushes, named, pairs
 from tests.servers.http import Hang, Receiver, Reset, Say, Slow
+from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.processes import environment
 from tests.servers.redis import Redis
@@ -133,12 +134,13 @@ def test_the_receiver_is_down_and_comes_back_and_the_scheduler_is_killed_meanwhi
 ) -> None:
     ids = [f"e{n}" for n in range(30)]
     resource = "urn:altinn:resource:down"
-    with Receiver(Say(200)) as receiver:
+    port = free_port()
+    with Receiver(Say(200), port=port) as receiver:
         site.subscribe(receiver, 10, resource)
     site.publish(resource, ids)
     wait_for(lambda: site.ledger.pushes(resource, "deferred") >= 50)  # their circuits are open
     site.restart("scheduler")
-    with Receiver(Say(200), port=receiver.port) as back:
+    with Receiver(Say(200), port=port) as back:
         site.settle(hurried=True)
 
     pushed = count_pushes(pairs(10, ids), back)

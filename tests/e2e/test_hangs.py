@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from contextlib import ExitStack, closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from tests.servers.event_site import SCOPES, EventSite, count_pushes, pairs
 from tests.servers.http import Receiver, Slow
 from tests.servers.installation import API, order
 from tests.servers.ledger import Ledger
+from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, addresses
@@ -109,8 +109,7 @@ class Services:
     def __init__(self, folder: Path, server: Postgres, relay: ScriptedSMTP, cache: Redis) -> None:
         self.server, self.relay, self.cache = server, relay, cache
         self.key = DevelopmentKey(folder / "keys")
-        with closing(socket.create_server(("127.0.0.1", 0))) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = {
             "database_url": server.database(),

@@ -19,6 +19,7 @@ from engine.tokens import DevelopmentKey
 from tests.servers.counting import count, tell
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
+from tests.servers.ports import free_port
 from tests.servers.processes import alive, descendants, start
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, Site, addresses
@@ -159,8 +160,7 @@ def test_the_procfile_runs_on_services_of_ones_own(
     key = DevelopmentKey(tmp_path / "keys")
     token = key.bearer("ttd", "altinn:notifications.create", timedelta(hours=1))
     database = postgres.database()
-    with closing(listener()) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     base = f"http://127.0.0.1:{port}"
     with (
         Redis(tmp_path) as cache,

@@ -11,6 +11,7 @@ from engine.emails import BACKOFF, JITTER
 from engine.models import EmailState
 from tests.servers.by_address import ByAddress
 from tests.servers.counting import count, tell
+from tests.servers.ports import free_port
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Close, Say, ScriptedSMTP, Slow
 from tests.servers.waiting import LEASE, due_between, wait_for
@@ -128,8 +129,7 @@ def test_at_most_once_reports_a_mail_in_doubt_and_sends_others_again(
 
 def test_mails_wait_for_a_relay_that_is_down(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     to = addresses(100)
-    with ScriptedSMTP() as free:
-        port = free.port
+    port = free_port()
     with Site(tmp_path, smtp_url=f"smtp://127.0.0.1:{port}", smtp_connections=CONNECTIONS) as site:
         with ScriptedSMTP({"connect": Close()}, port=port) as turning_away:
             location = site.post(*to)

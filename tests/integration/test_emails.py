@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
@@ -19,6 +18,7 @@ from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.smtp import Relay
 from engine.store import Now, after
 from engine.tables import attempts_log, emails, orders
+from tests.servers.ports import free_port
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.smtp import Close, Say, Script, ScriptedSMTP
 from tests.servers.waiting import LONG, due_between
@@ -250,8 +250,7 @@ def test_html_that_explodes_is_delivered_with_a_text(store: Store) -> None:
 
 def test_while_the_relay_is_down_everything_is_handed_back_and_nobody_knocks_again(store: Store) -> None:
     fill(store, *[f"kari.{n}@example.no" for n in range(10)])
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        url = f"smtp://127.0.0.1:{taken.getsockname()[1]}"
+    url = f"smtp://127.0.0.1:{free_port()}"
 
     async def twice(deliverer: Deliverer) -> list[int]:
         first = await deliverer.batch()

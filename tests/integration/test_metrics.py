@@ -30,6 +30,7 @@ from engine.settings import Settings
 from engine.store import Store
 from engine.tables import pauses, webhooks
 from tests.servers.installation import API, Installation, order
+from tests.servers.ports import free_port
 from tests.servers.processes import start
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
@@ -68,11 +69,6 @@ def scrape(address: str) -> Samples:
 def counted(name: str, **labels: str) -> float:
     """What this very process has counted."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from engine.errors import Misconfigured
 from engine.models import EmailState
 from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Relay, Reply, Withdrawn
 from engine.smtp.session import Route, Session
+from tests.servers.ports import free_port
 from tests.servers.smtp import EXTENSIONS, Close, Hang, Raw, Say, ScriptedSMTP, Slow, Step
 from tests.servers.waiting import LONG, SHORT
 
@@ -145,11 +146,9 @@ def test_a_yes_at_the_wrong_time_is_no_yes(phase: smtp.Phase) -> None:
 
 
 def test_nobody_listening_is_deferred_without_having_reached_the_relay() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
-        port = taken.getsockname()[1]
-        relay = Relay(f"smtp://127.0.0.1:{port}", connections=1, connect_timeout=LONG, data_timeout=LONG)
-        outcome = send(relay)
+    port = free_port()
+    relay = Relay(f"smtp://127.0.0.1:{port}", connections=1, connect_timeout=LONG, data_timeout=LONG)
+    outcome = send(relay)
 
     assert isinstance(outcome, Deferred)
     assert not outcome.reached

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tests.servers import suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,7 +49,5 @@ def count(envelopes: Iterable[Envelope], addresses: Iterable[str]) -> Count:
 
 
 def tell(capsys: pytest.CaptureFixture[str], scenario: str, counted: Count) -> None:
-    """Print the two numbers that a failure is judged by, captured or not."""
-    with capsys.disabled():
-        sys.stdout.write(f"\n{scenario}: {len(counted.lost)} lost, {len(counted.doubled)} doubled")
-        sys.stdout.flush()
+    """Have the end of the run show the two numbers that a failure is judged by."""
+    suite.tell(capsys.request.node, f"{scenario}: {len(counted.lost)} lost, {len(counted.doubled)} doubled")

@@ -6,7 +6,6 @@ import datetime as dt
 import ipaddress
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -16,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.servers.ports import free_port
 
 DOMAIN = "example.no"
 
@@ -67,9 +68,7 @@ class Postfix:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="varsel-postfix-"))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"smtp+starttls://127.0.0.1:{self.port}"
         self.ca_file = self.folder / "ca.pem"
 

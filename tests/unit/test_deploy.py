@@ -18,6 +18,7 @@ from prometheus_client import REGISTRY
 from engine import metrics  # noqa: F401 declares what is counted
 from engine.admin.exposition import Parts
 from engine.store import Store
+from tests.servers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ WRONG = {  # what differs, when this alert alone is to be raised
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, ...]]:
     """Varsel's metrics: the names of the samples of each. Neither the database nor Redis need be there for that."""
     folder = tmp_path_factory.mktemp("nothing")
-    store = Store(f"sqlite:///{folder}/varsel.db")
+    store = Store(f"postgresql+psycopg://varsel@127.0.0.1:{free_port()}/varsel")
     with redis.Redis.from_url(f"unix://{folder}/none") as nobody:
         found = [*REGISTRY.collect(), *Parts(store, nobody).collect()]
     store.close()

@@ -72,7 +72,7 @@ class Site:
             self.complaints.append(f"asked for {request.url}: {request.failure}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     assert chromium, "tests/install-system.sh installs it"
@@ -83,13 +83,13 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with Installation(tmp_path_factory.mktemp("open"), lease=LEASE, worker_processes=1) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One in which operators have to sign in."""
     folder = tmp_path_factory.mktemp("guarded")

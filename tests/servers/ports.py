@@ -1,0 +1,18 @@
+"""Ports for servers that have to be told theirs."""
+
+from __future__ import annotations
+
+import socket
+
+
+def free_port() -> int:
+    """One that the kernel gives to nobody else while this process lives.
+
+    It stays bound: whoever sets SO_REUSEADDR, as servers do, may listen there; whoever connects before is refused.
+    """
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", 0))
+    port: int = bound.getsockname()[1]
+    bound.detach()  # open until the process ends
+    return port

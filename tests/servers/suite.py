@@ -1,0 +1,66 @@
+"""How the whole suite runs: what stays together, what comes first, and what its end tells beside the numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.servers.waiting import patience
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from _pytest.terminal import TerminalReporter
+
+_FIRST = ("tests/e2e/browser/", "tests/e2e/", "tests/integration/", "tests/unit/")  # what takes long begins first
+_TOLD = "told"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test its group, which one process runs; and an end, if all that it waits for has given up."""
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.timeout(5 * patience()))
+    items.sort(key=lambda item: (_rank(item.nodeid), groups[item]))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Name a test as its caller does, without its group."""
+    report = yield
+    report.nodeid = report.nodeid.removesuffix(f"@{_group(item)}")
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """What failures lost and doubled, above the one line that ends it all."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    told = [text for report in reports for name, text in report.user_properties if name == _TOLD]
+    if told:
+        terminalreporter.section("What went wrong, and what became of it")
+        terminalreporter.write("".join(f"{text}\n" for text in told))
+
+
+def tell(item: pytest.Item, text: str) -> None:
+    """Have the end of the run tell this of a test."""
+    item.user_properties.append((_TOLD, text))
+
+
+def _rank(nodeid: str) -> int:
+    return next(rank for rank, folder in enumerate(_FIRST) if nodeid.startswith(folder))
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests that share what is dear to make: an installation, or else a module's fixtures on one database."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    database = parameters.get("database", "")
+    module = item.nodeid.partition("::")[0]
+    if module.startswith(_FIRST[0]):
+        return "browser"
+    shares = "installation" in getattr(item, "fixturenames", ())
+    return f"{'installation' if shares else module} {database}".rstrip()
