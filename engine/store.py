@@ -21,29 +21,27 @@ from sqlalchemy import (
     Dialect,
     Engine,
     FunctionElement,
-    create_engine,
     event,
     literal,
     select,
     text,
     type_coerce,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 
-from engine import urls
+from engine import postgresql, sqlite, urls
 from engine.circuit import Circuit, Open
 from engine.clock import Clock, steady
 from engine.errors import Misconfigured, Unavailable
 from engine.faults import Fault, Overdue, fault
 from engine.gate import Gate
-from engine.postgresql import create as postgresql_engine
 from engine.tables import EPOCH, MILLISECOND, Instant
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from datetime import datetime
@@ -57,9 +55,7 @@ R = TypeVar("R")
 
 CONNECTIONS = 10  # per process: claims, records and reads overlap, no more
 RECORD_AGAIN = 1.0  # seconds until what could not be recorded is recorded again
-SQLITE_MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
 SQLITE_TURN = 10.0  # seconds that a writer waits for its turn at the gate
-SQLITE_BUSY_MS = 5_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
 
 
 class Now(FunctionElement[Any]):
@@ -98,7 +94,8 @@ class Store:
         self, url: str, admit: Callable[[Connection], None] | None = None, connections: int = CONNECTIONS
     ) -> None:
         try:
-            self._engine = _engine(url, connections)
+            create = sqlite.create if url.startswith("sqlite") else postgresql.create
+            self._engine = create(url, connections)
         except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:  # its words may have a password in them
             what = f"the database's address {urls.shown(url)} cannot be used ({type(error).__name__})"
             raise Misconfigured(f"{what}: check its driver and its options") from None
@@ -210,7 +207,7 @@ class Store:
 
 def insert_new(dialect: str, table: Table) -> Any:
     """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
-    build = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
     return build(table).on_conflict_do_nothing()
 
 
@@ -222,7 +219,7 @@ def now(connection: Connection) -> datetime:
 
 def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Any:
     """An INSERT that locks the row which has this key already; both are returned."""
-    build = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
     insert = build(table)
     return insert.on_conflict_do_update(index_elements=[key], set_={key.name: insert.excluded[key.name]})
 
@@ -230,30 +227,6 @@ def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Any:
 def ping(connection: Connection) -> None:
     """Ask the database for a sign of life."""
     connection.execute(text("SELECT 1"))
-
-
-def _engine(url: str, connections: int) -> Engine:
-    if url.startswith("sqlite"):
-        engine = create_engine(
-            url, pool_size=connections, hide_parameters=True, connect_args={"check_same_thread": False}
-        )
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin)
-        return engine
-    return postgresql_engine(url, connections)
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself
-    for pragma in (
-        f"busy_timeout={SQLITE_BUSY_MS}",
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        "journal_size_limit=67108864",
-        f"mmap_size={SQLITE_MAPPED}",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
 
 
 def _telling(dialect: Dialect, clock: Clock) -> Callable[[Any, object], None]:
@@ -269,10 +242,6 @@ def _telling(dialect: Dialect, clock: Clock) -> Callable[[Any, object], None]:
         connection.rollback()  # psycopg has begun a transaction
 
     return tell
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("varsel_begin", "BEGIN"))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
+import engine.sqlite
 import engine.store
 from engine.errors import Unavailable
 from engine.store import CONNECTIONS, Store, ping
@@ -52,7 +53,7 @@ def remote(server: Postgres) -> Iterator[Store]:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An SQLite file, of which nobody waits for long."""
     monkeypatch.setattr(engine.store, "SQLITE_TURN", 0.5)
-    monkeypatch.setattr(engine.store, "SQLITE_BUSY_MS", 500)
+    monkeypatch.setattr(engine.sqlite, "BUSY_MS", 500)
     with closing(Store(f"sqlite:///{tmp_path}/varsel.db")) as store:
         with store.write() as connection:
             contacts.create(connection)
