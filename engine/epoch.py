@@ -74,8 +74,9 @@ def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[U
         row = connection.execute(select(installation).with_for_update()).one()
         if (seen := remembered[row.id]) > row.mark + TOLERATED:  # nobody else has paused it meanwhile
             _pause(connection, row.mark, seen)
-    moved = update(installation).where(installation.c.mark < Now()).values(mark=Now()).returning(installation.c.mark)
-    return row.id, connection.scalar(moved) or row.mark
+    moved = update(installation).where(installation.c.mark < Now()).values(mark=Now())
+    connection.execute(moved)
+    return row.id, connection.execute(select(installation.c.mark)).scalar_one()
 
 
 def again(connection: Connection) -> dict[str, int] | None:
@@ -101,7 +102,8 @@ def go_on(connection: Connection, who: str) -> bool:
 
 
 def _pause(connection: Connection, as_of: datetime, seen: datetime) -> None:
-    connection.execute(update(installation).values(as_of=as_of, seen=seen))
+    # The mark too: where this server's clock is behind the other's, its time would be found to be older once more.
+    connection.execute(update(installation).values(as_of=as_of, seen=seen, mark=seen))
     paused = set(connection.scalars(select(pauses.c.value).where(pauses.c.kind == LANE)))
     reason = f"the database is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but was of {seen:%Y-%m-%d %H:%M:%S} before"
     for lane in KEPT_BACK.keys() - paused:

@@ -123,6 +123,23 @@ def test_a_restored_database_is_paused_and_tells_what_it_would_do_again(
     assert actions == ["restored.resume"]
 
 
+def test_an_older_database_on_a_server_whose_clock_is_behind_is_found_once(
+    store: Store, redis: redis_client.Redis
+) -> None:
+    memory = Memory(redis)
+    beat(store, memory)
+    memory.keep(row(store).id, row(store).mark + HOUR)  # told by a server whose clock was ahead of this one's
+    beat(store, memory)
+    assert paused(store) == ALL
+    with store.write() as connection:
+        pausing.go_on_restored(connection, "ola")
+    beat(store, memory)
+    assert paused(store) == frozenset()
+    restore(store, HOUR)
+    beat(store, memory)
+    assert paused(store) == ALL, "a second restore is found as the first was"
+
+
 def test_a_running_process_remembers_even_when_redis_has_forgotten(store: Store, redis: redis_client.Redis) -> None:
     memory = Memory(redis)
     beat(store, memory)
