@@ -14,6 +14,7 @@ from engine.epoch import Memory
 from engine.pulse import Kind, Pulse
 from engine.store import Store
 from scheduler.jobs import JOBS, Clock
+from scheduler.steps import Every, watch
 
 
 def main() -> None:
@@ -31,10 +32,11 @@ def main() -> None:
     )
     clock = Clock(store, BELL, SPOOL, scheduler, timedelta(days=config.retention_days))
     for job, every in JOBS:
-        scheduler.add_job(job, "interval", (clock,), seconds=every.total_seconds(), id=job.__name__)
+        scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: scheduler.shutdown(wait=False))
     pulse.start()
+    watch(scheduler)
     scheduler.start()
     end_within(END_WITHIN)
     pulse.stop()

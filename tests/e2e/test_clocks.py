@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
 
 WRONG_CLOCK = Path(__file__).parents[1] / "servers" / "wrong_clock"
+HOUR, YEAR = 3600, 365 * 86_400  # seconds
 SOON = timedelta(minutes=2)  # far below the hours that clocks are wrong by, far above what a busy machine takes
 
 
@@ -39,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterat
 def wrong_worker(site: EventSite, hours: int) -> Iterator[int]:
     """Another worker works in place of the site's, on a machine whose clock is off so far; gives its process id."""
     wrong = {"PYTHONPATH": str(WRONG_CLOCK), "WRONG_BY": str(hours * 3600)}
-    with stopped(site.varsel.pid("worker 1")), site.another_worker(**wrong) as pid:
+    with stopped(site.varsel.pid("worker 1")), site.another("worker", **wrong) as pid:
         yield pid
 
 
@@ -86,3 +87,18 @@ def test_signatures_of_a_worker_whose_clock_is_an_hour_off_verify_at_the_receive
         site.settle()
     for request in receiver.requests:
         Webhook(secret).verify(request.body, request.headers)  # of the last five minutes, and of no later
+
+
+@pytest.mark.parametrize("step", [-HOUR, 30 * YEAR], ids=["back", "forward"])
+def test_the_scheduler_goes_on_when_its_machines_clock_is_set(site: EventSite, step: int, tmp_path: Path) -> None:
+    """As when a machine starts without a clock that goes on, and learns the time later."""
+    wrong_by = tmp_path / "wrong-by"
+    wrong_by.write_text("0")
+    wrong = {"PYTHONPATH": str(WRONG_CLOCK), "WRONG_BY": str(wrong_by)}
+    with stopped(site.varsel.pid("scheduler")), site.another("scheduler", **wrong):
+        for seconds in (0, step):
+            later = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+            (set_to := tmp_path / "set-to").write_text(str(seconds))
+            set_to.rename(wrong_by)
+            site.post("kari@example.no", requestedSendTime=later)  # nothing but the clock wakes anybody for it
+            site.settle()

@@ -61,7 +61,7 @@ def test_a_worker_that_slept_longer_than_its_lease_sends_nothing_that_others_too
     sleepy.post(*to)
     wait_for(lambda: relay.count(phase) == before + 12)
     began = {number for number, line in relay.commands if line.upper().startswith(phase.upper())}
-    with stopped(sleeper), sleepy.another_worker():
+    with stopped(sleeper), sleepy.another("worker"):
         relay.script = {}
         relay.release()
         sleepy.settle()
@@ -90,7 +90,7 @@ def test_a_worker_that_slept_longer_than_its_lease_pushes_nothing_that_others_to
             wait_for(lambda: len(receiver.answered) == len(receiver.requests))
             sent = {request.headers["webhook-id"] for request in receiver.requests}
             receiver.act(http.Say(200))
-            with sleepy.another_worker():
+            with sleepy.another("worker"):
                 sleepy.settle()
         sleepy.publish(resource, ["awake"])
         sleepy.settle()

@@ -86,15 +86,15 @@ class Site:
         return {self.up} | descendants(self.up)
 
     @contextmanager
-    def another_worker(self, **variables: str) -> Iterator[int]:
-        """A further worker process, such as the site's own but for these variables; gives its process id."""
+    def another(self, command: str, **variables: str) -> Iterator[int]:
+        """A further worker or scheduler, such as the site's own but for these variables; gives its process id."""
         its = environment(self.varsel.pid("worker 1"))
-        worker = start([sys.executable, "-m", "engine", "worker"], env=its | variables)
+        process = start([sys.executable, "-m", "engine", command], env=its | variables)
         try:
-            yield worker.pid
+            yield process.pid
         finally:
-            worker.terminate()
-            worker.wait(patience())
+            process.terminate()
+            process.wait(patience())
 
     def restart(self, name: str) -> None:
         """SIGKILL a process; return when its supervisor has started the next one of that name."""

@@ -39,6 +39,7 @@ MAY = {
     "engine/inbox.py _Keeper.handle_DATA": "names of files in their order, of a tool without a database",
     "engine/logs.py _Text": "the times of log lines, which nobody decides by",
     "engine/repeats.py OnceAMinute._tell": "likewise",
+    "scheduler/steps.py _watch": "whether it was set is what is asked; APScheduler runs by it",
     "scheduler/jobs.py wake": "APScheduler runs by the machine's clock; what is added to it is the database's",
 }
 
