@@ -35,7 +35,7 @@ async def readyz(request: Request) -> Response:
     try:
         await asyncio.to_thread(state.bell.ping)
     except (redis.RedisError, OSError):
-        parts["redis"] = "does not answer; orders are accepted, and delivered when it is back"
+        parts["redis"] = "does not answer, or takes nothing; orders are accepted, and delivered when it is back"
     ready = parts["database"] == "ok"
     status = "ok" if all(part == "ok" for part in parts.values()) else "degraded" if ready else "unavailable"
     headers = None if ready else {"Retry-After": "2"}

@@ -21,7 +21,7 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
 
 from engine import metrics, repeats, settings
-from engine.redis_client import connect
+from engine.redis_client import connect, prove
 from engine.spool import Spool
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class Bell:
             log.debug("Redis does not answer; the mark of the wake-up expires by itself")
 
     def ping(self) -> None:
-        """Raise redis.RedisError when Redis does not answer."""
-        self._client.ping()
+        """Raise redis.RedisError when Redis takes no wake-ups."""
+        prove(self._client)
 
 
 class _Broker(RedisBroker):

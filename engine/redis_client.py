@@ -13,6 +13,7 @@ from engine.circuit import Circuit, Open
 from engine.errors import Misconfigured
 
 ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
+PROOF_MS = 1000  # how long what is written to see whether it can be is kept
 
 
 class _Client(redis.Redis):
@@ -42,3 +43,8 @@ def connect(url: str, within: float = ANSWER_WITHIN) -> redis.Redis:
         raise Misconfigured(f"the address of Redis, {urls.shown(url)}, cannot be used: check its options") from None
     client.connection_pool.reset()
     return client
+
+
+def prove(client: redis.Redis) -> None:
+    """Raise redis.RedisError when it does not answer, or takes nothing: memory full, a replica, without the right."""
+    client.set("varsel:proof", 1, px=PROOF_MS)

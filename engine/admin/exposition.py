@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from engine import metrics
 from engine.admin.overview import lanes
 from engine.errors import Unavailable
+from engine.redis_client import prove
 from engine.spool import Spool
 from engine.store import ping
 
@@ -59,8 +60,8 @@ class Parts(Collector):
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
         with suppress(redis.RedisError, OSError):
-            redis_took = _timed(self._client.ping)
-            lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}
+            lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}  # also when it is full
+            redis_took = _timed(lambda: prove(self._client))
         return [
             *_answers("database", database_took),
             *_lanes(found),

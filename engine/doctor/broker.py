@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from engine.doctor.findings import Finding, ok, problem, skewed, warning
-from engine.redis_client import connect
+from engine.redis_client import connect, prove
 from engine.redis_server import is_old
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ def redis_server(place: Place) -> Iterator[Finding]:
             seconds, microseconds = client.time()
             middle = (began + time.time()) / 2
             told: dict[str, Any] = client.info()
+            prove(client)
         except (redis.RedisError, OSError) as error:
             if place.config.redis_url:
-                advice = "Is it running? Check VARSEL_REDIS_URL."
+                advice = "Does it run, and can it be written? Check VARSEL_REDIS_URL."
             else:
                 advice = "Start `varsel up` with the same --data, or set VARSEL_REDIS_URL."
             yield problem(name, str(error), advice)

@@ -26,6 +26,7 @@ from engine.admin.exposition import exposition
 from engine.errors import Misconfigured, Unavailable
 from engine.events.intake import Publisher
 from engine.models import DeliveryState, EmailState
+from engine.redis_client import prove
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import pauses, webhooks
@@ -117,6 +118,29 @@ def test_redis_tells_its_lists(store: Store, client: redis.Redis) -> None:
     assert lists == {"wakes": 0, "spool": 2, "broken": 1}
     assert found["varsel_redis_up"] == found["varsel_database_up"] == 1
     assert 0 < found["varsel_redis_ping_seconds"] < 10
+
+
+@pytest.mark.parametrize(
+    ("fault", "mended"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    ],
+    ids=["full", "a replica"],
+)
+def test_a_redis_that_takes_nothing_is_not_up_though_it_answers(
+    store: Store, client: redis.Redis, fault: tuple[str, ...], mended: tuple[str, ...]
+) -> None:
+    client.execute_command(*fault)
+    try:
+        assert client.ping()
+        with pytest.raises(redis.RedisError):
+            prove(client)
+        assert parse(exposition(store, client).decode())["varsel_redis_up"] == 0
+    finally:
+        client.execute_command(*mended)
+    prove(client)
+    assert parse(exposition(store, client).decode())["varsel_redis_up"] == 1
 
 
 def test_without_database_and_redis_the_counts_are_shown_all_the_same(tmp_path: Path) -> None:
