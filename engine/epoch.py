@@ -108,5 +108,5 @@ def _pause(connection: Connection, as_of: datetime, seen: datetime) -> None:
     reason = f"the database is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but was of {seen:%Y-%m-%d %H:%M:%S} before"
     for lane in KEPT_BACK.keys() - paused:
         connection.execute(insert(pauses).values(kind=LANE, value=lane, at=Now(), who=WHO, reason=reason))
-    log.error("%s: all lanes are paused; `varsel restored` lists what would be done again", reason)
+    log.error("%s: %s are paused; `varsel restored` lists what would be done again", reason, ", ".join(KEPT_BACK))
     note(connection, WHO, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
