@@ -200,12 +200,5 @@ def next_due(connection: Connection, lane: Lane) -> timedelta | None:
     return None if due_at is None else due_at - clock
 
 
-def due_count(connection: Connection, lane: Lane, most: int) -> int:
-    """How many rows are due, counted up to `most`."""
-    table = lane.table
-    due = select(table.c.seq).where(table.c.due_at <= Now()).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(due)).scalar_one()
-
-
 def _holds(rows: Collection[Row[Any]]) -> list[dict[str, int]]:
     return [{"seq": row.seq, "claim": row.claim} for row in rows]

@@ -9,7 +9,6 @@ import typer
 from engine.cli.text import plain
 from engine.errors import BadRequest, Conflict, Invalid, NotFound, Unavailable, VarselError
 
-FINE = 0
 FAILED = 1  # also: the settings cannot work, or a part does not answer
 USAGE = 2  # an option or argument that cannot be
 NOT_FOUND = 3

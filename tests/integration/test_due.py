@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 LEASE = LONG
-PAST = timedelta(seconds=-1)
 SHORT = timedelta(milliseconds=-1)  # a lease that has passed already
 
 
@@ -88,13 +87,12 @@ def test_an_extended_lease_holds_and_a_handed_back_row_is_as_if_never_claimed(st
 def test_handing_back_an_old_claim_changes_nothing(store: Store) -> None:
     fill(store, 1)
     [first] = claim(store, lease=SHORT)
-    claim(store)
+    [second] = claim(store)
     with store.write() as connection:
         due.hand_back(connection, due.EMAILS, [first])
         due.extend(connection, due.EMAILS, [first], timedelta(hours=1))
     [row] = rows(store)
-    assert (row.state, row.claim) == (EmailState.SENDING, 2)
-    assert row.due_at - row.last_update < timedelta(minutes=5)
+    assert (row.state, row.claim, row.due_at) == (EmailState.SENDING, 2, second.due_at)
 
 
 def test_claims_at_the_same_time_share_nothing_out_twice(store: Store) -> None:
@@ -137,14 +135,6 @@ def test_a_deferred_email_is_due_after_its_delay_and_keeps_its_order_open(store:
 def test_nothing_waits_in_an_empty_lane(store: Store) -> None:
     with store.read() as connection:
         assert due.next_due(connection, due.EMAILS) is None
-        assert due.due_count(connection, due.EMAILS, 10) == 0
-
-
-def test_due_rows_are_counted_up_to_a_bound(store: Store) -> None:
-    fill(store, 7)
-    with store.read() as connection:
-        assert due.due_count(connection, due.EMAILS, 100) == 7
-        assert due.due_count(connection, due.EMAILS, 5) == 5
 
 
 def test_a_row_that_lost_two_workers_is_worked_on_alone(store: Store) -> None:
