@@ -35,6 +35,7 @@ from engine.outbound import Guard
 from engine.pulse import Kind, Pulse
 from engine.readers import Readers
 from engine.rendering import Templates
+from engine.shares import Shares
 from engine.signing import Signer
 from engine.store import Store
 from engine.subscriptions.rules import SubscriptionRules
@@ -90,6 +91,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.verifier = Verifier(config)
     state.store = Store(config.need("database_url"), admit)
     state.readers = Readers(config.need("database_url"), admit)
+    state.large_bodies = Shares(1)
     state.bell = BELL
     state.redis = CLIENT
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))

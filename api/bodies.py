@@ -1,16 +1,22 @@
-"""Request bodies: bounded in size and time, of the right media type."""
+"""Request bodies: bounded in size and time, of the right media type, and worked on beside the event loop if large."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SMALL = 64 * 1024  # bytes of a body whose work, a few ms, others can wait for
 SLOWEST = 30.0  # seconds for a whole body: a client that drips bytes must not hold a connection for ever
 _DIGITS = 19  # of a Content-Length: Python reads no more than 4,300
 
@@ -51,3 +57,14 @@ async def read(request: Request, limit: int) -> bytes:
     except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong here
         raise HTTPException(400) from None
     return bytes(body)
+
+
+async def work_on(request: Request, party: str, size: int, act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call `act`, whose work grows with a body of `size` bytes: on the event loop for a small one, else in a thread.
+
+    Threads of one process would only hold up each other: one works at a time, and the parties take turns.
+    """
+    if size <= SMALL:
+        return act(*args, **kwargs)
+    async with request.app.state.large_bodies.slot(party):
+        return await asyncio.to_thread(act, *args, **kwargs)

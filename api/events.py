@@ -18,7 +18,7 @@ from api.auth import (
     require_platform,
     require_scope,
 )
-from api.bodies import media_type, read, require_json
+from api.bodies import media_type, read, require_json, work_on
 from api.openapi import Operation, Problem
 from api.openapi import Response as Documented
 from engine.access import OWN, Action, Question
@@ -48,8 +48,9 @@ async def post_app(request: Request) -> Response:
     token = require_platform(request, state.verifier)
     if token.app is None:
         raise Forbidden("the PlatformAccessToken names no app")
-    event = read_app_event(await read(request, state.settings.max_body_bytes), now)
     publisher = f"{token.creator}/{token.app}"
+    body = await read(request, state.settings.max_body_bytes)
+    event = await work_on(request, publisher, len(body), read_app_event, body, now)
     if not publishes_for(publisher, event.source):
         text = f"{publisher} is not authorized to create events for {event.source}"
         return JSONResponse(text, 401, _CHALLENGE)
@@ -66,7 +67,8 @@ async def post(request: Request) -> Response:
     caller = authenticate_bearer(request, state.verifier)
     if SCOPE_PUBLISH not in caller.scopes:
         require_platform(request, state.verifier)
-    events = decoded(await read(request, state.settings.max_body_bytes))
+    body = await read(request, state.settings.max_body_bytes)
+    events = await work_on(request, caller.name, len(body), decoded, body)
     for event in events:
         require_resource(event)
     anything = SCOPE_PUBLISH_ANY in caller.scopes

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from api import order_answers as answers
 from api import reads
 from api.auth import authenticate, require_create, require_creator
-from api.bodies import read_json
+from api.bodies import read_json, work_on
 from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid, NotFound, VarselError
 from engine.orders import reading
 from engine.orders.intake import Key, fingerprint
 from engine.orders.request import EmailOrderRequest, parse_json, parse_order
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from sqlalchemy import Row
     from starlette.requests import Request
 
     from engine.models import Caller
@@ -34,11 +39,12 @@ async def post(request: Request) -> Response:
     state = request.app.state
     caller = authenticate(request, state.verifier)
     require_create(caller)
-    payload = parse_json(await read_json(request, state.settings.max_body_bytes))
-    key = _key(request, payload)
+    body = await read_json(request, state.settings.max_body_bytes)
+    payload, key = await work_on(request, caller.name, len(body), _payload, request, body)
     receipt = await state.intake.replay(caller.creator, key) if key and caller.creator else None
     if receipt is None:
-        order = parse_order(payload, state.limits, await state.store.now())
+        now = await state.store.now()
+        order = await work_on(request, caller.name, len(body), parse_order, payload, state.limits, now)
         receipt = await state.intake.place(require_creator(caller), order, key)
     headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
     if receipt.replayed:
@@ -63,11 +69,30 @@ async def get_by_reference(request: Request) -> Response:
     if not reference.strip():
         raise Invalid({"sendersReference": ["The sendersReference field is required."]})
     creator = require_creator(caller)
-    found = []
-    if "\0" not in reference:  # no stored text has one, and PostgreSQL takes none
-        found = list(await reads.read(request, creator, reading.find_by_reference, creator, reference))
-    orders = [answers.order(order, request.app.state.base) for order in found]
-    return JSONResponse({"count": len(orders), "orders": orders})
+    if "\0" in reference:  # no stored text has one, and PostgreSQL takes none
+        return JSONResponse({"count": 0, "orders": []})
+    first = await reads.read(request, creator, reading.find_by_reference, creator, reference)
+    return StreamingResponse(_listed(request, creator, reference, first), media_type="application/json")
+
+
+async def _listed(request: Request, creator: str, reference: str, found: Sequence[Row[Any]]) -> AsyncIterator[str]:
+    """The text of a list of orders that begins with these; the next are read when the client has taken them.
+
+    When the database is away meanwhile, the text ends before it is JSON, so that nobody takes it for the whole list.
+    """
+    count = 0
+    yield '{"orders":['
+    while found:
+        texts = (json.dumps(answers.order(order, request.app.state.base), ensure_ascii=False) for order in found)
+        yield ("," if count else "") + ",".join(texts)
+        count += len(found)
+        try:
+            found = await reads.read(
+                request, creator, reading.find_by_reference, creator, reference, after=found[-1].seq
+            )
+        except (VarselError, ClientDisconnect):
+            return
+    yield f'],"count":{count}}}'
 
 
 async def get_status(request: Request) -> Response:
@@ -116,6 +141,12 @@ def _order_id(request: Request) -> UUID:
         return UUID(text)
     except ValueError:
         raise Invalid({"id": [f"The value '{text}' is not valid."]}) from None
+
+
+def _payload(request: Request, body: bytes) -> tuple[dict[str, Any], Key | None]:
+    """What was posted, and under which key."""
+    payload = parse_json(body)
+    return payload, _key(request, payload)
 
 
 def _key(request: Request, payload: dict[str, Any]) -> Key | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Response]]
 
 PATH = "/events/api/v1/subscriptions"
+LARGEST = 128 * 1024  # bytes of a subscription: all its texts at their longest, each character as a JSON escape
 ANY = "application/*"  # the two media types of an answer that is a text or a problem
 
 
@@ -53,7 +54,7 @@ async def post(request: Request) -> Response:
     state = request.app.state
     require_json(request)
     caller = authenticate_bearer(request, state.verifier)
-    body = await read(request, state.settings.max_body_bytes)
+    body = await read(request, min(LARGEST, state.settings.max_body_bytes))
     try:
         wish = parse_subscription(body, caller, state.rules)
     except BadRequest as error:
@@ -163,7 +164,7 @@ OPERATIONS = (
             403: Documented("A scope is missing: no body. No access to the resource: a JSON string says so."),
             409: Documented("The consumer has as many subscriptions as it can have; `detail` has the number.", Problem),
             408: Documented("The body took longer than 30 seconds.", Problem),
-            413: Documented("The body is too large.", Problem),
+            413: Documented(f"The body has more than {LARGEST:,} bytes.", Problem),
             415: Documented("The body is not JSON.", Problem),
             503: _REFUSED[503],
         },

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from engine.commits import ROW
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+LARGEST = 4_000_000  # characters of orders that are read at once, where one is not larger
+ROWS = 10  # that the database sends at a time
 CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order can not be cancelled (contract 2.3)
 HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)  # what "succeeded" counts
 
@@ -30,10 +33,22 @@ def find(connection: Connection, creator: str, order_id: UUID) -> Row[Any]:
     return row
 
 
-def find_by_reference(connection: Connection, creator: str, reference: str) -> Sequence[Row[Any]]:
-    """All orders that the creator gave this reference, oldest first."""
-    chosen = (orders.c.creator == creator, orders.c.senders_reference == reference)
-    return connection.execute(select(orders).where(*chosen).order_by(orders.c.seq)).all()
+def find_by_reference(connection: Connection, creator: str, reference: str, after: int = 0) -> Sequence[Row[Any]]:
+    """Orders that the creator gave this reference, oldest first: the next behind the number `after`; none: no more.
+
+    There can be any number of them, of any size: not many more than LARGEST come at once.
+    """
+    mine = (orders.c.creator == creator, orders.c.senders_reference == reference, orders.c.seq > after)
+    found: list[Row[Any]] = []
+    size = 0
+    chosen = select(orders).where(*mine).order_by(orders.c.seq)
+    with connection.execute(chosen.execution_options(stream_results=True, max_row_buffer=ROWS)) as rows:
+        for row in rows:
+            found.append(row)
+            size += ROW + len(row.body) + len(row.recipients)
+            if size > LARGEST:
+                break
+    return found
 
 
 def counts(connection: Connection, order: Row[Any]) -> tuple[int, int]:

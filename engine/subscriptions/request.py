@@ -74,6 +74,8 @@ def read_request(body: bytes) -> SubscriptionRequest:
     if not isinstance(value, dict):
         raise Invalid({"$": ["The body must be a JSON object."]})
     named: dict[str, Any] = {_NAMES[key.lower()]: member for key, member in value.items() if key.lower() in _NAMES}
+    if isinstance(types := named.get("typeFilter"), list):
+        named["typeFilter"] = types[: MOST_TYPES + 1]  # of a list that is too long, no entry is looked at in vain
     try:
         return SubscriptionRequest.model_validate(named)
     except ValidationError as error:

@@ -554,3 +554,9 @@ def test_a_strange_member_is_borne_or_refused(
     valid: dict[str, Any], strange: dict[str, Any], caller: Caller, rules: SubscriptionRules
 ) -> None:
     check(json.dumps({**valid, **strange}).encode(), caller, rules)
+
+
+def test_of_a_list_of_types_without_end_few_are_looked_at() -> None:
+    with pytest.raises(Invalid) as refused:
+        parse_subscription(json.dumps({**APP, "typeFilter": [1] * 1_000}).encode(), ORG, RULES)
+    assert len(refused.value.errors["$.typeFilter"]) <= MOST_TYPES + 2
