@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Row, select, update
 
 from engine import due
-from engine.emails import BACKOFF, JITTER, RELAY_PAUSE, Deliverer, backoff
+from engine.email_outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
+from engine.emails import Deliverer
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.smtp import Relay
 from engine.store import Now, after

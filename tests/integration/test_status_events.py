@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from engine import due, emails
+from engine import due, email_outcomes
 from engine.access import status_resource
 from engine.contacts import ContactTable
 from engine.models import EmailState, OrderState, new_id
@@ -42,8 +42,8 @@ def told(store: Store) -> list[dict[str, Any]]:
 def record(store: Store, claimed: Sequence[Row[Any]], state: EmailState, delay: timedelta | None = None) -> None:
     reply = Reply(250, "ok")
     with store.write() as connection:
-        results = [emails.Result(row, state, delay, True, "", "dot", reply, LEASE, "relay") for row in claimed]
-        emails.record(connection, results)
+        results = [email_outcomes.Result(row, state, delay, True, "", "dot", reply, LEASE, "relay") for row in claimed]
+        email_outcomes.record(connection, results)
 
 
 def claim(store: Store, lease: timedelta = LEASE) -> Sequence[Row[Any]]:
