@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from engine.models import CloudEvent
+
 RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not be had, until it is tried again
 
 # Until the next attempt, after the first, second, … that the relay deferred; the last repeats until the e-mail expires.
@@ -64,8 +66,11 @@ class Result:
     relay: str
 
 
-def record(connection: Connection, results: Sequence[Result]) -> None:
-    """Write a group of outcomes and their log lines, complete the orders that have no open e-mail left, and tell."""
+def record(connection: Connection, results: Sequence[Result], *, told: bool = True) -> None:
+    """Write a group of outcomes and their log lines, complete the orders that have no open e-mail left, and tell.
+
+    `told` False: the states alone, for what cannot be written with the rest; no line and no event tells of them.
+    """
     recorded = run(
         connection,
         _RECORD,
@@ -80,12 +85,15 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
             for result in results
         ],
     )
-    run(connection, _LOG, [_log_line(result) for result in _news(connection, results)])
+    if told:
+        run(connection, _LOG, [_log_line(result) for result in _news(connection, results)])
     ours = {row.seq: row.last_update for row in recorded}
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
-        _complete(connection, settled, states, max(ours.values()))
+        events = _complete(connection, settled, states, max(ours.values()))
+        if told:
+            persist(connection, events)
 
 
 def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:
@@ -105,8 +113,10 @@ def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]
     ]
 
 
-def _complete(connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState], at: datetime) -> None:
-    """Complete the orders that have no open e-mail left, and tell of e-mails and orders that came to their end."""
+def _complete(
+    connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState], at: datetime
+) -> list[CloudEvent]:
+    """Complete the orders that have no open e-mail left; returns what tells of e-mails and orders that have ended."""
     # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
     touched = select(orders.c.seq, orders.c.id, orders.c.creator, orders.c.senders_reference)
     touched = touched.where(orders.c.seq.in_({email.order_seq for email in settled}))
@@ -115,7 +125,7 @@ def _complete(connection: Connection, settled: Sequence[Row[Any]], states: dict[
     done = done.values(state=OrderState.COMPLETED, last_update=Now())
     completed = connection.scalars(done.returning(orders.c.seq)).all()
     told = [email_event(locked[email.order_seq], email.id, states[email.seq], at) for email in settled]
-    persist(connection, told + [order_event(locked[seq], OrderState.COMPLETED, at) for seq in completed])
+    return told + [order_event(locked[seq], OrderState.COMPLETED, at) for seq in completed]
 
 
 def backoff(attempts: int) -> timedelta:

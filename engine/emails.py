@@ -20,6 +20,7 @@ from engine.mime import Compiled, compile_message, message_id
 from engine.models import Content, ContentType, DeliveryGuarantee, EmailState
 from engine.pauses import in_force
 from engine.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
+from engine.store import RECORD_AGAIN
 from engine.tables import orders
 
 if TYPE_CHECKING:
@@ -135,15 +136,25 @@ class Deliverer:
             _GROUP_SIZE.observe(len(results))
 
     async def _write(self, results: Sequence[Result]) -> None:
-        """Write a group; where one outcome cannot be written, the others are, and the claim of that one lapses."""
+        """Write a group; where one outcome cannot be written, the others are, and of that one at least the state."""
         try:
             await self._store.recording(record, results)
         except Exception:
             if len(results) == 1:
                 log.exception("the outcome of e-mail %s could not be recorded", results[0].email.id)
+                await self._write_state(results)
                 return
             for result in results:
                 await self._write([result])
+
+    async def _write_state(self, results: Sequence[Result]) -> None:
+        """Write the state alone, until that is done: an e-mail that the relay has must not be sent once more."""
+        while True:
+            try:
+                return await self._store.recording(record, results, told=False)
+            except Exception:
+                log.exception("nor could its state")
+                await asyncio.sleep(RECORD_AGAIN)
 
     async def _guarded(self, email: Row[Any], order: Any, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
         """Attempt; a bug with one message is an attempt of its own, and must not hold up the others."""

@@ -18,6 +18,7 @@ from engine.addresses import is_address
 from engine.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
 from engine.errors import Invalid, Refused
 from engine.models import ContentType, DeliveryGuarantee
+from engine.pauses import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -218,6 +219,8 @@ def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:
         when = when.replace(tzinfo=UTC)
     if when < now - GRACE:
         broken.add("RequestedSendTime", "The requested send time must not lie in the past.")
+    if when >= HELD:
+        broken.add("RequestedSendTime", f"The requested send time must lie before the year {HELD.year}.")
 
 
 def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:

@@ -10,7 +10,7 @@ from email.policy import default
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select, text, update
 
 from engine import due
 from engine.email_outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
@@ -22,7 +22,7 @@ from engine.tables import attempts_log, emails, orders
 from tests.servers.ports import free_port
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.smtp import Close, Say, Script, ScriptedSMTP
-from tests.servers.waiting import LONG, due_between
+from tests.servers.waiting import LONG, due_between, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -216,6 +216,54 @@ def test_a_message_that_cannot_be_made_holds_up_no_other(store: Store, caplog: p
     assert due_between(broken.due_at, began, BACKOFF[0] * (1 - JITTER), BACKOFF[0] * (1 + JITTER))
     assert str(broken.id) in caplog.text
     assert "kari@example.no" not in caplog.text
+
+
+BROKEN = {
+    "sqlite": ("CREATE TRIGGER broken BEFORE {act} ON {table} BEGIN SELECT RAISE(ABORT, 'broken'); END",),
+    "postgresql": (
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$",
+        "CREATE TRIGGER broken BEFORE {act} ON {table} FOR EACH ROW EXECUTE FUNCTION broken()",
+    ),
+}
+
+
+def break_(store: Store, act: str, table: str) -> None:
+    """Let every such statement fail, in a way that no table of faults knows."""
+    with store.write() as connection:
+        for statement in BROKEN[store.dialect.name]:
+            connection.execute(text(statement.format(act=act, table=table)))
+
+
+def mend(store: Store, table: str) -> None:
+    with store.write() as connection:
+        connection.execute(text("DROP TRIGGER broken" + (f" ON {table}" if store.dialect.name == "postgresql" else "")))
+
+
+@pytest.mark.parametrize("table", ["attempts_log", "events"])
+def test_an_email_that_was_sent_has_its_state_though_nothing_else_can_be_recorded(store: Store, table: str) -> None:
+    fill(store, "kari@example.no")
+    break_(store, "INSERT", table)
+    assert len(batch(store).accepted) == 1
+    assert (one(store).state, one(store).due_at, one(store).unresolved) == (EmailState.SUCCEEDED, None, 0)
+    assert order_states(store) == [OrderState.COMPLETED]
+
+
+def test_an_email_that_was_sent_waits_until_its_state_is_recorded(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def mended(deliverer: Deliverer) -> None:
+        running = asyncio.create_task(deliverer.batch())
+        await asyncio.to_thread(wait_for, lambda: "nor could its state" in caplog.text)
+        assert not running.done()
+        await asyncio.to_thread(mend, store, "emails")
+        await running
+
+    fill(store, "kari@example.no")
+    break_(store, "UPDATE OF attempts", "emails")
+    with ScriptedSMTP() as server:
+        deliver(store, server.url, mended)
+    assert len(server.accepted) == 1
+    assert (one(store).state, one(store).due_at) == (EmailState.SUCCEEDED, None)
 
 
 def test_a_message_that_cannot_be_made_fails_with_the_reason_when_its_attempts_are_over(

@@ -101,6 +101,10 @@ def test_a_send_time_is_an_instant_whatever_its_zone(when: datetime, zone: timez
         ("2026-W48-1T12:00:00Z", False),
         ("2026-02-30T12:00:00Z", False),
         ("20261123T120000Z", False),
+        ("9998-12-31T23:59:59Z", True),
+        ("9999-01-01T00:59:59+01:00", True),
+        ("9999-01-01T00:00:00Z", False),  # from here on, time says that something is held back
+        ("9999-12-31T23:59:59+01:00", False),
     ],
 )
 def test_times_are_iso_8601_with_a_zone(text: str, good: bool) -> None:  # noqa: FBT001 a row of the table
