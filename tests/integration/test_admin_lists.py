@@ -401,6 +401,7 @@ def test_the_database_reads_no_more_than_it_shows(store: Store, database: str) -
         if database == "postgresql":
             connection.execute(text("SET LOCAL enable_seqscan = off"))
             connection.execute(text("SET LOCAL enable_bitmapscan = off"))
+            connection.execute(text("SET LOCAL enable_sort = off"))  # as it does where there are many rows
         for noun in (ORDERS, EMAILS, EVENTS, DELIVERIES):
             for given in ({}, *({"state": state} for state in noun.states)):
                 plan = _plan(connection, noun, given)

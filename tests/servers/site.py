@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
+import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.servers.counting import Count, count
@@ -17,7 +20,6 @@ from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from tests.servers.smtp import Script
 
@@ -120,9 +122,31 @@ def addresses(number: int, name: str = "kari") -> list[str]:
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """A process stands still (SIGSTOP) while the block runs: its supervisor does not notice."""
-    os.kill(pid, signal.SIGSTOP)
+    """A process stands still (SIGSTOP) while the block runs: its supervisor does not notice.
+
+    It is not stopped while it writes to an SQLite file: then nobody else could write until the end of the block.
+    """
+    while not _stop(pid):
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.01)  # it goes on with its transaction
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def _stop(pid: int) -> bool:
+    """Stop a process; whether the gates that it has opened are free (docs/decisions/0002)."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    gates = {link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir() if link.readlink().suffix == ".gate"}
+    return all(map(_is_free, gates))
+
+
+def _is_free(gate: Path) -> bool:
+    with gate.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
