@@ -47,7 +47,7 @@ ORDERS = st.fixed_dictionaries(
     optional={
         "contentType": st.sampled_from(["Plain", "Html"]),
         "sendersReference": LINE,
-        "requestedSendTime": st.integers(2_524_608_000_000, 253_402_300_799_999).map(  # years 2050 to 9999, in ms
+        "requestedSendTime": st.integers(2_524_608_000_000, 253_370_764_799_999).map(  # years 2050 to 9998, in ms
             lambda stamp: order_answers.instant(EPOCH + stamp * MILLISECOND)
         ),
         "conditionEndpoint": st.sampled_from(["https://example.no/a?b=c", "http://127.0.0.1:8080/"]),
