@@ -14,6 +14,7 @@ from engine.migrations import upgrade
 from engine.store import Store
 from engine.tokens import DevelopmentKey
 from tests.servers.alone import Alone
+from tests.servers.client import ask, connect
 from tests.servers.counting import tell
 from tests.servers.event_site import API as EVENTS
 from tests.servers.event_site import SCOPES, EventSite, count_pushes, pairs
@@ -26,7 +27,7 @@ from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, addresses
 from tests.servers.smtp import Hang, ScriptedSMTP
 from tests.servers.smtp import Slow as Drip
-from tests.servers.waiting import patience, wait_for
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,7 +123,7 @@ class Services:
     def client(self) -> httpx.Client:
         token = self.key.bearer("ttd", f"altinn:notifications.create {SCOPES}", timedelta(hours=1))
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=patience())
+        return connect(self.url, headers=headers)
 
     def migrate(self) -> None:
         with closing(Store(self.settings["database_url"])) as store:
@@ -130,7 +131,7 @@ class Services:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/livez", trust_env=False).is_success
+            return ask("GET", f"{self.url}/livez").is_success
         except httpx.TransportError:
             return False
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from engine.tokens import DevelopmentKey
+from tests.servers.client import connect
 from tests.servers.counting import count, tell
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
@@ -166,7 +167,7 @@ def test_the_procfile_runs_on_services_of_ones_own(
         Redis(tmp_path) as cache,
         ScriptedSMTP() as relay,
         Ledger(database) as ledger,
-        httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as client,
+        connect(base, headers={"Authorization": f"Bearer {token}"}) as client,
         (tmp_path / "log").open("w") as log,
     ):
         settings = {"DATABASE_URL": database, "REDIS_URL": cache.url, "SMTP_URL": relay.url, "JWKS": str(key.jwks)}

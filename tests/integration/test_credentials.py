@@ -9,16 +9,18 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from tests.servers.client import connect
 from tests.servers.installation import API, Installation, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import httpx
 
 HOUR = timedelta(hours=1)
 SCOPE = "altinn:notifications.create"
@@ -76,7 +78,7 @@ def forgeries(installation: Installation) -> dict[str, str]:
 
 
 def anybody(installation: Installation) -> httpx.Client:
-    return httpx.Client(base_url=installation.address, trust_env=False)
+    return connect(installation.address)
 
 
 def refused(answer: httpx.Response) -> None:

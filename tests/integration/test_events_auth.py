@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-import httpx
 import jwt
 import pytest
 
+from tests.servers.client import ask
+
 if TYPE_CHECKING:
+    import httpx
+
     from tests.servers.installation import Installation
 
 API = "/events/api/v1"
@@ -67,11 +70,11 @@ def app_event(source: str = "https://ttd.apps.altinn.no/ttd/apps-test", **member
 def publish(installation: Installation, headers: Headers, posted: object) -> httpx.Response:
     media = [("Content-Type", "application/cloudevents+json")]
     address = f"{installation.address}{API}/events"
-    return httpx.post(address, content=json.dumps(posted), headers=headers + media, trust_env=False)
+    return ask("POST", address, content=json.dumps(posted), headers=headers + media)
 
 
 def read(installation: Installation, headers: Headers, path: str) -> httpx.Response:
-    return httpx.get(f"{installation.address}{API}/{path}", headers=headers, trust_env=False)
+    return ask("GET", f"{installation.address}{API}/{path}", headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +99,12 @@ def read(installation: Installation, headers: Headers, path: str) -> httpx.Respo
 def test_an_apps_event_needs_both_tokens(installation: Installation, who: str, status: int) -> None:
     headers = credentials(installation, who)
     address = f"{installation.address}{API}/app"
-    answer = httpx.post(address, json=app_event(), headers=headers, trust_env=False)
+    answer = ask("POST", address, json=app_event(), headers=headers)
     assert answer.status_code == status
     if status != 201:
         assert answer.content == EMPTY
         headers.append(("Content-Type", "application/json"))
-        empty = httpx.post(address, content=b"", headers=headers, trust_env=False)
+        empty = ask("POST", address, content=b"", headers=headers)
         assert empty.status_code == status  # asked before the body is read
 
 
@@ -194,7 +197,7 @@ def test_each_route_shows_each_caller_what_its_scopes_and_name_allow(installatio
     assert publish(installation, [("Authorization", f"Bearer {both}")], generic).status_code == 200
     posted = app_event(subject=f"/party/{party}", alternativesubject="/organisation/987564321")
     headers = credentials(installation, "bearer platform")
-    httpx.post(f"{installation.address}{API}/app", json=posted, headers=headers, trust_env=False).raise_for_status()
+    ask("POST", f"{installation.address}{API}/app", json=posted, headers=headers).raise_for_status()
     claims, scopes = WHO[who]
     caller = [("Authorization", f"Bearer {signed(installation, scope=scopes, **claims)}")]
 
@@ -229,7 +232,7 @@ def test_credentials_are_asked_for_before_what_is_asked(installation: Installati
 
 @pytest.mark.parametrize("path", ["app", "events"])
 def test_the_media_type_is_told_before_the_credentials(installation: Installation, path: str) -> None:
-    answer = httpx.post(f"{installation.address}{API}/{path}", content=b"x", trust_env=False)
+    answer = ask("POST", f"{installation.address}{API}/{path}", content=b"x")
     assert answer.status_code == 415
     assert answer.json()["title"] == "Unsupported Media Type"
 
@@ -245,7 +248,7 @@ def test_an_app_publishes_for_itself_only(installation: Installation) -> None:
 
     def post(source: str) -> httpx.Response:
         address = f"{installation.address}{API}/app"
-        return httpx.post(address, json=app_event(source), headers=headers, trust_env=False)
+        return ask("POST", address, json=app_event(source), headers=headers)
 
     for source in (
         "https://ttd.apps.altinn.no/ttd/apps",
@@ -284,7 +287,7 @@ def test_events_that_the_reader_may_not_see_are_left_out_and_the_next_page_is_to
     ids = []
     for subject in ("/party/1", "/user/1337", "/user/1338"):
         posted = app_event(subject=subject, alternativesubject=f"/person/{person}")
-        ids.append(httpx.post(address, json=posted, headers=headers, trust_env=False).json())
+        ids.append(ask("POST", address, json=posted, headers=headers).json())
 
     def seen(**claims: object) -> tuple[list[str], str]:
         asked = [("Authorization", f"Bearer {signed(installation, **claims)}"), ("person", person)]

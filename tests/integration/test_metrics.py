@@ -30,6 +30,7 @@ from engine.redis_client import prove
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import pauses, webhooks
+from tests.servers.client import ask
 from tests.servers.installation import API, Installation, order
 from tests.servers.ports import free_port
 from tests.servers.processes import start
@@ -64,7 +65,7 @@ def parse(text: str) -> Samples:
 
 
 def scrape(address: str) -> Samples:
-    return parse(httpx.get(f"{address}/metrics", trust_env=False, timeout=patience()).raise_for_status().text)
+    return parse(ask("GET", f"{address}/metrics").raise_for_status().text)
 
 
 def counted(name: str, **labels: str) -> float:

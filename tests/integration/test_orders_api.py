@@ -6,14 +6,16 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from tests.servers.client import ask, connect
 from tests.servers.installation import API, Installation, order
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 ORDERS = f"{API}/orders/email"
 
@@ -163,7 +165,7 @@ def test_each_recipient_has_its_own_result(client: httpx.Client) -> None:
 
 
 def test_credentials_are_asked_for_before_anything_else(installation: Installation) -> None:
-    nobody = httpx.post(f"{installation.address}{ORDERS}", content=b"{", trust_env=False)
+    nobody = ask("POST", f"{installation.address}{ORDERS}", content=b"{")
     assert (nobody.status_code, nobody.content) == (401, b"")
     assert nobody.headers["www-authenticate"] == "Bearer"
     with installation.client(scope="altinn:events.publish") as stranger:
@@ -172,7 +174,7 @@ def test_credentials_are_asked_for_before_anything_else(installation: Installati
     with installation.client(scope="a altinn:serviceowner/notifications.create") as owner:
         assert owner.post(ORDERS, json=order()).status_code == 202
     token = installation.key.platform_token("apps", "apps-test", timedelta(hours=1))
-    with httpx.Client(base_url=installation.address, trust_env=False, headers={"PlatformAccessToken": token}) as app:
+    with connect(installation.address, headers={"PlatformAccessToken": token}) as app:
         order_id = place(app)
         assert app.get(f"{API}/orders/{order_id}").json()["creator"] == "apps"
         bad = app.post(ORDERS, json=order(), headers={"PlatformAccessToken": token[:-4] + "AAAA"})
@@ -191,7 +193,7 @@ def test_wrong_methods_and_paths_are_problems_too(client: httpx.Client) -> None:
 
 
 def test_health_and_metrics_answer_without_credentials(installation: Installation) -> None:
-    with httpx.Client(base_url=installation.address, trust_env=False) as anybody:
+    with connect(installation.address) as anybody:
         assert anybody.get("/livez").status_code == 200
         assert anybody.get("/readyz").json() == {"status": "ok", "database": "ok", "redis": "ok"}
         metrics = anybody.get("/metrics").text

@@ -6,15 +6,16 @@ import socket
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-import httpx
-
 from engine.scrapes import LONGEST, MOST, serve
 from engine.settings import Settings
+from tests.servers.client import ask
 from tests.servers.waiting import wait_for
 from tests.servers.web import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def scraped(longest: float = LONGEST) -> Iterator[int]:
 
 def scrape(port: int, host: str = "") -> httpx.Response:
     headers = {"Host": host} if host else {}
-    return httpx.get(f"http://127.0.0.1:{port}/metrics", headers=headers, trust_env=False)
+    return ask("GET", f"http://127.0.0.1:{port}/metrics", headers=headers)
 
 
 def test_a_scrape_is_answered_beside_connections_that_say_nothing() -> None:

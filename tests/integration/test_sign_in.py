@@ -35,6 +35,7 @@ from engine.retention import prune_some
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import audit_log
+from tests.servers.client import ask
 from tests.servers.console import PASSWORD, operators_file
 from tests.servers.oidc import CLIENT, SECRET, STRANGE_KEY, Provider
 from tests.servers.redis import Redis
@@ -690,7 +691,7 @@ def through(browser: Browser, next_: str = "/console", **changes: str) -> httpx.
     """Go to the provider and come back, with changes to what it sends back."""
     sent = browser.get(f"/console/oidc/start?next={next_}")
     assert sent.status_code == 302, sent.text
-    back = httpx.get(sent.headers["location"]).headers["location"]
+    back = ask("GET", sent.headers["location"]).headers["location"]
     query = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()} | changes
     return asyncio.run(browser.client.get(urlsplit(back).path, params=query))
 
@@ -822,7 +823,7 @@ def test_a_session_of_the_provider_has_the_role_that_the_settings_give_now(
 def test_an_answer_is_good_for_one_sign_in(federated: Site) -> None:
     browser = Browser(federated)
     sent = browser.get("/console/oidc/start")
-    back = httpx.get(sent.headers["location"]).headers["location"]
+    back = ask("GET", sent.headers["location"]).headers["location"]
     assert browser.get(back).status_code == 303
     assert browser.get(back).status_code == 403
 

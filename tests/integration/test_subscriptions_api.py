@@ -7,7 +7,6 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import jwt
 import pytest
 from sqlalchemy import event
@@ -15,12 +14,15 @@ from standardwebhooks import Webhook
 
 from api.subscription_answers import SubscriptionList
 from engine.subscriptions import registry
+from tests.servers.client import ask, connect
 from tests.servers.http import Receiver, Say
 from tests.servers.rows import add_subscription
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import httpx
 
     from engine.store import Store
     from tests.servers.installation import Installation
@@ -232,9 +234,7 @@ def test_the_same_subscription_is_the_same_one_and_shows_no_secret_again(client:
 def test_a_broken_rule_is_told_as_a_json_string(
     installation: Installation, who: dict[str, object], members: dict[str, object], text: str
 ) -> None:
-    answer = httpx.post(
-        installation.address + SUBSCRIPTIONS, json=wish(**members), headers=token(installation, who), trust_env=False
-    )
+    answer = ask("POST", installation.address + SUBSCRIPTIONS, json=wish(**members), headers=token(installation, who))
     assert (answer.status_code, answer.json()) == (400, text)
     assert answer.headers["content-type"].startswith("application/json")
 
@@ -298,14 +298,14 @@ def test_who_has_no_access_to_the_resource_is_told_so_as_a_json_string(
     by_subject = {"/user/1337": 201, "/user/1338": 403}
     for subject, status in by_subject.items():
         posted = wish(resourceFilter=APP, subjectFilter=subject)
-        answer = httpx.post(installation.address + SUBSCRIPTIONS, json=posted, headers=person, trust_env=False)
+        answer = ask("POST", installation.address + SUBSCRIPTIONS, json=posted, headers=person)
         assert answer.status_code == status
 
 
 def test_without_a_good_bearer_token_nothing_is_answered(installation: Installation) -> None:
     platform = installation.key.platform_token("ttd", "apps-test", timedelta(hours=1))
     for headers in ({}, {"PlatformAccessToken": platform}, {"Authorization": "Bearer x.y.z"}):
-        with httpx.Client(base_url=installation.address, headers=headers, trust_env=False) as client:
+        with connect(installation.address, headers=headers) as client:
             answers = [client.request(method, f"{SUBSCRIPTIONS}/1{path}") for method, path in ACTS]
             answers += [client.get(SUBSCRIPTIONS), client.post(SUBSCRIPTIONS, json=wish())]
             assert {(answer.status_code, answer.content) for answer in answers} == {(401, b"")}
@@ -326,7 +326,7 @@ def test_the_list_shows_the_callers_own_at_once(fresh: httpx.Client, client: htt
 
 
 def test_who_has_no_identity_has_no_subscriptions(installation: Installation) -> None:
-    answer = httpx.get(installation.address + SUBSCRIPTIONS, headers=token(installation, NOBODY), trust_env=False)
+    answer = ask("GET", installation.address + SUBSCRIPTIONS, headers=token(installation, NOBODY))
     assert (answer.status_code, answer.json()) == (200, {"count": 0, "subscriptions": []})
 
 
@@ -335,9 +335,8 @@ def test_a_subscription_is_its_creators_only(
     client: httpx.Client, fresh: httpx.Client, installation: Installation, method: str, path: str
 ) -> None:
     seq = subscribe(client)["id"]
-    anonymous = httpx.request(
+    anonymous = ask(
         method, f"{installation.address}{SUBSCRIPTIONS}/{seq}{path}", headers=token(installation, NOBODY),
-        trust_env=False,
     )  # fmt: skip
     foreign = fresh.request(method, f"{SUBSCRIPTIONS}/{seq}{path}")
     unknown = client.request(method, f"{SUBSCRIPTIONS}/2147483647{path}")
