@@ -70,6 +70,9 @@ FAN_OUTS = Lane("fan_outs", fan_outs, FanOutState.RUNNING, FanOutState.WAITING) 
 WEBHOOKS = Lane("webhooks", subscriptions, SubscriptionState.PUSHING, SubscriptionState.WAITING)
 JOBS = Lane("jobs", jobs, JobState.RUNNING, JobState.WAITING)
 LANES = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
+_FIRST_OF_EACH = select(
+    Now(), *(select(func.min(lane.table.c.due_at)).scalar_subquery().label(lane.name) for lane in LANES)
+)
 
 
 def claim(
@@ -194,10 +197,10 @@ def isolate(rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Sequence[Row[
     return [chosen], [row for row in rows if row is not chosen]
 
 
-def next_due(connection: Connection, lane: Lane) -> timedelta | None:
-    """How long until the lane's next row is due (negative: since when it has been); None when nothing waits."""
-    due_at, clock = connection.execute(select(func.min(lane.table.c.due_at), Now())).one()
-    return None if due_at is None else due_at - clock
+def next_due(connection: Connection) -> dict[str, timedelta]:
+    """By lane, how long until its next row is due (negative: since when it has been); none where nothing waits."""
+    clock, *dues = connection.execute(_FIRST_OF_EACH).one()
+    return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
 
 
 def _holds(rows: Collection[Row[Any]]) -> list[dict[str, int]]:

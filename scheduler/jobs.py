@@ -45,15 +45,13 @@ def wake(clock: Clock) -> None:
     """Ring for each lane with due work; for work due before the next tick, ring exactly then."""
     try:
         with clock.store.read() as connection:
-            paused = in_force(connection).lanes
-            waits = {lane.name: due.next_due(connection, lane) for lane in due.LANES if lane.name not in paused}
+            waits = {name: until for name, until in due.next_due(connection).items() if until <= TICK}
+            paused = in_force(connection).lanes if waits else frozenset()
     except Unavailable as error:
         log.warning("%s; the next tick asks again", error.told())
         return
-    for name, until in waits.items():
-        if until is None or until > TICK:
-            continue
-        if until > timedelta(0):
+    for name in waits.keys() - paused:
+        if (until := waits[name]) > timedelta(0):
             clock.scheduler.add_job(
                 clock.bell.ring,
                 "date",

@@ -258,7 +258,7 @@ def _of_webhooks(connection: Connection, paused: str | None) -> LaneFigures:
 
 
 def _oldest(connection: Connection, lane: due.Lane) -> float:
-    until = due.next_due(connection, lane)
+    until = due.next_due(connection).get(lane.name)
     return 0.0 if until is None else max(0.0, -until.total_seconds())
 
 

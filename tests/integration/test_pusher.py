@@ -591,10 +591,10 @@ def test_events_that_come_while_one_is_pushed_are_pushed_too(store: Store) -> No
 def test_the_lane_is_due_as_long_as_something_waits(store: Store) -> None:
     seq = subscribe(store, "https://example.no/")
     with store.read() as connection:
-        assert due.next_due(connection, due.WEBHOOKS) is None
+        assert due.next_due(connection).get(due.WEBHOOKS.name) is None
     publish(store, an_event())
     with store.read() as connection:
-        assert due.next_due(connection, due.WEBHOOKS) is not None
+        assert due.next_due(connection).get(due.WEBHOOKS.name) is not None
     wait_for(lambda: seconds_until_due(store, seq) <= 0)
 
 
