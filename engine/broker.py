@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
 COALESCE_MS = 1000  # a wake-up that nobody took for so long is taken for lost
+BUSY = 0.02  # seconds between two looks whether a message that is held has been worked off
 QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
 
 
@@ -69,7 +70,7 @@ class Bell:
                     dramatiq.Message(queue_name=QUEUE, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
                 )
                 metrics.WAKES.labels("sent").inc()
-        except (redis.RedisError, dramatiq.ConnectionError, OSError) as error:
+        except (redis.RedisError, dramatiq.BrokerConnectionError, OSError) as error:
             self._quiet_until = time.monotonic() + QUIET_AFTER_FAILURE
             metrics.WAKES.labels("lost").inc()
             log.warning("Redis does not answer (%s); the clock wakes the workers when it is back", type(error).__name__)
@@ -98,13 +99,36 @@ class _Broker(RedisBroker):
 
 
 class _Consumer(_RedisConsumer):
-    """Says, too, when it ends, that Redis does not answer in Dramatiq's own words: so a worker ends in peace."""
+    """Waits in Redis for the next message, where Dramatiq's own looks again and again: idle, it costs next to nothing.
+
+    It says, too, when it ends, that Redis does not answer in Dramatiq's own words: so a worker ends in peace.
+    """
+
+    def __init__(self, broker: _Broker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, 0)  # type: ignore[no-untyped-call]
+        self._queue = f"{broker.namespace}:{queue_name}"
+        self._within = timeout / 1000
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+        if message is None:
+            self._wait()
+        return message
+
+    def _wait(self) -> None:
+        if self.outstanding_message_count >= self.prefetch:
+            time.sleep(BUSY)
+            return
+        try:  # to the place where it is: whoever waits learns of it, and who is first takes it
+            self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT")
+        except redis.ConnectionError as error:
+            raise dramatiq.ConnectionClosed(error) from None
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         try:
             super().requeue(messages)  # type: ignore[no-untyped-call]
         except redis.RedisError as error:
-            raise dramatiq.ConnectionError(error) from None
+            raise dramatiq.BrokerConnectionError(error) from None
 
 
 repeats.expect(redis.RedisError)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "redis-server"
+OLDEST = (6, 2)  # with BLMOVE, in which idle workers wait
 FIXED = (6, 2, 20)  # the first of the oldest line that is still kept: before it, CVE-2025-49844 and others are open
 ANSWER_WITHIN = 10.0  # seconds
 _VERSION = re.compile(r"v=(\d{1,5})\.(\d{1,5})\.(\d{1,5})")
@@ -30,10 +31,18 @@ def newest() -> Path:
     return max(known, key=lambda each: each[0])[1]
 
 
+def is_usable(version: str) -> bool:
+    """Whether a Redis of this version has every command that is used here."""
+    return _numbers(version) >= OLDEST
+
+
 def is_old(version: str) -> bool:
     """Whether a Redis of this version lacks fixes of which every other line has a release."""
-    numbers = tuple(int(part) for part in re.findall(r"\d{1,5}", version)[:3])
-    return numbers < FIXED
+    return _numbers(version) < FIXED
+
+
+def _numbers(version: str) -> Version:
+    return tuple(int(part) for part in re.findall(r"\d{1,5}", version)[:3])
 
 
 def _candidates() -> Iterator[Path]:

@@ -9,7 +9,7 @@ import redis
 
 from engine.doctor.findings import Finding, ok, problem, skewed, warning
 from engine.redis_client import connect, prove
-from engine.redis_server import is_old
+from engine.redis_server import is_old, is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +46,8 @@ def redis_server(place: Place) -> Iterator[Finding]:
 def _version(told: dict[str, Any]) -> Finding:
     name, version = "redis", str(told["redis_version"])
     text = f"version {version}" + (f", {told['executable']}" if told.get("executable") else "")
+    if not is_usable(version):
+        return problem(name, f"{text}: workers need 6.2 or newer", "Install a newer Redis.")
     if is_old(version):
         advice = "Install your system's newer redis-server: `varsel up` starts the newest that it finds."
         return warning(name, f"{text}: known faults of it are mended in newer ones", advice)

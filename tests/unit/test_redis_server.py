@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.redis_server import is_old, newest
+from engine.redis_server import is_old, is_usable, newest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,3 +39,8 @@ def test_the_newest_is_started_wherever_it_stands_on_the_path(tmp_path: Path, mo
 )
 def test_a_redis_without_known_fixes_is_old(text: str, *, old: bool) -> None:
     assert is_old(text) == old
+
+
+@pytest.mark.parametrize(("text", "usable"), [("5.0.7", False), ("6.0.16", False), ("6.2.0", True), ("7.0.15", True)])
+def test_a_redis_that_lacks_a_command_of_ours_is_not_usable(text: str, *, usable: bool) -> None:
+    assert is_usable(text) == usable

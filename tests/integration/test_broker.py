@@ -1,0 +1,98 @@
+"""How a worker waits for wake-ups: in Redis, without looking again and again."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import dramatiq
+import pytest
+
+from engine.redis_client import connect
+from tests.servers.redis import Redis
+from tests.servers.waiting import LONG, SHORT, patience, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+    from pathlib import Path
+
+QUEUE = "waiting"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Redis]:
+    with Redis(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def broker(cache: Redis, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("VARSEL_REDIS_URL", cache.url)  # which importing the broker needs
+    from engine.broker import BROKER  # noqa: PLC0415
+
+    return type(BROKER)(client=connect(cache.url, LONG.total_seconds()), middleware=[])
+
+
+def consumer(broker: Any, within: timedelta) -> Any:
+    return broker.consume(QUEUE, prefetch=2, timeout=within.total_seconds() * 1000)
+
+
+def enqueue(broker: Any) -> None:
+    broker.declare_queue(QUEUE)
+    broker.enqueue(dramatiq.Message(QUEUE, "nobody", (), {}, {}))
+
+
+def calls(broker: Any, command: str) -> int:
+    told = broker.client.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})
+    return int(told["calls"])
+
+
+def test_between_two_looks_an_idle_worker_waits_once(broker: Any) -> None:
+    idle = consumer(broker, SHORT)
+    assert next(idle) is None  # this one brings Redis the script, too
+    looks = calls(broker, "evalsha")
+    assert [next(idle) for _ in range(3)] == [None] * 3
+    assert calls(broker, "evalsha") == looks + 3
+    assert calls(broker, "blmove") == 1 + 3
+
+
+def test_whoever_waits_takes_a_message_when_it_comes(broker: Any) -> None:
+    waiting = consumer(broker, LONG / 2)
+    taken: list[Any] = []
+
+    def take() -> None:
+        while not taken:
+            taken.extend(filter(None, [next(waiting)]))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    wait_for(lambda: broker.client.info("clients")["blocked_clients"] == 1)
+    enqueue(broker)
+    thread.join(patience())
+    assert taken[0].actor_name == "nobody"
+    assert calls(broker, "blmove") == 1
+
+
+def test_a_worker_with_its_hands_full_does_not_ask(broker: Any) -> None:
+    busy = consumer(broker, LONG / 2)
+    for _ in range(3):
+        enqueue(broker)
+    assert next(busy)
+    assert next(busy)
+    assert [next(busy) for _ in range(5)] == [None] * 5
+    assert calls(broker, "blmove") == 0
+
+
+def test_a_redis_that_goes_while_a_worker_waits_is_told_in_dramatiqs_words(broker: Any, cache: Redis) -> None:
+    waiting = consumer(broker, LONG / 2)
+
+    def stop() -> None:
+        wait_for(lambda: broker.client.info("clients")["blocked_clients"] == 1)
+        cache.stop()
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    with pytest.raises(dramatiq.BrokerConnectionError):
+        next(waiting)
+    stopping.join(patience())
