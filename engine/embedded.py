@@ -6,32 +6,31 @@ tokens are signed with lies in the data folder. A child that ends is started aga
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
 from engine import redis_server
+from engine.children import Child, share
 from engine.errors import Misconfigured
 from engine.private_files import tighten
 from engine.settings import PREFIX
+from engine.stop import Stop
 from engine.tokens import DevelopmentKey
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from engine.settings import Settings
@@ -72,46 +71,26 @@ def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
     return DevelopmentKey(private_folder(config, data))
 
 
-@dataclass
-class _Child:
-    """A process under supervision."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    quiet: bool
-    process: subprocess.Popen[bytes] = field(init=False)
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(  # noqa: S603 our own programs
-            self.command,
-            env=self.environment,
-            process_group=0,  # Ctrl-C reaches `up` alone, which then ends its children in order
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 one system call, no locks
-            stdout=subprocess.DEVNULL if self.quiet else None,
-        )
-        typer.echo(f"started {self.name} (pid {self.process.pid})", err=True)
-
-
 class Installation:
-    """All processes of one machine."""
+    """All processes of one machine. `varsel` runs a command of that name with these arguments in this process."""
 
-    def __init__(self, config: Settings, data: Path | None, port: int, smtp_port: int) -> None:
+    def __init__(
+        self, config: Settings, data: Path | None, port: int, smtp_port: int, varsel: Callable[..., object]
+    ) -> None:
         self._config = config
+        self._varsel = varsel
         self._folder = data_folder(config, data)
         self._reserved = [bound(port, "--port")]  # nobody is given the children's ports before they listen, or later
         if not config.smtp_url:
             self._reserved.append(bound(smtp_port, "--smtp-port"))
         self._port = self._reserved[0].getsockname()[1]
         self._smtp_port = self._reserved[-1].getsockname()[1]
-        self._stop = threading.Event()
-        self._children: list[_Child] = []
+        self._children: dict[str, Child] = {}
         self._temporary: str | None = None
 
     def run(self) -> int:
         """Start everything, say where it is, and stay until SIGINT or SIGTERM; returns the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+        self._stop = Stop()
         try:
             self._prepare()
             self._wait_until_ready()
@@ -124,21 +103,22 @@ class Installation:
 
     def _prepare(self) -> None:
         private_folder(self._config, self._folder)
-        environment = self._environment()
-        varsel = [sys.executable, "-m", "engine"]
+        self._settings = self._environment()
+        varsel = partial(partial, self._varsel)
         if not self._config.redis_url:
             redis = [str(redis_server.newest()), "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"]
             redis += ["--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
             redis += ["--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"]
-            self._add("redis", redis, environment, quiet=True)
+            self._add("redis", partial(os.execv, redis[0], redis), quiet=True)
+        share()
         if not self._config.smtp_url:
-            self._add("inbox", [*varsel, "inbox", "--port", str(self._smtp_port)], environment, quiet=True)
-        if subprocess.run([*varsel, "migrate"], env=environment, check=False).returncode:  # noqa: S603 our own program
+            self._add("inbox", varsel("inbox", "--port", str(self._smtp_port)), quiet=True)
+        if Child("migrate", varsel("migrate"), self._settings).start().wait():
             raise Misconfigured("the database's schema could not be brought up to date; see above")
-        self._add("web", [*varsel, "web", "--port", str(self._port)], environment)
+        self._add("web", varsel("web", "--port", str(self._port)))
         for number in range(1, self._config.worker_processes + 1):
-            self._add(f"worker {number}", [*varsel, "worker"], environment)
-        self._add("scheduler", [*varsel, "scheduler"], environment)
+            self._add(f"worker {number}", varsel("worker"))
+        self._add("scheduler", varsel("scheduler"))
 
     def _environment(self) -> dict[str, str]:
         """The children's settings: what is set, and the embedded parts' addresses for what is not."""
@@ -181,19 +161,20 @@ class Installation:
             path = f"{self._temporary}/redis.sock"
         return path
 
-    def _add(self, name: str, command: list[str], environment: dict[str, str], *, quiet: bool = False) -> None:
-        child = _Child(name, command, environment, quiet)
-        child.start()
-        self._children.append(child)
+    def _add(self, name: str, work: Callable[[], object], *, quiet: bool = False) -> None:
+        self._children[name] = Child(name, work, self._settings, quiet=quiet)
+        self._start(name)
+
+    def _start(self, name: str) -> None:
+        child = self._children[name].start()
+        typer.echo(f"started {name} (pid {child.pid})", err=True)
 
     def _wait_until_ready(self) -> None:
         give_up = time.monotonic() + START_WITHIN
         while not self._stop.wait(0.05):
-            for child in self._children:
-                if child.process.poll() is not None:
-                    raise Misconfigured(
-                        f"{child.name} ended at start (exit code {child.process.returncode}); see above"
-                    )
+            for name, child in self._children.items():
+                if child.exit_code is not None:
+                    raise Misconfigured(f"{name} ended at start (exit code {child.exit_code}); see above")
             try:
                 with urllib.request.urlopen(f"{self._url}/readyz", timeout=10):  # noqa: S310 our own address
                     return
@@ -240,27 +221,22 @@ class Installation:
 
     def _supervise(self) -> None:
         while not self._stop.wait(0.1):
-            for child in self._children:
-                if child.process.poll() is not None and not self._stop.is_set():
-                    typer.echo(
-                        f"{child.name} ended (exit code {child.process.returncode}); starting it again", err=True
-                    )
+            for name, child in self._children.items():
+                if child.exit_code is not None and not self._stop.is_set():
+                    typer.echo(f"{name} ended (exit code {child.exit_code}); starting it again", err=True)
                     self._stop.wait(RESTART_AFTER)
-                    child.start()
+                    self._start(name)
 
     def _end(self) -> None:
         """End the children, those that others need last."""
-        needed = [child for child in self._children if child.name in ("redis", "inbox")]
-        for group in ([child for child in self._children if child not in needed], needed):
+        needed = [child for name, child in self._children.items() if name in ("redis", "inbox")]
+        for group in ([child for child in self._children.values() if child not in needed], needed):
             for child in group:
-                child.process.terminate()
+                child.end()
             give_up = time.monotonic() + STOP_WITHIN
             for child in group:
-                try:
-                    child.process.wait(max(0.1, give_up - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    child.process.kill()
-                    child.process.wait()
+                if child.wait(max(0.1, give_up - time.monotonic())) is None:
+                    child.kill()
         for port in self._reserved:
             port.close()
         if self._temporary:
@@ -294,9 +270,3 @@ def bound(port: int, option: str, host: str = "127.0.0.1") -> socket.socket:
         taken.close()
         raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
     return taken
-
-
-def _die_with_parent() -> None:
-    """Linux: a child gets SIGTERM when `up` itself was killed and cannot end it."""
-    set_death_signal = 1
-    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGTERM)

@@ -6,12 +6,10 @@ import asyncio
 import gc
 import os
 import resource
-import signal
-import threading
 
-# Dramatiq reads these when it is imported: how often an idle worker looks into its queue (ms; the default of 1000
-# alone would cost half a second per e-mail), and how many messages it holds: wake-ups are few and short.
-os.environ.setdefault("dramatiq_worker_timeout", "20")
+# Dramatiq reads these when it is imported: how long an idle worker waits for a message before it looks whether it is
+# to end (ms), and how many messages it holds: wake-ups are few and short.
+os.environ.setdefault("dramatiq_worker_timeout", "250")
 os.environ.setdefault("dramatiq_queue_prefetch", "2")
 
 import dramatiq
@@ -22,6 +20,7 @@ from dramatiq.middleware import MiddlewareError
 from engine import logs, settings
 from engine.ending import END_WITHIN, end_within
 from engine.errors import Misconfigured
+from engine.stop import Stop
 
 
 def run(threads: int, log_level: str) -> None:
@@ -32,9 +31,7 @@ def run(threads: int, log_level: str) -> None:
     from engine.broker import BROKER  # noqa: PLC0415
 
     logs.configure(log_level, settings.load().log_format)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = Stop()
     worker = dramatiq.Worker(BROKER, worker_threads=threads)
     try:
         worker.start()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from datetime import timedelta
 
-from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from engine import logs, metrics, settings
 from engine.broker import BELL, CLIENT, SPOOL
 from engine.ending import END_WITHIN, end_within
 from engine.epoch import Memory
 from engine.pulse import Kind, Pulse
+from engine.stop import Stop
 from engine.store import Store
 from scheduler.jobs import JOBS, Clock
 from scheduler.steps import Every, watch
@@ -25,7 +25,7 @@ def main() -> None:
     store = Store(config.need("database_url"))
     pulse = Pulse(store, Kind("scheduler"), Memory(CLIENT))
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
-    scheduler = BlockingScheduler(
+    scheduler = BackgroundScheduler(
         timezone="UTC",
         executors={"default": {"type": "threadpool", "max_workers": 3}},  # a slow prune does not hold up the wake
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
@@ -33,12 +33,13 @@ def main() -> None:
     clock = Clock(store, BELL, SPOOL, scheduler, timedelta(days=config.retention_days))
     for job, every in JOBS:
         scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: scheduler.shutdown(wait=False))
+    stop = Stop()
     pulse.start()
     watch(scheduler)
     scheduler.start()
+    stop.wait()
     end_within(END_WITHIN)
+    scheduler.shutdown(wait=False)
     pulse.stop()
     store.close()
     metrics.end()

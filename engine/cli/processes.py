@@ -25,9 +25,13 @@ def up(
 ) -> None:
     """Run everything. Parts whose address is not set are brought along."""
     from engine import settings
+    from engine.cli import app
     from engine.embedded import Installation
 
-    sys.exit(Installation(settings.load(), data, port, smtp_port).run())
+    def varsel(*arguments: str) -> None:
+        app(arguments, prog_name="varsel")
+
+    sys.exit(Installation(settings.load(), data, port, smtp_port, varsel).run())
 
 
 def demo() -> None:

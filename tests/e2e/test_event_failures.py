@@ -16,7 +16,6 @@ from tests.servers.event_site import API, WORKERS, EventSite, count_pushes, name
 from tests.servers.http import Hang, Receiver, Reset, Say, Slow
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
-from tests.servers.processes import environment
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, addresses
 from tests.servers.waiting import LEASE, wait_for
@@ -98,7 +97,7 @@ def test_redis_forgets_everything_while_events_are_pushed(
     ids = [f"e{n}" for n in range(100)]
     resource = "urn:altinn:resource:flushed"
     site.subscribe(receiver, 10, resource)
-    with redis.Redis.from_url(environment(site.varsel.pid("web"))["VARSEL_REDIS_URL"]) as forgetful:
+    with redis.Redis.from_url(site.varsel.environment()["VARSEL_REDIS_URL"]) as forgetful:
         for start in range(0, 100, 5):
             site.publish(resource, ids[start : start + 5])
             forgetful.flushall()

@@ -13,7 +13,6 @@ from engine.models import EmailState
 from tests.servers.counting import tell
 from tests.servers.installation import API, order
 from tests.servers.postgres import Postgres
-from tests.servers.processes import environment
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Slow
@@ -66,7 +65,7 @@ def test_a_worker_is_killed_in_the_middle_of_2000_mails(
 
 def test_redis_forgets_everything_while_mails_are_sent(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     to = addresses(1000, "flushed")
-    with redis.Redis.from_url(environment(site.varsel.pid("web"))["VARSEL_REDIS_URL"]) as forgetful:
+    with redis.Redis.from_url(site.varsel.environment()["VARSEL_REDIS_URL"]) as forgetful:
         for start in range(0, 1000, 50):
             site.post(*to[start : start + 50])
             forgetful.flushall()

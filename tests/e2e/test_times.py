@@ -12,7 +12,7 @@ import pytest
 
 from engine.models import EmailState, OrderState
 from tests.servers.counting import tell
-from tests.servers.processes import environment, start
+from tests.servers.processes import start
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Say
 from tests.servers.waiting import patience, slowness, wait_for
@@ -85,7 +85,7 @@ def test_two_schedulers_double_nothing_and_either_will_do(site: Site, capsys: py
     site.relay.messages.clear()
     site.relay.script = {}
     first = site.varsel.pid("scheduler")
-    second = start([sys.executable, "-m", "scheduler"], env=environment(first))
+    second = start([sys.executable, "-m", "scheduler"], env=site.varsel.environment())
     try:
         soon = (datetime.now(UTC) + timedelta(seconds=3 * slowness())).isoformat()
         for first_of in range(0, 200, 10):

@@ -11,7 +11,6 @@ from pydantic_core import to_json
 from engine.errors import Unavailable
 from engine.events.storing import as_row
 from engine.spool import Spool
-from tests.servers.processes import environment
 from tests.servers.redis import Redis
 from tests.servers.rows import an_event
 from tests.servers.waiting import wait_for
@@ -30,7 +29,7 @@ def entry(*events: CloudEvent) -> bytes:
 def test_entries_are_stored_in_order_and_what_cannot_be_is_set_aside(installation: Installation) -> None:
     where = "urn:altinn:resource:spooled"
     first, second = (an_event(resource=where) for _ in range(2))
-    with redis.Redis.from_url(environment(installation.pid("web"))["VARSEL_REDIS_URL"]) as client:
+    with redis.Redis.from_url(installation.environment()["VARSEL_REDIS_URL"]) as client:
         spool = Spool(client)
         spool.add(entry(first))
         spool.add(b"[{}]")

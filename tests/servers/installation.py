@@ -11,14 +11,15 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
 from engine.tokens import DevelopmentKey
+from tests.servers.client import ask, connect
 from tests.servers.processes import start
 from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx
 
 API = "/notifications/api/v1"
 
@@ -34,10 +35,9 @@ class Installation:
         self.settings = {f"VARSEL_{name.upper()}": str(value) for name, value in settings.items()}
 
     def __enter__(self) -> Self:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
         self._process = start(
             [sys.executable, "-m", "engine", "up", "--data", str(self.folder), "--port", "0", "--smtp-port", "0"],
-            env=environment | self.settings,
+            env=self._others() | self.settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -68,6 +68,22 @@ class Installation:
         found = re.findall(rf"^started {name} \(pid (\d+)\)", "".join(self.output), re.MULTILINE)
         return int(found[-1])
 
+    def environment(self) -> dict[str, str]:
+        """The variables for one more process like those that it has started."""
+        own = {
+            "DATABASE_URL": f"sqlite:///{self.folder}/varsel.db",
+            "REDIS_URL": f"unix://{self.folder}/redis.sock",
+            "JWKS": str(self.key.jwks),
+            "PLATFORM_KEYS": str(self.key.platform),
+            "WEBHOOK_KEY": (self.folder / "keys" / "webhook.key").read_text(),
+            "BASE_URL": self.address,
+            "METRICS_DIR": str(self.folder / "metrics"),
+        }
+        return self._others() | {f"VARSEL_{name}": value for name, value in own.items()} | self.settings
+
+    def _others(self) -> dict[str, str]:
+        return {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
+
     def kill(self, name: str) -> None:
         """SIGKILL: the supervisor starts it again."""
         os.kill(self.pid(name), signal.SIGKILL)
@@ -76,12 +92,12 @@ class Installation:
         """A client of the API with a token of this organisation."""
         token = self.key.bearer(org, scope, timedelta(hours=1))
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=self.address, headers=headers, trust_env=False, timeout=patience())
+        return connect(self.address, headers=headers)
 
     def messages(self, to: str | None = None) -> list[dict[str, Any]]:
         """What the development inbox holds."""
         asked = {"to": to} if to else {}
-        answer = httpx.get(f"{self.address}/inbox/messages", params=asked, trust_env=False, timeout=patience())
+        answer = ask("GET", f"{self.address}/inbox/messages", params=asked)
         messages: list[dict[str, Any]] = answer.raise_for_status().json()["messages"]
         return messages
 

@@ -36,12 +36,6 @@ def alive(pid: int) -> bool:
         return False
 
 
-def environment(pid: int) -> dict[str, str]:
-    """The variables that a process was started with."""
-    entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
-
-
 def parent(pid: int) -> int:
     """Who started a process."""
     return int(_stat(pid)[1])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.servers.counting import Count, count
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, connections, descendants, environment, parent, start
+from tests.servers.processes import alive, connections, descendants, parent, start
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.waiting import patience, wait_for
 
@@ -90,7 +90,7 @@ class Site:
     @contextmanager
     def another(self, command: str, **variables: str) -> Iterator[int]:
         """A further worker or scheduler, such as the site's own but for these variables; gives its process id."""
-        its = environment(self.varsel.pid("worker 1"))
+        its = self.varsel.environment()
         process = start([sys.executable, "-m", "engine", command], env=its | variables)
         try:
             yield process.pid

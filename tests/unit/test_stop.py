@@ -1,0 +1,63 @@
+"""The signal that asks a process to end is heard whatever it meets."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.stop import ENDING, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+
+@pytest.fixture(autouse=True)
+def _own_handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_ends_the_wait_at_whatever_step_of_it_the_signal_comes(number: signal.Signals) -> None:
+    for step in count():
+        stop = Stop()
+        if _steps(lambda: stop.wait(0), step, number) <= step:  # noqa: B023 it is called at once
+            break
+        assert stop.is_set()
+    assert step > 0
+
+
+def test_any_number_of_signals_is_taken() -> None:
+    stop = Stop()
+    assert not stop.is_set()
+    for _ in range(10_000):
+        signal.raise_signal(signal.SIGTERM)
+    assert stop.wait()
+
+
+def _steps(call: Callable[[], object], step: int, number: signal.Signals) -> int:
+    """Call it, with the signal at this one of its steps; how many steps, instructions of Python, it has."""
+    seen = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
+        nonlocal seen
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            seen += 1
+            if seen == step + 1:
+                signal.raise_signal(number)
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(None)
+    return seen
