@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.context import ForkProcess
 
-# What no process of Varsel is without. Nothing of it reads a setting or starts a thread when it is imported, nor
+# Most of what the processes of Varsel import. Nothing of it reads a setting or starts a thread when it is imported, nor
 # imports prometheus_client, which reads one.
 SHARED = (
     *("alembic.context", "apscheduler.schedulers.background", "httpx", "jinja2", "jwt", "psycopg", "pydantic_settings"),
@@ -92,7 +92,7 @@ class Child:
         os.setpgid(0, 0)  # Ctrl-C reaches `up` alone, which then ends its children in order
         if sys.platform == "linux":
             _control(_DEATH_SIGNAL, signal.SIGTERM)  # when `up` itself was killed and cannot end it
-            _control(_NAME, f"varsel {self._name}".encode())  # that ps and top show
+            _control(_NAME, f"varsel-{self._name}".replace(" ", "-").encode())  # that ps, top and pgrep know
         if self._quiet:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         os.environ.clear()

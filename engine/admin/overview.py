@@ -34,7 +34,7 @@ from engine.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Table
 
@@ -68,11 +68,12 @@ def lanes(connection: Connection) -> list[LaneFigures]:
         row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "")
         for row in connection.execute(select(pauses).where(pauses.c.kind == LANE))
     }
+    oldest = {name: max(0.0, -until.total_seconds()) for name, until in due.next_due(connection).items()}
     return [
-        _of_rows(connection, due.ORDERS, ORDER_SET_ASIDE, paused.get(due.ORDERS.name)),
-        _of_rows(connection, due.EMAILS, EMAIL_FAILED, paused.get(due.EMAILS.name)),
+        _of_rows(connection, due.ORDERS, ORDER_SET_ASIDE, oldest, paused.get(due.ORDERS.name)),
+        _of_rows(connection, due.EMAILS, EMAIL_FAILED, oldest, paused.get(due.EMAILS.name)),
         _of_fan_outs(connection, paused.get(due.FAN_OUTS.name)),
-        _of_webhooks(connection, paused.get(due.WEBHOOKS.name)),
+        _of_webhooks(connection, oldest, paused.get(due.WEBHOOKS.name)),
     ]
 
 
@@ -184,7 +185,9 @@ def _finding(level: str, text: str, since: datetime | None = None) -> dict[str, 
     return {"level": level, "text": text, "since": since}
 
 
-def _of_rows(connection: Connection, lane: due.Lane, dead: ColumnElement[bool], paused: str | None) -> LaneFigures:
+def _of_rows(
+    connection: Connection, lane: due.Lane, dead: ColumnElement[bool], oldest: Mapping[str, float], paused: str | None
+) -> LaneFigures:
     table = lane.table
     due_at = table.c.due_at
     later = (due_at > Now(), due_at < HELD)
@@ -201,7 +204,7 @@ def _of_rows(connection: Connection, lane: due.Lane, dead: ColumnElement[bool], 
         retrying=retrying,
         held=_count(connection, table, due_at == HELD),
         dead=_count(connection, table, dead),
-        oldest_due_seconds=_oldest(connection, lane),
+        oldest_due_seconds=oldest.get(lane.name, 0.0),
         paused=paused,
     )
 
@@ -228,21 +231,21 @@ def _oldest_waiting(connection: Connection) -> float:
     return 0.0 if stored is None else max(0.0, (stored[1] - stored[0]).total_seconds())
 
 
-def _of_webhooks(connection: Connection, paused: str | None) -> LaneFigures:
+def _of_webhooks(connection: Connection, oldest: Mapping[str, float], paused: str | None) -> LaneFigures:
     """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
     opened = select(webhooks.c.subscription_seq, webhooks.c.due_at, webhooks.c.attempts)
-    oldest = opened.where(webhooks.c.due_at.is_not(None)).order_by(webhooks.c.seq).limit(DELIVERIES).subquery()
+    first = opened.where(webhooks.c.due_at.is_not(None)).order_by(webhooks.c.seq).limit(DELIVERIES).subquery()
     stopped = select(subscriptions.c.seq, subscriptions.c.paused, subscriptions.c.open_until).where(STOPPED).subquery()
     goes_on = stopped.c.paused.is_(None)
-    soonest = case((stopped.c.open_until > oldest.c.due_at, stopped.c.open_until), else_=oldest.c.due_at)
+    soonest = case((stopped.c.open_until > first.c.due_at, stopped.c.open_until), else_=first.c.due_at)
     later = and_(goes_on, soonest > Now())
     counted = (
         func.count().filter(goes_on, soonest <= Now()),
         func.count().filter(later),
-        func.count().filter(later, oldest.c.attempts > 0),
+        func.count().filter(later, first.c.attempts > 0),
         func.count().filter(~goes_on),
     )
-    its = oldest.outerjoin(stopped, stopped.c.seq == oldest.c.subscription_seq)
+    its = first.outerjoin(stopped, stopped.c.seq == first.c.subscription_seq)
     due_now, waiting, retrying, held = connection.execute(select(*counted).select_from(its)).one()
     return LaneFigures(
         name=due.WEBHOOKS.name,
@@ -252,14 +255,9 @@ def _of_webhooks(connection: Connection, paused: str | None) -> LaneFigures:
         retrying=retrying,
         held=held,
         dead=_count(connection, webhooks, DELIVERY_DEAD),
-        oldest_due_seconds=_oldest(connection, due.WEBHOOKS),
+        oldest_due_seconds=oldest.get(due.WEBHOOKS.name, 0.0),
         paused=paused,
     )
-
-
-def _oldest(connection: Connection, lane: due.Lane) -> float:
-    until = due.next_due(connection).get(lane.name)
-    return 0.0 if until is None else max(0.0, -until.total_seconds())
 
 
 def _count(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:

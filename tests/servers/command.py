@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from functools import cache
 from typing import TYPE_CHECKING
 
-from typer import testing
 from typer.testing import CliRunner
 
 from engine.cli import app
@@ -16,8 +14,6 @@ from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from typer.testing import Result
-
-testing._get_command = cache(testing._get_command)  # type: ignore[attr-defined]  # noqa: SLF001 50 ms, which a process pays once
 
 
 def varsel(*arguments: object, given: str | None = None, **settings: str) -> Result:

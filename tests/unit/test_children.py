@@ -1,0 +1,68 @@
+"""What children of `varsel up` have from it, and what they must not have."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.servers.waiting import patience
+
+SHARED = """
+import json, sys, threading
+from engine.children import share
+share()
+print(json.dumps([threading.active_count(), sorted({"prometheus_client", "engine.broker"} & {*sys.modules})]))
+"""
+CHILD = """
+import json, logging, os, signal, sys
+from pathlib import Path
+from engine.children import Child
+from engine.stop import ENDING, Stop
+
+class Last(logging.Handler):
+    def close(self):
+        told["log_closed"] = True
+        print(json.dumps(told), flush=True)
+
+told = {"log_closed": False}
+logging.getLogger().addHandler(Last())
+
+def work():
+    told["name"] = Path("/proc/self/comm").read_text().strip()
+    told["own_group"] = os.getpgrp() == os.getpid()
+    told["handlers"] = [signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler) for number in ENDING]
+    told["blocked"] = sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    told["environment"] = dict(os.environ)
+    sys.exit(7)
+
+stop = Stop()
+code = Child("worker 1", work, {"VARSEL_DATA": "there"}).start().wait()
+print(json.dumps({"exit_code": code, "stop": stop.is_set()}), flush=True)
+os._exit(0)
+"""
+
+
+def told(program: str, **variables: str) -> list[Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=variables, check=True, capture_output=True, text=True, timeout=patience()
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_what_is_shared_reads_no_setting_and_starts_no_thread() -> None:
+    assert told(SHARED, VARSEL_SMTP_URL="none", VARSEL_NOTHING="unknown") == [[1, []]]
+
+
+def test_a_child_is_as_if_it_had_been_started_by_itself() -> None:
+    child, parent = told(CHILD, VARSEL_DATA="here")
+    assert child == {
+        "name": "varsel-worker-1",
+        "own_group": True,
+        "handlers": [True, True],
+        "blocked": [],
+        "environment": {"VARSEL_DATA": "there"},
+        "log_closed": True,
+    }
+    assert parent == {"exit_code": 7, "stop": False}
