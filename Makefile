@@ -1,6 +1,8 @@
 # Everything a person does with a checkout. `make` alone lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
+# Images of Python often set it; each process of the tests would then compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 STAMP := .venv/.ready
 # Side by side, but what shares an installation in one process, the longest first (tests/servers/suite.py).
 TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder

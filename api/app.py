@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error, answer_nobody
 from api.singles import SingleHeaders
 from api.tracing import TraceRequests
-from engine import due, logs, metrics, settings, tracing
+from engine import due, garbage, logs, metrics, settings, tracing
 from engine.access import Rules
 from engine.contacts import ContactTable
 from engine.ending import CLOSE_WITHIN, end_within
@@ -52,9 +51,6 @@ ERRORS = {
     Exception: answer_bug,
 }
 MIDDLEWARE = [Middleware(CountAnswers), Middleware(SingleHeaders), Middleware(CanonicalPaths)]
-# The youngest generation of objects is collected every 20,000 allocations instead of 2,000, the oldest seldom: its
-# passes are what the slowest answers wait for.
-GC_THRESHOLDS = (20_000, 50, 100)
 
 
 def create_app() -> Starlette:
@@ -106,9 +102,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     prepare(state, config)
     pulse = Pulse(state.store, Kind("web"), Memory(CLIENT))
     pulse.start()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    garbage.set_aside()
     yield
     end_within(CLOSE_WITHIN)
     await state.intake.close()

@@ -7,7 +7,6 @@ Forked, all children have that from one process.
 from __future__ import annotations
 
 import ctypes
-import gc
 import importlib
 import logging
 import multiprocessing
@@ -16,6 +15,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Self
 
+from engine import garbage
 from engine.stop import ENDING
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def share() -> None:
     """Import what children share; before the first of them."""
     for name in SHARED:
         importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # collections in children leave it alone, so that its pages stay one
+    garbage.set_aside()
 
 
 class Child:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import resource
 
@@ -17,7 +16,7 @@ import uvloop
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import MiddlewareError
 
-from engine import logs, settings
+from engine import garbage, logs, settings
 from engine.ending import END_WITHIN, end_within
 from engine.errors import Misconfigured
 from engine.stop import Stop
@@ -39,8 +38,7 @@ def run(threads: int, log_level: str) -> None:
         if loop := get_event_loop_thread():
             loop.stop()  # it runs already, and would keep the process alive
         raise Misconfigured(str(error)) from None
-    gc.collect()
-    gc.freeze()
+    garbage.set_aside()
     stop.wait()
     end_within(END_WITHIN)
     worker.stop()

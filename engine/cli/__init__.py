@@ -47,6 +47,7 @@ from engine.cli import (
 )
 from engine.cli.exits import INTERRUPTED, end
 from engine.errors import VarselError
+from engine.garbage import collect_seldom
 from engine.private_files import UMASK
 
 SECTIONS = {
@@ -107,6 +108,7 @@ for section, commands in SECTIONS.items():
 
 def main() -> None:
     """Run the command that this process was started with."""
+    collect_seldom()
     os.umask(UMASK)  # whatever any command or its children make
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what the terminal cannot show

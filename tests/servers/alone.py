@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Self
 
-from tests.servers.command import command, environment
-from tests.servers.processes import start
-from tests.servers.waiting import wait_for
+from tests.servers.command import environment
+from tests.servers.forks import Fork
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,17 +18,17 @@ class Alone:
 
     def __init__(self, folder: Path, *arguments: object, **settings: str) -> None:
         self._file = folder / f"{arguments[0]}.log"
-        self._command = command(*arguments)
+        self._arguments = arguments
         self._environment = environment(**settings)
 
     def __enter__(self) -> Self:
         with self._file.open("w") as file:
-            self._process = start(self._command, env=self._environment, stdout=file, stderr=file)
+            self._process = Fork(self._arguments, self._environment, file, file)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(patience())
 
     @property
     def output(self) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from typer.testing import CliRunner
 
 from engine.cli import app
+from tests.servers.forks import Fork
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -24,15 +26,13 @@ def varsel(*arguments: object, given: str | None = None, **settings: str) -> Res
 
 def process(*arguments: object, given: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own, on these settings alone."""
-    return subprocess.run(
-        command(*arguments),
-        env=environment(**settings),
-        input=given,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=patience(),
-    )
+    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors, TemporaryFile("w+") as typed:
+        typed.write(given)
+        typed.seek(0)
+        code = Fork(arguments, environment(**settings), output, errors, typed).wait(patience())
+        output.seek(0)
+        errors.seek(0)
+        return subprocess.CompletedProcess(list(map(str, arguments)), code, output.read(), errors.read())
 
 
 def command(*arguments: object) -> list[str]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.tokens import DevelopmentKey
 from tests.servers.client import ask, connect
-from tests.servers.processes import start
+from tests.servers.forks import Fork
 from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
@@ -35,14 +33,11 @@ class Installation:
         self.settings = {f"VARSEL_{name.upper()}": str(value) for name, value in settings.items()}
 
     def __enter__(self) -> Self:
-        self._process = start(
-            [sys.executable, "-m", "engine", "up", "--data", str(self.folder), "--port", "0", "--smtp-port", "0"],
-            env=self._others() | self.settings,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        its, theirs = os.pipe()
+        arguments = ["up", "--data", self.folder, "--port", 0, "--smtp-port", 0]
+        with os.fdopen(theirs, "w") as output:
+            self._process = Fork(arguments, self._others() | self.settings, output, output)
+        self._reader = threading.Thread(target=self._read, args=(its,), daemon=True)
         self._reader.start()
         try:
             line = wait_for(lambda: self._process.poll() is not None or self._find(r"^ready (\S+)"))
@@ -60,8 +55,6 @@ class Installation:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(patience())
         self._reader.join(patience())
-        if self._process.stdout:
-            self._process.stdout.close()
 
     def pid(self, name: str) -> int:
         """The newest process of that name: redis, inbox, web, worker 1, worker 2, scheduler."""
@@ -101,9 +94,10 @@ class Installation:
         messages: list[dict[str, Any]] = answer.raise_for_status().json()["messages"]
         return messages
 
-    def _read(self) -> None:
-        for line in self._process.stdout or ():
-            self.output.append(line)
+    def _read(self, its: int) -> None:
+        with open(its) as lines:
+            for line in lines:
+                self.output.append(line)
 
     def _find(self, pattern: str) -> str | None:
         found = re.search(pattern, "".join(self.output), re.MULTILINE)

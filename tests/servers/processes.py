@@ -20,12 +20,14 @@ def start(command: Sequence[str], ends_by: signal.Signals = signal.SIGTERM, **op
     """Start a program that gets the signal when the tests end without having ended it, however they end."""
     tests = os.getpid()
 
-    def end_with_tests() -> None:
-        _LIBRARY.prctl(_SET_PARENT_DEATH_SIGNAL, ends_by)
-        if os.getppid() != tests:  # they ended just now
-            os._exit(1)
+    return subprocess.Popen(command, preexec_fn=lambda: end_with(tests, ends_by), **options)  # noqa: PLW1509 no locks
 
-    return subprocess.Popen(command, preexec_fn=end_with_tests, **options)  # noqa: PLW1509 one system call, no locks
+
+def end_with(parent: int, ends_by: signal.Signals) -> None:
+    """Have this process get the signal when its parent ends."""
+    _LIBRARY.prctl(_SET_PARENT_DEATH_SIGNAL, ends_by)
+    if os.getppid() != parent:  # it ended just now
+        os._exit(1)
 
 
 def alive(pid: int) -> bool:

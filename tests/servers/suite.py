@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine import garbage
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _FIRST = ("tests/e2e/browser/", "tests/e2e/", "tests/integration/", "tests/unit/")  # what takes long begins first
 _TOLD = "told"
 
+garbage.collect_seldom()
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
         item.add_marker(pytest.mark.timeout(5 * patience()))
     items.sort(key=lambda item: (_rank(item.nodeid), groups[item]))
+    garbage.set_aside()
 
 
 @pytest.hookimpl(wrapper=True)

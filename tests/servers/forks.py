@@ -1,0 +1,138 @@
+"""`varsel …` in a process that is forked from one which has imported what it runs: that is half the work of a start.
+
+The few ways in which it differs from what people start are seen by the tests of tests/e2e/test_processes.py and of the
+command line, which start the latter.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from engine import children
+from tests.servers.processes import end_with
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROOT = Path(__file__).parents[2]
+PREPARED = ("engine.cli", "engine.embedded")  # as in engine.children.SHARED, nothing that imports prometheus_client
+LARGEST = 1 << 20  # bytes of what is asked: arguments and an environment
+
+
+class Fork:
+    """A process; the part of subprocess.Popen that tests need."""
+
+    def __init__(
+        self,
+        arguments: Sequence[object],
+        environment: Mapping[str, str],
+        output: IO[str],
+        errors: IO[str],
+        given: IO[str] | None = None,
+    ) -> None:
+        """`output`, `errors` and `given` become its standard output, error and input."""
+        asked = {"arguments": list(map(str, arguments)), "environment": dict(environment)}
+        with Path(os.devnull).open() as nothing:
+            self.pid = _ask(asked, *(file.fileno() for file in (given or nothing, output, errors)))
+        self.returncode: int | None = None
+        self._ended = os.pidfd_open(self.pid)
+
+    def poll(self) -> int | None:
+        """Its exit code, negative where a signal ended it; None while it runs."""
+        if self.returncode is None and select.select([self._ended], [], [], 0)[0]:
+            self._bury()
+        return self.returncode
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its exit code; TimeoutExpired when there is none by then."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], seconds)[0]:
+                raise subprocess.TimeoutExpired("varsel", seconds)
+            self._bury()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _bury(self) -> None:
+        self.returncode = _ask({"ended": self.pid})
+        os.close(self._ended)
+
+
+def _ask(asked: dict[str, Any], *files: int) -> int:
+    channel, lock = _server()
+    with lock:
+        socket.send_fds(channel, [json.dumps(asked).encode()], files)
+        return int(channel.recv(LARGEST))
+
+
+@functools.cache
+def _server() -> tuple[socket.socket, threading.Lock]:
+    """The process that forks. It ends when the tests end, however that is: nobody holds our end of its channel then."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-m", __name__, str(theirs.fileno())]
+        process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours, threading.Lock()
+
+
+def _serve(channel: socket.socket) -> None:
+    """Answer what is asked; return as the process that was asked for."""
+    while True:
+        asked, files, *_ = socket.recv_fds(channel, LARGEST, 3)
+        if not asked:
+            os._exit(0)
+        its = json.loads(asked)
+        if ended := its.get("ended"):
+            channel.send(str(os.waitstatus_to_exitcode(os.waitpid(ended, 0)[1])).encode())
+        elif pid := os.fork():
+            channel.send(str(pid).encode())
+            for file in files:
+                os.close(file)
+        else:
+            return _become(its["arguments"], its["environment"], files)
+
+
+def _become(arguments: list[str], environment: dict[str, str], files: list[int]) -> None:
+    """Be as Python is when it has been started so."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["varsel", *arguments]
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests, which end what they started
+    children.share()
+    for name in PREPARED:
+        importlib.import_module(name)
+    server = os.getpid()
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        _serve(channel)
+    end_with(server, signal.SIGTERM)
+    importlib.import_module("engine.cli").main()
