@@ -1,7 +1,7 @@
 """`varsel …` in a process that is forked from one which has imported what it runs: that is half the work of a start.
 
-The few ways in which it differs from what people start are seen by the tests of tests/e2e/test_processes.py and of the
-command line, which start the latter.
+It differs in few ways from what people start; tests/e2e/test_processes.py and the tests of the demo and of terminals
+start the latter.
 """
 
 from __future__ import annotations
@@ -51,27 +51,28 @@ class Fork:
 
     def poll(self) -> int | None:
         """Its exit code, negative where a signal ended it; None while it runs."""
-        if self.returncode is None and select.select([self._ended], [], [], 0)[0]:
-            self._bury()
-        return self.returncode
+        return self._await(0)
 
     def wait(self, seconds: float) -> int:
         """Wait for its exit code; TimeoutExpired when there is none by then."""
-        if self.returncode is None:
-            if not select.select([self._ended], [], [], seconds)[0]:
-                raise subprocess.TimeoutExpired("varsel", seconds)
-            self._bury()
-        assert self.returncode is not None
-        return self.returncode
+        code = self._await(seconds)
+        if code is None:
+            raise subprocess.TimeoutExpired("varsel", seconds)
+        return code
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send it, if it runs."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
-    def _bury(self) -> None:
-        self.returncode = _ask({"ended": self.pid})
-        os.close(self._ended)
+    def _await(self, seconds: float) -> int | None:
+        if self.returncode is None:
+            end = select.poll()  # tests have more files open than select() can take
+            end.register(self._ended, select.POLLIN)
+            if end.poll(seconds * 1000):
+                self.returncode = _ask({"ended": self.pid})
+                os.close(self._ended)
+        return self.returncode
 
 
 def _ask(asked: dict[str, Any], *files: int) -> int:
@@ -120,7 +121,8 @@ def _become(arguments: list[str], environment: dict[str, str], files: list[int])
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
+    # The streams that were there know other files: whether those are terminals, or can be sought in.
+    sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115 for its life
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["varsel", *arguments]

@@ -19,7 +19,6 @@ _LIBRARY = ctypes.CDLL(None)
 def start(command: Sequence[str], ends_by: signal.Signals = signal.SIGTERM, **options: Any) -> subprocess.Popen[Any]:
     """Start a program that gets the signal when the tests end without having ended it, however they end."""
     tests = os.getpid()
-
     return subprocess.Popen(command, preexec_fn=lambda: end_with(tests, ends_by), **options)  # noqa: PLW1509 no locks
 
 

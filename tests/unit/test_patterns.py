@@ -49,15 +49,15 @@ def uses(file: Path) -> dict[str, set[str]]:
     nodes = list(ast.walk(tree(file)))
     called = [node.func for node in nodes if isinstance(node, ast.Call)]
     unknown = {call.attr for call in called if isinstance(call, ast.Attribute) and is_local(call.value)}
-    attributes = [node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)]
-    direct = {id(node.value) for node in attributes}
+    used = [(n.value, n.attr) for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name)]
+    direct = {id(name) for name, _ in used}
     found = defaultdict[str, set[str]](set)
-    for attribute in attributes:
-        found[attribute.value.id].add(attribute.attr)  # type: ignore[attr-defined]
+    for name, method in used:
+        found[name.id].add(method)
     for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in direct:
             found[node.id] |= unknown
-    return {name: methods & METHODS for name, methods in found.items()}
+    return {each: methods & METHODS for each, methods in found.items()}
 
 
 def is_local(node: ast.expr) -> bool:
