@@ -28,6 +28,8 @@ SHARED = (
     *("alembic.context", "apscheduler.schedulers.background", "httpx", "jinja2", "jwt", "psycopg", "pydantic_settings"),
     *("redis.asyncio", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "starlette.applications"),
     *("uvicorn", "uvloop", "engine.migrations", "engine.due", "engine.rendering", "engine.subscriptions"),
+    *("engine.mime", "engine.outbound", "engine.orders.request", "engine.admin.details", "engine.events.cloudevent"),
+    *("api.subscriptions", "api.deliveries", "api.console.acting", "api.console.sign_in"),
 )
 _DEATH_SIGNAL, _NAME = 1, 15  # options of prctl(2)
 _FORK = multiprocessing.get_context("fork")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,6 @@ from engine import garbage
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     from _pytest.terminal import TerminalReporter
 
 _FIRST = ("tests/e2e/browser/", "tests/e2e/", "tests/integration/", "tests/unit/")  # what takes long begins first
@@ -31,14 +30,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     garbage.set_aside()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Name a test as its caller does, without its group."""
-    report = yield
-    report.nodeid = report.nodeid.removesuffix(f"@{_group(item)}")
-    return report
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run where pytest-xdist does not see the groups: each test would have an installation of its own."""
+    if getattr(session.config.option, "loadgroup", False):
+        assert all(item.nodeid.endswith(f"@{_group(item)}") for item in session.items), "this pytest knows no groups"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Where reports come together, name a test as its caller does: without its group, which pytest-xdist appends."""
+    if "PYTEST_XDIST_WORKER" not in os.environ and report.nodeid.rfind("@") > report.nodeid.rfind("]"):
+        report.nodeid = report.nodeid.rpartition("@")[0]
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

@@ -66,4 +66,4 @@ def _work() -> float:
 
 SHORT = timedelta(seconds=0.5 * slowness())  # a time-out that is to strike, yet not before its time
 LONG = timedelta(seconds=patience())  # a time-out that is not to strike
-LEASE = min(3 * slowness(), 10)  # seconds; less than a call may take (engine/outbound/calls.py)
+LEASE = 10.0  # seconds; less than a call may take (engine/outbound/calls.py)
