@@ -261,6 +261,7 @@ def _provider(config: Settings) -> Any:
             "scope": "openid profile email",
             "code_challenge_method": "S256",
             "timeout": PROVIDER_SECONDS,
+            "verify": httpx.create_ssl_context(),  # once: each sign-in would read all authorities anew
         },
     )
 
