@@ -22,7 +22,7 @@ def require_same_origin(request: Request, cookie: str) -> None:
     ours = origin(request.app.state.settings.base_url)
     site, from_ = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
-        good = site in ("same-origin", "none")  # none: typed, or from a bookmark
+        good = site == "same-origin" or (site == "none" and from_ in (None, ours))  # none: typed, or from a bookmark
     elif from_ is not None:
         good = from_ == ours
     else:

@@ -7,18 +7,23 @@ dot, are in nobody's hands; all others must be known.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from engine.settings import Settings
 
+_HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9._-]{0,255}))(:[0-9]{0,5})?")  # RFC 9110, 7.2
 FOREIGN = "This is no name of the installation. Ask by that of VARSEL_BASE_URL, or put this one into VARSEL_HOSTS."
 
 
 def is_own(host: str, settings: Settings) -> bool:
     """Whether a Host header, with or without port, names this installation."""
-    name = (host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]).lower()
+    parts = _HOST.fullmatch(host.lower())
+    if not parts:
+        return False
+    name = parts["address"] or parts["name"]
     return _is_nobodys(name) or name in (
         urlsplit(settings.base_url).hostname,
         *(each.lower() for each in settings.hosts),

@@ -140,6 +140,8 @@ HERE, SITE = "https://notify.example.org", "Sec-Fetch-Site"
         ([], 200, 403),
         ([(SITE, "same-origin")], 200, 200),
         ([(SITE, "none")], 200, 200),
+        ([(SITE, "none"), ("Origin", HERE)], 200, 200),
+        ([(SITE, "none"), ("Origin", "https://evil.example")], 403, 403),
         ([(SITE, "same-site")], 403, 403),
         ([(SITE, "cross-site")], 403, 403),
         ([(SITE, "")], 403, 403),

@@ -45,10 +45,11 @@ def patience() -> float:
 
 def wait_for(condition: Callable[[], T]) -> T:
     """Return the condition's first true value; AssertionError when none comes."""
-    give_up = time.monotonic() + patience()
+    began = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < give_up, f"did not come true within {patience():.0f} s"
-        time.sleep(0.02)  # between two looks, not instead of one
+        waited = time.monotonic() - began
+        assert waited < patience(), f"did not come true within {patience():.0f} s"
+        time.sleep(min(0.02 + waited / 50, 0.2))  # between two looks, not instead of one; looks cost others' time
     return value
 
 
