@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 HOUR = timedelta(hours=1)
 SCOPES = "altinn:events.publish altinn:events.subscribe altinn:notifications.create"
 ORDERS, SUBSCRIPTIONS = "/notifications/api/v1/orders/email", "/events/api/v1/subscriptions"
-NO_HOSTS = ("[::1]evil.example", "127.0.0.1:80@evil.example", "127.0.0.1:80.evil.example", "[::1", "localhost:x")
+FOREIGN = (
+    *("evil.example", "evil.example:5090", "127.0.0.1.evil.example", "localhost.evil.example", "a.b:80"),
+    *("[::1]evil.example", "127.0.0.1:80@evil.example", "127.0.0.1:80.evil.example", "[::1", "localhost:x"),
+)
 OPEN = ["/inbox/messages", "/inbox/messages/0", "/inbox", "/docs", "/openapi.json", "/metrics"]
 CHANGES = [
     ("POST", ORDERS),
@@ -44,7 +47,7 @@ def visit(
 
 @pytest.mark.parametrize("path", OPEN)
 def test_pages_without_sign_in_answer_to_names_of_ours_alone(installation: Installation, path: str) -> None:
-    for host in ("evil.example", "evil.example:5090", "127.0.0.1.evil.example", "localhost.evil.example", "a.b:80", *NO_HOSTS):
+    for host in FOREIGN:
         answer = visit(installation, "GET", path, [("Host", host)])
         assert answer.status_code == 421
         assert "VARSEL_HOSTS" in answer.json()["detail"]
