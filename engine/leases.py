@@ -72,8 +72,12 @@ class Leases:
                 self._ends[row.seq] = ends[row.seq]
 
     async def _keep(self) -> None:
+        third = self._lease.total_seconds() / 3
         while True:
-            await asyncio.sleep(self._lease.total_seconds() / 3)
-            if self._rows:
-                with suppress(Unavailable):
+            await asyncio.sleep(third)
+            while self._rows:
+                try:
                     await self.extend()
+                    break
+                except Unavailable:  # perhaps a lock or a deadlock: most of the lease is left
+                    await asyncio.sleep(third / 10)

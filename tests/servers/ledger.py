@@ -105,13 +105,13 @@ class Ledger:
 
     def hurry(self) -> None:
         """Make due now what waits for its next attempt, in place of minutes of backoff."""
-        with self._store.write() as connection:
-            for table, state in ((emails, EmailState.NEW), (orders, OrderState.PROCESSING)):
-                later = (table.c.state == state, table.c.unresolved == 0, table.c.due_at > Now())
-                connection.execute(update(table).where(*later).values(due_at=Now()))
-            connection.execute(update(webhooks).where(webhooks.c.due_at > Now()).values(due_at=Now()))
-            idle = (subscriptions.c.due_at > Now(), subscriptions.c.unresolved == 0)
-            connection.execute(update(subscriptions).where(*idle).values(due_at=Now(), open_until=None))
+        mails = (emails.c.state == EmailState.NEW, emails.c.unresolved == 0)
+        slow = (orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0)
+        idle = (subscriptions.c.unresolved == 0,)
+        for table, which in ((emails, mails), (orders, slow), (webhooks, ()), (subscriptions, idle)):
+            now = {"due_at": Now()} | ({"open_until": None} if table is subscriptions else {})
+            with self._store.write() as connection:  # each on its own: workers lock in another order
+                connection.execute(update(table).where(table.c.due_at > Now(), *which).values(now))
 
     def expire(self, address: str, ago: timedelta) -> None:
         """Move the end of an e-mail's 48 hours into the past."""

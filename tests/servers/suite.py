@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,22 +14,40 @@ from engine import garbage
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from _pytest.terminal import TerminalReporter
 
 _FIRST = ("tests/e2e/browser/", "tests/e2e/", "tests/integration/", "tests/unit/")  # what takes long begins first
 _TOLD = "told"
+_MEMORY = Path("/dev/shm")  # noqa: S108 only looked at: tempfile makes the folders in it
+_ROOM = 8 << 30  # bytes, of which a whole run needs about an eighth
+
+
+def _is_roomy(folder: Path) -> bool:
+    if not folder.is_dir() or shutil.disk_usage(folder).free < _ROOM:
+        return False
+    return not os.statvfs(folder).f_flag & os.ST_NOEXEC  # tests write programs, too
+
 
 garbage.collect_seldom()
+if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):  # nothing here outlives the machine, and its disk may be busy
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes for each processor: half of the tests wait."""
+    return 2 * len(os.sched_getaffinity(0))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Give each test its group, which one process runs; and an end, if all that it waits for has given up."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
         item.add_marker(pytest.mark.timeout(5 * patience()))
-    items.sort(key=lambda item: (_rank(item.nodeid), groups[item]))
+    yield  # pytest puts together what has the same parameters, and pytest-xdist appends the groups
+    items.sort(key=lambda item: (_rank(item.nodeid), _database(item), _group(item)))  # few changes of the database
     garbage.set_aside()
 
 
@@ -61,12 +82,14 @@ def _rank(nodeid: str) -> int:
     return next(rank for rank, folder in enumerate(_FIRST) if nodeid.startswith(folder))
 
 
+def _database(item: pytest.Item) -> str:
+    return str(getattr(getattr(item, "callspec", None), "params", {}).get("database", ""))
+
+
 def _group(item: pytest.Item) -> str:
     """Tests that share what is dear to make: an installation, or else a module's fixtures on one database."""
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    database = parameters.get("database", "")
     module = item.nodeid.partition("::")[0]
     if module.startswith(_FIRST[0]):
         return "browser"
     shares = "installation" in getattr(item, "fixturenames", ())
-    return f"{'installation' if shares else module} {database}".rstrip()
+    return f"{'installation' if shares else module} {_database(item)}".rstrip()
