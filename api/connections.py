@@ -171,17 +171,23 @@ class Connection(HttpToolsProtocol):
             self._stop(400)
         if len(self.url) > bounds.line:
             self._stop(414)
-        sizes = [len(name) + len(value) for name, value in headers]
-        if len(sizes) > bounds.fields or sum(sizes) > bounds.head or max(sizes, default=0) > bounds.line:
+        size = longest = hosts = 0
+        codings = []
+        for name, value in headers:
+            length = len(name) + len(value)
+            size += length
+            if length > longest:
+                longest = length
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings.append(value.lower())
+        if len(headers) > bounds.fields or size > bounds.head or longest > bounds.line:
             self._stop(431)
-        names = [name for name, _ in headers]
-        hosts = names.count(b"host")
-        if hosts > 1 or (not hosts and self.parser.get_http_version() != "1.0"):  # RFC 9112, 3.2
+        old = (codings or not hosts) and self.parser.get_http_version() == "1.0"
+        if hosts > 1 or (not hosts and not old):  # RFC 9112, 3.2
             self._stop(400)
-        chunked = b"transfer-encoding" in names
-        if chunked and self.parser.get_http_version() == "1.0":  # RFC 9112, 6.1
-            self._stop(400)
-        if chunked and any(value.lower() != b"chunked" for name, value in headers if name == b"transfer-encoding"):
+        if codings and (old or any(coding != b"chunked" for coding in codings)):  # RFC 9112, 6.1
             self._stop(400)
         # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
         if self.parser.should_upgrade():

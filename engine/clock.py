@@ -46,7 +46,7 @@ class Clock:
         if self._known is None:
             return datetime.now(UTC) + timedelta(seconds=moment - steady())
         now, asked = self._known
-        return now + timedelta(seconds=moment - asked)
+        return now + timedelta(0, moment - asked)
 
     def skew(self) -> timedelta:
         """How far the machine's wall clock is ahead of the database's (negative: behind)."""

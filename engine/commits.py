@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import threading
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -91,49 +92,55 @@ class GroupCommit(Generic[Item, Result]):
 
 
 class _Turns(Generic[Item]):
-    """What waits, by party: one of each, then the next of each, and so on."""
+    """What waits, by party: one of each, then the next of each, and so on. One thread takes."""
 
     def __init__(self) -> None:
+        self._new: queue.SimpleQueue[tuple[str, int, Item] | None] = queue.SimpleQueue()  # nobody holds its lock long
         self._parties: OrderedDict[str, deque[tuple[int, Item]]] = OrderedDict()
-        self._length = 0
+        self._length = 0  # of what is sorted by party already
         self._open = True
-        self._changed = threading.Condition()
 
     def __len__(self) -> int:
-        return self._length
+        return self._new.qsize() + self._length
 
     def put(self, party: str, size: int, item: Item) -> None:
         """Let an item wait behind its party's others."""
-        with self._changed:
-            self._parties.setdefault(party, deque()).append((size, item))
-            self._length += 1
-            self._changed.notify()
+        self._new.put((party, size, item))
 
     def close(self) -> None:
         """Nothing more comes."""
-        with self._changed:
-            self._open = False
-            self._changed.notify()
+        self._new.put(None)
 
     def take(self) -> list[Item]:
         """The next group, waited for; empty: nothing is left and nothing more comes."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._length or not self._open)
-            group: list[Item] = []
-            room = LARGEST
-            while self._parties and len(group) < GROUP:
-                party, waiting = next(iter(self._parties.items()))
-                size, item = waiting[0]
-                if group and size > room:
-                    break
-                waiting.popleft()
-                room -= size
-                group.append(item)
-                self._parties.move_to_end(party)
-                if not waiting:
-                    del self._parties[party]
-            self._length -= len(group)
-            return group
+        self._sort()
+        group: list[Item] = []
+        room = LARGEST
+        while self._parties and len(group) < GROUP:
+            party, waiting = next(iter(self._parties.items()))
+            size, item = waiting[0]
+            if group and size > room:
+                break
+            waiting.popleft()
+            room -= size
+            group.append(item)
+            self._parties.move_to_end(party)
+            if not waiting:
+                del self._parties[party]
+        self._length -= len(group)
+        return group
+
+    def _sort(self) -> None:
+        """Give each party what has come; wait for it where nothing is left."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                new = self._new.get(block=self._open and not self._length)
+                if new is None:
+                    self._open = False
+                    continue
+                party, size, item = new
+                self._parties.setdefault(party, deque()).append((size, item))
+                self._length += 1
 
 
 def _refuse(items: Sequence[Any], error: Unavailable) -> Sequence[Any]:

@@ -12,6 +12,7 @@ from uuid import UUID
 EXPIRY = timedelta(hours=48)  # after its requested send time, an e-mail is given up (contract 6.4)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _CHANCE = random.Random()  # noqa: S311 seeded by the system in each process; see new_id
 
 
@@ -151,4 +152,4 @@ def derived_id(at: datetime, *names: object) -> UUID:
 
 
 def _stamp(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+    return (at - _EPOCH) // _MILLISECOND
