@@ -176,24 +176,27 @@ class Connection(HttpToolsProtocol):
         for name, value in headers:
             length = len(name) + len(value)
             size += length
-            if length > longest:
-                longest = length
+            longest = max(longest, length)
             if name == b"host":
                 hosts += 1
             elif name == b"transfer-encoding":
                 codings.append(value.lower())
         if len(headers) > bounds.fields or size > bounds.head or longest > bounds.line:
             self._stop(431)
-        old = (codings or not hosts) and self.parser.get_http_version() == "1.0"
-        if hosts > 1 or (not hosts and not old):  # RFC 9112, 3.2
-            self._stop(400)
-        if codings and (old or any(coding != b"chunked" for coding in codings)):  # RFC 9112, 6.1
-            self._stop(400)
+        if hosts != 1 or codings:
+            self._check_framing(hosts, codings)
         # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._stop(400)
             self._withheld = b"".join(b"%b: %b\r\n" % field for field in headers if field[0] in _FRAMING)
+
+    def _check_framing(self, hosts: int, codings: list[bytes]) -> None:
+        old = self.parser.get_http_version() == "1.0"
+        if hosts > 1 or (not hosts and not old):  # RFC 9112, 3.2
+            self._stop(400)
+        if codings and (old or any(coding != b"chunked" for coding in codings)):  # RFC 9112, 6.1
+            self._stop(400)
 
     def _read_withheld(self) -> None:
         """Hear the body of a request with an Upgrade by a parser that sees no Upgrade, and then nothing more.
