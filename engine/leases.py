@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine import due
 from engine.errors import Unavailable
+from engine.tables import MILLISECOND
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -48,7 +49,7 @@ class Leases:
     def hold(self, row: Row[Any]) -> bool:
         """Whether a row is still ours; asked directly before something is sent that cannot be taken back."""
         end = self._ends.get(row.seq)
-        return end is not None and self._store.clock.now() < end
+        return end is not None and self._store.clock.now() + MILLISECOND < end  # as exactly as the database tells time
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

@@ -18,7 +18,7 @@ from engine.smtp import Relay
 from engine.tables import emails
 from tests.servers.rows import add_email, add_order
 from tests.servers.smtp import ScriptedSMTP
-from tests.servers.waiting import LONG, slowness, wait_for
+from tests.servers.waiting import LONG, slowness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ def test_a_row_is_held_until_its_lease_ends_by_the_databases_clock(store: Store)
     assert leases.hold(row)
     while not (taken_over := claim(store)):  # nobody extends it
         pass
-    wait_for(lambda: not leases.hold(row))  # what is known of the database's clock may lag by a moment
+    assert not leases.hold(row)
     leases.take(taken_over)
     assert leases.hold(taken_over[0])
     leases.let_go(taken_over)

@@ -51,7 +51,7 @@ def test_what_is_bound_stands_in_every_line_of_the_block_and_in_none_after_it(
 ) -> None:
     with logging_as("json"):
         with logs.bound(lane="emails", order_id=ORDER), logs.bound(delivery=7, lane="webhooks"):
-            logging.getLogger("some.library").warning("inner")
+            logging.getLogger("others").warning("inner")
         log.info("outer")
     inner, outer = objects(capsys)
     assert (inner["lane"], inner["order_id"], inner["delivery"]) == ("webhooks", str(ORDER), 7)
@@ -121,7 +121,7 @@ def test_libraries_and_warnings_speak_the_same_format(capsys: pytest.CaptureFixt
     server.propagate = False
     with logging_as("json"):
         logging.getLogger("uvicorn.error").warning("late")
-        logging.getLogger("some.library").info("chatter")
+        logging.getLogger("others").info("chatter")
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.warn("old", DeprecationWarning, stacklevel=1)
