@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FIRST = ("tests/e2e/browser/", "tests/e2e/", "tests/integration/", "tests/unit/")  # what takes long begins first
 _TOLD = "told"
 _MEMORY = Path("/dev/shm")  # noqa: S108 only looked at: tempfile makes the folders in it
-_ROOM = 8 << 30  # bytes, of which a whole run needs about an eighth
+_ROOM = 8 << 30  # bytes, of which a whole run needs about a tenth
 
 
 def _is_roomy(folder: Path) -> bool:
