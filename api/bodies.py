@@ -1,4 +1,4 @@
-"""Request bodies: bounded in size and time, of the right media type, and worked on beside the event loop if large."""
+"""Request bodies: bounded in size, of the right media type, and worked on beside the event loop if large."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SMALL = 64 * 1024  # bytes of a body whose work, a few ms, others can wait for
-SLOWEST = 30.0  # seconds for a whole body: a client that drips bytes must not hold a connection for ever
 _DIGITS = 19  # of a Content-Length: Python reads no more than 4,300
 
 
@@ -34,26 +33,23 @@ def require_json(request: Request) -> None:
 
 
 async def read_json(request: Request, limit: int) -> bytes:
-    """The body of a plain JSON request; HTTPException 415, 413 or 408."""
+    """The body of a plain JSON request; HTTPException 415 or 413."""
     if media_type(request) != "application/json":
         raise HTTPException(415)
     return await read(request, limit)
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The body; HTTPException 413 (above `limit` bytes), 408 or, to nobody, 400."""
+    """The body; HTTPException 413 (above `limit` bytes) or, to nobody, 400. One that drips, api/connections.py ends."""
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:_DIGITS]) > limit:
         raise HTTPException(413)
+    body = bytearray()  # grows in place, into however many pieces a client cuts it
     try:
-        async with asyncio.timeout(SLOWEST):
-            body = bytearray()  # grows in place, into however many pieces a client cuts it
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise HTTPException(413)
-    except TimeoutError:
-        raise HTTPException(408) from None
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > limit:
+                raise HTTPException(413)
     except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong here
         raise HTTPException(400) from None
     return bytes(body)

@@ -36,12 +36,13 @@ class Bounds:
     fields: int = 100
     pipelined: int = 32  # requests that wait behind the one that is being answered
     head_time: float = 20.0  # for a head, from the connection or from its first byte on
+    body_time: float = 30.0  # for a body, from its head on; as much again after the client had to wait for us
     stall_time: float = 30.0  # for PROGRESS of an answer
 
 
 _DETAILS = {
     400: "This is no request of HTTP/1.1, or one that is not taken, such as one without Host.",
-    408: "The head of the request took too long.",
+    408: "The request took too long to come in.",
     414: "The target of the request is too long.",
     431: "The head of the request has too many bytes or too many fields.",
     503: "All connections are in use; try again.",
@@ -78,6 +79,9 @@ class Connection(HttpToolsProtocol):
         self._served = False  # at least one request was answered
         self._since = self.loop.time()  # when it was connected, or last answered
         self._deadline: asyncio.TimerHandle | None = None  # for the client to send
+        self._held_up = False  # whether it could not send for a part of that time, since it had to wait for us
+        self._idle: asyncio.TimerHandle | None = None  # until somebody looks whether the client still comes back
+        self._idle_since: float | None = None  # when the last answer was given; None: something has come since
         self._stall: asyncio.TimerHandle | None = None  # for the client to take
         self._untaken = 0  # bytes it had not taken when that began
 
@@ -92,6 +96,12 @@ class Connection(HttpToolsProtocol):
         """Whether a request has begun and is not passed on yet: only then has the newest one another scope."""
         return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
 
+    @property
+    def _in_body(self) -> bool:
+        """Whether a request is passed on whose body is still to come, and that is not answered yet."""
+        cycle = self.cycle
+        return cycle is not None and cycle.more_body and not cycle.response_complete
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._deadline = self.loop.call_later(self._bounds.head_time, self._late)
@@ -100,7 +110,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        for timer in (self._deadline, self._stall):
+        for timer in (self._deadline, self._idle, self._stall):
             if timer is not None:
                 timer.cancel()
 
@@ -127,11 +137,11 @@ class Connection(HttpToolsProtocol):
                 return
         else:
             self._received = 0
-        if self.cycle is None or self.cycle.response_complete:
+            self._forget_deadline()
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             self._await_client()
-        elif self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        else:
+            self._forget_deadline()
 
     def on_headers_complete(self) -> None:
         self._check_head()
@@ -148,8 +158,17 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """What uvicorn does, without the timer that it starts and stops with each request: timers are dear."""
+        self.server_state.total_requests += 1
         self._served, self._since = True, self.loop.time()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self._idle_since = self._since
+                if self._idle is None:
+                    self._idle = self.loop.call_later(self.timeout_keep_alive, self._look_for_client)
         if self.cycle.response_complete and (self.cycle.more_body or self._in_head):
             self._await_client()
         if self.transport.get_write_buffer_size():
@@ -217,8 +236,7 @@ class Connection(HttpToolsProtocol):
         """Hear no more; answer so, where that cannot be taken for the answer to something else."""
         metrics.CUT_CONNECTIONS.labels(_REASONS[status]).inc()
         self._deaf = True
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._forget_deadline()
         cycle = self.cycle
         if self._in_head or cycle is None:
             if cycle is not None and not cycle.response_complete:
@@ -245,15 +263,37 @@ class Connection(HttpToolsProtocol):
     def _await_client(self) -> None:
         """Give it until the deadline, which no byte on the way puts off."""
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self._bounds.head_time, self._late)
+            within = self._bounds.body_time if self._in_body else self._bounds.head_time
+            self._deadline = self.loop.call_later(within, self._late)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _late(self) -> None:
         self._deadline = None
-        if self._in_head:
+        if self.flow.read_paused or self._held_up:
+            self._held_up = self.flow.read_paused
+            self._await_client()
+        elif self._in_head or self._in_body:
             self._refuse(408)
         else:  # it has said nothing, or goes on with a body that was answered
             metrics.CUT_CONNECTIONS.labels("too_slow").inc()
             self.transport.close()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def _look_for_client(self) -> None:
+        """End the connection if nothing has come for so long since the last answer; else look again when it may be."""
+        self._idle = None
+        if self._idle_since is not None:
+            left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if left > 0:
+                self._idle = self.loop.call_later(left, self._look_for_client)
+            else:
+                self.timeout_keep_alive_handler()
 
     def _watch_taking(self) -> None:
         """From now on, the client must take what waits for it."""

@@ -103,7 +103,7 @@ def run() -> list[Figure]:
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         folder.chmod(0o755)
-        url = parts.enter_context(Postgres()).database()
+        url = parts.enter_context(Postgres(hasty=False)).database()
         archive.make(url, MAILS)
         sink = parts.enter_context(Sink(folder / "sink"))
         varsel = parts.enter_context(Varsel(folder / "varsel", url, sink.url, workers=0))

@@ -44,7 +44,7 @@ def run() -> list[Figure]:
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         folder.chmod(0o755)
-        postgres = parts.enter_context(Postgres())
+        postgres = parts.enter_context(Postgres(hasty=False))
         systems: dict[str, Callable[[Path], list[tuple[str, _Run]]]] = {
             LIMIT: _limit,
             PEER: _peer,

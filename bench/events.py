@@ -71,7 +71,7 @@ def run() -> list[Figure]:
     """One question after another, each on both databases."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
-        postgres = parts.enter_context(Postgres())
+        postgres = parts.enter_context(Postgres(hasty=False))
         questions = (_publish, _push, _scale, _hanging)
         return [figure for ask in questions for figure in ask(folder / ask.__name__, postgres)]
 

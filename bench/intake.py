@@ -29,7 +29,7 @@ def run() -> list[Figure]:
     """Wrk on the constant, on SQLite and on PostgreSQL in turns; then the waiting times below full load."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
-        postgres = parts.enter_context(Postgres())
+        postgres = parts.enter_context(Postgres(hasty=False))
         nowhere = "smtp://127.0.0.1:9"  # no worker runs
         systems = {
             "SQLite": parts.enter_context(Varsel(folder / "sqlite", "", nowhere, workers=0)),

@@ -42,7 +42,7 @@ def run() -> list[Figure]:
     figures = []
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
-        for name, url in (("SQLite", ""), ("PostgreSQL", parts.enter_context(Postgres()).database())):
+        for name, url in (("SQLite", ""), ("PostgreSQL", parts.enter_context(Postgres(hasty=False)).database())):
             waits = _idle(folder / name, url)
             say(f"latency {name}: POST to relay {1000 * median(waits):.0f} ms, worst {1000 * max(waits):.0f} ms")
             figures.append(Figure("latency", f"{name}: idle, POST to relay", 1000 * median(waits), "ms", most=60))

@@ -214,7 +214,7 @@ def csrf_token(request: Request) -> str:
 async def check_csrf(request: Request) -> FormData:
     """The form of a POST; NotAllowed unless a page of this session sent it.
 
-    HTTPException 413 or 408 and BadRequest when it is none that the console's pages could send.
+    HTTPException 413 and BadRequest when it is none that the console's pages could send.
     """
     if not _is_same_origin(request):
         raise NotAllowed("This form was sent by another site.")

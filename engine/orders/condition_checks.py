@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from engine import due
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_EVERY = 0.2  # seconds at least between the looks of two runs: where orders without a condition pour in, each rings
 CHECKS = 150  # orders whose conditions a process asks at once; of one creator 100: see engine/shares.py
 
 
@@ -46,6 +48,7 @@ class ConditionChecks:
         self._checks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._look = False  # something may be due
+        self._looked_at = 0.0  # on the monotonic clock
         self._more = False  # more is due than fits
         self._running = False
         self.stopping = asyncio.Event()  # set: ask nothing more; what is asked may end
@@ -58,6 +61,7 @@ class ConditionChecks:
             return
         self._running = True
         try:
+            await asyncio.sleep(self._looked_at + LOOK_EVERY - time.monotonic())
             async with self._leases.kept():
                 while (self._look and not self.stopping.is_set()) or self._checks:
                     self._changed.clear()
@@ -71,6 +75,7 @@ class ConditionChecks:
 
     async def _begin(self) -> None:
         """Claim what fits and start to ask; an order that several workers have lost is alone in this lane meanwhile."""
+        self._looked_at = time.monotonic()
         try:
             claimed, self._more = await self._store.writing(_claim, self._shares.copy(), self._lease)
             work, rest = due.isolate(claimed)

@@ -172,6 +172,8 @@ def _step(order: Row[Any]) -> tracing.Span:
 
 def admit(connection: Connection, claimed: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
     """Those of the claimed orders that no pause stops; the others are held."""
+    if not claimed:
+        return ()
     paused = in_force(connection, lock=True)
     held = [order for order in claimed if paused.hold(order.creator)]
     if held:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HEAD = b"GET / HTTP/1.1\r\nHost: varsel\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: varsel\r\nTransfer-Encoding: chunked\r\n\r\n"
-SHORT = Bounds(head_time=0.3, stall_time=0.3)
+SHORT = Bounds(head_time=0.3, body_time=0.3, stall_time=0.3)
 
 
 def is_problem(answer: Answer, status: int) -> bool:
@@ -187,6 +187,42 @@ def test_an_idle_connection_ends() -> None:
         assert client.answer().status == 200
         assert client.rest() == b""
         wait_for(lambda: not web.connections())
+
+
+def test_an_idle_connection_ends_that_had_come_back() -> None:
+    with Web(idle=0.3) as web, web.connect() as client:
+        for _ in range(20):
+            client.is_open()
+        assert client.rest() == b""
+        wait_for(lambda: not web.connections())
+
+
+@pytest.mark.parametrize(
+    ("framing", "more"),
+    [(b"Content-Length: 1000000000000", b"x"), (b"Transfer-Encoding: chunked", b"1\r\nx\r\n")],
+    ids=["length", "chunks"],
+)
+def test_a_body_that_drips_is_given_up_with_408(framing: bytes, more: bytes) -> None:
+    with Web(SHORT) as web, web.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % framing)
+        drip(client, more)
+        assert is_problem(client.answer(), 408)
+        assert web.bodies == []
+        wait_for(lambda: not web.connections())
+
+
+def test_a_body_has_its_time_after_it_had_to_wait() -> None:
+    with Web(Bounds(head_time=2, body_time=2)) as web, web.connect() as client, web.connect() as silent:
+        client.send(
+            b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx"
+        )
+        web.await_slow(1)
+        assert silent.rest() == b""  # so much time has passed
+        web.release()
+        assert client.answer().body == b"at last"
+        client.send(b"y")
+        assert client.answer().status == 200
+        assert web.bodies == [b"xy"]
 
 
 def test_a_body_that_was_answered_before_its_end_keeps_no_connection_open() -> None:

@@ -21,8 +21,9 @@ from tests.servers.waiting import patience, wait_for
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# What it has stored survives its own end, as everywhere, but not the machine's.
-_OPTIONS = "listen_addresses= max_connections=200 fsync=off full_page_writes=off autovacuum=off"
+_OPTIONS = ("listen_addresses=", "max_connections=200")
+# What it has stored survives its own end, as everywhere, but not the machine's; and no table grows for long.
+_HASTY = ("fsync=off", "full_page_writes=off", "autovacuum=off")
 # Empties a database, and lets it count from 1 again.
 _EMPTY = """
 DO $$ DECLARE it record; BEGIN
@@ -52,9 +53,13 @@ _OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 
 class Postgres:
-    """A server that lives as long as the context; `database()` makes an empty database and returns its URL."""
+    """A server that lives as long as the context; `database()` makes an empty database and returns its URL.
 
-    def __init__(self) -> None:
+    What is measured needs one that is not `hasty`.
+    """
+
+    def __init__(self, *, hasty: bool = True) -> None:
+        self._options = (*_OPTIONS, *(_HASTY if hasty else ()))
         self._folder = Path(tempfile.mkdtemp(prefix="varsel-pg-"))
         self._as: dict[str, Any] = {"cwd": "/"}
         self._hung: list[int] = []
@@ -78,7 +83,7 @@ class Postgres:
         shutil.rmtree(self._folder)
 
     def start(self) -> None:
-        options = [word for option in _OPTIONS.split(" ") for word in ("-c", option)]
+        options = [word for option in self._options for word in ("-c", option)]
         command = [_program("postgres"), "-D", str(self._data), "-k", str(self._folder), *options]
         with (self._folder / "log").open("a") as log:
             self._process = start(command, signal.SIGQUIT, **self._as, stdout=log, stderr=log)
