@@ -37,8 +37,8 @@ system: setup # what tests and benchmarks need beyond Python
 test: setup system ## run all tests; ARGS="--numprocesses 4" goes to pytest
 	@$(PYTEST) tests $(ARGS)
 
-test-quick: setup system ## unit and integration tests on SQLite alone: the daily round
-	@$(PYTEST) tests/unit tests/integration -k 'not postgresql' $(ARGS)
+test-quick: setup system ## unit and integration tests on SQLite alone, but for those marked slow: the daily round
+	@$(PYTEST) tests/unit tests/integration -k 'not postgresql' -m 'not slow' $(ARGS)
 
 coverage: setup system ## how much of the code the tests below tests/e2e run; less than 90 % is an error
 	@$(BIN)/coverage erase

@@ -78,7 +78,11 @@ def test_a_worker_is_killed_with_hundreds_of_calls_in_flight(
             return len(receiver.hung) >= HUNDREDS and all_others and recorded
 
         wait_for(hundreds_hang)
-        site.varsel.kill(site.busiest(receiver.port))
+        killed = site.busiest(receiver.port)
+        pid = site.varsel.pid(killed)
+        site.varsel.kill(killed)
+        wait_for(lambda: site.varsel.pid(killed) != pid)
+        receiver.catch_up()
         receiver.act(Slow(0.3))
         site.settle(hurried=True)
         in_flight = Counter(name for name, _ in named(receiver.hung))

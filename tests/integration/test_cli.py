@@ -26,6 +26,8 @@ from tests.servers.waiting import patience, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 NOWHERE = "http://127.0.0.1:1"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"

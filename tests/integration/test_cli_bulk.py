@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
+pytestmark = pytest.mark.slow
+
 LEASE = LONG
 MANY = 1_200  # more than two batches
 

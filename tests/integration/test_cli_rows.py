@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 EVIL = "Hei \x1b[2J\x1b]0;owned\x07 \u202egpj.exe \u2066x\x9b31m\r\n<script>"
 REPLY = "\x1b[31m5.1.1 no such mailbox\u200f"

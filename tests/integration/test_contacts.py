@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
+pytestmark = pytest.mark.slow
+
 KARI, OLA, FIRM = "16069412345", "01010112345", "910150804"
 HEAD = "identity,name,email,reserved\n"
 

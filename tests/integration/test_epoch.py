@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
+pytestmark = pytest.mark.slow
+
 ALL = {"orders", "emails", "webhooks"}
 HOUR = timedelta(hours=1)
 

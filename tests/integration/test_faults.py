@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PERSON = {"identity": "16069412345", "name": "Kari", "email": "kari@example.no", "is_reserved": False}
 UNAVAILABLE = (
     *("08000", "08006", "25006", "25P03", "40001", "40P01", "42501", "53000", "53100", "53200", "53300", "55P03"),

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from tests.servers.smtp import Step
 
+pytestmark = pytest.mark.slow
+
 Samples = dict[str, float]
 HOUR = timedelta(hours=1)
 

@@ -76,6 +76,7 @@ def test_who_asks_for_more_than_there_are_slots_leaves_some_for_others(database_
     assert run(database_url, work) == 7
 
 
+@pytest.mark.slow
 def test_a_read_that_takes_too_long_is_ended_and_its_reader_told(database_url: str) -> None:
     async def work(readers: Readers) -> list[Any]:
         tasks = await fill(readers, "slow", 2 * SLOTS)  # the later ones get the slots of the earlier ones

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+pytestmark = pytest.mark.slow
+
 ORDERS = f"{API}/orders/email"
 KARI, OLA, NOBODY = "16069412345", "01010112345", "99999999999"
 FIRM, UNKNOWN_FIRM = "910150804", "999999999"

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+pytestmark = pytest.mark.slow
+
 HOME = "http://127.0.0.1:5090"
 ELSEWHERE = "203.0.113.9"
 

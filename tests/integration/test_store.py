@@ -94,6 +94,7 @@ def test_writers_of_many_threads_take_turns(store: Store) -> None:
     assert names(store) == ["100"]
 
 
+@pytest.mark.slow
 def test_writers_of_many_processes_take_turns(store: Store, database_url: str) -> None:
     with store.write() as connection:
         add(connection, name="0")

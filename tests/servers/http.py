@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.servers.waiting import SHORT, patience
+from tests.servers.waiting import SHORT, patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +138,13 @@ class Receiver:
     def hang_up(self) -> None:
         """End what Hang keeps now and later."""
         self._loop.call_soon_threadsafe(self._let_go.set)
+
+    def catch_up(self) -> None:
+        """Return when it has taken in what was sent until now, also by those who are gone."""
+        with socket.create_connection(("127.0.0.1", self.port)) as last:  # connections are accepted in their order
+            port = last.getsockname()[1]
+            wait_for(lambda: any(each.get_extra_info("peername")[1] == port for each in list(self._writers)))
+        asyncio.run_coroutine_threadsafe(_some_rounds(), self._loop).result(patience())
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         """Return as soon as the condition holds; AssertionError when it never does."""
@@ -285,3 +292,9 @@ class Receiver:
 
     def _note_name(self, connection: object, name: str | None, _context: ssl.SSLContext) -> None:
         self._server_names[connection] = name
+
+
+async def _some_rounds() -> None:
+    """Of the event loop, each of which reads what has come: more than a new connection needs for its first request."""
+    for _ in range(20):
+        await asyncio.sleep(0)

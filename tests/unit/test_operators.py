@@ -17,6 +17,8 @@ from engine.operators import Operator, Operators, Role, add
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "correct horse battery"
 HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$6NEwBMZr4XXfuIcP6zuNiw"
 

@@ -40,6 +40,7 @@ def tried(value: dict[str, Any]) -> tuple[EmailOrderRequest | None, dict[str, li
         return None, refused.errors
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(MEMBERS | st.text(max_size=5), JSON))
 def test_any_object_is_an_order_or_is_refused_with_reasons(value: dict[str, Any]) -> None:

@@ -170,6 +170,12 @@ def test_a_body_that_grows_too_long_is_refused(tmp_path: Path) -> None:
     assert "longer than 1000000 characters" in fault(templates, {"text": "a" * (LONGEST_BODY + 1)})
 
 
+@pytest.mark.slow
+def test_a_text_that_takes_too_long_is_refused(tmp_path: Path) -> None:
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{{ text }}{% endfor %}{% endfor %}"
+    assert "takes longer than 1 s" in fault(made(tmp_path, endless), {"text": ""})
+
+
 @pytest.mark.parametrize("name", ["", "nothing", "../event", "event/body.html", "EVENT", "\r\n" + "a" * 1000])
 def test_an_unknown_name_is_refused(name: str) -> None:
     assert "there is no such template" in fault(BUILT_IN, EVENT, name)
