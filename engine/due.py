@@ -4,7 +4,8 @@ The columns of every work table:
 
 - `due_at`: the next instant at which somebody must look at the row; NULL = never again. A send time, a retry, the end
   of a dead worker's lease: all are this one column.
-- `claim`: +1 with every claim. It is the fencing token: an outcome counts only while the claim is still the newest.
+- `claim`: +1 with every claim, and with its end. It is the fencing token: an outcome counts only while the claim is
+  still the newest, so one that is written twice, since the answer to its commit was lost, counts once.
 - `unresolved`: claims since the last recorded outcome. Above 1, an earlier holder vanished with the row in its hands.
 - `attempts`: tries that reached the wire; what the backoff schedule counts.
 - `state`: what users see.
@@ -146,6 +147,7 @@ def take(
 def outcome(lane: Lane) -> Update:
     """The statement that ends claims; a row has `seq`, `claim`, `state`, `attempts`, `delay` (ms; NULL: settled)."""
     return holding(lane, _ENDED).values(
+        claim=lane.table.c.claim + 1,
         due_at=after(_ENDED["delay"]),
         unresolved=0,
         state=_ENDED["state"],
@@ -161,28 +163,21 @@ def holding(lane: Lane, given: Rows) -> Update:
 
 
 def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease: timedelta) -> dict[int, datetime]:
-    """Hold on for another `lease`, except to rows that got their outcome meanwhile: those must not become due again.
-
-    Returns the new ends of the leases by `seq`; a row that is not there is not ours any more.
-    """
+    """Hold on for another `lease`; returns the new ends by `seq`: a row that is not there is not ours any more."""
     table = lane.table
-    longer = holding(lane, _HELD).where(table.c.unresolved > 0).values(due_at=after(lease))
+    longer = holding(lane, _HELD).values(due_at=after(lease))
     extended = run(connection, longer.returning(table.c.seq, table.c.due_at), _holds(rows))
     return {row.seq: row.due_at for row in extended}
 
 
 def hand_back(connection: Connection, lane: Lane, rows: Collection[Row[Any]], delay: timedelta = timedelta(0)) -> None:
     """Give rows back that were not worked on: due after `delay`, as if they had not been claimed."""
-    table = lane.table
-    given_back = {"due_at": after(delay), "state": lane.waiting, "unresolved": table.c.unresolved - 1}
-    run(connection, holding(lane, _HELD).values(given_back), _holds(rows))
+    _undo(connection, lane, rows, after(delay))
 
 
 def hold(connection: Connection, lane: Lane, rows: Collection[Row[Any]]) -> None:
     """Put claimed rows of something that is paused out of the way, until the pause ends: see engine/pauses.py."""
-    table = lane.table
-    held = {"due_at": HELD, "state": lane.waiting, "unresolved": table.c.unresolved - 1}
-    run(connection, holding(lane, _HELD).values(held), _holds(rows))
+    _undo(connection, lane, rows, HELD)
 
 
 def isolate(rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
@@ -201,6 +196,13 @@ def next_due(connection: Connection) -> dict[str, timedelta]:
     """By lane, how long until its next row is due (negative: since when it has been); none where nothing waits."""
     clock, *dues = connection.execute(_FIRST_OF_EACH).one()
     return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
+
+
+def _undo(connection: Connection, lane: Lane, rows: Collection[Row[Any]], due_at: Any) -> None:
+    """End claims as if they had not been made."""
+    table = lane.table
+    undone = {"due_at": due_at, "state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
+    run(connection, holding(lane, _HELD).values(undone), _holds(rows))
 
 
 def _holds(rows: Collection[Row[Any]]) -> list[dict[str, int]]:

@@ -19,7 +19,7 @@ from engine.store import Now
 from engine.tables import MILLISECOND, attempts_log, emails, orders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
     from datetime import datetime
 
     from engine.models import CloudEvent
@@ -85,15 +85,26 @@ def record(connection: Connection, results: Sequence[Result], *, told: bool = Tr
             for result in results
         ],
     )
-    if told:
-        run(connection, _LOG, [_log_line(result) for result in _news(connection, results)])
     ours = {row.seq: row.last_update for row in recorded}
+    if told:
+        lines = _news(connection, _unlogged(connection, results, ours))
+        run(connection, _LOG, [_log_line(result) for result in lines])
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
         events = _complete(connection, settled, states, max(ours.values()))
         if told:
             persist(connection, events)
+
+
+def _unlogged(connection: Connection, results: Sequence[Result], ours: Container[int]) -> Sequence[Result]:
+    """All but those that have their line already: their commit was done, and the answer to it was lost."""
+    late = {result.email.seq for result in results if result.email.seq not in ours}
+    if not late:
+        return results
+    lines = select(attempts_log.c.email_seq, attempts_log.c.claim).where(attempts_log.c.email_seq.in_(late))
+    logged = {(line.email_seq, line.claim) for line in connection.execute(lines)}
+    return [result for result in results if (result.email.seq, result.email.claim) not in logged]
 
 
 def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:

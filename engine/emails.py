@@ -100,7 +100,9 @@ class Deliverer:
                     await self._hand_back(batch, batch.waiting, timedelta(0) if batch.crowded else RELAY_PAUSE)
                 if self.stopping.is_set() or time.monotonic() > hand_back_at:
                     await self._hand_back(batch, batch.waiting)
-                await self._hand_back(batch, batch.lost)
+                if batch.lost:
+                    log.warning("e-mails were not sent, since their leases had ended: other workers may have them")
+                    await self._hand_back(batch, batch.lost)
                 await self._record(batch)
 
     async def _send_all(self, batch: _Batch) -> None:
@@ -171,7 +173,7 @@ class Deliverer:
                 return broken(email, order, error)
             if isinstance(result, Withdrawn):
                 span.failed("withdrawn")
-                log.warning("not sent: the lease ended before; another worker may have it")
+                log.info("not sent: the lease ended before; another worker may have it")
                 return result
             span.set(outcome=result.outcome, phase=result.phase, code=result.reply.code, relay=result.relay)
             if result.delay is None and result.outcome != "accepted":

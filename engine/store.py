@@ -174,7 +174,10 @@ class Store:
         return await self._in_thread(call)
 
     async def recording(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Like `writing`, for what must not be forgotten: a database that is away is asked until it is back."""
+        """Like `writing`, for what must not be forgotten: a database that is away is asked until it is back.
+
+        A commit may be done and its answer be lost, so `act` runs twice: the second time it has to do nothing.
+        """
         while True:
             try:
                 return await self.writing(act, *args, **kwargs)

@@ -42,10 +42,14 @@ if TYPE_CHECKING:
 
 FETCH = 100  # deliveries of one subscription that a look takes along
 
-_OUTCOMES = Rows(seq=BigInteger(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
+_OUTCOMES = Rows(seq=BigInteger(), known=SmallInteger(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 _RECORD = (
     update(webhooks)
-    .where(webhooks.c.seq == _OUTCOMES["seq"])
+    .where(
+        webhooks.c.seq == _OUTCOMES["seq"],
+        webhooks.c.due_at.is_not(None),
+        webhooks.c.attempts <= _OUTCOMES["known"],  # else this is written already, and the answer to that was lost
+    )
     .values(
         state=_OUTCOMES["state"],
         attempts=_OUTCOMES["attempts"],
@@ -64,6 +68,7 @@ _RELEASE = (
     .where(subscriptions.c.seq == _RELEASED["seq"])
     .values(
         state=SubscriptionState.WAITING,
+        claim=subscriptions.c.claim + 1,
         unresolved=0,
         attempts=_RELEASED["failures"],
         open_until=_OPEN_UNTIL,
@@ -202,6 +207,7 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
         [
             {
                 "seq": result.delivery.seq,
+                "known": result.delivery.attempts,
                 "state": result.state,
                 "attempts": result.delivery.attempts + result.reached,
                 "delay": None if result.delay is None else result.delay // MILLISECOND,

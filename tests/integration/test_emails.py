@@ -309,7 +309,7 @@ def test_while_the_relay_is_down_everything_is_handed_back_and_nobody_knocks_aga
 
     assert deliver(store, url, twice) == [10, 0]
     for row in rows(store).values():
-        assert (row.state, row.attempts, row.unresolved, row.claim) == (EmailState.NEW, 0, 0, 1)
+        assert (row.state, row.attempts, row.unresolved, row.claim) == (EmailState.NEW, 0, 0, 2)
     assert {line.outcome for line in log(store)} == {"deferred"}
     assert len(log(store)) <= 2  # one per connection, not one per e-mail
 

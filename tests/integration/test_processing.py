@@ -177,7 +177,7 @@ def test_whoever_lost_the_claim_makes_no_emails_and_decides_nothing(store: Store
 
         run(store, overtaken, within=SHORT)
     order = the_order(store, seq)
-    assert (order.state, order.claim, order.due_at) == (OrderState.PROCESSED, 2, None)
+    assert (order.state, order.claim, order.due_at) == (OrderState.PROCESSED, 3, None)
     assert len(made(store, seq)) == 1
 
 
