@@ -21,6 +21,8 @@ def logging_as(format_: str) -> Iterator[None]:
     try:
         yield
     finally:
+        for handler in root.handlers:
+            handler.close()  # which tells what it has counted: later, its stream is closed
         root.handlers[:] = handlers
         root.setLevel(level)
         logging.captureWarnings(capture=False)
