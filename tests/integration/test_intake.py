@@ -82,7 +82,7 @@ def count(store: Store) -> int:
         return connection.scalars(select(func.count()).select_from(orders)).one()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(posted=ORDERS)
 def test_an_order_comes_out_as_it_went_in(store: Store, posted: dict[str, Any]) -> None:
     receipt = run(store, lambda entrance: entrance.place("ttd", request(**posted), None))
@@ -205,7 +205,6 @@ def test_a_fingerprint_is_of_the_meaning(one: str, other: str, *, same: bool) ->
     assert (prints[0] == prints[1]) is same
 
 
-@settings(deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.integers() | st.text(),
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=15))  # fmt: skip
 def test_any_payload_has_a_fingerprint(value: Any) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from engine import garbage
@@ -31,6 +33,11 @@ def _is_roomy(folder: Path) -> bool:
 
 
 garbage.collect_seldom()
+hypothesis.settings.register_profile("suite", deadline=None)  # no test needs a quick machine
+hypothesis.settings.load_profile("suite")
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # whoever starts the tests may ignore it; programs inherit that
 if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):  # nothing here outlives the machine, and its disk may be busy
     os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 

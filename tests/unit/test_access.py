@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import access
@@ -125,7 +125,6 @@ def test_what_became_of_orders_is_for_their_creator_to_read_and_for_nobody_to_pu
         assert not may(rules, "/org/ttd", "subscribe", resource)
 
 
-@settings(deadline=None)
 @given(CREATORS)
 def test_every_creator_has_a_resource_that_is_a_urn(creator: str) -> None:
     assert is_urn(status_resource(creator))
@@ -136,7 +135,6 @@ def test_the_longest_creators_have_one_too(creator: str) -> None:
     assert is_urn(status_resource(creator))
 
 
-@settings(deadline=None)
 @given(CREATORS, CREATORS)
 def test_two_creators_never_share_a_resource(one: str, two: str) -> None:
     variants = {one, two, one.upper(), one.lower(), one.swapcase(), status_resource(one).rpartition(":")[2], one + two}

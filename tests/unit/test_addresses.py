@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.addresses import is_address
@@ -94,13 +94,11 @@ BAD = {
 }
 
 
-@settings(deadline=None)
 @given(LOCAL, DOMAIN)
 def test_what_the_grammar_makes_is_an_address(local: str, domain: str) -> None:
     assert is_address(f"{local}@{domain}")
 
 
-@settings(deadline=None)
 @given(st.text(LETTERS + "@.-_ \"'<>(),;:\\[]\r\n\0\u2028ü", max_size=300))
 def test_what_is_taken_for_an_address_is_one_line_with_one_mailbox(text: str) -> None:
     if is_address(text):

@@ -14,7 +14,7 @@ from cloudevents.core.bindings.http import (
     to_structured_event,
 )
 from cloudevents.core.v1.event import CloudEvent as SdkEvent
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import BadRequest, Invalid
@@ -477,7 +477,6 @@ def sdk_reads(text: bytes) -> tuple[dict[str, Any], Any]:
     return attributes, event.get_data()
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(sorted(KNOWN)) | NAME | st.text(max_size=5), DATA | TEXT, max_size=4),
     st.sampled_from([{}, {"data": "a"}, {"data_base64": "AP8="}, {"time": "2026-11-23T12:00:00.1234567+01:00"}]),
@@ -499,7 +498,6 @@ def test_what_is_accepted_the_sdk_reads_alike(strange: dict[str, Any], usual: di
     assert "time" not in attributes or event.time == attributes["time"]
 
 
-@settings(deadline=None)
 @given(
     ATTRIBUTES,
     st.dictionaries(NAME, st.booleans() | st.integers(-(2**31), 2**31 - 1), max_size=2),
@@ -519,7 +517,6 @@ def test_what_the_sdk_writes_structured_is_read_alike(
     assert event.time == attributes["time"]
 
 
-@settings(deadline=None)
 @given(
     ATTRIBUTES,
     st.tuples(st.sampled_from([None, "application/json"]), st.dictionaries(st.text(max_size=5), DATA, max_size=3))
@@ -539,7 +536,6 @@ def test_what_the_sdk_writes_binary_is_read_alike(attributes: dict[str, Any], co
     assert event.time == attributes["time"]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | DATA.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_an_event_or_refused(sent: bytes) -> None:
     for read in (decode, decode_batch, lambda content: decode_binary([("ce-specversion", "1.0")], content)):
@@ -551,7 +547,6 @@ def test_any_body_is_an_event_or_refused(sent: bytes) -> None:
             assert found == []
 
 
-@settings(deadline=None)
 @given(DATA)
 def test_data_of_any_shape_is_kept(data: Any) -> None:
     event = decode(json.dumps(VALID | {"data": data}, indent=2).encode())

@@ -91,7 +91,7 @@ def test_no_text_forges_a_line_or_moves_the_terminal(format_: str, capsys: pytes
     assert "ValueError" in told
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(), format_=st.sampled_from(sorted(logs.FORMATS)))
 def test_any_text_is_one_record(text: str, format_: str, capsys: pytest.CaptureFixture[str]) -> None:
     with logging_as(format_), logs.bound(event_id=text):

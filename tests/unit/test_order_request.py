@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Invalid
@@ -41,7 +41,6 @@ def tried(value: dict[str, Any]) -> tuple[EmailOrderRequest | None, dict[str, li
 
 
 @pytest.mark.slow
-@settings(deadline=None)
 @given(st.dictionaries(MEMBERS | st.text(max_size=5), JSON))
 def test_any_object_is_an_order_or_is_refused_with_reasons(value: dict[str, Any]) -> None:
     order, errors = tried(value)
@@ -53,14 +52,12 @@ def test_any_object_is_an_order_or_is_refused_with_reasons(value: dict[str, Any]
         assert order.recipients
 
 
-@settings(deadline=None)
 @given(MEMBERS, JSON)
 def test_one_strange_member_is_borne_or_refused(member: str, strange: Any) -> None:
     order, errors = tried({**VALID, member: strange})
     assert (order is None) == bool(errors)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_an_object_or_refused(body: bytes) -> None:
     found: Any = {}
@@ -69,7 +66,6 @@ def test_any_body_is_an_object_or_refused(body: bytes) -> None:
     assert isinstance(found, dict)
 
 
-@settings(deadline=None)
 @given(LINE, LINE, st.sampled_from(["html", "HTML", 1, "plain", 0, None]))
 def test_what_was_written_is_what_is_kept(subject: str, body: str, kind: Any) -> None:
     order = parse_order({**VALID, "subject": subject, "body": body, "contentType": kind}, LIMITS, NOW)
@@ -77,7 +73,6 @@ def test_what_was_written_is_what_is_kept(subject: str, body: str, kind: Any) ->
     assert order.content_type is (ContentType.HTML if kind in ("html", "HTML", 1) else ContentType.PLAIN)
 
 
-@settings(deadline=None)
 @given(
     st.datetimes(datetime(2026, 11, 25), datetime(9000, 1, 1)),  # noqa: DTZ001 the zone is the next strategy's
     st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes))),

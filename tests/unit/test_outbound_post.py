@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.clock import Clock, steady
@@ -150,7 +150,6 @@ def test_a_date_to_come_again_is_counted_from_now() -> None:
     assert timedelta(minutes=4, seconds=30) < answer.retry_after <= timedelta(minutes=5)
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=60)
     | st.lists(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Invalid, Misconfigured
@@ -66,7 +66,6 @@ def test_only_web_addresses_become_links(source: str) -> None:
     assert "<a" not in BUILT_IN.render("event", EVENT | {"source": source}).body
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["type", "subject", "time"]), st.text()), st.text())
 def test_no_value_becomes_html_or_a_second_line_of_the_subject(values: dict[str, str], path: str) -> None:
     plain, mail = (BUILT_IN.render("event", EVENT | more) for more in ({}, values | {"source": f"https://{path}"}))

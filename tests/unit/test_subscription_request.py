@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import BadRequest, Forbidden, Invalid
@@ -542,13 +542,11 @@ def check(body: bytes, caller: Caller, rules: SubscriptionRules) -> None:
         assert wish.endpoint.isprintable()
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), CALLERS, INSTALLATIONS)
 def test_any_body_is_a_wish_or_is_refused(body: bytes, caller: Caller, rules: SubscriptionRules) -> None:
     check(body, caller, rules)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([APP, GENERIC, MAIL]), st.dictionaries(MEMBERS, JSON, max_size=3), CALLERS, INSTALLATIONS)
 def test_a_strange_member_is_borne_or_refused(
     valid: dict[str, Any], strange: dict[str, Any], caller: Caller, rules: SubscriptionRules
