@@ -85,6 +85,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     config, state = app.state.settings, app.state
     tracing.configure(config, "web")
     state.verifier = Verifier(config)
+    following = asyncio.create_task(state.verifier.follow())
     state.store = Store(config.need("database_url"), admit)
     state.readers = Readers(config.need("database_url"), admit)
     state.large_bodies = Shares(1)
@@ -105,6 +106,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     garbage.set_aside()
     yield
     end_within(CLOSE_WITHIN)
+    following.cancel()
     await state.intake.close()
     await state.publisher.close()
     await asyncio.to_thread(pulse.stop)

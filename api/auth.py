@@ -20,14 +20,14 @@ SCOPE_SUBSCRIBE = "altinn:events.subscribe"
 COOKIE = "AltinnStudioRuntime"  # holds a bearer token; looked at when there is no Authorization header
 
 
-def authenticate(request: Request, verifier: Verifier) -> Caller:
+async def authenticate(request: Request, verifier: Verifier) -> Caller:
     """Who sent a request: scopes from the bearer token, the creator's name from the PlatformAccessToken, if it came.
 
     Unauthenticated when there is no credential, and when any one does not verify: with a bad platform token beside a
     good bearer, an order would silently go to another creator than its sender meant.
     """
     platform_token = _only(request, b"platformaccesstoken")
-    bearer = _bearer_caller(request, verifier)
+    bearer = await _bearer_caller(request, verifier)
     if platform_token is not None:
         caller = verifier.platform(platform_token)
         return Caller(caller.creator, bearer.scopes, platform=True) if bearer else caller
@@ -37,9 +37,9 @@ def authenticate(request: Request, verifier: Verifier) -> Caller:
     return bearer
 
 
-def authenticate_bearer(request: Request, verifier: Verifier) -> Caller:
+async def authenticate_bearer(request: Request, verifier: Verifier) -> Caller:
     """Whose bearer token came; Unauthenticated without a good one. A platform token is no credential here."""
-    caller = _bearer_caller(request, verifier)
+    caller = await _bearer_caller(request, verifier)
     if caller is None:
         msg = "no Authorization: Bearer header"
         raise Unauthenticated(msg)
@@ -89,14 +89,14 @@ def _only(request: Request, name: bytes) -> str | None:
     return values[0].decode("latin-1") if values else None
 
 
-def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
+async def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
     authorization = _only(request, b"authorization")
     if authorization is not None:
-        return verifier.bearer(_bearer(authorization))
+        return await verifier.bearer(_bearer(authorization))
     token = request.cookies.get(COOKIE)
     if token is None:
         return None
-    caller = verifier.bearer(token)
+    caller = await verifier.bearer(token)
     if "platformaccesstoken" not in request.headers:  # which no page of another origin can send along
         require_same_origin(request, COOKIE)
     return caller

@@ -30,7 +30,7 @@ PAGE = 50  # deliveries, when no size is asked for
 async def get_deliveries(request: Request) -> Response:
     """A page of what was or will be pushed."""
     app = request.app.state
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     given = Given(request)
     state = _state(given)
     after = given.number("after", 0, INT64)
@@ -50,7 +50,7 @@ async def get_deliveries(request: Request) -> Response:
 async def post_replay(request: Request) -> Response:
     """Count the stored events that match or, with their count, push them again."""
     state = request.app.state
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     given = Given(request)
     since, until = _moment(given, "from"), _moment(given, "to")
     count = given.number("count", None)
@@ -67,7 +67,7 @@ async def post_replay(request: Request) -> Response:
 async def post_retry(request: Request) -> Response:
     """Attempt one delivery again."""
     state = request.app.state
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     delivery = integer("delivery", request.path_params["delivery"], INT64)
     await state.store.writing(registry.retry, caller, seq, delivery)
     state.bell.ring(due.WEBHOOKS.name)

@@ -44,7 +44,7 @@ async def post_app(request: Request) -> Response:
     """Take an app's event in: 201 with its id once it is durable."""
     state, now = request.app.state, request.app.state.store.clock.now()
     require_json(request)
-    authenticate_bearer(request, state.verifier)
+    await authenticate_bearer(request, state.verifier)
     token = require_platform(request, state.verifier)
     if token.app is None:
         raise Forbidden("the PlatformAccessToken names no app")
@@ -64,7 +64,7 @@ async def post(request: Request) -> Response:
     """Take events in, all or none: 200 once they are durable."""
     state = request.app.state
     decoded = _decoder(request)
-    caller = authenticate_bearer(request, state.verifier)
+    caller = await authenticate_bearer(request, state.verifier)
     if SCOPE_PUBLISH not in caller.scopes:
         require_platform(request, state.verifier)
     body = await read(request, state.settings.max_body_bytes)
@@ -81,14 +81,14 @@ async def post(request: Request) -> Response:
 
 async def get(request: Request) -> Response:
     """A page of a resource's events."""
-    caller = authenticate_bearer(request, request.app.state.verifier)
+    caller = await authenticate_bearer(request, request.app.state.verifier)
     require_scope(caller, SCOPE_SUBSCRIBE)
     return await _page(request, queries.resource_query(request), caller, Action.SUBSCRIBE)
 
 
 async def get_app(request: Request) -> Response:
     """A page of an app's events."""
-    caller = authenticate_bearer(request, request.app.state.verifier)
+    caller = await authenticate_bearer(request, request.app.state.verifier)
     if caller.creator is None:
         return JSONResponse("Only orgs can call this api", 401, _CHALLENGE)
     return await _page(request, queries.app_query(request), caller, Action.READ)
@@ -96,7 +96,7 @@ async def get_app(request: Request) -> Response:
 
 async def get_party(request: Request) -> Response:
     """A page of the events about a party, of whatever app."""
-    caller = authenticate_bearer(request, request.app.state.verifier)
+    caller = await authenticate_bearer(request, request.app.state.verifier)
     return await _page(request, queries.app_query(request), caller, Action.READ)
 
 

@@ -37,7 +37,7 @@ _JSON = "application/json; charset=utf-8"
 async def post(request: Request) -> Response:
     """Take an order in: 202 once it is durable."""
     state = request.app.state
-    caller = authenticate(request, state.verifier)
+    caller = await authenticate(request, state.verifier)
     require_create(caller)
     body = await read_json(request, state.settings.max_body_bytes)
     payload, key = await work_on(request, caller.name, len(body), _payload, request, body)
@@ -54,7 +54,7 @@ async def post(request: Request) -> Response:
 
 async def get(request: Request) -> Response:
     """One order as it was posted."""
-    creator, order_id = _reader(request), _order_id(request)
+    creator, order_id = await _reader(request), _order_id(request)
     try:
         order = await reads.read(request, creator, reading.find, creator, order_id)
     except NotFound:
@@ -65,7 +65,7 @@ async def get(request: Request) -> Response:
 async def get_by_reference(request: Request) -> Response:
     """All orders with a sender's reference."""
     reference = next((value for name, value in request.query_params.items() if name.lower() == "sendersreference"), "")
-    caller = _caller(request)
+    caller = await _caller(request)
     if not reference.strip():
         raise Invalid({"sendersReference": ["The sendersReference field is required."]})
     creator = require_creator(caller)
@@ -97,7 +97,7 @@ async def _listed(request: Request, creator: str, reference: str, found: Sequenc
 
 async def get_status(request: Request) -> Response:
     """How far an order is."""
-    creator, order_id = _reader(request), _order_id(request)
+    creator, order_id = await _reader(request), _order_id(request)
     try:
         order, generated, succeeded = await reads.read(request, creator, reading.status, creator, order_id)
     except NotFound:
@@ -107,7 +107,7 @@ async def get_status(request: Request) -> Response:
 
 async def get_emails(request: Request) -> Response:
     """What became of each recipient."""
-    creator, order_id = _reader(request), _order_id(request)
+    creator, order_id = await _reader(request), _order_id(request)
     try:
         order, emails = await reads.read(request, creator, reading.notifications, creator, order_id)
     except NotFound:
@@ -117,20 +117,20 @@ async def get_emails(request: Request) -> Response:
 
 async def put_cancel(request: Request) -> Response:
     """Cancel an order in time."""
-    creator, order_id = _reader(request), _order_id(request)
+    creator, order_id = await _reader(request), _order_id(request)
     order, generated, succeeded = await request.app.state.store.writing(reading.cancel, creator, order_id)
     return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
 
 
-def _caller(request: Request) -> Caller:
-    caller = authenticate(request, request.app.state.verifier)
+async def _caller(request: Request) -> Caller:
+    caller = await authenticate(request, request.app.state.verifier)
     require_create(caller)
     return caller
 
 
-def _reader(request: Request) -> str:
+async def _reader(request: Request) -> str:
     """The creator whose orders are asked for; a path that names no order is told first (contract 2.2)."""
-    caller = _caller(request)
+    caller = await _caller(request)
     _order_id(request)
     return require_creator(caller)
 

@@ -53,7 +53,7 @@ async def post(request: Request) -> Response:
     """Subscribe, or find the same subscription again; either way its endpoint is validated."""
     state = request.app.state
     require_json(request)
-    caller = authenticate_bearer(request, state.verifier)
+    caller = await authenticate_bearer(request, state.verifier)
     body = await read(request, min(LARGEST, state.settings.max_body_bytes))
     try:
         wish = parse_subscription(body, caller, state.rules)
@@ -73,7 +73,7 @@ async def post(request: Request) -> Response:
 
 async def get_all(request: Request) -> Response:
     """The caller's subscriptions."""
-    caller = authenticate_bearer(request, request.app.state.verifier)
+    caller = await authenticate_bearer(request, request.app.state.verifier)
     rows = await reads.read(request, caller.name, registry.find_all, caller.identity)
     # As long as the caller has subscriptions: others' requests go on while it is written.
     return await asyncio.to_thread(lambda: JSONResponse(answers.SubscriptionList.of(rows).content()))
@@ -82,7 +82,7 @@ async def get_all(request: Request) -> Response:
 @unknown_is_empty
 async def get(request: Request) -> Response:
     """One subscription."""
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     row = await reads.read(request, caller.name, registry.find, caller.identity, seq)
     return JSONResponse(answers.Subscription.of(row).content())
 
@@ -90,7 +90,7 @@ async def get(request: Request) -> Response:
 @unknown_is_empty
 async def delete(request: Request) -> Response:
     """End a subscription."""
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     await request.app.state.store.writing(registry.remove, caller, seq)
     return Response()
 
@@ -98,7 +98,7 @@ async def delete(request: Request) -> Response:
 @unknown_is_empty
 async def put_pause(request: Request) -> Response:
     """Let matching events wait."""
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     row = await request.app.state.store.writing(registry.pause, caller, seq)
     return JSONResponse(answers.Subscription.of(row).content())
 
@@ -107,7 +107,7 @@ async def put_pause(request: Request) -> Response:
 async def put_resume(request: Request) -> Response:
     """Push what waits."""
     state = request.app.state
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     row = await state.store.writing(registry.resume, caller, seq)
     state.bell.ring(due.WEBHOOKS.name)
     return JSONResponse(answers.Subscription.of(row).content())
@@ -117,14 +117,14 @@ async def put_resume(request: Request) -> Response:
 async def post_secret(request: Request) -> Response:
     """Replace the secret."""
     state = request.app.state
-    caller, seq = asked(request)
+    caller, seq = await asked(request)
     row = await state.store.writing(registry.rotate, caller, seq)
     return JSONResponse(answers.NewSecret.of(row, state.signer.secret(row.salt)).content())
 
 
-def asked(request: Request) -> tuple[Caller, int]:
+async def asked(request: Request) -> tuple[Caller, int]:
     """Who asks, and of which subscription."""
-    caller = authenticate_bearer(request, request.app.state.verifier)
+    caller = await authenticate_bearer(request, request.app.state.verifier)
     return caller, integer("id", request.path_params["id"], INT32)
 
 

@@ -76,7 +76,12 @@ class Settings(BaseSettings):
     # Who may call
     jwks: Words = Field((), description="files or https URLs of key sets")
     issuers: Words = Field((), description="issuers of bearer tokens; empty: any")
+    audiences: Words = Field((), description="of which a bearer token must name one; empty: none is asked for")
+    token_leeway: float = Field(5, ge=0, le=300, description="how far the issuers' clocks and this one may be apart")
     max_token_lifetime: float = Field(172_800, ge=60, description="longest life of a token that is accepted")
+    issuer_ca_file: Path | None = Field(
+        None, description="certificates that sign those of JWKS and OIDC_ISSUER, beside the system's own"
+    )
     platform_keys: Path | None = Field(None, description="folder with one ISSUER.pem per platform issuer")
 
     # Events

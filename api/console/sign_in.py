@@ -39,6 +39,7 @@ from api.console.sessions import (
 )
 from engine import audit
 from engine.attempts import Attempts
+from engine.authorities import with_file
 from engine.errors import Unavailable
 from engine.operators import NAME, Operators
 
@@ -261,7 +262,8 @@ def _provider(config: Settings) -> Any:
             "scope": "openid profile email",
             "code_challenge_method": "S256",
             "timeout": PROVIDER_SECONDS,
-            "verify": httpx.create_ssl_context(),  # once: each sign-in would read all authorities anew
+            # Once: each sign-in would read all authorities anew.
+            "verify": with_file(httpx.create_ssl_context(), config.issuer_ca_file, "issuer_ca_file"),
         },
     )
 

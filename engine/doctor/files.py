@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from engine.operators import roles
 from engine.rendering import Templates
 from engine.settings import PREFIX, Settings
 from engine.tokens.issuers import PlatformKeys
-from engine.tokens.key_sets import KeyAddress
+from engine.tokens.key_sets import KeyAddress, authorities
 from engine.tokens.keys import KeyFile, read_jwks
 from engine.urls import shown
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from engine.doctor.findings import Place
 
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes that are left of a disk
+_NEEDED = "Correct it: processes do not start without it."
 TENTH = 0.1  # of a disk, below which a warning is due, too
 
 
@@ -44,9 +46,15 @@ def keys(place: Place) -> Iterator[Finding]:
     """Whether the files that tell who may do what can be read."""
     config, own = place.config, place.folder / "keys"
     for source in config.jwks or ((str(own / "jwks.json"),) if own.is_dir() else ()):
-        yield _usable("keys", shown(source) if "://" in source else source, partial(_key_set, source))
+        if "://" in source:
+            fetch = partial(_fetch, source, config.issuer_ca_file)
+            yield _usable("keys", shown(source), fetch, "Until it answers, tokens of its keys get 503.")
+        else:
+            yield _usable("keys", source, KeyFile(Path(source), read_jwks).changed)
     if not config.jwks and not own.is_dir():
         yield problem("keys", "VARSEL_JWKS is not set: no bearer token verifies", "Set it to your issuer's key set.")
+    if config.jwks and not config.audiences:
+        yield ok("keys", "tokens for any audience are accepted; VARSEL_AUDIENCES would narrow that")
     if config.platform_keys:
         yield _usable("keys", str(config.platform_keys), partial(PlatformKeys, config.platform_keys))
     if config.webhook_key or (own / "webhook.key").is_file():
@@ -83,17 +91,14 @@ def room(folder: Path, free: int, total: int) -> Finding:
     return ok("disk", text)
 
 
-def _usable(name: str, what: str, load: Callable[[], object]) -> Finding:
-    """Load it as the processes do."""
+def _usable(name: str, what: str, load: Callable[[], object], otherwise: str = _NEEDED) -> Finding:
+    """Load it as the processes do; `otherwise`: what to do if that fails."""
     try:
         load()
     except Misconfigured as error:
-        return problem(name, str(error), "Correct it: processes do not start without it.")
+        return problem(name, str(error), otherwise)
     return ok(name, f"{what} can be used")
 
 
-def _key_set(source: str) -> None:
-    if source.startswith("https://"):
-        KeyAddress(source).fetch()
-    else:
-        KeyFile(Path(source), read_jwks).changed()
+def _fetch(source: str, ca_file: Path | None) -> None:
+    asyncio.run(KeyAddress(source, authorities(ca_file)).fetch())

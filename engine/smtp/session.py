@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from engine.errors import Misconfigured
+from engine.authorities import with_file
 from engine.mime import wire_address
 from engine.smtp.protocol import Protocol
 from engine.smtp.replies import UNSENT, Phase, Reply
@@ -58,7 +58,7 @@ class Route:
             port=parts.port or PORTS[parts.scheme],
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
-            tls=None if parts.scheme == "smtp" else _tls_context(ca_file),
+            tls=None if parts.scheme == "smtp" else with_file(ssl.create_default_context(), ca_file, "smtp_ca_file"),
             local_hostname=_local_hostname(),
             connect_timeout=connect_timeout.total_seconds(),
             data_timeout=data_timeout.total_seconds(),
@@ -319,18 +319,6 @@ class Session:
     def _spare_reply(self) -> bool:
         """Whether bytes came behind the last reply: they would be taken for the next one."""
         return bool(self._protocol._buffer)  # noqa: SLF001  # aiosmtplib shows it nowhere else
-
-
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """Return a context that verifies certificate and name."""
-    context = ssl.create_default_context()
-    if ca_file:
-        try:
-            context.load_verify_locations(ca_file)
-        except OSError as error:  # ssl.SSLError is one
-            msg = f"smtp_ca_file: {ca_file} is no file of certificates in PEM form: {error}"
-            raise Misconfigured(msg) from None
-    return context
 
 
 def _local_hostname() -> str:

@@ -2,107 +2,175 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 import time
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from engine.authorities import with_file
 from engine.errors import Misconfigured, Unavailable
 from engine.tokens.keys import MAX_FILE, Key, KeyFile, read_jwks
 
-FILE_CHECK = timedelta(seconds=2)  # how long a replaced file may go unnoticed
-MAX_AGE = timedelta(minutes=10)  # of a fetched key set: how long a withdrawn key may still be good
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Found = TypeVar("Found")
+
+LOOK = timedelta(seconds=2)  # how long a replaced file, or what was fetched, may go unnoticed
+REFRESH = timedelta(minutes=1)  # between fetches: how long a withdrawn key may still be good
 RETRY = timedelta(seconds=5)  # after a fetch that failed
-SEARCH_PAUSE = timedelta(minutes=1)  # between fetches for unknown kids: anybody can make up a kid
-FETCH_TIME = timedelta(seconds=10)  # for one key set, all in all
-MAX_TRIES = 8  # keys tried for a token without a kid: each costs about 100 µs
+PAUSE = timedelta(seconds=2)  # from the beginning of a fetch to the next one's, whatever tokens come
+FETCH_TIME = timedelta(seconds=5)  # for one key set, all in all
+MOST_WAITING = 100  # tokens that wait for a fetch: anybody can make up a kid
 
 log = logging.getLogger(__name__)
 
 
 class KeyAddress:
-    """A key set at an https address. Certificates are the system's; SSL_CERT_FILE names others."""
+    """A key set at an https address, for one event loop. Its keys are those of the last fetch that succeeded."""
 
-    def __init__(self, url: str) -> None:
-        self.keys: tuple[Key, ...] = ()  # empty: it never answered
+    def __init__(self, url: str, trusted: ssl.SSLContext) -> None:
+        self.keys: tuple[Key, ...] = ()
+        self.answers = False  # whether the last fetch succeeded
+        self.asked_at = float("-inf")  # when the last fetch began that has ended, by time.monotonic()
         self._url = url
         self._place = f"key set at {urlsplit(url).hostname}"
+        self._trusted = trusted
+        self._began = float("-inf")  # the last fetch, likewise
+        self._asking: asyncio.Task[None] | None = None
+        self._changed = False
 
-    def fetch(self) -> None:
+    def changed(self) -> bool:
+        """Whether the keys are others than at the last call."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    def ask(self) -> asyncio.Task[None]:
+        """The fetch that is under way or about to begin: one for all who ask. It raises nothing."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return self._asking
+
+    async def follow(self) -> None:
+        """Ask again and again."""
+        while True:
+            await asyncio.wait([self.ask()])
+            await asyncio.sleep((REFRESH if self.answers else RETRY).total_seconds())
+
+    async def fetch(self) -> None:
         """Replace the keys; Misconfigured, and the keys stay, when the answer cannot be had or used."""
-        deadline = time.monotonic() + FETCH_TIME.total_seconds()
+        keys = read_jwks(await self._content(), self._place)
+        if keys != self.keys:
+            self.keys, self._changed = keys, True
+
+    async def _ask(self) -> None:
+        await asyncio.sleep(self._began + PAUSE.total_seconds() - time.monotonic())
+        began = self._began = time.monotonic()
+        answers = False
+        try:
+            await self.fetch()
+            answers = True
+        except Misconfigured as error:
+            log.warning("keys of bearer tokens stay as they were: %s", error)
+        finally:
+            self.answers, self.asked_at = answers, began
+
+    async def _content(self) -> bytes:
         headers = {"accept": "application/json", "accept-encoding": "identity"}  # identity: no compressed bombs
         content = b""
+        too_much = f"{self._place}: takes more than {MAX_FILE} bytes or {FETCH_TIME.total_seconds():.0f} s"
         try:
-            with (
-                httpx.Client(verify=ssl.create_default_context(), timeout=FETCH_TIME.total_seconds() / 2) as client,
+            async with (
+                asyncio.timeout(FETCH_TIME.total_seconds()),
+                httpx.AsyncClient(verify=self._trusted, timeout=None) as client,  # noqa: S113 the line above has it
                 client.stream("GET", self._url, headers=headers) as response,
             ):
                 if response.status_code != httpx.codes.OK:
                     msg = f"{self._place}: answers {response.status_code}, and redirects are not followed"
                     raise Misconfigured(msg)
-                for part in response.iter_raw():
+                async for part in response.aiter_raw():
                     content += part
-                    if len(content) > MAX_FILE or time.monotonic() > deadline:
-                        msg = f"{self._place}: takes more than {MAX_FILE} bytes or {FETCH_TIME.total_seconds():.0f} s"
-                        raise Misconfigured(msg)
+                    if len(content) > MAX_FILE:
+                        raise Misconfigured(too_much)
+        except TimeoutError:
+            raise Misconfigured(too_much) from None
         except httpx.HTTPError as error:
             msg = f"{self._place}: {type(error).__name__}: {error}"
             raise Misconfigured(msg) from None
         except httpx.InvalidURL:  # whose words may have what is secret of it
             msg = f"{self._place}: its address cannot be used"
             raise Misconfigured(msg) from None
-        self.keys = read_jwks(content, self._place)
+        return content
 
 
 class BearerKeys:
-    """Known keys by kid, for one thread; fetching happens in a thread of its own, and is never waited for.
+    """Known keys by kid, for one event loop.
 
     Misconfigured when a file cannot be used at the start; what breaks later is logged, and the keys stay.
     """
 
-    def __init__(self, sources: tuple[str, ...]) -> None:
-        self._addresses = [KeyAddress(source) for source in sources if source.startswith("https://")]
-        self._files = [KeyFile(Path(source), read_jwks) for source in sources if not source.startswith("https://")]
+    def __init__(self, sources: Sequence[str], ca_file: Path | None = None) -> None:
+        urls = [source for source in sources if source.startswith("https://")]
+        trusted = authorities(ca_file) if urls else None
+        self._addresses = [KeyAddress(url, trusted) for url in urls if trusted]
+        self._files = [KeyFile(Path(source), read_jwks) for source in sources if source not in urls]
         for file in self._files:
             file.changed()
-        self._keys: dict[str | None, tuple[Key, ...]] = {}
-        self._fetcher: Thread | None = None
-        self._fetched = False  # set by the fetching thread: there are keys to take over
-        self._next_look = self._next_fetch = self._next_search = 0.0  # by time.monotonic(), in seconds
+        self._keys: Mapping[str | None, tuple[Key, ...]] = {}
+        self._next_look = 0.0  # by time.monotonic(), in seconds
+        self._waiting = 0
         self._collect()
-        self._follow()
 
-    def current(self) -> dict[str | None, tuple[Key, ...]]:
-        """All keys under None, and those with a kid under that too; another dict after each change."""
-        if self._fetched or time.monotonic() >= self._next_look:
-            self._follow()
+    def current(self) -> Mapping[str | None, tuple[Key, ...]]:
+        """All keys under None, and those with a kid under that too; another mapping after each change."""
+        if time.monotonic() >= self._next_look:
+            self._look()
         return self._keys
 
-    def matching(self, kid: str | None, algorithm: str) -> tuple[Key, ...]:
-        """Keys that may have signed a token: none, one, or a few to try.
+    async def follow(self) -> None:
+        """Ask each address again and again, so that a withdrawn key is soon forgotten."""
+        await asyncio.gather(*(address.follow() for address in self._addresses))
 
-        Unavailable when there is none, but a key set is still being asked: a new key is not a wrong one.
+    async def search(self, attempt: Callable[[], Found | None]) -> Found | None:
+        """What `attempt` finds with keys that are newer than those of now, at the latest with those of a new fetch.
+
+        None: not even then. Unavailable when it finds nothing and a key set does not answer, which may have the key,
+        or when too many search.
         """
-        if kid not in self.current():
-            self._search()
-        found = tuple(key for key in self._keys.get(kid, ()) if algorithm in key.algorithms)[:MAX_TRIES]
-        if not found and self._pending():
+        called, tried = time.monotonic(), self._keys
+        self._look()
+        found = attempt() if self._keys is not tried else None
+        while found is None and (older := [each for each in self._addresses if each.asked_at < called]):
+            tried = self._keys
+            await self._wait_for_one(older)
+            self._look()
+            found = attempt() if self._keys is not tried else None
+        if found is None and not all(address.answers for address in self._addresses):
             part = "the key set"
             raise Unavailable(part)
         return found
 
-    def _follow(self) -> None:
-        now = time.monotonic()
-        self._next_look = now + FILE_CHECK.total_seconds()
-        changed = self._fetched
-        if changed:  # reset only what was seen: the fetching thread may set it at any time
-            self._fetched = False
+    async def _wait_for_one(self, addresses: Sequence[KeyAddress]) -> None:
+        if self._waiting >= MOST_WAITING:
+            part = "the key set"
+            raise Unavailable(part, text="Too many tokens of unknown keys wait for the key set")
+        self._waiting += 1
+        try:
+            await asyncio.wait([each.ask() for each in addresses], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._waiting -= 1
+
+    def _look(self) -> None:
+        self._next_look = time.monotonic() + LOOK.total_seconds()
+        changed = False
+        for address in self._addresses:
+            changed |= address.changed()
         for file in self._files:
             try:
                 changed |= file.changed()
@@ -110,18 +178,6 @@ class BearerKeys:
                 log.warning("keys of bearer tokens stay as they were: %s", error)
         if changed:
             self._collect()
-        if now >= self._next_fetch:
-            self._fetch()
-
-    def _search(self) -> None:
-        if time.monotonic() >= self._next_search:
-            self._next_search = time.monotonic() + SEARCH_PAUSE.total_seconds()
-            self._next_fetch = 0.0
-        self._follow()
-
-    def _pending(self) -> bool:
-        fetching = self._fetcher is not None and self._fetcher.is_alive()
-        return fetching or self._fetched or not all(address.keys for address in self._addresses)
 
     def _collect(self) -> None:
         every = [key for file in self._files for key in file.keys]
@@ -129,17 +185,7 @@ class BearerKeys:
         kids = {key.kid for key in every}
         self._keys = {kid: tuple(key for key in every if key.kid == kid) for kid in kids} | {None: tuple(every)}
 
-    def _fetch(self) -> None:
-        if self._addresses and not (self._fetcher and self._fetcher.is_alive()):
-            self._next_fetch = time.monotonic() + MAX_AGE.total_seconds()
-            self._fetcher = Thread(target=self._fetch_all, name="key-sets", daemon=True)
-            self._fetcher.start()
 
-    def _fetch_all(self) -> None:
-        for address in self._addresses:
-            try:
-                address.fetch()
-            except Misconfigured as error:
-                log.warning("keys of bearer tokens stay as they were: %s", error)
-                self._next_fetch = time.monotonic() + RETRY.total_seconds()
-        self._fetched = True
+def authorities(ca_file: Path | None) -> ssl.SSLContext:
+    """Who signs the certificates of key sets: whom the system trusts (SSL_CERT_FILE names others), and this file."""
+    return with_file(ssl.create_default_context(), ca_file, "issuer_ca_file")

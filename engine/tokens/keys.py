@@ -6,6 +6,7 @@ A key's type alone fixes the algorithms that it verifies, never a token (RFC 872
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ ALGORITHMS = frozenset({*RSA_ALGORITHMS, *ED25519_ALGORITHMS, "ES256", "ES384", 
 
 MAX_FILE = 256 * 1024  # bytes of a key file or key set; real ones have a few thousand
 MAX_KEYS = 100  # of one file or key set
+MOST_TOLD = 5  # of a set's keys that cannot be used
+MOST_KID = 50  # characters of a kid that are shown
 
 CURVES: dict[str, tuple[str | None, ...]] = {
     "RSA": (None,),
@@ -42,6 +45,8 @@ CURVES: dict[str, tuple[str | None, ...]] = {
 }
 JWK_READERS = {"RSA": RSAAlgorithm.from_jwk, "EC": ECAlgorithm.from_jwk, "OKP": OKPAlgorithm.from_jwk}
 PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(?:[^-]++|-[^-]++)++-----END ([A-Z0-9 ]+)-----")
+
+log = logging.getLogger(__name__)
 
 ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -86,20 +91,32 @@ class KeyFile:
 
 
 def read_jwks(content: bytes, place: str) -> tuple[Key, ...]:
-    """Keys of a key set; those of kinds that sign no tokens here are passed over (RFC 7517, 5).
+    """Keys of a key set, without those that verify no tokens here (RFC 7517, 5): one of them spoils no other.
 
-    Misconfigured when it is no key set, has no usable key, or has one that must not be there: a secret, a private
-    key, a weak or malformed one.
+    What should not be there (a secret or private key, a weak or malformed one) is told in the log; keys for other
+    purposes are not. Misconfigured, with the same words, when it is no key set or no key of it can be used.
     """
     try:
         document = json.loads(_bounded(content, place))
     except (ValueError, RecursionError):
         document = None
     items = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+    if not isinstance(items, list):
         msg = f'{place}: is not a JSON Web Key set, {{"keys": [...]}}'
         raise Misconfigured(msg)
-    return _some([key for item in items if (key := _jwk(item, place))], place)
+    keys, faults = [], []
+    for item in items:
+        try:
+            key = _jwk(item)
+        except Misconfigured as error:
+            faults.append(str(error))
+        else:
+            keys += [key] if key else []
+    told = "; ".join(faults[:MOST_TOLD]) + ("; …" if len(faults) > MOST_TOLD else "")
+    usable = _some(keys, f"{place}: {told}" if told else place)
+    if told:
+        log.warning("%s: keys are passed over: %s", place, told)
+    return usable
 
 
 def read_pem(content: bytes, place: str) -> tuple[Key, ...]:
@@ -125,22 +142,27 @@ def _some(keys: list[Key], place: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _jwk(item: dict[str, Any], place: str) -> Key | None:
-    kind, kid, alg = str(item.get("kty")), item.get("kid"), item.get("alg")
-    if kind == "oct" or "d" in item:
-        msg = f"{place}: has a secret or private key; a key set is public, remove it and make a new key"
+def _jwk(item: Any) -> Key | None:
+    """A key of a set; None: it is for another purpose. Misconfigured when it should not be there."""
+    given = {name: value for name, value in item.items() if value is not None} if isinstance(item, dict) else {}
+    kind, kid, alg, uses = str(given.get("kty")), given.get("kid"), given.get("alg"), given.get("key_ops")
+    name = f"key {str(kid)[:MOST_KID]!r}"
+    if kind == "oct" or "d" in given:
+        msg = f"{name} is a secret or private key; a key set is public, remove it and make a new key"
         raise Misconfigured(msg)
-    if item.get("use", "sig") != "sig" or kind not in CURVES or item.get("crv") not in CURVES[kind]:
+    if given.get("use", "sig") != "sig" or (isinstance(uses, list) and uses and "verify" not in uses):
+        return None
+    if kind not in JWK_READERS or given.get("crv") not in CURVES[kind]:
         return None
     if not isinstance(kid, str | None):
-        msg = f"{place}: a key's kid is not a string"
+        msg = f"{name}: its kid is not a string"
         raise Misconfigured(msg)
     try:
-        public = JWK_READERS[kind](item)
+        public = JWK_READERS[kind](given)
     except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):
-        msg = f"{place}: key {kid!r} is malformed"
+        msg = f"{name} is malformed"
         raise Misconfigured(msg) from None
-    key = _key(public, place, kid=kid)
+    key = _key(public, name, kid=kid)
     if alg is None:
         return key
     return Key(key.public, (alg,), kid) if alg in key.algorithms else None

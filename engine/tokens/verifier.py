@@ -6,8 +6,10 @@ import base64
 import json
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,17 +19,18 @@ from engine.errors import Unauthenticated
 from engine.models import Caller
 from engine.tokens.issuers import PlatformKeys
 from engine.tokens.key_sets import BearerKeys
-from engine.tokens.keys import ALGORITHMS, Key
+from engine.tokens.keys import ALGORITHMS
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Sequence
 
     from engine.settings import Settings
+    from engine.tokens.keys import Key
 
 MAX_TOKEN = 16 * 1024  # characters
 MAX_CREATOR = 100  # characters of a creator's name
 MAX_REMEMBERED = 4096  # verified tokens: some MB, and a repeat costs 1 µs in place of 100
-EARLY = timedelta(seconds=5)  # an issuer's clock may be so much ahead in `iat` and `nbf`; `exp` has no leeway
+MAX_TRIES = 8  # keys tried for a token without a kid: each costs about 100 µs
 
 ORG_CLAIM = "urn:altinn:org"
 APP_CLAIM = "urn:altinn:app"
@@ -36,14 +39,23 @@ ORGANISATION_CLAIM = "urn:altinn:orgNumber"
 DETAILS_CLAIM = "authorization_details"  # RFC 9396; holds system users
 SCOPE_CLAIMS = ("urn:altinn:scope", "scope")
 
-# Neither audience nor, without an allow-list, issuer are checked (contract 1.1).
-OPTIONS: jwt.types.Options = {"require": ["exp"], "verify_aud": False, "enforce_minimum_key_length": True}
+# What decides nothing here is not looked at: `iat` alone makes no token invalid (RFC 7519, 4.1.6).
+OPTIONS: jwt.types.Options = {
+    "require": ["exp"],
+    "verify_iat": False,
+    "verify_sub": False,
+    "verify_jti": False,
+    "enforce_minimum_key_length": True,
+}
+
+UNKNOWN_KEY = "the token was signed by no known key"
 
 # What PyJWT says, in words that repeat nothing of the token; the first match counts.
 REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (jwt.ExpiredSignatureError, "has expired"),
     (jwt.ImmatureSignatureError, "is not valid yet"),
     (jwt.InvalidIssuerError, "is of an issuer that is not allowed"),
+    (jwt.InvalidAudienceError, "is for another audience"),
     (jwt.MissingRequiredClaimError, "lacks a needed claim"),
     (jwt.PyJWTError, "is malformed"),
 )
@@ -77,33 +89,44 @@ class Memory:
         self._entries[token] = entry
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a token must say; None: anything. `longest` is its life, `leeway` how far clocks may differ."""
+
+    issuers: Container[str] | None
+    audiences: Sequence[str] | None
+    longest: timedelta
+    leeway: timedelta
+
+
 class Verifier:
-    """Verifies both kinds of tokens, in one thread (the event loop's): it never waits for anything.
+    """Verifies both kinds of tokens, for one event loop.
 
     Misconfigured when a key file cannot be used at the start.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._issuers = frozenset(settings.issuers) or None
-        self._longest = settings.max_token_lifetime  # in seconds
-        self._bearer_keys = BearerKeys(settings.jwks)
+        longest, leeway = (timedelta(seconds=each) for each in (settings.max_token_lifetime, settings.token_leeway))
+        self._bearer_rules = Rules(frozenset(settings.issuers) or None, settings.audiences or None, longest, leeway)
+        self._platform_rules = Rules(None, None, longest, leeway)
+        self._bearer_keys = BearerKeys(settings.jwks, settings.issuer_ca_file)
         self._platform_keys = PlatformKeys(settings.platform_keys)
         self._bearers = Memory()
         self._platforms = Memory()
 
-    def bearer(self, token: str) -> Caller:
-        """Whose bearer token it is, with its scopes; Unauthenticated, or Unavailable while its key is being fetched."""
-        keys = self._bearer_keys.current()
-        caller = self._bearers.get(token, keys)
-        if caller:
-            return caller
-        header = _header(token)
-        candidates = self._bearer_keys.matching(header.get("kid"), header["alg"])
-        claims, until = _verify(token, candidates, self._issuers, self._longest)
-        caller = Caller(
-            creator=_creator(claims.get(ORG_CLAIM)), scopes=_scopes(claims), platform=False, identity=_identity(claims)
-        )
-        self._bearers.put(token, Remembered(caller, until, keys))
+    async def follow(self) -> None:
+        """Keep the keys new, until it is cancelled."""
+        await self._bearer_keys.follow()
+
+    async def bearer(self, token: str) -> Caller:
+        """Whose bearer token it is, with its scopes; Unauthenticated, or Unavailable while a key set does not answer.
+
+        When no known key has signed it, this waits for key sets that are newer than the token.
+        """
+        attempt = partial(self._known_bearer, token)
+        caller = attempt() or await self._bearer_keys.search(attempt)
+        if caller is None:
+            raise Unauthenticated(UNKNOWN_KEY)
         return caller
 
     def platform(self, token: str) -> Caller:
@@ -117,51 +140,70 @@ class Verifier:
         if not isinstance(issuer, str):
             msg = "the token names no issuer"
             raise Unauthenticated(msg)
-        candidates = tuple(key for key in self._platform_keys.of(issuer) if header["alg"] in key.algorithms)
-        claims, until = _verify(token, candidates, (issuer,), self._longest)
+        candidates = [key for key in self._platform_keys.of(issuer) if header["alg"] in key.algorithms]
+        verified = _verify(token, candidates, replace(self._platform_rules, issuers=(issuer,)))
+        if verified is None:
+            raise Unauthenticated(UNKNOWN_KEY)
+        claims, until = verified
         app = _creator(claims.get(APP_CLAIM))
         caller = Caller(creator=issuer, scopes=frozenset(), platform=True, app=app)
         self._platforms.put(token, Remembered(caller, until, keys))
         return caller
 
+    def _known_bearer(self, token: str) -> Caller | None:
+        """Whose it is; None: no key that is known now has signed it."""
+        keys = self._bearer_keys.current()
+        caller = self._bearers.get(token, keys)
+        if caller:
+            return caller
+        header = _header(token)
+        candidates = [key for key in keys.get(header.get("kid"), ()) if header["alg"] in key.algorithms]
+        verified = _verify(token, candidates[:MAX_TRIES], self._bearer_rules)
+        if verified is None:
+            return None
+        claims, until = verified
+        caller = Caller(
+            creator=_creator(claims.get(ORG_CLAIM)), scopes=_scopes(claims), platform=False, identity=_identity(claims)
+        )
+        self._bearers.put(token, Remembered(caller, until, keys))
+        return caller
 
-def _verify(
-    token: str, candidates: tuple[Key, ...], issuers: Container[str] | None, longest: float
-) -> tuple[dict[str, Any], float]:
-    """Claims, and until when (seconds since 1970) the token may be remembered; `longest` is its life in seconds."""
+
+def _verify(token: str, candidates: Sequence[Key], rules: Rules) -> tuple[dict[str, Any], float] | None:
+    """Claims, and until when (seconds since 1970) the token may be remembered; None: none of the keys has signed it."""
     now = datetime.now(UTC)
-    reason = "was signed by no known key"
+    reason = None
     for key in candidates:
         if not key.valid[0] <= now < key.valid[1]:
             reason = "was signed by a key whose certificate is not valid now"
             continue
         try:
             claims = jwt.decode(
-                token, key.public, algorithms=key.algorithms, options=OPTIONS, issuer=issuers, leeway=EARLY
+                token,
+                key.public,
+                algorithms=key.algorithms,
+                options=OPTIONS | {"verify_aud": rules.audiences is not None},
+                issuer=rules.issuers,
+                audience=rules.audiences,
+                leeway=rules.leeway,
             )
         except jwt.InvalidSignatureError:
             continue
         except jwt.PyJWTError as error:
             reason = next(words for kind, words in REASONS if isinstance(error, kind))
             break
-        until = claims["exp"]
-        if not isinstance(until, int | float):
+        until, issued = claims["exp"], claims.get("iat", now.timestamp())
+        if not isinstance(until, int | float) or not isinstance(issued, int | float) or not abs(issued) < inf:
             reason = "is malformed"
-        elif until <= now.timestamp():  # PyJWT was lenient by EARLY
-            reason = "has expired"
-        elif until > _issued(claims, now) + longest + EARLY.total_seconds():
+        elif until > min(max(issued, 0), now.timestamp()) + (rules.longest + rules.leeway).total_seconds():
             reason = "lives longer than VARSEL_MAX_TOKEN_LIFETIME"
         else:
-            return claims, min(until, key.valid[1].timestamp())
+            return claims, min(until + rules.leeway.total_seconds(), key.valid[1].timestamp())
         break
+    if reason is None:
+        return None
     msg = f"the token {reason}"
     raise Unauthenticated(msg)
-
-
-def _issued(claims: dict[str, Any], now: datetime) -> float:
-    """When a token's life began, as far as it tells: not later than now, in seconds since 1970."""
-    issued = claims.get("iat")
-    return min(max(issued, 0), now.timestamp()) if isinstance(issued, int | float) else now.timestamp()
 
 
 def _header(token: str) -> dict[str, Any]:

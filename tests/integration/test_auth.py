@@ -40,7 +40,7 @@ def ask(
 
     async def who(request: Request) -> JSONResponse:
         try:
-            caller = authenticate(request, verifier)
+            caller = await authenticate(request, verifier)
         except Unauthenticated as error:
             return JSONResponse([str(error), [], False], status_code=401)
         except CrossOrigin as error:

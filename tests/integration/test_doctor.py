@@ -273,7 +273,9 @@ def test_files_are_read_as_the_processes_read_them(tmp_path: Path) -> None:
     }
     found = [*files.keys(place(tmp_path, **good))]
     assert {each.level for each in found} == {Level.OK}
-    assert len(found) == 4
+    assert len(found) == 5
+    assert "VARSEL_AUDIENCES" in one(found, "any audience").text
+    assert not [each for each in files.keys(place(tmp_path, **good, audiences="urn:varsel")) if "audience" in each.text]
     operators.write_text("nonsense")
     broken: dict[str, Any] = {
         "jwks": str(operators),

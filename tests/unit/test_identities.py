@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -49,4 +50,4 @@ def test_who_subscribes_is_the_first_that_the_token_names(
     jwks.write_text(json.dumps({"keys": [ECAlgorithm.to_jwk(key.public_key(), as_dict=True)]}))
     token = jwt.encode({"exp": datetime.now(UTC) + timedelta(hours=1)} | claims, key, algorithm="ES256")
 
-    assert Verifier(Settings(jwks=(str(jwks),))).bearer(token).identity == identity
+    assert asyncio.run(Verifier(Settings(jwks=(str(jwks),))).bearer(token)).identity == identity

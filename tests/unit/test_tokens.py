@@ -14,31 +14,41 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.algorithms import ECAlgorithm
 
 from engine.errors import Invalid, Misconfigured, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
 from engine.tokens import DevelopmentKey, Verifier
 from engine.tokens.verifier import MAX_REMEMBERED, MAX_TOKEN, Memory, Remembered
+from tests.servers.tokens import (
+    ED25519,
+    HOUR,
+    OTHER_P256,
+    P256,
+    P384,
+    P521,
+    RSA,
+    WEAK_RSA,
+    at_once,
+    bearer,
+    claims,
+    jwk,
+    key_set,
+    knowing,
+    refused,
+)
 from tests.servers.waiting import slowness, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-WEAK_RSA = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 -- to be refused
-P256, OTHER_P256 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-P384, P521 = ec.generate_private_key(ec.SECP384R1()), ec.generate_private_key(ec.SECP521R1())
-ED25519 = ed25519.Ed25519PrivateKey.generate()
-HOUR = timedelta(hours=1)
 
 KINDS = [
     (RSA, "RS256"),
@@ -52,34 +62,6 @@ KINDS = [
     (P521, "ES512"),
     (ED25519, "EdDSA"),
 ]
-
-
-def jwk(key: Any, **members: Any) -> dict[str, Any]:
-    """The public JWK of a private key."""
-    match key:
-        case rsa.RSAPrivateKey():
-            public = RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        case ec.EllipticCurvePrivateKey():
-            public = ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
-        case _:
-            public = OKPAlgorithm.to_jwk(key.public_key(), as_dict=True)
-    return public | members
-
-
-def key_set(path: Path, *keys: dict[str, Any]) -> Path:
-    """A key set's file, put in place at once."""
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"keys": keys}))
-    return draft.replace(path)
-
-
-def claims(**more: Any) -> dict[str, Any]:
-    return {"iss": "https://issuer.example/", "exp": datetime.now(UTC) + HOUR, "urn:altinn:org": "ttd", **more}
-
-
-def bearer(tmp_path: Path, *keys: dict[str, Any], **settings: Any) -> Verifier:
-    """A verifier of bearer tokens that knows these keys."""
-    return Verifier(Settings(jwks=(str(key_set(tmp_path / "jwks.json", *keys)),), **settings))
 
 
 def pem(key: Any) -> bytes:
@@ -128,12 +110,6 @@ def named(value: object) -> str:
     return value if isinstance(value, str) else "content"
 
 
-def refused(verify: Callable[[str], Caller], token: str, reason: str) -> None:
-    with pytest.raises(Unauthenticated, match=reason) as caught:
-        verify(token)
-    assert not token or token not in str(caught.value)
-
-
 def is_refused(verify: Callable[[str], Caller], token: str) -> bool:
     try:
         verify(token)
@@ -149,7 +125,7 @@ def is_refused(verify: Callable[[str], Caller], token: str) -> bool:
 def test_each_kind_of_key_verifies_its_own_algorithms(tmp_path: Path, key: Any, algorithm: str) -> None:
     token = jwt.encode(claims(scope="a b"), key, algorithm=algorithm, headers={"kid": "one"})
 
-    caller = bearer(tmp_path, jwk(key, kid="one")).bearer(token)
+    caller = bearer(tmp_path, jwk(key, kid="one"))(token)
 
     assert caller == Caller(creator="ttd", scopes=frozenset({"a", "b"}), platform=False, identity="/org/ttd")
 
@@ -157,14 +133,14 @@ def test_each_kind_of_key_verifies_its_own_algorithms(tmp_path: Path, key: Any, 
 def test_a_token_without_kid_is_tried_with_every_fitting_key(tmp_path: Path) -> None:
     token = jwt.encode(claims(), P256, algorithm="ES256")
 
-    assert bearer(tmp_path, jwk(RSA, kid="one"), jwk(OTHER_P256, kid="two"), jwk(P256, kid="three")).bearer(token)
+    assert bearer(tmp_path, jwk(RSA, kid="one"), jwk(OTHER_P256, kid="two"), jwk(P256, kid="three"))(token)
 
 
 def test_a_token_without_kid_is_not_tried_with_many_keys(tmp_path: Path) -> None:
     others = [jwk(ec.generate_private_key(ec.SECP256R1())) for _ in range(8)]
     token = jwt.encode(claims(), P256, algorithm="ES256")
 
-    refused(bearer(tmp_path, *others, jwk(P256)).bearer, token, "no known key")
+    refused(bearer(tmp_path, *others, jwk(P256)), token, "no known key")
 
 
 @pytest.mark.parametrize("claim", ["scope", "urn:altinn:scope"])
@@ -172,33 +148,29 @@ def test_a_token_without_kid_is_not_tried_with_many_keys(tmp_path: Path) -> None
 def test_scopes_come_as_text_or_as_a_list_under_either_name(tmp_path: Path, claim: str, value: Any) -> None:
     token = jwt.encode(claims(**{claim: value}), P256, algorithm="ES256")
 
-    assert bearer(tmp_path, jwk(P256)).bearer(token).scopes == {"a", "b"}
+    assert bearer(tmp_path, jwk(P256))(token).scopes == {"a", "b"}
 
 
 @pytest.mark.parametrize("org", [None, "", "  ", 7, ["ttd"], "a\nb", "a\u2028b", "a\x00b", "a\x7fb", "x" * 101])
 def test_an_unusable_organisation_name_is_none(tmp_path: Path, org: Any) -> None:
     token = jwt.encode(claims(**{"urn:altinn:org": org}), P256, algorithm="ES256")
 
-    assert bearer(tmp_path, jwk(P256)).bearer(token).creator is None
+    assert bearer(tmp_path, jwk(P256))(token).creator is None
 
 
 @pytest.mark.parametrize("org", ["ttd", "TTD", "Skatte etaten", "x" * 100])
 def test_an_organisation_name_is_taken_exactly(tmp_path: Path, org: str) -> None:
     token = jwt.encode(claims(**{"urn:altinn:org": org}), P256, algorithm="ES256")
 
-    assert bearer(tmp_path, jwk(P256)).bearer(token).creator == org
-
-
-def test_an_audience_is_not_asked_for(tmp_path: Path) -> None:
-    assert bearer(tmp_path, jwk(P256)).bearer(jwt.encode(claims(aud="someone"), P256, algorithm="ES256"))
+    assert bearer(tmp_path, jwk(P256))(token).creator == org
 
 
 def test_a_token_may_live_as_long_as_the_setting_says(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     two_days, hour = (jwt.encode(claims(iat=now, exp=now + life), P256, "ES256") for life in (48 * HOUR, HOUR))
 
-    assert bearer(tmp_path, jwk(P256)).bearer(two_days)
-    verify = bearer(tmp_path, jwk(P256), max_token_lifetime=1800).bearer
+    assert bearer(tmp_path, jwk(P256))(two_days)
+    verify = bearer(tmp_path, jwk(P256), max_token_lifetime=1800)
     refused(verify, hour, "lives longer than VARSEL_MAX_TOKEN_LIFETIME")
     folder = tmp_path / "platform"
     folder.mkdir()
@@ -207,19 +179,13 @@ def test_a_token_may_live_as_long_as_the_setting_says(tmp_path: Path) -> None:
     refused(platforms, jwt.encode(claims(iss="ttd"), P256, "ES256"), "lives longer")
 
 
-def test_an_issuer_whose_clock_is_a_little_ahead_is_believed(tmp_path: Path) -> None:
-    ahead = datetime.now(UTC) + timedelta(seconds=3)
-
-    assert bearer(tmp_path, jwk(P256)).bearer(jwt.encode(claims(iat=ahead, nbf=ahead), P256, algorithm="ES256"))
-
-
 # What does not: signatures and headers
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", None, ["ES256"], {"a": 1}, "HS256", "ES256K"])
 def test_an_algorithm_outside_the_list_is_refused(tmp_path: Path, algorithm: Any) -> None:
     content = claims(exp=time.time() + 60)
-    verify = bearer(tmp_path, jwk(P256), jwk(RSA)).bearer
+    verify = bearer(tmp_path, jwk(P256), jwk(RSA))
 
     refused(verify, forged({"alg": algorithm, "typ": "JWT"}, content, lambda _: b""), "algorithm")
     refused(verify, forged({"typ": "JWT"}, content, lambda _: b""), "algorithm")
@@ -228,7 +194,7 @@ def test_an_algorithm_outside_the_list_is_refused(tmp_path: Path, algorithm: Any
 @pytest.mark.parametrize("kid", [{}, {"kid": "one"}])
 def test_a_public_key_is_no_shared_secret(tmp_path: Path, kid: dict[str, str]) -> None:
     secrets = [pem(RSA), pem(RSA).strip(), json.dumps(jwk(RSA, kid="one")).encode()]
-    verify = bearer(tmp_path, jwk(RSA, kid="one")).bearer
+    verify = bearer(tmp_path, jwk(RSA, kid="one"))
 
     for secret in secrets:
         token = forged({"alg": "HS256", **kid}, claims(exp=time.time() + 60), hmac_of(secret))
@@ -238,24 +204,24 @@ def test_a_public_key_is_no_shared_secret(tmp_path: Path, kid: dict[str, str]) -
 def test_another_key_of_the_same_kind_is_refused(tmp_path: Path) -> None:
     token = jwt.encode(claims(), OTHER_P256, algorithm="ES256", headers={"kid": "one"})
 
-    refused(bearer(tmp_path, jwk(P256, kid="one")).bearer, token, "no known key")
+    refused(bearer(tmp_path, jwk(P256, kid="one")), token, "no known key")
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(P384, "ES384"), (RSA, "RS256"), (ED25519, "EdDSA")])
 def test_a_kid_does_not_lend_its_name_to_another_kind_of_key(tmp_path: Path, key: Any, algorithm: str) -> None:
     token = jwt.encode(claims(), key, algorithm=algorithm, headers={"kid": "one"})
 
-    refused(bearer(tmp_path, jwk(P256, kid="one"), jwk(key, kid="two")).bearer, token, "no known key")
+    refused(bearer(tmp_path, jwk(P256, kid="one"), jwk(key, kid="two")), token, "no known key")
 
 
 def test_a_signature_of_another_curve_under_the_name_of_the_right_one_is_refused(tmp_path: Path) -> None:
     token = forged({"alg": "ES256"}, claims(exp=time.time() + 60), lambda signed: P384.sign(signed, ec.ECDSA(SHA256())))
 
-    refused(bearer(tmp_path, jwk(P256), jwk(P384)).bearer, token, "no known key")
+    refused(bearer(tmp_path, jwk(P256), jwk(P384)), token, "no known key")
 
 
 def test_a_key_that_names_its_algorithm_verifies_no_other(tmp_path: Path) -> None:
-    verify = bearer(tmp_path, jwk(RSA, alg="RS256")).bearer
+    verify = bearer(tmp_path, jwk(RSA, alg="RS256"))
 
     assert verify(jwt.encode(claims(), RSA, algorithm="RS256"))
     refused(verify, jwt.encode(claims(), RSA, algorithm="RS512"), "no known key")
@@ -268,7 +234,7 @@ def test_a_key_that_names_its_algorithm_verifies_no_other(tmp_path: Path) -> Non
 def test_an_unknown_kid_is_refused(tmp_path: Path, kid: str) -> None:
     token = jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": kid})
 
-    refused(bearer(tmp_path, jwk(P256, kid="one")).bearer, token, "no known key")
+    refused(bearer(tmp_path, jwk(P256, kid="one")), token, "no known key")
 
 
 def signed_text(header: bytes, content: bytes) -> str:
@@ -281,7 +247,7 @@ def signed_text(header: bytes, content: bytes) -> str:
 @pytest.mark.parametrize("header", [b'{"alg":"none","alg":"EdDSA"}', b'{"alg":"EdDSA","alg":"none"}'])
 def test_of_a_header_that_comes_twice_none_is_an_unsigned_one(tmp_path: Path, header: bytes) -> None:
     content = b'{"exp":%d}' % (time.time() + 60)
-    verify = bearer(tmp_path, jwk(ED25519)).bearer
+    verify = bearer(tmp_path, jwk(ED25519))
     unsigned = signed_text(header, content).rpartition(".")[0] + "."
 
     refused(verify, unsigned, "the token")
@@ -291,21 +257,21 @@ def test_of_a_header_that_comes_twice_none_is_an_unsigned_one(tmp_path: Path, he
 def test_a_type_is_no_signature(tmp_path: Path, typ: str) -> None:
     token = jwt.encode(claims(), OTHER_P256, algorithm="ES256", headers={"typ": typ})
 
-    refused(bearer(tmp_path, jwk(P256)).bearer, token, "no known key")
+    refused(bearer(tmp_path, jwk(P256)), token, "no known key")
 
 
 @pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\0" * 63 + b"\1", b"\xff" * 64, b"\0" * 71])
 def test_a_signature_of_zeros_is_none(tmp_path: Path, signature: bytes) -> None:
     token = forged({"alg": "ES256"}, claims(exp=time.time() + 60), lambda _: signature)
 
-    refused(bearer(tmp_path, jwk(P256)).bearer, token, "no known key")
+    refused(bearer(tmp_path, jwk(P256)), token, "no known key")
 
 
 @pytest.mark.parametrize("kid", [7, ["one"], {"one": 1}, True])
 def test_a_kid_that_is_no_text_is_refused(tmp_path: Path, kid: Any) -> None:
     token = forged({"alg": "ES256", "kid": kid}, claims(exp=time.time() + 60), lambda _: b"x" * 64)
 
-    refused(bearer(tmp_path, jwk(P256, kid="one")).bearer, token, "malformed")
+    refused(bearer(tmp_path, jwk(P256, kid="one")), token, "malformed")
 
 
 def test_a_key_that_a_token_brings_along_is_ignored(tmp_path: Path) -> None:
@@ -315,7 +281,7 @@ def test_a_key_that_a_token_brings_along_is_ignored(tmp_path: Path) -> None:
         "x5u": "https://127.0.0.1:9/cert.pem",
         "x5c": [base64.b64encode(certificate(OTHER_P256, datetime.now(UTC) + HOUR)).decode()],
     }
-    verify = bearer(tmp_path, jwk(P256, kid="one")).bearer
+    verify = bearer(tmp_path, jwk(P256, kid="one"))
 
     refused(
         verify, jwt.encode(claims(), OTHER_P256, algorithm="ES256", headers={"kid": "one", **brought}), "no known key"
@@ -327,17 +293,17 @@ def test_a_key_that_a_token_brings_along_is_ignored(tmp_path: Path) -> None:
 def test_an_unknown_critical_header_is_refused(tmp_path: Path, crit: Any) -> None:
     token = jwt.encode(claims(), P256, algorithm="ES256", headers={"crit": crit, "http://example/x": 1, "exp": 1})
 
-    refused(bearer(tmp_path, jwk(P256)).bearer, token, "malformed")
+    refused(bearer(tmp_path, jwk(P256)), token, "malformed")
 
 
 def test_a_detached_payload_is_refused(tmp_path: Path) -> None:
     token = jwt.encode(claims(), P256, algorithm="ES256", headers={"b64": False})
 
-    refused(bearer(tmp_path, jwk(P256)).bearer, token, "malformed")
+    refused(bearer(tmp_path, jwk(P256)), token, "malformed")
 
 
 def test_an_oversized_token_is_refused(tmp_path: Path) -> None:
-    verify = bearer(tmp_path, jwk(P256)).bearer
+    verify = bearer(tmp_path, jwk(P256))
     large = jwt.encode(claims(filler="x" * MAX_TOKEN), P256, algorithm="ES256")
 
     refused(verify, large, "too long")
@@ -345,7 +311,7 @@ def test_an_oversized_token_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_token_changed_anywhere_is_refused(tmp_path: Path) -> None:
-    verify = bearer(tmp_path, jwk(P256)).bearer
+    verify = bearer(tmp_path, jwk(P256))
     token = jwt.encode(claims(), P256, algorithm="ES256")
 
     for place in range(len(token)):
@@ -375,9 +341,9 @@ HEADER = base64.urlsafe_b64encode(b'{"alg":"ES256"}').rstrip(b"=").decode()
     ],
 )
 def test_garbage_is_refused(tmp_path: Path, token: str) -> None:
-    verifier = bearer(tmp_path, jwk(P256))
+    verifier = knowing(tmp_path, jwk(P256))
 
-    refused(verifier.bearer, token, "the token")
+    refused(at_once(verifier), token, "the token")
     refused(verifier.platform, token, "the token")
 
 
@@ -393,12 +359,12 @@ OBJECTS = st.dictionaries(st.sampled_from(["alg", "kid", "crit", "b64", "iss", "
 def test_no_unsigned_token_does_more_than_be_refused(
     tmp_path_factory: pytest.TempPathFactory, header: Any, content: Any, signature: bytes
 ) -> None:
-    verifier = bearer(tmp_path_factory.getbasetemp(), jwk(P256))
+    verifier = knowing(tmp_path_factory.getbasetemp(), jwk(P256))
     if isinstance(header, dict):
         header |= {"alg": "ES256"}
     token = forged(header, content, lambda _: signature)
 
-    refused(verifier.bearer, token, "the token")
+    refused(at_once(verifier), token, "the token")
     refused(verifier.platform, token, "the token")
 
 
@@ -409,9 +375,8 @@ def test_no_unsigned_token_does_more_than_be_refused(
     ("changed", "reason"),
     [
         ({"exp": 1}, "expired"),
-        ({"exp": lambda now: now - 1}, "expired"),
+        ({"exp": lambda now: now - 6}, "expired"),
         ({"exp": lambda now: now + 60, "nbf": lambda now: now + 60}, "not valid yet"),
-        ({"exp": lambda now: now + 60, "iat": lambda now: now + 60}, "not valid yet"),
         ({"exp": None}, "lacks"),
         ({}, "lacks"),
         ({"exp": "soon"}, "malformed"),
@@ -422,6 +387,7 @@ def test_no_unsigned_token_does_more_than_be_refused(
         ({"exp": float("inf")}, "malformed"),
         ({"exp": lambda now: now + 60, "nbf": "soon"}, "malformed"),
         ({"exp": lambda now: now + 60, "iat": float("inf")}, "malformed"),
+        ({"exp": lambda now: now + 60, "iat": float("nan")}, "malformed"),
         ({"exp": lambda now: now + 60, "iat": "soon"}, "malformed"),
         ({"exp": lambda now: now + 172_900}, "lives longer"),
         ({"exp": lambda now: now + 60, "iat": lambda now: now - 172_900}, "lives longer"),
@@ -437,14 +403,14 @@ def test_a_good_signature_under_bad_times_is_refused(tmp_path: Path, changed: di
     content = {name: value(now) if callable(value) else value for name, value in changed.items()}
     token = forged({"alg": "EdDSA"}, content, ED25519.sign)
 
-    refused(bearer(tmp_path, jwk(ED25519)).bearer, token, reason)
+    refused(bearer(tmp_path, jwk(ED25519)), token, reason)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"7", b"null", b"{", b"\xff", b"[" * 11_000])
 def test_a_good_signature_over_no_claims_is_refused(tmp_path: Path, content: bytes) -> None:
     token = jwt.PyJWS().encode(content, P256, algorithm="ES256")
 
-    refused(bearer(tmp_path, jwk(P256)).bearer, token, "malformed")
+    refused(bearer(tmp_path, jwk(P256)), token, "malformed")
 
 
 @pytest.mark.parametrize(
@@ -462,25 +428,25 @@ def test_a_good_signature_over_no_claims_is_refused(tmp_path: Path, content: byt
     ],
 )
 def test_an_issuer_is_allowed_by_its_exact_name_only(tmp_path: Path, issuer: Any) -> None:
-    verify = bearer(tmp_path, jwk(P256), issuers=("https://issuer.example/", "https://other.example/")).bearer
+    verify = bearer(tmp_path, jwk(P256), issuers=("https://issuer.example/", "https://other.example/"))
 
     assert verify(jwt.encode(claims(), P256, algorithm="ES256"))
     token = forged({"alg": "EdDSA"}, claims(iss=issuer, exp=time.time() + 60), ED25519.sign)
-    verify = bearer(tmp_path, jwk(ED25519), issuers=("https://issuer.example/",)).bearer
+    verify = bearer(tmp_path, jwk(ED25519), issuers=("https://issuer.example/",))
     refused(verify, token, "issuer")
 
 
 def test_an_issuer_that_is_missing_is_not_allowed(tmp_path: Path) -> None:
     token = jwt.encode({"exp": datetime.now(UTC) + HOUR}, P256, algorithm="ES256")
 
-    refused(bearer(tmp_path, jwk(P256), issuers=("https://issuer.example/",)).bearer, token, "lacks")
+    refused(bearer(tmp_path, jwk(P256), issuers=("https://issuer.example/",)), token, "lacks")
 
 
 # Memory
 
 
 def test_a_verified_token_is_remembered_and_ends_with_its_time(tmp_path: Path) -> None:
-    verify = bearer(tmp_path, jwk(P256)).bearer
+    verify = bearer(tmp_path, jwk(P256))
     token = jwt.encode(claims(exp=time.time() + 2 * slowness()), P256, algorithm="ES256")
 
     assert verify(token) is verify(token)
@@ -508,14 +474,14 @@ def test_a_token_of_one_kind_is_not_remembered_as_the_other(tmp_path: Path) -> N
     token = jwt.encode(claims(iss="ttd"), P256, algorithm="ES256")
 
     assert verifier.platform(token)
-    refused(verifier.bearer, token, "no known key")
+    refused(at_once(verifier), token, "no known key")
 
 
 # Key sets
 
 
 def test_a_new_key_is_known_at_once_and_a_removed_one_is_soon_forgotten(tmp_path: Path) -> None:
-    verify = bearer(tmp_path, jwk(P256, kid="old")).bearer
+    verify = bearer(tmp_path, jwk(P256, kid="old"))
     old = jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": "old"})
     new = jwt.encode(claims(), OTHER_P256, algorithm="ES256", headers={"kid": "new"})
     assert verify(old)
@@ -533,7 +499,7 @@ def test_a_new_key_is_known_at_once_and_a_removed_one_is_soon_forgotten(tmp_path
 def test_a_key_set_that_breaks_later_is_logged_and_its_keys_stay(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    verify = bearer(tmp_path, jwk(P256, kid="one")).bearer
+    verify = bearer(tmp_path, jwk(P256, kid="one"))
     (tmp_path / "jwks.json").write_text("{")
 
     refused(verify, jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": "two"}), "no known key")
@@ -543,7 +509,7 @@ def test_a_key_set_that_breaks_later_is_logged_and_its_keys_stay(
 
 
 def test_a_key_set_that_stays_as_it_is_is_not_read_again(tmp_path: Path) -> None:
-    verify = bearer(tmp_path, jwk(P256, kid="one")).bearer
+    verify = bearer(tmp_path, jwk(P256, kid="one"))
     token = jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": "one"})
     remembered = verify(token)
 
@@ -553,7 +519,7 @@ def test_a_key_set_that_stays_as_it_is_is_not_read_again(tmp_path: Path) -> None
 
 def test_keys_of_several_sets_are_known(tmp_path: Path) -> None:
     sets = [key_set(tmp_path / "a", jwk(P256, kid="same")), key_set(tmp_path / "b", jwk(RSA, kid="same"))]
-    verify = Verifier(Settings(jwks=tuple(map(str, sets)))).bearer
+    verify = at_once(Verifier(Settings(jwks=tuple(map(str, sets)))))
 
     assert verify(jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": "same"}))
     assert verify(jwt.encode(claims(), RSA, algorithm="RS256", headers={"kid": "same"}))
@@ -568,7 +534,7 @@ def test_keys_for_other_purposes_are_passed_over(tmp_path: Path) -> None:
         {"kty": "new", "kid": "one"},
         {"kid": "one"},
     ]
-    verify = bearer(tmp_path, *others, jwk(P256, kid="one")).bearer
+    verify = bearer(tmp_path, *others, jwk(P256, kid="one"))
 
     assert verify(jwt.encode(claims(), P256, algorithm="ES256", headers={"kid": "one"}))
     refused(verify, jwt.encode(claims(), RSA, algorithm="RS256", headers={"kid": "one"}), "no known key")
@@ -582,12 +548,11 @@ def test_keys_for_other_purposes_are_passed_over(tmp_path: Path) -> None:
         (b"\xff", "Key set"),
         (b"[" * 100_000, "Key set"),
         (b'{"keys": {}}', "Key set"),
-        (b'{"keys": [7]}', "Key set"),
+        (b'{"keys": [7]}', "0 usable keys"),
         (b'{"keys": []}', "0 usable keys"),
         (b" " * 300_000, "bytes"),
         (json.dumps({"keys": [jwk(P256)] * 101}).encode(), "101 usable keys"),
         (json.dumps({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}).encode(), "secret or private"),
-        (json.dumps({"keys": [jwk(P256), {"kty": "oct", "k": "c2VjcmV0"}]}).encode(), "secret or private"),
         (json.dumps({"keys": [ECAlgorithm.to_jwk(P256, as_dict=True)]}).encode(), "secret or private"),
         (json.dumps({"keys": [jwk(WEAK_RSA)]}).encode(), "2048"),
         (json.dumps({"keys": [jwk(P256) | {"x": jwk(OTHER_P256)["x"]}]}).encode(), "malformed"),
@@ -768,7 +733,7 @@ def test_a_missing_folder_stops_the_start_with_its_name(tmp_path: Path) -> None:
 def test_nothing_verifies_where_no_keys_are_configured() -> None:
     verifier = Verifier(Settings())
 
-    refused(verifier.bearer, jwt.encode(claims(), P256, algorithm="ES256"), "no known key")
+    refused(at_once(verifier), jwt.encode(claims(), P256, algorithm="ES256"), "no known key")
     refused(verifier.platform, jwt.encode(claims(iss="ttd"), P256, algorithm="ES256"), "no known key")
 
 
@@ -779,11 +744,11 @@ def test_development_tokens_verify_with_the_files_beside_the_key(tmp_path: Path)
     key = DevelopmentKey(tmp_path)
     verifier = Verifier(Settings(jwks=(str(key.jwks),), platform_keys=key.platform))
 
-    bearer = verifier.bearer(key.bearer("ttd", "a b", HOUR))
+    bearer = at_once(verifier)(key.bearer("ttd", "a b", HOUR))
     assert bearer == Caller("ttd", frozenset({"a", "b"}), platform=False, identity="/org/ttd")
     platform = verifier.platform(key.platform_token("skd", "apps-test", HOUR))
     assert platform == Caller("skd", frozenset(), platform=True, app="apps-test")
-    refused(verifier.bearer, key.bearer("ttd", "a", -HOUR), "expired")
+    refused(at_once(verifier), key.bearer("ttd", "a", -HOUR), "expired")
 
 
 def test_development_tokens_carry_what_the_contract_names(tmp_path: Path) -> None:
@@ -803,7 +768,7 @@ def test_the_development_key_is_made_once_and_for_its_owner_only(tmp_path: Path)
     key.platform_token("ttd", "apps-test", HOUR)
     verifier = Verifier(Settings(jwks=(str(key.jwks),)))
 
-    assert verifier.bearer(DevelopmentKey(data).bearer("ttd", "a", HOUR))
+    assert at_once(verifier)(DevelopmentKey(data).bearer("ttd", "a", HOUR))
     modes = {path.relative_to(folder).as_posix(): path.stat().st_mode & 0o777 for path in folder.rglob("*")}
     assert modes == {"development.pem": 0o600, "jwks.json": 0o600, "platform": 0o700, "platform/ttd.pem": 0o600}
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -817,7 +782,7 @@ def test_processes_that_make_the_development_key_at_once_agree(tmp_path: Path) -
     for thread in threads:
         thread.join()
 
-    verify = Verifier(Settings(jwks=(str(tmp_path / "keys" / "jwks.json"),))).bearer
+    verify = at_once(Verifier(Settings(jwks=(str(tmp_path / "keys" / "jwks.json"),))))
     assert len([verify(key.bearer("ttd", "a", HOUR)) for key in keys]) == 8
     assert [path.name for path in (tmp_path / "keys").iterdir() if path.name.startswith(".")] == []
 
