@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
@@ -28,6 +29,25 @@ def _words(value: Any) -> Any:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # separated by spaces or commas
 _Role = Annotated[str, Field(pattern=r"^.+=(viewer|operator|admin)$")]
 Roles = Annotated[tuple[_Role, ...], NoDecode, BeforeValidator(_words)]  # VALUE=ROLE, separated likewise
+
+Network = IPv4Network | IPv6Network
+
+
+def _network(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        network = None
+    if network is None or not network.prefixlen:
+        msg = "must be addresses and networks such as 10.0.0.7 or 10.1.0.0/16, and not all there are"
+        raise ValueError(msg)
+    return network
+
+
+_Network = Annotated[Network, BeforeValidator(_network)]
+Networks = Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_words)]  # separated likewise
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -65,6 +85,9 @@ class Settings(BaseSettings):
     )
     hosts: Words = Field(
         (), description="names with a dot, beside BASE_URL's, by which pages without sign-in are asked for"
+    )
+    trusted_proxies: Networks = Field(
+        (), description="addresses or networks of proxies whose X-Forwarded-For tells where a request comes from"
     )
     inbox: Path | None = Field(None, description="folder of the development inbox; set by `varsel up`")
     metrics_dir: Path | None = Field(None, description="folder where the processes of one machine share their metrics")
@@ -217,7 +240,7 @@ def shown(config: Settings, name: str) -> str:
     if isinstance(value, SecretStr):
         return urls.shown(value.get_secret_value()) if name in _ADDRESSES else urls.HIDDEN
     if isinstance(value, tuple):
-        return " ".join(_public(each) for each in value)
+        return " ".join(_public(str(each)) for each in value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else _public(str(value))
 
 

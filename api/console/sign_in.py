@@ -37,6 +37,7 @@ from api.console.sessions import (
     require_sign_in,
     role_of,
 )
+from api.proxies import UNKNOWN, client_address
 from engine import audit
 from engine.attempts import Attempts
 from engine.authorities import with_file
@@ -204,21 +205,17 @@ def _wait(request: Request, goal: str, wait: timedelta, why: str) -> Response:
 
 
 async def _note(request: Request, who: str, action: str, **detail: str) -> None:
-    detail["from"] = _address(request)
+    detail["from"] = client_address(request)
     refused = action == "sign-in-refused"  # of how many addresses a stranger has, one line a minute tells enough
     await request.app.state.store.writing(audit.note, who, action, "console", detail, any_detail=refused)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
 
 
 def _network(request: Request) -> str:
     """Whose failures count together: one IPv4 address, or what one subscriber has of IPv6 (RFC 6177)."""
     try:
-        address = ipaddress.ip_address(_address(request))
+        address = ipaddress.ip_address(client_address(request))
     except ValueError:
-        return "unknown"
+        return UNKNOWN
     return str(ipaddress.ip_network((address, 64), strict=False) if address.version == 6 else address)  # noqa: PLR2004
 
 

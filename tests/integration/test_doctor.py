@@ -282,7 +282,7 @@ def test_files_are_read_as_the_processes_read_them(tmp_path: Path) -> None:
         "platform_keys": tmp_path / "nowhere",
         "operators_file": operators,
     }
-    broken |= {"access_file": operators, "email_templates": tmp_path / "nowhere"}
+    broken |= {"audiences": "urn:varsel", "access_file": operators, "email_templates": tmp_path / "nowhere"}
     found = [*files.keys(place(tmp_path / "elsewhere", **broken))]
     assert len(problems(found)) == 6
     assert all(each.advice for each in found)

@@ -463,6 +463,25 @@ def test_strangers_lock_nobody_out_at_an_address_from_which_the_name_has_signed_
     assert Browser(site, address="2001:db8:0:1::1").sign_in().status_code == 429
 
 
+def test_behind_a_trusted_proxy_strangers_lock_out_nobody_at_another_address(
+    kept: Store, client: redis.Redis, file: Path
+) -> None:
+    site = Site(kept, client, settings(operators_file=file, trusted_proxies="10.0.0.0/24"))
+
+    def behind(proxy: str, said: str) -> Browser:
+        return Browser(site, address=proxy, **{"X-Forwarded-For": said})
+
+    for number in range(FREE):
+        assert behind("10.0.0.7", f"198.51.100.{number}, {ELSEWHERE}").sign_in(f"n{number}").status_code == 403
+    assert behind("10.0.0.8", f"{ELSEWHERE}:4711").sign_in().status_code == 429
+    assert behind("10.0.0.7", "198.51.100.1").sign_in().status_code == 303
+    assert site.audit()[-1] == ("anna", "sign-in", {"from": "198.51.100.1", "source": "file"})
+
+    for number in range(FREE):  # whoever is no proxy makes up nothing
+        assert behind("198.51.100.9", f"203.0.113.{number}").sign_in(f"m{number}").status_code == 403
+    assert behind("198.51.100.9", "203.0.113.200").sign_in().status_code == 429
+
+
 def test_a_browser_that_is_known_has_five_tries_of_its_own(site: Site) -> None:
     browser = Browser(site, address=ELSEWHERE)
     browser.sign_in()

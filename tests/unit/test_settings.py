@@ -47,6 +47,11 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("OIDC_ISSUER", "https://login.example", "oidc_client_id, oidc_roles: must be set, too"),
         ("OIDC_CLIENT_ID", "varsel", "oidc_issuer, oidc_roles: must be set, too"),
         ("OIDC_ROLES", "varsel-admins=root", "pattern"),
+        ("TRUSTED_PROXIES", "proxy.internal", "must be addresses and networks such as 10.0.0.7"),
+        ("TRUSTED_PROXIES", "10.0.0.7 *", "must be addresses and networks such as 10.0.0.7"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "not all there are"),
+        ("TRUSTED_PROXIES", "10.0.0.7, ::/0", "not all there are"),
+        ("TOKEN_LEEWAY", "301", "less than or equal to 300"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_the_reason(
@@ -61,6 +66,11 @@ def test_a_value_that_cannot_work_is_refused_with_the_reason(
 def test_lists_are_separated_by_spaces_or_commas(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("VARSEL_JWKS", "/a.json, /b.json https://issuer.example/jwks")
     assert settings.load().jwks == ("/a.json", "/b.json", "https://issuer.example/jwks")
+
+
+def test_proxies_are_addresses_or_networks(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VARSEL_TRUSTED_PROXIES", "10.0.0.7, 10.1.2.3/16 fd00::/8")
+    assert shown(settings.load(), "trusted_proxies") == "10.0.0.7/32 10.1.0.0/16 fd00::/8"
 
 
 @pytest.mark.parametrize("secret", ["hemmelig", "hem:melig", "hem/melig@x"])
