@@ -40,7 +40,13 @@ async def read_json(request: Request, limit: int) -> bytes:
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """The body; HTTPException 413 (above `limit` bytes) or, to nobody, 400. One that drips, api/connections.py ends."""
+    """The body; HTTPException 415 (it is packed), 413 (above `limit` bytes) or, to nobody, 400.
+
+    One that drips, api/connections.py ends.
+    """
+    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        text = "The body is packed (Content-Encoding); send it as it is."
+        raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
     length = request.headers.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:_DIGITS]) > limit:
         raise HTTPException(413)

@@ -185,7 +185,7 @@ OPERATIONS = (
             408: Documented("The body took longer than 30 seconds.", Problem),
             409: Documented("A request with this Idempotency-Key is still running.", Problem),
             413: Documented("The body is too large.", Problem),
-            415: Documented("The body is not application/json.", Problem),
+            415: Documented("The body is not application/json, or it is packed.", Problem),
             422: Documented("This Idempotency-Key was used with another payload.", Problem),
             **_REFUSED,
         },

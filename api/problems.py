@@ -6,8 +6,10 @@ import json
 import logging
 import math
 import secrets
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from engine import errors
@@ -121,8 +123,9 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
     """Starlette's own refusals (404, 405, 413 …) in the same shape."""
-    status: int = getattr(error, "status_code", 500)
-    return problem(request, status, headers=getattr(error, "headers", None))
+    assert isinstance(error, HTTPException)  # noqa: S101 registered for nothing else
+    detail = None if error.detail == HTTPStatus(error.status_code).phrase else error.detail
+    return problem(request, error.status_code, detail, headers=error.headers)
 
 
 async def answer_nobody(_request: Request, _error: Exception) -> Response:

@@ -165,7 +165,7 @@ OPERATIONS = (
             409: Documented("The consumer has as many subscriptions as it can have; `detail` has the number.", Problem),
             408: Documented("The body took longer than 30 seconds.", Problem),
             413: Documented(f"The body has more than {LARGEST:,} bytes.", Problem),
-            415: Documented("The body is not JSON.", Problem),
+            415: Documented("The body is not JSON, or it is packed.", Problem),
             503: _REFUSED[503],
         },
         credentials=("bearer",),

@@ -52,9 +52,9 @@ _NOT_IN_A_STRING = re.compile(  # CloudEvents 1.0.2, section 3: controls, lone s
     + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
     + "]"
 )
-_TIME = re.compile(  # RFC 3339, 5.6
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
-    r"(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
+_TIME = re.compile(  # RFC 3339, 5.6, but for leap seconds, which many receivers cannot read
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 )
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"  # a token of RFC 2045, 5.1
 _FORMS = {
@@ -118,8 +118,10 @@ def encode(attributes: Mapping[str, Any], data: str | None = None, data_base64: 
     if missing:
         text = f"CloudEvent is missing required attributes: {', '.join(missing)} (Parameter 'data')"
         raise invalid(missing[0], text)
-    time = attributes.get("time")
-    moment = None if time is None else _instant(time)
+    moment = None
+    if (time := attributes.get("time")) is not None:
+        moment = _instant(time)
+        attributes = {**attributes, "time": time.upper()}  # t and z are RFC 3339, too, but not all receivers read them
     text = to_json({"specversion": VERSION, **attributes}).decode()[:-1]
     if data is not None:
         media_type = attributes.get("datacontenttype")
@@ -211,7 +213,7 @@ def _instant(text: str) -> datetime:
     """In UTC, to the microsecond."""
     if _TIME.fullmatch(text):
         try:
-            return datetime.fromisoformat(text).astimezone(UTC)
+            return datetime.fromisoformat(text.upper()).astimezone(UTC)
         except (ValueError, OverflowError):  # no such day, or none in UTC
             pass
     rule = "Invalid timestamp; RFC 3339 has times such as 2026-12-24T08:00:00Z"

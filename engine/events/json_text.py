@@ -92,7 +92,7 @@ def placed(error: Invalid, place: str) -> Invalid:
 def _parsed(body: bytes, read: Callable[[str, int], tuple[Read, int]]) -> Read:
     """Read a whole JSON text: `read` gets it and where to begin, and says where it stopped."""
     try:
-        text = body.decode().strip(" \t\n\r")
+        text = body.decode("utf-8-sig").strip(" \t\n\r")
         found, end = read(text, 0)
         if end != len(text):
             raise json.JSONDecodeError("Extra data", text, end)

@@ -6,6 +6,7 @@ Two layers, as in the contract: what is missing altogether is reported alone; th
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,7 +36,7 @@ PARAMETER = "emailNotificationOrderRequest"  # the contract's second key beside 
 _HEADER_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
 _BODY_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # C0 without tab and line ends, DEL
 _LINE_END = re.compile("\r\n|\r|\n")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?)?")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?)?")
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
 _LOOPBACK_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
 
@@ -124,7 +125,7 @@ _RECIPIENT_NAMES |= {name: name for name in _RECIPIENT_NAMES.values()}
 def parse_json(body: bytes) -> dict[str, Any]:
     """Read a JSON object; Invalid in the contract's shape when it is none."""
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise _malformed(("$", f"The body is not valid JSON: {error}.")) from None
     if not isinstance(value, dict):

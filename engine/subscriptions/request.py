@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -68,7 +69,7 @@ def read_request(body: bytes) -> SubscriptionRequest:
     if not body:
         raise Invalid({"": ["A non-empty request body is required."]})
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise Invalid({"$": [f"The body is not valid JSON: {error}."]}) from None
     if not isinstance(value, dict):
