@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Found = TypeVar("Found")
 
-LOOK = timedelta(seconds=2)  # how long a replaced file, or what was fetched, may go unnoticed
+LOOK = timedelta(seconds=2)  # how long a replaced file, what was fetched, or that it is time to, may go unnoticed
 REFRESH = timedelta(minutes=1)  # between fetches: how long a withdrawn key may still be good
 RETRY = timedelta(seconds=5)  # after a fetch that failed
 PAUSE = timedelta(seconds=2)  # from the beginning of a fetch to the next one's, whatever tokens come
@@ -60,8 +60,10 @@ class KeyAddress:
     async def follow(self) -> None:
         """Ask again and again."""
         while True:
-            await asyncio.wait([self.ask()])
-            await asyncio.sleep((REFRESH if self.answers else RETRY).total_seconds())
+            due = self.asked_at + (REFRESH if self.answers else RETRY).total_seconds()
+            if time.monotonic() >= due:
+                await asyncio.wait([self.ask()])
+            await asyncio.sleep(LOOK.total_seconds())
 
     async def fetch(self) -> None:
         """Replace the keys; Misconfigured, and the keys stay, when the answer cannot be had or used."""

@@ -25,6 +25,7 @@ from engine.errors import Misconfigured, Unauthenticated, Unavailable
 from engine.settings import Settings
 from engine.tokens import Verifier, key_sets
 from engine.tokens.key_sets import MOST_WAITING, PAUSE
+from tests.servers.installation import Installation
 from tests.servers.waiting import SHORT, patience, wait_for
 
 if TYPE_CHECKING:
@@ -122,8 +123,9 @@ def trusted(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Issuer:
 
 @pytest.fixture(autouse=True)
 def _short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between fetches: what is tested does not rest on its length."""
-    monkeypatch.setattr(key_sets, "PAUSE", timedelta(seconds=0.05))
+    """Between fetches, and between two looks: what is tested does not rest on their length."""
+    for name in ("PAUSE", "LOOK"):
+        monkeypatch.setattr(key_sets, name, timedelta(seconds=0.05))
 
 
 @pytest.fixture
@@ -365,3 +367,25 @@ def test_a_server_that_hangs_is_given_up(trusted: Issuer, loop: Loop, monkeypatc
 
     assert loop(outcome(Verifier(Settings(jwks=(trusted.url,))), token(OLD, "old"))) == "Unavailable"
     trusted.pause.set()
+
+
+@pytest.mark.slow
+def test_a_running_web_takes_the_first_request_of_a_new_key(issuer: Issuer, tmp_path: Path) -> None:
+    settings = {"jwks": issuer.url, "issuer_ca_file": str(issuer.certificate)}
+    with Installation(tmp_path / "varsel", **settings) as varsel, varsel.client() as client:
+
+        def ask(text: str) -> int:
+            headers = {"Authorization": f"Bearer {text}"}
+            return client.get("/events/api/v1/subscriptions", headers=headers, timeout=patience()).status_code
+
+        assert ask(token(OLD, "old")) == 200
+        assert ask(token(NEW, "new")) == 401
+        issuer.publish(old=OLD, new=NEW)
+        assert ask(token(NEW, "new")) == 200
+        issuer.status = 500
+        assert ask(token(NEXT, "next")) == 503
+        assert ask(token(OLD, "old")) == 200
+        issuer.pause.clear()  # it hangs, and the end of the process does not wait for it
+        asked = len(issuer.asked)
+        wait_for(lambda: len(issuer.asked) > asked)
+    issuer.pause.set()
