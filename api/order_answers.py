@@ -26,6 +26,7 @@ ORDER_TEXTS = {
     OrderState.COMPLETED: "The order is completed: every e-mail has a result.",
     OrderState.SEND_CONDITION_NOT_MET: "The order was not sent: its send condition was not met.",
     OrderState.CANCELLED: "The order was cancelled.",
+    OrderState.SET_ASIDE: "The order could not be processed: its e-mails have failed.",
 }
 EMAIL_TEXTS = {
     EmailState.NEW: "The e-mail is generated and waits to be sent.",
@@ -42,7 +43,8 @@ EMAIL_TEXTS = {
     EmailState.FAILED_TTL: "The e-mail could not be delivered within 48 hours.",
     EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail is larger than the mail system accepts.",
 }
-V1_ORDER = {OrderState.PROCESSED: OrderState.COMPLETED}  # what v1 shows for it (contract 3.6)
+# What v1 shows (contract 3.6); that all e-mails have failed, their own states tell.
+V1_ORDER = {OrderState.PROCESSED: OrderState.COMPLETED, OrderState.SET_ASIDE: OrderState.COMPLETED}
 V1_EMAIL = {EmailState.FAILED_TTL: EmailState.FAILED}  # likewise (contract 3.7)
 
 
@@ -54,8 +56,8 @@ class RecipientLookup(_Answer):
     """What the contact directory knew."""
 
     status: str
-    is_reserved: list[str] | None = None
-    missing_contact: list[str] | None = None
+    is_reserved: list[str]
+    missing_contact: list[str]
 
 
 class Receipt(_Answer):
@@ -183,10 +185,10 @@ def receipt_json(receipt: intake.Receipt) -> str:
         return f'{{"orderId":"{receipt.order_id}"}}'
     lookup = {
         "status": receipt.lookup.status,
-        "isReserved": list(receipt.lookup.is_reserved) or None,
-        "missingContact": list(receipt.lookup.missing_contact) or None,
+        "isReserved": receipt.lookup.is_reserved,
+        "missingContact": receipt.lookup.missing_contact,
     }
-    return json.dumps({"orderId": str(receipt.order_id), "recipientLookup": _present(lookup)})
+    return json.dumps({"orderId": str(receipt.order_id), "recipientLookup": lookup})
 
 
 def order(row: Row[Any], base: str) -> dict[str, Any]:

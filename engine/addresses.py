@@ -13,9 +13,14 @@ _LONGEST = 254  # octets: RFC 5321 4.5.3.1.3 less the angle brackets; also bound
 
 
 def is_address(text: str) -> bool:
-    """Whether the whole text, apart from space around it, is one address that the contract accepts.
+    """Whether the whole text, once it is trimmed, is one address that the contract accepts.
 
     The contract's odd entity-quoted local part is left out: no mail system could deliver to it.
     """
-    stripped = text.strip(" ")
-    return len(stripped.encode("utf-8", "replace")) <= _LONGEST and _ADDRESS.fullmatch(stripped) is not None
+    bare = trimmed(text)
+    return len(bare.encode("utf-8", "replace")) <= _LONGEST and _ADDRESS.fullmatch(bare) is not None
+
+
+def trimmed(text: str) -> str:
+    """An address without what stands around it where it was copied: spaces, tabs, line ends."""
+    return text.strip(" \t\r\n")

@@ -9,6 +9,8 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
+# Why a subscription is paused: its consumer ends that by resuming it, or by posting it again.
+GONE = "The endpoint answered 410 Gone; resume the subscription when it is back."
 EXPIRY = timedelta(hours=48)  # after its requested send time, an e-mail is given up (contract 6.4)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,6 +41,7 @@ class OrderState(StrEnum):
     COMPLETED = "Completed"  # every e-mail is settled
     SEND_CONDITION_NOT_MET = "SendConditionNotMet"  # the condition endpoint said no
     CANCELLED = "Cancelled"  # by its creator, in time
+    SET_ASIDE = "SetAside"  # it cannot be processed, and its e-mails have failed; v1 shows it as Completed
 
 
 class EmailState(StrEnum):
@@ -124,6 +127,7 @@ class Caller:
     platform: bool  # True: authenticated by a PlatformAccessToken
     identity: str | None = None  # who subscribes and reads events, such as /org/ttd (events contract 6.1)
     app: str | None = None  # the application that a PlatformAccessToken names
+    party: str | None = None  # the number of the party that an end user's token speaks for
 
     @property
     def name(self) -> str:

@@ -33,12 +33,13 @@ KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; do
 HISTORY_KEPT = timedelta(days=8)  # the plots show a day; a week more is there to compare with
 AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back at it
 GONE_SHOWN = timedelta(hours=1)  # for so long operators see a process that ended without a word
-FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET)
+FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE)
 
 
 def prune_some(connection: Connection, retention: timedelta) -> bool:
     """Remove what is forgotten, and the oldest finished orders and events with what is theirs; whether more may be.
 
+    An order's time counts from its end: one that waited long can be read as long as any other.
     What belongs to something goes before it, so that no row takes more than ROWS of a table along.
     """
     limit = after(-retention)
@@ -46,10 +47,10 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
     forget(connection)
     ended = (jobs.c.due_at.is_(None), jobs.c.last_update < limit)
-    finished = (orders.c.created < limit, orders.c.state.in_(FINISHED))
+    finished = (orders.c.due_at.is_(None), orders.c.last_update < limit, orders.c.state.in_(FINISHED))
     stored = (events.c.registered < limit, ~_has(waiting_events, waiting_events.c.event_seq == events.c.seq))
     gone = subscriptions.c.removed.is_not(None)
-    its_orders = select(orders.c.seq).where(*finished).order_by(orders.c.created).limit(ROWS)
+    its_orders = select(orders.c.seq).where(*finished).order_by(orders.c.last_update).limit(ROWS)
     its_events = select(events.c.seq).where(*stored).order_by(events.c.registered).limit(ROWS)
     its_subscriptions = select(subscriptions.c.seq).where(gone)
     no_emails = ~_has(emails, emails.c.order_seq == orders.c.seq)
@@ -58,7 +59,7 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
         _forget_keys(connection),
         _remove(connection, job_rows, job_rows.c.job_seq, job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))),
         _remove(connection, emails, emails.c.seq, emails.c.order_seq.in_(its_orders)),
-        _remove(connection, orders, orders.c.created, *finished, no_emails),
+        _remove(connection, orders, orders.c.last_update, *finished, no_emails),
         _remove(connection, webhooks, webhooks.c.seq, of_event.in_(its_events)),
         _remove(connection, events, events.c.registered, *stored, ~_has(webhooks, of_event == events.c.seq)),
         _remove(connection, webhooks, webhooks.c.seq, of_subscription.in_(its_subscriptions)),

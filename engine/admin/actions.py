@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, delete, exists, insert, or_, select, update
 
 from engine.admin.filters import moment
 from engine.admin.lists import count
@@ -67,7 +67,9 @@ def _reschedule(connection: Connection, rows: Sequence[Row[Any]], argument: str 
 
 
 def _process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    # What was set aside begins anew; what waits for its condition's second answer keeps the first.
+    # What was set aside begins anew, without the e-mails that told of it; what waits for its condition's second answer
+    # keeps the first, and has none.
+    connection.execute(delete(emails).where(emails.c.order_seq.in_([row.seq for row in rows])))
     _update(connection, orders, rows, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
 
 
@@ -134,6 +136,7 @@ _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved 
 _WAITS_FOR_CONDITION = and_(
     orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None)
 )
+_OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.due_at < HELD)
 
 ACTIONS = [
@@ -155,8 +158,9 @@ ACTIONS = [
         "It has not been sent yet; to send it now, reschedule it.", for_all=False,
     ),
     Action(
-        EMAILS, "retry", "Send again", "queued again", and_(EMAIL_FAILED, emails.c.address != ""), _send_again,
-        "It has not failed, or has no address to go to.",
+        EMAILS, "retry", "Send again", "queued again",
+        and_(EMAIL_FAILED, emails.c.address != "", ~_OF_SET_ASIDE), _send_again,
+        "It has not failed, has no address to go to, or its order was set aside: process that.",
     ),
     Action(
         EMAILS, "retry_now", "Try now", "made due", and_(*_NOT_DUE), _try_now,

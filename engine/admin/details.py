@@ -170,7 +170,7 @@ def _status_events(connection: Connection, order_id: UUID) -> list[dict[str, Any
 
 def _why_order(connection: Connection, row: Row[Any]) -> str | None:
     """Why an order waits; None: it does not."""
-    if row.state == OrderState.PROCESSING and row.due_at is None:
+    if row.state == OrderState.SET_ASIDE:
         return (
             "Set aside: it ended five workers in a row, or every attempt in an error. Retry it when the cause is gone."
         )

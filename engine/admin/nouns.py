@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     Given = Mapping[str, Any]
 
-WAITING, RETRYING, HELD_BACK, FAILED, SET_ASIDE = ("waiting", "retrying", "held", "failed", "set_aside")
+WAITING, RETRYING, HELD_BACK, FAILED = ("waiting", "retrying", "held", "failed")
 
 
 @dataclass(slots=True)
@@ -85,7 +85,7 @@ class Noun:
 def _orders(_connection: Connection, given: Given) -> Narrowed:
     found = Narrowed([orders.c.id])
     state = given.get("state")
-    if state == SET_ASIDE:
+    if state == OrderState.SET_ASIDE:
         found.by.append(ORDER_SET_ASIDE)
     elif state in (WAITING, HELD_BACK, OrderState.REGISTERED):
         _soonest_first(found, orders, state)
@@ -247,7 +247,7 @@ ORDERS = Noun(
     orders.c.id,
     ("state", "creator", "reference", "recipient", "since", "until", "order"),
     _orders,
-    states=(WAITING, HELD_BACK, SET_ASIDE, *OrderState),
+    states=(WAITING, HELD_BACK, *OrderState),
 )
 EMAILS = Noun(
     "emails",

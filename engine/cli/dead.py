@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GROUP = typer.Typer(name="dead", help="What was given up.", no_args_is_help=True)
-STATES = {"orders": "set_aside", "emails": "failed", "deliveries": "Dead"}
+STATES = {"orders": "SetAside", "emails": "failed", "deliveries": "Dead"}
 LOOK_EVERY = 0.2  # seconds between two looks at the job
 
 Noun = Annotated[

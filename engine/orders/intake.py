@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
 from engine import metrics, tracing
+from engine.addresses import trimmed
 from engine.commits import ROW, GroupCommit
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
@@ -149,10 +150,11 @@ class Intake:
             self._running.discard(claim)
 
     def _look_up(self, connection: Connection, numbers: set[str], *, respect: bool) -> Lookup:
+        """What the directory knows of these; `respect`: reserved persons are not reached (contract 3.3)."""
         known = self._directory.look_up(connection, numbers)
-        reserved = tuple(sorted(n for n in numbers if n in known and known[n].is_reserved)) if respect else ()
-        missing = tuple(sorted(n for n in numbers if n not in known or not known[n].emails))
-        unreached = len({*reserved, *missing})
+        reserved = tuple(sorted(n for n in numbers if n in known and known[n].is_reserved))
+        missing = tuple(sorted(n for n in numbers.difference(reserved) if n not in known or not known[n].emails))
+        unreached = len(missing) + (len(reserved) if respect else 0)
         status = "Success" if not unreached else "Failed" if unreached == len(numbers) else "PartialSuccess"
         return Lookup(status, reserved, missing)
 
@@ -197,7 +199,7 @@ def _recipients_json(order: EmailOrderRequest) -> str:
     for recipient in order.recipients or ():
         entry = {}
         if recipient.email_address:
-            entry["emailAddress"] = recipient.email_address.strip(" ")
+            entry["emailAddress"] = trimmed(recipient.email_address)
         if recipient.mobile_number:
             entry["mobileNumber"] = recipient.mobile_number
         if recipient.organization_number:

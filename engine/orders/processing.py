@@ -6,7 +6,6 @@ import json
 import logging
 from contextlib import ExitStack
 from datetime import timedelta
-from html import escape
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -19,16 +18,17 @@ from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.leases import Leases
-from engine.models import EXPIRY, ContentType, EmailState, OrderState, derived_id
+from engine.models import OrderState
+from engine.orders.generation import failed, generated, number
 from engine.pauses import in_force
 from engine.rows import Rows, run
 from engine.store import Now
-from engine.tables import MILLISECOND, Instant, emails, milliseconds, orders
+from engine.tables import MILLISECOND, Instant, emails, orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from engine.contacts import Contact, Directory
+    from engine.contacts import Directory
     from engine.models import CloudEvent
     from engine.outbound import Outbound
     from engine.store import Store
@@ -40,7 +40,6 @@ EMAILS_PER_TRANSACTION = 10_000  # bounds how long other writers wait
 CONDITION_RETRY = timedelta(seconds=60)  # an inconclusive answer is asked for once more (contract 6.7)
 # Until an order that a bug has ended is tried again; a release that mends the bug may come in between.
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 5, 30, 120))
-NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
 
 _SETTLE = due.outcome(due.ORDERS).returning(orders.c.seq, orders.c.last_update)
 _INSERT_EMAILS = Rows(
@@ -56,8 +55,6 @@ _INSERT_EMAILS = Rows(
     body=Text(),
 ).insert_into(emails, last_update=Now())
 FINAL = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET)
-_RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
-_NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
 
 
 class Processor:
@@ -97,7 +94,7 @@ class Processor:
         """Settle an order that too many workers in a row have lost."""
         with logs.bound(lane="orders", order_id=order.id):
             log.error("order set aside: it was claimed %d times without an outcome", order.unresolved)
-        await self._settle(order, OrderState.PROCESSING, None)
+        await self._store.recording(_give_up, order, f"{due.LOST_IS_DEAD} workers ended while they held it")
 
     async def decide(self, order: Row[Any]) -> None:
         """Ask an order's condition and do what follows; a bug is an attempt here as well."""
@@ -151,11 +148,11 @@ class Processor:
         found = connection.execute(newest.with_for_update()).all()
         ours = {(row.seq, row.claim): row.now for row in found}
         work = [(order, json.loads(order.recipients)) for order in claimed if (order.seq, order.claim) in ours]
-        known = self._directory.look_up(connection, {n for _, entries in work for n in map(_number, entries) if n})
+        known = self._directory.look_up(connection, {n for _, entries in work for n in map(number, entries) if n})
         rows: list[dict[str, Any]] = []
         settled, unsendable = [], []
         for order, recipients in work:
-            made = [row for place, entry in enumerate(recipients) for row in _emails(order, place, entry, known)]
+            made = [row for place, entry in enumerate(recipients) for row in generated(order, place, entry, known)]
             pending = any(row["due_at"] is not None for row in made)
             settled.append((order, OrderState.PROCESSED if pending else OrderState.COMPLETED, None))
             rows += made
@@ -216,65 +213,30 @@ def _settle(
 
 
 def _set_back(connection: Connection, order: Row[Any], reason: str) -> None:
-    """Count an attempt that a bug has ended; the last one sets the order aside, with the reason in its history."""
-    over = order.attempts >= len(RETRIES)
-    delay = None if over else RETRIES[order.attempts] // MILLISECOND
-    attempt = {"seq": order.seq, "claim": order.claim, "state": OrderState.PROCESSING, "attempts": order.attempts + 1}
-    ours = run(connection, _SETTLE, [attempt | {"delay": delay}])
-    if ours and over:
-        note(connection, "varsel", "set-aside", f"orders/{order.id}", {"reason": reason})
+    """Count an attempt that a bug has ended; after the last one the order is set aside, with the reason."""
+    if order.attempts >= len(RETRIES):
+        _give_up(connection, order, reason)
+        return
+    run(connection, _SETTLE, [_ending(order, OrderState.PROCESSING, RETRIES[order.attempts])])
 
 
-def _emails(
-    order: Row[Any], place: int, recipient: dict[str, str], known: Mapping[str, Contact]
-) -> Iterator[dict[str, Any]]:
-    """The rows that come of one recipient: one per address, or one that says why there is none.
-
-    Their identifiers follow from the order, the recipient's place and the address: e-mails that are generated again,
-    of a database that was restored, have the Message-IDs that they had.
-    """
-    address, number = recipient.get("emailAddress"), _number(recipient)
-    contact = None if address else known.get(number or "")
-    reserved = contact is not None and contact.is_reserved and order.ignore_reservation is not True
-    if address:
-        found: tuple[tuple[str, EmailState], ...] = ((address, EmailState.NEW),)
-    elif reserved:
-        found = (("", _RESERVED),)
-    elif contact and contact.emails:
-        found = tuple((email, EmailState.NEW) for email in contact.emails)
-    else:
-        found = (("", _NOT_IDENTIFIED),)
-    subject, body = _filled(order, recipient, contact)
-    send_time = milliseconds(order.requested_send_time)
-    for email, state in found:
-        yield {
-            "id": derived_id(order.created, order.id, place, email).hex,
-            "order_seq": order.seq,
-            "expires_at": send_time + EXPIRY // MILLISECOND,
-            "state": state,
-            "due_at": send_time if state is EmailState.NEW else None,
-            "address": email,
-            "organization_number": recipient.get("organizationNumber"),
-            "national_identity_number": recipient.get("nationalIdentityNumber"),
-            "subject": subject,
-            "body": body,
-        }
+def _give_up(connection: Connection, order: Row[Any], reason: str) -> None:
+    """Set an order aside: every e-mail of it has failed, and its sender is told so; operators, for what reason."""
+    ours = run(connection, _SETTLE, [_ending(order, OrderState.SET_ASIDE, None)])
+    if not ours:
+        return
+    at = ours[0].last_update
+    rows = list(failed(order))
+    run(connection, _INSERT_EMAILS, rows)
+    told = [email_event(order, UUID(row["id"]), row["state"], at) for row in rows]
+    persist(connection, [*told, order_event(order, OrderState.COMPLETED, at)])
+    note(connection, "varsel", "set-aside", f"orders/{order.id}", {"reason": reason})
 
 
-def _filled(order: Row[Any], recipient: dict[str, str], contact: Contact | None) -> tuple[str | None, str | None]:
-    """Subject and body where a keyword stands in them and the directory knows its value (contract 5.8), else None."""
-    if contact is None or not any(word in text for word in (NAME, NUMBER) for text in (order.subject, order.body)):
-        return None, None
-    number = recipient.get("organizationNumber", "")  # a person's number never leaks
-    name = escape(contact.name) if order.content_type == ContentType.HTML else contact.name
-    subject = order.subject.replace(NAME, contact.name).replace(NUMBER, number)
-    return subject, order.body.replace(NAME, name).replace(NUMBER, number)
-
-
-def _number(recipient: Mapping[str, str]) -> str | None:
-    if recipient.get("emailAddress"):
-        return None
-    return recipient.get("nationalIdentityNumber") or recipient.get("organizationNumber")
+def _ending(order: Row[Any], state: OrderState, delay: timedelta | None) -> dict[str, Any]:
+    """An attempt at an order, for the statement that ends claims."""
+    wait = None if delay is None else delay // MILLISECOND
+    return {"seq": order.seq, "claim": order.claim, "state": state, "attempts": order.attempts + 1, "delay": wait}
 
 
 def _chunks(claimed: Sequence[Row[Any]]) -> Iterator[list[Row[Any]]]:

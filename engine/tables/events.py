@@ -60,6 +60,7 @@ subscriptions = Table(
     Column("source_prefix", Text),
     Column("subject_filter", Text),
     Column("alternative_subject_filter", Text),
+    Column("party", Text),  # whom the consumer's token spoke for; NULL: for nobody
     Column("type_filter", Text),  # JSON, as posted
     Column("source_start", Text),  # what source + "/" must begin with
     Column("ordered", Boolean, nullable=False),

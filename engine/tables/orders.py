@@ -53,10 +53,10 @@ for _name, _kind in {  # claimed apart: neither kind is looked for among the oth
     _due = where(and_(orders.c.due_at.is_not(None), _kind))
     Index(f"ix_orders_{_name}", orders.c.due_at, orders.c.seq, **_due)
 Index("ix_orders_reference", orders.c.senders_reference, orders.c.creator, **where_set(orders.c.senders_reference))
-Index("ix_orders_created", orders.c.created)  # retention
+Index("ix_orders_ended", orders.c.last_update, **where(orders.c.due_at.is_(None)))  # retention
 Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists
 # Indexes of some rows: for a query to use them, it says the condition in these very words.
-ORDER_SET_ASIDE = and_(orders.c.state == literal_column("'Processing'"), orders.c.due_at.is_(None))
+ORDER_SET_ASIDE = orders.c.state == literal_column("'SetAside'")
 Index("ix_orders_set_aside", orders.c.id, **where(ORDER_SET_ASIDE))
 
 emails = Table(

@@ -73,7 +73,7 @@ def test_of_an_order_its_state_says_what_can_be_done(store: Store) -> None:
             ({}, {"cancel", "reschedule"}),
             ({"unresolved": 1, "state": OrderState.PROCESSING}, {"resend"}),
             ({"state": OrderState.PROCESSING, "attempts": 1}, {"retry", "resend"}),
-            ({"state": OrderState.PROCESSING, "due_at": None}, {"retry", "resend"}),
+            ({"state": OrderState.SET_ASIDE, "due_at": None}, {"retry", "resend"}),
             ({"state": OrderState.PROCESSED, "due_at": None}, {"resend"}),
             ({"state": OrderState.COMPLETED, "due_at": None}, {"resend"}),
             ({"state": OrderState.CANCELLED, "due_at": None}, {"resend"}),
@@ -94,6 +94,16 @@ def test_of_an_email_its_state_says_what_can_be_done(store: Store) -> None:
             assert names(connection, EMAILS, email(connection, state)) == {"retry"}
         nowhere = email(connection, EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, address="")
         assert names(connection, EMAILS, nowhere) == set()
+
+
+def test_the_emails_of_an_order_that_was_set_aside_are_made_anew_and_not_sent_as_they_are(store: Store) -> None:
+    with store.write() as connection:
+        key = order(connection, state=OrderState.SET_ASIDE, due_at=None)
+        add_email(connection, row(connection, ORDERS, key).seq, state=EmailState.FAILED, due_at=None)
+        assert names(connection, EMAILS, connection.scalar(select(emails.c.id))) == set()
+        perform(connection, "anna", find("orders", "retry"), key)
+        assert connection.scalar(select(func.count()).select_from(emails)) == 0
+        assert row(connection, ORDERS, key).state == OrderState.REGISTERED
 
 
 def test_of_a_delivery_its_state_says_what_can_be_done(store: Store) -> None:

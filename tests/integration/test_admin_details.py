@@ -64,7 +64,7 @@ def test_why_an_order_waits(store: Store) -> None:
         assert str(asked).startswith("Its send condition")
         failed = why_order(connection, due_in=HOUR, state=OrderState.PROCESSING)
         assert str(failed).startswith("An attempt to process it ended in an error")
-        assert str(why_order(connection, state=OrderState.PROCESSING)).startswith("Set aside: it ended five workers")
+        assert str(why_order(connection, state=OrderState.SET_ASIDE)).startswith("Set aside: it ended five workers")
         assert why_order(connection, state=OrderState.COMPLETED) is None
         assert why_order(connection, due_at=HELD) == "It is being released."
         pause(connection, "anna", "creator", "ttd")

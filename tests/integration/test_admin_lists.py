@@ -61,14 +61,12 @@ def _orders_and_emails(connection: Connection) -> None:
         state = states[number % len(states)]
         at = START + number * HOUR
         waits = state in (OrderState.REGISTERED, OrderState.PROCESSING)
-        set_aside = number % 2 == 0 and state == OrderState.PROCESSING
         seq = add_order(
             connection,
             id=made(number, at),
             created=at,
             state=state,
-            due_at=None if not waits or set_aside else HELD if number % 5 == 0 else START + number % 7 * HOUR,
-            unresolved=5 if set_aside else 0,
+            due_at=None if not waits else HELD if number % 5 == 0 else START + number % 7 * HOUR,
             creator=("ttd", "skd", "100%_sure")[number % 3],
             senders_reference=f"reference-{number % 9}" if number % 2 else None,
             recipients=f'[{{"emailAddress":"Person{number}@Example.no"}}]',
@@ -177,7 +175,6 @@ ORDER_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     *(in_state(state) for state in OrderState),
     ({"state": "waiting"}, lambda row: row["state"] == "Registered" and row["due_at"] is not None),
     ({"state": "held"}, lambda row: row["due_at"] == HELD),
-    ({"state": "set_aside"}, lambda row: row["state"] == "Processing" and row["due_at"] is None),
     ({"creator": "skd"}, lambda row: row["creator"] == "skd"),
     ({"creator": "skd", "state": "waiting"}, lambda row: row["creator"] == "skd" and row["state"] == "Registered"),
     ({"creator": "SKD"}, lambda _: False),

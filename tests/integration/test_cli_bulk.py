@@ -127,17 +127,18 @@ def test_a_job_can_be_left_alone_looked_at_and_stopped(store: Store, run: Any) -
 
 def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: Store, run: Any) -> None:
     with store.write() as connection:
-        add_order(connection, state=OrderState.PROCESSING)
+        add_email(connection, add_order(connection, state=OrderState.SET_ASIDE), state=EmailState.FAILED, due_at=None)
         seq = add_subscription(connection, "https://receiver.example.no/hook")
         persist(connection, [an_event(), an_event()])
         connection.execute(update(webhooks).values(state=DeliveryState.DEAD, due_at=None))
-    assert "Processing" in run("dead", "list", "orders").stdout
+    assert "SetAside" in run("dead", "list", "orders").stdout
     assert len(json.loads(run("dead", "list", "deliveries", "--subscription", seq, "--json").stdout)["items"]) == 2
     with working(store):
         assert "Done: 1 of 1." in run("dead", "replay", "orders", "--yes").stdout
         assert "Done: 2 of 2." in run("dead", "replay", "deliveries", "--yes").stdout
     with store.read() as connection:
         assert connection.scalar(select(orders.c.state)) == OrderState.REGISTERED
+        assert connection.scalar(select(func.count()).select_from(emails)) == 0  # they are generated anew
         assert set(connection.scalars(select(webhooks.c.state))) == {DeliveryState.WAITING}
 
 

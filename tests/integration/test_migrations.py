@@ -6,16 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from engine.errors import Misconfigured, Unavailable
-from engine.migrations import COMPLAINTS, Fit, admit, fit, revisions, upgrade
+from engine.migrations import COMPLAINTS, Fit, _config, admit, fit, revisions, upgrade
+from engine.models import OrderState
 from engine.store import Store
 from engine.tables import compatibility, metadata
+from tests.integration import test_processing
 from tests.servers.command import process
 from tests.servers.rows import add_email, add_order
+from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,13 +87,13 @@ def test_a_schema_that_is_too_new_admits_no_older_program(store: Store, database
     other.close()
 
 
-@pytest.mark.parametrize("command", ["migrate", "worker", "scheduler"])
+@pytest.mark.parametrize("name", ["migrate", "worker", "scheduler"])
 def test_a_process_says_in_one_line_that_the_schema_is_too_new(
-    command: str, store: Store, database_url: str, tmp_path: Path
+    name: str, store: Store, database_url: str, tmp_path: Path
 ) -> None:
     become_newer(store, oldest="9000")
     own = {"database_url": database_url, "redis_url": f"unix://{tmp_path}/redis.sock"}
-    ended = process(command, **own, smtp_url="smtp://127.0.0.1:1", webhook_key="a key of these tests, 32 characters")
+    ended = process(name, **own, smtp_url="smtp://127.0.0.1:1", webhook_key="a key of these tests, 32 characters")
     assert (ended.returncode, ended.stdout) == (1, "")
     [line] = ended.stderr.splitlines()
     assert COMPLAINTS[Fit.TOO_NEW] in line
@@ -101,3 +105,20 @@ def test_migrate_says_in_one_line_that_there_is_nothing_to_do(store: Store, data
     assert ended.returncode == 0
     [line] = ended.stderr.splitlines()
     assert "nothing to do" in line
+
+
+def test_orders_that_were_set_aside_before_there_was_a_state_for_that_get_it(empty_url: str) -> None:
+    store = Store(empty_url)
+    with store.write() as connection:
+        steps = _config()
+        steps.attributes["connection"] = connection
+        command.upgrade(steps, "0010")
+        seq = add_order(connection, state=OrderState.PROCESSING)
+        waiting = add_order(connection, due_in=LONG)
+    upgrade(store)
+    assert test_processing.batch(store) == 1
+    order = test_processing.the_order(store, seq)
+    assert (order.state, order.due_at) == (OrderState.SET_ASIDE, None)
+    assert test_processing.told(store, order.id) == ["order.completed", "email.failed"]
+    assert test_processing.the_order(store, waiting).state == OrderState.REGISTERED
+    store.close()

@@ -47,7 +47,7 @@ def test_every_row_is_counted_where_it_stands(store: Store) -> None:
     with store.write() as connection:
         of = add_order(connection, due_in=HOUR)
         add_order(connection, due_in=HOUR, state=OrderState.PROCESSING, attempts=1)
-        add_order(connection, state=OrderState.PROCESSING)  # set aside
+        add_order(connection, state=OrderState.SET_ASIDE)
         add_order(connection, due_at=HELD)
         add_order(connection, state=OrderState.COMPLETED)
         for _ in range(2):

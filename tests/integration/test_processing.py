@@ -17,13 +17,14 @@ from engine.orders.condition_checks import ConditionChecks
 from engine.orders.processing import EMAILS_PER_TRANSACTION, RETRIES, Processor
 from engine.outbound import Guard, Outbound
 from engine.store import Now
-from engine.tables import audit_log, contacts, emails, orders
+from engine.tables import audit_log, contacts, emails, events, orders
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.rows import add_order
 from tests.servers.waiting import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
 
     from engine.store import Store
 
@@ -74,6 +75,13 @@ def the_order(store: Store, seq: int) -> Row[Any]:
 def made(store: Store, order: int) -> Sequence[Row[Any]]:
     with store.read() as connection:
         return connection.execute(select(emails).where(emails.c.order_seq == order).order_by(emails.c.seq)).all()
+
+
+def told(store: Store, order_id: UUID) -> list[str]:
+    """The types of the events about an order, without what they have in common."""
+    with store.read() as connection:
+        types = connection.scalars(select(events.c.type).where(events.c.subject == f"/orders/{order_id}"))
+        return sorted((str(type_).removeprefix("no.varsel.") for type_ in types), reverse=True)
 
 
 def test_due_orders_become_due_emails_and_others_wait(store: Store) -> None:
@@ -153,6 +161,14 @@ def test_a_name_in_a_subject_is_not_html(store: Store) -> None:
     assert [email.subject for email in made(store, seq)] == ["Til Fjell & Fjord"]
 
 
+def test_a_text_that_keywords_make_empty_is_the_orders_own(store: Store) -> None:
+    know(store, (KARI, "", "kari@example.no", False), (FIRM, "Firm", "post@firm.example", False))
+    recipients = ({"nationalIdentityNumber": KARI}, {"organizationNumber": FIRM})
+    seq = place(store, *recipients, subject="$recipientName$ ", body="$recipientNumber$")
+    batch(store)
+    assert [(email.subject, email.body) for email in made(store, seq)] == [(None, None), ("Firm ", FIRM)]
+
+
 def test_large_orders_are_split_over_transactions_and_all_recipients_reached(store: Store) -> None:
     number = EMAILS_PER_TRANSACTION // 3
     for order in range(4):
@@ -184,12 +200,19 @@ def test_whoever_lost_the_claim_makes_no_emails_and_decides_nothing(store: Store
 def test_an_order_that_every_worker_lost_is_set_aside_and_the_others_go_on(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poison = place(store, unresolved=due.LOST_IS_DEAD)
+    recipients = ({"emailAddress": "kari@example.no"}, {"nationalIdentityNumber": KARI})
+    poison = place(store, *recipients, unresolved=due.LOST_IS_DEAD)
     harmless = place(store)
     assert batch(store) == 2
-    assert the_order(store, poison).due_at is None
+    order = the_order(store, poison)
+    assert (order.state, order.due_at) == (OrderState.SET_ASIDE, None)
     assert "set aside" in caplog.text
-    assert made(store, poison) == made(store, harmless) == []
+    assert [(row.address, row.state, row.due_at) for row in made(store, poison)] == [
+        ("kari@example.no", EmailState.FAILED, None),
+        ("", EmailState.FAILED, None),
+    ]
+    assert told(store, order.id) == ["order.completed", "email.failed", "email.failed"]
+    assert made(store, harmless) == []
     assert batch(store) == 1
     assert len(made(store, harmless)) == 1
 
@@ -210,7 +233,8 @@ def test_an_order_that_cannot_be_processed_takes_no_other_along_and_is_set_aside
     assert len(made(store, harmless)) == 1
     for seq in (broken, asking):
         order = the_order(store, seq)
-        assert (order.state, order.due_at) == (OrderState.PROCESSING, None)
+        assert (order.state, order.due_at) == (OrderState.SET_ASIDE, None)
+        assert told(store, order.id) == ["order.completed"]
         with store.read() as connection:
             [line] = connection.execute(select(audit_log).where(audit_log.c.target == f"orders/{order.id}")).all()
         assert (line.who, line.action) == ("varsel", "set-aside")

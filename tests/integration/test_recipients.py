@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ORDERS = f"{API}/orders/email"
-KARI, OLA, NOBODY = "16069412345", "01010112345", "99999999999"
+KARI, OLA, NOBODY, SILENT = "16069412345", "01010112345", "99999999999", "02020212345"
 FIRM, UNKNOWN_FIRM = "910150804", "999999999"
+SUCCESS = {"status": "Success", "isReserved": [], "missingContact": []}
 CSV = f"""identity,name,email,reserved
 {KARI},Kari <Nordmann>,kari.reg@example.no,false
 {OLA},Ola Nordmann,ola.reg@example.no,true
+{SILENT},Sivert Stille,,true
 {FIRM},Fjell & Fjord,post@fjell.example,
 {FIRM},Fjell & Fjord,POST@fjell.example,
 {FIRM},Fjell & Fjord,info@fjell.example,
@@ -42,7 +44,7 @@ def load(installation: Installation, text: str) -> subprocess.CompletedProcess[s
 @pytest.fixture(scope="module")
 def directory(installation: Installation) -> None:
     done = load(installation, CSV)
-    assert (done.returncode, done.stdout) == (0, "5 contacts imported\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "6 contacts imported\n"), done.stderr
 
 
 @pytest.fixture
@@ -81,14 +83,24 @@ def firm(number: str) -> dict[str, str]:
 
 
 def test_the_answer_tells_whom_the_directory_knows(client: httpx.Client) -> None:
-    assert post(client, person(KARI))["recipientLookup"] == {"status": "Success"}
+    assert post(client, person(KARI))["recipientLookup"] == SUCCESS
     assert post(client, person(KARI), person(OLA), firm(UNKNOWN_FIRM))["recipientLookup"] == {
         "status": "PartialSuccess",
         "isReserved": [OLA],
         "missingContact": [UNKNOWN_FIRM],
     }
-    assert post(client, person(NOBODY))["recipientLookup"] == {"status": "Failed", "missingContact": [NOBODY]}
+    assert post(client, person(NOBODY))["recipientLookup"] == {
+        "status": "Failed",
+        "isReserved": [],
+        "missingContact": [NOBODY],
+    }
     assert "recipientLookup" not in post(client, {"emailAddress": "direkte@example.no"})
+
+
+def test_a_reserved_person_without_an_address_is_reserved_and_not_missing(client: httpx.Client) -> None:
+    reserved = {"isReserved": [SILENT], "missingContact": []}
+    assert post(client, person(SILENT))["recipientLookup"] == {"status": "Failed"} | reserved
+    assert post(client, person(SILENT), ignoreReservation=True)["recipientLookup"] == {"status": "Success"} | reserved
 
 
 def test_each_recipient_ends_as_the_directory_has_it(client: httpx.Client) -> None:
@@ -107,7 +119,7 @@ def test_each_recipient_ends_as_the_directory_has_it(client: httpx.Client) -> No
 
 def test_a_reservation_can_be_ignored(client: httpx.Client) -> None:
     receipt = post(client, person(OLA), ignoreReservation=True)
-    assert receipt["recipientLookup"] == {"status": "Success"}
+    assert receipt["recipientLookup"] == SUCCESS | {"isReserved": [OLA]}
     assert results(client, receipt, 1) == [("ola.reg@example.no", "Succeeded")]
 
 
@@ -141,4 +153,4 @@ def test_a_bad_file_is_refused_whole_and_each_line_named(client: httpx.Client, i
     assert "line 2: identity must be 11 digits" in done.stderr
     assert "line 3: email is not an e-mail address" in done.stderr
     assert load(installation, "nummer,navn\n").returncode == 1
-    assert post(client, person(KARI))["recipientLookup"] == {"status": "Success"}
+    assert post(client, person(KARI))["recipientLookup"] == SUCCESS

@@ -33,12 +33,15 @@ def test_finished_orders_go_with_their_emails_and_open_ones_stay(store: Store) -
         for age, state in (
             (YEAR, OrderState.COMPLETED),
             (YEAR, OrderState.CANCELLED),
+            (YEAR, OrderState.SEND_CONDITION_NOT_MET),
+            (YEAR, OrderState.SET_ASIDE),
             (YEAR, OrderState.PROCESSED),
             (DAY, OrderState.COMPLETED),
         ):
             seq = add_order(connection, state=state)
             add_email(connection, seq)
-            connection.execute(update(orders).where(orders.c.seq == seq).values(created=after(-age)))
+            ended = {"created": after(-YEAR), "last_update": after(-age)}  # whatever time it had waited before
+            connection.execute(update(orders).where(orders.c.seq == seq).values(ended))
         assert not prune_some(connection, KEPT)
     assert (number(store, orders), number(store, emails)) == (2, 2)
 
@@ -86,7 +89,7 @@ def test_what_belongs_to_the_old_goes_before_it_in_steps_of_its_own(store: Store
         seqs = [add_subscription(connection, "https://example.no/") for _ in range(3)]
         persist(connection, [an_event() for _ in range(ROWS // 2)])
         connection.execute(update(events).values(registered=after(-YEAR)))
-        order = add_order(connection, state=OrderState.COMPLETED, created=after(-YEAR))
+        order = add_order(connection, state=OrderState.COMPLETED, last_update=after(-YEAR))
         for _ in range(ROWS + 1):
             add_email(connection, order)
     assert len(seqs) * (ROWS // 2) > ROWS
