@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from api import deliveries, docs, events, health, inbox, orders, subscriptions
+from api import channels, deliveries, docs, events, health, inbox, orders, subscriptions
 from api.console.application import console, prepare
 from api.counting import CountAnswers
 from api.paths import CanonicalPaths
@@ -34,6 +34,7 @@ from engine.outbound import Guard
 from engine.pulse import Kind, Pulse
 from engine.readers import Readers
 from engine.rendering import Templates
+from engine.sealing import Seal
 from engine.shares import Shares
 from engine.signing import Signer
 from engine.store import Store
@@ -43,7 +44,9 @@ from engine.tokens import Verifier
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-OPERATIONS = orders.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS + deliveries.OPERATIONS
+OPERATIONS = (
+    orders.OPERATIONS + channels.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS + deliveries.OPERATIONS
+)
 ERRORS = {
     VarselError: answer_error,
     HTTPException: answer_http_error,
@@ -91,11 +94,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.large_bodies = Shares(1)
     state.bell = BELL
     state.redis = CLIENT
-    state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints))
+    state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints), config.from_address)
     state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
     state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
     state.access = Rules(config.access_file)
     state.signer = Signer(config.need("webhook_key").encode())
+    state.seal = Seal(config.need("webhook_key").encode())
     templates = frozenset(Templates(config.email_templates).names())
     state.rules = SubscriptionRules(config.apps_domain, Guard(config.allow_private_endpoints), templates)
     if config.inbox:

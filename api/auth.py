@@ -17,7 +17,8 @@ SCOPES_CREATE = frozenset({"altinn:notifications.create", "altinn:serviceowner/n
 SCOPE_PUBLISH = "altinn:events.publish"
 SCOPE_PUBLISH_ANY = "altinn:events.publish.admin"  # no decision is asked; not enough alone
 SCOPE_SUBSCRIBE = "altinn:events.subscribe"
-COOKIE = "AltinnStudioRuntime"  # holds a bearer token; looked at when there is no Authorization header
+# Hold a bearer token; the first that is there counts, when there is no Authorization header (events contract 8.1).
+COOKIES = (".ALTINNTOKEN", "AltinnStudioRuntime")
 
 
 async def authenticate(request: Request, verifier: Verifier) -> Caller:
@@ -65,6 +66,11 @@ def require_scope(caller: Caller, scope: str) -> None:
         raise Forbidden(msg)
 
 
+def publishes_anything(caller: Caller) -> bool:
+    """Whether the bearer token has the scope to publish on every resource, in whatever case (events contract 8.1)."""
+    return SCOPE_PUBLISH_ANY in {scope.lower() for scope in caller.scopes}
+
+
 def require_create(caller: Caller) -> None:
     """Forbidden unless the caller may place and read orders."""
     if not caller.platform and SCOPES_CREATE.isdisjoint(caller.scopes):
@@ -93,12 +99,12 @@ async def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
     authorization = _only(request, b"authorization")
     if authorization is not None:
         return await verifier.bearer(_bearer(authorization))
-    token = request.cookies.get(COOKIE)
-    if token is None:
+    cookie = next((name for name in COOKIES if name in request.cookies), None)
+    if cookie is None:
         return None
-    caller = await verifier.bearer(token)
+    caller = await verifier.bearer(request.cookies[cookie])
     if "platformaccesstoken" not in request.headers:  # which no page of another origin can send along
-        require_same_origin(request, COOKIE)
+        require_same_origin(request, cookie)
     return caller
 
 

@@ -32,13 +32,6 @@ def require_json(request: Request) -> None:
         raise HTTPException(415)
 
 
-async def read_json(request: Request, limit: int) -> bytes:
-    """The body of a plain JSON request; HTTPException 415 or 413."""
-    if media_type(request) != "application/json":
-        raise HTTPException(415)
-    return await read(request, limit)
-
-
 async def read(request: Request, limit: int) -> bytes:
     """The body; HTTPException 415 (it is packed), 413 (above `limit` bytes) or, to nobody, 400.
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from api import order_answers as answers
 from api import reads
 from api.auth import authenticate, require_create, require_creator
-from api.bodies import read_json, work_on
+from api.bodies import read, require_json, work_on
 from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
 from engine.errors import Invalid, NotFound, VarselError
@@ -22,12 +22,16 @@ from engine.orders.intake import Key, fingerprint
 from engine.orders.request import EmailOrderRequest, parse_json, parse_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Row
     from starlette.requests import Request
 
     from engine.models import Caller
+    from engine.orders.request import Limits
+
+    Parse = Callable[[dict[str, Any], Limits, datetime], EmailOrderRequest]
 
 PREFIX = "/notifications/api/v1"
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')  # quoted, as the draft has it, or bare, as many clients send it
@@ -35,16 +39,20 @@ _JSON = "application/json; charset=utf-8"
 
 
 async def post(request: Request) -> Response:
-    """Take an order in: 202 once it is durable."""
+    """Take an e-mail order in."""
+    return await take(request, parse_order)
+
+
+async def take(request: Request, parse: Parse) -> Response:
+    """Take an order in, which `parse` reads: 202 once it is durable."""
     state = request.app.state
-    caller = await authenticate(request, state.verifier)
-    require_create(caller)
-    body = await read_json(request, state.settings.max_body_bytes)
+    caller = await sender(request)
+    body = await read(request, state.settings.max_body_bytes)
     payload, key = await work_on(request, caller.name, len(body), _payload, request, body)
     receipt = await state.intake.replay(caller.creator, key) if key and caller.creator else None
     if receipt is None:
         now = await state.store.now()
-        order = await work_on(request, caller.name, len(body), parse_order, payload, state.limits, now)
+        order = await work_on(request, caller.name, len(body), parse, payload, state.limits, now)
         receipt = await state.intake.place(require_creator(caller), order, key)
     headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
     if receipt.replayed:
@@ -54,7 +62,7 @@ async def post(request: Request) -> Response:
 
 async def get(request: Request) -> Response:
     """One order as it was posted."""
-    creator, order_id = await _reader(request), _order_id(request)
+    creator, order_id = await asked(request)
     try:
         order = await reads.read(request, creator, reading.find, creator, order_id)
     except NotFound:
@@ -97,7 +105,7 @@ async def _listed(request: Request, creator: str, reference: str, found: Sequenc
 
 async def get_status(request: Request) -> Response:
     """How far an order is."""
-    creator, order_id = await _reader(request), _order_id(request)
+    creator, order_id = await asked(request)
     try:
         order, generated, succeeded = await reads.read(request, creator, reading.status, creator, order_id)
     except NotFound:
@@ -107,7 +115,7 @@ async def get_status(request: Request) -> Response:
 
 async def get_emails(request: Request) -> Response:
     """What became of each recipient."""
-    creator, order_id = await _reader(request), _order_id(request)
+    creator, order_id = await asked(request)
     try:
         order, emails = await reads.read(request, creator, reading.notifications, creator, order_id)
     except NotFound:
@@ -117,30 +125,32 @@ async def get_emails(request: Request) -> Response:
 
 async def put_cancel(request: Request) -> Response:
     """Cancel an order in time."""
-    creator, order_id = await _reader(request), _order_id(request)
+    creator, order_id = await asked(request)
     order, generated, succeeded = await request.app.state.store.writing(reading.cancel, creator, order_id)
     return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
+
+
+async def sender(request: Request) -> Caller:
+    """Who posts an order; a body of another media type is told before all else."""
+    require_json(request)
+    return await _caller(request)
+
+
+async def asked(request: Request) -> tuple[str, UUID]:
+    """Whose order is asked for, and which; a path that names no order is told first (contract 2.2)."""
+    caller = await _caller(request)
+    text: str = request.path_params["id"]
+    try:
+        order_id = UUID(text)
+    except ValueError:
+        raise Invalid({"id": [f"The value '{text}' is not valid."]}) from None
+    return require_creator(caller), order_id
 
 
 async def _caller(request: Request) -> Caller:
     caller = await authenticate(request, request.app.state.verifier)
     require_create(caller)
     return caller
-
-
-async def _reader(request: Request) -> str:
-    """The creator whose orders are asked for; a path that names no order is told first (contract 2.2)."""
-    caller = await _caller(request)
-    _order_id(request)
-    return require_creator(caller)
-
-
-def _order_id(request: Request) -> UUID:
-    text: str = request.path_params["id"]
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Invalid({"id": [f"The value '{text}' is not valid."]}) from None
 
 
 def _payload(request: Request, body: bytes) -> tuple[dict[str, Any], Key | None]:
@@ -159,14 +169,24 @@ def _key(request: Request, payload: dict[str, Any]) -> Key | None:
     return Key(match[1], fingerprint(payload))
 
 
-_ID = Parameter("id", "path", "the order's id, a UUID", required=True)
-_REFUSED = {
+ID = Parameter("id", "path", "the order's id, a UUID", required=True)
+REFUSED = {
     400: Documented("The input breaks a rule; `errors` says which, per field.", Problem),
     401: Documented("No credential, or one that does not verify."),
     403: Documented("The credential lacks the scope, or names no organisation."),
     503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
 }
-_UNKNOWN = {404: Documented("This creator has no such order.")}
+UNKNOWN = {404: Documented("This creator has no such order.")}
+KEY = Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours")
+TAKEN = {
+    202: Documented("Stored.", answers.Receipt),
+    408: Documented("The body took longer than 30 seconds.", Problem),
+    409: Documented("A request with this Idempotency-Key is still running.", Problem),
+    413: Documented("The body is too large.", Problem),
+    415: Documented("The body is not JSON, or it is packed.", Problem),
+    422: Documented("This Idempotency-Key was used with another payload.", Problem),
+    **REFUSED,
+}
 
 OPERATIONS = (
     Operation(
@@ -175,20 +195,10 @@ OPERATIONS = (
         handler=post,
         summary="Order e-mails",
         description="Stores the order before it answers; `requestedSendTime` is the earliest time to send.",
-        parameters=(
-            Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours"),
-        ),
+        parameters=(KEY,),
         request=EmailOrderRequest,
         example={"subject": "Hei", "body": "Hei, Kari!", "recipients": [{"emailAddress": "kari@example.no"}]},
-        responses={
-            202: Documented("Stored.", answers.Receipt),
-            408: Documented("The body took longer than 30 seconds.", Problem),
-            409: Documented("A request with this Idempotency-Key is still running.", Problem),
-            413: Documented("The body is too large.", Problem),
-            415: Documented("The body is not application/json, or it is packed.", Problem),
-            422: Documented("This Idempotency-Key was used with another payload.", Problem),
-            **_REFUSED,
-        },
+        responses=TAKEN,
         aliases=(PREFIX + "/order/email", "/orders/email", "/order/email"),
         tag="Orders",
     ),
@@ -198,8 +208,8 @@ OPERATIONS = (
         handler=get,
         summary="An order",
         description="The order as it was posted.",
-        parameters=(_ID,),
-        responses={200: Documented("The order.", answers.Order), **_UNKNOWN, **_REFUSED},
+        parameters=(ID,),
+        responses={200: Documented("The order.", answers.Order), **UNKNOWN, **REFUSED},
         tag="Orders",
     ),
     Operation(
@@ -209,7 +219,7 @@ OPERATIONS = (
         summary="Orders by reference",
         description="All orders with this sendersReference, oldest first; the match is exact.",
         parameters=(Parameter("sendersReference", "query", "as given in the order", required=True),),
-        responses={200: Documented("The orders, possibly none.", answers.OrderList), **_REFUSED},
+        responses={200: Documented("The orders, possibly none.", answers.OrderList), **REFUSED},
         tag="Orders",
     ),
     Operation(
@@ -218,8 +228,8 @@ OPERATIONS = (
         handler=get_status,
         summary="An order's status",
         description="How far the order is, and how many e-mails were generated and taken over by the relay.",
-        parameters=(_ID,),
-        responses={200: Documented("The status.", answers.OrderStatus), **_UNKNOWN, **_REFUSED},
+        parameters=(ID,),
+        responses={200: Documented("The status.", answers.OrderStatus), **UNKNOWN, **REFUSED},
         tag="Orders",
     ),
     Operation(
@@ -228,8 +238,8 @@ OPERATIONS = (
         handler=get_emails,
         summary="An order's e-mails",
         description="What became of each recipient.",
-        parameters=(_ID,),
-        responses={200: Documented("The e-mails.", answers.EmailSummary), **_UNKNOWN, **_REFUSED},
+        parameters=(ID,),
+        responses={200: Documented("The e-mails.", answers.EmailSummary), **UNKNOWN, **REFUSED},
         tag="Orders",
     ),
     Operation(
@@ -238,12 +248,12 @@ OPERATIONS = (
         handler=put_cancel,
         summary="Cancel an order",
         description="Possible until five minutes before the send time; cancelling twice is no error.",
-        parameters=(_ID,),
+        parameters=(ID,),
         responses={
             200: Documented("Cancelled.", answers.OrderStatus),
             404: Documented("This creator has no such order.", Problem),
             409: Documented("Too late.", Problem),
-            **_REFUSED,
+            **REFUSED,
         },
         tag="Orders",
     ),

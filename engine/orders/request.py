@@ -83,12 +83,19 @@ class RecipientRequest(_Request):
     national_identity_number: str | None = Field(None, description="11 digits; must stand alone")
 
 
-class EmailOrderRequest(_Request):
-    """An e-mail order. Unknown members are ignored; names may be written in any case."""
+class EmailContent(_Request):
+    """What the e-mails of an order say."""
 
     subject: str | None = Field(None, description=f"required, up to {LONGEST_SUBJECT} characters in one line")
-    body: str | None = Field(None, description="required; text or HTML, by contentType")
+    body: str | None = Field(
+        None, description="required; text or HTML, by contentType; of control characters, tabs and line ends alone"
+    )
     content_type: Annotated[ContentType, _enum(ContentType)] = ContentType.PLAIN
+
+
+class Addressed(_Request):
+    """What orders say beside that: to whom, when and whether."""
+
     recipients: tuple[RecipientRequest, ...] | None = Field((), description="at least one")
     senders_reference: str | None = Field(None, description="your own name for the order")
     requested_send_time: Annotated[datetime | None, BeforeValidator(_instant)] = Field(
@@ -104,12 +111,17 @@ class EmailOrderRequest(_Request):
     )
 
 
+class EmailOrderRequest(Addressed, EmailContent):
+    """An e-mail order. Unknown members are ignored; names may be written in any case."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What an installation allows."""
 
     recipients: int
     guard: Guard
+    sender: str  # the From address of every e-mail
 
 
 _ORDER_NAMES = {
@@ -263,13 +275,13 @@ def _check_recipient(recipient: RecipientRequest, place: str, broken: _Broken) -
         if not _digits(person, PERSON_DIGITS):
             broken.add(field, "A national identity number has exactly 11 digits.")
         if email or recipient.mobile_number or organization:
-            broken.add(field, "A national identity number must stand alone.")
+            broken.add(place, "A national identity number must stand alone.")
     if organization:
         field = f"{place}.OrganizationNumber"
         if not _digits(organization, ORGANIZATION_DIGITS):
             broken.add(field, "An organisation number has exactly 9 digits.")
         if email or recipient.mobile_number or person:
-            broken.add(field, "An organisation number must stand alone.")
+            broken.add(place, "An organisation number must stand alone.")
 
 
 def _digits(text: str, count: int) -> bool:

@@ -72,10 +72,18 @@ def test_a_bearer_token_names_creator_and_scopes(key: DevelopmentKey, scheme: st
     assert ask(key, ("Authorization", f"{scheme} {token}")) == (200, "ttd", [CREATE], False)
 
 
-def test_the_studio_cookie_holds_a_bearer_token(key: DevelopmentKey) -> None:
+@pytest.mark.parametrize("name", [".ALTINNTOKEN", "AltinnStudioRuntime"])
+def test_a_cookie_holds_a_bearer_token(key: DevelopmentKey, name: str) -> None:
     token = key.bearer("ttd", CREATE, HOUR)
 
-    assert ask(key, ("Cookie", f"theme=dark; AltinnStudioRuntime={token}")) == (200, "ttd", [CREATE], False)
+    assert ask(key, ("Cookie", f"theme=dark; {name}={token}")) == (200, "ttd", [CREATE], False)
+
+
+def test_of_two_cookies_the_contracts_first_counts(key: DevelopmentKey) -> None:
+    altinn, studio = key.bearer("ttd", CREATE, HOUR), key.bearer("skd", CREATE, HOUR)
+
+    seen = ask(key, ("Cookie", f"AltinnStudioRuntime={studio}; .ALTINNTOKEN={altinn}"))
+    assert seen == (200, "ttd", [CREATE], False)
 
 
 def test_the_header_goes_before_the_cookie(key: DevelopmentKey) -> None:

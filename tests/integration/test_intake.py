@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
-LIMITS = Limits(10, Guard(allow_private=True))
+LIMITS = Limits(10, Guard(allow_private=True), "noreply@example.no")
 ORDER = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@example.no"}]}
 BASE = "http://127.0.0.1:5090/notifications/api/v1"
 

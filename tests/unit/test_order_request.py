@@ -17,7 +17,7 @@ from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_o
 from engine.outbound import Guard
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LIMITS = Limits(3, Guard(allow_private=False))
+LIMITS = Limits(3, Guard(allow_private=False), "noreply@example.no")
 MEMBERS = st.sampled_from(
     ["subject", "body", "contentType", "recipients", "sendersReference", "requestedSendTime", "conditionEndpoint",
      "ignoreReservation", "resourceId", "resourceAction", "deliveryGuarantee", "emailAddress", "organizationNumber"]

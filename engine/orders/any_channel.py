@@ -1,0 +1,74 @@
+"""An order for any channel (contract 3.2): the e-mail order that it means. Varsel has no other channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from engine.errors import Invalid
+from engine.orders.request import Addressed, EmailContent, EmailOrderRequest, parse_order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from engine.orders.request import Limits
+
+EMAIL_ALONE = "This installation sends e-mail only: the notificationChannel must be Email."
+
+_CONTENT = ("subject", "body", "contenttype")
+_PLACES = {  # where what an e-mail order calls so stands in this one
+    "Subject": "EmailTemplate.Subject",
+    "Body": "EmailTemplate.Body",
+    "$.subject": "$.emailTemplate.subject",
+    "$.body": "$.emailTemplate.body",
+    "$.contentType": "$.emailTemplate.contentType",
+}
+
+
+class EmailTemplate(EmailContent):
+    """What the e-mails of an order say, and who is their sender."""
+
+    from_address: str | None = Field(None, description="only the installation's own sender; better left out")
+
+
+class OrderRequest(Addressed):
+    """An order for any channel, of which there is one. Unknown members are ignored; names may be in any case."""
+
+    notification_channel: str | int = Field(description="Email, or its number 0", examples=["Email"])
+    email_template: EmailTemplate
+
+
+def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -> EmailOrderRequest:
+    """Check a posted order for any channel; Invalid, also for a channel or a sender that there is not."""
+    members = {name.lower(): member for name, member in value.items()}
+    _check_channel(members.get("notificationchannel"))
+    template = members.get("emailtemplate")
+    if template is None:
+        raise Invalid({"EmailTemplate": ["The EmailTemplate field is required."]})
+    if not isinstance(template, dict):
+        raise Invalid({"$.emailTemplate": ["The JSON value must be an object."]})
+    texts = {name.lower(): text for name, text in template.items()}
+    _check_sender(texts.get("fromaddress"), limits.sender)
+    content = {name: texts.get(name) for name in _CONTENT}
+    try:
+        return parse_order(members | content, limits, now)
+    except Invalid as error:
+        raise Invalid({_PLACES.get(place, place): told for place, told in error.errors.items()}) from None
+
+
+def _check_channel(channel: Any) -> None:
+    if channel is None:
+        raise Invalid({"NotificationChannel": ["The NotificationChannel field is required."]})
+    is_email = channel.lower() == "email" if isinstance(channel, str) else channel == 0 and channel is not False
+    if not is_email:
+        raise Invalid({"NotificationChannel": [EMAIL_ALONE]})
+
+
+def _check_sender(address: Any, sender: str) -> None:
+    """Another sender than the installation's is refused: no relay would let everybody write in its name."""
+    if isinstance(address, str) and address.strip().lower() in ("", sender.lower()):
+        return
+    if address is not None:
+        raise Invalid({"EmailTemplate.FromAddress": [f"E-mails have the sender {sender} here; leave it out."]})
