@@ -12,9 +12,9 @@ from api import event_shapes as shapes
 from api import reads
 from api.auth import (
     SCOPE_PUBLISH,
-    SCOPE_PUBLISH_ANY,
     SCOPE_SUBSCRIBE,
     authenticate_bearer,
+    publishes_anything,
     require_platform,
     require_scope,
 )
@@ -24,7 +24,8 @@ from api.openapi import Response as Documented
 from engine.access import OWN, Action, Question
 from engine.errors import Forbidden
 from engine.events import reading
-from engine.events.app_event import publishes_for, read_app_event
+from engine.events.app_event import read_app_event
+from engine.events.app_source import publishes_for
 from engine.events.cloudevent import decode, decode_batch, decode_binary, require_resource
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ async def post(request: Request) -> Response:
     events = await work_on(request, caller.name, len(body), decoded, body)
     for event in events:
         require_resource(event)
-    anything = SCOPE_PUBLISH_ANY in caller.scopes
+    anything = publishes_anything(caller)
     asked = [event for event in events if not anything or (event.resource or "").startswith(OWN)]
     if not all(await _permitted(request, caller, Action.PUBLISH, asked)):
         raise Forbidden("may not publish on this resource")
@@ -112,12 +113,12 @@ def _decoder(request: Request) -> Callable[[bytes], list[CloudEvent]]:
     raise HTTPException(415)
 
 
-async def _page(request: Request, query: reading.Query, caller: Caller, action: Action) -> Response:
+async def _page(request: Request, asked: queries.Asked, caller: Caller, action: Action) -> Response:
     """What the caller may see of a page; `next` goes on behind everything that was looked at (contract 3.3)."""
-    page = await reads.read(request, caller.name, reading.page, query)
+    page = await reads.read(request, caller.name, reading.page, asked.query)
     permitted = await _permitted(request, caller, action, page.rows)
     texts = ", ".join(row.text for row, good in zip(page.rows, permitted, strict=True) if good)
-    headers = None if page.last is None else {"next": queries.next_page(request, page.last)}
+    headers = None if page.last is None else {"next": queries.next_page(request, asked.by_header, page.last)}
     return Response(f"[{texts}]", headers=headers, media_type=f"{STRUCTURED}; charset=utf-8")
 
 
@@ -125,12 +126,12 @@ async def _permitted(request: Request, caller: Caller, action: Action, events: S
     """Of each event (or its row) whether the caller may; whom no claim identifies may nothing."""
     if caller.identity is None:
         return [False] * len(events)
-    questions = [Question(caller.identity, action, event.resource, event.subject) for event in events]
+    questions = [Question(caller.identity, action, event.resource, event.subject, caller.party) for event in events]
     answers: Sequence[bool] = await request.app.state.access.decide(questions)
     return answers
 
 
-_NEXT = "the address of the next page; send header parameters again. Missing: nothing lies behind `after` by now."
+_NEXT = "the address of the next page, which asks the same. Missing: nothing lies behind `after` by now."
 _PAGE = Documented("A page, possibly empty.", shapes.Events, STRUCTURED, {"next": _NEXT})
 _READING = (
     "In the order in which they were stored. Events that the caller may not see are left out, so a page may be short "

@@ -60,7 +60,7 @@ async def post(request: Request) -> Response:
     except BadRequest as error:
         return JSONResponse(str(error), 400)
     action = Action.READ if wish.is_app else Action.SUBSCRIBE
-    question = Question(caller.identity or "", action, wish.resource_filter, wish.subject_filter)
+    question = Question(caller.identity or "", action, wish.resource_filter, wish.subject_filter, caller.party)
     (permitted,) = await state.access.decide([question])
     if not permitted:
         return JSONResponse(f"Not authorized to create a subscription for resource {wish.resource_filter}.", 403)

@@ -52,6 +52,7 @@ class Question:
     action: Action
     resource: str
     subject: str | None
+    party: str | None = None  # the number of the party that `who` speaks for
 
 
 class Access(Protocol):
@@ -103,6 +104,8 @@ class Rules:
             org = question.who.removeprefix("/org/")
             own = org != question.who and question.resource == status_resource(org)
             return own and question.action is not Action.PUBLISH
+        if _of_own_party(question, resource):
+            return True
         if self._file:
             return any(rule.permits(question, resource) for rule in self._rules)
         return _built_in(question, resource)
@@ -118,6 +121,12 @@ class Rules:
         if stamp != self._stamp:
             self._stamp = stamp
             self._rules = tuple(_read(file))
+
+
+def _of_own_party(question: Question, resource: str) -> bool:
+    """Whether it is about an app's events of the very party that an end user speaks for: that needs no rule."""
+    own = question.party is not None and question.subject == f"/party/{question.party}"
+    return own and resource.startswith(APP) and question.action is not Action.PUBLISH
 
 
 def _built_in(question: Question, resource: str) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from engine.errors import BadRequest, Invalid
+from engine.events.app_source import resource_of, segments
 from engine.events.cloudevent import VERSION, encode
 from engine.events.json_text import compact, read_object
 from engine.models import new_id
-from engine.urn import is_urn
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,13 +23,6 @@ _OPTIONAL = {  # member: attribute
     "dataschema": "dataschema",
     "contenttype": "datacontenttype",
 }
-_SOURCE = re.compile(  # RFC 3986, 2 and 3: its characters, and no user before the host
-    r"https?://[A-Za-z0-9\[][A-Za-z0-9.:\[\]_-]*(/[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]*)?(?:[?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?",
-    re.IGNORECASE,
-)
-_DOT_SEGMENT = re.compile(r"[/\\]\.\.?(?:[/\\]|\Z)")
-_ORG_NAME = re.compile(r"[A-Za-z0-9.-]+")  # no underscore: in app_{org}_{app} the organisation ends at the first
-_APP_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _WITH_INSTANCE = 5  # segments of /org/app/instances/party/guid
 
 
@@ -51,17 +42,6 @@ def read_app_event(body: bytes, now: datetime) -> CloudEvent:
         raise Invalid({_path(name): texts for name, texts in error.errors.items()}) from None
 
 
-def publishes_for(publisher: str, source: str) -> bool:
-    """Whether a source is the publisher's own; a publisher is `issuer/app`, in any case (events contract 3.1)."""
-    own = "/".join(_segments(source)[:2])
-    return bool(own) and publisher.isascii() and publisher.lower() == own.lower()
-
-
-def app_resource(org: str, app: str) -> str:
-    """What an app's events are matched by, in lower case (events contract 6.3)."""
-    return f"urn:altinn:resource:app_{org}_{app}".lower()
-
-
 def _texts(members: Members) -> dict[str, str]:
     """What was given of the members that matter; null and the empty string are nothing."""
     given = {name: members[name][0] for name in (*_REQUIRED, *_OPTIONAL) if name in members}
@@ -78,9 +58,8 @@ def _texts(members: Members) -> dict[str, str]:
 
 def _attributes(texts: dict[str, str], now: datetime) -> dict[str, str]:
     source = texts["source"]
-    segments = _segments(source)
-    resource = app_resource(*segments[:2]) if len(segments) > 1 else ""
-    if not is_urn(resource):
+    path, resource = segments(source), resource_of(source)
+    if resource is None:
         raise Invalid({"source": ["The source must be an http or https URL with the path /org/app or below it."]})
     attributes = {
         "specversion": VERSION,
@@ -91,22 +70,10 @@ def _attributes(texts: dict[str, str], now: datetime) -> dict[str, str]:
         "type": texts["type"],
         "resource": resource,
     }
-    if len(segments) >= _WITH_INSTANCE:
-        attributes["resourceinstance"] = f"{segments[3]}/{segments[4]}"
+    if len(path) >= _WITH_INSTANCE:
+        attributes["resourceinstance"] = f"{path[3]}/{path[4]}"
     attributes |= {attribute: texts[name] for name, attribute in _OPTIONAL.items() if name in texts}
     return attributes
-
-
-def _segments(source: str) -> list[str]:
-    """The path of an absolute http or https URL, from the org on; none when two readers could see two paths."""
-    found = _SOURCE.fullmatch(source)
-    if not found:
-        return []
-    path = (found[1] or "").removesuffix("/")
-    segments = path.split("/")[1:]
-    if len(segments) < 2 or not all(segments) or _DOT_SEGMENT.search(unquote(path)):  # noqa: PLR2004 org and app
-        return []
-    return segments if _ORG_NAME.fullmatch(segments[0]) and _APP_NAME.fullmatch(segments[1]) else []
 
 
 def _path(name: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from pydantic_core import to_json
 
 from engine.errors import BadRequest, Invalid
+from engine.events.app_source import resource_of
 from engine.events.json_text import compact, invalid, kind, placed, read_batch, read_object, read_value, shown, twice
 from engine.models import CloudEvent
 from engine.urn import is_urn
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from engine.events.json_text import Members
 
 VERSION = "1.0"
+OLD_APP = "urn:altinn:resource:altinnapp."  # what the resources of apps once began with
 MOST_ATTRIBUTES = 50
 LONGEST_NAME = 50  # characters
 # UTF-8 bytes: what a PostgreSQL index entry holds
@@ -100,7 +102,7 @@ def decode_binary(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent
                 _add(attributes, "datacontenttype", value)
         if "specversion" not in attributes:
             raise invalid("specversion", "The request does not represent a CloudEvent: it has no ce-specversion header")
-        return encode(attributes, *_content(body, attributes.get("datacontenttype")))
+        return encode(_renamed(attributes), *_content(body, attributes.get("datacontenttype")))
     except Invalid as error:
         raise placed(error, "RequestBody") from None
 
@@ -144,6 +146,21 @@ def encode(attributes: Mapping[str, Any], data: str | None = None, data_base64: 
     )
 
 
+def _renamed(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes with the resource of an app under the name that it has today (events contract 6.2).
+
+    That follows from the source, in which the app stands. Invalid when it does not.
+    """
+    resource = attributes.get("resource")
+    if not isinstance(resource, str) or not resource.startswith(OLD_APP):
+        return attributes
+    source = attributes.get("source")
+    renamed = resource_of(source) if isinstance(source, str) else None
+    if renamed is None:
+        raise invalid("source", f"For a resource {OLD_APP}... the source must be a URL with the path /org/app or below")
+    return {**attributes, "resource": renamed}
+
+
 def require_resource(event: CloudEvent) -> None:
     """Demand what a generic event is matched by (events contract 3.4); BadRequest when it is missing or no URN."""
     if not event.resource:
@@ -162,7 +179,7 @@ def _event(members: Members) -> CloudEvent:
         if data is not None:
             raise invalid("data", "An event cannot have both data and data_base64")
         _check_base64(data_base64)
-    return encode(attributes, data, data_base64)
+    return encode(_renamed(attributes), data, data_base64)
 
 
 def _check(name: str, value: Any) -> None:

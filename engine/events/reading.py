@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, case, or_, select, true
 
 from engine.access import APP
 from engine.tables import events
@@ -53,13 +53,9 @@ class Page:
 
 def page(connection: Connection, query: Query) -> Page:
     """The next events, at most `size` and not many more than LARGEST, among those that patterns let it look at."""
-    about = _about(query)
-    conditions = list(about)
+    conditions = _about(query)
     if query.after:
-        seen = select(func.min(events.c.seq)).where(events.c.id == query.after, *about)
-        if query.after_source:
-            seen = seen.where(events.c.source == query.after_source)
-        conditions.append(events.c.seq > (connection.scalar(seen) or 0))
+        conditions = [*conditions, events.c.seq > _seen(connection, query, conditions)]
     if query.of_apps:
         conditions.append(events.c.resource.startswith(APP, autoescape=True))
     if query.since:
@@ -76,6 +72,18 @@ def page(connection: Connection, query: Query) -> Page:
     found, whole = _read(connection, select(events).where(*conditions).order_by(events.c.seq).limit(query.size))
     full = len(found) == query.size or not whole
     return Page(found, found[-1] if found and (full or end is None) else end)
+
+
+def _seen(connection: Connection, query: Query, about: Sequence[ColumnElement[bool]]) -> int:
+    """The place, among all events, of the one that `after` names; 0, the beginning, when there is none.
+
+    It may be of another resource or subject. Of several with that id, one that is asked about comes first.
+    """
+    named = select(events.c.seq).where(events.c.id == query.after)
+    if query.after_source:
+        named = named.where(events.c.source == query.after_source)
+    nearest = named.order_by(case((and_(true(), *about), 0), else_=1), events.c.seq)
+    return connection.scalar(nearest.limit(1)) or 0
 
 
 def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]]) -> Any | None:
@@ -107,7 +115,7 @@ def _read(connection: Connection, statement: Select[Any]) -> tuple[list[Any], bo
 
 
 def _about(query: Query) -> list[ColumnElement[bool]]:
-    """What a reader's own events have in common: among them, the last one seen is looked up."""
+    """What the events that are asked about have in common."""
     conditions = []
     if query.resource is not None:
         conditions.append(events.c.resource == query.resource)

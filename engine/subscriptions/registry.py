@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, case, delete, exists, func, literal, or_
 from engine.audit import note
 from engine.errors import BadRequest, Conflict, Forbidden, NotFound
 from engine.fan_out import ANY, alternative_key, lock, subject_key, wake
-from engine.models import DeliveryState, SubscriptionState
+from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.signing import new_salt
 from engine.store import Now, after, insert_new
 from engine.tables import events, subscription_filters, subscriptions, webhook_attempts, webhooks
@@ -56,6 +56,7 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> 
         source_prefix=wish.source_prefix,
         subject_filter=wish.subject_filter,
         alternative_subject_filter=wish.alternative_subject_filter,
+        party=caller.party,
         type_filter=None if wish.type_as_given is None else json.dumps(wish.type_as_given, ensure_ascii=False),
         source_start=wish.source_start,
         ordered=wish.ordered,
@@ -71,9 +72,18 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> 
         types = wish.types or (ANY,)
         connection.execute(subscription_filters.insert(), [keys | {"type": type_} for type_ in dict.fromkeys(types)])
         note(connection, caller.name, "subscribe", f"subscriptions/{row.seq}")
+    else:
+        row = _again(connection, caller, row)
     if not is_mail:
         _validate(connection, row)
     return row, fresh is not None
+
+
+def _again(connection: Connection, caller: Caller, row: Row[Any]) -> Row[Any]:
+    """The subscription that its consumer asks for once more: it goes on where its endpoint had told it to end."""
+    if caller.party is not None:
+        connection.execute(update(subscriptions).where(subscriptions.c.seq == row.seq).values(party=caller.party))
+    return resume(connection, caller, row.seq) if row.paused == GONE else find(connection, caller.identity, row.seq)
 
 
 def find(connection: Connection, identity: str | None, seq: int) -> Row[Any]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
-from engine.addresses import is_address
+from engine.addresses import is_address, trimmed
 from engine.alternative_subjects import normal
 from engine.errors import BadRequest, Forbidden, Refused
-from engine.events.app_event import app_resource
+from engine.events.app_source import app_resource
 from engine.fan_out import MOST_DOTS
 from engine.subscriptions.request import MOST_TYPES, read_request
 from engine.subscriptions.wish import Wish
@@ -100,7 +100,7 @@ def _endpoint(text: str | None, guard: Guard) -> str:
         parts = _MAILTO.fullmatch(given)
         if not parts or not is_address(f"{parts[1]}@{parts[2]}"):
             raise BadRequest(f"{_NO_ENDPOINT}: mailto: takes one e-mail address and nothing else")
-        return f"mailto:{parts[1].strip()}@{parts[2].lower()}"
+        return f"mailto:{trimmed(parts[1])}@{parts[2].lower()}"
     try:
         guard.check_url(given)
     except Refused as refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ MAX_TRIES = 8  # keys tried for a token without a kid: each costs about 100 µs
 ORG_CLAIM = "urn:altinn:org"
 APP_CLAIM = "urn:altinn:app"
 USER_CLAIM = "urn:altinn:userid"
+PARTY_CLAIM = "urn:altinn:partyid"
 ORGANISATION_CLAIM = "urn:altinn:orgNumber"
 DETAILS_CLAIM = "authorization_details"  # RFC 9396; holds system users
 SCOPE_CLAIMS = ("urn:altinn:scope", "scope")
@@ -49,6 +51,7 @@ OPTIONS: jwt.types.Options = {
 }
 
 UNKNOWN_KEY = "the token was signed by no known key"
+_PARTY = re.compile("[1-9][0-9]{0,9}")
 
 # What PyJWT says, in words that repeat nothing of the token; the first match counts.
 REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
@@ -163,7 +166,11 @@ class Verifier:
             return None
         claims, until = verified
         caller = Caller(
-            creator=_creator(claims.get(ORG_CLAIM)), scopes=_scopes(claims), platform=False, identity=_identity(claims)
+            creator=_creator(claims.get(ORG_CLAIM)),
+            scopes=_scopes(claims),
+            platform=False,
+            identity=_identity(claims),
+            party=_party(claims.get(PARTY_CLAIM)),
         )
         self._bearers.put(token, Remembered(caller, until, keys))
         return caller
@@ -246,6 +253,12 @@ def _identity(claims: dict[str, Any]) -> str | None:
         if (name := _creator(text)) and "/" not in name:
             return f"/{kind}/{name}"
     return None
+
+
+def _party(value: object) -> str | None:
+    """A party's number, as subjects have it."""
+    text = str(value) if isinstance(value, int | str) and not isinstance(value, bool) else ""
+    return text if _PARTY.fullmatch(text) else None
 
 
 def _system_user(details: object) -> str | None:

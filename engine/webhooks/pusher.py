@@ -238,7 +238,8 @@ class Pusher:
         started = time.monotonic()
         if delivery.event_seq is not None:
             action = Action.READ if delivery.resource.startswith(APP) else Action.SUBSCRIBE
-            question = Question(subscription.consumer, action, delivery.resource, delivery.subject)
+            who, party = subscription.consumer, subscription.party
+            question = Question(who, action, delivery.resource, delivery.subject, party)
             try:
                 (permitted,) = await self._access.decide([question])
             except Unavailable as error:

@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from engine.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
 from engine.fan_out import lock
-from engine.models import DeliveryState, SubscriptionState
+from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.orders.intake import insert_orders
 from engine.rows import Rows, run
 from engine.store import Now, after
@@ -230,11 +230,7 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
         connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(validated)).values(validated=True))
     gone = {result.delivery.subscription_seq for result in results if result.gone}
     if gone:
-        connection.execute(
-            update(subscriptions)
-            .where(subscriptions.c.seq.in_(gone))
-            .values(paused="The endpoint answered 410 Gone; resume the subscription when it is back.")
-        )
+        connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(gone)).values(paused=GONE))
 
 
 def _release_row(connection: Connection, release: Release) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def credentials(installation: Installation, words: str) -> Headers:
         "admin": ("Authorization", f"Bearer {key.bearer('ttd', ADMIN, HOUR)}"),
         "subscriber": ("Authorization", f"Bearer {key.bearer('ttd', SUBSCRIBE, HOUR)}"),
         "nameless": ("Authorization", f"Bearer {signed(installation, scope=f'{PUBLISH} {SUBSCRIBE}')}"),
+        "altinn-cookie": ("Cookie", f".ALTINNTOKEN={key.bearer('ttd', 'altinn:other', HOUR)}"),
         "cookie": ("Cookie", f"AltinnStudioRuntime={key.bearer('ttd', 'altinn:other', HOUR)}"),
         "expired-bearer": ("Authorization", f"Bearer {key.bearer('ttd', f'{PUBLISH} {SUBSCRIBE}', -HOUR)}"),
         "basic": ("Authorization", "Basic dTpw"),
@@ -94,6 +95,7 @@ def read(installation: Installation, headers: Headers, path: str) -> httpx.Respo
         ("bearer platform", 201),
         ("nameless platform", 201),
         ("cookie platform", 201),
+        ("altinn-cookie platform", 201),
     ],
 )
 def test_an_apps_event_needs_both_tokens(installation: Installation, who: str, status: int) -> None:
@@ -262,11 +264,43 @@ def test_an_app_publishes_for_itself_only(installation: Installation) -> None:
     assert post("https://elsewhere.example.no/ttd/apps-test/").status_code == 201  # the contract looks at the path only
 
 
+def test_an_apps_old_resource_is_published_on_by_its_organisation_alone(installation: Installation) -> None:
+    posted = event(source="https://x.no/skd/apps-test", resource="urn:altinn:resource:altinnapp.ttd.apps-test")
+    for org, status in (("ttd", 403), ("skd", 200)):
+        headers = [("Authorization", f"Bearer {installation.key.bearer(org, PUBLISH, HOUR)}")]
+        assert publish(installation, headers, posted).status_code == status
+
+
+@pytest.mark.parametrize("path", ["app/party?after=0&party={party}", "app/party?after=0&person={person}"])
+def test_an_end_user_reads_the_events_of_the_own_party_alone(installation: Installation, path: str) -> None:
+    own, other = (uuid.uuid4().int % 2**31 + 1 for _ in range(2))
+    person = f"{uuid.uuid4().int % 10**11:011}"
+    for party in (own, other):
+        posted = app_event(subject=f"/party/{party}", alternativesubject=f"/person/{person}")
+        headers = credentials(installation, "bearer platform")
+        ask("POST", f"{installation.address}{API}/app", json=posted, headers=headers).raise_for_status()
+
+    def seen(party: int, **claims: object) -> list[str]:
+        headers = [("Authorization", f"Bearer {signed(installation, scope='openid', **claims)}")]
+        by_person = "person=" in path
+        asked = path.partition("&person=")[0] if by_person else path.format(party=party)
+        answer = read(installation, [*headers, ("person", person)] if by_person else headers, asked)
+        return [event["subject"] for event in answer.raise_for_status().json()]
+
+    user = {"urn:altinn:userid": 1337}
+    assert seen(own, **user, **{"urn:altinn:partyid": own}) == [f"/party/{own}"]
+    assert seen(own, **user, **{"urn:altinn:partyid": str(own)}) == [f"/party/{own}"]
+    assert f"/party/{other}" not in seen(other, **user, **{"urn:altinn:partyid": own})
+    for strange in (None, True, f"{own}/", f" {own}", "*", 0, [own]):
+        assert seen(own, **user, **{"urn:altinn:partyid": strange}) == []
+
+
 def test_another_organisations_app_is_published_for_by_an_admin_only(installation: Installation) -> None:
     posted = event(resource="urn:altinn:resource:app_skd_flyttemelding")
     assert publish(installation, credentials(installation, "publisher"), posted).status_code == 403
-    admin = [("Authorization", f"Bearer {installation.key.bearer('ttd', f'{PUBLISH} {ADMIN}', HOUR)}")]
-    assert publish(installation, admin, posted).status_code == 200
+    for scope in (ADMIN, ADMIN.upper(), "Altinn:Events.Publish.Admin"):
+        admin = [("Authorization", f"Bearer {installation.key.bearer('ttd', f'{PUBLISH} {scope}', HOUR)}")]
+        assert publish(installation, admin, posted).status_code == 200
     nameless = [("Authorization", f"Bearer {signed(installation, scope=f'{PUBLISH} {ADMIN}')}")]
     assert publish(installation, nameless, event()).status_code == 200
 
@@ -281,7 +315,7 @@ def test_nobody_publishes_what_varsel_itself_tells(installation: Installation) -
 
 
 def test_events_that_the_reader_may_not_see_are_left_out_and_the_next_page_is_told(installation: Installation) -> None:
-    person = uuid.uuid4().hex
+    person = f"{uuid.uuid4().int % 10**11:011}"
     address = f"{installation.address}{API}/app"
     headers = credentials(installation, "bearer platform")
     ids = []
@@ -292,7 +326,7 @@ def test_events_that_the_reader_may_not_see_are_left_out_and_the_next_page_is_to
     def seen(**claims: object) -> tuple[list[str], str]:
         asked = [("Authorization", f"Bearer {signed(installation, **claims)}"), ("person", person)]
         answer = read(installation, asked, "app/party?after=0").raise_for_status()
-        return [found["id"] for found in answer.json()], answer.headers["next"].partition("?")[2]
+        return [found["id"] for found in answer.json()], answer.headers["next"].partition("?")[2].partition("&alt")[0]
 
     after = urlencode({"after": ids[-1], "afterSource": posted["source"]})
     assert seen(**{"urn:altinn:org": "ttd"}) == (ids, after)

@@ -37,6 +37,10 @@ def app() -> str:
     return f"app-{uuid.uuid4().hex}"
 
 
+def a_person() -> str:
+    return f"{uuid.uuid4().int % 10**11:011}"
+
+
 def resource() -> str:
     return f"urn:altinn:resource:{uuid.uuid4().hex}"
 
@@ -206,6 +210,9 @@ def many(installation: Installation) -> str:
         ("after=0&unit=12345678", "", "Value of 'Unit' needs to be exactly 9 digits."),
         ("after=0&unit=1234567890", "", "Value of 'Unit' needs to be exactly 9 digits."),
         ("from=2022-07-07Z&unit=12345678x", "1", "Value of 'Unit' needs to be exactly 9 digits."),
+        ("after=0", "1606941234", "Value of 'Person' needs to be exactly 11 digits."),
+        ("after=0", "160694123456", "Value of 'Person' needs to be exactly 11 digits."),
+        ("after=0", "1606941234x", "Value of 'Person' needs to be exactly 11 digits."),
     ],
 )
 def test_what_an_apps_reader_must_say(client: httpx.Client, path: str, query: str, person: str, detail: str) -> None:
@@ -245,7 +252,7 @@ def test_what_is_no_such_value_is_told(client: httpx.Client, path: str, field: s
 
 
 def test_parties_units_and_persons_are_found(client: httpx.Client, app: str) -> None:
-    number, unit, person = uuid.uuid4().int % 2**30 + 1, f"{uuid.uuid4().int % 10**9:09}", uuid.uuid4().hex
+    number, unit, person = uuid.uuid4().int % 2**30 + 1, f"{uuid.uuid4().int % 10**9:09}", a_person()
     names = publish(
         client,
         of_app(app, subject=f"/party/{number}"),
@@ -268,7 +275,7 @@ def test_parties_units_and_persons_are_found(client: httpx.Client, app: str) -> 
 
 
 def test_types_and_sources_are_patterns_in_any_case(client: httpx.Client, app: str) -> None:
-    person = uuid.uuid4().hex
+    person = a_person()
     about = {"alternativesubject": f"/person/{person}"}
     names = publish(
         client,
@@ -406,7 +413,7 @@ def test_links_lead_through_every_event_once(client: httpx.Client, app: str, kin
 
 
 def test_a_page_without_a_visible_event_has_a_next_one(client: httpx.Client, installation: Installation) -> None:
-    person = f"/person/{uuid.uuid4().hex}"
+    person = f"/person/{a_person()}"
     publish(client, *[{"resource": "urn:altinn:resource:app_ttd_a", "alternativesubject": person}] * 4)
     with installation.client("skd", scope=SCOPES) as other:
         names = publish(other, {"resource": "urn:altinn:resource:app_skd_a", "alternativesubject": person})
@@ -459,6 +466,58 @@ def test_another_resources_event_of_the_same_id_moves_no_reader(client: httpx.Cl
     assert first == name
     answer = client.get(EVENTS, params={"resource": mine, "after": name})
     assert ids(answer) == [second]
+
+
+@pytest.mark.parametrize("of", ["another resource", "another subject"])
+def test_an_event_that_is_not_asked_for_still_says_where_to_go_on(client: httpx.Client, of: str) -> None:
+    mine = resource()
+    asked = {"resource": mine, "subject": "/party/1"}
+    other = {"another resource": asked | {"resource": resource()}, "another subject": asked | {"subject": "/party/2"}}
+    names = publish(client, asked, other[of], asked)
+    answer = client.get(EVENTS, params={"resource": mine, "subject": "/party/1", "after": names[1]})
+    assert ids(answer) == names[2:]
+
+
+# A filter that came in a header
+
+
+def about_two(client: httpx.Client, app: str) -> tuple[str, list[str]]:
+    """A person's number, and the ids of its four events among those of somebody else."""
+    person = a_person()
+    hers, others = (of_app(app, alternativesubject=f"/person/{number}") for number in (person, a_person()))
+    return person, publish(client, *[hers, others] * 4)[::2]
+
+
+def test_the_link_alone_asks_for_the_alternative_subject_of_the_header(client: httpx.Client, app: str) -> None:
+    person, names = about_two(client, app)
+    header = {"Altinn-AlternativeSubject": f"/person/{person}"}
+    first = client.get(EVENTS, params={"resource": of_app(app)["resource"], "after": "0", "size": "1"}, headers=header)
+    second = client.get(first.headers["next"])
+    third = client.get(second.headers["next"], headers=header)
+    fourth = client.get(third.headers["next"])
+    assert [ids(page) for page in (first, second, third, fourth)] == [[name] for name in names]
+    assert ids(client.get(fourth.headers["next"])) == []
+
+
+@pytest.mark.parametrize("path", ["app/party", "app/ttd/{app}"])
+def test_the_link_alone_asks_for_the_person_of_the_header(client: httpx.Client, app: str, path: str) -> None:
+    person, names = about_two(client, app)
+    answer = client.get(f"{API}/{path.format(app=app)}?after=0&size=1", headers={"person": person})
+    found = []
+    while link := answer.headers.get("next"):
+        assert person not in link  # addresses come into logs
+        found += ids(answer)
+        answer = client.get(link)
+    assert found == names
+
+
+def test_a_link_whose_filter_was_changed_is_refused(client: httpx.Client, app: str) -> None:
+    person, _ = about_two(client, app)
+    link = client.get(f"{API}/app/ttd/{app}?after=0&size=1", headers={"person": person}).headers["next"]
+    for sealed in ("x", "\u00e6", f"/person/{person}", dict(parse_qsl(link))["alternativeSubject"][:-3]):
+        answer = client.get(f"{API}/app/ttd/{app}", params={"after": "0", "alternativeSubject": sealed})
+        assert (answer.status_code, "send the header again" in answer.json()["detail"]) == (400, True)
+    assert client.get(f"{link}&party=1").status_code == 400
 
 
 def test_a_page_ends_early_when_its_events_are_large(client: httpx.Client) -> None:

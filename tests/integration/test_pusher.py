@@ -22,13 +22,14 @@ from engine.retention import prune_some
 from engine.signing import Signer
 from engine.store import Now, after
 from engine.subscriptions import registry
+from engine.subscriptions.wish import Wish
 from engine.tables import orders, subscriptions, webhook_attempts, webhooks
 from engine.webhooks import call, pusher
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER, SCHEDULE, VALIDATION
 from tests.servers.http import Close, Hang, Receiver, Say
 from tests.servers.outbound import LATE
-from tests.servers.rows import add_subscription, an_event, now
+from tests.servers.rows import APP, add_subscription, an_event, now
 from tests.servers.waiting import LONG, SHORT, due_between, wait_for
 
 if TYPE_CHECKING:
@@ -75,6 +76,24 @@ def push(store: Store, within: timedelta = LONG) -> datetime:
 def subscribe(store: Store, endpoint: str, **values: Any) -> int:
     with store.write() as connection:
         return add_subscription(connection, endpoint, **values)
+
+
+def wished(endpoint: str, subject: str | None = None) -> Wish:
+    """A subscription to an app's events, as its consumer posts it."""
+    return Wish(
+        endpoint=endpoint,
+        source_filter=None,
+        source_prefix=None,
+        resource_filter=APP,
+        subject_filter=subject,
+        alternative_subject_filter=None,
+        types=(),
+        type_as_given=None,
+        include_subunits=False,
+        ordered=False,
+        template=None,
+        is_app=True,
+    )
 
 
 def publish(store: Store, *events: CloudEvent) -> int:
@@ -300,6 +319,58 @@ def test_410_pauses_and_resuming_goes_on(store: Store) -> None:
         push(store)
         assert len(receiver.requests) == 3
     assert {delivery.state for delivery in deliveries(store, seq)} == {DeliveryState.DELIVERED}
+
+
+def test_410_is_over_when_the_consumer_subscribes_again(store: Store) -> None:
+    with Receiver(Say(410), Say(200)) as receiver:
+        wish = wished(receiver.url)
+        with store.write() as connection:
+            seq = registry.subscribe(connection, TTD, wish, 10)[0].seq
+            connection.execute(update(subscriptions).values(validated=True))
+        publish(store, an_event())
+        push(store)
+        assert "410" in subscription(store, seq).paused
+        publish(store, an_event())
+        with store.write() as connection:
+            again, fresh = registry.subscribe(connection, TTD, wish, 10)
+        assert (again.seq, again.paused, fresh) == (seq, None, False)
+        hurry(store, seq)
+        push(store)
+        types = [json.loads(request.body)["type"] for request in receiver.requests[-4:]]
+    assert types.count("platform.events.validatesubscription") == 2
+    assert {delivery.state for delivery in deliveries(store, seq)} == {DeliveryState.DELIVERED}
+
+
+def test_who_has_paused_a_subscription_ends_that_by_resuming_it(store: Store) -> None:
+    wish = wished("https://example.no/")
+    with store.write() as connection:
+        seq = registry.subscribe(connection, TTD, wish, 10)[0].seq
+        paused = registry.pause(connection, TTD, seq).paused
+        assert registry.subscribe(connection, TTD, wish, 10)[0].paused == paused is not None
+
+
+def test_a_subscription_to_the_own_party_is_pushed_to_whose_token_named_it(store: Store) -> None:
+    user = Caller(None, frozenset(), platform=False, identity="/user/1337", party="50019855")
+    with Receiver(Say(200)) as receiver, Receiver(Say(200)) as other:
+        own, strange = wished(receiver.url, "/party/50019855"), wished(other.url, "/party/50019856")
+        with store.write() as connection:
+            seqs = [registry.subscribe(connection, user, wish, 10)[0].seq for wish in (own, strange)]
+            connection.execute(update(subscriptions).values(validated=True))
+            connection.execute(delete(webhooks))
+        publish(store, an_event(), an_event(subject="/party/50019856"))
+        push(store)
+    states = [[delivery.state for delivery in deliveries(store, seq)] for seq in seqs]
+    assert states == [[DeliveryState.DELIVERED], [DeliveryState.UNAUTHORIZED]]
+    assert (len(receiver.requests), len(other.requests)) == (1, 0)
+
+
+def test_a_party_that_a_later_token_names_counts(store: Store) -> None:
+    user = Caller(None, frozenset(), platform=False, identity="/user/1337")
+    wish = wished("https://example.no/", "/party/50019855")
+    with store.write() as connection:
+        for party, known in ((None, None), ("50019855", "50019855"), (None, "50019855")):
+            row, _ = registry.subscribe(connection, replace(user, party=party), wish, 10)
+            assert row.party == known
 
 
 def test_what_is_ordered_comes_one_after_another_by_subject(store: Store) -> None:

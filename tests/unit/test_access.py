@@ -24,8 +24,10 @@ ANY = '[[rule]]\nwho = ["*"]\nmay = ["publish", "read", "subscribe"]\non = ["*"]
 CREATORS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=100)
 
 
-def may(rules: Rules, who: str, action: str, resource: str, subject: str | None = None) -> bool:
-    [answer] = asyncio.run(decided(rules, Question(who, Action(action), resource, subject)))
+def may(  # noqa: PLR0913, PLR0917 what a question has
+    rules: Rules, who: str, action: str, resource: str, subject: str | None = None, party: str | None = None
+) -> bool:
+    [answer] = asyncio.run(decided(rules, Question(who, Action(action), resource, subject, party)))
     return answer
 
 
@@ -43,6 +45,19 @@ def written(folder: Path, text: str) -> Path:
 def test_only_apps_events_are_read_without_a_scope(who: str) -> None:
     assert not may(Rules(None), who, "read", OTHER, who)
     assert may(Rules(None), who, "subscribe", OTHER, who)  # whose scope was asked for
+
+
+@pytest.mark.parametrize("file", ["", '[[rule]]\nwho = ["/org/ttd"]\nmay = ["read"]\non = ["urn:x"]\n'])
+def test_an_end_users_own_party_needs_no_rule(tmp_path: Path, file: str) -> None:
+    rules = Rules(written(tmp_path, file) if file else None)
+    assert may(rules, "/user/1", "read", APP, "/party/50019855", "50019855")
+    assert not may(rules, "/user/1", "read", APP, "/party/50019856", "50019855")
+    assert not may(rules, "/user/1", "read", APP, "/party/50019855/x", "50019855")
+    assert not may(rules, "/user/1", "read", APP, "/party/50019855")
+    assert not may(rules, "/user/1", "read", APP, None, "50019855")
+    assert not may(rules, "/user/1", "publish", APP, "/party/50019855", "50019855")
+    assert not may(rules, "/user/1", "read", OTHER, "/party/50019855", "50019855")
+    assert not may(rules, "/user/1", "read", status_resource("ttd"), "/party/50019855", "50019855")
 
 
 @pytest.mark.parametrize("action", Action)

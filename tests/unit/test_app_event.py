@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from engine.errors import BadRequest, Invalid
-from engine.events.app_event import app_resource, publishes_for, read_app_event
+from engine.events.app_event import read_app_event
+from engine.events.app_source import app_resource, publishes_for
 
 NOW = datetime(2026, 11, 23, 13, 30, 0, 250_000, tzinfo=timezone(timedelta(hours=1)))
 PATH = "https://ttd.apps.altinn.no/ttd/apps-test"

@@ -561,3 +561,25 @@ def test_data_of_any_shape_is_kept(data: Any) -> None:
     event = decode(json.dumps(VALID | {"data": data}, indent=2).encode())
     compact = json.dumps(data, separators=(",", ":"))
     assert event.text.partition(',"data":')[2] == ("" if data is None else compact + "}")
+
+
+@pytest.mark.parametrize(
+    "path", ["ttd/apps-test", "TTD/Apps-Test/instances/50019855/428a4575-2c04-4400-89a3-1aaadd2579cd"]
+)
+def test_an_apps_old_resource_becomes_the_one_of_its_source(path: str) -> None:
+    old, new = "urn:altinn:resource:altinnapp.whatever", "urn:altinn:resource:app_ttd_apps-test"
+    sent = body(source=f"https://ttd.apps.altinn.no/{path}", resource=old, subject="/party/1")
+    headers = {f"ce-{name}": value for name, value in json.loads(sent).items()}
+    for event in (decode(sent), *decode_batch(b"[" + sent + b"]"), decode_binary(headers.items(), b"")):
+        assert event.resource == json.loads(event.text)["resource"] == new
+
+
+@pytest.mark.parametrize("source", ["urn:x", "/ttd/apps-test", "https://ttd.apps.altinn.no/ttd", "https://x.no/a_b/c"])
+def test_an_apps_old_resource_needs_a_source_that_names_the_app(source: str) -> None:
+    told = message(body(source=source, resource="urn:altinn:resource:altinnapp.ttd.apps-test"))
+    assert "/org/app" in told
+
+
+def test_only_what_begins_as_an_apps_old_resource_is_one() -> None:
+    for resource in ("urn:altinn:resource:altinnapp", "urn:altinn:resource:altinnapps.x", "urn:x:altinnapp.ttd.a"):
+        assert decode(body(resource=resource)).resource == resource
