@@ -164,8 +164,9 @@ def test_each_recipient_has_its_own_result(client: httpx.Client) -> None:
         assert entry["sendStatus"]["description"]
 
 
-def test_credentials_are_asked_for_before_anything_else(installation: Installation) -> None:
-    nobody = ask("POST", f"{installation.address}{ORDERS}", content=b"{")
+def test_credentials_are_asked_for_before_the_body_is_read(installation: Installation) -> None:
+    json = {"Content-Type": "application/json"}
+    nobody = ask("POST", f"{installation.address}{ORDERS}", content=b"{", headers=json)
     assert (nobody.status_code, nobody.content) == (401, b"")
     assert nobody.headers["www-authenticate"] == "Bearer"
     with installation.client(scope="altinn:events.publish") as stranger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -300,6 +301,33 @@ def test_who_has_no_access_to_the_resource_is_told_so_as_a_json_string(
         posted = wish(resourceFilter=APP, subjectFilter=subject)
         answer = ask("POST", installation.address + SUBSCRIPTIONS, json=posted, headers=person)
         assert answer.status_code == status
+
+
+def test_an_end_user_subscribes_to_the_own_partys_events(client: httpx.Client, installation: Installation) -> None:
+    own, other = (uuid.uuid4().int % 2**31 + 1 for _ in range(2))
+    user = token(installation, {"urn:altinn:userid": own, "urn:altinn:partyid": own})
+    with Receiver(Say(200)) as receiver:
+        members = {"endPoint": receiver.url, "resourceFilter": APP}
+        address = installation.address + SUBSCRIPTIONS
+        denied = ask("POST", address, json=members | {"subjectFilter": f"/party/{other}"}, headers=user)
+        made = ask("POST", address, json=members | {"subjectFilter": f"/party/{own}"}, headers=user)
+        assert (denied.status_code, made.status_code) == (403, 201)
+        receiver.wait_for(lambda: len(receiver.requests) == 1)
+        wait_for(lambda: ask("GET", f"{address}/{made.json()['id']}", headers=user).json()["validated"])
+        for party in (other, own):
+            publish(client, APP, subject=f"/party/{party}")
+        receiver.wait_for(lambda: len(receiver.requests) == 2)
+    assert json.loads(receiver.requests[1].body)["subject"] == f"/party/{own}"
+
+
+def test_a_subscription_that_a_410_has_paused_goes_on_when_it_is_posted_again(client: httpx.Client) -> None:
+    with Receiver(Say(410), Say(200)) as receiver:
+        posted = wish(endPoint=receiver.url)
+        seq = client.post(SUBSCRIPTIONS, json=posted).json()["id"]
+        wait_for(lambda: "410" in client.get(f"{SUBSCRIPTIONS}/{seq}").json().get("paused", ""))
+        again = client.post(SUBSCRIPTIONS, json=posted)
+        assert (again.status_code, again.json()["id"], "paused" in again.json()) == (201, seq, False)
+        validated(client, seq)
 
 
 def test_without_a_good_bearer_token_nothing_is_answered(installation: Installation) -> None:
