@@ -27,14 +27,18 @@ SCOPE = "altinn:notifications.create"
 ORDER = f"{API}/orders/948f5ccd-c9d4-4a06-b590-a0119b8361f1"  # of nobody
 OPERATIONS = [
     ("POST", f"{API}/orders/email"),
+    ("POST", f"{API}/orders/sms"),
+    ("POST", f"{API}/orders"),
     ("GET", f"{API}/orders?sendersReference=x"),
     ("GET", f"{API}/orders"),
     ("GET", ORDER),
     ("GET", f"{ORDER}/status"),
     ("GET", f"{ORDER}/notifications/email"),
+    ("GET", f"{ORDER}/notifications/sms"),
     ("GET", f"{API}/orders/no-id"),
     ("PUT", f"{ORDER}/cancel"),
 ]
+JSON = {"Content-Type": "application/json"}  # which is asked for first, where there is a body
 FOREIGN = ec.generate_private_key(ec.SECP256R1())
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -97,10 +101,10 @@ def test_a_token_that_does_not_verify_is_refused(installation: Installation) -> 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_operation_asks_for_a_credential_first(installation: Installation, method: str, path: str) -> None:
     with anybody(installation) as client:
-        refused(client.request(method, path, content=b"{" if method == "POST" else None))
+        refused(client.request(method, path, content=b"{" if method == "POST" else None, headers=JSON))
         for header in ("Basic dXNlcjpwYXNz", "Bearer", "Token x"):
-            refused(client.request(method, path, headers={"Authorization": header}))
-        refused(client.request(method, path, headers={"PlatformAccessToken": "x"}))
+            refused(client.request(method, path, headers=JSON | {"Authorization": header}))
+        refused(client.request(method, path, headers=JSON | {"PlatformAccessToken": "x"}))
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
@@ -109,7 +113,7 @@ def test_every_operation_asks_for_a_credential_first(installation: Installation,
 )
 def test_every_operation_needs_the_scope(installation: Installation, method: str, path: str, scope: str) -> None:
     with installation.client(scope=scope) as client:
-        answer = client.request(method, path, content=b"{" if method == "POST" else None)
+        answer = client.request(method, path, content=b"{" if method == "POST" else None, headers=JSON)
     assert (answer.status_code, answer.content) == (403, b"")
 
 
