@@ -26,7 +26,7 @@ from engine.settings import Settings
 from engine.tokens import Verifier, key_sets
 from engine.tokens.key_sets import MOST_WAITING, PAUSE
 from tests.servers.installation import Installation
-from tests.servers.waiting import SHORT, patience, wait_for
+from tests.servers.waiting import LONG, SHORT, patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -126,6 +126,7 @@ def _short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between fetches, and between two looks: what is tested does not rest on their length."""
     for name in ("PAUSE", "LOOK"):
         monkeypatch.setattr(key_sets, name, timedelta(seconds=0.05))
+    monkeypatch.setattr(key_sets, "FETCH_TIME", LONG)
 
 
 @pytest.fixture
