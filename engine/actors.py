@@ -85,7 +85,7 @@ class Workshop(Middleware):
         self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
         self._checks = ConditionChecks(self._store, self._processor, lease, lambda: BELL.ring(due.EMAILS.name))
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
-        kind = Kind("worker", self._relay.name, lambda: self._relay.trouble)
+        kind = Kind("worker", self._relay.name, lambda: self._deliverer.trouble)
         self._pulse = Pulse(self._store, kind, Memory(CLIENT))
         self._pusher = Pusher(self._store, courier, mail_sink, access, lease, self._pulse)
         self._pulse.start()

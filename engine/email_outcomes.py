@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.rows import Rows, run
-from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Rejected, Reply
+from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
 from engine.store import Now
 from engine.tables import MILLISECOND, attempts_log, emails, orders
 
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from engine.models import CloudEvent
 
 RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not be had, until it is tried again
+REFUSED_PAUSE = timedelta(minutes=1)  # likewise, when it was refused for good: a relay may lock out who keeps knocking
 
 # Until the next attempt, after the first, second, … that the relay deferred; the last repeats until the e-mail expires.
 # RFC 5321 4.5.4.1 asks for 30 minutes where a queue talks to the world; this one talks to its own relay, and most
 # deferrals there (greylisting, a full queue) are over in minutes.
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
+SLOWLY = timedelta(minutes=5)  # at the least, when the relay refuses this installation or its sender
 JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
 
 _RECORD = due.outcome(due.EMAILS).returning(emails.c.seq, emails.c.last_update)
@@ -45,9 +47,11 @@ _LOG = Rows(
 ).insert_into(attempts_log, at=Now())
 _ATTEMPTS = {  # looked up once: a look costs as much as the count
     word: metrics.ATTEMPTS.labels(word)
-    for word in ("accepted", "deferred", "rejected", "in_doubt", "expired", "abandoned")
+    for word in ("accepted", "deferred", "refused", "rejected", "in_doubt", "expired", "abandoned")
 }
-_SMTP_SECONDS = {word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "rejected", "in_doubt")}
+_SMTP_SECONDS = {
+    word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "refused", "rejected", "in_doubt")
+}
 _OPEN = exists().where(emails.c.order_seq == orders.c.seq, emails.c.due_at.is_not(None))
 
 
@@ -71,6 +75,7 @@ def record(connection: Connection, results: Sequence[Result], *, told: bool = Tr
 
     `told` False: the states alone, for what cannot be written with the rest; no line and no event tells of them.
     """
+    results = _with_reasons(connection, results)
     recorded = run(
         connection,
         _RECORD,
@@ -95,6 +100,26 @@ def record(connection: Connection, results: Sequence[Result], *, told: bool = Tr
         events = _complete(connection, settled, states, max(ours.values()))
         if told:
             persist(connection, events)
+
+
+def _with_reasons(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:
+    """Results where those that are out of time say why: what the last attempt ended with.
+
+    Where the relay refused this installation, that is what they fail for.
+    """
+    late = [result.email.seq for result in results if result.outcome == "expired"]
+    if not late:
+        return results
+    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(late))
+    lines = select(attempts_log).where(attempts_log.c.seq.in_(newest.group_by(attempts_log.c.email_seq)))
+    last = {line.email_seq: line for line in connection.execute(lines) if line.outcome != "expired"}
+    return [_with_reason(result, last[result.email.seq]) if result.email.seq in last else result for result in results]
+
+
+def _with_reason(result: Result, last: Row[Any]) -> Result:
+    state = EmailState.FAILED if last.outcome == "refused" else result.state
+    said = " ".join([*([str(last.code)] if last.code else []), last.reply])
+    return replace(result, state=state, reply=Reply.of(None, f"{result.reply.text}; the last attempt: {said}"))
 
 
 def _unlogged(connection: Connection, results: Sequence[Result], ours: Container[int]) -> Sequence[Result]:
@@ -144,18 +169,25 @@ def backoff(attempts: int) -> timedelta:
     return BACKOFF[min(attempts, len(BACKOFF)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
 
 
+def pause(refusal: Reply) -> timedelta:
+    """How long to leave a relay alone that gave no connection, with these words."""
+    return REFUSED_PAUSE if (refusal.code or 0) // 100 == 5 else RELAY_PAUSE  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
+
+
 def result_of(email: Row[Any], order: Any, outcome: Outcome, relay: str, now: datetime) -> Result:
     """What an answer of the relay means for the e-mail: the one table from SMTP to what users see."""
     later = min(backoff(email.attempts + 1), max(email.expires_at - now, MILLISECOND))
-    state, delay, reached = EmailState.NEW, later, True
+    state, delay, reached, settled = EmailState.NEW, later, True, False
     match outcome:
         case Accepted():
             state, settled, word = EmailState.SUCCEEDED, True, "accepted"
         case Rejected():
             state, settled, word = outcome.state, True, "rejected"
         case Deferred():
-            settled, word, reached = False, "deferred", outcome.reached
-            delay = later if reached else RELAY_PAUSE
+            word, reached = "deferred", outcome.reached
+            delay = later if reached else pause(outcome.reply)
+        case Refused():
+            word, delay = "refused", min(max(later, SLOWLY), max(email.expires_at - now, MILLISECOND))
         case InDoubt():
             settled, word = order.guarantee == DeliveryGuarantee.AT_MOST_ONCE, "in_doubt"
             state = EmailState.FAILED if settled else EmailState.NEW

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, select
 
 from engine import due, logs, metrics, tracing
-from engine.email_outcomes import RELAY_PAUSE, Result, broken, record, result_of, unsent
+from engine.email_outcomes import RELAY_PAUSE, Result, broken, pause, record, result_of, unsent
 from engine.leases import Leases
 from engine.mime import Compiled, compile_message, message_id
 from engine.models import Content, ContentType, DeliveryGuarantee, EmailState
 from engine.pauses import in_force
+from engine.restraint import HELD_FOR, Restraint
 from engine.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
 from engine.store import RECORD_AGAIN
 from engine.tables import orders
@@ -26,6 +27,7 @@ from engine.tables import orders
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from engine.smtp import Trouble
     from engine.store import Store
 
 log = logging.getLogger(__name__)
@@ -50,7 +52,9 @@ class _Batch:
     leases: Leases
     done: list[Result] = field(default_factory=list)  # sent, and not recorded yet
     crowded: bool = False  # the relay has no connection left for this process: others of its clients have them
+    pause: timedelta = RELAY_PAUSE  # how long the relay is left alone when it has no connection at all
     lost: deque[Row[Any]] = field(default_factory=deque)  # ours no longer when their turn came
+    refused: deque[Row[Any]] = field(default_factory=deque)  # not tried, since the relay refuses others like them
 
 
 class Deliverer:
@@ -63,8 +67,14 @@ class Deliverer:
         self._lease = lease
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
         self._compiling = asyncio.Lock()
+        self._restraint = Restraint()
         self._paused_until = 0.0  # on the monotonic clock
         self.stopping = asyncio.Event()  # set: start no more sends, hand back what has not begun
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why e-mails wait: the relay cannot be had, or refuses this installation; for operators."""
+        return self._relay.trouble or self._restraint.trouble
 
     async def batch(self) -> int:
         """Claim and deliver one batch; returns how many e-mails it held (BATCH: there may be more)."""
@@ -96,13 +106,16 @@ class Deliverer:
             while senders:
                 _, senders = await asyncio.wait(senders, timeout=RECORD_EVERY.total_seconds())
                 if batch.waiting and not senders:
-                    self._paused_until = time.monotonic() + RELAY_PAUSE.total_seconds()
-                    await self._hand_back(batch, batch.waiting, timedelta(0) if batch.crowded else RELAY_PAUSE)
+                    self._paused_until = time.monotonic() + batch.pause.total_seconds()
+                    await self._hand_back(batch, batch.waiting, timedelta(0) if batch.crowded else batch.pause)
                 if self.stopping.is_set() or time.monotonic() > hand_back_at:
                     await self._hand_back(batch, batch.waiting)
                 if batch.lost:
                     log.warning("e-mails were not sent, since their leases had ended: other workers may have them")
                     await self._hand_back(batch, batch.lost)
+                if batch.refused:
+                    left = min(email.expires_at for email in batch.refused) - self._store.clock.now()
+                    await self._hand_back(batch, batch.refused, max(min(left, HELD_FOR), RELAY_PAUSE))
                 await self._record(batch)
 
     async def _send_all(self, batch: _Batch) -> None:
@@ -110,14 +123,19 @@ class Deliverer:
         while batch.waiting:
             async with self._relay.turn() as turn:  # what waits for a connection has not begun: it can be handed back
                 batch.crowded = turn.refusal is not None and turn.refusal.crowded
+                batch.pause = pause(turn.refusal) if turn.refusal else RELAY_PAUSE
                 if not batch.waiting or turn.told or batch.crowded:
                     return  # of one that nobody can have, one e-mail tells
                 email = batch.waiting.popleft()
-                ours = partial(batch.leases.hold, email)
-                result = await self._guarded(email, batch.contents[email.order_seq], ours, turn)
+                order = batch.contents[email.order_seq]
+                if not self._restraint.may_try(order.creator):
+                    batch.refused.append(email)
+                    continue
+                result = await self._guarded(email, order, partial(batch.leases.hold, email), turn)
             if isinstance(result, Withdrawn):
                 batch.lost.append(email)
             else:
+                self._restraint.heard(order.creator, result)
                 batch.done.append(result)
                 if result.outcome == "deferred" and not result.reached:
                     return

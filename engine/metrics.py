@@ -59,9 +59,9 @@ CUT_CONNECTIONS = Counter(
 # worker
 ATTEMPTS = Counter(
     "varsel_attempts",
-    "Delivery attempts by outcome: accepted (the relay took it over), deferred (comes again), rejected (for good), "
-    "in_doubt (the connection broke after the final dot), expired (48 hours), abandoned (it ended its workers). "
-    "Counted by worker.",
+    "Delivery attempts by outcome: accepted (the relay took it over), deferred (comes again), refused (likewise, but "
+    "about this installation or its sender), rejected (for good), in_doubt (the connection broke after the final "
+    "dot), expired (48 hours), abandoned (no message can be made, or it ended its workers). Counted by worker.",
     ["outcome"],
 )
 SMTP_SECONDS = Histogram(

@@ -203,7 +203,7 @@ def _why_email(connection: Connection, row: Row[Any], creator: str, attempts: Se
         return f"{_said(last)} It is tried again by itself."
     chosen = select(processes.c.relay, processes.c.trouble).where(processes.c.trouble.is_not(None)).limit(1)
     trouble = connection.execute(chosen).first()
-    return f"The relay {trouble.relay} cannot be reached: {trouble.trouble}" if trouble else _due("An e-mail")
+    return f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _due("An e-mail")
 
 
 def _why_delivery(connection: Connection, row: dict[str, Any], attempts: Sequence[Row[Any]]) -> str | None:

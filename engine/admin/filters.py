@@ -27,6 +27,7 @@ EMAIL_ERRORS = {
     "unreachable": and_(attempts_log.c.code.is_(None), attempts_log.c.outcome == "deferred"),
     "4xx": attempts_log.c.code.between(400, 499),
     "5xx": attempts_log.c.code.between(500, 599),
+    "refused": attempts_log.c.outcome == "refused",
     "in_doubt": attempts_log.c.outcome == "in_doubt",
     "expired": attempts_log.c.outcome == "expired",
     "abandoned": attempts_log.c.outcome == "abandoned",

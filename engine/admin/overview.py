@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, and_, case, func, literal, select, type_coerce
 
 from engine import due
+from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
 from engine.epoch import again
 from engine.pauses import HELD, LANE
@@ -84,6 +85,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     running = _processes(connection, now)
     held = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
     left_alone = (STOPPED, subscriptions.c.paused.is_(None), subscriptions.c.open_until > Now())
+    day = _plots(connection, now, DAY, timedelta(minutes=15))
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
     return {
         "at": now,
@@ -92,9 +94,11 @@ def overview(connection: Connection) -> dict[str, Any]:
         "pauses": held,
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
-        "day": _plots(connection, now, DAY, timedelta(minutes=15)),
+        "day": day,
         "restored": again(connection),
-        "findings": _older(connection) + findings(figures, running, _count(connection, subscriptions, *left_alone)),
+        "findings": _older(connection)
+        + findings(figures, running, _count(connection, subscriptions, *left_alone))
+        + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
 
 
@@ -122,6 +126,20 @@ def _older(connection: Connection) -> list[dict[str, Any]]:
         " `varsel restored` lists it"
     )
     return [_finding("problem", text, row.as_of)]
+
+
+def _has_trouble(running: Sequence[dict[str, Any]]) -> bool:
+    return any(process["alive"] and process["trouble"] for process in running)
+
+
+def _refused(connection: Connection) -> list[dict[str, Any]]:
+    """E-mails that wait until somebody sets the relay or the sender right."""
+    found = refusals(connection)
+    if found is None:
+        return []
+    what = "1 e-mail waits" if found.count == 1 else f"{found.count:,} e-mails wait"
+    text = f"{what}: the relay {found.relay} refuses this installation or its sender ({found.said})"
+    return [_finding("problem", text, found.since)]
 
 
 def _problems(figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

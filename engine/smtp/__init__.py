@@ -4,11 +4,13 @@ relay.py        the pool of connections, and what happens to each after use
 concurrency.py  how many of them the relay takes
 session.py      one connection and its transactions; with protocol.py all that knows aiosmtplib
 protocol.py     replies as they come in, bounded
-replies.py      what the relay's replies mean
+replies.py      what became of an attempt, by the relay's reply
+refusals.py     what a refusal means: the table
 """
 
+from engine.smtp.phases import Phase
 from engine.smtp.relay import Relay, Trouble, Turn
-from engine.smtp.replies import UNSENT, Accepted, Deferred, InDoubt, Outcome, Phase, Rejected, Reply, Withdrawn
+from engine.smtp.replies import UNSENT, Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply, Withdrawn
 
 __all__ = [
     "UNSENT",
@@ -17,6 +19,7 @@ __all__ = [
     "InDoubt",
     "Outcome",
     "Phase",
+    "Refused",
     "Rejected",
     "Relay",
     "Reply",

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from engine.clock import steady
 from engine.models import EmailState
 from engine.smtp.concurrency import Concurrency
-from engine.smtp.replies import Deferred, Outcome, Phase, Rejected, Reply, judge
-from engine.smtp.session import CLOSING, Envelope, Route, Session
+from engine.smtp.phases import Phase
+from engine.smtp.replies import CLOSING, Deferred, Outcome, Rejected, Reply, judge
+from engine.smtp.session import Envelope, Route, Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -19,8 +19,9 @@ import aiosmtplib
 
 from engine.authorities import with_file
 from engine.mime import wire_address
+from engine.smtp.phases import Phase
 from engine.smtp.protocol import Protocol
-from engine.smtp.replies import UNSENT, Phase, Reply
+from engine.smtp.replies import CLOSING, UNSENT, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 GOODBYE = timedelta(seconds=2)  # for the answer to QUIT, which nobody needs
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-YES, GREETING, OK, START, CLOSING = 2, 220, 250, 354, 421  # the first digit of a good reply, and codes (RFC 5321, 4.2)
+YES, GREETING, OK, START = 2, 220, 250, 354  # the first digit of a good reply, and codes (RFC 5321, 4.2)
 
 WIRE_ERRORS = (aiosmtplib.SMTPException, OSError)  # OSError: also time-outs and TLS
 OPEN_ERRORS = (*WIRE_ERRORS, ValueError)  # ValueError: host names and challenges that do not decode

@@ -95,7 +95,9 @@ attempts_log = Table(
     Column("at", Instant, nullable=False),  # when it ended
     Column("duration_ms", Integer, nullable=False),
     Column("relay", Text, nullable=False),  # host:port; "" when none was asked
-    Column("outcome", String(10), nullable=False),  # accepted, deferred, rejected, in_doubt, expired, abandoned
+    Column(
+        "outcome", String(10), nullable=False
+    ),  # accepted, deferred, refused, rejected, in_doubt, expired, abandoned
     Column("phase", String(10)),  # where in the SMTP dialogue it ended
     Column("code", SmallInteger),  # the reply's code; NULL when there was no reply
     Column("reply", Text, nullable=False),  # the relay's own words, or what happened instead

@@ -123,7 +123,7 @@ def test_a_relay_that_cannot_be_reached_is_why(store: Store) -> None:
         }
         worker |= {"relay": "relay.example:25", "trouble": "connection refused", "trouble_since": now()}
         connection.execute(insert(processes).values(worker))
-        assert why_email(connection, seq) == "The relay relay.example:25 cannot be reached: connection refused"
+        assert why_email(connection, seq) == "The relay relay.example:25 cannot be used: connection refused"
 
 
 def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:

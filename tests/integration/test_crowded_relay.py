@@ -15,8 +15,9 @@ from engine.models import EmailState
 from engine.smtp import Accepted, Deferred, Outcome, Relay, concurrency
 from engine.store import Now
 from engine.tables import emails
-from tests.integration.test_emails import LEASE, fill, log, rows
+from tests.integration.test_emails import fill, log, rows
 from tests.integration.test_smtp import KARI, SENDER, message, with_relay
+from tests.servers.relaying import LEASE
 from tests.servers.rows import now
 from tests.servers.smtp import Close, Raw, Say, ScriptedSMTP
 from tests.servers.waiting import LONG

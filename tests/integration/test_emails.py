@@ -14,35 +14,20 @@ from sqlalchemy import Row, select, text, update
 
 from engine import due
 from engine.email_outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
-from engine.emails import Deliverer
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
-from engine.smtp import Relay
 from engine.store import Now, after
 from engine.tables import attempts_log, emails, orders
 from tests.servers.ports import free_port
+from tests.servers.relaying import deliver
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.smtp import Close, Say, Script, ScriptedSMTP
-from tests.servers.waiting import LONG, due_between, wait_for
+from tests.servers.waiting import due_between, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
+    from engine.emails import Deliverer
     from engine.store import Store
-
-LEASE = LONG
-
-
-def deliver(store: Store, url: str, work: Callable[[Deliverer], Awaitable[Any]]) -> Any:
-    """Work with a deliverer over two connections to the relay of that URL."""
-
-    async def opened() -> Any:
-        relay = Relay(url, connections=2, connect_timeout=LONG, data_timeout=LONG)
-        try:
-            return await work(Deliverer(store, relay, 2, LEASE))
-        finally:
-            await relay.close()
-
-    return asyncio.run(opened())
 
 
 def batch(store: Store, script: Script | None = None) -> ScriptedSMTP:

@@ -1,0 +1,47 @@
+"""E-mails that wait because the relay refuses this installation or its sender: how many, since when, in what words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from engine.pauses import HELD
+from engine.smtp import Reply
+from engine.tables import attempts_log, emails
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+LOOKED_AT = 5_000  # e-mails, the soonest due
+
+
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """What waits for somebody to set the relay or the sender right."""
+
+    count: int  # of those that were looked at
+    since: datetime  # the oldest of their newest attempts
+    relay: str
+    said: str  # the newest of their replies, without addresses: viewers see it
+
+
+def refusals(connection: Connection) -> Refusals | None:
+    """Those whose newest attempt was refused so; None: there are none."""
+    nearest = select(emails.c.seq, emails.c.attempts).where(emails.c.due_at < HELD).order_by(emails.c.due_at)
+    soon = nearest.limit(LOOKED_AT).subquery()
+    tried = select(soon.c.seq).where(soon.c.attempts > 0)
+    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(tried))
+    refused = (
+        attempts_log.c.seq.in_(newest.group_by(attempts_log.c.email_seq)),
+        attempts_log.c.outcome == "refused",
+    )
+    counted = select(func.count(), func.min(attempts_log.c.at), func.max(attempts_log.c.seq)).where(*refused)
+    count, since, last = connection.execute(counted).one()
+    if not count:
+        return None
+    line = connection.execute(select(attempts_log).where(attempts_log.c.seq == last)).one()
+    return Refusals(count, since, line.relay, Reply(line.code, line.reply).impersonal)
