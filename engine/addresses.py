@@ -1,26 +1,99 @@
-"""E-mail addresses: the contract's grammar (4.6)."""
+"""E-mail addresses: which ones are taken in, and how they go on the wire.
+
+What is taken in is the contract's grammar (4.6) with every domain that the Internet may have (RFC 5891), and nothing
+that has no form on the wire.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
+
+import idna
 
 _ATOM = r"[A-Za-z0-9æøåÆØÅ!#$%&;'*+\-=?^_{|}~`]+"
-_LABEL = r"[A-Za-z0-9æøåÆØÅ](?:[A-Za-z0-9æøåÆØÅ\-]{0,61}[A-Za-z0-9æøåÆØÅ])?"
-_ADDRESS = re.compile(
-    rf"(?:{_ATOM}(?:\.{_ATOM})*)@(?:(?:{_LABEL}\.){{1,9}}[A-Za-z]{{2,14}}|(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}})"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
+_TOP = r"(?:[A-Za-z]{2,63}|[Xx][Nn]--[A-Za-z0-9\-]{0,58}[A-Za-z0-9])"
+_ADDRESS = re.compile(  # on the wire
+    rf"(?:{_ATOM}(?:\.{_ATOM})*)@(?:(?:{_LABEL}\.){{1,9}}{_TOP}|(?:[0-9]{{1,3}}\.){{3}}[0-9]{{1,3}})"
 )
 _LONGEST = 254  # octets: RFC 5321 4.5.3.1.3 less the angle brackets; also bounds the work of the match
 
+# What copying and pasting leaves around an address: white space, and what nobody sees.
+_AROUND = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+    "\xad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064"
+    "\u2066\u2067\u2068\u2069\ufeff"
+)
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_JOINERS = re.compile("[\u200c\u200d]")  # some scripts' names may have them, but nobody sees them
 
-def is_address(text: str) -> bool:
-    """Whether the whole text, once it is trimmed, is one address that the contract accepts.
+_CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029"  # C0, DEL, C1 with NEL, LS, PS: all that anybody takes for a line end
+_WIRE = re.compile(
+    rf"""(?: [^\s{_CONTROL}<>()\[\]:;@\\,"]+ | "(?:[^{_CONTROL}"\\] | \\[^{_CONTROL}])*" )  # as such, or quoted
+    @ (?: [A-Za-z0-9._-]+ | \[[A-Za-z0-9.:-]+\] | (?P<idn>[^\s{_CONTROL}<>()\[\]:;@\\,"]+) )""",
+    re.VERBOSE,
+)
+_WIRE_OCTETS = 320  # 64 of the local part, the @, 255 of the domain (RFC 5321, 4.5.3.1)
+
+
+def bare(text: str) -> str:
+    """The text without white space and invisible characters around it."""
+    return text.strip(_AROUND)
+
+
+def read_address(text: str) -> str | None:
+    """The address that the text is, without what stands around it; None: it is not one address that is taken in.
 
     The contract's odd entity-quoted local part is left out: no mail system could deliver to it.
     """
-    bare = trimmed(text)
-    return len(bare.encode("utf-8", "replace")) <= _LONGEST and _ADDRESS.fullmatch(bare) is not None
+    address = bare(text)
+    if len(address) > _LONGEST:
+        return None
+    wire = address
+    if not address.isascii():
+        local, _, domain = address.rpartition("@")
+        try:
+            wire = f"{local}@{_wire_domain(domain)}"
+        except ValueError:
+            return None
+    return address if _ADDRESS.fullmatch(wire) and len(wire.encode()) <= _LONGEST else None
 
 
-def trimmed(text: str) -> str:
-    """An address without what stands around it where it was copied: spaces, tabs, line ends."""
-    return text.strip(" \t\r\n")
+def wire_address(address: str) -> tuple[str, bool]:
+    """Return an address as it goes on the wire, and whether it needs SMTPUTF8 (RFC 6531).
+
+    The domain becomes A-labels (RFC 5891), a non-ASCII local part stays, one with a semicolon is quoted (RFC 5321,
+    4.1.2). ValueError: it has no form on the wire.
+    """
+    local, at, domain = address.rpartition("@")
+    if ";" in local and not local.startswith('"'):
+        address = f'"{local}"{at}{domain}'
+    parts = _WIRE.fullmatch(address)
+    if parts is None:
+        msg = "an address is LOCAL@DOMAIN without spaces, brackets and control characters"
+        raise ValueError(msg)
+    if parts["idn"]:
+        address = address[: parts.start("idn")] + _wire_domain(parts["idn"])
+    if len(address.encode()) > _WIRE_OCTETS:
+        msg = f"an address has at most {_WIRE_OCTETS} octets"
+        raise ValueError(msg)
+    return address, not address.isascii()
+
+
+def _wire_domain(domain: str) -> str:
+    """The domain with A-labels in place of its other than ASCII ones; ValueError: one has none."""
+    return ".".join(map(_wire_label, domain.split(".")))
+
+
+def _wire_label(label: str) -> str:
+    if label.isascii():
+        if not _PLAIN.fullmatch(label):
+            msg = "a domain consists of letters, digits and hyphens"
+            raise ValueError(msg)
+        return label
+    if _JOINERS.search(label):
+        msg = "a domain has no invisible characters"
+        raise ValueError(msg)
+    return idna.alabel(unicodedata.normalize("NFC", label.lower())).decode("ascii")

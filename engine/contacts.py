@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, delete, select
 
-from engine.addresses import is_address
+from engine.addresses import bare, read_address
 from engine.errors import Invalid
 from engine.tables import contacts
 
@@ -102,15 +102,16 @@ def _entries(source: TextIO) -> Iterator[tuple[int, dict[str, str | None]]]:
 
 def _read_line(entry: dict[str, str | None]) -> tuple[dict[str, str | bool], list[str]]:
     """A line's row, and what is wrong with it."""
-    identity, name, email = ((entry[column] or "").strip() for column in COLUMNS[:3])
+    identity, name, email = (bare(entry[column] or "") for column in COLUMNS[:3])
     reserved = (entry.get("reserved") or "false").strip().lower()
     problems = []
     if not (identity.isascii() and identity.isdigit() and len(identity) in (PERSON_DIGITS, ORGANIZATION_DIGITS)):
         problems.append("identity must be 11 digits (a person) or 9 digits (an organisation)")
-    if email and not is_address(email):
+    address = read_address(email) or ""
+    if email and not address:
         problems.append("email is not an e-mail address; leave it empty when there is none")
     if not name.isprintable():
         problems.append("name has a control character")
     if reserved not in ("true", "false"):
         problems.append("reserved must be true or false")
-    return {"identity": identity, "name": name, "email": email, "is_reserved": reserved == "true"}, problems
+    return {"identity": identity, "name": name, "email": address, "is_reserved": reserved == "true"}, problems

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, select
 
 from engine import due, logs, metrics, tracing
+from engine.addresses import wire_address
 from engine.email_outcomes import RELAY_PAUSE, Result, broken, pause, record, result_of, unsent
 from engine.leases import Leases
 from engine.mime import Compiled, compile_message, message_id
@@ -205,9 +206,13 @@ class Deliverer:
             return Withdrawn(UNSENT, Phase.CONNECT, timedelta(0))
         if settled := self._settled(email, order):
             return settled
-        compiled = await self._compile(email, order)
-        date = self._store.clock.now()
-        message = compiled.fill(to=email.address, message_id=message_id(email.id, order.sender), date=date)
+        try:
+            message = await self._made(email, order)
+        except (OSError, MemoryError, RuntimeError):  # the machine's fault: another time, it can be made
+            raise
+        except Exception as error:
+            log.exception("no message can be made of e-mail %s", email.id)
+            return unsent(email, EmailState.FAILED, "abandoned", f"no message can be made: {type(error).__name__}")
         outcome = await self._relay.send(order.sender, email.address, message, ours, turn)
         if isinstance(outcome, Withdrawn):
             return outcome
@@ -225,7 +230,17 @@ class Deliverer:
             return unsent(email, EmailState.FAILED, "in_doubt", text)
         if self._store.clock.now() >= email.expires_at:
             return unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
+        try:
+            wire_address(email.address)
+        except ValueError as error:
+            return unsent(email, EmailState.FAILED_INVALID_EMAIL_FORMAT, "abandoned", f"not sent: {error}")
         return None
+
+    async def _made(self, email: Row[Any], order: Any) -> bytes:
+        """The message to one recipient; what fails here fails at every attempt."""
+        compiled = await self._compile(email, order)
+        name = message_id(email.id, order.sender)
+        return compiled.fill(to=email.address, message_id=name, date=self._store.clock.now())
 
     async def _compile(self, email: Row[Any], order: Any) -> Compiled:
         content = Content(

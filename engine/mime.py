@@ -16,8 +16,7 @@ from functools import lru_cache
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-import idna
-
+from engine.addresses import wire_address
 from engine.models import Content, ContentType
 from engine.plain_text import readable
 
@@ -32,12 +31,6 @@ _CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029"  # C0, DEL, C1 with NEL, LS, PS: all
 _CONTROLS = re.compile(f"[{_CONTROL}]")
 _UNFIT_FOR_7BIT = re.compile(r"[^\t\n -~]")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
-_ADDRESS = re.compile(
-    rf"""(?: [^\s{_CONTROL}<>()\[\]:;@\\,"]+ | "(?:[^{_CONTROL}"\\] | \\[^{_CONTROL}])*" )  # as such, or quoted
-    @ (?: [A-Za-z0-9._-]+ | \[[A-Za-z0-9.:-]+\] | (?P<idn>[^\s{_CONTROL}<>()\[\]:;@\\,"]+) )""",
-    re.VERBOSE,
-)
-_ADDRESS_OCTETS = 320  # 64 of the local part, the @, 255 of the domain (RFC 5321, 4.5.3.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +69,6 @@ def compile_message(content: Content) -> Compiled:
         "MIME-Version: 1.0\r\n"
     )
     return Compiled(head.encode() + entity)
-
-
-def wire_address(address: str) -> tuple[str, bool]:
-    """Return an address as it goes on the wire, and whether it needs SMTPUTF8 (RFC 6531).
-
-    The domain becomes A-labels (RFC 5891), a non-ASCII local part stays. ValueError: it has no form on the wire.
-    """
-    parts = _ADDRESS.fullmatch(address)
-    if parts is None:
-        msg = "an address is LOCAL@DOMAIN without spaces, brackets and control characters"
-        raise ValueError(msg)
-    if parts["idn"]:
-        local = address[: parts.start("idn")]
-        address = local + idna.encode(parts["idn"], uts46=True).decode("ascii")
-    if len(address.encode()) > _ADDRESS_OCTETS:
-        msg = f"an address has at most {_ADDRESS_OCTETS} octets"
-        raise ValueError(msg)
-    return address, not address.isascii()
 
 
 def message_id(email_id: uuid.UUID, sender: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engine import urls
+from engine.addresses import bare, wire_address
 from engine.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ def _issuer(value: str) -> str:
         msg = "must be an https address such as https://login.example.org, for whoever alters its answers signs in"
         raise ValueError(msg)
     return value
+
+
+def _sender(value: str) -> str:
+    address = bare(value)
+    try:
+        wire_address(address)
+    except ValueError as error:
+        msg = f"must be an address such as noreply@example.no: {error}"
+        raise ValueError(msg) from None
+    return address
 
 
 class Settings(BaseSettings):
@@ -133,7 +144,9 @@ class Settings(BaseSettings):
     allow_private_endpoints: bool = Field(
         default=False, description="let condition and webhook addresses be plain http and loopback"
     )
-    from_address: str = Field("noreply@varsel.example", description="the sender of every order's messages")
+    from_address: Annotated[str, AfterValidator(_sender)] = Field(
+        "noreply@varsel.example", description="the sender of every order's messages"
+    )
     max_connections: int = Field(800, ge=10, description="clients' connections to one `web` process")
     max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest request body")
     max_subscriptions: int = Field(500, ge=1, description="most subscriptions of one consumer")

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
 from engine import metrics, tracing
-from engine.addresses import trimmed
+from engine.addresses import bare
 from engine.commits import ROW, GroupCommit
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
@@ -199,7 +199,7 @@ def _recipients_json(order: EmailOrderRequest) -> str:
     for recipient in order.recipients or ():
         entry = {}
         if recipient.email_address:
-            entry["emailAddress"] = trimmed(recipient.email_address)
+            entry["emailAddress"] = bare(recipient.email_address)
         if recipient.mobile_number:
             entry["mobileNumber"] = recipient.mobile_number
         if recipient.organization_number:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, from_json
 
-from engine.addresses import is_address
+from engine.addresses import read_address
 from engine.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
 from engine.errors import Invalid, Refused
 from engine.models import ContentType, DeliveryGuarantee
@@ -212,7 +212,7 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
         return broken.errors
     for place, recipient in enumerate(recipients):
         email = recipient.email_address
-        if not email or recipient.organization_number or recipient.national_identity_number or not is_address(email):
+        if not email or recipient.organization_number or recipient.national_identity_number or not read_address(email):
             _check_recipient(recipient, f"Recipients[{place}]", broken)
     return broken.errors
 
@@ -268,7 +268,7 @@ def _check_recipient(recipient: RecipientRequest, place: str, broken: _Broken) -
     if not (email or organization or person):
         text = "A recipient needs an emailAddress, an organizationNumber or a nationalIdentityNumber."
         broken.add(place, text)
-    if email and not is_address(email):
+    if email and not read_address(email):
         broken.add(f"{place}.EmailAddress", "This is not a valid e-mail address.")
     if person:
         field = f"{place}.NationalIdentityNumber"

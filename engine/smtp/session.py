@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from engine.addresses import wire_address
 from engine.authorities import with_file
-from engine.mime import wire_address
 from engine.smtp.phases import Phase
 from engine.smtp.protocol import Protocol
 from engine.smtp.replies import CLOSING, UNSENT, Reply

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
-from engine.addresses import is_address, trimmed
+from engine.addresses import bare, read_address
 from engine.alternative_subjects import normal
 from engine.errors import BadRequest, Forbidden, Refused
 from engine.events.app_source import app_resource
@@ -42,7 +42,7 @@ _NO_REGISTER = (
 _TYPE_FORM = "typeFilter takes a whole type (app.instance.created), a beginning (app.instance.*), or * alone for any."
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
 _BARE_HOST = re.compile(r"\A([a-z]+://[^/?#]+)(?![^?#])")
-_MAILTO = re.compile(r"mailto:([^?#%@]+)@([^?#%@]+)", re.IGNORECASE)
+_MAILTO = re.compile(r"mailto:([^?#%@]+@[^?#%@]+)", re.IGNORECASE)
 _APP_SOURCE = re.compile(r"https://[^/?#@]+/([^/?#]+)/([^/?#]+)")
 _ALTERNATIVE = re.compile(r"/(?:organisation|person)/[^/]+")
 _TYPE = re.compile(r"[^*]+(?:\.\*)?")
@@ -95,12 +95,14 @@ def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) ->
 def _endpoint(text: str | None, guard: Guard) -> str:
     if len(text or "") > LONGEST_URL:  # before anything that costs more than this
         raise BadRequest(_TOO_LONG)
-    given = (text or "").strip()
+    given = bare(text or "")
     if given[:7].lower() == "mailto:":
         parts = _MAILTO.fullmatch(given)
-        if not parts or not is_address(f"{parts[1]}@{parts[2]}"):
+        address = read_address(parts[1]) if parts else None
+        if address is None:
             raise BadRequest(f"{_NO_ENDPOINT}: mailto: takes one e-mail address and nothing else")
-        return f"mailto:{trimmed(parts[1])}@{parts[2].lower()}"
+        local, _, domain = address.rpartition("@")
+        return f"mailto:{local}@{domain.lower()}"
     try:
         guard.check_url(given)
     except Refused as refused:

@@ -101,6 +101,12 @@ def test_a_bad_line_is_named_and_refuses_the_whole_file(store: Store, line: str,
     assert found(store, OLA, FIRM) == {}
 
 
+def test_what_pasting_leaves_around_a_field_is_taken_off(store: Store) -> None:
+    load(store, f"{HEAD}\u200b{KARI}\u00a0,\u00a0Kari,\ufeffkari@例え.テスト\u200e,\n")
+    assert found(store, KARI)[KARI] == Contact("Kari", ("kari@例え.テスト",), is_reserved=False)
+    assert "email" in refused(store, f"{HEAD}{OLA},Ola,ola@æø--x.no,\n")["line 2"][0]
+
+
 @pytest.mark.parametrize("head", ["", "nummer,navn,epost\n", "identity,email\n", "IDENTITY,NAME,EMAIL\n"])
 def test_a_file_without_the_columns_is_told_which(store: Store, head: str) -> None:
     assert "identity,name,email,reserved" in refused(store, head + f"{KARI},Kari,kari@example.no\n")["line 1"][0]

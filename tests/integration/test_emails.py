@@ -14,6 +14,7 @@ from sqlalchemy import Row, select, text, update
 
 from engine import due
 from engine.email_outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
+from engine.emails import Deliverer
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.store import Now, after
 from engine.tables import attempts_log, emails, orders
@@ -24,9 +25,8 @@ from tests.servers.smtp import Close, Say, Script, ScriptedSMTP
 from tests.servers.waiting import due_between, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from engine.emails import Deliverer
     from engine.store import Store
 
 
@@ -70,6 +70,13 @@ def waits(store: Store, address: str) -> timedelta:
         at, clock = connection.execute(select(emails.c.due_at, Now()).where(emails.c.address == address)).one()
     remaining: timedelta = at - clock
     return remaining
+
+
+def failing_with(error: Exception) -> Callable[..., Awaitable[bytes]]:
+    async def fail(*_: Any) -> bytes:
+        raise error
+
+    return fail
 
 
 def test_a_batch_is_delivered_recorded_and_completes_its_orders(store: Store) -> None:
@@ -191,16 +198,48 @@ def test_an_email_that_ended_too_many_workers_is_set_aside(store: Store) -> None
     assert [mail.rcpt_tos for mail in batch(store).accepted] == [["ola@example.no"]]
 
 
-def test_a_message_that_cannot_be_made_holds_up_no_other(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_that_cannot_be_made_fails_at_once_and_holds_up_no_other(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     fill(store, "kari@example.no", order={"content_type": "Nonsense"})
     fill(store, "ola@example.no")
-    began = now()
     assert [mail.rcpt_tos for mail in batch(store).accepted] == [["ola@example.no"]]
-    broken = rows(store)["kari@example.no"]
-    assert (broken.state, broken.unresolved, broken.attempts) == (EmailState.NEW, 0, 1)
-    assert due_between(broken.due_at, began, BACKOFF[0] * (1 - JITTER), BACKOFF[0] * (1 + JITTER))
-    assert str(broken.id) in caplog.text
+    unmade = rows(store)["kari@example.no"]
+    assert (unmade.state, unmade.due_at, unmade.unresolved, unmade.attempts) == (EmailState.FAILED, None, 0, 0)
+    assert order_states(store) == [OrderState.COMPLETED] * 2
+    line = next(line for line in log(store) if line.email_seq == unmade.seq)
+    assert (line.outcome, line.reply) == ("abandoned", "no message can be made: ValueError")
+    assert caplog.text.count("Traceback") == 1
+    assert str(unmade.id) in caplog.text
     assert "kari@example.no" not in caplog.text
+
+
+@pytest.mark.parametrize("address", ["kari@æø--x.no", "kari@" + "æ" * 62 + ".no", "kari nordmann@example.no"])
+def test_an_address_without_a_form_on_the_wire_fails_at_once(store: Store, address: str) -> None:
+    fill(store, address, "ola@example.no")
+    assert len(batch(store).accepted) == 1
+    row = rows(store)[address]
+    assert (row.state, row.due_at, row.attempts) == (EmailState.FAILED_INVALID_EMAIL_FORMAT, None, 0)
+    assert [line.outcome for line in log(store) if line.email_seq == row.seq] == ["abandoned"]
+
+
+def test_an_address_that_the_contract_has_beyond_the_rfc_goes_quoted_on_the_wire(store: Store) -> None:
+    fill(store, "kari;ola@example.no")
+    [mail] = batch(store).accepted
+    assert mail.rcpt_tos == ['"kari;ola"@example.no']
+    assert message_from_bytes(mail.data, policy=default)["To"].addresses[0].username == "kari;ola"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError("no file left")])
+def test_what_the_machine_lacks_is_an_attempt(store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    fill(store, "kari@example.no")
+    began = now()
+
+    monkeypatch.setattr(Deliverer, "_made", failing_with(error))
+    batch(store)
+    row = one(store)
+    assert (row.state, row.attempts) == (EmailState.NEW, 1)
+    assert due_between(row.due_at, began, BACKOFF[0] * (1 - JITTER), BACKOFF[0] * (1 + JITTER))
 
 
 BROKEN = {
@@ -251,10 +290,11 @@ def test_an_email_that_was_sent_waits_until_its_state_is_recorded(
     assert (one(store).state, one(store).due_at) == (EmailState.SUCCEEDED, None)
 
 
-def test_a_message_that_cannot_be_made_fails_with_the_reason_when_its_attempts_are_over(
-    store: Store, caplog: pytest.LogCaptureFixture
+def test_an_attempt_that_fails_in_an_error_of_ours_is_repeated_and_ends_with_the_reason(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fill(store, "kari@example.no", order={"content_type": "Nonsense"})
+    fill(store, "kari@example.no")
+    monkeypatch.setattr(Deliverer, "_made", failing_with(RuntimeError()))
     for count in range(1, len(BACKOFF) + 2):
         batch(store)
         assert one(store).attempts == count
@@ -262,12 +302,15 @@ def test_a_message_that_cannot_be_made_fails_with_the_reason_when_its_attempts_a
             connection.execute(update(emails).where(emails.c.due_at.is_not(None)).values(due_at=Now()))
     assert (one(store).state, one(store).due_at) == (EmailState.FAILED, None)
     assert [line.outcome for line in log(store)] == ["deferred"] * len(BACKOFF) + ["abandoned"]
-    assert "ValueError" in log(store)[-1].reply
+    assert "RuntimeError" in log(store)[-1].reply
     assert caplog.text.count("Traceback") == 1
 
 
-def test_a_message_that_cannot_be_made_is_not_tried_again_when_it_may_be_sent_once(store: Store) -> None:
-    fill(store, "kari@example.no", order={"content_type": "Nonsense", "guarantee": DeliveryGuarantee.AT_MOST_ONCE})
+def test_an_attempt_that_fails_in_an_error_of_ours_is_the_last_when_there_may_be_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, "kari@example.no", order={"guarantee": DeliveryGuarantee.AT_MOST_ONCE})
+    monkeypatch.setattr(Deliverer, "_made", failing_with(RuntimeError()))
     batch(store)
     assert one(store).state == EmailState.FAILED
 

@@ -60,8 +60,8 @@ def test_broken_rules_are_told_all_together(client: httpx.Client) -> None:
 
 C0, DEL, C1 = map(chr, range(0x20)), "\x7f", map(chr, range(0x80, 0xA0))
 CONTROL = "".join((*C0, DEL, *C1, "\u2028\u2029"))
+WHITE_SPACE = "\t\n\v\f\r\x85\u2028\u2029"  # taken off where it stands around an address
 LINE_ENDS = "\r\n"  # in a subject, the contract turns them into spaces
-PADDING = " \t\r\n"  # around an address
 
 
 def test_no_control_character_comes_into_a_header(client: httpx.Client) -> None:
@@ -73,10 +73,18 @@ def test_no_control_character_comes_into_a_header(client: httpx.Client) -> None:
 
 
 def test_no_control_character_comes_into_an_envelope(client: httpx.Client) -> None:
-    everywhere = [place for c in CONTROL for place in (f"a{c}b@example.no", f"a@ex{c}ample.no")]
-    everywhere += [place for c in CONTROL if c not in PADDING for place in (f"{c}a@b.no", f"a@b.no{c}")]
+    inside = [place for c in CONTROL for place in (f"a{c}b@example.no", f"a@ex{c}ample.no")]
+    around = [place for c in CONTROL if c not in WHITE_SPACE for place in (f"{c}a@b.no", f"a@b.no{c}")]
+    everywhere = inside + around
     found = errors(client, order(*everywhere))
     assert set(found) == {f"Recipients[{place}].EmailAddress" for place in range(len(everywhere))}
+
+
+def test_what_pasting_leaves_around_an_address_is_not_kept(client: httpx.Client) -> None:
+    padded = [f"{c}a@b.no{c}" for c in (*WHITE_SPACE, "\u00a0", "\u200b", "\u200e", "\ufeff")]
+    placed = client.post(ORDERS, json=order(*padded)).json()
+    kept = client.get(f"{ORDERS.removesuffix('/email')}/{placed['orderId']}").json()["recipients"]
+    assert [recipient["emailAddress"] for recipient in kept] == ["a@b.no"] * len(padded)
 
 
 def test_of_control_characters_a_body_may_have_tabs_and_line_ends(client: httpx.Client) -> None:
@@ -94,6 +102,9 @@ def test_of_control_characters_a_body_may_have_tabs_and_line_ends(client: httpx.
         ({}, "Recipients[0]"),
         ({"mobileNumber": "+4799999999"}, "Recipients[0]"),
         ({"emailAddress": "a@b"}, "Recipients[0].EmailAddress"),
+        ({"emailAddress": "kari@æø--x.no"}, "Recipients[0].EmailAddress"),
+        ({"emailAddress": f"kari@{'æ' * 62}.no"}, "Recipients[0].EmailAddress"),
+        ({"emailAddress": "ka\u200bri@example.no"}, "Recipients[0].EmailAddress"),
         ({"emailAddress": "a@example.no\r\nRCPT TO:<b@example.no>"}, "Recipients[0].EmailAddress"),
         ({"emailAddress": "a@example.no,b@example.no"}, "Recipients[0].EmailAddress"),
         ({"nationalIdentityNumber": "1606941234"}, "Recipients[0].NationalIdentityNumber"),

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.mime import compile_message, message_id, wire_address
+from engine.addresses import wire_address
+from engine.mime import compile_message, message_id
 from engine.models import Content, ContentType
 from engine.plain_text import NO_TEXT
 
@@ -255,7 +256,6 @@ def test_control_characters_are_refused_wherever_they_would_reach_a_header(contr
         "<kari@example.no>",
         "kari@example.no> SIZE=1",
         "kari@example.no,eve@example.no",
-        "kari;eve@example.no",
         "kari@-å-.no",
         "kari@xn--å.no",
         "kari@ex!ample.no",

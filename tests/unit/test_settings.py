@@ -26,6 +26,11 @@ def test_the_example_names_every_setting() -> None:
     assert named == {name.upper() for name in Settings.model_fields}
 
 
+def test_the_senders_address_is_kept_without_what_pasting_left_around_it(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VARSEL_FROM_ADDRESS", "\u00a0noreply@blåbær.no\u200b")
+    assert settings.load().from_address == "noreply@blåbær.no"
+
+
 def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("VARSEL_DATABSE_URL", "x")
     with pytest.raises(Misconfigured, match="VARSEL_DATABSE_URL"):
@@ -43,6 +48,9 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("JWKS", "http://issuer.example/jwks", "https URL"),
         ("BASE_URL", "notify.example", "must be an address"),
         ("LOG_LEVEL", "LOUD", "pattern"),
+        ("FROM_ADDRESS", "noreply", "must be an address such as noreply@example.no"),
+        ("FROM_ADDRESS", "Varsel <noreply@example.no>", "must be an address such as"),
+        ("FROM_ADDRESS", "noreply@æø--x.no", "must be an address such as"),
         ("OIDC_ISSUER", "http://login.example", "must be an https address"),
         ("OIDC_ISSUER", "https://login.example", "oidc_client_id, oidc_roles: must be set, too"),
         ("OIDC_CLIENT_ID", "varsel", "oidc_issuer, oidc_roles: must be set, too"),

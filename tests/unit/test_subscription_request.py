@@ -437,6 +437,17 @@ def test_a_mail_endpoint_is_kept_with_its_template() -> None:
     assert (wish.endpoint, wish.template) == ("mailto:Kari.Nordmann@example.no", "receipt")
 
 
+@pytest.mark.parametrize("address", ["kari@例え.テスト", "kari@example.international"])
+def test_a_mail_endpoint_is_kept_without_what_pasting_left_around_it(address: str) -> None:
+    assert parsed({**MAIL, "endPoint": f"\u200b\u00a0mailto:\ufeff{address}\u200e\n"}).endpoint == f"mailto:{address}"
+
+
+@pytest.mark.parametrize("address", ["kari@æø--x.no", "kari@exam\u200bple.no", f"kari@{'æ' * 62}.no"])
+def test_a_mail_endpoint_that_has_no_form_on_the_wire_is_refused(address: str) -> None:
+    text = f"{ENDPOINT}: mailto: takes one e-mail address and nothing else"
+    assert refused({**MAIL, "endPoint": f"mailto:{address}"}) == text
+
+
 @pytest.mark.parametrize(
     "address",
     ["", "kari", "kari@example.no?subject=a", "kari@example.no,ola@example.no", "kari%40example.no", "kari@a.no#b",
