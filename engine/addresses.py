@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -87,6 +88,7 @@ def _wire_domain(domain: str) -> str:
     return ".".join(map(_wire_label, domain.split(".")))
 
 
+@lru_cache(maxsize=2_000)  # 90 us without; a label has at most as many characters as an address
 def _wire_label(label: str) -> str:
     if label.isascii():
         if not _PLAIN.fullmatch(label):

@@ -26,7 +26,7 @@ MOST_STEPS = 100_000_000  # tags times those of them that may stay open: the par
 MOST_ATTRIBUTES = 300  # of one tag: each is compared with those before it
 SMALL = 5_000  # characters, below which attributes cannot be many
 FEW = 300  # tags, below which elements cannot multiply to more than MOST_TAGS and a half
-LINK = "a"
+LINK, IMAGE = "a", "img"
 TEXT = "-text"
 
 
@@ -51,10 +51,23 @@ _TAG = re.compile(r"</?[A-Za-z][^>]*")
 _BEFORE_ATTRIBUTE = re.compile(r"""[\t\n\f\r /"']+""")
 _QUOTED_END = re.compile(r"""=[\t\n\f\r ]*(?:"[^">]*>|'[^'>]*>)""")  # the tag may go on behind the >
 
-_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+# What a style must say for nothing to be seen. What is flat shows unless it is cut off; a font of no size is often a
+# layout's, whose cells have one; and what Outlook alone hides (mso-hide) may be a button that it has another way.
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?\s*(?=[;!\"']|$)", re.IGNORECASE
+)
+_FLAT = re.compile(
+    r"(?<![\w-])(?:max-)?(?:height|width)\s*:\s*0(?:\.0*)?(?:[a-z]{2,3}|%)?\s*(?=[;!\"']|$)", re.IGNORECASE
+)
+_CUT_OFF = re.compile(r"overflow\s*:\s*hidden", re.IGNORECASE)
+_MSO_HIDE = re.compile(r"mso-hide\s*:\s*all", re.IGNORECASE)
 _SAID_HIDDEN = re.compile(r"\shidden(?![\w-])", re.IGNORECASE)
-_HREF = re.compile(r"""\shref\s*=\s*(?:"([^"]*)|'([^']*)|([^\s"'>]*))""", re.IGNORECASE)
+_VALUE = {
+    name: re.compile(rf"""\s{name}\s*=\s*(?:"([^"]*)|'([^']*)|([^\s"'>]*))""", re.IGNORECASE)
+    for name in ("href", "alt", "start")
+}
 _NAME = re.compile(r"/?([a-z][a-z0-9:-]{0,20})", re.IGNORECASE)
+_TOLD = {LINK: "href", IMAGE: "alt", "ol": "start"}  # the attribute that is told beside an element
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta"))
 _UNSEEN = frozenset(("title", "script", "style", "template", "object", "svg", "math", "select", "iframe"))
 # Their content is no markup: it goes to the end tag, if there is one.
@@ -82,7 +95,7 @@ def parsed(html: str) -> LexborHTMLParser:
 def walked(html: str) -> Iterator[tuple[str, str, bool]]:
     """What is seen of HTML that fits, in its order: TEXT with the text; elements at their start and end (False).
 
-    Beside a LINK's start stands its target.
+    Beside a LINK's start stands its target, beside an IMAGE the words for it, beside `ol` its first number.
     """
     body = parsed(html).body
     stack = [] if body is None or body.child is None else [(body.child, True)]
@@ -98,7 +111,8 @@ def walked(html: str) -> Iterator[tuple[str, str, bool]]:
         if tag == TEXT:
             yield TEXT, node.text_content or "", True
         elif tag not in _UNSEEN_NODES and not _is_hidden(node):
-            yield tag, node.attributes.get("href") or "" if tag == LINK else "", True
+            told = _TOLD.get(tag)
+            yield tag, node.attributes.get(told) or "" if told else "", True
             stack.append((node, False))
             if (child := node.child) is not None:
                 stack.append((child, True))
@@ -128,7 +142,8 @@ def scanned(html: str) -> Iterator[tuple[str, str, bool]]:
                 over = _RAW[tag].search(html, at)
                 at = over.start() if over else len(html)
         else:
-            yield tag, _target(attributes) if tag == LINK else "", not ends
+            told = _TOLD.get(tag) if not (tag == IMAGE and _is_said_hidden(attributes)) else None
+            yield tag, _value(told, attributes) if told else "", not ends
 
 
 def _is_crowded(tag: str) -> bool:
@@ -137,15 +152,38 @@ def _is_crowded(tag: str) -> bool:
 
 def _is_hidden(node: LexborNode) -> bool:
     attributes = node.attributes
-    return "hidden" in attributes or bool(_HIDDEN.search(attributes.get("style") or ""))
+    style = attributes.get("style")
+    return "hidden" in attributes or bool(
+        style and _may_hide(style) and (_hides(style) or (_MSO_HIDE.search(style) and _is_text(node)))
+    )
 
 
 def _is_said_hidden(attributes: str) -> bool:
-    return bool(attributes) and bool(_SAID_HIDDEN.search(attributes) or _HIDDEN.search(attributes))
+    return _may_hide(attributes) and bool(_SAID_HIDDEN.search(attributes) or _hides(attributes))
 
 
-def _target(attributes: str) -> str:
-    found = _HREF.search(attributes)
+def _may_hide(style: str) -> bool:
+    """Whether it is worth a closer look: most styles are not."""
+    said = style.lower()
+    return "none" in said or "hid" in said or "opacity" in said
+
+
+def _hides(style: str) -> bool:
+    return bool(_HIDDEN.search(style) or (_CUT_OFF.search(style) and _FLAT.search(style)))
+
+
+def _is_text(node: LexborNode) -> bool:
+    """Whether an element holds text alone, and is no link: a preheader, and not a part of the layout."""
+    if node.tag in (LINK, _OTHER):
+        return False
+    child = node.child
+    while child is not None and child.tag == TEXT:
+        child = child.next
+    return child is None
+
+
+def _value(name: str, attributes: str) -> str:
+    found = _VALUE[name].search(attributes)
     return _unescaped(next(filter(None, found.groups()), "")) if found else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from engine.markup import LINK, TEXT, fits, scanned, walked
+from engine.markup import IMAGE, LINK, TEXT, fits, scanned, walked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,8 @@ _LINE = frozenset(
 )
 _CELL = frozenset(("td", "th"))
 _SPACE = re.compile(r"[ \t\r\n\f]+")
+_NUMBER = re.compile(r"[0-9]{1,6}")
+_INVISIBLE = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]*")  # spacers of a layout, fillers of a preview
 _TARGET = re.compile(r"https?:\S+|(?:mailto|tel):(?P<said>\S+)", re.IGNORECASE)
 
 
@@ -58,15 +60,18 @@ class _Text:
         self._numbers: list[int | None] = []  # of the open lists: the last item's number, None without numbers
         self._link: tuple[str, int] | None = None  # the open link's target, and where its text begins
 
-    def enter(self, tag: str, target: str) -> None:
+    def enter(self, tag: str, told: str) -> None:
         self._separate(tag)
         if tag == "br":
             self._breaks += 1
         elif tag == LINK:
             self._end_link()  # links do not nest
-            self._link = target, len(self._parts)
+            self._link = told, len(self._parts)
+        elif tag == IMAGE:
+            self._show(told)
         elif tag in ("ul", "ol"):
-            self._numbers.append(0 if tag == "ol" else None)
+            first = int(told) if _NUMBER.fullmatch(told) else 1
+            self._numbers.append(first - 1 if tag == "ol" else None)
         elif tag == "li":
             self._begin_item()
         elif tag == "pre":
@@ -90,6 +95,8 @@ class _Text:
                 self._write(line)
             return
         said = _SPACE.sub(" ", text)
+        if not said.isascii() and _INVISIBLE.fullmatch(said):
+            said = " "
         if said.startswith(" "):
             self._space = True
         self._write(said.strip(" "))
@@ -116,6 +123,13 @@ class _Text:
             self._numbers[-1] = number + 1
             self._write(f"{number + 1}.")
         self._space = True
+
+    def _show(self, words: str) -> None:
+        """Let words stand for an image, apart from those around it."""
+        if said := _SPACE.sub(" ", words).strip():
+            self._space = True
+            self._write(said)
+            self._space = True
 
     def _end_link(self) -> None:
         target, begins = self._link or ("", 0)

@@ -145,6 +145,9 @@ def test_a_newsletter_is_laid_out_by_the_parser_however_long_it_is() -> None:
 SIMPLE = {
     "blocks": ("<h1>Hei</h1><p>En<br>to</p>", "Hei\n\nEn\nto\n"),
     "lists": ("<ol><li>a<li>b</ol>", "1. a\n2. b\n"),
+    "a list that goes on": ("<ol start=3><li>a</ol>", "3. a\n"),
+    "images": ("<img alt='a &amp; b' src=c><img alt=d hidden><img alt='e' style='opacity: 0'><img alt>", "a & b\n"),
+    "what is flat": ("<div style='max-height:0;overflow:hidden'>a</div><div style='overflow:hidden'>b</div>", "b\n"),
     "links": ("<a class=x href='https://a.no/?b&amp;c'>her</a>.", "her (https://a.no/?b&c).\n"),
     "what is not seen": (
         "<style>a</style><script>if (a<b) c</script><!-- <p>d --><p style='display: none'>e</p><p hidden>f</p>g",
