@@ -90,31 +90,34 @@ ABOUT_THE_MESSAGE = {EmailState.FAILED_PAYLOAD_TOO_LARGE, EmailState.FAILED_INVA
 _SENDER = re.compile(  # no relaying, no authentication, not from this sender
     r"relay(?:ing)? (?:access |mail |attempt )?(?:is )?(?:denied|prohibited|refused|rejected|not (?:permitted|allowed))"
     r"|(?:no|to|not|don't|as an?|open) relay(?:ing)?\b|allowed rcpthosts|not a gateway|non-accepted domain"
-    r"|(?:un|not |n't |must |please )authenticat|authenticat\w+ (?:is )?(?:required|failed|failure|unsuccessful|needed)"
+    r"|(?:\bun|not |n't |must |please )authenticat"
+    r"|authentication (?:is )?(?:required|failed|failure|unsuccessful|needed)"
     r"|requires? (?:smtp )?auth|smtp auth|not logged in|log ?in (?:first|required)"
-    r"|\bsender\b(?: (?!recipient)\w+){0,4}:? (?:rejected|denied|refused|blocked|invalid|unknown|not|does|verify|fail)"
+    r"|sender(?: address| domain| e-?mail)?(?: is| was| has been)?:?"
+    r" (?:rejected|denied|refused|blocked|invalid|unknown|not|does|must|verify|fail)"
     r"|(?:invalid|bad|bogus|unverified) sender|not verified|sendas|mail from (?:not|must)"
     r"|not (?:allowed|authori[sz]ed|permitted) to (?:send (?:as|from|mail|e-?mail|messages)\b(?! to)|use|submit)"
 )
 _STANDING = re.compile(  # this installation's address, name or volume
-    r"\b(?:spf|dkim|dmarc|ptr|rdns|reverse dns|starttls|tls|encryption|dnsbl|rbl|helo|spamhaus|spamcop|barracuda\w*)\b"
+    r"\b(?:spf|dkim|dmarc|ptr|rdns|reverse dns|starttls|tls|encryption|dnsbl|rbl|helo|spamhaus|spamcop|barracuda)\b"
     r"|black ?list|block ?list|deny ?list|(?:blocked|listed) (?:using|at|by|in|on)\b|reputation|client host|banned"
     r"|\b(?:your|sending|client|source|sender) (?:ip|host|server|domain|network)\b"
-    r"|\b(?:daily|hourly|sending|submission|outgoing|rate)(?: \w+){0,3} (?:limit|quota)|frequency limit|submissionquota"
+    r"|\b(?:daily|hourly|sending|submission|outgoing|rate)(?: user)?(?: e-?mail| mail| message| smtp)?"
+    r"(?: sending| relay)? (?:limit|quota)|frequency limit|submissionquota"
     r"|too many (?:messages|e-?mails|mails|connections|recipients)"
 )
 _GREYLISTED = re.compile(r"gr[ae]y ?-?list")  # comes to an end by itself, and soon
 _CONTENT = re.compile(r"\bur[il]s?\b|uribl|surbl|\bcontents?\b")  # what is blocked is what the message says
 _FULL = re.compile(
-    r"\b(?:mailbox|mail box|inbox|maildir|account|user|recipient)\b.{0,40}\b(?:full|exceed\w*|quota|overquota)\b"
-    r"|\bover.?quota|quota (?:is )?(?:exceeded|violation|full)|exceed\w*.{0,30}\b(?:quota|storage|allocation)\b"
-    r"|(?:enough|insufficient|sufficient|out of) (?:disk |storage )?(?:space|storage)|full mailbox|disk quota"
+    r"quota|storage|disk space|(?:enough|sufficient) space|full mail ?box"
+    r"|\b(?:mail ?box|inbox|maildir|account|user|recipient)(?: is)? full"
+    r"|mail ?box (?:size|limit|exceed|has exceed|is over|would exceed)"
 )
-_LARGE = re.compile(r"too (?:big|large|long)|size (?:limit|exceed)|exceed\w*.{0,40}\bsize|max\w* .{0,20}size")
+_LARGE = re.compile(r"too (?:big|large|long)|size (?:limit|exceed)|message (?:size|length)|maximum (?:message )?size")
 _NOBODY = re.compile(
     r"\b(?:unknown|no such|invalid|inactive|disabled) (?:user|recipient|mailbox|mail-box|account|address|alias)\b"
-    r"|\b(?:user|recipient|mailbox|mail-box|account)\b.{0,30}\b(?:unknown|not found|disabled|inactive|suspended)\b"
-    r"|\b(?:user|recipient|mailbox|mail-box|account|address)\b.{0,30}\b(?:does(?: not|n't)|not) (?:exist|have an?)\b"
+    r"|\b(?:user|recipient|mailbox|mail-box|account)(?: is| was)? (?:unknown|not found|disabled|inactive|suspended)\b"
+    r"|\b(?:user|recipient|mailbox|mail-box|account|address) (?:does(?: not|n't)|not) (?:exist|have an?)\b"
     r"|no mail-?box here"
 )
 _SPAM = re.compile(r"spam|unsolicited|junk|phish|surbl|uribl")
