@@ -44,6 +44,10 @@ from engine.tokens import Verifier
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.datastructures import State
+
+    from engine.settings import Settings
+
 OPERATIONS = (
     orders.OPERATIONS + channels.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS + deliveries.OPERATIONS
 )
@@ -77,26 +81,19 @@ def create_app() -> Starlette:
     app.state.base = config.base_url + orders.PREFIX
     app.state.events_base = config.base_url + events.PREFIX
     app.state.operations = OPERATIONS
+    _prepare(app.state, config)
     return app
 
 
-@asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Open what requests need; close it when the last is answered."""
-    from engine.broker import BELL, CLIENT, SPOOL  # noqa: PLC0415 its import connects this process to Redis
+def _prepare(state: State, config: Settings) -> None:
+    """Read what the settings name; Misconfigured when it cannot be used."""
+    from engine.broker import BELL, CLIENT  # noqa: PLC0415 its import connects this process to Redis
 
-    config, state = app.state.settings, app.state
     tracing.configure(config, "web")
-    state.verifier = Verifier(config)
-    following = asyncio.create_task(state.verifier.follow())
-    state.store = Store(config.need("database_url"), admit)
-    state.readers = Readers(config.need("database_url"), admit)
-    state.large_bodies = Shares(1)
     state.bell = BELL
     state.redis = CLIENT
+    state.verifier = Verifier(config)
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints), config.from_address)
-    state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
-    state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
     state.access = Rules(config.access_file)
     state.signer = Signer(config.need("webhook_key").encode())
     state.seal = Seal(config.need("webhook_key").encode())
@@ -105,6 +102,20 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     if config.inbox:
         state.inbox = Inbox(config.inbox)
     prepare(state, config)
+
+
+@asynccontextmanager
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    """Open what requests need; close it when the last is answered."""
+    from engine.broker import BELL, CLIENT, SPOOL  # noqa: PLC0415 its import connects this process to Redis
+
+    config, state = app.state.settings, app.state
+    following = asyncio.create_task(state.verifier.follow())
+    state.store = Store(config.need("database_url"), admit)
+    state.readers = Readers(config.need("database_url"), admit)
+    state.large_bodies = Shares(1)
+    state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
+    state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
     pulse = Pulse(state.store, Kind("web"), Memory(CLIENT))
     pulse.start()
     garbage.set_aside()

@@ -196,7 +196,7 @@ class Workshop(Middleware):
                 elif lane.name not in self._again:
                     return
         except Unavailable as error:
-            log.warning("%s; the clock wakes the lane when it does", error.told())
+            log.warning("the lane waits until the clock wakes it: %s", error.told())
         finally:
             self._running[lane.name] -= 1
 

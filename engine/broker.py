@@ -21,6 +21,7 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
 
 from engine import metrics, repeats, settings
+from engine.diagnosis import of_redis
 from engine.redis_client import connect, prove
 from engine.spool import Spool
 
@@ -73,7 +74,7 @@ class Bell:
         except (redis.RedisError, dramatiq.BrokerConnectionError, OSError) as error:
             self._quiet_until = time.monotonic() + QUIET_AFTER_FAILURE
             metrics.WAKES.labels("lost").inc()
-            log.warning("Redis does not answer (%s); the clock wakes the workers when it is back", type(error).__name__)
+            log.warning("workers are not woken, until the clock can: %s", of_redis(error))
 
     def answered(self, lane: str) -> None:
         """A worker is about to look: from here on, new work needs a new wake-up."""
@@ -110,19 +111,20 @@ class _Consumer(_RedisConsumer):
         self._within = timeout / 1000
 
     def __next__(self) -> dramatiq.MessageProxy | None:
-        message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
-        if message is None:
-            self._wait()
+        try:
+            message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+            if message is None:
+                self._wait()
+        except (redis.RedisError, dramatiq.ConnectionClosed) as error:
+            raise dramatiq.ConnectionClosed(of_redis(error)) from None
         return message
 
     def _wait(self) -> None:
         if self.outstanding_message_count >= self.prefetch:
             time.sleep(BUSY)
             return
-        try:  # to the place where it is: whoever waits learns of it, and who is first takes it
-            self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT")
-        except redis.ConnectionError as error:
-            raise dramatiq.ConnectionClosed(error) from None
+        # To the place where it is: whoever waits learns of it, and who is first takes it.
+        self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT")
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         try:
@@ -131,7 +133,7 @@ class _Consumer(_RedisConsumer):
             raise dramatiq.BrokerConnectionError(error) from None
 
 
-repeats.expect(redis.RedisError)
+repeats.expect(redis.RedisError, of_redis)
 CLIENT = connect(settings.load().need("redis_url"))
 SPOOL = Spool(CLIENT)
 BROKER = _Broker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]

@@ -22,6 +22,10 @@ in delivery (a refused recipient, a slow relay) are values, not exceptions: see 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.diagnosis import Diagnosis
 
 
 class VarselError(Exception):
@@ -77,18 +81,26 @@ class Overrun(VarselError):
 
 
 class Unavailable(VarselError):
-    """A needed part does not answer, or as `text` says; `retry_after` is when it is worth asking again."""
+    """A needed part does not answer, or as `text` says; `retry_after` is when it is worth asking again.
 
-    def __init__(self, part: str, retry_after: timedelta = timedelta(seconds=2), text: str | None = None) -> None:
+    Callers read the text, which tells nothing of the installation; `diagnosis` is for those who run it.
+    """
+
+    def __init__(
+        self,
+        part: str,
+        retry_after: timedelta = timedelta(seconds=2),
+        text: str | None = None,
+        diagnosis: Diagnosis | None = None,
+    ) -> None:
         super().__init__(text or f"{part} does not answer")
         self.part = part
         self.retry_after = retry_after
+        self.diagnosis = diagnosis
 
     def told(self) -> str:
-        """What is wrong in one line, for logs: with the first line of the driver's words where there are some."""
-        cause = getattr(self.__cause__, "orig", self.__cause__)
-        words = str(cause or "").strip().partition("\n")[0]
-        return f"{self}: {words}" if words else str(self)
+        """What is wrong and what to do in one line, for logs and whoever is at a terminal."""
+        return str(self.diagnosis or self)
 
 
 class Misconfigured(VarselError):

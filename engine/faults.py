@@ -28,6 +28,7 @@ POSTGRESQL: Mapping[str, Fault] = {  # SQLSTATEs, or the two characters of a who
     "25006": Fault.REFUSING,  # read-only: a standby, or default_transaction_read_only
     "25P03": Fault.PASSING,  # the transaction was idle for too long
     "25P04": Fault.PASSING,  # the transaction took too long
+    "3F000": Fault.REFUSING,  # no schema that its user may use
     "40": Fault.PASSING,  # serialization failure, deadlock, conflict with recovery
     "42501": Fault.REFUSING,  # a right was taken away
     "53": Fault.REFUSING,  # disk full, out of memory, too many connections
@@ -57,6 +58,9 @@ SQLITE: Mapping[int, Fault] = {  # primary result codes
 
 class Overdue(Exception):
     """The way to the database was not free in time."""
+
+    def __str__(self) -> str:
+        return "the way to the file was not free in time"
 
 
 def fault(error: Exception) -> Fault | None:

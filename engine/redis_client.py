@@ -13,6 +13,8 @@ from engine.circuit import Circuit, Open
 from engine.errors import Misconfigured
 
 ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
+NAMESPACE = "dramatiq"  # a key that Dramatiq's scripts name, though there is none, and what its others begin with
+PROOFS = ("varsel:proof", f"{NAMESPACE}:proof")  # Varsel's own keys, and those of the queue
 PROOF_MS = 1000  # how long what is written to see whether it can be is kept
 
 
@@ -39,7 +41,7 @@ def connect(url: str, within: float = ANSWER_WITHIN) -> redis.Redis:
     try:
         client = _Client.from_url(url, socket_timeout=within, socket_connect_timeout=within, retry=once)
         client.connection_pool.make_connection()  # which does not connect yet
-    except (ValueError, TypeError):  # their words may have a password in them
+    except (ValueError, TypeError, redis.RedisError):  # their words may have a password in them
         raise Misconfigured(f"the address of Redis, {urls.shown(url)}, cannot be used: check its options") from None
     client.connection_pool.reset()
     return client
@@ -47,4 +49,6 @@ def connect(url: str, within: float = ANSWER_WITHIN) -> redis.Redis:
 
 def prove(client: redis.Redis) -> None:
     """Raise redis.RedisError when it does not answer, or takes nothing: memory full, a replica, without the right."""
-    client.set("varsel:proof", 1, px=PROOF_MS)
+    for key in PROOFS:
+        client.set(key, 1, px=PROOF_MS)
+    client.exists(NAMESPACE)

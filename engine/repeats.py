@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 PERIOD = 60.0  # seconds in which a fault is told once
 KEPT = 1000  # faults that are remembered at most; beyond, all are forgotten that were not repeated
 
-_expected: list[type[Exception]] = [Unavailable]
+_expected: dict[type[Exception], Callable[[Any], str]] = {Unavailable: Unavailable.told}
 
 
-def expect(kind: type[Exception]) -> None:
-    """Log errors of this kind, which say that a part is away, in one line without a trace."""
-    _expected.append(kind)
+def expect(kind: type[Exception], tell: Callable[[Any], object]) -> None:
+    """Log errors of this kind, which say that a part is away, in one line without a trace: as `tell` says it."""
+    _expected[kind] = lambda error: str(tell(error))
 
 
 class OnceAMinute(logging.StreamHandler[Any]):
@@ -89,9 +89,9 @@ class OnceAMinute(logging.StreamHandler[Any]):
 
 def _in_one_line(record: logging.LogRecord) -> logging.LogRecord:
     error = record.exc_info[1] if record.exc_info else None
-    if not isinstance(error, tuple(_expected)):
+    told = next((tell(error) for kind, tell in _expected.items() if isinstance(error, kind)), None)
+    if told is None:
         return record
-    told = error.told() if isinstance(error, Unavailable) else f"{type(error).__name__}: {error}"
     line = copy.copy(record)
     line.exc_info, line.exc_text, line.args = None, None, ()
     line.msg = f"{record.getMessage()} {told}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -28,8 +29,19 @@ def _words(value: Any) -> Any:
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # separated by spaces or commas
-_Role = Annotated[str, Field(pattern=r"^.+=(viewer|operator|admin)$")]
-Roles = Annotated[tuple[_Role, ...], NoDecode, BeforeValidator(_words)]  # VALUE=ROLE, separated likewise
+_ROLE = re.compile(r"[^=]+=(?:viewer|operator|admin)")
+
+
+def _role(value: str) -> str:
+    if not _ROLE.fullmatch(value):
+        msg = f"{value!r} is no VALUE=ROLE with the role viewer, operator or admin; separate several by commas"
+        raise ValueError(msg)
+    return value
+
+
+Roles = Annotated[tuple[Annotated[str, AfterValidator(_role)], ...], NoDecode, BeforeValidator(_words)]  # likewise
+
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 Network = IPv4Network | IPv6Network
 
@@ -81,7 +93,7 @@ def _sender(value: str) -> str:
 class Settings(BaseSettings):
     """One attribute per variable; `.env.example` shows them all. Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
     # Where things are
     data: Path = Field(Path(".varsel"), description="folder of the embedded parts")
@@ -95,7 +107,8 @@ class Settings(BaseSettings):
         "http://127.0.0.1:5090", description="what links in answers start with"
     )
     hosts: Words = Field(
-        (), description="names with a dot, beside BASE_URL's, by which pages without sign-in are asked for"
+        (),
+        description="names with a dot, beside BASE_URL's, by which pages without sign-in are asked for; commas between",
     )
     trusted_proxies: Networks = Field(
         (), description="addresses or networks of proxies whose X-Forwarded-For tells where a request comes from"
@@ -108,9 +121,11 @@ class Settings(BaseSettings):
     metrics_host: str = Field("127.0.0.1", description="address that METRICS_PORT is on")
 
     # Who may call
-    jwks: Words = Field((), description="files or https URLs of key sets")
-    issuers: Words = Field((), description="issuers of bearer tokens; empty: any")
-    audiences: Words = Field((), description="of which a bearer token must name one; empty: none is asked for")
+    jwks: Words = Field((), description="files or https URLs of key sets, separated by commas")
+    issuers: Words = Field((), description="issuers of bearer tokens, separated by commas; empty: any")
+    audiences: Words = Field(
+        (), description="of which a bearer token must name one, separated by commas; empty: none is asked for"
+    )
     token_leeway: float = Field(5, ge=0, le=300, description="how far the issuers' clocks and this one may be apart")
     max_token_lifetime: float = Field(172_800, ge=60, description="longest life of a token that is accepted")
     issuer_ca_file: Path | None = Field(
@@ -137,7 +152,7 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = Field(None, description="its secret; none: a public client, with PKCE alone")
     oidc_role_claim: str = Field("roles", description="claim of the ID token that names roles: a text or a list")
     oidc_roles: Roles = Field(
-        (), description="which value of the claim gives which role, as in: varsel-admins=admin support=viewer"
+        (), description="which value of the claim gives which role, as in: varsel-admins=admin,support=viewer"
     )
 
     # What is let in and out
@@ -184,6 +199,10 @@ class Settings(BaseSettings):
             missing = ", ".join(name for name, value in oidc.items() if not value)
             msg = f"{missing}: must be set, too, for OpenID Connect needs {', '.join(oidc)}"
             raise ValueError(msg)
+        for name in ("jwks", "issuers"):
+            if any(each.count("://") > 1 for each in getattr(self, name)):
+                msg = f"{name}: two addresses stand in one word; separate them by a comma"
+                raise ValueError(msg)
         for source in self.jwks:
             if "://" in source and not source.startswith("https://"):
                 where = urls.shown(source)
@@ -223,7 +242,7 @@ def check_smtp_url(url: str) -> None:
 _check_key_set = partial(urls.check_server, schemes=("https",))
 _ADDRESSES: dict[str, Callable[[str], None]] = {
     "database_url": urls.check_database,
-    "redis_url": partial(urls.check_server, schemes=("redis", "rediss", "unix")),
+    "redis_url": urls.check_redis,
     "smtp_url": check_smtp_url,
 }
 
@@ -235,13 +254,16 @@ def load() -> Settings:
     if unknown:
         msg = f"unknown setting {', '.join(unknown)}; `varsel config` lists the known ones"
         raise Misconfigured(msg)
+    quoted = sorted(name for name in known if _QUOTED.fullmatch(os.environ.get(name, "")))
+    if quoted:
+        msg = f"{', '.join(quoted)}: stands in quotes, which `docker run --env-file` does not take away: leave them out"
+        raise Misconfigured(msg)
     try:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"{PREFIX}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
-            if item["loc"]
-            else item["msg"].removeprefix("Value error, ")
+            (f"{PREFIX}{str(item['loc'][0]).upper()}: " if item["loc"] else "")
+            + item["msg"].removeprefix("Value error, ")
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise Misconfigured("; ".join(lines)) from None

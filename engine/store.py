@@ -36,6 +36,7 @@ from sqlalchemy.ext.compiler import compiles
 from engine import postgresql, sqlite, urls
 from engine.circuit import Circuit, Open
 from engine.clock import Clock, steady
+from engine.diagnosis import Diagnosis, of_database
 from engine.errors import Misconfigured, Unavailable
 from engine.faults import Fault, Overdue, fault
 from engine.gate import Gate
@@ -107,6 +108,7 @@ class Store:
         self._reads, self._writes = Circuit(_silent), Circuit(_silent)
         self._threads = ThreadPoolExecutor(CONNECTIONS, "store")  # its own: a database that hangs stops nothing else
         self._trouble: Unavailable | None = None
+        self._diagnosis: Diagnosis | None = None  # of the last fault
         self._gate: AbstractContextManager[None] = nullcontext()
         if self.dialect.name == "sqlite":
             try:
@@ -132,7 +134,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One moment of the database, for all statements in the block; nothing is written."""
-        with _translated(), self._reads.calling(), self._views.connect() as connection:
+        with self._translated(), self._reads.calling(), self._views.connect() as connection:
             self._look(connection)
             yield connection
 
@@ -143,7 +145,7 @@ class Store:
         `patient`: its statements may take as long as they need.
         """
         try:
-            with _translated(), self._writes.calling(), self._gate, self._engine.connect() as connection:
+            with self._translated(), self._writes.calling(), self._gate, self._engine.connect() as connection:
                 connection.execution_options(varsel_begin="BEGIN IMMEDIATE")
                 slow = patient and self.dialect.name == "postgresql"  # SQLite waits for nobody
                 with connection.begin(), _patience(connection) if slow else nullcontext():
@@ -182,7 +184,7 @@ class Store:
             try:
                 return await self.writing(act, *args, **kwargs)
             except Unavailable as error:
-                log.warning("%s; outcomes wait in memory until they are recorded", error.told())
+                log.warning("outcomes wait in memory until they are recorded: %s", error.told())
                 await asyncio.sleep(RECORD_AGAIN)
 
     async def now(self) -> datetime:
@@ -197,6 +199,19 @@ class Store:
         self._engine.dispose()
         if isinstance(self._gate, Gate):
             self._gate.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what is the database's fault into Unavailable; a wrong statement stays the bug that it is."""
+        try:
+            yield
+        except Open:
+            raise Unavailable("the database", diagnosis=self._diagnosis) from None
+        except (DBAPIError, PoolTimeoutError, Overdue) as error:
+            if fault(error) is None:
+                raise
+            self._diagnosis = of_database(error)
+            raise Unavailable("the database", diagnosis=self._diagnosis) from error
 
     def _look(self, connection: Connection) -> None:
         if self._admit:
@@ -256,19 +271,6 @@ def _patience(connection: Connection) -> Iterator[None]:
         yield
     finally:
         bounded.patient = False
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what is the database's fault into Unavailable; a wrong statement stays the bug that it is."""
-    try:
-        yield
-    except Open:
-        raise Unavailable("the database") from None
-    except (DBAPIError, PoolTimeoutError, Overdue) as error:
-        if fault(error) is None:
-            raise
-        raise Unavailable("the database") from error
 
 
 def _silent(error: Exception) -> bool | None:

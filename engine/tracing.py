@@ -43,12 +43,17 @@ def configure(config: Settings, process: str) -> None:
     global _tracer  # noqa: PLW0603 there is one in a process, as there is one log
     if not config.tracing:
         return
+    _tracer = find()(process)
+
+
+def find() -> type[Tracer]:
+    """What makes traces; Misconfigured without the extra."""
     try:
         from engine.spans import Tracer  # noqa: PLC0415 needs the extra, and a tenth of a second
     except ImportError:
         msg = "VARSEL_TRACING is on, but OpenTelemetry is not installed: pip install 'varsel[tracing]'"
         raise Misconfigured(msg) from None
-    _tracer = Tracer(process)
+    return Tracer
 
 
 def close() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 HIDDEN = "***"
 MOST_PORT = 65535
@@ -19,6 +19,8 @@ _POSTGRESQL = re.compile(
 )
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}://")
 _PLACE = re.compile(rf"{_HOST}(?::[0-9]{{1,5}})?", re.ASCII)
+_NUMBER = re.compile(r"(?:/[0-9]{0,5})?", re.ASCII)
+_ANSWERS = {"decode_responses", "encoding", "encoding_errors"}  # options of redis-py that change what it returns
 _SQLITE = re.compile(r"sqlite:///[^?#]+")
 _WRITE = "in a user or password, write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and a space as %20"
 
@@ -58,6 +60,18 @@ def check_server(url: str, schemes: tuple[str, ...]) -> None:
         sound, host = False, ""
     if not sound or _has_space(url) or url.count("@") > 1 or not _PLACE.fullmatch(host):
         msg = f"must be {' or '.join(f'{each}://' for each in schemes)} with HOST:PORT; {_WRITE}"
+        raise ValueError(msg)
+
+
+def check_redis(url: str) -> None:
+    """Refuse (likewise) what is no address of a Redis, or one that would be taken for another."""
+    check_server(url, ("redis", "rediss", "unix"))
+    parts = urlsplit(url)
+    if parts.scheme != "unix" and not _NUMBER.fullmatch(parts.path):
+        msg = "must end with the number of a database, such as /0, or with HOST:PORT"
+        raise ValueError(msg)
+    if named := _ANSWERS & dict(parse_qsl(parts.query, keep_blank_values=True)).keys():
+        msg = f"takes no {', '.join(sorted(named))}: answers are read as bytes"
         raise ValueError(msg)
 
 

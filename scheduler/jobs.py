@@ -48,7 +48,7 @@ def wake(clock: Clock) -> None:
             waits = {name: until for name, until in due.next_due(connection).items() if until <= TICK}
             paused = in_force(connection).lanes if waits else frozenset()
     except Unavailable as error:
-        log.warning("%s; the next tick asks again", error.told())
+        log.warning("the next tick asks again: %s", error.told())
         return
     for name in waits.keys() - paused:
         if (until := waits[name]) > timedelta(0):
@@ -79,7 +79,7 @@ def prune(clock: Clock) -> None:
             with clock.store.write() as connection:
                 more = prune_some(connection, clock.retention)
     except Unavailable as error:
-        log.warning("%s; pruning goes on at the next tick", error.told())
+        log.warning("pruning goes on at the next tick: %s", error.told())
 
 
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [

@@ -23,8 +23,9 @@ text.py           text from outside, made harmless for terminals
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -45,7 +46,7 @@ from engine.cli import (
     restored,
     subscriptions,
 )
-from engine.cli.exits import INTERRUPTED, end
+from engine.cli.exits import ENDED, INTERRUPTED, end
 from engine.errors import VarselError
 from engine.garbage import collect_seldom
 from engine.private_files import UMASK
@@ -93,7 +94,8 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     help="Varsel: a self-hosted notification engine.",
-    epilog="Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 not found, 4 not ready, 5 refused, 130 interrupted.",
+    epilog="Exit codes: 0 fine, 1 failed, 2 wrong usage, 3 not found, 4 not ready, 5 refused,"
+    " 130 interrupted, 143 ended.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -109,10 +111,22 @@ for section, commands in SECTIONS.items():
 def main() -> None:
     """Run the command that this process was started with."""
     collect_seldom()
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
     os.umask(UMASK)  # whatever any command or its children make
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what the terminal cannot show
     app(prog_name="varsel")
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End by SIGTERM as a process does that does not handle it.
+
+    The first process of a container has to: what it does not handle, the kernel does not let through to it.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    raise SystemExit(ENDED)
 
 
 def _version(wanted: bool) -> None:

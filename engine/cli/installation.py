@@ -37,7 +37,8 @@ def place(data: Path | None) -> Place:
     config = settings.load()
     folder = data_folder(config, data)
     redis_url = config.redis_url.get_secret_value() if config.redis_url else f"unix://{folder}/redis.sock"
-    return Place(config, folder, _database_url(config, data), redis_url)
+    embedded = data is not None or config.database_url is None
+    return Place(config, folder, _database_url(config, data), redis_url, embedded)
 
 
 @contextmanager
@@ -93,4 +94,4 @@ def _demand_schema(store: Store) -> None:
 
     with suppress(Unavailable), store.read() as connection:
         if why := complaint(connection):
-            raise Misconfigured(why)
+            raise Misconfigured(str(why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from datetime import timedelta
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.cli.exits import FAILED
 from engine.cli.options import Data
 
 if TYPE_CHECKING:
     from engine.settings import Settings
 
 SCHEMA_WAIT = timedelta(seconds=30)  # for `varsel migrate` of another process
+
+log = logging.getLogger(__name__)
 
 
 def up(
@@ -54,26 +58,30 @@ def web(
     config = settings.load()
     for name in ("redis_url", "webhook_key"):
         config.need(name)
-    free_port(port, "--port", host)
-    _wait_for_schema(config, down=True)
-    _share_metrics(config)
+    port = free_port(port, "--port", host)
+    _prepare(config, down=True)
+    from api.app import create_app
     from api.connections import Bounds, bounded, reserve_descriptors
 
     reserve_descriptors(config.max_connections)
-    uvicorn.run(
-        "api.app:create_app",
-        factory=True,
+    serving = uvicorn.Config(
+        create_app(),
         http=bounded(Bounds(connections=config.max_connections)),
         ws="none",
         host=host,
         port=port,
         access_log=False,
-        log_level="warning",
+        log_config=None,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s): they close, not we
     )
+    _tell(f"web, at http://{host}:{port}")
+    server = uvicorn.Server(serving)
+    server.run()
+    if not server.started:
+        raise typer.Exit(FAILED)
 
 
 def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go on side by side.")] = 6) -> None:
@@ -83,10 +91,10 @@ def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go 
     config = settings.load()
     for name in ("redis_url", "smtp_url", "webhook_key"):
         config.need(name)
-    _wait_for_schema(config)
-    _share_metrics(config)
+    _prepare(config)
     from engine.worker import run
 
+    _tell(f"worker, {_metrics(config)}")
     run(threads, config.log_level)
 
 
@@ -96,21 +104,22 @@ def scheduler() -> None:
 
     config = settings.load()
     config.need("redis_url")
-    _wait_for_schema(config)
-    _share_metrics(config)
+    _prepare(config)
     from scheduler.__main__ import main as tick
 
+    _tell(f"scheduler, {_metrics(config)}")
     tick()
 
 
 def migrate() -> None:
     """Bring the database's schema up to date. It is safe to run from several places at once."""
     from engine import settings
+    from engine.diagnosis import SCHEMA_AHEAD
     from engine.migrations import Fit, upgrade
     from engine.store import Store
 
     if upgrade(Store(settings.load().need("database_url"))) is Fit.AHEAD:
-        typer.echo("the database's schema is of a newer Varsel, with which this one can work: nothing to do", err=True)
+        typer.echo(f"nothing to do: {SCHEMA_AHEAD}", err=True)
 
 
 def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.")] = 1025) -> None:
@@ -124,6 +133,43 @@ def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.
     asyncio.run(serve(folder, port, lambda port: typer.echo(f"inbox smtp://127.0.0.1:{port}")))
 
 
+def _prepare(config: Settings, *, down: bool = False) -> None:
+    """What a process does before it works: it logs, waits for the schema (see there), and says what is not there."""
+    from engine import logs
+
+    logs.configure(config.log_level, config.log_format)
+    _wait_for_schema(config, down=down)
+    _look_at_redis(config)
+    _share_metrics(config)
+
+
+def _tell(what: str) -> None:
+    """Say in the log what starts here."""
+    from importlib.metadata import version
+
+    log.info("varsel %s starts: %s", version("varsel"), what)
+
+
+def _metrics(config: Settings) -> str:
+    if config.metrics_dir:
+        return f"its metrics in {config.metrics_dir}"
+    return f"metrics at http://{config.metrics_host}:{config.metrics_port}" if config.metrics_port else "no metrics"
+
+
+def _look_at_redis(config: Settings) -> None:
+    """Say why Redis cannot be used. It may come later: orders are taken in without it, and work waits."""
+    import redis
+
+    from engine.diagnosis import of_redis
+    from engine.redis_client import connect, prove
+
+    with connect(config.need("redis_url")) as client:
+        try:
+            prove(client)
+        except (redis.RedisError, OSError) as error:
+            log.warning("starting without Redis: %s", of_redis(error))
+
+
 def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
     """Wait until this program can work on the schema, so that processes may start in any order.
 
@@ -131,6 +177,7 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
     """
     import time
 
+    from engine.diagnosis import SCHEMA_AHEAD
     from engine.errors import Misconfigured, Unavailable
     from engine.migrations import COMPLAINTS, Fit, fit
     from engine.store import Store
@@ -143,19 +190,19 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
             with store.read() as connection:
                 found = fit(connection)
             if found is Fit.AHEAD:
-                typer.echo("the database's schema is of a newer Varsel, with which this one can work", err=True)
+                log.warning("%s", SCHEMA_AHEAD)
             if found not in COMPLAINTS:
                 break
-            reason = COMPLAINTS[found]
+            reason = str(COMPLAINTS[found])
             if found is Fit.TOO_NEW or time.monotonic() > give_up:
                 raise Misconfigured(reason)
         except Unavailable as error:
-            reason = f"{error.told()}; check VARSEL_DATABASE_URL"
+            reason = error.told()
             if down:
-                typer.echo(f"starting without the database: {reason}", err=True)
+                log.warning("starting without the database: %s", reason)
                 break
         if reason != said:
-            typer.echo(f"waiting for the database: {reason}", err=True)
+            log.warning("waiting for the database: %s", reason)
             said = reason
         time.sleep(0.2)
     store.close()

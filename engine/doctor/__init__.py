@@ -5,7 +5,8 @@ database.py   SQLite or PostgreSQL, the schema, the processes' signs of life
 broker.py     Redis
 relay.py      the SMTP relay, as delivery would use it
 sender.py     the DNS of the sender's domain
-files.py      settings, keys, disks
+provider.py   the OpenID provider of operators
+files.py      settings, keys, tracing, disks
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from engine.doctor import broker, database, files, relay, sender
-from engine.doctor.findings import Finding, Level, Place, problem
+from sqlalchemy.exc import DBAPIError
+
+from engine.diagnosis import of_database
+from engine.doctor import broker, database, files, provider, relay, sender
+from engine.doctor.findings import Finding, Level, Place, problem, wrong
 from engine.errors import VarselError
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ CHECKS: Mapping[str, Check] = {
     "relay": relay.relay,
     "sender": sender.sender,
     "keys": files.keys,
+    "provider": provider.provider,
+    "tracing": files.traces,
     "disk": files.disk,
     "processes": database.processes,
 }
@@ -48,6 +54,8 @@ def examine(place: Place, checks: Mapping[str, Check] = CHECKS, within: float = 
             result = list(check(place))
         except VarselError as error:
             result = [problem(name, str(error), "Correct it, and ask again.")]
+        except DBAPIError as error:
+            result = [wrong(name, of_database(error))]
         except Exception as error:  # noqa: BLE001 whatever breaks a check is what the check has found
             # Its words may have a password in them.
             result = [problem(name, f"the check failed: {type(error).__name__}", "Look at its settings.")]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import redis
+from redis.exceptions import NoPermissionError
 
-from engine.doctor.findings import Finding, ok, problem, skewed, warning
-from engine.redis_client import connect, prove
+from engine.diagnosis import RIGHTS, USER_LACKS, of_redis
+from engine.doctor.findings import Finding, ok, problem, skewed, unset, warning, wrong
+from engine.redis_client import NAMESPACE, PROOF_MS, PROOFS, connect, prove
 from engine.redis_server import is_old, is_usable
 
 if TYPE_CHECKING:
@@ -17,30 +20,108 @@ if TYPE_CHECKING:
     from engine.doctor.findings import Place
 
 ANSWER_WITHIN = 4.0  # seconds
+_OWN, _QUEUE = PROOFS
+# Every command that Varsel and Dramatiq use, those of scripts too, where it finds nothing to do.
+COMMANDS: tuple[tuple[object, ...], ...] = (
+    *(("SET", key, 1, "PX", PROOF_MS) for key in PROOFS),
+    *((name, _OWN) for name in ("DEL", "EXISTS", "PTTL")),
+    *((name, f"{_OWN}:none") for name in ("LLEN", "SMEMBERS")),
+    *((name, f"{_OWN}:count") for name in ("INCR", "DECR")),
+    ("PEXPIRE", f"{_OWN}:count", PROOF_MS),
+    ("LINDEX", f"{_OWN}:none", 0),
+    ("LREM", f"{_OWN}:none", 1, ""),
+    ("LPOP", f"{_OWN}:none"),
+    ("RPUSH", f"{_OWN}:list", ""),
+    ("PEXPIRE", f"{_OWN}:list", PROOF_MS),
+    ("ZRANGE", f"{_OWN}:none", 0, 0),
+    ("ZRANGEBYSCORE", f"{_OWN}:none", 0, 0),
+    ("ZREM", f"{_OWN}:none", ""),
+    ("ZADD", f"{_OWN}:none", "XX", 0, ""),
+    ("HEXISTS", f"{_QUEUE}:none", ""),
+    ("HGET", f"{_QUEUE}:none", ""),
+    ("HMGET", f"{_QUEUE}:none", ""),
+    ("HDEL", f"{_QUEUE}:none", ""),
+    ("HSET", f"{_OWN}:hash", "", ""),
+    ("PEXPIRE", f"{_OWN}:hash", PROOF_MS),
+    ("SREM", f"{_QUEUE}:none", ""),
+    ("SADD", f"{_OWN}:set", ""),
+    ("PEXPIRE", f"{_OWN}:set", PROOF_MS),
+    ("BLMOVE", f"{_QUEUE}:none", f"{_QUEUE}:none", "RIGHT", "RIGHT", 0.01),
+    ("KEYS", f"{_QUEUE}:none"),
+    ("EVAL", "return 1", 1, NAMESPACE),
+    ("EVALSHA", "0" * 40, 0),
+    ("SCRIPT LOAD", "return 1"),
+    ("TIME",),
+    ("INFO", "server"),
+    ("CONFIG GET", "appendfsync"),
+    ("MULTI",),
+    ("EXEC",),
+)
+LOOKING = {"+time", "+info", "+config|get"}  # what this alone needs
 FULL = 0.8  # of maxmemory
 
 
 def redis_server(place: Place) -> Iterator[Finding]:
-    """Whether Redis answers, and would keep what it is given."""
+    """Whether Redis answers, lets Varsel do what it does, and would keep what it is given."""
     name = "redis"
+    if not (place.embedded or place.config.redis_url):
+        yield unset(place, "redis_url", "`web`, `worker` and `scheduler` do")
+        return
     with connect(place.redis_url, ANSWER_WITHIN) as client:
         try:
-            began = time.time()
-            seconds, microseconds = client.time()
-            middle = (began + time.time()) / 2
-            told: dict[str, Any] = client.info()
-            prove(client)
+            client.ping()
+        except NoPermissionError:
+            pass  # it answers
         except (redis.RedisError, OSError) as error:
-            if place.config.redis_url:
-                advice = "Does it run, and can it be written? Check VARSEL_REDIS_URL."
-            else:
-                advice = "Start `varsel up` with the same --data, or set VARSEL_REDIS_URL."
-            yield problem(name, str(error), advice)
+            yield wrong(name, of_redis(error))
             return
+        yield from _told(client)
+        yield _rights(client)
+        try:
+            prove(client)
+        except NoPermissionError:
+            return  # of which the rights have told
+        except (redis.RedisError, OSError) as error:
+            yield wrong(name, of_redis(error))
+
+
+def _told(client: redis.Redis) -> Iterator[Finding]:
+    """What Redis tells of itself; of what its user may not ask, the rights tell."""
+    with suppress(NoPermissionError):
+        began = time.time()
+        seconds, microseconds = client.time()
+        yield skewed("redis", seconds + microseconds / 1e6 - (began + time.time()) / 2)
+    with suppress(NoPermissionError):
+        told: dict[str, Any] = client.info()
         yield _version(told)
-        yield skewed(name, seconds + microseconds / 1e6 - middle)
         yield _persistence(told, _setting(client, "appendfsync"))
         yield from _memory(told)
+
+
+def _rights(client: redis.Redis) -> Finding:
+    """Which rights of `docs/operating.md`, Rights, its user has: each is tried on keys that nobody uses."""
+    lacking = dict.fromkeys(right for command in COMMANDS if (right := _lacking(client, command)))
+    if not lacking:
+        return ok("redis", "its user may do all that is needed")
+    rights = " ".join(lacking)
+    if LOOKING.issuperset(lacking):
+        text = f"Redis does not let its user do what is needed to look at it: {rights}"
+        return warning("redis", text, f"`ACL SETUSER NAME {rights}` grants them; work goes on without them.")
+    text = f"Redis {USER_LACKS}, and work stands still: {rights}"
+    return problem("redis", text, f"`ACL SETUSER NAME {rights}` grants them; {RIGHTS}.")
+
+
+def _lacking(client: redis.Redis, command: tuple[object, ...]) -> str | None:
+    """The right that this command would need, as ACL SETUSER takes it; None: it may be done."""
+    try:
+        client.execute_command(*command)
+    except NoPermissionError as error:
+        if "run the" in str(error):
+            return f"+{str(command[0]).lower().replace(' ', '|')}"
+        return "~varsel:*" if _OWN in str(command) else "~dramatiq*"
+    except redis.RedisError:
+        return None  # the command may be used: what it says is about the keys
+    return None
 
 
 def _version(told: dict[str, Any]) -> Finding:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from engine.admin.overview import overview
-from engine.doctor.findings import Finding, Level, ok, problem, skewed, warning
-from engine.errors import Unavailable
-from engine.migrations import Fit, complaint, fit, revision, revisions
+from engine.diagnosis import ONLY_READS, SCHEMA_AHEAD
+from engine.doctor import rights
+from engine.doctor.findings import Finding, Level, ok, problem, skewed, warning, wrong
+from engine.errors import Misconfigured, Unavailable
+from engine.migrations import COMPLAINTS, Fit, complaint, fit, revision, revisions
 from engine.readers import SLOTS
 from engine.store import CONNECTIONS, Now, Store
 
@@ -30,7 +33,8 @@ MOST = CONNECTIONS + SLOTS  # connections of a process: of web, the others have 
 OLDEST = 15  # PostgreSQL's major version
 NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "fuse.sshfs", "lustre", "afs", "fuse.s3fs")
 MOUNTS = Path("/proc/mounts")
-MIGRATE = "Run `varsel migrate`."
+_ONLY_READS = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool")
+LOG = "Look at its log."
 
 
 def database(place: Place) -> Iterator[Finding]:
@@ -45,9 +49,12 @@ def database(place: Place) -> Iterator[Finding]:
         try:
             with store.read() as connection:
                 yield from _sqlite(connection) if file else _postgresql(connection)
-                yield _schema(connection)
+                missing = () if file else rights.lacking(connection)
+                yield from rights.findings(missing)
+                if not rights.hide_the_schema(missing):
+                    yield _schema(connection)
         except Unavailable as error:
-            yield problem(name, _cause(error), "Is it running? Check VARSEL_DATABASE_URL.")
+            yield wrong(name, error.diagnosis) if error.diagnosis else problem(name, str(error), LOG)
             return
     if file:
         yield location(file)
@@ -58,14 +65,18 @@ def processes(place: Place) -> Iterator[Finding]:
     name, url = "processes", place.database_url
     if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
         return
-    with closing(Store(url)) as store:
+    try:
+        store = Store(url)
+    except Misconfigured:
+        return  # the check of the database tells it
+    with closing(store):
         try:
             with store.read() as connection:
                 if complaint(connection):
                     return
                 seen = overview(connection)
-        except Unavailable:
-            return  # the check of the database tells it
+        except (Unavailable, DBAPIError):
+            return  # likewise
     alive = [process for process in seen["processes"] if process["alive"]]
     kinds = Counter(process["kind"] for process in alive)
     yield ok(
@@ -92,6 +103,8 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
 
 def _postgresql(connection: Connection) -> Iterator[Finding]:
     name = "database"
+    if connection.execute(_ONLY_READS).scalar_one():
+        yield wrong(name, ONLY_READS)
     wanted = ("server_version", "max_connections", "superuser_reserved_connections", "synchronous_commit", "fsync")
     chosen = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
     having = {row.name: row.setting for row in connection.execute(chosen, {"names": list(wanted)})}
@@ -120,16 +133,14 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
 def _schema(connection: Connection) -> Finding:
     name = "schema"
     found, newest = revision(connection), revisions()[0]
+    steps = f"it is at {found}, this Varsel at {newest}" if found else "there is none"
     match fit(connection):
         case Fit.CURRENT:
             return ok(name, f"current ({found})")
-        case Fit.BEHIND:
-            return problem(name, f"behind: {found}, not {newest}" if found else "missing", MIGRATE)
         case Fit.AHEAD:
-            text_ = f"ahead: {found} is of a newer Varsel, with which this one can work"
-            return warning(name, text_, "Upgrade Varsel on this machine.")
-        case Fit.TOO_NEW:
-            return problem(name, f"ahead: {found} is of a newer Varsel", "Upgrade Varsel on this machine.")
+            return warning(name, f"{SCHEMA_AHEAD.text} ({steps})", SCHEMA_AHEAD.advice)
+        case worse:
+            return problem(name, f"{COMPLAINTS[worse].text} ({steps})", COMPLAINTS[worse].advice)
 
 
 def location(file: Path, mounts: Path = MOUNTS) -> Finding:
@@ -150,9 +161,3 @@ def _file_system(path: Path, table: Path) -> str:
     mounts = [(Path(point.replace("\\040", " ")), kind) for _, point, kind, *_ in (line.split(" ") for line in lines)]
     holding = [(len(point.parts), kind) for point, kind in mounts if path.is_relative_to(point)]
     return max(holding, default=(0, ""), key=lambda each: each[0])[1]
-
-
-def _cause(error: Unavailable) -> str:
-    """In the driver's words, of which the first line says it."""
-    cause = getattr(error.__cause__, "orig", None)
-    return str(cause).strip().partition("\n")[0] if cause else str(error)

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine import tracing
 from engine.access import Rules
-from engine.doctor.findings import Finding, ok, problem, warning
+from engine.doctor.findings import Finding, ok, problem, unset, warning
 from engine.errors import Misconfigured
 from engine.operators import roles
 from engine.rendering import Templates
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from engine.doctor.findings import Place
 
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes that are left of a disk
-_NEEDED = "Correct it: processes do not start without it."
+WEB, BOTH = "`web` does not start without it", "`web` and `worker` do not start without it"
+FETCHED = "until it can be had, tokens of its issuer are refused (503)"
 TENTH = 0.1  # of a disk, below which a warning is due, too
 
 
@@ -45,29 +47,38 @@ def settings(place: Place) -> Iterator[Finding]:
 def keys(place: Place) -> Iterator[Finding]:
     """Whether the files that tell who may do what can be read."""
     config, own = place.config, place.folder / "keys"
-    for source in config.jwks or ((str(own / "jwks.json"),) if own.is_dir() else ()):
-        if "://" in source:
-            fetch = partial(_fetch, source, config.issuer_ca_file)
-            yield _usable("keys", shown(source), fetch, "Until it answers, tokens of its keys get 503.")
-        else:
-            yield _usable("keys", source, KeyFile(Path(source), read_jwks).changed)
-    if not config.jwks and not own.is_dir():
+    has_own = place.embedded and own.is_dir()
+    for source in config.jwks or ((str(own / "jwks.json"),) if has_own else ()):
+        yield _usable(
+            "keys",
+            shown(source) if "://" in source else source,
+            partial(_key_set, source, config.issuer_ca_file),
+            FETCHED if source.startswith("https://") else WEB,
+        )
+    if not config.jwks and not has_own:
         yield problem("keys", "VARSEL_JWKS is not set: no bearer token verifies", "Set it to your issuer's key set.")
     if config.jwks and not config.audiences:
         yield ok("keys", "tokens for any audience are accepted; VARSEL_AUDIENCES would narrow that")
     if config.platform_keys:
         yield _usable("keys", str(config.platform_keys), partial(PlatformKeys, config.platform_keys))
-    if config.webhook_key or (own / "webhook.key").is_file():
+    if config.webhook_key:
         yield ok("keys", "what is pushed can be signed")
+    elif has_own and (own / "webhook.key").is_file():
+        yield ok("keys", f"what `varsel up` pushes can be signed, by the key in {own}")
     else:
-        advice = "Set VARSEL_WEBHOOK_KEY, the same for all processes: `openssl rand -base64 32` makes one."
-        yield problem("keys", "VARSEL_WEBHOOK_KEY is not set", advice)
+        yield unset(place, "webhook_key", "`web` and `worker` do")
     if config.access_file:
-        yield _usable("access", str(config.access_file), partial(Rules, config.access_file))
+        yield _usable("access", str(config.access_file), partial(Rules, config.access_file), BOTH)
     if config.operators_file:
         yield _usable("operators", str(config.operators_file), partial(roles, config.operators_file))
     if config.email_templates:
-        yield _usable("templates", str(config.email_templates), partial(Templates, config.email_templates))
+        yield _usable("templates", str(config.email_templates), partial(Templates, config.email_templates), BOTH)
+
+
+def traces(place: Place) -> Iterator[Finding]:
+    """Whether traces can be made, where they are to be."""
+    if place.config.tracing:
+        yield _usable("tracing", "OpenTelemetry", tracing.find, BOTH)
 
 
 def disk(place: Place) -> Iterator[Finding]:
@@ -91,14 +102,17 @@ def room(folder: Path, free: int, total: int) -> Finding:
     return ok("disk", text)
 
 
-def _usable(name: str, what: str, load: Callable[[], object], otherwise: str = _NEEDED) -> Finding:
-    """Load it as the processes do; `otherwise`: what to do if that fails."""
+def _usable(name: str, what: str, load: Callable[[], object], without: str = WEB) -> Finding:
+    """Load it as the processes do; `without` says what becomes of them if that fails."""
     try:
         load()
     except Misconfigured as error:
-        return problem(name, str(error), otherwise)
+        return problem(name, str(error), f"Correct it: {without}.")
     return ok(name, f"{what} can be used")
 
 
-def _fetch(source: str, ca_file: Path | None) -> None:
-    asyncio.run(KeyAddress(source, authorities(ca_file)).fetch())
+def _key_set(source: str, ca_file: Path | None) -> None:
+    if source.startswith("https://"):
+        asyncio.run(KeyAddress(source, authorities(ca_file)).fetch())
+    else:
+        KeyFile(Path(source), read_jwks).changed()

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from engine.errors import Misconfigured
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from engine.diagnosis import Diagnosis
     from engine.settings import Settings
 
 
@@ -32,12 +35,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An installation: its settings, the folder of its embedded parts, and where the database and Redis are."""
+    """An installation: its settings, the folder of its embedded parts, and where the database and Redis are.
+
+    `embedded`: it is one of `varsel up`, which brings along what is not set.
+    """
 
     config: Settings
     folder: Path
     database_url: str
     redis_url: str
+    embedded: bool = True
 
 
 def ok(name: str, text: str) -> Finding:
@@ -53,6 +60,21 @@ def warning(name: str, text: str, advice: str) -> Finding:
 def problem(name: str, text: str, advice: str) -> Finding:
     """It does not work."""
     return Finding(name, Level.PROBLEM, text, advice)
+
+
+def wrong(name: str, diagnosis: Diagnosis) -> Finding:
+    """It does not work, in the words that processes have for it."""
+    return problem(name, diagnosis.text, diagnosis.advice)
+
+
+def unset(place: Place, setting: str, who: str) -> Finding:
+    """A setting is missing without which processes do not start; `who` are these, with their verb."""
+    advice = f"Set it: {who} not start without it. An installation of `varsel up` is looked at with --data."
+    try:
+        place.config.need(setting)
+    except Misconfigured as error:
+        return problem("settings", str(error), advice)
+    return ok("settings", f"{setting} is set")
 
 
 def skewed(name: str, seconds: float) -> Finding:

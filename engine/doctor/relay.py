@@ -1,4 +1,4 @@
-"""The relay: a session as delivery would open it, and no message."""
+"""The relay: a session as delivery would open it, to the point where a message would begin."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine.doctor.findings import Finding, ok, problem, warning
+from engine.diagnosis import Diagnosis, of_relay, of_sender
+from engine.doctor.findings import Finding, ok, unset, warning, wrong
 from engine.smtp import Reply
-from engine.smtp.session import Route, Session
+from engine.smtp.session import OK, Route, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from engine.doctor.findings import Place
+    from engine.settings import Settings
 
 CONNECT_WITHIN = timedelta(seconds=6)  # less than delivery gives it: somebody waits for the answer
 SOON = 14  # days before a certificate ends
@@ -26,25 +28,23 @@ def relay(place: Place) -> list[Finding]:
     """Whether a session can be had, and what the relay offers in it."""
     config = place.config
     if config.smtp_url is None:
-        if config.database_url is None:
+        if place.embedded:
             return [ok("relay", "none is set: mails stay in the development inbox of `varsel up`")]
-        text = "VARSEL_SMTP_URL is not set: a worker starts in `varsel up` alone, with the development inbox"
-        return [warning("relay", text, "Set it to your relay.")]
+        return [unset(place, "smtp_url", "`worker` does")]
     route = Route.of(config.smtp_url.get_secret_value(), config.smtp_ca_file, CONNECT_WITHIN, CONNECT_WITHIN)
-    return asyncio.run(_look(route, config.max_body_bytes))
+    return asyncio.run(_look(route, config))
 
 
-async def _look(route: Route, largest: int) -> list[Finding]:
+async def _look(route: Route, config: Settings) -> list[Finding]:
     name, place = "relay", f"{route.host}:{route.port}"
     session = await Session.open(route)
     if isinstance(session, Reply):
-        said = f"{session.code} {session.text}" if session.code else session.text
-        return [problem(name, f"{place}: {said}", _advice(session))]
+        return [wrong(name, of_relay(session.code, session.text, place))]
     try:
         found = [ok(name, f"{place} greets: {session.greeting}"), *_tls(route, session)]
         if route.user:
             found.append(ok(name, f"signed in as {route.user}"))
-        return [*found, *_offers(session, largest)]
+        return [*found, *_offers(session, config.max_body_bytes), await _sender(session, config.from_address, place)]
     finally:
         await session.quit()
 
@@ -75,13 +75,15 @@ def _offers(session: Session, largest: int) -> Iterator[Finding]:
         yield warning("relay", text, "Raise the relay's limit, or lower VARSEL_MAX_BODY_BYTES.")
 
 
-def _advice(reply: Reply) -> str:
-    text = reply.text.lower()
-    if reply.code is None and "certificate" in text:
-        return "Check the name in VARSEL_SMTP_URL; VARSEL_SMTP_CA_FILE trusts a certificate of your own."
-    if reply.code in (*range(530, 536), 538, 454):
-        return "Check USER:PASSWORD in VARSEL_SMTP_URL."
-    return "Check VARSEL_SMTP_URL, and whether the relay lets this machine in."
+async def _sender(session: Session, address: str, place: str) -> Finding:
+    """Whether a message from VARSEL_FROM_ADDRESS would be taken; none is sent."""
+    try:
+        reply = await session.propose(address)
+    except ValueError as error:
+        return wrong("relay", Diagnosis(f"VARSEL_FROM_ADDRESS {address} is none: {error}", "Set it to an address."))
+    if reply.code == OK:
+        return ok("relay", f"takes mail from {address}")
+    return wrong("relay", of_sender(reply.code, reply.text, place))
 
 
 OFFERS = ("size", "smtputf8", "pipelining", "8bitmime", "starttls", "auth")

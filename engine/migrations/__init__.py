@@ -11,8 +11,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
+from engine.diagnosis import NO_SCHEMA, SCHEMA_BEHIND, SCHEMA_TOO_NEW, Diagnosis, migration_failed
 from engine.errors import Misconfigured, Unavailable
 from engine.tables import compatibility
 
@@ -35,34 +38,38 @@ class Fit(Enum):
     TOO_NEW = "too new"  # a newer program has taken away what this one needs
 
 
-COMPLAINTS = {
-    Fit.BEHIND: "the database's schema is not current; run `varsel migrate`",
-    Fit.TOO_NEW: "the database's schema is of a newer Varsel, with which this one cannot work: upgrade this one",
-}
+COMPLAINTS = {Fit.BEHIND: SCHEMA_BEHIND, Fit.TOO_NEW: SCHEMA_TOO_NEW}
 
 
 def upgrade(store: Store) -> Fit:
     """Bring the schema to the newest step, under a lock: several may call it at once. Returns how it was before.
 
-    Raises Unavailable; Misconfigured when the schema is too new.
+    Raises Unavailable; Misconfigured when the schema is too new, or is not what it says that it is.
     """
-    with store.write(patient=True) as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-        found = fit(connection)
-        if found is Fit.TOO_NEW:
-            raise Misconfigured(COMPLAINTS[found])
-        if found is not Fit.BEHIND:
+    try:
+        with store.write(patient=True) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+            found = fit(connection)
+            if found is Fit.TOO_NEW:
+                raise Misconfigured(str(COMPLAINTS[found]))
+            if found is Fit.BEHIND:
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
             return found
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        return found
+    except (SQLAlchemyError, CommandError) as error:
+        raise Misconfigured(str(migration_failed(error))) from error
 
 
 def fit(connection: Connection) -> Fit:
-    """How the schema fits this program; the database says which programs can work on a newer one."""
+    """How the schema fits this program; the database says which programs can work on a newer one.
+
+    Unavailable where that cannot be told, since the database's user may use no schema.
+    """
     found, known = revision(connection), revisions()
+    if found is None and _without_schema(connection):
+        raise Unavailable("the database", diagnosis=NO_SCHEMA)
     if found == known[0]:
         return Fit.CURRENT
     if found is None or found in known:
@@ -72,7 +79,7 @@ def fit(connection: Connection) -> Fit:
     return Fit.AHEAD if oldest in known else Fit.TOO_NEW
 
 
-def complaint(connection: Connection) -> str | None:
+def complaint(connection: Connection) -> Diagnosis | None:
     """Why this program cannot work on the schema, and what to do; None: it can."""
     return COMPLAINTS.get(fit(connection))
 
@@ -81,7 +88,7 @@ def admit(connection: Connection) -> None:
     """Raise Unavailable while this program cannot work on the schema."""
     if why := complaint(connection):
         log.warning("%s", why)
-        raise Unavailable("the database", text=why)
+        raise Unavailable("the database", text=str(why).rstrip("."), diagnosis=why)
 
 
 def revision(connection: Connection) -> str | None:
@@ -92,6 +99,11 @@ def revision(connection: Connection) -> str | None:
 def revisions() -> list[str]:
     """All steps that this program knows, the newest first."""
     return [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
+def _without_schema(connection: Connection) -> bool:
+    """Whether the user may use no schema: every table looks as if it were not there then."""
+    return connection.dialect.name == "postgresql" and connection.scalar(text("SELECT current_schema()")) is None
 
 
 def _config() -> Config:

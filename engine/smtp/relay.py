@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.clock import steady
+from engine.diagnosis import of_relay
 from engine.models import EmailState
 from engine.smtp.concurrency import Concurrency
 from engine.smtp.phases import Phase
@@ -196,7 +197,7 @@ class Relay:
         finally:
             self._connecting -= 1
             if isinstance(opened, Session):
-                self.trouble = None
+                self._back()
             else:
                 self._working -= 1
             if not isinstance(opened, Reply):
@@ -238,12 +239,19 @@ class Relay:
 
     def _give_up(self, refusal: Reply) -> Turn:
         """Tell all who wait that there is no connection."""
+        if self.trouble is None:
+            log.warning("e-mails wait: %s", of_relay(refusal.code, refusal.text, self.name))
         self.trouble = Trouble(self.trouble.since if self.trouble else steady(), refusal.text)
         for place in self._queue:
             if not place.done():
                 place.set_result(refusal)
         self._queue.clear()
         return Turn(None, refusal, counts=False)
+
+    def _back(self) -> None:
+        if self.trouble:
+            log.info("the relay %s is back after %.0f s; e-mails go on", self.name, steady() - self.trouble.since)
+            self.trouble = None
 
     def _learn(self, refusal: Reply) -> None:
         if self._concurrency.refused(self._established):

@@ -196,6 +196,18 @@ class Session:
         self.stale = self.phase is Phase.MAIL and response.code == CLOSING
         return Reply.of(response.code, response.message)
 
+    async def propose(self, sender: str) -> Reply:
+        """Return the relay's answer to a message from this sender, which is not sent; ValueError for no address."""
+        address, utf8 = wire_address(sender)
+        words = (b"FROM:<%b>" % address.encode(), *((b"SMTPUTF8",) if utf8 else ()))
+        try:
+            response = await self._command(b"MAIL", *words)
+            if response.code // 100 == YES:
+                await self._reset()
+        except WIRE_ERRORS as error:
+            return _last_words(TimeoutError() if self._overdue else error)
+        return Reply.of(response.code, response.message)
+
     async def _transaction(self, envelope: Envelope, ours: Callable[[], bool]) -> aiosmtplib.SMTPResponse | None:
         """Say MAIL, RCPT, DATA and the message; return the first reply that is not the hoped-for one, or the last.
 

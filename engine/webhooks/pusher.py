@@ -117,7 +117,7 @@ class Pusher:
                     except Unavailable as error:
                         if self._pulse:
                             self._pulse.doubt()
-                        log.warning("%s; pushing goes on when it does", error.told())
+                        log.warning("pushing waits: %s", error.told())
                         await asyncio.sleep(1)
         finally:
             self._running = False

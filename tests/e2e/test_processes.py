@@ -119,13 +119,43 @@ def test_web_says_in_one_line_that_its_port_is_in_use(tmp_path: Path) -> None:
     assert port in line
 
 
-def test_a_worker_whose_certificates_cannot_be_read_ends_with_one_line(tmp_path: Path) -> None:
+def test_a_worker_whose_certificates_cannot_be_read_says_so_in_its_last_line(tmp_path: Path) -> None:
     own = essentials(tmp_path) | {"smtp_url": "smtps://relay.example.no", "smtp_ca_file": f"{tmp_path}/missing.pem"}
     assert varsel("migrate", **own).returncode == 0
     ended = varsel("worker", **own)
     assert ended.returncode == 1
-    [line] = ended.stderr.splitlines()
+    line = ended.stderr.splitlines()[-1]
+    assert line.startswith("Error: ")
     assert "missing.pem" in line
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_web_process_that_cannot_start_says_why_in_one_line_and_ends_with_1(tmp_path: Path) -> None:
+    own = essentials(tmp_path) | {"operators_file": f"{tmp_path}/missing.toml"}
+    assert varsel("migrate", **own).returncode == 0
+    with Redis(tmp_path):
+        ended = varsel("web", "--port", 0, **own)
+    assert ended.returncode == 1  # 3 is for what is not found
+    [line] = ended.stderr.splitlines()
+    assert "missing.toml" in line
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes namespaces of processes")
+@pytest.mark.parametrize("command", ["web", "worker", "scheduler"])
+def test_the_first_process_of_a_container_ends_at_once_while_it_waits_for_the_schema(
+    command: str, tmp_path: Path
+) -> None:
+    own = essentials(tmp_path) | {"smtp_url": "smtp://127.0.0.1:1"}
+    settings = {f"VARSEL_{name.upper()}": value for name, value in own.items()} | {"PORT": str(free_port())}
+    words = ["unshare", "--fork", "--pid", "--kill-child", sys.executable, "-m", "engine", command]
+    with start(words, env=plain() | settings, stderr=subprocess.PIPE, text=True) as outer:
+        assert outer.stderr
+        assert "run `varsel migrate`" in outer.stderr.readline().lower()
+        [first] = descendants(outer.pid)
+        os.kill(first, signal.SIGTERM)
+        rest = outer.stderr.read()
+        assert outer.wait(patience()) == 143
+    assert rest == ""
 
 
 @pytest.mark.parametrize("command", ["migrate", "web", "worker", "scheduler"])

@@ -61,9 +61,9 @@ def test_help_shows_every_command_in_its_section_on_a_narrow_terminal() -> None:
 
 def test_every_exit_code_is_in_the_help_and_in_the_document() -> None:
     codes = {0} | {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
-    assert codes == {0, 1, 2, 3, 4, 5, 130}
+    assert codes == {0, 1, 2, 3, 4, 5, 130, 143}
     shown = " ".join(varsel("--help").output.split())
-    assert "0 fine, 1 failed, 2 wrong usage, 3 not found, 4 not ready, 5 refused, 130 interrupted" in shown
+    assert "0 fine, 1 failed, 2 wrong usage, 3 not found, 4 not ready, 5 refused, 130 interrupted, 143 ended" in shown
     text = DOCUMENT.read_text()
     assert all(f"| {code} |" in text for code in codes)
 
@@ -172,7 +172,10 @@ def test_a_folder_or_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
 def test_a_database_that_does_not_answer_is_told_in_one_line() -> None:
     ended = process("lanes", database_url="postgresql://varsel@127.0.0.1:1/varsel")
     assert ended.returncode == 1
-    assert ended.stderr == "Error: the database does not answer; `varsel doctor` says more\n"
+    assert ended.stderr == (
+        "Error: the database does not answer (Connection refused)."
+        " Start it, or correct HOST and PORT in VARSEL_DATABASE_URL.\n"
+    )
 
 
 def test_a_schema_that_is_not_current_is_told(empty_url: str) -> None:

@@ -96,7 +96,7 @@ def test_a_process_says_in_one_line_that_the_schema_is_too_new(
     ended = process(name, **own, smtp_url="smtp://127.0.0.1:1", webhook_key="a key of these tests, 32 characters")
     assert (ended.returncode, ended.stdout) == (1, "")
     [line] = ended.stderr.splitlines()
-    assert COMPLAINTS[Fit.TOO_NEW] in line
+    assert str(COMPLAINTS[Fit.TOO_NEW]) in line
 
 
 def test_migrate_says_in_one_line_that_there_is_nothing_to_do(store: Store, database_url: str) -> None:

@@ -55,11 +55,11 @@ _OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 class Postgres:
     """A server that lives as long as the context; `database()` makes an empty database and returns its URL.
 
-    What is measured needs one that is not `hasty`.
+    What is measured needs one that is not `hasty`. `options`: settings such as port=5432.
     """
 
-    def __init__(self, *, hasty: bool = True) -> None:
-        self._options = (*_OPTIONS, *(_HASTY if hasty else ()))
+    def __init__(self, *options: str, hasty: bool = True) -> None:
+        self._options = (*_OPTIONS, *(_HASTY if hasty else ()), *options)
         self._folder = Path(tempfile.mkdtemp(prefix="varsel-pg-"))
         self._as: dict[str, Any] = {"cwd": "/"}
         self._hung: list[int] = []

@@ -54,12 +54,17 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("OIDC_ISSUER", "http://login.example", "must be an https address"),
         ("OIDC_ISSUER", "https://login.example", "oidc_client_id, oidc_roles: must be set, too"),
         ("OIDC_CLIENT_ID", "varsel", "oidc_issuer, oidc_roles: must be set, too"),
-        ("OIDC_ROLES", "varsel-admins=root", "pattern"),
         ("TRUSTED_PROXIES", "proxy.internal", "must be addresses and networks such as 10.0.0.7"),
         ("TRUSTED_PROXIES", "10.0.0.7 *", "must be addresses and networks such as 10.0.0.7"),
         ("TRUSTED_PROXIES", "0.0.0.0/0", "not all there are"),
         ("TRUSTED_PROXIES", "10.0.0.7, ::/0", "not all there are"),
         ("TOKEN_LEEWAY", "301", "less than or equal to 300"),
+        ("OIDC_ROLES", "varsel-admins=root", "OIDC_ROLES: 'varsel-admins=root' is no VALUE=ROLE"),
+        ("OIDC_ROLES", "varsel-admins=adminsupport=viewer", "is no VALUE=ROLE"),
+        ("OIDC_ROLES", "varsel-admins = admin", "is no VALUE=ROLE"),
+        ("ISSUERS", "https://a.examplehttps://b.example", "two addresses"),
+        ("APPS_DOMAIN", "'apps.example'", "stands in quotes"),
+        ("REDIS_URL", "redis://cache.example/main", "number of a database"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_with_the_reason(

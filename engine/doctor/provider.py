@@ -1,0 +1,59 @@
+"""The OpenID provider of operators, as sign-in would ask it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from pydantic import TypeAdapter, ValidationError
+
+from engine.doctor.findings import Finding, ok, problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.doctor.findings import Place
+
+ANSWER_WITHIN = 5.0  # seconds
+LARGEST = 1_000_000  # bytes of a discovery document
+_DOCUMENT = TypeAdapter(dict[str, Any])
+NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+ADVICE = "Correct VARSEL_OIDC_ISSUER; until it answers, nobody signs in through it."
+
+
+def provider(place: Place) -> Iterator[Finding]:
+    """Whether VARSEL_OIDC_ISSUER is one, and calls itself so: else each sign-in is refused (OpenID Discovery, 4.3)."""
+    name, issuer = "provider", place.config.oidc_issuer
+    if issuer is None:
+        return
+    try:
+        found = _discovered(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    except ValidationError:
+        yield problem(name, f"{issuer} does not answer as an OpenID provider (no JSON object)", ADVICE)
+        return
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        yield problem(name, f"{issuer} does not answer as an OpenID provider ({error or type(error).__name__})", ADVICE)
+        return
+    missing = [each for each in NEEDED if not isinstance(found.get(each), str)]
+    if found.get("issuer") != issuer:
+        text = f"{issuer} calls itself {str(found.get('issuer'))[:200]}: every sign-in would be refused"
+        yield problem(name, text, "Set VARSEL_OIDC_ISSUER to what it calls itself, to the last character.")
+    elif missing:
+        yield problem(name, f"{issuer} names no {', '.join(missing)}", ADVICE)
+    else:
+        yield ok(name, f"operators can sign in through {issuer}")
+
+
+def _discovered(url: str) -> dict[str, Any]:
+    """ValueError when the answer is no discovery document."""
+    content = b""
+    with httpx.Client(timeout=ANSWER_WITHIN) as client, client.stream("GET", url) as answer:
+        if answer.status_code != httpx.codes.OK:
+            msg = f"/.well-known/openid-configuration: {answer.status_code}"
+            raise ValueError(msg)
+        for part in answer.iter_raw():
+            content += part
+            if len(content) > LARGEST:
+                msg = f"more than {LARGEST:,} bytes"
+                raise ValueError(msg)
+    return _DOCUMENT.validate_json(content)

@@ -1,0 +1,62 @@
+"""What the user of a PostgreSQL may do: each right of docs/operating.md, Rights, of each table and sequence."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import text
+
+from engine.diagnosis import RIGHTS, USER_LACKS
+from engine.doctor.findings import Finding, problem
+from engine.tables import compatibility, metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
+VERSION = "alembic_version"  # of the schema; as Alembic names it
+READ = (VERSION, compatibility.name)  # what processes only read
+FEW = 5  # names that are told one by one
+_LACKING = text("""
+SELECT privilege, 'TABLE', relname
+FROM pg_class, unnest(ARRAY['SELECT','INSERT','UPDATE','DELETE']) AS privilege
+WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables) AND relkind IN ('r', 'p')
+AND (privilege = 'SELECT' OR relname <> ALL(:read)) AND NOT has_table_privilege(pg_class.oid, privilege)
+UNION ALL
+SELECT 'USAGE', 'SEQUENCE', its.relname FROM pg_class AS its JOIN pg_depend ON objid = its.oid AND deptype IN ('a', 'i')
+JOIN pg_class AS whose ON whose.oid = refobjid
+WHERE its.relnamespace = current_schema()::regnamespace AND whose.relname = ANY(:tables)
+AND CASE its.relkind WHEN 'S' THEN NOT has_sequence_privilege(its.oid, 'USAGE') END ORDER BY 1, 2, 3
+""")
+
+
+class Right(NamedTuple):
+    """A privilege on a table or sequence."""
+
+    privilege: str
+    kind: str  # TABLE or SEQUENCE
+    name: str
+
+
+def lacking(connection: Connection) -> list[Right]:
+    """What the user lacks, those of a privilege one behind the other."""
+    asked = {"tables": [*metadata.tables, VERSION], "read": [*READ]}
+    return [Right(*row) for row in connection.execute(_LACKING, asked)]
+
+
+def findings(missing: Iterable[Right]) -> Iterable[Finding]:
+    """The same, a finding per privilege, with the statement that grants it."""
+    for (privilege, kind), rights in groupby(missing, key=lambda right: right[:2]):
+        names = [right.name for right in rights]
+        few = len(names) <= FEW
+        shown = ", ".join(names) if few else f"{len(names)} {kind.lower()}s, {', '.join(names[:FEW])} and others"
+        target = f"{kind} {', '.join(names)}" if few else f"ALL {kind}S IN SCHEMA public"
+        advice = f"As their owner: GRANT {privilege} ON {target} TO its user; {RIGHTS}."
+        yield problem("database", f"the database {USER_LACKS}: {privilege} on {shown}", advice)
+
+
+def hide_the_schema(missing: Iterable[Right]) -> bool:
+    """Whether which schema it is cannot be asked."""
+    return any(right.privilege == "SELECT" and right.name in READ for right in missing)
