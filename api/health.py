@@ -10,10 +10,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.hosts import own_host
-from engine import metrics
+from engine import due, metrics
 from engine.admin.exposition import exposition
 from engine.errors import Unavailable
-from engine.store import ping
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,29 +28,36 @@ async def livez(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """Each dependency by name. Without the database nothing can be accepted: 503; without Redis, all the same: 200."""
+    """Each dependency by name, and whether what was taken in moves on.
+
+    Without the database nothing can be accepted: 503. Without Redis or workers it can, so a `web` that is taken out of
+    its load balancer for them would only add to what is wrong: 200, and the body says it.
+    """
     state = request.app.state
-    parts = {"database": await _database(state.store), "redis": "ok"}
+    parts = await _database(state.store) | {"redis": "ok"}
     try:
         await asyncio.to_thread(state.bell.ping)
     except (redis.RedisError, OSError):
-        parts["redis"] = "does not answer, or takes nothing; orders are accepted, and delivered when it is back"
+        parts["redis"] = "cannot be used; orders are accepted, and delivered when it is back"
     ready = parts["database"] == "ok"
     status = "ok" if all(part == "ok" for part in parts.values()) else "degraded" if ready else "unavailable"
     headers = None if ready else {"Retry-After": "2"}
     return JSONResponse({"status": status} | parts, 200 if ready else 503, headers)
 
 
-async def _database(store: Store) -> str:
-    """Whether it can be read now, and could be written the last time, a few seconds ago."""
+async def _database(store: Store) -> dict[str, str]:
+    """Whether it can be read now, and could be written the last time, a few seconds ago; and what stands still in it."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
-            await store.reading(ping)
+            stalled = await store.reading(due.stalled)
     except Unavailable as error:
-        return str(error)
+        return {"database": str(error)}
     except TimeoutError:
-        return "does not answer"
-    return "ok" if store.trouble is None else "does not take what is written"
+        return {"database": "does not answer"}
+    return {
+        "database": "ok" if store.trouble is None else "does not take what is written",
+        "delivery": f"stands still: {', '.join(stalled)}" if stalled else "ok",
+    }
 
 
 @own_host

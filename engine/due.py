@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
 LOOK = 300  # due rows that a fair claim looks at in a step
+NEAREST = 5_000  # rows of a lane, the soonest due, of which those that workers hold are told apart
+# What has been due for longer, while no worker holds any of its lane, is taken by nobody: an idle one takes it at once.
+STALLED = timedelta(seconds=30)
 LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
 _HELD = Rows(seq=BigInteger(), claim=Integer())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
@@ -196,6 +199,26 @@ def next_due(connection: Connection) -> dict[str, timedelta]:
     """By lane, how long until its next row is due (negative: since when it has been); none where nothing waits."""
     clock, *dues = connection.execute(_FIRST_OF_EACH).one()
     return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
+
+
+def stalled(connection: Connection) -> dict[str, timedelta]:
+    """Lanes that stand still, whatever the cause, each with for how long its oldest row has been due.
+
+    They have something due, are not paused, and no worker has any row of theirs in hand.
+    """
+    late = {name: -until for name, until in next_due(connection).items() if -until > STALLED}
+    if not late:
+        return {}
+    paused = in_force(connection).lanes
+    lanes = [lane for lane in LANES if lane.name in late and lane.name not in paused]
+    return {lane.name: late[lane.name] for lane in lanes if not _is_worked_on(connection, lane)}
+
+
+def _is_worked_on(connection: Connection, lane: Lane) -> bool:
+    due_at = lane.table.c.due_at
+    nearest = select(lane.table.c.unresolved).where(due_at > Now(), due_at < HELD).order_by(due_at).limit(NEAREST)
+    found = nearest.subquery()
+    return connection.execute(select(found.c.unresolved).where(found.c.unresolved > 0).limit(1)).first() is not None
 
 
 def _undo(connection: Connection, lane: Lane, rows: Collection[Row[Any]], due_at: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import redis
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from engine import metrics
+from engine import due, metrics
 from engine.admin.overview import lanes
 from engine.errors import Unavailable
 from engine.redis_client import prove
@@ -22,7 +23,7 @@ from engine.spool import Spool
 from engine.store import ping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from prometheus_client import Metric
 
@@ -55,16 +56,19 @@ class Parts(Collector):
     def collect(self) -> Iterable[Metric]:
         found: Sequence[LaneFigures] = ()
         lengths: dict[str, int] = {}
+        stalled: Mapping[str, timedelta] | None = None
         database_took = redis_took = None
         with suppress(Unavailable), self._store.read() as connection:
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
+            stalled = due.stalled(connection)
         with suppress(redis.RedisError, OSError):
             lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}  # also when it is full
             redis_took = _timed(lambda: prove(self._client))
         return [
             *_answers("database", database_took),
             *_lanes(found),
+            _stalled(stalled),
             *_answers("redis", redis_took),
             _lists(lengths),
         ]
@@ -94,7 +98,7 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
         "up to a bound." + _SAME,
         labels=["lane", "state"],
     )
-    due = GaugeMetricFamily("varsel_due", "Rows due now, counted up to a bound." + _SAME, labels=["lane"])
+    due_now = GaugeMetricFamily("varsel_due", "Rows due now, counted up to a bound." + _SAME, labels=["lane"])
     oldest = GaugeMetricFamily(
         "varsel_oldest_due_seconds", "For how long the oldest due row has waited." + _SAME, labels=["lane"]
     )
@@ -104,10 +108,22 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
     for lane in found:
         for state in STATES:
             depth.add_metric([lane.name, state], getattr(lane, state))
-        due.add_metric([lane.name], lane.due)
+        due_now.add_metric([lane.name], lane.due)
         oldest.add_metric([lane.name], lane.oldest_due_seconds)
         paused.add_metric([lane.name], lane.paused is not None)
-    return depth, due, oldest, paused
+    return depth, due_now, oldest, paused
+
+
+def _stalled(stalled: Mapping[str, timedelta] | None) -> Metric:
+    seconds = GaugeMetricFamily(
+        "varsel_stalled_seconds",
+        "For how long something of a lane has been due while no worker holds any of it; 0: it moves or is paused."
+        + _SAME,
+        labels=["lane"],
+    )
+    for lane in due.LANES if stalled is not None else ():
+        seconds.add_metric([lane.name], (stalled or {}).get(lane.name, timedelta(0)).total_seconds())
+    return seconds
 
 
 def _lists(lengths: dict[str, int]) -> Metric:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Table
 
 COUNTED = 100_000  # rows of a kind are counted up to here
-NEXT = 5_000  # orders and e-mails that are looked at one by one, the soonest due
 DELIVERIES = 20_000  # likewise, the oldest that are open
 ALIVE = timedelta(seconds=15)  # since its last sign, for which a process counts as running
 SKEWED = timedelta(seconds=5)  # a process's clock that is further from the database's is told of
@@ -97,20 +96,23 @@ def overview(connection: Connection) -> dict[str, Any]:
         "day": day,
         "restored": again(connection),
         "findings": _older(connection)
-        + findings(figures, running, _count(connection, subscriptions, *left_alone))
+        + findings(figures, running, due.stalled(connection), _count(connection, subscriptions, *left_alone))
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
 
 
 def findings(
-    figures: Sequence[LaneFigures], running: Sequence[dict[str, Any]], left_alone: int
+    figures: Sequence[LaneFigures],
+    running: Sequence[dict[str, Any]],
+    stalled: Mapping[str, timedelta],
+    left_alone: int,
 ) -> list[dict[str, Any]]:
     """What is wrong, the worst first, each with a level (problem or warning), a sentence and since when.
 
-    `left_alone`: subscriptions to which nothing is pushed for a while.
+    `stalled`: lanes that stand still; `left_alone`: subscriptions to which nothing is pushed for a while.
     """
     alive = [process for process in running if process["alive"]]
-    return _problems(figures, alive) + _clocks(alive) + _warnings(figures, left_alone)
+    return _problems(figures, alive, stalled) + _clocks(alive) + _warnings(figures, left_alone)
 
 
 def _older(connection: Connection) -> list[dict[str, Any]]:
@@ -142,7 +144,9 @@ def _refused(connection: Connection) -> list[dict[str, Any]]:
     return [_finding("problem", text, found.since)]
 
 
-def _problems(figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _problems(
+    figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]], stalled: Mapping[str, timedelta]
+) -> list[dict[str, Any]]:
     found = []
     waiting = [lane for lane in figures if lane.due and not lane.paused]
     for process in alive:
@@ -154,12 +158,22 @@ def _problems(figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]]) -
         what = " and ".join(_some(lane.due, lane) for lane in waiting)
         text = f"No worker runs: {what + ' due' if what else 'what becomes due will wait'}"
         found.append(_finding("problem", text))
+    else:
+        found += [_stalled(name, since) for name, since in stalled.items()]
     if not any(process["kind"] == "scheduler" for process in alive):
         found.append(_finding("problem", "No scheduler runs: send times and retries wait"))
     for lane in waiting:
         if lane.oldest_due_seconds > LATE.total_seconds() and not found:
             found.append(_finding("problem", f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due"))
     return found
+
+
+def _stalled(lane: str, since: timedelta) -> dict[str, Any]:
+    text = (
+        f"The lane {lane} stands still: something has been due for {since.total_seconds():,.0f} s, and no worker takes"
+        " it; `varsel doctor` looks for the cause, beginning with Redis, which wakes workers"
+    )
+    return _finding("problem", text)
 
 
 def _clocks(alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -209,7 +223,7 @@ def _of_rows(
     table = lane.table
     due_at = table.c.due_at
     later = (due_at > Now(), due_at < HELD)
-    nearest = select(table.c.unresolved, table.c.attempts).where(*later).order_by(due_at).limit(NEXT).subquery()
+    nearest = select(table.c.unresolved, table.c.attempts).where(*later).order_by(due_at).limit(due.NEAREST).subquery()
     held = func.count().filter(nearest.c.unresolved > 0)
     tried = func.count().filter(nearest.c.unresolved == 0, nearest.c.attempts > 0)
     in_flight, retrying = connection.execute(select(held, tried).select_from(nearest)).one()

@@ -106,6 +106,8 @@ def test_the_depth_of_each_lane_is_what_the_database_says(store: Store, client: 
     found = parse(exposition(store, client).decode())
     emails = {state: found[f"varsel_depth{{lane=emails,state={state}}}"] for state in ("waiting", "due", "in_flight")}
     assert emails == {"waiting": 2, "due": 1, "in_flight": 1}
+    assert found["varsel_stalled_seconds{lane=orders}"] >= HOUR.total_seconds()
+    assert found["varsel_stalled_seconds{lane=emails}"] == 0  # a worker has one in hand
     assert found["varsel_depth{lane=emails,state=retrying}"] == 1
     assert found["varsel_depth{lane=emails,state=dead}"] == found["varsel_depth{lane=webhooks,state=dead}"] == 1
     assert found["varsel_depth{lane=orders,state=due}"] == found["varsel_due{lane=orders}"] == 1

@@ -196,7 +196,12 @@ def test_wrong_methods_and_paths_are_problems_too(client: httpx.Client) -> None:
 def test_health_and_metrics_answer_without_credentials(installation: Installation) -> None:
     with connect(installation.address) as anybody:
         assert anybody.get("/livez").status_code == 200
-        assert anybody.get("/readyz").json() == {"status": "ok", "database": "ok", "redis": "ok"}
+        assert anybody.get("/readyz").json() == {
+            "status": "ok",
+            "database": "ok",
+            "delivery": "ok",
+            "redis": "ok",
+        }
         metrics = anybody.get("/metrics").text
     for name in ('varsel_due{lane="emails"}', "varsel_orders_total", 'varsel_attempts_total{outcome="accepted"}'):
         assert name in metrics

@@ -136,7 +136,8 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         assert sentences(connection)[0] == ("problem", "No worker runs: 3 orders are due")
         process(connection, "worker", relay="relay:25")
         process(connection, "scheduler")
-        assert sentences(connection) == [("problem", "The lane orders lags behind: 3 orders are due")]
+        due.claim(connection, due.ORDERS, 1, LEASE)
+        assert sentences(connection) == [("problem", "The lane orders lags behind: 2 orders are due")]
         add_email(connection, add_order(connection), due_at=HELD)
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
@@ -148,6 +149,30 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         worst = overview(connection)["findings"][0]
     assert worst["text"] == "E-mails wait: the relay relay:25 cannot be used (connection refused)"
     assert (worst["level"], worst["since"]) == ("problem", since)
+
+
+def test_a_lane_of_which_nobody_takes_what_is_due_stands_still_whatever_the_cause(store: Store) -> None:
+    with store.write() as connection:
+        process(connection, "worker", relay="relay:25", trouble="connection refused", trouble_since=now())
+        process(connection, "scheduler")
+        of = add_order(connection, due_in=-timedelta(seconds=5))
+        add_email(connection, of, due_in=HOUR)
+        assert due.stalled(connection) == {}
+        add_email(connection, of, due_in=-HOUR)
+        add_email(connection, of, due_in=-HOUR)
+        assert [*due.stalled(connection)] == ["emails"]
+        told = [text for _, text in sentences(connection) if "stands still" in text]
+        assert len(told) == 1
+        assert told[0].startswith("The lane emails stands still: something has been due for 3,6")
+        due.claim(connection, due.EMAILS, 1, LEASE)  # a worker has one of two in hand: it moves
+        assert due.stalled(connection) == {}
+
+
+def test_a_paused_lane_does_not_stand_still(store: Store) -> None:
+    with store.write() as connection:
+        add_order(connection, due_in=-HOUR)
+        pause(connection, "anna", "lane", "orders")
+        assert due.stalled(connection) == {}
 
 
 def test_plots_have_every_minute_where_it_belongs(store: Store) -> None:
