@@ -46,7 +46,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def _database(store: Store) -> dict[str, str]:
-    """Whether it can be read now, and could be written the last time, a few seconds ago; and what stands still in it."""
+    """Whether it can be read now, and could be written a few seconds ago; and what stands still in it."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
             stalled = await store.reading(due.stalled)

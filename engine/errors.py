@@ -98,9 +98,9 @@ class Unavailable(VarselError):
         self.retry_after = retry_after
         self.diagnosis = diagnosis
 
-    def told(self) -> str:
-        """What is wrong and what to do in one line, for logs and whoever is at a terminal."""
-        return str(self.diagnosis or self)
+    def told(self) -> Diagnosis | str:
+        """What is wrong and what to do, one line as text; for logs and whoever is at a terminal."""
+        return self.diagnosis or str(self)
 
 
 class Misconfigured(VarselError):

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from engine.diagnosis import Diagnosis
 from engine.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -16,18 +17,19 @@ if TYPE_CHECKING:
 PERIOD = 60.0  # seconds in which a fault is told once
 KEPT = 1000  # faults that are remembered at most; beyond, all are forgotten that were not repeated
 
-_expected: dict[type[Exception], Callable[[Any], str]] = {Unavailable: Unavailable.told}
+_expected: dict[type[Exception], Callable[[Any], object]] = {Unavailable: Unavailable.told}
 
 
 def expect(kind: type[Exception], tell: Callable[[Any], object]) -> None:
     """Log errors of this kind, which say that a part is away, in one line without a trace: as `tell` says it."""
-    _expected[kind] = lambda error: str(tell(error))
+    _expected[kind] = tell
 
 
 class OnceAMinute(logging.StreamHandler[Any]):
     """Writes a warning or an error once, counts its repeats, and writes their number when the minute is over.
 
-    A repeat is what reads the same and is about the same (`about`), or, with a trace, what failed at the same place in
+    A repeat is what reads the same and is about the same (`about`), where a part's own words do not matter, which may
+    have a number or a time in them; or, with a trace, what failed at the same place in
     the same way, whatever it is about. All below WARNING is written.
     """
 
@@ -69,7 +71,7 @@ class OnceAMinute(logging.StreamHandler[Any]):
     def _key(self, record: logging.LogRecord) -> Hashable:
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
-            return (record.name, record.levelno, record.getMessage(), str(dict(self._about())))
+            return (record.name, record.levelno, _gist(record), str(dict(self._about())))
         place = error.__traceback__
         while place and place.tb_next:
             place = place.tb_next
@@ -85,6 +87,13 @@ class OnceAMinute(logging.StreamHandler[Any]):
             last.created, last.exc_info, last.exc_text, last.args = time.time(), None, None, ()
             last.msg = f"{record.getMessage()} (and {count} more times within a minute)"
             super().emit(last)
+
+
+def _gist(record: logging.LogRecord) -> str:
+    """What a record says, with a diagnosis' advice alone: of each kind of fault there is one."""
+    args = record.args if isinstance(record.args, tuple) else ()
+    found = [each for arg in args for each in (arg, *getattr(arg, "args", ())) if isinstance(each, Diagnosis)]
+    return f"{record.msg} {found[0].advice}" if found else record.getMessage()
 
 
 def _in_one_line(record: logging.LogRecord) -> logging.LogRecord:

@@ -31,7 +31,7 @@ def end(error: VarselError, code: int | None = None) -> NoReturn:
     if isinstance(error, Invalid):
         lines = [f"{place}: {' '.join(texts)}" for place, texts in error.errors.items()]
     elif isinstance(error, Unavailable):
-        lines = [error.told() if error.diagnosis else f"{error}; `varsel doctor` says more"]
+        lines = [str(error.diagnosis) if error.diagnosis else f"{error}; `varsel doctor` says more"]
     typer.echo("\n".join(plain(line) for line in [f"Error: {lines[0]}", *lines[1:]]), err=True)
     kinds = (number for kind, number in CODES.items() if isinstance(error, kind))
     raise typer.Exit(next(kinds, FAILED) if code is None else code)

@@ -177,7 +177,7 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
     """
     import time
 
-    from engine.diagnosis import SCHEMA_AHEAD
+    from engine.diagnosis import SCHEMA_AHEAD, Diagnosis
     from engine.errors import Misconfigured, Unavailable
     from engine.migrations import COMPLAINTS, Fit, fit
     from engine.store import Store
@@ -193,17 +193,17 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
                 log.warning("%s", SCHEMA_AHEAD)
             if found not in COMPLAINTS:
                 break
-            reason = str(COMPLAINTS[found])
+            reason = COMPLAINTS[found]
             if found is Fit.TOO_NEW or time.monotonic() > give_up:
-                raise Misconfigured(reason)
+                raise Misconfigured(str(reason))
         except Unavailable as error:
-            reason = error.told()
+            reason = error.diagnosis or Diagnosis(str(error), "")
             if down:
                 log.warning("starting without the database: %s", reason)
                 break
-        if reason != said:
+        if reason.advice != said:  # the database's own words may be others each time
             log.warning("waiting for the database: %s", reason)
-            said = reason
+            said = reason.advice
         time.sleep(0.2)
     store.close()
 

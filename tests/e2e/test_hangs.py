@@ -23,6 +23,7 @@ from tests.servers.installation import API, order
 from tests.servers.ledger import Ledger
 from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
+from tests.servers.postgres_door import ClosedDoor
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, addresses
 from tests.servers.smtp import Hang, ScriptedSMTP
@@ -209,3 +210,18 @@ def test_what_waits_for_the_database_ends_when_it_is_told_to(command: str, servi
         waiting.terminate()
         wait_for(lambda: waiting.ended is not None)
         assert len(waiting.output.splitlines()) == 1
+
+
+def test_a_database_that_refuses_in_other_words_each_time_is_a_line_a_minute(
+    services: Services, tmp_path: Path
+) -> None:
+    with (
+        ClosedDoor() as door,
+        Alone(tmp_path, "scheduler", **services.settings | {"database_url": door.url}) as waiting,
+    ):
+        waiting.await_line("waiting for the database")
+        before = door.knocks
+        wait_for(lambda: door.knocks > before + 20)
+        assert len(waiting.output.splitlines()) == 1
+        waiting.terminate()
+        wait_for(lambda: waiting.ended is not None)

@@ -130,7 +130,7 @@ def test_a_server_that_only_reads_is_told_to_writers_alone(remote: Store) -> Non
     with remote.write() as writer:
         writer.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
     remote.engine.dispose()
-    assert "read-only transaction" in refused(remote).told()
+    assert "read-only transaction" in str(refused(remote).told())
     assert remote.trouble is not None
     assert number(remote) == 0
     with psycopg.connect(remote.engine.url.render_as_string().replace("+psycopg", ""), autocommit=True) as connection:
@@ -151,7 +151,7 @@ def fail_with(store: Store, state: str) -> None:
 def test_what_ails_the_server_is_no_mistake_of_the_statement(state: str, remote: Store) -> None:
     with pytest.raises(Unavailable) as raised:
         fail_with(remote, state)
-    assert "(so it is). " in raised.value.told()
+    assert "(so it is). " in str(raised.value.told())
     assert number(remote) == 0
 
 

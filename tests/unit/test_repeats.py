@@ -91,3 +91,12 @@ def test_a_part_that_is_away_is_a_line_without_a_trace(capsys: pytest.CaptureFix
     told = "Consumer encountered an unexpected error. the database does not answer in time (no route to host)"
     [line] = lines(capsys)
     assert line.startswith(f"CRITICAL engine.tests {told}. Look whether")
+
+
+@logging_as("text")
+def test_a_part_whose_words_are_others_each_time_is_told_once_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(20):
+        away = of_database(OSError(f"connection refused (attempt {number})"))
+        log.warning("the next tick asks again: %s", away)
+        log.critical("Consumer encountered a connection error: %s", ConnectionError(away))
+    assert len(lines(capsys)) == 2
