@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import socket
 import ssl
 from datetime import timedelta
@@ -62,6 +63,17 @@ def send(relay: Relay, recipient: str = KARI, data: bytes = MESSAGE) -> Outcome:
         return [await relay.send(SENDER, recipient, data)]
 
     return asyncio.run(with_relay(relay, work))[0]
+
+
+def test_the_log_tells_once_when_the_relay_goes_and_once_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "engine.smtp.relay")
+    with ScriptedSMTP({"connect": [Say(554, "5.7.1 not you")] * 4}) as server:
+        outcomes = send_in_turn(relay_to(server), times=5)
+        name = f"127.0.0.1:{server.port}"
+    assert [type(outcome) for outcome in outcomes] == [Deferred] * 4 + [Accepted]
+    gone, back = [record.getMessage() for record in caplog.records]
+    assert gone.startswith(f"e-mails wait: the relay {name} refuses this machine (554 5.7.1 not you). Let it in there")
+    assert back.startswith(f"the relay {name} is back after ")
 
 
 # What each phase and reply leads to

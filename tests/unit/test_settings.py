@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import honcho.environ  # type: ignore[import-untyped]
 import pytest
 
 from engine import settings
 from engine.errors import Misconfigured
 from engine.settings import Settings, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
@@ -29,6 +35,69 @@ def test_the_example_names_every_setting() -> None:
 def test_the_senders_address_is_kept_without_what_pasting_left_around_it(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("VARSEL_FROM_ADDRESS", "\u00a0noreply@blåbær.no\u200b")
     assert settings.load().from_address == "noreply@blåbær.no"
+
+
+# Values of those whose default is none; what .env.example says in words of each.
+FILLED = {
+    "DATABASE_URL": "postgresql://varsel:p%40ss%23@db.example:5432/varsel?sslmode=verify-full",
+    "REDIS_URL": "rediss://:p%40ss@cache.example:6379/0",
+    "SMTP_URL": "smtp+starttls://varsel:p%40ss@relay.example:587",
+    "SMTP_CA_FILE": "/etc/varsel/relay.pem",
+    "HOSTS": "notify.example,notify.internal.example",
+    "INBOX": "/var/lib/varsel/inbox",
+    "METRICS_PORT": "9191",
+    "JWKS": "/etc/varsel/jwks.json,https://issuer.example/jwks?v=2",
+    "ISSUERS": "https://issuer.example,https://other.example/a",
+    "AUDIENCES": "varsel,https://notify.example",
+    "ISSUER_CA_FILE": "/etc/varsel/issuers.pem",
+    "TRUSTED_PROXIES": "10.0.0.7,10.1.0.0/16,fd00::/8",
+    "PLATFORM_KEYS": "/etc/varsel/platform",
+    "ACCESS_FILE": "/etc/varsel/access.toml",
+    "WEBHOOK_KEY": "Zm9vYmFy+/Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmE=",
+    "EMAIL_TEMPLATES": "/etc/varsel/templates",
+    "OPERATORS_FILE": "/etc/varsel/operators.toml",
+    "OIDC_ISSUER": "https://login.example/realms/varsel",
+    "OIDC_CLIENT_ID": "varsel",
+    "OIDC_CLIENT_SECRET": "Zm9vYmFy+/Zm9vYmFyZm9vYmE=",
+    "METRICS_DIR": "",
+}
+
+
+def by_honcho(file: Path) -> dict[str, str]:
+    return dict(honcho.environ.parse(file.read_text()))
+
+
+def by_a_shell(file: Path) -> dict[str, str]:
+    done = subprocess.run(
+        ["sh", "-c", 'set -a; . "$1"; env -0', "sh", file], env={}, check=True, capture_output=True, text=True
+    )
+    return dict(line.split("=", 1) for line in done.stdout.split("\0") if line.startswith("VARSEL_"))
+
+
+def by_docker(file: Path) -> dict[str, str]:
+    """As `docker run --env-file` does: a line is a name, = and the value, to its end and as it stands."""
+    lines = (line.strip() for line in file.read_text().splitlines())
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+@pytest.mark.parametrize("reader", [by_honcho, by_a_shell, by_docker])
+def test_the_example_is_read_the_same_by_all_who_read_such_files(
+    reader: Callable[[Path], dict[str, str]], environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = re.sub(r"^# (?=VARSEL_\w+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    shown_as = dict(re.findall(r"^VARSEL_(\w+)=(.*)", text, re.MULTILINE))
+    [roles] = re.findall(r"as in: (\S+)$", text, re.MULTILINE)
+    meant = shown_as | FILLED | {"OIDC_ROLES": roles}
+    assert {name for name, value in shown_as.items() if not value} == FILLED.keys() | {"OIDC_ROLES"}
+    file = tmp_path / ".env"
+    file.write_text(re.sub(r"(?m)^(VARSEL_(\w+)=).*", lambda found: found[1] + meant[found[2]], text))
+    read = {name.removeprefix("VARSEL_"): value for name, value in reader(file).items() if value}
+    assert read == {name: value for name, value in meant.items() if value}
+    for name, value in reader(file).items():
+        environment.setenv(name, value)
+    config = settings.load()
+    assert config.oidc_roles == ("varsel-admins=admin", "support=viewer")
+    assert config.metrics_dir is None
 
 
 def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) -> None:
