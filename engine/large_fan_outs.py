@@ -52,6 +52,7 @@ class FanOut(NamedTuple):
 
 
 NOTHING = FanOut(0, 0)
+_WITHOUT_TEXT = [column for column in events.c if column is not events.c.text]  # which may be of any size
 
 
 def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEvent]]) -> FanOut:
@@ -123,7 +124,7 @@ def owner(resource: str) -> str:
 
 def _step(connection: Connection, held: Row[Any]) -> None:
     """Go on with the first events of a claimed row, which is locked; without any left, it goes."""
-    first = select(events, waiting_events.c.newest).join_from(waiting_events, events)
+    first = select(*_WITHOUT_TEXT, waiting_events.c.newest).join_from(waiting_events, events)
     first = first.where(waiting_events.c.fan_out_seq == held.seq).order_by(waiting_events.c.event_seq)
     reached, done, touched, room = held.reached, 0, set[int](), STEP
     for event in connection.execute(first.limit(STEP_EVENTS)).all():

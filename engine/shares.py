@@ -41,17 +41,21 @@ class Shares:
         """Whether the party may use one slot more."""
         return self._used[party] < EAGERNESS * self._free
 
-    def take(self, party: str) -> None:
-        """Use a slot; the caller has seen that it fits."""
-        self._used[party] += 1
-        self._free -= 1
+    def room(self, party: str) -> int:
+        """How many slots more the party may use, one after another; 0 or less: none."""
+        return -((self._used[party] - EAGERNESS * self._free) // (EAGERNESS + 1))
 
-    def give_back(self, party: str) -> None:
-        """End the use of a slot; whoever waits and fits now gets it."""
-        self._used[party] -= 1
+    def take(self, party: str, slots: int = 1) -> None:
+        """Use slots; the caller has seen that they fit. What cannot be split may take more than that, by itself."""
+        self._used[party] += slots
+        self._free -= slots
+
+    def give_back(self, party: str, slots: int = 1) -> None:
+        """End the use of slots; whoever waits and fits now gets them."""
+        self._used[party] -= slots
         if not self._used[party]:
             del self._used[party]
-        self._free += 1
+        self._free += slots
         if self._waiting:
             self._grant()
 

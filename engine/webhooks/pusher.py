@@ -21,7 +21,7 @@ from engine.pauses import in_force
 from engine.shares import Shares
 from engine.webhooks.call import broken, postponed, refused
 from engine.webhooks.mail_sink import SCHEME
-from engine.webhooks.queue import FETCH, Release, Result, claim, fetch, held_still, set_aside, settle
+from engine.webhooks.queue import FETCH, Release, Result, claim, fetch, held_still, set_aside, settle, size
 from engine.webhooks.schedule import open_for
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ HELD = 300  # subscriptions that a process holds at most; of one consumer 200: s
 VALIDATIONS = 60  # subscriptions beside those that it holds to validate them, at most
 AT_ONCE = 10  # calls to one subscriber at most; it begins with one and earns the others
 CALLS = 600  # calls of the process at most; to one consumer's subscribers 400
+TEXTS = 48_000_000  # bytes of deliveries in memory, and one more than fits; of one consumer's 32,000,000
+AHEAD = 1_000_000  # of these for each call that a subscription may make at once, and one delivery more than fits
 TURN = 0.05  # seconds that outcomes wait for others at most
 GATHER = 0.01  # seconds that they wait for others at least
 LOOK_EVERY = 0.25  # seconds between two looks for what came in meanwhile for a subscriber that is slow to answer
@@ -60,6 +62,7 @@ class _Held:
     places: Shares  # where it has its own
     waiting: deque[Row[Any]] = field(default_factory=deque)
     known: set[int] = field(default_factory=set)  # deliveries that wait, fly, or are not recorded yet
+    size: int = 0  # of these, in bytes
     calls: int = 0
     more: bool = True  # there may be more than is known
     look_at: float = 0.0  # on the monotonic clock
@@ -70,6 +73,10 @@ class _Held:
     @property
     def done(self) -> bool:
         return not self.calls and (self.closed or not (self.waiting or self.more))
+
+    @property
+    def room(self) -> int:
+        return AHEAD * self.window - self.size
 
 
 class Pusher:
@@ -95,6 +102,7 @@ class Pusher:
         self._results: list[Result] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._slots = Shares(CALLS)
+        self._texts = Shares(TEXTS)
         self._places = {True: Shares(HELD), False: Shares(VALIDATIONS)}  # of validated subscriptions, and of others
         self._left = False  # more is due than may be held
         self._stirred = asyncio.Event()
@@ -158,23 +166,29 @@ class Pusher:
         hungry = [
             held
             for held in self._held.values()
-            if not held.closed and ((held.more and len(held.known) < FETCH // 2) or now >= held.look_at)
+            if not held.closed and ((held.more and self._wants(held)) or now >= held.look_at)
         ]
         if not hungry:
             return
-        rows, found = await self._store.reading(_look_up, [held.row for held in hungry])
+        rows, found = await self._store.reading(_look_up, hungry, self._texts.copy())
         for held in hungry:
             row = rows.get(held.row.seq)
             if row is None or row.paused is not None:
                 held.closed = True
                 continue
             held.row = row  # its secret may be a new one
-            deliveries = found[row.seq]
-            held.more = len(deliveries) == FETCH
+            fresh, whole = found[row.seq]
+            held.more = not whole
             held.look_at = now + LOOK_EVERY
-            fresh = [delivery for delivery in deliveries if delivery.seq not in held.known]
             held.known.update(delivery.seq for delivery in fresh)
             held.waiting.extend(fresh)
+            taken = sum(map(size, fresh))
+            held.size += taken
+            self._texts.take(row.consumer, taken)
+
+    def _wants(self, held: _Held) -> bool:
+        """Whether it has little left, and room for more."""
+        return len(held.known) < FETCH // 2 and held.room > 0 and self._texts.fits(held.row.consumer)
 
     def _start(self, held: _Held) -> None:
         """Begin calls up to the window."""
@@ -267,11 +281,15 @@ class Pusher:
         if results:
             _GROUP_SIZE.observe(len(results))
         for result in results:
-            self._held[result.delivery.subscription_seq].known.discard(result.delivery.seq)
+            held = self._held[result.delivery.subscription_seq]
+            held.known.discard(result.delivery.seq)
+            held.size -= size(result.delivery)
+            self._texts.give_back(held.row.consumer, size(result.delivery))
         self._leases.let_go(held.row for held in released)
         for held in released:
             del self._held[held.row.seq]
             held.places.give_back(held.row.consumer)
+            self._texts.give_back(held.row.consumer, held.size)
         self._rung |= self._left and bool(released)
 
     async def _record(self, results: Sequence[Result], releases: Sequence[Release], claims: dict[int, int]) -> bool:
@@ -290,12 +308,20 @@ class Pusher:
 
 
 def _look_up(
-    connection: Connection, held: Sequence[Row[Any]]
-) -> tuple[dict[int, Row[Any]], dict[int, Sequence[Row[Any]]]]:
+    connection: Connection, hungry: Sequence[_Held], texts: Shares
+) -> tuple[dict[int, Row[Any]], dict[int, tuple[Sequence[Row[Any]], bool]]]:
+    """The subscriptions as they are now, and what they may take along: a copy of `texts` says how much that is."""
     if due.WEBHOOKS.name in in_force(connection).lanes:
         return {}, {}
-    rows = held_still(connection, held)
-    return rows, {row.seq: fetch(connection, row) for row in rows.values() if row.paused is None}
+    rows = held_still(connection, [held.row for held in hungry])
+    found = {}
+    for held in hungry:
+        row = rows.get(held.row.seq)
+        if row is not None and row.paused is None:
+            room = min(held.room, texts.room(row.consumer))
+            found[row.seq] = fetched = fetch(connection, row, held.known.copy(), room)
+            texts.take(row.consumer, sum(map(size, fetched[0])))
+    return rows, found
 
 
 def _log_error(delivery: Row[Any], error: Exception) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from engine.bounded import read_within, weight
 from engine.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
 from engine.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
@@ -36,11 +37,11 @@ from engine.tables import MILLISECOND, Instant, events, milliseconds, subscripti
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from engine.shares import Shares
 
-FETCH = 100  # deliveries of one subscription that a look takes along
+FETCH = 100  # deliveries of one subscription that are in memory at most
 
 _OUTCOMES = Rows(seq=BigInteger(), known=SmallInteger(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 _RECORD = (
@@ -140,8 +141,13 @@ def held_still(connection: Connection, held: Sequence[Row[Any]]) -> dict[int, Ro
     return {row.seq: row for row in now if row.claim == claims[row.seq]}
 
 
-def fetch(connection: Connection, subscription: Row[Any]) -> Sequence[Any]:
-    """What may be attempted now, the oldest first: deliveries with their events."""
+def fetch(
+    connection: Connection, subscription: Row[Any], known: Collection[int], room: int
+) -> tuple[Sequence[Row[Any]], bool]:
+    """What may be attempted now and is not `known`, the oldest first; and whether that is all.
+
+    Deliveries with their events: FETCH with those that are known, and not many more than `room` bytes.
+    """
     chosen = (
         select(
             webhooks.c.seq,
@@ -157,12 +163,21 @@ def fetch(connection: Connection, subscription: Row[Any]) -> Sequence[Any]:
         )
         .select_from(webhooks.outerjoin(events))
         .where(webhooks.c.subscription_seq == subscription.seq, webhooks.c.due_at <= Now())
+        .where(webhooks.c.seq.not_in(known))
         .order_by(webhooks.c.due_at, webhooks.c.seq)
-        .limit(FETCH)
     )
     if subscription.ordered:
         chosen = chosen.where(webhooks.c.seq.in_(_heads(subscription.seq)))
-    return connection.execute(chosen).all()
+    most = FETCH - len(known)
+    if most <= 0 or room <= 0:
+        return (), False
+    found, whole = read_within(connection, chosen.limit(most), room, size)
+    return found, whole and len(found) < most
+
+
+def size(delivery: Row[Any]) -> int:
+    """The bytes that a delivery takes up while it is in a worker's hands."""
+    return weight(delivery.text)
 
 
 def settle(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import gc
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Row, update
 
 from engine.models import DeliveryState
 from engine.store import Now
@@ -19,6 +22,7 @@ from tests.servers.rows import an_event
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from engine.models import CloudEvent
     from engine.store import Store
 
 EVIL, EVE, GOOD = "/org/evil", "/org/eve", "/org/good"
@@ -144,3 +148,40 @@ def test_what_did_not_fit_is_pushed_when_places_come_free(store: Store) -> None:
         publish(store, an_event(resource=MINE))
         run(store, lambda pushing: pushing.run())
     assert len(receiver.requests) == 3 * pusher.HELD + 3 * pusher.VALIDATIONS
+
+
+LARGE = 100_000  # characters of a text
+
+
+def a_large_event(**attributes: Any) -> CloudEvent:
+    event = an_event(**attributes)
+    return replace(event, text=json.dumps(json.loads(event.text) | {"data": "x" * LARGE}))
+
+
+def texts_in_memory() -> int:
+    """The characters of all deliveries that are in memory, wherever they are kept."""
+    found = [row for row in gc.get_objects() if isinstance(row, Row) and hasattr(row, "subscription_seq")]
+    return sum(len(row.text) for row in found if hasattr(row, "text"))
+
+
+def test_what_is_in_memory_for_endpoints_that_hang_is_counted_in_bytes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """20 subscriptions that match 30 events of 100 kB are 60 MB."""
+    monkeypatch.setattr(pusher, "TEXTS", 30 * LARGE)
+    monkeypatch.setattr(pusher, "AHEAD", 2 * LARGE)
+    with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
+        for _ in range(20):
+            subscribe(store, hanging.url, consumer=EVIL, resource_filter=THEIRS)
+        mine = subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
+        publish(store, *(a_large_event(resource=THEIRS) for _ in range(30)))
+
+        async def work(pushing: pusher.Pusher) -> None:
+            publish(store, *(a_large_event(resource=MINE) for _ in range(20)))
+            await pushing.run()
+            await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 20)
+            assert texts_in_memory() < pusher.TEXTS + 2 * LARGE
+
+        # Of one consumer two thirds, and the one that does not fit; each subscription has two, and one of them calls.
+        beside(store, hanging, 10, work)
+    assert {row.state for row in deliveries(store, mine)} == {DeliveryState.DELIVERED}

@@ -153,12 +153,12 @@ def test_what_comes_later_on_the_resource_waits_behind_so_an_ordered_subscriptio
     assert publish(store, an_event(type="small")) == (0, 1)
     with store.read() as connection:
         row = connection.execute(select(subscriptions).where(subscriptions.c.seq == ordered)).one()
-        assert fetch(connection, row) == []
+        assert fetch(connection, row, (), 1_000_000) == ([], True)
     finish(store)
     assert publish(store, an_event(type="small")) == (1, 0)
     assert [event for subscription, event in queued(store) if subscription == ordered] == [1, 2, 3]
     with store.read() as connection:
-        assert [delivery.event_seq for delivery in fetch(connection, row)] == [1]
+        assert [delivery.event_seq for delivery in fetch(connection, row, (), 1_000_000)[0]] == [1]
 
 
 def test_others_events_in_the_same_transaction_do_not_wait(store: Store) -> None:

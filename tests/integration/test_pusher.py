@@ -24,7 +24,7 @@ from engine.store import Now, after
 from engine.subscriptions import registry
 from engine.subscriptions.wish import Wish
 from engine.tables import orders, subscriptions, webhook_attempts, webhooks
-from engine.webhooks import call, pusher
+from engine.webhooks import call, pusher, queue
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER, SCHEDULE, VALIDATION
 from tests.servers.http import Close, Hang, Receiver, Say
@@ -700,3 +700,19 @@ def test_a_subscription_that_ends_its_workers_is_set_aside_with_the_reason(store
             registry.resume(connection, TTD, seq)
         push(store)
         assert len(receiver.requests) == 1
+
+
+def test_a_look_brings_what_is_not_known_until_its_bytes_fill_the_room(store: Store) -> None:
+    seq = subscribe(store, "https://example.no/")
+    events = [replace(an_event(), text="x" * size) for size in (10, 50_000, 50_000, 10, 10)]
+    publish(store, *events)
+    row = subscription(store, seq)
+    with store.read() as connection:
+        first, whole = queue.fetch(connection, row, (), 60_000)
+        assert ([each.text for each in first], whole) == ([each.text for each in events[:3]], False)
+        known = [each.seq for each in first]
+        assert [each.text for each in queue.fetch(connection, row, known, 1)[0]] == ["x" * 10]
+        rest, whole = queue.fetch(connection, row, known, 60_000)
+        assert ([each.text for each in rest], whole) == (["x" * 10] * 2, True)
+        assert queue.fetch(connection, row, known, 0) == ((), False)
+        assert queue.fetch(connection, row, range(1_000, 1_000 + queue.FETCH), 60_000) == ((), False)

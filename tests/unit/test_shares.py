@@ -26,6 +26,17 @@ def test_a_party_alone_gets_two_thirds(total: int, alone: int) -> None:
     assert fill(Shares(total), "a") == alone
 
 
+@pytest.mark.parametrize("others", [0, 3, 50, 59, 60, 70])
+def test_the_room_of_a_party_is_as_many_slots_as_it_gets_one_after_another(others: int) -> None:
+    shares = Shares(60)
+    shares.take("b", others)
+    room = shares.room("a")
+    assert fill(shares, "a") == max(room, 0)
+    shares.give_back("a", max(room, 0))
+    shares.give_back("b", others)
+    assert shares.room("a") == 40
+
+
 def test_a_newcomer_finds_a_free_slot_beside_many_that_take_all_they_can() -> None:
     shares = Shares(600)
     taken = [fill(shares, f"greedy {number}") for number in range(5)]
