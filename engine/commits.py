@@ -28,7 +28,6 @@ Result = TypeVar("Result")
 
 GROUP = 256  # most items of one transaction: bounds how long the first waits for the last
 LARGEST = 1_000_000  # bytes of one transaction, where one item is not larger; other writers wait for it
-ROW = 1_000  # bytes that a row counts for, beside those of its texts
 WAITING = 4096  # most items that wait; beyond, the caller is told to come again
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("identity", "name", "email", "reserved")
 PERSON_DIGITS, ORGANIZATION_DIGITS = 11, 9
+LONGEST_NAME = 500  # characters: it stands wherever an order has the keyword
 CHUNK = 500  # identities per statement: SQLite allows 32,766 variables, planners like fewer
 
 
@@ -110,6 +111,8 @@ def _read_line(entry: dict[str, str | None]) -> tuple[dict[str, str | bool], lis
     address = read_address(email) or ""
     if email and not address:
         problems.append("email is not an e-mail address; leave it empty when there is none")
+    if len(name) > LONGEST_NAME:
+        problems.append(f"name has more than {LONGEST_NAME} characters")
     if not name.isprintable():
         problems.append("name has a control character")
     if reserved not in ("true", "false"):

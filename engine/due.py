@@ -65,9 +65,17 @@ class Lane:
     table: Table
     claimed: str
     waiting: str
+    left_out: frozenset[str] = frozenset()  # of a claim: columns whose texts may be of any size
+
+    @property
+    def columns(self) -> Sequence[ColumnElement[Any]]:
+        """What a claim returns of each row."""
+        return [column for column in self.table.c if column.name not in self.left_out]
 
 
-ORDERS = Lane("orders", orders, OrderState.PROCESSING, OrderState.REGISTERED)
+ORDERS = Lane(
+    "orders", orders, OrderState.PROCESSING, OrderState.REGISTERED, frozenset({"subject", "body", "recipients"})
+)
 EMAILS = Lane("emails", emails, EmailState.SENDING, EmailState.NEW)
 FAN_OUTS = Lane("fan_outs", fan_outs, FanOutState.RUNNING, FanOutState.WAITING)  # see engine/large_fan_outs.py
 # Of webhooks, the subscription is what is claimed: see engine/webhooks/queue.py.
@@ -82,9 +90,9 @@ _FIRST_OF_EACH = select(
 def claim(
     connection: Connection, lane: Lane, limit: int, lease: timedelta, *where: ColumnElement[bool]
 ) -> Sequence[Row[Any]]:
-    """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed. Whole rows.
+    """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed.
 
-    None of a lane that is paused; only those to which `where` applies.
+    None of a lane that is paused; only those to which `where` applies. Rows, but for what the lane leaves out.
     """
     if lane.name in in_force(connection).lanes:
         return ()
@@ -131,7 +139,7 @@ def oldest(lane: Lane, *columns: ColumnElement[Any]) -> Select[Any]:
 def take(
     connection: Connection, lane: Lane, seqs: Select[tuple[int]] | Sequence[int], lease: timedelta
 ) -> Sequence[Row[Any]]:
-    """Claim these rows, whole."""
+    """Claim these rows, but for what the lane leaves out."""
     table = lane.table
     statement = (
         update(table)
@@ -142,7 +150,7 @@ def take(
             due_at=after(lease),
             state=lane.claimed,
         )
-        .returning(table)
+        .returning(*lane.columns)
     )
     return sorted(connection.execute(statement).all(), key=lambda row: row.seq)
 

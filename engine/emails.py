@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, select
 
-from engine import due, logs, metrics, tracing
+from engine import due, keywords, logs, metrics, tracing
 from engine.addresses import wire_address
+from engine.bounded import read_within, weight
 from engine.email_outcomes import RELAY_PAUSE, Result, broken, pause, record, result_of, unsent
 from engine.leases import Leases
 from engine.mime import Compiled, compile_message, message_id
-from engine.models import Content, ContentType, DeliveryGuarantee, EmailState
+from engine.models import Content, DeliveryGuarantee, EmailState
 from engine.pauses import in_force
 from engine.restraint import HELD_FOR, Restraint
 from engine.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
@@ -35,7 +36,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
 RECORD_EVERY = timedelta(milliseconds=100)  # what a crash can repeat is what was recorded no later than this
-COMPILED = 500  # compiled messages kept per process
+CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, where one order's are not larger
+COMPILED = 32_000_000  # bytes of compiled messages, and what they are of, that a process keeps
 COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled beside the event loop, one at a time
 _OF_ORDERS = [
     orders.c[name]
@@ -67,6 +69,7 @@ class Deliverer:
         self._senders = connections
         self._lease = lease
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
+        self._compiled_size = 0
         self._compiling = asyncio.Lock()
         self._restraint = Restraint()
         self._paused_until = 0.0  # on the monotonic clock
@@ -243,33 +246,48 @@ class Deliverer:
         return compiled.fill(to=email.address, message_id=name, date=self._store.clock.now())
 
     async def _compile(self, email: Row[Any], order: Any) -> Compiled:
-        content = Content(
-            order.sender,
-            order.subject if email.subject is None else email.subject,
-            order.body if email.body is None else email.body,
-            ContentType(order.content_type),
-        )
-        if content not in self._compiled:
-            if len(content.body) <= COMPILED_AT_ONCE:
-                self._compiled[content] = compile_message(content)
-            else:
-                async with self._compiling:
-                    if content not in self._compiled:
-                        self._compiled[content] = await asyncio.to_thread(compile_message, content)
-        self._compiled.move_to_end(content)
-        compiled = self._compiled[content]
-        if len(self._compiled) > COMPILED:
-            self._compiled.popitem(last=False)
+        content = keywords.content(order, email)
+        if kept := self._kept(content):
+            return kept
+        if len(content.body) <= COMPILED_AT_ONCE:
+            return self._keep(content, compile_message(content))
+        async with self._compiling:
+            return self._kept(content) or self._keep(content, await asyncio.to_thread(compile_message, content))
+
+    def _kept(self, content: Content) -> Compiled | None:
+        if content in self._compiled:
+            self._compiled.move_to_end(content)
+        return self._compiled.get(content)
+
+    def _keep(self, content: Content, compiled: Compiled) -> Compiled:
+        """Keep a message for the content's other recipients, and forget what was not asked for the longest."""
+        self._compiled[content] = compiled
+        self._compiled_size += _size(content, compiled)
+        while self._compiled_size > COMPILED:
+            self._compiled_size -= _size(*self._compiled.popitem(last=False))
         return compiled
 
 
+def _size(content: Content, compiled: Compiled) -> int:
+    return weight(content.body) + len(compiled.rest)
+
+
 def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[Any]], dict[int, Any]]:
-    """How many e-mails were due; those that may be sent; and what the orders that they belong to say."""
+    """How many e-mails were due; those that may be sent; and what the orders that they belong to say.
+
+    Those whose orders' texts are too many bytes beside the others' are given back: then BATCH were due.
+    """
     claimed = due.claim(connection, due.EMAILS, BATCH, lease)
     if not claimed:
         return 0, (), {}
-    chosen = select(*_OF_ORDERS).where(orders.c.seq.in_({email.order_seq for email in claimed}))
-    contents = {order.seq: order for order in connection.execute(chosen)}
+    found = len(claimed)
+    chosen = select(*_OF_ORDERS).where(orders.c.seq.in_({email.order_seq for email in claimed})).order_by(orders.c.seq)
+    rows, whole = read_within(connection, chosen, CONTENTS, lambda order: weight(order.subject, order.body))
+    contents = {order.seq: order for order in rows}
+    if not whole:
+        found = BATCH
+        due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in contents])
+        claimed = [email for email in claimed if email.order_seq in contents]
     paused = in_force(connection, lock=True)
     free: list[Row[Any]] = []
     held: list[Row[Any]] = []
@@ -278,4 +296,4 @@ def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[
         (held if stopped else free).append(email)
     if held:
         due.hold(connection, due.EMAILS, held)
-    return len(claimed), free, contents
+    return found, free, contents

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from engine.admin.rows import ROWS
 from engine.errors import Conflict, NotFound
+from engine.keywords import content
 from engine.mime import compile_message, message_id
 from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
 from engine.pauses import HELD, in_force
@@ -69,7 +70,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     return found | {
         "content_type": of_order.content_type,
         "sender": of_order.sender,
-        "body": of_order.body if row.body is None else row.body,
+        "body": content(of_order, row).body,
         "message_id": message_id(row.id, of_order.sender),
         "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
         "why": _why_email(connection, row, of_order.creator, attempts),
@@ -81,10 +82,10 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
 def message(connection: Connection, email_id: UUID) -> bytes:
     """An e-mail's message as it is (or would be) handed to the relay, but for the date; NotFound, Conflict."""
     found = email(connection, email_id)
-    content = Content(found["sender"], found["subject"], found["body"], ContentType(found["content_type"]))
+    said = Content(found["sender"], found["subject"], found["body"], ContentType(found["content_type"]))
     at = found["timeline"][-1]["at"] if found["timeline"] else now(connection)
     try:
-        return compile_message(content).fill(to=found["address"], message_id=found["message_id"], date=at)
+        return compile_message(said).fill(to=found["address"], message_id=found["message_id"], date=at)
     except ValueError as error:
         raise Conflict(f"No message can be made of it: {error}.") from None
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, select
 
 from engine.admin.filters import made_at
+from engine.keywords import filled
 from engine.tables import (
     attempts_log,
     audit_log,
@@ -45,7 +46,9 @@ _EMAIL = (
     emails.c.address,
     emails.c.organization_number,
     emails.c.national_identity_number,
-    func.coalesce(emails.c.subject, orders.c.subject).label("subject"),
+    emails.c.subject,
+    orders.c.subject.label("of_order"),
+    emails.c.recipient_name,
     emails.c.state,
     emails.c.due_at,
     emails.c.attempts,
@@ -92,6 +95,8 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
     last = _last(connection, attempts_log, attempts_log.c.email_seq, [row["seq"] for row in found])
     for row in found:
         attempt = last.get(row.pop("seq"))
+        of_order = filled(row.pop("of_order"), row.pop("recipient_name"), row["organization_number"])
+        row["subject"] = of_order if row["subject"] is None else row["subject"]
         row["created"] = made_at(row["id"])
         row["last_outcome"] = attempt.outcome if attempt else None
         row["last_code"] = attempt.code if attempt else None

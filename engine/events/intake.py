@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from engine import due, metrics
-from engine.commits import ROW, GroupCommit
+from engine.bounded import ROW
+from engine.commits import GroupCommit
 from engine.errors import Unavailable
 from engine.events.storing import as_row, from_row, persist
 from engine.large_fan_outs import NOTHING, FanOut

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, and_, case, or_, select, true
 
 from engine.access import APP
+from engine.bounded import read_within
 from engine.tables import events
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement
 
 LARGEST = 4_000_000  # characters of events on one page, after which it ends early
 # What patterns may cost: a floating character (behind a %) can meet each character of each event that is looked at.
@@ -69,7 +70,8 @@ def page(connection: Connection, query: Query) -> Page:
     for column, patterns in ((events.c.type, query.types), (events.c.source, query.sources)):
         if patterns:
             conditions.append(or_(*(_fits(dialect, column, each, query) for each in patterns)))
-    found, whole = _read(connection, select(events).where(*conditions).order_by(events.c.seq).limit(query.size))
+    chosen = select(events).where(*conditions).order_by(events.c.seq).limit(query.size)
+    found, whole = read_within(connection, chosen, LARGEST, lambda row: len(row.text))
     full = len(found) == query.size or not whole
     return Page(found, found[-1] if found and (full or end is None) else end)
 
@@ -99,19 +101,6 @@ def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElemen
 def floating(pattern: str) -> int:
     """The characters of a pattern that can stand anywhere in a text."""
     return len(pattern.partition("%")[2])
-
-
-def _read(connection: Connection, statement: Select[Any]) -> tuple[list[Any], bool]:
-    """The rows up to LARGEST, and whether these are all."""
-    found = []
-    size = 0
-    with connection.execute(statement.execution_options(stream_results=True)) as rows:
-        for row in rows:
-            found.append(row)
-            size += len(row.text)
-            if size > LARGEST:
-                return found, False
-    return found, True
 
 
 def _about(query: Query) -> list[ColumnElement[bool]]:

@@ -1,13 +1,12 @@
-"""From an order's recipients to the rows of its e-mails: addresses are found, keywords are filled in."""
+"""From an order's recipients to the rows of its e-mails: addresses and names are found."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from engine.models import EXPIRY, ContentType, EmailState, derived_id
+from engine.models import EXPIRY, EmailState, derived_id
 from engine.tables import MILLISECOND, milliseconds
 
 if TYPE_CHECKING:
@@ -17,15 +16,17 @@ if TYPE_CHECKING:
 
     from engine.contacts import Contact
 
-NAME, NUMBER = "$recipientName$", "$recipientNumber$"  # keywords (contract 5.7)
 _RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
 _NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
 
 
 def generated(
-    order: Row[Any], place: int, recipient: Mapping[str, str], known: Mapping[str, Contact]
+    order: Row[Any], place: int, recipient: Mapping[str, str], known: Mapping[str, Contact], *, keyed: bool
 ) -> Iterator[dict[str, Any]]:
-    """The rows that come of one recipient: one per address, or one that says why there is none."""
+    """The rows that come of one recipient: one per address, or one that says why there is none.
+
+    Where the order is `keyed`, and the directory knows the recipient, they have the name for the keywords.
+    """
     address, its_number = recipient.get("emailAddress"), number(recipient)
     contact = None if address else known.get(its_number or "")
     reserved = contact is not None and contact.is_reserved and order.ignore_reservation is not True
@@ -37,15 +38,15 @@ def generated(
         found = tuple((email, EmailState.NEW) for email in contact.emails)
     else:
         found = (("", _NOT_IDENTIFIED),)
-    subject, body = _filled(order, recipient, contact)
     for email, state in found:
-        yield _row(order, place, recipient, email, state) | {"subject": subject, "body": body}
+        row = _row(order, place, recipient, email, state)
+        yield row | {"recipient_name": contact.name} if contact and keyed else row
 
 
-def failed(order: Row[Any]) -> Iterator[dict[str, Any]]:
-    """The rows of an order that cannot be processed, one for each recipient: nothing is sent to them."""
+def failed(order: Row[Any], recipients: str) -> Iterator[dict[str, Any]]:
+    """The rows of an order that cannot be processed, one for each of its `recipients`: nothing is sent to them."""
     with suppress(ValueError):  # it may be its recipients that cannot be read
-        for place, recipient in enumerate(json.loads(order.recipients)):
+        for place, recipient in enumerate(json.loads(recipients)):
             yield _row(order, place, recipient, recipient.get("emailAddress", ""), EmailState.FAILED)
 
 
@@ -57,7 +58,7 @@ def number(recipient: Mapping[str, str]) -> str | None:
 
 
 def _row(order: Row[Any], place: int, recipient: Mapping[str, str], address: str, state: EmailState) -> dict[str, Any]:
-    """An e-mail that says what its order says.
+    """An e-mail that says what its order says, keywords and all.
 
     Its identifier follows from the order, the recipient's place and the address: e-mails that are generated again, of
     a database that was restored, have the Message-IDs that they had.
@@ -72,20 +73,5 @@ def _row(order: Row[Any], place: int, recipient: Mapping[str, str], address: str
         "address": address,
         "organization_number": recipient.get("organizationNumber"),
         "national_identity_number": recipient.get("nationalIdentityNumber"),
-        "subject": None,
-        "body": None,
+        "recipient_name": None,
     }
-
-
-def _filled(order: Row[Any], recipient: Mapping[str, str], contact: Contact | None) -> tuple[str | None, str | None]:
-    """Subject and body where a keyword stands in them and the directory knows its value (contract 5.8), else None.
-
-    A text of which nothing is left is None as well: the order's own stands (contract 5.9).
-    """
-    if contact is None or not any(word in text for word in (NAME, NUMBER) for text in (order.subject, order.body)):
-        return None, None
-    its_number = recipient.get("organizationNumber", "")  # a person's number never leaks
-    name = escape(contact.name) if order.content_type == ContentType.HTML else contact.name
-    subject = order.subject.replace(NAME, contact.name).replace(NUMBER, its_number)
-    body = order.body.replace(NAME, name).replace(NUMBER, its_number)
-    return subject if subject.strip() else None, body if body.strip() else None

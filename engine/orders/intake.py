@@ -12,7 +12,8 @@ from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
 from engine import metrics, tracing
 from engine.addresses import bare
-from engine.commits import ROW, GroupCommit
+from engine.bounded import ROW
+from engine.commits import GroupCommit
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
 from engine.rows import Rows, run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from engine.commits import ROW
+from engine.bounded import read_within, weight
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-LARGEST = 4_000_000  # characters of orders that are read at once, where one is not larger
-ROWS = 10  # that the database sends at a time
+LARGEST = 4_000_000  # bytes of orders that are read at once, where one is not larger
 CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order can not be cancelled (contract 2.3)
 HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)  # what "succeeded" counts
 
@@ -39,16 +38,8 @@ def find_by_reference(connection: Connection, creator: str, reference: str, afte
     There can be any number of them, of any size: not many more than LARGEST come at once.
     """
     mine = (orders.c.creator == creator, orders.c.senders_reference == reference, orders.c.seq > after)
-    found: list[Row[Any]] = []
-    size = 0
     chosen = select(orders).where(*mine).order_by(orders.c.seq)
-    with connection.execute(chosen.execution_options(stream_results=True, max_row_buffer=ROWS)) as rows:
-        for row in rows:
-            found.append(row)
-            size += ROW + len(row.body) + len(row.recipients)
-            if size > LARGEST:
-                break
-    return found
+    return read_within(connection, chosen, LARGEST, lambda row: weight(row.body, row.recipients))[0]
 
 
 def counts(connection: Connection, order: Row[Any]) -> tuple[int, int]:

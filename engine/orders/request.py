@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, from_json
 
+from engine import keywords
 from engine.addresses import read_address
 from engine.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
 from engine.errors import Invalid, Refused
@@ -222,6 +223,8 @@ def _check_texts(subject: str, body: str, broken: _Broken) -> None:
         broken.add("Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
     if _HEADER_CONTROL.search(subject):
         broken.add("Subject", "A subject must not contain control characters.")
+    if keywords.count(subject, body) > keywords.MOST:
+        broken.add("Body", f"Keywords may stand {keywords.MOST:,} times in an order at most.")
     if _BODY_CONTROL.search(body):
         broken.add("Body", "Of control characters, only tabs and line ends may stand in a body.")
 

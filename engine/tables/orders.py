@@ -71,8 +71,9 @@ emails = Table(
     Column("address", Text, nullable=False),  # "" when there is none
     Column("organization_number", String(9)),
     Column("national_identity_number", String(11)),
-    Column("subject", Text),  # set where keywords made it differ from the order's
-    Column("body", Text),
+    Column("recipient_name", Text),  # set where keywords stand in the order's texts: see engine/keywords.py
+    Column("subject", Text),  # of older versions: set where keywords made it differ from the order's
+    Column("body", Text),  # likewise
 )
 Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
 Index(  # "is anything of this order still open?" must not walk through what is settled

@@ -89,6 +89,7 @@ def test_thousands_are_imported_and_found_at_once(store: Store) -> None:
         (f'{KARI},"Kari\r\nBcc: alle@example.no",,', "control character"),
         (f"{KARI},Ka\x00ri,,", "control character"),
         (f"{KARI},Ka\x85ri,,", "control character"),
+        (f"{KARI},{'K' * 501},,", "more than 500 characters"),
         (f"{KARI},Kari,,maybe", "true or false"),
         (f"{OLA},Ola Nordmann,ola@example.no,", "line 2 already"),
     ],

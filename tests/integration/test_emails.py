@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 from datetime import timedelta
 from email import message_from_bytes
@@ -14,7 +15,8 @@ from sqlalchemy import Row, select, text, update
 
 from engine import due
 from engine.email_outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
-from engine.emails import Deliverer
+from engine.emails import BATCH, Deliverer
+from engine.mime import Compiled
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.store import Now, after
 from engine.tables import attempts_log, emails, orders
@@ -109,6 +111,50 @@ def test_each_message_says_what_its_recipient_is_to_read(store: Store) -> None:
     assert (kari["Subject"], kari.get_content().strip()) == ("Hei Kari", "Til Kari")
     assert (ola["Subject"], ola["To"]) == ("Hei", "ola@example.no")
     assert kari["Message-ID"] != ola["Message-ID"]
+
+
+def test_an_email_of_an_order_with_keywords_has_its_recipients_name_in_it(store: Store) -> None:
+    texts = {
+        "subject": "Hei $recipientName$",
+        "body": "<p>$recipientName$ [$recipientNumber$]</p>",
+        "content_type": "Html",
+    }
+    fill(store, "post@fjell.example", order=texts, recipient_name="Fjell & Fjord", organization_number="910150804")
+    [mail] = batch(store).accepted
+    message = message_from_bytes(mail.data, policy=default)
+    assert message["Subject"] == "Hei Fjell & Fjord"
+    html = message.get_body(("html",))
+    assert html is not None
+    assert html.get_content().strip() == "<p>Fjell &amp; Fjord [910150804]</p>"
+
+
+def test_a_batch_has_a_bounded_number_of_bytes_of_its_orders_texts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six orders of 40 kB; what does not fit is given back, and due as before."""
+    monkeypatch.setattr("engine.emails.CONTENTS", 100_000)
+    for number in range(6):
+        fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
+    with ScriptedSMTP() as server:
+        assert deliver(store, server.url, lambda deliverer: deliverer.batch()) == BATCH  # there is more
+        assert [mail.rcpt_tos for mail in server.accepted] == [[f"kari.{number}@example.no"] for number in range(3)]
+        left = [row for row in rows(store).values() if row.state == EmailState.NEW]
+        assert [(row.unresolved, row.attempts, row.due_at <= now()) for row in left] == [(0, 0, True)] * 3
+        deliver(store, server.url, lambda deliverer: deliverer.batch())
+        assert len(server.accepted) == 6
+
+
+def test_compiled_messages_are_kept_up_to_a_number_of_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.emails.COMPILED", 200_000)
+    for number in range(6):
+        fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
+
+    async def kept(deliverer: Deliverer) -> int:
+        await deliverer.batch()
+        return sum(len(found.rest) for found in gc.get_objects() if isinstance(found, Compiled))
+
+    with ScriptedSMTP() as server:
+        assert 40_000 < deliver(store, server.url, kept) <= 100_000  # beside as many characters that they are of
 
 
 def test_a_deferred_email_waits_for_its_backoff_and_keeps_its_order_open(store: Store) -> None:

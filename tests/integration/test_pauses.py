@@ -65,7 +65,7 @@ def test_what_is_due_of_a_creator_is_held_back_until_the_pause_ends(store: Store
             seq = add_order(connection, creator=creator, due_in=DUE)
             add_email(connection, seq, address=f"kari@{creator}.example")
         pause(connection, "anna", "creator", "skd")
-        count, free = claim_orders(connection, LEASE)
+        count, free, _ = claim_orders(connection, LEASE)
         assert (count, [order.creator for order in free]) == (2, ["ttd"])
         held = connection.execute(select(orders).where(orders.c.due_at == HELD)).one()
         assert (held.creator, held.state, held.unresolved) == ("skd", OrderState.REGISTERED, 0)
