@@ -21,6 +21,7 @@ from engine.subscriptions import registry
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from sqlalchemy import Connection
     from starlette.requests import Request
 
 PAGE = 50  # deliveries, when no size is asked for
@@ -36,14 +37,22 @@ async def get_deliveries(request: Request) -> Response:
     after = given.number("after", 0, INT64)
     size = given.number("size", PAGE)
     size = min(size, registry.MOST_DELIVERIES) if size > 0 else PAGE
-    found = await reads.read(
-        request, caller.name, registry.deliveries, caller.identity, seq, state=state, after_id=max(after, 0), size=size
+    page, last = await reads.read(
+        request, caller.name, _page, caller.identity, seq, state=state, after_id=max(after, 0), size=size
     )
     headers = {}
-    if len(found) == size:
-        query = {"after": found[-1][0].seq, "size": size} | ({"state": state.value} if state else {})
+    if last is not None:
+        query = {"after": last, "size": size} | ({"state": state.value} if state else {})
         headers["next"] = f"{app.events_base}/subscriptions/{seq}/deliveries?{urlencode(query)}"
-    return JSONResponse(answers.DeliveryList.of(found).content(), headers=headers)
+    return Response(page, headers=headers, media_type="application/json")
+
+
+def _page(  # noqa: PLR0913 a page is asked for by many things
+    connection: Connection, identity: str | None, seq: int, *, state: DeliveryState | None, after_id: int, size: int
+) -> tuple[bytes, int | None]:
+    """A page's text, and the last delivery on it; None: no further page."""
+    found, more = registry.deliveries(connection, identity, seq, state=state, after_id=after_id, size=size)
+    return answers.DeliveryList.of(found).json_text(), found[-1][0].seq if found and more else None
 
 
 @unknown_is_empty
@@ -98,8 +107,8 @@ OPERATIONS = (
         handler=get_deliveries,
         summary="A subscription's deliveries",
         description=(
-            "What was or will be pushed, the newest first, with the newest attempts of each. When a page is full, the "
-            "header `next` leads to the next one."
+            "What was or will be pushed, the newest first, with the newest attempts of each. When a page is full, or "
+            "its texts are long, the header `next` leads to the next one."
         ),
         parameters=(
             ID,

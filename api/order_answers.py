@@ -237,6 +237,11 @@ def emails(row: Row[Any], found: Sequence[Row[Any]]) -> dict[str, Any]:
     )
 
 
+def json_text(content: dict[str, Any]) -> bytes:
+    """The text of an answer: large ones are made of it in a reader's thread, beside the event loop."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def instant(moment: datetime) -> str:
     """ISO 8601 in UTC; a fraction only where there is one."""
     text = moment.replace(tzinfo=None).isoformat(timespec="milliseconds").removesuffix(".000")

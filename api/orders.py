@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from starlette.requests import ClientDisconnect
@@ -22,10 +21,10 @@ from engine.orders.intake import Key, fingerprint
 from engine.orders.request import EmailOrderRequest, parse_json, parse_order
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
-    from sqlalchemy import Row
+    from sqlalchemy import Connection
     from starlette.requests import Request
 
     from engine.models import Caller
@@ -64,10 +63,14 @@ async def get(request: Request) -> Response:
     """One order as it was posted."""
     creator, order_id = await asked(request)
     try:
-        order = await reads.read(request, creator, reading.find, creator, order_id)
+        text = await reads.read(request, creator, _order, creator, order_id, request.app.state.base)
     except NotFound:
         return Response(status_code=404)
-    return JSONResponse(answers.order(order, request.app.state.base))
+    return Response(text, media_type="application/json")
+
+
+def _order(connection: Connection, creator: str, order_id: UUID, base: str) -> bytes:
+    return answers.json_text(answers.order(reading.find(connection, creator, order_id), base))
 
 
 async def get_by_reference(request: Request) -> Response:
@@ -79,28 +82,40 @@ async def get_by_reference(request: Request) -> Response:
     creator = require_creator(caller)
     if "\0" in reference:  # no stored text has one, and PostgreSQL takes none
         return JSONResponse({"count": 0, "orders": []})
-    first = await reads.read(request, creator, reading.find_by_reference, creator, reference)
+    first = await reads.read(request, creator, _piece, creator, reference, request.app.state.base)
     return StreamingResponse(_listed(request, creator, reference, first), media_type="application/json")
 
 
-async def _listed(request: Request, creator: str, reference: str, found: Sequence[Row[Any]]) -> AsyncIterator[str]:
-    """The text of a list of orders that begins with these; the next are read when the client has taken them.
+async def _listed(request: Request, creator: str, reference: str, piece: _Piece) -> AsyncIterator[bytes]:
+    """The text of a list of orders that begins with this piece; the next is read when the client has taken it.
 
     When the database is away meanwhile, the text ends before it is JSON, so that nobody takes it for the whole list.
     """
+    base = request.app.state.base
     count = 0
-    yield '{"orders":['
-    while found:
-        texts = (json.dumps(answers.order(order, request.app.state.base), ensure_ascii=False) for order in found)
-        yield ("," if count else "") + ",".join(texts)
-        count += len(found)
+    yield b'{"orders":['
+    while piece.orders:
+        yield (b"," if count else b"") + piece.text
+        count += piece.orders
         try:
-            found = await reads.read(
-                request, creator, reading.find_by_reference, creator, reference, after=found[-1].seq
-            )
+            piece = await reads.read(request, creator, _piece, creator, reference, base, piece.last)
         except (VarselError, ClientDisconnect):
             return
-    yield f'],"count":{count}}}'
+    yield f'],"count":{count}}}'.encode()
+
+
+class _Piece(NamedTuple):
+    """Some orders of a list: their texts between commas, how many they are, the number of the last."""
+
+    text: bytes
+    orders: int
+    last: int
+
+
+def _piece(connection: Connection, creator: str, reference: str, base: str, after: int = 0) -> _Piece:
+    found = reading.find_by_reference(connection, creator, reference, after)
+    texts = [answers.json_text(answers.order(order, base)) for order in found]
+    return _Piece(b",".join(texts), len(found), found[-1].seq if found else after)
 
 
 async def get_status(request: Request) -> Response:
@@ -117,10 +132,14 @@ async def get_emails(request: Request) -> Response:
     """What became of each recipient."""
     creator, order_id = await asked(request)
     try:
-        order, emails = await reads.read(request, creator, reading.notifications, creator, order_id)
+        text = await reads.read(request, creator, _emails, creator, order_id)
     except NotFound:
         return Response(status_code=404)
-    return JSONResponse(answers.emails(order, emails))
+    return Response(text, media_type="application/json")
+
+
+def _emails(connection: Connection, creator: str, order_id: UUID) -> bytes:
+    return answers.json_text(answers.emails(*reading.notifications(connection, creator, order_id)))
 
 
 async def put_cancel(request: Request) -> Response:

@@ -24,6 +24,10 @@ class _Answer(BaseModel):
         """What is sent."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
+    def json_text(self) -> bytes:
+        """What is sent, as text."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
 
 class Refusal(RootModel[str | Problem]):
     """The rule that is broken, as a JSON string, or a problem when the body is not of the right types."""

@@ -27,7 +27,7 @@ from engine.store import Now
 from engine.tables import MILLISECOND, Instant, emails, orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engine.contacts import Directory
     from engine.models import CloudEvent

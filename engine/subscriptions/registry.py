@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, case, delete, exists, func, literal, or_, select, update
 
 from engine.audit import note
+from engine.bounded import read_within
 from engine.errors import BadRequest, Conflict, Forbidden, NotFound
 from engine.fan_out import ANY, alternative_key, lock, subject_key, wake
 from engine.models import GONE, DeliveryState, SubscriptionState
@@ -34,6 +35,8 @@ KEPT = subscriptions.c.removed.is_(None)
 MOST_REPLAYED = 10_000  # events of one replay
 MOST_DELIVERIES = 1_000  # of one page
 SHOWN_ATTEMPTS = 20  # of one delivery
+LARGEST_PAGE = 1_000_000  # characters of deliveries' names, and of their attempts; more than those of one delivery
+ATTEMPT = 200  # characters that an attempt counts for, beside the reply
 
 
 def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> tuple[Row[Any], bool]:
@@ -163,8 +166,11 @@ def rotate(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
 
 def deliveries(  # noqa: PLR0913 a page is asked for by many things
     connection: Connection, identity: str | None, seq: int, *, state: DeliveryState | None, after_id: int, size: int
-) -> Sequence[tuple[Row[Any], Sequence[Row[Any]]]]:
-    """What was or will be pushed, the newest first, each with its newest attempts; `after_id` 0: from the newest."""
+) -> tuple[Sequence[tuple[Row[Any], Sequence[Row[Any]]]], bool]:
+    """What was or will be pushed, the newest first, each with its newest attempts; `after_id` 0: from the newest.
+
+    And whether there may be more: a page ends after `size` deliveries, and before the one that makes it too large.
+    """
     find(connection, identity, seq)
     columns = (webhooks, events.c.id.label("event_id"), events.c.source, events.c.type)
     chosen = select(*columns).select_from(webhooks.outerjoin(events)).where(webhooks.c.subscription_seq == seq)
@@ -172,12 +178,31 @@ def deliveries(  # noqa: PLR0913 a page is asked for by many things
         chosen = chosen.where(webhooks.c.state == state)
     if after_id:
         chosen = chosen.where(webhooks.c.seq < after_id)
-    rows = connection.execute(chosen.order_by(webhooks.c.seq.desc()).limit(size)).all()
-    made = select(webhook_attempts).where(webhook_attempts.c.webhook_seq.in_([row.seq for row in rows]))
+    chosen = chosen.order_by(webhooks.c.seq.desc()).limit(size)
+    rows, whole = read_within(connection, chosen, LARGEST_PAGE, _length)
+    more = len(rows) == size or not whole
+    made, whole = _attempts(connection, [row.seq for row in rows])
+    if not whole:
+        cut, more = made[-1].webhook_seq, True
+        rows = [row for row in rows if row.seq > cut]
     attempts: dict[int, list[Row[Any]]] = {}
-    for attempt in connection.execute(made.order_by(webhook_attempts.c.seq)):
+    for attempt in made:
         attempts.setdefault(attempt.webhook_seq, []).append(attempt)
-    return [(row, attempts.get(row.seq, [])[-SHOWN_ATTEMPTS:]) for row in rows]
+    return [(row, attempts.get(row.seq, [])) for row in rows], more
+
+
+def _attempts(connection: Connection, deliveries: Sequence[int]) -> tuple[Sequence[Row[Any]], bool]:
+    """The newest attempts of deliveries, those of the newest delivery first, as far as a page goes; whether all."""
+    log = webhook_attempts.c
+    place = func.row_number().over(partition_by=log.webhook_seq, order_by=log.seq.desc()).label("place")
+    newest = select(log.seq, place).where(log.webhook_seq.in_(deliveries)).subquery()
+    shown = select(webhook_attempts).join(newest, newest.c.seq == log.seq).where(newest.c.place <= SHOWN_ATTEMPTS)
+    shown = shown.order_by(log.webhook_seq.desc(), log.seq)
+    return read_within(connection, shown, LARGEST_PAGE, lambda attempt: ATTEMPT + len(attempt.reply))
+
+
+def _length(delivery: Row[Any]) -> int:
+    return sum(len(text or "") for text in (delivery.event_id, delivery.source, delivery.type))
 
 
 def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> None:

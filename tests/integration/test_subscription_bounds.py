@@ -15,7 +15,7 @@ from engine.retention import ROWS, prune_some
 from engine.subscriptions import registry
 from engine.subscriptions.registry import AT_ONCE
 from engine.subscriptions.wish import Wish
-from engine.tables import subscriptions, webhooks
+from engine.tables import subscriptions, webhook_attempts, webhooks
 from tests.servers.rows import APP, add_subscription, an_event, now
 
 if TYPE_CHECKING:
@@ -131,3 +131,42 @@ def test_a_replay_queues_events_in_parts_and_in_their_order(store: Store) -> Non
     remove(store, seq)
     with pytest.raises(NotFound), store.write() as connection:
         registry.push_again(connection, TTD, seq, found)
+
+
+def attempt(store: Store, deliveries: int, attempts: int, reply: str) -> None:
+    """Every delivery has been attempted so often, and got this reply."""
+    with store.write() as connection:
+        seqs = connection.scalars(select(webhooks.c.seq)).all()
+        assert len(seqs) == deliveries
+        line = {"at": now(), "outcome": "deferred", "status": 500, "reply": reply}
+        lines = [line | {"webhook_seq": seq, "duration_ms": n} for n in range(attempts) for seq in seqs]
+        connection.execute(webhook_attempts.insert(), lines)
+
+
+def test_a_page_of_deliveries_ends_by_its_bytes_and_each_has_its_newest_attempts(store: Store) -> None:
+    """60 deliveries with 30 attempts of 16 kB are 29 MB."""
+    seq = with_deliveries(store, 60)
+    attempt(store, 60, 30, "x" * 16_000)
+    seen, after = [], 0
+    with store.read() as connection:
+        while True:
+            found, more = registry.deliveries(connection, TTD.identity, seq, state=None, after_id=after, size=1_000)
+            assert sum(len(row.reply) for _, attempts in found for row in attempts) <= registry.LARGEST_PAGE
+            for delivery, attempts in found:
+                assert [row.duration_ms for row in attempts] == list(range(10, 30))
+                seen.append(delivery.seq)
+            if not more:
+                break
+            after = seen[-1]
+    assert seen == sorted(set(seen), reverse=True)
+    assert len(seen) == 60
+
+
+def test_many_short_deliveries_are_one_page(store: Store) -> None:
+    seq = with_deliveries(store, 1_000)
+    attempt(store, 1_000, 1, "")
+    with store.read() as connection:
+        found, more = registry.deliveries(connection, TTD.identity, seq, state=None, after_id=0, size=1_000)
+        assert (len(found), more) == (1_000, True)
+        last = found[-1][0].seq
+        assert registry.deliveries(connection, TTD.identity, seq, state=None, after_id=last, size=10) == ([], False)
