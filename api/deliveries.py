@@ -64,7 +64,7 @@ async def post_replay(request: Request) -> Response:
     since, until = _moment(given, "from"), _moment(given, "to")
     count = given.number("count", None)
     found = await reads.read(request, caller.name, registry.replayed, caller, seq, since, until, count)
-    if count is not None:
+    if count:
         await state.store.writing(registry.note_replay, caller, seq, since, until, count)
         for start in range(0, count, registry.AT_ONCE):
             await state.store.writing(registry.push_again, caller, seq, found[start : start + registry.AT_ONCE])

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FOLDED = timedelta(minutes=1)  # what is done again within it is counted in the first line
 NEWEST = 1_000  # lines among which that one is looked for
+CONSUMERS_LINES = 100  # of one consumer and one action, within PERIOD; what is beyond is one line
+PERIOD = timedelta(hours=1)
 
 
 def note(  # noqa: PLR0913 a line has so many parts
@@ -28,16 +30,17 @@ def note(  # noqa: PLR0913 a line has so many parts
     detail: Mapping[str, object] | None = None,
     *,
     any_detail: bool = False,
+    within: timedelta = FOLDED,
 ) -> None:
     """Write a line, in the transaction of the act itself. `target`: such as subscriptions/12.
 
-    The same again within FOLDED adds to the line's `times`, so that nobody fills the log by doing and undoing.
+    The same again `within` that time adds to the line's `times`, so that nobody fills the log by doing and undoing.
     `any_detail`: it is the same whatever its detail; the first one's stays.
     """
     given = json.loads(json.dumps(detail or {}))
     newest = select(func.max(audit_log.c.seq)).scalar_subquery() - NEWEST
     alike = (audit_log.c.who == who, audit_log.c.action == action, audit_log.c.target == target)
-    recent = (audit_log.c.seq > newest, audit_log.c.at > after(-FOLDED))
+    recent = (audit_log.c.seq > newest, audit_log.c.at > after(-within))
     chosen = select(audit_log.c.seq, audit_log.c.detail).where(*alike, *recent).order_by(audit_log.c.seq.desc())
     for row in connection.execute(chosen.with_for_update()).all():
         kept = json.loads(row.detail)
@@ -48,3 +51,14 @@ def note(  # noqa: PLR0913 a line has so many parts
             return
     line = {"at": Now(), "who": who, "action": action, "target": target, "detail": json.dumps(given)}
     connection.execute(audit_log.insert().values(line))
+
+
+def note_consumer(
+    connection: Connection, who: str, action: str, target: str, detail: Mapping[str, object] | None = None
+) -> None:
+    """Write a consumer's line; of one who has many already, a line that counts: nobody drowns what others did."""
+    alike = (audit_log.c.who == who, audit_log.c.action == action, audit_log.c.at > after(-PERIOD))
+    if connection.execute(select(func.count()).where(*alike)).scalar_one() < CONSUMERS_LINES:
+        note(connection, who, action, target, detail)
+    else:
+        note(connection, who, action, target.partition("/")[0], any_detail=True, within=PERIOD)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, case, delete, exists, func, literal, or_, select, update
 
-from engine.audit import note
+from engine.audit import note_consumer
 from engine.bounded import read_within
 from engine.errors import BadRequest, Conflict, Forbidden, NotFound
 from engine.fan_out import ANY, alternative_key, lock, subject_key, wake
@@ -74,7 +74,7 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> 
         keys = {"resource": wish.resource_filter, "subject": _subject_key(wish), "subscription_seq": row.seq}
         types = wish.types or (ANY,)
         connection.execute(subscription_filters.insert(), [keys | {"type": type_} for type_ in dict.fromkeys(types)])
-        note(connection, caller.name, "subscribe", f"subscriptions/{row.seq}")
+        note_consumer(connection, caller.name, "subscribe", f"subscriptions/{row.seq}")
     else:
         row = _again(connection, caller, row)
     if not is_mail:
@@ -122,14 +122,14 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
         connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(hidden))
     else:
         connection.execute(delete(subscriptions).where(subscriptions.c.seq == seq))
-    note(connection, caller.name, "unsubscribe", f"subscriptions/{seq}")
+    note_consumer(connection, caller.name, "unsubscribe", f"subscriptions/{seq}")
 
 
 def pause(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Push nothing more; events that match meanwhile wait."""
     find(connection, caller.identity, seq)
     stop(connection, seq, "Paused by its consumer.")
-    note(connection, caller.name, "pause", f"subscriptions/{seq}")
+    note_consumer(connection, caller.name, "pause", f"subscriptions/{seq}")
     return find(connection, caller.identity, seq)
 
 
@@ -137,7 +137,7 @@ def resume(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     """Push what waits, and go on; a circuit that is open closes."""
     find(connection, caller.identity, seq)
     go_on(connection, seq)
-    note(connection, caller.name, "resume", f"subscriptions/{seq}")
+    note_consumer(connection, caller.name, "resume", f"subscriptions/{seq}")
     return find(connection, caller.identity, seq)
 
 
@@ -160,7 +160,7 @@ def rotate(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     row = find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     connection.execute(chosen.values(salt=new_salt(), old_salt=row.salt, old_salt_until=after(OVERLAP)))
-    note(connection, caller.name, "rotate-secret", f"subscriptions/{seq}")
+    note_consumer(connection, caller.name, "rotate-secret", f"subscriptions/{seq}")
     return find(connection, caller.identity, seq)
 
 
@@ -218,7 +218,7 @@ def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> No
     again = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
     connection.execute(update(webhooks).where(*mine).values(again))
     wake(connection, {seq})
-    note(connection, caller.name, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
+    note_consumer(connection, caller.name, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
 
 
 def replayed(  # noqa: PLR0913, PLR0917 likewise
@@ -246,7 +246,7 @@ def note_replay(  # noqa: PLR0913, PLR0917 likewise
 ) -> None:
     """Write down who pushes what again."""
     times = {"from": since.isoformat(), "to": until.isoformat(), "count": count}
-    note(connection, caller.name, "replay", f"subscriptions/{seq}", times)
+    note_consumer(connection, caller.name, "replay", f"subscriptions/{seq}", times)
 
 
 def push_again(connection: Connection, caller: Caller, seq: int, event_seqs: Sequence[int]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from engine.audit import FOLDED, NEWEST, note
+from engine.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
 from engine.retention import AUDIT_KEPT, prune_some
 from engine.tables import audit_log
 from tests.servers.rows import now
@@ -70,6 +70,36 @@ def test_a_line_is_looked_for_among_the_newest_alone(store: Store) -> None:
         note(connection, "ola", "sign-in", "console")
         mine = select(func.count()).where(audit_log.c.who == "ola")
         assert connection.execute(mine).scalar_one() == 2
+
+
+def subscribe_and_remove(store: Store, who: str, numbers: range) -> None:
+    for number in numbers:
+        with store.write() as connection:
+            note_consumer(connection, who, "subscribe", f"subscriptions/{number}")
+            note_consumer(connection, who, "unsubscribe", f"subscriptions/{number}", {"why": number})
+
+
+def test_a_consumer_who_does_ever_another_thing_gets_so_many_lines_and_one_that_counts(store: Store) -> None:
+    subscribe_and_remove(store, "ttd", range(CONSUMERS_LINES + 50))
+    assert len(lines(store)) == 2 * (CONSUMERS_LINES + 1)
+    assert lines(store)[-2:] == [("ttd", "subscribe", {"times": 50}), ("ttd", "unsubscribe", {"times": 50})]
+    with store.read() as connection:
+        last = connection.scalars(select(audit_log.c.target).order_by(audit_log.c.seq.desc()).limit(2)).all()
+    assert last == ["subscriptions", "subscriptions"]
+    make_older(store, PERIOD)
+    subscribe_and_remove(store, "ttd", range(1))
+    assert lines(store)[-2:] == [("ttd", "subscribe", {}), ("ttd", "unsubscribe", {"why": 0})]
+
+
+def test_others_and_operators_get_their_lines_beside_one_who_has_many(store: Store) -> None:
+    subscribe_and_remove(store, "ttd", range(CONSUMERS_LINES + 1))
+    subscribe_and_remove(store, "nav", range(1))
+    with store.write() as connection:
+        for number in range(2 * CONSUMERS_LINES):
+            note(connection, "ola", "orders.cancel", f"orders/{number}")
+    found = lines(store)
+    assert found.count(("ola", "orders.cancel", {})) == 2 * CONSUMERS_LINES
+    assert ("nav", "subscribe", {}) in found
 
 
 @pytest.mark.parametrize("retention", [timedelta(days=90), AUDIT_KEPT + timedelta(days=100)])

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import jwt
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from standardwebhooks import Webhook
 
 from api.subscription_answers import SubscriptionList
+from engine.store import Store
 from engine.subscriptions import registry
+from engine.tables import audit_log
 from tests.servers.client import ask, connect
 from tests.servers.http import Receiver, Say
 from tests.servers.rows import add_subscription
@@ -25,7 +28,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from engine.store import Store
     from tests.servers.installation import Installation
 
 EVENTS = "/events/api/v1"
@@ -483,7 +485,7 @@ def test_a_new_secret_signs_beside_the_old_one(client: httpx.Client) -> None:
         Webhook(secret).verify(second.body, second.headers)
 
 
-def test_stored_events_are_counted_and_then_pushed_again(client: httpx.Client) -> None:
+def test_stored_events_are_counted_and_then_pushed_again(client: httpx.Client, installation: Installation) -> None:
     about = resource()
     with Receiver(Say(200)) as receiver:
         before = publish(client, about, 2) + publish(client, about, type="test.b")
@@ -503,6 +505,9 @@ def test_stored_events_are_counted_and_then_pushed_again(client: httpx.Client) -
     assert [name.encode() in pushed for name in before] == [True, True, False]
     past = {"from": "2020-01-01T00:00:00Z", "to": "2020-01-01T01:00:00+01:00"}
     assert client.post(address, params=past | {"count": "0"}).json() == {"count": 0, "replayed": 0}
+    with closing(Store(installation.environment()["VARSEL_DATABASE_URL"])) as store, store.read() as connection:
+        told = connection.scalars(select(audit_log.c.detail).where(audit_log.c.target == f"subscriptions/{seq}"))
+        assert [json.loads(detail).get("count") for detail in told] == [None, 2]  # subscribed; what pushed none is none
 
 
 @pytest.mark.parametrize(
