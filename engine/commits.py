@@ -12,9 +12,11 @@ import contextlib
 import queue
 import threading
 from collections import OrderedDict, deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from engine.errors import Unavailable
+from engine.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +31,7 @@ Result = TypeVar("Result")
 GROUP = 256  # most items of one transaction: bounds how long the first waits for the last
 LARGEST = 1_000_000  # bytes of one transaction, where one item is not larger; other writers wait for it
 WAITING = 4096  # most items that wait; beyond, the caller is told to come again
+LARGEST_WAITING = 96_000_000  # bytes of them, shared by the parties: see engine/shares.py; likewise
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -49,7 +52,8 @@ class GroupCommit(Generic[Item, Result]):
         self._write = write
         self._after = after
         self._otherwise = otherwise or _refuse
-        self._queue: _Turns[tuple[Item, asyncio.Future[Result]]] = _Turns()
+        self._queue: _Turns[_Waiting[Item, Result]] = _Turns()
+        self._bytes = Shares(LARGEST_WAITING)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._commit_groups, name="group-commit", daemon=True)
         self._thread.start()
@@ -59,10 +63,11 @@ class GroupCommit(Generic[Item, Result]):
 
         `party`: whose turn it uses; `size`: what it counts for, in bytes.
         """
-        if len(self._queue) >= WAITING:
+        if len(self._queue) >= WAITING or not self._bytes.fits(party):
             raise Unavailable("the database")
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._queue.put(party, size, (item, future))
+        self._bytes.take(party, size)
+        self._queue.put(party, size, _Waiting(item, party, size, future))
         return await future
 
     async def close(self) -> None:
@@ -72,10 +77,9 @@ class GroupCommit(Generic[Item, Result]):
 
     def _commit_groups(self) -> None:
         while group := self._queue.take():
-            results = self._commit([item for item, _ in group])
-            futures = [future for _, future in group]
+            results = self._commit([waiting.item for waiting in group])
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
-                self._loop.call_soon_threadsafe(_answer, futures, results)
+                self._loop.call_soon_threadsafe(self._answer, group, results)
             self._after(results)
 
     def _commit(self, items: Sequence[Item]) -> Sequence[Result | Exception]:
@@ -88,6 +92,24 @@ class GroupCommit(Generic[Item, Result]):
             if len(items) == 1:
                 return [error]
             return [result for item in items for result in self._commit([item])]  # only the culprit fails
+
+    def _answer(self, group: Sequence[_Waiting[Item, Result]], results: Sequence[Result | Exception]) -> None:
+        for waiting, result in zip(group, results, strict=True):
+            self._bytes.give_back(waiting.party, waiting.size)
+            if waiting.future.done():  # its request was cancelled; the item is stored all the same
+                continue
+            if isinstance(result, Exception):
+                waiting.future.set_exception(result)
+            else:
+                waiting.future.set_result(result)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[Item, Result]):
+    item: Item
+    party: str
+    size: int
+    future: asyncio.Future[Result]
 
 
 class _Turns(Generic[Item]):
@@ -144,13 +166,3 @@ class _Turns(Generic[Item]):
 
 def _refuse(items: Sequence[Any], error: Unavailable) -> Sequence[Any]:
     return [error] * len(items)
-
-
-def _answer(futures: Sequence[asyncio.Future[Result]], results: Sequence[Result | Exception]) -> None:
-    for future, result in zip(futures, results, strict=True):
-        if future.done():  # its request was cancelled; the item is stored all the same
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)

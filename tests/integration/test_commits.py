@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from engine.commits import GROUP, LARGEST, WAITING, GroupCommit
+from engine.commits import GROUP, LARGEST, LARGEST_WAITING, WAITING, GroupCommit
 from engine.errors import KeyInUse, Unavailable
 from engine.tables import contacts
 from tests.servers.waiting import patience
@@ -213,6 +213,32 @@ def test_when_too_many_wait_the_next_is_told_to_come_again(store: Store) -> None
             await commits.submit(-1, "ttd", 1)
         go_on.set()
         await within(asyncio.gather(*tasks))
+        await within(commits.close())
+
+    asyncio.run(work())
+
+
+def test_a_party_whose_items_are_too_many_bytes_is_told_to_come_again_and_others_are_not(store: Store) -> None:
+    began, go_on = threading.Event(), threading.Event()
+    large = LARGEST_WAITING // 12
+
+    def write(_connection: Connection, names: Sequence[int]) -> Sequence[int]:
+        began.set()
+        assert go_on.wait(patience())
+        return names
+
+    async def work() -> None:
+        commits: GroupCommit[int, int] = GroupCommit(store, write, lambda _: None)
+        tasks = [asyncio.create_task(commits.submit(n, "ttd", large)) for n in range(8)]
+        await within(asyncio.to_thread(began.wait))
+        with pytest.raises(Unavailable):
+            await commits.submit(-1, "ttd", 1)
+        tasks.append(asyncio.create_task(commits.submit(8, "nav", large)))
+        tasks[1].cancel()  # what it counted for is given back all the same
+        go_on.set()
+        await within(asyncio.gather(*tasks, return_exceptions=True))
+        tasks = [asyncio.create_task(commits.submit(n, "ttd", large)) for n in range(8)]
+        assert await within(asyncio.gather(*tasks)) == list(range(8))
         await within(commits.close())
 
     asyncio.run(work())
