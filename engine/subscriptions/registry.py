@@ -192,13 +192,24 @@ def deliveries(  # noqa: PLR0913 a page is asked for by many things
 
 
 def _attempts(connection: Connection, deliveries: Sequence[int]) -> tuple[Sequence[Row[Any]], bool]:
-    """The newest attempts of deliveries, those of the newest delivery first, as far as a page goes; whether all."""
+    """The newest attempts of deliveries, those of the newest delivery first, as far as a page goes; whether all.
+
+    They are sorted before their replies are read, and these a few at a time: to sort replies is to read them all.
+    """
     log = webhook_attempts.c
     place = func.row_number().over(partition_by=log.webhook_seq, order_by=log.seq.desc()).label("place")
-    newest = select(log.seq, place).where(log.webhook_seq.in_(deliveries)).subquery()
-    shown = select(webhook_attempts).join(newest, newest.c.seq == log.seq).where(newest.c.place <= SHOWN_ATTEMPTS)
-    shown = shown.order_by(log.webhook_seq.desc(), log.seq)
-    return read_within(connection, shown, LARGEST_PAGE, lambda attempt: ATTEMPT + len(attempt.reply))
+    newest = select(log.webhook_seq, log.seq, place).where(log.webhook_seq.in_(deliveries)).subquery().c
+    shown = select(newest.seq).where(newest.place <= SHOWN_ATTEMPTS).order_by(newest.webhook_seq.desc(), newest.seq)
+    seqs = connection.scalars(shown).all()
+    found: list[Row[Any]] = []
+    room = LARGEST_PAGE
+    for start in range(0, len(seqs), SHOWN_ATTEMPTS):
+        if room <= 0:
+            return found, False
+        some = select(webhook_attempts).where(log.seq.in_(seqs[start : start + SHOWN_ATTEMPTS]))
+        found += sorted(connection.execute(some).all(), key=lambda attempt: (-attempt.webhook_seq, attempt.seq))
+        room -= sum(ATTEMPT + len(attempt.reply) for attempt in found[start:])
+    return found, True
 
 
 def _length(delivery: Row[Any]) -> int:
