@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, exists, insert, or_, select, update
 
+from engine import due
 from engine.admin.filters import moment
 from engine.admin.lists import count
 from engine.admin.nouns import DELIVERIES, EMAILS, HELD_BACK, ORDERS
@@ -16,6 +17,7 @@ from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.fan_out import lock, wake
+from engine.keywords import content
 from engine.models import EXPIRY, DeliveryState, EmailState, JobState, OrderState, new_id
 from engine.pauses import HELD
 from engine.store import Now, after, now
@@ -73,23 +75,23 @@ def _process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | 
     _update(connection, orders, rows, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
 
 
-def _copy(connection: Connection, rows: Sequence[Row[Any]], recipients: str | None) -> list[UUID]:
-    """New orders that say the same, due now; `recipients` instead of the original ones."""
-    made, at = [], now(connection)
-    for row in rows:
-        values = dict(row._mapping) | {"id": new_id(at), "state": OrderState.REGISTERED}  # noqa: SLF001 SQLAlchemy's documented name
-        for name in ("seq", "claim", "unresolved", "attempts", "trace"):
-            del values[name]
-        values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
-        if recipients is not None:
-            values["recipients"] = recipients
-        connection.execute(insert(orders).values(values))
-        made.append(values["id"])
-    return made
+def _copy(connection: Connection, order: Row[Any], **instead: str) -> None:
+    """A new order that says the same, due now."""
+    values = dict(order._mapping) | instead  # noqa: SLF001 SQLAlchemy's documented name
+    for name in ("seq", "claim", "unresolved", "attempts", "trace"):
+        del values[name]
+    values |= {"id": new_id(now(connection)), "state": OrderState.REGISTERED}
+    values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
+    connection.execute(insert(orders).values(values))
+
+
+def _whole(connection: Connection, order_seq: int) -> Row[Any]:
+    return connection.execute(select(orders).where(orders.c.seq == order_seq)).one()
 
 
 def _resend_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    _copy(connection, rows, None)
+    for row in rows:
+        _copy(connection, _whole(connection, row.seq))
 
 
 def _send_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -105,8 +107,10 @@ def _send_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str
 def _resend_emails(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     """The relay has taken these over; receivers drop a second one of the same Message-ID. So they are new mails."""
     for row in rows:
-        of_order = connection.execute(select(orders).where(orders.c.seq == row.order_seq)).all()
-        _copy(connection, of_order, json.dumps([{"emailAddress": row.address}], separators=(",", ":")))
+        order = _whole(connection, row.order_seq)
+        said = content(order, row)  # an address of its own has no name for the keywords
+        recipients = json.dumps([{"emailAddress": row.address}], separators=(",", ":"))
+        _copy(connection, order, recipients=recipients, subject=said.subject, body=said.body)
 
 
 def _try_now(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -222,7 +226,8 @@ def act(connection: Connection, action: Action, keys: Sequence[Any], argument: s
     if action.noun is DELIVERIES:
         its = select(webhooks.c.subscription_seq).where(webhooks.c.seq.in_(keys))
         connection.execute(lock(set(connection.scalars(its))))
-    chosen = select(action.noun.table).where(action.noun.key.in_(keys), action.applies)
+    columns = due.ORDERS.columns if action.noun is ORDERS else action.noun.table.c  # of a batch, not the texts
+    chosen = select(*columns).where(action.noun.key.in_(keys), action.applies)
     rows = connection.execute(chosen.order_by(action.noun.table.c.seq).with_for_update()).all()
     if rows:
         action.apply(connection, rows, argument)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from engine import due
 from engine.bounded import read_within, weight
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
@@ -49,15 +50,24 @@ def counts(connection: Connection, order: Row[Any]) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def _head(connection: Connection, creator: str, order_id: UUID) -> Row[Any]:
+    """An order without its texts; NotFound."""
+    chosen = select(*due.ORDERS.columns).where(orders.c.id == order_id, orders.c.creator == creator)
+    row = connection.execute(chosen).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no order {order_id}.")
+    return row
+
+
 def status(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], int, int]:
     """An order with the two counts; NotFound."""
-    order = find(connection, creator, order_id)
+    order = _head(connection, creator, order_id)
     return (order, *counts(connection, order))
 
 
 def notifications(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], Sequence[Any]]:
     """An order and its e-mails, in the order of its recipients; NotFound."""
-    order = find(connection, creator, order_id)
+    order = _head(connection, creator, order_id)
     chosen = select(
         emails.c.id,
         emails.c.state,

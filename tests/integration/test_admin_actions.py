@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from engine import due
 from engine.admin import details, jobs
-from engine.admin.actions import ACTIONS, find, matching, perform, possible, start
+from engine.admin.actions import ACTIONS, act, find, matching, perform, possible, start
 from engine.admin.nouns import DELIVERIES, EMAILS, NOUNS, ORDERS
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
@@ -210,6 +210,27 @@ def test_a_mail_that_arrived_is_sent_again_to_its_address_alone(store: Store) ->
         copy = connection.execute(select(orders).where(orders.c.seq != of)).one()
     assert json.loads(copy.recipients) == [{"emailAddress": "b@example.no"}]
     assert copy.state == OrderState.REGISTERED
+
+
+def test_a_mail_with_keywords_is_sent_again_with_its_recipients_name(store: Store) -> None:
+    texts: dict[str, Any] = {"subject": "Til $recipientName$", "body": "<p>$recipientName$</p>", "content_type": "Html"}
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.COMPLETED, **texts)
+        key = email(connection, EmailState.SUCCEEDED, order=of, recipient_name="Fjell & Fjord")
+        perform(connection, "anna", find("emails", "resend"), key)
+        copy = connection.execute(select(orders).where(orders.c.seq != of)).one()
+    assert (copy.subject, copy.body) == ("Til Fjell & Fjord", "<p>Fjell &amp; Fjord</p>")
+
+
+def test_a_batch_of_a_job_reads_none_of_its_orders_texts(store: Store) -> None:
+    read: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *given: read.append(given[2]))
+    with store.write() as connection:
+        keys = [order(connection, state=OrderState.REGISTERED) for _ in range(2)]
+        read.clear()
+        assert len(act(connection, find("orders", "cancel"), keys, None)) == 2
+    assert read
+    assert not any("orders.body" in statement or "orders.recipients" in statement for statement in read)
 
 
 def test_a_replayed_delivery_wakes_its_subscription(store: Store) -> None:
