@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -13,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from api import channels, deliveries, docs, events, health, inbox, orders, subscriptions
+from api.bodies import LargeBodies
 from api.console.application import console, prepare
 from api.counting import CountAnswers
 from api.paths import CanonicalPaths
@@ -35,11 +37,11 @@ from engine.pulse import Kind, Pulse
 from engine.readers import Readers
 from engine.rendering import Templates
 from engine.sealing import Seal
-from engine.shares import Shares
 from engine.signing import Signer
 from engine.store import Store
 from engine.subscriptions.rules import SubscriptionRules
 from engine.tokens import Verifier
+from engine.writers import Writers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -113,8 +115,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     following = asyncio.create_task(state.verifier.follow())
     state.store = Store(config.need("database_url"), admit)
     state.readers = Readers(config.need("database_url"), admit)
-    state.large_bodies = Shares(1)
-    state.intake = Intake(state.store, ContactTable(), config.from_address, lambda: BELL.ring(due.ORDERS.name))
+    state.writers = Writers(state.store)
+    state.large_bodies = LargeBodies(config.max_body_bytes)
+    wake_orders = partial(BELL.ring, due.ORDERS.name)
+    state.intake = Intake(state.store, state.readers, ContactTable(), config.from_address, wake_orders)
     state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
     pulse = Pulse(state.store, Kind("web"), Memory(CLIENT))
     pulse.start()

@@ -1,12 +1,17 @@
-"""Request bodies: bounded in size, of the right media type, and worked on beside the event loop if large."""
+"""Request bodies: bounded in size and in sum, of the right media type, and worked on beside the event loop if large."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+
+from api.hang_ups import unless_gone
+from engine.errors import Overrun
+from engine.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +22,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SMALL = 64 * 1024  # bytes of a body whose work, a few ms, others can wait for
+LEAST = 256 * 1024  # bytes that a larger one counts for, at least
+ROOM = 8  # of the largest bodies have room at once
 _DIGITS = 19  # of a Content-Length: Python reads no more than 4,300
 
 
@@ -32,34 +39,100 @@ def require_json(request: Request) -> None:
         raise HTTPException(415)
 
 
-async def read(request: Request, limit: int) -> bytes:
-    """The body; HTTPException 415 (it is packed), 413 (above `limit` bytes) or, to nobody, 400.
+class LargeBodies:
+    """Room for the large bodies of one process, `largest` bytes each, and the turns to work on them.
 
-    One that drips, api/connections.py ends.
+    A body has its room from before it is read until its request is answered: that bounds what is read, waits and is
+    committed. Parties share the room by what is left free of it.
     """
-    if request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        text = "The body is packed (Content-Encoding); send it as it is."
-        raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
-    length = request.headers.get("content-length", "")
-    if length.isascii() and length.isdigit() and int(length[:_DIGITS]) > limit:
-        raise HTTPException(413)
-    body = bytearray()  # grows in place, into however many pieces a client cuts it
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limit:
-                raise HTTPException(413)
-    except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong here
-        raise HTTPException(400) from None
-    return bytes(body)
+
+    def __init__(self, largest: int) -> None:
+        self.room = Shares(ROOM * max(largest, LEAST))
+        self.turns = Shares(1)
+
+    async def turn(self, party: str, act: Callable[[], R]) -> R:
+        """Call `act` in a thread when it is the party's turn.
+
+        A turn lasts twice as long as the work: a thread that parses lets the event loop do a step now and then, and
+        who comes new shall not wait for more than one of them.
+        """
+        await self.turns.wait(party)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        running = asyncio.ensure_future(asyncio.to_thread(act))
+        running.add_done_callback(lambda _: loop.call_later(loop.time() - began, self.turns.give_back, party))
+        return await asyncio.shield(running)
+
+
+class Taken:
+    """The body of a request, as a context that gives its bytes and lasts until the request is answered.
+
+    HTTPException 415 (it is packed), 413 (above `limit` bytes) or, to nobody, 400; Overrun where large bodies of
+    `party` have no more room. A body that drips, api/connections.py ends.
+    """
+
+    __slots__ = ("_held", "_limit", "_party", "_request")
+
+    def __init__(self, request: Request, party: str, limit: int) -> None:
+        self._request = request
+        self._party = party
+        self._limit = limit
+        self._held = 0
+
+    async def __aenter__(self) -> bytes:
+        try:
+            return await self._read()
+        except BaseException:
+            self._let_go()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._let_go()
+
+    async def _read(self) -> bytes:
+        if self._request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+            text = "The body is packed (Content-Encoding); send it as it is."
+            raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
+        length = self._request.headers.get("content-length", "")
+        if length.isascii() and length.isdigit():
+            self._check(int(length[:_DIGITS]))
+        body = bytearray()  # grows in place, into however many pieces a client cuts it
+        try:
+            async for chunk in self._request.stream():
+                body += chunk
+                self._check(len(body))
+        except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong here
+            raise HTTPException(400) from None
+        return bytes(body)
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise HTTPException(413)
+        if size > SMALL and size > self._held:
+            self._hold(min(2 * self._held, self._limit) if self._held else max(size, LEAST))
+
+    def _hold(self, size: int) -> None:
+        """Have room for so much in all; one that does not say its size grows by doubling."""
+        room: Shares = self._request.app.state.large_bodies.room
+        more = size - self._held
+        if not room.fits(self._party, more):
+            raise Overrun("Large requests leave no room for this one; wait until some are answered.")
+        room.take(self._party, more)
+        self._held = size
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._request.app.state.large_bodies.room.give_back(self._party, self._held)
+            self._held = 0
 
 
 async def work_on(request: Request, party: str, size: int, act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call `act`, whose work grows with a body of `size` bytes: on the event loop for a small one, else in a thread.
 
-    Threads of one process would only hold up each other: one works at a time, and the parties take turns.
+    Threads of one process would only hold up each other: one works at a time, and the parties take turns. Who hangs up
+    gives up the turn (ClientDisconnect).
     """
     if size <= SMALL:
         return act(*args, **kwargs)
-    async with request.app.state.large_bodies.slot(party):
-        return await asyncio.to_thread(act, *args, **kwargs)
+    large: LargeBodies = request.app.state.large_bodies
+    return await unless_gone(request, large.turn(party, partial(act, *args, **kwargs)))

@@ -65,9 +65,11 @@ async def post_replay(request: Request) -> Response:
     count = given.number("count", None)
     found = await reads.read(request, caller.name, registry.replayed, caller, seq, since, until, count)
     if count:
-        await state.store.writing(registry.note_replay, caller, seq, since, until, count)
+        await state.writers.write(caller.name, registry.note_replay, caller, seq, since, until, count)
         for start in range(0, count, registry.AT_ONCE):
-            await state.store.writing(registry.push_again, caller, seq, found[start : start + registry.AT_ONCE])
+            await state.writers.write(
+                caller.name, registry.push_again, caller, seq, found[start : start + registry.AT_ONCE]
+            )
             state.bell.ring(due.WEBHOOKS.name)
     return JSONResponse(answers.Replay(count=len(found), replayed=0 if count is None else len(found)).content())
 
@@ -78,7 +80,7 @@ async def post_retry(request: Request) -> Response:
     state = request.app.state
     caller, seq = await asked(request)
     delivery = integer("delivery", request.path_params["delivery"], INT64)
-    await state.store.writing(registry.retry, caller, seq, delivery)
+    await state.writers.write(caller.name, registry.retry, caller, seq, delivery)
     state.bell.ring(due.WEBHOOKS.name)
     return Response(status_code=202)
 

@@ -18,7 +18,7 @@ from api.auth import (
     require_platform,
     require_scope,
 )
-from api.bodies import media_type, read, require_json, work_on
+from api.bodies import Taken, media_type, require_json, work_on
 from api.openapi import Operation, Problem
 from api.openapi import Response as Documented
 from engine.access import OWN, Action, Question
@@ -50,12 +50,12 @@ async def post_app(request: Request) -> Response:
     if token.app is None:
         raise Forbidden("the PlatformAccessToken names no app")
     publisher = f"{token.creator}/{token.app}"
-    body = await read(request, state.settings.max_body_bytes)
-    event = await work_on(request, publisher, len(body), read_app_event, body, now)
-    if not publishes_for(publisher, event.source):
-        text = f"{publisher} is not authorized to create events for {event.source}"
-        return JSONResponse(text, 401, _CHALLENGE)
-    await state.publisher.publish([event], publisher)
+    async with Taken(request, publisher, state.settings.max_body_bytes) as body:
+        event = await work_on(request, publisher, len(body), read_app_event, body, now)
+        if not publishes_for(publisher, event.source):
+            text = f"{publisher} is not authorized to create events for {event.source}"
+            return JSONResponse(text, 401, _CHALLENGE)
+        await state.publisher.publish([event], publisher)
     at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(":", "%3A")
     location = f"{state.events_base}/app/{publisher.lower()}?from={at}&to={at}"  # its source has the publisher's name
     return Response(f'"{event.id}"', 201, {"Location": location}, "application/json")
@@ -68,15 +68,15 @@ async def post(request: Request) -> Response:
     caller = await authenticate_bearer(request, state.verifier)
     if SCOPE_PUBLISH not in caller.scopes:
         require_platform(request, state.verifier)
-    body = await read(request, state.settings.max_body_bytes)
-    events = await work_on(request, caller.name, len(body), decoded, body)
-    for event in events:
-        require_resource(event)
-    anything = publishes_anything(caller)
-    asked = [event for event in events if not anything or (event.resource or "").startswith(OWN)]
-    if not all(await _permitted(request, caller, Action.PUBLISH, asked)):
-        raise Forbidden("may not publish on this resource")
-    await state.publisher.publish(events, caller.name)
+    async with Taken(request, caller.name, state.settings.max_body_bytes) as body:
+        events = await work_on(request, caller.name, len(body), decoded, body)
+        for event in events:
+            require_resource(event)
+        anything = publishes_anything(caller)
+        asked = [event for event in events if not anything or (event.resource or "").startswith(OWN)]
+        if not all(await _permitted(request, caller, Action.PUBLISH, asked)):
+            raise Forbidden("may not publish on this resource")
+        await state.publisher.publish(events, caller.name)
     return Response()
 
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from api import order_answers as answers
 from api import reads
 from api.auth import authenticate, require_create, require_creator
-from api.bodies import read, require_json, work_on
+from api.bodies import Taken, require_json, work_on
 from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
 from engine.errors import Invalid, NotFound, VarselError
@@ -46,13 +46,13 @@ async def take(request: Request, parse: Parse) -> Response:
     """Take an order in, which `parse` reads: 202 once it is durable."""
     state = request.app.state
     caller = await sender(request)
-    body = await read(request, state.settings.max_body_bytes)
-    payload, key = await work_on(request, caller.name, len(body), _payload, request, body)
-    receipt = await state.intake.replay(caller.creator, key) if key and caller.creator else None
-    if receipt is None:
+    async with Taken(request, caller.name, state.settings.max_body_bytes) as body:
         now = await state.store.now()
-        order = await work_on(request, caller.name, len(body), parse, payload, state.limits, now)
-        receipt = await state.intake.place(require_creator(caller), order, key)
+        order, key = await work_on(request, caller.name, len(body), _posted, request, body, parse, now)
+        if not isinstance(order, Invalid):
+            receipt = await state.intake.place(require_creator(caller), order, key)
+        elif not (key and caller.creator and (receipt := await state.intake.replay(caller.creator, key))):
+            raise order  # it is none that was valid when it came first
     headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
     if receipt.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -145,7 +145,7 @@ def _emails(connection: Connection, creator: str, order_id: UUID) -> bytes:
 async def put_cancel(request: Request) -> Response:
     """Cancel an order in time."""
     creator, order_id = await asked(request)
-    order, generated, succeeded = await request.app.state.store.writing(reading.cancel, creator, order_id)
+    order, generated, succeeded = await request.app.state.writers.write(creator, reading.cancel, creator, order_id)
     return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
 
 
@@ -172,10 +172,19 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-def _payload(request: Request, body: bytes) -> tuple[dict[str, Any], Key | None]:
-    """What was posted, and under which key."""
+def _posted(
+    request: Request, body: bytes, parse: Parse, now: datetime
+) -> tuple[EmailOrderRequest | Invalid, Key | None]:
+    """What was posted, or what is wrong with it; and under which key. No JSON at all is raised as Invalid.
+
+    Done in one go, and nothing of the payload stays but the order: in memory it is many times as large as the body.
+    """
     payload = parse_json(body)
-    return payload, _key(request, payload)
+    key = _key(request, payload)
+    try:
+        return parse(payload, request.app.state.limits, now), key
+    except Invalid as error:
+        return Invalid(error.errors), key  # without the trace, which would keep the payload
 
 
 def _key(request: Request, payload: dict[str, Any]) -> Key | None:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from api import reads
 from api import subscription_answers as answers
 from api.auth import authenticate_bearer
-from api.bodies import read, require_json
+from api.bodies import Taken, require_json
 from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
 from api.parameters import INT32, integer, integers
@@ -54,9 +54,9 @@ async def post(request: Request) -> Response:
     state = request.app.state
     require_json(request)
     caller = await authenticate_bearer(request, state.verifier)
-    body = await read(request, min(LARGEST, state.settings.max_body_bytes))
     try:
-        wish = parse_subscription(body, caller, state.rules)
+        async with Taken(request, caller.name, min(LARGEST, state.settings.max_body_bytes)) as body:
+            wish = parse_subscription(body, caller, state.rules)
     except BadRequest as error:
         return JSONResponse(str(error), 400)
     action = Action.READ if wish.is_app else Action.SUBSCRIBE
@@ -64,7 +64,8 @@ async def post(request: Request) -> Response:
     (permitted,) = await state.access.decide([question])
     if not permitted:
         return JSONResponse(f"Not authorized to create a subscription for resource {wish.resource_filter}.", 403)
-    row, fresh = await state.store.writing(registry.subscribe, caller, wish, state.settings.max_subscriptions)
+    most = state.settings.max_subscriptions
+    row, fresh = await state.writers.write(caller.name, registry.subscribe, caller, wish, most)
     state.bell.ring(due.WEBHOOKS.name)
     secret = state.signer.secret(row.salt) if fresh and row.template is None else None  # no e-mail is signed with it
     location = {"Location": f"{state.events_base}/subscriptions/{row.seq}"}
@@ -91,7 +92,7 @@ async def get(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """End a subscription."""
     caller, seq = await asked(request)
-    await request.app.state.store.writing(registry.remove, caller, seq)
+    await request.app.state.writers.write(caller.name, registry.remove, caller, seq)
     return Response()
 
 
@@ -99,7 +100,7 @@ async def delete(request: Request) -> Response:
 async def put_pause(request: Request) -> Response:
     """Let matching events wait."""
     caller, seq = await asked(request)
-    row = await request.app.state.store.writing(registry.pause, caller, seq)
+    row = await request.app.state.writers.write(caller.name, registry.pause, caller, seq)
     return JSONResponse(answers.Subscription.of(row).content())
 
 
@@ -108,7 +109,7 @@ async def put_resume(request: Request) -> Response:
     """Push what waits."""
     state = request.app.state
     caller, seq = await asked(request)
-    row = await state.store.writing(registry.resume, caller, seq)
+    row = await state.writers.write(caller.name, registry.resume, caller, seq)
     state.bell.ring(due.WEBHOOKS.name)
     return JSONResponse(answers.Subscription.of(row).content())
 
@@ -118,7 +119,7 @@ async def post_secret(request: Request) -> Response:
     """Replace the secret."""
     state = request.app.state
     caller, seq = await asked(request)
-    row = await state.store.writing(registry.rotate, caller, seq)
+    row = await state.writers.write(caller.name, registry.rotate, caller, seq)
     return JSONResponse(answers.NewSecret.of(row, state.signer.secret(row.salt)).content())
 
 

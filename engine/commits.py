@@ -30,8 +30,8 @@ Result = TypeVar("Result")
 
 GROUP = 256  # most items of one transaction: bounds how long the first waits for the last
 LARGEST = 1_000_000  # bytes of one transaction, where one item is not larger; other writers wait for it
-WAITING = 4096  # most items that wait; beyond, the caller is told to come again
-LARGEST_WAITING = 96_000_000  # bytes of them, shared by the parties: see engine/shares.py; likewise
+WAITING = 4096  # most items that wait, of all parties; beyond its share, a caller is told to come again
+LARGEST_WAITING = 96_000_000  # bytes of them; likewise
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -53,7 +53,7 @@ class GroupCommit(Generic[Item, Result]):
         self._after = after
         self._otherwise = otherwise or _refuse
         self._queue: _Turns[_Waiting[Item, Result]] = _Turns()
-        self._bytes = Shares(LARGEST_WAITING)
+        self._items, self._bytes = Shares(WAITING), Shares(LARGEST_WAITING)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._commit_groups, name="group-commit", daemon=True)
         self._thread.start()
@@ -63,9 +63,10 @@ class GroupCommit(Generic[Item, Result]):
 
         `party`: whose turn it uses; `size`: what it counts for, in bytes.
         """
-        if len(self._queue) >= WAITING or not self._bytes.fits(party):
+        if not (self._items.fits(party) and self._bytes.fits(party)):
             raise Unavailable("the database")
         future: asyncio.Future[Result] = self._loop.create_future()
+        self._items.take(party)
         self._bytes.take(party, size)
         self._queue.put(party, size, _Waiting(item, party, size, future))
         return await future
@@ -95,6 +96,7 @@ class GroupCommit(Generic[Item, Result]):
 
     def _answer(self, group: Sequence[_Waiting[Item, Result]], results: Sequence[Result | Exception]) -> None:
         for waiting, result in zip(group, results, strict=True):
+            self._items.give_back(waiting.party)
             self._bytes.give_back(waiting.party, waiting.size)
             if waiting.future.done():  # its request was cancelled; the item is stored all the same
                 continue
@@ -120,9 +122,6 @@ class _Turns(Generic[Item]):
         self._parties: OrderedDict[str, deque[tuple[int, Item]]] = OrderedDict()
         self._length = 0  # of what is sorted by party already
         self._open = True
-
-    def __len__(self) -> int:
-        return self._new.qsize() + self._length
 
     def put(self, party: str, size: int, item: Item) -> None:
         """Let an item wait behind its party's others."""

@@ -11,7 +11,7 @@ VarselError
 ├── Forbidden        a good credential without the needed right
 ├── CrossOrigin      a cookie's credential, in a request that another site's page may have sent
 ├── Refused          an outbound address that the guard does not let through
-├── Overrun          a read that takes longer than it may, or one too many of the same caller; says what to do
+├── Overrun          a read that takes longer than it may, or more of one caller than there is room for; says what to do
 ├── Unavailable      a part that is needed now does not answer; says when to come again
 └── Misconfigured    the installation's settings cannot work; found at start
 
@@ -77,7 +77,7 @@ class Refused(VarselError):
 
 
 class Overrun(VarselError):
-    """More reading than one request may take, or one caller at once; the message says what to do."""
+    """More than one request may read, or than one caller may have going on at once; the message says what to do."""
 
 
 class Unavailable(VarselError):

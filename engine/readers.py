@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -43,8 +42,7 @@ class Readers:
     ) -> None:
         self._store = Store(url, admit, SLOTS)
         self._longest = longest
-        self._shares = Shares(SLOTS)
-        self._asked: Counter[str] = Counter()
+        self._shares = Shares(SLOTS, WAITING)
         self._threads = ThreadPoolExecutor(SLOTS, "read")
         self._stoppers = ThreadPoolExecutor(SLOTS, "end read")
         self._running: set[asyncio.Future[Any]] = set()
@@ -54,16 +52,8 @@ class Readers:
         self, party: str, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Call `act(connection, …)` on a view for somebody; Overrun when that takes too long, or too many wait."""
-        if self._asked[party] >= WAITING:
-            raise Overrun(f"{WAITING} of your requests are being answered already; wait for some of them.")
-        self._asked[party] += 1
-        try:
-            await self._shares.wait(party)
-            return await self._perform(party, _Read(self._store, lambda connection: act(connection, *args, **kwargs)))
-        finally:
-            self._asked[party] -= 1
-            if not self._asked[party]:
-                del self._asked[party]
+        await self._shares.wait(party)
+        return await self._perform(party, _Read(self._store, lambda connection: act(connection, *args, **kwargs)))
 
     async def _perform(self, party: str, read: _Read[R]) -> R:
         running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, read)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict, deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from engine.errors import Overrun
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+R = TypeVar("R")
 
 EAGERNESS = 2  # how many slots a party may use for each one that is free
 
@@ -18,10 +22,13 @@ class Shares:
 
     Alone it gets two thirds, two parties get two fifths each, and so on: nothing is set aside for those who are not
     there, and a newcomer finds a free slot at once (the "dynamic threshold" of Choudhury and Hahne, 1998).
+
+    `most`: how many of one party may have a slot or wait for one.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, most: int | None = None) -> None:
         self._total = total
+        self._most = most
         self._used: Counter[str] = Counter()
         self._free = total
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
@@ -37,25 +44,25 @@ class Shares:
         """Whether nobody can get a slot."""
         return self._free <= 0
 
-    def fits(self, party: str) -> bool:
-        """Whether the party may use one slot more."""
-        return self._used[party] < EAGERNESS * self._free
+    def fits(self, party: str, number: int = 1) -> bool:
+        """Whether the party may use so many slots more."""
+        return number <= self._free and self._used[party] + number <= EAGERNESS * self._free
 
     def room(self, party: str) -> int:
         """How many slots more the party may use, one after another; 0 or less: none."""
         return -((self._used[party] - EAGERNESS * self._free) // (EAGERNESS + 1))
 
-    def take(self, party: str, slots: int = 1) -> None:
+    def take(self, party: str, number: int = 1) -> None:
         """Use slots; the caller has seen that they fit. What cannot be split may take more than that, by itself."""
-        self._used[party] += slots
-        self._free -= slots
+        self._used[party] += number
+        self._free -= number
 
-    def give_back(self, party: str, slots: int = 1) -> None:
+    def give_back(self, party: str, number: int = 1) -> None:
         """End the use of slots; whoever waits and fits now gets them."""
-        self._used[party] -= slots
+        self._used[party] -= number
         if not self._used[party]:
             del self._used[party]
-        self._free += slots
+        self._free += number
         if self._waiting:
             self._grant()
 
@@ -68,11 +75,24 @@ class Shares:
         finally:
             self.give_back(party)
 
+    async def run(self, party: str, work: Callable[[], Awaitable[R]]) -> R:
+        """Do something on a slot, as soon as the party may; Overrun when too many of it wait.
+
+        Who is cancelled waits no longer; what has begun goes on, and the slot is given back when it has ended.
+        """
+        await self.wait(party)
+        running = asyncio.ensure_future(work())
+        running.add_done_callback(lambda _: self.give_back(party))
+        return await asyncio.shield(running)
+
     async def wait(self, party: str) -> None:
-        """Take a slot as soon as the party may; the caller gives it back."""
+        """Take a slot as soon as the party may, and the caller gives it back; Overrun when too many of it wait."""
         if party not in self._waiting and self.fits(party):
             self.take(party)
             return
+        turns = self._waiting.get(party, ())
+        if self._most is not None and self._used[party] + len(turns) >= self._most:
+            raise Overrun(f"{self._most} of your requests are being answered already; wait for some of them.")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(party, deque()).append(turn)
         try:
@@ -80,7 +100,16 @@ class Shares:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.give_back(party)
+            else:
+                self._leave(party, turn)
             raise
+
+    def _leave(self, party: str, turn: asyncio.Future[None]) -> None:
+        turns = self._waiting.get(party)
+        if turns and turn in turns:
+            turns.remove(turn)
+            if not turns:
+                del self._waiting[party]
 
     def _grant(self) -> None:
         """Give slots to those who wait, one party after another, as long as any of them fits."""
@@ -89,7 +118,7 @@ class Shares:
             granted = False
             for party in tuple(self._waiting):
                 turns = self._waiting[party]
-                while turns and turns[0].done():  # cancelled meanwhile
+                while turns and turns[0].done():  # cancelled, and has not noticed yet
                     turns.popleft()
                 if turns and self.fits(party):
                     self.take(party)

@@ -134,15 +134,16 @@ async def begin(request: Request, name: str, **proof: str | list[str]) -> None:
 async def end(request: Request) -> None:
     """End the session, if there is one: copies of its cookie are worth nothing from now on."""
     if session := request.session.get("id"):
-        await request.app.state.store.writing(ended_sessions.end, session, 2 * LIFE)  # whatever the clocks say
+        party = share(request.session["who"])
+        await request.app.state.writers.write(party, ended_sessions.end, session, 2 * LIFE)  # whatever the clocks say
     request.session.clear()
 
 
 async def current(request: Request) -> Operator | None:
-    """Who sent the request, with the role of this moment; None: nobody who may come in. Raises Unavailable."""
+    """Who sent the request, with the role of this moment; None: nobody who may come in. Unavailable or Overrun."""
     operator = _signed_in(request)
     if operator and (session := request.session.get("id")):
-        ended = await request.app.state.store.reading(ended_sessions.has_ended, session)
+        ended = await request.app.state.readers.read(share(operator.name), ended_sessions.has_ended, session)
         operator = None if ended else operator
     request.state.operator = operator
     return operator
@@ -152,6 +153,11 @@ def found(request: Request) -> Operator | None:
     """Whom `current` found last, for this request."""
     operator: Operator | None = getattr(request.state, "operator", None)
     return operator
+
+
+def share(name: str) -> str:
+    """Whose share of the readers and writers this operator uses; "": nobody's yet."""
+    return f"operator {name}"
 
 
 def role_of(values: object, config: Settings) -> Role | None:
@@ -228,9 +234,10 @@ async def check_csrf(request: Request) -> FormData:
 async def _form(request: Request) -> FormData:
     if bodies.media_type(request) != "application/x-www-form-urlencoded":
         return FormData()  # nothing that a page of ours sends: there is no token in it
-    body = await bodies.read(request, MAX_FORM)
+    async with bodies.Taken(request, "", MAX_FORM) as body:
+        form = body
     try:
-        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+        fields = parse_qsl(form.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
         return FormData([*fields])
     except ValueError:
         raise BadRequest(f"The form is not readable, or has more than {MAX_FIELDS} fields.") from None

@@ -36,6 +36,7 @@ from api.console.sessions import (
     mode,
     require_sign_in,
     role_of,
+    share,
 )
 from api.proxies import UNKNOWN, client_address
 from engine import audit
@@ -207,7 +208,8 @@ def _wait(request: Request, goal: str, wait: timedelta, why: str) -> Response:
 async def _note(request: Request, who: str, action: str, **detail: str) -> None:
     detail["from"] = client_address(request)
     refused = action == "sign-in-refused"  # of how many addresses a stranger has, one line a minute tells enough
-    await request.app.state.store.writing(audit.note, who, action, "console", detail, any_detail=refused)
+    party = share("" if refused else who)
+    await request.app.state.writers.write(party, audit.note, who, action, "console", detail, any_detail=refused)
 
 
 def _network(request: Request) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from engine.contacts import Directory
     from engine.orders.request import EmailOrderRequest
+    from engine.readers import Readers
 
 _GIVEN = Rows(
     id=Uuid(),
@@ -102,8 +103,11 @@ def fingerprint(payload: Any) -> str:
 class Intake:
     """Where orders come in. One per web process; `wake` is called after a commit that made work due."""
 
-    def __init__(self, store: Store, directory: Directory, sender: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, readers: Readers, directory: Directory, sender: str, wake: Callable[[], None]
+    ) -> None:
         self._store = store
+        self._readers = readers
         self._directory = directory
         self._sender = sender
         self._wake = wake
@@ -115,16 +119,20 @@ class Intake:
         await self._commits.close()
 
     async def replay(self, creator: str, key: Key) -> Receipt | None:
-        """The receipt given earlier for this key; KeyReused when it was for another payload."""
-        found = await self._store.reading(_find_key, creator, key)
+        """The receipt given earlier for this key; KeyReused when it was for another payload.
+
+        To be asked for what cannot be placed any more, such as a send time that has passed; `place` looks for itself.
+        """
+        found = await self._readers.read(creator, _find_key, creator, key)
         if isinstance(found, KeyReused):
             raise found
         return found
 
     async def place(self, creator: str, order: EmailOrderRequest, key: Key | None) -> Receipt:
-        """Store an order; when this returns, the order survives a crash.
+        """Store an order, unless its key is known; when this returns, the order survives a crash.
 
-        Raises Unavailable (nothing stored), KeyReused, or KeyInUse while a request with the same key runs.
+        Raises Unavailable (nothing stored), KeyReused, or KeyInUse while a request with the same key runs; Overrun when
+        too many of the creator's orders wait for a look-up.
         """
         numbers = {
             number
@@ -135,7 +143,8 @@ class Intake:
         }
         lookup = None
         if numbers:
-            lookup = await self._store.reading(self._look_up, numbers, respect=order.ignore_reservation is not True)
+            respect = order.ignore_reservation is not True
+            lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
         order_id = new_id(self._store.clock.now())
         placement = _Placement(order_row(order_id, creator, self._sender, order), Receipt(order_id, lookup), key)
         size = ROW + sum(len(placement.row[name]) for name in ("subject", "body", "recipients"))

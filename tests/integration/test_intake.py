@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,11 @@ from engine.orders import reading
 from engine.orders.intake import Intake, Key, Receipt, fingerprint
 from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_order
 from engine.outbound import Guard
+from engine.readers import Readers
 from engine.tables import EPOCH, MILLISECOND, orders
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from engine.store import Store
 
@@ -58,21 +60,25 @@ ORDERS = st.fixed_dictionaries(
 )
 
 
-def intake(store: Store, wake: Callable[[], None] = lambda: None) -> Intake:
-    return Intake(store, ContactTable(), "noreply@varsel.example", wake)
-
-
 def request(**members: Any) -> EmailOrderRequest:
     return parse_order(parse_json(json.dumps(ORDER | members).encode()), LIMITS, datetime.now(UTC))
 
 
+@asynccontextmanager
+async def intake(store: Store, wake: Callable[[], None] = lambda: None) -> AsyncIterator[Intake]:
+    readers = Readers(store.engine.url.render_as_string(hide_password=False))
+    entrance = Intake(store, readers, ContactTable(), "noreply@varsel.example", wake)
+    try:
+        yield entrance
+    finally:
+        await entrance.close()
+        await readers.close()
+
+
 def run(store: Store, work: Callable[[Intake], Awaitable[Any]], wake: Callable[[], None] = lambda: None) -> Any:
     async def opened() -> Any:
-        entrance = intake(store, wake)
-        try:
+        async with intake(store, wake) as entrance:
             return await work(entrance)
-        finally:
-            await entrance.close()
 
     return asyncio.run(opened())
 
@@ -117,12 +123,9 @@ def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:
     key = Key("k", fingerprint(ORDER))
 
     async def work(first: Intake) -> list[Receipt]:
-        second = intake(store)
-        try:
+        async with intake(store) as second:
             both = [entrance.place("ttd", request(), key) for entrance in (first, second)]
             return list(await asyncio.gather(*both))
-        finally:
-            await second.close()
 
     receipts = run(store, work)
     assert receipts[0].order_id == receipts[1].order_id

@@ -3,41 +3,66 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 import threading
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 
 from api import events, orders
 from api.app import ERRORS
 from api.auth import SCOPE_PUBLISH
-from api.bodies import SMALL, work_on
+from api.bodies import LEAST, ROOM, SMALL, LargeBodies, Taken, work_on
 from api.subscriptions import LARGEST, PATH
+from engine.contacts import ContactTable
+from engine.errors import Overrun
 from engine.orders import reading
+from engine.orders.intake import Intake
+from engine.orders.request import Limits
+from engine.outbound import Guard
+from engine.readers import SLOTS, Readers
 from engine.settings import Settings
-from engine.shares import Shares
 from engine.subscriptions.request import MOST_TYPES
 from engine.subscriptions.rules import LONGEST_SUBJECT, LONGEST_TYPE, LONGEST_URL
 from engine.tokens import DevelopmentKey, Verifier
 from tests.servers.installation import API, order
 from tests.servers.rows import add_order
-from tests.servers.waiting import patience
+from tests.servers.waiting import patience, wait_for
+from tests.servers.web import Client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from starlette.types import Message
 
     from api.openapi import Operation
     from engine.store import Store
     from tests.servers.installation import Installation
 
 HOUR = timedelta(hours=1)
+LARGE = 8_000_000  # bytes
 ORDERS = [each for each in orders.OPERATIONS if each.method == "POST"]
 EVENTS = [each for each in events.OPERATIONS if each.method == "POST"]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others go on until this is true."""
+    while not condition():  # noqa: ASYNC110 it is looked at after each of their steps
+        await asyncio.sleep(0)
+
+
+async def nothing() -> Message:
+    """What comes from a client that waits."""
+    return await asyncio.Future()
 
 
 def test_large_bodies_are_worked_on_one_at_a_time_and_parties_take_turns() -> None:
@@ -55,8 +80,8 @@ def test_large_bodies_are_worked_on_one_at_a_time_and_parties_take_turns() -> No
 
     async def run() -> None:
         app = Starlette()
-        app.state.large_bodies = Shares(1)
-        request = Request({"type": "http", "app": app})
+        app.state.large_bodies = LargeBodies(LARGE)
+        request = Request({"type": "http", "app": app}, receive=nothing)
         tasks = []
         for name in ("ttd", "ttd", "ttd", "nav"):
             tasks.append(asyncio.create_task(work_on(request, name, SMALL + 1, work, name)))
@@ -85,20 +110,147 @@ def test_a_large_body_waits_for_its_turn_and_small_ones_go_on(
     app.state.settings = Settings(jwks=(str(key.jwks),), platform_keys=key.platform)
     app.state.verifier = Verifier(app.state.settings)
     app.state.store = store
-    app.state.large_bodies = Shares(1)
+    app.state.large_bodies = LargeBodies(LARGE)
 
     async def run() -> None:
         await store.now()
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://varsel", headers=headers
         ) as client:
-            async with app.state.large_bodies.slot("another"):
+            async with app.state.large_bodies.turns.slot("another"):
                 large = asyncio.create_task(client.post("/", content=b"{" + b" " * SMALL))
                 for _ in range(50):
                     await asyncio.sleep(0)  # the other one goes on as far as it can
                     assert (await client.post("/", content=b"{")).status_code == 400
                 assert not large.done()
             assert (await large).status_code == 400
+
+    asyncio.run(run())
+
+
+@contextmanager
+def begun(installation: Installation, org: str) -> Iterator[Client]:
+    """An order of LARGE bytes that comes in, and never does wholly."""
+    token = installation.key.bearer(org, "altinn:notifications.create", HOUR)
+    fields = f"Host: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    head = f"POST {API}/orders/email HTTP/1.1\r\n{fields}Content-Length: {LARGE}\r\n\r\n"
+    with Client(int(installation.address.rpartition(":")[2])) as client:
+        client.send(head.encode())
+        yield client
+
+
+def refused(client: Client) -> bool:
+    """Whether a body is not asked for, since there is no room; else it is asked for."""
+    line = client.line()
+    if b" 100 " in line:
+        client.line()
+        return False
+    assert b" 503 " in line, line
+    return True
+
+
+def test_of_large_bodies_each_party_has_its_share_of_the_room(installation: Installation) -> None:
+    with ExitStack() as stack:
+        greedy = [stack.enter_context(begun(installation, "ttd")) for _ in range(2 * ROOM)]
+        taken = [refused(client) for client in greedy].count(False)
+        assert taken == ROOM * 3 // 4
+        assert not refused(stack.enter_context(begun(installation, "nav")))
+        with installation.client() as client:  # a small one needs no room
+            assert client.post(f"{API}/orders/email", json=order()).status_code == 202
+    with ExitStack() as stack:  # what hung up has no room any more
+        wait_for(lambda: not refused(stack.enter_context(begun(installation, "ttd"))))
+
+
+def test_a_large_body_that_says_no_size_has_room_as_it_grows() -> None:
+    async def taken(large: LargeBodies, size: int) -> int:
+        """How much room it has in the end, in bytes, rounded up to thousands."""
+        app = Starlette()
+        app.state.large_bodies = large
+        chunks: list[Message] = [{"type": "http.request", "body": b" " * SMALL, "more_body": True}] * (size // SMALL)
+        sending = iter([*chunks, {"type": "http.request"}])
+
+        async def receive() -> Message:
+            return next(sending)
+
+        async with Taken(Request({"type": "http", "app": app, "headers": []}, receive=receive), "ttd", LARGE) as body:
+            assert len(body) == size
+            return next(used for used in range(0, ROOM * LARGE, 1000) if large.room.fits("nav", ROOM * LARGE - used))
+
+    large = LargeBodies(LARGE)
+    assert asyncio.run(taken(large, SMALL)) == 0
+    for size in (2 * SMALL, 20 * SMALL, 100 * SMALL):
+        assert size <= asyncio.run(taken(large, size)) <= max(2 * size, LEAST) + 1000
+    with pytest.raises(HTTPException):
+        asyncio.run(taken(large, 2 * LARGE))
+    large.room.take("ttd", 5 * LARGE)
+    with pytest.raises(Overrun):
+        asyncio.run(taken(large, LARGE))
+    assert large.room.fits("nav", 3 * LARGE)
+
+
+def test_a_large_body_that_nobody_waits_for_gives_up_its_turn_and_its_room() -> None:
+    async def run() -> None:
+        app = Starlette()
+        app.state.large_bodies = large = LargeBodies(LARGE)
+        left = asyncio.Event()
+        came = [{"type": "http.request", "body": b" " * LARGE}]
+
+        async def receive() -> Message:
+            if came:
+                return came.pop()
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        request = Request({"type": "http", "app": app, "headers": []}, receive=receive)
+
+        async def handle() -> None:
+            async with Taken(request, "ttd", LARGE) as body:
+                await work_on(request, "ttd", len(body), pytest.fail, "worked on for nobody")
+
+        async with large.turns.slot("another"):
+            handling = asyncio.create_task(handle())
+            await until(lambda: not large.room.fits("nav", ROOM * LARGE))
+            left.set()
+            with pytest.raises(ClientDisconnect):
+                await handling
+            assert large.room.fits("nav", ROOM * LARGE)
+        async with large.turns.slot("ttd"):
+            pass
+
+    asyncio.run(run())
+
+
+def test_nothing_of_a_payload_waits_but_the_order(store: Store, tmp_path: Path) -> None:
+    key = DevelopmentKey(tmp_path)
+    app = Starlette(routes=[Route("/", orders.post, methods=["POST"])], exception_handlers=ERRORS)
+    state = app.state
+    state.settings = Settings(jwks=(str(key.jwks),), platform_keys=key.platform)
+    state.verifier, state.store, state.limits = Verifier(state.settings), store, Limits(10, Guard(allow_private=False), "varsel@example.no")
+    state.large_bodies = LargeBodies(LARGE)
+    bearer = key.bearer("ttd", "altinn:notifications.create", HOUR)
+    headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "k", "Content-Type": "application/json"}
+    zeros = 100_000
+
+    async def run() -> None:
+        readers = Readers(store.engine.url.render_as_string(hide_password=False))
+        state.intake = Intake(store, readers, ContactTable(), "noreply@varsel.example", lambda: None)
+        content = json.dumps({"subject": "s", "body": "b", "recipients": [], "x": [0] * zeros}).encode()
+        turns, room, go_on = state.large_bodies.turns, state.large_bodies.room, threading.Event()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://varsel", headers=headers
+        ) as client:
+            holding = [asyncio.create_task(readers.read("ttd", lambda _: go_on.wait(patience()))) for _ in range(SLOTS)]
+            posted = asyncio.create_task(client.post("/", content=content))
+            await until(lambda: turns.full)
+            await until(lambda: not turns.full)
+            assert not room.fits("nav", ROOM * LARGE)
+            assert not [found for found in gc.get_objects() if type(found) is list and len(found) == zeros]
+            assert not posted.done()
+            go_on.set()
+            assert (await posted).status_code == 400
+            await asyncio.gather(*holding)
+        await state.intake.close()
+        await readers.close()
 
     asyncio.run(run())
 

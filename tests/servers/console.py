@@ -30,6 +30,7 @@ from engine.tables import (
     webhook_attempts,
     webhooks,
 )
+from engine.writers import Writers
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Site:
         state = self.app.state
         state.settings, state.store, state.redis = config, store, client
         state.readers = self.readers = Readers(store.engine.url.render_as_string(hide_password=False))
+        state.writers = Writers(store)
         self.app.routes.extend(console(config, state))
         prepare(state, config)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import Overrun
 from engine.shares import EAGERNESS, Shares
 
 
@@ -51,6 +52,16 @@ def test_whoever_has_many_gets_no_more_until_the_others_have_theirs() -> None:
         shares.give_back("a")
     assert fill(shares, "b") > 0
     assert shares.fits("c")
+
+
+def test_many_slots_at_once_are_had_together_or_not_at_all() -> None:
+    shares = Shares(64)
+    while shares.fits("greedy", 8):
+        shares.take("greedy", 8)
+    assert shares.fits("a stranger", 8)
+    assert not shares.fits("a stranger", 17)
+    shares.give_back("greedy", 8)
+    assert shares.fits("greedy", 8)
 
 
 def test_a_copy_is_tried_out_without_the_original() -> None:
@@ -108,5 +119,42 @@ def test_whoever_is_cancelled_while_it_waits_or_is_served_takes_no_slot_along() 
         await asyncio.gather(*waiting, return_exceptions=True)
         assert not shares.full
         assert shares.fits("c")
+
+    asyncio.run(run())
+
+
+def test_of_one_party_so_many_wait_and_no_more() -> None:
+    async def run() -> None:
+        shares = Shares(1, most=3)
+        await shares.wait("a")
+        waiting = [asyncio.create_task(shares.wait("a")) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Overrun, match="3 of your requests"):
+            await shares.wait("a")
+        waiting.append(asyncio.create_task(shares.wait("b")))
+        waiting[0].cancel()
+        await asyncio.sleep(0)
+        waiting.append(asyncio.create_task(shares.wait("a")))  # in the place of the one that waits no longer
+        await asyncio.sleep(0)
+        assert not waiting[-1].done()
+        for _ in range(3):
+            shares.give_back("a")
+            await asyncio.sleep(0)
+        assert [task.done() for task in waiting] == [True] * 4
+
+    asyncio.run(run())
+
+
+def test_what_has_begun_keeps_its_slot_to_its_end_though_nobody_waits_for_it() -> None:
+    async def run() -> None:
+        shares, end = Shares(1), asyncio.Event()
+        task = asyncio.create_task(shares.run("a", end.wait))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert shares.full
+        end.set()
+        await shares.wait("b")
 
     asyncio.run(run())
