@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 LINGER = 2.0  # seconds that a refused client has to read its answer, while what it still sends is dropped
 PROGRESS = 16 * 1024  # bytes of a waiting answer that a client must take in each `stall_time`
-DESCRIPTORS = 200  # files and connections of a process beside its clients'
+DESCRIPTORS = 200  # files and connections of a process beside its clients', SPARE included
+SPARE = 32  # connections that questions about health find when requests that are at work have all others
+HEALTH = frozenset({b"/livez", b"/health", b"/readyz", b"/metrics"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Connection(HttpToolsProtocol):
         self._fault = 400  # the status of what made the parser stop
         self._withheld = b""  # the framing of a body that the parser does not see, since its request has an Upgrade
         self._deaf = False  # nothing more is heard
+        self._spare = False  # it is one of SPARE
         self._served = False  # at least one request was answered
         self._since = self.loop.time()  # when it was connected, or last answered
         self._deadline: asyncio.TimerHandle | None = None  # for the client to send
@@ -89,7 +92,15 @@ class Connection(HttpToolsProtocol):
     def keeps_waiting(self) -> bool:
         """Whether the next step is the client's, not ours."""
         cycle = self.cycle
-        return self._deaf or self.flow.write_paused or cycle is None or cycle.response_complete or cycle.more_body
+        if self._deaf or self.flow.write_paused or cycle is None or cycle.response_complete or cycle.more_body:
+            return True
+        return self._rests
+
+    @property
+    def _rests(self) -> bool:
+        """Whether its answer is a stream that goes on when there is something new (`request.state.resting`)."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and bool(cycle.scope["state"].get("resting"))
 
     @property
     def _in_head(self) -> bool:
@@ -105,8 +116,11 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._deadline = self.loop.call_later(self._bounds.head_time, self._late)
-        if len(self.connections) > self._bounds.connections:
-            self._make_room()
+        if len(self.connections) > self._bounds.connections and not self._finds_room():
+            self._spare = True
+            spare = [each for each in self._others() if each._spare]  # noqa: SLF001 one of its own kind
+            if len(spare) >= SPARE and not _end_longest(spare):
+                self._refuse(503)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -144,6 +158,8 @@ class Connection(HttpToolsProtocol):
             self._forget_deadline()
 
     def on_headers_complete(self) -> None:
+        if self._spare:
+            self._check_room()
         self._check_head()
         super().on_headers_complete()
         self.headers = _TRAILERS
@@ -209,6 +225,11 @@ class Connection(HttpToolsProtocol):
             if self.parser.get_method() == b"CONNECT":
                 self._stop(400)
             self._withheld = b"".join(b"%b: %b\r\n" % field for field in headers if field[0] in _FRAMING)
+
+    def _check_room(self) -> None:
+        self._spare = not self._finds_room()
+        if self._spare and self.url.partition(b"?")[0] not in HEALTH:
+            self._stop(503)
 
     def _check_framing(self, hosts: int, codings: list[bytes]) -> None:
         old = self.parser.get_http_version() == "1.0"
@@ -309,17 +330,29 @@ class Connection(HttpToolsProtocol):
         else:
             self._watch_taking()
 
-    def _make_room(self) -> None:
-        """End the connection that has kept us waiting longest, first of those that never got an answer."""
-        waiting = (each for each in self.connections if isinstance(each, Connection) and each.keeps_waiting)
-        others = [each for each in waiting if each is not self]
-        if not others:
-            self._refuse(503)
-            return
-        longest = min(others, key=lambda each: (each._served, each._since))  # noqa: SLF001 one of its own kind
-        metrics.CUT_CONNECTIONS.labels("full").inc()
-        self.connections.discard(longest)
-        longest.transport.abort()
+    def _finds_room(self) -> bool:
+        """Whether this can be one of the usual connections, another of which may end for it."""
+        usual = [each for each in self._others() if not each._spare]  # noqa: SLF001 one of its own kind
+        return len(usual) < self._bounds.connections or _end_longest(usual)
+
+    def _others(self) -> list[Connection]:
+        return [each for each in self.connections if isinstance(each, Connection) and each is not self]
+
+    def _rank(self) -> tuple[bool, bool, float]:
+        """Who is to end first: whoever never got an answer, then who rests, then who has kept us waiting longest."""
+        return self._served, not self._rests, self._since
+
+
+def _end_longest(connections: list[Connection]) -> bool:
+    """End the one of them that has kept us waiting longest; False: all are at work."""
+    waiting = [each for each in connections if each.keeps_waiting]
+    if not waiting:
+        return False
+    longest = min(waiting, key=Connection._rank)  # noqa: SLF001 of this module
+    metrics.CUT_CONNECTIONS.labels("full").inc()
+    longest.connections.discard(longest)
+    longest.transport.abort()
+    return True
 
 
 class _Body:

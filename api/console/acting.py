@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from api.console.pages import look, render, tell
+from api.console.pages import look, render, tell, write
 from api.console.sessions import check_csrf, require
 from engine.admin import actions, jobs, pausing
 from engine.admin.filters import number, uuid
@@ -28,7 +28,7 @@ async def one(request: Request) -> Response:
     """Do an action to one row."""
     operator, form = await _allowed(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
-    await request.app.state.store.writing(actions.perform, operator, action, key, _argument(action, form))
+    await write(request, actions.perform, operator, action, key, _argument(action, form))
     tell(request, f"Done: {action.done}.")
     return RedirectResponse(f"/console/{action.noun.name}/{key}", 303)
 
@@ -54,7 +54,7 @@ async def all_of(request: Request) -> Response:
     operator, form = await _allowed(request, Role.OPERATOR)
     action = _action(request)
     given = {name: value for name in action.noun.fields if isinstance(value := form.get(name), str) and value.strip()}
-    seq = await request.app.state.store.writing(actions.start, operator, action, given, _argument(action, form))
+    seq = await write(request, actions.start, operator, action, given, _argument(action, form))
     return RedirectResponse(f"/console/jobs/{seq}", 303)
 
 
@@ -62,7 +62,7 @@ async def stop_job(request: Request) -> Response:
     """End a job after the batch that it is at."""
     operator, _ = await _allowed(request, Role.OPERATOR)
     key = _number(request)
-    await request.app.state.store.writing(jobs.stop, operator, key)
+    await write(request, jobs.stop, operator, key)
     return RedirectResponse(f"/console/jobs/{key}", 303)
 
 
@@ -70,7 +70,7 @@ async def pause(request: Request) -> Response:
     """Hold back a lane, a creator or a recipients' domain."""
     operator, form = await _allowed(request, Role.ADMIN)
     kind, value, reason = (_text(form, name) for name in ("kind", "value", "reason"))
-    await request.app.state.store.writing(pausing.pause, operator, kind, value, reason)
+    await write(request, pausing.pause, operator, kind, value, reason)
     tell(request, f"The {kind} {value} is paused.")
     return _overview(request)
 
@@ -79,7 +79,7 @@ async def resume(request: Request) -> Response:
     """Let it go on."""
     operator, form = await _allowed(request, Role.ADMIN)
     kind, value = (_text(form, name) for name in ("kind", "value"))
-    await request.app.state.store.writing(pausing.resume, operator, kind, value)
+    await write(request, pausing.resume, operator, kind, value)
     tell(request, f"The {kind} {value} goes on.")
     return _overview(request)
 
@@ -87,7 +87,7 @@ async def resume(request: Request) -> Response:
 async def resume_restored(request: Request) -> Response:
     """Let the lanes go on that were paused because the database is older than it was."""
     operator, _ = await _allowed(request, Role.ADMIN)
-    await request.app.state.store.writing(pausing.go_on_restored, operator)
+    await write(request, pausing.go_on_restored, operator)
     tell(request, "All lanes go on.")
     return _overview(request)
 
@@ -95,7 +95,7 @@ async def resume_restored(request: Request) -> Response:
 async def drain(request: Request) -> Response:
     """Pause every lane: what is in flight ends, and nothing new begins."""
     operator, form = await _allowed(request, Role.ADMIN)
-    await request.app.state.store.writing(pausing.drain, operator, pausing.LANES, _text(form, "reason"))
+    await write(request, pausing.drain, operator, pausing.LANES, _text(form, "reason"))
     tell(request, "All lanes are paused; they are drained when nothing is in flight.")
     return _overview(request)
 
@@ -104,7 +104,7 @@ async def pause_subscription(request: Request) -> Response:
     """Push nothing more to a subscription."""
     operator, form = await _allowed(request, Role.OPERATOR)
     key = _number(request)
-    await request.app.state.store.writing(pausing.pause_subscription, operator, key, _text(form, "reason"))
+    await write(request, pausing.pause_subscription, operator, key, _text(form, "reason"))
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 
@@ -112,7 +112,7 @@ async def resume_subscription(request: Request) -> Response:
     """Push what waits, and go on."""
     operator, _ = await _allowed(request, Role.OPERATOR)
     key = _number(request)
-    await request.app.state.store.writing(pausing.resume_subscription, operator, key)
+    await write(request, pausing.resume_subscription, operator, key)
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 

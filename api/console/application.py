@@ -12,11 +12,12 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from api.console import acting, messages, reading, sign_in
+from api.console.live import LivePages
 from api.console.pages import TEMPLATES, render
 from api.console.reading import Snapshot
 from api.console.sessions import PATH, current, middleware
 from api.problems import STATUS
-from engine.errors import Invalid, Unavailable, VarselError
+from engine.errors import Invalid, VarselError
 
 if TYPE_CHECKING:
     from starlette.datastructures import State
@@ -49,7 +50,7 @@ def console(config: Settings, state: State) -> list[BaseRoute]:
 
 def prepare(state: State, config: Settings) -> None:
     """Put what the console stands on into the state, which has `store` and `redis` already; Misconfigured."""
-    state.snapshot = Snapshot()
+    state.snapshot, state.live = Snapshot(), LivePages()
     sign_in.prepare(state, config)
 
 
@@ -66,7 +67,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _no_page(request: Request, error: Exception) -> Response:
-    with suppress(Unavailable):
+    with suppress(VarselError):
         await current(request)
     status = getattr(error, "status_code", 500)
     return render(request, "error.html", status, title=TITLES.get(status, str(getattr(error, "detail", ""))), lines=[])

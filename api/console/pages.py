@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse
 
 from api import reads
 from api.console.plots import area
-from api.console.sessions import csrf_token, current, found
+from api.console.sessions import csrf_token, current, found, share
 from engine.admin.rows import masked
 from engine.errors import VarselError
 from engine.operators import Role
@@ -72,8 +72,18 @@ def tell(request: Request, text: str) -> None:
 
 async def look(request: Request, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call `act(connection, …)` on a view, in the operator's share of the readers."""
+    return await reads.read(request, _share(request), act, *args, **kwargs)
+
+
+async def write(request: Request, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call `act(connection, …)` in a transaction, in the operator's share of the writers."""
+    written: R = await request.app.state.writers.write(_share(request), act, *args, **kwargs)
+    return written
+
+
+def _share(request: Request) -> str:
     operator = found(request)
-    return await reads.read(request, f"operator {operator.name if operator else ''}", act, *args, **kwargs)
+    return share(operator.name if operator else "")
 
 
 async def page(request: Request, name: str, read: Read, *, live: bool = True) -> Response:
@@ -93,23 +103,27 @@ async def page(request: Request, name: str, read: Read, *, live: bool = True) ->
 async def _stream(request: Request, name: str, read: Read, ending: anyio.Event) -> AsyncIterator[Mapping[str, str]]:
     template = _environment.get_template(name)
     last = b""
-    while True:
-        started = time.monotonic()
-        try:
-            if await current(request) is None:
-                break
-            values = await read(request)
-        except (VarselError, ClientDisconnect):  # the database or what was shown is away: the browser asks again
-            return
-        text = template.render(_all(request, values | {"layout": "_live.html"}))
-        digest = hashlib.blake2b(text.encode()).digest()
-        if digest != last:
-            yield {"event": "page", "data": text}
-        last = digest
-        with anyio.move_on_after(max(LOOK_EVERY, REST * (time.monotonic() - started))):
-            await ending.wait()
-            return
-    yield {"event": "gone", "data": ""}
+    with request.app.state.live.opened(_share(request), ending) as live:
+        while not ending.is_set():
+            started = time.monotonic()
+            try:
+                if await current(request) is None:
+                    yield {"event": "gone", "data": ""}
+                    return
+                values = await read(request)
+            except (VarselError, ClientDisconnect):  # the database or what was shown is away: the browser asks again
+                return
+            text = template.render(_all(request, values | {"layout": "_live.html"}))
+            digest = hashlib.blake2b(text.encode()).digest()
+            if digest != last:
+                yield {"event": "page", "data": text}
+            last = digest
+            request.state.resting = True
+            with anyio.move_on_after(max(LOOK_EVERY, REST * (time.monotonic() - started))):
+                await ending.wait()
+            request.state.resting = False
+        if live.displaced:
+            yield {"event": "full", "data": ""}
 
 
 def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:

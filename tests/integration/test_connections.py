@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from api.connections import DESCRIPTORS, Bounds, reserve_descriptors
+from api import health
+from api.connections import DESCRIPTORS, HEALTH, SPARE, Bounds, reserve_descriptors
 from engine.errors import Misconfigured
 from tests.servers.waiting import wait_for
 from tests.servers.web import HELLO, LARGE, Answer, Client, Web, chunks
@@ -303,10 +304,50 @@ def test_a_request_that_is_being_answered_never_makes_room() -> None:
             client.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         web.await_slow(3)
         with web.connect() as another:
-            answer = another.answer()
-            assert is_problem(answer, 503)
+            another.send(HELLO)
+            assert is_problem(another.answer(), 503)
         web.release()
         assert [client.answer().body for client in clients] == [b"at last"] * 3
+
+
+def test_whoever_asks_about_health_finds_a_connection_while_all_are_at_work() -> None:
+    with Web(Bounds(connections=3)) as web, ExitStack() as stack:
+        clients = [stack.enter_context(web.connect()) for _ in range(3)]
+        for client in clients:
+            client.send(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        web.await_slow(3)
+        for _ in range(2 * SPARE):
+            stack.enter_context(web.connect())
+        for path in HEALTH:
+            with web.connect() as another:
+                another.send(b"GET %b?a=b HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+                assert another.answer().status == 200
+                another.send(HELLO)  # the connection is kept for no other question
+                assert is_problem(another.answer(), 503)
+        web.release()
+        assert [client.answer().body for client in clients] == [b"at last"] * 3
+        with web.connect() as another:
+            assert another.is_open()
+
+
+def test_what_asks_about_health_is_what_answers_it() -> None:
+    assert {route.path.encode() for route in health.ROUTES} == HEALTH
+
+
+def test_a_stream_that_rests_makes_room() -> None:
+    with Web(Bounds(connections=3)) as web, ExitStack() as stack:
+        idle = stack.enter_context(web.connect())
+        assert idle.is_open()
+        streams = [stack.enter_context(web.connect()) for _ in range(2)]
+        for stream in streams:
+            assert stream.is_open()
+            stream.send(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert stream.answer().status == 200
+        wait_for(lambda: web.resting == 2)
+        with web.connect() as another:
+            assert another.is_open()
+            wait_for(lambda: web.resting == 1)
+            assert idle.is_open()
 
 
 def test_a_body_that_drips_makes_room() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -12,9 +13,12 @@ import pytest
 import redis
 from starlette.routing import Mount, Route
 
+from api.console.live import OF_ONE
 from engine.admin.nouns import NOUNS
+from engine.store import CONNECTIONS
 from tests.servers.console import HOME, SECRET, Browser, Site, fill
 from tests.servers.redis import Redis
+from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -240,6 +244,39 @@ def test_a_page_is_a_stream_to_whoever_asks_for_one(site: Site, keys: dict[str, 
     assert "<!doctype" not in answer.text
     assert answer.text.rstrip().endswith("event: gone\r\ndata:")
     assert keys
+
+
+def test_one_live_page_too_many_ends_the_oldest(site: Site) -> None:
+    browser = site.browser("kari")
+
+    async def watch() -> str:
+        answer = await browser.client.get("/console/emails", headers={"Accept": "text/event-stream"})
+        return answer.text
+
+    async def open_many() -> str:
+        pages = [asyncio.create_task(watch()) for _ in range(OF_ONE + 1)]
+        ended, others = await asyncio.wait(pages, return_when=asyncio.FIRST_COMPLETED, timeout=patience())
+        site.app.state.settings.operators_file.write_text("[operators]\n")  # the others end, too
+        await asyncio.gather(*others)
+        return ended.pop().result()
+
+    assert asyncio.run(open_many()).rstrip().endswith("event: full\r\ndata:")
+
+
+def test_a_page_waits_for_nobodys_writes(site: Site, store: Store) -> None:
+    browser = site.browser("anna")
+    go_on = threading.Event()
+
+    async def look() -> int:
+        blocked = [asyncio.create_task(store.writing(lambda _: go_on.wait(patience()))) for _ in range(2 * CONNECTIONS)]
+        for _ in range(10):
+            await asyncio.sleep(0)
+        answer = await browser.client.get("/console/emails")
+        go_on.set()
+        await asyncio.gather(*blocked)
+        return answer.status_code
+
+    assert asyncio.run(look()) == 200
 
 
 def test_an_action_on_all_that_match_shows_the_count_and_becomes_a_job(site: Site, keys: dict[str, Any]) -> None:

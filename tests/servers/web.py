@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Self
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from api.connections import Bounds, Connection, bounded
 from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
 
@@ -113,6 +113,7 @@ class Web:
         self.heads: list[list[tuple[bytes, bytes]]] = []
         self.slow = 0  # requests that wait for `release`
         self.larges = 0  # requests for /large
+        self.resting = 0  # requests for /stream that go on
         self._released = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
@@ -120,6 +121,7 @@ class Web:
         routes = [
             Route("/slow", self._slow, methods=methods),
             Route("/large", self._large),
+            Route("/stream", self._stream),
             Route("/deaf", self._deaf, methods=methods),
             Route("/{path:path}", self._hello, methods=methods),
         ]
@@ -174,6 +176,18 @@ class Web:
         self.slow += 1
         await asyncio.to_thread(self._released.wait)
         return Response("at last")
+
+    async def _stream(self, request: Request) -> Response:
+        async def rest() -> AsyncIterator[str]:
+            yield "begun"
+            request.state.resting = True
+            self.resting += 1
+            try:
+                await asyncio.Future()
+            finally:
+                self.resting -= 1
+
+        return StreamingResponse(rest())
 
     async def _large(self, _request: Request) -> Response:
         self.larges += 1

@@ -78,6 +78,7 @@ function follow() {
       renew(main, next);
     });
     source.addEventListener("gone", () => location.reload());
+    source.addEventListener("full", () => { stop(); show("too many live pages: reload this one", "wait"); });
   };
   document.addEventListener("visibilitychange", () => document.hidden ? stop() : start());
   addEventListener("pagehide", stop);

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import func, insert, select
 
+from api.console.live import OF_ONE
 from engine.models import EmailState, OrderState, new_id
 from engine.tables import EMAIL_FAILED, emails
+from tests.servers.client import connect
 from tests.servers.rows import add_order, now
 from tests.servers.site import stopped
 from tests.servers.waiting import wait_for
@@ -130,6 +133,20 @@ def test_an_open_page_follows_what_happens_and_comes_back_by_itself(site: Site) 
     site.order("again@example.no")
     expect(page.get_by_role("link", name="again@example.no")).to_be_visible()
     site.complaints.clear()  # of the server that was away
+
+
+def test_a_page_says_so_when_newer_ones_have_taken_its_place(site: Site) -> None:
+    page = site.open("/console/emails")
+    state = page.locator("[data-connection]")
+    expect(state).to_have_text("live")
+    with ExitStack() as stack:
+        for _ in range(OF_ONE):
+            client = stack.enter_context(connect())
+            stream = client.stream("GET", page.url, headers={"Accept": "text/event-stream"})
+            assert stack.enter_context(stream).status_code == 200
+        expect(state).to_have_text("too many live pages: reload this one")
+    page.reload()
+    expect(state).to_have_text("live")
 
 
 def test_the_keyboard_is_enough(site: Site) -> None:
