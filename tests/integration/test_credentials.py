@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from engine.settings import Settings
 from tests.servers.client import connect
 from tests.servers.installation import API, Installation, order
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import httpx
 
 HOUR = timedelta(hours=1)
+LEEWAY = timedelta(seconds=Settings.model_fields["token_leeway"].default)
 SCOPE = "altinn:notifications.create"
 ORDER = f"{API}/orders/948f5ccd-c9d4-4a06-b590-a0119b8361f1"  # of nobody
 OPERATIONS = [
@@ -65,7 +67,7 @@ def forgeries(installation: Installation) -> dict[str, str]:
     other = base64.urlsafe_b64encode(json.dumps(claims(**{"urn:altinn:org": "skd"})).encode()).rstrip(b"=").decode()
     return {
         "expired": installation.key.bearer("ttd", SCOPE, -HOUR),
-        "expired just now": installation.key.bearer("ttd", SCOPE, timedelta(0)),
+        "expired just now": installation.key.bearer("ttd", SCOPE, -LEEWAY),
         "unsigned": hand_made(mine | {"alg": "none"}, claims(), lambda _: b""),
         "unsigned, in capitals": hand_made(mine | {"alg": "NONE"}, claims(), lambda _: b""),
         "signature left out": f"{header}.{content}.",

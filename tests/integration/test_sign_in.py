@@ -10,7 +10,7 @@ import re
 import time
 from base64 import b64decode, b64encode
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -31,10 +31,12 @@ from engine.attempts import FIRST_WAIT, FREE, LONGEST_WAIT, Attempt, Attempts
 from engine.errors import Misconfigured, VarselError
 from engine.migrations import upgrade
 from engine.operators import Role, add
+from engine.readers import Readers
 from engine.retention import prune_some
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import audit_log
+from engine.writers import Writers
 from tests.servers.client import ask
 from tests.servers.console import PASSWORD, operators_file
 from tests.servers.oidc import CLIENT, SECRET, STRANGE_KEY, Provider
@@ -68,6 +70,8 @@ async def act(request: Request) -> Response:
 class Site:
     """The console with nothing in it but sign-in, a page and an action."""
 
+    opened: ClassVar[list[Site]] = []
+
     def __init__(self, store: Store, client: redis.Redis, config: Settings) -> None:
         self.config = config
         self.store = store
@@ -85,7 +89,10 @@ class Site:
                 HTTPException: answer_http_error,
             },
         )
-        self.app.state.settings, self.app.state.store, self.app.state.redis = config, store, client
+        self.app.state.settings, self.app.state.redis = config, client
+        self.app.state.writers = Writers(store)
+        self.app.state.readers = Readers(store.engine.url.render_as_string(hide_password=False))
+        self.opened.append(self)
         sign_in.prepare(self.app.state, config)
         with store.write() as connection:  # a line of before would count what is done again
             connection.execute(delete(audit_log))
@@ -146,6 +153,13 @@ def client(server: Redis) -> Iterator[redis.Redis]:
     with redis.Redis.from_url(server.url, retry=None) as client:
         client.flushall()
         yield client
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    yield
+    while Site.opened:
+        asyncio.run(Site.opened.pop().app.state.readers.close())
 
 
 @pytest.fixture
