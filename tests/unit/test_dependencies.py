@@ -1,0 +1,70 @@
+"""What is imported is declared: no package is there only because another one happens to need it."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+OURS = {"engine", "api", "scheduler", "bench", "tests"}
+ALL = {"embedded", "tracing", "dev"}
+EXTRAS = {"engine": {"embedded", "tracing"}, "bench": ALL, "tests": ALL}  # beside what is always there
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The top-level modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Import():
+                yield from (name.name.partition(".")[0] for name in node.names)
+            case ast.ImportFrom(level=0, module=str(module)):
+                yield module.partition(".")[0]
+
+
+def declared(extras: set[str]) -> set[str]:
+    """The distributions that pyproject.toml names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    return {canonical(text) for texts in lists for text in texts}
+
+
+def canonical(requirement: str) -> str:
+    """The name at its beginning, of whose spellings one counts (packaging.python.org, "Names and normalization")."""
+    return re.sub("[-_.]+", "-", re.split(r"[^\w.-]", requirement)[0]).lower()
+
+
+@pytest.mark.parametrize("folder", sorted(OURS))
+def test_every_package_that_is_imported_is_declared(folder: str) -> None:
+    own, known = declared(EXTRAS.get(folder, set())), packages_distributions()
+    foreign = {
+        module: path.relative_to(ROOT)
+        for path in (ROOT / folder).rglob("*.py")
+        for module in imported(path)
+        if module not in OURS | sys.stdlib_module_names
+    }
+    assert foreign
+    undeclared = {
+        f"{path}: {module}"
+        for module, path in foreign.items()
+        if not {canonical(name) for name in known.get(module, ())} & own
+    }
+    assert undeclared == set()
+
+
+def test_the_lock_has_what_is_declared_each_with_hashes_and_names_no_host() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    entries = re.findall(r"^([a-z0-9-]+)==\S+(?: ;[^\\]+)? \\\n    --hash=sha256:", lock, re.MULTILINE)
+    assert declared(ALL) <= set(entries)
+    assert len(entries) == sum(1 for line in lock.splitlines() if not line.startswith(" "))
+    assert "//" not in lock
+    assert "index" not in lock
