@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from engine import redis_server
+from engine import inbox, redis_server, tracing
 from engine.children import Child, share
 from engine.errors import Misconfigured
 from engine.private_files import tighten
@@ -80,6 +80,9 @@ class Installation:
         self._config = config
         self._varsel = varsel
         self._folder = data_folder(config, data)
+        tracing.check(config)
+        if not config.smtp_url:
+            inbox.demand_receiver()
         self._reserved = [bound(port, "--port")]  # nobody is given the children's ports before they listen, or later
         if not config.smtp_url:
             self._reserved.append(bound(smtp_port, "--smtp-port"))

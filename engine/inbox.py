@@ -19,6 +19,7 @@ from email import policy
 from typing import TYPE_CHECKING
 
 from engine.errors import Misconfigured, NotFound
+from engine.extras import demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,8 +149,16 @@ class _Keeper:
             _file(self._folder, self._names.popleft()).unlink(missing_ok=True)
 
 
+def demand_receiver() -> None:
+    """Raise Misconfigured where nothing is installed that receives mail."""
+    demand(
+        "aiosmtpd", "embedded", "the development inbox needs an extra; install it, or set VARSEL_SMTP_URL to a relay"
+    )
+
+
 async def serve(folder: Path, port: int, ready: Callable[[int], None]) -> None:
     """Receive mail on 127.0.0.1 until SIGTERM or SIGINT; `ready` gets the port. Misconfigured when it is taken."""
+    demand_receiver()
     from aiosmtpd.smtp import SMTP  # noqa: PLC0415 whoever only reads an inbox needs no aiosmtpd, an extra
 
     loop = asyncio.get_running_loop()

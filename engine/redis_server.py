@@ -27,7 +27,9 @@ def newest() -> Path:
     """The one to start; Misconfigured when there is none. Of two with the same version, the one on PATH."""
     known = [(version, path) for path in _candidates() if (version := _version(path))]
     if not known:
-        raise Misconfigured(f"no {NAME} found: install Redis, or set VARSEL_REDIS_URL to one that runs elsewhere")
+        raise Misconfigured(
+            f"no {NAME} found; install Redis, set VARSEL_REDIS_URL to one that runs, or: pip install 'varsel[embedded]'"
+        )
     return max(known, key=lambda each: each[0])[1]
 
 

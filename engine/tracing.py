@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from engine.errors import Misconfigured
+from engine.extras import demand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,17 +43,16 @@ def configure(config: Settings, process: str) -> None:
     global _tracer  # noqa: PLW0603 there is one in a process, as there is one log
     if not config.tracing:
         return
-    _tracer = find()(process)
+    check(config)
+    from engine.spans import Tracer  # noqa: PLC0415 needs the extra, and a tenth of a second
+
+    _tracer = Tracer(process)
 
 
-def find() -> type[Tracer]:
-    """What makes traces; Misconfigured without the extra."""
-    try:
-        from engine.spans import Tracer  # noqa: PLC0415 needs the extra, and a tenth of a second
-    except ImportError:
-        msg = "VARSEL_TRACING is on, but OpenTelemetry is not installed: pip install 'varsel[tracing]'"
-        raise Misconfigured(msg) from None
-    return Tracer
+def check(config: Settings) -> None:
+    """Raise Misconfigured where tracing is on without its extra."""
+    if config.tracing:
+        demand("opentelemetry.sdk", "tracing", "VARSEL_TRACING is on, but OpenTelemetry is not installed")
 
 
 def close() -> None:

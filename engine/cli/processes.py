@@ -52,10 +52,11 @@ def web(
     """Run the API."""
     import uvicorn
 
-    from engine import settings
+    from engine import settings, tracing
     from engine.embedded import free_port
 
     config = settings.load()
+    tracing.check(config)
     for name in ("redis_url", "webhook_key"):
         config.need(name)
     port = free_port(port, "--port", host)

