@@ -137,21 +137,28 @@ class Installation:
         if not config.smtp_url:
             own["smtp_url"] = f"smtp://127.0.0.1:{self._smtp_port}"
             own["inbox"] = str(config.inbox or folder / "inbox")
-        if not config.jwks:
-            self._key = DevelopmentKey(folder)
-            own["jwks"] = str(self._key.jwks)
-            if not config.platform_keys:
-                own["platform_keys"] = str(self._key.platform)
-        if not config.webhook_key:
-            own["webhook_key"] = _webhook_key(folder)
         if "base_url" not in config.model_fields_set:
             own["base_url"] = self._url
+        if "console_open" not in config.model_fields_set:
+            own["console_open"] = "true"
         if config.metrics_port:
             raise Misconfigured("VARSEL_METRICS_PORT is for processes that run on their own; here, /metrics has all")
         metrics = config.metrics_dir or folder / "metrics"
         shutil.rmtree(metrics, ignore_errors=True)  # what processes of an earlier run left there counts no more
         own["metrics_dir"] = str(metrics)
-        return os.environ | {f"{PREFIX}{name.upper()}": value for name, value in own.items()}
+        return os.environ | {f"{PREFIX}{name.upper()}": value for name, value in (own | self._keys()).items()}
+
+    def _keys(self) -> dict[str, str]:
+        """The settings of the data folder's own keys, for what is not set."""
+        own: dict[str, str] = {}
+        if not self._config.jwks:
+            self._key = DevelopmentKey(self._folder)
+            own["jwks"] = str(self._key.jwks)
+            if not self._config.platform_keys:
+                own["platform_keys"] = str(self._key.platform)
+        if not self._config.webhook_key:
+            own["webhook_key"] = _webhook_key(self._folder)
+        return own
 
     @property
     def _url(self) -> str:
@@ -188,7 +195,7 @@ class Installation:
     def _tell(self) -> None:
         typer.echo(f"ready {self._url}")
         lines = [
-            f"  console {self._url}/console",
+            f"  console {self._url}/console   ({self._console()})",
             f"  API     {self._url}/notifications/api/v1/orders/email",
             f"  docs    {self._url}/docs",
         ]
@@ -221,6 +228,23 @@ class Installation:
                 ]
         typer.echo("\n".join([*lines, "", "Ctrl-C stops everything."]))
         sys.stdout.flush()
+
+    def _console(self) -> str:
+        """Whom it lets in."""
+        from api.console.sessions import Mode, mode  # noqa: PLC0415 the children have it loaded by now
+
+        config = self._config
+        its = {
+            "base_url": self._settings[f"{PREFIX}BASE_URL"],
+            "console_open": config.console_open or "console_open" not in config.model_fields_set,
+        }
+        match mode(config.model_copy(update=its)):
+            case Mode.OPEN:
+                return "open to browsers on this machine"
+            case Mode.SIGN_IN:
+                return "for operators who sign in"
+            case Mode.CLOSED:
+                return "closed; set VARSEL_OPERATORS_FILE and run `varsel operator add NAME`"
 
     def _supervise(self) -> None:
         while not self._stop.wait(0.1):

@@ -142,6 +142,9 @@ class Settings(BaseSettings):
     email_templates: Path | None = Field(None, description="folder of e-mail templates, beside the built-in ones")
 
     # Who may use the console
+    console_open: bool = Field(
+        default=False, description="let browsers on this machine in while nobody is set up; set by `varsel up`"
+    )
     operators_file: Path | None = Field(
         None, description="TOML: operators with role and password; `varsel operator add NAME` writes it"
     )

@@ -63,7 +63,7 @@ class Mode(Enum):
     """Whom the console lets in."""
 
     SIGN_IN = "sign-in"  # operators that sign in
-    OPEN = "open"  # with `varsel up` and nobody set up: a browser on this machine
+    OPEN = "open"  # with VARSEL_CONSOLE_OPEN and nobody set up: a browser on this machine
     CLOSED = "closed"  # nobody, until operators are set up
 
 
@@ -72,7 +72,7 @@ def mode(config: Settings) -> Mode:
     if config.operators_file or config.oidc_issuer:
         return Mode.SIGN_IN
     own = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")  # else others are meant to come
-    return Mode.OPEN if config.inbox and own else Mode.CLOSED
+    return Mode.OPEN if config.console_open and own else Mode.CLOSED
 
 
 class Turns:

@@ -33,6 +33,7 @@ from api.console.sessions import (
     check_csrf,
     current,
     end,
+    found,
     mode,
     require_sign_in,
     role_of,
@@ -178,8 +179,9 @@ async def to_sign_in(_request: Request, error: Exception) -> Response:
 
 
 async def tell(request: Request, error: Exception) -> Response:
-    """Answer NotAllowed with a page that says why."""
-    return render(request, "sign_in.html", 403, title="Not allowed", problem=str(error), form=None)
+    """Answer NotAllowed with a page that says why; with a way back, unless the console would say the same."""
+    back = found(request) is not None or request.app.state.entrance.mode is Mode.SIGN_IN
+    return render(request, "sign_in.html", 403, title="Not allowed", problem=str(error), form=None, back=back)
 
 
 ROUTES = [
@@ -195,7 +197,7 @@ ERRORS = {SignInNeeded: to_sign_in, NotAllowed: tell}
 def _page(request: Request, goal: str, problem: str | None = None, status: int = 200) -> Response:
     entrance: Entrance = request.app.state.entrance
     form = {"next": goal, "password": entrance.operators is not None, "oidc": entrance.provider is not None}
-    return render(request, "sign_in.html", status, title="Sign in", problem=problem, form=form)
+    return render(request, "sign_in.html", status, title="Sign in", problem=problem, form=form, back=False)
 
 
 def _wait(request: Request, goal: str, wait: timedelta, why: str) -> Response:

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from engine.tokens import DevelopmentKey
-from tests.servers.client import connect
+from tests.servers.client import ask, connect
 from tests.servers.counting import count, tell
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
@@ -255,6 +255,25 @@ def test_the_procfile_runs_on_services_of_ones_own(
     mails = count(relay.messages, to)
     tell(capsys, "honcho start with PostgreSQL, Redis and a relay, 50 mails", mails)
     assert mails == FLAWLESS
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "status"),
+    [
+        ({}, "open to browsers on this machine", 200),
+        ({"console_open": "false"}, "closed", 403),
+        ({"base_url": "https://notify.example.org"}, "closed", 403),
+    ],
+)
+def test_up_with_a_relay_of_ones_own_tells_whom_its_console_lets_in(
+    given: dict[str, str], told: str, status: int, tmp_path: Path
+) -> None:
+    settings = {"smtp_url": "smtp://127.0.0.1:1", "worker_processes": 1} | given
+    with Installation(tmp_path, **settings) as running:
+        wait_for(lambda: any("Ctrl-C" in line for line in running.output))
+        [line] = [line for line in running.output if line.startswith("  console ")]
+        assert told in line
+        assert ask("GET", f"{running.address}/console", follow_redirects=True).status_code == status
 
 
 def test_a_live_page_that_is_open_ends_with_the_installation_and_without_a_word(tmp_path: Path) -> None:

@@ -617,12 +617,18 @@ def test_while_redis_does_not_answer_each_process_counts_for_itself(kept: Store,
     ("values", "expected"),
     [
         ({}, Mode.CLOSED),
-        ({"inbox": "inbox"}, Mode.OPEN),
-        ({"inbox": "inbox", "base_url": "https://varsel.example"}, Mode.CLOSED),
+        ({"console_open": True}, Mode.OPEN),
+        ({"inbox": "inbox"}, Mode.CLOSED),
+        ({"console_open": True, "base_url": "https://varsel.example"}, Mode.CLOSED),
         ({"operators_file": "file"}, Mode.SIGN_IN),
-        ({"operators_file": "file", "inbox": "inbox"}, Mode.SIGN_IN),
+        ({"operators_file": "file", "console_open": True}, Mode.SIGN_IN),
         (
-            {"oidc_issuer": "https://a.example", "oidc_client_id": "x", "oidc_roles": ("a=admin",), "inbox": "inbox"},
+            {
+                "oidc_issuer": "https://a.example",
+                "oidc_client_id": "x",
+                "oidc_roles": ("a=admin",),
+                "console_open": True,
+            },
             Mode.SIGN_IN,
         ),
     ],
@@ -636,11 +642,17 @@ def test_with_nobody_set_up_the_console_is_closed_and_says_what_to_do(kept: Stor
     for answer in (browser.get("/console"), browser.get("/console/sign-in"), browser.post("/console/act")):
         assert answer.status_code == 403
         assert "set VARSEL_OPERATORS_FILE (varsel operator add NAME) or VARSEL_OIDC_ISSUER" in answer.text
+        assert "<a" not in main_part(answer.text), "a way back would lead here again"
+
+
+def main_part(page: str) -> str:
+    """What stands below the head of the page."""
+    return page.partition("<main")[2]
 
 
 @pytest.fixture
-def embedded(kept: Store, client: redis.Redis, tmp_path: Path) -> Site:
-    return Site(kept, client, settings(inbox=tmp_path))
+def embedded(kept: Store, client: redis.Redis) -> Site:
+    return Site(kept, client, settings(console_open=True))
 
 
 @pytest.mark.parametrize(
@@ -675,6 +687,7 @@ def test_it_is_not_open_to_anybody_else_and_says_how_to_open_it(
         assert answer.status_code == 403
         assert "only to a browser on the same machine" in answer.text
         assert "VARSEL_OPERATORS_FILE" in answer.text
+        assert "<a" not in main_part(answer.text), "a way back would lead here again"
 
 
 def test_a_session_is_worth_nothing_when_its_kind_of_sign_in_is_no_longer_set_up(
