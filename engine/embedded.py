@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,6 +25,7 @@ import typer
 from engine import inbox, redis_server, tracing
 from engine.children import Child, share
 from engine.errors import Misconfigured
+from engine.file_locks import take
 from engine.private_files import tighten
 from engine.settings import PREFIX
 from engine.stop import Stop
@@ -31,13 +33,13 @@ from engine.tokens import DevelopmentKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from engine.settings import Settings
 
 START_WITHIN = 300.0  # seconds until the API must answer; a process that ends before is told of at once
 STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
 RESTART_AFTER = 0.5  # seconds before a child that ended is started again
+LOCK = "varsel.lock"  # in the data folder: who runs in it
 LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
 TOKEN_LIFETIME = timedelta(hours=24)
 
@@ -106,6 +108,10 @@ class Installation:
 
     def _prepare(self) -> None:
         private_folder(self._config, self._folder)
+        # Handed on to all children, whatever they become: what they leave behind when they end would be another's.
+        taken = f"{self._folder} is in use by another `varsel up`, or by what is left of one and about to end"
+        self._lock = take(self._folder / LOCK, f"{taken}; end that one first, or name another folder with --data")
+        os.set_inheritable(self._lock.fileno(), True)
         self._settings = self._environment()
         varsel = partial(partial, self._varsel)
         if not self._config.redis_url:
@@ -144,7 +150,7 @@ class Installation:
         if config.metrics_port:
             raise Misconfigured("VARSEL_METRICS_PORT is for processes that run on their own; here, /metrics has all")
         metrics = config.metrics_dir or folder / "metrics"
-        shutil.rmtree(metrics, ignore_errors=True)  # what processes of an earlier run left there counts no more
+        _forget(metrics)
         own["metrics_dir"] = str(metrics)
         return os.environ | {f"{PREFIX}{name.upper()}": value for name, value in (own | self._keys()).items()}
 
@@ -268,6 +274,14 @@ class Installation:
             port.close()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _forget(metrics: Path) -> None:
+    """Remove what prometheus_client keeps of processes that run no more, as KIND_PID.db: it counts no more."""
+    for path in metrics.glob("*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            path.unlink(missing_ok=True)
 
 
 def _webhook_key(folder: Path) -> str:

@@ -16,10 +16,11 @@ from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import policy
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from engine.errors import Misconfigured, NotFound
 from engine.extras import demand
+from engine.file_locks import take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +108,6 @@ class _Keeper:
     """aiosmtpd's handler: writes each message to the folder."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for unfinished in folder.glob("*.tmp"):
             unfinished.unlink()
         self._folder = folder
@@ -157,8 +157,19 @@ def demand_receiver() -> None:
 
 
 async def serve(folder: Path, port: int, ready: Callable[[int], None]) -> None:
-    """Receive mail on 127.0.0.1 until SIGTERM or SIGINT; `ready` gets the port. Misconfigured when it is taken."""
+    """Receive mail on 127.0.0.1 until SIGTERM or SIGINT; `ready` gets the port. Misconfigured when that is taken."""
     demand_receiver()
+    with _occupied(folder):
+        await _receive(folder, port, ready)
+
+
+def _occupied(folder: Path) -> IO[str]:
+    """The lock on the folder, which is made where it is missing: a receiver removes what another has not finished."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return take(folder / "inbox.lock", f"{folder} is in use by another inbox")
+
+
+async def _receive(folder: Path, port: int, ready: Callable[[int], None]) -> None:
     from aiosmtpd.smtp import SMTP  # noqa: PLC0415 whoever only reads an inbox needs no aiosmtpd, an extra
 
     loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 UMASK = 0o077  # of every process: folders are made 0700, files 0600
 # What Varsel puts into the folder of its embedded parts.
-OURS = ("varsel.db*", "appendonly*", "dump.rdb", "temp-*", "redis.sock", "keys", "inbox", "metrics")
+OURS = ("varsel.db*", "varsel.lock", "appendonly*", "dump.rdb", "temp-*", "redis.sock", "keys", "inbox", "metrics")
 
 
 def tighten(folder: Path) -> int:

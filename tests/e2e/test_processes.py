@@ -16,12 +16,13 @@ import httpx
 import pytest
 
 from engine.tokens import DevelopmentKey
+from tests.servers.alone import Alone
 from tests.servers.client import ask, connect
 from tests.servers.counting import count, tell
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
 from tests.servers.ports import free_port
-from tests.servers.processes import alive, descendants, start
+from tests.servers.processes import alive, descendants, opened, parent, start
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import ScriptedSMTP
@@ -206,6 +207,49 @@ def test_sigterm_ends_every_child(tmp_path: Path) -> None:
         assert len(processes) >= 6  # up, Redis, web, two workers, scheduler
         os.kill(site.up, signal.SIGTERM)
         wait_for(lambda: not any(alive(pid) for pid in processes))
+
+
+def test_a_folder_has_one_up_until_the_last_process_of_it_has_ended(tmp_path: Path) -> None:
+    with Installation(tmp_path, worker_processes=1) as first:
+        ended = varsel("up", "--data", tmp_path, "--port", "0", "--smtp-port", "0")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        [line] = ended.stderr.splitlines()
+        assert f"{tmp_path} is in use by another `varsel up`" in line
+        assert ask("GET", f"{first.address}/readyz").json()["redis"] == "ok"
+        up = parent(first.pid("web"))
+        running = {up} | descendants(up)
+        locked = {pid for pid in running if tmp_path / "varsel.lock" in opened(pid)}
+        assert locked == running, "whoever is the last to end, holds it"
+        os.kill(up, signal.SIGKILL)
+        wait_for(lambda: not any(alive(pid) for pid in running))
+    with Installation(tmp_path, worker_processes=1) as second:
+        assert ask("GET", f"{second.address}/readyz").json()["redis"] == "ok"
+
+
+def test_an_inbox_has_one_receiver(tmp_path: Path) -> None:
+    settings = {"inbox": str(tmp_path)}
+    with Alone(tmp_path, "inbox", "--port", 0, **settings) as first:
+        first.await_line("inbox smtp://")
+        (tmp_path / "0.tmp").touch()  # a message that is being written
+        ended = varsel("inbox", "--port", "0", **settings)
+    assert ended.returncode == 1
+    [line] = ended.stderr.splitlines()
+    assert f"{tmp_path} is in use by another inbox" in line
+    assert (tmp_path / "0.tmp").exists()
+
+
+def test_up_forgets_metrics_of_processes_that_have_ended_and_nothing_else(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    folder = tmp_path / "metrics"
+    folder.mkdir()
+    others = {folder / "notes.txt", folder / f"counter_{os.getpid()}.db"}
+    for path in (*others, folder / f"counter_{ended.pid}.db"):
+        path.touch()
+    with Installation(tmp_path / "data", worker_processes=1, metrics_dir=folder):
+        left = set(folder.iterdir())
+    assert others <= left
+    assert folder / f"counter_{ended.pid}.db" not in left
 
 
 def test_the_procfile_runs_on_services_of_ones_own(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import signal
 import smtplib
 import socket
@@ -303,7 +304,7 @@ def test_a_folder_that_cannot_be_written_defers_the_mail(tmp_path: Path) -> None
 
     async def run() -> str:
         async with served(folder) as port, aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False) as client:
-            folder.rmdir()
+            shutil.rmtree(folder)
             with pytest.raises(aiosmtplib.SMTPDataError) as caught:
                 await client.sendmail("a@example.no", ["b@example.no"], mail().as_bytes())
             return f"{caught.value.code} {caught.value.message}"

@@ -56,16 +56,22 @@ def descendants(pid: int) -> set[int]:
     return found
 
 
-def connections(pid: int, port: int) -> int:
-    """How many TCP connections a process has to a port of this machine (proc(5), net/tcp)."""
-    mine = set()
+def opened(pid: int) -> set[Path]:
+    """What a process has open: files, and others by names such as socket:[1]."""
+    found = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            mine.add(str(descriptor.readlink()))
+            found.add(descriptor.readlink())
         except FileNotFoundError:
             continue  # closed meanwhile
+    return found
+
+
+def connections(pid: int, port: int) -> int:
+    """How many TCP connections a process has to a port of this machine (proc(5), net/tcp)."""
+    mine = opened(pid)
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(line[2].endswith(f":{port:04X}") and f"socket:[{line[9]}]" in mine for line in lines)
+    return sum(line[2].endswith(f":{port:04X}") and Path(f"socket:[{line[9]}]") in mine for line in lines)
 
 
 def _stat(pid: int) -> list[str]:

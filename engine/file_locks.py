@@ -1,0 +1,31 @@
+"""Who uses a folder or a file: locks that end with whoever holds them (flock(2)).
+
+A forked child holds its parent's lock, too, as does what it becomes by exec: such a lock ends with the last of them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from typing import IO, TYPE_CHECKING
+
+from engine.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def take(path: Path, taken: str, *, shared: bool = False) -> IO[str]:
+    """Hold the lock file until the answer is closed; Misconfigured, which says `taken`, when others hold it.
+
+    `shared`: together with others who share it.
+    """
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        raise Misconfigured(f"{path}: {error.strerror}") from None
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise Misconfigured(taken) from None
+    return file
