@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from bench.figures import say
 from engine.migrations import upgrade
@@ -77,7 +77,8 @@ def make(url: str, mails: int) -> None:
     """Fill a new PostgreSQL database: so many e-mails, as many events, a tenth of orders and of deliveries."""
     store = Store(url)
     upgrade(store)
-    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    engine = create_engine(store.engine.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
         for setting in ("statement_timeout = 0", "synchronous_commit = off", "session_replication_role = replica"):
             connection.execute(text(f"SET {setting}"))
         connection.execute(text("SET maintenance_work_mem = '1GB'"))
@@ -105,6 +106,7 @@ def make(url: str, mails: int) -> None:
         connection.execute(text("VACUUM ANALYZE"))
         size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
         say(f"console: {mails:,} e-mails and as many events are there, {size / 1e9:.1f} GB")
+    engine.dispose()
     store.close()
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from sqlalchemy import func, select, text
+import psycopg
+from sqlalchemy import func, select
 
 from bench import posts
 from bench.figures import Figure, alternated, median, percentile, ratio, say
@@ -307,9 +308,9 @@ def _fill(name: str, url: str, numbers: range) -> None:
             for number in range(SUBSCRIPTIONS):
                 _add_bystander(connection, number)
     if store.dialect.name == "postgresql":  # what it would do by itself within minutes
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM ANALYZE"))
-            connection.execute(text("CHECKPOINT"))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+            connection.execute("CHECKPOINT")
     store.close()
 
 

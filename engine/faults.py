@@ -5,6 +5,7 @@ Sources: PostgreSQL's documentation, appendix A "PostgreSQL Error Codes"; SQLite
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -19,12 +20,14 @@ class Fault(Enum):
     """Why the database is unavailable, although the statement is right."""
 
     SILENT = "does not answer"  # whoever asks next would wait as long
+    SHUT = "refuses the connection"  # it, or the pooler before it, answers: whoever asks next hears the same
     REFUSING = "does not take what is written"  # it answers; the next write would fail as well
     PASSING = "is busy"  # the next try may do
 
 
 POSTGRESQL: Mapping[str, Fault] = {  # SQLSTATEs, or the two characters of a whole class
     "08": Fault.SILENT,  # the connection failed
+    "08P01": Fault.SHUT,  # in a pooler's words: it has no server, or none that lets it in
     "25006": Fault.REFUSING,  # read-only: a standby, or default_transaction_read_only
     "25P03": Fault.PASSING,  # the transaction was idle for too long
     "25P04": Fault.PASSING,  # the transaction took too long
@@ -56,6 +59,14 @@ SQLITE: Mapping[int, Fault] = {  # primary result codes
 }
 
 
+# Of a connection that was not had, libpq tells no SQLSTATE. In the server's own words a severity, in any language, a
+# colon and two spaces come first; in libpq's own, in English, what it does not accept of the server's.
+_ANSWERED = re.compile(
+    r"connection to server [^\n]* failed: "
+    r"(\S+:  |SSL error: |[^\n]*\b(certificate|SSL was required|SSL negotiation|password|authentication)\b)"
+)
+
+
 class Overdue(Exception):
     """The way to the database was not free in time."""
 
@@ -75,4 +86,6 @@ def fault(error: Exception) -> Fault | None:
         return SQLITE.get(code & 0xFF)
     if (state := getattr(error.orig, "sqlstate", None)) is not None:
         return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
+    if _ANSWERED.search(str(error.orig)):
+        return Fault.SHUT
     return Fault.SILENT if error.connection_invalidated or isinstance(error, OperationalError) else None

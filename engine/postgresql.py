@@ -2,6 +2,9 @@
 
 A server that is stopped, or swapped out, still acknowledges what the network brings, so no time-out of the network's
 ends the wait: the client must give up by itself.
+
+Behind a pooler that lends a server's connection for a transaction (PgBouncer and its kin), nothing may stay with the
+connection: a transaction brings its settings along, and no statement is prepared.
 """
 
 from __future__ import annotations
@@ -10,20 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from sqlalchemy import create_engine, event
+from psycopg.pq import TransactionStatus
+from sqlalchemy import create_engine, event, make_url
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
-    from sqlalchemy import Dialect, Engine
+    from sqlalchemy import Connection, Dialect, Engine
 
 CONNECT_WITHIN = 3  # seconds: a database that is gone must become a 503 while the caller still waits
 PING_WITHIN = 3.0  # seconds for the pool's question whether an idle connection still works
 ANSWER_WITHIN = 10.0  # seconds for a statement: every one is for few rows, but its caller may have none to spare
-# The server gives up a little earlier, so that it does not go on with what nobody waits for. What parallel workers and
-# compiled plans cost before they begin is never won back on few rows.
-_OPTIONS = (
-    "-c statement_timeout=9000 -c idle_in_transaction_session_timeout=15000"
-    " -c max_parallel_workers_per_gather=0 -c jit=off"
+# What each transaction begins with, in one message. The server gives up a little earlier, so that it does not go on
+# with what nobody waits for. What parallel workers and compiled plans cost before they begin is never won back on few
+# rows.
+_SETTINGS = (
+    "SET LOCAL statement_timeout = 9000; SET LOCAL idle_in_transaction_session_timeout = 15000;"
+    " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
 )
 _NETWORK = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
@@ -34,9 +39,10 @@ class Bounded(psycopg.Connection[Any]):
     patient = False  # a migration takes the time that it takes
 
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
-        """Wait for the server; in autocommit, which only the pool's ping is, less long."""
+        """Wait for the server; less long outside a transaction, where only the pool's ping is, and what begins one."""
         if not self.patient:
-            kwargs["timeout"] = PING_WITHIN if self.autocommit else ANSWER_WITHIN
+            outside = self.pgconn.transaction_status == TransactionStatus.IDLE
+            kwargs["timeout"] = PING_WITHIN if outside else ANSWER_WITHIN
         try:
             return super().wait(gen, *args, **kwargs)
         except psycopg.errors._WaitTimeout:  # noqa: SLF001 it has no other name
@@ -45,7 +51,12 @@ class Bounded(psycopg.Connection[Any]):
 
 
 def create(url: str, connections: int) -> Engine:
-    """An engine whose pool gives out connections that were alive a moment ago; ValueError for an unknown option."""
+    """An engine whose pool gives out connections that were alive a moment ago; ValueError for an unknown option.
+
+    Its connections with the option `varsel_writes` are for writers. The address's own options come first.
+    """
+    given = make_url(url)
+    options = {"connect_timeout": CONNECT_WITHIN, "autocommit": True, "prepare_threshold": None, **_NETWORK}
     engine = create_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=connections,
@@ -53,9 +64,10 @@ def create(url: str, connections: int) -> Engine:
         pool_timeout=CONNECT_WITHIN,
         pool_pre_ping=True,
         hide_parameters=True,  # an error in the log shows no recipient and no subject
-        connect_args={"connect_timeout": CONNECT_WITHIN, "options": _OPTIONS, **_NETWORK},
+        connect_args={name: value for name, value in options.items() if name not in given.query},
     )
     event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "begin", _begin)
     _check_options(engine)
     return engine
 
@@ -69,6 +81,13 @@ def _check_options(engine: Engine) -> None:
     except psycopg.ProgrammingError:
         msg = "unknown option"
         raise ValueError(msg) from None
+
+
+def _begin(connection: Connection) -> None:
+    driver: Any = connection.connection.dbapi_connection
+    writes = connection.get_execution_options().get("varsel_writes")
+    begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ"  # what is read is of one moment
+    driver.execute(f"{begin}; {_SETTINGS}")
 
 
 def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> Bounded:

@@ -16,7 +16,7 @@ BUSY_MS = 5_000  # somebody else's sqlite3 shell may hold the file; our own proc
 
 
 def create(url: str, connections: int) -> Engine:
-    """An engine whose transactions begin as `varsel_begin`, an option of its connections, says."""
+    """An engine whose connections with the option `varsel_writes` are for writers."""
     engine = create_engine(url, pool_size=connections, hide_parameters=True, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -37,4 +37,5 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("varsel_begin", "BEGIN"))
+    writes = connection.get_execution_options().get("varsel_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -56,6 +56,7 @@ R = TypeVar("R")
 
 CONNECTIONS = 10  # per process: claims, records and reads overlap, no more
 RECORD_AGAIN = 1.0  # seconds until what could not be recorded is recorded again
+LASTING = (Fault.SILENT, Fault.SHUT, Fault.REFUSING)  # what the next write would meet as well
 SQLITE_TURN = 10.0  # seconds that a writer waits for its turn at the gate
 
 
@@ -103,9 +104,8 @@ class Store:
         self.clock = Clock()
         event.listen(self._engine, "connect", _telling(self._engine.dialect, self.clock))
         self._admit = admit
-        snapshot = {} if self.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}  # SQLite's own way
-        self._views = self._engine.execution_options(**snapshot)
-        self._reads, self._writes = Circuit(_silent), Circuit(_silent)
+        self._reads, self._writes = Circuit(self._is_away), Circuit(self._is_away)
+        self._away = Fault.SILENT  # how it was when it was away the last time
         self._threads = ThreadPoolExecutor(CONNECTIONS, "store")  # its own: a database that hangs stops nothing else
         self._trouble: Unavailable | None = None
         self._diagnosis: Diagnosis | None = None  # of the last fault
@@ -134,7 +134,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One moment of the database, for all statements in the block; nothing is written."""
-        with self._translated(), self._reads.calling(), self._views.connect() as connection:
+        with self._translated(), self._reads.calling(), self._engine.connect() as connection:
             self._look(connection)
             yield connection
 
@@ -146,13 +146,13 @@ class Store:
         """
         try:
             with self._translated(), self._writes.calling(), self._gate, self._engine.connect() as connection:
-                connection.execution_options(varsel_begin="BEGIN IMMEDIATE")
+                connection.execution_options(varsel_writes=True)
                 slow = patient and self.dialect.name == "postgresql"  # SQLite waits for nobody
                 with connection.begin(), _patience(connection) if slow else nullcontext():
                     self._look(connection)
                     yield connection
         except Unavailable as error:
-            if isinstance(error.__cause__, Exception) and fault(error.__cause__) in (Fault.SILENT, Fault.REFUSING):
+            if isinstance(error.__cause__, Exception) and fault(error.__cause__) in LASTING:
                 self._trouble = error
             raise
         self._trouble = None
@@ -200,23 +200,35 @@ class Store:
         if isinstance(self._gate, Gate):
             self._gate.close()
 
+    def _look(self, connection: Connection) -> None:
+        if self._admit:
+            self._admit(connection)
+            self._admit = None
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn what is the database's fault into Unavailable; a wrong statement stays the bug that it is."""
         try:
             yield
         except Open:
-            raise Unavailable("the database", diagnosis=self._diagnosis) from None
+            raise self._unavailable(self._away) from None
         except (DBAPIError, PoolTimeoutError, Overdue) as error:
-            if fault(error) is None:
+            found = fault(error)
+            if found is None:
                 raise
             self._diagnosis = of_database(error)
-            raise Unavailable("the database", diagnosis=self._diagnosis) from error
+            raise self._unavailable(found) from error
 
-    def _look(self, connection: Connection) -> None:
-        if self._admit:
-            self._admit(connection)
-            self._admit = None
+    def _is_away(self, error: Exception) -> bool | None:
+        """For the circuits: whether nobody gets through to the database; None: that cannot be told."""
+        found = fault(error)
+        if found in (Fault.SILENT, Fault.SHUT):
+            self._away = found
+            return True
+        return None if found is Fault.PASSING else False
+
+    def _unavailable(self, found: Fault) -> Unavailable:
+        return Unavailable("the database", text=f"the database {found.value}", diagnosis=self._diagnosis)
 
     async def _in_thread(self, call: Callable[[], R]) -> R:
         running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, call)
@@ -257,7 +269,6 @@ def _telling(dialect: Dialect, clock: Clock) -> Callable[[Any, object], None]:
         cursor.execute(question)
         clock.tell(EPOCH + cursor.fetchone()[0] * MILLISECOND, asked)
         cursor.close()
-        connection.rollback()  # psycopg has begun a transaction
 
     return tell
 
@@ -271,9 +282,3 @@ def _patience(connection: Connection) -> Iterator[None]:
         yield
     finally:
         bounded.patient = False
-
-
-def _silent(error: Exception) -> bool | None:
-    """For the circuits: whether the database gave no answer; None: that cannot be told."""
-    found = fault(error)
-    return None if found is Fault.PASSING else found is Fault.SILENT

@@ -8,6 +8,7 @@ need() { # program, package
 PATH="$PATH:/usr/sbin:/sbin"
 need redis-server redis-server /nowhere
 need initdb postgresql "/usr/lib/postgresql/*/bin/initdb"
+need pgbouncer pgbouncer /nowhere
 need postfix postfix /nowhere
 need smtp-sink postfix /nowhere
 need wrk wrk /nowhere

@@ -54,13 +54,13 @@ class Publisher:
         """Commit what is under way."""
         await self._commits.close()
 
-    def _keep(self, items: Sequence[Sequence[CloudEvent]], _error: Unavailable) -> Sequence[FanOut | Exception]:
-        log.warning("the database does not answer; %d events go to the queue", sum(map(len, items)))
+    def _keep(self, items: Sequence[Sequence[CloudEvent]], error: Unavailable) -> Sequence[FanOut | Exception]:
+        log.warning("%s; %d events go to the queue", error.told(), sum(map(len, items)))
         try:
             for entry in _entries(items):
                 self._spool(entry)
-        except Unavailable as error:
-            return [error] * len(items)
+        except Unavailable as neither:
+            return [neither] * len(items)
         self._wake(SPOOLED)
         return [NOTHING] * len(items)
 

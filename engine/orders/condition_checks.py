@@ -81,8 +81,8 @@ class ConditionChecks:
             work, rest = due.isolate(claimed)
             if rest:
                 await self._store.writing(due.hand_back, due.ORDERS, rest)
-        except Unavailable:
-            log.warning("the database does not answer; conditions are asked when it does")
+        except Unavailable as error:
+            log.warning("%s; conditions are asked when that is over", error.told())
             return
         self._leases.take(work)
         for order in work:
@@ -106,8 +106,8 @@ class ConditionChecks:
             else:
                 await self._processor.decide(order)
                 self._decided()
-        except Unavailable:
-            log.warning("the database does not answer; the condition of order %s is asked again", order.id)
+        except Unavailable as error:
+            log.warning("%s; the condition of order %s is asked again", error.told(), order.id)
         except Exception:
             log.exception("order %s could not be processed", order.id)
         finally:

@@ -114,7 +114,7 @@ class Postgres:
         name = f"varsel_{uuid4().hex}"
         with self._connect(self._administration) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
-        return self._url(name)
+        return self.address(name)
 
     def borrow(self, template: str) -> str:
         """A copy of a database that has tables and no rows: one that was given back, since a new one is dear."""
@@ -148,9 +148,9 @@ class Postgres:
 
     @property
     def _administration(self) -> str:
-        return self._url("postgres")
+        return self.address("postgres")
 
-    def _url(self, database: str) -> str:
+    def address(self, database: str) -> str:
         return f"postgresql://varsel@/{database}?host={self._folder}"
 
     @property
