@@ -17,13 +17,13 @@ from sqlalchemy import delete, func, insert, select, update
 
 from engine.audit import note
 from engine.pauses import LANE
-from engine.store import Now, insert_new
+from engine.store import Now, insert_new, now
 from engine.tables import EPOCH, MILLISECOND, emails, installation, milliseconds, orders, pauses, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
 log = logging.getLogger(__name__)
 
@@ -66,17 +66,22 @@ def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[U
 
     Returns the installation's name and its new mark.
     """
-    row = connection.execute(select(installation)).one_or_none()
-    if row is None:
-        connection.execute(insert_new(connection.dialect.name, installation).values(only=1, id=uuid4(), mark=Now()))
-        row = connection.execute(select(installation)).one()
+    row = _installation(connection)
     if remembered.get(row.id, EPOCH) > row.mark + TOLERATED:
         row = connection.execute(select(installation).with_for_update()).one()
         if (seen := remembered[row.id]) > row.mark + TOLERATED:  # nobody else has paused it meanwhile
-            _pause(connection, row.mark, seen)
+            log.error("%s; `varsel restored` lists what would be done again", _pause(connection, row.mark, seen))
     moved = update(installation).where(installation.c.mark < Now()).values(mark=Now())
     connection.execute(moved)
     return row.id, connection.execute(select(installation.c.mark)).scalar_one()
+
+
+def restored(connection: Connection) -> None:
+    """Pause the lanes of a database that was just restored.
+
+    Of what is due now, all may be done already: no mark says when the last process ended.
+    """
+    _pause(connection, _installation(connection).mark, now(connection))
 
 
 def again(connection: Connection) -> dict[str, int] | None:
@@ -101,12 +106,22 @@ def go_on(connection: Connection, who: str) -> bool:
     return True
 
 
-def _pause(connection: Connection, as_of: datetime, seen: datetime) -> None:
+def _installation(connection: Connection) -> Row[Any]:
+    """The installation's row, which the first who asks makes."""
+    row = connection.execute(select(installation)).one_or_none()
+    if row is None:
+        connection.execute(insert_new(connection.dialect.name, installation).values(only=1, id=uuid4(), mark=Now()))
+        row = connection.execute(select(installation)).one()
+    return row
+
+
+def _pause(connection: Connection, as_of: datetime, seen: datetime) -> str:
+    """Pause the lanes; returns why."""
     # The mark too: where this server's clock is behind the other's, its time would be found to be older once more.
     connection.execute(update(installation).values(as_of=as_of, seen=seen, mark=seen))
     paused = set(connection.scalars(select(pauses.c.value).where(pauses.c.kind == LANE)))
     reason = f"the database is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but was of {seen:%Y-%m-%d %H:%M:%S} before"
     for lane in KEPT_BACK.keys() - paused:
         connection.execute(insert(pauses).values(kind=LANE, value=lane, at=Now(), who=WHO, reason=reason))
-    log.error("%s: %s are paused; `varsel restored` lists what would be done again", reason, ", ".join(KEPT_BACK))
     note(connection, WHO, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
+    return f"{reason}: {', '.join(KEPT_BACK)} are paused"

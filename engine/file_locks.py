@@ -15,14 +15,11 @@ if TYPE_CHECKING:
 
 
 def take(path: Path, taken: str, *, shared: bool = False) -> IO[str]:
-    """Hold the lock file until the answer is closed; Misconfigured, which says `taken`, when others hold it.
+    """Hold the lock file until the answer is closed; Misconfigured, which says `taken`, when others hold it; OSError.
 
     `shared`: together with others who share it.
     """
-    try:
-        file = path.open("a+")
-    except OSError as error:
-        raise Misconfigured(f"{path}: {error.strerror}") from None
+    file = path.open("a+")
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:

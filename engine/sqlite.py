@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
+USE = ".use"  # beside the file: the lock that all who use it share, and that whoever replaces it has alone
 MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
 BUSY_MS = 5_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
 

@@ -39,6 +39,7 @@ from engine.clock import Clock, steady
 from engine.diagnosis import Diagnosis, of_database
 from engine.errors import Misconfigured, Unavailable
 from engine.faults import Fault, Overdue, fault
+from engine.file_locks import take
 from engine.gate import Gate
 from engine.tables import EPOCH, MILLISECOND, Instant
 
@@ -111,10 +112,13 @@ class Store:
         self._diagnosis: Diagnosis | None = None  # of the last fault
         self._gate: AbstractContextManager[None] = nullcontext()
         if self.dialect.name == "sqlite":
+            file = self._engine.url.database
+            replaced = f"{file} is being restored: wait for the end of that"
             try:
-                self._gate = Gate(Path(f"{self._engine.url.database}.gate"), SQLITE_TURN)
+                self._use = take(Path(f"{file}{sqlite.USE}"), replaced, shared=True)
+                self._gate = Gate(Path(f"{file}.gate"), SQLITE_TURN)
             except OSError as error:
-                raise Misconfigured(f"{self._engine.url.database}: {error.strerror}") from None
+                raise Misconfigured(f"{file}: {error.strerror}") from None
 
     @property
     def engine(self) -> Engine:
@@ -199,6 +203,7 @@ class Store:
         self._engine.dispose()
         if isinstance(self._gate, Gate):
             self._gate.close()
+            self._use.close()
 
     def _look(self, connection: Connection) -> None:
         if self._admit:

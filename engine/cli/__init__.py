@@ -8,6 +8,7 @@ dead.py           what was given up, and doing it again
 pausing.py        holding back
 records.py        who did what, and what goes on in the background
 keeping.py        settings, tokens, the contact directory
+backups.py        copies of the database
 operators.py      who may sign in to the console
 
 exits.py          exit codes, and how errors end a command
@@ -31,6 +32,7 @@ import typer
 from typer.core import TyperGroup
 
 from engine.cli import (
+    backups,
     dead,
     deliveries,
     emails,
@@ -64,7 +66,14 @@ SECTIONS = {
     "Looking": (lanes.lanes, lanes.top, health.doctor, health.wait_ready, records.AUDIT, records.JOBS),
     "Messages": (orders.GROUP, emails.GROUP, events.GROUP, subscriptions.GROUP, deliveries.GROUP, dead.GROUP),
     "Holding back": (pausing.pause, pausing.resume, pausing.drain, restored.restored),
-    "Keeping": (keeping.config, keeping.token, keeping.CONTACTS, operators.GROUP),
+    "Keeping": (
+        keeping.config,
+        keeping.token,
+        keeping.CONTACTS,
+        operators.GROUP,
+        backups.backup,
+        backups.restore,
+    ),
 }
 
 

@@ -16,10 +16,12 @@ SHOWN = 100  # of each kind, the soonest due
 
 def restored(
     resume: Annotated[bool, typer.Option("--resume", help="Let the paused lanes go on: it is done again.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Pause them first: it was just restored.")] = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
     """List what a database that was restored would do again; its lanes are paused until somebody says --resume."""
+    from engine import epoch
     from engine.admin import pausing
 
     with opened(data) as store:
@@ -28,6 +30,9 @@ def restored(
                 pausing.go_on_restored(connection, who())
             typer.echo("All lanes go on.")
             return
+        if pause:
+            with store.write() as connection:
+                epoch.restored(connection)
         with store.read() as connection:
             found = _found(connection)
     if as_json:

@@ -18,6 +18,7 @@ from engine.models import OrderState
 from engine.pauses import in_force
 from engine.pulse import Kind, Pulse
 from engine.tables import audit_log, installation
+from tests.servers.beats import beat
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order
 from tests.servers.waiting import wait_for
@@ -45,17 +46,6 @@ def redis(server: Redis) -> Iterator[redis_client.Redis]:
     with redis_client.Redis.from_url(server.url) as client:
         client.flushall()
         yield client
-
-
-def beat(store: Store, memory: Memory) -> Pulse:
-    """A process lives long enough to be settled; it remembers what `memory` does."""
-    beating = Pulse(store, Kind("worker"), memory)
-    beating.start()
-    try:
-        wait_for(beating.settled)
-    finally:
-        beating.stop()
-    return beating
 
 
 def row(store: Store) -> Any:

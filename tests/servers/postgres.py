@@ -72,7 +72,7 @@ class Postgres:
             self._as |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             shutil.chown(self._folder, account.pw_uid)
         initdb = ["-D", str(self._data), "-A", "trust", "-U", "varsel", "-E", "UTF8", "--no-sync"]
-        done = subprocess.run([_program("initdb"), *initdb], **self._as, check=False, capture_output=True, text=True)
+        done = subprocess.run([program("initdb"), *initdb], **self._as, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         self.start()
         return self
@@ -84,7 +84,7 @@ class Postgres:
 
     def start(self) -> None:
         options = [word for option in self._options for word in ("-c", option)]
-        command = [_program("postgres"), "-D", str(self._data), "-k", str(self._folder), *options]
+        command = [program("postgres"), "-D", str(self._data), "-k", str(self._folder), *options]
         with (self._folder / "log").open("a") as log:
             self._process = start(command, signal.SIGQUIT, **self._as, stdout=log, stderr=log)
         wait_for(self._answers)
@@ -158,7 +158,7 @@ class Postgres:
         return self._folder / "data"
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Where one of PostgreSQL's programs is, the newest version's."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     path = found[-1] if found else shutil.which(name)

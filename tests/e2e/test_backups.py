@@ -1,0 +1,120 @@
+"""A backup under load and its way back: nothing is missing that was answered before, nothing comes twice unasked."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+from engine.epoch import Memory
+from engine.migrations import upgrade
+from engine.models import EmailState
+from engine.pauses import in_force
+from engine.store import Store
+from tests.servers.beats import beat
+from tests.servers.command import process
+from tests.servers.ledger import Ledger
+from tests.servers.postgres import program
+from tests.servers.redis import Redis
+from tests.servers.rows import add_email, add_order
+from tests.servers.site import Site
+from tests.servers.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.servers.postgres import Postgres
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"
+
+
+def test_a_backup_under_load_is_restored_with_all_that_was_answered_before_it(tmp_path: Path) -> None:
+    folder, target = tmp_path / "data", tmp_path / "backup.db"
+    data: dict[str, Any] = {"data": str(folder)}
+    answered: list[str] = []
+    enough = threading.Event()
+
+    with Site(folder, worker_processes=1) as site:
+
+        def post() -> None:
+            while not enough.is_set():
+                address = f"kari.{len(answered)}@example.no"
+                site.post(address)
+                answered.append(address)
+
+        posting = threading.Thread(target=post)
+        posting.start()
+        try:
+            wait_for(lambda: len(answered) >= 50)
+            before = list(answered)
+            made = process("backup", target, **data)
+            after = len(answered)
+            wait_for(lambda: len(answered) > after)
+        finally:
+            enough.set()
+            posting.join()
+        assert made.returncode == 0, made.stderr
+        refused = process("restore", target, **data)
+        assert refused.returncode == 5
+        assert f"{folder}/varsel.db is in use" in refused.stderr
+        site.settle()
+
+    done = process("restore", target, **data)
+    assert done.returncode == 0, done.stderr
+    assert "Its lanes are paused" in done.stdout
+    with Site(folder, worker_processes=1) as site:
+        ordered = {
+            address for row in site.ledger.orders() for address in re.findall(r"kari\.\d+@example\.no", str(row))
+        }
+        assert set(before) <= ordered
+        assert site.relay.messages == []
+        assert "Due when the newer database was last seen" in process("restored", **data).stdout
+        assert process("restored", "--resume", **data).returncode == 0
+        site.settle()
+        assert set(before) <= site.ledger.emails(EmailState.SUCCEEDED).keys()
+
+
+def test_postgresql_is_backed_up_and_restored_as_the_document_says(postgres: Postgres, tmp_path: Path) -> None:
+    commands = re.findall(r"^    (pg_(?:dump|restore) .+)$", DOCUMENT.read_text(), re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["pg_dump", "pg_restore"]
+    url = postgres.database()
+    given = os.environ | {"PATH": f"{Path(program('pg_dump')).parent}:{os.environ['PATH']}", "VARSEL_DATABASE_URL": url}
+
+    def run(command: str) -> None:
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=tmp_path, env=given, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    with closing(Store(url)) as store, Redis(tmp_path) as cache, redis.Redis.from_url(cache.url) as client:
+        upgrade(store)
+        beat(store, Memory(client))
+        add(store, "before@example.no")
+        run(commands[0])
+        add(store, "after@example.no")
+        run(commands[1])
+        with Ledger(url) as ledger:
+            assert ledger.emails().keys() == {"before@example.no"}
+        client.flushall()  # nothing remembers
+        assert "1 emails" in process("restored", "--pause", database_url=url).stdout
+        beat(store, Memory(client))
+        with store.read() as connection:
+            assert in_force(connection).lanes == {"orders", "emails", "webhooks"}
+
+
+def test_backup_and_restore_name_postgresqls_own_tools(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database()
+    (tmp_path / "dump").touch()
+    for command, tool in {"backup": "pg_dump", "restore": "pg_restore"}.items():
+        ended = process(command, tmp_path / "dump", database_url=url)
+        assert ended.returncode == 1
+        assert f"{tool} does it" in ended.stderr
+
+
+def add(store: Store, address: str) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection), address=address)
