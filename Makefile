@@ -9,7 +9,7 @@ TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-re
 PYTEST := $(BIN)/pytest $(TESTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-quick coverage pictures check lint format bench lock system
+.PHONY: help setup up demo test test-quick coverage pictures check lint format bench lock system pythons
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: setup system ## run all tests; ARGS="--numprocesses 4" goes to pytest
 
 test-quick: setup system ## unit and integration tests on SQLite alone, but for those marked slow: the daily round
 	@$(PYTEST) tests/unit tests/integration -k 'not postgresql' -m 'not slow' $(ARGS)
+
+pythons: setup system ## install the wheel and deliver a mail on each Python from 3.11 to 3.13 that is here
+	@PYTHONS="$$(sh tests/pythons.sh)" $(BIN)/pytest -vv tests/e2e/test_wheel.py
 
 coverage: setup system ## how much of the code the tests below tests/e2e run; less than 90 % is an error
 	@$(BIN)/coverage erase

@@ -111,7 +111,7 @@ def _examine(draft: Path) -> None:
 
 
 def _keep(database: Path, stamp: str) -> Path | None:
-    """Move what is there out of the way, None: nothing is; Conflict where a program that is not Varsel's has it open."""
+    """Move what is there out of the way (None: nothing is); Conflict where another program has it open."""
     if database.exists():
         _fold(database)
     kept = database.with_name(f"{database.name}.before-{stamp}")

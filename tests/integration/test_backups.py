@@ -197,7 +197,7 @@ def test_a_database_in_use_is_not_replaced_and_one_that_is_replaced_is_not_used(
             Store(url)
         restored(connection)
 
-    monkeypatch.setattr(backups.epoch, "restored", look)
+    monkeypatch.setattr("engine.epoch.restored", look)
     backups.restore(kept, file)
     assert identities(file) == []
 
