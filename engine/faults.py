@@ -5,7 +5,6 @@ Sources: PostgreSQL's documentation, appendix A "PostgreSQL Error Codes"; SQLite
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -59,12 +58,8 @@ SQLITE: Mapping[int, Fault] = {  # primary result codes
 }
 
 
-# Of a connection that was not had, libpq tells no SQLSTATE. In the server's own words a severity, in any language, a
-# colon and two spaces come first; in libpq's own, in English, what it does not accept of the server's.
-_ANSWERED = re.compile(
-    r"connection to server [^\n]* failed: "
-    r"(\S+:  |SSL error: |[^\n]*\b(certificate|SSL was required|SSL negotiation|password|authentication)\b)"
-)
+# What libpq does not accept of a server's, in its own words.
+_NOT_ACCEPTED = ("SSL error: ", "certificate", "SSL was required", "SSL negotiation", "password", "authentication")
 
 
 class Overdue(Exception):
@@ -86,6 +81,16 @@ def fault(error: Exception) -> Fault | None:
         return SQLITE.get(code & 0xFF)
     if (state := getattr(error.orig, "sqlstate", None)) is not None:
         return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
-    if _ANSWERED.search(str(error.orig)):
+    if _is_refusal(str(error.orig)):
         return Fault.SHUT
     return Fault.SILENT if error.connection_invalidated or isinstance(error, OperationalError) else None
+
+
+def _is_refusal(text: str) -> bool:
+    """Whether a connection was not had because somebody answered: libpq tells no SQLSTATE then.
+
+    In a server's own words a severity, in any language, a colon and two spaces come first.
+    """
+    said = text.partition("connection to server ")[2].partition(" failed: ")[2].partition("\n")[0]
+    severity, colon, _ = said.partition(":  ")
+    return bool(colon and " " not in severity) or any(words in said for words in _NOT_ACCEPTED)
