@@ -78,7 +78,7 @@ def keys(place: Place) -> Iterator[Finding]:
 def traces(place: Place) -> Iterator[Finding]:
     """Whether traces can be made, where they are to be."""
     if place.config.tracing:
-        yield _usable("tracing", "OpenTelemetry", partial(tracing.check, config), BOTH)
+        yield _usable("tracing", "OpenTelemetry", partial(tracing.check, place.config), BOTH)
 
 
 def disk(place: Place) -> Iterator[Finding]:

@@ -118,7 +118,7 @@ def refusal(url: str) -> str:
     with closing(Store(url)) as store, pytest.raises(Unavailable) as raised, store.read():
         pass
     assert str(raised.value) == "the database refuses the connection"
-    return raised.value.told()
+    return str(raised.value.told())
 
 
 def test_a_refusal_is_told_in_the_servers_words_and_not_as_silence(

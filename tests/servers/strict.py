@@ -44,12 +44,13 @@ class StrictPostgres(Postgres):
     def url(self, database: str, user: str = "app", password: str = PASSWORD) -> str:
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
-    def _url(self, database: str) -> str:
-        return f"{super()._url(database)}&port={self.port}"
+    def address(self, database: str) -> str:
+        """The administrator's way to a database of it."""
+        return f"{super().address(database)}&port={self.port}"
 
     def run(self, database: str, *statements: str) -> None:
         """As superuser, in a database of it."""
-        with self._connect(self._url(database)) as connection:
+        with self._connect(self.address(database)) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
