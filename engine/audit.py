@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 FOLDED = timedelta(minutes=1)  # what is done again within it is counted in the first line
+ITSELF = "varsel"  # who has done what nobody asked for
 NEWEST = 1_000  # lines among which that one is looked for
 CONSUMERS_LINES = 100  # of one consumer and one action, within PERIOD; what is beyond is one line
 PERIOD = timedelta(hours=1)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, Row, Text, Uuid, func, select
 
 from engine import due, logs, tracing
-from engine.audit import note
+from engine.audit import ITSELF, note
 from engine.conditions import Verdict, ask
 from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
@@ -27,7 +27,7 @@ from engine.store import Now
 from engine.tables import MILLISECOND, Instant, emails, orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from engine.contacts import Directory
     from engine.models import CloudEvent
@@ -127,22 +127,25 @@ class Processor:
         await self._store.recording(_set_back, order, f"an error of Varsel's ({type(error).__name__})")
 
     async def _decide(self, order: Row[Any]) -> None:
-        """The contract's decision table (6.7): a second inconclusive answer sends anyway."""
+        """The contract's decision table (6.7): a second inconclusive answer sends anyway, and leaves a trace."""
         with logs.bound(lane="orders", order_id=order.id), _step(order) as span:
             answer = await ask(self._outbound, order.condition_endpoint, order.creator)
             span.set(condition=answer.verdict)
             if answer.verdict is Verdict.NOT_MET:
-                await self._settle(order, OrderState.SEND_CONDITION_NOT_MET, None)
+                await self._store.recording(_settle, [(order, OrderState.SEND_CONDITION_NOT_MET, None)])
             elif answer.verdict is Verdict.INCONCLUSIVE and order.attempts == 0:
-                await self._settle(order, OrderState.PROCESSING, CONDITION_RETRY)
+                await self._store.recording(_ask_again, order, answer.reason)
+            elif answer.verdict is Verdict.INCONCLUSIVE:
+                await self._store.recording(self._send_anyway, order, answer.reason)
             else:
                 await self._store.recording(self._generate, [order])
 
-    async def _settle(self, order: Row[Any], state: OrderState, delay: timedelta | None) -> None:
-        await self._store.recording(_settle, [(order, state, delay)])
+    def _send_anyway(self, connection: Connection, order: Row[Any], reason: str) -> None:
+        if self._generate(connection, [order]):
+            _tell_of_condition(connection, order, reason, "sent anyway")
 
-    def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> None:
-        """Insert the e-mails of orders that are still ours, and settle the orders, in one transaction."""
+    def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> Collection[int]:
+        """Insert the e-mails of orders that are still ours, and settle the orders; returns which (`seq`)."""
         keyed = stand_in_order().label("keyed")
         newest = select(orders.c.seq, orders.c.claim, orders.c.recipients, keyed, Now().label("now"))
         newest = newest.where(orders.c.seq.in_([order.seq for order in claimed]))
@@ -166,7 +169,7 @@ class Processor:
                 settled.append((order, state, None))
 
         run(connection, _INSERT_EMAILS, made())
-        _settle(connection, settled, unsendable)
+        return _settle(connection, settled, unsendable)
 
 
 def _step(order: Row[Any]) -> tracing.Span:
@@ -197,8 +200,11 @@ def _settle(
     connection: Connection,
     outcomes: Sequence[tuple[Row[Any], OrderState, timedelta | None]],
     events: Sequence[CloudEvent] = (),
-) -> None:
-    """Write outcomes of orders that are still ours, and tell of those that are final, beside other `events`."""
+) -> Collection[int]:
+    """Write outcomes of orders that are still ours, and tell of those that are final, beside other `events`.
+
+    Returns which they were (`seq`).
+    """
     ours = run(
         connection,
         _SETTLE,
@@ -219,6 +225,16 @@ def _settle(
     ]
     if final or events:
         persist(connection, [*events, *final])
+    return at.keys()
+
+
+def _ask_again(connection: Connection, order: Row[Any], reason: str) -> None:
+    if _settle(connection, [(order, OrderState.PROCESSING, CONDITION_RETRY)]):
+        _tell_of_condition(connection, order, reason, f"asked again in {CONDITION_RETRY.seconds} s")
+
+
+def _tell_of_condition(connection: Connection, order: Row[Any], reason: str, then: str) -> None:
+    note(connection, ITSELF, "condition-failed", f"orders/{order.id}", {"reason": reason, "then": then})
 
 
 def _set_back(connection: Connection, order: Row[Any], reason: str) -> None:
@@ -240,7 +256,7 @@ def _give_up(connection: Connection, order: Row[Any], reason: str) -> None:
     run(connection, _INSERT_EMAILS, rows)
     told = [email_event(order, UUID(row["id"]), row["state"], at) for row in rows]
     persist(connection, [*told, order_event(order, OrderState.COMPLETED, at)])
-    note(connection, "varsel", "set-aside", f"orders/{order.id}", {"reason": reason})
+    note(connection, ITSELF, "set-aside", f"orders/{order.id}", {"reason": reason})
 
 
 def _ending(order: Row[Any], state: OrderState, delay: timedelta | None) -> dict[str, Any]:

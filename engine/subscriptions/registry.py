@@ -256,7 +256,7 @@ def note_replay(  # noqa: PLR0913, PLR0917 likewise
     connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int
 ) -> None:
     """Write down who pushes what again."""
-    times = {"from": since.isoformat(), "to": until.isoformat(), "count": count}
+    times = {"since": since.isoformat(), "until": until.isoformat(), "count": count}
     note_consumer(connection, caller.name, "replay", f"subscriptions/{seq}", times)
 
 

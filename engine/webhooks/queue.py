@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from engine.audit import ITSELF, note
 from engine.bounded import read_within, weight
 from engine.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
 from engine.fan_out import lock
@@ -129,9 +130,8 @@ def claim(connection: Connection, places: Mapping[bool, Shares], lease: timedelt
 
 def set_aside(connection: Connection, lost: Sequence[Row[Any]]) -> None:
     """Pause subscriptions that too many workers in a row have lost: they may be what ends their workers."""
-    chosen = update(subscriptions).where(subscriptions.c.seq.in_([row.seq for row in lost]))
     reason = f"Set aside: {LOST_IS_DEAD} workers ended while they held it; resume it when the cause is gone."
-    connection.execute(chosen.values(paused=reason))
+    _pause(connection, {row.seq for row in lost}, reason)
 
 
 def held_still(connection: Connection, held: Sequence[Row[Any]]) -> dict[int, Row[Any]]:
@@ -245,7 +245,14 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
         connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(validated)).values(validated=True))
     gone = {result.delivery.subscription_seq for result in results if result.gone}
     if gone:
-        connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(gone)).values(paused=GONE))
+        _pause(connection, gone, GONE)
+
+
+def _pause(connection: Connection, seqs: set[int], reason: str) -> None:
+    """Varsel itself pauses subscriptions; their histories say why."""
+    connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(seqs)).values(paused=reason))
+    for seq in sorted(seqs):
+        note(connection, ITSELF, "pause", f"subscriptions/{seq}", {"reason": reason})
 
 
 def _release_row(connection: Connection, release: Release) -> dict[str, Any]:

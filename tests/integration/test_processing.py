@@ -239,6 +239,9 @@ def test_an_order_that_every_worker_lost_is_set_aside_and_the_others_go_on(
         ("", EmailState.FAILED, None),
     ]
     assert told(store, order.id) == ["order.completed", "email.failed", "email.failed"]
+    with store.read() as connection:
+        line = connection.execute(select(audit_log)).one()
+    assert (line.who, line.action, line.target) == ("varsel", "set-aside", f"orders/{order.id}")
     assert made(store, harmless) == []
     assert batch(store) == 1
     assert len(made(store, harmless)) == 1
@@ -263,8 +266,10 @@ def test_an_order_that_cannot_be_processed_takes_no_other_along_and_is_set_aside
         assert (order.state, order.due_at) == (OrderState.SET_ASIDE, None)
         assert told(store, order.id) == ["order.completed"]
         with store.read() as connection:
-            [line] = connection.execute(select(audit_log).where(audit_log.c.target == f"orders/{order.id}")).all()
-        assert (line.who, line.action) == ("varsel", "set-aside")
+            lines = connection.execute(select(audit_log).where(audit_log.c.target == f"orders/{order.id}")).all()
+        assert [line.action for line in lines] == ["condition-failed"] * (seq == asking) + ["set-aside"]
+        line = lines[-1]
+        assert line.who == "varsel"
         assert "JSONDecodeError" in line.detail
     assert caplog.text.count("Traceback") == 2
 

@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 
 from engine import due
 from engine.access import Rules
+from engine.admin import details
 from engine.events.storing import persist
 from engine.models import Caller, DeliveryState, OrderState
 from engine.outbound import Guard, Outbound
@@ -310,6 +311,9 @@ def test_410_pauses_and_resuming_goes_on(store: Store) -> None:
         row = subscription(store, seq)
         assert "410" in row.paused
         assert row.due_at is None
+        with store.read() as connection:
+            [line] = details.subscription(connection, seq)["history"]
+        assert (line["who"], line["action"], line["detail"]) == ("varsel", "pause", {"reason": row.paused})
         publish(store, an_event())
         push(store)
         assert len(receiver.requests) == 1

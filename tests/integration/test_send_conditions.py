@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Row, select, update
 
+from engine.admin import details
 from engine.models import OrderState
 from engine.store import Now, Store
 from engine.tables import emails, orders
@@ -65,6 +66,12 @@ class Sender:
         with self.store.write() as connection:
             connection.execute(update(orders).where(orders.c.id == self._id).values(due_at=Now()))
 
+    def history(self) -> list[dict[str, Any]]:
+        """Who did what to the order, as the console shows it, the oldest first."""
+        with self.store.read() as connection:
+            shown: list[dict[str, Any]] = details.order(connection, self._id)["history"]
+        return shown[::-1]
+
     def shown(self) -> tuple[str, int]:
         """The status that the API shows, and how many e-mails came of the order."""
         status = self._client.get(f"{API}/orders/{self._id}/status").json()
@@ -113,6 +120,10 @@ def test_an_inconclusive_answer_is_asked_for_once_more_after_a_minute_then_the_o
         sender.reaches(*PROCESSED)
     assert len(receiver.requests) == 2
     assert sender.shown() == ("Completed", 1)
+    first, second = sender.history()
+    assert [line["action"] for line in (first, second)] == ["condition-failed"] * 2
+    assert [line["detail"]["then"] for line in (first, second)] == ["asked again in 60 s", "sent anyway"]
+    assert all(line["detail"]["reason"] for line in (first, second))
 
 
 @pytest.mark.parametrize(
