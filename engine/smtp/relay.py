@@ -31,6 +31,7 @@ IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait b
 
 NOTHING = Reply(None, "no connection to the relay")
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
+TROUBLE_LASTS = 15.0  # seconds; who has e-mails to send tries again after 5, and old trouble of an idle worker is no news
 TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
 
 
@@ -86,12 +87,20 @@ class Relay:
         self._leaving: set[asyncio.Task[None]] = set()  # sessions that say QUIT
         self._dropped: list[Session] = []  # aborted; the event loop may not have closed them yet
         self._sweeper: asyncio.TimerHandle | None = None
-        self.trouble: Trouble | None = None  # for operators
+        self._trouble: Trouble | None = None
+        self._refused_at = 0.0  # by the steady clock
 
     @property
     def name(self) -> str:
         """The relay as the attempts log shows it."""
         return f"{self._route.host}:{self._route.port}"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why no connection can be had, for operators; None: one can, or nobody has tried lately."""
+        if not self._connecting and steady() - self._refused_at > TROUBLE_LASTS:
+            return None
+        return self._trouble
 
     async def send(
         self,
@@ -239,9 +248,10 @@ class Relay:
 
     def _give_up(self, refusal: Reply) -> Turn:
         """Tell all who wait that there is no connection."""
-        if self.trouble is None:
+        if self._trouble is None:
             log.warning("e-mails wait: %s", of_relay(refusal.code, refusal.text, self.name))
-        self.trouble = Trouble(self.trouble.since if self.trouble else steady(), refusal.text)
+        self._refused_at = steady()
+        self._trouble = Trouble(self._trouble.since if self._trouble else self._refused_at, refusal.text)
         for place in self._queue:
             if not place.done():
                 place.set_result(refusal)
@@ -249,9 +259,9 @@ class Relay:
         return Turn(None, refusal, counts=False)
 
     def _back(self) -> None:
-        if self.trouble:
-            log.info("the relay %s is back after %.0f s; e-mails go on", self.name, steady() - self.trouble.since)
-            self.trouble = None
+        if self._trouble:
+            log.info("the relay %s is back after %.0f s; e-mails go on", self.name, steady() - self._trouble.since)
+            self._trouble = None
 
     def _learn(self, refusal: Reply) -> None:
         if self._concurrency.refused(self._established):

@@ -167,6 +167,17 @@ def test_nobody_listening_is_deferred_without_having_reached_the_relay() -> None
     assert relay.name == f"127.0.0.1:{port}"
 
 
+def test_an_old_trouble_with_the_relay_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has nothing to send does not learn that the relay is well again."""
+    relay = Relay(f"smtp://127.0.0.1:{free_port()}", connections=1, connect_timeout=LONG, data_timeout=LONG)
+    assert isinstance(send(relay), Deferred)
+    trouble = relay.trouble
+    assert trouble
+    assert trouble.text
+    monkeypatch.setattr("engine.smtp.relay.TROUBLE_LASTS", 0.0)
+    assert relay.trouble is None
+
+
 @pytest.mark.parametrize("host", ["relay..example", "x" * 70 + ".example"])
 def test_a_host_name_that_cannot_exist_is_deferred(host: str) -> None:
     relay = Relay(f"smtp://{host}", connections=1, connect_timeout=LONG, data_timeout=LONG)
