@@ -10,18 +10,31 @@ from starlette.routing import Route
 
 from api.console.pages import look, render, tell, write
 from api.console.sessions import check_csrf, require
-from engine.admin import actions, jobs, pausing
+from engine.admin import actions, jobs, pausing, questions
 from engine.admin.filters import number, uuid
 from engine.admin.nouns import NOUNS
 from engine.errors import NotFound
 from engine.operators import Role
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.datastructures import FormData
     from starlette.requests import Request
     from starlette.responses import Response
 
     from engine.admin.actions import Action
+    from engine.admin.questions import Question
+
+
+async def ask_one(request: Request) -> Response:
+    """What doing an action to one row would mean, and whether it shall be done."""
+    await require(request, Role.OPERATOR)
+    action, key = _action(request), _key(request)
+    argument = _argument(action, request.query_params)
+    question = await look(request, questions.of_one, action, key, argument)
+    given = {action.takes: argument} if action.takes else {}
+    return _ask(request, question, action.label, fields=given, back=f"/console/{action.noun.name}/{key}")
 
 
 async def one(request: Request) -> Response:
@@ -38,15 +51,10 @@ async def ask(request: Request) -> Response:
     await require(request, Role.OPERATOR)
     action = _action(request)
     given = {name: value for name, value in request.query_params.items() if value.strip()}
-    count = await look(request, actions.matching, action, given)
-    values: dict[str, Any] = {
-        "action": action,
-        "filter": given,
-        "count": count,
-        "most": actions.MOST,
-        "back": urlencode(given),
-    }
-    return render(request, "confirm.html", **values)
+    count, question = await look(request, questions.of_all, action, given)
+    about = {"action": action, "count": count, "most": actions.MOST, "filter": given, "takes": action.takes}
+    back = f"/console/{action.noun.name}?{urlencode(given)}"
+    return _ask(request, question, question.title, fields=given, back=back, **about)
 
 
 async def all_of(request: Request) -> Response:
@@ -75,6 +83,14 @@ async def pause(request: Request) -> Response:
     return _overview(request)
 
 
+async def ask_to_resume(request: Request) -> Response:
+    """What would go out, and whether it shall."""
+    await require(request, Role.ADMIN)
+    given = {name: request.query_params.get(name, "").strip() for name in ("kind", "value")}
+    question = await look(request, questions.of_resume, given["kind"], given["value"])
+    return _ask(request, question, "Resume", fields=given)
+
+
 async def resume(request: Request) -> Response:
     """Let it go on."""
     operator, form = await _allowed(request, Role.ADMIN)
@@ -84,12 +100,24 @@ async def resume(request: Request) -> Response:
     return _overview(request)
 
 
+async def ask_to_resume_restored(request: Request) -> Response:
+    """What would be done again, and whether it shall."""
+    await require(request, Role.ADMIN)
+    return _ask(request, await look(request, questions.of_restored), "Go on, do it again")
+
+
 async def resume_restored(request: Request) -> Response:
     """Let the lanes go on that were paused because the database is older than it was."""
     operator, _ = await _allowed(request, Role.ADMIN)
     await write(request, pausing.go_on_restored, operator)
     tell(request, "All lanes go on.")
     return _overview(request)
+
+
+async def ask_to_drain(request: Request) -> Response:
+    """What would wait, and whether it shall."""
+    await require(request, Role.ADMIN)
+    return _ask(request, await look(request, questions.of_drain, pausing.LANES), "Drain all lanes")
 
 
 async def drain(request: Request) -> Response:
@@ -122,6 +150,14 @@ async def _allowed(request: Request, role: Role) -> tuple[str, FormData]:
     return operator.name, await check_csrf(request)
 
 
+def _ask(request: Request, question: Question, button: str, **values: Any) -> Response:
+    """A page with the question; its answer goes to where the question was asked."""
+    nothing: dict[str, Any] = {"fields": {}, "back": "/console/overview"}
+    nothing |= {"action": None, "count": 1, "most": None, "filter": None, "takes": None}
+    about = {"question": question, "button": button, "address": request.url.path}
+    return render(request, "confirm.html", **nothing | about | values)
+
+
 def _overview(request: Request) -> Response:
     request.app.state.snapshot.read_at = float("-inf")  # what was done is to be seen at once
     return RedirectResponse("/console/overview", 303)
@@ -146,13 +182,11 @@ def _number(request: Request) -> int:
         raise NotFound("There is no such page.") from None
 
 
-def _argument(action: Action, form: FormData) -> str | None:
-    if action.takes is None:
-        return None
-    return _text(form, action.takes) or "now"
+def _argument(action: Action, given: Mapping[str, Any]) -> str | None:
+    return _text(given, action.takes) if action.takes else None
 
 
-def _text(form: FormData, name: str) -> str:
+def _text(form: Mapping[str, Any], name: str) -> str:
     value = form.get(name)
     return value.strip() if isinstance(value, str) else ""
 
@@ -160,12 +194,16 @@ def _text(form: FormData, name: str) -> str:
 ROUTES = [
     Route("/jobs/{key}/stop", stop_job, methods=["POST"]),
     Route("/pause", pause, methods=["POST"]),
+    Route("/resume", ask_to_resume),
     Route("/resume", resume, methods=["POST"]),
+    Route("/restored/resume", ask_to_resume_restored),
     Route("/restored/resume", resume_restored, methods=["POST"]),
+    Route("/drain", ask_to_drain),
     Route("/drain", drain, methods=["POST"]),
     Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
     Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),
     Route("/{noun}/all/{action}", ask),
     Route("/{noun}/all/{action}", all_of, methods=["POST"]),
+    Route("/{noun}/{key}/{action}", ask_one),
     Route("/{noun}/{key}/{action}", one, methods=["POST"]),
 ]

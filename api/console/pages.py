@@ -45,6 +45,7 @@ LOOK_EVERY = 1.0  # seconds between two looks of a live page
 REST = 20  # times as long as a look takes, a page rests after it: so a slow one costs little
 GRACE = 2.0  # seconds in which a live page ends when the server does
 TOLD = "told"  # in the session
+OPEN = ("filter", "findings")  # what a viewer asked for, and what is wrong with the system: nothing of it is masked
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
@@ -130,7 +131,7 @@ def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
     """What every page knows, and its own values as the operator may see them."""
     operator = found(request)
     if operator is None or not operator.role.sees_personal_data:
-        values = masked(values) | ({"filter": values["filter"]} if "filter" in values else {})
+        values = masked(values) | {name: values[name] for name in OPEN if name in values}
     common = {
         "path": request.url.path,
         "operator": operator,

@@ -14,13 +14,12 @@ from starlette.routing import Route
 
 from api.console.pages import look, page
 from api.console.sessions import found, require
-from engine.admin import actions, details, lists
+from engine.admin import actions, details, lists, searching
 from engine.admin.exposition import LISTS
 from engine.admin.filters import number, uuid
 from engine.admin.nouns import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
-from engine.admin.rows import ROWS
 from engine.errors import Forbidden, NotFound
 from engine.operators import Role
 
@@ -57,19 +56,14 @@ async def find(request: Request) -> Response:
     """Where what was typed into the search box is shown: an identifier, an address, a number or a reference."""
     operator = await require(request, Role.VIEWER)
     text = request.query_params.get("q", "").strip()
-    try:
-        key = uuid(text)
-    except ValueError:
-        if not operator.role.sees_personal_data:
-            raise Forbidden("A viewer finds orders and e-mails by their identifiers alone.") from None
-        name = "recipient" if "@" in text or text.isdigit() else "reference"
-        return RedirectResponse(f"/console/emails?{urlencode({name: text})}", 303)
-
-    def exists(connection: Connection) -> bool:
-        return bool(ROWS["orders"](connection, [key]))
-
-    noun = "orders" if await look(request, exists) else "emails"
-    return RedirectResponse(f"/console/{noun}/{key}", 303)
+    if place := await look(request, searching.identified, text):
+        return RedirectResponse(f"/console/{place}", 303)
+    if not operator.role.sees_personal_data:
+        raise Forbidden(
+            "A viewer finds orders, e-mails and events by their identifiers alone: there is none of this one."
+        )
+    noun, given = await look(request, searching.named, text)
+    return RedirectResponse(f"/console/{noun}?{urlencode(given)}", 303)
 
 
 async def _overview(request: Request) -> dict[str, Any]:
@@ -113,6 +107,7 @@ def _list_of(noun: Noun) -> Handler:
             "looked_back": listed.looked_back,
             "newest": urlencode(given) if cursor else None,
             "filter": given,
+            "also": await look(request, searching.orders_that_wait, given) if noun is EMAILS else 0,
             "bulk": [action for action in actions.ACTIONS if action.noun is noun and action.for_all],
         }
 

@@ -4,7 +4,11 @@ nouns.py      what there is a list of, and what each list can be narrowed to
 filters.py    from query strings to conditions
 lists.py      pages of a list, bounded in time at any size
 details.py    one of them, with all that happened to it
+standing.py   where an open row stands: in hand, held, due, later
 overview.py   the lanes, the processes, the plots, and a sentence
+searching.py  where that is which was typed into the search box
 actions.py    what can be done to one, or to all that match
+questions.py  what is asked before, where it cannot be undone
+changes.py    what actions do to rows
 jobs.py       doing it to all that match, in the background
 """

@@ -6,22 +6,20 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, exists, insert, or_, select
 
 from engine import due
-from engine.admin.filters import moment
+from engine.admin import changes
 from engine.admin.lists import count
-from engine.admin.nouns import DELIVERIES, EMAILS, HELD_BACK, ORDERS
-from engine.audit import note
+from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
+from engine.admin.standing import Standing
+from engine.audit import FOLDED, note
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
-from engine.events.status import order_event
-from engine.events.storing import persist
-from engine.fan_out import lock, wake
-from engine.keywords import content
-from engine.models import EXPIRY, DeliveryState, EmailState, JobState, OrderState, new_id
+from engine.fan_out import lock
+from engine.models import DeliveryState, EmailState, JobState, OrderState
 from engine.pauses import HELD
 from engine.store import Now, after, now
-from engine.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, emails, jobs, orders, webhooks
+from engine.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, emails, jobs, orders, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +31,7 @@ if TYPE_CHECKING:
     from engine.admin.nouns import Noun
 
 MOST = 1_000_000  # rows of one job
-
-_HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)
+HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,90 +47,13 @@ class Action:
     conflict: str  # why it cannot be done to others
     for_all: bool = True  # also to all that match
     takes: str | None = None  # what it must be given
+    asks: bool = False  # cannot be undone: engine/admin/questions.py has what is asked before
+    copies: bool = False  # makes a new order: twice in a row is once too often
 
     @property
     def audited(self) -> str:
         """Its name in the audit log."""
         return f"{self.noun.name}.{self.name}"
-
-
-def _cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    _update(connection, orders, rows, state=OrderState.CANCELLED, due_at=None, last_update=Now())
-    at = now(connection)
-    persist(connection, [order_event(row, OrderState.CANCELLED, at) for row in rows])
-
-
-def _reschedule(connection: Connection, rows: Sequence[Row[Any]], argument: str | None) -> None:
-    at = _time(argument, now(connection))
-    _update(connection, orders, rows, requested_send_time=at, due_at=at, last_update=Now())
-
-
-def _process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    # What was set aside begins anew, without the e-mails that told of it; what waits for its condition's second answer
-    # keeps the first, and has none.
-    connection.execute(delete(emails).where(emails.c.order_seq.in_([row.seq for row in rows])))
-    _update(connection, orders, rows, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
-
-
-def _copy(connection: Connection, order: Row[Any], **instead: str) -> None:
-    """A new order that says the same, due now."""
-    values = dict(order._mapping) | instead  # noqa: SLF001 SQLAlchemy's documented name
-    for name in ("seq", "claim", "unresolved", "attempts", "trace"):
-        del values[name]
-    values |= {"id": new_id(now(connection)), "state": OrderState.REGISTERED}
-    values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
-    connection.execute(insert(orders).values(values))
-
-
-def _whole(connection: Connection, order_seq: int) -> Row[Any]:
-    return connection.execute(select(orders).where(orders.c.seq == order_seq)).one()
-
-
-def _resend_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    for row in rows:
-        _copy(connection, _whole(connection, row.seq))
-
-
-def _send_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """A new series of attempts: those before stay in the log. Its order is open again until it is settled."""
-    fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
-    _update(connection, emails, rows, **fresh, expires_at=after(EXPIRY))
-    done = update(orders).where(
-        orders.c.seq.in_({row.order_seq for row in rows}), orders.c.state == OrderState.COMPLETED
-    )
-    connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
-
-
-def _resend_emails(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """The relay has taken these over; receivers drop a second one of the same Message-ID. So they are new mails."""
-    for row in rows:
-        order = _whole(connection, row.order_seq)
-        said = content(order, row)  # an address of its own has no name for the keywords
-        recipients = json.dumps([{"emailAddress": row.address}], separators=(",", ":"))
-        _copy(connection, order, recipients=recipients, subject=said.subject, body=said.body)
-
-
-def _try_now(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    _update(connection, emails, rows, due_at=Now())
-
-
-def _replay(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    fresh = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
-    _update(connection, webhooks, rows, **fresh)
-    wake(connection, {row.subscription_seq for row in rows})
-
-
-def _push_now(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    _update(connection, webhooks, rows, due_at=Now())
-    wake(connection, {row.subscription_seq for row in rows})
-
-
-def _release_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    _update(connection, orders, rows, due_at=orders.c.requested_send_time)
-
-
-def _update(connection: Connection, table: Any, rows: Sequence[Row[Any]], **values: Any) -> None:
-    connection.execute(update(table).where(table.c.seq.in_([row.seq for row in rows])).values(values))
 
 
 _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved == 0)
@@ -143,51 +63,62 @@ _WAITS_FOR_CONDITION = and_(
 _OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.due_at < HELD)
 
+_SETTLED = orders.c.state.in_((OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED))
+_SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *changes.FAILED_WITH_ADDRESS).exists()
+
 ACTIONS = [
     Action(
-        ORDERS, "cancel", "Cancel", "cancelled", _REGISTERED, _cancel,
-        "It is being processed, or was: only an order that waits for its send time can be cancelled.",
+        ORDERS, "cancel", "Cancel", "cancelled", _REGISTERED, changes.cancel,
+        "It is being processed, or was: only an order that waits for its send time can be cancelled.", asks=True,
     ),
     Action(
-        ORDERS, "reschedule", "Reschedule", "rescheduled", _REGISTERED, _reschedule,
+        ORDERS, "reschedule", "Reschedule", "rescheduled", _REGISTERED, changes.reschedule,
         "It is being processed, or was: only an order that waits for its send time can be rescheduled.",
-        takes="time",
+        takes="time", asks=True,
     ),
     Action(
-        ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_FOR_CONDITION), _process,
+        ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_FOR_CONDITION), changes.process,
         "It neither was set aside nor waits for its condition.",
     ),
     Action(
-        ORDERS, "resend", "Send again", "ordered again", orders.c.state != OrderState.REGISTERED, _resend_orders,
-        "It has not been sent yet; to send it now, reschedule it.", for_all=False,
+        ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",
+        and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
+        "It is still on its way, or none of its e-mails failed that has an address.", for_all=False, asks=True,
     ),
     Action(
-        EMAILS, "retry", "Send again", "queued again",
-        and_(EMAIL_FAILED, emails.c.address != "", ~_OF_SET_ASIDE), _send_again,
+        ORDERS, "resend", "Send to all again", "ordered again for all", _SETTLED, changes.order_again,
+        "It is still on its way, and can be sent again when all its e-mails are settled; or it was set aside: process it.",
+        for_all=False, asks=True, copies=True,
+    ),
+    Action(
+        EMAILS, "retry", "Try again", "queued again",
+        and_(*changes.FAILED_WITH_ADDRESS, ~_OF_SET_ASIDE), changes.try_again,
         "It has not failed, has no address to go to, or its order was set aside: process that.",
     ),
     Action(
-        EMAILS, "retry_now", "Try now", "made due", and_(*_NOT_DUE), _try_now,
+        EMAILS, "retry_now", "Try now", "made due", and_(*_NOT_DUE), changes.make_due,
         "It does not wait for a later attempt.",
     ),
     Action(
-        EMAILS, "resend", "Send again", "ordered again", emails.c.state.in_(_HANDED_OVER), _resend_emails,
-        "It was not sent yet.", for_all=False,
+        EMAILS, "resend", "Send a second one", "ordered again", emails.c.state.in_(HANDED_OVER),
+        changes.order_again_for, "It was not sent yet.", for_all=False, asks=True, copies=True,
     ),
     Action(
         DELIVERIES, "retry", "Replay", "queued again",
-        or_(DELIVERY_DEAD, webhooks.c.state == DeliveryState.UNAUTHORIZED), _replay,
+        or_(DELIVERY_DEAD, webhooks.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
         "It is not dead: it was delivered, or comes again by itself.",
     ),
     Action(
         DELIVERIES, "retry_now", "Try now", "made due",
-        and_(webhooks.c.state == DeliveryState.WAITING, webhooks.c.due_at > Now()), _push_now,
+        and_(webhooks.c.state == DeliveryState.WAITING, webhooks.c.due_at > Now()), changes.push_now,
         "It does not wait for a later attempt.",
     ),
 ]  # fmt: skip
 RELEASES = [
-    Action(ORDERS, "release", "Release", "released", orders.c.due_at == HELD, _release_orders, "It is not held."),
-    Action(EMAILS, "release", "Release", "released", emails.c.due_at == HELD, _try_now, "It is not held."),
+    Action(
+        ORDERS, "release", "Release", "released", orders.c.due_at == HELD, changes.release_orders, "It is not held."
+    ),
+    Action(EMAILS, "release", "Release", "released", emails.c.due_at == HELD, changes.make_due, "It is not held."),
 ]
 
 
@@ -211,14 +142,20 @@ def possible(connection: Connection, noun: Noun, key: UUID | int) -> list[Action
 
 def perform(connection: Connection, who: str, action: Action, key: UUID | int, argument: str | None = None) -> None:
     """Do it to one row; NotFound, Conflict when it does not apply, Invalid for a wrong argument."""
-    table = action.noun.table
-    check(connection, action, argument)
+    argument = check(connection, action, argument)
     if not act(connection, action, [key], argument):
-        if connection.execute(select(table.c.seq).where(action.noun.key == key)).first() is None:
-            raise NotFound(f"There is no such row among the {action.noun.name}: {key}.")
-        raise Conflict(action.conflict)
-    detail = {} if argument is None else {"to": argument}
-    note(connection, who, action.audited, f"{action.noun.name}/{key}", detail)
+        raise refusal(connection, action, key)
+    target = f"{action.noun.name}/{key}"
+    if action.copies and _done_lately(connection, action, target):
+        raise Conflict("That was done less than a minute ago; to do it once more, wait a minute.")
+    note(connection, who, action.audited, target, {} if argument is None else {"to": argument})
+
+
+def refusal(connection: Connection, action: Action, key: UUID | int) -> NotFound | Conflict:
+    """Why an action applies to no row of this key."""
+    if connection.execute(select(action.noun.table.c.seq).where(action.noun.key == key)).first() is None:
+        return NotFound(f"There is no such row among the {action.noun.name}: {key}.")
+    return Conflict(action.conflict)
 
 
 def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> list[Any]:
@@ -243,7 +180,7 @@ def start(
     connection: Connection, who: str, action: Action, given: Mapping[str, str], argument: str | None = None
 ) -> int:
     """Begin to do it to all that match, in the background; returns the job's number. BadRequest for more than MOST."""
-    check(connection, action, argument)
+    argument = check(connection, action, argument)
     if not action.for_all:
         raise BadRequest(f"{action.label} is for one at a time.")
     total = matching(connection, action, given)
@@ -272,33 +209,39 @@ def start(
 
 def release(connection: Connection, who: str) -> list[int]:
     """Make due what pauses have held back, in the background; returns the jobs' numbers."""
-    held = {"state": HELD_BACK}
+    held = {"state": Standing.HELD.value}
     return [start(connection, who, action, held) for action in RELEASES if matching(connection, action, held)]
 
 
-def check(connection: Connection, action: Action, argument: str | None) -> None:
-    """Invalid when the action wants an argument and this is none, or wants none and there is one."""
+def check(connection: Connection, action: Action, argument: str | None) -> str | None:
+    """The argument as it is written down: a time with its offset, now, or none; Invalid where it is none of these."""
     if action.takes == "time":
-        _check_time(argument, now(connection))
-    elif argument is not None:
+        return _checked_time(argument, now(connection))
+    if argument is not None:
         raise Invalid({"argument": [f"{action.label} takes none."]})
+    return None
 
 
 def left(connection: Connection, action: Action, argument: str | None) -> ColumnElement[bool]:
     """What a job has still to do: rescheduled orders stand further on in its list, and are not to be done twice."""
     if action.takes == "time":
-        return and_(action.applies, orders.c.requested_send_time != _time(argument, now(connection)))
+        return and_(action.applies, orders.c.requested_send_time != changes.send_time(argument, now(connection)))
     return action.applies
 
 
-def _check_time(argument: str | None, earliest: datetime) -> None:
+def _checked_time(argument: str | None, earliest: datetime) -> str:
+    if argument == "now":
+        return argument
     try:
-        at = _time(argument, earliest)
+        at = changes.send_time(argument, earliest)
     except ValueError as error:
         raise Invalid({"time": [f"{error} Or now."]}) from None
-    if argument != "now" and not earliest <= at < HELD:
+    if not earliest <= at < HELD:
         raise Invalid({"time": ["The send time is past; to send at once, say now."]})
+    return at.isoformat()
 
 
-def _time(argument: str | None, now: datetime) -> datetime:
-    return now if argument == "now" else moment(argument or "", now)
+def _done_lately(connection: Connection, action: Action, target: str) -> bool:
+    """Whether somebody did the same a moment ago: a second click, or a second operator."""
+    same = (audit_log.c.target == target, audit_log.c.action == action.audited, audit_log.c.at > after(-FOLDED))
+    return connection.execute(select(audit_log.c.seq).where(*same).limit(1)).first() is not None

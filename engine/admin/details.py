@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from engine.admin.overview import ALIVE
 from engine.admin.rows import ROWS
+from engine.admin.standing import Standing
 from engine.errors import Conflict, NotFound
 from engine.keywords import content
 from engine.mime import compile_message, message_id
 from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
 from engine.pauses import HELD, in_force
-from engine.store import now
+from engine.store import after, now
 from engine.tables import (
     attempts_log,
     audit_log,
@@ -29,7 +31,7 @@ from engine.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -53,7 +55,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "condition_endpoint": row.condition_endpoint,
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
-        "why": _why_order(connection, row),
+        "why": _why_order(connection, found, row),
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
@@ -73,7 +75,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
         "body": content(of_order, row).body,
         "message_id": message_id(row.id, of_order.sender),
         "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
-        "why": _why_email(connection, row, of_order.creator, attempts),
+        **_why_email(connection, found, row, attempts),
         "history": _history(connection, f"emails/{email_id}"),
         "events": [each for each in _status_events(connection, of_order.id) if each["id"].startswith(str(email_id))],
     }
@@ -125,7 +127,7 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
             {name: getattr(attempt, name) for name in shown} | {"code": attempt.status, "relay": None, "phase": None}
             for attempt in attempts
         ],
-        "why": _why_delivery(connection, found, attempts),
+        **_why_delivery(connection, found, attempts),
         "history": _history(
             connection, f"deliveries/{seq}", f"subscriptions/{found['subscription_seq']}/deliveries/{seq}"
         ),
@@ -169,7 +171,7 @@ def _status_events(connection: Connection, order_id: UUID) -> list[dict[str, Any
     return ROWS["events"](connection, connection.scalars(chosen).all())
 
 
-def _why_order(connection: Connection, row: Row[Any]) -> str | None:
+def _why_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) -> str | None:
     """Why an order waits; None: it does not."""
     if row.state == OrderState.SET_ASIDE:
         return (
@@ -177,11 +179,11 @@ def _why_order(connection: Connection, row: Row[Any]) -> str | None:
         )
     if row.due_at is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
         return None
-    if row.unresolved:
+    if found["standing"] == Standing.IN_HAND:
         return "A worker has it in hand."
     if held := _held(connection, row.due_at, row.creator, "", "orders"):
         return held
-    if row.due_at > now(connection):
+    if found["standing"] == Standing.LATER:
         if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
             return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
         later = row.state == OrderState.PROCESSING
@@ -189,41 +191,56 @@ def _why_order(connection: Connection, row: Row[Any]) -> str | None:
     return _due("An order")
 
 
-def _why_email(connection: Connection, row: Row[Any], creator: str, attempts: Sequence[Row[Any]]) -> str | None:
-    """Why an e-mail waits, or failed; None: neither."""
+def _why_email(
+    connection: Connection, found: Mapping[str, Any], row: Row[Any], attempts: Sequence[Row[Any]]
+) -> dict[str, str | None]:
+    """Why an e-mail waits, or failed, and the relay's words; None: neither."""
     last = attempts[-1] if attempts else None
     if row.due_at is None:
         if not row.state.startswith("Failed"):
-            return None
-        return _REASONS.get(row.state) or (f"{_said(last)} It is not tried again." if last else None)
-    if row.state == EmailState.SENDING:
-        return "A worker has it in hand."
-    if held := _held(connection, row.due_at, creator, row.address, "emails"):
-        return held
-    if row.due_at > now(connection) and last:
-        return f"{_said(last)} It is tried again by itself."
-    chosen = select(processes.c.relay, processes.c.trouble).where(processes.c.trouble.is_not(None)).limit(1)
-    trouble = connection.execute(chosen).first()
-    return f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _due("An e-mail")
+            return _why(None)
+        return (
+            _said(last, "it is not tried again")
+            if last and row.state not in _REASONS
+            else _why(_REASONS.get(row.state))
+        )
+    if found["standing"] == Standing.IN_HAND:
+        return _why("A worker has it in hand.")
+    if held := _held(connection, row.due_at, found["creator"], row.address, "emails"):
+        return _why(held)
+    if last and (found["standing"] == Standing.LATER or row.due_at > now(connection)):
+        return _said(last, "it is tried again by itself")
+    of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
+    trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
+    return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _due("An e-mail"))
 
 
-def _why_delivery(connection: Connection, row: dict[str, Any], attempts: Sequence[Row[Any]]) -> str | None:
-    """Why a delivery waits, or was given up; None: neither."""
-    if row["state"] == DeliveryState.DEAD:
-        said = _answer(attempts[-1].status, attempts[-1].reply) if attempts else "none"
-        return f"Given up after its last attempt. The endpoint's answer: {said} Replay it when the cause is gone."
-    if row["due_at"] is None:
-        return None
+def _why_delivery(
+    connection: Connection, found: Mapping[str, Any], attempts: Sequence[Row[Any]]
+) -> dict[str, str | None]:
+    """Why a delivery waits, or was given up, and the endpoint's words; None: neither."""
+    last = _answer(attempts[-1].status, attempts[-1].reply) if attempts else None
+    if found["state"] == DeliveryState.DEAD:
+        said = " The endpoint's answer:" if last else ""
+        return _why(f"Given up after its last attempt. Replay it when the cause is gone.{said}", last)
+    if found["due_at"] is None:
+        return _why(None)
     if "webhooks" in in_force(connection).lanes:
-        return "The lane webhooks is paused."
-    if row["paused"]:
-        return f"The subscription is paused: {row['paused']}"
-    clock = now(connection)
-    if row["open_until"] and row["open_until"] > clock:
-        return "The endpoint kept failing: it is left alone for a while."
-    if row["due_at"] > clock:
-        return "The attempt before did not succeed; the next one is due by itself."
-    return _due("A delivery")
+        return _why("The lane webhooks is paused.")
+    if found["paused"]:
+        return _why(f"The subscription is paused: {found['paused']}")
+    if found["open_until"]:
+        return _why("The endpoint kept failing: it is left alone for a while.", last)
+    if found["standing"] == Standing.LATER:
+        if found["ordered"] and found["due_at"] <= now(connection):
+            return _why("It waits for an earlier event on the same subject: its subscription keeps the order.")
+        return _why("The attempt before did not succeed; the next one is due by itself.", last)
+    return _why(_due("A delivery"))
+
+
+def _why(text: str | None, answer: str | None = None) -> dict[str, str | None]:
+    """Why something waits, and what was answered to it: words from outside, which not everybody may see."""
+    return {"why": text, "answer": answer}
 
 
 def _held(connection: Connection, due_at: datetime, creator: str, address: str, lane: str) -> str | None:
@@ -242,10 +259,12 @@ def _due(what: str) -> str:
     return f"It is due and waits for a worker. {what} that stays so means that no worker runs, or that all are busy."
 
 
-def _said(attempt: Row[Any]) -> str:
-    """What ended the attempt, as a sentence."""
-    where = f"In the phase {attempt.phase}, " if attempt.phase else ""
-    return f"{where}{attempt.relay or 'Varsel'} said: {_answer(attempt.code, attempt.reply)}"
+def _said(attempt: Row[Any], then: str) -> dict[str, str | None]:
+    """What ended the attempt, and what follows."""
+    if not attempt.relay:  # nobody outside was asked
+        return _why(f"{attempt.reply[:1].upper()}{attempt.reply[1:]}; {then}.")
+    where = f" in the phase {attempt.phase}" if attempt.phase else ""
+    return _why(f"{attempt.relay} did not take it{where}; {then}. It said:", _answer(attempt.code, attempt.reply))
 
 
 def _answer(code: int | None, text: str) -> str:

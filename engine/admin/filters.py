@@ -14,12 +14,14 @@ from engine.tables import attempts_log, milliseconds, webhook_attempts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from datetime import tzinfo
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
 
 LONGEST = 400  # characters of a value
 DIGITS = 19  # one more than a number may have: it fits the database's integers
 _AGO = re.compile(r"(\d{1,4})([mhd])")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 # How an attempt can have ended badly, as conditions on its line in the log.
@@ -73,15 +75,28 @@ def _value(name: str, text: str, choices: Mapping[str, Collection[str]], now: da
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """An aware time: RFC 3339 (UTC where no offset stands), or how long ago, such as 90m, 24h, 7d. ValueError."""
+    """An aware time: RFC 3339 (UTC where no offset stands), or how long ago, such as 90m, 24h, 7d. ValueError.
+
+    Where people type, their zone is added before: by the console's script, and by the command line.
+    """
     if ago := _AGO.fullmatch(text):
         return now - int(ago[1]) * _UNITS[ago[2]]
     try:
-        found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        return typed(text, UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        msg = "A time such as 2026-05-01T12:00:00+02:00 (UTC without an offset), or how long ago: 90m, 24h, 7d."
+        msg = "A time such as 2026-05-01T12:00:00+02:00, or how long ago: 90m, 24h, 7d."
         raise ValueError(msg) from None
+
+
+def typed(text: str, zone: tzinfo | None) -> datetime:
+    """A time as people write it; without an offset, of this zone (None: of this machine). ValueError."""
+    if not _TIME.fullmatch(text):
+        msg = f"{text} is no time"
+        raise ValueError(msg)
+    found = datetime.fromisoformat(text)
+    if found.tzinfo:
+        return found
+    return found.astimezone() if zone is None else found.replace(tzinfo=zone)
 
 
 def number(text: str) -> int:

@@ -21,8 +21,10 @@ from engine.admin.filters import (
     to_address,
 )
 from engine.admin.rows import is_masked
+from engine.admin.standing import GROUPS, RETRYING, Standing, of_deliveries, of_emails, of_orders
 from engine.models import DeliveryState, EmailState, OrderState
-from engine.pauses import HELD
+from engine.pauses import HELD, in_force
+from engine.store import Now
 from engine.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
@@ -44,9 +46,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
 
+    from engine.admin.standing import Standings
+
     Given = Mapping[str, Any]
 
-WAITING, RETRYING, HELD_BACK, FAILED = ("waiting", "retrying", "held", "failed")
+WAITING, FAILED = ("waiting", "failed")
 
 
 @dataclass(slots=True)
@@ -82,15 +86,16 @@ class Noun:
         return tuple(name for name in self.fields if not is_masked(name))
 
 
-def _orders(_connection: Connection, given: Given) -> Narrowed:
+def _orders(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed([orders.c.id])
     state = given.get("state")
     if state == OrderState.SET_ASIDE:
         found.by.append(ORDER_SET_ASIDE)
-    elif state in (WAITING, HELD_BACK, OrderState.REGISTERED):
-        _soonest_first(found, orders, state)
-        if state != HELD_BACK:
-            found.rest.append(orders.c.state == OrderState.REGISTERED)
+    elif state in GROUPS:
+        _stand(found, orders, of_orders(in_force(connection).lanes), state)
+    elif state in (WAITING, OrderState.REGISTERED):
+        _soonest_first(found, orders)
+        found.rest.append(orders.c.state == OrderState.REGISTERED)
     elif state:
         found.rest.append(orders.c.state == state)
     if id_ := given.get("order"):
@@ -105,10 +110,10 @@ def _orders(_connection: Connection, given: Given) -> Narrowed:
     return found
 
 
-def _emails(_connection: Connection, given: Given) -> Narrowed:
+def _emails(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed([emails.c.id])
     if state := given.get("state"):
-        _email_state(found, state)
+        _email_state(connection, found, state)
     if id_ := given.get("email"):
         found.by.append(emails.c.id == id_)
     if order := given.get("order"):
@@ -126,17 +131,16 @@ def _emails(_connection: Connection, given: Given) -> Narrowed:
     return found
 
 
-def _email_state(found: Narrowed, state: str) -> None:
+def _email_state(connection: Connection, found: Narrowed, state: str) -> None:
     if state.lower().startswith(FAILED):
         found.by.append(EMAIL_FAILED)
         if state != FAILED:
             found.rest.append(emails.c.state == state)
-    elif state in (WAITING, RETRYING, HELD_BACK, EmailState.NEW, EmailState.SENDING):
-        _soonest_first(found, emails, state)
-        if state == RETRYING:
-            found.rest.append(emails.c.attempts > 0)
-        elif state != HELD_BACK:
-            found.rest.append(emails.c.state == (EmailState.NEW if state == WAITING else state))
+    elif state in GROUPS:
+        _stand(found, emails, of_emails(in_force(connection).lanes), state)
+    elif state in (WAITING, EmailState.NEW, EmailState.SENDING):
+        _soonest_first(found, emails)
+        found.rest.append(emails.c.state == (EmailState.NEW if state == WAITING else state))
     else:
         found.rest.append(emails.c.state == state)
 
@@ -187,10 +191,12 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
     state = given.get("state")
     if state == DeliveryState.DEAD:
         found.by.append(DELIVERY_DEAD)
-    elif state in (RETRYING, DeliveryState.WAITING):
+    elif state in (*GROUPS, DeliveryState.WAITING):
         found.by.append(webhooks.c.due_at.is_not(None))
-        if state == RETRYING:
-            found.rest.append(webhooks.c.attempts > 0)
+        if state in GROUPS:
+            stands = of_deliveries(in_force(connection).lanes).of(state)
+            its = select(subscriptions.c.seq).where(subscriptions.c.seq == webhooks.c.subscription_seq, stands)
+            found.rest.append(its.where(subscriptions.c.removed.is_(None)).correlate(webhooks).exists())
     elif state:
         found.rest.append(webhooks.c.state == state)
     if subscription := given.get("subscription"):
@@ -219,10 +225,20 @@ def _jobs(_connection: Connection, _given: Given) -> Narrowed:
     return Narrowed([jobs.c.seq])
 
 
-def _soonest_first(found: Narrowed, table: Table, state: str | None) -> None:
+def _stand(found: Narrowed, table: Table, stands: Standings, group: str) -> None:
+    """Where an open row stands: the same rows that the overview counts."""
+    _soonest_first(found, table)
+    found.rest.append(stands.of(group))
+    if group in (Standing.LATER, RETRYING):
+        found.by.append(table.c.due_at > Now())
+    elif group == Standing.HELD and not stands.paused:
+        found.by.append(table.c.due_at == HELD)
+
+
+def _soonest_first(found: Narrowed, table: Table) -> None:
     """What waits stands in the order in which it becomes due: few or many, the index of due work has just these."""
     found.order, found.newest_first = [table.c.due_at, table.c.seq], False
-    found.by.append(table.c.due_at == HELD if state == HELD_BACK else table.c.due_at.is_not(None))
+    found.by.append(table.c.due_at.is_not(None))
 
 
 def _made(found: Narrowed, key: Column[Any], given: Given) -> None:
@@ -247,7 +263,7 @@ ORDERS = Noun(
     orders.c.id,
     ("state", "creator", "reference", "recipient", "since", "until", "order"),
     _orders,
-    states=(WAITING, HELD_BACK, *OrderState),
+    states=(WAITING, *GROUPS, *OrderState),
 )
 EMAILS = Noun(
     "emails",
@@ -255,7 +271,7 @@ EMAILS = Noun(
     emails.c.id,
     ("state", "recipient", "creator", "reference", "error", "since", "until", "order", "email"),
     _emails,
-    states=(WAITING, RETRYING, HELD_BACK, FAILED, *EmailState),
+    states=(WAITING, *GROUPS, FAILED, *EmailState),
     errors=tuple(EMAIL_ERRORS),
 )
 EVENTS = Noun(
@@ -279,7 +295,7 @@ DELIVERIES = Noun(
     webhooks.c.seq,
     ("state", "subscription", "event", "error", "since", "until", "delivery"),
     _deliveries,
-    states=(RETRYING, *DeliveryState),
+    states=(*GROUPS, *DeliveryState),
     errors=tuple(PUSH_ERRORS),
 )
 AUDIT = Noun("audit", audit_log, audit_log.c.seq, ("who", "action", "target", "since", "until"), _audit)

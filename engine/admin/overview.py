@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, and_, case, func, literal, select, type_coerce
+from sqlalchemy import BigInteger, func, literal, select, type_coerce
 
-from engine import due
+from engine import due, store
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
+from engine.admin.standing import Standing, of_deliveries, of_emails, of_orders
 from engine.epoch import again
 from engine.pauses import HELD, LANE
 from engine.pulse import SERIES
@@ -37,7 +39,9 @@ from engine.tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Select, Table
+
+    from engine.admin.standing import Standings
 
 COUNTED = 100_000  # rows of a kind are counted up to here
 DELIVERIES = 20_000  # likewise, the oldest that are open
@@ -56,25 +60,28 @@ class LaneFigures:
     due: int
     in_flight: int  # in a worker's hands
     retrying: int  # of those that wait: have been tried before
-    held: int  # back by a pause of their creator, domain or subscription
+    held: int  # back by a pause of their lane, creator, domain or subscription
     dead: int  # failed for good, or set aside
-    oldest_due_seconds: float
-    paused: str | None  # who paused it, and why
+    oldest_due_seconds: float  # 0.0 when nothing is due
+    paused: str | None = None  # who paused it, and why
+
+    def paused_by(self, whom: str) -> LaneFigures:
+        """The same, paused: what would be due is held back."""
+        return replace(self, paused=whom, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
 
 
-def lanes(connection: Connection) -> list[LaneFigures]:
-    """The lanes in the order in which work goes through them."""
-    paused = {
-        row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "")
-        for row in connection.execute(select(pauses).where(pauses.c.kind == LANE))
-    }
-    oldest = {name: max(0.0, -until.total_seconds()) for name, until in due.next_due(connection).items()}
-    return [
-        _of_rows(connection, due.ORDERS, ORDER_SET_ASIDE, oldest, paused.get(due.ORDERS.name)),
-        _of_rows(connection, due.EMAILS, EMAIL_FAILED, oldest, paused.get(due.EMAILS.name)),
-        _of_fan_outs(connection, paused.get(due.FAN_OUTS.name)),
-        _of_webhooks(connection, oldest, paused.get(due.WEBHOOKS.name)),
-    ]
+def lanes(connection: Connection, paused: Mapping[str, str] | None = None) -> list[LaneFigures]:
+    """The lanes in the order in which work goes through them; `paused` instead of those that are: name and reason."""
+    if paused is None:
+        rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
+        paused = {row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "") for row in rows}
+    counted = (
+        _of_rows(connection, due.ORDERS, of_orders(), ORDER_SET_ASIDE),
+        _of_rows(connection, due.EMAILS, of_emails(), EMAIL_FAILED),
+        _of_fan_outs(connection),
+        _of_webhooks(connection),
+    )
+    return [lane.paused_by(paused[lane.name]) if lane.name in paused else lane for lane in counted]
 
 
 def overview(connection: Connection) -> dict[str, Any]:
@@ -83,6 +90,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     now: datetime = connection.execute(select(Now())).scalar_one()
     running = _processes(connection, now)
     held = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
+    stopped = (STOPPED, subscriptions.c.paused.is_not(None), subscriptions.c.removed.is_(None))
     left_alone = (STOPPED, subscriptions.c.paused.is_(None), subscriptions.c.open_until > Now())
     day = _plots(connection, now, DAY, timedelta(minutes=15))
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
@@ -91,6 +99,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         "lanes": figures,
         "processes": running,
         "pauses": held,
+        "paused_subscriptions": _count(connection, subscriptions, *stopped),
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
         "day": day,
@@ -195,10 +204,12 @@ def _clocks(alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _warnings(figures: Sequence[LaneFigures], left_alone: int) -> list[dict[str, Any]]:
     found = []
     for lane in figures:
+        held = f"{_some(lane.held, lane)} held back" if lane.held else ""
         if lane.paused:
-            found.append(_finding("warning", f"The lane {lane.name} is paused {lane.paused}"))
-        if lane.held:
-            found.append(_finding("warning", f"{_some(lane.held, lane)} held back by a pause"))
+            found.append(_finding("warning", f"The lane {lane.name} is paused {lane.paused}{held and f'; {held}'}"))
+        elif held:
+            of = " of a subscription" if lane.name == due.WEBHOOKS.name else ""
+            found.append(_finding("warning", f"{held} by a pause{of}"))
     if left_alone:
         whose = (
             "The endpoint of 1 subscription" if left_alone == 1 else f"The endpoints of {left_alone:,} subscriptions"
@@ -217,32 +228,53 @@ def _finding(level: str, text: str, since: datetime | None = None) -> dict[str, 
     return {"level": level, "text": text, "since": since}
 
 
-def _of_rows(
-    connection: Connection, lane: due.Lane, dead: ColumnElement[bool], oldest: Mapping[str, float], paused: str | None
-) -> LaneFigures:
-    table = lane.table
-    due_at = table.c.due_at
-    later = (due_at > Now(), due_at < HELD)
-    nearest = select(table.c.unresolved, table.c.attempts).where(*later).order_by(due_at).limit(due.NEAREST).subquery()
-    held = func.count().filter(nearest.c.unresolved > 0)
-    tried = func.count().filter(nearest.c.unresolved == 0, nearest.c.attempts > 0)
-    in_flight, retrying = connection.execute(select(held, tried).select_from(nearest)).one()
-    waiting = _count(connection, table, *later)
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Rows of one standing: how many, how many of them were tried before, and since when the first has been due."""
+
+    rows: int = 0
+    tried: int = 0
+    since: datetime | None = None
+
+
+def _standings(connection: Connection, looked_at: Select[Any]) -> defaultdict[str, _Counted]:
+    """By standing, the rows of a query with `word`, `attempts` and `since`."""
+    each = looked_at.subquery()
+    tried = func.count().filter(each.c.attempts > 0)
+    chosen = select(each.c.word, func.count(), tried, func.min(each.c.since)).group_by(each.c.word)
+    return defaultdict(_Counted, {word: _Counted(*counts) for word, *counts in connection.execute(chosen)})
+
+
+def _of_rows(connection: Connection, lane: due.Lane, stands: Standings, dead: ColumnElement[bool]) -> LaneFigures:
+    table, due_at = lane.table, lane.table.c.due_at
+    oldest, later = (due_at <= Now(),), (due_at > Now(), due_at < HELD)
+    columns = (stands.word(due_at).label("word"), table.c.attempts, stands.since.label("since"))
+    soonest = select(*columns).order_by(due_at).limit(due.NEAREST)
+    found = _standings(connection, soonest.where(*later))
+    first = _standings(connection, soonest.where(*oldest))[Standing.DUE].since
+    in_flight, early = found[Standing.IN_HAND].rows, found[Standing.DUE]
     return LaneFigures(
         name=lane.name,
-        waiting=max(0, waiting - in_flight),
-        due=_count(connection, table, due_at <= Now()),
+        waiting=max(0, _count(connection, table, *later) - in_flight - early.rows),
+        due=min(COUNTED, _count(connection, table, *oldest) + early.rows),
         in_flight=in_flight,
-        retrying=retrying,
+        retrying=found[Standing.LATER].tried,
         held=_count(connection, table, due_at == HELD),
         dead=_count(connection, table, dead),
-        oldest_due_seconds=oldest.get(lane.name, 0.0),
-        paused=paused,
+        oldest_due_seconds=_age(connection, first, early.since),
     )
 
 
-def _of_fan_outs(connection: Connection, paused: str | None) -> LaneFigures:
+def _age(connection: Connection, *moments: datetime | None) -> float:
+    """For how long the first of these moments has passed, in seconds."""
+    known = [moment for moment in moments if moment is not None]
+    return max(0.0, (store.now(connection) - min(known)).total_seconds()) if known else 0.0
+
+
+def _of_fan_outs(connection: Connection) -> LaneFigures:
     """Of fan-outs, what is counted are events: each is due, or in the hands of a step that nobody sees."""
+    first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
+    stored = connection.scalar(select(events.c.registered).where(events.c.seq == first))
     return LaneFigures(
         name=due.FAN_OUTS.name,
         waiting=0,
@@ -251,44 +283,26 @@ def _of_fan_outs(connection: Connection, paused: str | None) -> LaneFigures:
         retrying=0,
         held=0,
         dead=0,
-        oldest_due_seconds=_oldest_waiting(connection),
-        paused=paused,
+        oldest_due_seconds=_age(connection, stored),
     )
 
 
-def _oldest_waiting(connection: Connection) -> float:
-    """How long ago the first event was stored that waits for its fan-out, in seconds."""
-    first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
-    stored = connection.execute(select(events.c.registered, Now()).where(events.c.seq == first)).one_or_none()
-    return 0.0 if stored is None else max(0.0, (stored[1] - stored[0]).total_seconds())
-
-
-def _of_webhooks(connection: Connection, oldest: Mapping[str, float], paused: str | None) -> LaneFigures:
+def _of_webhooks(connection: Connection) -> LaneFigures:
     """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
-    opened = select(webhooks.c.subscription_seq, webhooks.c.due_at, webhooks.c.attempts)
-    first = opened.where(webhooks.c.due_at.is_not(None)).order_by(webhooks.c.seq).limit(DELIVERIES).subquery()
-    stopped = select(subscriptions.c.seq, subscriptions.c.paused, subscriptions.c.open_until).where(STOPPED).subquery()
-    goes_on = stopped.c.paused.is_(None)
-    soonest = case((stopped.c.open_until > first.c.due_at, stopped.c.open_until), else_=first.c.due_at)
-    later = and_(goes_on, soonest > Now())
-    counted = (
-        func.count().filter(goes_on, soonest <= Now()),
-        func.count().filter(later),
-        func.count().filter(later, first.c.attempts > 0),
-        func.count().filter(~goes_on),
-    )
-    its = first.outerjoin(stopped, stopped.c.seq == first.c.subscription_seq)
-    due_now, waiting, retrying, held = connection.execute(select(*counted).select_from(its)).one()
+    stands = of_deliveries()
+    columns = (stands.word(webhooks.c.due_at).label("word"), webhooks.c.attempts, stands.since.label("since"))
+    kept = (webhooks.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
+    first = select(*columns).select_from(webhooks.join(subscriptions)).where(*kept)
+    found = _standings(connection, first.order_by(webhooks.c.seq).limit(DELIVERIES))
     return LaneFigures(
         name=due.WEBHOOKS.name,
-        waiting=waiting,
-        due=due_now,
+        waiting=found[Standing.LATER].rows,
+        due=found[Standing.DUE].rows,
         in_flight=_count(connection, subscriptions, subscriptions.c.due_at > Now(), subscriptions.c.unresolved > 0),
-        retrying=retrying,
-        held=held,
+        retrying=found[Standing.LATER].tried,
+        held=found[Standing.HELD].rows,
         dead=_count(connection, webhooks, DELIVERY_DEAD),
-        oldest_due_seconds=oldest.get(due.WEBHOOKS.name, 0.0),
-        paused=paused,
+        oldest_due_seconds=_age(connection, found[Standing.DUE].since),
     )
 
 

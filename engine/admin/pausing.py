@@ -29,7 +29,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)[^\s@.]+(\.[^\s@.]+)+")
 
 def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> None:
     """Begin to hold back; Invalid, Conflict when it is paused already."""
-    value, reason = _checked(kind, value), _reason(reason)
+    value, reason = checked(kind, value), _reason(reason)
     if connection.execute(select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)).first():
         raise Conflict(f"The {kind} {value} is paused already.")
     connection.execute(insert(pauses).values(kind=kind, value=value, at=Now(), who=who, reason=reason))
@@ -38,13 +38,20 @@ def pause(connection: Connection, who: str, kind: str, value: str, reason: str =
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
     """Go on; what was held back becomes due again, in the background. Invalid, Conflict when it is not paused."""
-    value = _checked(kind, value)
-    ended = delete(pauses).where(pauses.c.kind == kind, pauses.c.value == value)
-    if not connection.execute(ended).rowcount:
-        raise Conflict(f"The {kind} {value} is not paused.")
+    value = paused(connection, kind, value)
+    connection.execute(delete(pauses).where(pauses.c.kind == kind, pauses.c.value == value))
     note(connection, who, "resume", f"{kind}/{value}")
     if kind != LANE:
         release(connection, who)
+
+
+def paused(connection: Connection, kind: str, value: str) -> str:
+    """The value as it is kept, of something that is paused; Invalid, Conflict when it is not."""
+    value = checked(kind, value)
+    chosen = select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)
+    if connection.execute(chosen.with_for_update()).first() is None:
+        raise Conflict(f"The {kind} {value} is not paused.")
+    return value
 
 
 def go_on_restored(connection: Connection, who: str) -> None:
@@ -94,7 +101,8 @@ def _known(connection: Connection, seq: int) -> None:
         raise NotFound(f"There is no subscription {seq}.")
 
 
-def _checked(kind: str, value: str) -> str:
+def checked(kind: str, value: str) -> str:
+    """The value as it is kept; Invalid."""
     if kind not in KINDS:
         raise Invalid({"kind": [f"One of {', '.join(KINDS)}."]})
     value = value.strip()

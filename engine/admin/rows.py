@@ -6,10 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from engine.admin.filters import made_at
+from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
 from engine.keywords import filled
+from engine.pauses import in_force
+from engine.store import Now
 from engine.tables import (
     attempts_log,
     audit_log,
@@ -26,13 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Column, Connection, Row, Select, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select, Table
 
 MASKED = "•••"
 # What of a row is personal data or a secret, or may hold some: a viewer neither sees it nor can narrow a list by it.
 PERSONAL = frozenset(
     {"recipients", "organization_number", "national_identity_number", "subject", "body", "text", "reply", "last_reply"}
-    | {"alternative_subject", "subject_filter", "alternative_subject_filter", "last_error", "why", "recipient"}
+    | {"alternative_subject", "subject_filter", "alternative_subject_filter", "answer", "recipient"}
     | {"reference", "from"}  # what senders call their orders; where somebody signed in
 )
 ADDRESSES = frozenset({"address"})
@@ -77,21 +80,32 @@ _EVENT = tuple(
     events.c[name]
     for name in ("seq", "id", "source", "type", "subject", "resource", "alternative_subject", "time", "registered")
 )
+_LEFT_ALONE_UNTIL = case((subscriptions.c.open_until > Now(), subscriptions.c.open_until)).label("open_until")
 _DELIVERY = (
     *(webhooks.c[name] for name in ("seq", "subscription_seq", "event_seq", "state", "due_at", "attempts", "created")),
     webhooks.c.last_update,
     subscriptions.c.endpoint,
     subscriptions.c.consumer,
     subscriptions.c.paused,
-    subscriptions.c.open_until,
+    subscriptions.c.ordered,
+    _LEFT_ALONE_UNTIL,
     events.c.id.label("event_id"),
     events.c.type.label("event_type"),
 )
-_SUBSCRIPTION = tuple(column for column in subscriptions.c if column.name not in {"salt", "old_salt", "fingerprint"})
+_HIDDEN = {"salt", "old_salt", "fingerprint", "open_until"}
+_SUBSCRIPTION = (*(column for column in subscriptions.c if column.name not in _HIDDEN), _LEFT_ALONE_UNTIL)
+
+
+def _stands(stands: Standings, due_at: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+    """Where an open row stands, and when its next attempt comes, if that is later."""
+    word = stands.word(due_at)
+    return word.label("standing"), case((word == Standing.LATER, stands.next)).label("next_attempt")
 
 
 def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    found = _of_keys(connection, select(*_EMAIL).join(orders, orders.c.seq == emails.c.order_seq), emails.c.id, keys)
+    columns = _stands(of_emails(in_force(connection).lanes), emails.c.due_at)
+    chosen = select(*_EMAIL, *columns).join(orders, orders.c.seq == emails.c.order_seq)
+    found = _of_keys(connection, chosen, emails.c.id, keys)
     last = _last(connection, attempts_log, attempts_log.c.email_seq, [row["seq"] for row in found])
     for row in found:
         attempt = last.get(row.pop("seq"))
@@ -105,7 +119,8 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
 
 
 def _orders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    return _of_keys(connection, select(*_ORDER), orders.c.id, keys)
+    columns = _stands(of_orders(in_force(connection).lanes), orders.c.due_at)
+    return _of_keys(connection, select(*_ORDER, *columns), orders.c.id, keys)
 
 
 def _events(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
@@ -120,7 +135,8 @@ def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str
 
 
 def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    chosen = select(*_DELIVERY).select_from(webhooks.join(subscriptions).outerjoin(events))
+    columns = _stands(of_deliveries(in_force(connection).lanes), webhooks.c.due_at)
+    chosen = select(*_DELIVERY, *columns).select_from(webhooks.join(subscriptions).outerjoin(events))
     found = _of_keys(connection, chosen, webhooks.c.seq, keys)
     last = _last(connection, webhook_attempts, webhook_attempts.c.webhook_seq, [row["seq"] for row in found])
     for row in found:

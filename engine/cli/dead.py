@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from engine.cli.exits import FAILED
 from engine.cli.installation import opened, reading, who, writing
 from engine.cli.options import (
     Creator,
@@ -20,8 +20,9 @@ from engine.cli.options import (
     Since,
     SubscriptionNumber,
     Until,
+    Yes,
 )
-from engine.cli.progress import bar
+from engine.cli.progress import bar, confirm
 from engine.cli.rows import Wanted, show_list
 
 if TYPE_CHECKING:
@@ -68,24 +69,23 @@ def replay(
     error: Error = None,
     since: Since = None,
     until: Until = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
     data: Data = None,
 ) -> None:
     """Do it again for all that match, in the background; what happened before stays on record."""
-    from engine.admin import actions
+    from engine.admin import actions, questions
 
     given = _given(noun, recipient, creator, reference, subscription, error, since, until)
     conditions = {name: value for name, value in given.items() if value is not None}
     action = actions.find(noun, "retry")
     with reading(data) as connection:
-        count = actions.matching(connection, action, conditions)
+        count, question = questions.of_all(connection, action, conditions)
     if not count:
         typer.echo("Nothing matches.", err=True)
         return
-    if not yes and not typer.confirm(f"Replay {count:,} {noun}?", err=True):
-        typer.echo("Nothing was done.", err=True)
-        raise typer.Exit(FAILED)
+    if not yes:
+        confirm(replace(question, title=f"Replay {count:,} {noun}?"))
     with writing(data) as connection:
         job = actions.start(connection, who(), action, conditions)
     typer.echo(f"Job {job} does it in the background: {count:,} {noun}.")

@@ -19,6 +19,7 @@ from engine.cli.options import (
     Since,
     Until,
     Uuid,
+    Yes,
 )
 from engine.cli.rows import Wanted, act, show_list, show_one
 
@@ -64,5 +65,11 @@ def show(email: Uuid, as_json: Json = False, data: Data = None) -> None:
 
 @GROUP.command()
 def retry(email: Uuid, data: Data = None) -> None:
-    """Send an e-mail again that failed, or at once one that waits for a later attempt."""
+    """Try an e-mail again that failed, or at once one that waits for a later attempt."""
     act("emails", ("retry", "retry_now"), email, data)
+
+
+@GROUP.command()
+def resend(email: Uuid, yes: Yes = False, data: Data = None) -> None:
+    """Send a second e-mail where the relay has taken the first one over: a new order to its address alone."""
+    act("emails", ("resend",), email, data, yes=yes)

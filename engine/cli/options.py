@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -25,6 +26,15 @@ def _choices(noun: str, field: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def _local(text: str | None) -> str | None:
+    """A time without an offset is local, as those are that are printed; what is no time is refused later."""
+    from engine.admin.filters import typed
+
+    with suppress(ValueError, OverflowError):
+        return text and typed(text, None).isoformat()
+    return text
+
+
 Data = Annotated[Path | None, typer.Option(file_okay=False, help="Folder of the embedded parts.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one document.")]
 Limit = Annotated[int, typer.Option(min=1, max=MOST, help="Most rows to print.")]
@@ -33,6 +43,8 @@ Cursor = Annotated[str | None, typer.Option(help="Go on where an earlier list en
 Uuid = Annotated[UUID, typer.Argument(metavar="ID", show_default=False)]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", min=0, max=10**18 - 1, show_default=False)]
 Reason = Annotated[str, typer.Option(show_default=False, help="Why; others see it.")]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 OrderState = Annotated[
     str | None, typer.Option(help="Its state, or a group.", autocompletion=_choices("orders", "state"))
@@ -55,8 +67,17 @@ PushError = Annotated[
 Creator = Annotated[str | None, typer.Option(help="Who ordered, such as ttd.")]
 Reference = Annotated[str | None, typer.Option(help="The sender's reference.")]
 Recipient = Annotated[str | None, typer.Option(help="An address or its beginning, @domain, or a number.")]
-Since = Annotated[str | None, typer.Option(help="From: a time, or how long ago, such as 90m, 24h, 7d.")]
-Until = Annotated[str | None, typer.Option(help="Before: likewise.")]
+Since = Annotated[str | None, typer.Option(callback=_local, help="From: a time, or how long ago: 90m, 24h, 7d.")]
+Until = Annotated[str | None, typer.Option(callback=_local, help="Before: likewise.")]
+SendTime = Annotated[
+    str,
+    typer.Argument(
+        metavar="TIME",
+        show_default=False,
+        callback=_local,
+        help="Such as 2026-05-01T12:00 (local) or 2026-05-01T12:00:00+02:00, or now.",
+    ),
+]
 OrderId = Annotated[str | None, typer.Option(help="An order's id.")]
 EmailId = Annotated[str | None, typer.Option(help="An e-mail's id.")]
 EventNumber = Annotated[str | None, typer.Option(help="An event's number.")]

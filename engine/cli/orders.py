@@ -16,9 +16,11 @@ from engine.cli.options import (
     OrderState,
     Recipient,
     Reference,
+    SendTime,
     Since,
     Until,
     Uuid,
+    Yes,
 )
 from engine.cli.rows import Wanted, act, show_list, show_one
 
@@ -59,21 +61,26 @@ def show(order: Uuid, as_json: Json = False, data: Data = None) -> None:
 
 
 @GROUP.command()
-def cancel(order: Uuid, data: Data = None) -> None:
+def cancel(order: Uuid, yes: Yes = False, data: Data = None) -> None:
     """Cancel an order that waits for its send time."""
-    act("orders", ("cancel",), order, data)
+    act("orders", ("cancel",), order, data, yes=yes)
 
 
 @GROUP.command()
-def resend(order: Uuid, data: Data = None) -> None:
-    """Order the same again, due now; the first one stays as it is."""
-    act("orders", ("resend",), order, data)
+def resend(
+    order: Uuid,
+    everybody: Annotated[bool, typer.Option("--all", help="Also to those who have it: a new order, due now.")] = False,
+    yes: Yes = False,
+    data: Data = None,
+) -> None:
+    """Send an order again to those who did not get it; not while it is on its way."""
+    act("orders", ("resend" if everybody else "resend_failed",), order, data, yes=yes)
 
 
 @GROUP.command()
 def reschedule(
     order: Uuid,
-    time: Annotated[str, typer.Argument(help="Such as 2026-05-01T12:00:00+02:00, or now.", show_default=False)],
+    time: SendTime,
     data: Data = None,
 ) -> None:
     """Give an order that waits another send time."""

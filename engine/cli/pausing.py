@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from engine.cli.installation import opened, who, writing
-from engine.cli.options import Data, Reason
-from engine.cli.progress import bar
+from engine.cli.installation import opened, reading, who, writing
+from engine.cli.options import Data, Reason, Yes
+from engine.cli.progress import bar, confirm
 
 LOOK_EVERY = 0.2  # seconds between two looks at what is in flight
 
@@ -26,10 +26,14 @@ def pause(kind: Kind, value: Value, reason: Reason = "", data: Data = None) -> N
     typer.echo(f"The {kind} {value} is paused.")
 
 
-def resume(kind: Kind, value: Value, data: Data = None) -> None:
+def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:
     """Let it go on; what was held back becomes due again."""
-    from engine.admin import pausing
+    from engine.admin import pausing, questions
 
+    with reading(data) as connection:
+        question = questions.of_resume(connection, kind, value)
+    if not yes:
+        confirm(question)
     with writing(data) as connection:
         pausing.resume(connection, who(), kind, value)
     typer.echo(f"The {kind} {value} goes on.")
@@ -40,13 +44,18 @@ def drain(
         list[str] | None, typer.Argument(help="orders, emails, fan_outs, webhooks; none named: all.")
     ] = None,
     reason: Reason = "",
+    yes: Yes = False,
     data: Data = None,
 ) -> None:
     """Pause lanes, and wait until nothing of them is in flight. `varsel resume` lets them go on."""
-    from engine.admin import pausing
+    from engine.admin import pausing, questions
 
     chosen = tuple(lanes or pausing.LANES)
     with opened(data) as store:
+        with store.read() as connection:
+            question = questions.of_drain(connection, chosen)
+        if not yes:
+            confirm(question)
         with store.write() as connection:
             pausing.drain(connection, who(), chosen, reason)
 

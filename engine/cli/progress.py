@@ -1,14 +1,29 @@
-"""A bar that shows how far something is."""
+"""Before and while something is done: the question whether it shall be, and a bar that shows how far it is."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
+
+from engine.cli.exits import FAILED
 from engine.cli.output import console
+from engine.cli.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from engine.admin.questions import Question
+
+
+def confirm(question: Question) -> None:
+    """Ask on standard error; without a yes, the command ends."""
+    for line in question.lines:
+        typer.echo(plain(line), err=True)
+    if not typer.confirm(plain(question.title), err=True):
+        typer.echo("Nothing was done.", err=True)
+        raise typer.Exit(FAILED)
 
 
 @contextmanager

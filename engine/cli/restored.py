@@ -8,8 +8,9 @@ import typer
 
 from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, who
-from engine.cli.options import Data, Json
+from engine.cli.options import Data, Json, Yes
 from engine.cli.output import print_json, print_table
+from engine.cli.progress import confirm
 
 SHOWN = 100  # of each kind, the soonest due
 
@@ -17,15 +18,20 @@ SHOWN = 100  # of each kind, the soonest due
 def restored(
     resume: Annotated[bool, typer.Option("--resume", help="Let the paused lanes go on: it is done again.")] = False,
     pause: Annotated[bool, typer.Option("--pause", help="Pause them first: it was just restored.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
     """List what a database that was restored would do again; its lanes are paused until somebody says --resume."""
     from engine import epoch
-    from engine.admin import pausing
+    from engine.admin import pausing, questions
 
     with opened(data) as store:
         if resume:
+            with store.read() as connection:
+                question = questions.of_restored(connection)
+            if not yes:
+                confirm(question)
             with store.write() as connection:
                 pausing.go_on_restored(connection, who())
             typer.echo("All lanes go on.")
@@ -52,14 +58,13 @@ def _found(connection: Any) -> dict[str, Any]:
     from engine.admin.lists import page
     from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
     from engine.epoch import again
-    from engine.models import DeliveryState
 
     counts = again(connection)
     if counts is None:
         return {"counts": None}
     lists = {
-        "orders": page(connection, ORDERS, {"state": "waiting"}, size=SHOWN),
-        "emails": page(connection, EMAILS, {"state": "waiting"}, size=SHOWN),
-        "webhooks": page(connection, DELIVERIES, {"state": DeliveryState.WAITING}, size=SHOWN),
+        "orders": page(connection, ORDERS, {"state": "held"}, size=SHOWN),
+        "emails": page(connection, EMAILS, {"state": "held"}, size=SHOWN),
+        "webhooks": page(connection, DELIVERIES, {"state": "held"}, size=SHOWN),
     }
     return {"counts": counts} | {lane: found.items for lane, found in lists.items()}

@@ -10,6 +10,7 @@ import typer
 from engine.cli.columns import COLUMNS
 from engine.cli.installation import reading, who, writing
 from engine.cli.output import print_json, print_list, print_one, print_table
+from engine.cli.progress import confirm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,13 +70,22 @@ def show_one(noun: str, key: Any, as_json: bool, data: Path | None) -> None:
     print_json(found) if as_json else print_one(found)
 
 
-def act(noun: str, names: tuple[str, ...], key: Any, data: Path | None, argument: str | None = None) -> None:
-    """Do the first of the actions that applies to a row; NotFound, Conflict with the first one's reason, Invalid."""
-    from engine.admin import actions
+def act(
+    noun: str, names: tuple[str, ...], key: Any, data: Path | None, argument: str | None = None, yes: bool = True
+) -> None:
+    """Do the first of the actions that applies to a row; without `yes`, ask before what cannot be undone.
+
+    NotFound, Conflict with the first one's reason, Invalid.
+    """
+    from engine.admin import actions, questions
     from engine.admin.nouns import NOUNS
 
-    with writing(data) as connection:
+    with reading(data) as connection:
         possible = [action for action in actions.possible(connection, NOUNS[noun], key) if action.name in names]
         action = next(iter(possible), actions.find(noun, names[0]))
+        question = questions.of_one(connection, action, key, argument)
+    if action.asks and not yes:
+        confirm(question)
+    with writing(data) as connection:
         actions.perform(connection, who(), action, key, argument)
     typer.echo(f"{key} was {action.done}.")

@@ -71,10 +71,10 @@ def test_of_an_order_its_state_says_what_can_be_done(store: Store) -> None:
     with store.write() as connection:
         for values, can in (
             ({}, {"cancel", "reschedule"}),
-            ({"unresolved": 1, "state": OrderState.PROCESSING}, {"resend"}),
-            ({"state": OrderState.PROCESSING, "attempts": 1}, {"retry", "resend"}),
-            ({"state": OrderState.SET_ASIDE, "due_at": None}, {"retry", "resend"}),
-            ({"state": OrderState.PROCESSED, "due_at": None}, {"resend"}),
+            ({"unresolved": 1, "state": OrderState.PROCESSING}, set()),
+            ({"state": OrderState.PROCESSING, "attempts": 1}, {"retry"}),
+            ({"state": OrderState.SET_ASIDE, "due_at": None}, {"retry"}),
+            ({"state": OrderState.PROCESSED, "due_at": None}, set()),
             ({"state": OrderState.COMPLETED, "due_at": None}, {"resend"}),
             ({"state": OrderState.CANCELLED, "due_at": None}, {"resend"}),
             ({"due_at": HELD}, {"cancel", "reschedule"}),
@@ -125,7 +125,7 @@ def test_what_does_not_apply_is_a_conflict_and_changes_nothing(store: Store, act
     with store.write() as connection:
         key: Any
         if action.noun is ORDERS:
-            key = order(connection, unresolved=int(action.name != "resend"))
+            key = order(connection, unresolved=1)
         elif action.noun is EMAILS:
             key = email(connection, EmailState.SENDING)
         else:
@@ -199,6 +199,54 @@ def test_an_order_can_be_ordered_again_and_stays_as_it_was(store: Store) -> None
     assert copy.due_at <= now()
     for name in ("creator", "senders_reference", "subject", "body", "recipients", "guarantee", "sender"):
         assert getattr(copy, name) == getattr(before, name)
+
+
+def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_to_nobody_else(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.COMPLETED)
+        has = [email(connection, state, order=of) for state in (EmailState.SUCCEEDED, EmailState.DELIVERED)]
+        failed = [email(connection, state, order=of, attempts=2) for state in FAILED]
+        nowhere = email(connection, EmailState.FAILED_RECIPIENT_RESERVED, order=of, address="")
+        another = email(connection, EmailState.FAILED)
+        untouched = {key: row(connection, EMAILS, key) for key in (*has, nowhere, another)}
+        key = connection.scalar(select(orders.c.id).where(orders.c.seq == of))
+        assert key
+        assert names(connection, ORDERS, key) == {"resend_failed", "resend"}
+        perform(connection, "anna", find("orders", "resend_failed"), key)
+        assert [row(connection, EMAILS, each).state for each in failed] == [EmailState.NEW] * len(failed)
+        assert {key: row(connection, EMAILS, key) for key in untouched} == untouched
+        assert row(connection, ORDERS, key).state == OrderState.PROCESSED
+        assert connection.scalar(select(func.count()).select_from(orders)) == 2
+        assert names(connection, ORDERS, key) == set(), "it is on its way: neither choice is there"
+        for name in ("resend_failed", "resend"):
+            with pytest.raises(Conflict, match="still on its way"):
+                perform(connection, "anna", find("orders", name), key)
+
+
+@pytest.mark.parametrize("noun", [ORDERS, EMAILS], ids=lambda noun: noun.name)
+def test_a_second_click_orders_nothing_a_second_time(store: Store, noun: Noun) -> None:
+    with store.write() as connection:
+        of_order = order(connection, state=OrderState.COMPLETED, due_at=None)
+        key = of_order if noun is ORDERS else email(connection, EmailState.SUCCEEDED)
+        count = connection.scalar(select(func.count()).select_from(orders))
+        assert count
+        perform(connection, "anna", find(noun.name, "resend"), key)
+    for who in ("anna", "ola"):
+        with pytest.raises(Conflict, match="a minute ago"), store.write() as connection:
+            perform(connection, who, find(noun.name, "resend"), key)
+    with store.write() as connection:
+        assert connection.scalar(select(func.count()).select_from(orders)) == count + 1
+        connection.execute(update(audit_log).values(at=now() - HOUR))
+        perform(connection, "ola", find(noun.name, "resend"), key)
+
+
+def test_a_second_mail_says_what_the_first_said(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.COMPLETED, subject="Hei $recipientName$", body="$recipientName$!")
+        key = email(connection, EmailState.SUCCEEDED, order=of, subject="Hei Kari", body="Kari!")
+        perform(connection, "anna", find("emails", "resend"), key)
+        copy = connection.execute(select(orders).where(orders.c.seq != of)).one()
+    assert (copy.subject, copy.body) == ("Hei Kari", "Kari!")
 
 
 def test_a_mail_that_arrived_is_sent_again_to_its_address_alone(store: Store) -> None:

@@ -49,8 +49,8 @@ def why_order(connection: Connection, **values: Any) -> str | None:
 
 
 def why_email(connection: Connection, seq: int) -> str | None:
-    found: str | None = details.email(connection, id_of(connection, emails, seq))["why"]
-    return found
+    found = details.email(connection, id_of(connection, emails, seq))
+    return f"{found['why']} {found['answer']}" if found["answer"] else found["why"]
 
 
 def test_why_an_order_waits(store: Store) -> None:
@@ -80,15 +80,19 @@ def test_why_an_email_waits_or_failed(store: Store) -> None:
         assert str(why_email(connection, new)).startswith("It is due and waits for a worker. An e-mail that stays so")
         attempt(connection, new, "deferred", 451, "4.7.1 greylisted,\r\ncome back")
         assert str(why_email(connection, new)).startswith("It is due")
-        connection.execute(update(emails).values(due_at=now() + HOUR))
-        said = "In the phase rcpt, relay.example:25 said: 451 4.7.1 greylisted, come back. It is tried again by itself."
-        assert why_email(connection, new) == said
-        sending = add_email(connection, of, state=EmailState.SENDING)
+        connection.execute(update(emails).values(due_at=now() + HOUR, attempts=1))
+        assert why_email(connection, new) == (
+            "relay.example:25 did not take it in the phase rcpt; it is tried again by itself. It said:"
+            " 451 4.7.1 greylisted, come back."
+        )
+        sending = add_email(connection, of, state=EmailState.SENDING, due_in=HOUR)
         assert why_email(connection, sending) == "A worker has it in hand."
+        lost = add_email(connection, of, state=EmailState.SENDING)
+        assert str(why_email(connection, lost)).startswith("It is due"), "its worker has ended"
         failed = add_email(connection, of, state=EmailState.FAILED_BOUNCED, due_at=None)
         assert why_email(connection, failed) is None
         attempt(connection, failed, "rejected", 550, "5.1.1 no such user.")
-        assert str(why_email(connection, failed)).endswith("550 5.1.1 no such user. It is not tried again.")
+        assert str(why_email(connection, failed)).endswith("it is not tried again. It said: 550 5.1.1 no such user.")
         reserved = add_email(connection, of, state=EmailState.FAILED_RECIPIENT_RESERVED, due_at=None, address="")
         assert "reserved against" in str(why_email(connection, reserved))
         unknown = add_email(connection, of, state=EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, due_at=None, address="")
@@ -124,6 +128,8 @@ def test_a_relay_that_cannot_be_reached_is_why(store: Store) -> None:
         worker |= {"relay": "relay.example:25", "trouble": "connection refused", "trouble_since": now()}
         connection.execute(insert(processes).values(worker))
         assert why_email(connection, seq) == "The relay relay.example:25 cannot be used: connection refused"
+        connection.execute(update(processes).values(seen=now() - HOUR))
+        assert str(why_email(connection, seq)).startswith("It is due"), "of a worker that is gone, it is no news"
 
 
 def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
@@ -136,8 +142,8 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
         def why(**values: Any) -> str | None:
             if values:
                 connection.execute(update(webhooks).values(values))
-            found: str | None = details.delivery(connection, seq)["why"]
-            return found
+            found = details.delivery(connection, seq)
+            return f"{found['why']} {found['answer']}" if found["answer"] else found["why"]
 
         assert str(why(due_at=now() - HOUR)).startswith("It is due and waits for a worker. A delivery")
         assert str(why(due_at=now() + HOUR)).startswith("The attempt before did not succeed")
@@ -151,7 +157,7 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
         assert str(why(state=DeliveryState.DEAD)).startswith("Given up after its last attempt.")
         line = {"webhook_seq": seq, "at": now(), "duration_ms": 9, "outcome": "deferred", "status": 503}
         connection.execute(insert(webhook_attempts).values(line | {"reply": "down for\nmaintenance"}))
-        assert "503 down for maintenance. Replay it" in str(why())
+        assert str(why()).endswith("Replay it when the cause is gone. The endpoint's answer: 503 down for maintenance.")
 
 
 def test_an_order_leads_to_its_mails_its_events_and_who_did_what(store: Store) -> None:

@@ -13,6 +13,7 @@ from engine.admin import lists
 from engine.admin.filters import first_id
 from engine.admin.lists import batch, count, page
 from engine.admin.nouns import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, NOUNS, ORDERS, SUBSCRIPTIONS
+from engine.admin.standing import GROUPS
 from engine.audit import note
 from engine.errors import Invalid
 from engine.events.storing import persist
@@ -66,12 +67,20 @@ def _orders_and_emails(connection: Connection) -> None:
             id=made(number, at),
             created=at,
             state=state,
-            due_at=None if not waits else HELD if number % 5 == 0 else START + number % 7 * HOUR,
+            due_at=_due_at(number, 5, 7) if waits else None,
+            attempts=number % 2,
             creator=("ttd", "skd", "100%_sure")[number % 3],
             senders_reference=f"reference-{number % 9}" if number % 2 else None,
             recipients=f'[{{"emailAddress":"Person{number}@Example.no"}}]',
         )
         _email(connection, number, seq, at)
+
+
+def _due_at(number: int, held: int, later: int) -> datetime:
+    """Some are held back, some due later, most are due."""
+    if number % held == 0:
+        return HELD
+    return now().replace(microsecond=0) + (number + 1) * HOUR if number % later == 1 else START + number % later * HOUR
 
 
 def _email(connection: Connection, number: int, order: int, at: datetime) -> None:
@@ -83,7 +92,7 @@ def _email(connection: Connection, number: int, order: int, at: datetime) -> Non
         order,
         id=made(number, at),
         state=state,
-        due_at=None if not waits else HELD if number % 4 == 0 else START + number % 6 * HOUR,
+        due_at=None if not waits else _due_at(number, 4, 6),
         attempts=number % 3,
         address=f"Person{number % 10}@{('example.no', 'other.example', 'a_b.example')[number % 3]}",
     )
@@ -124,7 +133,8 @@ def _events_and_deliveries(connection: Connection) -> None:
         state = states[number % len(states)]
         at_time = START + number * HOUR
         values = {"subscription_seq": subscribed[number % 8], "event_seq": event, "state": state, "created": at_time}
-        values |= {"due_at": at_time if state == DeliveryState.WAITING else None, "attempts": number % 3}
+        due_at = now() + HOUR if number % 5 == 1 else at_time
+        values |= {"due_at": due_at if state == DeliveryState.WAITING else None, "attempts": number % 3}
         made_push = insert(webhooks).values(values | {"last_update": at_time}).returning(webhooks.c.seq)
         seq = connection.execute(made_push).scalar_one()
         outcomes = [("deferred", None), ("rejected", 302), ("rejected", 404), ("deferred", 503), ("expired", None)]
@@ -169,11 +179,33 @@ def in_state(state: str) -> tuple[dict[str, str], Callable[[Row], bool]]:
     return {"state": state}, lambda row: row["state"] == state
 
 
+def is_due(row: Row) -> bool:
+    return row["due_at"] is not None and row["due_at"] <= now()
+
+
+def is_later(row: Row) -> bool:
+    """But for what a worker has in hand."""
+    return row["due_at"] is not None and now() < row["due_at"] < HELD and row["state"] != EmailState.SENDING
+
+
+def untried(row: Row) -> bool:
+    """An e-mail that is due, though looked at later."""
+    return is_later(row) and row["attempts"] == 0
+
+
+def of_paused(row: Row) -> bool:
+    """Of a delivery: its subscription is."""
+    return bool((row["subscription_seq"] - 1) % 3 == 0)
+
+
 FAILED = {state for state in EmailState if state.startswith("Failed")}
 ORDER_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
     *(in_state(state) for state in OrderState),
     ({"state": "waiting"}, lambda row: row["state"] == "Registered" and row["due_at"] is not None),
+    ({"state": "due"}, is_due),
+    ({"state": "later"}, is_later),
+    ({"state": "retrying"}, lambda row: is_later(row) and row["attempts"] > 0),
     ({"state": "held"}, lambda row: row["due_at"] == HELD),
     ({"creator": "skd"}, lambda row: row["creator"] == "skd"),
     ({"creator": "skd", "state": "waiting"}, lambda row: row["creator"] == "skd" and row["state"] == "Registered"),
@@ -194,7 +226,9 @@ EMAIL_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     *(in_state(state) for state in EmailState),
     ({"state": "failed"}, lambda row: row["state"] in FAILED),
     ({"state": "waiting"}, lambda row: row["state"] == "New"),
-    ({"state": "retrying"}, lambda row: row["due_at"] is not None and row["attempts"] > 0),
+    ({"state": "due"}, lambda row: is_due(row) or untried(row)),
+    ({"state": "later"}, lambda row: is_later(row) and not untried(row)),
+    ({"state": "retrying"}, lambda row: is_later(row) and row["attempts"] > 0),
     ({"state": "held"}, lambda row: row["due_at"] == HELD),
     ({"recipient": "person3@EXAMPLE.no"}, lambda row: row["address"] == "Person3@example.no"),
     ({"recipient": "@other.example"}, lambda row: row["address"].endswith("@other.example")),
@@ -249,7 +283,10 @@ SUBSCRIPTION_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
 DELIVERY_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
     *(in_state(state) for state in DeliveryState),
-    ({"state": "retrying"}, lambda row: row["due_at"] is not None and row["attempts"] > 0),
+    ({"state": "due"}, lambda row: is_due(row) and not of_paused(row)),
+    ({"state": "later"}, lambda row: is_later(row) and not of_paused(row)),
+    ({"state": "retrying"}, lambda row: is_later(row) and not of_paused(row) and row["attempts"] > 0),
+    ({"state": "held"}, lambda row: row["due_at"] is not None and of_paused(row)),
     ({"subscription": "3"}, lambda row: row["subscription_seq"] == 3),
     ({"event": "3"}, lambda row: row["event_seq"] == 3),
     ({"delivery": "3"}, lambda row: row["seq"] == 3),
@@ -302,10 +339,8 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
     for given, fits in cases:
         expected = [row for row in rows if fits(row)]
         shown = everything(filled, noun, given)
-        if given.get("state") in ("waiting", "retrying", "held", "Registered", "New", "Sending") and noun in (
-            ORDERS,
-            EMAILS,
-        ):
+        by_due = (*GROUPS, "waiting", "Registered", "New", "Sending")
+        if given.get("state") in by_due and noun in (ORDERS, EMAILS):
             expected.sort(key=lambda row: (row["due_at"], row["seq"]))
         assert [key(noun, row) for row in shown] == [key(noun, row) for row in expected], given
         assert count(filled, noun, given, noun.key.is_not(None), 1_000) == len(expected), given

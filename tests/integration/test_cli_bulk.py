@@ -185,7 +185,9 @@ def test_what_is_paused_can_be_seen_and_resumed(kind: str, value: str, store: St
     again = run("pause", kind, value)
     assert again.exit_code == 5
     assert "paused already" in again.stderr
-    assert run("resume", kind, value).exit_code == 0
+    asked = run("resume", kind, value, given="n\n")
+    assert (asked.exit_code, f"Let the {kind} {value} go on?" in asked.stderr) == (1, True)
+    assert run("resume", kind, value, "--yes").exit_code == 0
     assert run("resume", kind, value).exit_code == 5
     lines = json.loads(run("audit", "list", "--target", f"{kind}/{value}", "--json").stdout)["items"]
     assert [line["action"] for line in lines] == ["resume", "pause"]
@@ -212,7 +214,10 @@ def test_what_a_restored_database_would_do_again_is_listed_and_waits_for_a_word(
     assert found["counts"] == {"orders": 0, "emails": 1, "webhooks": 0}
     assert [email["address"] for email in found["emails"]] == ["sent.already@example.no"]
     assert run("resume", "creator", "ttd").exit_code == 5
-    assert run("restored", "--resume").exit_code == 0
+    asked = run("restored", "--resume", given="n\n")
+    assert asked.exit_code == 1
+    assert "0 orders, 1 e-mail, 0 webhooks" in asked.stderr
+    assert run("restored", "--resume", "--yes").exit_code == 0
     with store.read() as connection:
         assert not in_force(connection).lanes
 
@@ -222,8 +227,13 @@ def test_drain_waits_until_nothing_is_in_flight(store: Store, database_url: str,
         held = add_email(
             connection, add_order(connection), state=EmailState.SENDING, unresolved=1, due_at=now() + timedelta(hours=1)
         )
-    assert run("drain", "orders").stdout == "Drained: orders.\n"
-    with Terminal(command("drain"), environment(database_url=database_url)) as terminal:
+    asked = run("drain", given="n\n")
+    assert asked.exit_code == 1
+    assert "In flight, and ended first: 1 e-mail." in asked.stderr
+    with store.read() as connection:
+        assert not in_force(connection).lanes
+    assert run("drain", "orders", "--yes").stdout == "Drained: orders.\n"
+    with Terminal(command("drain", "--yes"), environment(database_url=database_url)) as terminal:
         terminal.wait_for("0/1")
         with store.write() as connection:
             done = {"state": EmailState.SUCCEEDED, "unresolved": 0, "due_at": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import time
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -345,7 +346,10 @@ def test_top_ends_with_ctrl_c_and_leaves_the_terminal_as_it_was(cli: Cli) -> Non
 
 def test_an_order_is_cancelled_once_and_the_audit_log_says_by_whom(store: Store, cli: Cli) -> None:
     order = order_of(store, due_in=HOUR)
-    assert cli.text("orders", "cancel", order) == f"{order} was cancelled.\n"
+    asked = varsel("orders", "cancel", order, given="n\n", database_url=cli.url)
+    assert (asked.exit_code, "Cancel this order to 1 recipient?" in asked.stderr) == (1, True)
+    assert cli.json("orders", "show", order)["state"] == "Registered"
+    assert cli.text("orders", "cancel", order, "--yes") == f"{order} was cancelled.\n"
     assert cli.json("orders", "show", order)["state"] == "Cancelled"
     assert "only an order that waits" in cli.refused(5, "orders", "cancel", order)
     cli.refused(3, "orders", "cancel", new_id(now()))
@@ -364,14 +368,54 @@ def test_an_order_is_rescheduled(store: Store, cli: Cli) -> None:
     assert "time" in cli.refused(2, "orders", "reschedule", order, "soon")
 
 
-def test_an_order_is_ordered_again_and_stays_as_it_was(store: Store, cli: Cli) -> None:
+def test_a_time_without_an_offset_is_that_of_the_terminal(
+    store: Store, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of(store, due_in=HOUR)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        cli.text("orders", "reschedule", order, "2100-05-01 12:00")
+        made = (now().astimezone() - 2 * HOUR).strftime("%Y-%m-%d %H:%M")
+        assert len(cli.items("orders", "list", "--since", made)) == 1
+        assert cli.items("orders", "list", "--until", made) == []
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert cli.json("orders", "show", order)["requested_send_time"] == "2100-05-01T03:00:00.000Z"
+
+
+def test_an_order_is_sent_again_to_those_without_it_or_when_that_is_said_to_all(store: Store, cli: Cli) -> None:
     order = order_of(store, state=OrderState.COMPLETED)
-    cli.text("orders", "resend", order)
-    newest, first = cli.items("orders", "list")
-    assert (first["id"], first["state"]) == (str(order), "Completed")
+    cli.refused(5, "orders", "resend", order, "--yes")
+    with store.write() as connection:
+        seq = connection.scalar(select(orders_table.c.seq))
+        assert seq
+        add_email(connection, seq, state=EmailState.FAILED, due_at=None)
+        add_email(connection, seq, state=EmailState.SUCCEEDED, due_at=None)
+    asked = varsel("orders", "resend", order, given="y\n", database_url=cli.url)
+    assert asked.exit_code == 0, asked.output
+    assert "1 recipient has it, and gets nothing." in asked.stderr
+    assert "Send again to 1 recipient who did not get it?" in asked.stderr
+    assert len(cli.items("orders", "list")) == 1
+    assert sorted(email["state"] for email in cli.items("emails", "list")) == ["New", "Succeeded"]
+    cli.refused(5, "orders", "resend", order, "--all", "--yes")  # it is on its way
+    done = order_of(store, state=OrderState.COMPLETED)
+    assert "ordered again" in cli.text("orders", "resend", done, "--all", "--yes")
+    newest, first, _ = cli.items("orders", "list")
+    assert (first["id"], first["state"]) == (str(done), "Completed")
     assert (newest["subject"], newest["state"]) == ("Hei", "Registered")
     waiting = order_of(store, due_in=HOUR)
-    cli.refused(5, "orders", "resend", waiting)
+    cli.refused(5, "orders", "resend", waiting, "--all", "--yes")
+
+
+def test_a_second_email_is_sent_only_when_that_was_confirmed(store: Store, cli: Cli) -> None:
+    sent = email_of(store, state=EmailState.SUCCEEDED, due_at=None)
+    asked = varsel("emails", "resend", sent, given="n\n", database_url=cli.url)
+    assert (asked.exit_code, "Send a second e-mail to kari@example.no?" in asked.stderr) == (1, True)
+    assert len(cli.items("orders", "list")) == 1
+    assert "ordered again" in cli.text("emails", "resend", sent, "--yes")
+    assert len(cli.items("orders", "list")) == 2
 
 
 def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cli) -> None:

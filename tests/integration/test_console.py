@@ -5,19 +5,27 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 import redis
+from sqlalchemy import select
 from starlette.routing import Mount, Route
 
 from api.console.live import OF_ONE
 from engine.admin.nouns import NOUNS
+from engine.admin.pausing import pause
+from engine.events.storing import persist
+from engine.models import EmailState, OrderState, new_id
+from engine.pauses import in_force
 from engine.store import CONNECTIONS
+from engine.tables import attempts_log, emails, orders
 from tests.servers.console import HOME, SECRET, Browser, Site, fill
 from tests.servers.redis import Redis
+from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
 
     from engine.store import Store
 
+HOUR = timedelta(hours=1)
 HIDDEN = ("\u202e", "\u2066", "\x07", "\x1b", "\u200b")
 
 
@@ -291,7 +300,7 @@ def test_an_action_on_all_that_match_shows_the_count_and_becomes_a_job(site: Sit
 
 @pytest.mark.parametrize(
     ("typed", "leads"),
-    [("kari@example.no", "/console/emails?recipient=kari%40example.no"), ("ref 1", "/console/emails?reference=ref+1")],
+    [("kari@example.no", "/console/emails?recipient=kari%40example.no"), ("ref 1", "/console/orders?reference=ref+1")],
 )
 def test_the_search_box_leads_to_what_was_typed(site: Site, typed: str, leads: str) -> None:
     answer = asyncio.run(site.browser("ola").client.get("/console/find", params={"q": typed}))
@@ -302,3 +311,90 @@ def test_the_search_box_finds_orders_and_emails_by_identifier(site: Site, keys: 
     browser = site.browser("kari")
     for noun in ("orders", "emails"):
         assert browser.get(f"/console/find?q={keys[noun]}").headers["location"] == f"/console/{noun}/{keys[noun]}"
+    typed = urlencode({"q": f"<{keys['emails']}@varsel.example>"})
+    assert browser.get(f"/console/find?{typed}").headers["location"] == f"/console/emails/{keys['emails']}"
+
+
+def test_what_waits_is_found_as_well(site: Site, store: Store) -> None:
+    event = an_event()
+    with store.write() as connection:
+        recipients = '[{"emailAddress":"ola@example.no"}]'
+        for reference in ("invoice 7", "2026-000123", "a@b"):
+            add_order(connection, due_in=HOUR, senders_reference=reference, recipients=recipients)
+        add_email(connection, add_order(connection, state=OrderState.PROCESSED), address="ola@example.no")
+        persist(connection, [event])
+    browser = site.browser("ola")
+
+    def found(typed: str) -> str:
+        location = browser.get(f"/console/find?{urlencode({'q': typed})}").headers["location"]
+        return browser.get(location).text
+
+    for reference in ("invoice 7", "2026-000123", "a@b"):
+        assert "Nothing matches" not in found(reference), reference
+        assert reference in found(reference)
+    assert event.type in found(event.id)
+    page = found("ola@example.no")
+    assert "ola@example.no</a>" in page, "the e-mail that is on its way"
+    assert '<a href="/console/orders?recipient=ola%40example.no&amp;state=waiting">3 orders</a>' in page
+    assert "3 orders</a>" not in found("kari@example.no")
+    assert "Nothing matches" in found("nobody@example.no")
+
+
+def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, store: Store) -> None:
+    recipients = '[{"emailAddress":"a@example.no"},{"emailAddress":"b@example.no"}]'
+    with store.write() as connection:
+        done = add_order(connection, state=OrderState.COMPLETED, recipients=recipients)
+        add_email(connection, done, state=EmailState.SUCCEEDED, due_at=None, address="a@example.no")
+        add_email(connection, done, state=EmailState.FAILED, due_at=None, address="b@example.no")
+        waits = add_order(connection, due_in=HOUR, recipients=recipients)
+        ids = {row.seq: row.id for row in connection.execute(select(orders.c.seq, orders.c.id))}
+        order, waiting = ids[done], ids[waits]
+        sent = connection.scalar(select(emails.c.id).where(emails.c.address == "a@example.no"))
+        pause(connection, "anna", "domain", "example.no")
+    admin = site.browser("anna")
+    later = (now() + 2 * HOUR).isoformat()
+    for path, says in (
+        (f"/orders/{order}/resend_failed", "Send again to 1 recipient who did not get it?"),
+        (f"/orders/{order}/resend", "1 recipient has it already, and gets it a second time."),
+        (f"/orders/{waiting}/cancel", "Cancel this order to 2 recipients?"),
+        (f"/orders/{waiting}/reschedule?{urlencode({'time': later})}", "Send this order to 2 recipients at another"),
+        (f"/emails/{sent}/resend", "Send a second e-mail to a@example.no?"),
+        ("/drain", "Pause the lanes orders, emails, fan_outs, webhooks?"),
+        ("/resume?kind=domain&value=example.no", "Let the domain example.no go on?"),
+    ):
+        page = admin.get(f"/console{path}")
+        assert (page.status_code, says in page.text) == (200, True), path
+        address = path.partition("?")[0]
+        assert f'<form method="post" action="/console{address}"' in page.text
+        shown = admin.get(f"/console{address.rpartition('/')[0] or '/overview'}").text if "/orders" in path else ""
+        assert f'<form method="post" action="/console{address}"' not in shown, "no click on the first page does it"
+    assert admin.get(f"/console/orders/{waiting}/reschedule?time=soon").status_code == 400
+    assert admin.get(f"/console/orders/{waiting}/resend").status_code == 409
+    assert admin.get("/console/restored/resume").status_code == 409
+    with store.read() as connection:
+        assert connection.scalars(select(orders.c.state).order_by(orders.c.seq)).all() == ["Completed", "Registered"]
+        assert in_force(connection).domains == {"example.no"}
+    viewer = site.browser("kari")
+    for path in (f"/orders/{order}/resend", "/drain", "/resume?kind=domain&value=example.no", "/restored/resume"):
+        assert viewer.get(f"/console{path}").status_code == 403
+
+
+def test_a_viewer_reads_how_the_system_is_and_why_things_wait(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection, due_in=HOUR)
+        waiting = connection.scalar(select(orders.c.id).where(orders.c.seq == order))
+        seq = add_subscription(connection, "https://receiver.example/hook", last_error="an event was not accepted: 503")
+        key = new_id(now())
+        mail = add_email(connection, order, id=key, state=EmailState.FAILED, due_at=None)
+        line = {"email_seq": mail, "claim": 1, "at": now(), "duration_ms": 1, "outcome": "rejected", "phase": "rcpt"}
+        line |= {"relay": "relay:25", "code": 550, "reply": "kari@example.no is unknown"}
+        connection.execute(attempts_log.insert().values(line))
+    viewer = site.browser("kari")
+    overview = viewer.get("/console/overview").text
+    assert "No worker runs: what becomes due will wait." in overview
+    assert "\u2022\u2022\u2022" not in overview
+    assert "Waits for its send time." in viewer.get(f"/console/orders/{waiting}").text
+    assert "an event was not accepted: 503" in viewer.get(f"/console/subscriptions/{seq}").text
+    page = viewer.get(f"/console/emails/{key}").text
+    assert "relay:25 did not take it in the phase rcpt; it is not tried again. It said: \u2022\u2022\u2022" in page
+    assert "is unknown" not in page

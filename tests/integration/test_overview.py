@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from engine import due, pulse
+from engine.admin import details
 from engine.admin import overview as module
+from engine.admin.lists import LARGEST
+from engine.admin.lists import page as first_page
+from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
 from engine.admin.overview import lanes, overview
-from engine.admin.pausing import pause
+from engine.admin.pausing import pause, pause_subscription, resume
 from engine.clock import steady
+from engine.emails import _claim as claim_emails
 from engine.events.storing import persist
-from engine.metrics import ATTEMPTS, ORDERS
+from engine.metrics import ATTEMPTS
+from engine.metrics import ORDERS as ORDERS_TAKEN
 from engine.models import DeliveryState, EmailState, OrderState, new_id
+from engine.orders.processing import _claim as claim_orders
 from engine.pauses import HELD
 from engine.pulse import Kind, Pulse
 from engine.retention import prune_some
@@ -100,11 +107,114 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
         found = lanes(connection)[-1]
         assert (found.waiting, found.due, found.retrying, found.held) == (1, 2, 0, 1)
         alone = ("warning", "The endpoint of 1 subscription kept failing or asked for time: webhooks wait")
-        assert sentences(connection) == [("warning", "1 webhook is held back by a pause"), alone]
+        assert sentences(connection) == [("warning", "1 webhook is held back by a pause of a subscription"), alone]
         connection.execute(update(subscriptions).values(paused=None, open_until=now() + HOUR))
         assert sentences(connection) == [
             ("warning", "The endpoints of 4 subscriptions kept failing or asked for time: webhooks wait")
         ]
+
+
+GROUPS = {"later": "waiting", "due": "due", "retrying": "retrying", "held": "held"}
+NOUNS_OF = {"orders": ORDERS, "emails": EMAILS, "webhooks": DELIVERIES}
+
+
+def told_alike(connection: Connection) -> dict[str, tuple[int, ...]]:
+    """Waiting, due, retrying and held of each lane, which its lists and its rows confirm."""
+    figures = {lane.name: lane for lane in lanes(connection)}
+    for name, noun in NOUNS_OF.items():
+        lane = figures[name]
+        for group, counted in GROUPS.items():
+            listed = first_page(connection, noun, {"state": group}, size=LARGEST).items
+            assert len(listed) == getattr(lane, counted), (name, group)
+            standing = "later" if group == "retrying" else group
+            assert {row["standing"] for row in listed} <= {standing}, (name, group)
+            assert all((row["next_attempt"] is not None) == (standing == "later") for row in listed)
+            assert all(row["next_attempt"] > now() for row in listed if row["next_attempt"])
+        assert (lane.oldest_due_seconds > 0) == (lane.due > 0), name
+    return {name: (lane.waiting, lane.due, lane.retrying, lane.held) for name, lane in figures.items()}
+
+
+def test_nothing_at_all_is_nothing_everywhere(store: Store) -> None:
+    with store.write() as connection:
+        assert set(told_alike(connection).values()) == {(0, 0, 0, 0)}
+
+
+def test_what_a_pause_holds_back_is_held_whatever_is_paused(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, due_in=-HOUR)
+        add_order(connection, due_in=HOUR)
+        for _ in range(73):
+            add_email(connection, of)
+        seq = add_subscription(connection, "https://receiver.example/hook")
+        persist(connection, [an_event() for _ in range(56)])
+        connection.execute(update(webhooks).values(due_at=now() - HOUR))
+        assert told_alike(connection) == {
+            "orders": (1, 1, 0, 0),
+            "emails": (0, 73, 0, 0),
+            "fan_outs": (0, 0, 0, 0),
+            "webhooks": (0, 56, 0, 0),
+        }
+        for lane in ("orders", "emails", "webhooks"):
+            pause(connection, "anna", "lane", lane)
+        held = {"orders": (1, 0, 0, 1), "emails": (0, 0, 0, 73), "fan_outs": (0, 0, 0, 0), "webhooks": (0, 0, 0, 56)}
+        assert told_alike(connection) == held
+        assert ("warning", "The lane emails is paused by anna; 73 e-mails are held back") in sentences(connection)
+        for lane in ("orders", "emails", "webhooks"):
+            resume(connection, "anna", "lane", lane)
+        pause(connection, "anna", "creator", "ttd")
+        claim_emails(connection, LEASE)
+        claim_orders(connection, LEASE)
+        pause_subscription(connection, "anna", seq)
+        assert told_alike(connection) == held
+        seen = overview(connection)
+        assert ("warning", "56 webhooks are held back by a pause of a subscription") in sentences(connection)
+        assert seen["paused_subscriptions"] == 1, "what holds them back is shown beside"
+
+
+def test_what_waits_for_a_dead_relay_is_due_since_its_send_time(store: Store) -> None:
+    """Handed back for seconds, again and again; what the relay has deferred waits for its next attempt."""
+    with store.write() as connection:
+        of = add_order(connection)
+        for _ in range(3):
+            add_email(connection, of, due_at=now() + timedelta(minutes=5), expires_at=now() + 47 * HOUR)
+        add_email(connection, of, due_in=HOUR, attempts=1)
+        assert told_alike(connection)["emails"] == (1, 3, 1, 0)
+        assert 3600 <= lanes(connection)[1].oldest_due_seconds < 3700
+
+
+def test_what_a_worker_holds_or_has_lost_is_told_apart(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, due_in=HOUR, state=OrderState.PROCESSING, unresolved=1)
+        add_order(connection, due_in=-HOUR, state=OrderState.PROCESSING, unresolved=1)
+        add_email(connection, of, due_in=HOUR, state=EmailState.SENDING, unresolved=1)
+        add_email(connection, of, due_in=-HOUR, state=EmailState.SENDING, unresolved=1)
+        found = told_alike(connection)
+        assert (found["orders"], found["emails"]) == ((0, 1, 0, 0), (0, 1, 0, 0))
+        assert [lane.in_flight for lane in lanes(connection)] == [1, 1, 0, 0]
+        held = first_page(connection, EMAILS, {"state": EmailState.SENDING}).items
+    assert [(row["standing"], row["next_attempt"]) for row in held] == [("due", None), ("in hand", None)]
+
+
+def test_what_waits_behind_another_event_or_for_a_circuit_is_not_due(store: Store) -> None:
+    with store.write() as connection:
+        ordered = add_subscription(connection, "https://ordered.example/hook", ordered=True)
+        persist(connection, [an_event() for _ in range(60)])
+        first = connection.scalar(select(webhooks.c.seq).order_by(webhooks.c.seq).limit(1))
+        connection.execute(update(webhooks).where(webhooks.c.seq == first).values(attempts=1, due_at=now() + HOUR))
+        connection.execute(update(subscriptions).values(due_at=now() + HOUR))
+        assert told_alike(connection)["webhooks"] == (60, 0, 1, 0)
+        behind = first_page(connection, DELIVERIES, {"state": "later"}).items[0]
+        why = details.delivery(connection, behind["seq"])["why"]
+        assert why == "It waits for an earlier event on the same subject: its subscription keeps the order."
+        connection.execute(update(subscriptions).values(ordered=False, due_at=now() + HOUR, open_until=now() + HOUR))
+        assert told_alike(connection)["webhooks"] == (60, 0, 1, 0)
+        held = {"unresolved": 1, "due_at": now() + HOUR, "open_until": None}
+        connection.execute(update(subscriptions).values(held))
+        assert told_alike(connection)["webhooks"] == (1, 59, 1, 0), "in a worker's hands, one after another"
+        connection.execute(update(subscriptions).values(removed=now(), paused="Removed by its consumer."))
+        assert told_alike(connection)["webhooks"] == (0, 0, 0, 0)
+        assert overview(connection)["paused_subscriptions"] == 0
+        assert ordered
 
 
 def test_counting_ends_somewhere(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +251,7 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         add_email(connection, add_order(connection), due_at=HELD)
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
-            ("warning", "The lane orders is paused by anna"),
+            ("warning", "The lane orders is paused by anna; 3 orders are held back"),
             ("warning", "1 e-mail is held back by a pause"),
         ]
         since = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -227,7 +337,7 @@ def test_counts_become_history_once_whoever_writes_them(store: Store, monkeypatc
     for _ in range(2):  # two processes one after the other, in the same minute
         beating = Pulse(store, Kind("worker"))
         beating.start()
-        ORDERS.inc(3)
+        ORDERS_TAKEN.inc(3)
         ATTEMPTS.labels("accepted").inc()
         ATTEMPTS.labels("rejected").inc(2)
         ATTEMPTS.labels("expired").inc()

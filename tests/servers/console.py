@@ -136,7 +136,7 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         keys["subscriptions"] = add_subscription(
             connection, f"https://hooks.example/services/{text}?token={text}", consumer=label[:200], subject_filter=text
         )
-        trouble = {"last_error": text, "paused": label, "type_filter": json.dumps(label)}
+        trouble = {"last_error": label, "paused": label, "type_filter": json.dumps(label)}
         connection.execute(update(subscriptions).values(trouble))
         push = {"subscription_seq": keys["subscriptions"], "event_seq": keys["events"], "state": "Dead"}
         push |= {"created": now(), "last_update": now()}

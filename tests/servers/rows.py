@@ -45,7 +45,7 @@ def add_email(
     row = {
         "id": new_id(now()),
         "order_seq": order_seq,
-        "expires_at": now() + timedelta(hours=48),
+        "expires_at": now() + due_in + timedelta(hours=48),
         "last_update": now(),
         "state": EmailState.NEW,
         "due_at": now() + due_in,

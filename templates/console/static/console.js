@@ -1,4 +1,5 @@
-// What the console's pages gain by JavaScript: local times, and parts that follow what happens. Without it they work.
+// What the console's pages gain by JavaScript: local times, read and typed, and parts that follow what happens.
+// Without it they work.
 "use strict";
 
 const shapes = {
@@ -8,8 +9,23 @@ const shapes = {
   short: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
 };
 
-// Shows times in the reader's zone; UTC stays in the title.
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const TYPED = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,6})?)?)?$/;
+
+// A time that was typed without an offset gets the reader's, so that it is meant as the page shows times.
+function withOffset(text) {
+  const parts = text.trim().match(TYPED);
+  if (!parts) return text;
+  const [year, month, day, ...time] = parts.slice(1).map((part) => Number(part ?? 0));
+  const offset = -new Date(year, month - 1, day, ...time).getTimezoneOffset();
+  const two = (number) => String(Math.trunc(Math.abs(number))).padStart(2, "0");
+  const written = text.trim().replace(" ", "T") + (parts[4] === undefined ? "T00:00" : "");
+  return `${written}${offset < 0 ? "-" : "+"}${two(offset / 60)}:${two(offset % 60)}`;
+}
+
+// Shows times in the reader's zone, and says which that is where one is typed; UTC stays in the title.
 function localise(root) {
+  for (const zone of root.querySelectorAll("[data-zone]")) zone.textContent = ZONE;
   for (const time of root.querySelectorAll("time")) {
     const shape = "short" in time.dataset ? shapes.short : shapes.long;
     time.textContent = shape.format(new Date(time.dateTime));
@@ -87,4 +103,7 @@ function follow() {
 }
 
 localise(document);
+document.addEventListener("submit", (event) => {
+  for (const input of event.target.querySelectorAll("input[data-time]")) input.value = withOffset(input.value);
+});
 if ("live" in document.body.dataset) follow();

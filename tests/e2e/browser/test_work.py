@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -12,7 +15,7 @@ from sqlalchemy import func, insert, select
 
 from api.console.live import OF_ONE
 from engine.models import EmailState, OrderState, new_id
-from engine.tables import EMAIL_FAILED, emails
+from engine.tables import EMAIL_FAILED, emails, orders
 from tests.servers.client import connect
 from tests.servers.rows import add_order, now
 from tests.servers.site import stopped
@@ -44,7 +47,7 @@ def test_a_failed_mail_is_found_understood_sent_again_and_seen_to_arrive_in_five
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="kari+550@example.no").click()
     expect(page.locator("#why")).to_contain_text("550 5.1.1 the development inbox refuses")
-    page.get_by_role("button", name="Send again").click()
+    page.get_by_role("button", name="Try again").click()
     expect(page.locator("h1")).to_contain_text("Succeeded")
     expect(page.locator("#timeline li")).to_have_count(2)
     page.get_by_role("link", name="Inbox").click()
@@ -61,11 +64,11 @@ def test_thousands_are_sent_again_with_a_progress_bar(site: Site) -> None:
         rows = [row | {"id": new_id(now()), "address": f"many{number}@many.example"} for number in range(MANY)]
         connection.execute(insert(emails), rows)
     page = site.open("/console/emails?recipient=%40many.example&state=failed")
-    page.get_by_role("button", name="Send again …").click()
-    expect(page.locator("h1")).to_have_text(re.compile(r"Send again: 5\s000 e-mails"))
+    page.get_by_role("button", name="Try again …").click()
+    expect(page.locator("h1")).to_have_text("Try again: 5,000 e-mails")
     bar = page.get_by_role("progressbar")
     with stopped(site.running.pid("worker 1")):  # so that it begins when the page is open
-        page.get_by_role("button", name="Send again").click()
+        page.get_by_role("button", name="Try again").click()
         expect(page.locator("h1")).to_contain_text("Job")
         expect(bar).to_have_attribute("value", "0")
     expect(page.locator("h1 .state")).to_have_text("Done")
@@ -87,13 +90,16 @@ def test_a_paused_lane_stops_and_goes_on(site: Site) -> None:
     expect(page.locator("#sentence")).to_contain_text("The lane emails is paused by local")
     expect(page.locator("#lane-emails")).to_contain_text("paused")
     site.order("paused@example.no")
-    expect(page.locator("#lane-emails td").nth(1)).not_to_have_text("0")  # due, and not taken
+    expect(page.locator("#lane-emails td").nth(4)).not_to_have_text("0")  # held, and not taken
     page.goto("/console/emails?recipient=paused@example.no")
     page.get_by_role("link", name="paused@example.no").click()
     expect(page.locator("#why")).to_have_text("The lane emails is paused.")
     assert not site.arrived("paused@example.no")
     page.goto("/console/overview")
     page.get_by_role("button", name="Resume emails").click()
+    expect(page.locator("main")).to_contain_text("Goes out at once: 1 e-mail.")
+    assert not site.arrived("paused@example.no")
+    page.get_by_role("button", name="Resume").click()
     wait_for(lambda: site.arrived("paused@example.no"))
 
 
@@ -114,6 +120,7 @@ def test_a_paused_domain_holds_back_its_own_alone(site: Site) -> None:
     assert not site.arrived("kari@held.example")
     page.goto("/console/overview")
     page.get_by_role("button", name="Resume domain held.example").click()
+    page.get_by_role("button", name="Resume").click()
     wait_for(lambda: site.arrived("kari@held.example"))
 
 
@@ -169,7 +176,7 @@ def test_the_keyboard_is_enough(site: Site) -> None:
     to("tab+550@example.no")
     page.keyboard.press("Enter")
     expect(page.locator("#why")).to_contain_text("550")
-    to("Send again")
+    to("Try again")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_contain_text("Succeeded")
 
@@ -182,9 +189,61 @@ def test_without_javascript_the_same_can_be_done(site: Site) -> None:
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="plain+550@example.no").click()
     expect(page.locator(".facts time").first).to_contain_text("UTC")
-    page.get_by_role("button", name="Send again").click()
+    page.get_by_role("button", name="Try again").click()
     expect(page.locator(".told")).to_have_text("Done: queued again.")
     wait_for(lambda: site.arrived("plain+550@example.no"))
+
+
+def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_only_when_asked_for_to_all(site: Site) -> None:
+    """Without JavaScript, too: every step is a page."""
+    order = site.order("has@example.no", "lacks+550@example.no")
+    page = site.open(f"/console/orders/{order}", java_script_enabled=False)
+    wait_for(lambda: (page.reload(), page.locator("h1").inner_text())[1].endswith("Completed"))
+    page.get_by_role("button", name="Send again to those who did not get it …").click()
+    expect(page.locator("h1")).to_have_text("Send again to 1 recipient who did not get it?")
+    expect(page.locator("main")).to_contain_text("1 recipient has it, and gets nothing.")
+    assert not site.arrived("lacks+550@example.no")
+    page.get_by_role("button", name="Send again to those who did not get it").click()
+    expect(page.locator(".told")).to_have_text("Done: queued again for those who did not get it.")
+    wait_for(lambda: site.arrived("lacks+550@example.no"))
+    wait_for(lambda: (page.reload(), page.locator("h1").inner_text())[1].endswith("Completed"))
+    assert len(site.running.messages("has@example.no")) == 1
+    expect(page.get_by_role("button", name="Send again to those who did not get it …")).to_have_count(0)
+    page.get_by_role("button", name="Send to all again …").click()
+    expect(page.locator("main")).to_contain_text("2 recipients have it already, and get it a second time.")
+    page.get_by_role("link", name="No").click()
+    expect(page.locator("h1")).to_contain_text("Completed")
+    assert len(site.running.messages("has@example.no")) == 1
+
+
+def test_a_time_is_typed_as_the_page_shows_it(site: Site) -> None:
+    at = now().replace(second=0, microsecond=0) + timedelta(days=30)
+    order = site.order("later@example.no", requestedSendTime=at.isoformat())
+    oslo = (at + timedelta(days=150)).astimezone(ZoneInfo("Europe/Oslo"))
+    page = site.open(f"/console/orders/{order}")
+    page.get_by_label("New send time (Europe/Oslo)").fill(oslo.strftime("%Y-%m-%d %H:%M"))
+    page.get_by_role("button", name="Reschedule …").click()
+    expect(page.locator("#times time").last).to_contain_text(oslo.strftime("%H:%M"))
+    page.get_by_role("button", name="Reschedule").click()
+    expect(page.locator(".told")).to_have_text("Done: rescheduled.")
+    with site.write() as connection:
+        chosen = select(orders.c.requested_send_time).where(orders.c.id == UUID(order))
+        assert connection.execute(chosen).scalar_one() == oslo
+    page.goto("/console/orders?state=waiting")
+    page.get_by_label("From (Europe/Oslo)").fill((now() + timedelta(hours=1)).strftime("%Y-%m-%d"))
+    page.get_by_role("button", name="Filter").click()
+    expect(page).to_have_url(re.compile(r"since=\d{4}-\d\d-\d\dT00%3A00%2B0[12]%3A00"))
+    plain = site.open(f"/console/orders/{order}", java_script_enabled=False)
+    plain.get_by_label("New send time (UTC)").fill(at.strftime("%Y-%m-%d %H:%M"))
+    plain.get_by_role("button", name="Reschedule …").click()
+    plain.get_by_role("button", name="Reschedule").click()
+    expect(plain.locator(".told")).to_have_text("Done: rescheduled.")
+    with site.write() as connection:
+        assert connection.execute(chosen).scalar_one() == at
+    plain.get_by_role("button", name="Cancel …").click()
+    expect(plain.locator("h1")).to_have_text("Cancel this order to 1 recipient?")
+    plain.get_by_role("button", name="Cancel").click()
+    expect(plain.locator("h1")).to_contain_text("Cancelled")
 
 
 def test_signing_in_leads_to_the_page_that_was_asked_for(guarded_site: Site) -> None:
@@ -198,7 +257,7 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(guarded_site: Site) -> 
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile(r"/console/emails\?state=failed$"))
     expect(page.locator(".me")).to_contain_text("kari viewer")
-    expect(page.get_by_role("button", name="Send again")).to_have_count(0)
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
     page.get_by_role("button", name="Sign out").click()
     page.goto("/console/overview")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()

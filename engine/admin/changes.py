@@ -1,0 +1,125 @@
+"""What actions do to the rows that they apply to. Each takes the rows, locked, and what the action was given."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from engine.admin.filters import moment
+from engine.events.status import order_event
+from engine.events.storing import persist
+from engine.fan_out import wake
+from engine.keywords import content
+from engine.models import EXPIRY, DeliveryState, EmailState, OrderState, new_id
+from engine.store import Now, after, now
+from engine.tables import EMAIL_FAILED, emails, orders, webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
+
+
+def cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """Nothing is sent, and its sender is told."""
+    _update(connection, orders, rows, state=OrderState.CANCELLED, due_at=None, last_update=Now())
+    at = now(connection)
+    persist(connection, [order_event(row, OrderState.CANCELLED, at) for row in rows])
+
+
+def reschedule(connection: Connection, rows: Sequence[Row[Any]], argument: str | None) -> None:
+    """Another send time: the one given, or now."""
+    at = send_time(argument, now(connection))
+    _update(connection, orders, rows, requested_send_time=at, due_at=at, last_update=Now())
+
+
+def process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """What was set aside begins anew, without the e-mails that told of it.
+
+    What waits for its condition's second answer keeps the first, and has no e-mails.
+    """
+    connection.execute(delete(emails).where(emails.c.order_seq.in_([row.seq for row in rows])))
+    _update(connection, orders, rows, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
+
+
+def order_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """New orders that say the same to the same recipients, due now."""
+    for row in rows:
+        _copy(connection, _whole(connection, row.seq))
+
+
+def try_failed_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """Of these orders, the e-mails that failed; what was handed over stays as it is."""
+    failed = select(emails.c.seq, emails.c.order_seq).where(
+        emails.c.order_seq.in_([row.seq for row in rows]), *FAILED_WITH_ADDRESS
+    )
+    try_again(connection, connection.execute(failed.order_by(emails.c.seq).with_for_update()).all(), None)
+
+
+def try_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """A new series of attempts: those before stay in the log. Its order is open again until it is settled."""
+    fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
+    _update(connection, emails, rows, **fresh, expires_at=after(EXPIRY))
+    done = update(orders).where(
+        orders.c.seq.in_({row.order_seq for row in rows}), orders.c.state == OrderState.COMPLETED
+    )
+    connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
+
+
+def order_again_for(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """The relay has taken these over; receivers drop a second one of the same Message-ID. So they are new mails."""
+    for row in rows:
+        order = _whole(connection, row.order_seq)
+        said = content(order, row)  # an address of its own has no name for the keywords
+        recipients = json.dumps([{"emailAddress": row.address}], separators=(",", ":"))
+        _copy(connection, order, recipients=recipients, subject=said.subject, body=said.body)
+
+
+def make_due(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """The next attempt is now."""
+    _update(connection, emails, rows, due_at=Now())
+
+
+def replay(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """A new series of attempts: those before stay in the log."""
+    fresh = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
+    _update(connection, webhooks, rows, **fresh)
+    wake(connection, {row.subscription_seq for row in rows})
+
+
+def push_now(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """The next attempt is now, as soon as the subscription is free."""
+    _update(connection, webhooks, rows, due_at=Now())
+    wake(connection, {row.subscription_seq for row in rows})
+
+
+def release_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+    """Due again when they were to be sent."""
+    _update(connection, orders, rows, due_at=orders.c.requested_send_time)
+
+
+def send_time(argument: str | None, now: datetime) -> datetime:
+    """The time that was asked for; ValueError."""
+    return now if argument == "now" else moment(argument or "", now)
+
+
+def _whole(connection: Connection, order_seq: int) -> Row[Any]:
+    return connection.execute(select(orders).where(orders.c.seq == order_seq)).one()
+
+
+def _copy(connection: Connection, order: Row[Any], **instead: str) -> None:
+    """A new order that says the same, due now, but for what stands in `instead`."""
+    values = dict(order._mapping) | instead | {"id": new_id(now(connection)), "state": OrderState.REGISTERED}  # noqa: SLF001 SQLAlchemy's documented name
+    for name in ("seq", "claim", "unresolved", "attempts", "trace"):
+        del values[name]
+    values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
+    connection.execute(insert(orders).values(values))
+
+
+def _update(connection: Connection, table: Any, rows: Sequence[Row[Any]], **values: Any) -> None:
+    connection.execute(update(table).where(table.c.seq.in_([row.seq for row in rows])).values(values))

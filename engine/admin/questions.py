@@ -1,0 +1,223 @@
+"""What is asked before something is done that cannot be undone: what will happen, in numbers.
+
+The console shows it on a page of its own, the command line before it goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, select
+
+from engine.admin import actions, changes
+from engine.admin.filters import had_attempt
+from engine.admin.lists import batch, count
+from engine.admin.nouns import EMAILS, ORDERS
+from engine.admin.overview import COUNTED, lanes
+from engine.admin.pausing import checked, paused
+from engine.epoch import again
+from engine.errors import Conflict
+from engine.pauses import CREATOR, DOMAIN, HELD, LANE
+from engine.store import now
+from engine.tables import EMAIL_FAILED, attempts_log, emails, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Connection, Row, Select
+
+    from engine.admin.actions import Action
+
+ADDED_UP = 1_000  # orders whose recipients are added up: their lists are long
+_NAMES = {
+    "orders": ("order", "orders"),
+    "emails": ("e-mail", "e-mails"),
+    "deliveries": ("delivery", "deliveries"),
+    "fan_outs": ("fan-out", "fan-outs"),
+    "webhooks": ("webhook", "webhooks"),
+    "recipients": ("recipient", "recipients"),
+}
+_IN_DOUBT = had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, attempts_log.c.outcome == "in_doubt")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be done, and what that means; `at` and `before`: the new send time and the one until now."""
+
+    title: str
+    lines: tuple[str, ...] = ()
+    at: datetime | None = None
+    before: datetime | None = None
+
+
+def some(number: int, what: str) -> str:
+    """Such as "1 e-mail"."""
+    return f"{number:,} {_NAMES[what][number != 1]}"
+
+
+def of_one(connection: Connection, action: Action, key: UUID | int, argument: str | None = None) -> Question:
+    """Before an action on one row; NotFound, Conflict when it does not apply, Invalid."""
+    actions.check(connection, action, argument)
+    chosen = select(action.noun.table).where(action.noun.key == key, action.applies)
+    row = connection.execute(chosen).one_or_none()
+    if row is None:
+        raise actions.refusal(connection, action, key)
+    match action.audited:
+        case "orders.cancel":
+            return Question(
+                f"Cancel this order to {some(_recipients(row), 'recipients')}?",
+                ("None of them gets it. A cancelled order does not come back: it can only be ordered anew.",),
+            )
+        case "orders.reschedule":
+            at = changes.send_time(argument, now(connection))
+            title = f"Send this order to {some(_recipients(row), 'recipients')} at another time?"
+            return Question(title, at=at, before=row.requested_send_time)
+        case "orders.resend_failed":
+            return _resend_failed(connection, row)
+        case "orders.resend":
+            return _resend(connection, row)
+        case "emails.resend":
+            line = "The relay has taken the first one over already. A new order says the same, to this address alone."
+            return Question(f"Send a second e-mail to {row.address}?", (line,))
+    return Question(f"{action.label}?")
+
+
+def of_all(connection: Connection, action: Action, given: Mapping[str, str]) -> tuple[int, Question]:
+    """To how many rows that match an action applies, and what is asked before it is done to them; Invalid."""
+    number = actions.matching(connection, action, given)
+    title = f"{action.label}: {some(number, action.noun.name)}"
+    if action.noun is ORDERS and 0 < number <= ADDED_UP:
+        return number, Question(title, (f"To {some(_all_recipients(connection, action, given), 'recipients')}.",))
+    if action.noun is EMAILS and action.name == "retry":
+        doubt = count(connection, EMAILS, given, and_(action.applies, _IN_DOUBT), actions.MOST + 1)
+        return number, Question(title, _doubt(doubt))
+    return number, Question(title)
+
+
+def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
+    """Before lanes are paused together; Invalid."""
+    for lane in chosen:
+        checked(LANE, lane)
+    found = [lane for lane in lanes(connection) if lane.name in chosen]
+    busy = [some(lane.in_flight, lane.name) for lane in found if lane.in_flight]
+    left = [some(number, lane.name) for lane in found if (number := lane.due + lane.waiting + lane.held)]
+    return Question(
+        f"Pause the lanes {', '.join(chosen)}?",
+        (
+            f"In flight, and ended first: {', '.join(busy) or 'nothing'}.",
+            f"Not done until each lane is resumed: {', '.join(left) or 'nothing'}, and what comes in meanwhile.",
+            "The 48 hours in which an e-mail may be sent go on.",
+        ),
+    )
+
+
+def of_resume(connection: Connection, kind: str, value: str) -> Question:
+    """Before what is paused goes on; Invalid, Conflict when it is not."""
+    value = paused(connection, kind, value)
+    if kind == LANE:
+        held = {lane.name: lane.due for lane in lanes(connection, paused={}) if lane.name == value}
+    else:
+        held = {"orders": _held_orders(connection, kind, value), "emails": _held_emails(connection, kind, value)}
+    waiting = [some(number, what) for what, number in held.items() if number]
+    return Question(
+        f"Let the {kind} {value} go on?",
+        (f"Goes out at once: {' and '.join(waiting)}." if waiting else "Nothing is held back by its pause.",),
+    )
+
+
+def of_restored(connection: Connection) -> Question:
+    """Before the lanes of a database go on that is older than it was; Conflict when it is not."""
+    counts = again(connection)
+    if counts is None:
+        raise Conflict("The database is not older than it was: nothing is paused for that.")
+    waiting = ", ".join(some(number, lane) for lane, number in counts.items())
+    return Question(
+        "Let the lanes go on, although the database is older than it was?",
+        (f"Done at once: {waiting}. Whatever of that was done before the restore is done a second time.",),
+    )
+
+
+def _resend_failed(connection: Connection, order: Row[Any]) -> Question:
+    its = _emails(connection, order)
+    lines = [f"{some(its.have, 'recipients')} {'has it, and gets' if its.have == 1 else 'have it, and get'} nothing."]
+    if its.nowhere:
+        lines.append(f"{some(its.nowhere, 'recipients')} cannot be reached: there is no address to try again.")
+    return Question(
+        f"Send again to {some(its.failed, 'recipients')} who did not get it?",
+        (*lines, *_doubt(its.doubt), "The same e-mails are tried again, for another 48 hours."),
+    )
+
+
+def _resend(connection: Connection, order: Row[Any]) -> Question:
+    its, number = _emails(connection, order), _recipients(order)
+    verbs = "has it already, and gets" if its.have == 1 else "have it already, and get"
+    have = f"{some(its.have, 'recipients')} {verbs} it a second time."
+    return Question(
+        f"Send to all {some(number, 'recipients')} again?",
+        (
+            have if its.have else "None of them has it yet.",
+            *_doubt(its.doubt),
+            "A new order says the same, due now; this one stays as it is.",
+        ),
+    )
+
+
+def _doubt(number: int) -> tuple[str, ...]:
+    if not number:
+        return ()
+    return (f"Of {some(number, 'emails')} it is in doubt whether it arrived: it may come a second time.",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Emails:
+    """An order's e-mails by what became of them."""
+
+    have: int
+    failed: int  # and can be tried again
+    doubt: int  # of those that failed
+    nowhere: int  # no address
+
+
+def _emails(connection: Connection, order: Row[Any]) -> _Emails:
+    chosen = select(
+        func.count().filter(emails.c.state.in_(actions.HANDED_OVER)),
+        func.count().filter(*changes.FAILED_WITH_ADDRESS),
+        func.count().filter(*changes.FAILED_WITH_ADDRESS, _IN_DOUBT),
+        func.count().filter(EMAIL_FAILED, emails.c.address == ""),
+    ).where(emails.c.order_seq == order.seq)
+    have, failed, doubt, nowhere = connection.execute(chosen).one()
+    return _Emails(have, failed, doubt, nowhere)
+
+
+def _recipients(order: Row[Any]) -> int:
+    return len(json.loads(order.recipients))
+
+
+def _all_recipients(connection: Connection, action: Action, given: Mapping[str, str]) -> int:
+    keys, _ = batch(connection, ORDERS, given, action.applies, None, ADDED_UP)
+    texts = connection.scalars(select(orders.c.recipients).where(orders.c.id.in_(keys)))
+    return sum(len(json.loads(text)) for text in texts)
+
+
+def _held_orders(connection: Connection, kind: str, value: str) -> int:
+    if kind == DOMAIN:
+        return 0
+    return _count(connection, select(orders.c.seq).where(orders.c.due_at == HELD, orders.c.creator == value))
+
+
+def _held_emails(connection: Connection, kind: str, value: str) -> int:
+    held = select(emails.c.seq).where(emails.c.due_at == HELD)
+    if kind == CREATOR:
+        return _count(
+            connection, held.join(orders, orders.c.seq == emails.c.order_seq).where(orders.c.creator == value)
+        )
+    domain = value.removeprefix("@").lower()
+    return _count(connection, held.where(func.lower(emails.c.address).endswith(f"@{domain}", autoescape=True)))
+
+
+def _count(connection: Connection, chosen: Select[Any]) -> int:
+    return int(connection.execute(select(func.count()).select_from(chosen.limit(COUNTED).subquery())).scalar_one())

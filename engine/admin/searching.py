@@ -1,0 +1,50 @@
+"""What was typed into the search box, and where it is: whatever there is of that name is found."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sqlalchemy import select
+
+from engine.admin.filters import uuid
+from engine.admin.lists import page
+from engine.admin.nouns import ORDERS, WAITING
+from engine.tables import emails, events, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+MOST = 100  # orders that are counted beside a list of e-mails
+_SHARED = ("recipient", "reference", "creator", "order")  # what both lists are narrowed by
+
+
+def identified(connection: Connection, text: str) -> str | None:
+    """The page of an order or e-mail (by its identifier, or its Message-ID) or the list of an event's; None: none."""
+    with suppress(ValueError):
+        key = uuid(text.strip("<>").partition("@")[0])
+        for table in (orders, emails):
+            if connection.execute(select(table.c.id).where(table.c.id == key)).first():
+                return f"{table.name}/{key}"
+    if connection.execute(select(events.c.seq).where(events.c.id == text).limit(1)).first():
+        return f"events?id={quote(text, safe='')}"
+    return None
+
+
+def named(connection: Connection, text: str) -> tuple[str, dict[str, str]]:
+    """The list, and its filter, of a recipient (an address or number) or of an order's reference."""
+    its = select(orders.c.seq).where(orders.c.senders_reference == text).limit(1)
+    if connection.execute(its).first() is None and ("@" in text or text.isdigit()):
+        return "emails", {"recipient": text}
+    return "orders", {"reference": text}
+
+
+def orders_that_wait(connection: Connection, given: Mapping[str, str]) -> int:
+    """How many orders have no e-mails yet, of those that a list of e-mails is narrowed to; counted up to MOST."""
+    shared = {name: value for name, value in given.items() if name in _SHARED}
+    if not shared or len(shared) < len(given):
+        return 0
+    return len(page(connection, ORDERS, shared | {"state": WAITING}, size=MOST).items)
