@@ -157,7 +157,7 @@ def _resend(connection: Connection, order: Row[Any]) -> Question:
     verbs = "has it already, and gets" if its.have == 1 else "have it already, and get"
     have = f"{some(its.have, 'recipients')} {verbs} it a second time."
     return Question(
-        f"Send to all {some(number, 'recipients')} again?",
+        f"Send again to everybody, {some(number, 'recipients')}?",
         (
             have if its.have else "None of them has it yet.",
             *_doubt(its.doubt),

@@ -65,7 +65,7 @@ def test_before_an_order_is_sent_again_it_is_said_who_has_it(store: Store) -> No
         "1 recipient cannot be reached: there is no address to try again.",
         "Of 1 e-mail it is in doubt whether it arrived: it may come a second time.",
     )
-    assert everybody.title == "Send to all 7 recipients again?"
+    assert everybody.title == "Send again to everybody, 7 recipients?"
     assert everybody.lines[0] == "4 recipients have it already, and get it a second time."
     assert cancelled.lines[0] == "None of them has it yet."
 

@@ -2,10 +2,12 @@
 // Without it they work.
 "use strict";
 
+const long = {
+  day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
+};
 const shapes = {
-  long: new Intl.DateTimeFormat(undefined, {
-    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
-  }),
+  long: new Intl.DateTimeFormat(undefined, long),
+  distant: new Intl.DateTimeFormat(undefined, { year: "numeric", ...long }),
   short: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
 };
 
@@ -27,8 +29,9 @@ function withOffset(text) {
 function localise(root) {
   for (const zone of root.querySelectorAll("[data-zone]")) zone.textContent = ZONE;
   for (const time of root.querySelectorAll("time")) {
-    const shape = "short" in time.dataset ? shapes.short : shapes.long;
-    time.textContent = shape.format(new Date(time.dateTime));
+    const at = new Date(time.dateTime);
+    const shape = at.getFullYear() === new Date().getFullYear() ? shapes.long : shapes.distant;
+    time.textContent = ("short" in time.dataset ? shapes.short : shape).format(at);
   }
 }
 

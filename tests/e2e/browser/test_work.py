@@ -97,7 +97,7 @@ def test_a_paused_lane_stops_and_goes_on(site: Site) -> None:
     assert not site.arrived("paused@example.no")
     page.goto("/console/overview")
     page.get_by_role("button", name="Resume emails").click()
-    expect(page.locator("main")).to_contain_text("Goes out at once: 1 e-mail.")
+    expect(page.locator("main")).to_contain_text(re.compile(r"Goes out at once: [\d,]+ e-mail"))
     assert not site.arrived("paused@example.no")
     page.get_by_role("button", name="Resume").click()
     wait_for(lambda: site.arrived("paused@example.no"))
