@@ -84,10 +84,9 @@ def _check_options(engine: Engine) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    driver: Any = connection.connection.dbapi_connection
     writes = connection.get_execution_options().get("varsel_writes")
     begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ"  # what is read is of one moment
-    driver.execute(f"{begin}; {_SETTINGS}")
+    connection.exec_driver_sql(f"{begin}; {_SETTINGS}")
 
 
 def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> Bounded:

@@ -5,7 +5,8 @@ filters.py    from query strings to conditions
 lists.py      pages of a list, bounded in time at any size
 details.py    one of them, with all that happened to it
 standing.py   where an open row stands: in hand, held, due, later
-overview.py   the lanes, the processes, the plots, and a sentence
+lanes.py      the lanes in numbers
+overview.py   all on one page: the lanes, the processes, the plots, and a sentence
 searching.py  where that is which was typed into the search box
 actions.py    what can be done to one, or to all that match
 questions.py  what is asked before, where it cannot be undone

@@ -83,11 +83,12 @@ ACTIONS = [
     Action(
         ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
-        "It is still on its way, or none of its e-mails failed that has an address.", for_all=False, asks=True,
+        "It is still on its way, was set aside, or none of its e-mails failed that has an address.",
+        for_all=False, asks=True,
     ),
     Action(
         ORDERS, "resend", "Send to all again", "ordered again for all", _SETTLED, changes.order_again,
-        "It is still on its way, and can be sent again when all its e-mails are settled; or it was set aside: process it.",
+        "It is still on its way, to be sent again when all its e-mails are settled; or it was set aside: process it.",
         for_all=False, asks=True, copies=True,
     ),
     Action(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select, update
 
 from engine.admin.filters import moment
 from engine.events.status import order_event
@@ -17,10 +17,10 @@ from engine.store import Now, after, now
 from engine.tables import EMAIL_FAILED, emails, orders, webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
 FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
 
@@ -55,20 +55,13 @@ def order_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str
 
 def try_failed_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     """Of these orders, the e-mails that failed; what was handed over stays as it is."""
-    failed = select(emails.c.seq, emails.c.order_seq).where(
-        emails.c.order_seq.in_([row.seq for row in rows]), *FAILED_WITH_ADDRESS
-    )
-    try_again(connection, connection.execute(failed.order_by(emails.c.seq).with_for_update()).all(), None)
+    seqs = [row.seq for row in rows]
+    _open_again(connection, and_(emails.c.order_seq.in_(seqs), *FAILED_WITH_ADDRESS), seqs)
 
 
 def try_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """A new series of attempts: those before stay in the log. Its order is open again until it is settled."""
-    fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
-    _update(connection, emails, rows, **fresh, expires_at=after(EXPIRY))
-    done = update(orders).where(
-        orders.c.seq.in_({row.order_seq for row in rows}), orders.c.state == OrderState.COMPLETED
-    )
-    connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
+    """A new series of attempts: those before stay in the log."""
+    _open_again(connection, emails.c.seq.in_([row.seq for row in rows]), {row.order_seq for row in rows})
 
 
 def order_again_for(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -106,6 +99,14 @@ def release_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: 
 def send_time(argument: str | None, now: datetime) -> datetime:
     """The time that was asked for; ValueError."""
     return now if argument == "now" else moment(argument or "", now)
+
+
+def _open_again(connection: Connection, which: ColumnElement[bool], of: Collection[int]) -> None:
+    """E-mails of these orders are tried anew; an order that was completed is open again until they are settled."""
+    fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
+    connection.execute(update(emails).where(which).values(**fresh, expires_at=after(EXPIRY)))
+    done = update(orders).where(orders.c.seq.in_(of), orders.c.state == OrderState.COMPLETED)
+    connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
 
 
 def _whole(connection: Connection, order_seq: int) -> Row[Any]:

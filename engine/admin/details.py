@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from engine.admin.overview import ALIVE
 from engine.admin.rows import ROWS
 from engine.admin.standing import Standing
 from engine.errors import Conflict, NotFound
@@ -17,6 +16,7 @@ from engine.models import Content, ContentType, DeliveryState, EmailState, Order
 from engine.pauses import HELD, in_force
 from engine.store import after, now
 from engine.tables import (
+    ALIVE,
     attempts_log,
     audit_log,
     emails,

@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from engine import due, metrics
-from engine.admin.overview import lanes
+from engine.admin.lanes import lanes
 from engine.errors import Unavailable
 from engine.redis_client import prove
 from engine.spool import Spool
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from engine.admin.overview import LaneFigures
+    from engine.admin.lanes import LaneFigures
     from engine.store import Store
 
 STATES = ("waiting", "due", "in_flight", "retrying", "held", "dead")

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, func, literal, select, type_coerce
+from sqlalchemy import BigInteger, func, select, type_coerce
 
-from engine import due, store
+from engine import due
+from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
-from engine.admin.standing import Standing, of_deliveries, of_emails, of_orders
 from engine.epoch import again
-from engine.pauses import HELD, LANE
 from engine.pulse import SERIES
 from engine.store import Now
 from engine.tables import (
-    DELIVERY_DEAD,
-    EMAIL_FAILED,
+    ALIVE,
     EPOCH,
     MILLISECOND,
-    ORDER_SET_ASIDE,
     STOPPED,
-    events,
     history,
     installation,
     jobs,
@@ -32,56 +26,18 @@ from engine.tables import (
     pauses,
     processes,
     subscriptions,
-    waiting_events,
-    webhooks,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select, Table
+    from sqlalchemy import Connection
 
-    from engine.admin.standing import Standings
+    from engine.admin.lanes import LaneFigures
 
-COUNTED = 100_000  # rows of a kind are counted up to here
-DELIVERIES = 20_000  # likewise, the oldest that are open
-ALIVE = timedelta(seconds=15)  # since its last sign, for which a process counts as running
 SKEWED = timedelta(seconds=5)  # a process's clock that is further from the database's is told of
 LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class LaneFigures:
-    """A lane in numbers; each is counted up to COUNTED."""
-
-    name: str
-    waiting: int  # due later: a send time, or an attempt that comes again
-    due: int
-    in_flight: int  # in a worker's hands
-    retrying: int  # of those that wait: have been tried before
-    held: int  # back by a pause of their lane, creator, domain or subscription
-    dead: int  # failed for good, or set aside
-    oldest_due_seconds: float  # 0.0 when nothing is due
-    paused: str | None = None  # who paused it, and why
-
-    def paused_by(self, whom: str) -> LaneFigures:
-        """The same, paused: what would be due is held back."""
-        return replace(self, paused=whom, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
-
-
-def lanes(connection: Connection, paused: Mapping[str, str] | None = None) -> list[LaneFigures]:
-    """The lanes in the order in which work goes through them; `paused` instead of those that are: name and reason."""
-    if paused is None:
-        rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
-        paused = {row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "") for row in rows}
-    counted = (
-        _of_rows(connection, due.ORDERS, of_orders(), ORDER_SET_ASIDE),
-        _of_rows(connection, due.EMAILS, of_emails(), EMAIL_FAILED),
-        _of_fan_outs(connection),
-        _of_webhooks(connection),
-    )
-    return [lane.paused_by(paused[lane.name]) if lane.name in paused else lane for lane in counted]
 
 
 def overview(connection: Connection) -> dict[str, Any]:
@@ -99,13 +55,13 @@ def overview(connection: Connection) -> dict[str, Any]:
         "lanes": figures,
         "processes": running,
         "pauses": held,
-        "paused_subscriptions": _count(connection, subscriptions, *stopped),
+        "paused_subscriptions": counted(connection, subscriptions, *stopped),
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
         "day": day,
         "restored": again(connection),
         "findings": _older(connection)
-        + findings(figures, running, due.stalled(connection), _count(connection, subscriptions, *left_alone))
+        + findings(figures, running, due.stalled(connection), counted(connection, subscriptions, *left_alone))
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
 
@@ -226,89 +182,6 @@ def _some(count: int, lane: LaneFigures) -> str:
 
 def _finding(level: str, text: str, since: datetime | None = None) -> dict[str, Any]:
     return {"level": level, "text": text, "since": since}
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """Rows of one standing: how many, how many of them were tried before, and since when the first has been due."""
-
-    rows: int = 0
-    tried: int = 0
-    since: datetime | None = None
-
-
-def _standings(connection: Connection, looked_at: Select[Any]) -> defaultdict[str, _Counted]:
-    """By standing, the rows of a query with `word`, `attempts` and `since`."""
-    each = looked_at.subquery()
-    tried = func.count().filter(each.c.attempts > 0)
-    chosen = select(each.c.word, func.count(), tried, func.min(each.c.since)).group_by(each.c.word)
-    return defaultdict(_Counted, {word: _Counted(*counts) for word, *counts in connection.execute(chosen)})
-
-
-def _of_rows(connection: Connection, lane: due.Lane, stands: Standings, dead: ColumnElement[bool]) -> LaneFigures:
-    table, due_at = lane.table, lane.table.c.due_at
-    oldest, later = (due_at <= Now(),), (due_at > Now(), due_at < HELD)
-    columns = (stands.word(due_at).label("word"), table.c.attempts, stands.since.label("since"))
-    soonest = select(*columns).order_by(due_at).limit(due.NEAREST)
-    found = _standings(connection, soonest.where(*later))
-    first = _standings(connection, soonest.where(*oldest))[Standing.DUE].since
-    in_flight, early = found[Standing.IN_HAND].rows, found[Standing.DUE]
-    return LaneFigures(
-        name=lane.name,
-        waiting=max(0, _count(connection, table, *later) - in_flight - early.rows),
-        due=min(COUNTED, _count(connection, table, *oldest) + early.rows),
-        in_flight=in_flight,
-        retrying=found[Standing.LATER].tried,
-        held=_count(connection, table, due_at == HELD),
-        dead=_count(connection, table, dead),
-        oldest_due_seconds=_age(connection, first, early.since),
-    )
-
-
-def _age(connection: Connection, *moments: datetime | None) -> float:
-    """For how long the first of these moments has passed, in seconds."""
-    known = [moment for moment in moments if moment is not None]
-    return max(0.0, (store.now(connection) - min(known)).total_seconds()) if known else 0.0
-
-
-def _of_fan_outs(connection: Connection) -> LaneFigures:
-    """Of fan-outs, what is counted are events: each is due, or in the hands of a step that nobody sees."""
-    first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
-    stored = connection.scalar(select(events.c.registered).where(events.c.seq == first))
-    return LaneFigures(
-        name=due.FAN_OUTS.name,
-        waiting=0,
-        due=_count(connection, waiting_events),
-        in_flight=0,
-        retrying=0,
-        held=0,
-        dead=0,
-        oldest_due_seconds=_age(connection, stored),
-    )
-
-
-def _of_webhooks(connection: Connection) -> LaneFigures:
-    """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
-    stands = of_deliveries()
-    columns = (stands.word(webhooks.c.due_at).label("word"), webhooks.c.attempts, stands.since.label("since"))
-    kept = (webhooks.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
-    first = select(*columns).select_from(webhooks.join(subscriptions)).where(*kept)
-    found = _standings(connection, first.order_by(webhooks.c.seq).limit(DELIVERIES))
-    return LaneFigures(
-        name=due.WEBHOOKS.name,
-        waiting=found[Standing.LATER].rows,
-        due=found[Standing.DUE].rows,
-        in_flight=_count(connection, subscriptions, subscriptions.c.due_at > Now(), subscriptions.c.unresolved > 0),
-        retrying=found[Standing.LATER].tried,
-        held=found[Standing.HELD].rows,
-        dead=_count(connection, webhooks, DELIVERY_DEAD),
-        oldest_due_seconds=_age(connection, found[Standing.DUE].since),
-    )
-
-
-def _count(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
-    matching = select(literal(1)).select_from(table).where(*conditions).limit(COUNTED).subquery()
-    return connection.execute(select(func.count()).select_from(matching)).scalar_one()
 
 
 def _processes(connection: Connection, now: datetime) -> list[dict[str, Any]]:

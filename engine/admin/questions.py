@@ -13,9 +13,9 @@ from sqlalchemy import and_, func, select
 
 from engine.admin import actions, changes
 from engine.admin.filters import had_attempt
+from engine.admin.lanes import COUNTED, lanes
 from engine.admin.lists import batch, count
 from engine.admin.nouns import EMAILS, ORDERS
-from engine.admin.overview import COUNTED, lanes
 from engine.admin.pausing import checked, paused
 from engine.epoch import again
 from engine.errors import Conflict

@@ -28,10 +28,10 @@ COLOURS = {"warning": "yellow", "problem": "red"}
 
 def lanes(as_json: Json = False, data: Data = None) -> None:
     """Print what waits, lane by lane: due, in flight, retrying, held back and dead."""
-    from engine.admin import overview
+    from engine.admin import lanes as figures
 
     with reading(data) as connection:
-        found = overview.lanes(connection)
+        found = figures.lanes(connection)
     if as_json:
         return print_list(found)
     return print_table(COLUMNS["lanes"], _figures(found))

@@ -31,7 +31,7 @@ IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait b
 
 NOTHING = Reply(None, "no connection to the relay")
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
-TROUBLE_LASTS = 15.0  # seconds; who has e-mails to send tries again after 5, and old trouble of an idle worker is no news
+TROUBLE_LASTS = 15.0  # seconds; with e-mails to send it is asked again after 5, and without, old trouble is no news
 TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
 
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from engine.tables.admin import compatibility, ended_sessions, history, installation, job_rows, jobs, pauses, processes
+from engine.tables.admin import (
+    ALIVE,
+    compatibility,
+    ended_sessions,
+    history,
+    installation,
+    job_rows,
+    jobs,
+    pauses,
+    processes,
+)
 from engine.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
 from engine.tables.events import (
     DELIVERY_DEAD,
@@ -27,6 +37,7 @@ from engine.tables.orders import (
 )
 
 __all__ = [
+    "ALIVE",
     "DELIVERY_DEAD",
     "EMAIL_FAILED",
     "EPOCH",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, Uuid
 
 from engine.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
@@ -50,6 +52,7 @@ compatibility = Table(  # one row; a migration that takes something away writes 
     Column("oldest", Text, nullable=False),  # the newest revision that the oldest program knows that can work on this
 )
 
+ALIVE = timedelta(seconds=15)  # since it was last seen, for which a process counts as running
 processes = Table(
     "processes",
     metadata,

@@ -223,6 +223,19 @@ def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_to_nobody_else(s
                 perform(connection, "anna", find("orders", name), key)
 
 
+def test_an_order_with_many_who_did_not_get_it_is_sent_again_by_statements_of_one_size(store: Store) -> None:
+    most: list[int] = []
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.COMPLETED)
+        failed = [email(connection, EmailState.FAILED, order=of) for _ in range(30)]
+        key = connection.scalar(select(orders.c.id).where(orders.c.seq == of))
+        assert key
+        event.listen(store.engine, "before_cursor_execute", lambda *given: most.append(len(given[3])))
+        perform(connection, "anna", find("orders", "resend_failed"), key)
+        assert 0 < max(most) < 30, "databases have a most of parameters"
+        assert {row(connection, EMAILS, each).state for each in failed} == {EmailState.NEW}
+
+
 @pytest.mark.parametrize("noun", [ORDERS, EMAILS], ids=lambda noun: noun.name)
 def test_a_second_click_orders_nothing_a_second_time(store: Store, noun: Noun) -> None:
     with store.write() as connection:

@@ -107,6 +107,19 @@ def test_a_server_that_hangs_in_the_middle_of_a_transaction_is_told(server: Post
     assert number(remote) == 0
 
 
+@pytest.mark.parametrize("way", ["read", "write"])
+def test_a_server_that_hangs_where_a_transaction_begins_is_told_without_a_trace(
+    way: str, server: Postgres, remote: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    number(remote)
+    event.listen(remote.engine, "checkout", lambda *_: server.hang(), once=True)  # after the pool's question
+    with pytest.raises(Unavailable, match="does not answer"), getattr(remote, way)() as connection:
+        ping(connection)
+    server.resume()
+    assert number(remote) == 0
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_a_lock_that_somebody_keeps_is_told(remote: Store) -> None:
     with closing(Store(remote.engine.url.render_as_string())) as other, other.write() as connection:
         connection.execute(text("LOCK TABLE contacts"))

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from engine import due
 from engine.admin.details import event as event_details
-from engine.admin.overview import lanes
+from engine.admin.lanes import lanes
 from engine.events.storing import persist
 from engine.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, advance, owner
 from engine.retention import prune_some

@@ -153,7 +153,7 @@ def test_operators_see_why_e_mails_wait_and_viewers_no_address(store: Store) -> 
     found = [finding for finding in findings(store) if "refuses" in finding["text"]]
     [row] = rows(store)
     with store.read() as connection:
-        why = details.email(connection, row.id)["why"]
+        why = details.email(connection, row.id)["answer"]
     relay, at = log(store)[0].relay, log(store)[0].at
     said = f"the relay {relay} refuses this installation or its sender (554 5.7.1 <address> Relay access denied)"
     assert found == [{"level": "problem", "text": f"1 e-mail waits: {said}", "since": at}]
