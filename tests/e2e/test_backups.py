@@ -73,7 +73,7 @@ def test_a_backup_under_load_is_restored_with_all_that_was_answered_before_it(tm
         assert set(before) <= ordered
         assert site.relay.messages == []
         assert "Due when the newer database was last seen" in process("restored", **data).stdout
-        assert process("restored", "--resume", **data).returncode == 0
+        assert process("restored", "--resume", "--yes", **data).returncode == 0
         site.settle()
         assert set(before) <= site.ledger.emails(EmailState.SUCCEEDED).keys()
 

@@ -282,7 +282,7 @@ def test_after_a_restore_lanes_wait_whatever_redis_remembers_and_once(file: Path
         assert paused(store) == ALL
         with store.read() as connection:
             assert again(connection) == {"orders": 0, "emails": 1, "webhooks": 0}
-        shown = varsel("restored", "--resume", database_url=url)
+        shown = varsel("restored", "--resume", "--yes", database_url=url)
         assert shown.exit_code == 0, shown.output
         beat(store, memory)
         assert paused(store) == frozenset()
