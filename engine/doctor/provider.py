@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
+from engine.authorities import with_file
 from engine.doctor.findings import Finding, ok, problem
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
     from engine.doctor.findings import Place
@@ -26,8 +28,9 @@ def provider(place: Place) -> Iterator[Finding]:
     name, issuer = "provider", place.config.oidc_issuer
     if issuer is None:
         return
+    trusted = with_file(httpx.create_ssl_context(), place.config.issuer_ca_file, "issuer_ca_file")
     try:
-        found = _discovered(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        found = _discovered(f"{issuer.rstrip('/')}/.well-known/openid-configuration", trusted)
     except ValidationError:
         yield problem(name, f"{issuer} does not answer as an OpenID provider (no JSON object)", ADVICE)
         return
@@ -44,10 +47,14 @@ def provider(place: Place) -> Iterator[Finding]:
         yield ok(name, f"operators can sign in through {issuer}")
 
 
-def _discovered(url: str) -> dict[str, Any]:
+def _discovered(url: str, trusted: ssl.SSLContext) -> dict[str, Any]:
     """ValueError when the answer is no discovery document."""
     content = b""
-    with httpx.Client(timeout=ANSWER_WITHIN) as client, client.stream("GET", url) as answer:
+    headers = {"accept-encoding": "identity"}  # else a few packed bytes could be many
+    with (
+        httpx.Client(timeout=ANSWER_WITHIN, verify=trusted) as client,
+        client.stream("GET", url, headers=headers) as answer,
+    ):
         if answer.status_code != httpx.codes.OK:
             msg = f"/.well-known/openid-configuration: {answer.status_code}"
             raise ValueError(msg)

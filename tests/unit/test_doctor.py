@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.doctor import CHECKS, Finding, Level, Place, database, examine, files, sender
+from engine.doctor import CHECKS, Finding, Level, Place, database, examine, files, provider, sender
 from engine.doctor.findings import ok, skewed
 from engine.errors import Misconfigured
 from engine.settings import Settings
+from tests.servers.http import Receiver, Say
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -122,3 +124,22 @@ def test_a_sender_of_no_domain_is_told(
     [found] = sender.sender(place(tmp_path, from_address=address, smtp_url=smtp_url))
     assert found.level == level
     assert told in found.text
+
+
+def test_a_provider_with_a_private_authority_is_asked_as_sign_in_would_ask_it(tmp_path: Path) -> None:
+    with Receiver(tls_name="localhost") as receiver:
+        issuer = f"https://localhost:{receiver.port}"
+        names = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+        receiver.act(Say(200, json.dumps(dict.fromkeys(names, issuer)).encode()))
+        oidc = {"oidc_issuer": issuer, "oidc_client_id": "varsel", "oidc_roles": ("ops=admin",)}
+        [found] = provider.provider(place(tmp_path, **oidc, issuer_ca_file=receiver.ca_file))
+    assert (found.level, found.text) == (Level.OK, f"operators can sign in through {issuer}")
+    assert receiver.requests[0].headers["accept-encoding"] == "identity", "what is packed would not be read"
+
+
+def test_a_provider_whose_authority_is_nowhere_named_is_a_problem(tmp_path: Path) -> None:
+    with Receiver(Say(200, b"{}"), tls_name="localhost") as receiver:
+        oidc = {"oidc_issuer": f"https://localhost:{receiver.port}", "oidc_client_id": "varsel"}
+        [found] = provider.provider(place(tmp_path, **oidc, oidc_roles=("ops=admin",)))
+    assert found.level == Level.PROBLEM
+    assert "certificate" in found.text
