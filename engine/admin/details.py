@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
 LINKED = 100  # rows of another kind that are shown beside one
 TIMELINE = 200  # attempts that are shown, the newest
@@ -77,7 +77,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
         "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
         **_why_email(connection, found, row, attempts),
         "history": _history(connection, f"emails/{email_id}"),
-        "events": [each for each in _status_events(connection, of_order.id) if each["id"].startswith(str(email_id))],
+        "events": _status_events(connection, of_order.id, events.c.id.startswith(str(email_id))),
     }
 
 
@@ -166,9 +166,10 @@ def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda line: line["at"], reverse=True)[:LINKED]
 
 
-def _status_events(connection: Connection, order_id: UUID) -> list[dict[str, Any]]:
-    chosen = select(events.c.seq).where(events.c.subject == f"/orders/{order_id}").order_by(events.c.seq).limit(LINKED)
-    return ROWS["events"](connection, connection.scalars(chosen).all())
+def _status_events(connection: Connection, order_id: UUID, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """The first of an order's status events; `which`: of one of its e-mails alone."""
+    its = select(events.c.seq).where(events.c.subject == f"/orders/{order_id}", *which)
+    return ROWS["events"](connection, connection.scalars(its.order_by(events.c.seq).limit(LINKED)).all())
 
 
 def _why_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) -> str | None:

@@ -65,13 +65,19 @@ def parse(
 
 
 def _value(name: str, text: str, choices: Mapping[str, Collection[str]], now: datetime) -> Any:
-    if len(text) > LONGEST or not text.isprintable():
-        msg = f"At most {LONGEST} characters, none of them control characters."
-        raise ValueError(msg)
+    text = bounded(text)
     if name in choices and text not in choices[name]:
         msg = f"One of {', '.join(choices[name])}."
         raise ValueError(msg)
     return moment(text, now) if name in _TIMES else _KINDS.get(name, str)(text)
+
+
+def bounded(text: str) -> str:
+    """What somebody typed, as it is; ValueError where no column can have it: PostgreSQL's texts have no NUL."""
+    if len(text) > LONGEST or not text.isprintable():
+        msg = f"At most {LONGEST} characters, none of them control characters."
+        raise ValueError(msg)
+    return text
 
 
 def moment(text: str, now: datetime) -> datetime:

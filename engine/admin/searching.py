@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from sqlalchemy import select
 
-from engine.admin.filters import uuid
+from engine.admin.filters import bounded, uuid
 from engine.admin.lists import page
 from engine.admin.nouns import ORDERS, WAITING
+from engine.errors import Invalid
 from engine.tables import emails, events, orders
 
 if TYPE_CHECKING:
@@ -23,7 +24,14 @@ _SHARED = ("recipient", "reference", "creator", "order")  # what both lists are 
 
 
 def identified(connection: Connection, text: str) -> str | None:
-    """The page of an order or e-mail (by its identifier, or its Message-ID) or the list of an event's; None: none."""
+    """The page of an order or e-mail (by its identifier, or its Message-ID) or the list of an event's; None: none.
+
+    Invalid for what cannot be the name of anything.
+    """
+    try:
+        bounded(text)
+    except ValueError as error:
+        raise Invalid({"q": [str(error)]}) from None
     with suppress(ValueError):
         key = uuid(text.strip("<>").partition("@")[0])
         for table in (orders, emails):

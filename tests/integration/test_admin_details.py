@@ -160,6 +160,17 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
         assert str(why()).endswith("Replay it when the cause is gone. The endpoint's answer: 503 down for maintenance.")
 
 
+def test_the_last_mail_of_a_large_order_leads_to_its_event(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection)
+        order = connection.execute(select(orders)).one()
+        mails = [new_id(now()) for _ in range(details.LINKED)]
+        its = id_of(connection, emails, add_email(connection, seq, state=EmailState.FAILED, due_at=None))
+        persist(connection, [email_event(order, mail, EmailState.SUCCEEDED, now()) for mail in mails])
+        persist(connection, [email_event(order, its, EmailState.FAILED, now())])
+        assert [event["type"] for event in details.email(connection, its)["events"]] == ["no.varsel.email.failed"]
+
+
 def test_an_order_leads_to_its_mails_its_events_and_who_did_what(store: Store) -> None:
     with store.write() as connection:
         seq = add_order(connection, recipients="[" + ",".join(['{"emailAddress":"a@b.no"}'] * 150) + "]")

@@ -315,6 +315,14 @@ def test_the_search_box_finds_orders_and_emails_by_identifier(site: Site, keys: 
     assert browser.get(f"/console/find?{typed}").headers["location"] == f"/console/emails/{keys['emails']}"
 
 
+@pytest.mark.parametrize("typed", ["a\x00b", "x" * 401], ids=["NUL", "long"])
+def test_what_cannot_be_a_name_is_refused_by_the_search_box(site: Site, typed: str) -> None:
+    for operator in ("ola", "kari"):
+        answer = asyncio.run(site.browser(operator).client.get("/console/find", params={"q": typed}))
+        assert answer.status_code == 400
+        assert "none of them control characters" in answer.text
+
+
 def test_what_waits_is_found_as_well(site: Site, store: Store) -> None:
     event = an_event()
     with store.write() as connection:
