@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import redis
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
 from engine.audit import note
 from engine.pauses import LANE
@@ -119,9 +119,8 @@ def _pause(connection: Connection, as_of: datetime, seen: datetime) -> str:
     """Pause the lanes; returns why."""
     # The mark too: where this server's clock is behind the other's, its time would be found to be older once more.
     connection.execute(update(installation).values(as_of=as_of, seen=seen, mark=seen))
-    paused = set(connection.scalars(select(pauses.c.value).where(pauses.c.kind == LANE)))
     reason = f"the database is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but was of {seen:%Y-%m-%d %H:%M:%S} before"
-    for lane in KEPT_BACK.keys() - paused:
-        connection.execute(insert(pauses).values(kind=LANE, value=lane, at=Now(), who=WHO, reason=reason))
+    lines = [{"kind": LANE, "value": lane, "at": Now(), "who": WHO, "reason": reason} for lane in KEPT_BACK]
+    connection.execute(insert_new(connection.dialect.name, pauses).values(lines))  # who has paused one already, has
     note(connection, WHO, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
     return f"{reason}: {', '.join(KEPT_BACK)} are paused"

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, select
 
 from engine import due
 from engine.admin.actions import release
+from engine.admin.lanes import counted
 from engine.audit import note
 from engine.epoch import go_on
 from engine.errors import Conflict, Invalid, NotFound
 from engine.pauses import CREATOR, DOMAIN, HELD, KINDS, LANE
-from engine.store import Now
+from engine.store import Now, insert_new
 from engine.subscriptions import registry
 from engine.tables import pauses, subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
 LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
@@ -29,11 +30,9 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)[^\s@.]+(\.[^\s@.]+)+")
 
 def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> None:
     """Begin to hold back; Invalid, Conflict when it is paused already."""
-    value, reason = checked(kind, value), _reason(reason)
-    if connection.execute(select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)).first():
+    value = checked(kind, value)
+    if not _begin(connection, who, kind, value, reason):
         raise Conflict(f"The {kind} {value} is paused already.")
-    connection.execute(insert(pauses).values(kind=kind, value=value, at=Now(), who=who, reason=reason))
-    note(connection, who, "pause", f"{kind}/{value}", {"reason": reason} if reason else None)
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
@@ -62,10 +61,8 @@ def go_on_restored(connection: Connection, who: str) -> None:
 
 def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:
     """Pause those of the lanes that are not; they are drained when `in_flight` is 0. Invalid."""
-    paused = set(connection.scalars(select(pauses.c.value).where(pauses.c.kind == LANE)))
     for lane in lanes:
-        if lane not in paused:
-            pause(connection, who, LANE, lane, reason or "drained")
+        _begin(connection, who, LANE, checked(LANE, lane), reason or "drained")
 
 
 def pause_subscription(connection: Connection, who: str, seq: int, reason: str = "") -> None:
@@ -85,15 +82,23 @@ def resume_subscription(connection: Connection, who: str, seq: int) -> None:
 
 def in_flight(connection: Connection, lanes: Collection[str]) -> int:
     """How many rows of these lanes workers hold: 0 when they are drained. Of a lane that is paused it only falls."""
-    return sum(_held(connection, lane) for lane in due.LANES if lane.name in lanes)
+    return sum(_claimed(connection, lane.table) for lane in due.LANES if lane.name in lanes)
 
 
-def _held(connection: Connection, lane: due.Lane) -> int:
-    """Claimed rows. Their due times are the ends of leases: the soonest in the lane that are not past."""
-    table = lane.table
-    claimed = (table.c.due_at > Now(), table.c.due_at < HELD, table.c.unresolved > 0)
-    chosen: Any = select(table.c.seq).where(*claimed).limit(100_000).subquery()
-    return int(connection.execute(select(func.count()).select_from(chosen)).scalar_one())
+def _begin(connection: Connection, who: str, kind: str, value: str, reason: str) -> bool:
+    """Pause what is not paused yet; False: somebody has, even a moment ago. Invalid."""
+    reason = _reason(reason)
+    line = {"kind": kind, "value": value, "at": Now(), "who": who, "reason": reason}
+    begun = insert_new(connection.dialect.name, pauses).values(line).returning(pauses.c.at)
+    if connection.execute(begun).first() is None:
+        return False
+    note(connection, who, "pause", f"{kind}/{value}", {"reason": reason} if reason else None)
+    return True
+
+
+def _claimed(connection: Connection, table: Table) -> int:
+    """Rows in workers' hands. Their due times are the ends of leases: the soonest in the lane that are not past."""
+    return counted(connection, table, table.c.due_at > Now(), table.c.due_at < HELD, table.c.unresolved > 0)
 
 
 def _known(connection: Connection, seq: int) -> None:

@@ -181,6 +181,27 @@ def test_what_cannot_be_paused_is_named(store: Store, kind: str, value: str, rea
         assert connection.execute(select(pauses)).all() == []
 
 
+def test_of_two_who_pause_the_same_at_once_the_second_is_told(store: Store) -> None:
+    told: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            with store.write() as connection:
+                drain(connection, "ola", ("orders", "emails"))
+                pause(connection, "ola", "lane", "emails")
+        except BaseException as error:  # noqa: BLE001 shown below
+            told.append(error)
+
+    thread = threading.Thread(target=second)
+    with store.write() as connection:
+        pause(connection, "anna", "lane", "emails")
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join()
+    assert [type(error) for error in told] == [Conflict]
+
+
 def test_a_drained_lane_tells_how_much_is_still_in_flight(store: Store) -> None:
     with store.write() as connection:
         seq = add_order(connection)
