@@ -263,7 +263,7 @@ RELAY: Sequence[_Fault] = (
         "Switch it on there, or use smtps:// (port 465) in VARSEL_SMTP_URL, or smtp:// where the way to it is safe.",
     ),
     _Fault(
-        _signs(r"^(?:530|554|550|5\d\d) .*(?:auth|sign.?in|log.?in|credential)|^530"),
+        _signs(r"^5\d\d .*(?:auth|sign.?in|log.?in|credential)|^530"),
         "demands to be signed in to",
         "Put USER:PASSWORD@ before the host in VARSEL_SMTP_URL, with smtp+starttls:// or smtps://.",
     ),

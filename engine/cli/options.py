@@ -56,7 +56,7 @@ SubscriptionState = Annotated[
     str | None, typer.Option(help="How it is.", autocompletion=_choices("subscriptions", "state"))
 ]
 DeliveryState = Annotated[
-    str | None, typer.Option(help="Its state, or retrying.", autocompletion=_choices("deliveries", "state"))
+    str | None, typer.Option(help="Its state, or a group.", autocompletion=_choices("deliveries", "state"))
 ]
 EmailError = Annotated[
     str | None, typer.Option(help="How an attempt ended.", autocompletion=_choices("emails", "error"))

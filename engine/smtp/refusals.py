@@ -23,16 +23,7 @@ OURS = {
     *("1.7", "1.8", "1.90"),  # the sender's address or domain; a provider's limit of the sender
     "3.5",  # the relay is not configured rightly
     *("7.8", "7.9", "7.10", "7.11", "7.12", "7.13", "7.14"),  # authentication, encryption, the account (RFC 4954, 5248)
-    *(
-        "7.20",
-        "7.21",
-        "7.22",
-        "7.23",
-        "7.24",
-        "7.25",
-        "7.26",
-        "7.27",
-    ),  # DKIM, SPF, PTR, null MX (RFC 7372, 7505)
+    *(f"7.{detail}" for detail in range(20, 28)),  # DKIM, SPF, PTR, null MX (RFC 7372, 7505)
     *("7.29", "7.30", "7.31", "7.32", "7.40"),  # ARC, TLS; DKIM, DMARC as Gmail counts them
     *("7.51", "7.54", "7.57", "7.60", "7.64", "7.139"),  # Exchange: no relaying, not signed in, not as this sender
     *("7.232", "7.233", "7.501", "7.502", "7.503", "7.506", "7.508", "7.509", "7.511", "7.515"),  # limits, bans, DMARC
