@@ -23,6 +23,7 @@ from starlette.responses import HTMLResponse
 from api import reads
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
+from engine.admin.amounts import some
 from engine.admin.rows import masked
 from engine.errors import VarselError
 from engine.operators import Role
@@ -197,4 +198,4 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"time": _time, "span": _span, "short": _short, "number": _number}
-_environment.globals["area"] = area
+_environment.globals |= {"area": area, "some": some}

@@ -7,6 +7,7 @@ details.py    one of them, with all that happened to it
 standing.py   where an open row stands: in hand, held, due, later
 lanes.py      the lanes in numbers
 overview.py   all on one page: the lanes, the processes, the plots, and a sentence
+amounts.py    numbers of things in words
 searching.py  where that is which was typed into the search box
 actions.py    what can be done to one, or to all that match
 questions.py  what is asked before, where it cannot be undone

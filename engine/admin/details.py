@@ -176,7 +176,8 @@ def _why_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) 
     """Why an order waits; None: it does not."""
     if row.state == OrderState.SET_ASIDE:
         return (
-            "Set aside: it ended five workers in a row, or every attempt in an error. Retry it when the cause is gone."
+            "Set aside: it ended five workers in a row, or every attempt in an error."
+            " Process it anew when the cause is gone."
         )
     if row.due_at is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
         return None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, func, select, type_coerce
 
 from engine import due
+from engine.admin.amounts import some
 from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
@@ -49,6 +50,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     stopped = (STOPPED, subscriptions.c.paused.is_not(None), subscriptions.c.removed.is_(None))
     left_alone = (STOPPED, subscriptions.c.paused.is_(None), subscriptions.c.open_until > Now())
     day = _plots(connection, now, DAY, timedelta(minutes=15))
+    restored = again(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
     return {
         "at": now,
@@ -59,8 +61,8 @@ def overview(connection: Connection) -> dict[str, Any]:
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
         "day": day,
-        "restored": again(connection),
-        "findings": _older(connection)
+        "restored": restored,
+        "findings": (_older(connection, restored) if restored else [])
         + findings(figures, running, due.stalled(connection), counted(connection, subscriptions, *left_alone))
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
@@ -80,13 +82,10 @@ def findings(
     return _problems(figures, alive, stalled) + _clocks(alive) + _warnings(figures, left_alone)
 
 
-def _older(connection: Connection) -> list[dict[str, Any]]:
-    """A database that is older than it was; its lanes are paused."""
-    row = connection.execute(select(installation).where(installation.c.seen.is_not(None))).one_or_none()
-    counts = again(connection)
-    if row is None or counts is None:
-        return []
-    waits = ", ".join(f"{count:,} {lane}" for lane, count in counts.items())
+def _older(connection: Connection, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """A database that is older than it was; its lanes are paused. `counts`: by lane, what it would do again."""
+    row = connection.execute(select(installation)).one()
+    waits = ", ".join(some(count, lane) for lane, count in counts.items())
     text = (
         f"The database is older than it was: of {row.as_of:%Y-%m-%d %H:%M:%S} UTC, but it was of"
         f" {row.seen:%Y-%m-%d %H:%M:%S} before. What would perhaps be done again is paused: {waits};"
@@ -104,7 +103,7 @@ def _refused(connection: Connection) -> list[dict[str, Any]]:
     found = refusals(connection)
     if found is None:
         return []
-    what = "1 e-mail waits" if found.count == 1 else f"{found.count:,} e-mails wait"
+    what = f"{some(found.count, 'emails')} {'waits' if found.count == 1 else 'wait'}"
     text = f"{what}: the relay {found.relay} refuses this installation or its sender ({found.said})"
     return [_finding("problem", text, found.since)]
 
@@ -175,9 +174,7 @@ def _warnings(figures: Sequence[LaneFigures], left_alone: int) -> list[dict[str,
 
 
 def _some(count: int, lane: LaneFigures) -> str:
-    names = {"emails": ("e-mail", "e-mails"), "fan_outs": ("fan-out", "fan-outs")}
-    one, many = names.get(lane.name, (lane.name.removesuffix("s"), lane.name))
-    return f"{count:,} {one} is" if count == 1 else f"{count:,} {many} are"
+    return f"{some(count, lane.name)} {'is' if count == 1 else 'are'}"
 
 
 def _finding(level: str, text: str, since: datetime | None = None) -> dict[str, Any]:

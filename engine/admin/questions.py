@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, func, select
 
 from engine.admin import actions, changes
+from engine.admin.amounts import some
 from engine.admin.filters import had_attempt
 from engine.admin.lanes import COUNTED, lanes
 from engine.admin.lists import batch, count
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
     from engine.admin.actions import Action
 
 ADDED_UP = 1_000  # orders whose recipients are added up: their lists are long
-_NAMES = {
-    "orders": ("order", "orders"),
-    "emails": ("e-mail", "e-mails"),
-    "deliveries": ("delivery", "deliveries"),
-    "fan_outs": ("fan-out", "fan-outs"),
-    "webhooks": ("webhook", "webhooks"),
-    "recipients": ("recipient", "recipients"),
-}
 _IN_DOUBT = had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, attempts_log.c.outcome == "in_doubt")
 
 
@@ -52,11 +45,6 @@ class Question:
     lines: tuple[str, ...] = ()
     at: datetime | None = None
     before: datetime | None = None
-
-
-def some(number: int, what: str) -> str:
-    """Such as "1 e-mail"."""
-    return f"{number:,} {_NAMES[what][number != 1]}"
 
 
 def of_one(connection: Connection, action: Action, key: UUID | int, argument: str | None = None) -> Question:

@@ -75,6 +75,7 @@ def replay(
 ) -> None:
     """Do it again for all that match, in the background; what happened before stays on record."""
     from engine.admin import actions, questions
+    from engine.admin.amounts import some
 
     given = _given(noun, recipient, creator, reference, subscription, error, since, until)
     conditions = {name: value for name, value in given.items() if value is not None}
@@ -85,10 +86,10 @@ def replay(
         typer.echo("Nothing matches.", err=True)
         return
     if not yes:
-        confirm(replace(question, title=f"Replay {count:,} {noun}?"))
+        confirm(replace(question, title=f"Replay {some(count, noun)}?"))
     with writing(data) as connection:
         job = actions.start(connection, who(), action, conditions)
-    typer.echo(f"Job {job} does it in the background: {count:,} {noun}.")
+    typer.echo(f"Job {job} does it in the background: {some(count, noun)}.")
     if wait:
         _wait(job, data)
 

@@ -25,6 +25,7 @@ def restored(
     """List what a database that was restored would do again; its lanes are paused until somebody says --resume."""
     from engine import epoch
     from engine.admin import pausing, questions
+    from engine.admin.amounts import some
 
     with opened(data) as store:
         if resume:
@@ -48,7 +49,7 @@ def restored(
     else:
         typer.echo("Due when the newer database was last seen, so perhaps done already:")
         for lane, count in found["counts"].items():
-            typer.echo(f"{count} {lane}")
+            typer.echo(some(count, lane))
             if rows := found[lane]:
                 print_table(COLUMNS["deliveries" if lane == "webhooks" else lane], rows)
         typer.echo("`varsel restored --resume` lets the lanes go on.")

@@ -100,7 +100,7 @@ def test_postgresql_is_backed_up_and_restored_as_the_document_says(postgres: Pos
         with Ledger(url) as ledger:
             assert ledger.emails().keys() == {"before@example.no"}
         client.flushall()  # nothing remembers
-        assert "1 emails" in process("restored", "--pause", database_url=url).stdout
+        assert "1 e-mail\n" in process("restored", "--pause", database_url=url).stdout
         beat(store, Memory(client))
         with store.read() as connection:
             assert in_force(connection).lanes == {"orders", "emails", "webhooks"}

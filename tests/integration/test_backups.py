@@ -300,5 +300,5 @@ def test_what_was_restored_by_other_means_can_be_paused(store: Store, database_u
     beat(store, memory)
     shown = varsel("restored", "--pause", database_url=database_url)
     assert shown.exit_code == 0, shown.output
-    assert "0 emails" in shown.output
+    assert "0 e-mails" in shown.output
     assert paused(store) == ALL

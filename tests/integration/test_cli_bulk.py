@@ -92,7 +92,7 @@ def test_all_that_match_are_replayed_when_that_was_confirmed(store: Store, run: 
     with working(store):
         done = run("dead", "replay", "emails", "--recipient", "@example.no", given="y\n")
     assert done.exit_code == 0
-    assert "Replay 30 emails?" in done.stderr
+    assert "Replay 30 e-mails?" in done.stderr
     assert "Done: 30 of 30." in done.stdout
     assert failed(store) == 5
     [line] = json.loads(run("audit", "list", "--action", "emails.retry", "--json").stdout)["items"]
@@ -117,7 +117,7 @@ def test_nothing_is_asked_when_nothing_matches(run: Any) -> None:
 def test_a_job_can_be_left_alone_looked_at_and_stopped(store: Store, run: Any) -> None:
     fail(store, 3)
     ended = run("dead", "replay", "emails", "--yes", "--no-wait")
-    assert ended.stdout == "Job 1 does it in the background: 3 emails.\n"
+    assert ended.stdout == "Job 1 does it in the background: 3 e-mails.\n"
     assert json.loads(run("jobs", "show", "1", "--json").stdout)["state"] == "Waiting"
     assert "emails" in run("jobs", "list").stdout
     assert run("jobs", "stop", "1").exit_code == 0
@@ -208,7 +208,7 @@ def test_what_a_restored_database_would_do_again_is_listed_and_waits_for_a_word(
         add_email(connection, add_order(connection), address="sent.already@example.no")
         look(connection, {name: mark + timedelta(hours=1)})
     shown = run("restored").stdout
-    assert "1 emails" in shown
+    assert "1 e-mail\n" in shown
     assert "sent.already@example.no" in shown
     found = json.loads(run("restored", "--json").stdout)
     assert found["counts"] == {"orders": 0, "emails": 1, "webhooks": 0}

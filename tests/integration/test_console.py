@@ -16,6 +16,7 @@ from sqlalchemy import select
 from starlette.routing import Mount, Route
 
 from api.console.live import OF_ONE
+from engine import epoch
 from engine.admin.nouns import NOUNS
 from engine.admin.pausing import pause
 from engine.events.storing import persist
@@ -385,6 +386,15 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
     viewer = site.browser("kari")
     for path in (f"/orders/{order}/resend", "/drain", "/resume?kind=domain&value=example.no", "/restored/resume"):
         assert viewer.get(f"/console{path}").status_code == 403
+
+
+def test_the_overview_says_how_much_an_older_database_would_do_again(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection, state=OrderState.PROCESSED), due_in=-HOUR)
+        epoch.restored(connection)
+    overview = site.browser("anna").get("/console/overview").text
+    assert '<a href="/console/emails?state=held">1 e-mail</a>, <a href="/console/deliveries' in overview
+    assert "is paused: 0 orders, 1 e-mail, 0 webhooks;" in overview
 
 
 def test_a_viewer_reads_how_the_system_is_and_why_things_wait(site: Site, store: Store) -> None:
