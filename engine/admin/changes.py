@@ -105,6 +105,8 @@ def _open_again(connection: Connection, which: ColumnElement[bool], of: Collecti
     """E-mails of these orders are tried anew; an order that was completed is open again until they are settled."""
     fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
     connection.execute(update(emails).where(which).values(**fresh, expires_at=after(EXPIRY)))
+    # Locked first, as by whoever settles an order's last e-mail: the second of the two must see what the first did.
+    connection.execute(select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq).with_for_update())
     done = update(orders).where(orders.c.seq.in_(of), orders.c.state == OrderState.COMPLETED)
     connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
 

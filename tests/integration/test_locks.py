@@ -1,20 +1,24 @@
-"""Whoever changes deliveries locks their subscription first, as those who push do: nobody waits in a circle."""
+"""Whoever changes deliveries or e-mails locks their subscription or order as workers do: nobody misses the other."""
 
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select, update
 
+from engine import due
 from engine.admin.actions import find, perform
+from engine.email_outcomes import record, result_of
 from engine.fan_out import lock
-from engine.models import Caller, DeliveryState
+from engine.models import Caller, DeliveryState, EmailState, OrderState
+from engine.smtp import Accepted, Phase, Reply
 from engine.subscriptions.registry import retry, subscribe
 from engine.subscriptions.wish import Wish
-from engine.tables import subscriptions, webhooks
-from tests.servers.rows import APP, now
+from engine.tables import emails, orders, subscriptions, webhooks
+from tests.servers.rows import APP, add_email, add_order, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +42,7 @@ WISH = Wish(
     template=None,
     is_app=True,
 )
+LEASE = timedelta(minutes=5)
 CHANGES: dict[str, Callable[[Connection, int, int], Any]] = {
     "subscribe": lambda connection, _seq, _delivery: subscribe(connection, TTD, WISH, 500),
     "retry": lambda connection, seq, delivery: retry(connection, TTD, seq, delivery),
@@ -71,3 +76,34 @@ def test_changing_a_delivery_while_its_outcome_is_written_waits_its_turn(store: 
         connection.execute(update(subscriptions).values(attempts=0))
     thread.join()
     assert failed == []
+
+
+def test_an_order_whose_last_mail_is_settled_while_another_is_tried_again_is_not_completed(store: Store) -> None:
+    done: list[BaseException | None] = []
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.PROCESSED)
+        mail = add_email(connection, seq, state=EmailState.FAILED, due_at=None)
+        failed = connection.execute(select(emails.c.id).where(emails.c.seq == mail)).scalar_one()
+        add_email(connection, seq)
+        [last] = due.claim(connection, due.EMAILS, 1, LEASE)
+        order = connection.execute(select(orders)).one()
+    answer = Accepted(Reply(250, "taken"), Phase.DOT, timedelta())
+
+    def trying_again() -> None:
+        try:
+            with store.write() as connection:
+                perform(connection, "anna", find("emails", "retry"), failed)
+            done.append(None)
+        except BaseException as error:  # noqa: BLE001 shown below
+            done.append(error)
+
+    thread = threading.Thread(target=trying_again)
+    with store.write() as connection:
+        record(connection, [result_of(last, order, answer, "relay:25", now())])
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join()
+    assert done == [None]
+    with store.read() as connection:
+        assert connection.scalar(select(orders.c.state)) == OrderState.PROCESSED
