@@ -18,6 +18,7 @@ from engine.admin.lanes import COUNTED, lanes
 from engine.admin.lists import batch, count
 from engine.admin.nouns import EMAILS, ORDERS
 from engine.admin.pausing import checked, paused
+from engine.bounded import read_within, weight
 from engine.epoch import again
 from engine.errors import Conflict
 from engine.pauses import CREATOR, DOMAIN, HELD, LANE
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from engine.admin.actions import Action
 
 ADDED_UP = 1_000  # orders whose recipients are added up: their lists are long
+LISTS = 8_000_000  # bytes of these lists; beyond, the number of orders tells enough
 _IN_DOUBT = had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, attempts_log.c.outcome == "in_doubt")
 
 
@@ -79,7 +81,8 @@ def of_all(connection: Connection, action: Action, given: Mapping[str, str]) -> 
     number = actions.matching(connection, action, given)
     title = f"{action.label}: {some(number, action.noun.name)}"
     if action.noun is ORDERS and 0 < number <= ADDED_UP:
-        return number, Question(title, (f"To {some(_all_recipients(connection, action, given), 'recipients')}.",))
+        recipients = _all_recipients(connection, action, given)
+        return number, Question(title, (f"To {some(recipients, 'recipients')}.",) if recipients else ())
     if action.noun is EMAILS and action.name == "retry":
         doubt = count(connection, EMAILS, given, and_(action.applies, _IN_DOUBT), actions.MOST + 1)
         return number, Question(title, _doubt(doubt))
@@ -185,10 +188,12 @@ def _recipients(order: Row[Any]) -> int:
     return len(json.loads(order.recipients))
 
 
-def _all_recipients(connection: Connection, action: Action, given: Mapping[str, str]) -> int:
+def _all_recipients(connection: Connection, action: Action, given: Mapping[str, str]) -> int | None:
+    """How many there are; None: their lists are longer than LISTS."""
     keys, _ = batch(connection, ORDERS, given, action.applies, None, ADDED_UP)
-    texts = connection.scalars(select(orders.c.recipients).where(orders.c.id.in_(keys)))
-    return sum(len(json.loads(text)) for text in texts)
+    lists = select(orders.c.recipients).where(orders.c.id.in_(keys))
+    rows, whole = read_within(connection, lists, LISTS, lambda row: weight(row.recipients))
+    return sum(map(_recipients, rows)) if whole else None
 
 
 def _held_orders(connection: Connection, kind: str, value: str) -> int:

@@ -98,6 +98,14 @@ def test_before_something_is_done_to_many_it_is_said_to_how_many(store: Store) -
         assert questions.of_all(connection, find("emails", "retry"), {"recipient": "@other.example"})[0] == 0
 
 
+def test_of_very_long_lists_the_recipients_are_not_added_up(store: Store) -> None:
+    recipients = json.dumps([{"emailAddress": "kari@example.no"}] * 10_000)
+    with store.write() as connection:
+        for _ in range(8_000_000 // len(recipients) + 2):
+            add_order(connection, due_in=HOUR, recipients=recipients)
+        assert questions.of_all(connection, find("orders", "cancel"), {})[1].lines == ()
+
+
 def test_before_lanes_are_paused_or_go_on_it_is_said_what_stays_and_what_goes_out(store: Store) -> None:
     with store.write() as connection:
         seq, _ = order(connection, due_in=HOUR)
