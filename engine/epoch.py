@@ -76,12 +76,12 @@ def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[U
     return row.id, connection.execute(select(installation.c.mark)).scalar_one()
 
 
-def restored(connection: Connection) -> None:
-    """Pause the lanes of a database that was just restored.
+def restored(connection: Connection, who: str = WHO) -> None:
+    """Pause the lanes of a database that was just restored; `who` says so, in the audit log.
 
     Of what is due now, all may be done already: no mark says when the last process ended.
     """
-    _pause(connection, _installation(connection).mark, now(connection))
+    _pause(connection, _installation(connection).mark, now(connection), who)
 
 
 def again(connection: Connection) -> dict[str, int] | None:
@@ -115,12 +115,12 @@ def _installation(connection: Connection) -> Row[Any]:
     return row
 
 
-def _pause(connection: Connection, as_of: datetime, seen: datetime) -> str:
+def _pause(connection: Connection, as_of: datetime, seen: datetime, who: str = WHO) -> str:
     """Pause the lanes; returns why."""
     # The mark too: where this server's clock is behind the other's, its time would be found to be older once more.
     connection.execute(update(installation).values(as_of=as_of, seen=seen, mark=seen))
     reason = f"the database is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but was of {seen:%Y-%m-%d %H:%M:%S} before"
     lines = [{"kind": LANE, "value": lane, "at": Now(), "who": WHO, "reason": reason} for lane in KEPT_BACK]
     connection.execute(insert_new(connection.dialect.name, pauses).values(lines))  # who has paused one already, has
-    note(connection, WHO, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
+    note(connection, who, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
     return f"{reason}: {', '.join(KEPT_BACK)} are paused"

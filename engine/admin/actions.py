@@ -173,7 +173,12 @@ def act(connection: Connection, action: Action, keys: Sequence[Any], argument: s
 
 
 def matching(connection: Connection, action: Action, given: Mapping[str, str]) -> int:
-    """To how many rows that match `given` it applies, counted up to one more than MOST; Invalid."""
+    """To how many rows that match `given` it applies, counted up to one more than MOST.
+
+    Invalid; BadRequest for what is done to one at a time.
+    """
+    if not action.for_all:
+        raise BadRequest(f"{action.label} is for one at a time.")
     return count(connection, action.noun, given, action.applies, MOST + 1)
 
 
@@ -182,8 +187,6 @@ def start(
 ) -> int:
     """Begin to do it to all that match, in the background; returns the job's number. BadRequest for more than MOST."""
     argument = check(connection, action, argument)
-    if not action.for_all:
-        raise BadRequest(f"{action.label} is for one at a time.")
     total = matching(connection, action, given)
     if total > MOST:
         raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")

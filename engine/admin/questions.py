@@ -77,7 +77,10 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
 
 
 def of_all(connection: Connection, action: Action, given: Mapping[str, str]) -> tuple[int, Question]:
-    """To how many rows that match an action applies, and what is asked before it is done to them; Invalid."""
+    """To how many rows that match an action applies, and what is asked before it is done to them.
+
+    Invalid; BadRequest for what is done to one at a time.
+    """
     number = actions.matching(connection, action, given)
     title = f"{action.label}: {some(number, action.noun.name)}"
     if action.noun is ORDERS and 0 < number <= ADDED_UP:

@@ -39,7 +39,7 @@ def restored(
             return
         if pause:
             with store.write() as connection:
-                epoch.restored(connection)
+                epoch.restored(connection, who())
         with store.read() as connection:
             found = _found(connection)
     if as_json:

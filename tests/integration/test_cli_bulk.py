@@ -220,6 +220,9 @@ def test_what_a_restored_database_would_do_again_is_listed_and_waits_for_a_word(
     assert run("restored", "--resume", "--yes").exit_code == 0
     with store.read() as connection:
         assert not in_force(connection).lanes
+    assert run("restored", "--pause").exit_code == 0
+    [line] = json.loads(run("audit", "list", "--action", "restored.pause", "--json", "--limit", "1").stdout)["items"]
+    assert line["who"].startswith("cli:"), "of Varsel's own accord it was not"
 
 
 def test_drain_waits_until_nothing_is_in_flight(store: Store, database_url: str, run: Any) -> None:

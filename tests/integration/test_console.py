@@ -380,6 +380,7 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
     assert admin.get(f"/console/orders/{waiting}/reschedule?time=soon").status_code == 400
     assert admin.get(f"/console/orders/{waiting}/resend").status_code == 409
     assert admin.get("/console/restored/resume").status_code == 409
+    assert admin.get("/console/orders/all/resend").status_code == 400, "that is for one at a time"
     with store.read() as connection:
         assert connection.scalars(select(orders.c.state).order_by(orders.c.seq)).all() == ["Completed", "Registered"]
         assert in_force(connection).domains == {"example.no"}
