@@ -10,6 +10,7 @@ from sqlalchemy import and_, exists, insert, or_, select
 
 from engine import due
 from engine.admin import changes
+from engine.admin.filters import lasting
 from engine.admin.lists import count
 from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
 from engine.admin.standing import Standing
@@ -190,9 +191,10 @@ def start(
     total = matching(connection, action, given)
     if total > MOST:
         raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")
-    given = {name: value for name, value in given.items() if value}
-    if argument == "now":  # of this moment, and the same for every batch
-        argument = now(connection).isoformat(timespec="milliseconds")
+    moment = now(connection)  # the same for every batch, whenever that is done
+    given = lasting(given, moment)
+    if argument == "now":
+        argument = moment.isoformat(timespec="milliseconds")
     job = {
         "created": Now(),
         "last_update": Now(),

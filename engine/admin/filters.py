@@ -105,6 +105,15 @@ def typed(text: str, zone: tzinfo | None) -> datetime:
     return found.astimezone() if zone is None else found.replace(tzinfo=zone)
 
 
+def lasting(given: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """The values that are not empty, for later: how long ago is counted from this moment. They were parsed before."""
+    return {
+        name: moment(value.strip(), now).isoformat(timespec="milliseconds") if name in _TIMES else value
+        for name, value in given.items()
+        if value.strip()
+    }
+
+
 def number(text: str) -> int:
     """A whole number below 10^18; ValueError."""
     if not (text.isascii() and text.isdigit() and len(text) < DIGITS):

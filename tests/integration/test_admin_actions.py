@@ -12,6 +12,7 @@ from sqlalchemy import event, func, select, update
 from engine import due
 from engine.admin import details, jobs
 from engine.admin.actions import ACTIONS, act, find, matching, perform, possible, start
+from engine.admin.filters import parse
 from engine.admin.nouns import DELIVERIES, EMAILS, NOUNS, ORDERS
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
@@ -433,6 +434,16 @@ def test_a_stopped_job_does_no_further_batch(store: Store, monkeypatch: pytest.M
         assert connection.scalar(select(func.count()).where(emails.c.state == EmailState.NEW)) == 1
         assert jobs.claim(connection, LEASE) is None
     assert (job(store).state, job(store).done) == (JobState.STOPPED, 1)
+
+
+def test_how_long_ago_is_counted_from_the_beginning_of_a_job(store: Store) -> None:
+    with store.write() as connection:
+        before = now()
+        start(connection, "anna", find("orders", "cancel"), {"creator": "ttd", "since": "24h", "until": " "})
+        given = json.loads(connection.execute(select(jobs_table.c.filter)).scalar_one())
+        assert given.keys() == {"creator", "since"}
+        since = parse(given, ORDERS.fields, ORDERS.choices, before + 30 * HOUR)["since"]
+        assert before - HOUR < since + 24 * HOUR < before + HOUR
 
 
 def test_more_than_a_job_may_do_is_refused_before_anything_is_done(
