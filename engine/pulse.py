@@ -124,6 +124,10 @@ class Pulse:
             self.doubt()
             log.debug("the database does not answer; the counts are written when it does")
             return BEAT_EVERY  # the next look tries again: until then /readyz says that nothing can be written
+        except Exception:  # the thread must outlive a bug: nobody would claim any more, or say why
+            self.doubt()
+            log.exception("the sign of life could not be written")
+            return BEAT_EVERY
         self._written, self._shown = counts, trouble
         if self._memory and mark:
             self._memory.keep(*mark)

@@ -28,9 +28,9 @@ def expect(kind: type[Exception], tell: Callable[[Any], object]) -> None:
 class OnceAMinute(logging.StreamHandler[Any]):
     """Writes a warning or an error once, counts its repeats, and writes their number when the minute is over.
 
-    A repeat is what reads the same and is about the same (`about`), where a part's own words do not matter, which may
-    have a number or a time in them; or, with a trace, what failed at the same place in
-    the same way, whatever it is about. All below WARNING is written.
+    A repeat is what reads the same and is about the same (`about`); a part's own words do not matter, since a number or
+    a time may be in them. With a trace, it is what failed at the same place in the same way, whatever it is about. All
+    below WARNING is written.
     """
 
     def __init__(self, about: Callable[[], Mapping[str, Any]]) -> None:

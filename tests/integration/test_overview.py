@@ -6,7 +6,7 @@ from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from engine import due, pulse
 from engine.admin import details
@@ -325,6 +325,27 @@ def test_a_process_shows_that_it_lives_and_takes_its_sign_back(store: Store, mon
     finally:
         beating.stop()
     assert row() is None
+
+
+def test_an_error_of_ours_does_not_end_the_signs_of_life(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
+    beating = Pulse(store, Kind("worker"))
+    beating.start()
+    try:
+        wait_for(beating.settled)
+        with store.write() as connection:
+            connection.execute(text("ALTER TABLE processes RENAME TO hidden"))
+        try:
+            wait_for(lambda: "the sign of life could not be written" in caplog.text)
+            assert not beating.settled()
+        finally:
+            with store.write() as connection:
+                connection.execute(text("ALTER TABLE hidden RENAME TO processes"))
+        wait_for(beating.settled)
+    finally:
+        beating.stop()
 
 
 def test_counts_become_history_once_whoever_writes_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
