@@ -70,7 +70,7 @@ def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
     """The key of the data folder; Misconfigured where other keys are set, since its tokens would not be accepted."""
     if config.jwks:
         raise Misconfigured("VARSEL_JWKS is set: tokens come from the issuer of those keys, not from `varsel token`")
-    return DevelopmentKey(private_folder(config, data))
+    return DevelopmentKey(private_folder(config, data), config.issuers, config.audiences)
 
 
 class Installation:
@@ -158,7 +158,7 @@ class Installation:
         """The settings of the data folder's own keys, for what is not set."""
         own: dict[str, str] = {}
         if not self._config.jwks:
-            self._key = DevelopmentKey(self._folder)
+            self._key = DevelopmentKey(self._folder, self._config.issuers, self._config.audiences)
             own["jwks"] = str(self._key.jwks)
             if not self._config.platform_keys:
                 own["platform_keys"] = str(self._key.platform)

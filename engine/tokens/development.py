@@ -23,6 +23,7 @@ from engine.errors import Invalid, Misconfigured
 from engine.tokens.issuers import ISSUER
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import timedelta
     from pathlib import Path
 
@@ -34,10 +35,13 @@ ALGORITHM = "ES256"
 class DevelopmentKey:
     """A P-256 key pair in DATA/keys, made at first use: development.pem, jwks.json and platform/ISSUER.pem.
 
+    Its bearer tokens are of the first of the `issuers` that the installation accepts, and for all its `audiences`.
     Misconfigured when the folder cannot be written or the key cannot be read.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, issuers: Sequence[str] = (), audiences: Sequence[str] = ()) -> None:
+        self._issuer = next(iter(issuers), ISSUED_BY)
+        self._audiences = list(audiences)
         folder = data / "keys"
         self.jwks = folder / "jwks.json"
         self.platform = folder / "platform"
@@ -57,7 +61,8 @@ class DevelopmentKey:
 
     def bearer(self, org: str, scopes: str, lifetime: timedelta) -> str:
         """A bearer token of organisation `org` with scopes separated by spaces."""
-        return self._sign({"iss": ISSUED_BY, "sub": org, "urn:altinn:org": org, "scope": scopes}, lifetime)
+        claims = {"iss": self._issuer, "sub": org, "urn:altinn:org": org, "scope": scopes}
+        return self._sign(claims | ({"aud": self._audiences} if self._audiences else {}), lifetime)
 
     def platform_token(self, issuer: str, app: str, lifetime: timedelta) -> str:
         """A PlatformAccessToken of `issuer`, whose key file is written; Invalid when it cannot be a file's name."""

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
+from engine.embedded import development_key
 from engine.errors import Invalid, Misconfigured, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
@@ -760,6 +761,13 @@ def test_development_tokens_carry_what_the_contract_names(tmp_path: Path) -> Non
     assert token["exp"] - token["iat"] == HOUR.total_seconds()
     assert token.keys() == {"iss", "sub", "iat", "exp", "urn:altinn:org", "scope", "jti"}
     assert jwt.decode(key.platform_token("ttd", "apps-test", HOUR), options=unsigned)["urn:altinn:app"] == "apps-test"
+
+
+def test_a_development_token_says_what_the_installation_asks_for(tmp_path: Path) -> None:
+    asked = Settings(issuers=("https://one.example", "https://two.example"), audiences=("urn:varsel", "urn:other"))
+    key = development_key(asked, tmp_path)
+    verify = at_once(Verifier(asked.model_copy(update={"jwks": (str(key.jwks),)})))
+    assert verify(key.bearer("ttd", "a", HOUR)).identity == "/org/ttd"
 
 
 def test_the_development_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
