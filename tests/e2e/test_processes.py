@@ -43,8 +43,9 @@ def varsel(*arguments: object, **settings: str) -> subprocess.CompletedProcess[s
 
 
 def plain() -> dict[str, str]:
-    """The environment without settings of Varsel's."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
+    """The environment without settings of Varsel's, and with a free port."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
+    return kept | {"PORT": str(free_port())}
 
 
 def listener() -> socket.socket:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from engine.cli import app
 from tests.servers.forks import Fork
+from tests.servers.ports import free_port
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ def command(*arguments: object) -> list[str]:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment with these settings instead of its own, and without a size of its terminal."""
+    """This process's environment with these settings instead of its own, a free port, and no size of its terminal."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
     for name in ("COLUMNS", "LINES"):
         kept.pop(name, None)
-    return kept | variables(settings)
+    return kept | {"PORT": str(free_port())} | variables(settings)
 
 
 def variables(settings: dict[str, str]) -> dict[str, str]:
