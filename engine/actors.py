@@ -149,9 +149,15 @@ class Workshop(Middleware):
             return
         with suppress(Unavailable):
             while job := await self._store.writing(jobs.claim, self._lease):
-                more = True
-                while more and not self._deliverer.stopping.is_set():
-                    more = await self._store.writing(jobs.advance, job, self._lease)
+                try:
+                    while not self._deliverer.stopping.is_set():
+                        if not await self._store.writing(jobs.advance, job, self._lease):
+                            break
+                except Unavailable:
+                    raise
+                except Exception:
+                    log.exception("job %s: a batch ended in an error", job.seq)
+                    await self._store.writing(jobs.failed, job)
 
     async def events(self) -> None:
         """Store what came in while the database did not answer; while it still does not, the clock rings again."""

@@ -97,7 +97,7 @@ def again(connection: Connection) -> dict[str, int] | None:
 
 def go_on(connection: Connection, who: str) -> bool:
     """End the pauses that an older database began; False: there are none."""
-    row = connection.execute(select(installation)).one_or_none()
+    row = connection.execute(select(installation).with_for_update()).one_or_none()  # of two at once, one does it
     if row is None or row.seen is None:
         return False
     connection.execute(delete(pauses).where(pauses.c.kind == LANE, pauses.c.who == WHO))

@@ -92,6 +92,7 @@ class JobState(StrEnum):
     RUNNING = "Running"
     DONE = "Done"
     STOPPED = "Stopped"  # by an operator
+    FAILED = "Failed"  # given up; the reason stands with it
 
 
 @dataclass(frozen=True, slots=True)

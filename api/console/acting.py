@@ -13,7 +13,8 @@ from api.console.sessions import check_csrf, require
 from engine.admin import actions, jobs, pausing, questions
 from engine.admin.filters import number, uuid
 from engine.admin.nouns import NOUNS
-from engine.errors import NotFound
+from engine.admin.questions import Question
+from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.operators import Role
 
 if TYPE_CHECKING:
@@ -24,45 +25,50 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from engine.admin.actions import Action
-    from engine.admin.questions import Question
 
 
 async def ask_one(request: Request) -> Response:
-    """What doing an action to one row would mean, and whether it shall be done."""
+    """What doing an action to one row would mean, and whether it shall be done; where a time is wanting, which."""
     await require(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
-    argument = _argument(action, request.query_params)
-    question = await look(request, questions.of_one, action, key, argument)
+    argument, back = _argument(action, request.query_params), f"/console/{action.noun.name}/{key}"
+    try:
+        question = await look(request, questions.of_one, action, key, argument)
+    except Invalid as error:
+        return _ask_time(request, action, error, {}, back)
     given = {action.takes: argument} if action.takes else {}
-    return _ask(request, question, action.label, fields=given, back=f"/console/{action.noun.name}/{key}")
+    return _ask(request, question, action.label, fields=given, back=back)
 
 
 async def one(request: Request) -> Response:
     """Do an action to one row."""
     operator, form = await _allowed(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
-    await write(request, actions.perform, operator, action, key, _argument(action, form))
-    tell(request, f"Done: {action.done}.")
+    made = await write(request, actions.perform, operator, action, key, _argument(action, form))
+    tell(request, f"Done: {action.done}.", made)
     return RedirectResponse(f"/console/{action.noun.name}/{key}", 303)
 
 
 async def ask(request: Request) -> Response:
-    """How many match, and whether the action shall be done to them all."""
+    """How many match, and whether the action shall be done to them all; where a time is wanting, which."""
     await require(request, Role.OPERATOR)
     action = _action(request)
-    given = {name: value for name, value in request.query_params.items() if value.strip()}
-    count, question = await look(request, questions.of_all, action, given)
-    about = {"action": action, "count": count, "most": actions.MOST, "filter": given, "takes": action.takes}
-    back = f"/console/{action.noun.name}?{urlencode(given)}"
-    return _ask(request, question, question.title, fields=given, back=back, **about)
+    return await _ask_all(request, action, request.query_params)
 
 
 async def all_of(request: Request) -> Response:
-    """Begin to do an action to all that match; the job's page shows how far it is."""
+    """Begin to do an action to all that match; the job's page shows how far it is. Asks anew when more match."""
     operator, form = await _allowed(request, Role.OPERATOR)
     action = _action(request)
-    given = {name: value for name in action.noun.fields if isinstance(value := form.get(name), str) and value.strip()}
-    seq = await write(request, actions.start, operator, action, given, _argument(action, form))
+    given, argument = _filter(action, form), _argument(action, form)
+    try:
+        asked = jobs.Asked(number(_text(form, "asked")), number(_text(form, "newest")))
+    except ValueError:
+        raise BadRequest("The form does not say what was asked about: begin anew.") from None
+    try:
+        seq = await write(request, jobs.start, operator, action, given, argument, asked)
+    except Conflict as error:
+        return await _ask_all(request, action, form, f"{error} Nothing was done.")
     return RedirectResponse(f"/console/jobs/{seq}", 303)
 
 
@@ -136,6 +142,14 @@ async def pause_subscription(request: Request) -> Response:
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 
+async def ask_to_resume_subscription(request: Request) -> Response:
+    """What would be pushed, and whether it shall."""
+    await require(request, Role.OPERATOR)
+    key = _number(request)
+    question = await look(request, questions.of_subscription, key)
+    return _ask(request, question, "Resume", back=f"/console/subscriptions/{key}")
+
+
 async def resume_subscription(request: Request) -> Response:
     """Push what waits, and go on."""
     operator, _ = await _allowed(request, Role.OPERATOR)
@@ -150,12 +164,43 @@ async def _allowed(request: Request, role: Role) -> tuple[str, FormData]:
     return operator.name, await check_csrf(request)
 
 
-def _ask(request: Request, question: Question, button: str, **values: Any) -> Response:
+async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], changed: str | None = None) -> Response:
+    """Ask before an action on all that match; `changed`: since it was asked about the last time."""
+    given, argument = _filter(action, form), _argument(action, form)
+    back = f"/console/{action.noun.name}?{urlencode(given)}"
+    try:
+        asked, question = await look(request, questions.of_all, action, given, argument)
+    except Invalid as error:
+        if "time" not in error.errors:
+            raise
+        return _ask_time(request, action, error, given, back)
+    fields: dict[str, Any] = given | {"asked": asked.number, "newest": asked.newest}
+    if action.takes:
+        fields[action.takes] = argument
+    about: dict[str, Any] = {"action": action, "count": asked.number, "most": jobs.MOST, "filter": given}
+    return _ask(request, question, question.title, fields=fields, back=back, changed=changed, **about)
+
+
+def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[str, str], back: str) -> Response:
+    """Ask which time is meant; what was typed stays."""
+    typed = _argument(action, request.query_params)
+    question = Question(f"{action.label}: to when?", tuple(error.errors["time"]) if typed else ())
+    about: dict[str, Any] = {"action": action, "typed": typed, "filter": fields or None}
+    return _ask(request, question, "Go on", 400 if typed else 200, fields=fields, back=back, **about)
+
+
+def _ask(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:
     """A page with the question; its answer goes to where the question was asked."""
-    nothing: dict[str, Any] = {"fields": {}, "back": "/console/overview"}
-    nothing |= {"action": None, "count": 1, "most": None, "filter": None, "takes": None}
-    about = {"question": question, "button": button, "address": request.url.path}
-    return render(request, "confirm.html", **nothing | about | values)
+    nothing: dict[str, Any] = {"fields": {}, "back": "/console/overview", "changed": None}
+    nothing |= {"action": None, "count": 1, "most": None, "filter": None, "typed": None}
+    about = nothing | {"question": question, "button": button, "address": request.url.path} | values
+    return render(request, "confirm.html", 409 if about["changed"] else status, **about)
+
+
+def _filter(action: Action, form: Mapping[str, Any]) -> dict[str, str]:
+    """What narrows the list down whose rows are meant."""
+    given = {name: _text(form, name) for name in form if name not in (action.takes, "csrf", "asked", "newest")}
+    return {name: value for name, value in given.items() if value}
 
 
 def _overview(request: Request) -> Response:
@@ -201,6 +246,7 @@ ROUTES = [
     Route("/drain", ask_to_drain),
     Route("/drain", drain, methods=["POST"]),
     Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
+    Route("/subscriptions/{key}/resume", ask_to_resume_subscription),
     Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),
     Route("/{noun}/all/{action}", ask),
     Route("/{noun}/all/{action}", all_of, methods=["POST"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,9 +18,12 @@ from api.console.pages import TEMPLATES, render
 from api.console.reading import Snapshot
 from api.console.sessions import PATH, current, middleware
 from api.problems import STATUS
+from engine.admin.nouns import NOUNS
 from engine.errors import Invalid, VarselError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.datastructures import State
     from starlette.requests import Request
     from starlette.responses import Response
@@ -63,17 +67,26 @@ async def _refused(request: Request, error: Exception) -> Response:
     lines = [str(error)]
     if isinstance(error, Invalid):
         lines = [f"{name}: {' '.join(texts)}" for name, texts in error.errors.items()]
-    return render(request, "error.html", status, title=TITLES.get(status, "That cannot be done"), lines=lines)
+    return _wrong(request, status, TITLES.get(status, "That cannot be done"), lines)
 
 
 async def _no_page(request: Request, error: Exception) -> Response:
     with suppress(VarselError):
         await current(request)
     status = getattr(error, "status_code", 500)
-    return render(request, "error.html", status, title=TITLES.get(status, str(getattr(error, "detail", ""))), lines=[])
+    return _wrong(request, status, TITLES.get(status, str(getattr(error, "detail", ""))))
 
 
 async def _bug(request: Request, _error: Exception) -> Response:
     """What nobody expected; the application around this one logs it."""
     lines = ["Varsel has made a mistake; its log has the details."]
-    return render(request, "error.html", 500, title="An error of ours", lines=lines)
+    return _wrong(request, 500, "An error of ours", lines)
+
+
+def _wrong(request: Request, status: int, title: str, lines: Sequence[str] = ()) -> Response:
+    """A page that says what is wrong, and leads back to the row or the list that it was about."""
+    noun, *deeper = request.url.path.removeprefix(f"{PATH}/").split("/")
+    back = f"{PATH}/{noun}" if deeper and noun in NOUNS else None
+    if back and len(deeper) > 1:
+        back = f"{back}?{request.url.query}" if deeper[0] == "all" else f"{back}/{quote(deeper[0])}"
+    return render(request, "error.html", status, title=title, lines=lines, back=back)

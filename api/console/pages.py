@@ -67,9 +67,9 @@ def render(request: Request, name: str, status: int = 200, **values: Any) -> Res
     return HTMLResponse(_environment.get_template(name).render(_all(request, {"told": told} | values)), status, HEADERS)
 
 
-def tell(request: Request, text: str) -> None:
-    """Say so on the next page that the operator sees."""
-    request.session[TOLD] = text
+def tell(request: Request, text: str, order: UUID | None = None) -> None:
+    """Say so on the next page that the operator sees, with a link to the `order` that it has made."""
+    request.session[TOLD] = (text, order and str(order))
 
 
 async def look(request: Request, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:

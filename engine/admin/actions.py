@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import and_, exists, insert, or_, select
+from sqlalchemy import and_, false, or_, select
 
-from engine import due
 from engine.admin import changes
-from engine.admin.filters import lasting
-from engine.admin.lists import count
+from engine.admin.filters import uuid
 from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
-from engine.admin.standing import Standing
+from engine.admin.obstacles import OF_SET_ASIDE, refusal
 from engine.audit import FOLDED, note
-from engine.errors import BadRequest, Conflict, Invalid, NotFound
+from engine.errors import Conflict, Invalid, NotFound
 from engine.fan_out import lock
-from engine.models import DeliveryState, EmailState, JobState, OrderState
+from engine.models import DeliveryState, EmailState, OrderState
 from engine.pauses import HELD
 from engine.store import Now, after, now
-from engine.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, emails, jobs, orders, webhooks
+from engine.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, emails, orders, webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
 
     from engine.admin.nouns import Noun
 
-MOST = 1_000_000  # rows of one job
+TEXTS = frozenset({"subject", "body", "recipients"})  # of any size: a batch does without
 HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)
 
 
@@ -44,12 +41,14 @@ class Action:
     label: str  # on its button
     done: str  # in a sentence: "3 e-mails were …"
     applies: ColumnElement[bool]
-    apply: Callable[[Connection, Sequence[Row[Any]], str | None], None]
-    conflict: str  # why it cannot be done to others
+    apply: Callable[[Connection, Sequence[Row[Any]], str | None], Sequence[UUID] | None]  # the orders that it made
+    conflict: str  # to what alone it can be done
     for_all: bool = True  # also to all that match
     takes: str | None = None  # what it must be given
     asks: bool = False  # cannot be undone: engine/admin/questions.py has what is asked before
-    copies: bool = False  # makes a new order: twice in a row is once too often
+    doubted: ColumnElement[bool] = field(default_factory=false)  # of which rows it asks, where it asks of no others
+    sends: bool = False  # what was sent before, or tried: within a minute, once in either way
+    copies: bool = False  # as a new order
 
     @property
     def audited(self) -> str:
@@ -61,7 +60,6 @@ _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved 
 _WAITS_FOR_CONDITION = and_(
     orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None)
 )
-_OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.due_at < HELD)
 
 _SETTLED = orders.c.state.in_((OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED))
@@ -70,57 +68,56 @@ _SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *c
 ACTIONS = [
     Action(
         ORDERS, "cancel", "Cancel", "cancelled", _REGISTERED, changes.cancel,
-        "It is being processed, or was: only an order that waits for its send time can be cancelled.", asks=True,
+        "Only an order that waits for its send time can be cancelled", asks=True,
     ),
     Action(
         ORDERS, "reschedule", "Reschedule", "rescheduled", _REGISTERED, changes.reschedule,
-        "It is being processed, or was: only an order that waits for its send time can be rescheduled.",
-        takes="time", asks=True,
+        "Only an order that waits for its send time can be rescheduled", takes="time", asks=True,
     ),
     Action(
         ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_FOR_CONDITION), changes.process,
-        "It neither was set aside nor waits for its condition.",
+        "Only an order that was set aside, or waits for its condition, can be processed now",
     ),
     Action(
         ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
-        "It is still on its way, was set aside, or none of its e-mails failed that has an address.",
-        for_all=False, asks=True,
+        "Only an order is sent again to those who did not get it of whose e-mails one failed that has an address",
+        for_all=False, asks=True, sends=True,
     ),
     Action(
         ORDERS, "resend", "Send to all again", "ordered again for all", _SETTLED, changes.order_again,
-        "It is still on its way, to be sent again when all its e-mails are settled; or it was set aside: process it.",
-        for_all=False, asks=True, copies=True,
+        "Only an order of which nothing is on its way can be sent to all again",
+        for_all=False, asks=True, sends=True, copies=True,
     ),
     Action(
         EMAILS, "retry", "Try again", "queued again",
-        and_(*changes.FAILED_WITH_ADDRESS, ~_OF_SET_ASIDE), changes.try_again,
-        "It has not failed, has no address to go to, or its order was set aside: process that.",
+        and_(*changes.FAILED_WITH_ADDRESS, ~OF_SET_ASIDE), changes.try_again,
+        "Only an e-mail that failed, and has an address, can be tried again", sends=True, doubted=changes.IN_DOUBT,
     ),
     Action(
         EMAILS, "retry_now", "Try now", "made due", and_(*_NOT_DUE), changes.make_due,
-        "It does not wait for a later attempt.",
+        "Only an e-mail that waits for a later attempt can be tried now",
     ),
     Action(
         EMAILS, "resend", "Send a second one", "ordered again", emails.c.state.in_(HANDED_OVER),
-        changes.order_again_for, "It was not sent yet.", for_all=False, asks=True, copies=True,
+        changes.order_again_for, "Only of an e-mail that the relay has taken over can a second one be sent",
+        for_all=False, asks=True, sends=True, copies=True,
     ),
     Action(
         DELIVERIES, "retry", "Replay", "queued again",
         or_(DELIVERY_DEAD, webhooks.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
-        "It is not dead: it was delivered, or comes again by itself.",
+        "Only a delivery that was given up can be replayed",
     ),
     Action(
         DELIVERIES, "retry_now", "Try now", "made due",
         and_(webhooks.c.state == DeliveryState.WAITING, webhooks.c.due_at > Now()), changes.push_now,
-        "It does not wait for a later attempt.",
+        "Only a delivery that waits for a later attempt can be tried now",
     ),
 ]  # fmt: skip
+_HELD = "Only what is held back can be released"
 RELEASES = [
-    Action(
-        ORDERS, "release", "Release", "released", orders.c.due_at == HELD, changes.release_orders, "It is not held."
-    ),
-    Action(EMAILS, "release", "Release", "released", emails.c.due_at == HELD, changes.make_due, "It is not held."),
+    Action(ORDERS, "release", "Release", "released", orders.c.due_at == HELD, changes.release_orders, _HELD),
+    Action(EMAILS, "release", "Release", "released", emails.c.due_at == HELD, changes.make_due, _HELD),
 ]
 
 
@@ -137,86 +134,50 @@ def possible(connection: Connection, noun: Noun, key: UUID | int) -> list[Action
     mine = [action for action in ACTIONS if action.noun is noun]
     if not mine:
         return []
-    chosen = select(*(action.applies.label(f"n{place}") for place, action in enumerate(mine))).where(noun.key == key)
-    row = connection.execute(chosen).one_or_none()
-    return [action for action, applies in zip(mine, row or (), strict=False) if applies]
+    applies = (action.applies.label(f"n{place}") for place, action in enumerate(mine))
+    doubted = (action.doubted.label(f"d{place}") for place, action in enumerate(mine))
+    row = connection.execute(select(*applies, *doubted).where(noun.key == key)).one_or_none()
+    told = row or ()
+    found = zip(mine, told[: len(mine)], told[len(mine) :], strict=False)
+    return [replace(action, asks=action.asks or bool(doubt)) for action, applies, doubt in found if applies]
 
 
-def perform(connection: Connection, who: str, action: Action, key: UUID | int, argument: str | None = None) -> None:
-    """Do it to one row; NotFound, Conflict when it does not apply, Invalid for a wrong argument."""
+def perform(
+    connection: Connection, who: str, action: Action, key: UUID | int, argument: str | None = None
+) -> UUID | None:
+    """Do it to one row; returns the order that it made.
+
+    NotFound, Conflict when it does not apply or was done a moment ago, Invalid for a wrong argument.
+    """
     argument = check(connection, action, argument)
-    if not act(connection, action, [key], argument):
-        raise refusal(connection, action, key)
-    target = f"{action.noun.name}/{key}"
-    if action.copies and _done_lately(connection, action, target):
-        raise Conflict("That was done less than a minute ago; to do it once more, wait a minute.")
-    note(connection, who, action.audited, target, {} if argument is None else {"to": argument})
+    done = act(connection, action, [key], argument)
+    if not done.keys:
+        raise refusal(connection, action.noun, key, action.conflict)
+    if action.sends and _sent_lately(connection, action, key):
+        raise Conflict("It was sent again less than a minute ago; to do so once more, wait a minute.")
+    made = next(iter(done.made), None)
+    detail = ({} if argument is None else {"to": argument}) | ({} if made is None else {"order": str(made)})
+    note(connection, who, action.audited, f"{action.noun.name}/{key}", detail)
+    return made
 
 
-def refusal(connection: Connection, action: Action, key: UUID | int) -> NotFound | Conflict:
-    """Why an action applies to no row of this key."""
-    if connection.execute(select(action.noun.table.c.seq).where(action.noun.key == key)).first() is None:
-        return NotFound(f"There is no such row among the {action.noun.name}: {key}.")
-    return Conflict(action.conflict)
+class Done(NamedTuple):
+    """The keys of the rows that something was done to, and the orders that it made."""
+
+    keys: list[Any]
+    made: Sequence[UUID] = ()
 
 
-def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> list[Any]:
-    """Do it to those of the rows that it applies to; returns their keys."""
+def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> Done:
+    """Do it to those of the rows that it applies to."""
     if action.noun is DELIVERIES:
         its = select(webhooks.c.subscription_seq).where(webhooks.c.seq.in_(keys))
         connection.execute(lock(set(connection.scalars(its))))
-    columns = due.ORDERS.columns if action.noun is ORDERS else action.noun.table.c  # of a batch, not the texts
+    columns = [column for column in action.noun.table.c if column.name not in TEXTS]
     chosen = select(*columns).where(action.noun.key.in_(keys), action.applies)
     rows = connection.execute(chosen.order_by(action.noun.table.c.seq).with_for_update()).all()
-    if rows:
-        action.apply(connection, rows, argument)
-    return [getattr(row, action.noun.key.name) for row in rows]
-
-
-def matching(connection: Connection, action: Action, given: Mapping[str, str]) -> int:
-    """To how many rows that match `given` it applies, counted up to one more than MOST.
-
-    Invalid; BadRequest for what is done to one at a time.
-    """
-    if not action.for_all:
-        raise BadRequest(f"{action.label} is for one at a time.")
-    return count(connection, action.noun, given, action.applies, MOST + 1)
-
-
-def start(
-    connection: Connection, who: str, action: Action, given: Mapping[str, str], argument: str | None = None
-) -> int:
-    """Begin to do it to all that match, in the background; returns the job's number. BadRequest for more than MOST."""
-    argument = check(connection, action, argument)
-    total = matching(connection, action, given)
-    if total > MOST:
-        raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")
-    moment = now(connection)  # the same for every batch, whenever that is done
-    given = lasting(given, moment)
-    if argument == "now":
-        argument = moment.isoformat(timespec="milliseconds")
-    job = {
-        "created": Now(),
-        "last_update": Now(),
-        "state": JobState.WAITING,
-        "due_at": Now(),
-        "who": who,
-        "noun": action.noun.name,
-        "action": action.name,
-        "filter": json.dumps(given),
-        "argument": argument,
-        "total": total,
-    }
-    seq = int(connection.execute(insert(jobs).values(job).returning(jobs.c.seq)).scalar_one())
-    detail = {"filter": given, "count": total} | ({} if argument is None else {"to": argument})
-    note(connection, who, action.audited, f"jobs/{seq}", detail)
-    return seq
-
-
-def release(connection: Connection, who: str) -> list[int]:
-    """Make due what pauses have held back, in the background; returns the jobs' numbers."""
-    held = {"state": Standing.HELD.value}
-    return [start(connection, who, action, held) for action in RELEASES if matching(connection, action, held)]
+    made = action.apply(connection, rows, argument) if rows else None
+    return Done([getattr(row, action.noun.key.name) for row in rows], made or ())
 
 
 def check(connection: Connection, action: Action, argument: str | None) -> str | None:
@@ -228,26 +189,34 @@ def check(connection: Connection, action: Action, argument: str | None) -> str |
     return None
 
 
-def left(connection: Connection, action: Action, argument: str | None) -> ColumnElement[bool]:
-    """What a job has still to do: rescheduled orders stand further on in its list, and are not to be done twice."""
-    if action.takes == "time":
-        return and_(action.applies, orders.c.requested_send_time != changes.send_time(argument, now(connection)))
-    return action.applies
-
-
 def _checked_time(argument: str | None, earliest: datetime) -> str:
     if argument == "now":
         return argument
     try:
         at = changes.send_time(argument, earliest)
     except ValueError as error:
-        raise Invalid({"time": [f"{error} Or now."]}) from None
-    if not earliest <= at < HELD:
+        raise Invalid({"time": [str(error)]}) from None
+    if at < earliest:
         raise Invalid({"time": ["The send time is past; to send at once, say now."]})
+    if at >= HELD:
+        raise Invalid({"time": [f"The send time is too far away: before the year {HELD.year}."]})
     return at.isoformat()
 
 
-def _done_lately(connection: Connection, action: Action, target: str) -> bool:
-    """Whether somebody did the same a moment ago: a second click, or a second operator."""
-    same = (audit_log.c.target == target, audit_log.c.action == action.audited, audit_log.c.at > after(-FOLDED))
-    return connection.execute(select(audit_log.c.seq).where(*same).limit(1)).first() is not None
+def _sent_lately(connection: Connection, action: Action, key: UUID | int) -> bool:
+    """Whether the same people were sent to a moment ago: by a second click, another button, or a second operator.
+
+    What failed may be tried again as often as it fails. Locks the order, so that of two at once one sees the other.
+    """
+    order = select(orders.c.id, orders.c.seq).where(orders.c.id == key)
+    if action.noun is EMAILS:
+        order = select(orders.c.id, orders.c.seq).join(emails).where(emails.c.id == key)
+    its = connection.execute(order.with_for_update(of=orders)).one()
+    alike = [other.audited for other in ACTIONS if other.copies or (other.sends and action.copies)]
+    lines = select(audit_log.c.target).where(audit_log.c.action.in_(alike), audit_log.c.at > after(-FOLDED))
+    recent = set(connection.scalars(lines))
+    if recent & {f"orders/{its.id}", f"{action.noun.name}/{key}"}:
+        return True
+    ones = [uuid(name) for noun, _, name in (target.partition("/") for target in recent) if noun == EMAILS.name]
+    of_order = (emails.c.order_seq == its.seq, emails.c.id.in_(ones))
+    return action.noun is ORDERS and connection.execute(select(emails.c.seq).where(*of_order)).first() is not None

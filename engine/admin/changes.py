@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, delete, insert, select, update
 
-from engine.admin.filters import moment
+from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
 from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.fan_out import wake
 from engine.keywords import content
 from engine.models import EXPIRY, DeliveryState, EmailState, OrderState, new_id
 from engine.store import Now, after, now
-from engine.tables import EMAIL_FAILED, emails, orders, webhooks
+from engine.tables import EMAIL_FAILED, attempts_log, emails, orders, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
+    from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row, Table
 
 FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
+IN_DOUBT = had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
 
 
 def cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -47,10 +50,9 @@ def process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | N
     _update(connection, orders, rows, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
 
 
-def order_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+def order_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> list[UUID]:
     """New orders that say the same to the same recipients, due now."""
-    for row in rows:
-        _copy(connection, _whole(connection, row.seq))
+    return [_copy(connection, _whole(connection, orders, row.seq)) for row in rows]
 
 
 def try_failed_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -64,13 +66,15 @@ def try_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str |
     _open_again(connection, emails.c.seq.in_([row.seq for row in rows]), {row.order_seq for row in rows})
 
 
-def order_again_for(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+def order_again_for(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> list[UUID]:
     """The relay has taken these over; receivers drop a second one of the same Message-ID. So they are new mails."""
+    made = []
     for row in rows:
-        order = _whole(connection, row.order_seq)
-        said = content(order, row)  # an address of its own has no name for the keywords
+        order, email = _whole(connection, orders, row.order_seq), _whole(connection, emails, row.seq)
+        said = content(order, email)  # an address of its own has no name for the keywords
         recipients = json.dumps([{"emailAddress": row.address}], separators=(",", ":"))
-        _copy(connection, order, recipients=recipients, subject=said.subject, body=said.body)
+        made.append(_copy(connection, order, recipients=recipients, subject=said.subject, body=said.body))
+    return made
 
 
 def make_due(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -97,8 +101,14 @@ def release_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: 
 
 
 def send_time(argument: str | None, now: datetime) -> datetime:
-    """The time that was asked for; ValueError."""
-    return now if argument == "now" else moment(argument or "", now)
+    """The time that was asked for, RFC 3339 (UTC where no offset stands), or now; ValueError."""
+    if argument == "now":
+        return now
+    try:
+        return typed(argument or "", UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        msg = "A time such as 2026-05-01T12:00:00+02:00, or now."
+        raise ValueError(msg) from None
 
 
 def _open_again(connection: Connection, which: ColumnElement[bool], of: Collection[int]) -> None:
@@ -111,17 +121,19 @@ def _open_again(connection: Connection, which: ColumnElement[bool], of: Collecti
     connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
 
 
-def _whole(connection: Connection, order_seq: int) -> Row[Any]:
-    return connection.execute(select(orders).where(orders.c.seq == order_seq)).one()
+def _whole(connection: Connection, table: Table, seq: int) -> Row[Any]:
+    return connection.execute(select(table).where(table.c.seq == seq)).one()
 
 
-def _copy(connection: Connection, order: Row[Any], **instead: str) -> None:
-    """A new order that says the same, due now, but for what stands in `instead`."""
+def _copy(connection: Connection, order: Row[Any], **instead: str) -> UUID:
+    """A new order that says the same, due now, but for what stands in `instead`; returns its identifier."""
     values = dict(order._mapping) | instead | {"id": new_id(now(connection)), "state": OrderState.REGISTERED}  # noqa: SLF001 SQLAlchemy's documented name
     for name in ("seq", "claim", "unresolved", "attempts", "trace"):
         del values[name]
     values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
     connection.execute(insert(orders).values(values))
+    made: UUID = values["id"]
+    return made
 
 
 def _update(connection: Connection, table: Any, rows: Sequence[Row[Any]], **values: Any) -> None:

@@ -95,14 +95,23 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def typed(text: str, zone: tzinfo | None) -> datetime:
-    """A time as people write it; without an offset, of this zone (None: of this machine). ValueError."""
+    """A time as people write it; without an offset, of this zone (None: of this machine). ValueError.
+
+    Of two that are written alike, since clocks were set back in between, the first; Invalid for one that clocks skip.
+    """
     if not _TIME.fullmatch(text):
         msg = f"{text} is no time"
         raise ValueError(msg)
     found = datetime.fromisoformat(text)
     if found.tzinfo:
         return found
-    return found.astimezone() if zone is None else found.replace(tzinfo=zone)
+    if zone:
+        return found.replace(tzinfo=zone)
+    local = found.astimezone()
+    if len(text) > len("2026-05-01") and local.replace(tzinfo=None) != found:
+        told = "does not exist here: clocks are set forward over it. Choose another, or give it an offset."
+        raise Invalid({"time": [f"{found.isoformat(' ', 'minutes')} {told}"]})
+    return local
 
 
 def lasting(given: Mapping[str, str], now: datetime) -> dict[str, str]:

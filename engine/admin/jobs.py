@@ -1,31 +1,119 @@
 """Jobs: an action on all that match, in batches of one transaction each, with the progress in the same transaction.
 
 A job waits in the database like everything else (the lane `jobs`). Whoever has claimed it does batch after batch; a
-worker that ends in between costs nothing but its lease.
+worker that ends in between costs nothing but its lease. What somebody said yes to is its bound: it is done to rows that
+were there then, and never to more than were counted.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, func, insert, select, true, update
 
 from engine import due
-from engine.admin.actions import act, find, left
-from engine.admin.lists import batch
+from engine.admin.actions import RELEASES, act, check, find
+from engine.admin.amounts import some
+from engine.admin.changes import send_time
+from engine.admin.filters import lasting
+from engine.admin.lists import batch, count
+from engine.admin.standing import Standing
 from engine.audit import note
-from engine.errors import Conflict, NotFound
+from engine.errors import BadRequest, Conflict, NotFound
 from engine.models import JobState
-from engine.store import Now, after
-from engine.tables import job_rows, jobs
+from engine.store import Now, after, now
+from engine.tables import job_rows, jobs, orders
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
+    from engine.admin.actions import Action
+
+MOST = 1_000_000  # rows of one job
 ROWS = 500  # of a batch: other writers wait no longer
+ERRORS = 3  # attempts at a batch that end in an error of ours, after which the job is given up
+
+
+class Asked(NamedTuple):
+    """What somebody says yes to: how many rows, counted up to one more than MOST, none of them newer than that one."""
+
+    number: int
+    newest: int | None  # None: it has no bound
+
+
+def matching(connection: Connection, action: Action, given: Mapping[str, str], newest: int | None = None) -> Asked:
+    """To how many rows that match `given`, up to the `newest` one, it applies.
+
+    Invalid; BadRequest for what is done to one at a time.
+    """
+    if not action.for_all:
+        raise BadRequest(f"{action.label} is for one at a time.")
+    seq = action.noun.table.c.seq
+    if newest is None:
+        newest = int(connection.scalar(select(func.max(seq))) or 0)
+    return Asked(count(connection, action.noun, given, and_(action.applies, seq <= newest), MOST + 1), newest)
+
+
+def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
+    connection: Connection,
+    who: str,
+    action: Action,
+    given: Mapping[str, str],
+    argument: str | None = None,
+    asked: Asked | None = None,
+) -> int:
+    """Begin to do it to all that match, in the background; returns the job's number.
+
+    It is done to what was there when it was `asked` (None: now), and to no more rows than that. BadRequest for more
+    than MOST; Conflict when more match by now than were asked about.
+    """
+    argument = check(connection, action, argument)
+    found = matching(connection, action, given, asked and asked.newest)
+    if found.number > MOST:
+        raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")
+    if asked is not None and found.number > asked.number:
+        raise Conflict(f"{some(found.number, action.noun.name)} match by now, not {asked.number}.")
+    return _begin(connection, who, action, given, argument, found)
+
+
+def _begin(  # noqa: PLR0913, PLR0917 likewise
+    connection: Connection, who: str, action: Action, given: Mapping[str, str], argument: str | None, asked: Asked
+) -> int:
+    moment = now(connection)  # the same for every batch, whenever that is done
+    given = lasting(given, moment)
+    if argument == "now":
+        argument = moment.isoformat(timespec="milliseconds")
+    job = {
+        "created": Now(),
+        "last_update": Now(),
+        "state": JobState.WAITING,
+        "due_at": Now(),
+        "who": who,
+        "noun": action.noun.name,
+        "action": action.name,
+        "filter": json.dumps(given),
+        "argument": argument,
+        "total": asked.number,
+        "newest": asked.newest,
+    }
+    seq = int(connection.execute(insert(jobs).values(job).returning(jobs.c.seq)).scalar_one())
+    detail = {"filter": given, "count": asked.number} | ({} if argument is None else {"to": argument})
+    note(connection, who, action.audited, f"jobs/{seq}", detail)
+    return seq
+
+
+def release(connection: Connection, who: str) -> list[int]:
+    """Make due what pauses have held back, in the background; returns the jobs' numbers.
+
+    Nothing bounds it: what a worker holds back a moment later must not stay so.
+    """
+    held = {"state": Standing.HELD.value}
+    found = [(action, Asked(matching(connection, action, held).number, None)) for action in RELEASES]
+    return [_begin(connection, who, action, held, None, asked) for action, asked in found if asked.number]
 
 
 def claim(connection: Connection, lease: timedelta) -> Row[Any] | None:
@@ -39,19 +127,37 @@ def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
     job = connection.execute(chosen.with_for_update()).one_or_none()
     if job is None or job.state != JobState.RUNNING:
         return False
-    action = find(job.noun, job.action)
-    keys, position = batch(
-        connection, action.noun, json.loads(job.filter), left(connection, action, job.argument), job.position, ROWS
-    )
-    done = act(connection, action, keys, job.argument) if keys else []
+    if held.unresolved >= due.LOST_IS_DEAD:
+        _give_up(connection, job, f"It ended {due.LOST_IS_DEAD} workers in a row.")
+        return False
+    action, bounded = find(job.noun, job.action), job.newest is not None
+    room = min(ROWS, job.total - job.done) if bounded else ROWS
+    which = and_(_left(connection, action, job.argument), action.noun.table.c.seq <= job.newest if bounded else true())
+    keys, position = batch(connection, action.noun, json.loads(job.filter), which, job.position, room)
+    done = act(connection, action, keys, job.argument).keys if keys else []
     if done:
         its = insert(job_rows).values(job_seq=job.seq, at=Now())
         connection.execute(its, [{"target": f"{job.noun}/{key}"} for key in done])
-    values = {"done": job.done + len(done), "last_update": Now(), "unresolved": 1, "due_at": after(lease)}
-    if position is None:
+    now_done = job.done + len(done)
+    more = position is not None and not (bounded and now_done >= job.total)
+    values = {"done": now_done, "last_update": Now(), "attempts": 0, "unresolved": 1, "due_at": after(lease)}
+    if not more:
         values |= {"state": JobState.DONE, "unresolved": 0, "due_at": None}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(**values, position=position))
-    return position is not None
+    return more
+
+
+def failed(connection: Connection, held: Row[Any]) -> None:
+    """A batch of a claimed job ended in an error that nobody expected: try it again, or give the job up."""
+    chosen = select(jobs).where(jobs.c.seq == held.seq, jobs.c.claim == held.claim, jobs.c.state == JobState.RUNNING)
+    job = connection.execute(chosen.with_for_update()).one_or_none()
+    if job is None:
+        return
+    if job.attempts + 1 < ERRORS:
+        again = {"attempts": job.attempts + 1, "unresolved": 0, "due_at": Now(), "last_update": Now()}
+        connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(again))
+    else:
+        _give_up(connection, job, f"{ERRORS} attempts ended in an error of Varsel's; the worker's log has it.")
 
 
 def stop(connection: Connection, who: str, seq: int) -> None:
@@ -63,3 +169,17 @@ def stop(connection: Connection, who: str, seq: int) -> None:
     if connection.execute(select(jobs.c.seq).where(jobs.c.seq == seq)).first() is None:
         raise NotFound(f"There is no job {seq}.")
     raise Conflict("The job has ended already.")
+
+
+def _give_up(connection: Connection, job: Row[Any], why: str) -> None:
+    """End a job for good; what it has done stays done."""
+    reason = f"{why} What it has done stays done; for the rest, begin it anew."
+    ended = {"state": JobState.FAILED, "reason": reason, "due_at": None, "unresolved": 0, "last_update": Now()}
+    connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(ended))
+
+
+def _left(connection: Connection, action: Action, argument: str | None) -> ColumnElement[bool]:
+    """What a job has still to do: rescheduled orders stand further on in its list, and are not to be done twice."""
+    if action.takes == "time":
+        return and_(action.applies, orders.c.requested_send_time != send_time(argument, now(connection)))
+    return action.applies

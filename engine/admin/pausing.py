@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
 
 from engine import due
-from engine.admin.actions import release
+from engine.admin.jobs import release
 from engine.admin.lanes import counted
 from engine.audit import note
 from engine.epoch import go_on
 from engine.errors import Conflict, Invalid, NotFound
+from engine.fan_out import lock
 from engine.pauses import CREATOR, DOMAIN, HELD, KINDS, LANE
 from engine.store import Now, insert_new
 from engine.subscriptions import registry
@@ -21,7 +22,7 @@ from engine.tables import pauses, subscriptions
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, Row, Table
 
 LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
@@ -66,18 +67,29 @@ def drain(connection: Connection, who: str, lanes: Collection[str], reason: str 
 
 
 def pause_subscription(connection: Connection, who: str, seq: int, reason: str = "") -> None:
-    """Push nothing more to it; what matches meanwhile waits. NotFound, Invalid."""
-    _known(connection, seq)
+    """Push nothing more to it; what matches meanwhile waits. NotFound, Invalid, Conflict when it is paused already."""
+    connection.execute(lock({seq}))
+    if before := _subscription(connection, seq).paused:
+        raise Conflict(f"The subscription {seq} is paused already: {before}")
     text = _reason(reason)
     registry.stop(connection, seq, f"Paused by an operator{': ' + text if text else '.'}")
     note(connection, who, "pause", f"subscriptions/{seq}", {"reason": text} if text else None)
 
 
 def resume_subscription(connection: Connection, who: str, seq: int) -> None:
-    """Push what waits, and go on; NotFound."""
-    _known(connection, seq)
+    """Push what waits, and go on; NotFound, Conflict when it is not paused."""
+    connection.execute(lock({seq}))
+    paused_subscription(connection, seq)
     registry.go_on(connection, seq)
     note(connection, who, "resume", f"subscriptions/{seq}")
+
+
+def paused_subscription(connection: Connection, seq: int) -> Row[Any]:
+    """A subscription that is paused; NotFound, Conflict when it is not."""
+    found = _subscription(connection, seq)
+    if found.paused is None:
+        raise Conflict(f"The subscription {seq} is not paused.")
+    return found
 
 
 def in_flight(connection: Connection, lanes: Collection[str]) -> int:
@@ -101,9 +113,11 @@ def _claimed(connection: Connection, table: Table) -> int:
     return counted(connection, table, table.c.due_at > Now(), table.c.due_at < HELD, table.c.unresolved > 0)
 
 
-def _known(connection: Connection, seq: int) -> None:
-    if connection.execute(select(subscriptions.c.seq).where(subscriptions.c.seq == seq, registry.KEPT)).first() is None:
+def _subscription(connection: Connection, seq: int) -> Row[Any]:
+    found = connection.execute(select(subscriptions).where(subscriptions.c.seq == seq, registry.KEPT)).one_or_none()
+    if found is None:
         raise NotFound(f"There is no subscription {seq}.")
+    return found
 
 
 def checked(kind: str, value: str) -> str:

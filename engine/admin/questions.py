@@ -6,24 +6,24 @@ The console shows it on a page of its own, the command line before it goes on.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, func, select
 
-from engine.admin import actions, changes
+from engine.admin import actions, changes, jobs
 from engine.admin.amounts import some
-from engine.admin.filters import had_attempt
 from engine.admin.lanes import COUNTED, lanes
 from engine.admin.lists import batch, count
 from engine.admin.nouns import EMAILS, ORDERS
-from engine.admin.pausing import checked, paused
+from engine.admin.obstacles import refusal
+from engine.admin.pausing import checked, paused, paused_subscription
 from engine.bounded import read_within, weight
 from engine.epoch import again
 from engine.errors import Conflict
-from engine.pauses import CREATOR, DOMAIN, HELD, LANE
-from engine.store import now
-from engine.tables import EMAIL_FAILED, attempts_log, emails, orders
+from engine.pauses import CREATOR, DOMAIN, HELD, LANE, in_force
+from engine.store import Now, now
+from engine.tables import EMAIL_FAILED, emails, orders, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 ADDED_UP = 1_000  # orders whose recipients are added up: their lists are long
 LISTS = 8_000_000  # bytes of these lists; beyond, the number of orders tells enough
-_IN_DOUBT = had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, attempts_log.c.outcome == "in_doubt")
+_ONE_DOUBT = "It is in doubt whether it arrived: it may come a second time."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
     chosen = select(action.noun.table).where(action.noun.key == key, action.applies)
     row = connection.execute(chosen).one_or_none()
     if row is None:
-        raise actions.refusal(connection, action, key)
+        raise refusal(connection, action.noun, key, action.conflict)
     match action.audited:
         case "orders.cancel":
             return Question(
@@ -73,23 +73,41 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
         case "emails.resend":
             line = "The relay has taken the first one over already. A new order says the same, to this address alone."
             return Question(f"Send a second e-mail to {row.address}?", (line,))
+        case "emails.retry":
+            doubted = connection.scalar(select(action.doubted).where(emails.c.seq == row.seq))
+            return Question(f"Try again to send to {row.address}?", (_ONE_DOUBT,) if doubted else ())
     return Question(f"{action.label}?")
 
 
-def of_all(connection: Connection, action: Action, given: Mapping[str, str]) -> tuple[int, Question]:
+def of_all(
+    connection: Connection, action: Action, given: Mapping[str, str], argument: str | None = None
+) -> tuple[jobs.Asked, Question]:
     """To how many rows that match an action applies, and what is asked before it is done to them.
 
     Invalid; BadRequest for what is done to one at a time.
     """
-    number = actions.matching(connection, action, given)
-    title = f"{action.label}: {some(number, action.noun.name)}"
-    if action.noun is ORDERS and 0 < number <= ADDED_UP:
+    actions.check(connection, action, argument)
+    asked = jobs.matching(connection, action, given)
+    at = changes.send_time(argument, now(connection)) if action.takes else None
+    question = Question(f"{action.label}: {some(asked.number, action.noun.name)}", at=at)
+    if action.noun is ORDERS and 0 < asked.number <= ADDED_UP:
         recipients = _all_recipients(connection, action, given)
-        return number, Question(title, (f"To {some(recipients, 'recipients')}.",) if recipients else ())
+        return asked, replace(question, lines=(f"To {some(recipients, 'recipients')}.",) if recipients else ())
     if action.noun is EMAILS and action.name == "retry":
-        doubt = count(connection, EMAILS, given, and_(action.applies, _IN_DOUBT), actions.MOST + 1)
-        return number, Question(title, _doubt(doubt))
-    return number, Question(title)
+        doubt = count(connection, EMAILS, given, and_(action.applies, changes.IN_DOUBT), jobs.MOST + 1)
+        return asked, replace(question, lines=_doubt(doubt))
+    return asked, question
+
+
+def of_subscription(connection: Connection, seq: int) -> Question:
+    """Before a subscription goes on that is paused; NotFound, Conflict when it is not."""
+    endpoint = paused_subscription(connection, seq).endpoint
+    its = select(webhooks.c.seq).where(webhooks.c.subscription_seq == seq)
+    due = some(_count(connection, its.where(webhooks.c.due_at <= Now())), "webhooks")
+    later = some(_count(connection, its.where(webhooks.c.due_at > Now())), "webhooks")
+    held = "webhooks" in in_force(connection).lanes
+    first = f"Nothing goes out while the lane webhooks is paused: {due} wait." if held else f"Goes out at once: {due}."
+    return Question(f"Push to {endpoint} again?", (first, f"Later, when their next attempts are due: {later}."))
 
 
 def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
@@ -139,7 +157,8 @@ def _resend_failed(connection: Connection, order: Row[Any]) -> Question:
     its = _emails(connection, order)
     lines = [f"{some(its.have, 'recipients')} {'has it, and gets' if its.have == 1 else 'have it, and get'} nothing."]
     if its.nowhere:
-        lines.append(f"{some(its.nowhere, 'recipients')} cannot be reached: there is no address to try again.")
+        who = some(its.nowhere, "recipients")
+        lines.append(f"{who} cannot be reached by this: with no address, only a new order looks one up again.")
     return Question(
         f"Send again to {some(its.failed, 'recipients')} who did not get it?",
         (*lines, *_doubt(its.doubt), "The same e-mails are tried again, for another 48 hours."),
@@ -180,7 +199,7 @@ def _emails(connection: Connection, order: Row[Any]) -> _Emails:
     chosen = select(
         func.count().filter(emails.c.state.in_(actions.HANDED_OVER)),
         func.count().filter(*changes.FAILED_WITH_ADDRESS),
-        func.count().filter(*changes.FAILED_WITH_ADDRESS, _IN_DOUBT),
+        func.count().filter(*changes.FAILED_WITH_ADDRESS, changes.IN_DOUBT),
         func.count().filter(EMAIL_FAILED, emails.c.address == ""),
     ).where(emails.c.order_seq == order.seq)
     have, failed, doubt, nowhere = connection.execute(chosen).one()

@@ -158,7 +158,7 @@ def _jobs(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     found = _of_keys(connection, select(jobs), jobs.c.seq, keys)
     for row in found:
         row["filter"] = json.loads(row["filter"])
-        for hidden in ("claim", "unresolved", "attempts", "position"):
+        for hidden in ("claim", "unresolved", "attempts", "position", "newest"):
             row.pop(hidden)
     return found
 

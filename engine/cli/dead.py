@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from engine.cli.exits import FAILED
 from engine.cli.installation import opened, reading, who, writing
 from engine.cli.options import (
     Creator,
@@ -24,6 +25,7 @@ from engine.cli.options import (
 )
 from engine.cli.progress import bar, confirm
 from engine.cli.rows import Wanted, show_list
+from engine.cli.text import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,22 +76,24 @@ def replay(
     data: Data = None,
 ) -> None:
     """Do it again for all that match, in the background; what happened before stays on record."""
-    from engine.admin import actions, questions
+    from engine.admin import actions, jobs, questions
     from engine.admin.amounts import some
+    from engine.admin.details import job as detail
 
     given = _given(noun, recipient, creator, reference, subscription, error, since, until)
     conditions = {name: value for name, value in given.items() if value is not None}
     action = actions.find(noun, "retry")
     with reading(data) as connection:
-        count, question = questions.of_all(connection, action, conditions)
-    if not count:
+        asked, question = questions.of_all(connection, action, conditions)
+    if not asked.number:
         typer.echo("Nothing matches.", err=True)
         return
     if not yes:
-        confirm(replace(question, title=f"Replay {some(count, noun)}?"))
+        confirm(replace(question, title=f"Replay {some(asked.number, noun)}?"))
     with writing(data) as connection:
-        job = actions.start(connection, who(), action, conditions)
-    typer.echo(f"Job {job} does it in the background: {some(count, noun)}.")
+        job = jobs.start(connection, who(), action, conditions, asked=asked)
+        total = detail(connection, job)["total"]
+    typer.echo(f"Job {job} does it in the background: {some(total, noun)}.")
     if wait:
         _wait(job, data)
 
@@ -116,3 +120,6 @@ def _wait(job: int, data: Path | None) -> None:
                 now = look()
                 show(now["done"])
     typer.echo(f"{now['state']}: {now['done']:,} of {now['total']:,}.")
+    if now["reason"]:
+        typer.echo(plain(now["reason"]), err=True)
+        raise typer.Exit(FAILED)

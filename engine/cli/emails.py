@@ -64,9 +64,9 @@ def show(email: Uuid, as_json: Json = False, data: Data = None) -> None:
 
 
 @GROUP.command()
-def retry(email: Uuid, data: Data = None) -> None:
-    """Try an e-mail again that failed, or at once one that waits for a later attempt."""
-    act("emails", ("retry", "retry_now"), email, data)
+def retry(email: Uuid, yes: Yes = False, data: Data = None) -> None:
+    """Try an e-mail again that failed, or at once one that waits for a later attempt. Asks where in doubt."""
+    act("emails", ("retry", "retry_now"), email, data, yes=yes)
 
 
 @GROUP.command()

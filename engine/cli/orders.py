@@ -81,7 +81,8 @@ def resend(
 def reschedule(
     order: Uuid,
     time: SendTime,
+    yes: Yes = False,
     data: Data = None,
 ) -> None:
     """Give an order that waits another send time."""
-    act("orders", ("reschedule",), order, data, time)
+    act("orders", ("reschedule",), order, data, time, yes=yes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from engine.cli.exits import FAILED
-from engine.cli.output import console
+from engine.cli.output import cell, console
 from engine.cli.text import plain
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def confirm(question: Question) -> None:
     """Ask on standard error; without a yes, the command ends."""
-    for line in question.lines:
+    times = {"Send time until now": question.before, "New send time": question.at}
+    lines = [f"{name}: {cell(at)}." for name, at in times.items() if at]
+    for line in (*lines, *question.lines):
         typer.echo(plain(line), err=True)
     if not typer.confirm(plain(question.title), err=True):
         typer.echo("Nothing was done.", err=True)

@@ -9,7 +9,7 @@ import typer
 
 from engine.cli.columns import COLUMNS
 from engine.cli.installation import reading, who, writing
-from engine.cli.output import print_json, print_list, print_one, print_table
+from engine.cli.output import cell, print_json, print_list, print_one, print_table
 from engine.cli.progress import confirm
 
 if TYPE_CHECKING:
@@ -87,5 +87,6 @@ def act(
     if action.asks and not yes:
         confirm(question)
     with writing(data) as connection:
-        actions.perform(connection, who(), action, key, argument)
-    typer.echo(f"{key} was {action.done}.")
+        made = actions.perform(connection, who(), action, key, argument)
+    to = f": {cell(question.at)}" if question.at else f", as the order {made}" if made else ""
+    typer.echo(f"{key} was {action.done}{to}.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.installation import who, writing
+from engine.cli.installation import reading, who, writing
 from engine.cli.options import (
     Cursor,
     Data,
@@ -16,7 +16,9 @@ from engine.cli.options import (
     Reason,
     SubscriptionNumber,
     SubscriptionState,
+    Yes,
 )
+from engine.cli.progress import confirm
 from engine.cli.rows import Wanted, show_list, show_one
 
 GROUP = typer.Typer(name="subscriptions", help="Subscriptions: who gets which events.", no_args_is_help=True)
@@ -62,10 +64,14 @@ def pause(subscription: Number, reason: Reason = "", data: Data = None) -> None:
 
 
 @GROUP.command()
-def resume(subscription: Number, data: Data = None) -> None:
+def resume(subscription: Number, yes: Yes = False, data: Data = None) -> None:
     """Push what waits, and go on."""
-    from engine.admin.pausing import resume_subscription
+    from engine.admin import pausing, questions
 
+    with reading(data) as connection:
+        question = questions.of_subscription(connection, subscription)
+    if not yes:
+        confirm(question)
     with writing(data) as connection:
-        resume_subscription(connection, who(), subscription)
+        pausing.resume_subscription(connection, who(), subscription)
     typer.echo(f"{subscription} goes on.")

@@ -33,6 +33,8 @@ jobs = Table(  # what operators asked to be done to everything that matches
     Column("total", Integer, nullable=False),  # rows that matched when it was asked for
     Column("done", Integer, nullable=False, default=0),
     Column("position", Text),  # the last row's key: the next batch starts after it
+    Column("newest", BigInteger),  # the last row that was there when somebody said yes; NULL: it has no bound
+    Column("reason", Text),  # why it was given up
     sqlite_autoincrement=True,
 )
 Index("ix_jobs_due", jobs.c.due_at, jobs.c.seq, **where_set(jobs.c.due_at))

@@ -11,8 +11,9 @@ from sqlalchemy import event, func, select, update
 
 from engine import due
 from engine.admin import details, jobs
-from engine.admin.actions import ACTIONS, act, find, matching, perform, possible, start
+from engine.admin.actions import ACTIONS, act, find, perform, possible
 from engine.admin.filters import parse
+from engine.admin.jobs import matching, start
 from engine.admin.nouns import DELIVERIES, EMAILS, NOUNS, ORDERS
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
@@ -154,6 +155,16 @@ def test_a_cancelled_order_is_settled_and_told_of(store: Store) -> None:
     assert (line.who, line.action, line.target) == ("anna", "orders.cancel", f"orders/{key}")
 
 
+def test_a_send_time_that_is_refused_says_why(store: Store) -> None:
+    with store.write() as connection:
+        key = order(connection)
+        for wrong, says in (("90m", "or now"), ("2020-01-01", "is past"), ("9999-06-01", "too far away")):
+            with pytest.raises(Invalid) as refused:
+                perform(connection, "anna", find("orders", "reschedule"), key, wrong)
+            assert says in refused.value.errors["time"][0]
+            assert "how long ago" not in refused.value.errors["time"][0]
+
+
 @pytest.mark.parametrize("wrong", [None, "", "soon", "2020-01-01", "9999-06-01", "1h"])
 def test_a_send_time_that_is_none_or_past_is_refused(store: Store, wrong: str | None) -> None:
     with store.write() as connection:
@@ -254,6 +265,79 @@ def test_a_second_click_orders_nothing_a_second_time(store: Store, noun: Noun) -
         perform(connection, "ola", find(noun.name, "resend"), key)
 
 
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("orders.resend", "orders.resend_failed"),
+        ("orders.resend", "emails.resend"),
+        ("orders.resend", "emails.retry"),
+        ("emails.resend", "orders.resend"),
+        ("orders.resend_failed", "orders.resend"),
+    ],
+)
+def test_another_button_sends_nothing_a_second_time(store: Store, first: str, then: str) -> None:
+    with store.write() as connection:
+        key = order(connection, state=OrderState.COMPLETED, due_at=None)
+        of = row(connection, ORDERS, key).seq
+        has, failed = (email(connection, state, order=of) for state in (EmailState.SUCCEEDED, EmailState.FAILED))
+        keys = {"orders": key, "emails.resend": has, "emails.retry": failed}
+
+        def do(who: str, name: str) -> None:
+            noun, _, action = name.partition(".")
+            perform(connection, who, find(noun, action), keys.get(name, keys["orders"]))
+
+        do("anna", first)
+        settled = {"state": EmailState.FAILED, "due_at": None}
+        connection.execute(update(emails).where(emails.c.id == failed).values(settled))
+        connection.execute(update(orders).where(orders.c.id == key).values(state=OrderState.COMPLETED))
+        with pytest.raises(Conflict, match="a minute ago"):
+            do("ola", then)
+
+
+def test_what_fails_again_is_tried_again_and_another_mail_of_the_order_has_its_own_turn(store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.COMPLETED)
+        failed = email(connection, EmailState.FAILED, order=of)
+        for _ in range(2):
+            perform(connection, "anna", find("emails", "retry"), failed)
+            connection.execute(update(emails).values(state=EmailState.FAILED, due_at=None))
+        for _ in range(2):
+            perform(connection, "anna", find("emails", "resend"), email(connection, EmailState.SUCCEEDED, order=of))
+
+
+@pytest.mark.parametrize(
+    ("state", "its", "says"),
+    [
+        (OrderState.SET_ASIDE, [], "was set aside"),
+        (OrderState.PROCESSED, [], "is still on its way"),
+        (OrderState.CANCELLED, [], "was cancelled"),
+        (OrderState.REGISTERED, [], "waits for its send time"),
+        (OrderState.COMPLETED, [(EmailState.SUCCEEDED, "a@b.no")], "everybody has it"),
+        (OrderState.COMPLETED, [(EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, "")], "post a new order for them"),
+        (OrderState.COMPLETED, [(EmailState.FAILED_RECIPIENT_RESERVED, "")], "have reserved"),
+    ],
+)
+def test_an_order_that_cannot_be_sent_again_to_some_says_the_one_reason(
+    store: Store, state: str, its: list[tuple[str, str]], says: str
+) -> None:
+    with store.write() as connection:
+        key = order(connection, state=state)
+        for email_state, address in its:
+            email(connection, email_state, order=row(connection, ORDERS, key).seq, address=address)
+        with pytest.raises(Conflict, match=f"; this one .*{says}"):
+            perform(connection, "anna", find("orders", "resend_failed"), key)
+
+
+def test_what_is_done_to_emails_reads_none_of_their_texts(store: Store) -> None:
+    read: list[str] = []
+    with store.write() as connection:
+        keys = [email(connection, EmailState.FAILED, subject="Hei", body="Hei!") for _ in range(3)]
+        event.listen(store.engine, "before_cursor_execute", lambda *given: read.append(given[2]))
+        act(connection, find("emails", "retry"), keys, None)
+    assert read
+    assert not [statement for statement in read if "emails.body" in statement]
+
+
 def test_a_second_mail_says_what_the_first_said(store: Store) -> None:
     with store.write() as connection:
         of = add_order(connection, state=OrderState.COMPLETED, subject="Hei $recipientName$", body="$recipientName$!")
@@ -338,7 +422,7 @@ def test_all_that_match_are_done_in_batches(store: Store, monkeypatch: pytest.Mo
             email(connection, EmailState.FAILED_BOUNCED, address=f"p{number}@one.example")
         left = email(connection, EmailState.FAILED_BOUNCED, address="p@other.example")
         given = {"recipient": "@one.example", "state": ""}
-        assert matching(connection, find("emails", "retry"), given) == 10
+        assert matching(connection, find("emails", "retry"), given).number == 10
         seq = start(connection, "anna", find("emails", "retry"), given)
         line = connection.execute(select(audit_log)).one()
         assert (line.action, line.target) == ("emails.retry", f"jobs/{seq}")
@@ -449,7 +533,7 @@ def test_how_long_ago_is_counted_from_the_beginning_of_a_job(store: Store) -> No
 def test_more_than_a_job_may_do_is_refused_before_anything_is_done(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.admin.actions.MOST", 2)
+    monkeypatch.setattr("engine.admin.jobs.MOST", 2)
     with store.write() as connection:
         for _ in range(3):
             order(connection)

@@ -18,6 +18,7 @@ from engine.audit import note
 from engine.cli import dead, deliveries, emails, events, orders, records, subscriptions
 from engine.cli.columns import COLUMNS
 from engine.cli.options import MOST
+from engine.cli.output import cell
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, new_id
 from engine.tables import attempts_log, audit_log, webhooks
@@ -351,7 +352,7 @@ def test_an_order_is_cancelled_once_and_the_audit_log_says_by_whom(store: Store,
     assert cli.json("orders", "show", order)["state"] == "Registered"
     assert cli.text("orders", "cancel", order, "--yes") == f"{order} was cancelled.\n"
     assert cli.json("orders", "show", order)["state"] == "Cancelled"
-    assert "only an order that waits" in cli.refused(5, "orders", "cancel", order)
+    assert "; this one was cancelled." in cli.refused(5, "orders", "cancel", order)
     cli.refused(3, "orders", "cancel", new_id(now()))
     [line] = cli.items("audit", "list", "--target", f"orders/{order}")
     assert line["who"].startswith("cli:")
@@ -360,9 +361,14 @@ def test_an_order_is_cancelled_once_and_the_audit_log_says_by_whom(store: Store,
 
 def test_an_order_is_rescheduled(store: Store, cli: Cli) -> None:
     order = order_of(store, due_in=HOUR)
-    cli.text("orders", "reschedule", order, "2100-05-01T12:00:00+02:00")
+    asked = varsel("orders", "reschedule", order, "2100-05-01T12:00:00+02:00", given="n\n", database_url=cli.url)
+    assert asked.exit_code == 1
+    assert f"New send time: {cell(datetime(2100, 5, 1, 10, tzinfo=UTC))}." in asked.stderr
+    assert cli.json("orders", "show", order)["due_at"] < "2100"
+    done = cli.text("orders", "reschedule", order, "2100-05-01T12:00:00+02:00", "--yes")
+    assert done == f"{order} was rescheduled: {cell(datetime(2100, 5, 1, 10, tzinfo=UTC))}.\n"
     assert cli.json("orders", "show", order)["due_at"] == "2100-05-01T10:00:00.000Z"
-    cli.text("orders", "reschedule", order, "now")
+    cli.text("orders", "reschedule", order, "now", "--yes")
     assert datetime.fromisoformat(cli.json("orders", "show", order)["due_at"]) <= datetime.now(UTC)
     assert "past" in cli.refused(2, "orders", "reschedule", order, "2020-01-01T00:00:00Z")
     assert "time" in cli.refused(2, "orders", "reschedule", order, "soon")
@@ -375,7 +381,7 @@ def test_a_time_without_an_offset_is_that_of_the_terminal(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        cli.text("orders", "reschedule", order, "2100-05-01 12:00")
+        cli.text("orders", "reschedule", order, "2100-05-01 12:00", "--yes")
         made = (now().astimezone() - 2 * HOUR).strftime("%Y-%m-%d %H:%M")
         assert len(cli.items("orders", "list", "--since", made)) == 1
         assert cli.items("orders", "list", "--until", made) == []
@@ -383,6 +389,32 @@ def test_a_time_without_an_offset_is_that_of_the_terminal(
         monkeypatch.undo()
         time.tzset()
     assert cli.json("orders", "show", order)["requested_send_time"] == "2100-05-01T03:00:00.000Z"
+
+
+def test_a_local_time_that_clocks_skip_is_refused_and_of_two_alike_the_first_is_meant(
+    store: Store, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = order_of(store, due_in=HOUR)
+    monkeypatch.setenv("TZ", "Europe/Oslo")
+    time.tzset()
+    try:
+        for words in (("orders", "reschedule", order), ("orders", "list", "--since")):
+            assert "2099-03-29 02:30 does not exist here" in cli.refused(2, *words, "2099-03-29T02:30")
+        assert "2099-10-25 02:30:00+02:00" in cli.text("orders", "reschedule", order, "2099-10-25 02:30", "--yes")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_an_email_that_may_have_arrived_is_tried_again_with_a_yes(store: Store, cli: Cli) -> None:
+    email = failed(store, state=EmailState.FAILED)
+    with store.write() as connection:
+        connection.execute(attempts_log.update().values(outcome="in_doubt"))
+    asked = varsel("emails", "retry", email, given="n\n", database_url=cli.url)
+    assert (asked.exit_code, "it may come a second time" in asked.stderr) == (1, True)
+    assert state_of(store, email) == EmailState.FAILED
+    cli.text("emails", "retry", email, "--yes")
+    assert state_of(store, email) == EmailState.NEW
 
 
 def test_an_order_is_sent_again_to_those_without_it_or_when_that_is_said_to_all(store: Store, cli: Cli) -> None:
@@ -425,7 +457,7 @@ def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cl
     later = email_of(store, due_in=HOUR, attempts=2)
     assert cli.text("emails", "retry", later) == f"{later} was made due.\n"
     sent = email_of(store, state=EmailState.SUCCEEDED, due_at=None)
-    assert "It has not failed" in cli.refused(5, "emails", "retry", sent)
+    assert "; this one was sent" in cli.refused(5, "emails", "retry", sent)
     cli.refused(3, "emails", "retry", new_id(now()))
 
 
@@ -443,7 +475,11 @@ def test_a_subscription_is_paused_and_goes_on(store: Store, cli: Cli) -> None:
     cli.text("subscriptions", "pause", seq, "--reason", "they asked")
     assert cli.json("subscriptions", "show", seq)["paused"] == "Paused by an operator: they asked"
     assert [item["seq"] for item in cli.items("subscriptions", "list", "--state", "paused")] == [seq]
-    cli.text("subscriptions", "resume", seq)
+    assert "paused already" in cli.refused(5, "subscriptions", "pause", seq, "--reason", "so did we")
+    asked = varsel("subscriptions", "resume", seq, given="n\n", database_url=cli.url)
+    assert (asked.exit_code, "Goes out at once: 0 webhooks." in asked.stderr) == (1, True)
+    cli.text("subscriptions", "resume", seq, "--yes")
+    assert "not paused" in cli.refused(5, "subscriptions", "resume", seq)
     with store.read() as connection:
         assert connection.execute(select(subscriptions_table.c.paused)).scalar_one() is None
     cli.refused(3, "subscriptions", "pause", 404)

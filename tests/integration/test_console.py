@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 import redis
-from sqlalchemy import select
+from sqlalchemy import select, update
 from starlette.routing import Mount, Route
 
 from api.console.live import OF_ONE
@@ -23,8 +23,8 @@ from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from engine.pauses import in_force
 from engine.store import CONNECTIONS
-from engine.tables import attempts_log, emails, orders
-from tests.servers.console import HOME, SECRET, Browser, Site, fill
+from engine.tables import attempts_log, emails, jobs, orders
+from tests.servers.console import HOME, SECRET, Browser, Site, fields, fill
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import patience
@@ -135,8 +135,8 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
         "audit": ["who", "action", "target", "since", "until"],
         "jobs": [],
     }
-    for name, fields in allowed.items():
-        assert re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text) == fields
+    for name, shown in allowed.items():
+        assert re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text) == shown
 
 
 def test_a_viewer_finds_by_identifiers_alone(site: Site) -> None:
@@ -291,12 +291,109 @@ def test_a_page_waits_for_nobodys_writes(site: Site, store: Store) -> None:
 
 def test_an_action_on_all_that_match_shows_the_count_and_becomes_a_job(site: Site, keys: dict[str, Any]) -> None:
     browser = site.browser("ola")
-    assert "1 e-mail" in browser.get("/console/emails/all/retry?state=failed").text
-    answer = browser.post("/console/emails/all/retry", state="failed")
+    answer = browser.answer("/console/emails/all/retry?state=failed", "1 e-mail")
     assert answer.headers["location"] == f"/console/jobs/{keys['jobs'] + 1}"
     page = browser.get(answer.headers["location"]).text
     assert "<progress" in page
     assert "ola" in page
+
+
+def test_a_question_that_is_not_true_any_more_is_asked_again(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        add_order(connection, due_in=HOUR)
+        ended = add_order(connection, state=OrderState.CANCELLED)
+    browser = site.browser("ola")
+    path = "/console/orders/all/cancel?creator=ttd"
+    asked = browser.get(path).text
+    with store.write() as connection:
+        for _ in range(40):
+            add_order(connection, due_in=HOUR)
+        connection.execute(update(orders).where(orders.c.seq == ended).values(state=OrderState.REGISTERED))
+    again = browser.send(path.partition("?")[0], **fields(asked))
+    assert again.status_code == 409
+    assert "2 orders match by now, not 1. Nothing was done." in again.text
+    assert "<h1>Cancel: 42 orders</h1>" in again.text
+    assert browser.send(path.partition("?")[0], **fields(again.text)).status_code == 303
+    assert browser.post("/console/orders/all/cancel").status_code == 400, "nobody was asked"
+    with store.read() as connection:
+        assert connection.execute(select(jobs.c.total)).scalar_one() == 42
+
+
+def test_all_that_match_are_rescheduled_when_the_time_was_shown(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        add_order(connection, due_in=HOUR)
+    browser, path = site.browser("ola"), "/console/orders/all/reschedule"
+    assert '<form action="/console/orders/all/reschedule"' in browser.get(f"{path}?creator=ttd").text
+    soon = browser.get(f"{path}?creator=ttd&time=soon")
+    assert (soon.status_code, 'value="soon"' in soon.text) == (400, True), "what was typed stays"
+    assert "how long ago" not in soon.text
+    asked = browser.get(f"{path}?creator=ttd&time=2100-05-01T12:00%2B02:00").text
+    assert "Reschedule: 1 order" in asked
+    assert 'datetime="2100-05-01T10:00:00.000Z"' in asked
+    assert browser.send(path, **fields(asked)).status_code == 303
+    with store.read() as connection:
+        assert connection.execute(select(jobs.c.argument)).scalar_one().startswith("2100-05-01T10:00")
+
+
+def test_an_email_that_may_have_arrived_is_tried_again_after_a_question(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.COMPLETED)
+        doubt, failed = (new_id(now()) for _ in range(2))
+        seq = add_email(connection, order, id=doubt, state=EmailState.FAILED, due_at=None)
+        add_email(connection, order, id=failed, state=EmailState.FAILED, due_at=None)
+        line = {"email_seq": seq, "claim": 1, "at": now(), "duration_ms": 1, "outcome": "in_doubt", "reply": "lost"}
+        connection.execute(attempts_log.insert().values(line | {"relay": "relay:25"}))
+    browser = site.browser("ola")
+    assert f'<form action="/console/emails/{doubt}/retry"' in browser.get(f"/console/emails/{doubt}").text
+    assert (
+        f'<form method="post" action="/console/emails/{failed}/retry"' in browser.get(f"/console/emails/{failed}").text
+    )
+    browser.answer(f"/console/emails/{doubt}/retry", "It is in doubt whether it arrived: it may come a second time.")
+
+
+def test_a_subscription_goes_on_after_a_question_with_numbers(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        seq = add_subscription(connection, "https://receiver.example/hook")
+        persist(connection, [an_event(), an_event()])
+    browser, path = site.browser("ola"), f"/console/subscriptions/{seq}"
+    assert browser.get(f"{path}/resume").status_code == 409, "it is not paused"
+    assert browser.post(f"{path}/pause", reason="they asked").status_code == 303
+    twice = browser.post(f"{path}/pause", reason="so did we")
+    assert (twice.status_code, "paused already: Paused by an operator: they asked" in twice.text) == (409, True)
+    browser.answer(f"{path}/resume", "Goes out at once: 2 webhooks.")
+    assert browser.post(f"{path}/resume").status_code == 409
+    with store.write() as connection:
+        pause(connection, "anna", "lane", "webhooks")
+    browser.post(f"{path}/pause")
+    assert "Nothing goes out while the lane webhooks is paused: 2 webhooks wait." in browser.get(f"{path}/resume").text
+
+
+def test_a_new_order_is_linked_from_where_it_was_made(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        key = new_id(now())
+        add_order(connection, id=key, state=OrderState.CANCELLED)
+    browser, path = site.browser("ola"), f"/console/orders/{key}"
+    browser.answer(f"{path}/resend", "Send again to everybody")
+    with store.read() as connection:
+        made = connection.execute(select(orders.c.id).where(orders.c.id != key)).scalar_one()
+    assert f'<a href="/console/orders/{made}">To the new order</a>' in browser.get(path).text
+    assert f'as <a href="/console/orders/{made}">order' in browser.get(path).text, "the history has it for ever"
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("/console/orders/019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f", "/console/orders"),
+        (
+            "/console/orders/019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f/resend",
+            "/console/orders/019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f",
+        ),
+        ("/console/orders/all/cancel?state=x&creator=ttd", "/console/orders?state=x&amp;creator=ttd"),
+        ("/console/subscriptions/12/resume", "/console/subscriptions/12"),
+    ],
+)
+def test_a_page_that_says_what_is_wrong_leads_back(site: Site, path: str, back: str) -> None:
+    assert f'<a href="{back}">Back</a>' in site.browser("ola").get(path).text
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from sqlalchemy import select, update
 from engine import due, pulse
 from engine.admin import pausing
 from engine.admin.overview import overview
-from engine.epoch import TOLERATED, Memory, again
+from engine.admin.pausing import go_on_restored
+from engine.epoch import TOLERATED, Memory, again, restored
 from engine.errors import Conflict
 from engine.models import OrderState
 from engine.pauses import in_force
@@ -187,3 +189,25 @@ def test_after_a_fault_claims_wait_for_those_who_have_outcomes_to_write(
         assert not beating.settled()
         beating._beat(beating._written, None)  # noqa: SLF001 one beat, without waiting for it
     assert beating.settled()
+
+
+def test_of_two_who_let_a_restored_database_go_on_at_once_one_does(store: Store) -> None:
+    with store.write() as connection:
+        restored(connection)
+    told: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            with store.write() as connection:
+                go_on_restored(connection, "ola")
+        except BaseException as error:  # noqa: BLE001 shown below
+            told.append(error)
+
+    thread = threading.Thread(target=second)
+    with store.write() as connection:
+        go_on_restored(connection, "anna")
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join()
+    assert [type(error) for error in told] == [Conflict]

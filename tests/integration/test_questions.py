@@ -62,7 +62,7 @@ def test_before_an_order_is_sent_again_it_is_said_who_has_it(store: Store) -> No
     assert failed.title == "Send again to 2 recipients who did not get it?"
     assert failed.lines[:3] == (
         "4 recipients have it, and get nothing.",
-        "1 recipient cannot be reached: there is no address to try again.",
+        "1 recipient cannot be reached by this: with no address, only a new order looks one up again.",
         "Of 1 e-mail it is in doubt whether it arrived: it may come a second time.",
     )
     assert everybody.title == "Send again to everybody, 7 recipients?"
@@ -90,12 +90,12 @@ def test_before_something_is_done_to_many_it_is_said_to_how_many(store: Store) -
         for _ in range(3):
             order(connection, due_in=HOUR)
         settled(connection)
-        count, cancel = questions.of_all(connection, find("orders", "cancel"), {})
-        assert (count, cancel.title, cancel.lines) == (3, "Cancel: 3 orders", ("To 21 recipients.",))
-        count, retry = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
-        assert (count, retry.title) == (2, "Try again: 2 e-mails")
+        asked, cancel = questions.of_all(connection, find("orders", "cancel"), {})
+        assert (asked.number, cancel.title, cancel.lines) == (3, "Cancel: 3 orders", ("To 21 recipients.",))
+        asked, retry = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
+        assert (asked.number, retry.title) == (2, "Try again: 2 e-mails")
         assert retry.lines[0].startswith("Of 1 e-mail it is in doubt")
-        assert questions.of_all(connection, find("emails", "retry"), {"recipient": "@other.example"})[0] == 0
+        assert questions.of_all(connection, find("emails", "retry"), {"recipient": "@other.example"})[0].number == 0
 
 
 def test_of_very_long_lists_the_recipients_are_not_added_up(store: Store) -> None:

@@ -105,9 +105,23 @@ class Browser:
     def send(self, path: str, origin: str = HOME, **fields: str) -> httpx.Response:
         return asyncio.run(self.client.post(path, data=fields, headers={"Origin": origin}))
 
+    def answer(self, path: str, says: str) -> httpx.Response:
+        """Say yes to the question at `path`, when it `says` this."""
+        asked = self.get(path)
+        assert (asked.status_code, says in asked.text) == (200, True), asked.text
+        given = self.send(path.partition("?")[0], **fields(asked.text))
+        assert given.status_code == 303, given.text
+        return given
+
     def token(self) -> str:
         page = self.get("/console/sign-in").text
         return unescape(re.findall(r'name="csrf" value="([^"]+)"', page)[0])
+
+
+def fields(page: str) -> dict[str, str]:
+    """What the form of a question sends, its token too."""
+    [form] = re.findall(r'<form method="post" action="[^"]*" class="actions">(.*?)</form>', page, re.DOTALL)
+    return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form)}
 
 
 def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:

@@ -14,12 +14,15 @@ const shapes = {
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const TYPED = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,6})?)?)?$/;
 
-// A time that was typed without an offset gets the reader's, so that it is meant as the page shows times.
+// A time that was typed without an offset gets the reader's, so that it is meant as the page shows times; null: there
+// clocks are set forward over it.
 function withOffset(text) {
   const parts = text.trim().match(TYPED);
   if (!parts) return text;
   const [year, month, day, ...time] = parts.slice(1).map((part) => Number(part ?? 0));
-  const offset = -new Date(year, month - 1, day, ...time).getTimezoneOffset();
+  const at = new Date(year, month - 1, day, ...time);
+  if (time[0] < 24 && time[1] < 60 && parts[4] !== undefined && (at.getHours() !== time[0] || at.getMinutes() !== time[1])) return null;
+  const offset = -at.getTimezoneOffset();
   const two = (number) => String(Math.trunc(Math.abs(number))).padStart(2, "0");
   const written = text.trim().replace(" ", "T") + (parts[4] === undefined ? "T00:00" : "");
   return `${written}${offset < 0 ? "-" : "+"}${two(offset / 60)}:${two(offset % 60)}`;
@@ -107,6 +110,14 @@ function follow() {
 
 localise(document);
 document.addEventListener("submit", (event) => {
-  for (const input of event.target.querySelectorAll("input[data-time]")) input.value = withOffset(input.value);
+  for (const input of event.target.querySelectorAll("input[data-time]")) {
+    const text = withOffset(input.value);
+    if (text === null) {
+      event.preventDefault();
+      input.setCustomValidity("This time does not exist here: clocks are set forward over it.");
+      input.reportValidity();
+      input.addEventListener("input", () => input.setCustomValidity(""), { once: true });
+    } else input.value = text;
+  }
 });
 if ("live" in document.body.dataset) follow();

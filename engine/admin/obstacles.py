@@ -1,0 +1,80 @@
+"""What a row is that an action does not apply to, in words: the one reason that keeps the action from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, case, exists, or_, select, true
+
+from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
+from engine.errors import Conflict, NotFound
+from engine.models import DeliveryState, EmailState, OrderState
+from engine.pauses import HELD
+from engine.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, emails, orders, webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from engine.admin.nouns import Noun
+
+OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
+_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, EMAIL_FAILED)
+_UNKNOWN = _FAILED.where(emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, emails.c.address == "")
+_SENT = emails.c.state.in_((EmailState.SUCCEEDED, EmailState.DELIVERED))
+
+# "This one …": the first that is true.
+_IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
+    ORDERS.name: (
+        (ORDER_SET_ASIDE, "was set aside, to be processed anew"),
+        (orders.c.state == OrderState.CANCELLED, "was cancelled"),
+        (orders.c.state == OrderState.SEND_CONDITION_NOT_MET, "was not sent, since its condition was not met"),
+        (orders.c.state == OrderState.PROCESSED, "is still on its way: not all of its e-mails are settled"),
+        (orders.c.unresolved > 0, "is still on its way: a worker has it in hand"),
+        (orders.c.state == OrderState.PROCESSING, "is still on its way: its processing has begun"),
+        (orders.c.state == OrderState.REGISTERED, "waits for its send time"),
+        (
+            _UNKNOWN.exists(),
+            "is settled, and some had no known address: import their contacts, and post a new order for them",
+        ),
+        (
+            and_(_FAILED.where(emails.c.address == "").exists(), ~_FAILED.where(emails.c.address != "").exists()),
+            "is settled, and those who did not get it have reserved against electronic communication",
+        ),
+        (~_FAILED.exists(), "is settled, and everybody has it"),
+        (true(), "is settled"),
+    ),
+    EMAILS.name: (
+        (OF_SET_ASIDE, "belongs to an order that was set aside: process that anew"),
+        (_SENT, "was sent: the relay has taken it over"),
+        (
+            emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED,
+            "has no address: when one is known, post a new order for its recipient",
+        ),
+        (
+            emails.c.state == EmailState.FAILED_RECIPIENT_RESERVED,
+            "is to somebody who has reserved against electronic communication",
+        ),
+        (EMAIL_FAILED, "has failed: it can be tried again"),
+        (emails.c.state == EmailState.SENDING, "is on its way: a worker has it in hand"),
+        (emails.c.due_at == HELD, "is held back by a pause"),
+        (true(), "waits to be sent, by itself"),
+    ),
+    DELIVERIES.name: (
+        (webhooks.c.state == DeliveryState.DELIVERED, "was delivered"),
+        (or_(DELIVERY_DEAD, webhooks.c.state == DeliveryState.UNAUTHORIZED), "was given up: it can be replayed"),
+        (true(), "waits to be pushed, by itself"),
+    ),
+}
+
+
+def refusal(connection: Connection, noun: Noun, key: UUID | int, rule: str) -> NotFound | Conflict:
+    """Why an action applies to no row of this key; `rule` says to which it does."""
+    reasons = _IS[noun.name]
+    chosen: Any = select(case(*((condition, text) for condition, text in reasons))).select_from(noun.table)
+    found = connection.scalar(chosen.where(noun.key == key))
+    if found is None:
+        return NotFound(f"There is no such row among the {noun.name}: {key}.")
+    return Conflict(f"{rule}; this one {found}.")

@@ -1,0 +1,12 @@
+"""A job is done to what was there when somebody said yes to it, and says why it was given up"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("newest", sa.BigInteger(), nullable=True))
+    op.add_column("jobs", sa.Column("reason", sa.Text(), nullable=True))

@@ -1,0 +1,140 @@
+"""Jobs: they do what somebody said yes to and nothing beyond, and end whatever happens to them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from engine import due
+from engine.admin import details, jobs, pausing, questions
+from engine.admin.actions import find
+from engine.emails import _claim as claim_emails
+from engine.errors import Conflict
+from engine.models import EmailState, JobState, OrderState
+from engine.pauses import HELD
+from engine.tables import emails, orders
+from engine.tables import jobs as jobs_table
+from tests.servers.rows import add_email, add_order, now
+from tests.servers.waiting import LONG
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from engine.store import Store
+
+HOUR = timedelta(hours=1)
+CANCEL = find("orders", "cancel")
+
+
+def work(store: Store) -> None:
+    """Do the oldest job to its end."""
+    with store.write() as connection:
+        held = jobs.claim(connection, LONG)
+    assert held is not None
+    more = True
+    while more:
+        with store.write() as connection:
+            more = jobs.advance(connection, held, LONG)
+
+
+def job(store: Store) -> dict[str, Any]:
+    with store.read() as connection:
+        return details.job(connection, connection.execute(select(func.max(jobs_table.c.seq))).scalar_one())
+
+
+def states(store: Store) -> list[str]:
+    with store.read() as connection:
+        return list(connection.scalars(select(orders.c.state).order_by(orders.c.seq)))
+
+
+@pytest.mark.parametrize("given", [{}, {"state": "later"}, {"creator": "ttd", "since": "1h"}], ids=str)
+def test_a_job_is_done_to_nothing_that_came_after_the_yes(store: Store, given: dict[str, str]) -> None:
+    with store.write() as connection:
+        for _ in range(3):
+            add_order(connection, due_in=HOUR)
+        asked, _ = questions.of_all(connection, CANCEL, given)
+        add_order(connection, due_in=HOUR)
+        jobs.start(connection, "anna", CANCEL, given, asked=asked)
+        add_order(connection, due_in=HOUR)
+    work(store)
+    assert (job(store)["total"], job(store)["done"]) == (3, 3)
+    assert states(store) == ["Cancelled"] * 3 + ["Registered"] * 2
+
+
+def test_a_job_is_done_to_no_more_rows_than_were_counted(store: Store) -> None:
+    """One that it did not apply to then can take the place of one that has changed, but come to no more."""
+    with store.write() as connection:
+        busy = add_order(connection, state=OrderState.PROCESSING, unresolved=1)
+        for _ in range(2):
+            add_order(connection, due_in=HOUR)
+        jobs.start(connection, "anna", CANCEL, {})
+        connection.execute(update(orders).where(orders.c.seq == busy).values(state=OrderState.REGISTERED, unresolved=0))
+    work(store)
+    assert (job(store)["total"], job(store)["done"]) == (2, 2)
+    assert states(store).count("Cancelled") == 2
+
+
+def test_where_more_match_than_somebody_was_asked_about_it_is_asked_again(store: Store) -> None:
+    with store.write() as connection:
+        ended = add_order(connection, state=OrderState.CANCELLED)
+        add_order(connection, due_in=HOUR)
+        asked, _ = questions.of_all(connection, CANCEL, {})
+        connection.execute(update(orders).where(orders.c.seq == ended).values(state=OrderState.REGISTERED))
+        with pytest.raises(Conflict, match="2 orders match by now, not 1"):
+            jobs.start(connection, "anna", CANCEL, {}, asked=asked)
+        assert connection.scalar(select(func.count()).select_from(jobs_table)) == 0
+
+
+def test_what_a_pause_has_held_back_is_released_whenever_it_came(store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.PROCESSED)
+        add_email(connection, order)
+        pausing.pause(connection, "anna", "creator", "ttd")
+        claim_emails(connection, LONG)
+        pausing.resume(connection, "anna", "creator", "ttd")
+        add_email(connection, order, due_at=HELD)
+    work(store)
+    with store.read() as connection:
+        assert connection.scalar(select(func.count()).where(emails.c.due_at == HELD)) == 0
+
+
+def break_down(_connection: Connection, *_given: object) -> None:
+    raise ZeroDivisionError
+
+
+def test_a_job_whose_batch_ends_in_an_error_is_given_up_and_says_why(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection), state=EmailState.FAILED, due_at=None)
+        jobs.start(connection, "anna", find("emails", "retry"), {})
+    monkeypatch.setattr("engine.admin.changes._open_again", break_down)
+    attempts = 0
+    while job(store)["due_at"] is not None:
+        with store.write() as connection:
+            held = jobs.claim(connection, LONG)
+        assert held is not None
+        with pytest.raises(ZeroDivisionError), store.write() as connection:
+            jobs.advance(connection, held, LONG)
+        with store.write() as connection:
+            jobs.failed(connection, held)
+        attempts += 1
+    assert attempts == jobs.ERRORS
+    assert job(store)["state"] == JobState.FAILED
+    assert "an error of Varsel's" in job(store)["reason"]
+
+
+def test_a_job_that_ends_its_workers_is_given_up(store: Store) -> None:
+    with store.write() as connection:
+        add_order(connection, due_in=HOUR)
+        jobs.start(connection, "anna", CANCEL, {})
+        for _ in range(due.LOST_IS_DEAD):
+            connection.execute(update(jobs_table).values(due_at=now() - HOUR))
+            held = jobs.claim(connection, LONG)
+        assert held is not None
+        assert not jobs.advance(connection, held, LONG)
+    assert job(store)["state"] == JobState.FAILED
+    assert states(store) == ["Registered"]
