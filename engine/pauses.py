@@ -2,7 +2,7 @@
 
 A paused lane is not claimed from. Of a paused creator or domain, what becomes due is held back: the claim gives it the
 due time HELD, at the far end of the index, so that a backlog which may not be sent costs the others nothing. Ending a
-pause makes all that is held due again; what another pause still covers is held back once more.
+pause makes due again what no other pause covers.
 """
 
 from __future__ import annotations

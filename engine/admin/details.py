@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from engine.admin.amounts import some
 from engine.admin.rows import ROWS
 from engine.admin.standing import Standing
 from engine.errors import Conflict, NotFound
@@ -46,16 +47,16 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
     found = _one(connection, "orders", order_id, f"There is no order {order_id}.")
     row = connection.execute(select(orders).where(orders.c.id == order_id)).one()
     states = select(emails.c.state, func.count()).where(emails.c.order_seq == row.seq).group_by(emails.c.state)
-    given = json.loads(row.recipients)
+    given, counts = json.loads(row.recipients), _counts(connection, states)
     return found | {
-        "emails": _counts(connection, states),
+        "emails": counts,
         "recipients": given[:LINKED],
         "recipient_count": len(given),
         "body": row.body,
         "condition_endpoint": row.condition_endpoint,
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
-        "why": _why_order(connection, found, row),
+        "why": _why_order(connection, found, row) or _unknown(counts),
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
@@ -191,6 +192,14 @@ def _why_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) 
         later = row.state == OrderState.PROCESSING
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
     return _due("An order")
+
+
+def _unknown(counts: Mapping[str, int]) -> str | None:
+    """What to do about recipients whose addresses were not known; None: there are none."""
+    unknown = counts.get(EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, 0)
+    if not unknown:
+        return None
+    return f"Of {some(unknown, 'recipients')} no address was known. When it is, post a new order for them."
 
 
 def _why_email(

@@ -53,6 +53,16 @@ def why_email(connection: Connection, seq: int) -> str | None:
     return f"{found['why']} {found['answer']}" if found["answer"] else found["why"]
 
 
+def test_an_order_tells_what_to_do_about_recipients_without_a_known_address(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.COMPLETED)
+        for _ in range(2):
+            state = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
+            add_email(connection, seq, state=state, due_at=None, address="")
+        found = details.order(connection, id_of(connection, orders, seq))
+    assert found["why"] == "Of 2 recipients no address was known. When it is, post a new order for them."
+
+
 def test_why_an_order_waits(store: Store) -> None:
     with store.write() as connection:
         assert why_order(connection, due_in=HOUR) == "Waits for its send time."

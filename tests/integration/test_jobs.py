@@ -101,6 +101,31 @@ def test_what_a_pause_has_held_back_is_released_whenever_it_came(store: Store) -
         assert connection.scalar(select(func.count()).where(emails.c.due_at == HELD)) == 0
 
 
+def test_the_end_of_a_pause_releases_nothing_that_another_one_covers(store: Store) -> None:
+    with store.write() as connection:
+        for creator in ("ttd", "skd"):
+            order = add_order(connection, creator=creator, state=OrderState.PROCESSED)
+            for domain in ("slow.example", "SLOW.example", "quick.example", "notslow.example"):
+                add_email(connection, order, address=f"kari@{domain}")
+            add_order(connection, creator=creator, due_at=HELD)
+        for kind, value in (("creator", "ttd"), ("creator", "skd"), ("domain", "slow.example")):
+            pausing.pause(connection, "anna", kind, value)
+        claim_emails(connection, LONG)
+        totals = select(jobs_table.c.total).order_by(jobs_table.c.seq)
+        pausing.resume(connection, "anna", "domain", "slow.example")
+        assert connection.scalars(totals).all() == [], "the creators' pauses cover all"
+        pausing.pause(connection, "anna", "domain", "slow.example")
+        pausing.resume(connection, "anna", "creator", "ttd")
+        assert connection.scalars(totals).all() == [1, 2]
+    for _ in range(2):
+        work(store)
+    with store.read() as connection:
+        left = select(emails.c.address, orders.c.creator).join(orders).where(emails.c.due_at == HELD)
+        held = connection.execute(left).all()
+    assert len(held) == 6
+    assert {address.lower() for address, creator in held if creator == "ttd"} == {"kari@slow.example"}
+
+
 def break_down(_connection: Connection, *_given: object) -> None:
     raise ZeroDivisionError
 
