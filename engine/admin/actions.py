@@ -81,7 +81,7 @@ ACTIONS = [
     Action(
         ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
-        "Only an order is sent again to those who did not get it of whose e-mails one failed that has an address",
+        "Only an order with an e-mail that failed can be sent again to those who did not get it",
         for_all=False, asks=True, sends=True,
     ),
     Action(
