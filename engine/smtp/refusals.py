@@ -25,7 +25,7 @@ OURS = {
     *("7.8", "7.9", "7.10", "7.11", "7.12", "7.13", "7.14"),  # authentication, encryption, the account (RFC 4954, 5248)
     *(f"7.{detail}" for detail in range(20, 28)),  # DKIM, SPF, PTR, null MX (RFC 7372, 7505)
     *("7.29", "7.30", "7.31", "7.32", "7.40"),  # ARC, TLS; DKIM, DMARC as Gmail counts them
-    *("7.51", "7.54", "7.57", "7.60", "7.64", "7.139"),  # Exchange: no relaying, not signed in, not as this sender
+    *("7.51", "7.54", "7.57", "7.60", "7.64", "7.68", "7.139"),  # Exchange: no relaying, not signed in or this sender
     *("7.232", "7.233", "7.501", "7.502", "7.503", "7.506", "7.508", "7.509", "7.511", "7.515"),  # limits, bans, DMARC
     *(f"7.{detail}" for detail in (*range(606, 653), *range(700, 751))),  # Exchange: banned, throttled or new senders
 }
@@ -78,25 +78,38 @@ BY_CODE = {
 }
 ABOUT_THE_MESSAGE = {EmailState.FAILED_PAYLOAD_TOO_LARGE, EmailState.FAILED_INVALID_EMAIL_FORMAT}
 
-_SENDER = re.compile(  # no relaying, no authentication, not from this sender
-    r"relay(?:ing)? (?:access |mail |attempt )?(?:is )?(?:denied|prohibited|refused|rejected|not (?:permitted|allowed))"
+_SENDER = re.compile(  # no relaying, no authentication, not from this sender, not this account
+    r"relay(?:ing)? (?:access |mail |attempt )?(?:is )?(?:denied|prohibited|refused|rejected|disallowed"
+    r"|not (?:permitted|allowed))"
     r"|(?:no|to|not|don't|as an?|open) relay(?:ing)?\b|allowed rcpthosts|not a gateway|non-accepted domain"
     r"|(?:\bun|not |n't |must |please )authenticat"
     r"|authentication (?:is )?(?:required|failed|failure|unsuccessful|needed)"
     r"|requires? (?:smtp )?auth|smtp auth|not logged in|log ?in (?:first|required)"
-    r"|sender(?: address| domain| e-?mail)?(?: is| was| has been)?:?"
-    r" (?:rejected|denied|refused|blocked|invalid|unknown|not|does|must|verify|fail)"
-    r"|(?:invalid|bad|bogus|unverified) sender|not verified|sendas|mail from (?:not|must)"
-    r"|not (?:allowed|authori[sz]ed|permitted) to (?:send (?:as|from|mail|e-?mail|messages)\b(?! to)|use|submit)"
+    r"|(?:\bsender(?:'s)?(?: address| domain| e-?mail| identity)?|\bfrom:? (?:e-?mail )?(?:address|domain))"
+    r"(?: is| was| has been)?:? (?:rejected|denied|refused|blocked|invalid|unknown|not|does|must|verify|fail)"
+    r"|(?:invalid|bad|bogus|unverified|unroute?able) sender|\be-?mail address is not verified|sendas"
+    r"|mail from (?:not|must)"
+    r"|not (?:allowed|authori[sz]ed|permitted) to"
+    r" (?:send(?::| (?:as|from|mail|e-?mail|messages)\b(?! to))|use|submit|perform)"
+    r"|\b(?:your|sending|sender(?:'s)?) (?:(?!recipient)[^\s]+ )?account\b|\byour (?:access|plan|subscription)\b"
+    r"|\boutgoing\b|\bsending (?:activity|(?:is |was |has been )?(?:paused|suspended|disabled|blocked))|for sending\b"
+    r"|account not subscribed|\bsandbox (?:sub)?domain|\btest purposes|\btrial\b"
 )
-_STANDING = re.compile(  # this installation's address, name or volume
-    r"\b(?:spf|dkim|dmarc|ptr|rdns|reverse dns|starttls|tls|encryption|dnsbl|rbl|helo|spamhaus|spamcop|barracuda)\b"
+_STANDING = re.compile(  # this installation's address or name
+    r"\b(?:spf|dkim|dmarc|ptr|rdns|reverse dns|starttls|tls|encryption|helo|dnsbl|rbl)\b"
+    r"|\b(?:spamhaus|spamcop|sorbs|barracuda|black ?hole)\b"
     r"|black ?list|block ?list|deny ?list|(?:blocked|listed) (?:using|at|by|in|on)\b|reputation|client host|banned"
     r"|\b(?:your|sending|client|source|sender) (?:ip|host|server|domain|network)\b"
-    r"|\b(?:daily|hourly|sending|submission|outgoing|rate)(?: user)?(?: e-?mail| mail| message| smtp)?"
-    r"(?: sending| relay)? (?:limit|quota)|frequency limit|submissionquota"
+    r"|\b(?:mails?|messages?|connections?) from \[?[0-9]{1,3}\.[0-9.]{3,12}\]?"
+    r" (?:was|were|is|are|weren't|not|refused|rejected|blocked|denied)\b"
+)
+_LIMIT = re.compile(  # what may leave from here in a time, or for the money
+    r"\b(?:daily|hourly|hour|sending|submission|rate)(?: user)?(?: e-?mail| mail| message| smtp)?"
+    r"(?: sending| relay)? (?:limit|quota)|relay quota|frequency limit|submissionquota"
+    r"|\b(?:per|an) (?:minute|hour|day|month)\b|\bfor today\b|\bcredits\b"
     r"|too many (?:messages|e-?mails|mails|connections|recipients)"
 )
+_RECEIVES = re.compile(r"\breceiv(?:e|es|ing)\b")  # it is the recipient who has too much
 _GREYLISTED = re.compile(r"gr[ae]y ?-?list")  # comes to an end by itself, and soon
 _CONTENT = re.compile(r"\bur[il]s?\b|uribl|surbl|\bcontents?\b")  # what is blocked is what the message says
 _FULL = re.compile(
@@ -106,10 +119,13 @@ _FULL = re.compile(
 )
 _LARGE = re.compile(r"too (?:big|large|long)|size (?:limit|exceed)|message (?:size|length)|maximum (?:message )?size")
 _NOBODY = re.compile(
-    r"\b(?:unknown|no such|invalid|inactive|disabled) (?:user|recipient|mailbox|mail-box|account|address|alias)\b"
-    r"|\b(?:user|recipient|mailbox|mail-box|account)(?: is| was)? (?:unknown|not found|disabled|inactive|suspended)\b"
-    r"|\b(?:user|recipient|mailbox|mail-box|account|address) (?:does(?: not|n't)|not) (?:exist|have an?)\b"
-    r"|no mail-?box here"
+    r"\b(?:unknown|no such|invalid|inactive|disabled)[ -](?:user|recipient|mailbox|mail-box|account|address|alias)\b"
+    r"|\b(?:user|recipient|mailbox|mail-box|account|recipient address)(?: is| was| has been)?"
+    r" (?:unknown|not found|not verified|disabled|inactive|suspended|banned|closed)\b"
+    r"|\b(?:user|recipient|mailbox|mail-box|account|address)(?: or domain)?"
+    r" (?:does(?: not|n't)|may not|not) (?:exist|have an?)\b"
+    r"|\bnot a (?:valid|known) (?:user|recipient|mailbox|address)\b|\bno longer (?:valid|accept|exist|activ)"
+    r"|\bnot in recipient list|\baddress is marked as invalid|no mail-?box here"
 )
 _SPAM = re.compile(r"spam|unsolicited|junk|phish|surbl|uribl")
 
@@ -119,17 +135,16 @@ def is_ours(reply: Reply, phase: Phase) -> bool:
     detail, for_good = _detail(reply), _is_permanent(reply)
     if detail in OURS or (for_good and detail in OURS_FOR_GOOD):
         return True
-    if detail in BY_ENHANCED and not _is_vague(detail):
-        return phase is Phase.MAIL and for_good and BY_ENHANCED[detail] not in ABOUT_THE_MESSAGE
     words = _words(reply)
-    if not for_good:
-        return _is_vague(detail) and bool(_SENDER.search(words)) and not _GREYLISTED.search(words)
-    if phase is Phase.MAIL:  # nobody but us has been named yet
+    if phase is Phase.MAIL and for_good:  # nobody but us has been named yet
+        if detail in BY_ENHANCED and not _is_vague(detail):
+            return BY_ENHANCED[detail] not in ABOUT_THE_MESSAGE
         return (phase, reply.code) not in BY_CODE or bool(_FULL.search(words))
-    if reply.code in OUR_CODES:
-        return True
-    standing = _STANDING.search(words) and not _CONTENT.search(words)
-    return _is_vague(detail) and bool(_SENDER.search(words) or standing)
+    if _may_be_the_senders(detail) and _SENDER.search(words):
+        return for_good or not _GREYLISTED.search(words)
+    if not for_good or (detail in BY_ENHANCED and not _is_vague(detail)):
+        return False
+    return reply.code in OUR_CODES or (_is_vague(detail) and _speaks_of_here(words))
 
 
 def is_temporary(reply: Reply) -> bool:
@@ -169,6 +184,18 @@ def _is_permanent(reply: Reply) -> bool:
 def _is_vague(detail: str) -> bool:
     """Whether words say more: no code, `other` of a subject (RFC 3463), protocol, and `not authorized`."""
     return not detail or detail.startswith(("0.", "5.")) or detail.endswith(".0") or detail == "7.1"
+
+
+def _may_be_the_senders(detail: str) -> bool:
+    """Whether words may turn a code into one about the sender: addresses, mailboxes and routes have both sides."""
+    return _is_vague(detail) or detail.startswith(("1.", "2.", "4."))
+
+
+def _speaks_of_here(words: str) -> bool:
+    """Whether they are about this installation's address, name or volume, not about what it wrote or to whom."""
+    if _LIMIT.search(words) and not _RECEIVES.search(words):
+        return True
+    return bool(_STANDING.search(words)) and not (_CONTENT.search(words) or _NOBODY.search(words))
 
 
 def _words(reply: Reply) -> str:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 CLOSING = 421  # the relay ends the session: of whoever it is, it says nothing (RFC 5321, 4.2.3)
 CROWDED = re.compile(r"too many|concurren|simultaneous|connection (?:count|limit|rate)", re.IGNORECASE)
-ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?![^\s:])")
-QMAILS = re.compile(r"\(#([245]\.\d{1,3}\.\d{1,3})\)")
+ENHANCED = re.compile(r"#?([245]\.\d{1,3}\.\d{1,3})(?![^\s:])")
+QMAILS = re.compile(r"\(#([245]\.\d{1,3}\.\d{1,3})[ )]")
 REPLY_CHARACTERS = 1000  # of the relay's words are kept
 
 
@@ -44,7 +44,7 @@ class Reply:
 
     @property
     def enhanced(self) -> str | None:
-        """The enhanced status code (RFC 3463), such as 5.1.1: at the beginning, or where qmail has it, as (#5.1.1)."""
+        """The enhanced status code (RFC 3463), as 5.1.1 or #5.1.1 at the beginning, or where qmail has it: (#5.1.1)."""
         found = ENHANCED.match(self.text) or QMAILS.search(self.text)
         return found[1] if found else None
 
