@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from api.origins import require_same_origin
-from engine.errors import Forbidden, Unauthenticated
+from engine.errors import Forbidden, InvalidToken, Unauthenticated
 from engine.models import Caller
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from engine.tokens import Verifier
+
+log = logging.getLogger(__name__)
 
 SCOPES_CREATE = frozenset({"altinn:notifications.create", "altinn:serviceowner/notifications.create"})
 SCOPE_PUBLISH = "altinn:events.publish"
@@ -30,7 +33,7 @@ async def authenticate(request: Request, verifier: Verifier) -> Caller:
     platform_token = _only(request, b"platformaccesstoken")
     bearer = await _bearer_caller(request, verifier)
     if platform_token is not None:
-        caller = verifier.platform(platform_token)
+        caller = _platform_caller(platform_token, verifier)
         return Caller(caller.creator, bearer.scopes, platform=True) if bearer else caller
     if bearer is None:
         msg = "no Authorization: Bearer and no PlatformAccessToken header"
@@ -52,7 +55,7 @@ def require_platform(request: Request, verifier: Verifier) -> Caller:
     try:
         token = _only(request, b"platformaccesstoken")
         if token is not None:
-            return verifier.platform(token)
+            return _platform_caller(token, verifier)
     except Unauthenticated as error:
         raise Forbidden(str(error)) from None
     msg = "no PlatformAccessToken header"
@@ -98,14 +101,32 @@ def _only(request: Request, name: bytes) -> str | None:
 async def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
     authorization = _only(request, b"authorization")
     if authorization is not None:
-        return await verifier.bearer(_bearer(authorization))
+        return await _token_caller(_bearer(authorization), verifier)
     cookie = next((name for name in COOKIES if name in request.cookies), None)
     if cookie is None:
         return None
-    caller = await verifier.bearer(request.cookies[cookie])
+    caller = await _token_caller(request.cookies[cookie], verifier)
     if "platformaccesstoken" not in request.headers:  # which no page of another origin can send along
         require_same_origin(request, cookie)
     return caller
+
+
+async def _token_caller(token: str, verifier: Verifier) -> Caller:
+    """Whose bearer token it is; InvalidToken, and the log says why: all may be locked out by a setting."""
+    try:
+        return await verifier.bearer(token)
+    except Unauthenticated as error:
+        log.warning("a bearer token was refused: %s", error)
+        raise InvalidToken(str(error)) from None
+
+
+def _platform_caller(token: str, verifier: Verifier) -> Caller:
+    """Whose platform token it is; Unauthenticated, and the log says why."""
+    try:
+        return verifier.platform(token)
+    except Unauthenticated as error:
+        log.warning("a platform token was refused: %s", error)
+        raise
 
 
 def _bearer(authorization: str) -> str:

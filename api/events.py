@@ -21,6 +21,7 @@ from api.auth import (
 from api.bodies import Taken, media_type, require_json, work_on
 from api.openapi import Operation, Problem
 from api.openapi import Response as Documented
+from api.problems import CHALLENGE
 from engine.access import OWN, Action, Question
 from engine.errors import Forbidden
 from engine.events import reading
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 PREFIX = "/events/api/v1"
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
-_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 async def post_app(request: Request) -> Response:
@@ -54,7 +54,7 @@ async def post_app(request: Request) -> Response:
         event = await work_on(request, publisher, len(body), read_app_event, body, now)
         if not publishes_for(publisher, event.source):
             text = f"{publisher} is not authorized to create events for {event.source}"
-            return JSONResponse(text, 401, _CHALLENGE)
+            return JSONResponse(text, 401, CHALLENGE)
         await state.publisher.publish([event], publisher)
     at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(":", "%3A")
     location = f"{state.events_base}/app/{publisher.lower()}?from={at}&to={at}"  # its source has the publisher's name
@@ -91,7 +91,7 @@ async def get_app(request: Request) -> Response:
     """A page of an app's events."""
     caller = await authenticate_bearer(request, request.app.state.verifier)
     if caller.creator is None:
-        return JSONResponse("Only orgs can call this api", 401, _CHALLENGE)
+        return JSONResponse("Only orgs can call this api", 401, CHALLENGE)
     return await _page(request, queries.app_query(request), caller, Action.READ)
 
 

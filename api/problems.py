@@ -26,6 +26,7 @@ STATUS: dict[type[errors.VarselError], int] = {
     errors.BadRequest: 400,
     errors.Refused: 400,
     errors.Unauthenticated: 401,
+    errors.InvalidToken: 401,
     errors.Forbidden: 403,
     errors.CrossOrigin: 403,
     errors.NotFound: 404,
@@ -36,6 +37,7 @@ STATUS: dict[type[errors.VarselError], int] = {
     errors.Unavailable: 503,
     errors.Misconfigured: 500,
 }
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
 EMPTY = (401, 403)  # the contract's answers without a body
 TITLES = {
     400: "Bad Request",
@@ -106,9 +108,13 @@ def document(
 async def answer_error(request: Request, error: Exception) -> Response:
     """Translate one of Varsel's own errors; for Starlette's `exception_handlers`."""
     status = STATUS[type(error)]  # type: ignore[index]  # registered for VarselError only
-    if isinstance(error, errors.Unauthenticated | errors.Forbidden):
-        challenge = {"WWW-Authenticate": "Bearer"} if status == 401 else None  # noqa: PLR2004 the status itself
-        return Response(status_code=status, headers=challenge)
+    if isinstance(error, errors.InvalidToken):  # RFC 6750, 3.1
+        told = f'{CHALLENGE["WWW-Authenticate"]} error="invalid_token", error_description="{error}"'
+        return Response(status_code=status, headers={"WWW-Authenticate": told})
+    if isinstance(error, errors.Unauthenticated):
+        return Response(status_code=status, headers=CHALLENGE)
+    if isinstance(error, errors.Forbidden):
+        return Response(status_code=status)
     if isinstance(error, errors.Unavailable):
         seconds = math.ceil(error.retry_after.total_seconds())
         if error.__cause__ is not None:

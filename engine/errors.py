@@ -8,6 +8,7 @@ VarselError
 ├── KeyReused        an Idempotency-Key came back with another payload
 ├── KeyInUse         the first request with this Idempotency-Key is still running
 ├── Unauthenticated  no credential, or one that does not verify
+│   └── InvalidToken a bearer token that does not verify
 ├── Forbidden        a good credential without the needed right
 ├── CrossOrigin      a cookie's credential, in a request that another site's page may have sent
 ├── Refused          an outbound address that the guard does not let through
@@ -62,6 +63,10 @@ class KeyInUse(VarselError):
 
 class Unauthenticated(VarselError):
     """No credential, or one that does not verify."""
+
+
+class InvalidToken(Unauthenticated):
+    """A bearer token that does not verify; the text has nothing of it, and no quotes."""
 
 
 class Forbidden(VarselError):

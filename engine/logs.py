@@ -81,7 +81,7 @@ FORMATS: Mapping[str, type[logging.Formatter]] = {"text": _Text, "json": _Json}
 
 def configure(level: str, format_: str = "text") -> None:
     """Set up the process's logging; libraries speak from WARNING on."""
-    handler = OnceAMinute(_BOUND.get)
+    handler = OnceAMinute(_about)
     handler.setFormatter(FORMATS[format_]())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
@@ -91,6 +91,11 @@ def configure(level: str, format_: str = "text") -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # that a late tick swallows the next is as it should be
     for name in ("engine", "api", "scheduler"):
         logging.getLogger(name).setLevel(level)
+
+
+def _about() -> Mapping[str, Any]:
+    """What a record is about, to tell repeats: the trace is the request's alone."""
+    return {name: value for name, value in _BOUND.get().items() if name != "trace_id"}
 
 
 def _shown(value: str) -> str:

@@ -57,8 +57,8 @@ _PARTY = re.compile("[1-9][0-9]{0,9}")
 REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
     (jwt.ExpiredSignatureError, "has expired"),
     (jwt.ImmatureSignatureError, "is not valid yet"),
-    (jwt.InvalidIssuerError, "is of an issuer that is not allowed"),
-    (jwt.InvalidAudienceError, "is for another audience"),
+    (jwt.InvalidIssuerError, "is of an issuer that is not allowed: VARSEL_ISSUERS has those that are"),
+    (jwt.InvalidAudienceError, "is for another audience than those of VARSEL_AUDIENCES"),
     (jwt.MissingRequiredClaimError, "lacks a needed claim"),
     (jwt.PyJWTError, "is malformed"),
 )
@@ -198,9 +198,11 @@ def _verify(token: str, candidates: Sequence[Key], rules: Rules) -> tuple[dict[s
             continue
         except jwt.PyJWTError as error:
             reason = next(words for kind, words in REASONS if isinstance(error, kind))
+            if isinstance(error, jwt.MissingRequiredClaimError):
+                reason += f": {error.claim}"
             break
-        until, issued = claims["exp"], claims.get("iat", now.timestamp())
-        if not isinstance(until, int | float) or not isinstance(issued, int | float) or not abs(issued) < inf:
+        until, issued, since = claims["exp"], claims.get("iat", now.timestamp()), claims.get("nbf", 0)
+        if not all(isinstance(each, int | float) for each in (until, issued, since)) or not abs(issued) < inf:
             reason = "is malformed"
         elif until > min(max(issued, 0), now.timestamp()) + (rules.longest + rules.leeway).total_seconds():
             reason = "lives longer than VARSEL_MAX_TOKEN_LIFETIME"

@@ -17,6 +17,7 @@ from engine.errors import CrossOrigin, Forbidden, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
 from engine.tokens import DevelopmentKey, Verifier
+from tests.servers.log import logging_as
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +34,10 @@ def key(tmp_path: Path) -> DevelopmentKey:
 
 
 def ask(
-    key: DevelopmentKey, *headers: tuple[str, str | bytes], method: str = "GET"
+    key: DevelopmentKey, *headers: tuple[str, str | bytes], method: str = "GET", audiences: tuple[str, ...] = ()
 ) -> tuple[int, str | None, list[str], bool]:
     """Status and what the application saw: creator, scopes, platform."""
-    verifier = Verifier(Settings(jwks=(str(key.jwks),), platform_keys=key.platform))
+    verifier = Verifier(Settings(jwks=(str(key.jwks),), platform_keys=key.platform, audiences=audiences))
 
     async def who(request: Request) -> JSONResponse:
         try:
@@ -210,3 +211,30 @@ def test_a_creator_is_needed_by_name() -> None:
     assert require_creator(Caller("ttd", frozenset(), platform=False)) == "ttd"
     with pytest.raises(Forbidden, match="organisation"):
         require_creator(Caller(None, frozenset({CREATE}), platform=False))
+
+
+def test_why_tokens_are_refused_is_a_line_for_each_reason_without_what_they_say(
+    key: DevelopmentKey, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of_others = DevelopmentKey(tmp_path / "others", audiences=("urn:other",))
+    with logging_as("text"):
+        for org in ("ttd", "skd", "nav"):
+            for_others = DevelopmentKey(tmp_path, audiences=("urn:other",)).bearer(org, CREATE, HOUR)
+            assert ask(key, ("Authorization", f"Bearer {for_others}"), audiences=("urn:varsel",))[0] == 401
+            assert (
+                ask(key, ("Cookie", f".ALTINNTOKEN={key.bearer(org, CREATE, HOUR)}"), audiences=("urn:varsel",))[0]
+                == 401
+            )
+            assert ask(key, ("Authorization", f"Bearer {of_others.bearer(org, CREATE, HOUR)}"))[0] == 401
+            key.platform_token(org, "app", HOUR)
+            foreign = of_others.platform_token(org, "app", HOUR)
+            assert ask(key, ("PlatformAccessToken", foreign))[0] == 401
+            assert ask(key)[0] == 401
+        lines = capsys.readouterr().err.splitlines()
+
+    assert sorted(line.partition(" api.auth ")[2] for line in lines) == [
+        "a bearer token was refused: the token is for another audience than those of VARSEL_AUDIENCES",
+        "a bearer token was refused: the token lacks a needed claim: aud",
+        "a bearer token was refused: the token was signed by no known key",
+        "a platform token was refused: the token was signed by no known key",
+    ]

@@ -87,9 +87,11 @@ def anybody(installation: Installation) -> httpx.Client:
     return connect(installation.address)
 
 
-def refused(answer: httpx.Response) -> None:
+def refused(answer: httpx.Response, reason: str = "") -> None:
     assert (answer.status_code, answer.content) == (401, b"")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    told = f'Bearer error="invalid_token", error_description="{reason}' if reason else "Bearer"
+    assert answer.headers["www-authenticate"].startswith(told)
+    assert bool(reason) == ("error" in answer.headers["www-authenticate"])
 
 
 def test_a_token_that_does_not_verify_is_refused(installation: Installation) -> None:
@@ -97,15 +99,16 @@ def test_a_token_that_does_not_verify_is_refused(installation: Installation) -> 
         for wrong, token in forgeries(installation).items():
             answer = client.post(f"{API}/orders/email", json=order(), headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 401, wrong
-            refused(answer)
+            refused(answer, "the token ")
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_operation_asks_for_a_credential_first(installation: Installation, method: str, path: str) -> None:
     with anybody(installation) as client:
         refused(client.request(method, path, content=b"{" if method == "POST" else None, headers=JSON))
-        for header in ("Basic dXNlcjpwYXNz", "Bearer", "Token x"):
+        for header in ("Basic dXNlcjpwYXNz", "Token x"):
             refused(client.request(method, path, headers=JSON | {"Authorization": header}))
+        refused(client.request(method, path, headers=JSON | {"Authorization": "Bearer x"}), "the token is malformed")
         refused(client.request(method, path, headers=JSON | {"PlatformAccessToken": "x"}))
 
 

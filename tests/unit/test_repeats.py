@@ -75,6 +75,14 @@ def test_what_differs_is_no_repeat(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @logging_as("text")
+def test_what_came_of_another_request_is_a_repeat(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        with bound(trace_id=number):
+            log.warning("refused")
+    assert len(lines(capsys)) == 1
+
+
+@logging_as("text")
 def test_the_same_bug_with_many_rows_shows_its_trace_once(capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(100):
         with bound(delivery=number):

@@ -387,6 +387,7 @@ def test_no_unsigned_token_does_more_than_be_refused(
         ({"exp": float("nan")}, "malformed"),
         ({"exp": float("inf")}, "malformed"),
         ({"exp": lambda now: now + 60, "nbf": "soon"}, "malformed"),
+        ({"exp": lambda now: now + 60, "nbf": "0"}, "malformed"),
         ({"exp": lambda now: now + 60, "iat": float("inf")}, "malformed"),
         ({"exp": lambda now: now + 60, "iat": float("nan")}, "malformed"),
         ({"exp": lambda now: now + 60, "iat": "soon"}, "malformed"),
