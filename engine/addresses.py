@@ -83,6 +83,29 @@ def wire_address(address: str) -> tuple[str, bool]:
     return address, not address.isascii()
 
 
+def domain_of(address: str) -> str:
+    """An address's domain, as `compared`."""
+    return compared(address.rpartition("@")[2])
+
+
+def compared(domain: str) -> str:
+    """The one form in which domains are kept and compared: small letters, A-labels; as it stands where it has none."""
+    domain = domain.lower()
+    try:
+        return domain if domain.isascii() else _wire_domain(domain)
+    except ValueError:
+        return domain
+
+
+def spelled(domain: str) -> set[str]:
+    """How addresses may spell a domain, in small letters: with A-labels and without."""
+    wire = compared(domain)
+    try:
+        return {wire, ".".join(map(idna.ulabel, wire.split(".")))}
+    except UnicodeError:  # what idna raises is one
+        return {wire, domain.lower()}
+
+
 def _wire_domain(domain: str) -> str:
     """The domain with A-labels in place of its other than ASCII ones; ValueError: one has none."""
     return ".".join(map(_wire_label, domain.split(".")))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from engine.addresses import domain_of
 from engine.tables import pauses
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ class Pauses:
 
     lanes: frozenset[str] = frozenset()
     creators: frozenset[str] = frozenset()
-    domains: frozenset[str] = frozenset()  # lower case
+    domains: frozenset[str] = frozenset()  # as `addresses.compared`
 
     def hold(self, creator: str, address: str = "") -> bool:
         """Whether an order of this creator, or its e-mail to this address, has to wait."""
-        return creator in self.creators or address.rpartition("@")[2].lower() in self.domains
+        return creator in self.creators or domain_of(address) in self.domains
 
 
 def in_force(connection: Connection, *, lock: bool = False) -> Pauses:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from engine.addresses import domain_of
 from engine.admin.amounts import some
 from engine.admin.rows import ROWS
 from engine.admin.standing import Standing
@@ -262,7 +263,7 @@ def _held(connection: Connection, due_at: datetime, creator: str, address: str, 
         return None
     if creator in paused.creators:
         return f"The creator {creator} is paused."
-    domain = address.rpartition("@")[2].lower()
+    domain = domain_of(address)
     return f"The recipients' domain {domain} is paused." if domain in paused.domains else "It is being released."
 
 

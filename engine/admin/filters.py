@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 
+from engine.addresses import spelled
 from engine.errors import Invalid
 from engine.tables import attempts_log, milliseconds, webhook_attempts
 
@@ -193,7 +194,7 @@ def to_address(column: ColumnElement[str], numbers: tuple[ColumnElement[Any], ..
     """Whether a recipient is meant by `text`: @domain, digits of a number, or the beginning of an address."""
     address = func.lower(column)
     if text.startswith("@"):
-        return address.endswith(text.lower(), autoescape=True)
+        return or_(*(address.endswith(f"@{each}", autoescape=True) for each in spelled(text[1:])))
     found = [address.startswith(text.lower(), autoescape=True)]
     if text.isdigit():
         found += [number == text for number in numbers]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select
 
 from engine import due
+from engine.addresses import compared
 from engine.admin.jobs import release
 from engine.admin.lanes import counted
 from engine.audit import note
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
-_DOMAIN = re.compile(r"(?=.{1,253}\Z)[^\s@.]+(\.[^\s@.]+)+")
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
 def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> None:
@@ -128,8 +129,8 @@ def checked(kind: str, value: str) -> str:
     if kind == LANE and value not in LANES:
         raise Invalid({"value": [f"The lanes are {', '.join(LANES)}."]})
     if kind == DOMAIN:
-        value = value.removeprefix("@").lower()
-        if not (_DOMAIN.fullmatch(value) and value.isprintable()):
+        value = compared(value.removeprefix("@"))
+        if not _DOMAIN.fullmatch(value):
             raise Invalid({"value": ["A recipients' domain, such as example.no."]})
     if kind == CREATOR and not (0 < len(value) <= 100 and value.isprintable()):  # noqa: PLR2004 the column's width
         raise Invalid({"value": ["A creator, such as ttd."]})

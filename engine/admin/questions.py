@@ -13,6 +13,7 @@ from sqlalchemy import and_, func, select
 
 from engine.admin import actions, changes, jobs
 from engine.admin.amounts import some
+from engine.admin.filters import to_address
 from engine.admin.lanes import COUNTED, lanes
 from engine.admin.lists import batch, count
 from engine.admin.nouns import EMAILS, ORDERS
@@ -230,8 +231,7 @@ def _held_emails(connection: Connection, kind: str, value: str) -> int:
         return _count(
             connection, held.join(orders, orders.c.seq == emails.c.order_seq).where(orders.c.creator == value)
         )
-    domain = value.removeprefix("@").lower()
-    return _count(connection, held.where(func.lower(emails.c.address).endswith(f"@{domain}", autoescape=True)))
+    return _count(connection, held.where(to_address(emails.c.address, (), f"@{value}")))
 
 
 def _count(connection: Connection, chosen: Select[Any]) -> int:

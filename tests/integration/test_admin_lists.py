@@ -364,6 +364,17 @@ def test_emails_are_found_by_what_their_order_says(filled: Connection) -> None:
     assert everything(filled, JOBS, {}) == []
 
 
+@pytest.mark.parametrize("typed", ["@blåbær.no", "@xn--blbr-roah.no", "@Xn--Blbr-Roah.NO"])
+def test_emails_to_a_domain_are_found_whichever_of_its_forms_is_typed(store: Store, typed: str) -> None:
+    addresses = ["a@blåbær.no", "b@Xn--blbr-roah.no", "c@blåbær.NO"]
+    with store.write() as connection:
+        seq = add_order(connection)
+        for address in (*addresses, "d@blabar.no"):
+            add_email(connection, seq, address=address)
+        found = everything(connection, EMAILS, {"recipient": typed})
+    assert {row["address"] for row in found} == set(addresses)
+
+
 def test_what_comes_in_between_two_pages_moves_nothing(store: Store) -> None:
     with store.write() as connection:
         for _ in range(7):

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from engine.errors import Misconfigured, Unavailable
 from engine.migrations import COMPLAINTS, Fit, _config, admit, fit, revisions, upgrade
 from engine.models import OrderState
+from engine.pauses import in_force
 from engine.store import Store
 from engine.tables import compatibility, metadata
 from tests.integration import test_processing
@@ -105,6 +106,31 @@ def test_migrate_says_in_one_line_that_there_is_nothing_to_do(store: Store, data
     assert ended.returncode == 0
     [line] = ended.stderr.splitlines()
     assert "nothing to do" in line
+
+
+def test_domains_that_were_paused_before_there_was_one_form_get_it(empty_url: str) -> None:
+    store = Store(empty_url)
+    line = "INSERT INTO pauses (kind, value, at, who, reason) VALUES (:kind, :value, 0, 'anna', '')"
+    before = [
+        ("domain", "blåbær.no"),
+        ("domain", "xn--blbr-roah.no"),
+        ("domain", "rødgrød.example"),
+        ("domain", "☃.no"),
+        ("domain", "slow.example"),
+        ("creator", "blåbær.no"),
+    ]
+    with store.write() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0012")
+        for kind, value in before:
+            connection.execute(text(line), {"kind": kind, "value": value})
+        command.upgrade(config, "head")
+        found = in_force(connection)
+    store.close()
+
+    assert found.domains == {"xn--blbr-roah.no", "xn--rdgrd-vuad.example", "☃.no", "slow.example"}
+    assert found.creators == {"blåbær.no"}
 
 
 def test_orders_that_were_set_aside_before_there_was_a_state_for_that_get_it(empty_url: str) -> None:

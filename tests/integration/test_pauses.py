@@ -100,6 +100,28 @@ def test_a_recipients_domain_is_held_back_whatever_its_case_and_no_other(store: 
     assert sent(store) == set(addresses[:2])
 
 
+@pytest.mark.parametrize(
+    "typed", ["blåbær.no", "@BLÅBÆR.NO", "xn--blbr-roah.no", "XN--BLBR-ROAH.no", "bla\u030abær.no"]
+)
+def test_a_recipients_domain_is_held_back_whichever_of_its_forms_is_paused_and_written(
+    store: Store, typed: str
+) -> None:
+    addresses = ["a@blåbær.no", "b@Blåbær.NO", "c@xn--blbr-roah.no", "d@xn--BLBR-roah.no", "e@bla\u030abær.no"]
+    with store.write() as connection:
+        seq = add_order(connection)
+        for address in (*addresses, "f@blabar.no"):
+            add_email(connection, seq, address=address)
+        pause(connection, "anna", "domain", typed)
+        assert in_force(connection).domains == {"xn--blbr-roah.no"}
+        with pytest.raises(Conflict):
+            pause(connection, "anna", "domain", "blåbær.no")
+    assert sent(store) == {"f@blabar.no"}
+    with store.write() as connection:
+        resume(connection, "anna", "domain", "blåbær.no")
+    work(store)
+    assert sent(store) == set(addresses)
+
+
 def test_what_another_pause_still_covers_stays_back(store: Store) -> None:
     with store.write() as connection:
         add_email(connection, add_order(connection), address="a@slow.example")
@@ -166,6 +188,7 @@ def test_pausing_twice_and_resuming_what_is_not_paused_are_conflicts(store: Stor
         ("domain", "a b.no", "", "value"),
         ("domain", "a." * 130 + "no", "", "value"),
         ("domain", "\u202eon.elpmaxe", "", "value"),
+        ("domain", "☃.no", "", "value"),
         ("creator", "", "", "value"),
         ("creator", "a" * 101, "", "value"),
         ("creator", "a\x00b", "", "value"),
