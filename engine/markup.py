@@ -27,6 +27,7 @@ MOST_ATTRIBUTES = 300  # of one tag: each is compared with those before it
 SMALL = 5_000  # characters, below which attributes cannot be many
 FEW = 300  # tags, below which elements cannot multiply to more than MOST_TAGS and a half
 LINK, IMAGE = "a", "img"
+DOWN = " down"  # behind the first number of a list that is reversed
 TEXT = "-text"
 
 
@@ -64,10 +65,11 @@ _MSO_HIDE = re.compile(r"mso-hide\s*:\s*all", re.IGNORECASE)
 _SAID_HIDDEN = re.compile(r"\shidden(?![\w-])", re.IGNORECASE)
 _VALUE = {
     name: re.compile(rf"""\s{name}\s*=\s*(?:"([^"]*)|'([^']*)|([^\s"'>]*))""", re.IGNORECASE)
-    for name in ("href", "alt", "start")
+    for name in ("href", "alt", "start", "value")
 }
 _NAME = re.compile(r"/?([a-z][a-z0-9:-]{0,20})", re.IGNORECASE)
-_TOLD = {LINK: "href", IMAGE: "alt", "ol": "start"}  # the attribute that is told beside an element
+_SAID_REVERSED = re.compile(r"\sreversed(?![\w-])", re.IGNORECASE)
+_TOLD = {LINK: "href", IMAGE: "alt", "ol": "start", "li": "value"}  # the attribute that is told beside an element
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta"))
 _UNSEEN = frozenset(("title", "script", "style", "template", "object", "svg", "math", "select", "iframe"))
 # Their content is no markup: it goes to the end tag, if there is one.
@@ -95,7 +97,8 @@ def parsed(html: str) -> LexborHTMLParser:
 def walked(html: str) -> Iterator[tuple[str, str, bool]]:
     """What is seen of HTML that fits, in its order: TEXT with the text; elements at their start and end (False).
 
-    Beside a LINK's start stands its target, beside an IMAGE the words for it, beside `ol` its first number.
+    Beside a LINK's start stands its target, beside an IMAGE the words for it, beside `ol` its first number (DOWN behind
+    it where the list is reversed), beside `li` the number that it is given.
     """
     body = parsed(html).body
     stack = [] if body is None or body.child is None else [(body.child, True)]
@@ -111,8 +114,7 @@ def walked(html: str) -> Iterator[tuple[str, str, bool]]:
         if tag == TEXT:
             yield TEXT, node.text_content or "", True
         elif tag not in _UNSEEN_NODES and not _is_hidden(node):
-            told = _TOLD.get(tag)
-            yield tag, node.attributes.get(told) or "" if told else "", True
+            yield tag, _told(node, tag), True
             stack.append((node, False))
             if (child := node.child) is not None:
                 stack.append((child, True))
@@ -143,7 +145,26 @@ def scanned(html: str) -> Iterator[tuple[str, str, bool]]:
                 at = over.start() if over else len(html)
         else:
             told = _TOLD.get(tag) if not (tag == IMAGE and _is_said_hidden(attributes)) else None
-            yield tag, _value(told, attributes) if told else "", not ends
+            down = DOWN if tag == "ol" and _SAID_REVERSED.search(attributes) else ""
+            yield tag, _value(told, attributes) + down if told else "", not ends
+
+
+def _told(node: LexborNode, tag: str) -> str:
+    name = _TOLD.get(tag)
+    if name is None:
+        return ""
+    attributes = node.attributes
+    told = attributes.get(name) or ""
+    return f"{told or _items(node)}{DOWN}" if tag == "ol" and "reversed" in attributes else told
+
+
+def _items(node: LexborNode) -> int:
+    """How many items a list has, from which one that is reversed counts down."""
+    number, child = 0, node.child
+    while child is not None:
+        number += child.tag == "li"
+        child = child.next
+    return number
 
 
 def _is_crowded(tag: str) -> bool:

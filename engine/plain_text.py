@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from engine.markup import IMAGE, LINK, TEXT, fits, scanned, walked
+from engine.markup import DOWN, IMAGE, LINK, TEXT, fits, scanned, walked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +23,14 @@ _LINE = frozenset(
 )
 _CELL = frozenset(("td", "th"))
 _SPACE = re.compile(r"[ \t\r\n\f]+")
-_NUMBER = re.compile(r"[0-9]{1,6}")
+_NUMBER = re.compile(r"-?[0-9]{1,6}")
 _INVISIBLE = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]*")  # spacers of a layout, fillers of a preview
 _TARGET = re.compile(r"https?:\S+|(?:mailto|tel):(?P<said>\S+)", re.IGNORECASE)
+_NO_PART = {ord(character): None for character in "\t\n\r"}  # of an address, wherever it stands (WHATWG URL, 4.4)
+_RAISED = {  # so that 10<sup>2</sup> is not 102
+    "sup": str.maketrans("0123456789+-=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾"),
+    "sub": str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎"),
+}
 
 
 def readable(html: str) -> str:
@@ -57,7 +62,9 @@ class _Text:
         self._breaks = 0  # line ends that stand before whatever comes next
         self._space = False
         self._verbatim = 0  # depth of <pre>
-        self._numbers: list[int | None] = []  # of the open lists: the last item's number, None without numbers
+        self._lists: list[tuple[int, int] | None] = []  # that are open: next number and step, None without numbers
+        self._marked = False  # whether an item's mark was written last: what follows stands beside it
+        self._raised: list[str] = []  # the open elements of _RAISED
         self._link: tuple[str, int] | None = None  # the open link's target, and where its text begins
 
     def enter(self, tag: str, told: str) -> None:
@@ -69,19 +76,26 @@ class _Text:
             self._link = told, len(self._parts)
         elif tag == IMAGE:
             self._show(told)
-        elif tag in ("ul", "ol"):
-            first = int(told) if _NUMBER.fullmatch(told) else 1
-            self._numbers.append(first - 1 if tag == "ol" else None)
+        elif tag == "ol":
+            self._lists.append(_numbering(told))
+        elif tag == "ul":
+            self._lists.append(None)
         elif tag == "li":
-            self._begin_item()
+            self._begin_item(told)
+        elif tag in _RAISED:
+            self._raised.append(tag)
         elif tag == "pre":
             self._verbatim += 1
 
     def leave(self, tag: str) -> None:
         if tag == LINK:
             self._end_link()
-        elif tag in ("ul", "ol") and self._numbers:
-            self._numbers.pop()
+        elif tag in ("ul", "ol") and self._lists:
+            self._lists.pop()
+        elif tag in _RAISED and self._raised:
+            self._raised.pop()
+        elif tag == "li":
+            self._marked = False
         elif tag == "pre":
             self._verbatim -= 1
         self._separate(tag)
@@ -95,6 +109,8 @@ class _Text:
                 self._write(line)
             return
         said = _SPACE.sub(" ", text)
+        if self._raised:
+            said = said.translate(_RAISED[self._raised[-1]])
         if not said.isascii() and _INVISIBLE.fullmatch(said):
             said = " "
         if said.startswith(" "):
@@ -114,15 +130,19 @@ class _Text:
             self._breaks = max(self._breaks, 1)
         elif tag in _CELL:
             self._space = True
+        else:
+            return
+        self._raised.clear()  # whose end may be missing
 
-    def _begin_item(self) -> None:
-        number = self._numbers[-1] if self._numbers else None
-        if number is None:
+    def _begin_item(self, told: str) -> None:
+        self._marked = False
+        if not self._lists or (numbers := self._lists[-1]) is None:
             self._write("-")
         else:
-            self._numbers[-1] = number + 1
-            self._write(f"{number + 1}.")
-        self._space = True
+            number, step = int(told) if _NUMBER.fullmatch(told) else numbers[0], numbers[1]
+            self._lists[-1] = number + step, step
+            self._write(f"{number}.")
+        self._marked = True
 
     def _show(self, words: str) -> None:
         """Let words stand for an image, apart from those around it."""
@@ -134,17 +154,28 @@ class _Text:
     def _end_link(self) -> None:
         target, begins = self._link or ("", 0)
         self._link = None
-        known = _TARGET.fullmatch(target.strip())
-        if known and (known["said"] or known[0]) not in "".join(self._parts[begins:]):
+        target = target.strip().translate(_NO_PART)
+        known = _TARGET.fullmatch(target.replace(" ", "" if target.lower().startswith("tel:") else "%20"))
+        if known and (known["said"] or known[0]) not in "".join("".join(self._parts[begins:]).split()):
             self._space = True
             self._write(f"({known[0]})")
 
     def _write(self, text: str) -> None:
         if not text:
             return
-        if self._parts and self._breaks:
+        if self._marked:
+            self._parts.append(" ")
+        elif self._parts and self._breaks:
             self._parts.append("\n" * min(self._breaks, 2))
         elif self._parts and self._space:
             self._parts.append(" ")
-        self._breaks, self._space = 0, False
+        self._breaks, self._space, self._marked = 0, False, False
         self._parts.append(text)
+
+
+def _numbering(told: str) -> tuple[int, int] | None:
+    """The first number of a list and the step to the next; None: a list that goes down from who knows where."""
+    first, down = told.removesuffix(DOWN), told.endswith(DOWN)
+    if not _NUMBER.fullmatch(first):
+        return None if down else (1, 1)
+    return int(first), -1 if down else 1

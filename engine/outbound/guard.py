@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from engine.errors import Refused
+from engine.urls import MOST_PORT
 
 PORTS = (443, 8443)
 
@@ -61,6 +62,8 @@ class Guard:
         host = parts.raw_host.decode("ascii")
         if not host or parts.userinfo:
             raise Refused("it must have a host and no user or password")
+        if parts.port is not None and not 0 < parts.port <= MOST_PORT:
+            raise Refused(f"a port is 1 to {MOST_PORT}")
         if not self.allow_private and parts.port not in (None, *PORTS):
             raise Refused(f"only the ports {' and '.join(map(str, PORTS))} are let out")
         try:

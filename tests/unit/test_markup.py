@@ -181,3 +181,8 @@ def test_what_is_walked_ends_as_it_began() -> None:
         elif tag != "-text":
             assert open_.pop() == tag
     assert not open_
+
+
+def test_lists_that_the_parser_does_not_read_keep_the_numbers_that_are_written() -> None:
+    lists = "<ol reversed><li>a<li>b</ol><ol start=9 reversed><li>c<li value=4>d<li>e</ol><p>f<sup>2<p>3"
+    assert readable(lists + "x" * LONGEST).startswith("- a\n- b\n\n9. c\n4. d\n3. e\n\nf²\n\n3x")

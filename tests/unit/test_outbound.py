@@ -240,7 +240,15 @@ def test_development_may_use_plain_http_and_any_port(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://localhost/", "http://u:p@localhost/", "http://169.254.169.254/", "http://0x7f.1/", "http://[fe80::1]/"],
+    [
+        "ftp://localhost/",
+        "http://u:p@localhost/",
+        "http://169.254.169.254/",
+        "http://0x7f.1/",
+        "http://[fe80::1]/",
+        "https://example.no:99999/",
+        "http://localhost:0/",
+    ],
 )
 def test_development_keeps_the_other_rules(url: str) -> None:
     with pytest.raises(Refused):

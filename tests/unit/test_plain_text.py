@@ -20,6 +20,24 @@ CASES = {
     "list": ("<p>x<ul><li>a<li>b</ul>y", "x\n\n- a\n- b\n\ny\n"),
     "numbered list": ("<ol><li>a<li>b<ul><li>c</ul><li>d</ol>", "1. a\n2. b\n\n- c\n\n3. d\n"),
     "an item of no list": ("<li>a", "- a\n"),
+    "paragraphs in items": ("<ul><li><p>a</p><p>b</p><li><div>c</div></ul>", "- a\n\nb\n\n- c\n"),
+    "items without text": ("<ul><li><li> <li>c</ul>d", "-\n-\n- c\n\nd\n"),
+    "numbers of items": (
+        '<ol start="-1"><li>a<li>b<li value="5">c<li>d<li value="x">e</ol>',
+        "-1. a\n0. b\n5. c\n6. d\n7. e\n",
+    ),
+    "a list that counts down": (
+        "<ol reversed><li>a<li>b</ol><ol start=9 reversed><li>c<li>d",
+        "2. a\n1. b\n\n9. c\n8. d\n",
+    ),
+    "numbers above and below": (
+        "10<sup>2</sup> m, 199<sup>90</sup>, 1<sup>st</sup>, H<sub>2</sub>O 1",
+        "10² m, 199⁹⁰, 1st, H₂O 1\n",
+    ),
+    "link with white space in its target": (
+        '<a href=" https://a.no/\n b c ">d</a> <a href="tel:+47 22\t000000">22</a> <a href="tel:+4722">+47 22</a>',
+        "d (https://a.no/%20b%20c) 22 (tel:+4722000000) +47 22\n",
+    ),
     "table": ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "a b\n1 2\n"),
     "tables that lay out": (
         "<table><tr><td><table><tr><td>a</table><tr><td>b</table>",
@@ -78,7 +96,7 @@ def test_html_reads_as_text(html: str, text: str) -> None:
 
 
 _TAGS = st.sampled_from(
-    ["p", "div", "b", "a", "ul", "ol", "li", "pre", "br", "h1", "span", "blockquote"]
+    ["p", "div", "b", "a", "ul", "ol", "li", "pre", "br", "h1", "span", "blockquote", "sup"]
 )  # tables move stray text before them
 _SOUP = st.lists(
     st.one_of(st.text("abc \n&<", max_size=5).map(escape), _TAGS.map("<{}>".format), _TAGS.map("</{}>".format))

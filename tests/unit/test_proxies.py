@@ -99,6 +99,14 @@ def test_behind_what_is_no_address_nothing_is_believed(garbage: str) -> None:
     assert seen(PROXY, f"{garbage}, {CLIENT}") == CLIENT
 
 
+def test_elements_without_anything_in_them_are_none() -> None:
+    assert seen(PROXY, f"{CLIENT},") == CLIENT
+    assert seen(PROXY, f"{CLIENT}, ,\t") == CLIENT
+    assert seen(PROXY, CLIENT, "") == CLIENT
+    assert seen(PROXY, f",{CLIENT},,{OUTER}") == CLIENT
+    assert seen(PROXY, f"192.0.2.1,,{CLIENT}") == CLIENT
+
+
 def test_of_many_entries_the_nearest_are_looked_at() -> None:
     assert seen(PROXY, ", ".join(["192.0.2.1"] * 1_000 + [CLIENT])) == CLIENT
     assert seen(PROXY, ", ".join([CLIENT, *["10.1.0.1"] * (MOST_HOPS - 1)])) == CLIENT
