@@ -23,6 +23,7 @@ from engine.epoch import Memory
 from engine.errors import Unavailable, VarselError
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.storing import persist
+from engine.migrations import admit
 from engine.orders import processing
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.outbound import Guard, Outbound
@@ -61,7 +62,7 @@ class Workshop(Middleware):
             config = settings.load()
             metrics.serve(config)
             tracing.configure(config, "worker")
-            self._store = Store(config.need("database_url"))
+            self._store = Store(config.need("database_url"), admit)
             guard = Guard(config.allow_private_endpoints)
             self._outbound = Outbound(guard, connections=CHECKS, clock=self._store.clock)
             self._webhooks_outbound = Outbound(guard, connections=CALLS, clock=self._store.clock)

@@ -126,6 +126,11 @@ DATABASE: Sequence[_Fault] = (
     ),
     # Files
     _Fault(
+        _signs(r"was deleted, moved or replaced"),
+        "has lost its file",
+        "Put it back; or end all processes, and restore a backup.",
+    ),
+    _Fault(
         _signs(r"unable to open database file"),
         "is a file that cannot be opened",
         "Let the process's user read and write the file that VARSEL_DATABASE_URL names, and its folder.",

@@ -30,6 +30,7 @@ from engine.private_files import tighten
 from engine.settings import PREFIX
 from engine.stop import Stop
 from engine.tokens import DevelopmentKey
+from engine.urls import of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ def database_url(config: Settings, data: Path | None) -> str:
     if config.database_url:
         return config.database_url.get_secret_value()
     folder = private_folder(config, data)
-    return f"sqlite:///{folder}/varsel.db"
+    return of_file(folder / "varsel.db")
 
 
 def development_key(config: Settings, data: Path | None) -> DevelopmentKey:

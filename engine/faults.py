@@ -69,9 +69,13 @@ class Overdue(Exception):
         return "the way to the file was not free in time"
 
 
+class Strayed(Exception):
+    """The database's file is not the one that was opened any more; says how."""
+
+
 def fault(error: Exception) -> Fault | None:
     """What an error of the database's means; None: the statement is wrong, and will be the next time."""
-    if isinstance(error, Overdue):
+    if isinstance(error, (Overdue, Strayed)):
         return Fault.SILENT
     if isinstance(error, PoolTimeoutError):
         return Fault.PASSING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import queue
 import threading
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ class Gate:
 
     def __init__(self, path: Path, within: float) -> None:
         self._within = within
+        self._path = path
         self._file = path.open("w")
         self._thread = threading.Lock()
         self._state = threading.Lock()
@@ -44,6 +46,11 @@ class Gate:
     def __exit__(self, *_: object) -> None:
         fcntl.flock(self._file, fcntl.LOCK_UN)
         self._thread.release()
+
+    def reopen(self) -> None:
+        """Stand before the file that is at the path now; who is in goes out as ever."""
+        with self._path.open("w") as file:
+            os.dup2(file.fileno(), self._file.fileno(), inheritable=False)
 
     def close(self) -> None:
         """Let nobody in any more."""

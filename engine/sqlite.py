@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine, event
 
+from engine.errors import Misconfigured
+from engine.faults import Strayed
+from engine.file_locks import take
+from engine.gate import Gate
+
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable, Iterator
+    from typing import IO
 
     from sqlalchemy import Connection, Engine
 
+log = logging.getLogger(__name__)
+
 USE = ".use"  # beside the file: the lock that all who use it share, and that whoever replaces it has alone
+GATE = ".gate"  # likewise: the lock that each writer has while it writes
+TURN = 10.0  # seconds that a writer waits for it
+AWAY = "was deleted, moved or replaced"
 MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
 BUSY_MS = 5_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
 
@@ -22,6 +39,93 @@ def create(url: str, connections: int) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+class File:
+    """The file of an engine: the gate before it, and whether it is still the one that its connections have open.
+
+    A file that is deleted or replaced stays with those who have it open, and is lost with them. `forget` is called
+    when another file has come in its place, before that one is used. Misconfigured where it cannot be used, or is being
+    replaced.
+    """
+
+    def __init__(self, path: Path, engine: Engine, forget: Callable[[], None]) -> None:
+        self._path = path
+        self._engine = engine
+        self._forget = forget
+        self._opened: tuple[int, int] | None = None  # device and number of the file that connections have open
+        self._changing = threading.Lock()
+        try:
+            self._use = self._take()
+            self.gate = Gate(self._beside(GATE), TURN)
+        except OSError as error:
+            raise unusable(path, error) from None
+        event.listen(engine, "connect", self._remember)
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Raises Strayed where the path leads to no file or to another, before the block or at its end.
+
+        Another file is what the next call uses.
+        """
+        before = self._look()
+        yield
+        if before and self._found() != before:
+            raise Strayed(f"{self._path} {AWAY}")
+
+    def close(self) -> None:
+        """Give both locks back."""
+        self.gate.close()
+        self._use.close()
+
+    def _look(self) -> tuple[int, int] | None:
+        found = self._found()
+        if self._opened not in (None, found):
+            log.error("the database's file %s %s", self._path, AWAY)
+            if found:
+                self._follow()
+            raise Strayed(f"{self._path} {AWAY}")
+        return found
+
+    def _found(self) -> tuple[int, int] | None:
+        """The file at the path; None: none, or one in which nothing stands yet."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return (found.st_dev, found.st_ino) if found.st_size else None
+
+    def _follow(self) -> None:
+        """Go over to the file that is at the path now."""
+        with self._changing:
+            if self._opened is None:
+                return  # somebody else has just done it
+            try:
+                with self._take() as use:
+                    os.dup2(use.fileno(), self._use.fileno(), inheritable=False)
+                self.gate.reopen()
+            except (Misconfigured, OSError) as error:
+                raise Strayed(str(error)) from None
+            self._opened = None
+            self._engine.dispose()
+            self._forget()
+            log.warning("there is another file at %s: from now on that is the database", self._path)
+
+    def _take(self) -> IO[str]:
+        return take(self._beside(USE), f"{self._path} is being restored: wait for the end of that", shared=True)
+
+    def _beside(self, tail: str) -> Path:
+        """A file beside the database's own, to which the path may be a link."""
+        return Path(f"{self._path.resolve()}{tail}")
+
+    def _remember(self, _connection: object, _record: object) -> None:
+        self._opened = self._opened or self._found()
+
+
+def unusable(file: Path, error: OSError) -> Misconfigured:
+    """Why a file can be neither read nor made."""
+    missing = not file.parent.is_dir()
+    return Misconfigured(f"{file}: " + (f"there is no folder {file.parent}" if missing else str(error.strerror)))
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:

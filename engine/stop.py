@@ -1,11 +1,15 @@
-"""The signal that asks a process to end."""
+"""The signals that ask a process to end."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 
@@ -34,3 +38,26 @@ class Stop:
     def _set(self, *_: object) -> None:
         with suppress(BlockingIOError):  # full of signals: then it is set
             os.write(self._writer, b"\0")
+
+
+class Ended(BaseException):
+    """SIGTERM came."""
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """SIGTERM ends the block as Ctrl-C does, so that it can take back what it has begun; then it ends the process."""
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    before = signal.signal(signal.SIGTERM, end)
+    ended = False
+    try:
+        yield
+    except Ended:
+        ended = True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if ended:
+        signal.raise_signal(signal.SIGTERM)

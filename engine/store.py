@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import (
@@ -33,15 +33,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 
-from engine import postgresql, sqlite, urls
+from engine import postgresql, sqlite
 from engine.circuit import Circuit, Open
 from engine.clock import Clock, steady
 from engine.diagnosis import Diagnosis, of_database
 from engine.errors import Misconfigured, Unavailable
-from engine.faults import Fault, Overdue, fault
-from engine.file_locks import take
-from engine.gate import Gate
+from engine.faults import Fault, Overdue, Strayed, fault
 from engine.tables import EPOCH, MILLISECOND, Instant
+from engine.urls import file_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +57,7 @@ R = TypeVar("R")
 CONNECTIONS = 10  # per process: claims, records and reads overlap, no more
 RECORD_AGAIN = 1.0  # seconds until what could not be recorded is recorded again
 LASTING = (Fault.SILENT, Fault.SHUT, Fault.REFUSING)  # what the next write would meet as well
-SQLITE_TURN = 10.0  # seconds that a writer waits for its turn at the gate
+ADMITTED = 5.0  # seconds after which `admit` looks at a connection again
 
 
 class Now(FunctionElement[Any]):
@@ -89,7 +88,7 @@ class Store:
 
     Misconfigured without a folder for an SQLite file.
 
-    `admit` looks at the first connection that is had, and again until it raises nothing: see engine/migrations.
+    `admit` looks at the first connection that is had, and at another every few seconds: see engine/migrations.
     Every method raises Unavailable when the database does not answer, or does not take what is written; within seconds.
     """
 
@@ -100,25 +99,19 @@ class Store:
             create = sqlite.create if url.startswith("sqlite") else postgresql.create
             self._engine = create(url, connections)
         except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:  # its words may have a password in them
-            what = f"the database's address {urls.shown(url)} cannot be used ({type(error).__name__})"
+            what = f"the database's address {shown(url)} cannot be used ({type(error).__name__})"
             raise Misconfigured(f"{what}: check its driver and its options") from None
         self.clock = Clock()
         event.listen(self._engine, "connect", _telling(self._engine.dialect, self.clock))
         self._admit = admit
+        self._admitted: float | None = None  # when it last did, by the steady clock
         self._reads, self._writes = Circuit(self._is_away), Circuit(self._is_away)
         self._away = Fault.SILENT  # how it was when it was away the last time
         self._threads = ThreadPoolExecutor(CONNECTIONS, "store")  # its own: a database that hangs stops nothing else
         self._trouble: Unavailable | None = None
         self._diagnosis: Diagnosis | None = None  # of the last fault
-        self._gate: AbstractContextManager[None] = nullcontext()
-        if self.dialect.name == "sqlite":
-            file = self._engine.url.database
-            replaced = f"{file} is being restored: wait for the end of that"
-            try:
-                self._use = take(Path(f"{file}{sqlite.USE}"), replaced, shared=True)
-                self._gate = Gate(Path(f"{file}.gate"), SQLITE_TURN)
-            except OSError as error:
-                raise Misconfigured(f"{file}: {error.strerror}") from None
+        file = file_of(url)
+        self._file = sqlite.File(file, self._engine, self._forget) if file else None
 
     @property
     def engine(self) -> Engine:
@@ -138,22 +131,31 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One moment of the database, for all statements in the block; nothing is written."""
-        with self._translated(), self._reads.calling(), self._engine.connect() as connection:
+        with self._translated(), self._reads.calling(), self._standing(), self._engine.connect() as connection:
             self._look(connection)
             yield connection
 
     @contextmanager
-    def write(self, *, patient: bool = False) -> Iterator[Connection]:
+    def write(self, *, patient: bool = False, ending: bool = False) -> Iterator[Connection]:
         """One transaction: committed (and on disk) when the block ends, rolled back when it raises.
 
-        `patient`: its statements may take as long as they need.
+        `patient`: its statements may take as long as they need. `ending`: it ends what was begun while the schema
+        fitted, and `admit` is not asked.
         """
+        gate = self._file.gate if self._file else nullcontext()
         try:
-            with self._translated(), self._writes.calling(), self._gate, self._engine.connect() as connection:
+            with (
+                self._translated(),
+                self._writes.calling(),
+                gate,
+                self._standing(),
+                self._engine.connect() as connection,
+            ):
                 connection.execution_options(varsel_writes=True)
                 slow = patient and self.dialect.name == "postgresql"  # SQLite waits for nobody
                 with connection.begin(), _patience(connection) if slow else nullcontext():
-                    self._look(connection)
+                    if not ending:
+                        self._look(connection)
                     yield connection
         except Unavailable as error:
             if isinstance(error.__cause__, Exception) and fault(error.__cause__) in LASTING:
@@ -163,21 +165,11 @@ class Store:
 
     async def reading(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `act(connection, …)` on a view, in a thread."""
-
-        def call() -> R:
-            with self.read() as connection:
-                return act(connection, *args, **kwargs)
-
-        return await self._in_thread(call)
+        return await self._in_thread(self.read, act, *args, **kwargs)
 
     async def writing(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `act(connection, …)` in a transaction, in a thread."""
-
-        def call() -> R:
-            with self.write() as connection:
-                return act(connection, *args, **kwargs)
-
-        return await self._in_thread(call)
+        return await self._in_thread(self.write, act, *args, **kwargs)
 
     async def recording(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Like `writing`, for what must not be forgotten: a database that is away is asked until it is back.
@@ -186,7 +178,7 @@ class Store:
         """
         while True:
             try:
-                return await self.writing(act, *args, **kwargs)
+                return await self._in_thread(partial(self.write, ending=True), act, *args, **kwargs)
             except Unavailable as error:
                 log.warning("outcomes wait in memory until they are recorded: %s", error.told())
                 await asyncio.sleep(RECORD_AGAIN)
@@ -201,14 +193,20 @@ class Store:
         """Give all connections back."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
-        if isinstance(self._gate, Gate):
-            self._gate.close()
-            self._use.close()
+        if self._file:
+            self._file.close()
 
     def _look(self, connection: Connection) -> None:
-        if self._admit:
+        if self._admit and (self._admitted is None or steady() - self._admitted > ADMITTED):
             self._admit(connection)
-            self._admit = None
+            self._admitted = steady()
+
+    def _forget(self) -> None:
+        """The database is another."""
+        self._admitted = None
+
+    def _standing(self) -> AbstractContextManager[None]:
+        return self._file.standing() if self._file else nullcontext()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -217,7 +215,7 @@ class Store:
             yield
         except Open:
             raise self._unavailable(self._away) from None
-        except (DBAPIError, PoolTimeoutError, Overdue) as error:
+        except (DBAPIError, PoolTimeoutError, Overdue, Strayed) as error:
             found = fault(error)
             if found is None:
                 raise
@@ -235,7 +233,17 @@ class Store:
     def _unavailable(self, found: Fault) -> Unavailable:
         return Unavailable("the database", text=f"the database {found.value}", diagnosis=self._diagnosis)
 
-    async def _in_thread(self, call: Callable[[], R]) -> R:
+    async def _in_thread(
+        self,
+        begin: Callable[[], AbstractContextManager[Connection]],
+        act: Callable[Concatenate[Connection, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        def call() -> R:
+            with begin() as connection:
+                return act(connection, *args, **kwargs)
+
         running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, call)
         return await running
 

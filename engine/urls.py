@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import parse_qsl, urlsplit
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 HIDDEN = "***"
 MOST_PORT = 65535
@@ -34,11 +35,21 @@ def shown(url: str) -> str:
     return f"{scheme[0] if scheme else ''}{HIDDEN}"
 
 
+def file_of(url: str) -> Path | None:
+    """The file of an SQLite database, whose address SQLAlchemy reads likewise; None: it is no such address."""
+    return Path(unquote(url.removeprefix("sqlite:///"))) if url.startswith("sqlite") else None
+
+
+def of_file(file: Path) -> str:
+    """The address of a file as an SQLite database, whatever characters its name has."""
+    return f"sqlite:///{quote(str(file), errors='surrogateescape')}"
+
+
 def check_database(url: str) -> None:
     """Refuse (ValueError, which shows nothing of it) what is no address of a database."""
     if url.startswith("sqlite:///"):
-        if not _SQLITE.fullmatch(url) or url == "sqlite:///:memory:":
-            msg = "must be sqlite:///FILE, without options"
+        if not _SQLITE.fullmatch(url) or str(file_of(url)) == ":memory:" or "%00" in url:
+            msg = "must be sqlite:///FILE, without options; write ? as %3F, # as %23 and % as %25"
             raise ValueError(msg)
         return
     if not url.startswith(("postgresql://", "postgresql+psycopg://")):

@@ -10,6 +10,7 @@ from engine import logs, metrics, settings
 from engine.broker import BELL, CLIENT, SPOOL
 from engine.ending import END_WITHIN, end_within
 from engine.epoch import Memory
+from engine.migrations import admit
 from engine.pulse import Kind, Pulse
 from engine.stop import Stop
 from engine.store import Store
@@ -22,7 +23,7 @@ def main() -> None:
     config = settings.load()
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
-    store = Store(config.need("database_url"))
+    store = Store(config.need("database_url"), admit)
     pulse = Pulse(store, Kind("scheduler"), Memory(CLIENT))
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
     scheduler = BackgroundScheduler(

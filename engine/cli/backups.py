@@ -11,10 +11,9 @@ from engine.cli.installation import opened
 from engine.cli.options import Data
 from engine.cli.progress import bar
 from engine.errors import Misconfigured
+from engine.urls import file_of
 
 WHOLE = 100  # per cent
-
-_POSTGRESQL = "the database is PostgreSQL: {} does it; see *Backup and restore* in docs/operating.md"
 
 
 def backup(
@@ -24,10 +23,8 @@ def backup(
     """Copy the database (SQLite) into a file while all goes on."""
     from engine import backups
 
-    with opened(data) as store:
-        if store.dialect.name == "postgresql":
-            raise Misconfigured(_POSTGRESQL.format("pg_dump"))
-        database = Path(str(store.engine.url.database))
+    with opened(data):
+        database = _database(data, "pg_dump")
         with bar("per cent", WHOLE) as show:
             backups.backup(database, file, lambda done, of: show(WHOLE * done // max(of, 1)))
     typer.echo(f"{file}: {file.stat().st_size / 1e6:,.1f} MB, whole")
@@ -41,15 +38,22 @@ def restore(
     data: Data = None,
 ) -> None:
     """Put a backup in the database's place (SQLite); what was there is kept. All processes must have ended."""
-    from engine import backups, settings
-    from engine.embedded import database_url
+    from engine import backups
 
-    url = database_url(settings.load(), data)
-    if not url.startswith("sqlite"):
-        raise Misconfigured(_POSTGRESQL.format("pg_restore"))
-    database = Path(url.removeprefix("sqlite:///"))
+    database = _database(data, "pg_restore")
     kept = backups.restore(file, database)
     typer.echo(f"{database} is restored from {file}")
     if kept:
         typer.echo(f"what was there is kept as {kept}")
     typer.echo("Its lanes are paused: `varsel restored` lists what would be done again, --resume lets them go on.")
+
+
+def _database(data: Path | None, otherwise: str) -> Path:
+    """The database's file; Misconfigured where it is PostgreSQL's, which has a program for that."""
+    from engine import settings
+    from engine.embedded import database_url
+
+    file = file_of(database_url(settings.load(), data))
+    if not file:
+        raise Misconfigured(f"the database is PostgreSQL: {otherwise} does it; docs/operating.md, Backup and restore")
+    return file

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import pwd
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from engine.errors import Misconfigured, Unavailable
+from engine.errors import Misconfigured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy import Connection
 
@@ -43,24 +43,16 @@ def place(data: Path | None) -> Place:
 
 @contextmanager
 def opened(data: Path | None) -> Iterator[Store]:
-    """The database while the block runs; Misconfigured when there is none, or not with the schema of this program."""
-    from sqlalchemy.exc import DBAPIError
-
+    """The database while the block runs; Misconfigured where none is, or one on which this program cannot work."""
     from engine import settings
     from engine.store import Store
+    from engine.urls import file_of
 
     url = _database_url(settings.load(), data)
-    file = Path(url.removeprefix("sqlite:///"))
-    if url.startswith("sqlite") and not file.exists():
+    if (file := file_of(url)) and not file.exists():
         raise Misconfigured(f"there is no database {file}; `varsel up` or `varsel migrate` makes it")
-    store = Store(url)
-    try:
+    with closing(Store(url, _demand_schema)) as store:
         yield store
-    except (Unavailable, DBAPIError):
-        _demand_schema(store)
-        raise
-    finally:
-        store.close()
 
 
 @contextmanager
@@ -88,10 +80,8 @@ def _database_url(config: Settings, data: Path | None) -> str:
     return database_url(config, data)
 
 
-def _demand_schema(store: Store) -> None:
-    """Asked when something went wrong, since the answer takes longer to load than most commands run."""
+def _demand_schema(connection: Connection) -> None:
     from engine.migrations import complaint
 
-    with suppress(Unavailable), store.read() as connection:
-        if why := complaint(connection):
-            raise Misconfigured(str(why))
+    if why := complaint(connection):
+        raise Misconfigured(str(why))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
 from typing import Annotated
 
@@ -64,11 +65,11 @@ def import_(
     from engine.migrations import upgrade
     from engine.store import Store
 
-    store = Store(database_url(settings.load(), data))
-    upgrade(store)
-    try:
-        with store.write() as connection:
-            count = import_contacts(connection, file)
-    except Invalid as error:
-        end(error, FAILED)
+    with closing(Store(database_url(settings.load(), data))) as store:
+        upgrade(store)
+        try:
+            with store.write() as connection:
+                count = import_contacts(connection, file)
+        except Invalid as error:
+            end(error, FAILED)
     typer.echo(f"{count} contacts imported")

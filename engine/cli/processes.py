@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -119,7 +120,9 @@ def migrate() -> None:
     from engine.migrations import Fit, upgrade
     from engine.store import Store
 
-    if upgrade(Store(settings.load().need("database_url"))) is Fit.AHEAD:
+    with closing(Store(settings.load().need("database_url"))) as store:
+        found = upgrade(store)
+    if found is Fit.AHEAD:
         typer.echo(f"nothing to do: {SCHEMA_AHEAD}", err=True)
 
 

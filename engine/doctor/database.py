@@ -21,6 +21,7 @@ from engine.errors import Misconfigured, Unavailable
 from engine.migrations import COMPLAINTS, Fit, complaint, fit, revision, revisions
 from engine.readers import SLOTS
 from engine.store import CONNECTIONS, Now, Store
+from engine.urls import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +41,7 @@ LOG = "Look at its log."
 def database(place: Place) -> Iterator[Finding]:
     """Whether the database answers, and is what Varsel needs."""
     name, url = "database", place.database_url
-    file = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
+    file = file_of(url)
     if file and not file.exists():
         advice = "`varsel up` and `varsel migrate` make it; or name the folder with --data, or set VARSEL_DATABASE_URL."
         yield problem(name, f"there is no file {file}", advice)
@@ -63,7 +64,7 @@ def database(place: Place) -> Iterator[Finding]:
 def processes(place: Place) -> Iterator[Finding]:
     """Which processes run, and what they and the lanes complain about; nothing where the schema is not there."""
     name, url = "processes", place.database_url
-    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
+    if (file := file_of(url)) and not file.exists():
         return
     try:
         store = Store(url)

@@ -18,7 +18,7 @@ from engine.settings import PREFIX, Settings
 from engine.tokens.issuers import PlatformKeys
 from engine.tokens.key_sets import KeyAddress, authorities
 from engine.tokens.keys import KeyFile, read_jwks
-from engine.urls import shown
+from engine.urls import file_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,8 +84,8 @@ def traces(place: Place) -> Iterator[Finding]:
 def disk(place: Place) -> Iterator[Finding]:
     """How much is left where the embedded parts, an SQLite file and the development inbox are."""
     folders = {place.folder, place.config.inbox or place.folder}
-    if place.database_url.startswith("sqlite"):
-        folders.add(Path(place.database_url.removeprefix("sqlite:///")).resolve().parent)
+    if file := file_of(place.database_url):
+        folders.add(file.resolve().parent)
     for folder in sorted(folders):
         if folder.is_dir():
             usage = shutil.disk_usage(folder)

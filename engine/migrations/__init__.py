@@ -1,4 +1,4 @@
-"""The database's schema, step by step (Alembic)."""
+"""The database's schema, step by step (Alembic, which is loaded where a step is made alone)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, literal_column, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.diagnosis import NO_SCHEMA, SCHEMA_BEHIND, SCHEMA_TOO_NEW, Diagnosis, migration_failed
@@ -20,12 +15,14 @@ from engine.errors import Misconfigured, Unavailable
 from engine.tables import compatibility
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy import Connection
 
     from engine.store import Store
 
 log = logging.getLogger(__name__)
 
+STEPS = Path(__file__).parent / "versions"  # files that are called by their steps' numbers, one after the other
 LOCK = 0x7661727365  # "varse": any number, as long as nobody else uses it
 
 
@@ -46,6 +43,9 @@ def upgrade(store: Store) -> Fit:
 
     Raises Unavailable; Misconfigured when the schema is too new, or is not what it says that it is.
     """
+    from alembic import command  # noqa: PLC0415 it takes longer to load than most commands run
+    from alembic.util import CommandError  # noqa: PLC0415
+
     try:
         with store.write(patient=True) as connection:
             if connection.dialect.name == "postgresql":
@@ -74,8 +74,7 @@ def fit(connection: Connection) -> Fit:
         return Fit.CURRENT
     if found is None or found in known:
         return Fit.BEHIND
-    has_table = inspect(connection).has_table(compatibility.name)
-    oldest = connection.scalar(select(compatibility.c.oldest)) if has_table else None
+    oldest = _told(connection, compatibility.name, "oldest")
     return Fit.AHEAD if oldest in known else Fit.TOO_NEW
 
 
@@ -93,12 +92,20 @@ def admit(connection: Connection) -> None:
 
 def revision(connection: Connection) -> str | None:
     """The schema's step; None: there is none yet."""
-    return MigrationContext.configure(connection).get_current_revision()
+    return _told(connection, "alembic_version", "version_num")
 
 
 def revisions() -> list[str]:
     """All steps that this program knows, the newest first."""
-    return [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()]
+    return sorted((file.name.partition("_")[0] for file in STEPS.glob("[0-9]*.py")), reverse=True)
+
+
+def _told(connection: Connection, table: str, column: str) -> str | None:
+    """What a table of one row says; None: nothing, or it is not there."""
+    if not inspect(connection).has_table(table):
+        return None
+    told: str | None = connection.scalar(select(literal_column(column)).select_from(text(table)))
+    return told
 
 
 def _without_schema(connection: Connection) -> bool:
@@ -107,6 +114,8 @@ def _without_schema(connection: Connection) -> bool:
 
 
 def _config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415 likewise
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.set_main_option("path_separator", "os")

@@ -19,6 +19,7 @@ from engine.pauses import in_force
 from engine.store import Store
 from tests.servers.beats import beat
 from tests.servers.command import process
+from tests.servers.installation import API, order
 from tests.servers.ledger import Ledger
 from tests.servers.postgres import program
 from tests.servers.redis import Redis
@@ -76,6 +77,29 @@ def test_a_backup_under_load_is_restored_with_all_that_was_answered_before_it(tm
         assert process("restored", "--resume", "--yes", **data).returncode == 0
         site.settle()
         assert set(before) <= site.ledger.emails(EmailState.SUCCEEDED).keys()
+
+
+def test_a_database_that_is_deleted_under_its_processes_takes_nothing_in_until_it_is_restored(tmp_path: Path) -> None:
+    folder, target = tmp_path / "data", tmp_path / "backup.db"
+    data: dict[str, Any] = {"data": str(folder)}
+    with Site(folder, worker_processes=1) as site:
+        site.post("before@example.no")
+        site.settle()
+        assert process("backup", target, **data).returncode == 0
+        for path in folder.glob("varsel.db*"):
+            path.unlink()
+        assert site.client.post(f"{API}/orders/email", json=order("lost@example.no")).status_code == 503
+        assert site.client.get("/readyz").status_code == 503
+        assert not (folder / "varsel.db").exists()
+
+        done = process("restore", target, **data)  # nothing tells it any more of those who run
+        assert done.returncode == 0, done.stderr
+        wait_for(lambda: site.client.get("/readyz").status_code == 200)
+        assert process("restore", target, **data).returncode == 5  # they are told of again
+        site.post("after@example.no")
+        assert process("restored", "--resume", "--yes", **data).returncode == 0
+        with Ledger(folder) as ledger:
+            wait_for(lambda: ledger.emails(EmailState.SUCCEEDED).keys() == {"before@example.no", "after@example.no"})
 
 
 def test_postgresql_is_backed_up_and_restored_as_the_document_says(postgres: Postgres, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def remote(server: Postgres) -> Iterator[Store]:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An SQLite file, of which nobody waits for long."""
-    monkeypatch.setattr(engine.store, "SQLITE_TURN", 0.5)
+    monkeypatch.setattr(engine.sqlite, "TURN", 0.5)
     monkeypatch.setattr(engine.sqlite, "BUSY_MS", 500)
     with closing(Store(f"sqlite:///{tmp_path}/varsel.db")) as store:
         with store.write() as connection:

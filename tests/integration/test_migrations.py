@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -9,16 +10,17 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from alembic.script import ScriptDirectory
+from sqlalchemy import select, text
 
 from engine.errors import Misconfigured, Unavailable
 from engine.migrations import COMPLAINTS, Fit, _config, admit, fit, revisions, upgrade
 from engine.models import OrderState
 from engine.pauses import in_force
 from engine.store import Store
-from engine.tables import compatibility, metadata
+from engine.tables import compatibility, metadata, pauses
 from tests.integration import test_processing
-from tests.servers.command import process
+from tests.servers.command import process, varsel
 from tests.servers.rows import add_email, add_order
 from tests.servers.waiting import LONG
 
@@ -86,6 +88,48 @@ def test_a_schema_that_is_too_new_admits_no_older_program(store: Store, database
     with other.read() as connection:
         assert fit(connection) is Fit.CURRENT
     other.close()
+
+
+def test_a_process_that_runs_notices_that_the_schema_became_too_new_and_ends_what_it_has_begun(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.ADMITTED", 0.0)
+    other = Store(database_url, admit)
+    with other.write() as connection:
+        order = add_order(connection)
+    become_newer(store, oldest="9000")
+    with pytest.raises(Unavailable, match="a newer Varsel"), other.read():
+        pass
+    with pytest.raises(Unavailable, match="a newer Varsel"), other.write():
+        pass
+    asyncio.run(other.recording(lambda connection: add_email(connection, order)))
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("pause", "creator", "zz"), ("lanes",), ("orders", "list"), ("restored",), ("restored", "--pause")],
+    ids=" ".join,
+)
+def test_a_command_refuses_a_schema_that_is_too_new_in_the_words_of_the_processes(
+    words: tuple[str, ...], store: Store, database_url: str
+) -> None:
+    become_newer(store, oldest="9000")
+    shown = varsel(*words, database_url=database_url)
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert shown.stderr == f"Error: {COMPLAINTS[Fit.TOO_NEW]}\n"
+    with store.read() as connection:
+        assert connection.execute(select(pauses)).all() == []
+
+
+def test_a_command_works_on_a_schema_that_was_only_added_to(store: Store, database_url: str) -> None:
+    become_newer(store, oldest="0008")
+    shown = varsel("pause", "creator", "zz", database_url=database_url)
+    assert (shown.exit_code, shown.stderr) == (0, "")
+
+
+def test_the_steps_are_known_by_their_files() -> None:
+    assert revisions() == [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
 @pytest.mark.parametrize("name", ["migrate", "worker", "scheduler"])
