@@ -8,12 +8,12 @@ import subprocess
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psycopg
 import redis
 
 from engine.epoch import Memory
-from engine.migrations import upgrade
 from engine.models import EmailState
 from engine.pauses import in_force
 from engine.store import Store
@@ -21,15 +21,13 @@ from tests.servers.beats import beat
 from tests.servers.command import process
 from tests.servers.installation import API, order
 from tests.servers.ledger import Ledger
-from tests.servers.postgres import program
+from tests.servers.postgres import Postgres, program
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order
 from tests.servers.site import Site
 from tests.servers.waiting import wait_for
 
-if TYPE_CHECKING:
-    from tests.servers.postgres import Postgres
-
+USER = "varsel_app"  # and its database; the document says varsel, which is these servers' superuser
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"
 
 
@@ -102,32 +100,56 @@ def test_a_database_that_is_deleted_under_its_processes_takes_nothing_in_until_i
             wait_for(lambda: ledger.emails(EmailState.SUCCEEDED).keys() == {"before@example.no", "after@example.no"})
 
 
-def test_postgresql_is_backed_up_and_restored_as_the_document_says(postgres: Postgres, tmp_path: Path) -> None:
-    commands = re.findall(r"^    (pg_(?:dump|restore) .+)$", DOCUMENT.read_text(), re.MULTILINE)
-    assert [command.split()[0] for command in commands] == ["pg_dump", "pg_restore"]
-    url = postgres.database()
+def test_postgresql_is_backed_up_and_restored_as_the_document_says(tmp_path: Path) -> None:
+    """With the rights that the document grants, into the database itself and on a server that has none of it."""
+    document = DOCUMENT.read_text()
+    dump, restore = re.findall(r"^    (pg_(?:dump|restore) .+)$", document, re.MULTILINE)
+    assert [dump.split()[0], restore.split()[0]] == ["pg_dump", "pg_restore"]
+    [rights] = re.findall(r"((?:^    .+\n)+)\nThen run `varsel migrate`", document, re.MULTILINE)
+    before, within = re.sub(r"\bvarsel\b", USER, rights).split("-- in it, as varsel_owner")
+
+    with Postgres() as first, Postgres() as second, Redis(tmp_path) as cache, redis.Redis.from_url(cache.url) as client:
+        perform(first.address("postgres"), before)
+        owner, url = addresses(first)
+        perform(owner, within)
+        assert process("migrate", database_url=owner).returncode == 0
+        with closing(Store(url)) as store:
+            beat(store, Memory(client))
+            add(store, "before@example.no")
+            run(dump, tmp_path, owner)
+            add(store, "after@example.no")
+        run(restore, tmp_path, owner)
+        perform(second.address("postgres"), before)
+        run(restore, tmp_path, addresses(second)[0])
+        for url in (addresses(first)[1], addresses(second)[1]):
+            with Ledger(url) as ledger:
+                assert ledger.emails().keys() == {"before@example.no"}
+            client.flushall()  # nothing remembers
+            assert "1 e-mail\n" in process("restored", "--pause", database_url=url).stdout
+            with closing(Store(url)) as store:
+                add(store, "later@example.no")
+                beat(store, Memory(client))
+                with store.read() as connection:
+                    assert in_force(connection).lanes == {"orders", "emails", "webhooks"}
+
+
+def perform(url: str, statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in re.sub(r"--.*", "", statements).split(";"):
+            if statement.strip():
+                connection.execute(statement.encode())
+
+
+def addresses(server: Postgres) -> tuple[str, str]:
+    """Of the database, with its owner and with the processes' user."""
+    url = server.address(USER)
+    return url.replace("varsel@", "varsel_owner@"), url.replace("varsel@", f"{USER}@")
+
+
+def run(command: str, folder: Path, url: str) -> None:
     given = os.environ | {"PATH": f"{Path(program('pg_dump')).parent}:{os.environ['PATH']}", "VARSEL_DATABASE_URL": url}
-
-    def run(command: str) -> None:
-        done = subprocess.run(
-            ["sh", "-c", command], cwd=tmp_path, env=given, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-
-    with closing(Store(url)) as store, Redis(tmp_path) as cache, redis.Redis.from_url(cache.url) as client:
-        upgrade(store)
-        beat(store, Memory(client))
-        add(store, "before@example.no")
-        run(commands[0])
-        add(store, "after@example.no")
-        run(commands[1])
-        with Ledger(url) as ledger:
-            assert ledger.emails().keys() == {"before@example.no"}
-        client.flushall()  # nothing remembers
-        assert "1 e-mail\n" in process("restored", "--pause", database_url=url).stdout
-        beat(store, Memory(client))
-        with store.read() as connection:
-            assert in_force(connection).lanes == {"orders", "emails", "webhooks"}
+    done = subprocess.run(["sh", "-c", command], cwd=folder, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_backup_and_restore_name_postgresqls_own_tools(postgres: Postgres, tmp_path: Path) -> None:
