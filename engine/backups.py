@@ -39,7 +39,7 @@ def backup(database: Path, target: Path, progress: Callable[[int, int], None]) -
     `progress` gets how many pages are done, and of how many. Conflict where the file is there, Misconfigured where it
     cannot be written, or the database cannot be read or is not whole.
     """
-    with _draft(target) as draft:
+    with _draft(target, "was not made") as draft:
         if os.path.lexists(target):
             raise _there(target)
         with closing(_open(database)) as reading, closing(_open(draft)) as writing:
@@ -69,7 +69,7 @@ def restore(source: Path, database: Path) -> Path | None:
         raise Conflict(str(error)) from None
     except OSError as error:
         raise unusable(database, error) from None
-    with lock, _draft(database) as draft:
+    with lock, _draft(database, "is as it was") as draft:
         for tail in ("", "-wal"):
             if not tail or Path(f"{source}{tail}").exists():
                 shutil.copyfile(f"{source}{tail}", f"{draft}{tail}")
@@ -87,8 +87,11 @@ def restore(source: Path, database: Path) -> Path | None:
 
 
 @contextmanager
-def _draft(target: Path) -> Iterator[Path]:
-    """A new file beside the target, for its owner alone; what is left of it in the end goes, also at SIGTERM."""
+def _draft(target: Path, otherwise: str) -> Iterator[Path]:
+    """A new file beside the target, for its owner alone; what is left of it in the end goes, also at SIGTERM.
+
+    `otherwise`: what is said of the target where an error ends the block.
+    """
     with ending():
         try:
             number, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -98,7 +101,7 @@ def _draft(target: Path) -> Iterator[Path]:
         try:
             yield Path(name)
         except (sqlite3.Error, OSError) as error:
-            raise Misconfigured(f"{target} was not made: {_said(error)}") from None
+            raise Misconfigured(f"{target} {otherwise}: {_said(error)}") from None
         finally:
             for tail in ("", *BESIDE, USE, GATE):
                 Path(f"{name}{tail}").unlink(missing_ok=True)

@@ -91,7 +91,7 @@ class File:
         """The file at the path; None: none, or one in which nothing stands yet."""
         try:
             found = self._path.stat()
-        except FileNotFoundError:
+        except OSError:
             return None
         return (found.st_dev, found.st_ino) if found.st_size else None
 
