@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from engine.diagnosis import is_silent
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,10 +60,6 @@ SQLITE: Mapping[int, Fault] = {  # primary result codes
 }
 
 
-# What libpq does not accept of a server's, in its own words.
-_NOT_ACCEPTED = ("SSL error: ", "certificate", "SSL was required", "SSL negotiation", "password", "authentication")
-
-
 class Overdue(Exception):
     """The way to the database was not free in time."""
 
@@ -85,16 +83,6 @@ def fault(error: Exception) -> Fault | None:
         return SQLITE.get(code & 0xFF)
     if (state := getattr(error.orig, "sqlstate", None)) is not None:
         return POSTGRESQL.get(state) or POSTGRESQL.get(state[:2])
-    if _is_refusal(str(error.orig)):
-        return Fault.SHUT
-    return Fault.SILENT if error.connection_invalidated or isinstance(error, OperationalError) else None
-
-
-def _is_refusal(text: str) -> bool:
-    """Whether a connection was not had because somebody answered: libpq tells no SQLSTATE then.
-
-    In a server's own words a severity, in any language, a colon and two spaces come first.
-    """
-    said = text.partition("connection to server ")[2].partition(" failed: ")[2].partition("\n")[0]
-    severity, colon, _ = said.partition(":  ")
-    return bool(colon and " " not in severity) or any(words in said for words in _NOT_ACCEPTED)
+    if error.connection_invalidated or isinstance(error, OperationalError):  # libpq has no SQLSTATE for a connection
+        return Fault.SILENT if error.orig is None or is_silent(error.orig) else Fault.SHUT
+    return None

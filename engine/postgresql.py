@@ -12,9 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 from psycopg.pq import TransactionStatus
 from sqlalchemy import create_engine, event, make_url
+
+from engine.diagnosis.database import ENCODED
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -31,6 +33,12 @@ _SETTINGS = (
     " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
 )
 _NETWORK = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+_TEXT = {"client_encoding": "UTF8"}  # whatever the address, the user or the environment says
+
+
+class Unfit(psycopg.OperationalError):
+    """A database that cannot keep all that comes in."""
 
 
 class Bounded(psycopg.Connection[Any]):
@@ -51,7 +59,7 @@ class Bounded(psycopg.Connection[Any]):
 
 
 def create(url: str, connections: int) -> Engine:
-    """An engine whose pool gives out connections that were alive a moment ago; ValueError for an unknown option.
+    """An engine whose pool gives out connections that were alive a moment ago; ValueError for an option that cannot be.
 
     Its connections with the option `varsel_writes` are for writers. The address's own options come first.
     """
@@ -64,7 +72,7 @@ def create(url: str, connections: int) -> Engine:
         pool_timeout=CONNECT_WITHIN,
         pool_pre_ping=True,
         hide_parameters=True,  # an error in the log shows no recipient and no subject
-        connect_args={name: value for name, value in options.items() if name not in given.query},
+        connect_args={name: value for name, value in options.items() if name not in given.query} | _TEXT,
     )
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "begin", _begin)
@@ -73,13 +81,13 @@ def create(url: str, connections: int) -> Engine:
 
 
 def _check_options(engine: Engine) -> None:
-    """ValueError for an option in the address that there is not: each connection would fail by it."""
+    """ValueError for an option in the address that there is not, or a time that is none: all connections would fail."""
     _, options = engine.dialect.create_connect_args(engine.url)
     options.pop("context", None)  # for psycopg itself
     try:
-        make_conninfo(**options)
+        timeout_from_conninfo(conninfo_to_dict(make_conninfo(**options)))
     except psycopg.ProgrammingError:
-        msg = "unknown option"
+        msg = "an option that cannot be"
         raise ValueError(msg) from None
 
 
@@ -90,4 +98,9 @@ def _begin(connection: Connection) -> None:
 
 
 def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> Bounded:
-    return Bounded.connect(*args, **options)
+    connection = Bounded.connect(*args, **options)
+    encoding = connection.info.parameter_status("server_encoding")  # a pooler may not tell it
+    if encoding not in (None, "UTF8"):
+        connection.close()
+        raise Unfit(f"{ENCODED}{encoding}")
+    return connection

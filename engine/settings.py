@@ -5,89 +5,32 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
-from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine import urls
-from engine.addresses import bare, wire_address
 from engine.errors import Misconfigured
+from engine.setting_values import BaseUrl, Issuer, Key, Networks, Roles, Sender, Words  # noqa: TC001 pydantic reads them
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 PREFIX = "VARSEL_"
+HOUR, YEAR = 3_600, 31_536_000  # seconds that a setting may have at most
+MOST = 1_000_000  # of things that a setting counts
 
 
-def _words(value: Any) -> Any:
-    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX}{name.upper()}"
 
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # separated by spaces or commas
-_ROLE = re.compile(r"[^=]+=(?:viewer|operator|admin)")
-
-
-def _role(value: str) -> str:
-    if not _ROLE.fullmatch(value):
-        msg = f"{value!r} is no VALUE=ROLE with the role viewer, operator or admin; separate several by commas"
-        raise ValueError(msg)
-    return value
-
-
-Roles = Annotated[tuple[Annotated[str, AfterValidator(_role)], ...], NoDecode, BeforeValidator(_words)]  # likewise
-
-_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
-
-Network = IPv4Network | IPv6Network
-
-
-def _network(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        network = ip_network(value, strict=False)
-    except ValueError:
-        network = None
-    if network is None or not network.prefixlen:
-        msg = "must be addresses and networks such as 10.0.0.7 or 10.1.0.0/16, and not all there are"
-        raise ValueError(msg)
-    return network
-
-
-_Network = Annotated[Network, BeforeValidator(_network)]
-Networks = Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_words)]  # separated likewise
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def _base_url(value: str) -> str:
-    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
-        msg = "must be an address such as https://notify.example.org"
-        raise ValueError(msg)
-    return value.rstrip("/")
-
-
-def _issuer(value: str) -> str:
-    parts = urlsplit(value)
-    if not parts.hostname or (parts.scheme != "https" and (parts.scheme != "http" or parts.hostname not in _LOOPBACK)):
-        msg = "must be an https address such as https://login.example.org, for whoever alters its answers signs in"
-        raise ValueError(msg)
-    return value
-
-
-def _sender(value: str) -> str:
-    address = bare(value)
-    try:
-        wire_address(address)
-    except ValueError as error:
-        msg = f"must be an address such as noreply@example.no: {error}"
-        raise ValueError(msg) from None
-    return address
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
 class Settings(BaseSettings):
@@ -103,9 +46,7 @@ class Settings(BaseSettings):
         None, description="smtp://, smtp+starttls:// or smtps://, with USER:PASSWORD@ where the relay wants them"
     )
     smtp_ca_file: Path | None = Field(None, description="certificates that sign the relay's, beside the system's own")
-    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
-        "http://127.0.0.1:5090", description="what links in answers start with"
-    )
+    base_url: BaseUrl = Field("http://127.0.0.1:5090", description="what links in answers start with")
     hosts: Words = Field(
         (),
         description="names with a dot, beside BASE_URL's, by which pages without sign-in are asked for; commas between",
@@ -127,7 +68,7 @@ class Settings(BaseSettings):
         (), description="of which a bearer token must name one, separated by commas; empty: none is asked for"
     )
     token_leeway: float = Field(5, ge=0, le=300, description="how far the issuers' clocks and this one may be apart")
-    max_token_lifetime: float = Field(172_800, ge=60, description="longest life of a token that is accepted")
+    max_token_lifetime: float = Field(172_800, ge=60, le=YEAR, description="longest life of a token that is accepted")
     issuer_ca_file: Path | None = Field(
         None, description="certificates that sign those of JWKS and OIDC_ISSUER, beside the system's own"
     )
@@ -136,8 +77,8 @@ class Settings(BaseSettings):
     # Events
     apps_domain: str = Field("apps.altinn.no", description="a source on this domain is an app's")
     access_file: Path | None = Field(None, description="TOML: who may publish, read and subscribe on which resource")
-    webhook_key: SecretStr | None = Field(
-        None, min_length=32, description="signs what is pushed: 32 characters or more, as of `openssl rand -base64 32`"
+    webhook_key: Key | None = Field(
+        None, description="signs what is pushed: 32 characters or more, as of `openssl rand -base64 32`"
     )
     email_templates: Path | None = Field(None, description="folder of e-mail templates, beside the built-in ones")
 
@@ -148,7 +89,7 @@ class Settings(BaseSettings):
     operators_file: Path | None = Field(
         None, description="TOML: operators with role and password; `varsel operator add NAME` writes it"
     )
-    oidc_issuer: Annotated[str, AfterValidator(_issuer)] | None = Field(
+    oidc_issuer: Issuer | None = Field(
         None, description="OpenID Connect: the issuer whose users may sign in, as its discovery document names it"
     )
     oidc_client_id: str | None = Field(None, min_length=1, description="this installation's client id at OIDC_ISSUER")
@@ -162,23 +103,27 @@ class Settings(BaseSettings):
     allow_private_endpoints: bool = Field(
         default=False, description="let condition and webhook addresses be plain http and loopback"
     )
-    from_address: Annotated[str, AfterValidator(_sender)] = Field(
-        "noreply@varsel.example", description="the sender of every order's messages"
-    )
-    max_connections: int = Field(800, ge=10, description="clients' connections to one `web` process")
-    max_body_bytes: int = Field(8_000_000, ge=1_000, description="largest request body")
-    max_subscriptions: int = Field(500, ge=1, description="most subscriptions of one consumer")
-    max_recipients: int = Field(10_000, ge=1, description="most recipients of one order")
+    from_address: Sender = Field("noreply@varsel.example", description="the sender of every order's messages")
+    max_connections: int = Field(800, ge=10, le=MOST, description="clients' connections to one `web` process")
+    max_body_bytes: int = Field(8_000_000, ge=1_000, le=1_000_000_000, description="largest request body")
+    max_subscriptions: int = Field(500, ge=1, le=MOST, description="most subscriptions of one consumer")
+    max_recipients: int = Field(10_000, ge=1, le=MOST, description="most recipients of one order")
 
     # How work is done
-    lease: float = Field(30, ge=1, description="how long a claim holds: the bound on recovery after a crash")
+    lease: float = Field(30, ge=1, le=HOUR, description="how long a claim holds: the bound on recovery after a crash")
     smtp_connections: int = Field(12, ge=1, le=500, description="connections to the relay, per worker process")
-    smtp_connect_timeout: float = Field(20, gt=0, description="for the connection, its greeting and each command")
-    smtp_data_timeout: float = Field(600, gt=0, description="for the reply to the final dot (RFC 5321, 4.5.3.2.6)")
+    smtp_connect_timeout: float = Field(
+        20, gt=0, le=HOUR, description="for the connection, its greeting and each command"
+    )
+    smtp_data_timeout: float = Field(
+        600, gt=0, le=HOUR, description="for the reply to the final dot (RFC 5321, 4.5.3.2.6)"
+    )
     worker_processes: int = Field(2, ge=1, le=64, description="worker processes of `varsel up`")
-    retention_days: int = Field(90, ge=1, description="finished orders and events are removed after so many days")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least level that is logged")
-    log_format: str = Field("text", pattern="^(text|json)$", description="text, or json: one object per line")
+    retention_days: int = Field(
+        90, ge=1, le=36_500, description="finished orders and events are removed after so many days"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
+    log_format: Literal["text", "json"] = Field("text", description="text, or json: one object per line")
     tracing: bool = Field(
         default=False, description="send traces by OTLP, as the OTEL_* variables say; needs the extra `tracing`"
     )
@@ -192,24 +137,25 @@ class Settings(BaseSettings):
                 if address:
                     check(address.get_secret_value())
             except ValueError as error:
-                msg = f"{PREFIX}{name.upper()}: {error}"
+                msg = f"{variable(name)}: {error}"
                 raise ValueError(msg) from None
         if self.metrics_port is not None and self.metrics_dir is not None:
-            msg = "metrics_port: not with metrics_dir, by which `web` shows what all processes of the machine count"
+            names = f"{variable('metrics_port')}: not with {variable('metrics_dir')}"
+            msg = f"{names}, by which `web` shows what all processes of the machine count"
             raise ValueError(msg)
         oidc = {name: getattr(self, name) for name in ("oidc_issuer", "oidc_client_id", "oidc_roles")}
         if any(oidc.values()) and not all(oidc.values()):
-            missing = ", ".join(name for name, value in oidc.items() if not value)
-            msg = f"{missing}: must be set, too, for OpenID Connect needs {', '.join(oidc)}"
+            missing = ", ".join(variable(name) for name, value in oidc.items() if not value)
+            msg = f"{missing}: must be set, too, for OpenID Connect needs {', '.join(map(variable, oidc))}"
             raise ValueError(msg)
         for name in ("jwks", "issuers"):
             if any(each.count("://") > 1 for each in getattr(self, name)):
-                msg = f"{name}: two addresses stand in one word; separate them by a comma"
+                msg = f"{variable(name)}: two addresses stand in one word; separate them by a comma"
                 raise ValueError(msg)
         for source in self.jwks:
             if "://" in source and not source.startswith("https://"):
-                where = urls.shown(source)
-                msg = f"jwks: {where} must be a file or an https URL, for whoever alters it on the way signs tokens"
+                where = f"{variable('jwks')}: {urls.shown(source)}"
+                msg = f"{where} must be a file or an https URL, for whoever alters it on the way signs tokens"
                 raise ValueError(msg)
         return self
 
@@ -223,8 +169,7 @@ class Settings(BaseSettings):
         value = getattr(self, name)
         if value is None:
             msg = (
-                f"{PREFIX}{name.upper()} is not set ({type(self).model_fields[name].description}); "
-                "`varsel up` brings its own"
+                f"{variable(name)} is not set ({type(self).model_fields[name].description}); `varsel up` brings its own"
             )
             raise Misconfigured(msg)
         return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
@@ -242,7 +187,13 @@ def check_smtp_url(url: str) -> None:
         raise ValueError(msg)
 
 
-_check_key_set = partial(urls.check_server, schemes=("https",))
+def _check_key_set(url: str) -> None:
+    urls.check_server(url, ("https",))
+    if not urls.is_site(url, ("https",)):
+        msg = "must name a host, as in https://login.example.org/jwks"
+        raise ValueError(msg)
+
+
 _ADDRESSES: dict[str, Callable[[str], None]] = {
     "database_url": urls.check_database,
     "redis_url": urls.check_redis,
@@ -252,7 +203,7 @@ _ADDRESSES: dict[str, Callable[[str], None]] = {
 
 def load() -> Settings:
     """Read the environment; Misconfigured names each variable that is unknown, malformed or contradicts another."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:
         msg = f"unknown setting {', '.join(unknown)}; `varsel config` lists the known ones"
@@ -265,8 +216,7 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            (f"{PREFIX}{str(item['loc'][0]).upper()}: " if item["loc"] else "")
-            + item["msg"].removeprefix("Value error, ")
+            (f"{variable(str(item['loc'][0]))}: " if item["loc"] else "") + item["msg"].removeprefix("Value error, ")
             for item in error.errors(include_input=False, include_url=False)
         ]
         raise Misconfigured("; ".join(lines)) from None

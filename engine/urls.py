@@ -74,6 +74,15 @@ def check_server(url: str, schemes: tuple[str, ...]) -> None:
         raise ValueError(msg)
 
 
+def is_site(url: str, schemes: tuple[str, ...]) -> bool:
+    """Whether it names a host, by one of these schemes, and no port that cannot be."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # above 65535 it raises
+    except ValueError:
+        return False
+
+
 def check_redis(url: str) -> None:
     """Refuse (likewise) what is no address of a Redis, or one that would be taken for another."""
     check_server(url, ("redis", "rediss", "unix"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import inspect, literal_column, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from engine.diagnosis import NO_SCHEMA, SCHEMA_BEHIND, SCHEMA_TOO_NEW, Diagnosis, migration_failed
+from engine.diagnosis import SCHEMA_BEHIND, SCHEMA_TOO_NEW, Diagnosis, migration_failed, of_schemas
 from engine.errors import Misconfigured, Unavailable
 from engine.tables import compatibility
 
@@ -24,6 +24,14 @@ log = logging.getLogger(__name__)
 
 STEPS = Path(__file__).parent / "versions"  # files that are called by their steps' numbers, one after the other
 LOCK = 0x7661727365  # "varse": any number, as long as nobody else uses it
+
+
+# Where the user looks for tables, and what of it is there. Names that need quotes for more than capitals are not found.
+_LOOKED_IN = text("""
+SELECT current_setting('search_path'), coalesce((
+  SELECT string_agg(quote_ident(nspname), ', ') FROM pg_namespace WHERE nspname = ANY(string_to_array(
+    replace(translate(current_setting('search_path'), '" ', ''), '$user', current_user), ','))), '')
+""")
 
 
 class Fit(Enum):
@@ -65,11 +73,11 @@ def upgrade(store: Store) -> Fit:
 def fit(connection: Connection) -> Fit:
     """How the schema fits this program; the database says which programs can work on a newer one.
 
-    Unavailable where that cannot be told, since the database's user may use no schema.
+    Unavailable where that cannot be told, since there is no schema that the database's user may use.
     """
     found, known = revision(connection), revisions()
-    if found is None and _without_schema(connection):
-        raise Unavailable("the database", diagnosis=NO_SCHEMA)
+    if found is None and (why := _without_schema(connection)):
+        raise Unavailable("the database", diagnosis=why)
     if found == known[0]:
         return Fit.CURRENT
     if found is None or found in known:
@@ -108,9 +116,11 @@ def _told(connection: Connection, table: str, column: str) -> str | None:
     return told
 
 
-def _without_schema(connection: Connection) -> bool:
-    """Whether the user may use no schema: every table looks as if it were not there then."""
-    return connection.dialect.name == "postgresql" and connection.scalar(text("SELECT current_schema()")) is None
+def _without_schema(connection: Connection) -> Diagnosis | None:
+    """Why there is no schema for the user: every table looks as if it were not there then. None: there is one."""
+    if connection.dialect.name != "postgresql" or connection.scalar(text("SELECT current_schema()")) is not None:
+        return None
+    return of_schemas(*connection.execute(_LOOKED_IN).one())
 
 
 def _config() -> Config:

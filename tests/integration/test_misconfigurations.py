@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from engine.migrations import upgrade
 from engine.store import Store
@@ -18,8 +19,9 @@ from engine.tokens import DevelopmentKey
 from tests.servers.alone import Alone
 from tests.servers.command import process, varsel
 from tests.servers.oidc import Provider
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.ports import free_port
-from tests.servers.smtp import Say, ScriptedSMTP
+from tests.servers.smtp import Close, Say, ScriptedSMTP
 from tests.servers.strict import EVERYTHING, PASSWORD, StrictPostgres, StrictRedis
 from tests.servers.waiting import patience, wait_for
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from tests.servers.smtp import Action, Phase
 
 pytestmark = pytest.mark.slow
 
@@ -40,8 +44,10 @@ OIDC = {"oidc_client_id": "varsel", "oidc_roles": "ops=admin"}
 class Parts:
     """Servers on which all is well, and the settings by which it is."""
 
-    def __init__(self, folder: Path, postgres: StrictPostgres, cache: StrictRedis, relay: ScriptedSMTP) -> None:
-        self.folder, self.postgres, self.cache, self.relay = folder, postgres, cache, relay
+    def __init__(
+        self, folder: Path, stack: ExitStack, postgres: StrictPostgres, cache: StrictRedis, relay: ScriptedSMTP
+    ) -> None:
+        self.folder, self.stack, self.postgres, self.cache, self.relay = folder, stack, postgres, cache, relay
         self.database = str(Store(postgres.database()).engine.url.database)
         self.good = {
             "database_url": postgres.url(self.database, "varsel"),
@@ -62,6 +68,13 @@ class Parts:
         self.migrate()
         self.postgres.run(self.database, *statements)
         return {"database_url": self.postgres.url(self.database)}
+
+    def encoded(self, encoding: str) -> dict[str, str]:
+        """A database that keeps text so."""
+        name = f"{self.database}_{encoding.lower()}"
+        how = f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        self.postgres.run(self.database, f'CREATE DATABASE "{name}" {how}')
+        return {"database_url": self.postgres.url(name, "varsel")}
 
     def file(self, name: str, content: str) -> str:
         (self.folder / name).write_text(content)
@@ -95,6 +108,16 @@ def option(name: str) -> Callable[[Parts], dict[str, str]]:
     return lambda it: {"database_url": f"{it.good['database_url']}?{name}"}
 
 
+def pooled(url: Callable[[str], str] = str, **settings: object) -> Callable[[Parts], dict[str, str]]:
+    """Behind a pooler with these settings, at a form of its address."""
+
+    def begin(it: Parts) -> dict[str, str]:
+        pooler = PgBouncer(it.postgres.address(it.database), **settings)  # type: ignore[arg-type]
+        return {"database_url": url(it.stack.enter_context(pooler).url)}
+
+    return begin
+
+
 def given(**settings: str) -> Callable[[Parts], dict[str, str]]:
     return lambda _: settings
 
@@ -123,6 +146,9 @@ ALL = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ap
 SEQUENCES = "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app"
 CLOSED = "REVOKE ALL ON SCHEMA public FROM PUBLIC"
 
+AN_OPTION = "the database cannot be asked with an option of its address"
+OTHER_TEXT = "the database keeps text in another encoding than UTF-8 (its server_encoding is "
+
 CASES = [
     # The database
     Case(
@@ -146,6 +172,29 @@ CASES = [
     Case("sslmode-typo", option("sslmode=requre"), 'invalid sslmode value: "requre"', "behind the ?", EVERYBODY),
     Case("no-tls", option("sslmode=require"), "offers no TLS", "sslmode", EVERYBODY),
     Case("unknown-option", option("sllmode=require"), "cannot be used", "options", EVERYBODY),
+    Case("timeout-typo", option("connect_timeout=soon"), "cannot be used", "options", EVERYBODY),
+    Case("channel-binding", option("channel_binding=require&sslmode=disable"), AN_OPTION, "behind the ?", EVERYBODY),
+    Case("sign-in-typo", option("require_auth=none"), AN_OPTION, "behind the ?", EVERYBODY),
+    Case("service", option("service=none"), "cannot be asked by its address", "behind the ?", EVERYBODY),
+    Case("parameter-typo", option("options=-cno_such%3D1"), AN_OPTION, "behind the ?", EVERYBODY),
+    Case("parameter-value", option("options=-cstatement_timeout%3Dsoon"), AN_OPTION, "behind the ?", EVERYBODY),
+    Case("standby", option("target_session_attrs=standby"), "another than target_session_attrs", "primary", EVERYBODY),
+    Case(
+        "no-postgresql",
+        lambda it: {"database_url": f"postgresql://u:p@127.0.0.1:{it.relay.port}/x"},
+        "the database is something else that answers there",
+        "HOST and PORT",
+        EVERYBODY,
+    ),
+    Case(
+        "search-path",
+        option("options=-csearch_path%3Dnowhere"),
+        "has no schema of those in which its user looks for tables (search_path is nowhere)",
+        "correct search_path",
+        EVERYBODY,
+    ),
+    Case("latin1", lambda it: it.encoded("LATIN1"), OTHER_TEXT + "LATIN1)", "-E UTF8", (*EVERYBODY, "scheduler")),
+    Case("ascii", lambda it: it.encoded("SQL_ASCII"), OTHER_TEXT + "SQL_ASCII)", "-E UTF8", (*EVERYBODY, "scheduler")),
     Case("driver", given(database_url="postgresql+asyncpg://x@y/z"), "DATABASE_URL: must", "postgresql://", EVERYBODY),
     Case("unescaped", given(database_url="postgresql://u:p@ss@h/x"), "DATABASE_URL: must", "%40", EVERYBODY),
     Case(
@@ -164,6 +213,37 @@ CASES = [
     ),
     Case("no-usage", lambda it: it.as_app(CLOSED), "it may use no schema", "Rights", EVERYBODY),
     Case("no-grants", lambda it: it.as_app(USAGE), "does not let its user do what is needed", "Rights", EVERYBODY),
+    Case(
+        "no-login",
+        lambda it: it.as_app("ALTER ROLE nologin NOLOGIN") | {"database_url": it.postgres.url(it.database, "nologin")},
+        "the database lets nobody in by this user",
+        "ALTER ROLE NAME LOGIN",
+        EVERYBODY,
+    ),
+    # The pooler before it
+    Case(
+        "pooler-password",
+        pooled(lambda url: url.replace("varsel@", "varsel:wrong@"), users={"varsel": PASSWORD}),
+        "the database refuses the user or the password (SASL authentication failed)",
+        "USER:PASSWORD",
+        EVERYBODY,
+    ),
+    Case(
+        "pooler-name",
+        pooled(lambda url: url.replace("varsel@/varsel?", f"varsel:{PASSWORD}@/varzel?"), users={"varsel": PASSWORD}),
+        "the pooler knows none of that name (no such database: varzel)",
+        "databases",
+        EVERYBODY,
+    ),
+    Case(
+        "pooler-options",
+        pooled(lambda url: f"{url}&options=-csearch_path%3Dpublic"),
+        f"{AN_OPTION} (unsupported startup parameter: options)",
+        "a pooler takes no `options`",
+        EVERYBODY,
+    ),
+    Case("pooler-mode", pooled(pool_mode="statement"), "takes no transactions", "pool_mode transaction", EVERYBODY),
+    Case("pooler-simple", pooled(disable_pqexec=1), "takes no transactions", "disable_pqexec off", EVERYBODY),
     Case(
         "may-not-migrate",
         lambda it: {"database_url": it.postgres.url(it.database)},
@@ -366,8 +446,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StrictPo
 
 
 @pytest.fixture
-def parts(servers: tuple[StrictPostgres, StrictRedis, ScriptedSMTP], tmp_path: Path) -> Parts:
-    return Parts(tmp_path, *servers)
+def parts(servers: tuple[StrictPostgres, StrictRedis, ScriptedSMTP], tmp_path: Path) -> Iterator[Parts]:
+    with ExitStack() as stack:
+        yield Parts(tmp_path, stack, *servers)
 
 
 @pytest.mark.parametrize(
@@ -406,6 +487,16 @@ def test_what_is_set_rightly_is_said_to_be_well(parts: Parts) -> None:
         wait_for(lambda: worker.ended is not None)
         assert [line for line in worker.output.splitlines() if " INFO " not in line] == []
     assert worker.ended == 0
+
+
+def test_text_is_utf_8_whatever_encoding_the_address_or_the_user_has(parts: Parts) -> None:
+    parts.migrate()
+    parts.postgres.run(
+        parts.database, f"ALTER ROLE varsel IN DATABASE \"{parts.database}\" SET client_encoding = 'SQL_ASCII'"
+    )
+    for query in ("", "?client_encoding=LATIN1"):
+        with closing(Store(parts.good["database_url"] + query)) as store, store.read() as connection:
+            assert connection.scalar(text("SELECT current_setting('client_encoding') || ' € 😀'")) == "UTF8 € 😀"
 
 
 def test_an_issuer_that_calls_itself_otherwise_is_named(parts: Parts) -> None:
@@ -455,12 +546,24 @@ def test_what_a_folder_of_up_has_does_not_help_other_processes(missing: str, par
 
 
 def test_a_relay_that_wants_to_know_who_comes_is_told_and_gets_no_message(parts: Parts) -> None:
-    for reply, told, hint in (
-        (Say(530, "5.7.0 Authentication required"), "demands to be signed in to (530", "USER:PASSWORD@"),
-        (Say(554, "5.7.1 Sender must be authenticated"), "demands to be signed in to (554", "USER:PASSWORD@"),
-        (Say(550, "5.1.8 Sender domain unknown"), "takes no mail from VARSEL_FROM_ADDRESS (550", "that the relay lets"),
-    ):
-        with ScriptedSMTP({"mail": reply}) as relay:
+    cases: tuple[tuple[Phase, Action, str, str], ...] = (
+        ("connect", Say(421, "busy"), "takes nothing for now (421", "Wait a little"),
+        ("ehlo", Say(502, "5.5.1 what?"), "does not speak SMTP as Varsel does (502", "is the relay"),
+        ("mail", Say(452, "4.3.1 disk full"), "takes nothing for now (452", "its room"),
+        ("mail", Close(), "breaks the connection off", "lets this machine in"),
+        ("rset", Say(451, "no"), "cannot be used (the relay did not answer RSET", "log"),
+        ("mail", Say(550, "5.7.26 unauthenticated"), "whose domain does not let it send (550", "SPF"),
+        ("mail", Say(530, "5.7.0 Authentication required"), "demands to be signed in to (530", "USER:PASSWORD@"),
+        ("mail", Say(554, "5.7.1 Sender must be authenticated"), "demands to be signed in to (554", "USER:PASSWORD@"),
+        (
+            "mail",
+            Say(550, "5.1.8 Sender domain unknown"),
+            "takes no mail from VARSEL_FROM_ADDRESS (550",
+            "that the relay lets",
+        ),
+    )
+    for phase, reply, told, hint in cases:
+        with ScriptedSMTP({phase: reply}) as relay:
             line = asked(told, parts.good | {"smtp_url": relay.url})
             assert not {"RCPT", "DATA"} & set(relay.verbs())
         assert hint in line

@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 class PgBouncer:
     """Lends connections of the database at this URL, by transaction unless the settings say otherwise.
 
-    `tls_port`: it listens there, too, with TLS alone and a certificate that nobody knows.
+    `tls_port`: it listens there, too, with TLS alone and a certificate that nobody knows. `users`: who may come, with
+    which password; none: everybody may.
     """
 
-    def __init__(self, url: str, tls_port: int | None = None, **settings: object) -> None:
+    def __init__(
+        self, url: str, tls_port: int | None = None, users: Mapping[str, str] | None = None, **settings: object
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="varsel-pgbouncer-"))
         self._port = tls_port or 6432  # the socket's name has it, too
-        self._server = parse_qs(urlsplit(url).query)["host"][0]
+        where = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}
+        self._server = f"{where['host']} port={where.get('port', 5432)}"
         self._name = urlsplit(url).path[1:]
         self._settings: Mapping[str, object] = {
             "listen_addr": "",
@@ -44,6 +48,7 @@ class PgBouncer:
             "pool_mode": "transaction",
             "logfile": self._folder / "log",
             **(self._tls(tls_port) if tls_port else {}),
+            **(self._known(users) if users else {}),
             **settings,
         }
 
@@ -81,6 +86,11 @@ class PgBouncer:
         """Where one is that the server does not have."""
         return self.url.replace("/varsel?", "/gone?")
 
+    def _known(self, users: Mapping[str, str]) -> dict[str, object]:
+        file = self._folder / "users"
+        file.write_text("".join(f'"{name}" "{password}"\n' for name, password in users.items()))
+        return {"auth_type": "scram-sha-256", "auth_file": file}
+
     def _tls(self, port: int) -> dict[str, object]:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -98,6 +108,6 @@ class PgBouncer:
         assert self._process.poll() is None, (self._folder / "log").read_text()
         try:
             psycopg.connect(self.url).close()
-        except psycopg.OperationalError:
-            return False
+        except psycopg.OperationalError as error:  # which may be its settings'
+            return "Is the server running" not in str(error)
         return True

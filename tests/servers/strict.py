@@ -37,7 +37,7 @@ class StrictPostgres(Postgres):
         (self._data / "pg_hba.conf").write_text("".join(f"{line}\n" for line in lines))
         super().start()
         with self._connect(self._administration) as connection:
-            for role in ("app", "stranger", "varsel"):
+            for role in ("app", "nologin", "stranger", "varsel"):
                 made = f"{'ALTER' if role == 'varsel' else 'CREATE'} ROLE {role} LOGIN PASSWORD '{PASSWORD}'"
                 connection.execute(made.encode())
 

@@ -116,17 +116,25 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("DATABASE_URL", "mysql://x", "sqlite:/// or postgresql://"),
         ("JWKS", "http://issuer.example/jwks", "https URL"),
         ("BASE_URL", "notify.example", "must be an address"),
-        ("LOG_LEVEL", "LOUD", "pattern"),
+        ("BASE_URL", "https://notify.example:99999", "must be an address"),
+        ("BASE_URL", "https://notify.example?a=1", "nothing behind ? or #"),
+        ("BASE_URL", "https://[::1", "must be an address"),
+        ("OIDC_ISSUER", "https://login.example:99999", "must be an https address"),
+        ("JWKS", "https:///jwks", "must name a host"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: Input should be 'text' or 'json'"),
+        ("WEBHOOK_KEY", "short", "WEBHOOK_KEY: must have 32 characters or more"),
         ("FROM_ADDRESS", "noreply", "must be an address such as noreply@example.no"),
         ("FROM_ADDRESS", "Varsel <noreply@example.no>", "must be an address such as"),
         ("FROM_ADDRESS", "noreply@æø--x.no", "must be an address such as"),
         ("OIDC_ISSUER", "http://login.example", "must be an https address"),
-        ("OIDC_ISSUER", "https://login.example", "oidc_client_id, oidc_roles: must be set, too"),
-        ("OIDC_CLIENT_ID", "varsel", "oidc_issuer, oidc_roles: must be set, too"),
+        ("OIDC_ISSUER", "https://login.example", "VARSEL_OIDC_CLIENT_ID, VARSEL_OIDC_ROLES: must be set, too"),
+        ("OIDC_CLIENT_ID", "varsel", "VARSEL_OIDC_ISSUER, VARSEL_OIDC_ROLES: must be set, too"),
         ("TRUSTED_PROXIES", "proxy.internal", "must be addresses and networks such as 10.0.0.7"),
         ("TRUSTED_PROXIES", "10.0.0.7 *", "must be addresses and networks such as 10.0.0.7"),
         ("TRUSTED_PROXIES", "0.0.0.0/0", "not all there are"),
         ("TRUSTED_PROXIES", "10.0.0.7, ::/0", "not all there are"),
+        ("TRUSTED_PROXIES", "::ffff:0:0/96", "not all there are"),
         ("TOKEN_LEEWAY", "301", "less than or equal to 300"),
         ("OIDC_ROLES", "varsel-admins=root", "OIDC_ROLES: 'varsel-admins=root' is no VALUE=ROLE"),
         ("OIDC_ROLES", "varsel-admins=adminsupport=viewer", "is no VALUE=ROLE"),
@@ -143,6 +151,24 @@ def test_a_value_that_cannot_work_is_refused_with_the_reason(
     with pytest.raises(Misconfigured, match=re.escape(reason)) as refused:
         settings.load()
     assert "secret" not in str(refused.value)
+
+
+NUMBERS = [name for name, field in Settings.model_fields.items() if {int, float} & {field.annotation}]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", ["inf", "nan", "1e18", "100000000000"])
+def test_a_number_has_a_bound_below_which_all_that_counts_with_it_works(
+    environment: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    environment.setenv(f"VARSEL_{name.upper()}", value)
+    with pytest.raises(Misconfigured, match=f"^VARSEL_{name.upper()}: "):
+        settings.load()
+
+
+def test_a_proxy_that_is_written_as_ipv6_is_known_as_it_comes(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VARSEL_TRUSTED_PROXIES", "::ffff:10.0.0.0/104,::ffff:192.0.2.7")
+    assert [*map(str, settings.load().trusted_proxies)] == ["10.0.0.0/8", "192.0.2.7/32"]
 
 
 def test_lists_are_separated_by_spaces_or_commas(environment: pytest.MonkeyPatch) -> None:

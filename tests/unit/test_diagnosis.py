@@ -1,0 +1,104 @@
+"""What is said of a part, by its own words: never that it is silent when it has answered."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import OperationalError
+from sqlalchemy import exc
+
+from engine.diagnosis import of_database, of_relay, of_sender
+from engine.faults import Fault, fault
+
+SERVER = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
+SILENT = [
+    f"{SERVER}Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?",
+    'connection is bad: connection to server on socket "/run/.s.PGSQL.5432" failed: No such file or directory',
+    "failed to resolve host 'db.invalid': [Errno -2] Name or service not known",
+    "connection timeout expired",
+    "the server did not answer in time",
+    f"{SERVER}No route to host",
+    "consuming input failed: server closed the connection unexpectedly\n\tThis probably means",
+    "consuming input failed: SSL connection has been closed unexpectedly",
+    f"{SERVER}SSL SYSCALL error: EOF detected",
+    "the connection is lost",
+]
+SPOKEN = [
+    f'{SERVER}FATAL:  invalid value for parameter "statement_timeout": "soon"',
+    f"{SERVER}FATAL:  query_wait_timeout",
+    f'{SERVER}could not open certificate file "/none.pem": No such file or directory',
+    f"{SERVER}received invalid response to SSL negotiation: H",
+    f"{SERVER}Noe som ingen kjenner",
+    'connection is bad: definition of service "none" not found',
+    "words that nobody knows",
+]
+
+
+def of(error: psycopg.Error) -> exc.DBAPIError:
+    wrapped = exc.DBAPIError.instance(None, None, error, psycopg.Error)
+    assert isinstance(wrapped, exc.DBAPIError)
+    return wrapped
+
+
+@pytest.mark.parametrize("words", SILENT)
+def test_who_says_nothing_does_not_answer(words: str) -> None:
+    error = of(OperationalError(words))
+    assert "does not answer" in of_database(error).text
+    assert fault(error) is Fault.SILENT
+
+
+@pytest.mark.parametrize("words", SPOKEN)
+def test_who_answers_is_not_called_silent(words: str) -> None:
+    error = of(OperationalError(words))
+    told = str(of_database(error))
+    assert "does not answer" not in told
+    assert "firewall" not in told
+    assert fault(error) is Fault.SHUT
+
+
+@pytest.mark.parametrize("words", ["statement timeout", "user request"])
+def test_a_statement_that_the_server_gave_up_is_told_alike(words: str) -> None:
+    error = of(psycopg.errors.QueryCanceled(f"canceling statement due to {words}"))
+    assert of_database(error).text.startswith("the database gave up a statement that took it too long")
+    assert "statement_timeout" in of_database(error).advice
+
+
+def test_a_pool_that_is_empty_is_no_network() -> None:
+    error = exc.TimeoutError("QueuePool limit of size 10 overflow 0 reached, connection timed out, timeout 3.00")
+    assert of_database(error).text.startswith("the database is too slow")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "told"),
+    [
+        (421, "4.3.2 busy", "takes nothing for now"),
+        (454, "4.7.0 Temporary authentication failure", "takes nothing for now"),
+        (454, "4.7.0 TLS not available due to local problem", "offers no STARTTLS"),
+        (502, "5.5.1 Command not implemented", "does not speak SMTP as Varsel does"),
+        (504, "5.5.4 Unrecognized authentication type", "offers no sign-in that Varsel knows"),
+        (554, "5.7.1 not you", "refuses this machine"),
+        (None, "Unexpected EOF received", "breaks the connection off"),
+        (None, "words that nobody knows", "cannot be used"),
+    ],
+)
+def test_why_the_relay_gives_no_session(code: int | None, words: str, told: str) -> None:
+    assert f"the relay r:25 {told} (" in of_relay(code, words, "r:25").text
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "told"),
+    [
+        (452, "4.3.1 disk full", "takes nothing for now"),
+        (451, "4.7.1 Greylisted", "takes nothing for now"),
+        (421, "4.3.2 shutting down", "takes nothing for now"),
+        (None, "Connection lost", "breaks the connection off"),
+        (None, "no reply in time", "does not answer in time"),
+        (None, "the relay did not answer RSET with 250", "cannot be used"),
+        (550, "5.7.26 This mail is unauthenticated: SPF and DKIM did not pass", "whose domain does not let it send"),
+        (550, "5.7.1 Sender must be authenticated", "demands to be signed in to"),
+        (550, "5.1.8 Sender domain unknown", "takes no mail from VARSEL_FROM_ADDRESS ("),
+    ],
+)
+def test_why_the_relay_does_not_take_the_sender(code: int | None, words: str, told: str) -> None:
+    assert told in of_sender(code, words, "r:25").text
+    assert "Set it to an address" not in of_sender(code, words, "r:25").advice or code == 550
