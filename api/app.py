@@ -37,6 +37,7 @@ from engine.pulse import Kind, Pulse
 from engine.readers import Readers
 from engine.rendering import Templates
 from engine.sealing import Seal
+from engine.settings import naming
 from engine.signing import Signer
 from engine.store import Store
 from engine.subscriptions.rules import SubscriptionRules
@@ -96,10 +97,12 @@ def _prepare(state: State, config: Settings) -> None:
     state.redis = CLIENT
     state.verifier = Verifier(config)
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints), config.from_address)
-    state.access = Rules(config.access_file)
+    with naming("access_file"):
+        state.access = Rules(config.access_file)
     state.signer = Signer(config.need("webhook_key").encode())
     state.seal = Seal(config.need("webhook_key").encode())
-    templates = frozenset(Templates(config.email_templates).names())
+    with naming("email_templates"):
+        templates = frozenset(Templates(config.email_templates).names())
     state.rules = SubscriptionRules(config.apps_domain, Guard(config.allow_private_endpoints), templates)
     if config.inbox:
         state.inbox = Inbox(config.inbox)

@@ -71,8 +71,10 @@ class Workshop(Middleware):
                 Signer(config.need("webhook_key").encode()),
                 f"{config.base_url}/events/api/v1",
             )
-            mail_sink = MailSink(Templates(config.email_templates), config.from_address)
-            access = Rules(config.access_file)
+            with settings.naming("email_templates"):
+                mail_sink = MailSink(Templates(config.email_templates), config.from_address)
+            with settings.naming("access_file"):
+                access = Rules(config.access_file)
             self._relay = Relay(
                 config.need("smtp_url"),
                 connections=config.smtp_connections,

@@ -17,6 +17,13 @@ def with_file(context: ssl.SSLContext, ca_file: Path | None, setting: str) -> ss
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:  # ssl.SSLError is one
-            msg = f"{setting}: {ca_file} is no file of certificates in PEM form: {error}"
+            msg = f"VARSEL_{setting.upper()}: {ca_file} is no file of certificates in PEM form: {error}"
             raise Misconfigured(msg) from None
     return context
+
+
+def why(error: Exception) -> str:
+    """Why an issuer cannot be asked; of a certificate that nobody known has signed, with the setting that mends it."""
+    said = str(error) or type(error).__name__
+    known = "CERTIFICATE_VERIFY_FAILED" not in said
+    return said if known else f"{said}; VARSEL_ISSUER_CA_FILE names certificates of your own"

@@ -70,7 +70,10 @@ def database_url(config: Settings, data: Path | None) -> str:
 def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
     """The key of the data folder; Misconfigured where other keys are set, since its tokens would not be accepted."""
     if config.jwks:
-        raise Misconfigured("VARSEL_JWKS is set: tokens come from the issuer of those keys, not from `varsel token`")
+        raise Misconfigured(
+            "VARSEL_JWKS is set: tokens come from the issuer of those keys (Maskinporten, or your own), not from"
+            " `varsel token`; without VARSEL_JWKS, `varsel up` takes those of `varsel token`"
+        )
     return DevelopmentKey(private_folder(config, data), config.issuers, config.audiences)
 
 
@@ -86,6 +89,12 @@ class Installation:
         tracing.check(config)
         if not config.smtp_url:
             inbox.demand_receiver()
+        private_folder(config, self._folder)
+        # Before the ports, which another one in this folder has, too. Handed on to all children, whatever they become:
+        # what they leave behind when they end would be another's.
+        taken = f"{self._folder} is in use by another `varsel up`, or by what is left of one and about to end"
+        self._lock = take(self._folder / LOCK, f"{taken}; end that one first, or name another folder with --data")
+        os.set_inheritable(self._lock.fileno(), True)
         self._reserved = [bound(port, "--port")]  # nobody is given the children's ports before they listen, or later
         if not config.smtp_url:
             self._reserved.append(bound(smtp_port, "--smtp-port"))
@@ -108,11 +117,6 @@ class Installation:
         return 0
 
     def _prepare(self) -> None:
-        private_folder(self._config, self._folder)
-        # Handed on to all children, whatever they become: what they leave behind when they end would be another's.
-        taken = f"{self._folder} is in use by another `varsel up`, or by what is left of one and about to end"
-        self._lock = take(self._folder / LOCK, f"{taken}; end that one first, or name another folder with --data")
-        os.set_inheritable(self._lock.fileno(), True)
         self._settings = self._environment()
         varsel = partial(partial, self._varsel)
         if not self._config.redis_url:

@@ -131,10 +131,15 @@ def serve(config: Settings) -> None:
     try:
         scrapes.serve(config, config.metrics_port)
     except OSError as error:
-        raise Misconfigured(
-            f"VARSEL_METRICS_PORT {config.metrics_port} on {config.metrics_host} cannot be used ({error}): each worker "
-            "and scheduler of a machine needs its own, or VARSEL_METRICS_DIR in its place"
-        ) from None
+        raise not_had(config, error) from None
+
+
+def not_had(config: Settings, error: OSError) -> Misconfigured:
+    """What is wrong with VARSEL_METRICS_PORT or VARSEL_METRICS_HOST."""
+    return Misconfigured(
+        f"VARSEL_METRICS_PORT {config.metrics_port} on {config.metrics_host} cannot be used ({error}): each worker "
+        "and scheduler of a machine needs its own, or VARSEL_METRICS_DIR in its place"
+    )
 
 
 def end() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +18,7 @@ from engine.errors import Misconfigured
 from engine.setting_values import BaseUrl, Issuer, Key, Networks, Roles, Sender, Words  # noqa: TC001 pydantic reads them
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PREFIX = "VARSEL_"
 HOUR, YEAR = 3_600, 31_536_000  # seconds that a setting may have at most
@@ -31,6 +32,15 @@ def variable(name: str) -> str:
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Around what reads the file that a setting names: Misconfigured says which setting it is."""
+    try:
+        yield
+    except Misconfigured as error:
+        raise Misconfigured(f"{variable(name)}: {error}") from None
 
 
 class Settings(BaseSettings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+from typing import TYPE_CHECKING
 
 # Dramatiq reads these when it is imported: how long an idle worker waits for a message before it looks whether it is
 # to end (ms), and how many messages it holds: wake-ups are few and short.
@@ -21,9 +22,15 @@ from engine.ending import END_WITHIN, end_within
 from engine.errors import Misconfigured
 from engine.stop import Stop
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def run(threads: int, log_level: str) -> None:
-    """Work until SIGTERM or SIGINT; then finish what is in flight, hand the rest back, and end."""
+
+def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
+    """Work until SIGTERM or SIGINT; then finish what is in flight, hand the rest back, and end.
+
+    `started` is called when it works, with all that it listens at.
+    """
     _allow_many_files()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the loop that Dramatiq makes for async actors
     from engine import actors  # noqa: F401, PLC0415 declares them; after the policy
@@ -38,6 +45,7 @@ def run(threads: int, log_level: str) -> None:
         if loop := get_event_loop_thread():
             loop.stop()  # it runs already, and would keep the process alive
         raise Misconfigured(str(error)) from None
+    started()
     garbage.set_aside()
     stop.wait()
     end_within(END_WITHIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -17,9 +18,12 @@ from engine.store import Store
 from scheduler.jobs import JOBS, Clock
 from scheduler.steps import Every, watch
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def main() -> None:
-    """Run until SIGTERM or SIGINT."""
+
+def main(started: Callable[[], None] = lambda: None) -> None:
+    """Run until SIGTERM or SIGINT; `started` is called when the clock goes."""
     config = settings.load()
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
@@ -38,6 +42,7 @@ def main() -> None:
     pulse.start()
     watch(scheduler)
     scheduler.start()
+    started()
     stop.wait()
     end_within(END_WITHIN)
     scheduler.shutdown(wait=False)

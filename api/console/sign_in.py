@@ -45,9 +45,11 @@ from engine.attempts import Attempts
 from engine.authorities import with_file
 from engine.errors import Unavailable
 from engine.operators import NAME, Operators
+from engine.settings import naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from starlette.datastructures import State
     from starlette.requests import Request
@@ -72,7 +74,7 @@ def prepare(state: State, config: Settings) -> None:
     state.sign_in_needed = mode(config) is not Mode.OPEN
     state.entrance = Entrance(
         mode(config),
-        Operators(config.operators_file) if config.operators_file else None,
+        _operators(config.operators_file) if config.operators_file else None,
         _provider(config) if config.oidc_issuer else None,
         Attempts(state.redis),
         Turns(QUEUE),
@@ -202,7 +204,8 @@ def _page(request: Request, goal: str, problem: str | None = None, status: int =
 
 def _wait(request: Request, goal: str, wait: timedelta, why: str) -> Response:
     seconds = math.ceil(wait.total_seconds())
-    answer = _page(request, goal, f"{why} Wait {seconds} seconds, then try again.", 429)
+    what = "second" if seconds == 1 else "seconds"
+    answer = _page(request, goal, f"{why} Wait {seconds} {what}, then try again.", 429)
     answer.headers["Retry-After"] = str(seconds)
     return answer
 
@@ -267,6 +270,11 @@ def _provider(config: Settings) -> Any:
             "verify": with_file(httpx.create_ssl_context(), config.issuer_ca_file, "issuer_ca_file"),
         },
     )
+
+
+def _operators(file: Path) -> Operators:
+    with naming("operators_file"):
+        return Operators(file)
 
 
 def _no_answer(error: Exception) -> Unavailable:

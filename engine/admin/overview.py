@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SKEWED = timedelta(seconds=5)  # a process's clock that is further from the database's is told of
 LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
+LOOK = "`varsel top` shows the lanes and the processes."
+CLOCK = "Start `varsel scheduler` (or `varsel up`)."
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -74,7 +76,7 @@ def findings(
     stalled: Mapping[str, timedelta],
     left_alone: int,
 ) -> list[dict[str, Any]]:
-    """What is wrong, the worst first, each with a level (problem or warning), a sentence and since when.
+    """What is wrong, the worst first, each with a level (problem or warning), a sentence, since when, and what to do.
 
     `stalled`: lanes that stand still; `left_alone`: subscriptions to which nothing is pushed for a while.
     """
@@ -91,7 +93,8 @@ def _older(connection: Connection, counts: Mapping[str, int]) -> list[dict[str, 
         f" {row.seen:%Y-%m-%d %H:%M:%S} before. What would perhaps be done again is paused: {waits};"
         " `varsel restored` lists it"
     )
-    return [_finding("problem", text, row.as_of)]
+    advice = "`varsel restored` lists what would be done again; `varsel restored --resume` lets it go on."
+    return [_finding("problem", text, row.as_of, advice)]
 
 
 def _has_trouble(running: Sequence[dict[str, Any]]) -> bool:
@@ -121,11 +124,11 @@ def _problems(
     if not any(process["kind"] == "worker" for process in alive):
         what = " and ".join(_some(lane.due, lane) for lane in waiting)
         text = f"No worker runs: {what + ' due' if what else 'what becomes due will wait'}"
-        found.append(_finding("problem", text))
+        found.append(_finding("problem", text, advice="Start `varsel worker` (or `varsel up`)."))
     else:
         found += [_stalled(name, since) for name, since in stalled.items()]
     if not any(process["kind"] == "scheduler" for process in alive):
-        found.append(_finding("problem", "No scheduler runs: send times and retries wait"))
+        found.append(_finding("problem", "No scheduler runs: send times and retries wait", advice=CLOCK))
     for lane in waiting:
         if lane.oldest_due_seconds > LATE.total_seconds() and not found:
             found.append(_finding("problem", f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due"))
@@ -177,8 +180,8 @@ def _some(count: int, lane: LaneFigures) -> str:
     return f"{some(count, lane.name)} {'is' if count == 1 else 'are'}"
 
 
-def _finding(level: str, text: str, since: datetime | None = None) -> dict[str, Any]:
-    return {"level": level, "text": text, "since": since}
+def _finding(level: str, text: str, since: datetime | None = None, advice: str = LOOK) -> dict[str, Any]:
+    return {"level": level, "text": text, "since": since, "advice": advice}
 
 
 def _processes(connection: Connection, now: datetime) -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ from engine.cli.exits import FAILED
 from engine.cli.options import Data
 
 if TYPE_CHECKING:
+    import socket
+
     from engine.settings import Settings
 
 SCHEMA_WAIT = timedelta(seconds=30)  # for `varsel migrate` of another process
@@ -55,6 +57,7 @@ def web(
 
     from engine import settings, tracing
     from engine.embedded import free_port
+    from engine.tokens.key_sets import NO_SET
 
     config = settings.load()
     tracing.check(config)
@@ -62,6 +65,8 @@ def web(
         config.need(name)
     port = free_port(port, "--port", host)
     _prepare(config, down=True)
+    if not config.jwks:
+        log.warning("%s", NO_SET)
     from api.app import create_app
     from api.connections import Bounds, bounded, reserve_descriptors
 
@@ -79,8 +84,16 @@ def web(
         timeout_graceful_shutdown=10,
         timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s): they close, not we
     )
-    _tell(f"web, at http://{host}:{port}")
-    server = uvicorn.Server(serving)
+
+    class Server(uvicorn.Server):
+        """Says that it can be asked when it can be."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _tell(f"web, at http://{host}:{port}")
+
+    server = Server(serving)
     server.run()
     if not server.started:
         raise typer.Exit(FAILED)
@@ -96,8 +109,7 @@ def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go 
     _prepare(config)
     from engine.worker import run
 
-    _tell(f"worker, {_metrics(config)}")
-    run(threads, config.log_level)
+    run(threads, config.log_level, lambda: _tell(f"worker, {_metrics(config)}"))
 
 
 def scheduler() -> None:
@@ -109,8 +121,7 @@ def scheduler() -> None:
     _prepare(config)
     from scheduler.__main__ import main as tick
 
-    _tell(f"scheduler, {_metrics(config)}")
-    tick()
+    tick(lambda: _tell(f"scheduler, {_metrics(config)}"))
 
 
 def migrate() -> None:
@@ -121,9 +132,8 @@ def migrate() -> None:
     from engine.store import Store
 
     with closing(Store(settings.load().need("database_url"))) as store:
-        found = upgrade(store)
-    if found is Fit.AHEAD:
-        typer.echo(f"nothing to do: {SCHEMA_AHEAD}", err=True)
+        if upgrade(store) is Fit.AHEAD:
+            typer.echo(f"nothing to do: {SCHEMA_AHEAD}", err=True)
 
 
 def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.")] = 1025) -> None:
@@ -214,6 +224,9 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
 
 def _share_metrics(config: Settings) -> None:
     """Must come before prometheus_client is imported, which reads the variable then."""
+    from engine import metrics_folder
+
     if config.metrics_dir:
+        metrics_folder.check(config.metrics_dir)
         config.metrics_dir.mkdir(parents=True, exist_ok=True)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(config.metrics_dir)

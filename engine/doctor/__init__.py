@@ -6,6 +6,7 @@ broker.py     Redis
 relay.py      the SMTP relay, as delivery would use it
 sender.py     the DNS of the sender's domain
 provider.py   the OpenID provider of operators
+scraping.py   where metrics are to be had
 files.py      settings, keys, tracing, disks
 """
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import DBAPIError
 
 from engine.diagnosis import of_database
-from engine.doctor import broker, database, files, provider, relay, sender
+from engine.doctor import broker, database, files, provider, relay, scraping, sender
 from engine.doctor.findings import Finding, Level, Place, problem, wrong
 from engine.errors import VarselError
 
@@ -39,6 +40,7 @@ CHECKS: Mapping[str, Check] = {
     "sender": sender.sender,
     "keys": files.keys,
     "provider": provider.provider,
+    "metrics": scraping.scraping,
     "tracing": files.traces,
     "disk": files.disk,
     "processes": database.processes,

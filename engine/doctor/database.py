@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from engine.admin.overview import overview
@@ -21,6 +21,7 @@ from engine.errors import Misconfigured, Unavailable
 from engine.migrations import COMPLAINTS, Fit, complaint, fit, revision, revisions
 from engine.readers import SLOTS
 from engine.store import CONNECTIONS, Now, Store
+from engine.tables import metadata
 from engine.urls import file_of
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ OLDEST = 15  # PostgreSQL's major version
 NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "fuse.sshfs", "lustre", "afs", "fuse.s3fs")
 MOUNTS = Path("/proc/mounts")
 _ONLY_READS = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool")
+_SCHEMA = text("SELECT quote_ident(current_schema())")
+FEW = 5  # of what the schema lacks, that are told by name
 LOG = "Look at its log."
 
 
@@ -51,7 +54,9 @@ def database(place: Place) -> Iterator[Finding]:
             with store.read() as connection:
                 yield from _sqlite(connection) if file else _postgresql(connection)
                 missing = () if file else rights.lacking(connection)
-                yield from rights.findings(missing)
+                if not file:
+                    yield from rights.findings(missing, connection.scalar(_SCHEMA) or "public")
+                    yield from rights.hidden_rows(connection)
                 if not rights.hide_the_schema(missing):
                     yield _schema(connection)
         except Unavailable as error:
@@ -89,7 +94,7 @@ def processes(place: Place) -> Iterator[Finding]:
             yield warning(name, text, f"This is {version('varsel')}: restart the process, so that all are the same.")
     for finding in seen["findings"]:
         level = Level.PROBLEM if finding["level"] == "problem" else Level.WARNING
-        yield Finding(name, level, finding["text"], "`varsel top` shows the lanes and the processes.")
+        yield Finding(name, level, finding["text"], finding["advice"])
 
 
 def _sqlite(connection: Connection) -> Iterator[Finding]:
@@ -136,12 +141,25 @@ def _schema(connection: Connection) -> Finding:
     found, newest = revision(connection), revisions()[0]
     steps = f"it is at {found}, this Varsel at {newest}" if found else "there is none"
     match fit(connection):
+        case Fit.CURRENT if lost := _lost(connection):
+            which = ", ".join(lost[:FEW]) + (" and others" if len(lost) > FEW else "")
+            text_ = f"the database's schema is not what its table alembic_version says: it lacks {which}"
+            return problem(name, text_, "Somebody has altered it: restore a backup, or make again what was dropped.")
         case Fit.CURRENT:
             return ok(name, f"current ({found})")
         case Fit.AHEAD:
             return warning(name, f"{SCHEMA_AHEAD.text} ({steps})", SCHEMA_AHEAD.advice)
         case worse:
             return problem(name, f"{COMPLAINTS[worse].text} ({steps})", COMPLAINTS[worse].advice)
+
+
+def _lost(connection: Connection) -> list[str]:
+    """Tables, and columns as TABLE.COLUMN, that the schema should have."""
+    found = {name: {each["name"] for each in its} for (_, name), its in inspect(connection).get_multi_columns().items()}
+    tables = sorted(metadata.tables.values(), key=lambda table: table.name)
+    lost = [table.name for table in tables if table.name not in found]
+    kept = [table for table in tables if table.name in found]
+    return lost + [f"{column}" for table in kept for column in table.c if column.name not in found[table.name]]
 
 
 def location(file: Path, mounts: Path = MOUNTS) -> Finding:

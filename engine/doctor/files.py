@@ -10,24 +10,30 @@ from typing import TYPE_CHECKING
 
 from engine import tracing
 from engine.access import Rules
-from engine.doctor.findings import Finding, ok, problem, unset, warning
-from engine.errors import Misconfigured
+from engine.doctor.findings import WEB, Finding, ok, problem, unset, usable, warning, wrong
 from engine.operators import roles
 from engine.rendering import Templates
 from engine.settings import PREFIX, Settings
 from engine.tokens.issuers import PlatformKeys
-from engine.tokens.key_sets import KeyAddress, authorities
+from engine.tokens.key_sets import NO_SET, KeyAddress, authorities
 from engine.tokens.keys import KeyFile, read_jwks
 from engine.urls import file_of, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from engine.doctor.findings import Place
 
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes that are left of a disk
-WEB, BOTH = "`web` does not start without it", "`web` and `worker` do not start without it"
+BOTH = "`web` and `worker` do not start without it"
 FETCHED = "until it can be had, tokens of its issuer are refused (503)"
+# What reads the file or folder that a setting names, as the processes do.
+FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
+    ("keys", "platform_keys", PlatformKeys, WEB),
+    ("access", "access_file", Rules, BOTH),
+    ("operators", "operators_file", roles, WEB),
+    ("templates", "email_templates", Templates, BOTH),
+)
 TENTH = 0.1  # of a disk, below which a warning is due, too
 
 
@@ -49,36 +55,34 @@ def keys(place: Place) -> Iterator[Finding]:
     config, own = place.config, place.folder / "keys"
     has_own = place.embedded and own.is_dir()
     for source in config.jwks or ((str(own / "jwks.json"),) if has_own else ()):
-        yield _usable(
+        yield usable(
             "keys",
             shown(source) if "://" in source else source,
             partial(_key_set, source, config.issuer_ca_file),
             FETCHED if source.startswith("https://") else WEB,
+            "jwks" if source in config.jwks else "",
         )
+    if config.issuer_ca_file:
+        yield usable("keys", str(config.issuer_ca_file), partial(authorities, config.issuer_ca_file))
     if not config.jwks and not has_own:
-        yield problem("keys", "VARSEL_JWKS is not set: no bearer token verifies", "Set it to your issuer's key set.")
+        yield wrong("keys", NO_SET)
     if config.jwks and not config.audiences:
         yield ok("keys", "tokens for any audience are accepted; VARSEL_AUDIENCES would narrow that")
-    if config.platform_keys:
-        yield _usable("keys", str(config.platform_keys), partial(PlatformKeys, config.platform_keys))
     if config.webhook_key:
         yield ok("keys", "what is pushed can be signed")
     elif has_own and (own / "webhook.key").is_file():
         yield ok("keys", f"what `varsel up` pushes can be signed, by the key in {own}")
     else:
         yield unset(place, "webhook_key", "`web` and `worker` do")
-    if config.access_file:
-        yield _usable("access", str(config.access_file), partial(Rules, config.access_file), BOTH)
-    if config.operators_file:
-        yield _usable("operators", str(config.operators_file), partial(roles, config.operators_file))
-    if config.email_templates:
-        yield _usable("templates", str(config.email_templates), partial(Templates, config.email_templates), BOTH)
+    for name, setting, load, without in FILES:
+        if path := getattr(config, setting):
+            yield usable(name, str(path), partial(load, path), without, setting)
 
 
 def traces(place: Place) -> Iterator[Finding]:
     """Whether traces can be made, where they are to be."""
     if place.config.tracing:
-        yield _usable("tracing", "OpenTelemetry", partial(tracing.check, place.config), BOTH)
+        yield usable("tracing", "OpenTelemetry", partial(tracing.check, place.config), BOTH)
 
 
 def disk(place: Place) -> Iterator[Finding]:
@@ -100,15 +104,6 @@ def room(folder: Path, free: int, total: int) -> Finding:
     if free < LITTLE or free < TENTH * total:
         return warning("disk", text, "Make room, or lower VARSEL_RETENTION_DAYS.")
     return ok("disk", text)
-
-
-def _usable(name: str, what: str, load: Callable[[], object], without: str = WEB) -> Finding:
-    """Load it as the processes do; `without` says what becomes of them if that fails."""
-    try:
-        load()
-    except Misconfigured as error:
-        return problem(name, str(error), f"Correct it: {without}.")
-    return ok(name, f"{what} can be used")
 
 
 def _key_set(source: str, ca_file: Path | None) -> None:

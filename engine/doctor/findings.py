@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from engine.errors import Misconfigured
+from engine.settings import naming
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from engine.diagnosis import Diagnosis
     from engine.settings import Settings
+
+
+WEB = "`web` does not start without it"
 
 
 class Level(StrEnum):
@@ -65,6 +71,16 @@ def problem(name: str, text: str, advice: str) -> Finding:
 def wrong(name: str, diagnosis: Diagnosis) -> Finding:
     """It does not work, in the words that processes have for it."""
     return problem(name, diagnosis.text, diagnosis.advice)
+
+
+def usable(name: str, what: str, load: Callable[[], object], without: str = WEB, setting: str = "") -> Finding:
+    """Load it as the processes do, by the setting that names it; `without` says what becomes of them if that fails."""
+    try:
+        with naming(setting) if setting else nullcontext():
+            load()
+    except Misconfigured as error:
+        return problem(name, str(error), f"Correct it: {without}.")
+    return ok(name, f"{what} can be used")
 
 
 def unset(place: Place, setting: str, who: str) -> Finding:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from engine.authorities import with_file
+from engine.authorities import why, with_file
 from engine.doctor.findings import Finding, ok, problem
 
 if TYPE_CHECKING:
@@ -30,12 +31,16 @@ def provider(place: Place) -> Iterator[Finding]:
         return
     trusted = with_file(httpx.create_ssl_context(), place.config.issuer_ca_file, "issuer_ca_file")
     try:
-        found = _discovered(f"{issuer.rstrip('/')}/.well-known/openid-configuration", trusted)
+        found = asyncio.run(_discovered(f"{issuer.rstrip('/')}/.well-known/openid-configuration", trusted))
     except ValidationError:
         yield problem(name, f"{issuer} does not answer as an OpenID provider (no JSON object)", ADVICE)
         return
+    except TimeoutError:
+        text = f"{issuer} does not answer as an OpenID provider (not within {ANSWER_WITHIN:g} s)"
+        yield problem(name, text, ADVICE)
+        return
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        yield problem(name, f"{issuer} does not answer as an OpenID provider ({error or type(error).__name__})", ADVICE)
+        yield problem(name, f"{issuer} does not answer as an OpenID provider ({why(error)})", ADVICE)
         return
     missing = [each for each in NEEDED if not isinstance(found.get(each), str)]
     if found.get("issuer") != issuer:
@@ -47,18 +52,19 @@ def provider(place: Place) -> Iterator[Finding]:
         yield ok(name, f"operators can sign in through {issuer}")
 
 
-def _discovered(url: str, trusted: ssl.SSLContext) -> dict[str, Any]:
-    """ValueError when the answer is no discovery document."""
+async def _discovered(url: str, trusted: ssl.SSLContext) -> dict[str, Any]:
+    """ValueError when the answer is no discovery document; TimeoutError when it is not there in time, all in all."""
     content = b""
     headers = {"accept-encoding": "identity"}  # else a few packed bytes could be many
-    with (
-        httpx.Client(timeout=ANSWER_WITHIN, verify=trusted) as client,
+    async with (
+        asyncio.timeout(ANSWER_WITHIN),
+        httpx.AsyncClient(timeout=None, verify=trusted) as client,  # noqa: S113 the line above has it
         client.stream("GET", url, headers=headers) as answer,
     ):
         if answer.status_code != httpx.codes.OK:
             msg = f"/.well-known/openid-configuration: {answer.status_code}"
             raise ValueError(msg)
-        for part in answer.iter_raw():
+        async for part in answer.aiter_raw():
             content += part
             if len(content) > LARGEST:
                 msg = f"more than {LARGEST:,} bytes"

@@ -31,6 +31,11 @@ WHERE its.relnamespace = current_schema()::regnamespace AND whose.relname = ANY(
 AND CASE its.relkind WHEN 'S' THEN NOT has_sequence_privilege(its.oid, 'USAGE') END ORDER BY 1, 2, 3
 """)
 
+_HIDDEN = text("""
+SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(:tables)
+AND row_security_active(oid) AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid) ORDER BY 1
+""")
+
 
 class Right(NamedTuple):
     """A privilege on a table or sequence."""
@@ -46,15 +51,23 @@ def lacking(connection: Connection) -> list[Right]:
     return [Right(*row) for row in connection.execute(_LACKING, asked)]
 
 
-def findings(missing: Iterable[Right]) -> Iterable[Finding]:
-    """The same, a finding per privilege, with the statement that grants it."""
+def findings(missing: Iterable[Right], schema: str) -> Iterable[Finding]:
+    """The same, a finding per privilege, with the statement that grants it; `schema`: where the tables are."""
     for (privilege, kind), rights in groupby(missing, key=lambda right: right[:2]):
         names = [right.name for right in rights]
         few = len(names) <= FEW
         shown = ", ".join(names) if few else f"{len(names)} {kind.lower()}s, {', '.join(names[:FEW])} and others"
-        target = f"{kind} {', '.join(names)}" if few else f"ALL {kind}S IN SCHEMA public"
+        target = f"{kind} {', '.join(names)}" if few else f"ALL {kind}S IN SCHEMA {schema}"
         advice = f"As their owner: GRANT {privilege} ON {target} TO its user; {RIGHTS}."
         yield problem("database", f"the database {USER_LACKS}: {privilege} on {shown}", advice)
+
+
+def hidden_rows(connection: Connection) -> Iterable[Finding]:
+    """Tables whose rows the user does not see, since nothing says which it may."""
+    if names := connection.scalars(_HIDDEN, {"tables": [*metadata.tables]}).all():
+        shown = ", ".join(names)
+        advice = f"As their owner: ALTER TABLE {names[0]} DISABLE ROW LEVEL SECURITY; likewise for the others, if any."
+        yield problem("database", f"row level security without a policy hides all rows from its user: {shown}", advice)
 
 
 def hide_the_schema(missing: Iterable[Right]) -> bool:

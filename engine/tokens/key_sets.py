@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from engine.authorities import with_file
+from engine.authorities import why, with_file
+from engine.diagnosis import Diagnosis
 from engine.errors import Misconfigured, Unavailable
+from engine.settings import naming
 from engine.tokens.keys import MAX_FILE, Key, KeyFile, read_jwks
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ REFRESH = timedelta(minutes=1)  # between fetches: how long a withdrawn key may 
 RETRY = timedelta(seconds=5)  # after a fetch that failed
 PAUSE = timedelta(seconds=2)  # from the beginning of a fetch to the next one's, whatever tokens come
 FETCH_TIME = timedelta(seconds=5)  # for one key set, all in all
+NO_SET = Diagnosis("VARSEL_JWKS is not set: no bearer token verifies", "Set it to your issuer's key set.")
 MOST_WAITING = 100  # tokens that wait for a fetch: anybody can make up a kid
 
 log = logging.getLogger(__name__)
@@ -79,7 +82,10 @@ class KeyAddress:
             await self.fetch()
             answers = True
         except Misconfigured as error:
-            log.warning("keys of bearer tokens stay as they were: %s", error)
+            what = (
+                "keys of bearer tokens stay as they were" if self.keys else "there is no key of bearer tokens from it"
+            )
+            log.warning("%s: %s", what, error)
         finally:
             self.answers, self.asked_at = answers, began
 
@@ -103,7 +109,7 @@ class KeyAddress:
         except TimeoutError:
             raise Misconfigured(too_much) from None
         except httpx.HTTPError as error:
-            msg = f"{self._place}: {type(error).__name__}: {error}"
+            msg = f"{self._place}: {type(error).__name__}: {why(error)}"
             raise Misconfigured(msg) from None
         except httpx.InvalidURL:  # whose words may have what is secret of it
             msg = f"{self._place}: its address cannot be used"
@@ -119,11 +125,12 @@ class BearerKeys:
 
     def __init__(self, sources: Sequence[str], ca_file: Path | None = None) -> None:
         urls = [source for source in sources if source.startswith("https://")]
-        trusted = authorities(ca_file) if urls else None
-        self._addresses = [KeyAddress(url, trusted) for url in urls if trusted]
+        trusted = authorities(ca_file)
+        self._addresses = [KeyAddress(url, trusted) for url in urls]
         self._files = [KeyFile(Path(source), read_jwks) for source in sources if source not in urls]
-        for file in self._files:
-            file.changed()
+        with naming("jwks"):
+            for file in self._files:
+                file.changed()
         self._keys: Mapping[str | None, tuple[Key, ...]] = {}
         self._next_look = 0.0  # by time.monotonic(), in seconds
         self._waiting = 0

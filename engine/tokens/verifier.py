@@ -18,6 +18,7 @@ import jwt
 
 from engine.errors import Unauthenticated
 from engine.models import Caller
+from engine.settings import naming
 from engine.tokens.issuers import PlatformKeys
 from engine.tokens.key_sets import BearerKeys
 from engine.tokens.keys import ALGORITHMS
@@ -113,7 +114,8 @@ class Verifier:
         self._bearer_rules = Rules(frozenset(settings.issuers) or None, settings.audiences or None, longest, leeway)
         self._platform_rules = Rules(None, None, longest, leeway)
         self._bearer_keys = BearerKeys(settings.jwks, settings.issuer_ca_file)
-        self._platform_keys = PlatformKeys(settings.platform_keys)
+        with naming("platform_keys"):
+            self._platform_keys = PlatformKeys(settings.platform_keys)
         self._bearers = Memory()
         self._platforms = Memory()
 

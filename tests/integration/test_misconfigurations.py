@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from contextlib import ExitStack, closing, nullcontext
@@ -124,6 +126,17 @@ def given(**settings: str) -> Callable[[Parts], dict[str, str]]:
 
 def user(*rights: str) -> Callable[[Parts], dict[str, str]]:
     return lambda it: {"redis_url": it.cache.user("app", *rights)}
+
+
+def altered(statement: str) -> Callable[[Parts], dict[str, str]]:
+    """The database's schema is not what it says."""
+
+    def alter(it: Parts) -> dict[str, str]:
+        it.migrate()
+        it.postgres.run(it.database, statement)
+        return {}
+
+    return alter
 
 
 def become(version: str) -> Callable[[Parts], dict[str, str]]:
@@ -273,6 +286,14 @@ CASES = [
         "the database takes no writes",
         "primary",
     ),
+    Case(
+        "row-security",
+        lambda it: it.as_app(USAGE, ALL, SEQUENCES, "ALTER TABLE emails ENABLE ROW LEVEL SECURITY"),
+        "hides all rows from its user: emails",
+        "ALTER TABLE emails DISABLE ROW LEVEL SECURITY",
+    ),
+    Case("no-table", altered("DROP TABLE history CASCADE"), "it lacks history", "restore a backup"),
+    Case("no-column", altered("ALTER TABLE emails DROP COLUMN due_at CASCADE"), "lacks emails.due_at", "restore"),
     Case("behind", become("0005"), "the database's schema is not current", "varsel migrate", RUNNING),
     Case("too-new", become("9999"), "of a newer Varsel, with which this one cannot work", "Going back", EVERYBODY),
     Case(
@@ -398,7 +419,7 @@ CASES = [
         "relay-ca",
         given(smtp_url="smtps://h", smtp_ca_file="/none.pem"),
         "/none.pem",
-        "",
+        "VARSEL_SMTP_CA_FILE: ",
         ("worker",),
         doctor_adds="Correct it",
     ),
@@ -407,12 +428,12 @@ CASES = [
     Case("roles", given(oidc_roles="a=adminb=viewer"), "'a=adminb=viewer' is no VALUE=ROLE", "commas", EVERYBODY),
     Case("quotes", given(from_address='"a@example.no"'), "VARSEL_FROM_ADDRESS: stands in quotes", "leave", EVERYBODY),
     Case("joined", given(issuers="https://a.nohttps://b.no"), "two addresses", "comma", EVERYBODY),
-    Case("jwks", given(jwks="/none.json"), "/none.json", "", ("web",), doctor_adds="`web` does not start"),
+    Case("jwks", given(jwks="/none.json"), "/none.json", "VARSEL_JWKS: ", ("web",), doctor_adds="`web` does not start"),
     Case(
         "access",
         lambda it: {"access_file": it.file("a.toml", "x=")},
         "a.toml",
-        "",
+        "VARSEL_ACCESS_FILE: ",
         RUNNING,
         doctor_adds="`web` and `worker`",
     ),
@@ -420,11 +441,51 @@ CASES = [
         "operators",
         lambda it: {"operators_file": it.file("o.toml", "x=")},
         "o.toml",
-        "",
+        "VARSEL_OPERATORS_FILE: ",
         ("web",),
         doctor_adds="`web` does not",
     ),
-    Case("templates", given(email_templates="/none"), "/none", "", RUNNING, doctor_adds="`web` and `worker`"),
+    Case(
+        "metrics-folder",
+        lambda it: {"metrics_dir": it.file("metrics", "")},
+        "VARSEL_METRICS_DIR: ",
+        "is no folder",
+        (*RUNNING, "scheduler"),
+        doctor_adds="`scheduler` do not start without it",
+    ),
+    Case(
+        "metrics-host",
+        given(metrics_host="999.1.1.1", metrics_port="9464"),
+        "VARSEL_METRICS_PORT 9464 on 999.1.1.1 cannot be used",
+        "needs its own",
+        ("worker", "scheduler"),
+        doctor_adds="do not start without it",
+    ),
+    Case(
+        "metrics-port",
+        lambda it: {"metrics_port": str(it.relay.port)},
+        "cannot be used ([Errno 98]",
+        "needs its own",
+        ("worker", "scheduler"),
+    ),
+    Case("platform-keys", given(platform_keys="/none"), "/none", "VARSEL_PLATFORM_KEYS: ", ("web",)),
+    Case("issuer-ca", given(issuer_ca_file="/none.pem"), "/none.pem", "VARSEL_ISSUER_CA_FILE: ", ("web",)),
+    Case("no-key-set", given(jwks=""), "no bearer token verifies", "your issuer's key set", ("web",)),
+    Case(
+        "key-set-certificate",
+        lambda it: {"jwks": f"https://localhost:{it.cache.tls_port}/jwks"},
+        "CERTIFICATE_VERIFY_FAILED",
+        "VARSEL_ISSUER_CA_FILE",
+        ("web",),
+    ),
+    Case(
+        "templates",
+        given(email_templates="/none"),
+        "/none",
+        "VARSEL_EMAIL_TEMPLATES: ",
+        RUNNING,
+        doctor_adds="`web` and `worker`",
+    ),
     Case(
         "provider-away",
         given(oidc_issuer=f"http://{NOWHERE}", **OIDC),
@@ -508,6 +569,39 @@ def test_an_issuer_that_calls_itself_otherwise_is_named(parts: Parts) -> None:
         ]
     assert f"calls itself {provider.url}: " in told["text"]
     assert "Set VARSEL_OIDC_ISSUER" in told["advice"]
+
+
+def test_the_advice_names_the_schema_in_which_the_tables_are(parts: Parts) -> None:
+    apart = "CREATE SCHEMA apart AUTHORIZATION varsel"
+    parts.postgres.run(parts.database, apart, f'ALTER DATABASE "{parts.database}" SET search_path = apart')
+    url = parts.as_app("GRANT USAGE ON SCHEMA apart TO app")
+    assert "GRANT INSERT ON ALL TABLES IN SCHEMA apart TO" in asked("needed: INSERT", parts.good | url)
+
+
+@pytest.mark.parametrize("command", ["worker", "scheduler"])
+def test_nothing_is_said_to_listen_at_a_port_that_cannot_be_had(command: str, parts: Parts) -> None:
+    parts.migrate()
+    port = str(parts.relay.port)
+    ended = process(command, **parts.good | {"metrics_port": port})
+    assert ended.returncode == 1
+    assert "starts" not in ended.stderr
+
+
+def test_web_can_be_asked_once_it_says_that_it_starts(parts: Parts) -> None:
+    parts.migrate()
+    with Alone(parts.folder, "web", "--port", free_port(), **parts.good) as web:
+        told: list[str] = []
+        while not told:
+            told = re.findall(r"starts: web, at http://127\.0\.0\.1:(\d+)", web.output)
+            assert web.ended is None
+        socket.create_connection(("127.0.0.1", int(told[0]))).close()
+
+
+def test_a_key_set_that_was_never_had_is_not_said_to_stay(parts: Parts) -> None:
+    parts.migrate()
+    with Alone(parts.folder, "web", "--port", free_port(), **parts.good | {"jwks": f"https://{NOWHERE}/x"}) as web:
+        wait_for(lambda: "there is no key of bearer tokens from it" in web.output)
+        assert "stay as they were" not in web.output
 
 
 def test_tracing_without_its_extra_is_told(parts: Parts) -> None:

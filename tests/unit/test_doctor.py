@@ -77,7 +77,8 @@ def test_a_check_that_hangs_is_a_problem_after_its_time(here: Place) -> None:
 
 def test_everything_that_varsel_needs_has_a_check() -> None:
     assert [*CHECKS] == [
-        *("settings", "database", "redis", "relay", "sender", "keys", "provider", "tracing", "disk", "processes")
+        *("settings", "database", "redis", "relay", "sender", "keys", "provider"),
+        *("metrics", "tracing", "disk", "processes"),
     ]
 
 

@@ -1,0 +1,19 @@
+"""The folder in which the processes of one machine share their metrics: whether it can be used, told before it is."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from engine.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check(folder: Path) -> None:
+    """Raise Misconfigured where it is none that this user can write, and none can be made there."""
+    whole = folder.absolute()
+    there = next(each for each in (whole, *whole.parents) if os.path.exists(each))  # noqa: PTH110 Path's may raise
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise Misconfigured(f"VARSEL_METRICS_DIR: {folder} is no folder that can be written, or that can be made")
