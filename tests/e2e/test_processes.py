@@ -212,7 +212,8 @@ def test_sigterm_ends_every_child(tmp_path: Path) -> None:
 
 def test_a_folder_has_one_up_until_the_last_process_of_it_has_ended(tmp_path: Path) -> None:
     with Installation(tmp_path, worker_processes=1) as first:
-        ended = varsel("up", "--data", tmp_path, "--port", "0", "--smtp-port", "0")
+        port = first.address.rpartition(":")[2]  # which is taken, too: the folder is what is to be known
+        ended = varsel("up", "--data", tmp_path, "--port", port, "--smtp-port", "0")
         assert (ended.returncode, ended.stdout) == (1, "")
         [line] = ended.stderr.splitlines()
         assert f"{tmp_path} is in use by another `varsel up`" in line

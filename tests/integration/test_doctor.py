@@ -114,9 +114,9 @@ def test_a_file_that_is_no_database_is_a_problem(tmp_path: Path) -> None:
 
 def test_processes_are_told_with_what_they_complain_about(store: Store, database_url: str, tmp_path: Path) -> None:
     here = place(tmp_path, url=database_url)
-    assert {each.text for each in problems(database.processes(here))} == {
-        "No worker runs: what becomes due will wait",
-        "No scheduler runs: send times and retries wait",
+    assert {(each.text, each.advice) for each in problems(database.processes(here))} == {
+        ("No worker runs: what becomes due will wait", "Start `varsel worker` (or `varsel up`)."),
+        ("No scheduler runs: send times and retries wait", "Start `varsel scheduler` (or `varsel up`)."),
     }
     beating = [Pulse(store, Kind(name)) for name in ("worker", "scheduler", "web")]
     for pulse in beating:

@@ -346,7 +346,7 @@ def test_a_file_of_authorities_that_is_none_stops_the_start(tmp_path: Path) -> N
     (tmp_path / "ca.pem").write_text("junk")
 
     for name in ("ca.pem", "absent.pem"):
-        with pytest.raises(Misconfigured, match=f"issuer_ca_file: .*{name} is no file of certificates"):
+        with pytest.raises(Misconfigured, match=f"VARSEL_ISSUER_CA_FILE: .*{name} is no file of certificates"):
             Verifier(Settings(jwks=("https://issuer.example/jwks",), issuer_ca_file=tmp_path / name))
 
 

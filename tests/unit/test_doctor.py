@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +138,32 @@ def test_a_provider_with_a_private_authority_is_asked_as_sign_in_would_ask_it(tm
         [found] = provider.provider(place(tmp_path, **oidc, issuer_ca_file=receiver.ca_file))
     assert (found.level, found.text) == (Level.OK, f"operators can sign in through {issuer}")
     assert receiver.requests[0].headers["accept-encoding"] == "identity", "what is packed would not be read"
+
+
+async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer without end, and soon enough for each read."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n{")
+    with closing(writer), suppress(OSError):
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+
+
+def test_a_provider_that_answers_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "ANSWER_WITHIN", 0.2)
+
+    async def look() -> list[Finding]:
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            oidc = {"oidc_issuer": f"http://127.0.0.1:{port}", "oidc_client_id": "varsel"}
+            here = place(tmp_path, **oidc, oidc_roles=("ops=admin",))
+            return await asyncio.to_thread(lambda: [*provider.provider(here)])
+
+    [found] = asyncio.run(look())
+    assert found.level == Level.PROBLEM
+    assert "does not answer as an OpenID provider (not within 0.2 s)" in found.text
 
 
 def test_a_provider_whose_authority_is_nowhere_named_is_a_problem(tmp_path: Path) -> None:
