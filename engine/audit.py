@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
-from engine.store import Now, after
+from engine.store import Now, after, now
 from engine.tables import audit_log
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def note(  # noqa: PLR0913 a line has so many parts
 ) -> None:
     """Write a line, in the transaction of the act itself. `target`: such as subscriptions/12.
 
-    The same again `within` that time adds to the line's `times`, so that nobody fills the log by doing and undoing.
+    The same again `within` that time adds to the line's `times`, and is its `last`: so nobody fills the log by doing
+    and undoing, and it still says what was done last.
     `any_detail`: it is the same whatever its detail; the first one's stays.
     """
     given = json.loads(json.dumps(detail or {}))
@@ -45,13 +46,20 @@ def note(  # noqa: PLR0913 a line has so many parts
     chosen = select(audit_log.c.seq, audit_log.c.detail).where(*alike, *recent).order_by(audit_log.c.seq.desc())
     for row in connection.execute(chosen.with_for_update()).all():
         kept = json.loads(row.detail)
-        times = kept.pop("times", 1)
+        times, _ = kept.pop("times", 1), kept.pop("last", None)
         if any_detail or kept == given:
-            folded = json.dumps(kept | {"times": times + 1})
+            last = now(connection).isoformat(timespec="milliseconds")
+            folded = json.dumps(kept | {"times": times + 1, "last": last})
             connection.execute(update(audit_log).where(audit_log.c.seq == row.seq).values(detail=folded))
             return
     line = {"at": Now(), "who": who, "action": action, "target": target, "detail": json.dumps(given)}
     connection.execute(audit_log.insert().values(line))
+
+
+def detail_of(text: str) -> dict[str, Any]:
+    """What a line says, as it is read: `last` is a time."""
+    found: dict[str, Any] = json.loads(text)
+    return found | ({"last": datetime.fromisoformat(found["last"])} if "last" in found else {})
 
 
 def note_consumer(

@@ -13,17 +13,28 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import redis
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, false, func, or_, select, update
 
 from engine.audit import note
-from engine.pauses import LANE
+from engine.pauses import LANE, in_force
 from engine.store import Now, insert_new, now
-from engine.tables import EPOCH, MILLISECOND, emails, installation, milliseconds, orders, pauses, webhooks
+from engine.tables import (
+    EPOCH,
+    MILLISECOND,
+    emails,
+    installation,
+    milliseconds,
+    orders,
+    pauses,
+    processes,
+    subscriptions,
+    webhooks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row, Table
 
 log = logging.getLogger(__name__)
 
@@ -82,28 +93,53 @@ def restored(connection: Connection, who: str = WHO) -> None:
     Of what is due now, all may be done already: no mark says when the last process ended.
     """
     _pause(connection, _installation(connection).mark, now(connection), who)
+    connection.execute(delete(processes))  # of the time of the backup; those that run sign anew
+
+
+def older(connection: Connection) -> Row[Any] | None:
+    """When the database is of, and of when it was (`as_of`, `seen`); None: it is as new as it was, or goes on."""
+    return connection.execute(select(installation).where(installation.c.seen.is_not(None))).one_or_none()
+
+
+def repeated(connection: Connection, table: Table) -> ColumnElement[bool]:
+    """Which rows of a lane may have been done before: due when the newer database was last seen, or in hand before."""
+    row = older(connection)
+    if row is None:
+        return false()
+    if table is webhooks:
+        kept = select(subscriptions.c.seq).where(subscriptions.c.removed.is_(None))
+        return and_(webhooks.c.due_at <= row.seen, webhooks.c.subscription_seq.in_(kept))
+    return or_(table.c.due_at <= row.seen, and_(table.c.due_at <= Now(), table.c.unresolved > 0))
 
 
 def again(connection: Connection) -> dict[str, int] | None:
-    """How much would be done again, by lane: what was due when the newer database was last seen; None: all is well."""
-    row = connection.execute(select(installation.c.seen)).one_or_none()
-    if row is None or row.seen is None:
+    """How much would perhaps be done again, by lane that waits for a word; None: the database is as new as it was."""
+    if older(connection) is None:
         return None
+    waiting = in_force(connection).lanes
     return {
-        lane: int(connection.scalar(select(func.count()).where(table.c.due_at <= row.seen)) or 0)
+        lane: int(connection.scalar(select(func.count()).where(repeated(connection, table))) or 0)
         for lane, table in KEPT_BACK.items()
+        if lane in waiting
     }
 
 
 def go_on(connection: Connection, who: str) -> bool:
     """End the pauses that an older database began; False: there are none."""
-    row = connection.execute(select(installation).with_for_update()).one_or_none()  # of two at once, one does it
-    if row is None or row.seen is None:
+    connection.execute(select(installation.c.as_of).with_for_update()).one_or_none()  # of two at once, one does it
+    row = older(connection)
+    if row is None:
         return False
     connection.execute(delete(pauses).where(pauses.c.kind == LANE, pauses.c.who == WHO))
     connection.execute(update(installation).values(as_of=None, seen=None))
     note(connection, who, "restored.resume", "database", {"as_of": str(row.as_of), "seen": str(row.seen)})
     return True
+
+
+def lane_goes_on(connection: Connection) -> None:
+    """Forget that the database is older than it was, once its lanes go on one by one."""
+    if not in_force(connection).lanes & KEPT_BACK.keys():
+        connection.execute(update(installation).where(installation.c.seen.is_not(None)).values(as_of=None, seen=None))
 
 
 def _installation(connection: Connection) -> Row[Any]:
@@ -119,8 +155,9 @@ def _pause(connection: Connection, as_of: datetime, seen: datetime, who: str = W
     """Pause the lanes; returns why."""
     # The mark too: where this server's clock is behind the other's, its time would be found to be older once more.
     connection.execute(update(installation).values(as_of=as_of, seen=seen, mark=seen))
-    reason = f"the database is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but was of {seen:%Y-%m-%d %H:%M:%S} before"
+    told = f"of {as_of:%Y-%m-%d %H:%M:%S} UTC, but it was of {seen:%Y-%m-%d %H:%M:%S} before"
+    reason = "what is due may have been done already"
     lines = [{"kind": LANE, "value": lane, "at": Now(), "who": WHO, "reason": reason} for lane in KEPT_BACK]
     connection.execute(insert_new(connection.dialect.name, pauses).values(lines))  # who has paused one already, has
     note(connection, who, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
-    return f"{reason}: {', '.join(KEPT_BACK)} are paused"
+    return f"the database is older than it was, {told}: {', '.join(KEPT_BACK)} are paused"

@@ -7,7 +7,7 @@ pause makes due again what no other pause covers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from engine.addresses import domain_of
 from engine.tables import pauses
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
 HELD = datetime(9999, 1, 1, tzinfo=UTC)
@@ -34,6 +36,11 @@ class Pauses:
     def hold(self, creator: str, address: str = "") -> bool:
         """Whether an order of this creator, or its e-mail to this address, has to wait."""
         return creator in self.creators or domain_of(address) in self.domains
+
+    def without(self, kind: str, values: Collection[str]) -> Pauses:
+        """What is still paused when these of a kind are not."""
+        of = f"{kind}s"
+        return replace(self, **{of: getattr(self, of) - frozenset(values)})
 
 
 def in_force(connection: Connection, *, lock: bool = False) -> Pauses:

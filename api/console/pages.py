@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -23,7 +22,7 @@ from starlette.responses import HTMLResponse
 from api import reads
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
-from engine.admin.amounts import some
+from engine.admin.amounts import some, span
 from engine.admin.rows import masked
 from engine.errors import VarselError
 from engine.operators import Role
@@ -31,6 +30,7 @@ from engine.pauses import HELD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
     from starlette.requests import Request
@@ -153,31 +153,16 @@ def _visible(value: Any) -> Any:
     return value
 
 
-def _time(value: datetime | None, *, seconds: bool = True) -> str | Markup:
+def _time(value: datetime | None) -> str | Markup:
     """A time in UTC; the script shows it in the reader's zone, with UTC in its title."""
     if value is None:
         return "—"
     if value >= HELD:
         return "held"
-    shape = "%Y-%m-%d %H:%M:%S" if seconds else "%H:%M"
     machine = value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     title = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d} UTC"
-    mark = Markup('<time datetime="{}" title="{}"{}>{} UTC</time>')
-    return mark.format(machine, title, "" if seconds else Markup(" data-short"), value.strftime(shape))
-
-
-def _span(value: float | timedelta) -> str:
-    """A duration (seconds) in its two largest units."""
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    left = round(seconds)
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])
+    mark = Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>')
+    return mark.format(machine, title, value)
 
 
 def _short(value: Any) -> str:
@@ -197,5 +182,5 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"time": _time, "span": _span, "short": _short, "number": _number}
+_environment.filters |= {"time": _time, "span": span, "short": _short, "number": _number}
 _environment.globals |= {"area": area, "some": some}

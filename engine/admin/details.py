@@ -11,6 +11,7 @@ from engine.addresses import domain_of
 from engine.admin.amounts import some
 from engine.admin.rows import ROWS
 from engine.admin.standing import Standing
+from engine.audit import detail_of
 from engine.errors import Conflict, NotFound
 from engine.keywords import content
 from engine.mime import compile_message, message_id
@@ -156,7 +157,7 @@ def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
     """What operators and consumers did to it, the newest first: to it alone, and by jobs to many."""
     alone = select(audit_log).where(audit_log.c.target.in_(targets)).order_by(audit_log.c.seq.desc()).limit(LINKED)
     found = [
-        {"at": row.at, "who": row.who, "action": row.action, "detail": json.loads(row.detail)}
+        {"at": row.at, "who": row.who, "action": row.action, "detail": detail_of(row.detail)}
         for row in connection.execute(alone)
     ]
     among = select(job_rows.c.at, jobs.c.seq, jobs.c.who, jobs.c.noun, jobs.c.action).join(jobs)

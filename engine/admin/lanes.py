@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, Select, Table
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table
 
     from engine.admin.standing import Standings
 
@@ -112,14 +112,14 @@ def _age(connection: Connection, *moments: datetime | None) -> float:
 
 
 def _of_fan_outs(connection: Connection) -> LaneFigures:
-    """Of fan-outs, what is counted are events: each is due, or in the hands of a step that nobody sees."""
+    """Of fan-outs, what waits are events; what workers hold are steps."""
     first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
     stored = connection.scalar(select(events.c.registered).where(events.c.seq == first))
     return LaneFigures(
         name=due.FAN_OUTS.name,
         waiting=0,
         due=counted(connection, waiting_events),
-        in_flight=0,
+        in_flight=_claimed(connection, due.FAN_OUTS.table),
         retrying=0,
         held=0,
         dead=0,
@@ -138,7 +138,7 @@ def _of_webhooks(connection: Connection) -> LaneFigures:
         name=due.WEBHOOKS.name,
         waiting=found[Standing.LATER].rows,
         due=found[Standing.DUE].rows,
-        in_flight=counted(connection, subscriptions, subscriptions.c.due_at > Now(), subscriptions.c.unresolved > 0),
+        in_flight=_claimed(connection, subscriptions),
         retrying=found[Standing.LATER].tried,
         held=found[Standing.HELD].rows,
         dead=counted(connection, webhooks, DELIVERY_DEAD),
@@ -146,7 +146,12 @@ def _of_webhooks(connection: Connection) -> LaneFigures:
     )
 
 
-def counted(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+def _claimed(connection: Connection, table: Table) -> int:
+    """Rows in workers' hands: their due times are the ends of leases."""
+    return counted(connection, table, table.c.due_at > Now(), table.c.unresolved > 0)
+
+
+def counted(connection: Connection, table: FromClause, *conditions: ColumnElement[bool]) -> int:
     """How many rows of a table match; COUNTED at most."""
     matching = select(literal(1)).select_from(table).where(*conditions).limit(COUNTED).subquery()
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()

@@ -21,7 +21,8 @@ from engine.admin.filters import (
     to_address,
 )
 from engine.admin.rows import is_masked
-from engine.admin.standing import GROUPS, RETRYING, Standing, of_deliveries, of_emails, of_orders
+from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
+from engine.epoch import repeated
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.pauses import HELD, in_force
 from engine.store import Now
@@ -41,7 +42,7 @@ from engine.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
@@ -92,7 +93,7 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
     if state == OrderState.SET_ASIDE:
         found.by.append(ORDER_SET_ASIDE)
     elif state in GROUPS:
-        _stand(found, orders, of_orders(in_force(connection).lanes), state)
+        _stand(connection, found, orders, of_orders, state)
     elif state in (WAITING, OrderState.REGISTERED):
         _soonest_first(found, orders)
         found.rest.append(orders.c.state == OrderState.REGISTERED)
@@ -137,7 +138,7 @@ def _email_state(connection: Connection, found: Narrowed, state: str) -> None:
         if state != FAILED:
             found.rest.append(emails.c.state == state)
     elif state in GROUPS:
-        _stand(found, emails, of_emails(in_force(connection).lanes), state)
+        _stand(connection, found, emails, of_emails, state)
     elif state in (WAITING, EmailState.NEW, EmailState.SENDING):
         _soonest_first(found, emails)
         found.rest.append(emails.c.state == (EmailState.NEW if state == WAITING else state))
@@ -193,7 +194,9 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
         found.by.append(DELIVERY_DEAD)
     elif state in (*GROUPS, DeliveryState.WAITING):
         found.by.append(webhooks.c.due_at.is_not(None))
-        if state in GROUPS:
+        if state == REPEATED:
+            found.by.append(repeated(connection, webhooks))
+        elif state in GROUPS:
             stands = of_deliveries(in_force(connection).lanes).of(state)
             its = select(subscriptions.c.seq).where(subscriptions.c.seq == webhooks.c.subscription_seq, stands)
             found.rest.append(its.where(subscriptions.c.removed.is_(None)).correlate(webhooks).exists())
@@ -225,9 +228,15 @@ def _jobs(_connection: Connection, _given: Given) -> Narrowed:
     return Narrowed([jobs.c.seq])
 
 
-def _stand(found: Narrowed, table: Table, stands: Standings, group: str) -> None:
+def _stand(
+    connection: Connection, found: Narrowed, table: Table, of: Callable[[Container[str]], Standings], group: str
+) -> None:
     """Where an open row stands: the same rows that the overview counts."""
     _soonest_first(found, table)
+    if group == REPEATED:
+        found.by.append(repeated(connection, table))
+        return
+    stands = of(in_force(connection).lanes)
     found.rest.append(stands.of(group))
     if group in (Standing.LATER, RETRYING):
         found.by.append(table.c.due_at > Now())

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, func, select, type_coerce
 
 from engine import due
-from engine.admin.amounts import some
+from engine.admin.amounts import some, span
 from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
 from engine.epoch import again
+from engine.pauses import CREATOR, DOMAIN
 from engine.pulse import SERIES
 from engine.store import Now
 from engine.tables import (
@@ -40,6 +41,7 @@ SKEWED = timedelta(seconds=5)  # a process's clock that is further from the data
 LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
 LOOK = "`varsel top` shows the lanes and the processes."
 CLOCK = "Start `varsel scheduler` (or `varsel up`)."
+FEW = 5  # names in a sentence
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -66,6 +68,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         "restored": restored,
         "findings": (_older(connection, restored) if restored else [])
         + findings(figures, running, due.stalled(connection), counted(connection, subscriptions, *left_alone))
+        + _paused(held)
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
 
@@ -89,12 +92,25 @@ def _older(connection: Connection, counts: Mapping[str, int]) -> list[dict[str, 
     row = connection.execute(select(installation)).one()
     waits = ", ".join(some(count, lane) for lane, count in counts.items())
     text = (
-        f"The database is older than it was: of {row.as_of:%Y-%m-%d %H:%M:%S} UTC, but it was of"
-        f" {row.seen:%Y-%m-%d %H:%M:%S} before. What would perhaps be done again is paused: {waits};"
-        " `varsel restored` lists it"
+        f"The database is {span(row.seen - row.as_of)} older than it was: what would perhaps be done again is paused,"
+        f" {waits}, and `varsel restored` lists it. What is missing is what came in and was done"
     )
     advice = "`varsel restored` lists what would be done again; `varsel restored --resume` lets it go on."
     return [_finding("problem", text, row.as_of, advice)]
+
+
+def _paused(pauses_: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Creators and domains that are; lanes have findings of their own."""
+    found = []
+    for kind, name in ((CREATOR, "creator"), (DOMAIN, "recipients' domain")):
+        mine = [pause for pause in pauses_ if pause["kind"] == kind]
+        if len(mine) == 1:
+            text = f"The {name} {mine[0]['value']} is paused by {mine[0]['who']}"
+            found.append(_finding("warning", text, mine[0]["at"]))
+        elif mine:
+            shown = ", ".join(pause["value"] for pause in mine[:FEW]) + (" and others" if mine[FEW:] else "")
+            found.append(_finding("warning", f"{len(mine):,} {name}s are paused: {shown}"))
+    return found
 
 
 def _has_trouble(running: Sequence[dict[str, Any]]) -> bool:
@@ -129,9 +145,10 @@ def _problems(
         found += [_stalled(name, since) for name, since in stalled.items()]
     if not any(process["kind"] == "scheduler" for process in alive):
         found.append(_finding("problem", "No scheduler runs: send times and retries wait", advice=CLOCK))
-    for lane in waiting:
-        if lane.oldest_due_seconds > LATE.total_seconds() and not found:
-            found.append(_finding("problem", f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due"))
+    if not found:  # what was found is why they lag behind
+        late = [lane for lane in waiting if lane.oldest_due_seconds > LATE.total_seconds()]
+        texts = [f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due" for lane in late]
+        found = [_finding("problem", text) for text in texts]
     return found
 
 

@@ -10,31 +10,34 @@ from sqlalchemy import delete, select
 from engine import due
 from engine.addresses import compared
 from engine.admin.jobs import release
-from engine.admin.lanes import counted
+from engine.admin.lanes import lanes as figures
 from engine.audit import note
-from engine.epoch import go_on
+from engine.epoch import go_on, lane_goes_on
 from engine.errors import Conflict, Invalid, NotFound
 from engine.fan_out import lock
-from engine.pauses import CREATOR, DOMAIN, HELD, KINDS, LANE
+from engine.pauses import CREATOR, DOMAIN, KINDS, LANE, in_force
 from engine.store import Now, insert_new
 from engine.subscriptions import registry
-from engine.tables import pauses, subscriptions
+from engine.tables import orders, pauses, subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Connection, Row, Table
+    from sqlalchemy import Connection, Row
 
 LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
-def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> None:
-    """Begin to hold back; Invalid, Conflict when it is paused already."""
+def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> str:
+    """Begin to hold back; returns what to say of it. Invalid, Conflict when it is paused already."""
     value = checked(kind, value)
     if not _begin(connection, who, kind, value, reason):
         raise Conflict(f"The {kind} {value} is paused already.")
+    known = select(orders.c.seq).where(orders.c.creator == value).limit(1)
+    unheard_of = kind == CREATOR and connection.execute(known).first() is None
+    return f"The {kind} {value} is paused.{' Nothing that is kept was ordered by it.' if unheard_of else ''}"
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
@@ -42,7 +45,9 @@ def resume(connection: Connection, who: str, kind: str, value: str) -> None:
     value = paused(connection, kind, value)
     connection.execute(delete(pauses).where(pauses.c.kind == kind, pauses.c.value == value))
     note(connection, who, "resume", f"{kind}/{value}")
-    if kind != LANE:
+    if kind == LANE:
+        lane_goes_on(connection)
+    else:
         release(connection, who)
 
 
@@ -55,16 +60,36 @@ def paused(connection: Connection, kind: str, value: str) -> str:
     return value
 
 
-def go_on_restored(connection: Connection, who: str) -> None:
-    """Let the lanes go on that were paused because the database is older than it was; Conflict when it is not."""
+def resume_all(connection: Connection, who: str) -> None:
+    """Let all lanes go on that are paused; Conflict when none is."""
+    for lane in paused_lanes(connection):
+        resume(connection, who, LANE, lane)
+
+
+def paused_lanes(connection: Connection) -> list[str]:
+    """Those that are; Conflict when none is."""
+    found = in_force(connection).lanes
+    if not found:
+        raise Conflict("No lane is paused.")
+    return [lane for lane in LANES if lane in found]
+
+
+def go_on_restored(connection: Connection, who: str) -> str:
+    """Let the lanes go on that were paused because the database is older than it was; returns what to say of it.
+
+    Conflict when it is not.
+    """
     if not go_on(connection, who):
         raise Conflict("The database is not older than it was: nothing is paused for that.")
+    left = in_force(connection).lanes
+    others = ", ".join(lane for lane in LANES if lane in left)
+    return f"The lanes go on, but for what else is paused: {others}." if others else "All lanes go on."
 
 
 def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:
     """Pause those of the lanes that are not; they are drained when `in_flight` is 0. Invalid."""
     for lane in lanes:
-        _begin(connection, who, LANE, checked(LANE, lane), reason or "drained")
+        _begin(connection, who, LANE, checked(LANE, lane), reason or "to drain")
 
 
 def pause_subscription(connection: Connection, who: str, seq: int, reason: str = "") -> None:
@@ -95,7 +120,7 @@ def paused_subscription(connection: Connection, seq: int) -> Row[Any]:
 
 def in_flight(connection: Connection, lanes: Collection[str]) -> int:
     """How many rows of these lanes workers hold: 0 when they are drained. Of a lane that is paused it only falls."""
-    return sum(_claimed(connection, lane.table) for lane in due.LANES if lane.name in lanes)
+    return sum(lane.in_flight for lane in figures(connection) if lane.name in lanes)
 
 
 def _begin(connection: Connection, who: str, kind: str, value: str, reason: str) -> bool:
@@ -107,11 +132,6 @@ def _begin(connection: Connection, who: str, kind: str, value: str, reason: str)
         return False
     note(connection, who, "pause", f"{kind}/{value}", {"reason": reason} if reason else None)
     return True
-
-
-def _claimed(connection: Connection, table: Table) -> int:
-    """Rows in workers' hands. Their due times are the ends of leases: the soonest in the lane that are not past."""
-    return counted(connection, table, table.c.due_at > Now(), table.c.due_at < HELD, table.c.unresolved > 0)
 
 
 def _subscription(connection: Connection, seq: int) -> Row[Any]:

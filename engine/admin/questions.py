@@ -13,25 +13,25 @@ from sqlalchemy import and_, func, select
 
 from engine.admin import actions, changes, jobs
 from engine.admin.amounts import some
-from engine.admin.filters import to_address
-from engine.admin.lanes import COUNTED, lanes
+from engine.admin.lanes import counted, lanes
+from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
 from engine.admin.nouns import EMAILS, ORDERS
 from engine.admin.obstacles import refusal
-from engine.admin.pausing import checked, paused, paused_subscription
+from engine.admin.pausing import checked, paused, paused_lanes, paused_subscription
 from engine.bounded import read_within, weight
-from engine.epoch import again
+from engine.epoch import WHO, older
 from engine.errors import Conflict
-from engine.pauses import CREATOR, DOMAIN, HELD, LANE, in_force
+from engine.pauses import LANE, in_force
 from engine.store import Now, now
-from engine.tables import EMAIL_FAILED, emails, orders, webhooks
+from engine.tables import EMAIL_FAILED, emails, orders, pauses, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy import Connection, Row
 
     from engine.admin.actions import Action
 
@@ -103,9 +103,9 @@ def of_all(
 def of_subscription(connection: Connection, seq: int) -> Question:
     """Before a subscription goes on that is paused; NotFound, Conflict when it is not."""
     endpoint = paused_subscription(connection, seq).endpoint
-    its = select(webhooks.c.seq).where(webhooks.c.subscription_seq == seq)
-    due = some(_count(connection, its.where(webhooks.c.due_at <= Now())), "webhooks")
-    later = some(_count(connection, its.where(webhooks.c.due_at > Now())), "webhooks")
+    its = webhooks.c.subscription_seq == seq
+    due = some(counted(connection, webhooks, its, webhooks.c.due_at <= Now()), "webhooks")
+    later = some(counted(connection, webhooks, its, webhooks.c.due_at > Now()), "webhooks")
     held = "webhooks" in in_force(connection).lanes
     first = f"Nothing goes out while the lane webhooks is paused: {due} wait." if held else f"Goes out at once: {due}."
     return Question(f"Push to {endpoint} again?", (first, f"Later, when their next attempts are due: {later}."))
@@ -121,8 +121,8 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
     return Question(
         f"Pause the lanes {', '.join(chosen)}?",
         (
-            f"In flight, and ended first: {', '.join(busy) or 'nothing'}.",
-            f"Not done until each lane is resumed: {', '.join(left) or 'nothing'}, and what comes in meanwhile.",
+            f"In flight, and ended first: {', '.join(busy)}." if busy else "Nothing is in flight.",
+            f"Not done until each lane is resumed: {', '.join([*left, 'what comes in meanwhile'])}.",
             "The 48 hours in which an e-mail may be sent go on.",
         ),
     )
@@ -131,27 +131,36 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
 def of_resume(connection: Connection, kind: str, value: str) -> Question:
     """Before what is paused goes on; Invalid, Conflict when it is not."""
     value = paused(connection, kind, value)
-    if kind == LANE:
-        held = {lane.name: lane.due for lane in lanes(connection, paused={}) if lane.name == value}
-    else:
-        held = {"orders": _held_orders(connection, kind, value), "emails": _held_emails(connection, kind, value)}
-    waiting = [some(number, what) for what, number in held.items() if number]
-    return Question(
-        f"Let the {kind} {value} go on?",
-        (f"Goes out at once: {' and '.join(waiting)}." if waiting else "Nothing is held back by its pause.",),
-    )
+    return Question(f"Let the {kind} {value} go on?", _goes_out(leaving(connection, kind, [value])))
+
+
+def of_resume_all(connection: Connection) -> Question:
+    """Before all lanes go on that are paused; Conflict when none is."""
+    chosen = paused_lanes(connection)
+    return Question(f"Let the lanes {', '.join(chosen)} go on?", _goes_out(leaving(connection, LANE, chosen)))
 
 
 def of_restored(connection: Connection) -> Question:
     """Before the lanes of a database go on that is older than it was; Conflict when it is not."""
-    counts = again(connection)
-    if counts is None:
+    if older(connection) is None:
         raise Conflict("The database is not older than it was: nothing is paused for that.")
-    waiting = ", ".join(some(number, lane) for lane, number in counts.items())
+    its = select(pauses.c.value).where(pauses.c.kind == LANE, pauses.c.who == WHO)
+    chosen = connection.scalars(its).all()
+    leave, again = leaving(connection, LANE, chosen), leaving(connection, LANE, chosen, again=True)
+    twice = ", ".join(some(number, lane) for lane, number in again.items() if number)
     return Question(
         "Let the lanes go on, although the database is older than it was?",
-        (f"Done at once: {waiting}. Whatever of that was done before the restore is done a second time.",),
+        (
+            *_goes_out(leave),
+            f"Of that, perhaps done before the restore, and then done a second time: {twice or 'nothing'}.",
+        ),
     )
+
+
+def _goes_out(leave: Mapping[str, int]) -> tuple[str, ...]:
+    """What goes out at once, of what was held back, by lane."""
+    parts = [some(number, lane) for lane, number in leave.items() if number]
+    return (f"Goes out at once: {', '.join(parts)}." if parts else "Nothing goes out at once.",)
 
 
 def _resend_failed(connection: Connection, order: Row[Any]) -> Question:
@@ -217,22 +226,3 @@ def _all_recipients(connection: Connection, action: Action, given: Mapping[str, 
     lists = select(orders.c.recipients).where(orders.c.id.in_(keys))
     rows, whole = read_within(connection, lists, LISTS, lambda row: weight(row.recipients))
     return sum(map(_recipients, rows)) if whole else None
-
-
-def _held_orders(connection: Connection, kind: str, value: str) -> int:
-    if kind == DOMAIN:
-        return 0
-    return _count(connection, select(orders.c.seq).where(orders.c.due_at == HELD, orders.c.creator == value))
-
-
-def _held_emails(connection: Connection, kind: str, value: str) -> int:
-    held = select(emails.c.seq).where(emails.c.due_at == HELD)
-    if kind == CREATOR:
-        return _count(
-            connection, held.join(orders, orders.c.seq == emails.c.order_seq).where(orders.c.creator == value)
-        )
-    return _count(connection, held.where(to_address(emails.c.address, (), f"@{value}")))
-
-
-def _count(connection: Connection, chosen: Select[Any]) -> int:
-    return int(connection.execute(select(func.count()).select_from(chosen.limit(COUNTED).subquery())).scalar_one())

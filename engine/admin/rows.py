@@ -10,6 +10,7 @@ from sqlalchemy import case, func, select
 
 from engine.admin.filters import made_at
 from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
+from engine.audit import detail_of
 from engine.keywords import filled
 from engine.pauses import in_force
 from engine.store import Now
@@ -150,7 +151,7 @@ def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, A
 def _audit(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     found = _of_keys(connection, select(audit_log), audit_log.c.seq, keys)
     for row in found:
-        row["detail"] = json.loads(row["detail"])
+        row["detail"] = detail_of(row["detail"])
     return found
 
 

@@ -34,7 +34,14 @@ class Standing(StrEnum):
 
 
 RETRYING = "retrying"  # of what comes later: was tried before
-GROUPS = (Standing.DUE.value, Standing.LATER.value, RETRYING, Standing.HELD.value)  # that lists are narrowed to
+REPEATED = "repeated"  # in a database that was restored, what may have been done before: see engine/epoch.py
+GROUPS = (
+    Standing.DUE.value,
+    Standing.LATER.value,
+    RETRYING,
+    Standing.HELD.value,
+    REPEATED,
+)  # that lists are narrowed to
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Standings:
     paused: bool  # the lane is: what would be due is held
 
     def of(self, group: str) -> ColumnElement[bool]:
-        """The condition of one of GROUPS."""
+        """The condition of one of GROUPS, but for REPEATED."""
         if group == RETRYING:
             return and_(self.later, self.tried)
         found: ColumnElement[bool] = getattr(self, group)

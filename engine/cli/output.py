@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from engine.admin.amounts import span
 from engine.cli.columns import COLUMNS
 from engine.cli.text import plain
 
@@ -124,14 +125,6 @@ def cell(value: Any) -> str:
         case dict() | list():
             return plain(json.dumps(value, ensure_ascii=False, default=_value))
     return plain(str(value))
-
-
-def span(time: timedelta) -> str:
-    """A time span to two units, such as 3 min 20 s."""
-    seconds = int(time.total_seconds())
-    parts = [(seconds // 86_400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
-    shown = [f"{number} {unit}" for number, unit in parts if number][:2]
-    return " ".join(shown) or "0 s"
 
 
 def _title(name: str) -> str:

@@ -22,8 +22,8 @@ def pause(kind: Kind, value: Value, reason: Reason = "", data: Data = None) -> N
     from engine.admin import pausing
 
     with writing(data) as connection:
-        pausing.pause(connection, who(), kind, value, reason)
-    typer.echo(f"The {kind} {value} is paused.")
+        told = pausing.pause(connection, who(), kind, value, reason)
+    typer.echo(told)
 
 
 def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:
@@ -36,7 +36,7 @@ def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> Non
         confirm(question)
     with writing(data) as connection:
         pausing.resume(connection, who(), kind, value)
-    typer.echo(f"The {kind} {value} goes on.")
+    typer.echo(f"Resumed: the {kind} {value}.")
 
 
 def drain(

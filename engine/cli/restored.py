@@ -27,6 +27,8 @@ def restored(
     from engine.admin import pausing, questions
     from engine.admin.amounts import some
 
+    if resume and pause:
+        raise typer.BadParameter("Pause, look at the list, then resume.", param_hint="--pause --resume")
     with opened(data) as store:
         if resume:
             with store.read() as connection:
@@ -34,8 +36,8 @@ def restored(
             if not yes:
                 confirm(question)
             with store.write() as connection:
-                pausing.go_on_restored(connection, who())
-            typer.echo("All lanes go on.")
+                told = pausing.go_on_restored(connection, who())
+            typer.echo(told)
             return
         if pause:
             with store.write() as connection:
@@ -58,14 +60,15 @@ def restored(
 def _found(connection: Any) -> dict[str, Any]:
     from engine.admin.lists import page
     from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
+    from engine.admin.standing import REPEATED
     from engine.epoch import again
 
     counts = again(connection)
     if counts is None:
         return {"counts": None}
     lists = {
-        "orders": page(connection, ORDERS, {"state": "held"}, size=SHOWN),
-        "emails": page(connection, EMAILS, {"state": "held"}, size=SHOWN),
-        "webhooks": page(connection, DELIVERIES, {"state": "held"}, size=SHOWN),
+        lane: page(connection, noun, {"state": REPEATED}, size=SHOWN).items
+        for lane, noun in (("orders", ORDERS), ("emails", EMAILS), ("webhooks", DELIVERIES))
+        if lane in counts
     }
-    return {"counts": counts} | {lane: found.items for lane, found in lists.items()}
+    return {"counts": counts} | lists

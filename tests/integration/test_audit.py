@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from engine.admin.lists import page
+from engine.admin.nouns import AUDIT
 from engine.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
 from engine.retention import AUDIT_KEPT, prune_some
 from engine.tables import audit_log
@@ -21,7 +23,10 @@ if TYPE_CHECKING:
 def lines(store: Store) -> list[tuple[str, str, dict[str, Any]]]:
     with store.read() as connection:
         found = connection.execute(select(audit_log).order_by(audit_log.c.seq)).all()
-    return [(row.who, row.action, json.loads(row.detail)) for row in found]
+    details = [json.loads(row.detail) for row in found]
+    assert all(("times" in detail) == ("last" in detail) for detail in details), "what is counted says when it was last"
+    said = [{name: value for name, value in detail.items() if name != "last"} for detail in details]
+    return [(row.who, row.action, detail) for row, detail in zip(found, said, strict=True)]
 
 
 def make_older(store: Store, age: timedelta) -> None:
@@ -39,6 +44,17 @@ def test_doing_and_undoing_without_end_is_two_lines_with_their_counts(store: Sto
     with store.write() as connection:
         note(connection, "ttd", "pause", "subscriptions/1")
     assert lines(store)[2:] == [("ttd", "pause", {})]
+
+
+def test_what_was_paused_and_resumed_in_turn_says_what_was_last(store: Store) -> None:
+    for action in ("resume", "pause", "resume"):
+        with store.write() as connection:
+            note(connection, "ola", action, "lane/emails")
+    with store.read() as connection:
+        pause, resume = page(connection, AUDIT, {}).items
+    assert pause["detail"] == {}
+    assert resume["detail"]["times"] == 2
+    assert resume["detail"]["last"] >= pause["at"]
 
 
 def test_whoever_does_another_thing_gets_a_line_of_it(store: Store) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select, update
 
-from engine.admin import jobs
-from engine.epoch import look
+from engine.admin import jobs, pausing
+from engine.epoch import look, restored
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
-from engine.pauses import in_force
-from engine.tables import emails, orders, webhooks
+from engine.pauses import HELD, in_force
+from engine.tables import emails, installation, orders, webhooks
 from tests.servers.command import command, environment, varsel
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.terminal import Terminal
@@ -216,13 +216,44 @@ def test_what_a_restored_database_would_do_again_is_listed_and_waits_for_a_word(
     assert run("resume", "creator", "ttd").exit_code == 5
     asked = run("restored", "--resume", given="n\n")
     assert asked.exit_code == 1
-    assert "0 orders, 1 e-mail, 0 webhooks" in asked.stderr
-    assert run("restored", "--resume", "--yes").exit_code == 0
+    assert "and then done a second time: 1 e-mail." in asked.stderr
+    assert run("restored", "--resume", "--yes").stdout == "All lanes go on.\n"
     with store.read() as connection:
         assert not in_force(connection).lanes
+    assert run("restored", "--pause", "--resume").exit_code == 2
     assert run("restored", "--pause").exit_code == 0
     [line] = json.loads(run("audit", "list", "--action", "restored.pause", "--json", "--limit", "1").stdout)["items"]
     assert line["who"].startswith("cli:"), "of Varsel's own accord it was not"
+
+
+def test_what_is_listed_of_a_restored_database_is_what_is_counted(store: Store, run: Any) -> None:
+    with store.write() as connection:
+        pausing.pause(connection, "anna", "lane", "emails", "the relay is being moved")
+        add_order(connection, due_in=timedelta(seconds=-1))
+        restored(connection)
+        seen = connection.execute(select(installation.c.seen)).scalar_one() - timedelta(minutes=1)
+        connection.execute(update(installation).values(seen=seen))
+        add_email(connection, add_order(connection), due_in=timedelta(minutes=-2))
+        add_email(connection, add_order(connection, due_at=HELD), due_at=HELD)
+    found = json.loads(run("restored", "--json").stdout)
+    assert found["counts"] == {"orders": 0, "emails": 1, "webhooks": 0}
+    assert found["counts"] == {name: len(found[name]) for name in found["counts"]}
+    asked = run("restored", "--resume", given="n\n")
+    assert "Goes out at once: 2 orders.\n" in asked.stderr
+    assert "a second time: nothing.\n" in asked.stderr
+    assert run("restored", "--resume", "--yes").stdout == "The lanes go on, but for what else is paused: emails.\n"
+
+
+def test_lanes_of_a_restored_database_that_go_on_one_by_one_wait_no_more(store: Store, run: Any) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection))
+        restored(connection)
+    assert run("resume", "lane", "emails", "--yes").stdout == "Resumed: the lane emails.\n"
+    assert json.loads(run("restored", "--json").stdout)["counts"] == {"orders": 0, "webhooks": 0}
+    for lane in ("orders", "webhooks"):
+        assert run("resume", "lane", lane, "--yes").exit_code == 0
+    assert json.loads(run("restored", "--json").stdout) == {"counts": None}
+    assert run("restored", "--resume", "--yes").exit_code == 5
 
 
 def test_drain_waits_until_nothing_is_in_flight(store: Store, database_url: str, run: Any) -> None:

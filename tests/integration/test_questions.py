@@ -7,17 +7,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from engine.admin import questions
 from engine.admin.actions import find
-from engine.admin.pausing import LANES, pause
+from engine.admin.pausing import LANES, drain, pause, resume, resume_all
 from engine.emails import _claim as claim_emails
-from engine.epoch import look
+from engine.epoch import look, restored
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
-from engine.tables import attempts_log, emails, orders
+from engine.pauses import HELD, in_force
+from engine.tables import attempts_log, emails, installation, orders
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 HOUR = timedelta(hours=1)
+STANDS_DUE = {"state": EmailState.NEW, "due_at": now() - HOUR, "unresolved": 0}
 RECIPIENTS = json.dumps([{"emailAddress": f"p{number}@example.no"} for number in range(7)])
 
 
@@ -125,11 +127,7 @@ def test_before_lanes_are_paused_or_go_on_it_is_said_what_stays_and_what_goes_ou
         claim_emails(connection, LONG)
         assert questions.of_resume(connection, "domain", "Slow.example").lines == ("Goes out at once: 2 e-mails.",)
         pause(connection, "anna", "creator", "ttd")
-        assert questions.of_resume(connection, "creator", "ttd").lines == ("Goes out at once: 2 e-mails.",)
-        connection.execute(emails.update().where(emails.c.state == EmailState.SENDING).values(due_at=now() - HOUR))
-        pause(connection, "anna", "lane", "emails")
-        assert questions.of_resume(connection, "lane", "emails").lines == ("Goes out at once: 4 e-mails.",)
-        assert questions.of_resume(connection, "lane", "emails").title == "Let the lane emails go on?"
+        assert questions.of_resume(connection, "creator", "ttd").title == "Let the creator ttd go on?"
 
 
 def test_before_a_restored_database_goes_on_it_is_said_what_is_done_again(store: Store) -> None:
@@ -139,4 +137,80 @@ def test_before_a_restored_database_goes_on_it_is_said_what_is_done_again(store:
         name, mark = look(connection, {})
         add_email(connection, add_order(connection))
         look(connection, {name: mark + HOUR})
-        assert questions.of_restored(connection).lines[0].startswith("Done at once: 0 orders, 1 e-mail, 0 webhooks.")
+        assert questions.of_restored(connection).lines == (
+            "Goes out at once: 1 e-mail.",
+            "Of that, perhaps done before the restore, and then done a second time: 1 e-mail.",
+        )
+
+
+def test_what_goes_out_is_what_no_other_pause_stops(store: Store) -> None:
+    """Before a claim has looked at it, and behind."""
+    nothing = ("Nothing goes out at once.",)
+
+    def lines(connection: Connection, kind: str, value: str) -> tuple[str, ...]:
+        return questions.of_resume(connection, kind, value).lines
+
+    with store.write() as connection:
+        seq, _ = order(connection, due_in=-HOUR)
+        for number in range(8):
+            add_email(connection, seq, address=f"{number}@{'slow' if number < 5 else 'quick'}.example")
+        pause(connection, "anna", "domain", "slow.example")
+        for claim in (None, claim_emails):
+            if claim:
+                claim(connection, LONG)
+                connection.execute(emails.update().where(emails.c.due_at < HELD).values(STANDS_DUE))
+            assert lines(connection, "domain", "Slow.example") == ("Goes out at once: 5 e-mails.",)
+            pause(connection, "anna", "lane", "emails")
+            assert lines(connection, "lane", "emails") == ("Goes out at once: 3 e-mails.",)
+            assert lines(connection, "domain", "slow.example") == nothing
+            pause(connection, "anna", "creator", "ttd")
+            assert lines(connection, "lane", "emails") == nothing
+            assert lines(connection, "creator", "ttd") == ("Goes out at once: 1 order.",)
+            resume(connection, "anna", "lane", "emails")
+            assert lines(connection, "creator", "ttd") == ("Goes out at once: 1 order, 3 e-mails.",)
+            assert lines(connection, "domain", "slow.example") == nothing
+            resume(connection, "anna", "creator", "ttd")
+
+
+def test_a_domain_is_the_same_whatever_its_case(store: Store) -> None:
+    with store.write() as connection:
+        seq, _ = order(connection)
+        for address in ("a@BLÅBÆR.example", "b@blåbær.example", "c@sub.blåbær.example"):
+            add_email(connection, seq, address=address)
+        pause(connection, "anna", "domain", "blåbær.example")
+        claim_emails(connection, LONG)
+        asked = questions.of_resume(connection, "domain", "BLÅBÆR.example")
+        assert asked.lines == ("Goes out at once: 2 e-mails.",)
+
+
+def test_after_a_restore_the_question_counts_all_that_leaves_and_nothing_that_stays(store: Store) -> None:
+    with store.write() as connection:
+        look(connection, {})
+        add_email(connection, order(connection)[0])
+        restored(connection)
+        before = connection.execute(select(installation.c.seen)).scalar_one()
+        connection.execute(update(installation).values(seen=before - HOUR))
+        order(connection, due_in=timedelta(seconds=-5))
+        add_subscription(connection, "https://receiver.example/hook", paused="by its consumer", due_at=None)
+        persist(connection, [an_event()])
+        asked = questions.of_restored(connection)
+        assert asked.lines == (
+            "Goes out at once: 1 order, 1 e-mail.",
+            "Of that, perhaps done before the restore, and then done a second time: nothing.",
+        )
+        connection.execute(update(installation).values(seen=before))
+        pause(connection, "anna", "creator", "ttd")
+        assert questions.of_restored(connection).lines[0] == "Nothing goes out at once."
+
+
+def test_before_all_lanes_go_on_it_is_said_what_goes_out(store: Store) -> None:
+    with store.write() as connection:
+        with pytest.raises(Conflict):
+            questions.of_resume_all(connection)
+        add_email(connection, order(connection, due_in=-HOUR)[0])
+        drain(connection, "anna", LANES)
+        asked = questions.of_resume_all(connection)
+        assert asked.title == "Let the lanes orders, emails, fan_outs, webhooks go on?"
+        assert asked.lines == ("Goes out at once: 1 order, 1 e-mail.",)
+        resume_all(connection, "anna")
+        assert not in_force(connection).lanes

@@ -8,7 +8,6 @@ const long = {
 const shapes = {
   long: new Intl.DateTimeFormat(undefined, long),
   distant: new Intl.DateTimeFormat(undefined, { year: "numeric", ...long }),
-  short: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
 };
 
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -34,7 +33,7 @@ function localise(root) {
   for (const time of root.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     const shape = at.getFullYear() === new Date().getFullYear() ? shapes.long : shapes.distant;
-    time.textContent = ("short" in time.dataset ? shapes.short : shape).format(at);
+    time.textContent = shape.format(at);
   }
 }
 

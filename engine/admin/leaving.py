@@ -1,0 +1,60 @@
+"""What goes out when pauses end: what they stop and no other pause does, asked of each row as the claims ask it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import literal, select, true
+
+from engine import due
+from engine.admin.lanes import COUNTED, counted
+from engine.admin.standing import of_deliveries, of_emails, of_orders
+from engine.epoch import repeated
+from engine.pauses import LANE, in_force
+from engine.tables import emails, orders, subscriptions, waiting_events, webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from sqlalchemy import Connection, Select
+
+    from engine.admin.standing import Standings
+
+_ORDERS = select(orders.c.creator, literal("").label("address"))
+_EMAILS = select(orders.c.creator, emails.c.address).select_from(emails.join(orders))
+
+
+def leaving(connection: Connection, kind: str, values: Collection[str], *, again: bool = False) -> dict[str, int]:
+    """By lane, how much goes out at once when these pauses end, each counted up to COUNTED; what others stop does not.
+
+    `again`: of that, what may have been done before the database was restored.
+    """
+    before = in_force(connection)
+    after = before.without(kind, values)
+
+    def rows(lane: due.Lane, chosen: Select[Any], stands: Standings) -> int:
+        if again:
+            chosen = chosen.where(repeated(connection, lane.table))
+        leave = 0
+        for standing in (stands.held, stands.due):  # the few before the many
+            for row in connection.execute(chosen.where(standing).limit(COUNTED)):
+                stopped = lane.name in before.lanes or before.hold(row.creator, row.address)
+                leave += stopped and not after.hold(row.creator, row.address)
+        return min(leave, COUNTED)
+
+    def fan_outs() -> int:
+        return 0 if again else counted(connection, waiting_events)
+
+    def deliveries() -> int:
+        its = (of_deliveries().due, subscriptions.c.removed.is_(None))
+        also = repeated(connection, webhooks) if again else true()
+        return counted(connection, webhooks.join(subscriptions), webhooks.c.due_at.is_not(None), *its, also)
+
+    each: dict[str, Callable[[], int]] = {
+        due.ORDERS.name: lambda: rows(due.ORDERS, _ORDERS, of_orders()),
+        due.EMAILS.name: lambda: rows(due.EMAILS, _EMAILS, of_emails()),
+    }
+    if kind == LANE:
+        each |= {due.FAN_OUTS.name: fan_outs, due.WEBHOOKS.name: deliveries}
+        each = {name: number for name, number in each.items() if name in values}
+    return {name: number() for name, number in each.items() if name not in after.lanes}
