@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import redis
-from sqlalchemy import and_, delete, false, func, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from engine.audit import note
 from engine.pauses import LANE, in_force
@@ -105,11 +105,12 @@ def repeated(connection: Connection, table: Table) -> ColumnElement[bool]:
     """Which rows of a lane may have been done before: due when the newer database was last seen, or in hand before."""
     row = older(connection)
     if row is None:
-        return false()
+        return table.c.due_at <= EPOCH  # none
     if table is webhooks:
         kept = select(subscriptions.c.seq).where(subscriptions.c.removed.is_(None))
         return and_(webhooks.c.due_at <= row.seen, webhooks.c.subscription_seq.in_(kept))
-    return or_(table.c.due_at <= row.seen, and_(table.c.due_at <= Now(), table.c.unresolved > 0))
+    last = max(row.seen, now(connection))
+    return and_(table.c.due_at <= last, or_(table.c.due_at <= row.seen, table.c.unresolved > 0))
 
 
 def again(connection: Connection) -> dict[str, int] | None:

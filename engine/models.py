@@ -62,6 +62,9 @@ class EmailState(StrEnum):
     FAILED_PAYLOAD_TOO_LARGE = "Failed_PayloadTooLarge"
 
 
+HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)
+
+
 class SubscriptionState(StrEnum):
     """Whether a worker has a subscription in its hands."""
 

@@ -84,8 +84,7 @@ async def pause(request: Request) -> Response:
     """Hold back a lane, a creator or a recipients' domain."""
     operator, form = await _allowed(request, Role.ADMIN)
     kind, value, reason = (_text(form, name) for name in ("kind", "value", "reason"))
-    await write(request, pausing.pause, operator, kind, value, reason)
-    tell(request, f"The {kind} {value} is paused.")
+    tell(request, await write(request, pausing.pause, operator, kind, value, reason))
     return _overview(request)
 
 
@@ -102,7 +101,7 @@ async def resume(request: Request) -> Response:
     operator, form = await _allowed(request, Role.ADMIN)
     kind, value = (_text(form, name) for name in ("kind", "value"))
     await write(request, pausing.resume, operator, kind, value)
-    tell(request, f"The {kind} {value} goes on.")
+    tell(request, f"Resumed: the {kind} {value}.")
     return _overview(request)
 
 
@@ -115,8 +114,7 @@ async def ask_to_resume_restored(request: Request) -> Response:
 async def resume_restored(request: Request) -> Response:
     """Let the lanes go on that were paused because the database is older than it was."""
     operator, _ = await _allowed(request, Role.ADMIN)
-    await write(request, pausing.go_on_restored, operator)
-    tell(request, "All lanes go on.")
+    tell(request, await write(request, pausing.go_on_restored, operator))
     return _overview(request)
 
 
@@ -131,6 +129,20 @@ async def drain(request: Request) -> Response:
     operator, form = await _allowed(request, Role.ADMIN)
     await write(request, pausing.drain, operator, pausing.LANES, _text(form, "reason"))
     tell(request, "All lanes are paused; they are drained when nothing is in flight.")
+    return _overview(request)
+
+
+async def ask_to_resume_all(request: Request) -> Response:
+    """What would go out, and whether it shall."""
+    await require(request, Role.ADMIN)
+    return _ask(request, await look(request, questions.of_resume_all), "Resume")
+
+
+async def resume_all(request: Request) -> Response:
+    """Let all lanes go on that are paused."""
+    operator, _ = await _allowed(request, Role.ADMIN)
+    await write(request, pausing.resume_all, operator)
+    tell(request, "All lanes go on.")
     return _overview(request)
 
 
@@ -245,6 +257,8 @@ ROUTES = [
     Route("/restored/resume", resume_restored, methods=["POST"]),
     Route("/drain", ask_to_drain),
     Route("/drain", drain, methods=["POST"]),
+    Route("/lanes/resume", ask_to_resume_all),
+    Route("/lanes/resume", resume_all, methods=["POST"]),
     Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
     Route("/subscriptions/{key}/resume", ask_to_resume_subscription),
     Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),

@@ -14,7 +14,7 @@ from engine.admin.obstacles import OF_SET_ASIDE, refusal
 from engine.audit import FOLDED, note
 from engine.errors import Conflict, Invalid, NotFound
 from engine.fan_out import lock
-from engine.models import DeliveryState, EmailState, OrderState
+from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.pauses import CREATOR, DOMAIN, HELD
 from engine.store import Now, after, now
 from engine.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, emails, orders, pauses, webhooks
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from engine.admin.nouns import Noun
 
 TEXTS = frozenset({"subject", "body", "recipients"})  # of any size: a batch does without
-HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)
 
 
 @dataclass(frozen=True, slots=True)

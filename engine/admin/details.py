@@ -238,6 +238,8 @@ def _why_delivery(
         return _why(f"Given up after its last attempt. Replay it when the cause is gone.{said}", last)
     if found["due_at"] is None:
         return _why(None)
+    if found["standing"] is None:
+        return _why("Its subscription was removed: nothing more is pushed to it.")
     if "webhooks" in in_force(connection).lanes:
         return _why("The lane webhooks is paused.")
     if found["paused"]:

@@ -22,6 +22,7 @@ from engine.admin.pausing import checked, paused, paused_lanes, paused_subscript
 from engine.bounded import read_within, weight
 from engine.epoch import WHO, older
 from engine.errors import Conflict
+from engine.models import HANDED_OVER
 from engine.pauses import LANE, in_force
 from engine.store import Now, now
 from engine.tables import EMAIL_FAILED, emails, orders, pauses, webhooks
@@ -165,12 +166,12 @@ def _goes_out(leave: Mapping[str, int]) -> tuple[str, ...]:
 
 def _resend_failed(connection: Connection, order: Row[Any]) -> Question:
     its = _emails(connection, order)
-    lines = [f"{some(its.have, 'recipients')} {'has it, and gets' if its.have == 1 else 'have it, and get'} nothing."]
+    lines = [f"{some(its.have, 'addresses')} {'has it, and gets' if its.have == 1 else 'have it, and get'} nothing."]
     if its.nowhere:
         who = some(its.nowhere, "recipients")
         lines.append(f"{who} cannot be reached by this: with no address, only a new order looks one up again.")
     return Question(
-        f"Send again to {some(its.failed, 'recipients')} who did not get it?",
+        f"Send again to {some(its.failed, 'addresses')} that did not get it?",
         (*lines, *_doubt(its.doubt), "The same e-mails are tried again, for another 48 hours."),
     )
 
@@ -178,9 +179,11 @@ def _resend_failed(connection: Connection, order: Row[Any]) -> Question:
 def _resend(connection: Connection, order: Row[Any]) -> Question:
     its, number = _emails(connection, order), _recipients(order)
     verbs = "has it already, and gets" if its.have == 1 else "have it already, and get"
-    have = f"{some(its.have, 'recipients')} {verbs} it a second time."
+    have = f"{some(its.have, 'addresses')} {verbs} it a second time."
+    of = its.have + its.failed
+    at = f" at {some(of, 'addresses')}" if of > number else ""  # an organisation may have several
     return Question(
-        f"Send again to everybody, {some(number, 'recipients')}?",
+        f"Send again to everybody, {some(number, 'recipients')}{at}?",
         (
             have if its.have else "None of them has it yet.",
             *_doubt(its.doubt),
@@ -197,7 +200,7 @@ def _doubt(number: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Emails:
-    """An order's e-mails by what became of them."""
+    """An order's e-mails, one for each address, by what became of them."""
 
     have: int
     failed: int  # and can be tried again
@@ -207,7 +210,7 @@ class _Emails:
 
 def _emails(connection: Connection, order: Row[Any]) -> _Emails:
     chosen = select(
-        func.count().filter(emails.c.state.in_(actions.HANDED_OVER)),
+        func.count().filter(emails.c.state.in_(HANDED_OVER)),
         func.count().filter(*changes.FAILED_WITH_ADDRESS),
         func.count().filter(*changes.FAILED_WITH_ADDRESS, changes.IN_DOUBT),
         func.count().filter(EMAIL_FAILED, emails.c.address == ""),

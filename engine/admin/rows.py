@@ -136,7 +136,8 @@ def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str
 
 
 def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    columns = _stands(of_deliveries(in_force(connection).lanes), webhooks.c.due_at)
+    due_at = case((subscriptions.c.removed.is_(None), webhooks.c.due_at))  # what is left of a removed one goes with it
+    columns = _stands(of_deliveries(in_force(connection).lanes), due_at)
     chosen = select(*_DELIVERY, *columns).select_from(webhooks.join(subscriptions).outerjoin(events))
     found = _of_keys(connection, chosen, webhooks.c.seq, keys)
     last = _last(connection, webhook_attempts, webhook_attempts.c.webhook_seq, [row["seq"] for row in found])

@@ -37,7 +37,10 @@ def restore(
     ],
     data: Data = None,
 ) -> None:
-    """Put a backup in the database's place (SQLite); what was there is kept. All processes must have ended."""
+    """Put a backup in the database's place (SQLite).
+
+    What was there is kept. All processes must have ended.
+    """
     from engine import backups
 
     database = _database(data, "pg_restore")

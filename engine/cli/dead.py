@@ -75,7 +75,10 @@ def replay(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
     data: Data = None,
 ) -> None:
-    """Do it again for all that match, in the background; what happened before stays on record."""
+    """Do it again for all that match, in the background.
+
+    What happened before stays on record.
+    """
     from engine.admin import actions, jobs, questions
     from engine.admin.amounts import some
     from engine.admin.details import job as detail

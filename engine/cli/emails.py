@@ -42,7 +42,10 @@ def list_(
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Print e-mails, the newest first; those that wait, the next one due first."""
+    """Print e-mails, the newest first.
+
+    Those that wait: the next one due first.
+    """
     given = {
         "state": state,
         "recipient": recipient,
@@ -59,17 +62,26 @@ def list_(
 
 @GROUP.command()
 def show(email: Uuid, as_json: Json = False, data: Data = None) -> None:
-    """Print an e-mail with every attempt, why it waits or failed, and who did what to it."""
+    """Print an e-mail with every attempt.
+
+    Also why it waits or failed, and who did what to it.
+    """
     show_one("emails", email, as_json, data)
 
 
 @GROUP.command()
 def retry(email: Uuid, yes: Yes = False, data: Data = None) -> None:
-    """Try an e-mail again that failed, or at once one that waits for a later attempt. Asks where in doubt."""
+    """Try an e-mail again that failed.
+
+    Or at once one that waits for a later attempt. Asks where it is in doubt whether it arrived.
+    """
     act("emails", ("retry", "retry_now"), email, data, yes=yes)
 
 
 @GROUP.command()
 def resend(email: Uuid, yes: Yes = False, data: Data = None) -> None:
-    """Send a second e-mail where the relay has taken the first one over: a new order to its address alone."""
+    """Send a second e-mail where the first one was sent.
+
+    The relay has taken that over: it is a new order to its address alone.
+    """
     act("emails", ("resend",), email, data, yes=yes)

@@ -55,7 +55,10 @@ def publish(
     file: Annotated[typer.FileBinaryRead, typer.Argument(help="A CloudEvent as JSON; - is standard input.")],
     data: Data = None,
 ) -> None:
-    """Store an event and queue it for its subscribers, as if it had come in over HTTP."""
+    """Store an event and queue it for its subscribers.
+
+    As if it had come in over HTTP.
+    """
     from sqlalchemy import select
 
     from engine.audit import note

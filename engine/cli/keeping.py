@@ -58,7 +58,10 @@ def import_(
     file: Annotated[typer.FileText, typer.Argument(encoding="utf-8-sig", help="CSV in UTF-8; - is standard input.")],
     data: Data = None,
 ) -> None:
-    """Read CSV with the columns identity,name,email,reserved; its identities replace what was known of them."""
+    """Read CSV: identity,name,email,reserved.
+
+    Its identities replace what was known of them.
+    """
     from engine import settings
     from engine.contacts import import_contacts
     from engine.embedded import database_url

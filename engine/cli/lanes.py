@@ -27,7 +27,10 @@ COLOURS = {"warning": "yellow", "problem": "red"}
 
 
 def lanes(as_json: Json = False, data: Data = None) -> None:
-    """Print what waits, lane by lane: due, in flight, retrying, held back and dead."""
+    """Print what waits, lane by lane.
+
+    That is what is due, in flight, retrying, held back, and dead.
+    """
     from engine.admin import lanes as figures
 
     with reading(data) as connection:

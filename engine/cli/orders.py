@@ -41,7 +41,10 @@ def list_(
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Print orders, the newest first; those that wait, the next one due first."""
+    """Print orders, the newest first.
+
+    Those that wait: the next one due first.
+    """
     given = {
         "state": state,
         "creator": creator,
@@ -56,7 +59,10 @@ def list_(
 
 @GROUP.command()
 def show(order: Uuid, as_json: Json = False, data: Data = None) -> None:
-    """Print an order with its counts, why it waits, and who did what to it."""
+    """Print an order with its counts.
+
+    Also why it waits, and who did what to it.
+    """
     show_one("orders", order, as_json, data)
 
 
@@ -73,7 +79,10 @@ def resend(
     yes: Yes = False,
     data: Data = None,
 ) -> None:
-    """Send an order again to those who did not get it; not while it is on its way."""
+    """Send an order again to those who did not get it.
+
+    Not while it is on its way.
+    """
     act("orders", ("resend" if everybody else "resend_failed",), order, data, yes=yes)
 
 

@@ -22,7 +22,10 @@ def restored(
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """List what a database that was restored would do again; its lanes are paused until somebody says --resume."""
+    """List what a restored database would do again.
+
+    Its lanes are paused until somebody says --resume.
+    """
     from engine import epoch
     from engine.admin import pausing, questions
     from engine.admin.amounts import some

@@ -12,7 +12,7 @@ from engine.bounded import read_within, weight
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
-from engine.models import EmailState, OrderState
+from engine.models import HANDED_OVER, OrderState
 from engine.store import Now, after
 from engine.tables import emails, orders
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 LARGEST = 4_000_000  # bytes of orders that are read at once, where one is not larger
 CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order can not be cancelled (contract 2.3)
-HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)  # what "succeeded" counts
 
 
 def find(connection: Connection, creator: str, order_id: UUID) -> Row[Any]:

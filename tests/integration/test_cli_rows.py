@@ -427,8 +427,8 @@ def test_an_order_is_sent_again_to_those_without_it_or_when_that_is_said_to_all(
         add_email(connection, seq, state=EmailState.SUCCEEDED, due_at=None)
     asked = varsel("orders", "resend", order, given="y\n", database_url=cli.url)
     assert asked.exit_code == 0, asked.output
-    assert "1 recipient has it, and gets nothing." in asked.stderr
-    assert "Send again to 1 recipient who did not get it?" in asked.stderr
+    assert "1 address has it, and gets nothing." in asked.stderr
+    assert "Send again to 1 address that did not get it?" in asked.stderr
     assert len(cli.items("orders", "list")) == 1
     assert sorted(email["state"] for email in cli.items("emails", "list")) == ["New", "Succeeded"]
     cli.refused(5, "orders", "resend", order, "--all", "--yes")  # it is on its way

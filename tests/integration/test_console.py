@@ -18,7 +18,7 @@ from starlette.routing import Mount, Route
 from api.console.live import OF_ONE
 from engine import epoch
 from engine.admin.nouns import NOUNS
-from engine.admin.pausing import pause
+from engine.admin.pausing import LANES, pause
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from engine.pauses import in_force
@@ -172,7 +172,13 @@ def test_a_viewer_may_do_nothing(site: Site, keys: dict[str, Any]) -> None:
 
 def test_an_operator_acts_on_messages_and_only_an_admin_pauses(site: Site, keys: dict[str, Any]) -> None:
     operator, admin = site.browser("ola"), site.browser("anna")
-    for path in ("/console/pause", "/console/resume", "/console/drain", "/console/restored/resume"):
+    for path in (
+        "/console/pause",
+        "/console/resume",
+        "/console/drain",
+        "/console/lanes/resume",
+        "/console/restored/resume",
+    ):
         assert operator.post(path, kind="lane", value="emails").status_code == 403
     assert admin.post("/console/pause", kind="lane", value="emails").status_code == 303
     assert operator.post(f"/console/emails/{keys['emails']}/retry").status_code == 303
@@ -457,15 +463,18 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
         order, waiting = ids[done], ids[waits]
         sent = connection.scalar(select(emails.c.id).where(emails.c.address == "a@example.no"))
         pause(connection, "anna", "domain", "example.no")
+        for lane in ("emails", "orders"):
+            pause(connection, "anna", "lane", lane)
     admin = site.browser("anna")
     later = (now() + 2 * HOUR).isoformat()
     for path, says in (
-        (f"/orders/{order}/resend_failed", "Send again to 1 recipient who did not get it?"),
-        (f"/orders/{order}/resend", "1 recipient has it already, and gets it a second time."),
+        (f"/orders/{order}/resend_failed", "Send again to 1 address that did not get it?"),
+        (f"/orders/{order}/resend", "1 address has it already, and gets it a second time."),
         (f"/orders/{waiting}/cancel", "Cancel this order to 2 recipients?"),
         (f"/orders/{waiting}/reschedule?{urlencode({'time': later})}", "Send this order to 2 recipients at another"),
         (f"/emails/{sent}/resend", "Send a second e-mail to a@example.no?"),
         ("/drain", "Pause the lanes orders, emails, fan_outs, webhooks?"),
+        ("/lanes/resume", "Let the lanes orders, emails go on?"),
         ("/resume?kind=domain&value=example.no", "Let the domain example.no go on?"),
     ):
         page = admin.get(f"/console{path}")
@@ -482,8 +491,40 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
         assert connection.scalars(select(orders.c.state).order_by(orders.c.seq)).all() == ["Completed", "Registered"]
         assert in_force(connection).domains == {"example.no"}
     viewer = site.browser("kari")
-    for path in (f"/orders/{order}/resend", "/drain", "/resume?kind=domain&value=example.no", "/restored/resume"):
+    for path in (
+        f"/orders/{order}/resend",
+        "/drain",
+        "/lanes/resume",
+        "/resume?kind=domain&value=example.no",
+        "/restored/resume",
+    ):
         assert viewer.get(f"/console{path}").status_code == 403
+
+
+def test_what_was_drained_goes_on_together(site: Site, store: Store) -> None:
+    admin = site.browser("anna")
+    admin.post("/console/drain")
+    page = admin.get("/console/overview").text
+    assert "The lane orders is paused by anna: to drain" in page
+    assert page.count(">Resume …</button>") == len(LANES), "each lane's button stands once"
+    assert '<form action="/console/lanes/resume"><button>Resume all lanes …</button></form>' in page
+    admin.post("/console/lanes/resume")
+    assert "All lanes go on." in admin.get("/console/overview").text
+    with store.read() as connection:
+        assert not in_force(connection).lanes
+    assert admin.get("/console/lanes/resume").status_code == 409
+
+
+def test_a_pause_of_a_creator_stands_in_the_sentence_and_an_unknown_one_is_told_of(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        add_order(connection)
+    admin = site.browser("anna")
+    for creator, doubted in (("ttd", False), ("tdd", True)):
+        admin.post("/console/pause", kind="creator", value=creator)
+        page = admin.get("/console/overview").text
+        assert f"The creator {creator} is paused." in page
+        assert ("Nothing that is kept was ordered by it." in page) is doubted
+    assert "2 creators are paused: ttd, tdd." in page
 
 
 def test_the_overview_says_how_much_an_older_database_would_do_again(site: Site, store: Store) -> None:
@@ -491,8 +532,9 @@ def test_the_overview_says_how_much_an_older_database_would_do_again(site: Site,
         add_email(connection, add_order(connection, state=OrderState.PROCESSED), due_in=-HOUR)
         epoch.restored(connection)
     overview = site.browser("anna").get("/console/overview").text
-    assert '<a href="/console/emails?state=held">1 e-mail</a>, <a href="/console/deliveries' in overview
-    assert "is paused: 0 orders, 1 e-mail, 0 webhooks;" in overview
+    assert '<a href="/console/emails?state=repeated">1 e-mail</a>, <a href="/console/deliveries' in overview
+    assert "is paused, 0 orders, 1 e-mail, 0 webhooks, and `varsel restored` lists it." in overview
+    assert "Resume all lanes" not in overview
 
 
 def test_a_viewer_reads_how_the_system_is_and_why_things_wait(site: Site, store: Store) -> None:

@@ -61,15 +61,31 @@ def test_before_an_order_is_sent_again_it_is_said_who_has_it(store: Store) -> No
         cancelled = questions.of_one(
             connection, find("orders", "resend"), order(connection, state=OrderState.CANCELLED)[1]
         )
-    assert failed.title == "Send again to 2 recipients who did not get it?"
+    assert failed.title == "Send again to 2 addresses that did not get it?"
     assert failed.lines[:3] == (
-        "4 recipients have it, and get nothing.",
+        "4 addresses have it, and get nothing.",
         "1 recipient cannot be reached by this: with no address, only a new order looks one up again.",
         "Of 1 e-mail it is in doubt whether it arrived: it may come a second time.",
     )
     assert everybody.title == "Send again to everybody, 7 recipients?"
-    assert everybody.lines[0] == "4 recipients have it already, and get it a second time."
+    assert everybody.lines[0] == "4 addresses have it already, and get it a second time."
     assert cancelled.lines[0] == "None of them has it yet."
+
+
+def test_of_an_organisation_with_several_addresses_each_is_counted(store: Store) -> None:
+    with store.write() as connection:
+        recipients = json.dumps([{"organizationNumber": "910000000"}])
+        seq, key = order(connection, state=OrderState.COMPLETED)
+        connection.execute(update(orders).where(orders.c.seq == seq).values(recipients=recipients))
+        for state in (EmailState.SUCCEEDED, EmailState.SUCCEEDED, EmailState.FAILED):
+            add_email(connection, seq, state=state, due_at=None, organization_number="910000000")
+        failed = questions.of_one(connection, find("orders", "resend_failed"), key)
+        everybody = questions.of_one(connection, find("orders", "resend"), key)
+    assert (failed.title, failed.lines[0]) == (
+        "Send again to 1 address that did not get it?",
+        "2 addresses have it, and get nothing.",
+    )
+    assert everybody.title == "Send again to everybody, 1 recipient at 3 addresses?"
 
 
 def test_before_an_order_is_cancelled_or_rescheduled_it_is_said_for_whom_and_when(store: Store) -> None:

@@ -200,7 +200,7 @@ def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_only_when_asked_
     page = site.open(f"/console/orders/{order}", java_script_enabled=False)
     wait_for(lambda: (page.reload(), page.locator("h1").inner_text())[1].endswith("Completed"))
     page.get_by_role("button", name="Send again to those who did not get it …").click()
-    expect(page.locator("h1")).to_have_text("Send again to 1 recipient who did not get it?")
+    expect(page.locator("h1")).to_have_text("Send again to 1 address that did not get it?")
     expect(page.locator("main")).to_contain_text("1 recipient has it, and gets nothing.")
     assert not site.arrived("lacks+550@example.no")
     page.get_by_role("button", name="Send again to those who did not get it").click()
@@ -210,7 +210,7 @@ def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_only_when_asked_
     assert len(site.running.messages("has@example.no")) == 1
     expect(page.get_by_role("button", name="Send again to those who did not get it …")).to_have_count(0)
     page.get_by_role("button", name="Send to all again …").click()
-    expect(page.locator("main")).to_contain_text("2 recipients have it already, and get it a second time.")
+    expect(page.locator("main")).to_contain_text("2 addresses have it already, and get it a second time.")
     page.get_by_role("link", name="No").click()
     expect(page.locator("h1")).to_contain_text("Completed")
     assert len(site.running.messages("has@example.no")) == 1
