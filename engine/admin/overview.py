@@ -93,7 +93,7 @@ def _older(connection: Connection, counts: Mapping[str, int]) -> list[dict[str, 
     waits = ", ".join(some(count, lane) for lane, count in counts.items())
     text = (
         f"The database is {span(row.seen - row.as_of)} older than it was: what would perhaps be done again is paused,"
-        f" {waits}, and `varsel restored` lists it. What is missing is what came in and was done"
+        f" {waits}, and `varsel restored` lists it. It lacks what was done"
     )
     advice = "`varsel restored` lists what would be done again; `varsel restored --resume` lets it go on."
     return [_finding("problem", text, row.as_of, advice)]

@@ -148,13 +148,11 @@ def of_restored(connection: Connection) -> Question:
     its = select(pauses.c.value).where(pauses.c.kind == LANE, pauses.c.who == WHO)
     chosen = connection.scalars(its).all()
     leave, again = leaving(connection, LANE, chosen), leaving(connection, LANE, chosen, again=True)
-    twice = ", ".join(some(number, lane) for lane, number in again.items() if number)
+    twice = ", ".join(some(number, lane) for lane, number in again.items() if number) or "nothing"
+    line = f"Of that, perhaps done before the restore, and then done a second time: {twice}."
     return Question(
         "Let the lanes go on, although the database is older than it was?",
-        (
-            *_goes_out(leave),
-            f"Of that, perhaps done before the restore, and then done a second time: {twice or 'nothing'}.",
-        ),
+        (*_goes_out(leave), *([line] if any(leave.values()) else [])),
     )
 
 

@@ -163,6 +163,10 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
         assert why() == "The subscription is paused: Paused by an operator: weekend"
         pause(connection, "anna", "lane", "webhooks")
         assert why() == "The lane webhooks is paused."
+        connection.execute(update(subscriptions).values(removed=now()))
+        assert why() == "Its subscription was removed: nothing more is pushed to it."
+        assert details.delivery(connection, seq)["standing"] is None, "as in no list and no count"
+        connection.execute(update(subscriptions).values(removed=None))
         assert why(state=DeliveryState.DELIVERED, due_at=None) is None
         assert str(why(state=DeliveryState.DEAD)).startswith("Given up after its last attempt.")
         line = {"webhook_seq": seq, "at": now(), "duration_ms": 9, "outcome": "deferred", "status": 503}

@@ -59,6 +59,12 @@ def test_help_shows_every_command_in_its_section_on_a_narrow_terminal() -> None:
     assert process("--help").stdout == shown
 
 
+def test_what_a_command_does_is_said_in_a_line_that_is_not_cut() -> None:
+    for group in ([], *sorted({(words[0],) for words in commands() if len(words) > 1})):
+        shown = varsel(*group, "--help").output
+        assert not [line for line in shown.splitlines() if line.endswith("...") and "Usage:" not in line], group
+
+
 def test_every_exit_code_is_in_the_help_and_in_the_document() -> None:
     codes = {0} | {value for name, value in vars(exits).items() if name.isupper() and isinstance(value, int)}
     assert codes == {0, 1, 2, 3, 4, 5, 130, 143}

@@ -501,6 +501,22 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
         assert viewer.get(f"/console{path}").status_code == 403
 
 
+def test_a_list_of_emails_shows_the_last_answer_also_of_a_success_and_where_nobody_answered(
+    site: Site, store: Store
+) -> None:
+    with store.write() as connection:
+        order = add_order(connection)
+        sent = add_email(connection, order, state=EmailState.SUCCEEDED, due_at=None, attempts=1)
+        waits = add_email(connection, order, due_in=HOUR)
+        line = {"claim": 1, "at": now(), "duration_ms": 1, "relay": "relay:25"}
+        good = {"email_seq": sent, "outcome": "accepted", "code": 250, "reply": "2.0.0 queued"}
+        away = {"email_seq": waits, "outcome": "deferred", "code": None, "reply": "Connection refused"}
+        connection.execute(attempts_log.insert(), [line | good, line | away])
+    page = site.browser("ola").get("/console/emails").text
+    assert '<td class="text">250 2.0.0 queued</td>' in page
+    assert '<td class="text">not reached: Connection refused</td>' in page, "it was not tried, and counts as no try"
+
+
 def test_what_was_drained_goes_on_together(site: Site, store: Store) -> None:
     admin = site.browser("anna")
     admin.post("/console/drain")

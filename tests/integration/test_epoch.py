@@ -16,13 +16,13 @@ from engine.admin.overview import overview
 from engine.admin.pausing import go_on_restored
 from engine.epoch import TOLERATED, Memory, again, restored
 from engine.errors import Conflict
-from engine.models import OrderState
+from engine.models import EmailState, OrderState, new_id
 from engine.pauses import in_force
 from engine.pulse import Kind, Pulse
-from engine.tables import audit_log, installation
+from engine.tables import audit_log, installation, processes
 from tests.servers.beats import beat
 from tests.servers.redis import Redis
-from tests.servers.rows import add_email, add_order
+from tests.servers.rows import add_email, add_order, now
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 ALL = {"orders", "emails", "webhooks"}
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,24 @@ def test_an_older_database_on_a_server_whose_clock_is_behind_is_found_once(
     restore(store, HOUR)
     beat(store, memory)
     assert paused(store) == ALL, "a second restore is found as the first was"
+
+
+def test_processes_of_the_time_of_the_backup_are_forgotten(store: Store) -> None:
+    with store.write() as connection:
+        values = {"id": new_id(now()), "kind": "worker", "host": "gone", "pid": 1, "version": "1", "started": now()}
+        connection.execute(processes.insert().values(values | {"seen": now() - HOUR}))
+        restored(connection)
+        assert overview(connection)["processes"] == []
+
+
+def test_what_was_in_hand_when_the_database_was_copied_may_have_been_done(store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection)
+        add_email(connection, order, due_in=-MINUTE, state=EmailState.SENDING, unresolved=1)  # its lease ended since
+        add_email(connection, order, due_in=-MINUTE)
+        restored(connection)
+        connection.execute(update(installation).values(seen=now() - HOUR))
+        assert again(connection) == {"orders": 0, "emails": 1, "webhooks": 0}
 
 
 def test_a_running_process_remembers_even_when_redis_has_forgotten(store: Store, redis: redis_client.Redis) -> None:

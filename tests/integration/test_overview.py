@@ -6,7 +6,7 @@ from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 
 from engine import due, pulse
 from engine.admin import details
@@ -28,7 +28,7 @@ from engine.pauses import HELD
 from engine.pulse import Kind, Pulse
 from engine.retention import prune_some
 from engine.smtp import Trouble
-from engine.tables import history, processes, subscriptions, webhooks
+from engine.tables import emails, history, processes, subscriptions, webhooks
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG, wait_for
 
@@ -248,7 +248,14 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         process(connection, "worker", relay="relay:25")
         process(connection, "scheduler")
         due.claim(connection, due.ORDERS, 1, LEASE)
-        assert sentences(connection) == [("problem", "The lane orders lags behind: 2 orders are due")]
+        for _ in range(2):
+            add_email(connection, add_order(connection), due_in=-HOUR)
+        due.claim(connection, due.EMAILS, 1, LEASE)
+        assert sentences(connection) == [
+            ("problem", "The lane orders lags behind: 2 orders are due"),
+            ("problem", "The lane emails lags behind: 1 e-mail is due"),
+        ]
+        connection.execute(delete(emails))
         add_email(connection, add_order(connection), due_at=HELD)
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
