@@ -23,7 +23,7 @@ from engine.tables import EPOCH, MILLISECOND, Instant, milliseconds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Select
+    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
     from engine.admin.nouns import Narrowed, Noun
 
@@ -48,17 +48,16 @@ def page(
     connection: Connection, noun: Noun, given: Mapping[str, str], cursor: str | None = None, size: int = SIZE
 ) -> Page:
     """A page of the rows that match `given` (a query string's values), from `cursor` on; Invalid for wrong ones."""
-    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
-    beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
-    end = _window_end(connection, noun, narrowed, beyond) if narrowed.rest else None
-    chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)
-    if end is not None:
-        chosen = chosen.where(_within(narrowed, end))
-    found = connection.execute(chosen.limit(size + 1)).all()
+    found, end = _shown_on(connection, noun, given, cursor, size + 1)
     items = ROWS[noun.name](connection, [row.key for row in found[:size]])
     if len(found) > size:
         return Page(items, _cursor(found[size - 1][1:]))
     return Page(items, None if end is None else _cursor(end), looked_back=end is not None)
+
+
+def count_of_page(connection: Connection, noun: Noun, given: Mapping[str, str], size: int) -> int:
+    """How many rows the first page has that is so large; Invalid."""
+    return len(_shown_on(connection, noun, given, None, size)[0])
 
 
 def count(connection: Connection, noun: Noun, given: Mapping[str, str], also: ColumnElement[bool], most: int) -> int:
@@ -82,6 +81,19 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
     chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, also, *beyond)
     found = connection.execute(chosen.limit(size)).all()
     return [row.key for row in found], _cursor(found[-1][1:]) if len(found) == size else None
+
+
+def _shown_on(
+    connection: Connection, noun: Noun, given: Mapping[str, str], cursor: str | None, size: int
+) -> tuple[Sequence[Row[Any]], tuple[Any, ...] | None]:
+    """The keys and places of a page's rows, and where the window ends that they are looked for in; None: nowhere."""
+    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
+    beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
+    end = _window_end(connection, noun, narrowed, beyond) if narrowed.rest else None
+    chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)
+    if end is not None:
+        chosen = chosen.where(_within(narrowed, end))
+    return connection.execute(chosen.limit(size)).all(), end
 
 
 def _ordered(noun: Noun, narrowed: Narrowed) -> Select[Any]:

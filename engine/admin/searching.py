@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sqlalchemy import select, true
+from sqlalchemy import select
 
 from engine.admin.filters import bounded, uuid
-from engine.admin.lists import count
+from engine.admin.lists import count_of_page
 from engine.admin.nouns import ORDERS, WAITING
 from engine.errors import Invalid
 from engine.tables import emails, events, orders
@@ -55,4 +55,4 @@ def orders_that_wait(connection: Connection, given: Mapping[str, str]) -> int:
     shared = {name: value for name, value in given.items() if name in _SHARED}
     if not shared or len(shared) < len(given):
         return 0
-    return count(connection, ORDERS, shared | {"state": WAITING}, true(), MOST)
+    return count_of_page(connection, ORDERS, shared | {"state": WAITING}, MOST)

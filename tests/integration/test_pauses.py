@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from engine import due
 from engine.admin import jobs
+from engine.admin.lanes import lanes
 from engine.admin.pausing import drain, in_flight, pause, pause_subscription, resume, resume_subscription
 from engine.emails import _claim as claim_emails
 from engine.errors import Conflict, Invalid, NotFound
@@ -240,7 +241,9 @@ def test_a_drained_lane_tells_how_much_is_still_in_flight(store: Store) -> None:
             for row in held
         ]
         _end(connection, ended)
+        add_email(connection, seq, due_in=LEASE, unresolved=1)  # once lost, and now to come later
         assert in_flight(connection, ("orders", "emails")) == 0
+        assert sum(lane.in_flight for lane in lanes(connection)) == 0, "what the overview tells"
         assert in_force(connection).lanes == {"orders", "emails"}
 
 
