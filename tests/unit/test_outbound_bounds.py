@@ -135,7 +135,7 @@ def test_a_tls_handshake_that_hangs_leaves_no_connection_behind() -> None:
         with connection:
             while connection.recv(4096):  # the hello; then the end, or this never returns
                 pass
-    assert answer == Failure(LATE)
+    assert answer in (Failure(LATE), Failure("ConnectTimeout"))  # its own bound, where SHORT is longer
 
 
 class Hanging:
