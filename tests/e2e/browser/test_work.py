@@ -201,7 +201,7 @@ def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_only_when_asked_
     wait_for(lambda: (page.reload(), page.locator("h1").inner_text())[1].endswith("Completed"))
     page.get_by_role("button", name="Send again to those who did not get it …").click()
     expect(page.locator("h1")).to_have_text("Send again to 1 address that did not get it?")
-    expect(page.locator("main")).to_contain_text("1 recipient has it, and gets nothing.")
+    expect(page.locator("main")).to_contain_text("1 address has it, and gets nothing.")
     assert not site.arrived("lacks+550@example.no")
     page.get_by_role("button", name="Send again to those who did not get it").click()
     expect(page.locator(".told")).to_have_text("Done: queued again for those who did not get it.")
