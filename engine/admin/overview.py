@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 SKEWED = timedelta(seconds=5)  # a process's clock that is further from the database's is told of
 LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
 LOOK = "`varsel top` shows the lanes and the processes."
+REFUSED = "Set right what the relay says; `varsel emails list --error refused` shows the e-mails."
 CLOCK = "Start `varsel scheduler` (or `varsel up`)."
 FEW = 5  # names in a sentence
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -124,7 +125,7 @@ def _refused(connection: Connection) -> list[dict[str, Any]]:
         return []
     what = f"{some(found.count, 'emails')} {'waits' if found.count == 1 else 'wait'}"
     text = f"{what}: the relay {found.relay} refuses this installation or its sender ({found.said})"
-    return [_finding("problem", text, found.since)]
+    return [_finding("problem", text, found.since, REFUSED)]
 
 
 def _problems(

@@ -198,6 +198,7 @@ def essentials(folder: Path) -> dict[str, str]:
     return {
         "database_url": f"sqlite:///{folder}/varsel.db",
         "redis_url": f"unix://{folder}/redis.sock",
+        "jwks": str(DevelopmentKey(folder / "keys").jwks),
         "webhook_key": WEBHOOK_KEY,
     }
 

@@ -240,7 +240,8 @@ def test_a_database_that_is_broken_is_kept_as_it_is(file: Path, kept: Path) -> N
 def test_a_backup_of_an_older_schema_is_brought_to_this_one_and_of_a_newer_is_refused(file: Path, kept: Path) -> None:
     with closing(sqlite3.connect(kept)) as connection:
         connection.executescript(
-            "ALTER TABLE emails DROP COLUMN recipient_name; UPDATE alembic_version SET version_num = '0011'"
+            "ALTER TABLE emails DROP COLUMN recipient_name; ALTER TABLE jobs DROP COLUMN newest;"
+            " ALTER TABLE jobs DROP COLUMN reason; UPDATE alembic_version SET version_num = '0011'"
         )
     backups.restore(kept, file)
     with closing(Store(f"sqlite:///{file}")) as store, store.read() as reading:

@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, update
 
 from engine import restraint
 from engine.admin import details
-from engine.admin.overview import overview
+from engine.admin.overview import REFUSED, overview
 from engine.email_outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from engine.pulse import Kind, Pulse
@@ -156,7 +156,7 @@ def test_operators_see_why_e_mails_wait_and_viewers_no_address(store: Store) -> 
         why = details.email(connection, row.id)["answer"]
     relay, at = log(store)[0].relay, log(store)[0].at
     said = f"the relay {relay} refuses this installation or its sender (554 5.7.1 <address> Relay access denied)"
-    assert found == [{"level": "problem", "text": f"1 e-mail waits: {said}", "since": at}]
+    assert found == [{"level": "problem", "text": f"1 e-mail waits: {said}", "since": at, "advice": REFUSED}]
     assert why is not None
     assert DENIED.text in why
     batches(store, {})
