@@ -62,7 +62,7 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
         case "orders.cancel":
             return Question(
                 f"Cancel this order to {some(_recipients(row), 'recipients')}?",
-                ("None of them gets it. A cancelled order does not come back: it can only be ordered anew.",),
+                ("Nobody gets it. A cancelled order does not come back: it can only be ordered anew.",),
             )
         case "orders.reschedule":
             at = changes.send_time(argument, now(connection))
