@@ -87,6 +87,7 @@ class Child:
         self._process.join()
 
     def _begin(self) -> None:
+        signal.set_wakeup_fd(-1)  # the pipe of `up` (engine/stop.py)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

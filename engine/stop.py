@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,15 +17,16 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 class Stop:
     """Set by SIGTERM or SIGINT, from its making on, in the main thread.
 
-    Python runs a signal's handler between any two steps of the main thread. A handler that takes a lock waits for ever
-    where that thread holds it, as a threading.Event's does for a moment in each wait; this one writes into a pipe.
+    Python runs a signal's handler between two steps of the main thread, and so not before the end of a wait that this
+    thread is just about to begin. What Python does in the signal itself is to write into a pipe: that is waited on.
     """
 
     def __init__(self) -> None:
-        self._reader, self._writer = os.pipe()
-        os.set_blocking(self._writer, False)
+        self._reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # full of signals: then it is set
         for number in ENDING:
-            signal.signal(number, self._set)
+            signal.signal(number, _nothing)
 
     def is_set(self) -> bool:
         return self.wait(0)
@@ -35,9 +36,9 @@ class Stop:
         readable, _, _ = select.select([self._reader], [], [], seconds)
         return bool(readable)
 
-    def _set(self, *_: object) -> None:
-        with suppress(BlockingIOError):  # full of signals: then it is set
-            os.write(self._writer, b"\0")
+
+def _nothing(*_: object) -> None:
+    """A handler is what makes Python take a signal."""
 
 
 class Ended(BaseException):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
+import time
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.stop import ENDING, Stop
+from tests.servers.waiting import SHORT, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _own_handlers() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in ENDING}
+    pipe = signal.set_wakeup_fd(-1)
     yield
+    signal.set_wakeup_fd(pipe)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -33,6 +38,18 @@ def test_a_signal_ends_the_wait_at_whatever_step_of_it_the_signal_comes(number: 
             break
         assert stop.is_set()
     assert step > 0
+
+
+def test_a_signal_of_which_the_waiting_thread_hears_nothing_ends_the_wait() -> None:
+    def take() -> None:
+        time.sleep(SHORT.total_seconds())  # the wait has begun: no step of the main thread follows
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    stop = Stop()
+    other = threading.Thread(target=take)
+    other.start()
+    assert stop.wait(patience())
+    other.join()
 
 
 def test_any_number_of_signals_is_taken() -> None:
