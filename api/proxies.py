@@ -34,9 +34,8 @@ def client_address(request: Request) -> str:
         return UNKNOWN
     trusted: tuple[Network, ...] = request.app.state.settings.trusted_proxies
     entries = ",".join(request.headers.getlist("x-forwarded-for")).rsplit(",", MOST_HOPS)[-MOST_HOPS:]
-    for entry in filter(
-        None, (each.strip(" \t") for each in reversed(entries))
-    ):  # RFC 9110, 5.6.1: empty ones are none
+    named = [named for entry in reversed(entries) if (named := entry.strip(" \t"))]  # RFC 9110, 5.6.1: empty is none
+    for entry in named:
         before = _read(entry)
         if before is None or not any(peer in network for network in trusted):
             break

@@ -148,9 +148,8 @@ def _aside(database: Path, stamp: str) -> Iterator[Path | None]:
         _fold(database)
     kept = database.with_name(f"{database.name}.before-{stamp}")
     try:
-        moved = [
-            _rename(f"{database}{tail}", f"{kept}{tail}") for tail in (*BESIDE, "")
-        ]  # a WAL would be the new one's
+        # A WAL that stays behind would be taken for the new one's.
+        moved = [_rename(f"{database}{tail}", f"{kept}{tail}") for tail in (*BESIDE, "")]
         yield kept if any(moved) else None
     finally:
         if not database.exists() or (there and not kept.exists()):

@@ -24,7 +24,6 @@ from engine.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table
@@ -54,18 +53,17 @@ class LaneFigures:
         return replace(self, paused=whom, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
 
 
-def lanes(connection: Connection, paused: Mapping[str, str] | None = None) -> list[LaneFigures]:
-    """The lanes in the order in which work goes through them; `paused` instead of those that are: name and reason."""
-    if paused is None:
-        rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
-        paused = {row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "") for row in rows}
-    counted = (
+def lanes(connection: Connection) -> list[LaneFigures]:
+    """The lanes in the order in which work goes through them."""
+    rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
+    paused = {row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "") for row in rows}
+    each = (
         _of_rows(connection, due.ORDERS, of_orders(), ORDER_SET_ASIDE),
         _of_rows(connection, due.EMAILS, of_emails(), EMAIL_FAILED),
         _of_fan_outs(connection),
         _of_webhooks(connection),
     )
-    return [lane.paused_by(paused[lane.name]) if lane.name in paused else lane for lane in counted]
+    return [lane.paused_by(paused[lane.name]) if lane.name in paused else lane for lane in each]
 
 
 @dataclass(frozen=True, slots=True)

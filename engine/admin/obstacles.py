@@ -8,7 +8,7 @@ from sqlalchemy import and_, case, exists, or_, select, true
 
 from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
 from engine.errors import Conflict, NotFound
-from engine.models import DeliveryState, EmailState, OrderState
+from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.pauses import HELD
 from engine.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, emails, orders, webhooks
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
 _FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, EMAIL_FAILED)
 _UNKNOWN = _FAILED.where(emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, emails.c.address == "")
-_SENT = emails.c.state.in_((EmailState.SUCCEEDED, EmailState.DELIVERED))
+_SENT = emails.c.state.in_(HANDED_OVER)
 
 # "This one …": the first that is true.
 _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, true, type_coerce
+from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, type_coerce
 
 from engine.models import EXPIRY, EmailState
 from engine.pauses import HELD
@@ -121,4 +121,4 @@ def _pause(
     held: ColumnElement[bool], due: ColumnElement[bool], *, paused: bool
 ) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """What is held back, and what is due: of a paused lane, nothing is."""
-    return (or_(held, due), and_(due, ~true())) if paused else (held, due)
+    return (or_(held, due), false()) if paused else (held, due)

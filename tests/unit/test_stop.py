@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-import time
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.stop import ENDING, Stop
-from tests.servers.waiting import SHORT, patience
+from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +40,13 @@ def test_a_signal_ends_the_wait_at_whatever_step_of_it_the_signal_comes(number: 
 
 
 def test_a_signal_of_which_the_waiting_thread_hears_nothing_ends_the_wait() -> None:
+    def waits() -> bool:
+        """In the system's call: at no other step of `wait`, behind its first line, do other threads run."""
+        frame = sys._current_frames()[threading.main_thread().ident or 0]  # noqa: SLF001 documented under this name
+        return frame.f_code is Stop.wait.__code__ and frame.f_lineno > frame.f_code.co_firstlineno
+
     def take() -> None:
-        time.sleep(SHORT.total_seconds())  # the wait has begun: no step of the main thread follows
+        wait_for(waits)
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 
     stop = Stop()
