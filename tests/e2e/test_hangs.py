@@ -74,7 +74,7 @@ def test_the_database_hangs_and_goes_on(server: Postgres, tmp_path: Path, capsys
         site.await_events(RESOURCE, len(ids))
         wait_for(lambda: site.client.get("/readyz").is_success)
 
-    assert [unavailable(answer) for answer in answers] == [True] * len(answers)
+    assert [answer.status_code for answer in answers if not unavailable(answer)] == []
     assert alive.is_success
     assert "varsel_database_up 0.0" in metrics.text
     mails, pushed = site.count(to), count_pushes(pairs(2, ids), receiver)

@@ -12,7 +12,7 @@ import pytest
 
 from engine.models import EmailState, OrderState
 from tests.servers.counting import tell
-from tests.servers.processes import start
+from tests.servers.processes import start, stop
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Say
 from tests.servers.waiting import patience, slowness, wait_for
@@ -92,7 +92,7 @@ def test_two_schedulers_double_nothing_and_either_will_do(site: Site, capsys: py
             site.post(*to[first_of : first_of + 10], requestedSendTime=soon)
         site.settle()
 
-        os.kill(first, signal.SIGSTOP)  # not killed, since its supervisor would start another
+        stop(first)  # not killed, since its supervisor would start another
         soon = (datetime.now(UTC) + timedelta(seconds=3 * slowness())).isoformat()
         site.post(*to[200:], requestedSendTime=soon)
         site.settle()

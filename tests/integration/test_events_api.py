@@ -17,6 +17,7 @@ from cloudevents.core.v1.event import CloudEvent as SdkEvent
 from engine import clock
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
+from tests.servers.processes import stop
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -367,7 +368,7 @@ def test_while_the_database_is_away_events_are_kept_and_readers_are_told_to_come
         postgres.stop()
         refused = [client.get(EVENTS, params={"resource": kept["resource"], "after": "0"})]
         assert publish(client, kept).status_code == 200
-        os.kill(alone.pid("redis"), signal.SIGSTOP)  # now there is nowhere to keep anything
+        stop(alone.pid("redis"))  # now there is nowhere to keep anything
         refused.append(publish(client, event()))
         os.kill(alone.pid("redis"), signal.SIGCONT)
         for answer in refused:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import psycopg
 
-from tests.servers.processes import descendants, start
+from tests.servers.processes import freeze, start
 from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
@@ -96,17 +96,12 @@ class Postgres:
 
     def hang(self) -> None:
         """Stop all its processes where they are; what is sent to them is still acknowledged."""
-        main = self._process.pid
-        self._hung = [main]
-        os.kill(main, signal.SIGSTOP)  # first: from here on there are no new ones
-        for child in descendants(main):
-            self._hung.append(child)
-            os.kill(child, signal.SIGSTOP)
+        self._hung = freeze(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on after `hang`."""
         hung, self._hung = self._hung, []
-        for pid in hung:
+        for pid in reversed(hung):  # the first buries the others that have ended
             os.kill(pid, signal.SIGCONT)
 
     def database(self, template: str = "template0") -> str:

@@ -6,8 +6,11 @@ import ctypes
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +57,25 @@ def descendants(pid: int) -> set[int]:
     while more := {child for child, its in parents.items() if its in found | {pid}} - found:
         found |= more
     return found
+
+
+def freeze(pid: int) -> list[int]:
+    """Stop a process and its descendants, and return them: the process first."""
+    frozen = [stop(pid)]
+    while more := descendants(pid).difference(frozen):
+        frozen += map(stop, more)
+    return frozen
+
+
+def stop(pid: int) -> int:
+    """Stop a process where it is (SIGSTOP), and return it.
+
+    A signal is not heard at once: whoever is just starting a process, or answering a request, still does so.
+    """
+    with suppress(ProcessLookupError):  # it ended meanwhile
+        os.kill(pid, signal.SIGSTOP)
+    wait_for(lambda: not alive(pid) or _stat(pid)[0] == "T")
+    return pid
 
 
 def opened(pid: int) -> set[Path]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import redis
 
-from tests.servers.processes import start
+from tests.servers.processes import start, stop
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Redis:
 
     def hang(self) -> None:
         """Stop it where it is; what is sent to it is still acknowledged."""
-        self._process.send_signal(signal.SIGSTOP)
+        stop(self._process.pid)
 
     def resume(self) -> None:
         """Let it go on after `hang`."""

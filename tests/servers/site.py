@@ -8,18 +8,18 @@ import signal
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.servers.counting import Count, count
 from tests.servers.installation import API, Installation, order
 from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, connections, descendants, parent, start
+from tests.servers.processes import alive, connections, descendants, opened, parent, start, stop
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from tests.servers.smtp import Script
 
@@ -137,9 +137,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 def _stop(pid: int) -> bool:
     """Stop a process; whether the gates that it has opened are free (docs/decisions/0002)."""
-    os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")
-    gates = {link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir() if link.readlink().suffix == ".gate"}
+    gates = {path for path in opened(stop(pid)) if path.suffix == ".gate"}
     return all(map(_is_free, gates))
 
 
