@@ -17,6 +17,7 @@ from api import channels, deliveries, docs, events, health, inbox, orders, subsc
 from api.bodies import LargeBodies
 from api.console.application import console, prepare
 from api.counting import CountAnswers
+from api.endpoints import Endpoint
 from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error, answer_nobody
 from api.singles import SingleHeaders
@@ -69,7 +70,7 @@ def create_app() -> Starlette:
     logs.configure(config.log_level, config.log_format)
     busy_first = sorted(OPERATIONS, key=lambda operation: operation.method != "POST" or "{" in operation.path)
     routes = [
-        Route(path.lower(), operation.handler, methods=[operation.method])
+        Route(path.lower(), Endpoint(operation.handler), methods=[operation.method])
         for operation in busy_first
         for path in (operation.path, *operation.aliases)
     ]

@@ -80,30 +80,31 @@ class Taken:
         self._held = 0
 
     async def __aenter__(self) -> bytes:
-        try:
-            return await self._read()
-        except BaseException:
-            self._let_go()
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._let_go()
-
-    async def _read(self) -> bytes:
-        if self._request.headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-            text = "The body is packed (Content-Encoding); send it as it is."
-            raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
-        length = self._request.headers.get("content-length", "")
-        if length.isascii() and length.isdigit():
-            self._check(int(length[:_DIGITS]))
+        self._check_head()
         body = bytearray()  # grows in place, into however many pieces a client cuts it
         try:
             async for chunk in self._request.stream():
                 body += chunk
                 self._check(len(body))
         except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong here
+            self._let_go()
             raise HTTPException(400) from None
+        except BaseException:
+            self._let_go()
+            raise
         return bytes(body)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._let_go()
+
+    def _check_head(self) -> None:
+        fields = dict(self._request.scope["headers"])  # neither comes twice
+        if fields.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
+            text = "The body is packed (Content-Encoding); send it as it is."
+            raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
+        length = fields.get(b"content-length", b"")
+        if length.isdigit():
+            self._check(int(length[:_DIGITS]))
 
     def _check(self, size: int) -> None:
         if size > self._limit:

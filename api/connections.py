@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from api.joined import Joined
 from api.problems import document
 from engine import metrics
 from engine.errors import Misconfigured
@@ -152,9 +153,10 @@ class Connection(HttpToolsProtocol):
         else:
             self._received = 0
             self._forget_deadline()
-        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body:
             self._await_client()
-        else:
+        elif self._deadline is not None:
             self._forget_deadline()
 
     def on_headers_complete(self) -> None:
@@ -190,6 +192,10 @@ class Connection(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self._watch_taking()
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        cycle.transport = Joined(self.transport, self.loop)
+        super()._start_asgi_task(cycle, app)
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._watch_taking()
@@ -206,20 +212,13 @@ class Connection(HttpToolsProtocol):
             self._stop(400)
         if len(self.url) > bounds.line:
             self._stop(414)
-        size = longest = hosts = 0
-        codings = []
-        for name, value in headers:
-            length = len(name) + len(value)
-            size += length
-            longest = max(longest, length)
-            if name == b"host":
-                hosts += 1
-            elif name == b"transfer-encoding":
-                codings.append(value.lower())
-        if len(headers) > bounds.fields or size > bounds.head or longest > bounds.line:
+        sizes = [len(name) + len(value) for name, value in headers]
+        if len(headers) > bounds.fields or sum(sizes) > bounds.head or max(sizes, default=0) > bounds.line:
             self._stop(431)
-        if hosts != 1 or codings:
-            self._check_framing(hosts, codings)
+        names = [name for name, _ in headers]
+        hosts = names.count(b"host")
+        if hosts != 1 or b"transfer-encoding" in names:
+            self._check_framing(hosts, [value.lower() for name, value in headers if name == b"transfer-encoding"])
         # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":

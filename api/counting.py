@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from engine import metrics
@@ -19,42 +21,83 @@ PARTS = {  # of the API: the module whose handler answers, and what /metrics cal
     "api.console": "console",  # with all below it
 }
 OTHER = "other"
-_NAMES = {*PARTS.values(), OTHER}
-_STATUSES = {part: [metrics.REQUESTS.labels(part, f"{digit}xx") for digit in range(1, 6)] for part in _NAMES}
-_SECONDS = {part: metrics.REQUEST_SECONDS.labels(part) for part in _NAMES}
+EVERY = 0.1  # seconds after which /metrics knows of an answer, at the latest
 
 
 class CountAnswers:
-    """Middleware around everything else."""
+    """Middleware around everything else.
+
+    A metric costs a write to a file, three of them a twentieth of what an order costs: so answers are counted here,
+    and handed over together.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._parts = {part: _Part(part) for part in {*PARTS.values(), OTHER}}
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            self._hand_over()  # the application ends
             return
         began = time.perf_counter()
         answered = False
-
-        def count(status: int) -> None:
-            part = _part(scope.get("endpoint"))
-            _STATUSES[part][status // 100 - 1].inc()
-            _SECONDS[part].observe(time.perf_counter() - began)
 
         async def counted(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                count(message["status"])
+                self._count(scope, message["status"], began)
             await send(message)
 
         try:
             await self._app(scope, receive, counted)
         except Exception:
             if not answered:  # it will be, further out
-                count(500)
+                self._count(scope, 500, began)
             raise
+
+    def _count(self, scope: Scope, status: int, began: float) -> None:
+        self._parts[_part(scope.get("endpoint"))].count(status, time.perf_counter() - began)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(EVERY, self._hand_over)
+
+    def _hand_over(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for part in self._parts.values():
+            part.hand_over()
+
+
+class _Part:
+    """Answers of a part of the API that no metric knows of yet."""
+
+    def __init__(self, name: str) -> None:
+        self._totals = [metrics.REQUESTS.labels(name, f"{digit}xx") for digit in range(1, 6)]
+        self._histogram = metrics.REQUEST_SECONDS.labels(name)
+        self._forget()
+
+    def count(self, status: int, seconds: float) -> None:
+        self._answers[status // 100 - 1] += 1
+        self._took[bisect_left(metrics.SECONDS, seconds)] += 1
+        self._seconds += seconds
+
+    def hand_over(self) -> None:
+        for total, number in zip(self._totals, self._answers, strict=True):
+            if number:
+                total.inc(number)
+        for bucket, number in zip(self._histogram._buckets, self._took, strict=True):  # noqa: SLF001 it takes one by one
+            if number:
+                bucket.inc(number)
+        self._histogram._sum.inc(self._seconds)  # noqa: SLF001 likewise
+        self._forget()
+
+    def _forget(self) -> None:
+        self._answers = [0] * len(self._totals)
+        self._took = [0] * (len(metrics.SECONDS) + 1)  # above the longest, too
+        self._seconds = 0.0
 
 
 def _part(endpoint: Any) -> str:

@@ -42,10 +42,7 @@ class SingleHeaders:
 
 
 def _repeated(headers: list[tuple[bytes, bytes]]) -> str | None:
-    seen = set()
-    for name, _ in headers:
-        if name in ONCE or name.startswith(ATTRIBUTE):
-            if name in seen:
-                return name.decode("latin-1")
-            seen.add(name)
-    return None
+    names = [name for name, _ in headers if name in ONCE or name.startswith(ATTRIBUTE)]
+    if len(set(names)) == len(names):
+        return None
+    return max(names, key=names.count).decode("latin-1")

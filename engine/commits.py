@@ -12,8 +12,7 @@ import contextlib
 import queue
 import threading
 from collections import OrderedDict, deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from engine.errors import Unavailable
 from engine.shares import Shares
@@ -32,6 +31,7 @@ GROUP = 256  # most items of one transaction: bounds how long the first waits fo
 LARGEST = 1_000_000  # bytes of one transaction, where one item is not larger; other writers wait for it
 WAITING = 4096  # most items that wait, of all parties; beyond its share, a caller is told to come again
 LARGEST_WAITING = 96_000_000  # bytes of them; likewise
+LEAST = LARGEST_WAITING // WAITING  # bytes that an item which waits counts for, at least: one bound is both
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -52,8 +52,8 @@ class GroupCommit(Generic[Item, Result]):
         self._write = write
         self._after = after
         self._otherwise = otherwise or _refuse
-        self._queue: _Turns[_Waiting[Item, Result]] = _Turns()
-        self._items, self._bytes = Shares(WAITING), Shares(LARGEST_WAITING)
+        self._queue: _Turns[Item, Result] = _Turns()
+        self._room = Shares(LARGEST_WAITING)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._commit_groups, name="group-commit", daemon=True)
         self._thread.start()
@@ -63,12 +63,11 @@ class GroupCommit(Generic[Item, Result]):
 
         `party`: whose turn it uses; `size`: what it counts for, in bytes.
         """
-        if not (self._items.fits(party) and self._bytes.fits(party)):
+        if not self._room.fits(party):
             raise Unavailable("the database")
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._items.take(party)
-        self._bytes.take(party, size)
-        self._queue.put(party, size, _Waiting(item, party, size, future))
+        self._room.take(party, max(size, LEAST))
+        self._queue.put(_Waiting(item, party, size, future))
         return await future
 
     async def close(self) -> None:
@@ -96,8 +95,7 @@ class GroupCommit(Generic[Item, Result]):
 
     def _answer(self, group: Sequence[_Waiting[Item, Result]], results: Sequence[Result | Exception]) -> None:
         for waiting, result in zip(group, results, strict=True):
-            self._items.give_back(waiting.party)
-            self._bytes.give_back(waiting.party, waiting.size)
+            self._room.give_back(waiting.party, max(waiting.size, LEAST))
             if waiting.future.done():  # its request was cancelled; the item is stored all the same
                 continue
             if isinstance(result, Exception):
@@ -106,61 +104,60 @@ class GroupCommit(Generic[Item, Result]):
                 waiting.future.set_result(result)
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[Item, Result]):
+class _Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
     party: str
     size: int
     future: asyncio.Future[Result]
 
 
-class _Turns(Generic[Item]):
+class _Turns(Generic[Item, Result]):
     """What waits, by party: one of each, then the next of each, and so on. One thread takes."""
 
     def __init__(self) -> None:
-        self._new: queue.SimpleQueue[tuple[str, int, Item] | None] = queue.SimpleQueue()  # nobody holds its lock long
-        self._parties: OrderedDict[str, deque[tuple[int, Item]]] = OrderedDict()
-        self._length = 0  # of what is sorted by party already
+        self._new: queue.SimpleQueue[_Waiting[Item, Result] | None] = queue.SimpleQueue()  # nobody holds its lock long
+        self._parties: OrderedDict[str, deque[_Waiting[Item, Result]]] = OrderedDict()
         self._open = True
 
-    def put(self, party: str, size: int, item: Item) -> None:
+    def put(self, waiting: _Waiting[Item, Result]) -> None:
         """Let an item wait behind its party's others."""
-        self._new.put((party, size, item))
+        self._new.put(waiting)
 
     def close(self) -> None:
         """Nothing more comes."""
         self._new.put(None)
 
-    def take(self) -> list[Item]:
+    def take(self) -> list[_Waiting[Item, Result]]:
         """The next group, waited for; empty: nothing is left and nothing more comes."""
-        self._sort()
-        group: list[Item] = []
+        new = self._arrived()
+        if not self._parties and len(new) <= GROUP and sum(waiting.size for waiting in new) <= LARGEST:
+            return new  # with everything in one group, nobody's turn is before another's
+        for waiting in new:
+            self._parties.setdefault(waiting.party, deque()).append(waiting)
+        group: list[_Waiting[Item, Result]] = []
         room = LARGEST
         while self._parties and len(group) < GROUP:
-            party, waiting = next(iter(self._parties.items()))
-            size, item = waiting[0]
-            if group and size > room:
+            party, its = next(iter(self._parties.items()))
+            if group and its[0].size > room:
                 break
-            waiting.popleft()
-            room -= size
-            group.append(item)
+            room -= its[0].size
+            group.append(its.popleft())
             self._parties.move_to_end(party)
-            if not waiting:
+            if not its:
                 del self._parties[party]
-        self._length -= len(group)
         return group
 
-    def _sort(self) -> None:
-        """Give each party what has come; wait for it where nothing is left."""
+    def _arrived(self) -> list[_Waiting[Item, Result]]:
+        """What has come; waited for where nothing is left."""
+        new: list[_Waiting[Item, Result]] = []
         with contextlib.suppress(queue.Empty):
             while True:
-                new = self._new.get(block=self._open and not self._length)
-                if new is None:
+                waiting = self._new.get(block=self._open and not new and not self._parties)
+                if waiting is None:
                     self._open = False
-                    continue
-                party, size, item = new
-                self._parties.setdefault(party, deque()).append((size, item))
-                self._length += 1
+                else:
+                    new.append(waiting)
+        return new
 
 
 def _refuse(items: Sequence[Any], error: Unavailable) -> Sequence[Any]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Engine
 
 CONNECT_WITHIN = 3  # seconds: a database that is gone must become a 503 while the caller still waits
-PING_WITHIN = 3.0  # seconds for the pool's question whether an idle connection still works
+BEGIN_WITHIN = 3.0  # seconds for what begins a transaction, and so tells whether an idle connection still works
 ANSWER_WITHIN = 10.0  # seconds for a statement: every one is for few rows, but its caller may have none to spare
 # What each transaction begins with, in one message. The server gives up a little earlier, so that it does not go on
 # with what nobody waits for. What parallel workers and compiled plans cost before they begin is never won back on few
@@ -47,10 +47,10 @@ class Bounded(psycopg.Connection[Any]):
     patient = False  # a migration takes the time that it takes
 
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
-        """Wait for the server; less long outside a transaction, where only the pool's ping is, and what begins one."""
+        """Wait for the server; less long outside a transaction, where only that is which begins one."""
         if not self.patient:
             outside = self.pgconn.transaction_status == TransactionStatus.IDLE
-            kwargs["timeout"] = PING_WITHIN if outside else ANSWER_WITHIN
+            kwargs["timeout"] = BEGIN_WITHIN if outside else ANSWER_WITHIN
         try:
             return super().wait(gen, *args, **kwargs)
         except psycopg.errors._WaitTimeout:  # noqa: SLF001 it has no other name
@@ -59,7 +59,7 @@ class Bounded(psycopg.Connection[Any]):
 
 
 def create(url: str, connections: int) -> Engine:
-    """An engine whose pool gives out connections that were alive a moment ago; ValueError for an option that cannot be.
+    """An engine whose pool may give out connections that have ended; ValueError for an option that cannot be.
 
     Its connections with the option `varsel_writes` are for writers. The address's own options come first.
     """
@@ -70,7 +70,6 @@ def create(url: str, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=CONNECT_WITHIN,
-        pool_pre_ping=True,
         hide_parameters=True,  # an error in the log shows no recipient and no subject
         connect_args={name: value for name, value in options.items() if name not in given.query} | _TEXT,
     )

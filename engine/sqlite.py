@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import create_engine, event
 
@@ -18,16 +17,18 @@ from engine.gate import Gate
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import IO
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 log = logging.getLogger(__name__)
 
 USE = ".use"  # beside the file: the lock that all who use it share, and that whoever replaces it has alone
 GATE = ".gate"  # likewise: the lock that each writer has while it writes
 TURN = 10.0  # seconds that a writer waits for it
+OPENED = "opened"  # what a connection remembers its file under
 AWAY = "was deleted, moved or replaced"
 MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
 BUSY_MS = 5_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
@@ -42,7 +43,7 @@ def create(url: str, connections: int) -> Engine:
 
 
 class File:
-    """The file of an engine: the gate before it, and whether it is still the one that its connections have open.
+    """The file of an engine: the gate before it, and whether it is still the one that a connection has open.
 
     A file that is deleted or replaced stays with those who have it open, and is lost with them. `forget` is called
     when another file has come in its place, before that one is used. Misconfigured where it cannot be used, or is being
@@ -53,39 +54,41 @@ class File:
         self._path = path
         self._engine = engine
         self._forget = forget
-        self._opened: tuple[int, int] | None = None  # device and number of the file that connections have open
+        self._opened: tuple[int, int] | None = None  # device and number of the file that new connections open
         self._changing = threading.Lock()
         try:
             self._use = self._take()
             self.gate = Gate(self._beside(GATE), TURN)
         except OSError as error:
             raise unusable(path, error) from None
+        event.listen(engine, "do_connect", self._check_path)
         event.listen(engine, "connect", self._remember)
 
-    @contextmanager
-    def standing(self) -> Iterator[None]:
-        """Raises Strayed where the path leads to no file or to another, before the block or at its end.
+    def check(self, connection: Connection) -> None:
+        """Raise Strayed where the path leads to another file than the connection's, or to none: what it wrote is lost.
 
-        Another file is what the next call uses.
+        Another file is what the next connection opens.
         """
-        before = self._look()
-        yield
-        if before and self._found() != before:
-            raise Strayed(f"{self._path} {AWAY}")
+        found = self._found()
+        if found != connection.info[OPENED]:
+            self._stray(found)
 
     def close(self) -> None:
         """Give both locks back."""
         self.gate.close()
         self._use.close()
 
-    def _look(self) -> tuple[int, int] | None:
+    def _check_path(self, *_: object) -> None:
+        """Likewise, before a connection would open another file, or make one."""
         found = self._found()
         if self._opened not in (None, found):
-            log.error("the database's file %s %s", self._path, AWAY)
-            if found:
-                self._follow()
-            raise Strayed(f"{self._path} {AWAY}")
-        return found
+            self._stray(found)
+
+    def _stray(self, found: tuple[int, int] | None) -> NoReturn:
+        log.error("the database's file %s %s", self._path, AWAY)
+        if found:
+            self._follow(found)
+        raise Strayed(f"{self._path} {AWAY}")
 
     def _found(self) -> tuple[int, int] | None:
         """The file at the path; None: none, or one in which nothing stands yet."""
@@ -95,10 +98,10 @@ class File:
             return None
         return (found.st_dev, found.st_ino) if found.st_size else None
 
-    def _follow(self) -> None:
+    def _follow(self, found: tuple[int, int]) -> None:
         """Go over to the file that is at the path now."""
         with self._changing:
-            if self._opened is None:
+            if self._opened in (None, found):
                 return  # somebody else has just done it
             try:
                 with self._take() as use:
@@ -118,8 +121,9 @@ class File:
         """A file beside the database's own, to which the path may be a link."""
         return Path(f"{self._path.resolve()}{tail}")
 
-    def _remember(self, _connection: object, _record: object) -> None:
-        self._opened = self._opened or self._found()
+    def _remember(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        found = record.info[OPENED] = self._found()
+        self._opened = self._opened or found
 
 
 def unusable(file: Path, error: OSError) -> Misconfigured:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Dialect,
     Engine,
     FunctionElement,
+    RootTransaction,
     event,
     literal,
     select,
@@ -131,9 +132,15 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One moment of the database, for all statements in the block; nothing is written."""
-        with self._translated(), self._reads.calling(), self._standing(), self._engine.connect() as connection:
+        with (
+            self._translated(),
+            self._reads.calling(),
+            self._engine.connect() as connection,
+            _begin(connection),
+        ):
             self._look(connection)
             yield connection
+            self._check_file(connection)
 
     @contextmanager
     def write(self, *, patient: bool = False, ending: bool = False) -> Iterator[Connection]:
@@ -144,19 +151,14 @@ class Store:
         """
         gate = self._file.gate if self._file else nullcontext()
         try:
-            with (
-                self._translated(),
-                self._writes.calling(),
-                gate,
-                self._standing(),
-                self._engine.connect() as connection,
-            ):
+            with self._translated(), self._writes.calling(), gate, self._engine.connect() as connection:
                 connection.execution_options(varsel_writes=True)
                 slow = patient and self.dialect.name == "postgresql"  # SQLite waits for nobody
-                with connection.begin(), _patience(connection) if slow else nullcontext():
+                with _begin(connection), _patience(connection) if slow else nullcontext():
                     if not ending:
                         self._look(connection)
                     yield connection
+                    self._check_file(connection)
         except Unavailable as error:
             if isinstance(error.__cause__, Exception) and fault(error.__cause__) in LASTING:
                 self._trouble = error
@@ -205,8 +207,9 @@ class Store:
         """The database is another."""
         self._admitted = None
 
-    def _standing(self) -> AbstractContextManager[None]:
-        return self._file.standing() if self._file else nullcontext()
+    def _check_file(self, connection: Connection) -> None:
+        if self._file:
+            self._file.check(connection)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -284,6 +287,16 @@ def _telling(dialect: Dialect, clock: Clock) -> Callable[[Any, object], None]:
         cursor.close()
 
     return tell
+
+
+def _begin(connection: Connection) -> RootTransaction:
+    """Begin a transaction; where the server has ended an idle connection, on a new one: nothing was asked of it yet."""
+    try:
+        return connection.begin()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return connection.begin()
 
 
 @contextmanager

@@ -146,8 +146,9 @@ class Intake:
             respect = order.ignore_reservation is not True
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
         order_id = new_id(self._store.clock.now())
-        placement = _Placement(order_row(order_id, creator, self._sender, order), Receipt(order_id, lookup), key)
-        size = ROW + sum(len(placement.row[name]) for name in ("subject", "body", "recipients"))
+        row = order_row(order_id, creator, self._sender, order)
+        placement = _Placement(row, Receipt(order_id, lookup), key)
+        size = ROW + len(row["subject"]) + len(row["body"]) + len(row["recipients"])
         if key is None:
             return await self._commits.submit(placement, creator, size)
         claim = (creator, key.value)

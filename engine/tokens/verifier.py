@@ -128,8 +128,9 @@ class Verifier:
 
         When no known key has signed it, this waits for key sets that are newer than the token.
         """
-        attempt = partial(self._known_bearer, token)
-        caller = attempt() or await self._bearer_keys.search(attempt)
+        caller = self._known_bearer(token)
+        if caller is None:
+            caller = await self._bearer_keys.search(partial(self._known_bearer, token))
         if caller is None:
             raise Unauthenticated(UNKNOWN_KEY)
         return caller

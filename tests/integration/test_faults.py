@@ -112,7 +112,7 @@ def test_a_server_that_hangs_where_a_transaction_begins_is_told_without_a_trace(
     way: str, server: Postgres, remote: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     number(remote)
-    event.listen(remote.engine, "checkout", lambda *_: server.hang(), once=True)  # after the pool's question
+    event.listen(remote.engine, "checkout", lambda *_: server.hang(), once=True)  # before it begins
     with pytest.raises(Unavailable, match="does not answer"), getattr(remote, way)() as connection:
         ping(connection)
     server.resume()

@@ -173,6 +173,7 @@ def test_all_processes_of_a_machine_add_up_and_nothing_is_counted_twice(tmp_path
         client.post(f"{API}/orders/email", json={})
         client.get("/nothing")
         wait_for(lambda: scrape(installation.address).get("varsel_due_lag_seconds_count") == 6)
+        wait_for(lambda: scrape(installation.address).get("varsel_requests_total{part=other,status=4xx}") == 1)
         found = scrape(installation.address)
     assert found["varsel_orders_total"] == 3
     assert found["varsel_attempts_total{outcome=accepted}"] == found["varsel_attempts_total{outcome=rejected}"] == 3
@@ -267,9 +268,14 @@ def test_an_answer_that_a_bug_prevented_is_counted_as_an_error() -> None:
         async with httpx.AsyncClient(transport=transport, base_url="http://varsel") as anybody:
             return (await anybody.get("/")).status_code
 
-    before = counted("varsel_requests_total", part="other", status="5xx")
-    assert asyncio.run(ask()) == 500
-    assert counted("varsel_requests_total", part="other", status="5xx") == before + 1
+    async def answered() -> None:
+        before = counted("varsel_requests_total", part="other", status="5xx")
+        assert await ask() == 500
+        await asyncio.to_thread(
+            wait_for, lambda: counted("varsel_requests_total", part="other", status="5xx") == before + 1
+        )
+
+    asyncio.run(answered())
 
 
 def test_an_event_is_counted_once_it_is_kept_wherever_that_is(store: Store) -> None:

@@ -1,0 +1,46 @@
+"""Answers whose head and body leave together: one packet for the client, one call of the system for us."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+
+class Joined:
+    """What one answer is written to. uvicorn writes the head by itself, and most bodies follow at once.
+
+    The first piece waits for the second until the event loop's next step, and no longer: an answer may be a stream.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport", "_written")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+        self._written = False
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the answer."""
+        if self._written:
+            self._transport.write(self._held + data if self._held else data)
+            self._held = b""
+        else:
+            self._written, self._held = True, data
+            self._loop.call_soon(self._write_held)
+
+    def is_closing(self) -> bool:
+        """Whether the connection ends, or has ended."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """End the connection when everything is written."""
+        self._write_held()
+        self._transport.close()
+
+    def _write_held(self) -> None:
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
