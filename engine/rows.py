@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     cast,
     column,
-    literal_column,
     select,
     true,
     type_coerce,
@@ -43,10 +42,12 @@ class Rows:
 
     def __init__(self, **columns: TypeEngine[Any]) -> None:
         self._columns = columns
-        self._value = _Each(bindparam("rows", type_=Text)).table_valued(column("value"), name="given").c.value
+        members = [column(name, kind) for name, kind in columns.items()]
+        each = _Each(bindparam("rows", type_=Text), *members)
+        self._given = each.table_valued(column("value"), *members, name="given").c
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
-        field = _Field(self._value, literal_column(name))
+        field = _Field(self._given.value, self._given[name])
         kind = self._columns[name]
         return type_coerce(field, kind) if isinstance(kind, Text) else cast(field, kind)
 
@@ -90,19 +91,26 @@ def _array(texts: list[bytes]) -> str:
 
 
 class _Each(FunctionElement[Any]):
-    """The elements of a JSON array, as rows with a column `value`."""
+    """The elements of a JSON array, as rows; on SQLite with a column `value`, on PostgreSQL with columns of their own.
+
+    PostgreSQL would look for each member of each element by itself, which takes a seventh longer.
+    """
 
     inherit_cache = True
 
 
 @compiles(_Each, "sqlite")
 def _each_sqlite(element: _Each, compiler: Any, **options: Any) -> str:
-    return f"json_each({compiler.process(element.clauses, **options)})"
+    array, *_ = element.clauses
+    return f"json_each({compiler.process(array, **options)})"
 
 
 @compiles(_Each, "postgresql")
 def _each_postgresql(element: _Each, compiler: Any, **options: Any) -> str:
-    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **options)} AS JSONB))"
+    array, *members = element.clauses
+    columns = ", ".join(f"{member.name} {member.type.compile(dialect=compiler.dialect)}" for member in members)
+    text = compiler.process(array, **options)
+    return f"(SELECT * FROM json_to_recordset(CAST({text} AS JSON)) AS given ({columns}))"
 
 
 class _Field(FunctionElement[Any]):
@@ -113,11 +121,11 @@ class _Field(FunctionElement[Any]):
 
 @compiles(_Field, "sqlite")
 def _field_sqlite(element: _Field, compiler: Any, **options: Any) -> str:
-    value, name = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"json_extract({value}, '$.{name}')"
+    value, member = element.clauses
+    return f"json_extract({compiler.process(value, **options)}, '$.{member.name}')"
 
 
 @compiles(_Field, "postgresql")
 def _field_postgresql(element: _Field, compiler: Any, **options: Any) -> str:
-    value, name = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"({value} ->> '{name}')"
+    _, member = element.clauses
+    return str(compiler.process(member, **options))

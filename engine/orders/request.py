@@ -170,8 +170,7 @@ def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> Emai
 
 def _named(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Member names are matched in any case; unknown members are dropped; of doubles the last counts."""
-    found = ((names.get(key) or names.get(key.lower()), member) for key, member in value.items())
-    return {name: member for name, member in found if name}
+    return {name: member for key, member in value.items() if (name := names.get(key) or names.get(key.lower()))}
 
 
 def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:
