@@ -174,7 +174,8 @@ def test_pausing_twice_and_resuming_what_is_not_paused_are_conflicts(store: Stor
         with pytest.raises(Conflict):
             resume(connection, "ola", "creator", "skd")
         resume(connection, "ola", "creator", "ttd")
-        lines = connection.execute(select(audit_log.c.who, audit_log.c.action, audit_log.c.target)).all()
+        told = select(audit_log.c.who, audit_log.c.action, audit_log.c.target)
+        lines = connection.execute(told.order_by(audit_log.c.seq)).all()
     assert lines == [("anna", "pause", "creator/ttd"), ("ola", "resume", "creator/ttd")]
 
 

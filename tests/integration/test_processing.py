@@ -266,7 +266,8 @@ def test_an_order_that_cannot_be_processed_takes_no_other_along_and_is_set_aside
         assert (order.state, order.due_at) == (OrderState.SET_ASIDE, None)
         assert told(store, order.id) == ["order.completed"]
         with store.read() as connection:
-            lines = connection.execute(select(audit_log).where(audit_log.c.target == f"orders/{order.id}")).all()
+            about = select(audit_log).where(audit_log.c.target == f"orders/{order.id}")
+            lines = connection.execute(about.order_by(audit_log.c.seq)).all()
         assert [line.action for line in lines] == ["condition-failed"] * (seq == asking) + ["set-aside"]
         line = lines[-1]
         assert line.who == "varsel"
