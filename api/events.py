@@ -114,7 +114,7 @@ def _decoder(request: Request) -> Callable[[bytes], list[CloudEvent]]:
 
 
 async def _page(request: Request, asked: queries.Asked, caller: Caller, action: Action) -> Response:
-    """What the caller may see of a page; `next` goes on behind everything that was looked at (contract 3.3)."""
+    """What the caller may see of a page; `next` goes on behind everything that was looked at (events contract 3.3)."""
     page = await reads.read(request, caller.name, reading.page, asked.query)
     permitted = await _permitted(request, caller, action, page.rows)
     texts = ", ".join(row.text for row, good in zip(page.rows, permitted, strict=True) if good)

@@ -1,4 +1,4 @@
-"""Orders as JSON: the members, names and links of the contract (3.3 to 3.7); null members are left out."""
+"""Orders as JSON: the members, names and links (contract 3.3 to 3.7); null members are left out."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def receipt_json(receipt: intake.Receipt) -> str:
 
 
 def order(row: Row[Any], base: str) -> dict[str, Any]:
-    """An order as it was posted (3.4)."""
+    """An order as it was posted (contract 3.4)."""
     return _head(row) | {
         "recipients": json.loads(row.recipients),
         "emailTemplate": {
@@ -207,7 +207,7 @@ def order(row: Row[Any], base: str) -> dict[str, Any]:
 
 
 def status(row: Row[Any], generated: int, succeeded: int, base: str) -> dict[str, Any]:
-    """An order's status (3.6)."""
+    """An order's status (contract 3.6)."""
     state = OrderState(row.state)
     answer = _head(row) | {
         "processingStatus": {
@@ -224,7 +224,7 @@ def status(row: Row[Any], generated: int, succeeded: int, base: str) -> dict[str
 
 
 def emails(row: Row[Any], found: Sequence[Row[Any]]) -> dict[str, Any]:
-    """An order's e-mails (3.7)."""
+    """An order's e-mails (contract 3.7)."""
     notifications = [_email(email) for email in found]
     return _present(
         {

@@ -1,4 +1,4 @@
-"""Route matching as the contract has it: in any case, with or without a trailing slash, doubled slashes as one."""
+"""Routes match in any case, with or without a final slash, doubled slashes as one (contract 1, events contract 1.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: the contract's problem documents (4.1), and one table from error to status."""
+"""Errors as HTTP answers: problem documents (contract 4.1, events contract 1.4), and one table from error to status."""
 
 from __future__ import annotations
 

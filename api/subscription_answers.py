@@ -1,4 +1,4 @@
-"""Subscriptions as JSON: the members of the contract (4.3, 4.4) and ours; null members are left out."""
+"""Subscriptions as JSON: their members (events contract 4.3, 4.4) and ours; null members are left out."""
 
 from __future__ import annotations
 

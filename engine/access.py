@@ -1,6 +1,6 @@
 """Who may publish, read and subscribe on which resource: all questions go through one small interface.
 
-What the contract (section 7) asks of a policy decision point is asked of an `Access`; `Rules` is the one that comes
+What Altinn asks of a policy decision point (events contract 7) is asked of an `Access`; `Rules` is the one that comes
 along: the rules of a file, or built-in ones. No answer is remembered: it holds for its own subject and moment only.
 """
 
@@ -27,7 +27,7 @@ MAX_FILE = 1024 * 1024  # bytes of a rule file
 
 APP = "urn:altinn:resource:app_"  # what the resource of an app's event begins with (events contract 7.5)
 OWN = "urn:altinn:resource:varsel:"
-_GROUP = 100  # characters between two colons of a URN (contract 5.5)
+_GROUP = 100  # characters between two colons of a URN (events contract 5.5)
 _PLAIN = re.compile(rf"[a-z0-9._-]{{1,{_GROUP}}}")
 # In the name of an app's resource, the organisation ends at the first underscore: one whose own name has an underscore
 # cannot be told from another, and gets nothing without a rule file.
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class Action(StrEnum):
-    """What somebody wants to do with events on a resource (contract 7)."""
+    """What somebody wants to do with events on a resource (events contract 7)."""
 
     PUBLISH = "publish"
     READ = "read"
@@ -48,7 +48,7 @@ class Action(StrEnum):
 class Question:
     """Whether `who` may do this with events on `resource` about `subject` (None: about nobody in particular)."""
 
-    who: str  # an identity such as /org/ttd (contract 6.1)
+    who: str  # an identity such as /org/ttd (events contract 6.1)
     action: Action
     resource: str
     subject: str | None
@@ -64,7 +64,7 @@ class Access(Protocol):
 
 
 def status_resource(creator: str) -> str:
-    """The resource of what became of a creator's orders: a URN (contract 5.5) that no two creators share.
+    """The resource of what became of a creator's orders: a URN (events contract 5.5) that no two creators share.
 
     Names that fit stand as they are. All others, capitals too, become "(" and the base32 of their UTF-8: no plain name
     has a bracket, and 100 characters of any script fill less than the eight groups that are left.
@@ -132,7 +132,7 @@ def _of_own_party(question: Question, resource: str) -> bool:
 def _built_in(question: Question, resource: str) -> bool:
     """An app's events are its organisation's, and whose subject one is; all else the scopes have decided already.
 
-    Only app events are read by no scope (contract 1.5): what else would be read so, is not.
+    Only app events are read by no scope (events contract 1.5): what else would be read so, is not.
     """
     if not resource.startswith(APP):
         return question.action is not Action.READ

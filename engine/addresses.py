@@ -1,6 +1,6 @@
 """E-mail addresses: which ones are taken in, and how they go on the wire.
 
-What is taken in is the contract's grammar (4.6) with every domain that the Internet may have (RFC 5891), and nothing
+What is taken in is Altinn's grammar (contract 4.6) with every domain that the Internet may have (RFC 5891), and nothing
 that has no form on the wire.
 """
 

@@ -127,7 +127,7 @@ class Processor:
         await self._store.recording(_set_back, order, f"an error of Varsel's ({type(error).__name__})")
 
     async def _decide(self, order: Row[Any]) -> None:
-        """The contract's decision table (6.7): a second inconclusive answer sends anyway, and leaves a trace."""
+        """The decision table (contract 6.7): a second inconclusive answer sends anyway, and leaves a trace."""
         with logs.bound(lane="orders", order_id=order.id), _step(order) as span:
             answer = await ask(self._outbound, order.condition_endpoint, order.creator)
             span.set(condition=answer.verdict)

@@ -1,4 +1,4 @@
-"""A posted e-mail order: its members (contract 3.1) and its rules (4.2 to 4.7).
+"""A posted e-mail order: its members and its rules (contract 3.1 and 4.2 to 4.7).
 
 Two layers, as in the contract: what is missing altogether is reported alone; then all broken rules together.
 """
@@ -32,7 +32,7 @@ GRACE = timedelta(minutes=5)  # a send time may lie this far back (contract 4.2)
 LONGEST_SUBJECT = 998  # characters: RFC 5322 2.1.1 allows no longer line, and nobody reads so far
 LONGEST_REFERENCE = 500  # characters: what a PostgreSQL index entry holds, whatever the script
 LONGEST_URL = 2_000
-PARAMETER = "emailNotificationOrderRequest"  # the contract's second key beside a JSON path (4.1)
+PARAMETER = "emailNotificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
 
 _HEADER_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
 _BODY_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # C0 without tab and line ends, DEL

@@ -195,7 +195,7 @@ def _types(given: str | list[str] | None) -> tuple[str, ...]:
 
 
 def _app_resource(request: SubscriptionRequest, source: str | None, caller: Caller) -> str:
-    """The rules of 5.6 for app events; returns the resource, taken from the source filter where none is given."""
+    """The rules for app events (events contract 5.6); returns the resource, if need be by the source."""
     alternative = request.alternative_subject_filter
     has_subject = request.subject_filter is not None or alternative is not None
     if not has_subject and not (caller.identity or "").startswith("/org/"):
@@ -217,7 +217,7 @@ def _app_resource(request: SubscriptionRequest, source: str | None, caller: Call
 
 
 def _generic_resource(request: SubscriptionRequest, caller: Caller) -> str:
-    """The rules of 5.6 for all other events; returns the resource."""
+    """The rules for all other events (events contract 5.6); returns the resource."""
     if request.resource_filter is None:
         raise BadRequest("Resource filter is required.")
     if request.source_filter is not None:

@@ -30,7 +30,7 @@ class Wish:
         return self.source_prefix if self.source_filter is None else self.source_filter.removesuffix("/") + "/"
 
     def fingerprint(self, identity: str) -> str:
-        """SHA-256 (hex) of what makes two subscriptions one (contract 3.6, step 8); the order of types does not."""
+        """SHA-256 (hex) of what makes two subscriptions one (events contract 3.6, step 8): not the order of types."""
         parts = (
             identity,
             self.endpoint,

@@ -1,4 +1,4 @@
-"""One attempt to push an event: the request (contract 6.4, 6.6; Standard Webhooks), and what its answer means."""
+"""One attempt to push an event: the request (events contract 6.4, 6.6; Standard Webhooks) and what its answer means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the next attempt comes (contract 6.5, 6.6), and when a failing subscriber is left alone for a while."""
+"""When the next attempt comes (events contract 6.5, 6.6), and when a failing subscriber is left alone for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract's decision table for send conditions (6.7), row by row, over real connections."""
+"""The decision table of send conditions (contract 6.7), row by row, over real connections."""
 
 from __future__ import annotations
 

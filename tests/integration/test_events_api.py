@@ -1,4 +1,4 @@
-"""Publishing events over HTTP, as the contract has it (3.1, 3.4), on both databases."""
+"""Publishing events over HTTP (events contract 3.1, 3.4), on both databases."""
 
 from __future__ import annotations
 

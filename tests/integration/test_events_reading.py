@@ -1,4 +1,4 @@
-"""Reading events over HTTP, as the contract has it (3.2, 3.3, 3.5, 5.2, 5.3), on both databases."""
+"""Reading events over HTTP (events contract 3.2, 3.3, 3.5, 5.2, 5.3), on both databases."""
 
 from __future__ import annotations
 

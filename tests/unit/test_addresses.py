@@ -1,4 +1,4 @@
-"""Addresses: the contract's grammar (4.6), stated a second time as a strategy, and its examples."""
+"""Addresses: the grammar (contract 4.6), stated a second time as a strategy, and its examples."""
 
 from __future__ import annotations
 
