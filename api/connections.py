@@ -88,6 +88,7 @@ class Connection(HttpToolsProtocol):
         self._idle_since: float | None = None  # when the last answer was given; None: something has come since
         self._stall: asyncio.TimerHandle | None = None  # for the client to take
         self._untaken = 0  # bytes it had not taken when that began
+        self._answer: Joined | None = None  # what the newest answer is written to
 
     @property
     def keeps_waiting(self) -> bool:
@@ -177,6 +178,8 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """What uvicorn does, without the timer that it starts and stops with each request: timers are dear."""
+        if self._answer is not None:
+            self._answer.flush()  # to HEAD no body takes the head along
         self.server_state.total_requests += 1
         self._served, self._since = True, self.loop.time()
         if not self.transport.is_closing():
@@ -193,7 +196,7 @@ class Connection(HttpToolsProtocol):
             self._watch_taking()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
-        cycle.transport = Joined(self.transport, self.loop)
+        self._answer = cycle.transport = Joined(self.transport, self.loop)
         super()._start_asgi_task(cycle, app)
 
     def pause_writing(self) -> None:
@@ -255,6 +258,10 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Hear no more; answer so, where that cannot be taken for the answer to something else."""
         metrics.CUT_CONNECTIONS.labels(_REASONS[status]).inc()
+        if self._answer is not None:
+            self._answer.flush()
+        if self.cycle is not None:
+            self.cycle.waiting_for_100_continue = False
         self._deaf = True
         self._forget_deadline()
         cycle = self.cycle

@@ -38,8 +38,10 @@ class CountAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            self._hand_over()  # the application ends
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._hand_over()  # the application ends
             return
         began = time.perf_counter()
         answered = False
@@ -85,6 +87,8 @@ class _Part:
         self._seconds += seconds
 
     def hand_over(self) -> None:
+        if not any(self._answers):
+            return
         for total, number in zip(self._totals, self._answers, strict=True):
             if number:
                 total.inc(number)

@@ -29,7 +29,7 @@ class Joined:
             self._held = b""
         else:
             self._written, self._held = True, data
-            self._loop.call_soon(self._write_held)
+            self._loop.call_soon(self.flush)
 
     def is_closing(self) -> bool:
         """Whether the connection ends, or has ended."""
@@ -37,10 +37,11 @@ class Joined:
 
     def close(self) -> None:
         """End the connection when everything is written."""
-        self._write_held()
+        self.flush()
         self._transport.close()
 
-    def _write_held(self) -> None:
-        if self._held:
+    def flush(self) -> None:
+        """Write what is held, unless nobody is there any more."""
+        if self._held and not self._transport.is_closing():
             self._transport.write(self._held)
-            self._held = b""
+        self._held = b""

@@ -108,7 +108,10 @@ def _each_sqlite(element: _Each, compiler: Any, **options: Any) -> str:
 @compiles(_Each, "postgresql")
 def _each_postgresql(element: _Each, compiler: Any, **options: Any) -> str:
     array, *members = element.clauses
-    columns = ", ".join(f"{member.name} {member.type.compile(dialect=compiler.dialect)}" for member in members)
+    columns = ", ".join(
+        f"{compiler.preparer.format_column(member)} {member.type.compile(dialect=compiler.dialect)}"
+        for member in members
+    )
     text = compiler.process(array, **options)
     return f"(SELECT * FROM json_to_recordset(CAST({text} AS JSON)) AS given ({columns}))"
 

@@ -78,9 +78,9 @@ class File:
         self.gate.close()
         self._use.close()
 
-    def _check_path(self, *_: object) -> None:
-        """Likewise, before a connection would open another file, or make one."""
-        found = self._found()
+    def _check_path(self, _dialect: object, record: ConnectionPoolEntry, *_: object) -> None:
+        """Raise Strayed before a connection would open another file than the others have, or make one."""
+        found = record.info[OPENED] = self._found()
         if self._opened not in (None, found):
             self._stray(found)
 
@@ -122,7 +122,10 @@ class File:
         return Path(f"{self._path.resolve()}{tail}")
 
     def _remember(self, _connection: object, record: ConnectionPoolEntry) -> None:
-        found = record.info[OPENED] = self._found()
+        before, found = record.info[OPENED], self._found()
+        if before not in (None, found):  # it was replaced while it was opened
+            self._stray(found)
+        record.info[OPENED] = found
         self._opened = self._opened or found
 
 

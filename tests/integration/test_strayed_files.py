@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from engine import backups
 from engine.errors import Conflict, Unavailable
@@ -18,6 +18,7 @@ from engine.tables import contacts
 from tests.integration.test_backups import identities, nothing, person
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -116,3 +117,32 @@ def test_a_file_that_is_still_empty_is_not_taken_for_another(store: Store, file:
     with pytest.raises(Unavailable):
         count(store)
     assert count(store) == 0
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_that_is_replaced_or_deleted_while_it_is_opened_takes_nothing(
+    replaced: bool,  # noqa: FBT001 both are tried
+    store: Store,
+    file: Path,
+    tmp_path: Path,
+) -> None:
+    add(store, 1)
+    backups.backup(file, tmp_path / "of it", nothing)
+    store.engine.dispose()
+
+    def swap(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("SELECT count(*) FROM contacts").close()  # opens the file
+        remove(file)
+        if replaced:
+            shutil.copy(tmp_path / "of it", file)
+
+    event.listen(store.engine, "connect", swap, insert=True, once=True)
+    with pytest.raises(Unavailable):
+        add(store, 2)
+    if replaced:
+        add(store, 3)
+    else:
+        with pytest.raises(Unavailable):
+            add(store, 3)
+        assert not file.exists()
+    assert not replaced or identities(file) == [1, 3]

@@ -506,8 +506,8 @@ def test_stored_events_are_counted_and_then_pushed_again(client: httpx.Client, i
     past = {"from": "2020-01-01T00:00:00Z", "to": "2020-01-01T01:00:00+01:00"}
     assert client.post(address, params=past | {"count": "0"}).json() == {"count": 0, "replayed": 0}
     with closing(Store(installation.environment()["VARSEL_DATABASE_URL"])) as store, store.read() as connection:
-        about = select(audit_log.c.detail).where(audit_log.c.target == f"subscriptions/{seq}")
-        told = connection.scalars(about.order_by(audit_log.c.seq))
+        lines = select(audit_log.c.detail).where(audit_log.c.target == f"subscriptions/{seq}")
+        told = connection.scalars(lines.order_by(audit_log.c.seq))
         assert [json.loads(detail).get("count") for detail in told] == [None, 2]  # subscribed; what pushed none is none
 
 

@@ -61,3 +61,19 @@ def test_a_head_without_a_body_leaves_before_the_connection_ends() -> None:
         return transport.written, joined.is_closing()
 
     assert asyncio.run(answer()) == ([b"head"], True)
+
+
+def test_a_head_that_is_flushed_leaves_at_once_and_to_nobody_who_is_gone() -> None:
+    async def answer(*, gone: bool) -> list[bytes]:
+        transport = Recording()
+        joined = Joined(transport, asyncio.get_running_loop())
+        joined.write(b"head")
+        transport.closed = gone
+        joined.flush()
+        written = list(transport.written)
+        await asyncio.sleep(0)
+        assert transport.written == written
+        return written
+
+    assert asyncio.run(answer(gone=False)) == [b"head"]
+    assert asyncio.run(answer(gone=True)) == []
