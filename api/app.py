@@ -29,12 +29,12 @@ from engine.ending import CLOSE_WITHIN, end_within
 from engine.epoch import Memory
 from engine.errors import VarselError
 from engine.events.intake import Publisher
+from engine.heartbeat import Heartbeat, Kind
 from engine.inbox import Inbox
 from engine.migrations import admit
 from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
-from engine.pulse import Kind, Pulse
 from engine.readers import Readers
 from engine.rendering import Templates
 from engine.sealing import Seal
@@ -124,15 +124,15 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     wake_orders = partial(BELL.ring, due.ORDERS.name)
     state.intake = Intake(state.store, state.readers, ContactTable(), config.from_address, wake_orders)
     state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
-    pulse = Pulse(state.store, Kind("web"), Memory(CLIENT))
-    pulse.start()
+    heartbeat = Heartbeat(state.store, Kind("web"), Memory(CLIENT))
+    heartbeat.start()
     garbage.set_aside()
     yield
     end_within(CLOSE_WITHIN)
     following.cancel()
     await state.intake.close()
     await state.publisher.close()
-    await asyncio.to_thread(pulse.stop)
+    await asyncio.to_thread(heartbeat.stop)
     await state.readers.close()
     state.store.close()
     tracing.close()

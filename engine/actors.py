@@ -23,11 +23,11 @@ from engine.epoch import Memory
 from engine.errors import Unavailable, VarselError
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.storing import persist
+from engine.heartbeat import Heartbeat, Kind
 from engine.migrations import admit
 from engine.orders import processing
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.outbound import Guard, Outbound
-from engine.pulse import Kind, Pulse
 from engine.rendering import Templates
 from engine.signing import Signer
 from engine.smtp import Relay
@@ -89,9 +89,9 @@ class Workshop(Middleware):
         self._checks = ConditionChecks(self._store, self._processor, lease, lambda: BELL.ring(due.EMAILS.name))
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
         kind = Kind("worker", self._relay.name, lambda: self._deliverer.trouble)
-        self._pulse = Pulse(self._store, kind, Memory(CLIENT))
-        self._pusher = Pusher(self._store, courier, mail_sink, access, lease, self._pulse)
-        self._pulse.start()
+        self._heartbeat = Heartbeat(self._store, kind, Memory(CLIENT))
+        self._pusher = Pusher(self._store, courier, mail_sink, access, lease, self._heartbeat)
+        self._heartbeat.start()
 
     def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
         """Start nothing new; what is in flight may end."""
@@ -101,7 +101,7 @@ class Workshop(Middleware):
     def after_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
         """Say good-bye to the relay, the database and whoever watches."""
         _loop_thread().run_coroutine(self._close())
-        self._pulse.stop()
+        self._heartbeat.stop()
         self._store.close()
         tracing.close()
         metrics.end()
@@ -148,7 +148,7 @@ class Workshop(Middleware):
     async def jobs(self) -> None:
         """Do what operators asked to be done to all that match."""
         await asyncio.to_thread(BELL.answered, due.JOBS.name)
-        if not self._pulse.settled():
+        if not self._heartbeat.settled():
             return
         with suppress(Unavailable):
             while job := await self._store.writing(jobs.claim, self._lease):
@@ -190,12 +190,12 @@ class Workshop(Middleware):
                 self._again.discard(lane.name)
                 await asyncio.to_thread(BELL.answered, lane.name)
                 self._claimed_at[lane.name] = time.monotonic()
-                if not self._pulse.settled():
+                if not self._heartbeat.settled():
                     return  # the clock rings again
                 try:
                     size = await batch()
                 except Unavailable:
-                    self._pulse.doubt()
+                    self._heartbeat.doubt()
                     raise
                 if size >= full:
                     self._claimed_at.pop(lane.name, None)

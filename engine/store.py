@@ -126,7 +126,7 @@ class Store:
 
     @property
     def trouble(self) -> Unavailable | None:
-        """Why the last write of this process failed; None: it did not. Each process writes its sign of life often."""
+        """Why the last write of this process failed; None: it did not. Each process writes its heartbeat often."""
         return self._trouble
 
     @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SLOTS = 6  # writes at once; the store's other connections are for groups, signs of life and questions about health
+SLOTS = 6  # writes at once; the store's other connections are for groups, heartbeats and questions about health
 WAITING = 64  # writes of one party, those that wait included
 
 

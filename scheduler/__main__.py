@@ -11,8 +11,8 @@ from engine import logs, metrics, settings
 from engine.broker import BELL, CLIENT, SPOOL
 from engine.ending import END_WITHIN, end_within
 from engine.epoch import Memory
+from engine.heartbeat import Heartbeat, Kind
 from engine.migrations import admit
-from engine.pulse import Kind, Pulse
 from engine.stop import Stop
 from engine.store import Store
 from scheduler.jobs import JOBS, Clock
@@ -28,7 +28,7 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
     store = Store(config.need("database_url"), admit)
-    pulse = Pulse(store, Kind("scheduler"), Memory(CLIENT))
+    heartbeat = Heartbeat(store, Kind("scheduler"), Memory(CLIENT))
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
     scheduler = BackgroundScheduler(
         timezone="UTC",
@@ -39,14 +39,14 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     for job, every in JOBS:
         scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
     stop = Stop()
-    pulse.start()
+    heartbeat.start()
     watch(scheduler)
     scheduler.start()
     started()
     stop.wait()
     end_within(END_WITHIN)
     scheduler.shutdown(wait=False)
-    pulse.stop()
+    heartbeat.stop()
     store.close()
     metrics.end()
 

@@ -13,8 +13,8 @@ from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
 from engine.epoch import again
+from engine.history import SERIES
 from engine.pauses import CREATOR, DOMAIN
-from engine.pulse import SERIES
 from engine.store import Now
 from engine.tables import (
     ALIVE,

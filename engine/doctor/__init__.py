@@ -1,7 +1,7 @@
 """Checks of everything that Varsel needs; nothing is printed here, and nothing is changed or sent.
 
 findings.py   what a check says
-database.py   SQLite or PostgreSQL, the schema, the processes' signs of life
+database.py   SQLite or PostgreSQL, the schema, the processes' heartbeats
 broker.py     Redis
 relay.py      the SMTP relay, as delivery would use it
 sender.py     the DNS of the sender's domain

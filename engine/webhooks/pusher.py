@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from engine.access import Access
-    from engine.pulse import Pulse
+    from engine.heartbeat import Heartbeat
     from engine.store import Store
     from engine.webhooks.call import Courier
     from engine.webhooks.mail_sink import MailSink
@@ -89,14 +89,14 @@ class Pusher:
         mail_sink: MailSink,
         access: Access,
         lease: timedelta,
-        pulse: Pulse | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._store = store
         self._courier = courier
         self._mail_sink = mail_sink
         self._access = access
         self._lease = lease
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._leases = Leases(store, due.WEBHOOKS, lease)
         self._held: dict[int, _Held] = {}
         self._results: list[Result] = []
@@ -123,8 +123,8 @@ class Pusher:
                     try:
                         await self._turn()
                     except Unavailable as error:
-                        if self._pulse:
-                            self._pulse.doubt()
+                        if self._heartbeat:
+                            self._heartbeat.doubt()
                         log.warning("pushing waits: %s", error.told())
                         await asyncio.sleep(1)
         finally:
@@ -138,7 +138,7 @@ class Pusher:
                 held.closed = True
         elif self._rung:
             self._rung = False
-            if self._pulse is None or self._pulse.settled():  # else the clock rings again
+            if self._heartbeat is None or self._heartbeat.settled():  # else the clock rings again
                 await self._claim()
         await self._look()
         for held in self._held.values():

@@ -11,9 +11,9 @@ import redis
 from sqlalchemy import text
 
 from engine.doctor import Finding, Level, Place, broker, database, examine, files, relay
+from engine.heartbeat import Heartbeat, Kind
 from engine.migrations import upgrade
 from engine.operators import Role, add
-from engine.pulse import Kind, Pulse
 from engine.settings import Settings
 from engine.store import Store
 from engine.tables import processes
@@ -118,17 +118,17 @@ def test_processes_are_told_with_what_they_complain_about(store: Store, database
         ("No worker runs: what becomes due will wait", "Start `varsel worker` (or `varsel up`)."),
         ("No scheduler runs: send times and retries wait", "Start `varsel scheduler` (or `varsel up`)."),
     }
-    beating = [Pulse(store, Kind(name)) for name in ("worker", "scheduler", "web")]
-    for pulse in beating:
-        pulse.start()
+    beating = [Heartbeat(store, Kind(name)) for name in ("worker", "scheduler", "web")]
+    for heartbeat in beating:
+        heartbeat.start()
     wait_for(lambda: not problems(database.processes(here)))
     assert [each.text for each in database.processes(here)] == ["1 scheduler, 1 web, 1 worker run"]
     with store.write() as connection:
         connection.execute(processes.update().where(processes.c.kind == "worker").values(version="0.0.1"))
     old = one(database.processes(here), "of version 0.0.1")
     assert old.level == Level.WARNING
-    for pulse in beating:
-        pulse.stop()
+    for heartbeat in beating:
+        heartbeat.stop()
 
 
 # Redis

@@ -10,15 +10,15 @@ import pytest
 import redis as redis_client
 from sqlalchemy import select, update
 
-from engine import due, pulse
+from engine import due, heartbeat
 from engine.admin import pausing
 from engine.admin.overview import overview
 from engine.admin.pausing import go_on_restored
 from engine.epoch import TOLERATED, Memory, again, restored
 from engine.errors import Conflict
+from engine.heartbeat import Heartbeat, Kind
 from engine.models import EmailState, OrderState, new_id
 from engine.pauses import in_force
-from engine.pulse import Kind, Pulse
 from engine.tables import audit_log, installation, processes
 from tests.servers.beats import beat
 from tests.servers.redis import Redis
@@ -179,7 +179,7 @@ def test_a_replica_that_lacks_the_last_seconds_is_not_paused(store: Store, redis
 
 def test_nobody_claims_before_the_database_was_compared(store: Store, tmp_path: Path) -> None:
     """While Redis is away, the mark stays where it is, and nothing is taken for settled."""
-    beating = Pulse(store, Kind("worker"), Memory(redis_client.Redis.from_url(f"unix://{tmp_path}/nobody")))
+    beating = Heartbeat(store, Kind("worker"), Memory(redis_client.Redis.from_url(f"unix://{tmp_path}/nobody")))
     beating.start()
     try:
         wait_for(lambda: process_seen(store))
@@ -198,12 +198,12 @@ def process_seen(store: Store) -> bool:
 def test_after_a_fault_claims_wait_for_those_who_have_outcomes_to_write(
     store: Store, redis: redis_client.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY", 0.02)
     beating = beat(store, Memory(redis))
     assert beating.settled()
     beating.doubt()
     assert not beating.settled()
-    for _ in range(pulse.SETTLED_AFTER):
+    for _ in range(heartbeat.SETTLED_AFTER):
         assert not beating.settled()
         beating._beat(beating._written, None)  # noqa: SLF001 one beat, without waiting for it
     assert beating.settled()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, text, update
 
-from engine import due, pulse
+from engine import due, heartbeat
 from engine.admin import details
 from engine.admin import lanes as module
 from engine.admin.lanes import lanes
@@ -20,12 +20,13 @@ from engine.admin.pausing import pause, pause_subscription, resume
 from engine.clock import steady
 from engine.emails import _claim as claim_emails
 from engine.events.storing import persist
+from engine.heartbeat import Heartbeat, Kind
+from engine.history import SERIES
 from engine.metrics import ATTEMPTS
 from engine.metrics import ORDERS as ORDERS_TAKEN
 from engine.models import DeliveryState, EmailState, OrderState, new_id
 from engine.orders.processing import _claim as claim_orders
 from engine.pauses import HELD
-from engine.pulse import Kind, Pulse
 from engine.retention import prune_some
 from engine.smtp import Trouble
 from engine.tables import emails, history, processes, subscriptions, webhooks
@@ -309,10 +310,10 @@ def test_plots_have_every_minute_where_it_belongs(store: Store) -> None:
     assert "of an older version" not in found["hour"]
 
 
-def test_a_process_shows_that_it_lives_and_takes_its_sign_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
+def test_a_process_shows_that_it_lives_and_removes_its_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY", 0.02)
     troubles: list[Trouble | None] = [None]
-    beating = Pulse(store, Kind("worker", "relay:25", lambda: troubles[0]))
+    beating = Heartbeat(store, Kind("worker", "relay:25", lambda: troubles[0]))
 
     def row() -> Any:
         with store.read() as connection:
@@ -334,18 +335,18 @@ def test_a_process_shows_that_it_lives_and_takes_its_sign_back(store: Store, mon
     assert row() is None
 
 
-def test_an_error_of_ours_does_not_end_the_signs_of_life(
+def test_an_error_of_ours_does_not_end_the_heartbeats(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
-    beating = Pulse(store, Kind("worker"))
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY", 0.02)
+    beating = Heartbeat(store, Kind("worker"))
     beating.start()
     try:
         wait_for(beating.settled)
         with store.write() as connection:
             connection.execute(text("ALTER TABLE processes RENAME TO hidden"))
         try:
-            wait_for(lambda: "the sign of life could not be written" in caplog.text)
+            wait_for(lambda: "the heartbeat could not be written" in caplog.text)
             assert not beating.settled()
         finally:
             with store.write() as connection:
@@ -356,15 +357,15 @@ def test_an_error_of_ours_does_not_end_the_signs_of_life(
 
 
 def test_counts_become_history_once_whoever_writes_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "LOOK_EVERY", 0.02)
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY", 0.02)
 
     def sums() -> dict[str, int]:
         with store.read() as connection:
             rows = connection.execute(select(history.c.minute, history.c.series, history.c["count"])).all()
-        return {series: sum(row[2] for row in rows if row[1] == series) for series in pulse.SERIES}
+        return {series: sum(row[2] for row in rows if row[1] == series) for series in SERIES}
 
     for _ in range(2):  # two processes one after the other, in the same minute
-        beating = Pulse(store, Kind("worker"))
+        beating = Heartbeat(store, Kind("worker"))
         beating.start()
         ORDERS_TAKEN.inc(3)
         ATTEMPTS.labels("accepted").inc()
@@ -376,7 +377,7 @@ def test_counts_become_history_once_whoever_writes_them(store: Store, monkeypatc
     assert found["webhooks.accepted"] == found["events"] == 0
 
 
-def test_old_signs_and_old_history_are_removed(store: Store) -> None:
+def test_old_heartbeats_and_old_history_are_removed(store: Store) -> None:
     with store.write() as connection:
         process(connection, "worker", seen=now() - timedelta(days=40))
         process(connection, "scheduler")

@@ -13,8 +13,8 @@ from engine import restraint
 from engine.admin import details
 from engine.admin.overview import REFUSED, overview
 from engine.email_outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
+from engine.heartbeat import Heartbeat, Kind
 from engine.models import DeliveryGuarantee, EmailState, OrderState
-from engine.pulse import Kind, Pulse
 from engine.restraint import HELD_FOR, IN_A_ROW
 from engine.store import Now
 from engine.tables import attempts_log, emails, orders
@@ -146,10 +146,10 @@ def test_a_full_mailbox_that_says_for_now_is_tried_again(store: Store) -> None:
 
 def test_operators_see_why_e_mails_wait_and_viewers_no_address(store: Store) -> None:
     fill(store)
-    pulse = Pulse(store, Kind("worker", "relay:25"))
-    pulse.start()
+    heartbeat = Heartbeat(store, Kind("worker", "relay:25"))
+    heartbeat.start()
     batches(store, {"rcpt": DENIED})
-    pulse.stop()
+    heartbeat.stop()
     found = [finding for finding in findings(store) if "refuses" in finding["text"]]
     [row] = rows(store)
     with store.read() as connection:
@@ -234,11 +234,11 @@ def test_the_overview_tells_of_a_relay_that_refuses_all(store: Store) -> None:
     fill(store, 2 * IN_A_ROW)
 
     async def work(deliverer: Deliverer) -> None:
-        pulse = Pulse(store, Kind("worker", "relay:25", lambda: deliverer.trouble))
-        pulse.start()
+        heartbeat = Heartbeat(store, Kind("worker", "relay:25", lambda: deliverer.trouble))
+        heartbeat.start()
         await deliverer.batch()
         await asyncio.to_thread(wait_for, lambda: "Relay access denied" in str(findings(store)))
-        pulse.stop()
+        heartbeat.stop()
 
     with ScriptedSMTP({"rcpt": DENIED}) as server:
         deliver(store, server.url, work)

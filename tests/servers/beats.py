@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.pulse import Kind, Pulse
+from engine.heartbeat import Heartbeat, Kind
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 
-def beat(store: Store, memory: Memory) -> Pulse:
+def beat(store: Store, memory: Memory) -> Heartbeat:
     """A process lives long enough to be settled; it remembers what `memory` does."""
-    beating = Pulse(store, Kind("worker"), memory)
+    beating = Heartbeat(store, Kind("worker"), memory)
     beating.start()
     try:
         wait_for(beating.settled)
