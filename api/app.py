@@ -91,10 +91,10 @@ def create_app() -> Starlette:
 
 def _prepare(state: State, config: Settings) -> None:
     """Read what the settings name; Misconfigured when it cannot be used."""
-    from engine.broker import BELL, CLIENT  # noqa: PLC0415 its import connects this process to Redis
+    from engine.broker import CLIENT, NOTIFIER  # noqa: PLC0415 its import connects this process to Redis
 
     tracing.configure(config, "web")
-    state.bell = BELL
+    state.notifier = NOTIFIER
     state.redis = CLIENT
     state.verifier = Verifier(config)
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints), config.from_address)
@@ -113,7 +113,7 @@ def _prepare(state: State, config: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open what requests need; close it when the last is answered."""
-    from engine.broker import BELL, CLIENT, SPOOL  # noqa: PLC0415 its import connects this process to Redis
+    from engine.broker import CLIENT, NOTIFIER, SPOOL  # noqa: PLC0415 its import connects this process to Redis
 
     config, state = app.state.settings, app.state
     following = asyncio.create_task(state.verifier.follow())
@@ -121,9 +121,9 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.readers = Readers(config.need("database_url"), admit)
     state.writers = Writers(state.store)
     state.large_bodies = LargeBodies(config.max_body_bytes)
-    wake_orders = partial(BELL.ring, due.ORDERS.name)
+    wake_orders = partial(NOTIFIER.notify, due.ORDERS.name)
     state.intake = Intake(state.store, state.readers, ContactTable(), config.from_address, wake_orders)
-    state.publisher = Publisher(state.store, SPOOL.add, BELL.ring)
+    state.publisher = Publisher(state.store, SPOOL.add, NOTIFIER.notify)
     heartbeat = Heartbeat(state.store, Kind("web"), Memory(CLIENT))
     heartbeat.start()
     garbage.set_aside()

@@ -70,7 +70,7 @@ async def post_replay(request: Request) -> Response:
             await state.writers.write(
                 caller.name, registry.push_again, caller, seq, found[start : start + registry.AT_ONCE]
             )
-            state.bell.ring(due.WEBHOOKS.name)
+            state.notifier.notify(due.WEBHOOKS.name)
     return JSONResponse(answers.Replay(count=len(found), replayed=0 if count is None else len(found)).content())
 
 
@@ -81,7 +81,7 @@ async def post_retry(request: Request) -> Response:
     caller, seq = await asked(request)
     delivery = integer("delivery", request.path_params["delivery"], INT64)
     await state.writers.write(caller.name, registry.retry, caller, seq, delivery)
-    state.bell.ring(due.WEBHOOKS.name)
+    state.notifier.notify(due.WEBHOOKS.name)
     return Response(status_code=202)
 
 

@@ -36,7 +36,7 @@ async def readyz(request: Request) -> Response:
     state = request.app.state
     parts = await _database(state.store) | {"redis": "ok"}
     try:
-        await asyncio.to_thread(state.bell.ping)
+        await asyncio.to_thread(state.notifier.ping)
     except (redis.RedisError, OSError):
         parts["redis"] = "cannot be used; orders are accepted, and delivered when it is back"
     ready = parts["database"] == "ok"

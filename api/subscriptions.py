@@ -66,7 +66,7 @@ async def post(request: Request) -> Response:
         return JSONResponse(f"Not authorized to create a subscription for resource {wish.resource_filter}.", 403)
     most = state.settings.max_subscriptions
     row, fresh = await state.writers.write(caller.name, registry.subscribe, caller, wish, most)
-    state.bell.ring(due.WEBHOOKS.name)
+    state.notifier.notify(due.WEBHOOKS.name)
     secret = state.signer.secret(row.salt) if fresh and row.template is None else None  # no e-mail is signed with it
     location = {"Location": f"{state.events_base}/subscriptions/{row.seq}"}
     return JSONResponse(answers.Subscription.of(row, secret).content(), 201, location)
@@ -110,7 +110,7 @@ async def put_resume(request: Request) -> Response:
     state = request.app.state
     caller, seq = await asked(request)
     row = await state.writers.write(caller.name, registry.resume, caller, seq)
-    state.bell.ring(due.WEBHOOKS.name)
+    state.notifier.notify(due.WEBHOOKS.name)
     return JSONResponse(answers.Subscription.of(row).content())
 
 

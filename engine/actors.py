@@ -17,7 +17,7 @@ from dramatiq.middleware import Middleware, MiddlewareError
 from engine import due, emails, large_fan_outs, metrics, settings, tracing
 from engine.access import Rules
 from engine.admin import jobs
-from engine.broker import BELL, BROKER, CLIENT, QUEUE, SPOOL
+from engine.broker import BROKER, CLIENT, NOTIFIER, QUEUE, SPOOL
 from engine.contacts import ContactTable
 from engine.epoch import Memory
 from engine.errors import Unavailable, VarselError
@@ -86,7 +86,7 @@ class Workshop(Middleware):
             raise MiddlewareError(str(error)) from error
         self._lease = lease = config.lease_time
         self._processor = processing.Processor(self._store, ContactTable(), self._outbound, lease)
-        self._checks = ConditionChecks(self._store, self._processor, lease, lambda: BELL.ring(due.EMAILS.name))
+        self._checks = ConditionChecks(self._store, self._processor, lease, lambda: NOTIFIER.notify(due.EMAILS.name))
         self._deliverer = emails.Deliverer(self._store, self._relay, config.smtp_connections, lease)
         kind = Kind("worker", self._relay.name, lambda: self._deliverer.trouble)
         self._heartbeat = Heartbeat(self._store, kind, Memory(CLIENT))
@@ -136,18 +136,18 @@ class Workshop(Middleware):
             return 0
         with suppress(Unavailable):
             if await self._store.writing(large_fan_outs.advance, self._lease):
-                BELL.ring(due.WEBHOOKS.name)
+                NOTIFIER.notify(due.WEBHOOKS.name)
                 return 1
         return 0
 
     async def webhooks(self) -> None:
         """Push what is due to subscribers."""
-        await asyncio.to_thread(BELL.answered, due.WEBHOOKS.name)
+        await asyncio.to_thread(NOTIFIER.seen, due.WEBHOOKS.name)
         await self._pusher.run()
 
     async def jobs(self) -> None:
         """Do what operators asked to be done to all that match."""
-        await asyncio.to_thread(BELL.answered, due.JOBS.name)
+        await asyncio.to_thread(NOTIFIER.seen, due.JOBS.name)
         if not self._heartbeat.settled():
             return
         with suppress(Unavailable):
@@ -163,8 +163,8 @@ class Workshop(Middleware):
                     await self._store.writing(jobs.failed, job)
 
     async def events(self) -> None:
-        """Store what came in while the database did not answer; while it still does not, the clock rings again."""
-        await asyncio.to_thread(BELL.answered, SPOOLED)
+        """Store what came in while the database did not answer; while it still does not, the clock notifies again."""
+        await asyncio.to_thread(NOTIFIER.seen, SPOOLED)
         with suppress(Unavailable):
             while entry := await asyncio.to_thread(SPOOL.first):
                 try:
@@ -176,7 +176,7 @@ class Workshop(Middleware):
                     await asyncio.to_thread(SPOOL.set_aside, entry)
                 else:
                     await asyncio.to_thread(SPOOL.remove, entry)
-                    BELL.ring(due.WEBHOOKS.name)
+                    NOTIFIER.notify(due.WEBHOOKS.name)
 
     async def _drain(self, lane: due.Lane, batch: Callable[[], Awaitable[int]], full: int) -> None:
         """Work until nothing is due. A full batch calls other workers in; a wake-up that comes too late counts."""
@@ -188,10 +188,10 @@ class Workshop(Middleware):
             while True:
                 await asyncio.sleep(self._claimed_at.get(lane.name, 0.0) + GATHER - time.monotonic())
                 self._again.discard(lane.name)
-                await asyncio.to_thread(BELL.answered, lane.name)
+                await asyncio.to_thread(NOTIFIER.seen, lane.name)
                 self._claimed_at[lane.name] = time.monotonic()
                 if not self._heartbeat.settled():
-                    return  # the clock rings again
+                    return  # the clock notifies again
                 try:
                     size = await batch()
                 except Unavailable:
@@ -199,9 +199,9 @@ class Workshop(Middleware):
                     raise
                 if size >= full:
                     self._claimed_at.pop(lane.name, None)
-                    BELL.ring(lane.name)
+                    NOTIFIER.notify(lane.name)
                     if lane is due.ORDERS:
-                        BELL.ring(due.EMAILS.name)
+                        NOTIFIER.notify(due.EMAILS.name)
                 elif lane.name not in self._again:
                     return
         except Unavailable as error:

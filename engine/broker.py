@@ -1,4 +1,4 @@
-"""Dramatiq's broker, and the bell that wakes workers.
+"""Dramatiq's broker, and the notifier that wakes workers.
 
 A message says "lane X has due work", never which: the worker claims the next rows itself. So a message may be lost,
 doubled or late at no cost, and one waiting message per lane is enough. Events that came in while the database did not
@@ -36,29 +36,29 @@ BUSY = 0.02  # seconds between two looks whether a message that is held has been
 QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
 
 
-class Bell:
-    """Rings for a lane: sends a wake-up unless one is waiting already.
+class Notifier:
+    """Sends a wake-up for a lane, unless one is waiting already.
 
-    A thread of its own talks to Redis, so that whoever rings goes on at once; rings for a lane that come meanwhile
-    are one ring.
+    A thread of its own talks to Redis, so that callers go on at once. Calls for one lane that come meanwhile are
+    one wake-up.
     """
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
         self._quiet_until = 0.0
         self._waiting: set[str] = set()
-        self._rung = threading.Event()
-        threading.Thread(target=self._send, name="bell", daemon=True).start()
+        self._notified = threading.Event()
+        threading.Thread(target=self._send, name="notifier", daemon=True).start()
 
-    def ring(self, lane: str) -> None:
+    def notify(self, lane: str) -> None:
         """Wake a worker for this lane, soon. When Redis does not answer, the clock's next tick does it."""
         self._waiting.add(lane)
-        self._rung.set()
+        self._notified.set()
 
     def _send(self) -> None:
         while True:
-            self._rung.wait()
-            self._rung.clear()
+            self._notified.wait()
+            self._notified.clear()
             while self._waiting:
                 self._wake(self._waiting.pop())
 
@@ -66,7 +66,7 @@ class Bell:
         if time.monotonic() < self._quiet_until:
             return
         try:
-            if self._client.set(f"varsel:rung:{lane}", 1, nx=True, px=COALESCE_MS):
+            if self._client.set(f"varsel:notified:{lane}", 1, nx=True, px=COALESCE_MS):
                 BROKER.enqueue(
                     dramatiq.Message(queue_name=QUEUE, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
                 )
@@ -76,10 +76,10 @@ class Bell:
             metrics.WAKES.labels("lost").inc()
             log.warning("workers are not woken, until the clock can: %s", of_redis(error))
 
-    def answered(self, lane: str) -> None:
+    def seen(self, lane: str) -> None:
         """A worker is about to look: from here on, new work needs a new wake-up."""
         try:
-            self._client.delete(f"varsel:rung:{lane}")
+            self._client.delete(f"varsel:notified:{lane}")
         except (redis.RedisError, OSError):
             log.debug("Redis does not answer; the mark of the wake-up expires by itself")
 
@@ -138,4 +138,4 @@ CLIENT = connect(settings.load().need("redis_url"))
 SPOOL = Spool(CLIENT)
 BROKER = _Broker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]
 dramatiq.set_broker(BROKER)
-BELL = Bell(CLIENT)
+NOTIFIER = Notifier(CLIENT)

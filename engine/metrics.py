@@ -106,7 +106,7 @@ GROUP_SIZE = Histogram(
 )
 WAKES = Counter(
     "varsel_wakes",
-    "Wake-ups rung: sent, or lost because Redis did not answer. Every kind of process counts its own.",
+    "Wake-ups: sent, or lost because Redis did not answer. Every kind of process counts its own.",
     ["result"],
 )
 BUILD = Gauge(

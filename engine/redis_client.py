@@ -12,7 +12,7 @@ from engine import urls
 from engine.circuit import Circuit, Open
 from engine.errors import Misconfigured
 
-ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock rings again
+ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock notifies again
 NAMESPACE = "dramatiq"  # a key that Dramatiq's scripts name, though there is none, and what its others begin with
 PROOFS = ("varsel:proof", f"{NAMESPACE}:proof")  # Varsel's own keys, and those of the queue
 PROOF_MS = 1000  # how long what is written to see whether it can be is kept

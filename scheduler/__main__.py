@@ -1,4 +1,4 @@
-"""`python -m scheduler`: the clock. Two or more may run at once, since a tick only rings a bell."""
+"""`python -m scheduler`: the clock. Two or more may run at once, since a tick only sends wake-ups."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from engine import logs, metrics, settings
-from engine.broker import BELL, CLIENT, SPOOL
+from engine.broker import CLIENT, NOTIFIER, SPOOL
 from engine.ending import END_WITHIN, end_within
 from engine.epoch import Memory
 from engine.heartbeat import Heartbeat, Kind
@@ -35,7 +35,7 @@ def main(started: Callable[[], None] = lambda: None) -> None:
         executors={"default": {"type": "threadpool", "max_workers": 3}},  # a slow prune does not hold up the wake
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
-    clock = Clock(store, BELL, SPOOL, scheduler, timedelta(days=config.retention_days))
+    clock = Clock(store, NOTIFIER, SPOOL, scheduler, timedelta(days=config.retention_days))
     for job, every in JOBS:
         scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
     stop = Stop()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from apscheduler.schedulers.base import BaseScheduler
 
-    from engine.broker import Bell
+    from engine.broker import Notifier
     from engine.spool import Spool
     from engine.store import Store
 
@@ -35,14 +35,14 @@ class Clock:
     """What the jobs work with."""
 
     store: Store
-    bell: Bell
+    notifier: Notifier
     spool: Spool
     scheduler: BaseScheduler
     retention: timedelta
 
 
 def wake(clock: Clock) -> None:
-    """Ring for each lane with due work; for work due before the next tick, ring exactly then."""
+    """Notify each lane that has due work; where work is due before the next tick, notify exactly then."""
     try:
         with clock.store.read() as connection:
             waits = {name: until for name, until in due.next_due(connection).items() if until <= TICK}
@@ -53,22 +53,22 @@ def wake(clock: Clock) -> None:
     for name in waits.keys() - paused:
         if (until := waits[name]) > timedelta(0):
             clock.scheduler.add_job(
-                clock.bell.ring,
+                clock.notifier.notify,
                 "date",
                 (name,),
                 run_date=datetime.now(UTC) + until,
-                id=f"ring {name}",
+                id=f"notify {name}",
                 replace_existing=True,
             )
         else:
-            clock.bell.ring(name)
+            clock.notifier.notify(name)
 
 
 def wake_spool(clock: Clock) -> None:
-    """Ring while events wait that came in when the database did not answer."""
+    """Notify while events wait that came in when the database did not answer."""
     with suppress(Unavailable):
         if clock.spool.first():
-            clock.bell.ring(SPOOLED)
+            clock.notifier.notify(SPOOLED)
 
 
 def prune(clock: Clock) -> None:

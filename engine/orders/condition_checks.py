@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.2  # seconds at least between the looks of two runs: where orders without a condition pour in, each rings
+LOOK_EVERY = 0.2  # seconds at least between the looks of two runs: each order without a condition may notify
 CHECKS = 150  # orders whose conditions a process asks at once; of one creator 100: see engine/shares.py
 
 

@@ -300,7 +300,7 @@ class Relay:
             session = self._idle.pop()
             if not session.connected:  # the relay hung up meanwhile
                 self._drop(session)
-            elif self._worn(session):
+            elif self._expired(session):
                 self._retire(session)
             else:
                 return session
@@ -315,14 +315,14 @@ class Relay:
 
     def _rest_again(self, session: Session) -> None:
         session.rested = session.loop.time()
-        if self._worn(session):
+        if self._expired(session):
             self._retire(session)
             return
         self._idle.append(session)
         if self._sweeper is None:
             self._sweeper = session.loop.call_later(self._rest, self._sweep, session.loop)
 
-    def _worn(self, session: Session) -> bool:
+    def _expired(self, session: Session) -> bool:
         now = session.loop.time()
         return (
             session.messages >= self._messages_per_connection
@@ -333,7 +333,7 @@ class Relay:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Retire what nobody has used for a while, and come again while there is anything left."""
         rested = self._idle
-        self._idle = [session for session in rested if not self._worn(session)]
+        self._idle = [session for session in rested if not self._expired(session)]
         for session in rested:
             if session not in self._idle:
                 self._retire(session)

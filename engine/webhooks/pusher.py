@@ -105,21 +105,21 @@ class Pusher:
         self._texts = Shares(TEXTS)
         self._places = {True: Shares(HELD), False: Shares(VALIDATIONS)}  # of validated subscriptions, and of others
         self._left = False  # more is due than may be held
-        self._stirred = asyncio.Event()
-        self._rung = False
+        self._turn_wanted = asyncio.Event()
+        self._claim_wanted = False
         self._running = False
         self.stopping = asyncio.Event()  # set: start no more calls, let go of everything
 
     async def run(self) -> None:
-        """Look for due subscriptions, and work until none is left; a further call while it runs is a ring."""
-        self._rung = True
-        self._stirred.set()
+        """Look for due subscriptions, and work until none is left; a further call while it runs notifies that run."""
+        self._claim_wanted = True
+        self._turn_wanted.set()
         if self._running or self.stopping.is_set():
             return
         self._running = True
         try:
             async with self._leases.kept():
-                while self._rung or self._held:
+                while self._claim_wanted or self._held:
                     try:
                         await self._turn()
                     except Unavailable as error:
@@ -131,14 +131,14 @@ class Pusher:
             self._running = False
 
     async def _turn(self) -> None:
-        self._stirred.clear()
+        self._turn_wanted.clear()
         if self.stopping.is_set():
-            self._rung = False
+            self._claim_wanted = False
             for held in self._held.values():
                 held.closed = True
-        elif self._rung:
-            self._rung = False
-            if self._heartbeat is None or self._heartbeat.settled():  # else the clock rings again
+        elif self._claim_wanted:
+            self._claim_wanted = False
+            if self._heartbeat is None or self._heartbeat.settled():  # else the clock notifies again
                 await self._claim()
         await self._look()
         for held in self._held.values():
@@ -146,7 +146,7 @@ class Pusher:
         if self._calls and not any(held.done for held in self._held.values()):
             with suppress(TimeoutError):
                 async with asyncio.timeout(TURN):
-                    await self._stirred.wait()
+                    await self._turn_wanted.wait()
             await asyncio.sleep(GATHER)
         await self._settle()
 
@@ -163,15 +163,15 @@ class Pusher:
     async def _look(self) -> None:
         """Take along what is due for those that have little left in memory, and see what is paused or removed."""
         now = time.monotonic()
-        hungry = [
+        looked_up = [
             held
             for held in self._held.values()
-            if not held.closed and ((held.more and self._wants(held)) or now >= held.look_at)
+            if not held.closed and ((held.more and self._below_low_water(held)) or now >= held.look_at)
         ]
-        if not hungry:
+        if not looked_up:
             return
-        rows, found = await self._store.reading(_look_up, hungry, self._texts.copy())
-        for held in hungry:
+        rows, found = await self._store.reading(_look_up, looked_up, self._texts.copy())
+        for held in looked_up:
             row = rows.get(held.row.seq)
             if row is None or row.paused is not None:
                 held.closed = True
@@ -186,7 +186,7 @@ class Pusher:
             held.size += taken
             self._texts.take(row.consumer, taken)
 
-    def _wants(self, held: _Held) -> bool:
+    def _below_low_water(self, held: _Held) -> bool:
         """Whether it has little left, and room for more."""
         return len(held.known) < FETCH // 2 and held.room > 0 and self._texts.fits(held.row.consumer)
 
@@ -213,7 +213,7 @@ class Pusher:
         finally:
             held.calls -= 1
             if not held.calls and not held.waiting:
-                self._stirred.set()
+                self._turn_wanted.set()
 
     def _note(self, held: _Held, result: Result) -> None:
         self._results.append(result)
@@ -277,7 +277,7 @@ class Pusher:
         claims = {seq: self._held[seq].row.claim for seq in touched}
         releases = [Release(held.row, held.failures, held.hold, held.error) for held in released]
         if await self._record(results, releases, claims):
-            self._rung = True
+            self._claim_wanted = True
         if results:
             _GROUP_SIZE.observe(len(results))
         for result in results:
@@ -290,7 +290,7 @@ class Pusher:
             del self._held[held.row.seq]
             held.places.give_back(held.row.consumer)
             self._texts.give_back(held.row.consumer, held.size)
-        self._rung |= self._left and bool(released)
+        self._claim_wanted |= self._left and bool(released)
 
     async def _record(self, results: Sequence[Result], releases: Sequence[Release], claims: dict[int, int]) -> bool:
         """Write a group; where one outcome cannot be written, the others are, and that one is an error of ours."""
@@ -308,14 +308,14 @@ class Pusher:
 
 
 def _look_up(
-    connection: Connection, hungry: Sequence[_Held], texts: Shares
+    connection: Connection, looked_up: Sequence[_Held], texts: Shares
 ) -> tuple[dict[int, Row[Any]], dict[int, tuple[Sequence[Row[Any]], bool]]]:
     """The subscriptions as they are now, and what they may take along: a copy of `texts` says how much that is."""
     if due.WEBHOOKS.name in in_force(connection).lanes:
         return {}, {}
-    rows = held_still(connection, [held.row for held in hungry])
+    rows = held_still(connection, [held.row for held in looked_up])
     found = {}
-    for held in hungry:
+    for held in looked_up:
         row = rows.get(held.row.seq)
         if row is not None and row.paused is None:
             room = min(held.room, texts.room(row.consumer))

@@ -78,7 +78,7 @@ def test_endpoints_that_are_not_validated_and_hang_delay_neither_events_nor_a_st
 
         async def work(pushing: pusher.Pusher) -> None:
             publish(store, an_event(resource=MINE))
-            await pushing.run()  # a ring
+            await pushing.run()  # notifies
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
             ask_for_validation(store, receiver.url, GOOD)
             await pushing.run()
