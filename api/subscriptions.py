@@ -56,16 +56,16 @@ async def post(request: Request) -> Response:
     caller = await authenticate_bearer(request, state.verifier)
     try:
         async with Taken(request, caller.name, min(LARGEST, state.settings.max_body_bytes)) as body:
-            wish = parse_subscription(body, caller, state.rules)
+            spec = parse_subscription(body, caller, state.rules)
     except BadRequest as error:
         return JSONResponse(str(error), 400)
-    action = Action.READ if wish.is_app else Action.SUBSCRIBE
-    question = Question(caller.identity or "", action, wish.resource_filter, wish.subject_filter, caller.party)
+    action = Action.READ if spec.is_app else Action.SUBSCRIBE
+    question = Question(caller.identity or "", action, spec.resource_filter, spec.subject_filter, caller.party)
     (permitted,) = await state.access.decide([question])
     if not permitted:
-        return JSONResponse(f"Not authorized to create a subscription for resource {wish.resource_filter}.", 403)
+        return JSONResponse(f"Not authorized to create a subscription for resource {spec.resource_filter}.", 403)
     most = state.settings.max_subscriptions
-    row, fresh = await state.writers.write(caller.name, registry.subscribe, caller, wish, most)
+    row, fresh = await state.writers.write(caller.name, registry.subscribe, caller, spec, most)
     state.notifier.notify(due.WEBHOOKS.name)
     secret = state.signer.secret(row.salt) if fresh and row.template is None else None  # no e-mail is signed with it
     location = {"Location": f"{state.events_base}/subscriptions/{row.seq}"}

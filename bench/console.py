@@ -131,13 +131,13 @@ def pages(port: int) -> list[Figure]:
 
 def _pages(reader: http.client.HTTPConnection) -> Iterator[tuple[str, str]]:
     yield "overview", "/console/overview"
-    for noun, filters in LISTS.items():
+    for resource, filters in LISTS.items():
         for given in filters:
-            yield noun, f"/console/{noun}?{urlencode(given)}"
-        yield f"{noun}, page {DEEP}", _deep(reader, f"/console/{noun}")
-    for noun in ("orders", "emails", "events", "subscriptions", "deliveries"):
-        page = _read(reader, f"/console/{noun}")
-        yield "details", re.findall(rf'"(/console/{noun}/[0-9][0-9a-f-]*)"', page)[0]
+            yield resource, f"/console/{resource}?{urlencode(given)}"
+        yield f"{resource}, page {DEEP}", _deep(reader, f"/console/{resource}")
+    for resource in ("orders", "emails", "events", "subscriptions", "deliveries"):
+        page = _read(reader, f"/console/{resource}")
+        yield "details", re.findall(rf'"(/console/{resource}/[0-9][0-9a-f-]*)"', page)[0]
 
 
 def _deep(reader: http.client.HTTPConnection, path: str) -> str:

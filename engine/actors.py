@@ -1,4 +1,7 @@
-"""Dramatiq's actors: three lines each, since the work is in the nouns. `dramatiq engine.actors` runs them as well."""
+"""Dramatiq's actors: three lines each; the work is in the domain packages.
+
+`dramatiq engine.actors` runs them as well.
+"""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from api.console.pages import look, render, tell, write
 from api.console.sessions import check_csrf, require
 from engine.admin import actions, jobs, pausing, questions
 from engine.admin.filters import number, uuid
-from engine.admin.nouns import NOUNS
 from engine.admin.questions import Question
+from engine.admin.resources import RESOURCES
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.operators import Role
 
@@ -31,7 +31,7 @@ async def ask_one(request: Request) -> Response:
     """What doing an action to one row would mean, and whether it shall be done; where a time is wanting, which."""
     await require(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
-    argument, back = _argument(action, request.query_params), f"/console/{action.noun.name}/{key}"
+    argument, back = _argument(action, request.query_params), f"/console/{action.resource.name}/{key}"
     try:
         question = await look(request, questions.of_one, action, key, argument)
     except Invalid as error:
@@ -46,7 +46,7 @@ async def one(request: Request) -> Response:
     action, key = _action(request), _key(request)
     made = await write(request, actions.perform, operator, action, key, _argument(action, form))
     tell(request, f"Done: {action.done}.", made)
-    return RedirectResponse(f"/console/{action.noun.name}/{key}", 303)
+    return RedirectResponse(f"/console/{action.resource.name}/{key}", 303)
 
 
 async def ask(request: Request) -> Response:
@@ -179,7 +179,7 @@ async def _allowed(request: Request, role: Role) -> tuple[str, FormData]:
 async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], changed: str | None = None) -> Response:
     """Ask before an action on all that match; `changed`: since it was asked about the last time."""
     given, argument = _filter(action, form), _argument(action, form)
-    back = f"/console/{action.noun.name}?{urlencode(given)}"
+    back = f"/console/{action.resource.name}?{urlencode(given)}"
     try:
         asked, question = await look(request, questions.of_all, action, given, argument)
     except Invalid as error:
@@ -221,15 +221,15 @@ def _overview(request: Request) -> Response:
 
 
 def _action(request: Request) -> Action:
-    return actions.find(request.path_params["noun"], request.path_params["action"])
+    return actions.find(request.path_params["resource"], request.path_params["action"])
 
 
 def _key(request: Request) -> Any:
-    noun = NOUNS[request.path_params["noun"]]
+    resource = RESOURCES[request.path_params["resource"]]
     try:
-        return (uuid if noun.name in ("orders", "emails") else number)(request.path_params["key"])
+        return (uuid if resource.name in ("orders", "emails") else number)(request.path_params["key"])
     except ValueError:
-        raise NotFound(f"There is no such row among the {noun.name}.") from None
+        raise NotFound(f"There is no such row among the {resource.name}.") from None
 
 
 def _number(request: Request) -> int:
@@ -262,8 +262,8 @@ ROUTES = [
     Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
     Route("/subscriptions/{key}/resume", ask_to_resume_subscription),
     Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),
-    Route("/{noun}/all/{action}", ask),
-    Route("/{noun}/all/{action}", all_of, methods=["POST"]),
-    Route("/{noun}/{key}/{action}", ask_one),
-    Route("/{noun}/{key}/{action}", one, methods=["POST"]),
+    Route("/{resource}/all/{action}", ask),
+    Route("/{resource}/all/{action}", all_of, methods=["POST"]),
+    Route("/{resource}/{key}/{action}", ask_one),
+    Route("/{resource}/{key}/{action}", one, methods=["POST"]),
 ]

@@ -18,7 +18,7 @@ from api.console.pages import TEMPLATES, render
 from api.console.reading import Snapshot
 from api.console.sessions import PATH, current, middleware
 from api.problems import STATUS
-from engine.admin.nouns import NOUNS
+from engine.admin.resources import RESOURCES
 from engine.errors import Invalid, VarselError
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ async def _bug(request: Request, _error: Exception) -> Response:
 
 def _wrong(request: Request, status: int, title: str, lines: Sequence[str] = ()) -> Response:
     """A page that says what is wrong, and leads back to the row or the list that it was about."""
-    noun, *deeper = request.url.path.removeprefix(f"{PATH}/").split("/")
-    back = f"{PATH}/{noun}" if deeper and noun in NOUNS else None
+    resource, *deeper = request.url.path.removeprefix(f"{PATH}/").split("/")
+    back = f"{PATH}/{resource}" if deeper and resource in RESOURCES else None
     if back and len(deeper) > 1:
         back = f"{back}?{request.url.query}" if deeper[0] == "all" else f"{back}/{quote(deeper[0])}"
     return render(request, "error.html", status, title=title, lines=lines, back=back)

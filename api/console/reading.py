@@ -17,9 +17,9 @@ from api.console.sessions import found, require
 from engine.admin import actions, details, lists, searching
 from engine.admin.exposition import LISTS
 from engine.admin.filters import number, uuid
-from engine.admin.nouns import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
+from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
 from engine.errors import Forbidden, NotFound
 from engine.operators import Role
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from engine.admin.nouns import Noun
+    from engine.admin.resources import Resource
 
     Handler = Callable[[Request], Awaitable[Response]]
 
@@ -62,8 +62,8 @@ async def find(request: Request) -> Response:
         raise Forbidden(
             "A viewer finds orders, e-mails and events by their identifiers alone: there is none of this one."
         )
-    noun, given = await look(request, searching.named, text)
-    return RedirectResponse(f"/console/{noun}?{urlencode(given)}", 303)
+    resource, given = await look(request, searching.named, text)
+    return RedirectResponse(f"/console/{resource}?{urlencode(given)}", 303)
 
 
 async def _overview(request: Request) -> dict[str, Any]:
@@ -85,50 +85,52 @@ def _broker(client: redis.Redis) -> dict[str, int] | None:
         return None
 
 
-def _fields(request: Request, noun: Noun) -> tuple[str, ...]:
+def _fields(request: Request, resource: Resource) -> tuple[str, ...]:
     """What whoever asks may narrow the list by."""
     operator = found(request)
-    return noun.fields if operator and operator.role.sees_personal_data else noun.open_fields
+    return resource.fields if operator and operator.role.sees_personal_data else resource.open_fields
 
 
-def _list_of(noun: Noun) -> Handler:
+def _list_of(resource: Resource) -> Handler:
     async def read(request: Request) -> dict[str, Any]:
         given = {name: value for name, value in request.query_params.items() if value.strip()}
         cursor = given.pop("cursor", None)
-        fields = _fields(request, noun)
-        if hidden := [name for name in noun.fields if name in given and name not in fields]:
+        fields = _fields(request, resource)
+        if hidden := [name for name in resource.fields if name in given and name not in fields]:
             raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")
-        listed = await look(request, lists.page, noun, given, cursor)
+        listed = await look(request, lists.page, resource, given, cursor)
         return {
-            "noun": noun,
+            "resource": resource,
             "fields": fields,
             "items": listed.items,
             "next": listed.next and urlencode(given | {"cursor": listed.next}),
             "looked_back": listed.looked_back,
             "newest": urlencode(given) if cursor else None,
             "filter": given,
-            "also": await look(request, searching.orders_that_wait, given) if noun is EMAILS else 0,
-            "bulk": [action for action in actions.ACTIONS if action.noun is noun and action.for_all],
+            "also": await look(request, searching.orders_that_wait, given) if resource is EMAILS else 0,
+            "bulk": [action for action in actions.ACTIONS if action.resource is resource and action.for_all],
         }
 
     async def show(request: Request) -> Response:
         await require(request, Role.VIEWER)
-        return await page(request, f"{noun.name}.html", read)
+        return await page(request, f"{resource.name}.html", read)
 
     return show
 
 
-def _one_of(noun: Noun, parse: Callable[[str], Any], detail: Callable[..., dict[str, Any]], name: str) -> Handler:
+def _one_of(
+    resource: Resource, parse: Callable[[str], Any], detail: Callable[..., dict[str, Any]], name: str
+) -> Handler:
     async def read(request: Request) -> dict[str, Any]:
         try:
             key = parse(request.path_params["key"])
         except ValueError:
-            raise NotFound(f"There is no such page among the {noun.name}.") from None
+            raise NotFound(f"There is no such page among the {resource.name}.") from None
 
         def whole(connection: Connection) -> dict[str, Any]:
-            return {"item": detail(connection, key), "actions": actions.possible(connection, noun, key)}
+            return {"item": detail(connection, key), "actions": actions.possible(connection, resource, key)}
 
-        return {"noun": noun, "key": key, **await look(request, whole)}
+        return {"resource": resource, "key": key, **await look(request, whole)}
 
     async def show(request: Request) -> Response:
         await require(request, Role.VIEWER)
@@ -149,6 +151,9 @@ SINGLE = (
 ROUTES = [
     Route("/overview", overview_page),
     Route("/find", find),
-    *(Route(f"/{noun.name}", _list_of(noun)) for noun in LISTED),
-    *(Route(f"/{noun.name}/{{key}}", _one_of(noun, parse, detail, name)) for noun, parse, detail, name in SINGLE),
+    *(Route(f"/{resource.name}", _list_of(resource)) for resource in LISTED),
+    *(
+        Route(f"/{resource.name}/{{key}}", _one_of(resource, parse, detail, name))
+        for resource, parse, detail, name in SINGLE
+    ),
 ]

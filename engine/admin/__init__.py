@@ -1,7 +1,8 @@
 """What operators see and do. The console, the command line and /metrics read these same queries.
 
-nouns.py      what there is a list of, and what each list can be narrowed to
-filters.py    from query strings to conditions
+resources.py  what there is a list of, and what each list can be narrowed by
+narrowing.py  from values to a list's conditions and order
+filters.py    from query strings to values
 lists.py      pages of a list, bounded in time at any size
 details.py    one of them, with all that happened to it
 standing.py   where an open row stands: in hand, held, due, later

@@ -9,8 +9,8 @@ from sqlalchemy import and_, exists, false, func, or_, select
 
 from engine.admin import changes
 from engine.admin.filters import uuid
-from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
 from engine.admin.obstacles import OF_SET_ASIDE, refusal
+from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.audit import FOLDED, note
 from engine.errors import Conflict, Invalid, NotFound
 from engine.fan_out import lock
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Row
 
-    from engine.admin.nouns import Noun
+    from engine.admin.resources import Resource
 
 TEXTS = frozenset({"subject", "body", "recipients"})  # of any size: a batch does without
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that can be done to the rows of a noun that `applies` fits; others are left as they are."""
+    """Something that can be done to the rows of a resource that `applies` fits; others are left as they are."""
 
-    noun: Noun
+    resource: Resource
     name: str
     label: str  # on its button
     done: str  # in a sentence: "3 e-mails were …"
@@ -52,7 +52,7 @@ class Action:
     @property
     def audited(self) -> str:
         """Its name in the audit log."""
-        return f"{self.noun.name}.{self.name}"
+        return f"{self.resource.name}.{self.name}"
 
 
 _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved == 0)
@@ -133,22 +133,22 @@ RELEASES = [
 ]  # fmt: skip
 
 
-def find(noun: str, name: str) -> Action:
-    """An action by the names of its noun and its own; NotFound."""
+def find(resource: str, name: str) -> Action:
+    """An action by the names of its resource and its own; NotFound."""
     for action in ACTIONS + RELEASES:
-        if (action.noun.name, action.name) == (noun, name):
+        if (action.resource.name, action.name) == (resource, name):
             return action
-    raise NotFound(f"There is no action {name} on {noun}.")
+    raise NotFound(f"There is no action {name} on {resource}.")
 
 
-def possible(connection: Connection, noun: Noun, key: UUID | int) -> list[Action]:
+def possible(connection: Connection, resource: Resource, key: UUID | int) -> list[Action]:
     """What can be done to this row as it is now."""
-    mine = [action for action in ACTIONS if action.noun is noun]
+    mine = [action for action in ACTIONS if action.resource is resource]
     if not mine:
         return []
     applies = (action.applies.label(f"n{place}") for place, action in enumerate(mine))
     doubted = (action.doubted.label(f"d{place}") for place, action in enumerate(mine))
-    row = connection.execute(select(*applies, *doubted).where(noun.key == key)).one_or_none()
+    row = connection.execute(select(*applies, *doubted).where(resource.key == key)).one_or_none()
     told = row or ()
     found = zip(mine, told[: len(mine)], told[len(mine) :], strict=False)
     return [replace(action, asks=action.asks or bool(doubt)) for action, applies, doubt in found if applies]
@@ -164,12 +164,12 @@ def perform(
     argument = check(connection, action, argument)
     done = act(connection, action, [key], argument)
     if not done.keys:
-        raise refusal(connection, action.noun, key, action.conflict)
+        raise refusal(connection, action.resource, key, action.conflict)
     if action.sends and _sent_lately(connection, action, key):
         raise Conflict("It was sent again less than a minute ago; to do so once more, wait a minute.")
     made = next(iter(done.made), None)
     detail = ({} if argument is None else {"to": argument}) | ({} if made is None else {"order": str(made)})
-    note(connection, who, action.audited, f"{action.noun.name}/{key}", detail)
+    note(connection, who, action.audited, f"{action.resource.name}/{key}", detail)
     return made
 
 
@@ -182,14 +182,14 @@ class Done(NamedTuple):
 
 def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> Done:
     """Do it to those of the rows that it applies to."""
-    if action.noun is DELIVERIES:
+    if action.resource is DELIVERIES:
         its = select(webhooks.c.subscription_seq).where(webhooks.c.seq.in_(keys))
         connection.execute(lock(set(connection.scalars(its))))
-    columns = [column for column in action.noun.table.c if column.name not in TEXTS]
-    chosen = select(*columns).where(action.noun.key.in_(keys), action.applies)
-    rows = connection.execute(chosen.order_by(action.noun.table.c.seq).with_for_update()).all()
+    columns = [column for column in action.resource.table.c if column.name not in TEXTS]
+    chosen = select(*columns).where(action.resource.key.in_(keys), action.applies)
+    rows = connection.execute(chosen.order_by(action.resource.table.c.seq).with_for_update()).all()
     made = action.apply(connection, rows, argument) if rows else None
-    return Done([getattr(row, action.noun.key.name) for row in rows], made or ())
+    return Done([getattr(row, action.resource.key.name) for row in rows], made or ())
 
 
 def check(connection: Connection, action: Action, argument: str | None) -> str | None:
@@ -221,14 +221,14 @@ def _sent_lately(connection: Connection, action: Action, key: UUID | int) -> boo
     What failed may be tried again as often as it fails. Locks the order, so that of two at once one sees the other.
     """
     order = select(orders.c.id, orders.c.seq).where(orders.c.id == key)
-    if action.noun is EMAILS:
+    if action.resource is EMAILS:
         order = select(orders.c.id, orders.c.seq).join(emails).where(emails.c.id == key)
     its = connection.execute(order.with_for_update(of=orders)).one()
     alike = [other.audited for other in ACTIONS if other.copies or (other.sends and action.copies)]
     lines = select(audit_log.c.target).where(audit_log.c.action.in_(alike), audit_log.c.at > after(-FOLDED))
     recent = set(connection.scalars(lines))
-    if recent & {f"orders/{its.id}", f"{action.noun.name}/{key}"}:
+    if recent & {f"orders/{its.id}", f"{action.resource.name}/{key}"}:
         return True
-    ones = [uuid(name) for noun, _, name in (target.partition("/") for target in recent) if noun == EMAILS.name]
+    ones = [uuid(name) for resource, _, name in (target.partition("/") for target in recent) if resource == EMAILS.name]
     of_order = (emails.c.order_seq == its.seq, emails.c.id.in_(ones))
-    return action.noun is ORDERS and connection.execute(select(emails.c.seq).where(*of_order)).first() is not None
+    return action.resource is ORDERS and connection.execute(select(emails.c.seq).where(*of_order)).first() is not None

@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def some(number: int, what: str) -> str:
-    """So many of a noun, of what a lane holds, or recipients."""
+    """So many of a resource, of what a lane holds, or recipients."""
     return f"{number:,} {_NAMES[what][number != 1]}"
 
 

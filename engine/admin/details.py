@@ -142,8 +142,8 @@ def job(connection: Connection, seq: int) -> dict[str, Any]:
     return _one(connection, "jobs", seq, f"There is no job {seq}.")
 
 
-def _one(connection: Connection, noun: str, key: UUID | int, missing: str) -> dict[str, Any]:
-    found = ROWS[noun](connection, [key])
+def _one(connection: Connection, resource: str, key: UUID | int, missing: str) -> dict[str, Any]:
+    found = ROWS[resource](connection, [key])
     if not found:
         raise NotFound(missing)
     return found[0]

@@ -52,10 +52,10 @@ def matching(connection: Connection, action: Action, given: Mapping[str, str], n
     """
     if not action.for_all:
         raise BadRequest(f"{action.label} is for one at a time.")
-    seq = action.noun.table.c.seq
+    seq = action.resource.table.c.seq
     if newest is None:
         newest = int(connection.scalar(select(func.max(seq))) or 0)
-    return Asked(count(connection, action.noun, given, and_(action.applies, seq <= newest), MOST + 1), newest)
+    return Asked(count(connection, action.resource, given, and_(action.applies, seq <= newest), MOST + 1), newest)
 
 
 def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
@@ -76,7 +76,7 @@ def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
     if found.number > MOST:
         raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")
     if asked is not None and found.number > asked.number:
-        raise Conflict(f"{some(found.number, action.noun.name)} match by now, not {asked.number}.")
+        raise Conflict(f"{some(found.number, action.resource.name)} match by now, not {asked.number}.")
     return _begin(connection, who, action, given, argument, found)
 
 
@@ -93,7 +93,7 @@ def _begin(  # noqa: PLR0913, PLR0917 likewise
         "state": JobState.WAITING,
         "due_at": Now(),
         "who": who,
-        "noun": action.noun.name,
+        "noun": action.resource.name,
         "action": action.name,
         "filter": json.dumps(given),
         "argument": argument,
@@ -132,8 +132,10 @@ def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
         return False
     action, bounded = find(job.noun, job.action), job.newest is not None
     room = min(ROWS, job.total - job.done) if bounded else ROWS
-    which = and_(_left(connection, action, job.argument), action.noun.table.c.seq <= job.newest if bounded else true())
-    keys, position = batch(connection, action.noun, json.loads(job.filter), which, job.position, room)
+    which = and_(
+        _left(connection, action, job.argument), action.resource.table.c.seq <= job.newest if bounded else true()
+    )
+    keys, position = batch(connection, action.resource, json.loads(job.filter), which, job.position, room)
     done = act(connection, action, keys, job.argument).keys if keys else []
     if done:
         its = insert(job_rows).values(job_seq=job.seq, at=Now())

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
-    from engine.admin.nouns import Narrowed, Noun
+    from engine.admin.narrowing import Narrowed
+    from engine.admin.resources import Resource
 
 WINDOW = 10_000  # rows that a page looks at for what no index answers
 SIZE = 50  # rows of a page
@@ -45,69 +46,71 @@ class Page:
 
 
 def page(
-    connection: Connection, noun: Noun, given: Mapping[str, str], cursor: str | None = None, size: int = SIZE
+    connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None = None, size: int = SIZE
 ) -> Page:
     """A page of the rows that match `given` (a query string's values), from `cursor` on; Invalid for wrong ones."""
-    found, end = _shown_on(connection, noun, given, cursor, size + 1)
-    items = ROWS[noun.name](connection, [row.key for row in found[:size]])
+    found, end = _shown_on(connection, resource, given, cursor, size + 1)
+    items = ROWS[resource.name](connection, [row.key for row in found[:size]])
     if len(found) > size:
         return Page(items, _cursor(found[size - 1][1:]))
     return Page(items, None if end is None else _cursor(end), looked_back=end is not None)
 
 
-def count_of_page(connection: Connection, noun: Noun, given: Mapping[str, str], size: int) -> int:
+def count_of_page(connection: Connection, resource: Resource, given: Mapping[str, str], size: int) -> int:
     """How many rows the first page has that is so large; Invalid."""
-    return len(_shown_on(connection, noun, given, None, size)[0])
+    return len(_shown_on(connection, resource, given, None, size)[0])
 
 
-def count(connection: Connection, noun: Noun, given: Mapping[str, str], also: ColumnElement[bool], most: int) -> int:
+def count(
+    connection: Connection, resource: Resource, given: Mapping[str, str], also: ColumnElement[bool], most: int
+) -> int:
     """How many rows match, counted up to `most`; `also`: a further condition. Takes as long as it takes."""
-    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
-    matching = select(noun.key).where(*narrowed.by, *narrowed.rest, also).limit(most).subquery()
+    narrowed = resource.narrow(connection, parse(given, resource.fields, resource.choices, now(connection)))
+    matching = select(resource.key).where(*narrowed.by, *narrowed.rest, also).limit(most).subquery()
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()
 
 
 def batch(  # noqa: PLR0913, PLR0917 a page without its rows
     connection: Connection,
-    noun: Noun,
+    resource: Resource,
     given: Mapping[str, str],
     also: ColumnElement[bool],
     cursor: str | None,
     size: int,
 ) -> tuple[list[Any], str | None]:
     """The keys of up to `size` matching rows from `cursor` on, and the cursor behind them; None: that was all."""
-    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
+    narrowed = resource.narrow(connection, parse(given, resource.fields, resource.choices, now(connection)))
     beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
-    chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, also, *beyond)
+    chosen = _ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest, also, *beyond)
     found = connection.execute(chosen.limit(size)).all()
     return [row.key for row in found], _cursor(found[-1][1:]) if len(found) == size else None
 
 
 def _shown_on(
-    connection: Connection, noun: Noun, given: Mapping[str, str], cursor: str | None, size: int
+    connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None, size: int
 ) -> tuple[Sequence[Row[Any]], tuple[Any, ...] | None]:
     """The keys and places of a page's rows, and where the window ends that they are looked for in; None: nowhere."""
-    narrowed = noun.narrow(connection, parse(given, noun.fields, noun.choices, now(connection)))
+    narrowed = resource.narrow(connection, parse(given, resource.fields, resource.choices, now(connection)))
     beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
-    end = _window_end(connection, noun, narrowed, beyond) if narrowed.rest else None
-    chosen = _ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)
+    end = _window_end(connection, resource, narrowed, beyond) if narrowed.rest else None
+    chosen = _ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)
     if end is not None:
         chosen = chosen.where(_within(narrowed, end))
     return connection.execute(chosen.limit(size)).all(), end
 
 
-def _ordered(noun: Noun, narrowed: Narrowed) -> Select[Any]:
+def _ordered(resource: Resource, narrowed: Narrowed) -> Select[Any]:
     columns = narrowed.order
-    return select(noun.key.label("key"), *columns).order_by(
+    return select(resource.key.label("key"), *columns).order_by(
         *(column.desc() if narrowed.newest_first else column for column in columns)
     )
 
 
 def _window_end(
-    connection: Connection, noun: Noun, narrowed: Narrowed, beyond: Sequence[ColumnElement[bool]]
+    connection: Connection, resource: Resource, narrowed: Narrowed, beyond: Sequence[ColumnElement[bool]]
 ) -> tuple[Any, ...] | None:
     """Where the window's last row stands; None: the window reaches to the end of the list."""
-    chosen = _ordered(noun, narrowed).where(*narrowed.by, *beyond).offset(WINDOW - 1).limit(1)
+    chosen = _ordered(resource, narrowed).where(*narrowed.by, *beyond).offset(WINDOW - 1).limit(1)
     row = connection.execute(chosen).one_or_none()
     return None if row is None else tuple(row[1:])
 

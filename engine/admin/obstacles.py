@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, exists, or_, select, true
 
-from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
+from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.errors import Conflict, NotFound
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.pauses import HELD
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from engine.admin.nouns import Noun
+    from engine.admin.resources import Resource
 
 OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
 _FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, EMAIL_FAILED)
@@ -70,11 +70,11 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
 }
 
 
-def refusal(connection: Connection, noun: Noun, key: UUID | int, rule: str) -> NotFound | Conflict:
+def refusal(connection: Connection, resource: Resource, key: UUID | int, rule: str) -> NotFound | Conflict:
     """Why an action applies to no row of this key; `rule` says to which it does."""
-    reasons = _IS[noun.name]
-    chosen: Any = select(case(*((condition, text) for condition, text in reasons))).select_from(noun.table)
-    found = connection.scalar(chosen.where(noun.key == key))
+    reasons = _IS[resource.name]
+    chosen: Any = select(case(*((condition, text) for condition, text in reasons))).select_from(resource.table)
+    found = connection.scalar(chosen.where(resource.key == key))
     if found is None:
-        return NotFound(f"There is no such row among the {noun.name}: {key}.")
+        return NotFound(f"There is no such row among the {resource.name}: {key}.")
     return Conflict(f"{rule}; this one {found}.")

@@ -16,9 +16,9 @@ from engine.admin.amounts import some
 from engine.admin.lanes import counted, lanes
 from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
-from engine.admin.nouns import EMAILS, ORDERS
 from engine.admin.obstacles import refusal
 from engine.admin.pausing import checked, paused, paused_lanes, paused_subscription
+from engine.admin.resources import EMAILS, ORDERS
 from engine.bounded import read_within, weight
 from engine.epoch import WHO, older
 from engine.errors import Conflict
@@ -54,10 +54,10 @@ class Question:
 def of_one(connection: Connection, action: Action, key: UUID | int, argument: str | None = None) -> Question:
     """Before an action on one row; NotFound, Conflict when it does not apply, Invalid."""
     actions.check(connection, action, argument)
-    chosen = select(action.noun.table).where(action.noun.key == key, action.applies)
+    chosen = select(action.resource.table).where(action.resource.key == key, action.applies)
     row = connection.execute(chosen).one_or_none()
     if row is None:
-        raise refusal(connection, action.noun, key, action.conflict)
+        raise refusal(connection, action.resource, key, action.conflict)
     match action.audited:
         case "orders.cancel":
             return Question(
@@ -91,11 +91,11 @@ def of_all(
     actions.check(connection, action, argument)
     asked = jobs.matching(connection, action, given)
     at = changes.send_time(argument, now(connection)) if action.takes else None
-    question = Question(f"{action.label}: {some(asked.number, action.noun.name)}", at=at)
-    if action.noun is ORDERS and 0 < asked.number <= ADDED_UP:
+    question = Question(f"{action.label}: {some(asked.number, action.resource.name)}", at=at)
+    if action.resource is ORDERS and 0 < asked.number <= ADDED_UP:
         recipients = _all_recipients(connection, action, given)
         return asked, replace(question, lines=(f"To {some(recipients, 'recipients')}.",) if recipients else ())
-    if action.noun is EMAILS and action.name == "retry":
+    if action.resource is EMAILS and action.name == "retry":
         doubt = count(connection, EMAILS, given, and_(action.applies, changes.IN_DOUBT), jobs.MOST + 1)
         return asked, replace(question, lines=_doubt(doubt))
     return asked, question

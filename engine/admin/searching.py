@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from engine.admin.filters import bounded, uuid
 from engine.admin.lists import count_of_page
-from engine.admin.nouns import ORDERS, WAITING
+from engine.admin.narrowing import WAITING
+from engine.admin.resources import ORDERS
 from engine.errors import Invalid
 from engine.tables import emails, events, orders
 

@@ -5,7 +5,7 @@ health.py         does everything work
 lanes.py          what waits, who works
 orders.py, emails.py, events.py, subscriptions.py, deliveries.py
 dead.py           what was given up, and doing it again
-pausing.py        holding back
+pausing.py        pauses of lanes, creators and domains
 records.py        who did what, and what goes on in the background
 keeping.py        settings, tokens, the contact directory
 backups.py        copies of the database
@@ -14,7 +14,7 @@ operators.py      who may sign in to the console
 exits.py          exit codes, and how errors end a command
 options.py        options that several commands have
 installation.py   the way to the database
-rows.py           lists, single rows and actions, the same for all nouns
+rows.py           lists, single rows and actions, the same for all resources
 output.py         tables and JSON
 columns.py        what tables show
 progress.py       how far something is
@@ -65,8 +65,8 @@ SECTIONS = {
     ),
     "Looking": (lanes.lanes, lanes.top, health.doctor, health.wait_ready, records.AUDIT, records.JOBS),
     "Messages": (orders.GROUP, emails.GROUP, events.GROUP, subscriptions.GROUP, deliveries.GROUP, dead.GROUP),
-    "Holding back": (pausing.pause, pausing.resume, pausing.drain, restored.restored),
-    "Keeping": (
+    "Pausing": (pausing.pause, pausing.resume, pausing.drain, restored.restored),
+    "Maintenance": (
         keeping.config,
         keeping.token,
         keeping.CONTACTS,

@@ -62,7 +62,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "jobs": {
         "job": "seq",
         "state": "state",
-        "noun": "noun",
+        "resource": "noun",
         "action": "action",
         "done": "done",
         "total": "total",

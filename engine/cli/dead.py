@@ -34,7 +34,7 @@ GROUP = typer.Typer(name="dead", help="What was given up.", no_args_is_help=True
 STATES = {"orders": "SetAside", "emails": "failed", "deliveries": "Dead"}
 LOOK_EVERY = 0.2  # seconds between two looks at the job
 
-Noun = Annotated[
+Resource = Annotated[
     Literal["orders", "emails", "deliveries"],
     typer.Argument(help="Orders that were set aside, failed e-mails, dead deliveries.", show_default=False),
 ]
@@ -43,7 +43,7 @@ Error = Annotated[str | None, typer.Option(help="How an attempt ended; not of or
 
 @GROUP.command("list")
 def list_(
-    noun: Noun,
+    resource: Resource,
     recipient: Recipient = None,
     creator: Creator = None,
     reference: Reference = None,
@@ -57,13 +57,13 @@ def list_(
     data: Data = None,
 ) -> None:
     """Print what was given up, the newest first."""
-    given = _given(noun, recipient, creator, reference, subscription, error, since, until)
-    show_list(noun, given, Wanted(limit, cursor, as_json, data))
+    given = _given(resource, recipient, creator, reference, subscription, error, since, until)
+    show_list(resource, given, Wanted(limit, cursor, as_json, data))
 
 
 @GROUP.command()
 def replay(
-    noun: Noun,
+    resource: Resource,
     recipient: Recipient = None,
     creator: Creator = None,
     reference: Reference = None,
@@ -83,27 +83,27 @@ def replay(
     from engine.admin.amounts import some
     from engine.admin.details import job as detail
 
-    given = _given(noun, recipient, creator, reference, subscription, error, since, until)
+    given = _given(resource, recipient, creator, reference, subscription, error, since, until)
     conditions = {name: value for name, value in given.items() if value is not None}
-    action = actions.find(noun, "retry")
+    action = actions.find(resource, "retry")
     with reading(data) as connection:
         asked, question = questions.of_all(connection, action, conditions)
     if not asked.number:
         typer.echo("Nothing matches.", err=True)
         return
     if not yes:
-        confirm(replace(question, title=f"Replay {some(asked.number, noun)}?"))
+        confirm(replace(question, title=f"Replay {some(asked.number, resource)}?"))
     with writing(data) as connection:
         job = jobs.start(connection, who(), action, conditions, asked=asked)
         total = detail(connection, job)["total"]
-    typer.echo(f"Job {job} does it in the background: {some(total, noun)}.")
+    typer.echo(f"Job {job} does it in the background: {some(total, resource)}.")
     if wait:
         _wait(job, data)
 
 
-def _given(noun: str, *values: str | None) -> dict[str, str | None]:
+def _given(resource: str, *values: str | None) -> dict[str, str | None]:
     names = ("recipient", "creator", "reference", "subscription", "error", "since", "until")
-    return {"state": STATES[noun]} | dict(zip(names, values, strict=True))
+    return {"state": STATES[resource]} | dict(zip(names, values, strict=True))
 
 
 def _wait(job: int, data: Path | None) -> None:

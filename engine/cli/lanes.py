@@ -129,7 +129,7 @@ def _figures(found: Sequence[Any]) -> list[dict[str, Any]]:
 def _throughput(hour: dict[str, list[int]]) -> list[dict[str, Any]]:
     """Sums of the last hour: of what is taken in, and of attempts by how they ended."""
     sums = {series: sum(values) for series, values in hour.items()}
-    taken = [{"name": f"{noun} taken in", "accepted": sums[noun]} for noun in ("orders", "events")]
+    taken = [{"name": f"{name} taken in", "accepted": sums[name]} for name in ("orders", "events")]
     outcomes = ("accepted", "deferred", "failed")
-    tried = [{"name": noun} | {each: sums[f"{noun}.{each}"] for each in outcomes} for noun in ("emails", "webhooks")]
+    tried = [{"name": name} | {each: sums[f"{name}.{each}"] for each in outcomes} for name in ("emails", "webhooks")]
     return taken + tried

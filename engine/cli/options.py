@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 MOST = 1_000  # rows of a page
 
 
-def _choices(noun: str, field: str) -> Callable[[str], list[str]]:
+def _choices(resource: str, field: str) -> Callable[[str], list[str]]:
     """What a shell completes the option with."""
 
     def complete(incomplete: str) -> list[str]:
-        from engine.admin.nouns import NOUNS
+        from engine.admin.resources import RESOURCES
 
-        return [choice for choice in NOUNS[noun].choices[field] if choice.startswith(incomplete)]
+        return [choice for choice in RESOURCES[resource].choices[field] if choice.startswith(incomplete)]
 
     return complete
 

@@ -1,4 +1,4 @@
-"""`varsel pause`, `resume` and `drain`: holding a lane, a creator or a recipients' domain back."""
+"""`varsel pause`, `resume` and `drain`: pausing a lane, a creator or a recipients' domain."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def restored(
 
 def _found(connection: Any) -> dict[str, Any]:
     from engine.admin.lists import page
-    from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
+    from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
     from engine.admin.standing import REPEATED
     from engine.epoch import again
 
@@ -70,8 +70,8 @@ def _found(connection: Any) -> dict[str, Any]:
     if counts is None:
         return {"counts": None}
     lists = {
-        lane: page(connection, noun, {"state": REPEATED}, size=SHOWN).items
-        for lane, noun in (("orders", ORDERS), ("emails", EMAILS), ("webhooks", DELIVERIES))
+        lane: page(connection, resource, {"state": REPEATED}, size=SHOWN).items
+        for lane, resource in (("orders", ORDERS), ("emails", EMAILS), ("webhooks", DELIVERIES))
         if lane in counts
     }
     return {"counts": counts} | lists

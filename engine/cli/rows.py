@@ -1,4 +1,4 @@
-"""Lists, single rows and actions on them, the same for all nouns."""
+"""Lists, single rows and actions on them, the same for all resources."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Wanted:
     data: Path | None
 
 
-def show_list(noun: str, given: Mapping[str, str | None], wanted: Wanted) -> None:
+def show_list(resource: str, given: Mapping[str, str | None], wanted: Wanted) -> None:
     """Print the rows that match, up to `limit`, however far back the last of them is."""
     from engine.admin.lists import page
-    from engine.admin.nouns import NOUNS
+    from engine.admin.resources import RESOURCES
 
     conditions = {name: value for name, value in given.items() if value is not None}
     items: list[dict[str, Any]] = []
     cursor = wanted.cursor
     while True:
         with reading(wanted.data) as connection:
-            found = page(connection, NOUNS[noun], conditions, cursor, wanted.limit - len(items))
+            found = page(connection, RESOURCES[resource], conditions, cursor, wanted.limit - len(items))
         items += found.items
         cursor = found.next
         if cursor is None or not found.looked_back or len(items) == wanted.limit:
@@ -45,7 +45,7 @@ def show_list(noun: str, given: Mapping[str, str | None], wanted: Wanted) -> Non
     if wanted.as_json:
         return print_list(items, cursor)
     if items:
-        print_table(COLUMNS[noun], items)
+        print_table(COLUMNS[resource], items)
     else:
         typer.echo("Nothing matches." if conditions else "There is none.", err=True)
     if cursor:
@@ -53,7 +53,7 @@ def show_list(noun: str, given: Mapping[str, str | None], wanted: Wanted) -> Non
     return None
 
 
-def show_one(noun: str, key: Any, as_json: bool, data: Path | None) -> None:
+def show_one(resource: str, key: Any, as_json: bool, data: Path | None) -> None:
     """Print one row with all that happened to it; NotFound."""
     from engine.admin import details
 
@@ -66,23 +66,23 @@ def show_one(noun: str, key: Any, as_json: bool, data: Path | None) -> None:
         "jobs": details.job,
     }
     with reading(data) as connection:
-        found = of[noun](connection, key)
+        found = of[resource](connection, key)
     print_json(found) if as_json else print_one(found)
 
 
 def act(
-    noun: str, names: tuple[str, ...], key: Any, data: Path | None, argument: str | None = None, yes: bool = True
+    resource: str, names: tuple[str, ...], key: Any, data: Path | None, argument: str | None = None, yes: bool = True
 ) -> None:
     """Do the first of the actions that applies to a row; without `yes`, ask before what cannot be undone.
 
     NotFound, Conflict with the first one's reason, Invalid.
     """
     from engine.admin import actions, questions
-    from engine.admin.nouns import NOUNS
+    from engine.admin.resources import RESOURCES
 
     with reading(data) as connection:
-        possible = [action for action in actions.possible(connection, NOUNS[noun], key) if action.name in names]
-        action = next(iter(possible), actions.find(noun, names[0]))
+        possible = [action for action in actions.possible(connection, RESOURCES[resource], key) if action.name in names]
+        action = next(iter(possible), actions.find(resource, names[0]))
         question = questions.of_one(connection, action, key, argument)
     if action.asks and not yes:
         confirm(question)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.models import Caller
-    from engine.subscriptions.wish import Wish
+    from engine.subscriptions.spec import SubscriptionSpec
 
 OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the other's place
 LOCK = 0x737562  # "sub": sets the locks on consumers apart
@@ -39,30 +39,30 @@ LARGEST_PAGE = 1_000_000  # characters of deliveries' names, and of their attemp
 ATTEMPT = 200  # characters that an attempt counts for, beside the reply
 
 
-def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> tuple[Row[Any], bool]:
+def subscribe(connection: Connection, caller: Caller, spec: SubscriptionSpec, most: int) -> tuple[Row[Any], bool]:
     """The subscription that is asked for, and whether it is new; in both cases its endpoint is validated (again).
 
     Conflict when it is new and the consumer has `most` already.
     """
     identity = caller.identity or ""
-    fingerprint = wish.fingerprint(identity)
-    is_mail = wish.template is not None
+    fingerprint = spec.fingerprint(identity)
+    is_mail = spec.template is not None
     made = insert_new(connection.dialect.name, subscriptions).values(
         consumer=identity,
         creator=caller.creator if is_mail else None,
         created=Now(),
         fingerprint=fingerprint,
-        endpoint=wish.endpoint,
-        template=wish.template,
-        resource_filter=wish.resource_filter,
-        source_filter=wish.source_filter,
-        source_prefix=wish.source_prefix,
-        subject_filter=wish.subject_filter,
-        alternative_subject_filter=wish.alternative_subject_filter,
+        endpoint=spec.endpoint,
+        template=spec.template,
+        resource_filter=spec.resource_filter,
+        source_filter=spec.source_filter,
+        source_prefix=spec.source_prefix,
+        subject_filter=spec.subject_filter,
+        alternative_subject_filter=spec.alternative_subject_filter,
         party=caller.party,
-        type_filter=None if wish.type_as_given is None else json.dumps(wish.type_as_given, ensure_ascii=False),
-        source_start=wish.source_start,
-        ordered=wish.ordered,
+        type_filter=None if spec.type_as_given is None else json.dumps(spec.type_as_given, ensure_ascii=False),
+        source_start=spec.source_start,
+        ordered=spec.ordered,
         validated=is_mail,  # whoever may order e-mails needs no proof that the address wants them
         salt=new_salt(),
         state=SubscriptionState.WAITING,
@@ -71,8 +71,8 @@ def subscribe(connection: Connection, caller: Caller, wish: Wish, most: int) -> 
     row = connection.execute(select(subscriptions).where(subscriptions.c.fingerprint == fingerprint)).one()
     if fresh:
         _bound(connection, identity, most)
-        keys = {"resource": wish.resource_filter, "subject": _subject_key(wish), "subscription_seq": row.seq}
-        types = wish.types or (ANY,)
+        keys = {"resource": spec.resource_filter, "subject": _subject_key(spec), "subscription_seq": row.seq}
+        types = spec.types or (ANY,)
         connection.execute(subscription_filters.insert(), [keys | {"type": type_} for type_ in dict.fromkeys(types)])
         note_consumer(connection, caller.name, "subscribe", f"subscriptions/{row.seq}")
     else:
@@ -313,11 +313,11 @@ def _bound(connection: Connection, identity: str, most: int) -> None:
         )
 
 
-def _subject_key(wish: Wish) -> str:
-    if wish.subject_filter is not None:
-        return subject_key(wish.subject_filter)
-    if wish.alternative_subject_filter is not None:
-        return alternative_key(wish.alternative_subject_filter)
+def _subject_key(spec: SubscriptionSpec) -> str:
+    if spec.subject_filter is not None:
+        return subject_key(spec.subject_filter)
+    if spec.alternative_subject_filter is not None:
+        return alternative_key(spec.alternative_subject_filter)
     return ANY
 
 

@@ -15,7 +15,7 @@ MOST_TYPES = 20
 
 
 class SubscriptionRequest(BaseModel):
-    """A wish to be told of events. Unknown members are ignored; names may be written in any case."""
+    """A request to be told of events. Unknown members are ignored; names may be written in any case."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, alias_generator=to_camel)
 

@@ -17,7 +17,7 @@ from engine.errors import BadRequest, Forbidden, Refused
 from engine.events.app_source import app_resource
 from engine.fan_out import MOST_DOTS
 from engine.subscriptions.request import MOST_TYPES, read_request
-from engine.subscriptions.wish import Wish
+from engine.subscriptions.spec import SubscriptionSpec
 from engine.urn import is_urn
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class SubscriptionRules:
     templates: frozenset[str]
 
 
-def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) -> Wish:
+def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) -> SubscriptionSpec:
     """Check a posted subscription; the first broken rule counts.
 
     Invalid: no JSON of the right types. Forbidden: a scope is missing. BadRequest: any other rule, in its exact words.
@@ -76,7 +76,7 @@ def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) ->
         raise BadRequest("sourceFilter and sourcePrefixFilter exclude each other.")
     _check_template(request.template, resource, rules.templates, is_mail=_is_mail(endpoint))
     given = request.type_filter
-    return Wish(
+    return SubscriptionSpec(
         endpoint=endpoint,
         source_filter=source,
         source_prefix=request.source_prefix_filter,

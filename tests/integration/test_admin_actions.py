@@ -14,7 +14,7 @@ from engine.admin import details, jobs
 from engine.admin.actions import ACTIONS, act, find, perform, possible
 from engine.admin.filters import parse
 from engine.admin.jobs import matching, start
-from engine.admin.nouns import DELIVERIES, EMAILS, NOUNS, ORDERS
+from engine.admin.resources import DELIVERIES, EMAILS, ORDERS, RESOURCES
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, JobState, OrderState, new_id
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from engine.admin.nouns import Noun
+    from engine.admin.resources import Resource
     from engine.store import Store
 
 HOUR = timedelta(hours=1)
@@ -61,12 +61,12 @@ def delivery(connection: Connection, state: str, **values: Any) -> int:
     return made
 
 
-def row(connection: Connection, noun: Noun, key: Any) -> Row[Any]:
-    return connection.execute(select(noun.table).where(noun.key == key)).one()
+def row(connection: Connection, resource: Resource, key: Any) -> Row[Any]:
+    return connection.execute(select(resource.table).where(resource.key == key)).one()
 
 
-def names(connection: Connection, noun: Noun, key: Any) -> set[str]:
-    return {action.name for action in possible(connection, noun, key)}
+def names(connection: Connection, resource: Resource, key: Any) -> set[str]:
+    return {action.name for action in possible(connection, resource, key)}
 
 
 def test_of_an_order_its_state_says_what_can_be_done(store: Store) -> None:
@@ -118,7 +118,7 @@ def test_of_a_delivery_its_state_says_what_can_be_done(store: Store) -> None:
         ):
             assert names(connection, DELIVERIES, delivery(connection, state)) == can
         assert names(connection, DELIVERIES, 4711) == set()
-        assert names(connection, NOUNS["events"], 1) == set()
+        assert names(connection, RESOURCES["events"], 1) == set()
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.audited)
@@ -126,21 +126,21 @@ def test_what_does_not_apply_is_a_conflict_and_changes_nothing(store: Store, act
     argument = "now" if action.takes else None
     with store.write() as connection:
         key: Any
-        if action.noun is ORDERS:
+        if action.resource is ORDERS:
             key = order(connection, unresolved=1)
-        elif action.noun is EMAILS:
+        elif action.resource is EMAILS:
             key = email(connection, EmailState.SENDING)
         else:
             key = delivery(connection, DeliveryState.DELIVERED)
     with store.read() as connection:
-        before = row(connection, action.noun, key)
+        before = row(connection, action.resource, key)
     with pytest.raises(Conflict, match=action.conflict[:20]), store.write() as connection:
         perform(connection, "anna", action, key, argument)
     with store.write() as connection:
-        assert row(connection, action.noun, key) == before
+        assert row(connection, action.resource, key) == before
         assert connection.scalar(select(func.count()).select_from(audit_log)) == 0
         with pytest.raises(NotFound):
-            perform(connection, "anna", action, new_id(now()) if action.noun is not DELIVERIES else 99, argument)
+            perform(connection, "anna", action, new_id(now()) if action.resource is not DELIVERIES else 99, argument)
 
 
 def test_a_cancelled_order_is_settled_and_told_of(store: Store) -> None:
@@ -248,21 +248,21 @@ def test_an_order_with_many_who_did_not_get_it_is_sent_again_by_statements_of_on
         assert {row(connection, EMAILS, each).state for each in failed} == {EmailState.NEW}
 
 
-@pytest.mark.parametrize("noun", [ORDERS, EMAILS], ids=lambda noun: noun.name)
-def test_a_second_click_orders_nothing_a_second_time(store: Store, noun: Noun) -> None:
+@pytest.mark.parametrize("resource", [ORDERS, EMAILS], ids=lambda resource: resource.name)
+def test_a_second_click_orders_nothing_a_second_time(store: Store, resource: Resource) -> None:
     with store.write() as connection:
         of_order = order(connection, state=OrderState.COMPLETED, due_at=None)
-        key = of_order if noun is ORDERS else email(connection, EmailState.SUCCEEDED)
+        key = of_order if resource is ORDERS else email(connection, EmailState.SUCCEEDED)
         count = connection.scalar(select(func.count()).select_from(orders))
         assert count
-        perform(connection, "anna", find(noun.name, "resend"), key)
+        perform(connection, "anna", find(resource.name, "resend"), key)
     for who in ("anna", "ola"):
         with pytest.raises(Conflict, match="a minute ago"), store.write() as connection:
-            perform(connection, who, find(noun.name, "resend"), key)
+            perform(connection, who, find(resource.name, "resend"), key)
     with store.write() as connection:
         assert connection.scalar(select(func.count()).select_from(orders)) == count + 1
         connection.execute(update(audit_log).values(at=now() - HOUR))
-        perform(connection, "ola", find(noun.name, "resend"), key)
+        perform(connection, "ola", find(resource.name, "resend"), key)
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ def test_another_button_sends_nothing_a_second_time(store: Store, first: str, th
         keys = {"orders": key, "emails.resend": has, "emails.retry": failed}
 
         def do(who: str, name: str) -> None:
-            noun, _, action = name.partition(".")
-            perform(connection, who, find(noun, action), keys.get(name, keys["orders"]))
+            resource, _, action = name.partition(".")
+            perform(connection, who, find(resource, action), keys.get(name, keys["orders"]))
 
         do("anna", first)
         settled = {"state": EmailState.FAILED, "due_at": None}

@@ -234,11 +234,11 @@ def test_a_message_is_made_as_the_relay_would_get_it(store: Store) -> None:
         assert "Hei, æøå" in message.get_body(("plain",)).get_content()
 
 
-@pytest.mark.parametrize("noun", ["order", "email", "message", "event", "subscription", "delivery", "job"])
-def test_what_is_not_there_is_not_found(store: Store, noun: str) -> None:
-    key: Any = new_id(now()) if noun in ("order", "email", "message") else 4711
+@pytest.mark.parametrize("resource", ["order", "email", "message", "event", "subscription", "delivery", "job"])
+def test_what_is_not_there_is_not_found(store: Store, resource: str) -> None:
+    key: Any = new_id(now()) if resource in ("order", "email", "message") else 4711
     with store.read() as connection, pytest.raises(NotFound, match=str(key)):
-        getattr(details, noun)(connection, key)
+        getattr(details, resource)(connection, key)
 
 
 def test_a_viewer_sees_states_and_codes_but_nobody(store: Store) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, text
 from engine.admin import lists
 from engine.admin.filters import first_id
 from engine.admin.lists import batch, count, page
-from engine.admin.nouns import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, NOUNS, ORDERS, SUBSCRIPTIONS
+from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, RESOURCES, SUBSCRIPTIONS
 from engine.admin.standing import GROUPS
 from engine.audit import note
 from engine.errors import Invalid
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.admin.nouns import Noun
+    from engine.admin.resources import Resource
     from engine.store import Store
 
     Row = dict[str, Any]
@@ -143,12 +143,12 @@ def _events_and_deliveries(connection: Connection) -> None:
         connection.execute(insert(webhook_attempts).values(line))
 
 
-def everything(connection: Connection, noun: Noun, given: dict[str, str], size: int = 3) -> list[Row]:
+def everything(connection: Connection, resource: Resource, given: dict[str, str], size: int = 3) -> list[Row]:
     """All pages of a list, one after the other."""
     found: list[Row] = []
     cursor = None
     for _ in range(10 * ROWS):
-        part = page(connection, noun, given, cursor, size)
+        part = page(connection, resource, given, cursor, size)
         assert len(part.items) <= size
         assert part.looked_back == (part.next is not None and len(part.items) < size) or len(part.items) == size
         found += part.items
@@ -159,19 +159,19 @@ def everything(connection: Connection, noun: Noun, given: dict[str, str], size: 
     raise AssertionError(msg)
 
 
-def key(noun: Noun, row: Row) -> Any:
-    return row[noun.key.name]
+def key(resource: Resource, row: Row) -> Any:
+    return row[resource.key.name]
 
 
-def all_of(connection: Connection, noun: Noun) -> list[Row]:
+def all_of(connection: Connection, resource: Resource) -> list[Row]:
     """Every row with all its columns, the newest first."""
-    table = noun.table
-    return [dict(row._mapping) for row in connection.execute(select(table).order_by(noun.key.desc()))]  # noqa: SLF001 SQLAlchemy's documented name
+    table = resource.table
+    return [dict(row._mapping) for row in connection.execute(select(table).order_by(resource.key.desc()))]  # noqa: SLF001 SQLAlchemy's documented name
 
 
-def logged(connection: Connection, noun: Noun) -> dict[int, Row]:
+def logged(connection: Connection, resource: Resource) -> dict[int, Row]:
     """The one line that each row has in the log of attempts."""
-    log, owner = (attempts_log, "email_seq") if noun is EMAILS else (webhook_attempts, "webhook_seq")
+    log, owner = (attempts_log, "email_seq") if resource is EMAILS else (webhook_attempts, "webhook_seq")
     return {getattr(row, owner): dict(row._mapping) for row in connection.execute(select(log))}  # noqa: SLF001 SQLAlchemy's documented name
 
 
@@ -314,7 +314,7 @@ AUDIT_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
 
 
 @pytest.mark.parametrize(
-    ("noun", "cases"),
+    ("resource", "cases"),
     [
         (ORDERS, ORDER_CASES),
         (EMAILS, EMAIL_CASES),
@@ -326,27 +326,27 @@ AUDIT_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ids=lambda given: given.name if hasattr(given, "name") else "",
 )
 def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
-    filled: Connection, noun: Noun, cases: list[tuple[dict[str, str], Callable[[Row], bool]]]
+    filled: Connection, resource: Resource, cases: list[tuple[dict[str, str], Callable[[Row], bool]]]
 ) -> None:
-    rows = all_of(filled, noun)
-    if noun in (EMAILS, DELIVERIES):
-        lines = logged(filled, noun)
+    rows = all_of(filled, resource)
+    if resource in (EMAILS, DELIVERIES):
+        lines = logged(filled, resource)
         rows = [row | {"log": lines[row["seq"]]} for row in rows]
     named = {name for given, _ in cases for name in given}
-    indirect = {"order", "email", "creator", "reference"} if noun is EMAILS else {"order"}
-    assert named == {*noun.fields} - indirect
+    indirect = {"order", "email", "creator", "reference"} if resource is EMAILS else {"order"}
+    assert named == {*resource.fields} - indirect
     matched = dict.fromkeys(named, 0)
     for given, fits in cases:
         expected = [row for row in rows if fits(row)]
-        shown = everything(filled, noun, given)
+        shown = everything(filled, resource, given)
         by_due = (*GROUPS, "waiting", "Registered", "New", "Sending")
-        if given.get("state") in by_due and noun in (ORDERS, EMAILS):
+        if given.get("state") in by_due and resource in (ORDERS, EMAILS):
             expected.sort(key=lambda row: (row["due_at"], row["seq"]))
-        assert [key(noun, row) for row in shown] == [key(noun, row) for row in expected], given
-        assert count(filled, noun, given, noun.key.is_not(None), 1_000) == len(expected), given
+        assert [key(resource, row) for row in shown] == [key(resource, row) for row in expected], given
+        assert count(filled, resource, given, resource.key.is_not(None), 1_000) == len(expected), given
         for name in given:
             matched[name] += 0 < len(expected) < len(rows)
-    assert all(matched.values()) or noun is AUDIT, matched
+    assert all(matched.values()) or resource is AUDIT, matched
 
 
 def test_emails_are_found_by_what_their_order_says(filled: Connection) -> None:
@@ -404,7 +404,7 @@ def test_batches_are_pages_of_keys(filled: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    ("noun", "given", "field"),
+    ("resource", "given", "field"),
     [
         ("orders", {"nonsense": "x"}, "nonsense"),
         ("orders", {"state": "waits"}, "state"),
@@ -420,19 +420,19 @@ def test_batches_are_pages_of_keys(filled: Connection) -> None:
         ("deliveries", {"subscription": "9" * 19}, "subscription"),
     ],
 )
-def test_a_wrong_condition_is_named(store: Store, noun: str, given: dict[str, str], field: str) -> None:
+def test_a_wrong_condition_is_named(store: Store, resource: str, given: dict[str, str], field: str) -> None:
     with store.read() as connection, pytest.raises(Invalid) as refused:
-        page(connection, NOUNS[noun], given)
+        page(connection, RESOURCES[resource], given)
     assert list(refused.value.errors) == [field]
 
 
 @pytest.mark.parametrize(
-    ("noun", "given"), [(ORDERS, {}), (ORDERS, {"state": "waiting"}), (EVENTS, {})], ids=["id", "due", "seq"]
+    ("resource", "given"), [(ORDERS, {}), (ORDERS, {"state": "waiting"}), (EVENTS, {})], ids=["id", "due", "seq"]
 )
-def test_a_wrong_cursor_is_refused(store: Store, noun: Noun, given: dict[str, str]) -> None:
+def test_a_wrong_cursor_is_refused(store: Store, resource: Resource, given: dict[str, str]) -> None:
     for cursor in ("", "x", "1.x", "9" * 30, "-1", "1.2.3", "\x00", "٣", f"{'9' * 18}.1"):
         with store.read() as connection, pytest.raises(Invalid) as refused:
-            page(connection, noun, given, cursor)
+            page(connection, resource, given, cursor)
         assert list(refused.value.errors) == ["cursor"]
 
 
@@ -445,15 +445,15 @@ def test_the_database_reads_no_more_than_it_shows(store: Store, database: str) -
             connection.execute(text("SET LOCAL enable_seqscan = off"))
             connection.execute(text("SET LOCAL enable_bitmapscan = off"))
             connection.execute(text("SET LOCAL enable_sort = off"))  # as it does where there are many rows
-        for noun in (ORDERS, EMAILS, EVENTS, DELIVERIES):
-            for given in ({}, *({"state": state} for state in noun.states)):
-                plan = _plan(connection, noun, given)
-                assert not re.search(r"Seq Scan|Sort|TEMP B-TREE", plan), (noun.name, given, plan)
+        for resource in (ORDERS, EMAILS, EVENTS, DELIVERIES):
+            for given in ({}, *({"state": state} for state in resource.states)):
+                plan = _plan(connection, resource, given)
+                assert not re.search(r"Seq Scan|Sort|TEMP B-TREE", plan), (resource.name, given, plan)
 
 
-def _plan(connection: Connection, noun: Noun, given: dict[str, str]) -> str:
-    narrowed = noun.narrow(connection, dict(given))
-    chosen = lists._ordered(noun, narrowed).where(*narrowed.by, *narrowed.rest).limit(50)  # noqa: SLF001 the statement itself
+def _plan(connection: Connection, resource: Resource, given: dict[str, str]) -> str:
+    narrowed = resource.narrow(connection, dict(given))
+    chosen = lists._ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest).limit(50)  # noqa: SLF001 the statement itself
     compiled = chosen.compile(connection, compile_kwargs={"literal_binds": True})
     explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
     return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {compiled}".replace("%", "%%")))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from engine.admin.lists import page
-from engine.admin.nouns import AUDIT
+from engine.admin.resources import AUDIT
 from engine.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
 from engine.retention import AUDIT_KEPT, prune_some
 from engine.tables import audit_log

@@ -142,7 +142,7 @@ def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: 
         assert set(connection.scalars(select(webhooks.c.state))) == {DeliveryState.WAITING}
 
 
-def test_a_filter_that_the_noun_does_not_have_is_wrong_usage(run: Any) -> None:
+def test_a_filter_that_the_resource_does_not_have_is_wrong_usage(run: Any) -> None:
     for words in (("list", "orders", "--error", "4xx"), ("replay", "deliveries", "--creator", "ttd")):
         ended = run("dead", *words)
         assert ended.exit_code == 2
@@ -173,7 +173,7 @@ def test_a_job_goes_on_when_nobody_waits_any_more(store: Store, database_url: st
     wait_for(lambda: json.loads(run("jobs", "show", "1", "--json").stdout)["state"] == "Done")
 
 
-# Holding back
+# Pausing
 
 
 @pytest.mark.parametrize(("kind", "value"), [("lane", "emails"), ("creator", "ttd"), ("domain", "example.no")])

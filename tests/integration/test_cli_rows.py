@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from engine.admin.nouns import NOUNS
+from engine.admin.resources import RESOURCES
 from engine.audit import note
 from engine.cli import dead, deliveries, emails, events, orders, records, subscriptions
 from engine.cli.columns import COLUMNS
@@ -129,40 +129,48 @@ def harmless(text: str) -> bool:
 # Lists
 
 
-@pytest.mark.parametrize("noun", LISTS)
-def test_a_list_is_narrowed_by_what_the_console_narrows_it_by(noun: str) -> None:
+@pytest.mark.parametrize("resource", LISTS)
+def test_a_list_is_narrowed_by_what_the_console_narrows_it_by(resource: str) -> None:
     own = {"limit", "cursor", "as_json", "data"}
     named = {"by": "who"}
-    options = {named.get(name, name.rstrip("_")) for name in inspect.signature(LISTS[noun]).parameters}
-    assert options - own == set(NOUNS[noun].fields)
+    options = {named.get(name, name.rstrip("_")) for name in inspect.signature(LISTS[resource]).parameters}
+    assert options - own == set(RESOURCES[resource].fields)
     assert own <= options
 
 
-def test_what_is_dead_is_narrowed_by_options_of_its_nouns() -> None:
+def test_what_is_dead_is_narrowed_by_options_of_its_resources() -> None:
     for act in (dead.list_, dead.replay):
-        options = set(inspect.signature(act).parameters) - {"noun", "limit", "cursor", "as_json", "data", "yes", "wait"}
-        assert options <= {field for noun in dead.STATES for field in NOUNS[noun].fields}
-    assert all(state in NOUNS[noun].states for noun, state in dead.STATES.items())
+        options = set(inspect.signature(act).parameters) - {
+            "resource",
+            "limit",
+            "cursor",
+            "as_json",
+            "data",
+            "yes",
+            "wait",
+        }
+        assert options <= {field for resource in dead.STATES for field in RESOURCES[resource].fields}
+    assert all(state in RESOURCES[resource].states for resource, state in dead.STATES.items())
 
 
-@pytest.mark.parametrize("noun", [*LISTS, "jobs"])
-def test_an_empty_list_says_so(noun: str, cli: Cli) -> None:
-    assert cli.json(noun, "list") == {"items": [], "next": None}
-    assert cli.text(noun, "list") == ""
-    assert "There is none." in varsel(noun, "list", database_url=cli.url).stderr
+@pytest.mark.parametrize("resource", [*LISTS, "jobs"])
+def test_an_empty_list_says_so(resource: str, cli: Cli) -> None:
+    assert cli.json(resource, "list") == {"items": [], "next": None}
+    assert cli.text(resource, "list") == ""
+    assert "There is none." in varsel(resource, "list", database_url=cli.url).stderr
 
 
 def test_a_list_shows_what_its_table_promises(store: Store, cli: Cli) -> None:
     failed(store)
     delivery_of(store)
     cli.text("pause", "creator", "ttd")
-    for noun in ("orders", "emails", "events", "subscriptions", "deliveries", "audit"):
-        items = cli.items(noun, "list")
+    for resource in ("orders", "emails", "events", "subscriptions", "deliveries", "audit"):
+        items = cli.items(resource, "list")
         assert items
-        assert set(COLUMNS[noun].values()) <= items[0].keys()
-        head, *lines = cli.text(noun, "list").splitlines()
+        assert set(COLUMNS[resource].values()) <= items[0].keys()
+        head, *lines = cli.text(resource, "list").splitlines()
         assert len(lines) == len(items)
-        assert head.split() == " ".join(COLUMNS[noun]).split()
+        assert head.split() == " ".join(COLUMNS[resource]).split()
 
 
 def test_options_narrow_a_list(store: Store, cli: Cli) -> None:
@@ -245,10 +253,10 @@ def test_an_order_a_subscription_an_event_and_a_delivery_are_shown(store: Store,
     assert "1 Waiting" in cli.text("subscriptions", "show", item["subscription_seq"])
 
 
-@pytest.mark.parametrize("noun", ["orders", "emails", "events", "subscriptions", "deliveries", "jobs"])
-def test_what_is_not_there_is_not_found(noun: str, cli: Cli) -> None:
-    key = new_id(now()) if noun in ("orders", "emails") else 404
-    assert str(key) in cli.refused(3, noun, "show", key)
+@pytest.mark.parametrize("resource", ["orders", "emails", "events", "subscriptions", "deliveries", "jobs"])
+def test_what_is_not_there_is_not_found(resource: str, cli: Cli) -> None:
+    key = new_id(now()) if resource in ("orders", "emails") else 404
+    assert str(key) in cli.refused(3, resource, "show", key)
 
 
 # Text from outside
@@ -268,7 +276,7 @@ def test_no_text_from_outside_reaches_the_terminal_as_anything_else(store: Store
         add_subscription(connection, EVIL, consumer=EVIL, last_error=EVIL, paused=EVIL)
         note(connection, EVIL, EVIL[:40], f"orders/{row.id}", {EVIL: EVIL})
     seen = cli.items("events", "list")[0]["seq"]
-    commands: list[tuple[object, ...]] = [(noun, "list") for noun in LISTS]
+    commands: list[tuple[object, ...]] = [(resource, "list") for resource in LISTS]
     commands += [("emails", "show", email), ("orders", "show", row.id), ("events", "show", seen)]
     commands += [("subscriptions", "show", 1), ("dead", "list", "emails"), ("top",), ("lanes",)]
     for words in commands:

@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route
 
 from api.console.live import OF_ONE
 from engine import epoch
-from engine.admin.nouns import NOUNS
 from engine.admin.pausing import LANES, pause
+from engine.admin.resources import RESOURCES
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from engine.pauses import in_force
@@ -59,8 +59,8 @@ def keys(store: Store) -> dict[str, Any]:
 
 
 def pages(keys: dict[str, Any]) -> list[str]:
-    lists = [f"/console/{noun}" for noun in NOUNS]
-    return ["/console/overview", *lists, *(f"/console/{noun}/{key}" for noun, key in keys.items())]
+    lists = [f"/console/{resource}" for resource in RESOURCES]
+    return ["/console/overview", *lists, *(f"/console/{resource}/{key}" for resource, key in keys.items())]
 
 
 def actions(site: Site, keys: dict[str, Any]) -> list[str]:
@@ -70,7 +70,7 @@ def actions(site: Site, keys: dict[str, Any]) -> list[str]:
     for route in mount.routes:
         if isinstance(route, Route) and "POST" in (route.methods or ()) and "sign" not in route.path:
             key = keys["subscriptions"] if "subscriptions" in route.path else keys["emails"]
-            path = route.path.replace("{noun}", "emails").replace("{action}", "retry").replace("{key}", str(key))
+            path = route.path.replace("{resource}", "emails").replace("{action}", "retry").replace("{key}", str(key))
             found.append(f"/console{path}")
     assert len(found) >= 8
     return found
@@ -115,13 +115,13 @@ def test_of_what_is_masked_the_host_and_the_domain_stay_readable(site: Site, sto
 def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -> None:
     fill(store, SECRET, "label")
     viewer = site.browser("kari")
-    allowed = {noun.name: list(noun.fields) for noun in NOUNS.values()}
-    for noun in NOUNS.values():
-        for field in noun.fields:
-            answer = viewer.get(f"/console/{noun.name}?{urlencode({field: SECRET[:6]})}")
+    allowed = {resource.name: list(resource.fields) for resource in RESOURCES.values()}
+    for resource in RESOURCES.values():
+        for field in resource.fields:
+            answer = viewer.get(f"/console/{resource.name}?{urlencode({field: SECRET[:6]})}")
             if answer.status_code == 403:
                 assert f"by {field}" in answer.text
-                allowed[noun.name].remove(field)
+                allowed[resource.name].remove(field)
             elif answer.status_code == 200:
                 assert "Nothing matches" in answer.text, field
             else:  # one of few values, a number, a time
@@ -413,8 +413,11 @@ def test_the_search_box_leads_to_what_was_typed(site: Site, typed: str, leads: s
 
 def test_the_search_box_finds_orders_and_emails_by_identifier(site: Site, keys: dict[str, Any]) -> None:
     browser = site.browser("kari")
-    for noun in ("orders", "emails"):
-        assert browser.get(f"/console/find?q={keys[noun]}").headers["location"] == f"/console/{noun}/{keys[noun]}"
+    for resource in ("orders", "emails"):
+        assert (
+            browser.get(f"/console/find?q={keys[resource]}").headers["location"]
+            == f"/console/{resource}/{keys[resource]}"
+        )
     typed = urlencode({"q": f"<{keys['emails']}@varsel.example>"})
     assert browser.get(f"/console/find?{typed}").headers["location"] == f"/console/emails/{keys['emails']}"
 

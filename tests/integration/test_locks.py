@@ -16,7 +16,7 @@ from engine.fan_out import lock
 from engine.models import Caller, DeliveryState, EmailState, OrderState
 from engine.smtp import Accepted, Phase, Reply
 from engine.subscriptions.registry import retry, subscribe
-from engine.subscriptions.wish import Wish
+from engine.subscriptions.spec import SubscriptionSpec
 from engine.tables import emails, orders, subscriptions, webhooks
 from tests.servers.rows import APP, add_email, add_order, now
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.store import Store
 
 TTD = Caller(creator="ttd", scopes=frozenset(), platform=False, identity="/org/ttd")
-WISH = Wish(
+SPEC = SubscriptionSpec(
     endpoint="https://receiver.example/hook",
     source_filter=None,
     source_prefix=None,
@@ -44,7 +44,7 @@ WISH = Wish(
 )
 LEASE = timedelta(minutes=5)
 CHANGES: dict[str, Callable[[Connection, int, int], Any]] = {
-    "subscribe": lambda connection, _seq, _delivery: subscribe(connection, TTD, WISH, 500),
+    "subscribe": lambda connection, _seq, _delivery: subscribe(connection, TTD, SPEC, 500),
     "retry": lambda connection, seq, delivery: retry(connection, TTD, seq, delivery),
     "replay": lambda connection, _seq, delivery: perform(connection, "anna", find("deliveries", "retry"), delivery),
 }
@@ -54,7 +54,7 @@ CHANGES: dict[str, Callable[[Connection, int, int], Any]] = {
 def test_changing_a_delivery_while_its_outcome_is_written_waits_its_turn(store: Store, change: str) -> None:
     failed: list[BaseException] = []
     with store.write() as connection:
-        seq = subscribe(connection, TTD, WISH, 500)[0].seq
+        seq = subscribe(connection, TTD, SPEC, 500)[0].seq
         delivery = connection.execute(select(webhooks.c.seq)).scalar_one()
         if change == "replay":
             connection.execute(update(webhooks).values(state=DeliveryState.DEAD, due_at=None))

@@ -14,9 +14,9 @@ from engine.admin import lanes as module
 from engine.admin.lanes import lanes
 from engine.admin.lists import LARGEST
 from engine.admin.lists import page as first_page
-from engine.admin.nouns import DELIVERIES, EMAILS, ORDERS
 from engine.admin.overview import overview
 from engine.admin.pausing import pause, pause_subscription, resume
+from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.clock import steady
 from engine.emails import _claim as claim_emails
 from engine.events.storing import persist
@@ -117,16 +117,16 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
 
 
 GROUPS = {"later": "waiting", "due": "due", "retrying": "retrying", "held": "held"}
-NOUNS_OF = {"orders": ORDERS, "emails": EMAILS, "webhooks": DELIVERIES}
+RESOURCES_OF = {"orders": ORDERS, "emails": EMAILS, "webhooks": DELIVERIES}
 
 
 def told_alike(connection: Connection) -> dict[str, tuple[int, ...]]:
     """Waiting, due, retrying and held of each lane, which its lists and its rows confirm."""
     figures = {lane.name: lane for lane in lanes(connection)}
-    for name, noun in NOUNS_OF.items():
+    for name, resource in RESOURCES_OF.items():
         lane = figures[name]
         for group, counted in GROUPS.items():
-            listed = first_page(connection, noun, {"state": group}, size=LARGEST).items
+            listed = first_page(connection, resource, {"state": group}, size=LARGEST).items
             assert len(listed) == getattr(lane, counted), (name, group)
             standing = "later" if group == "retrying" else group
             assert {row["standing"] for row in listed} <= {standing}, (name, group)

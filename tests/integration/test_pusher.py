@@ -23,7 +23,7 @@ from engine.retention import prune_some
 from engine.signing import Signer
 from engine.store import Now, after
 from engine.subscriptions import registry
-from engine.subscriptions.wish import Wish
+from engine.subscriptions.spec import SubscriptionSpec
 from engine.tables import orders, subscriptions, webhook_attempts, webhooks
 from engine.webhooks import call, pusher, queue
 from engine.webhooks.mail_sink import MailSink
@@ -79,9 +79,9 @@ def subscribe(store: Store, endpoint: str, **values: Any) -> int:
         return add_subscription(connection, endpoint, **values)
 
 
-def wished(endpoint: str, subject: str | None = None) -> Wish:
+def spec_for(endpoint: str, subject: str | None = None) -> SubscriptionSpec:
     """A subscription to an app's events, as its consumer posts it."""
-    return Wish(
+    return SubscriptionSpec(
         endpoint=endpoint,
         source_filter=None,
         source_prefix=None,
@@ -327,16 +327,16 @@ def test_410_pauses_and_resuming_goes_on(store: Store) -> None:
 
 def test_410_is_over_when_the_consumer_subscribes_again(store: Store) -> None:
     with Receiver(Say(410), Say(200)) as receiver:
-        wish = wished(receiver.url)
+        spec = spec_for(receiver.url)
         with store.write() as connection:
-            seq = registry.subscribe(connection, TTD, wish, 10)[0].seq
+            seq = registry.subscribe(connection, TTD, spec, 10)[0].seq
             connection.execute(update(subscriptions).values(validated=True))
         publish(store, an_event())
         push(store)
         assert "410" in subscription(store, seq).paused
         publish(store, an_event())
         with store.write() as connection:
-            again, fresh = registry.subscribe(connection, TTD, wish, 10)
+            again, fresh = registry.subscribe(connection, TTD, spec, 10)
         assert (again.seq, again.paused, fresh) == (seq, None, False)
         hurry(store, seq)
         push(store)
@@ -346,19 +346,19 @@ def test_410_is_over_when_the_consumer_subscribes_again(store: Store) -> None:
 
 
 def test_who_has_paused_a_subscription_ends_that_by_resuming_it(store: Store) -> None:
-    wish = wished("https://example.no/")
+    spec = spec_for("https://example.no/")
     with store.write() as connection:
-        seq = registry.subscribe(connection, TTD, wish, 10)[0].seq
+        seq = registry.subscribe(connection, TTD, spec, 10)[0].seq
         paused = registry.pause(connection, TTD, seq).paused
-        assert registry.subscribe(connection, TTD, wish, 10)[0].paused == paused is not None
+        assert registry.subscribe(connection, TTD, spec, 10)[0].paused == paused is not None
 
 
 def test_a_subscription_to_the_own_party_is_pushed_to_whose_token_named_it(store: Store) -> None:
     user = Caller(None, frozenset(), platform=False, identity="/user/1337", party="50019855")
     with Receiver(Say(200)) as receiver, Receiver(Say(200)) as other:
-        own, strange = wished(receiver.url, "/party/50019855"), wished(other.url, "/party/50019856")
+        own, strange = spec_for(receiver.url, "/party/50019855"), spec_for(other.url, "/party/50019856")
         with store.write() as connection:
-            seqs = [registry.subscribe(connection, user, wish, 10)[0].seq for wish in (own, strange)]
+            seqs = [registry.subscribe(connection, user, spec, 10)[0].seq for spec in (own, strange)]
             connection.execute(update(subscriptions).values(validated=True))
             connection.execute(delete(webhooks))
         publish(store, an_event(), an_event(subject="/party/50019856"))
@@ -370,10 +370,10 @@ def test_a_subscription_to_the_own_party_is_pushed_to_whose_token_named_it(store
 
 def test_a_party_that_a_later_token_names_counts(store: Store) -> None:
     user = Caller(None, frozenset(), platform=False, identity="/user/1337")
-    wish = wished("https://example.no/", "/party/50019855")
+    spec = spec_for("https://example.no/", "/party/50019855")
     with store.write() as connection:
         for party, known in ((None, None), ("50019855", "50019855"), (None, "50019855")):
-            row, _ = registry.subscribe(connection, replace(user, party=party), wish, 10)
+            row, _ = registry.subscribe(connection, replace(user, party=party), spec, 10)
             assert row.party == known
 
 

@@ -14,7 +14,7 @@ from engine.models import Caller
 from engine.retention import ROWS, prune_some
 from engine.subscriptions import registry
 from engine.subscriptions.registry import AT_ONCE
-from engine.subscriptions.wish import Wish
+from engine.subscriptions.spec import SubscriptionSpec
 from engine.tables import subscriptions, webhook_attempts, webhooks
 from tests.servers.rows import APP, add_subscription, an_event, now
 
@@ -28,7 +28,7 @@ NAV = Caller("nav", frozenset(), platform=False, identity="/org/nav")
 
 
 def subscribe(store: Store, number: int, caller: Caller = TTD, most: int = 3) -> tuple[int, bool]:
-    wish = Wish(
+    spec = SubscriptionSpec(
         endpoint=f"https://example.no/{number}",
         source_filter=None,
         source_prefix=None,
@@ -43,7 +43,7 @@ def subscribe(store: Store, number: int, caller: Caller = TTD, most: int = 3) ->
         is_app=True,
     )
     with store.write() as connection:
-        row, fresh = registry.subscribe(connection, caller, wish, most)
+        row, fresh = registry.subscribe(connection, caller, spec, most)
     return row.seq, fresh
 
 

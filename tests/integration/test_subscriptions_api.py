@@ -75,12 +75,12 @@ def resource() -> str:
     return f"urn:altinn:resource:r{uuid.uuid4().hex}"
 
 
-def wish(**members: object) -> dict[str, object]:
+def body(**members: object) -> dict[str, object]:
     return {"endPoint": NOBODY_LISTENS, "resourceFilter": resource()} | members
 
 
 def subscribe(client: httpx.Client, **members: object) -> dict[str, Any]:
-    answer = client.post(SUBSCRIPTIONS, json=wish(**members))
+    answer = client.post(SUBSCRIPTIONS, json=body(**members))
     assert answer.status_code == 201, answer.text
     found: dict[str, Any] = answer.json()
     return found
@@ -128,7 +128,7 @@ def around() -> dict[str, str]:
 
 def test_a_subscription_is_stored_with_its_filters_and_a_link(client: httpx.Client, installation: Installation) -> None:
     about = resource()
-    posted = wish(resourceFilter=about, subjectFilter="/party/1", typeFilter="a.b", unknown=1, consumer="/org/other")
+    posted = body(resourceFilter=about, subjectFilter="/party/1", typeFilter="a.b", unknown=1, consumer="/org/other")
     answer = client.post(SUBSCRIPTIONS, json=posted)
     found = answer.json()
     seq, created, secret = found.pop("id"), found.pop("created"), found.pop("secret")
@@ -173,7 +173,7 @@ def test_members_and_paths_are_read_in_any_spelling(client: httpx.Client) -> Non
 
 
 def test_the_same_subscription_is_the_same_one_and_shows_no_secret_again(client: httpx.Client) -> None:
-    posted = wish(typeFilter=["a", "b"])
+    posted = body(typeFilter=["a", "b"])
     first = client.post(SUBSCRIPTIONS, json=posted).json()
     again = client.post(SUBSCRIPTIONS, json=posted | {"typeFilter": ["b", "a"]})
     assert again.status_code == 201
@@ -237,7 +237,7 @@ def test_the_same_subscription_is_the_same_one_and_shows_no_secret_again(client:
 def test_a_broken_rule_is_told_as_a_json_string(
     installation: Installation, who: dict[str, object], members: dict[str, object], text: str
 ) -> None:
-    answer = ask("POST", installation.address + SUBSCRIPTIONS, json=wish(**members), headers=token(installation, who))
+    answer = ask("POST", installation.address + SUBSCRIPTIONS, json=body(**members), headers=token(installation, who))
     assert (answer.status_code, answer.json()) == (400, text)
     assert answer.headers["content-type"].startswith("application/json")
 
@@ -281,26 +281,26 @@ def test_every_kind_of_json_is_taken_and_nothing_else(client: httpx.Client, medi
 
 def test_other_than_app_events_need_a_scope_which_is_asked_after_the_endpoint(installation: Installation) -> None:
     with installation.client(scope="altinn:other") as client:
-        denied = client.post(SUBSCRIPTIONS, json=wish())
+        denied = client.post(SUBSCRIPTIONS, json=body())
         assert (denied.status_code, denied.content) == (403, b"")
-        assert client.post(SUBSCRIPTIONS, json=wish(endPoint="x")).json() == ENDPOINT_TEXT
-        assert client.post(SUBSCRIPTIONS, json=wish(resourceFilter="x")).status_code == 403
-        assert client.post(SUBSCRIPTIONS, json=wish(resourceFilter=APP)).status_code == 201
+        assert client.post(SUBSCRIPTIONS, json=body(endPoint="x")).json() == ENDPOINT_TEXT
+        assert client.post(SUBSCRIPTIONS, json=body(resourceFilter="x")).status_code == 403
+        assert client.post(SUBSCRIPTIONS, json=body(resourceFilter=APP)).status_code == 201
     with installation.client(scope="ALTINN:EVENTS.Subscribe") as client:
-        assert client.post(SUBSCRIPTIONS, json=wish()).status_code == 201
+        assert client.post(SUBSCRIPTIONS, json=body()).status_code == 201
 
 
 def test_who_has_no_access_to_the_resource_is_told_so_as_a_json_string(
     client: httpx.Client, installation: Installation
 ) -> None:
     foreign = "urn:altinn:resource:app_skd_taxes"
-    denied = client.post(SUBSCRIPTIONS, json=wish(resourceFilter=foreign))
+    denied = client.post(SUBSCRIPTIONS, json=body(resourceFilter=foreign))
     assert denied.status_code == 403
     assert denied.json() == f"Not authorized to create a subscription for resource {foreign}."
     person = token(installation, USER)
     by_subject = {"/user/1337": 201, "/user/1338": 403}
     for subject, status in by_subject.items():
-        posted = wish(resourceFilter=APP, subjectFilter=subject)
+        posted = body(resourceFilter=APP, subjectFilter=subject)
         answer = ask("POST", installation.address + SUBSCRIPTIONS, json=posted, headers=person)
         assert answer.status_code == status
 
@@ -324,7 +324,7 @@ def test_an_end_user_subscribes_to_the_own_partys_events(client: httpx.Client, i
 
 def test_a_subscription_that_a_410_has_paused_goes_on_when_it_is_posted_again(client: httpx.Client) -> None:
     with Receiver(Say(410), Say(200)) as receiver:
-        posted = wish(endPoint=receiver.url)
+        posted = body(endPoint=receiver.url)
         seq = client.post(SUBSCRIPTIONS, json=posted).json()["id"]
         wait_for(lambda: "410" in client.get(f"{SUBSCRIPTIONS}/{seq}").json().get("paused", ""))
         again = client.post(SUBSCRIPTIONS, json=posted)
@@ -337,7 +337,7 @@ def test_without_a_good_bearer_token_nothing_is_answered(installation: Installat
     for headers in ({}, {"PlatformAccessToken": platform}, {"Authorization": "Bearer x.y.z"}):
         with connect(installation.address, headers=headers) as client:
             answers = [client.request(method, f"{SUBSCRIPTIONS}/1{path}") for method, path in ACTS]
-            answers += [client.get(SUBSCRIPTIONS), client.post(SUBSCRIPTIONS, json=wish())]
+            answers += [client.get(SUBSCRIPTIONS), client.post(SUBSCRIPTIONS, json=body())]
             assert {(answer.status_code, answer.content) for answer in answers} == {(401, b"")}
 
 

@@ -125,7 +125,7 @@ def fields(page: str) -> dict[str, str]:
 
 
 def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
-    """One of everything, with `text` for what is personal data and `label` for the rest; returns their keys by noun."""
+    """One of everything, with `text` for what is personal data and `label` for the rest; returns keys by resource."""
     with store.write() as connection:
         keys: dict[str, Any] = {"orders": new_id(now()), "emails": new_id(now())}
         values: dict[str, Any] = {"senders_reference": text, "subject": text, "body": text, "content_type": "Html"}
@@ -160,8 +160,8 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         given = {"recipient": text, "reference": text}
         job |= {"action": "retry", "filter": json.dumps(given), "argument": label, "total": 1}
         keys["jobs"] = connection.execute(jobs.insert().values(job).returning(jobs.c.seq)).scalar_one()
-        for noun, key in keys.items():
-            done = {"at": now(), "who": label[:200], "action": "x", "target": f"{noun}/{key}"}
+        for resource, key in keys.items():
+            done = {"at": now(), "who": label[:200], "action": "x", "target": f"{resource}/{key}"}
             detail = json.dumps({"filter": given, "from": text})
             connection.execute(audit_log.insert().values(done | {"detail": detail}))
         connection.execute(pauses.insert().values(kind="domain", value="example.no", at=now(), who="x", reason=label))

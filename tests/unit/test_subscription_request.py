@@ -22,7 +22,7 @@ from engine.subscriptions.rules import (
     SubscriptionRules,
     parse_subscription,
 )
-from engine.subscriptions.wish import Wish
+from engine.subscriptions.spec import SubscriptionSpec
 
 RULES = SubscriptionRules("apps.altinn.no", Guard(allow_private=False), frozenset({"receipt", "decision"}))
 DEVELOPMENT = replace(RULES, guard=Guard(allow_private=True))
@@ -60,7 +60,7 @@ NO_ALTERNATIVE_TEXT = "AlternativeSubject filter is not supported for subscripti
 TYPE_TEXT = "typeFilter takes a whole type (app.instance.created), a beginning (app.instance.*), or * alone for any."
 
 
-def parsed(value: Any, caller: Caller = ORG, rules: SubscriptionRules = RULES) -> Wish:
+def parsed(value: Any, caller: Caller = ORG, rules: SubscriptionRules = RULES) -> SubscriptionSpec:
     return parse_subscription(json.dumps(value).encode(), caller, rules)
 
 
@@ -97,7 +97,7 @@ def malformed(body: bytes) -> dict[str, list[str]]:
 
 
 def test_an_app_subscription_takes_its_resource_from_the_source() -> None:
-    assert parsed(APP) == Wish(
+    assert parsed(APP) == SubscriptionSpec(
         endpoint=HTTPS,
         source_filter=SOURCE,
         source_prefix=None,
@@ -114,10 +114,10 @@ def test_an_app_subscription_takes_its_resource_from_the_source() -> None:
 
 
 def test_a_generic_subscription_keeps_what_was_posted() -> None:
-    wish = parsed({**GENERIC, "subjectFilter": "/party/1", "typeFilter": "case.opened", "ordered": True, "other": 1})
-    assert (wish.resource_filter, wish.is_app) == ("urn:altinn:resource:cases", False)
-    assert (wish.subject_filter, wish.types, wish.type_as_given) == ("/party/1", ("case.opened",), "case.opened")
-    assert wish.ordered
+    spec = parsed({**GENERIC, "subjectFilter": "/party/1", "typeFilter": "case.opened", "ordered": True, "other": 1})
+    assert (spec.resource_filter, spec.is_app) == ("urn:altinn:resource:cases", False)
+    assert (spec.subject_filter, spec.types, spec.type_as_given) == ("/party/1", ("case.opened",), "case.opened")
+    assert spec.ordered
 
 
 @pytest.mark.parametrize("name", ["endPoint", "endpoint", "EndPoint", "ENDPOINT"])
@@ -357,21 +357,21 @@ def test_the_first_broken_rule_of_an_app_subscription_counts() -> None:
 
 
 def test_an_app_s_resource_is_in_lower_case() -> None:
-    wish = parsed({**APP, "sourceFilter": "https://ttd.apps.altinn.no/TTD/Apps.Test-1"})
-    assert wish.resource_filter == "urn:altinn:resource:app_ttd_apps.test-1"
-    assert wish.source_start == "https://ttd.apps.altinn.no/TTD/Apps.Test-1/"
+    spec = parsed({**APP, "sourceFilter": "https://ttd.apps.altinn.no/TTD/Apps.Test-1"})
+    assert spec.resource_filter == "urn:altinn:resource:app_ttd_apps.test-1"
+    assert spec.source_start == "https://ttd.apps.altinn.no/TTD/Apps.Test-1/"
     assert parsed({**APP, "resourceFilter": APP_URN}).resource_filter == APP_URN
 
 
 @pytest.mark.parametrize("spelling", ["org", "organisation", "organization"])
 def test_the_spellings_of_an_organisation_are_one(spelling: str) -> None:
-    wish = parsed({**APP, "alternativeSubjectFilter": f"/{spelling}/910514318"}, USER)
-    assert wish.alternative_subject_filter == "/organisation/910514318"
+    spec = parsed({**APP, "alternativeSubjectFilter": f"/{spelling}/910514318"}, USER)
+    assert spec.alternative_subject_filter == "/organisation/910514318"
 
 
 def test_a_person_may_be_the_alternative_subject() -> None:
-    wish = parsed({**APP, "alternativeSubjectFilter": "/person/01018012345"}, USER)
-    assert (wish.subject_filter, wish.alternative_subject_filter) == (None, "/person/01018012345")
+    spec = parsed({**APP, "alternativeSubjectFilter": "/person/01018012345"}, USER)
+    assert (spec.subject_filter, spec.alternative_subject_filter) == (None, "/person/01018012345")
 
 
 @pytest.mark.parametrize(
@@ -414,9 +414,9 @@ def test_filters_are_bounded_and_without_control_characters(member: str, longest
     ],
 )
 def test_types_are_whole_or_beginnings_or_any(given: str | list[str], types: tuple[str, ...]) -> None:
-    wish = parsed({**GENERIC, "typeFilter": given})
-    assert wish.types == types
-    assert wish.type_as_given == (tuple(given) if isinstance(given, list) else given)
+    spec = parsed({**GENERIC, "typeFilter": given})
+    assert spec.types == types
+    assert spec.type_as_given == (tuple(given) if isinstance(given, list) else given)
 
 
 @pytest.mark.parametrize("given", ["app*", "*.created", ".*", "app.*.created", "app.**", "**", ["a", "b*"]])
@@ -433,8 +433,8 @@ def test_a_list_of_types_is_bounded_and_holds_no_blanks() -> None:
 
 
 def test_a_mail_endpoint_is_kept_with_its_template() -> None:
-    wish = parsed({**MAIL, "endPoint": "MAILTO:Kari.Nordmann@Example.NO"})
-    assert (wish.endpoint, wish.template) == ("mailto:Kari.Nordmann@example.no", "receipt")
+    spec = parsed({**MAIL, "endPoint": "MAILTO:Kari.Nordmann@Example.NO"})
+    assert (spec.endpoint, spec.template) == ("mailto:Kari.Nordmann@example.no", "receipt")
 
 
 @pytest.mark.parametrize("address", ["kari@例え.テスト", "kari@example.international"])
@@ -497,20 +497,20 @@ def test_the_source_of_a_match_begins_with_the_filter_or_the_prefix() -> None:
 
 
 def test_everything_that_makes_a_subscription_its_own_is_in_the_fingerprint() -> None:
-    wish = parsed(GENERIC)
+    spec = parsed(GENERIC)
     others = [
-        replace(wish, endpoint=HTTPS + "/2"),
-        replace(wish, source_filter=SOURCE),
-        replace(wish, source_prefix=SOURCE),
-        replace(wish, resource_filter=APP_URN),
-        replace(wish, subject_filter="a"),
-        replace(wish, alternative_subject_filter="a"),
-        replace(wish, types=("a", "b")),
-        replace(wish, include_subunits=True),
-        replace(wish, ordered=True),
-        replace(wish, template="receipt"),
+        replace(spec, endpoint=HTTPS + "/2"),
+        replace(spec, source_filter=SOURCE),
+        replace(spec, source_prefix=SOURCE),
+        replace(spec, resource_filter=APP_URN),
+        replace(spec, subject_filter="a"),
+        replace(spec, alternative_subject_filter="a"),
+        replace(spec, types=("a", "b")),
+        replace(spec, include_subunits=True),
+        replace(spec, ordered=True),
+        replace(spec, template="receipt"),
     ]
-    prints = {other.fingerprint("/org/ttd") for other in [wish, *others]} | {wish.fingerprint("/org/skd")}
+    prints = {other.fingerprint("/org/ttd") for other in [spec, *others]} | {spec.fingerprint("/org/skd")}
     assert len(prints) == len(others) + 2
     assert all(len(print_) == 64 for print_ in prints)
 
@@ -537,8 +537,8 @@ CALLERS = st.sampled_from([ORG, SCOPELESS, USER, NOBODY])
 INSTALLATIONS = st.sampled_from([RULES, DEVELOPMENT])
 
 
-def tried(body: bytes, caller: Caller, rules: SubscriptionRules) -> tuple[Wish | None, str]:
-    """The wish, or what is wrong with it; whatever else is raised fails the test."""
+def tried(body: bytes, caller: Caller, rules: SubscriptionRules) -> tuple[SubscriptionSpec | None, str]:
+    """The spec, or what is wrong with it; whatever else is raised fails the test."""
     try:
         return parse_subscription(body, caller, rules), ""
     except (Invalid, BadRequest, Forbidden) as error:
@@ -546,15 +546,15 @@ def tried(body: bytes, caller: Caller, rules: SubscriptionRules) -> tuple[Wish |
 
 
 def check(body: bytes, caller: Caller, rules: SubscriptionRules) -> None:
-    wish, error = tried(body, caller, rules)
-    assert (wish is None) == bool(error)
-    if wish is not None:
-        assert len(wish.fingerprint(caller.identity or "")) == 64
-        assert wish.endpoint.isprintable()
+    spec, error = tried(body, caller, rules)
+    assert (spec is None) == bool(error)
+    if spec is not None:
+        assert len(spec.fingerprint(caller.identity or "")) == 64
+        assert spec.endpoint.isprintable()
 
 
 @given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), CALLERS, INSTALLATIONS)
-def test_any_body_is_a_wish_or_is_refused(body: bytes, caller: Caller, rules: SubscriptionRules) -> None:
+def test_any_body_is_a_spec_or_is_refused(body: bytes, caller: Caller, rules: SubscriptionRules) -> None:
     check(body, caller, rules)
 
 

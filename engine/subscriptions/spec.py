@@ -1,4 +1,4 @@
-"""A subscription as it is wished for, once it keeps the rules."""
+"""A parsed subscription: one that keeps the rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class SubscriptionSpec:
     """A subscription that keeps the rules; whether the caller may have it is decided elsewhere."""
 
     endpoint: str  # normalised, like source_filter

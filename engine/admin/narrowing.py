@@ -1,4 +1,4 @@
-"""What there is a list of, and what each list can be narrowed to.
+"""What each list can be narrowed to: from checked values to its conditions and order.
 
 A condition is either `by`: an index in the list's own order answers it, so the database reads what it shows and no
 more; or `rest`: it is looked at row by row, within a window (engine/admin/lists.py).
@@ -20,7 +20,6 @@ from engine.admin.filters import (
     had_attempt,
     to_address,
 )
-from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
 from engine.epoch import repeated
 from engine.models import DeliveryState, EmailState, OrderState
@@ -62,29 +61,6 @@ class Narrowed:
     newest_first: bool = True
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Noun:
-    """A kind of rows that operators look at. `states`: those of the table, and groups of them in lower case."""
-
-    name: str
-    table: Table
-    key: Column[Any]  # newest last
-    fields: tuple[str, ...]
-    narrow: Callable[[Connection, Given], Narrowed]
-    states: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
-
-    @property
-    def choices(self) -> dict[str, tuple[str, ...]]:
-        """The values of fields that have only so many."""
-        return {"state": self.states, "error": self.errors}
-
-    @property
-    def open_fields(self) -> tuple[str, ...]:
-        """The fields that viewers see: whoever narrows a list by what is masked reads it, piece by piece."""
-        return tuple(name for name in self.fields if not is_masked(name))
 
 
 def _orders(connection: Connection, given: Given) -> Narrowed:
@@ -266,47 +242,12 @@ def _numbered(connection: Connection, found: Narrowed, key: Column[int], time: C
         found.by.append(key < first_number(connection, key.table, time, until))
 
 
-ORDERS = Noun(
-    "orders",
-    orders,
-    orders.c.id,
-    ("state", "creator", "reference", "recipient", "since", "until", "order"),
-    _orders,
-    states=(WAITING, *GROUPS, *OrderState),
-)
-EMAILS = Noun(
-    "emails",
-    emails,
-    emails.c.id,
-    ("state", "recipient", "creator", "reference", "error", "since", "until", "order", "email"),
-    _emails,
-    states=(WAITING, *GROUPS, FAILED, *EmailState),
-    errors=tuple(EMAIL_ERRORS),
-)
-EVENTS = Noun(
-    "events",
-    events,
-    events.c.seq,
-    ("type", "source", "subject", "resource", "id", "since", "until", "event"),
-    _events,
-)
-SUBSCRIPTIONS = Noun(
-    "subscriptions",
-    subscriptions,
-    subscriptions.c.seq,
-    ("state", "consumer", "endpoint", "resource", "subscription"),
-    _subscriptions,
-    states=("paused", "failing", "unvalidated"),
-)
-DELIVERIES = Noun(
-    "deliveries",
-    webhooks,
-    webhooks.c.seq,
-    ("state", "subscription", "event", "error", "since", "until", "delivery"),
-    _deliveries,
-    states=(*GROUPS, *DeliveryState),
-    errors=tuple(PUSH_ERRORS),
-)
-AUDIT = Noun("audit", audit_log, audit_log.c.seq, ("who", "action", "target", "since", "until"), _audit)
-JOBS = Noun("jobs", jobs, jobs.c.seq, (), _jobs)
-NOUNS = {noun.name: noun for noun in (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS)}
+NARROW: Mapping[str, Callable[[Connection, Given], Narrowed]] = {
+    "orders": _orders,
+    "emails": _emails,
+    "events": _events,
+    "subscriptions": _subscriptions,
+    "deliveries": _deliveries,
+    "audit": _audit,
+    "jobs": _jobs,
+}
