@@ -16,7 +16,7 @@ from api.subscriptions import ID, KNOWN, PATH, asked, unknown_is_empty
 from engine import due
 from engine.errors import Invalid
 from engine.models import DeliveryState
-from engine.subscriptions import registry
+from engine.subscriptions import registry, replays
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,12 +63,12 @@ async def post_replay(request: Request) -> Response:
     given = Given(request)
     since, until = _moment(given, "from"), _moment(given, "to")
     count = given.number("count", None)
-    found = await reads.read(request, caller.name, registry.replayed, caller, seq, since, until, count)
+    found = await reads.read(request, caller.name, replays.replayed, caller, seq, since, until, count)
     if count:
-        await state.writers.write(caller.name, registry.note_replay, caller, seq, since, until, count)
+        await state.writers.write(caller.name, replays.note_replay, caller, seq, since, until, count)
         for start in range(0, count, registry.AT_ONCE):
             await state.writers.write(
-                caller.name, registry.push_again, caller, seq, found[start : start + registry.AT_ONCE]
+                caller.name, replays.push_again, caller, seq, found[start : start + registry.AT_ONCE]
             )
             state.notifier.notify(due.WEBHOOKS.name)
     return JSONResponse(answers.Replay(count=len(found), replayed=0 if count is None else len(found)).content())
@@ -135,7 +135,7 @@ OPERATIONS = (
         description=(
             "Of the events that were stored in that time, those that match the subscription. Asked without `count`, "
             "it answers how many these are and pushes nothing; repeated with that `count`, it pushes them all, up to "
-            f"{registry.MOST_REPLAYED:,}."
+            f"{replays.MOST_REPLAYED:,}."
         ),
         parameters=(
             ID,

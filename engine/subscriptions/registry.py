@@ -10,11 +10,11 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, case, delete, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from engine.audit import note_consumer
 from engine.bounded import read_within
-from engine.errors import BadRequest, Conflict, Forbidden, NotFound
+from engine.errors import Conflict, Forbidden, NotFound
 from engine.fan_out import ANY, alternative_key, lock, subject_key, wake
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.signing import new_salt
@@ -23,7 +23,6 @@ from engine.tables import events, subscription_filters, subscriptions, webhook_a
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from engine.models import Caller
     from engine.subscriptions.spec import SubscriptionSpec
@@ -32,7 +31,6 @@ OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the
 LOCK = 0x737562  # "sub": sets the locks on consumers apart
 AT_ONCE = 500  # deliveries that one transaction inserts or removes: other writers wait no longer
 KEPT = subscriptions.c.removed.is_(None)
-MOST_REPLAYED = 10_000  # events of one replay
 MOST_DELIVERIES = 1_000  # of one page
 SHOWN_ATTEMPTS = 20  # of one delivery
 LARGEST_PAGE = 1_000_000  # characters of deliveries' names, and of their attempts; more than those of one delivery
@@ -230,75 +228,6 @@ def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> No
     connection.execute(update(webhooks).where(*mine).values(again))
     wake(connection, {seq})
     note_consumer(connection, caller.name, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
-
-
-def replayed(  # noqa: PLR0913, PLR0917 likewise
-    connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int | None
-) -> list[int]:
-    """The numbers of events that match and were stored in that time (both ends included), to be pushed again.
-
-    Conflict when `count` is given and they are not so many any more, and while the endpoint is not validated;
-    BadRequest for more than MOST_REPLAYED.
-    """
-    subscription = find(connection, caller.identity, seq)
-    if not subscription.validated:
-        raise Conflict("The endpoint is not validated: nothing but the validation event is pushed to it.")
-    matching = _stored(subscription, since, until).order_by(events.c.seq).limit(MOST_REPLAYED + 1)
-    found = list(connection.scalars(matching))
-    if len(found) > MOST_REPLAYED:
-        raise BadRequest(f"More than {MOST_REPLAYED} events match, the most of one replay; choose a shorter time.")
-    if count is not None and len(found) != count:
-        raise Conflict(f"{len(found)} events match by now, not {count}; ask for the count again.")
-    return found
-
-
-def note_replay(  # noqa: PLR0913, PLR0917 likewise
-    connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int
-) -> None:
-    """Write down who pushes what again."""
-    times = {"since": since.isoformat(), "until": until.isoformat(), "count": count}
-    note_consumer(connection, caller.name, "replay", f"subscriptions/{seq}", times)
-
-
-def push_again(connection: Connection, caller: Caller, seq: int, event_seqs: Sequence[int]) -> None:
-    """Queue events for a subscription once more, at most AT_ONCE; those that are not stored any more are left out."""
-    find(connection, caller.identity, seq)
-    row = (literal(seq), events.c.seq, literal(DeliveryState.WAITING.value), Now(), literal(0), Now(), Now())
-    names = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
-    chosen = select(*row).where(events.c.seq.in_(event_seqs)).order_by(events.c.seq)
-    connection.execute(webhooks.insert().from_select(names, chosen))
-    wake(connection, {seq})
-
-
-def _stored(subscription: Row[Any], since: datetime, until: datetime) -> Any:
-    """The numbers of stored events that match a subscription."""
-    keys, types = subscription_filters.c, _patterns()
-    subjects = or_(
-        keys.subject == ANY,
-        keys.subject == "s" + events.c.subject,
-        keys.subject == "a" + events.c.alternative_subject,
-    )
-    chosen = select(events.c.seq).where(
-        events.c.resource == subscription.resource_filter,
-        events.c.registered >= since,
-        events.c.registered <= until,
-        exists().where(keys.subscription_seq == subscription.seq, subjects, types),
-    )
-    if subscription.source_start:
-        start = subscription.source_start
-        chosen = chosen.where(func.substr(events.c.source + "/", 1, len(start)) == start)
-    return chosen
-
-
-def _patterns() -> Any:
-    pattern = subscription_filters.c.type
-    beginning = func.substr(pattern, 1, func.length(pattern) - 1)
-    return or_(
-        pattern == ANY,
-        pattern == events.c.type,
-        (func.substr(pattern, func.length(pattern), 1) == "*")
-        & (func.substr(events.c.type, 1, func.length(pattern) - 1) == beginning),
-    )
 
 
 def _bound(connection: Connection, identity: str, most: int) -> None:

@@ -12,7 +12,7 @@ from engine.errors import Conflict, NotFound
 from engine.events.storing import persist
 from engine.models import Caller
 from engine.retention import ROWS, prune_some
-from engine.subscriptions import registry
+from engine.subscriptions import registry, replays
 from engine.subscriptions.registry import AT_ONCE
 from engine.subscriptions.spec import SubscriptionSpec
 from engine.tables import subscriptions, webhook_attempts, webhooks
@@ -121,16 +121,16 @@ def test_a_replay_queues_events_in_parts_and_in_their_order(store: Store) -> Non
     seq = with_deliveries(store, 3)
     since, until = now() - timedelta(hours=1), now() + timedelta(hours=1)
     with store.read() as connection:
-        found = registry.replayed(connection, TTD, seq, since, until, 3)
+        found = replays.replayed(connection, TTD, seq, since, until, 3)
     for part in (found[:2], found[2:]):
         with store.write() as connection:
-            registry.push_again(connection, TTD, seq, part)
+            replays.push_again(connection, TTD, seq, part)
     with store.read() as connection:
         queued = connection.scalars(select(webhooks.c.event_seq).order_by(webhooks.c.seq)).all()
     assert queued == [*found, *found]
     remove(store, seq)
     with pytest.raises(NotFound), store.write() as connection:
-        registry.push_again(connection, TTD, seq, found)
+        replays.push_again(connection, TTD, seq, found)
 
 
 def attempt(store: Store, deliveries: int, attempts: int, reply: str) -> None:
