@@ -86,11 +86,10 @@ class Taken:
             async for chunk in self._request.stream():
                 body += chunk
                 self._check(len(body))
-        except ClientDisconnect:  # nobody is there to be answered, and nothing is wrong here
+        except BaseException as error:
             self._let_go()
-            raise HTTPException(400) from None
-        except BaseException:
-            self._let_go()
+            if isinstance(error, ClientDisconnect):  # nobody is there to be answered, and nothing is wrong here
+                raise HTTPException(400) from None
             raise
         return bytes(body)
 
@@ -98,7 +97,7 @@ class Taken:
         self._let_go()
 
     def _check_head(self) -> None:
-        fields = dict(self._request.scope["headers"])  # neither comes twice
+        fields = dict(self._request.scope["headers"])  # api/singles.py and the parser refuse what comes twice
         if fields.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
             text = "The body is packed (Content-Encoding); send it as it is."
             raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16

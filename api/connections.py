@@ -258,13 +258,13 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Hear no more; answer so, where that cannot be taken for the answer to something else."""
         metrics.CUT_CONNECTIONS.labels(_REASONS[status]).inc()
-        if self._answer is not None:
-            self._answer.flush()
-        if self.cycle is not None:
-            self.cycle.waiting_for_100_continue = False
         self._deaf = True
         self._forget_deadline()
         cycle = self.cycle
+        if self._answer is not None:
+            self._answer.flush()
+        if cycle is not None:
+            cycle.waiting_for_100_continue = False  # nothing more is written behind what is written here
         if self._in_head or cycle is None:
             if cycle is not None and not cycle.response_complete:
                 cycle.keep_alive = False

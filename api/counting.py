@@ -33,7 +33,7 @@ class CountAnswers:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._parts = {part: _Part(part) for part in {*PARTS.values(), OTHER}}
+        self._parts = {part: Part(part) for part in {*PARTS.values(), OTHER}}
         self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +73,7 @@ class CountAnswers:
             part.hand_over()
 
 
-class _Part:
+class Part:
     """Answers of a part of the API that no metric knows of yet."""
 
     def __init__(self, name: str) -> None:
@@ -82,11 +82,13 @@ class _Part:
         self._forget()
 
     def count(self, status: int, seconds: float) -> None:
+        """Note an answer."""
         self._answers[status // 100 - 1] += 1
         self._took[bisect_left(metrics.SECONDS, seconds)] += 1
         self._seconds += seconds
 
     def hand_over(self) -> None:
+        """Let the metrics know of what was noted."""
         if not any(self._answers):
             return
         for total, number in zip(self._totals, self._answers, strict=True):

@@ -31,7 +31,7 @@ GROUP = 256  # most items of one transaction: bounds how long the first waits fo
 LARGEST = 1_000_000  # bytes of one transaction, where one item is not larger; other writers wait for it
 WAITING = 4096  # most items that wait, of all parties; beyond its share, a caller is told to come again
 LARGEST_WAITING = 96_000_000  # bytes of them; likewise
-LEAST = LARGEST_WAITING // WAITING  # bytes that an item which waits counts for, at least: one bound is both
+LEAST = -(-LARGEST_WAITING // WAITING)  # bytes that each of them counts for, at least: so the bytes bound the items
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -66,8 +66,9 @@ class GroupCommit(Generic[Item, Result]):
         if not self._room.fits(party):
             raise Unavailable("the database")
         future: asyncio.Future[Result] = self._loop.create_future()
-        self._room.take(party, max(size, LEAST))
-        self._queue.put(_Waiting(item, party, size, future))
+        counted = max(size, LEAST)
+        self._room.take(party, counted)
+        self._queue.put(_Waiting(item, party, size, counted, future))
         return await future
 
     async def close(self) -> None:
@@ -95,7 +96,7 @@ class GroupCommit(Generic[Item, Result]):
 
     def _answer(self, group: Sequence[_Waiting[Item, Result]], results: Sequence[Result | Exception]) -> None:
         for waiting, result in zip(group, results, strict=True):
-            self._room.give_back(waiting.party, max(waiting.size, LEAST))
+            self._room.give_back(waiting.party, waiting.counted)
             if waiting.future.done():  # its request was cancelled; the item is stored all the same
                 continue
             if isinstance(result, Exception):
@@ -108,6 +109,7 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
     item: Item
     party: str
     size: int
+    counted: int  # bytes, while it waits
     future: asyncio.Future[Result]
 
 

@@ -117,7 +117,7 @@ def _each_postgresql(element: _Each, compiler: Any, **options: Any) -> str:
 
 
 class _Field(FunctionElement[Any]):
-    """A member of a JSON object, as text or, on SQLite, as the number it is."""
+    """A member of a JSON object: SQLite finds it in the element's `value`, PostgreSQL has a column of its name."""
 
     inherit_cache = True
 

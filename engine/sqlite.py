@@ -123,7 +123,7 @@ class File:
 
     def _remember(self, _connection: object, record: ConnectionPoolEntry) -> None:
         before, found = record.info[OPENED], self._found()
-        if before not in (None, found):  # it was replaced while it was opened
+        if found is None or before not in (None, found):  # it was deleted or replaced while it was opened
             self._stray(found)
         record.info[OPENED] = found
         self._opened = self._opened or found

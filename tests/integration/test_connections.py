@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from api import health
 from api.connections import DESCRIPTORS, HEALTH, SPARE, Bounds, reserve_descriptors
@@ -148,6 +149,18 @@ def test_a_client_waits_for_100_continue_only_where_its_body_is_read() -> None:
     with Web() as web, web.connect() as client:
         client.send(b"POST /deaf" + head)
         assert client.answer().status == 401
+
+
+def test_what_is_no_request_behind_an_answer_without_a_body_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    heads = (b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+    with Web() as web:
+        for head in heads * 200:  # what follows comes before, amid and behind the answer
+            with web.connect() as client:
+                client.send(head)
+                client.send(b"ZZ\r\n\r\n")
+                assert client.rest().startswith(b"HTTP/1.1 ")
+    raised = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert [error for error in raised if not isinstance(error, ClientDisconnect)] == []
 
 
 # Time
