@@ -22,28 +22,31 @@ from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error, answer_nobody
 from api.singles import SingleHeaders
 from api.tracing import TraceRequests
-from engine import due, garbage, logs, metrics, settings, tracing
-from engine.access import Rules
-from engine.contacts import ContactTable
-from engine.ending import CLOSE_WITHIN, end_within
-from engine.epoch import Memory
+from engine import settings
+from engine.auth.access import Rules
+from engine.auth.sealing import Seal
+from engine.auth.tokens import Verifier
+from engine.db.migrations import admit
+from engine.db.readers import Readers
+from engine.db.store import Store
+from engine.db.writers import Writers
+from engine.dev.inbox import Inbox
 from engine.errors import VarselError
 from engine.events.intake import Publisher
-from engine.heartbeat import Heartbeat, Kind
-from engine.inbox import Inbox
-from engine.migrations import admit
+from engine.observability import logs, metrics, tracing
+from engine.observability.heartbeat import Heartbeat, Kind
+from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
-from engine.readers import Readers
-from engine.rendering import Templates
-from engine.sealing import Seal
+from engine.queue import due
+from engine.queue.epoch import Memory
+from engine.runtime import garbage
+from engine.runtime.ending import CLOSE_WITHIN, end_within
 from engine.settings import naming
-from engine.signing import Signer
-from engine.store import Store
 from engine.subscriptions.rules import SubscriptionRules
-from engine.tokens import Verifier
-from engine.writers import Writers
+from engine.subscriptions.signing import Signer
+from engine.webhooks.rendering import Templates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -91,7 +94,7 @@ def create_app() -> Starlette:
 
 def _prepare(state: State, config: Settings) -> None:
     """Read what the settings name; Misconfigured when it cannot be used."""
-    from engine.broker import CLIENT, NOTIFIER  # noqa: PLC0415 its import connects this process to Redis
+    from engine.queue.broker import CLIENT, NOTIFIER  # noqa: PLC0415 its import connects this process to Redis
 
     tracing.configure(config, "web")
     state.notifier = NOTIFIER
@@ -113,7 +116,7 @@ def _prepare(state: State, config: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open what requests need; close it when the last is answered."""
-    from engine.broker import CLIENT, NOTIFIER, SPOOL  # noqa: PLC0415 its import connects this process to Redis
+    from engine.queue.broker import CLIENT, NOTIFIER, SPOOL  # noqa: PLC0415 its import connects this process to Redis
 
     config, state = app.state.settings, app.state
     following = asyncio.create_task(state.verifier.follow())
@@ -128,7 +131,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     heartbeat.start()
     garbage.set_aside()
     yield
-    end_within(CLOSE_WITHIN)
+    end_within(CLOSE_WITHIN, metrics.end)
     following.cancel()
     await state.intake.close()
     await state.publisher.close()

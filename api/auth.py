@@ -12,7 +12,7 @@ from engine.models import Caller
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from engine.tokens import Verifier
+    from engine.auth.tokens import Verifier
 
 log = logging.getLogger(__name__)
 

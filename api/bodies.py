@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 
 from api.hang_ups import unless_gone
 from engine.errors import Overrun
-from engine.shares import Shares
+from engine.runtime.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable

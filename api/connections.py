@@ -16,8 +16,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.joined import Joined
 from api.problems import document
-from engine import metrics
 from engine.errors import Misconfigured
+from engine.observability import metrics
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,7 +7,7 @@ import time
 from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
-from engine import metrics
+from engine.observability import metrics
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -13,9 +13,9 @@ from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
 from api.parameters import DATE_TIME, INT32, INT64, Given, integer, integers, not_valid
 from api.subscriptions import ID, KNOWN, PATH, asked, unknown_is_empty
-from engine import due
 from engine.errors import Invalid
 from engine.models import DeliveryState
+from engine.queue import due
 from engine.subscriptions import registry, replays
 
 if TYPE_CHECKING:

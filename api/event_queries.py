@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from api.openapi import Parameter
 from api.parameters import DATE_TIME, Given, checked, integers
-from engine.alternative_subjects import spellings
 from engine.errors import BadRequest, Invalid
+from engine.events.alternative_subjects import spellings
 from engine.events.app_source import app_resource
 from engine.events.reading import Query, floating
 

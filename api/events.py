@@ -22,7 +22,7 @@ from api.bodies import Taken, media_type, require_json, work_on
 from api.openapi import Operation, Problem
 from api.openapi import Response as Documented
 from api.problems import CHALLENGE
-from engine.access import OWN, Action, Question
+from engine.auth.access import OWN, Action, Question
 from engine.errors import Forbidden
 from engine.events import reading
 from engine.events.app_event import read_app_event

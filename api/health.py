@@ -10,14 +10,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.hosts import own_host
-from engine import due, metrics
 from engine.admin.exposition import exposition
 from engine.errors import Unavailable
+from engine.observability import metrics
+from engine.queue import due
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 ANSWER_WITHIN = 3.0  # seconds: who asks whether `web` is ready does not wait long
 

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING
 
 from api.problems import problem
-from engine.hosts import FOREIGN, is_own
+from engine.settings.hosts import FOREIGN, is_own
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

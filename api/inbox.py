@@ -14,7 +14,7 @@ from engine.errors import Invalid
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from engine.inbox import Inbox, Message
+    from engine.dev.inbox import Inbox, Message
 
 _LIMIT_DIGITS = 9
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from engine.setting_values import Network
+    from engine.settings.values import Network
 
     Address = IPv4Address | IPv6Address
 

@@ -15,9 +15,9 @@ from api.bodies import Taken, require_json
 from api.openapi import Operation, Parameter, Problem
 from api.openapi import Response as Documented
 from api.parameters import INT32, integer, integers
-from engine import due
-from engine.access import Action, Question
+from engine.auth.access import Action, Question
 from engine.errors import BadRequest, NotFound
+from engine.queue import due
 from engine.subscriptions import registry
 from engine.subscriptions.request import SubscriptionRequest
 from engine.subscriptions.rules import parse_subscription

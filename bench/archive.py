@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine, text
 
 from bench.figures import say
-from engine.migrations import upgrade
-from engine.store import Store
-from engine.tables import metadata
+from engine.db.migrations import upgrade
+from engine.db.store import Store
+from engine.db.tables import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

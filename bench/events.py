@@ -24,10 +24,10 @@ from bench.figures import Figure, alternated, median, percentile, ratio, say
 from bench.processes import WITHIN, Program, Receiver, free_port, listens, wait_until
 from bench.varsel import Varsel
 from bench.wrk import FRESH, write_script, wrk
+from engine.db.store import Store
+from engine.db.tables import events
+from engine.events.fan_out import subject_key
 from engine.events.storing import persist
-from engine.fan_out import subject_key
-from engine.store import Store
-from engine.tables import events
 from engine.webhooks.pusher import AT_ONCE
 from tests.servers.postgres import Postgres
 from tests.servers.rows import add_subscription

@@ -15,8 +15,8 @@ from bench.figures import Figure, alternated, median, percentile, ratio, say
 from bench.processes import Program, free_port, listens, wait_until
 from bench.varsel import Varsel
 from bench.wrk import CONNECTIONS, write_script, wrk
-from engine.store import Store
-from engine.tables import orders
+from engine.db.store import Store
+from engine.db.tables import orders
 from tests.servers.postgres import Postgres
 
 ROUNDS = 3

@@ -21,9 +21,9 @@ from bench import posts
 from bench.figures import Figure, alternated, median, percentile, ratio, say
 from bench.processes import wait_until
 from bench.varsel import Varsel
+from engine.db.store import Store
+from engine.db.tables import orders
 from engine.models import DeliveryGuarantee, OrderState, new_id
-from engine.store import Store
-from engine.tables import orders
 from tests.servers.postgres import Postgres
 
 SAMPLES = 50  # orders posted to an idle installation

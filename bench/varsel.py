@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 import redis
 
 from bench.processes import Program, Redis, free_port, wait_until
-from engine.migrations import upgrade
-from engine.store import Store
-from engine.tokens import DevelopmentKey
+from engine.auth.tokens import DevelopmentKey
+from engine.db.migrations import upgrade
+from engine.db.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

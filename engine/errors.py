@@ -17,7 +17,7 @@ VarselError
 └── Misconfigured    the installation's settings cannot work; found at start
 
 `api/problems.py` gives each leaf its HTTP status; a test proves that none is missing. Failures that are expected
-in delivery (a refused recipient, a slow relay) are values, not exceptions: see `engine/smtp/`.
+in delivery (a refused recipient, a slow relay) are values, not exceptions: see `engine/email/smtp/`.
 """
 
 from __future__ import annotations

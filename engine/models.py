@@ -139,6 +139,14 @@ class Caller:
         return self.identity or self.creator or ""
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why e-mails wait, in the relay's words or about it, and since when, by the steady clock."""
+
+    since: float
+    text: str
+
+
 def new_id(at: datetime) -> UUID:
     """A fresh UUID version 7 (RFC 9562, 5.7): rows that are made together stand together in their index.
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from engine import logs, metrics, settings
-from engine.broker import CLIENT, NOTIFIER, SPOOL
-from engine.ending import END_WITHIN, end_within
-from engine.epoch import Memory
-from engine.heartbeat import Heartbeat, Kind
-from engine.migrations import admit
-from engine.stop import Stop
-from engine.store import Store
+from engine import settings
+from engine.db.migrations import admit
+from engine.db.store import Store
+from engine.observability import logs, metrics
+from engine.observability.heartbeat import Heartbeat, Kind
+from engine.queue.broker import CLIENT, NOTIFIER, SPOOL
+from engine.queue.epoch import Memory
+from engine.runtime.ending import END_WITHIN, end_within
+from engine.runtime.stop import Stop
 from scheduler.jobs import JOBS, Clock
 from scheduler.steps import Every, watch
 
@@ -44,7 +45,7 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     scheduler.start()
     started()
     stop.wait()
-    end_within(END_WITHIN)
+    end_within(END_WITHIN, metrics.end)
     scheduler.shutdown(wait=False)
     heartbeat.stop()
     store.close()

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from engine import due
+from engine.db.retention import prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
-from engine.pauses import in_force
-from engine.retention import prune_some
+from engine.queue import due
+from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from apscheduler.schedulers.base import BaseScheduler
 
-    from engine.broker import Notifier
-    from engine.spool import Spool
-    from engine.store import Store
+    from engine.db.store import Store
+    from engine.queue.broker import Notifier
+    from engine.queue.spool import Spool
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.triggers.base import BaseTrigger
 
-from engine.clock import steady
+from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler

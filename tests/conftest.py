@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.store import Store
+from engine.db.store import Store
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
 from tests.servers.waiting import LEASE
@@ -43,7 +43,7 @@ def empty_url(database: str, request: pytest.FixtureRequest, tmp_path_factory: p
 @pytest.fixture(scope="session")
 def migrated(database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A database with the newest schema, to make copies of: the path of its file, or its name."""
-    from engine.migrations import upgrade  # noqa: PLC0415 only tests of the store need it
+    from engine.db.migrations import upgrade  # noqa: PLC0415 only tests of the store need it
 
     if database == "sqlite":
         made = str(tmp_path_factory.mktemp("migrated") / "varsel.db")

@@ -14,8 +14,8 @@ from engine.admin import actions, jobs, pausing, questions
 from engine.admin.filters import number, uuid
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
+from engine.auth.operators import Role
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
-from engine.operators import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """The browsers in which somebody has signed in with a password: each keeps a signed cookie that says so.
 
-It lets nobody in; it only tells the sign-in that this is no stranger (OWASP: device cookies). See engine/attempts.py.
+It lets nobody in; it only tells the sign-in that this is no stranger (OWASP: device cookies): see
+engine/auth/attempts.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from engine.attempts import KNOWN
+from engine.auth.attempts import KNOWN
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -12,13 +12,13 @@ from api.console.pages import HEADERS, look, page
 from api.console.sessions import require
 from engine.admin import details
 from engine.admin.filters import uuid
+from engine.auth.operators import Role
 from engine.errors import NotFound
-from engine.operators import Role
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from engine.inbox import Inbox, Message
+    from engine.dev.inbox import Inbox, Message
 
 ON_PAGE = 50  # messages that the inbox lists
 # A message's HTML is somebody else's: no script, nothing loaded, nowhere to go, and only inside a page of the console.

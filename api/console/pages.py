@@ -24,9 +24,9 @@ from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
 from engine.admin.amounts import some, span
 from engine.admin.rows import masked
+from engine.auth.operators import Role
 from engine.errors import VarselError
-from engine.operators import Role
-from engine.pauses import HELD
+from engine.queue.pauses import HELD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping

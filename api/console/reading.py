@@ -20,8 +20,8 @@ from engine.admin.filters import number, uuid
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
+from engine.auth.operators import Role
 from engine.errors import Forbidden, NotFound
-from engine.operators import Role
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -21,17 +20,18 @@ from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 
 from api import bodies
-from engine import ended_sessions
+from engine.auth import ended_sessions
+from engine.auth.console_mode import Mode
+from engine.auth.operators import Operator, Role
 from engine.errors import BadRequest
-from engine.operators import Operator, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from starlette.requests import Request
 
-    from engine.attempts import Attempts
-    from engine.operators import Operators
+    from engine.auth.attempts import Attempts
+    from engine.auth.operators import Operators
     from engine.settings import Settings
 
 COOKIE = "varsel_console"
@@ -57,22 +57,6 @@ class SignInNeeded(Exception):
 
 class NotAllowed(Exception):
     """The request is refused; the message says why, to whoever sent it."""
-
-
-class Mode(Enum):
-    """Whom the console lets in."""
-
-    SIGN_IN = "sign-in"  # operators that sign in
-    OPEN = "open"  # with VARSEL_CONSOLE_OPEN and nobody set up: a browser on this machine
-    CLOSED = "closed"  # nobody, until operators are set up
-
-
-def mode(config: Settings) -> Mode:
-    """Whom the console lets in with these settings."""
-    if config.operators_file or config.oidc_issuer:
-        return Mode.SIGN_IN
-    own = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")  # else others are meant to come
-    return Mode.OPEN if config.console_open and own else Mode.CLOSED
 
 
 class Turns:

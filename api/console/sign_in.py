@@ -25,7 +25,6 @@ from api.console.pages import render
 from api.console.sessions import (
     PATH,
     Entrance,
-    Mode,
     NotAllowed,
     SignInNeeded,
     Turns,
@@ -34,17 +33,17 @@ from api.console.sessions import (
     current,
     end,
     found,
-    mode,
     require_sign_in,
     role_of,
     share,
 )
 from api.proxies import UNKNOWN, client_address
-from engine import audit
-from engine.attempts import Attempts
-from engine.authorities import with_file
+from engine.auth.attempts import Attempts
+from engine.auth.console_mode import Mode, mode
+from engine.auth.operators import NAME, Operators
 from engine.errors import Unavailable
-from engine.operators import NAME, Operators
+from engine.observability import audit
+from engine.runtime.authorities import with_file
 from engine.settings import naming
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from engine.admin import changes
 from engine.admin.filters import uuid
 from engine.admin.obstacles import OF_SET_ASIDE, refusal
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
-from engine.audit import FOLDED, note
+from engine.db.store import Now, after, now
+from engine.db.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, emails, orders, pauses, webhooks
 from engine.errors import Conflict, Invalid, NotFound
-from engine.fan_out import lock
+from engine.events.fan_out import lock
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
-from engine.pauses import CREATOR, DOMAIN, HELD
-from engine.store import Now, after, now
-from engine.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, emails, orders, pauses, webhooks
+from engine.observability.audit import FOLDED, note
+from engine.queue.pauses import CREATOR, DOMAIN, HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

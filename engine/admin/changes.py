@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, insert, select, update
 
 from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
+from engine.db.store import Now, after, now
+from engine.db.tables import EMAIL_FAILED, attempts_log, emails, orders, webhooks
+from engine.events.fan_out import wake
 from engine.events.status import order_event
 from engine.events.storing import persist
-from engine.fan_out import wake
-from engine.keywords import content
 from engine.models import EXPIRY, DeliveryState, EmailState, OrderState, new_id
-from engine.store import Now, after, now
-from engine.tables import EMAIL_FAILED, attempts_log, emails, orders, webhooks
+from engine.text.keywords import content
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

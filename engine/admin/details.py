@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from engine.addresses import domain_of
 from engine.admin.amounts import some
 from engine.admin.rows import ROWS
 from engine.admin.standing import Standing
-from engine.audit import detail_of
-from engine.errors import Conflict, NotFound
-from engine.keywords import content
-from engine.mime import compile_message, message_id
-from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
-from engine.pauses import HELD, in_force
-from engine.store import after, now
-from engine.tables import (
+from engine.db.store import after, now
+from engine.db.tables import (
     ALIVE,
     attempts_log,
     audit_log,
@@ -32,6 +25,13 @@ from engine.tables import (
     webhook_attempts,
     webhooks,
 )
+from engine.email.mime import compile_message, message_id
+from engine.errors import Conflict, NotFound
+from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
+from engine.observability.audit import detail_of
+from engine.queue.pauses import HELD, in_force
+from engine.text.addresses import domain_of
+from engine.text.keywords import content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

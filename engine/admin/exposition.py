@@ -15,12 +15,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from engine import due, metrics
 from engine.admin.lanes import lanes
+from engine.db.store import ping
 from engine.errors import Unavailable
-from engine.redis_client import prove
-from engine.spool import Spool
-from engine.store import ping
+from engine.observability import metrics
+from engine.queue import due
+from engine.queue.redis_client import prove
+from engine.queue.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from engine.admin.lanes import LaneFigures
-    from engine.store import Store
+    from engine.db.store import Store
 
 STATES = ("waiting", "due", "in_flight", "retrying", "held", "dead")
 LISTS = {
-    "wakes": "dramatiq:varsel",  # as Dramatiq names the queue of engine/broker.py, whose import would connect
+    "wakes": "dramatiq:varsel",  # as Dramatiq names the queue of engine/queue/broker.py, whose import would connect
     "spool": Spool.ENTRIES,
     "broken": Spool.BROKEN,
 }

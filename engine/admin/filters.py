@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 
-from engine.addresses import spelled
+from engine.db.tables import attempts_log, milliseconds, webhook_attempts
 from engine.errors import Invalid
-from engine.tables import attempts_log, milliseconds, webhook_attempts
+from engine.text.addresses import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, func, insert, select, true, update
 
-from engine import due
 from engine.admin.actions import RELEASES, act, check, find
 from engine.admin.amounts import some
 from engine.admin.changes import send_time
 from engine.admin.filters import lasting
 from engine.admin.lists import batch, count
 from engine.admin.standing import Standing
-from engine.audit import note
+from engine.db.store import Now, after, now
+from engine.db.tables import job_rows, jobs, orders
 from engine.errors import BadRequest, Conflict, NotFound
 from engine.models import JobState
-from engine.store import Now, after, now
-from engine.tables import job_rows, jobs, orders
+from engine.observability.audit import note
+from engine.queue import due
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

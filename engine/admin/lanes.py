@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, literal, select
 
-from engine import due, store
 from engine.admin.standing import Standing, of_deliveries, of_emails, of_orders
-from engine.pauses import HELD, LANE
-from engine.store import Now
-from engine.tables import (
+from engine.db import store
+from engine.db.store import Now
+from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
     ORDER_SET_ASIDE,
@@ -22,6 +21,8 @@ from engine.tables import (
     waiting_events,
     webhooks,
 )
+from engine.queue import due
+from engine.queue.pauses import HELD, LANE
 
 if TYPE_CHECKING:
     from datetime import datetime

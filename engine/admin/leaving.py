@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import literal, select, true
 
-from engine import due
 from engine.admin.lanes import COUNTED, counted
 from engine.admin.standing import of_deliveries, of_emails, of_orders
-from engine.epoch import repeated
-from engine.pauses import LANE, in_force
-from engine.tables import emails, orders, subscriptions, waiting_events, webhooks
+from engine.db.tables import emails, orders, subscriptions, waiting_events, webhooks
+from engine.queue import due
+from engine.queue.epoch import repeated
+from engine.queue.pauses import LANE, in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

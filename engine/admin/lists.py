@@ -16,9 +16,9 @@ from sqlalchemy import Uuid, func, select, tuple_
 
 from engine.admin.filters import number, parse
 from engine.admin.rows import ROWS
+from engine.db.store import now
+from engine.db.tables import EPOCH, MILLISECOND, Instant, milliseconds
 from engine.errors import Invalid
-from engine.store import now
-from engine.tables import EPOCH, MILLISECOND, Instant, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

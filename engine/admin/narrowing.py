@@ -21,11 +21,8 @@ from engine.admin.filters import (
     to_address,
 )
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
-from engine.epoch import repeated
-from engine.models import DeliveryState, EmailState, OrderState
-from engine.pauses import HELD, in_force
-from engine.store import Now
-from engine.tables import (
+from engine.db.store import Now
+from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
     ORDER_SET_ASIDE,
@@ -39,6 +36,9 @@ from engine.tables import (
     webhook_attempts,
     webhooks,
 )
+from engine.models import DeliveryState, EmailState, OrderState
+from engine.queue.epoch import repeated
+from engine.queue.pauses import HELD, in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, exists, or_, select, true
 
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
+from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, emails, orders, webhooks
 from engine.errors import Conflict, NotFound
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
-from engine.pauses import HELD
-from engine.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, emails, orders, webhooks
+from engine.queue.pauses import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

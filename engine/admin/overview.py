@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, func, select, type_coerce
 
-from engine import due
 from engine.admin.amounts import some, span
 from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
-from engine.epoch import again
-from engine.history import SERIES
-from engine.pauses import CREATOR, DOMAIN
-from engine.store import Now
-from engine.tables import (
+from engine.db.store import Now
+from engine.db.tables import (
     ALIVE,
     EPOCH,
     MILLISECOND,
@@ -29,6 +25,10 @@ from engine.tables import (
     processes,
     subscriptions,
 )
+from engine.observability.history import SERIES
+from engine.queue import due
+from engine.queue.epoch import again
+from engine.queue.pauses import CREATOR, DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

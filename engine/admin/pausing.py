@@ -1,4 +1,4 @@
-"""Pausing and going on: a lane, a creator, a recipients' domain, a subscription. See engine/pauses.py."""
+"""Pausing and going on: a lane, a creator, a recipients' domain, a subscription. See engine/queue/pauses.py."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select
 
-from engine import due
-from engine.addresses import compared
 from engine.admin.jobs import release
 from engine.admin.lanes import lanes as figures
-from engine.audit import note
-from engine.epoch import go_on, lane_goes_on
+from engine.db.store import Now, insert_new
+from engine.db.tables import orders, pauses, subscriptions
 from engine.errors import Conflict, Invalid, NotFound
-from engine.fan_out import lock
-from engine.pauses import CREATOR, DOMAIN, KINDS, LANE, in_force
-from engine.store import Now, insert_new
+from engine.events.fan_out import lock
+from engine.observability.audit import note
+from engine.queue import due
+from engine.queue.epoch import go_on, lane_goes_on
+from engine.queue.pauses import CREATOR, DOMAIN, KINDS, LANE, in_force
 from engine.subscriptions import registry
-from engine.tables import orders, pauses, subscriptions
+from engine.text.addresses import compared
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -19,13 +19,13 @@ from engine.admin.lists import batch, count
 from engine.admin.obstacles import refusal
 from engine.admin.pausing import checked, paused, paused_lanes, paused_subscription
 from engine.admin.resources import EMAILS, ORDERS
-from engine.bounded import read_within, weight
-from engine.epoch import WHO, older
+from engine.db.bounded import read_within, weight
+from engine.db.store import Now, now
+from engine.db.tables import EMAIL_FAILED, emails, orders, pauses, webhooks
 from engine.errors import Conflict
 from engine.models import HANDED_OVER
-from engine.pauses import LANE, in_force
-from engine.store import Now, now
-from engine.tables import EMAIL_FAILED, emails, orders, pauses, webhooks
+from engine.queue.epoch import WHO, older
+from engine.queue.pauses import LANE, in_force
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from engine.pauses import HELD
-from engine.smtp import Reply
-from engine.tables import attempts_log, emails
+from engine.db.tables import attempts_log, emails
+from engine.email.smtp import Reply
+from engine.queue.pauses import HELD
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,8 +12,8 @@ from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS
+from engine.db.tables import audit_log, emails, events, jobs, orders, subscriptions, webhooks
 from engine.models import DeliveryState, EmailState, OrderState
-from engine.tables import audit_log, emails, events, jobs, orders, subscriptions, webhooks
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, Connection, Table

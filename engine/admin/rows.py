@@ -10,11 +10,8 @@ from sqlalchemy import case, func, select
 
 from engine.admin.filters import made_at
 from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
-from engine.audit import detail_of
-from engine.keywords import filled
-from engine.pauses import in_force
-from engine.store import Now
-from engine.tables import (
+from engine.db.store import Now
+from engine.db.tables import (
     attempts_log,
     audit_log,
     emails,
@@ -25,6 +22,9 @@ from engine.tables import (
     webhook_attempts,
     webhooks,
 )
+from engine.observability.audit import detail_of
+from engine.queue.pauses import in_force
+from engine.text.keywords import filled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

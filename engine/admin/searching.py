@@ -12,8 +12,8 @@ from engine.admin.filters import bounded, uuid
 from engine.admin.lists import count_of_page
 from engine.admin.narrowing import WAITING
 from engine.admin.resources import ORDERS
+from engine.db.tables import emails, events, orders
 from engine.errors import Invalid
-from engine.tables import emails, events, orders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

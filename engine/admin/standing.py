@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, type_coerce
 
+from engine.db.store import Now
+from engine.db.tables import MILLISECOND, Instant, emails, orders, subscriptions, webhooks
 from engine.models import EXPIRY, EmailState
-from engine.pauses import HELD
-from engine.store import Now
-from engine.tables import MILLISECOND, Instant, emails, orders, subscriptions, webhooks
+from engine.queue.pauses import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -34,7 +34,7 @@ class Standing(StrEnum):
 
 
 RETRYING = "retrying"  # of what comes later: was tried before
-REPEATED = "repeated"  # in a database that was restored, what may have been done before: see engine/epoch.py
+REPEATED = "repeated"  # in a database that was restored, what may have been done before: see engine/queue/epoch.py
 GROUPS = (
     Standing.DUE.value,
     Standing.LATER.value,

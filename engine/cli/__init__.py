@@ -50,8 +50,8 @@ from engine.cli import (
 )
 from engine.cli.exits import ENDED, INTERRUPTED, end
 from engine.errors import VarselError
-from engine.garbage import collect_seldom
-from engine.private_files import UMASK
+from engine.runtime.garbage import collect_seldom
+from engine.runtime.private_files import UMASK
 
 SECTIONS = {
     "Running": (

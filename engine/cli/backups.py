@@ -11,7 +11,7 @@ from engine.cli.installation import opened
 from engine.cli.options import Data
 from engine.cli.progress import bar
 from engine.errors import Misconfigured
-from engine.urls import file_of
+from engine.text.urls import file_of
 
 WHOLE = 100  # per cent
 
@@ -21,7 +21,7 @@ def backup(
     data: Data = None,
 ) -> None:
     """Copy the database (SQLite) into a file while all goes on."""
-    from engine import backups
+    from engine.admin import backups
 
     with opened(data):
         database = _database(data, "pg_dump")
@@ -41,7 +41,7 @@ def restore(
 
     What was there is kept. All processes must have ended.
     """
-    from engine import backups
+    from engine.admin import backups
 
     database = _database(data, "pg_restore")
     kept = backups.restore(file, database)
@@ -54,7 +54,7 @@ def restore(
 def _database(data: Path | None, otherwise: str) -> Path:
     """The database's file; Misconfigured where it is PostgreSQL's, which has a program for that."""
     from engine import settings
-    from engine.embedded import database_url
+    from engine.dev.embedded import database_url
 
     file = file_of(database_url(settings.load(), data))
     if not file:

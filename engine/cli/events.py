@@ -61,10 +61,10 @@ def publish(
     """
     from sqlalchemy import select
 
-    from engine.audit import note
+    from engine.db.tables import events
     from engine.events.cloudevent import decode, require_resource
     from engine.events.storing import persist
-    from engine.tables import events
+    from engine.observability.audit import note
 
     try:
         event = decode(file.read())

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from engine.db.store import Store
     from engine.doctor import Place
     from engine.settings import Settings
-    from engine.store import Store
 
 
 def who() -> str:
@@ -31,8 +31,8 @@ def who() -> str:
 def place(data: Path | None) -> Place:
     """What `varsel doctor` looks at; Misconfigured."""
     from engine import settings
+    from engine.dev.embedded import data_folder
     from engine.doctor import Place
-    from engine.embedded import data_folder
 
     config = settings.load()
     folder = data_folder(config, data)
@@ -45,8 +45,8 @@ def place(data: Path | None) -> Place:
 def opened(data: Path | None) -> Iterator[Store]:
     """The database while the block runs; Misconfigured where none is, or one on which this program cannot work."""
     from engine import settings
-    from engine.store import Store
-    from engine.urls import file_of
+    from engine.db.store import Store
+    from engine.text.urls import file_of
 
     url = _database_url(settings.load(), data)
     if (file := file_of(url)) and not file.exists():
@@ -71,7 +71,7 @@ def writing(data: Path | None) -> Iterator[Connection]:
 
 def _database_url(config: Settings, data: Path | None) -> str:
     """The database that is set or the embedded one, whose folder must be there."""
-    from engine.embedded import data_folder, database_url
+    from engine.dev.embedded import data_folder, database_url
 
     folder = data_folder(config, data)
     if config.database_url is None and not folder.is_dir():
@@ -81,7 +81,7 @@ def _database_url(config: Settings, data: Path | None) -> str:
 
 
 def _demand_schema(connection: Connection) -> None:
-    from engine.migrations import complaint
+    from engine.db.migrations import complaint
 
     if why := complaint(connection):
         raise Misconfigured(str(why))

@@ -36,7 +36,7 @@ def token(
 ) -> None:
     """Print a token signed with the development key of `varsel up`."""
     from engine import settings
-    from engine.embedded import development_key
+    from engine.dev.embedded import development_key
 
     config = settings.load()
     key = development_key(config, data)
@@ -63,10 +63,10 @@ def import_(
     Its identities replace what was known of them.
     """
     from engine import settings
-    from engine.contacts import import_contacts
-    from engine.embedded import database_url
-    from engine.migrations import upgrade
-    from engine.store import Store
+    from engine.db.migrations import upgrade
+    from engine.db.store import Store
+    from engine.dev.embedded import database_url
+    from engine.orders.contacts import import_contacts
 
     with closing(Store(database_url(settings.load(), data))) as store:
         upgrade(store)

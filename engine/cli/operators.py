@@ -14,7 +14,7 @@ from engine.cli.options import Json
 GROUP = typer.Typer(name="operator", help="Who may sign in to the console with a password.", no_args_is_help=True)
 
 
-Role = Literal["viewer", "operator", "admin"]  # as in engine/operators.py
+Role = Literal["viewer", "operator", "admin"]  # as in engine/auth/operators.py
 Name = Annotated[str, typer.Argument(help="What the audit log calls the operator.", show_default=False)]
 File = Annotated[
     Path | None,
@@ -32,7 +32,7 @@ def add(
 
     The password is asked for, twice; where there is no terminal, it is a line of standard input.
     """
-    from engine import operators
+    from engine.auth import operators
 
     operators.add(_file(file), name, operators.Role(role), _password())
     typer.echo(f"{name} is {'an' if role[0] in 'ao' else 'a'} {role}")
@@ -41,7 +41,7 @@ def add(
 @GROUP.command("list")
 def list_(file: File = None, as_json: Json = False) -> None:
     """Print the operators and their roles."""
-    from engine import operators
+    from engine.auth import operators
 
     found = operators.roles(_file(file))
     if as_json:
@@ -55,7 +55,7 @@ def list_(file: File = None, as_json: Json = False) -> None:
 @GROUP.command()
 def remove(name: Name, file: File = None) -> None:
     """Remove an operator, who is out at the next click."""
-    from engine import operators
+    from engine.auth import operators
 
     operators.remove(_file(file), name)
     typer.echo(f"{name} is removed")

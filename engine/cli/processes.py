@@ -33,7 +33,7 @@ def up(
     """Run everything. Parts whose address is not set are brought along."""
     from engine import settings
     from engine.cli import app
-    from engine.embedded import Installation
+    from engine.dev.embedded import Installation
 
     def varsel(*arguments: str) -> None:
         app(arguments, prog_name="varsel")
@@ -43,7 +43,7 @@ def up(
 
 def demo() -> None:
     """Show what Varsel does. A fresh installation gets an order and an event; what reaches whom is printed."""
-    from engine.demo import run
+    from engine.dev.demo import run
 
     run()
 
@@ -55,9 +55,10 @@ def web(
     """Run the API."""
     import uvicorn
 
-    from engine import settings, tracing
-    from engine.embedded import free_port
-    from engine.tokens.key_sets import NO_SET
+    from engine import settings
+    from engine.auth.tokens.key_sets import NO_SET
+    from engine.dev.embedded import free_port
+    from engine.observability import tracing
 
     config = settings.load()
     tracing.check(config)
@@ -107,7 +108,7 @@ def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go 
     for name in ("redis_url", "smtp_url", "webhook_key"):
         config.need(name)
     _prepare(config)
-    from engine.worker import run
+    from engine.worker.process import run
 
     run(threads, config.log_level, lambda: _tell(f"worker, {_metrics(config)}"))
 
@@ -127,9 +128,9 @@ def scheduler() -> None:
 def migrate() -> None:
     """Bring the database's schema up to date. It is safe to run from several places at once."""
     from engine import settings
+    from engine.db.migrations import Fit, upgrade
+    from engine.db.store import Store
     from engine.diagnosis import SCHEMA_AHEAD
-    from engine.migrations import Fit, upgrade
-    from engine.store import Store
 
     with closing(Store(settings.load().need("database_url"))) as store:
         if upgrade(store) is Fit.AHEAD:
@@ -141,7 +142,7 @@ def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.
     import asyncio
 
     from engine import settings
-    from engine.inbox import serve
+    from engine.dev.inbox import serve
 
     folder = Path(settings.load().need("inbox"))
     asyncio.run(serve(folder, port, lambda port: typer.echo(f"inbox smtp://127.0.0.1:{port}")))
@@ -149,7 +150,7 @@ def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.
 
 def _prepare(config: Settings, *, down: bool = False) -> None:
     """What a process does before it works: it logs, waits for the schema (see there), and says what is not there."""
-    from engine import logs
+    from engine.observability import logs
 
     logs.configure(config.log_level, config.log_format)
     _wait_for_schema(config, down=down)
@@ -175,7 +176,7 @@ def _look_at_redis(config: Settings) -> None:
     import redis
 
     from engine.diagnosis import of_redis
-    from engine.redis_client import connect, prove
+    from engine.queue.redis_client import connect, prove
 
     with connect(config.need("redis_url")) as client:
         try:
@@ -191,10 +192,10 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
     """
     import time
 
+    from engine.db.migrations import COMPLAINTS, Fit, fit
+    from engine.db.store import Store
     from engine.diagnosis import SCHEMA_AHEAD, Diagnosis
     from engine.errors import Misconfigured, Unavailable
-    from engine.migrations import COMPLAINTS, Fit, fit
-    from engine.store import Store
 
     store = Store(config.need("database_url"))
     give_up = time.monotonic() + SCHEMA_WAIT.total_seconds()
@@ -224,7 +225,7 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
 
 def _share_metrics(config: Settings) -> None:
     """Must come before prometheus_client is imported, which reads the variable then."""
-    from engine import metrics_folder
+    from engine.observability import metrics_folder
 
     if config.metrics_dir:
         metrics_folder.check(config.metrics_dir)

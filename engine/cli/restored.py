@@ -26,9 +26,9 @@ def restored(
 
     Its lanes are paused until somebody says --resume.
     """
-    from engine import epoch
     from engine.admin import pausing, questions
     from engine.admin.amounts import some
+    from engine.queue import epoch
 
     if resume and pause:
         raise typer.BadParameter("Pause, look at the list, then resume.", param_hint="--pause --resume")
@@ -64,7 +64,7 @@ def _found(connection: Any) -> dict[str, Any]:
     from engine.admin.lists import page
     from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
     from engine.admin.standing import REPEATED
-    from engine.epoch import again
+    from engine.queue.epoch import again
 
     counts = again(connection)
     if counts is None:

@@ -15,7 +15,7 @@ NOBODY = r"failed: Connection refused|failed: No such file"
 NO_ANSWER = r"timed out|timeout expired|in time$|unreachable|no route|host is down"
 BROKEN = r"closed the connection|been closed|connection is (?:closed|lost)|reset by peer|broken pipe|\bEOF\b"
 
-ENCODED = "its server_encoding is "  # what engine/postgresql.py says
+ENCODED = "its server_encoding is "  # what engine/db/postgresql.py says
 WRITABLE = (
     "Name the primary server, not a standby, in VARSEL_DATABASE_URL, and switch default_transaction_read_only off; of a"
     " file, let the process's user write it and its folder."

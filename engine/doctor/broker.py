@@ -11,8 +11,8 @@ from redis.exceptions import NoPermissionError
 
 from engine.diagnosis import RIGHTS, USER_LACKS, of_redis
 from engine.doctor.findings import Finding, ok, problem, skewed, unset, warning, wrong
-from engine.redis_client import NAMESPACE, PROOF_MS, PROOFS, connect, prove
-from engine.redis_server import is_old, is_usable
+from engine.queue.redis_client import NAMESPACE, PROOF_MS, PROOFS, connect, prove
+from engine.queue.redis_server import is_old, is_usable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

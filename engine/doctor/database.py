@@ -14,15 +14,15 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from engine.admin.overview import overview
+from engine.db.migrations import COMPLAINTS, Fit, complaint, fit, revision, revisions
+from engine.db.readers import SLOTS
+from engine.db.store import CONNECTIONS, Now, Store
+from engine.db.tables import metadata
 from engine.diagnosis import ONLY_READS, SCHEMA_AHEAD
 from engine.doctor import rights
 from engine.doctor.findings import Finding, Level, ok, problem, skewed, warning, wrong
 from engine.errors import Misconfigured, Unavailable
-from engine.migrations import COMPLAINTS, Fit, complaint, fit, revision, revisions
-from engine.readers import SLOTS
-from engine.store import CONNECTIONS, Now, Store
-from engine.tables import metadata
-from engine.urls import file_of
+from engine.text.urls import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import tracing
-from engine.access import Rules
+from engine.auth.access import Rules
+from engine.auth.operators import roles
+from engine.auth.tokens.issuers import PlatformKeys
+from engine.auth.tokens.key_sets import NO_SET, KeyAddress, authorities
+from engine.auth.tokens.keys import KeyFile, read_jwks
 from engine.doctor.findings import WEB, Finding, ok, problem, unset, usable, warning, wrong
-from engine.operators import roles
-from engine.rendering import Templates
+from engine.observability import tracing
 from engine.settings import PREFIX, Settings
-from engine.tokens.issuers import PlatformKeys
-from engine.tokens.key_sets import NO_SET, KeyAddress, authorities
-from engine.tokens.keys import KeyFile, read_jwks
-from engine.urls import file_of, shown
+from engine.text.urls import file_of, shown
+from engine.webhooks.rendering import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from pydantic import TypeAdapter, ValidationError
 
-from engine.authorities import why, with_file
 from engine.doctor.findings import Finding, ok, problem
+from engine.runtime.authorities import why, with_file
 
 if TYPE_CHECKING:
     import ssl

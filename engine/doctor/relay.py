@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from engine.diagnosis import Diagnosis, of_relay, of_sender
 from engine.doctor.findings import Finding, ok, unset, warning, wrong
-from engine.smtp import Reply
-from engine.smtp.session import OK, Route, Session
+from engine.email.smtp import Reply
+from engine.email.smtp.session import OK, Route, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import text
 
+from engine.db.tables import compatibility, metadata
 from engine.diagnosis import RIGHTS, USER_LACKS
 from engine.doctor.findings import Finding, problem
-from engine.tables import compatibility, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,8 +8,8 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
 
-from engine import metrics, metrics_folder
 from engine.doctor.findings import Finding, ok, problem, usable
+from engine.observability import metrics, metrics_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-from engine.urn import is_urn
+from engine.text.urn import is_urn
 
 _SOURCE = re.compile(  # RFC 3986, 2 and 3: its characters, and no user before the host
     r"https?://[A-Za-z0-9\[][A-Za-z0-9.:\[\]_-]*(/[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]*)?(?:[?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?",

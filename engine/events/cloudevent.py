@@ -18,7 +18,7 @@ from engine.errors import BadRequest, Invalid
 from engine.events.app_source import resource_of
 from engine.events.json_text import compact, invalid, kind, placed, read_batch, read_object, read_value, shown, twice
 from engine.models import CloudEvent
-from engine.urn import is_urn
+from engine.text.urn import is_urn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

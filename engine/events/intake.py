@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
-from engine import due, metrics
-from engine.bounded import ROW
-from engine.commits import GroupCommit
+from engine.db.bounded import ROW
+from engine.db.commits import GroupCommit
 from engine.errors import Unavailable
+from engine.events.large_fan_outs import NOTHING, FanOut
 from engine.events.storing import as_row, from_row, persist
-from engine.large_fan_outs import NOTHING, FanOut
+from engine.observability import metrics
+from engine.queue import due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection
 
+    from engine.db.store import Store
     from engine.models import CloudEvent
-    from engine.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """What became of an order or an e-mail, as an event: senders subscribe to results instead of polling for them.
 
 The types are `no.varsel.order.STATE` and `no.varsel.email.STATE`, with the state in lower case; only final states are
-told. The resource is the creator's own (`engine.access.status_resource`), the subject is the order's id. No personal
-data is in them: who received what is told by the orders API, to whom it concerns.
+told. The resource is the creator's own (`status_resource` of engine/auth/access.py), the subject is the order's id. No
+personal data is in them: who received what is told by the orders API, to whom it concerns.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from engine.access import status_resource
+from engine.auth.access import status_resource
 from engine.events.cloudevent import encode
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Text, text
 
-from engine.large_fan_outs import FanOut, fan_out_or_wait
+from engine.db.rows import Rows, run
+from engine.db.store import Now, insert_new
+from engine.db.tables import EPOCH, MILLISECOND, Instant, events, milliseconds
+from engine.events.large_fan_outs import FanOut, fan_out_or_wait
 from engine.models import CloudEvent
-from engine.rows import Rows, run
-from engine.store import Now, insert_new
-from engine.tables import EPOCH, MILLISECOND, Instant, events, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

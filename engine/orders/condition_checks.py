@@ -10,12 +10,12 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from engine import due
+from engine.db.tables import orders
 from engine.errors import Unavailable
-from engine.leases import Leases
 from engine.orders.processing import admit
-from engine.shares import Shares
-from engine.tables import orders
+from engine.queue import due
+from engine.queue.leases import Leases
+from engine.runtime.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
+    from engine.db.store import Store
     from engine.orders.processing import Processor
-    from engine.store import Store
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.2  # seconds at least between the looks of two runs: each order without a condition may notify
-CHECKS = 150  # orders whose conditions a process asks at once; of one creator 100: see engine/shares.py
+CHECKS = 150  # orders whose conditions a process asks at once; of one creator 100: see engine/runtime/shares.py
 
 
 class ConditionChecks:

@@ -6,15 +6,15 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from engine.db.tables import MILLISECOND, milliseconds
 from engine.models import EXPIRY, EmailState, derived_id
-from engine.tables import MILLISECOND, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Row
 
-    from engine.contacts import Contact
+    from engine.orders.contacts import Contact
 
 _RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
 _NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED

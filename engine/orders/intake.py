@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
-from engine import metrics, tracing
-from engine.addresses import bare
-from engine.bounded import ROW
-from engine.commits import GroupCommit
+from engine.db.bounded import ROW
+from engine.db.commits import GroupCommit
+from engine.db.rows import Rows, run
+from engine.db.store import Now, Store, insert_new
+from engine.db.tables import Instant, idempotency_keys, milliseconds, orders
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
-from engine.rows import Rows, run
-from engine.store import Now, Store, insert_new
-from engine.tables import Instant, idempotency_keys, milliseconds, orders
+from engine.observability import metrics, tracing
+from engine.text.addresses import bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from engine.contacts import Directory
+    from engine.db.readers import Readers
+    from engine.orders.contacts import Directory
     from engine.orders.request import EmailOrderRequest
-    from engine.readers import Readers
 
 _GIVEN = Rows(
     id=Uuid(),

@@ -9,30 +9,31 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Row, Text, Uuid, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Text, Uuid, func, or_, select
 
-from engine import due, logs, tracing
-from engine.audit import ITSELF, note
-from engine.conditions import Verdict, ask
+from engine.db.rows import Rows, run
+from engine.db.store import Now
+from engine.db.tables import MILLISECOND, Instant, emails, orders
 from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
-from engine.keywords import stand_in_order
-from engine.leases import Leases
 from engine.models import OrderState
+from engine.observability import logs, tracing
+from engine.observability.audit import ITSELF, note
+from engine.orders.conditions import Verdict, ask
 from engine.orders.generation import failed, generated, number
-from engine.pauses import in_force
-from engine.rows import Rows, run
-from engine.store import Now
-from engine.tables import MILLISECOND, Instant, emails, orders
+from engine.queue import due
+from engine.queue.leases import Leases
+from engine.queue.pauses import in_force
+from engine.text.keywords import NAME, NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from engine.contacts import Directory
+    from engine.db.store import Store
     from engine.models import CloudEvent
+    from engine.orders.contacts import Directory
     from engine.outbound import Outbound
-    from engine.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Processor:
 
     def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> Collection[int]:
         """Insert the e-mails of orders that are still ours, and settle the orders; returns which (`seq`)."""
-        keyed = stand_in_order().label("keyed")
+        keyed = _keyed().label("keyed")
         newest = select(orders.c.seq, orders.c.claim, orders.c.recipients, keyed, Now().label("now"))
         newest = newest.where(orders.c.seq.in_([order.seq for order in claimed]))
         ours = {(row.seq, row.claim): row for row in connection.execute(newest.with_for_update())}
@@ -170,6 +171,11 @@ class Processor:
 
         run(connection, _INSERT_EMAILS, made())
         return _settle(connection, settled, unsendable)
+
+
+def _keyed() -> ColumnElement[bool]:
+    """Whether keywords may stand in the order's texts (SQLite does not tell upper case from lower)."""
+    return or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER)))
 
 
 def _step(order: Row[Any]) -> tracing.Span:

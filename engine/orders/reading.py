@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from engine import due
-from engine.bounded import read_within, weight
+from engine.db.bounded import read_within, weight
+from engine.db.store import Now, after
+from engine.db.tables import emails, orders
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.models import HANDED_OVER, OrderState
-from engine.store import Now, after
-from engine.tables import emails, orders
+from engine.queue import due
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

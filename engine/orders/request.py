@@ -15,12 +15,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, from_json
 
-from engine import keywords
-from engine.addresses import read_address
-from engine.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
 from engine.errors import Invalid, Refused
 from engine.models import ContentType, DeliveryGuarantee
-from engine.pauses import HELD
+from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
+from engine.queue.pauses import HELD
+from engine.text import keywords
+from engine.text.addresses import read_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,11 +14,11 @@ import h11
 import httpcore
 import httpx
 
-from engine.clock import Clock
 from engine.errors import Refused
 from engine.outbound.connections import Connections, Place
 from engine.outbound.exchange import Excessive
 from engine.outbound.lookups import Lookups, resolve
+from engine.runtime.clock import Clock
 
 if TYPE_CHECKING:
     import ssl

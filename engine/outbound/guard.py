@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from engine.errors import Refused
-from engine.urls import MOST_PORT
+from engine.text.urls import MOST_PORT
 
 PORTS = (443, 8443)
 

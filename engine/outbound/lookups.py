@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine.shares import Shares
+from engine.runtime.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, case, delete, func, select, update
 
-from engine.audit import note_consumer
-from engine.bounded import read_within
+from engine.db.bounded import read_within
+from engine.db.store import Now, after, insert_new
+from engine.db.tables import events, subscription_filters, subscriptions, webhook_attempts, webhooks
 from engine.errors import Conflict, Forbidden, NotFound
-from engine.fan_out import ANY, alternative_key, lock, subject_key, wake
+from engine.events.fan_out import ANY, alternative_key, lock, subject_key, wake
 from engine.models import GONE, DeliveryState, SubscriptionState
-from engine.signing import new_salt
-from engine.store import Now, after, insert_new
-from engine.tables import events, subscription_filters, subscriptions, webhook_attempts, webhooks
+from engine.observability.audit import note_consumer
+from engine.subscriptions.signing import new_salt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def find_all(connection: Connection, identity: str | None) -> Sequence[Row[Any]]
 def remove(connection: Connection, caller: Caller, seq: int) -> None:
     """End a subscription, with all that was and would be pushed.
 
-    Where these are many rows, they go in steps (engine/retention.py); nobody sees it, and nothing is pushed to it.
+    Where these are many rows, they go in steps (engine/db/retention.py); nobody sees it, and nothing is pushed to it.
     """
     find(connection, caller.identity, seq)
     connection.execute(lock({seq}))

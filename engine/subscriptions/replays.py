@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, exists, func, literal, or_, select
 
-from engine.audit import note_consumer
+from engine.db.store import Now
+from engine.db.tables import events, subscription_filters, webhooks
 from engine.errors import BadRequest, Conflict
-from engine.fan_out import ANY, wake
+from engine.events.fan_out import ANY, wake
 from engine.models import DeliveryState
-from engine.store import Now
+from engine.observability.audit import note_consumer
 from engine.subscriptions.registry import find
-from engine.tables import events, subscription_filters, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
-from engine.addresses import bare, read_address
-from engine.alternative_subjects import normal
 from engine.errors import BadRequest, Forbidden, Refused
+from engine.events.alternative_subjects import normal
 from engine.events.app_source import app_resource
-from engine.fan_out import MOST_DOTS
+from engine.events.fan_out import MOST_DOTS
 from engine.subscriptions.request import MOST_TYPES, read_request
 from engine.subscriptions.spec import SubscriptionSpec
-from engine.urn import is_urn
+from engine.text.addresses import bare, read_address
+from engine.text.urn import is_urn
 
 if TYPE_CHECKING:
     from engine.models import Caller

@@ -9,11 +9,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from engine import metrics
 from engine.events.cloudevent import encode
 from engine.models import DeliveryState, derived_id
+from engine.observability import metrics
 from engine.outbound import Answer, Failure, Withdrawn
-from engine.signing import message_id
+from engine.subscriptions.signing import message_id
 from engine.webhooks.queue import Result
 from engine.webhooks.schedule import next_attempt
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from engine.models import CloudEvent
     from engine.outbound import Outbound
-    from engine.signing import Signer
+    from engine.subscriptions.signing import Signer
 
 VALIDATION_TYPE = "platform.events.validatesubscription"
 ASKS_FOR_PATIENCE = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from engine import metrics
 from engine.errors import Invalid
 from engine.events.json_text import values
 from engine.models import DeliveryState, derived_id
+from engine.observability import metrics
 from engine.orders.intake import order_row
 from engine.orders.request import EmailOrderRequest, RecipientRequest
 from engine.webhooks.call import refused
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from engine.rendering import Templates
+    from engine.webhooks.rendering import Templates
 
 SCHEME = "mailto:"
 

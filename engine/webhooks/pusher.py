@@ -12,13 +12,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from engine import due, logs, metrics, tracing
-from engine.access import Action, Question
+from engine.auth.access import Action, Question
 from engine.errors import Unavailable
-from engine.leases import Leases
 from engine.models import DeliveryState
-from engine.pauses import in_force
-from engine.shares import Shares
+from engine.observability import logs, metrics, tracing
+from engine.queue import due
+from engine.queue.leases import Leases
+from engine.queue.pauses import in_force
+from engine.runtime.shares import Shares
 from engine.webhooks.call import broken, postponed, refused
 from engine.webhooks.mail_sink import SCHEME
 from engine.webhooks.queue import FETCH, Release, Result, claim, fetch, held_still, set_aside, settle, size
@@ -29,15 +30,15 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from engine.access import Access
-    from engine.heartbeat import Heartbeat
-    from engine.store import Store
+    from engine.auth.access import Access
+    from engine.db.store import Store
+    from engine.observability.heartbeat import Heartbeat
     from engine.webhooks.call import Courier
     from engine.webhooks.mail_sink import MailSink
 
 log = logging.getLogger(__name__)
 
-HELD = 300  # subscriptions that a process holds at most; of one consumer 200: see engine/shares.py
+HELD = 300  # subscriptions that a process holds at most; of one consumer 200: see engine/runtime/shares.py
 VALIDATIONS = 60  # subscriptions beside those that it holds to validate them, at most
 AT_ONCE = 10  # calls to one subscriber at most; it begins with one and earns the others
 CALLS = 600  # calls of the process at most; to one consumer's subscribers 400

@@ -26,21 +26,21 @@ from sqlalchemy import (
     update,
 )
 
-from engine.audit import ITSELF, note
-from engine.bounded import read_within, weight
-from engine.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
-from engine.fan_out import lock
+from engine.db.bounded import read_within, weight
+from engine.db.rows import Rows, run
+from engine.db.store import Now, after
+from engine.db.tables import MILLISECOND, Instant, events, milliseconds, subscriptions, webhook_attempts, webhooks
+from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
+from engine.observability.audit import ITSELF, note
 from engine.orders.intake import insert_orders
-from engine.rows import Rows, run
-from engine.store import Now, after
-from engine.tables import MILLISECOND, Instant, events, milliseconds, subscriptions, webhook_attempts, webhooks
+from engine.queue.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from engine.shares import Shares
+    from engine.runtime.shares import Shares
 
 FETCH = 100  # deliveries of one subscription that are in memory at most
 

@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 import redis
 
-from engine.epoch import Memory
+from engine.db.store import Store
 from engine.models import EmailState
-from engine.pauses import in_force
-from engine.store import Store
+from engine.queue.epoch import Memory
+from engine.queue.pauses import in_force
 from tests.servers.beats import beat
 from tests.servers.command import process
 from tests.servers.installation import API, order

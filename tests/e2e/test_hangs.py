@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from engine.migrations import upgrade
-from engine.store import Store
-from engine.tokens import DevelopmentKey
+from engine.auth.tokens import DevelopmentKey
+from engine.db.migrations import upgrade
+from engine.db.store import Store
 from tests.servers.alone import Alone
 from tests.servers.client import ask, connect
 from tests.servers.counting import tell

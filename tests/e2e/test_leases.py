@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import due
 from engine.models import EmailState, OrderState
+from engine.queue import due
 from tests.servers import http
 from tests.servers.by_address import ByAddress
 from tests.servers.counting import tell

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from engine.tokens import DevelopmentKey
+from engine.auth.tokens import DevelopmentKey
 from tests.servers.alone import Alone
 from tests.servers.client import ask, connect
 from tests.servers.counting import count, tell

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.email_outcomes import BACKOFF, JITTER
+from engine.email.outcomes import BACKOFF, JITTER
 from engine.models import EmailState
 from tests.servers.by_address import ByAddress
 from tests.servers.counting import count, tell

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from engine.migrations import upgrade
-from engine.store import Store
+from engine.db.migrations import upgrade
+from engine.db.store import Store
 from tests.servers.alone import Alone
 from tests.servers.client import connect
 from tests.servers.command import varsel

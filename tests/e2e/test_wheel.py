@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.tokens import DevelopmentKey
+from engine.auth.tokens import DevelopmentKey
 from tests.servers.client import ask
 from tests.servers.installation import API, order
 from tests.servers.processes import start

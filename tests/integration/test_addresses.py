@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.errors import Misconfigured
-from engine.redis_client import connect
+from engine.queue.redis_client import connect
 from tests.servers.command import varsel
 
 DATABASES = [

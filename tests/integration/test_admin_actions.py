@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event, func, select, update
 
-from engine import due
 from engine.admin import details, jobs
 from engine.admin.actions import ACTIONS, act, find, perform, possible
 from engine.admin.filters import parse
 from engine.admin.jobs import matching, start
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS, RESOURCES
+from engine.db.tables import audit_log, emails, events, job_rows, orders, subscriptions, webhooks
+from engine.db.tables import jobs as jobs_table
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, JobState, OrderState, new_id
-from engine.pauses import HELD
-from engine.tables import audit_log, emails, events, job_rows, orders, subscriptions, webhooks
-from engine.tables import jobs as jobs_table
+from engine.queue import due
+from engine.queue.pauses import HELD
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
     from engine.admin.resources import Resource
-    from engine.store import Store
+    from engine.db.store import Store
 
 HOUR = timedelta(hours=1)
 LEASE = LONG

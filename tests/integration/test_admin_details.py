@@ -12,13 +12,13 @@ from sqlalchemy import func, insert, select, update
 from engine.admin import details
 from engine.admin.pausing import pause, pause_subscription
 from engine.admin.rows import MASKED, masked
-from engine.audit import note
+from engine.db.tables import attempts_log, emails, orders, processes, subscriptions, webhook_attempts, webhooks
 from engine.errors import NotFound
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, new_id
-from engine.pauses import HELD
-from engine.tables import attempts_log, emails, orders, processes, subscriptions, webhook_attempts, webhooks
+from engine.observability.audit import note
+from engine.queue.pauses import HELD
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 HOUR = timedelta(hours=1)
 

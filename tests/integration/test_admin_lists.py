@@ -14,12 +14,12 @@ from engine.admin.filters import first_id
 from engine.admin.lists import batch, count, page
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, RESOURCES, SUBSCRIPTIONS
 from engine.admin.standing import GROUPS
-from engine.audit import note
+from engine.db.tables import attempts_log, emails, events, orders, webhook_attempts, webhooks
 from engine.errors import Invalid
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
-from engine.pauses import HELD
-from engine.tables import attempts_log, emails, events, orders, webhook_attempts, webhooks
+from engine.observability.audit import note
+from engine.queue.pauses import HELD
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.admin.resources import Resource
-    from engine.store import Store
+    from engine.db.store import Store
 
     Row = dict[str, Any]
 

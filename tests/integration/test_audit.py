@@ -11,13 +11,13 @@ from sqlalchemy import func, insert, select, update
 
 from engine.admin.lists import page
 from engine.admin.resources import AUDIT
-from engine.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
-from engine.retention import AUDIT_KEPT, prune_some
-from engine.tables import audit_log
+from engine.db.retention import AUDIT_KEPT, prune_some
+from engine.db.tables import audit_log
+from engine.observability.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
 from tests.servers.rows import now
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from engine.db.store import Store
 
 
 def lines(store: Store) -> list[tuple[str, str, dict[str, Any]]]:

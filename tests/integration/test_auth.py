@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from api.auth import SCOPES_CREATE, authenticate, require_create, require_creator
+from engine.auth.tokens import DevelopmentKey, Verifier
 from engine.errors import CrossOrigin, Forbidden, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
-from engine.tokens import DevelopmentKey, Verifier
 from tests.servers.log import logging_as
 
 if TYPE_CHECKING:

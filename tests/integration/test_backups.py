@@ -14,14 +14,14 @@ import pytest
 import redis
 from sqlalchemy import Connection, update
 
-from engine import backups
-from engine.epoch import Memory, again, restored
+from engine.admin import backups
+from engine.db.migrations import Fit, fit, upgrade
+from engine.db.store import Store
+from engine.db.tables import contacts, emails
 from engine.errors import Conflict, Misconfigured
-from engine.migrations import Fit, fit, upgrade
 from engine.models import OrderState
-from engine.pauses import in_force
-from engine.store import Store
-from engine.tables import contacts, emails
+from engine.queue.epoch import Memory, again, restored
+from engine.queue.pauses import in_force
 from tests.servers.beats import beat
 from tests.servers.command import varsel
 from tests.servers.redis import Redis
@@ -197,7 +197,7 @@ def test_a_database_in_use_is_not_replaced_and_one_that_is_replaced_is_not_used(
             Store(url)
         restored(connection)
 
-    monkeypatch.setattr("engine.epoch.restored", look)
+    monkeypatch.setattr("engine.queue.epoch.restored", look)
     backups.restore(kept, file)
     assert identities(file) == []
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 import pytest
 
-from engine.redis_client import connect
+from engine.queue.redis_client import connect
 from tests.servers.redis import Redis
 from tests.servers.waiting import LONG, SHORT, patience, wait_for
 
@@ -29,7 +29,7 @@ def cache(tmp_path: Path) -> Iterator[Redis]:
 @pytest.fixture
 def broker(cache: Redis, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("VARSEL_REDIS_URL", cache.url)  # which importing the broker needs
-    from engine.broker import BROKER  # noqa: PLC0415
+    from engine.queue.broker import BROKER  # noqa: PLC0415
 
     return type(BROKER)(client=connect(cache.url, LONG.total_seconds()), middleware=[])
 

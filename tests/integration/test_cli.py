@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 import typer
 
+from engine.auth.operators import Operators, Role
 from engine.cli import app, exits, operators
 from engine.errors import Conflict, VarselError
-from engine.operators import Operators, Role
 from tests.servers.command import command, environment, process, varsel
 from tests.servers.processes import start
 from tests.servers.terminal import Terminal

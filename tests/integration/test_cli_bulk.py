@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from engine.admin import jobs, pausing
-from engine.epoch import look, restored
+from engine.db.tables import emails, installation, orders, webhooks
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
-from engine.pauses import HELD, in_force
-from engine.tables import emails, installation, orders, webhooks
+from engine.queue.epoch import look, restored
+from engine.queue.pauses import HELD, in_force
 from tests.servers.command import command, environment, varsel
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.terminal import Terminal
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def run(store: Store, database_url: str) -> Any:
 
 @contextmanager
 def working(store: Store) -> Iterator[None]:
-    """A worker that does jobs, as engine/actors.py lets it."""
+    """A worker that does jobs, as engine/worker/actors.py lets it."""
     ended = threading.Event()
 
     def work() -> None:

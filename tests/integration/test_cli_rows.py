@@ -14,17 +14,17 @@ import pytest
 from sqlalchemy import select
 
 from engine.admin.resources import RESOURCES
-from engine.audit import note
 from engine.cli import dead, deliveries, emails, events, orders, records, subscriptions
 from engine.cli.columns import COLUMNS
 from engine.cli.options import MOST
 from engine.cli.output import cell
+from engine.db.tables import attempts_log, audit_log, webhooks
+from engine.db.tables import emails as emails_table
+from engine.db.tables import orders as orders_table
+from engine.db.tables import subscriptions as subscriptions_table
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, new_id
-from engine.tables import attempts_log, audit_log, webhooks
-from engine.tables import emails as emails_table
-from engine.tables import orders as orders_table
-from engine.tables import subscriptions as subscriptions_table
+from engine.observability.audit import note
 from tests.servers.command import command, environment, process, varsel
 from tests.servers.rows import APP, add_email, add_order, add_subscription, an_event, now
 from tests.servers.terminal import Terminal
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 pytestmark = pytest.mark.slow
 

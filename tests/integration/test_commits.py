@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from engine.commits import GROUP, LARGEST, LARGEST_WAITING, WAITING, GroupCommit
+from engine.db.commits import GROUP, LARGEST, LARGEST_WAITING, WAITING, GroupCommit
+from engine.db.tables import contacts
 from engine.errors import KeyInUse, Unavailable
-from engine.tables import contacts
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 Groups = list[list[str]]
 

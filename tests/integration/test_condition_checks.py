@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from engine import due
-from engine.contacts import ContactTable
+from engine.db.tables import emails, orders, pauses
 from engine.models import OrderState
 from engine.orders import condition_checks
 from engine.orders.condition_checks import ConditionChecks
+from engine.orders.contacts import ContactTable
 from engine.orders.processing import Processor
 from engine.outbound import Guard, Outbound
-from engine.pauses import HELD
-from engine.tables import emails, orders, pauses
+from engine.queue import due
+from engine.queue.pauses import HELD
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.rows import add_order, now
 from tests.servers.waiting import wait_for
@@ -25,7 +25,7 @@ from tests.servers.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 LEASE = timedelta(seconds=30)
 YES = Say(200, b'{"sendNotification": true}')

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.conditions import Condition, Verdict, ask
+from engine.orders.conditions import Condition, Verdict, ask
 from engine.outbound import Guard, Outbound
 from engine.outbound.exchange import LONGEST_ANSWER
 from tests.servers.http import Action, Close, Drip, Hang, Raw, Receiver, Say

@@ -16,14 +16,14 @@ from sqlalchemy import select, update
 from starlette.routing import Mount, Route
 
 from api.console.live import OF_ONE
-from engine import epoch
 from engine.admin.pausing import LANES, pause
 from engine.admin.resources import RESOURCES
+from engine.db.store import CONNECTIONS
+from engine.db.tables import attempts_log, emails, jobs, orders
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
-from engine.pauses import in_force
-from engine.store import CONNECTIONS
-from engine.tables import attempts_log, emails, jobs, orders
+from engine.queue import epoch
+from engine.queue.pauses import in_force
 from tests.servers.console import HOME, SECRET, Browser, Site, fields, fill
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 HOUR = timedelta(hours=1)
 HIDDEN = ("\u202e", "\u2066", "\x07", "\x1b", "\u200b")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.contacts import Contact, ContactTable, import_contacts
 from engine.errors import Invalid
+from engine.orders.contacts import Contact, ContactTable, import_contacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from engine.emails import Deliverer
+from engine.db.store import Now
+from engine.db.tables import emails
+from engine.email.deliverer import Deliverer
+from engine.email.smtp import Accepted, Deferred, Outcome, Relay, concurrency
 from engine.models import EmailState
-from engine.smtp import Accepted, Deferred, Outcome, Relay, concurrency
-from engine.store import Now
-from engine.tables import emails
 from tests.integration.test_emails import fill, log, rows
 from tests.integration.test_smtp import KARI, SENDER, message, with_relay
 from tests.servers.relaying import LEASE
@@ -25,7 +25,7 @@ from tests.servers.waiting import LONG
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from engine.store import Store
+    from engine.db.store import Store
     from tests.servers import smtp
 
 SENDERS = 20
@@ -91,7 +91,7 @@ def test_what_the_relay_takes_is_learned_from_few_refusals_and_no_message_is_one
     assert len(server.accepted) == MAILS
     assert 0 < server.turned_away <= 4 * TAKES  # twice as many were tried as worked; those that MAIL tells, once more
     assert len({envelope.session for envelope in server.accepted}) <= TAKES
-    told = [record.getMessage() for record in caplog.records if record.name == "engine.smtp.relay"]
+    told = [record.getMessage() for record in caplog.records if record.name == "engine.email.smtp.relay"]
     numbers = [int(text.split()[3]) for text in told]
     assert numbers == sorted(set(numbers), reverse=True)  # a line for each change
     assert numbers[-1] == TAKES

@@ -10,14 +10,14 @@ import pytest
 import redis
 from sqlalchemy import text
 
+from engine.auth.operators import Role, add
+from engine.auth.tokens import DevelopmentKey
+from engine.db.migrations import upgrade
+from engine.db.store import Store
+from engine.db.tables import processes
 from engine.doctor import Finding, Level, Place, broker, database, examine, files, relay
-from engine.heartbeat import Heartbeat, Kind
-from engine.migrations import upgrade
-from engine.operators import Role, add
+from engine.observability.heartbeat import Heartbeat, Kind
 from engine.settings import Settings
-from engine.store import Store
-from engine.tables import processes
-from engine.tokens import DevelopmentKey
 from tests.servers.command import process, varsel
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer

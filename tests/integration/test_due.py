@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
-from engine import due, email_outcomes
+from engine.db.tables import attempts_log, orders
+from engine.db.tables import emails as emails_table
+from engine.email import outcomes
+from engine.email.smtp import Reply
 from engine.models import EmailState, OrderState
-from engine.smtp import Reply
-from engine.tables import attempts_log, orders
-from engine.tables import emails as emails_table
+from engine.queue import due
 from tests.servers.rows import add_email, add_order
 from tests.servers.waiting import LONG, patience
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from engine.db.store import Store
 
 LEASE = LONG
 SHORT = timedelta(milliseconds=-1)  # a lease that has passed already
@@ -41,12 +42,8 @@ def fill(store: Store, count: int, **values: Any) -> None:
             add_email(connection, order, **values)
 
 
-def result(
-    email: Any, state: EmailState = EmailState.SUCCEEDED, delay: timedelta | None = None
-) -> email_outcomes.Result:
-    return email_outcomes.Result(
-        email, state, delay, True, "accepted", "dot", Reply(250, "ok"), timedelta(0), "relay:25"
-    )
+def result(email: Any, state: EmailState = EmailState.SUCCEEDED, delay: timedelta | None = None) -> outcomes.Result:
+    return outcomes.Result(email, state, delay, True, "accepted", "dot", Reply(250, "ok"), timedelta(0), "relay:25")
 
 
 def test_what_is_due_is_claimed_oldest_first_and_only_once(store: Store) -> None:
@@ -69,11 +66,11 @@ def test_a_claim_whose_lease_has_passed_is_claimed_again_and_fences_the_first(st
     assert (second.claim, second.unresolved) == (2, 2)
 
     with store.write() as connection:
-        email_outcomes.record(connection, [result(first, EmailState.FAILED)])
+        outcomes.record(connection, [result(first, EmailState.FAILED)])
     assert rows(store)[0].state == EmailState.SENDING
 
     with store.write() as connection:
-        email_outcomes.record(connection, [result(second)])
+        outcomes.record(connection, [result(second)])
     [row] = rows(store)
     assert (row.state, row.due_at, row.unresolved, row.attempts) == (EmailState.SUCCEEDED, None, 0, 1)
 
@@ -115,7 +112,7 @@ def test_two_workers_that_settle_the_last_two_emails_at_once_complete_the_order(
         def settle(email: Any, together: threading.Barrier = together) -> None:
             together.wait(patience())
             with store.write() as connection:
-                email_outcomes.record(connection, [result(email)])
+                outcomes.record(connection, [result(email)])
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(settle, pair))
@@ -129,7 +126,7 @@ def test_a_deferred_email_is_due_after_its_delay_and_keeps_its_order_open(store:
     fill(store, 1)
     [email] = claim(store)
     with store.write() as connection:
-        email_outcomes.record(connection, [result(email, EmailState.NEW, timedelta(minutes=10))])
+        outcomes.record(connection, [result(email, EmailState.NEW, timedelta(minutes=10))])
         until = due.next_due(connection).get(due.EMAILS.name)
         assert connection.scalars(select(orders.c.state)).one() == OrderState.PROCESSED
     assert until is not None

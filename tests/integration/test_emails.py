@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Row, select, text, update
 
-from engine import due
-from engine.email_outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
-from engine.emails import BATCH, Deliverer
-from engine.mime import Compiled
+from engine.db.store import Now, after
+from engine.db.tables import attempts_log, emails, orders
+from engine.email.deliverer import BATCH, Deliverer
+from engine.email.mime import Compiled
+from engine.email.outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
-from engine.store import Now, after
-from engine.tables import attempts_log, emails, orders
+from engine.queue import due
 from tests.servers.ports import free_port
 from tests.servers.relaying import deliver
 from tests.servers.rows import add_email, add_order, now
@@ -29,7 +29,7 @@ from tests.servers.waiting import due_between, wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 
 def batch(store: Store, script: Script | None = None) -> ScriptedSMTP:
@@ -132,7 +132,7 @@ def test_a_batch_has_a_bounded_number_of_bytes_of_its_orders_texts(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six orders of 40 kB; what does not fit is given back, and due as before."""
-    monkeypatch.setattr("engine.emails.CONTENTS", 100_000)
+    monkeypatch.setattr("engine.email.deliverer.CONTENTS", 100_000)
     for number in range(6):
         fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
     with ScriptedSMTP() as server:
@@ -145,7 +145,7 @@ def test_a_batch_has_a_bounded_number_of_bytes_of_its_orders_texts(
 
 
 def test_compiled_messages_are_kept_up_to_a_number_of_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.emails.COMPILED", 200_000)
+    monkeypatch.setattr("engine.email.deliverer.COMPILED", 200_000)
     for number in range(6):
         fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
 

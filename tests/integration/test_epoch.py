@@ -10,16 +10,17 @@ import pytest
 import redis as redis_client
 from sqlalchemy import select, update
 
-from engine import due, heartbeat
 from engine.admin import pausing
 from engine.admin.overview import overview
 from engine.admin.pausing import go_on_restored
-from engine.epoch import TOLERATED, Memory, again, restored
+from engine.db.tables import audit_log, installation, processes
 from engine.errors import Conflict
-from engine.heartbeat import Heartbeat, Kind
 from engine.models import EmailState, OrderState, new_id
-from engine.pauses import in_force
-from engine.tables import audit_log, installation, processes
+from engine.observability import heartbeat
+from engine.observability.heartbeat import Heartbeat, Kind
+from engine.queue import due
+from engine.queue.epoch import TOLERATED, Memory, again, restored
+from engine.queue.pauses import in_force
 from tests.servers.beats import beat
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order, now
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 pytestmark = pytest.mark.slow
 

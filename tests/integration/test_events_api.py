@@ -14,7 +14,7 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event, to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent as SdkEvent
 
-from engine import clock
+from engine.runtime import clock
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
 from tests.servers.processes import stop

@@ -11,7 +11,7 @@ from engine.events.storing import persist
 from tests.servers.rows import APP, an_event
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from engine.db.store import Store
 
 COSTLY = tuple(f"%{'a' * 98}_{place}" for place in range(10))  # a thousand floating characters
 LOOKED_AT = WORK // sum(map(floating, COSTLY))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Row, update
 
+from engine.db.store import Now
+from engine.db.tables import subscriptions, webhooks
 from engine.models import DeliveryState
-from engine.store import Now
-from engine.tables import subscriptions, webhooks
 from engine.webhooks import pusher
 from tests.integration.test_pusher import deliveries, publish, run, subscribe
 from tests.servers.http import Hang, Receiver, Say
@@ -22,8 +22,8 @@ from tests.servers.rows import an_event
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from engine.db.store import Store
     from engine.models import CloudEvent
-    from engine.store import Store
 
 EVIL, EVE, GOOD = "/org/evil", "/org/eve", "/org/good"
 THEIRS = "urn:altinn:resource:theirs"

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
-import engine.sqlite
-import engine.store
+import engine.db.sqlite
+import engine.db.store
+from engine.db.store import CONNECTIONS, Store, ping
+from engine.db.tables import contacts
 from engine.errors import Unavailable
-from engine.store import CONNECTIONS, Store, ping
-from engine.tables import contacts
 from tests.servers.postgres import Postgres
 from tests.servers.waiting import wait_for
 
@@ -54,8 +54,8 @@ def remote(server: Postgres) -> Iterator[Store]:
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """An SQLite file, of which nobody waits for long."""
-    monkeypatch.setattr(engine.sqlite, "TURN", 0.5)
-    monkeypatch.setattr(engine.sqlite, "BUSY_MS", 500)
+    monkeypatch.setattr(engine.db.sqlite, "TURN", 0.5)
+    monkeypatch.setattr(engine.db.sqlite, "BUSY_MS", 500)
     with closing(Store(f"sqlite:///{tmp_path}/varsel.db")) as store:
         with store.write() as connection:
             contacts.create(connection)

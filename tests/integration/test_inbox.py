@@ -22,8 +22,8 @@ from starlette.applications import Starlette
 
 from api import inbox as pages
 from api.problems import answer_error
+from engine.dev.inbox import KEPT, LARGEST, Inbox, serve
 from engine.errors import Misconfigured, NotFound, VarselError
-from engine.inbox import KEPT, LARGEST, Inbox, serve
 from engine.settings import Settings
 from tests.servers.processes import start
 from tests.servers.waiting import patience
@@ -339,7 +339,7 @@ def test_the_process_ends_on_a_signal_though_clients_stay_connected(number: sign
 
 def test_whoever_only_reads_needs_no_smtp_server(tmp_path: Path) -> None:
     receive(tmp_path, mail())
-    program = f"import sys; sys.modules['aiosmtpd'] = None; from engine.inbox import Inbox; import pathlib; \
+    program = f"import sys; sys.modules['aiosmtpd'] = None; from engine.dev.inbox import Inbox; import pathlib; \
 print(Inbox(pathlib.Path({str(tmp_path)!r})).count())"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from api import order_answers
-from engine.contacts import ContactTable, import_contacts
+from engine.db.readers import Readers
+from engine.db.tables import EPOCH, MILLISECOND, orders
 from engine.errors import KeyInUse, KeyReused
 from engine.orders import reading
+from engine.orders.contacts import ContactTable, import_contacts
 from engine.orders.intake import Intake, Key, Receipt, fingerprint
 from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_order
 from engine.outbound import Guard
-from engine.readers import Readers
-from engine.tables import EPOCH, MILLISECOND, orders
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 LIMITS = Limits(10, Guard(allow_private=True), "noreply@example.no")
 ORDER = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@example.no"}]}

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from engine import backups
+from engine.admin import backups
+from engine.db.migrations import upgrade
+from engine.db.store import Store
+from engine.db.tables import contacts
 from engine.errors import Conflict, Misconfigured
-from engine.migrations import upgrade
-from engine.store import Store
-from engine.tables import contacts
 from tests.integration.test_backups import identities, nothing, person
 from tests.servers.command import varsel
 

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select, update
 
-from engine import due
 from engine.admin import details, jobs, pausing, questions
 from engine.admin.actions import find
-from engine.emails import _claim as claim_emails
+from engine.db.tables import emails, orders
+from engine.db.tables import jobs as jobs_table
+from engine.email.deliverer import _claim as claim_emails
 from engine.errors import Conflict
 from engine.models import EmailState, JobState, OrderState
-from engine.pauses import HELD
-from engine.tables import emails, orders
-from engine.tables import jobs as jobs_table
+from engine.queue import due
+from engine.queue.pauses import HELD
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 HOUR = timedelta(hours=1)
 CANCEL = find("orders", "cancel")

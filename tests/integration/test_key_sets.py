@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from jwt.algorithms import ECAlgorithm
 
+from engine.auth.tokens import Verifier, key_sets
+from engine.auth.tokens.key_sets import MOST_WAITING, PAUSE
 from engine.errors import Misconfigured, Unauthenticated, Unavailable
 from engine.settings import Settings
-from engine.tokens import Verifier, key_sets
-from engine.tokens.key_sets import MOST_WAITING, PAUSE
 from tests.servers.installation import Installation
 from tests.servers.waiting import LONG, SHORT, patience, wait_for
 

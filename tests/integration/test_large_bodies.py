@@ -22,17 +22,17 @@ from api.app import ERRORS
 from api.auth import SCOPE_PUBLISH
 from api.bodies import LEAST, ROOM, SMALL, LargeBodies, Taken, work_on
 from api.subscriptions import LARGEST, PATH
-from engine.contacts import ContactTable
+from engine.auth.tokens import DevelopmentKey, Verifier
+from engine.db.readers import SLOTS, Readers
 from engine.errors import Overrun
 from engine.orders import reading
+from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
-from engine.readers import SLOTS, Readers
 from engine.settings import Settings
 from engine.subscriptions.request import MOST_TYPES
 from engine.subscriptions.rules import LONGEST_SUBJECT, LONGEST_TYPE, LONGEST_URL
-from engine.tokens import DevelopmentKey, Verifier
 from tests.servers.installation import API, order
 from tests.servers.rows import add_order
 from tests.servers.waiting import patience, wait_for
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from api.openapi import Operation
-    from engine.store import Store
+    from engine.db.store import Store
     from tests.servers.installation import Installation
 
 HOUR = timedelta(hours=1)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from engine import due
 from engine.admin.details import event as event_details
 from engine.admin.lanes import lanes
+from engine.db.retention import prune_some
+from engine.db.store import after
+from engine.db.tables import events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events, webhooks
+from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, advance, owner
 from engine.events.storing import persist
-from engine.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, advance, owner
-from engine.retention import prune_some
-from engine.store import after
-from engine.tables import events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events, webhooks
+from engine.queue import due
 from engine.webhooks.queue import fetch
 from tests.servers.rows import add_subscription, an_event, now
 from tests.servers.waiting import LONG
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from engine.db.store import Store
     from engine.models import CloudEvent
-    from engine.store import Store
 
 LEASE = LONG
 MANY = AT_ONCE + STEP + 1  # subscriptions: more than one transaction queues, and no whole number of steps

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, text
 
-from engine import due, email_outcomes
-from engine.emails import Deliverer
-from engine.leases import Leases
+from engine.db.tables import emails
+from engine.email import outcomes
+from engine.email.deliverer import Deliverer
+from engine.email.smtp import Relay
 from engine.models import EmailState, OrderState
-from engine.smtp import Relay
-from engine.tables import emails
+from engine.queue import due
+from engine.queue.leases import Leases
 from tests.integration.test_due import result
 from tests.servers.rows import add_email, add_order
 from tests.servers.smtp import ScriptedSMTP
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 LEASE = timedelta(seconds=min(slowness(), 3))
 
@@ -137,7 +138,7 @@ def test_who_extends_learns_what_is_lost(store: Store) -> None:
     kept, lost, recorded = claim(store, timedelta(0))
     with store.write() as connection:
         connection.execute(emails.update().where(emails.c.seq == lost.seq).values(claim=2))
-        email_outcomes.record(connection, [result(recorded)])
+        outcomes.record(connection, [result(recorded)])
 
     leases = Leases(store, due.EMAILS, LONG)
     leases.take([kept, lost, recorded])

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select, update
 
-from engine import due
 from engine.admin.actions import find, perform
-from engine.email_outcomes import record, result_of
-from engine.fan_out import lock
+from engine.db.tables import emails, orders, subscriptions, webhooks
+from engine.email.outcomes import record, result_of
+from engine.email.smtp import Accepted, Phase, Reply
+from engine.events.fan_out import lock
 from engine.models import Caller, DeliveryState, EmailState, OrderState
-from engine.smtp import Accepted, Phase, Reply
+from engine.queue import due
 from engine.subscriptions.registry import retry, subscribe
 from engine.subscriptions.spec import SubscriptionSpec
-from engine.tables import emails, orders, subscriptions, webhooks
 from tests.servers.rows import APP, add_email, add_order, now
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 TTD = Caller(creator="ttd", scopes=frozenset(), platform=False, identity="/org/ttd")
 SPEC = SubscriptionSpec(

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from engine.access import Rules
-from engine.emails import Deliverer
+from engine.auth.access import Rules
+from engine.db.tables import emails, orders, webhooks
+from engine.email.deliverer import Deliverer
+from engine.email.smtp import Relay
 from engine.events.storing import persist
 from engine.models import OrderState
 from engine.outbound import Guard, Outbound
-from engine.rendering import Templates
-from engine.signing import Signer
-from engine.smtp import Relay
-from engine.tables import emails, orders, webhooks
+from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import Pusher
+from engine.webhooks.rendering import Templates
 from tests.servers.log import logging_as
 from tests.servers.rows import add_email, add_order, add_subscription, an_event
 from tests.servers.smtp import Say, ScriptedSMTP
@@ -28,7 +28,7 @@ from tests.servers.waiting import LONG
 if TYPE_CHECKING:
     import pytest
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 LEASE = LONG
 
@@ -59,7 +59,7 @@ def test_a_refused_email_is_a_line_with_its_ids_and_code_but_no_address(
     line.pop("time")
     assert line == {
         "level": "INFO",
-        "logger": "engine.emails",
+        "logger": "engine.email.deliverer",
         "message": "settled as Failed_Bounced: rejected, reply code 550",
         "lane": "emails",
         "order_id": str(refused.order_id),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from engine import due
+from engine.db.store import Store
+from engine.db.tables import orders
 from engine.models import DeliveryState, EmailState, OrderState
-from engine.store import Store
-from engine.tables import orders
+from engine.queue import due
 from tests.integration import test_emails, test_processing, test_pusher
 from tests.servers.http import Receiver, Say
 from tests.servers.lossy import Lossy

@@ -21,15 +21,15 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from api.counting import CountAnswers
-from engine import metrics
 from engine.admin.exposition import exposition
+from engine.db.store import Store
+from engine.db.tables import pauses, webhooks
 from engine.errors import Misconfigured, Unavailable
 from engine.events.intake import Publisher
 from engine.models import DeliveryState, EmailState
-from engine.redis_client import prove
+from engine.observability import metrics
+from engine.queue.redis_client import prove
 from engine.settings import Settings
-from engine.store import Store
-from engine.tables import pauses, webhooks
 from tests.servers.client import ask
 from tests.servers.installation import API, Installation, order
 from tests.servers.ports import free_port

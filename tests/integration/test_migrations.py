@@ -13,12 +13,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import select, text
 
+from engine.db.migrations import COMPLAINTS, Fit, _config, admit, fit, revisions, upgrade
+from engine.db.store import Store
+from engine.db.tables import compatibility, metadata, pauses
 from engine.errors import Misconfigured, Unavailable
-from engine.migrations import COMPLAINTS, Fit, _config, admit, fit, revisions, upgrade
 from engine.models import OrderState
-from engine.pauses import in_force
-from engine.store import Store
-from engine.tables import compatibility, metadata, pauses
+from engine.queue.pauses import in_force
 from tests.integration import test_processing
 from tests.servers.command import process, varsel
 from tests.servers.rows import add_email, add_order
@@ -93,7 +93,7 @@ def test_a_schema_that_is_too_new_admits_no_older_program(store: Store, database
 def test_a_process_that_runs_notices_that_the_schema_became_too_new_and_ends_what_it_has_begun(
     store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.store.ADMITTED", 0.0)
+    monkeypatch.setattr("engine.db.store.ADMITTED", 0.0)
     other = Store(database_url, admit)
     with other.write() as connection:
         order = add_order(connection)

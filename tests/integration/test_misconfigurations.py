@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from engine.migrations import upgrade
-from engine.store import Store
-from engine.tokens import DevelopmentKey
+from engine.auth.tokens import DevelopmentKey
+from engine.db.migrations import upgrade
+from engine.db.store import Store
 from tests.servers.alone import Alone
 from tests.servers.command import process, varsel
 from tests.servers.oidc import Provider

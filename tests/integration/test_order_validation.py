@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.keywords import MOST
+from engine.text.keywords import MOST
 from tests.servers.installation import API, Installation, order
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select, text, update
 
-from engine import due, heartbeat
 from engine.admin import details
 from engine.admin import lanes as module
 from engine.admin.lanes import lanes
@@ -17,19 +16,20 @@ from engine.admin.lists import page as first_page
 from engine.admin.overview import overview
 from engine.admin.pausing import pause, pause_subscription, resume
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
-from engine.clock import steady
-from engine.emails import _claim as claim_emails
+from engine.db.retention import prune_some
+from engine.db.tables import emails, history, processes, subscriptions, webhooks
+from engine.email.deliverer import _claim as claim_emails
 from engine.events.storing import persist
-from engine.heartbeat import Heartbeat, Kind
-from engine.history import SERIES
-from engine.metrics import ATTEMPTS
-from engine.metrics import ORDERS as ORDERS_TAKEN
-from engine.models import DeliveryState, EmailState, OrderState, new_id
+from engine.models import DeliveryState, EmailState, OrderState, Trouble, new_id
+from engine.observability import heartbeat
+from engine.observability.heartbeat import Heartbeat, Kind
+from engine.observability.history import SERIES
+from engine.observability.metrics import ATTEMPTS
+from engine.observability.metrics import ORDERS as ORDERS_TAKEN
 from engine.orders.processing import _claim as claim_orders
-from engine.pauses import HELD
-from engine.retention import prune_some
-from engine.smtp import Trouble
-from engine.tables import emails, history, processes, subscriptions, webhooks
+from engine.queue import due
+from engine.queue.pauses import HELD
+from engine.runtime.clock import steady
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG, wait_for
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pytest
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 HOUR = timedelta(hours=1)
 LEASE = LONG

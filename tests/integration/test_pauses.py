@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from engine import due
 from engine.admin import jobs
 from engine.admin.lanes import lanes
 from engine.admin.pausing import drain, in_flight, pause, pause_subscription, resume, resume_subscription
-from engine.emails import _claim as claim_emails
+from engine.db.tables import audit_log, emails, orders, pauses, subscriptions
+from engine.email.deliverer import _claim as claim_emails
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import EmailState, OrderState
 from engine.orders.processing import _claim as claim_orders
-from engine.pauses import HELD, in_force
-from engine.tables import audit_log, emails, orders, pauses, subscriptions
+from engine.queue import due
+from engine.queue.pauses import HELD, in_force
 from tests.servers.rows import add_email, add_order, add_subscription, now
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
-    from engine.store import Store
+    from engine.db.store import Store
 
 LEASE = LONG
 DUE = timedelta(seconds=-1)
@@ -249,7 +249,7 @@ def test_a_drained_lane_tells_how_much_is_still_in_flight(store: Store) -> None:
 
 
 def _end(connection: Any, ended: list[dict[str, object]]) -> None:
-    from engine.rows import run  # noqa: PLC0415 only here
+    from engine.db.rows import run  # noqa: PLC0415 only here
 
     run(connection, due.outcome(due.EMAILS), ended)
 

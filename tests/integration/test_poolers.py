@@ -11,11 +11,11 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, select, text
 
+from engine.db.migrations import Fit, fit, upgrade
+from engine.db.readers import Readers
+from engine.db.store import CONNECTIONS, Store
+from engine.db.tables import contacts
 from engine.errors import Misconfigured, Overrun, Unavailable
-from engine.migrations import Fit, fit, upgrade
-from engine.readers import Readers
-from engine.store import CONNECTIONS, Store
-from engine.tables import contacts
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.ports import free_port
 from tests.servers.waiting import SHORT, wait_for

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.private_files import tighten
+from engine.runtime.private_files import tighten
 from tests.servers.command import process
 
 if TYPE_CHECKING:

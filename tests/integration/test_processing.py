@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Row, Text, delete, func, select, update
 
-from engine import due
-from engine.contacts import ContactTable
-from engine.keywords import content
+from engine.db.store import Now
+from engine.db.tables import audit_log, contacts, emails, events, orders
 from engine.models import EXPIRY, Content, EmailState, OrderState
 from engine.orders.condition_checks import ConditionChecks
+from engine.orders.contacts import ContactTable
 from engine.orders.processing import RECIPIENTS_AT_ONCE, RETRIES, Processor
 from engine.outbound import Guard, Outbound
-from engine.store import Now
-from engine.tables import audit_log, contacts, emails, events, orders
+from engine.queue import due
+from engine.text.keywords import content
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.rows import add_order
 from tests.servers.waiting import LONG, SHORT
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 NOW = timedelta(seconds=-1)
 LEASE = LONG

@@ -12,21 +12,21 @@ import pytest
 from sqlalchemy import Row, delete, insert, select, update
 from standardwebhooks import Webhook
 
-from engine import due
-from engine.access import Rules
 from engine.admin import details
+from engine.auth.access import Rules
+from engine.db.retention import prune_some
+from engine.db.store import Now, after
+from engine.db.tables import orders, subscriptions, webhook_attempts, webhooks
 from engine.events.storing import persist
 from engine.models import Caller, DeliveryState, OrderState
 from engine.outbound import Guard, Outbound
-from engine.rendering import Templates
-from engine.retention import prune_some
-from engine.signing import Signer
-from engine.store import Now, after
+from engine.queue import due
 from engine.subscriptions import registry
+from engine.subscriptions.signing import Signer
 from engine.subscriptions.spec import SubscriptionSpec
-from engine.tables import orders, subscriptions, webhook_attempts, webhooks
 from engine.webhooks import call, pusher, queue
 from engine.webhooks.mail_sink import MailSink
+from engine.webhooks.rendering import Templates
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER, SCHEDULE, VALIDATION
 from tests.servers.http import Close, Hang, Receiver, Say
 from tests.servers.outbound import LATE
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from engine.db.store import Store
     from engine.models import CloudEvent
-    from engine.store import Store
 
 LEASE = LONG
 PART = 200  # events of one transaction: with five subscriptions, as many deliveries as one queues itself

@@ -12,13 +12,13 @@ from sqlalchemy import insert, select, update
 from engine.admin import questions
 from engine.admin.actions import find
 from engine.admin.pausing import LANES, drain, pause, resume, resume_all
-from engine.emails import _claim as claim_emails
-from engine.epoch import look, restored
+from engine.db.tables import attempts_log, emails, installation, orders
+from engine.email.deliverer import _claim as claim_emails
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
-from engine.pauses import HELD, in_force
-from engine.tables import attempts_log, emails, installation, orders
+from engine.queue.epoch import look, restored
+from engine.queue.pauses import HELD, in_force
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 HOUR = timedelta(hours=1)
 STANDS_DUE = {"state": EmailState.NEW, "due_at": now() - HOUR, "unresolved": 0}

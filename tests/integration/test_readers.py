@@ -11,9 +11,9 @@ from sqlalchemy import text
 from starlette.requests import ClientDisconnect, Request
 
 from api import reads
+from engine.db.readers import SLOTS, WAITING, Readers
+from engine.db.store import ping
 from engine.errors import Overrun
-from engine.readers import SLOTS, WAITING, Readers
-from engine.store import ping
 from tests.servers.waiting import LONG, SHORT, patience, wait_for
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 ENDLESS = """
     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 2000000000)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Row, select, update
 
-from engine import restraint
 from engine.admin import details
 from engine.admin.overview import REFUSED, overview
-from engine.email_outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
-from engine.heartbeat import Heartbeat, Kind
+from engine.db.store import Now
+from engine.db.tables import attempts_log, emails, orders
+from engine.email import restraint
+from engine.email.outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
+from engine.email.restraint import HELD_FOR, IN_A_ROW
 from engine.models import DeliveryGuarantee, EmailState, OrderState
-from engine.restraint import HELD_FOR, IN_A_ROW
-from engine.store import Now
-from engine.tables import attempts_log, emails, orders
+from engine.observability.heartbeat import Heartbeat, Kind
 from tests.servers.relaying import deliver
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.smtp import Action, Say, Script, ScriptedSMTP, Step
@@ -26,8 +26,8 @@ from tests.servers.waiting import due_between, wait_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from engine.emails import Deliverer
-    from engine.store import Store
+    from engine.db.store import Store
+    from engine.email.deliverer import Deliverer
 
 DENIED = Say(554, "5.7.1 <kari@example.no>: Relay access denied")
 

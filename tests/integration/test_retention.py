@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
 
+from engine.db.retention import ROWS, prune_some
+from engine.db.store import after
+from engine.db.tables import emails, events, idempotency_keys, job_rows, jobs, orders, webhooks
 from engine.events.storing import persist
 from engine.models import OrderState, new_id
-from engine.retention import ROWS, prune_some
-from engine.store import after
-from engine.tables import emails, events, idempotency_keys, job_rows, jobs, orders, webhooks
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 YEAR, DAY = timedelta(days=365), timedelta(days=1)
 KEPT = timedelta(days=90)

@@ -8,15 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, Integer, Text, delete, event, select, update
 
-from engine import rows
-from engine.rows import Rows, run
-from engine.tables import contacts
+from engine.db import rows
+from engine.db.rows import Rows, run
+from engine.db.tables import contacts
 
 if TYPE_CHECKING:
     import pytest
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 GIVEN = Rows(seq=Integer(), identity=Text(), name=Text(), email=Text(), is_reserved=Boolean())
 INSERT = GIVEN.insert_into(contacts)

@@ -6,7 +6,7 @@ import socket
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from engine.scrapes import LONGEST, MOST, serve
+from engine.observability.scrapes import LONGEST, MOST, serve
 from engine.settings import Settings
 from tests.servers.client import ask
 from tests.servers.waiting import wait_for

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Row, select, update
 
 from engine.admin import details
+from engine.db.store import Now, Store
+from engine.db.tables import emails, orders
 from engine.models import OrderState
-from engine.store import Now, Store
-from engine.tables import emails, orders
 from tests.servers.http import Action, Close, Receiver, Say
 from tests.servers.installation import API, Installation, order
 from tests.servers.waiting import wait_for

@@ -24,19 +24,20 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.console import browsers, sessions, sign_in
-from api.console.sessions import Mode, check_csrf, csrf_token, require
+from api.console.sessions import check_csrf, csrf_token, require
 from api.problems import answer_error, answer_http_error
-from engine import ended_sessions
-from engine.attempts import FIRST_WAIT, FREE, LONGEST_WAIT, Attempt, Attempts
+from engine.auth import ended_sessions
+from engine.auth.attempts import FIRST_WAIT, FREE, LONGEST_WAIT, Attempt, Attempts
+from engine.auth.console_mode import Mode, mode
+from engine.auth.operators import Role, add
+from engine.db.migrations import upgrade
+from engine.db.readers import Readers
+from engine.db.retention import prune_some
+from engine.db.store import Store
+from engine.db.tables import audit_log
+from engine.db.writers import Writers
 from engine.errors import Misconfigured, VarselError
-from engine.migrations import upgrade
-from engine.operators import Role, add
-from engine.readers import Readers
-from engine.retention import prune_some
 from engine.settings import Settings
-from engine.store import Store
-from engine.tables import audit_log
-from engine.writers import Writers
 from tests.servers.client import ask
 from tests.servers.console import PASSWORD, operators_file
 from tests.servers.oidc import CLIENT, SECRET, STRANGE_KEY, Provider
@@ -634,7 +635,7 @@ def test_while_redis_does_not_answer_each_process_counts_for_itself(kept: Store,
     ],
 )
 def test_settings_decide_whom_the_console_lets_in(values: dict[str, Any], expected: Mode) -> None:
-    assert sessions.mode(settings(**values)) is expected
+    assert mode(settings(**values)) is expected
 
 
 def test_with_nobody_set_up_the_console_is_closed_and_says_what_to_do(kept: Store, client: redis.Redis) -> None:

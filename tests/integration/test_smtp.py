@@ -14,10 +14,10 @@ import aiosmtplib
 import pytest
 import uvloop
 
+from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Phase, Refused, Rejected, Relay, Reply, Withdrawn
+from engine.email.smtp.session import Route, Session
 from engine.errors import Misconfigured
 from engine.models import EmailState
-from engine.smtp import Accepted, Deferred, InDoubt, Outcome, Phase, Refused, Rejected, Relay, Reply, Withdrawn
-from engine.smtp.session import Route, Session
 from tests.servers.ports import free_port
 from tests.servers.smtp import EXTENSIONS, Close, Hang, Raw, Say, ScriptedSMTP, Slow, Step
 from tests.servers.waiting import LONG, SHORT
@@ -66,7 +66,7 @@ def send(relay: Relay, recipient: str = KARI, data: bytes = MESSAGE) -> Outcome:
 
 
 def test_the_log_tells_once_when_the_relay_goes_and_once_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "engine.smtp.relay")
+    caplog.set_level(logging.INFO, "engine.email.smtp.relay")
     with ScriptedSMTP({"connect": [Say(554, "5.7.1 not you")] * 4}) as server:
         outcomes = send_in_turn(relay_to(server), times=5)
         name = f"127.0.0.1:{server.port}"
@@ -174,7 +174,7 @@ def test_an_old_trouble_with_the_relay_is_no_news(monkeypatch: pytest.MonkeyPatc
     trouble = relay.trouble
     assert trouble
     assert trouble.text
-    monkeypatch.setattr("engine.smtp.relay.TROUBLE_LASTS", 0.0)
+    monkeypatch.setattr("engine.email.smtp.relay.TROUBLE_LASTS", 0.0)
     assert relay.trouble is None
 
 

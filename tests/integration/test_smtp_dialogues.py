@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.smtp import Accepted, Deferred, InDoubt, Rejected
-from engine.smtp.protocol import LONGEST_REPLY, MOST_LINES, Protocol
+from engine.email.smtp import Accepted, Deferred, InDoubt, Rejected
+from engine.email.smtp.protocol import LONGEST_REPLY, MOST_LINES, Protocol
 from tests.integration.test_smtp import relay_to, send_in_turn
 from tests.servers.smtp import Pour, Raw, Say, ScriptedSMTP
 

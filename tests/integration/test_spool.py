@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from engine.errors import Unavailable
 from engine.events.storing import as_row
-from engine.spool import Spool
+from engine.queue.spool import Spool
 from tests.servers.redis import Redis
 from tests.servers.rows import an_event
 from tests.servers.waiting import wait_for

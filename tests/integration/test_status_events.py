@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from engine import due, email_outcomes
-from engine.access import status_resource
-from engine.contacts import ContactTable
+from engine.auth.access import status_resource
+from engine.db.tables import events, orders
+from engine.email import outcomes
+from engine.email.smtp import Reply
 from engine.models import EmailState, OrderState, new_id
 from engine.orders import reading
 from engine.orders.condition_checks import ConditionChecks
+from engine.orders.contacts import ContactTable
 from engine.orders.processing import Processor
 from engine.outbound import Guard, Outbound
-from engine.smtp import Reply
-from engine.tables import events, orders
+from engine.queue import due
 from tests.servers.http import Receiver, Say
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.waiting import LONG
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 LEASE = LONG
 
@@ -42,8 +43,8 @@ def told(store: Store) -> list[dict[str, Any]]:
 def record(store: Store, claimed: Sequence[Row[Any]], state: EmailState, delay: timedelta | None = None) -> None:
     reply = Reply(250, "ok")
     with store.write() as connection:
-        results = [email_outcomes.Result(row, state, delay, True, "", "dot", reply, LEASE, "relay") for row in claimed]
-        email_outcomes.record(connection, results)
+        results = [outcomes.Result(row, state, delay, True, "", "dot", reply, LEASE, "relay") for row in claimed]
+        outcomes.record(connection, results)
 
 
 def claim(store: Store, lease: timedelta = LEASE) -> Sequence[Row[Any]]:

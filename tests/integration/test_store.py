@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import Connection, Integer, literal, select, text
 from sqlalchemy.exc import IntegrityError
 
+from engine.db.migrations import upgrade
+from engine.db.store import CONNECTIONS, Now, Store, after, insert_new, ping
+from engine.db.tables import EPOCH, contacts, idempotency_keys
 from engine.errors import Unavailable
-from engine.migrations import upgrade
-from engine.store import CONNECTIONS, Now, Store, after, insert_new, ping
-from engine.tables import EPOCH, contacts, idempotency_keys
 from tests.servers.processes import start
 from tests.servers.waiting import patience
 
@@ -32,8 +32,8 @@ PERSON = {"identity": "16069412345", "name": "Kari", "email": "kari@example.no",
 COUNTER = """
 import sys
 from sqlalchemy import select, update
-from engine.store import Store
-from engine.tables import contacts
+from engine.db.store import Store
+from engine.db.tables import contacts
 store = Store(sys.argv[1])
 for _ in range(50):
     with store.write() as connection:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, func, select
 
-from engine import backups
+from engine.admin import backups
+from engine.db.migrations import upgrade
+from engine.db.store import Store
+from engine.db.tables import contacts
 from engine.errors import Conflict, Unavailable
-from engine.migrations import upgrade
-from engine.store import Store
-from engine.tables import contacts
 from tests.integration.test_backups import identities, nothing, person
 
 if TYPE_CHECKING:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
+from engine.db.retention import ROWS, prune_some
+from engine.db.tables import subscriptions, webhook_attempts, webhooks
 from engine.errors import Conflict, NotFound
 from engine.events.storing import persist
 from engine.models import Caller
-from engine.retention import ROWS, prune_some
 from engine.subscriptions import registry, replays
 from engine.subscriptions.registry import AT_ONCE
 from engine.subscriptions.spec import SubscriptionSpec
-from engine.tables import subscriptions, webhook_attempts, webhooks
 from tests.servers.rows import APP, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
 NAV = Caller("nav", frozenset(), platform=False, identity="/org/nav")

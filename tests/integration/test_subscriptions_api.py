@@ -15,9 +15,9 @@ from sqlalchemy import event, select
 from standardwebhooks import Webhook
 
 from api.subscription_answers import SubscriptionList
-from engine.store import Store
+from engine.db.store import Store
+from engine.db.tables import audit_log
 from engine.subscriptions import registry
-from engine.tables import audit_log
 from tests.servers.client import ask, connect
 from tests.servers.http import Receiver, Say
 from tests.servers.rows import add_subscription

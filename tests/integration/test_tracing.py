@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from engine import tracing
-from engine.access import Rules
+from engine.auth.access import Rules
+from engine.db.tables import orders
 from engine.errors import Misconfigured
 from engine.events.storing import persist
+from engine.observability import tracing
 from engine.outbound import Guard, Outbound
-from engine.rendering import Templates
 from engine.settings import Settings
-from engine.signing import Signer
-from engine.tables import orders
+from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import Pusher
+from engine.webhooks.rendering import Templates
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
 from tests.servers.installation import API, Installation, order
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from engine.store import Store
+    from engine.db.store import Store
     from tests.servers.smtp import Step
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -203,7 +203,8 @@ def test_without_a_parent_there_is_no_step(collector: Collector) -> None:
 
 def test_tracing_without_the_extra_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "opentelemetry.py").write_text("")  # as Python sees it that has no package of that name
-    code = "from engine import settings, tracing; tracing.configure(settings.load(), 'web')"
+    start = "from engine.settings import load; from engine.observability.tracing import configure"
+    code = f"{start}; configure(load(), 'web')"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.getcwd()}", "VARSEL_TRACING": "true"}  # noqa: PTH109
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert f"{Misconfigured.__name__}: VARSEL_TRACING is on" in ended.stderr

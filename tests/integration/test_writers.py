@@ -15,16 +15,16 @@ from starlette.routing import Route
 from api import orders
 from api.app import ERRORS
 from api.bodies import LargeBodies
-from engine.contacts import ContactTable
+from engine.auth.tokens import DevelopmentKey, Verifier
+from engine.db.readers import Readers
+from engine.db.store import CONNECTIONS
+from engine.db.writers import WAITING, Writers
 from engine.errors import Overrun
+from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
 from engine.orders.request import Limits
 from engine.outbound import Guard
-from engine.readers import Readers
 from engine.settings import Settings
-from engine.store import CONNECTIONS
-from engine.tokens import DevelopmentKey, Verifier
-from engine.writers import WAITING, Writers
 from tests.servers.installation import API, order
 from tests.servers.waiting import patience, wait_for
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 
 def test_who_writes_much_leaves_a_slot_for_others_and_has_so_much_wait_and_no_more(store: Store) -> None:

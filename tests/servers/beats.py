@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine.heartbeat import Heartbeat, Kind
+from engine.observability.heartbeat import Heartbeat, Kind
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
-    from engine.epoch import Memory
-    from engine.store import Store
+    from engine.db.store import Store
+    from engine.queue.epoch import Memory
 
 
 def beat(store: Store, memory: Memory) -> Heartbeat:

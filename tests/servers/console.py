@@ -15,11 +15,9 @@ from sqlalchemy import update
 from starlette.applications import Starlette
 
 from api.console.application import console, prepare
-from engine.models import EmailState, OrderState, new_id
-from engine.operators import Role
-from engine.readers import Readers
-from engine.settings import Settings
-from engine.tables import (
+from engine.auth.operators import Role
+from engine.db.readers import Readers
+from engine.db.tables import (
     attempts_log,
     audit_log,
     events,
@@ -30,7 +28,9 @@ from engine.tables import (
     webhook_attempts,
     webhooks,
 )
-from engine.writers import Writers
+from engine.db.writers import Writers
+from engine.models import EmailState, OrderState, new_id
+from engine.settings import Settings
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     import redis
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 PASSWORD = "correct horse battery"
 ROLES = {"anna": Role.ADMIN, "ola": Role.OPERATOR, "kari": Role.VIEWER}

@@ -9,7 +9,7 @@ import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.tokens import DevelopmentKey
+from engine.auth.tokens import DevelopmentKey
 from tests.servers.client import ask, connect
 from tests.servers.forks import Fork
 from tests.servers.waiting import patience, wait_for

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Row, func, select, update
 
 from engine.admin.overview import overview
+from engine.db.store import Now, Store, after
+from engine.db.tables import attempts_log, emails, events, orders, subscriptions, webhook_attempts, webhooks
 from engine.models import EmailState, OrderState
-from engine.store import Now, Store, after
-from engine.tables import attempts_log, emails, events, orders, subscriptions, webhook_attempts, webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from engine import logs
+from engine.observability import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from engine.emails import Deliverer
-from engine.smtp import Relay
+from engine.email.deliverer import Deliverer
+from engine.email.smtp import Relay
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from engine.store import Store
+    from engine.db.store import Store
 
 LEASE = LONG
 

@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from engine.db.tables import emails, orders, subscription_filters, subscriptions
 from engine.models import CloudEvent, EmailState, OrderState, SubscriptionState, new_id
-from engine.tables import emails, orders, subscription_filters, subscriptions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -75,7 +75,7 @@ def an_event(**attributes: Any) -> CloudEvent:
 def add_subscription(
     connection: Connection, endpoint: str, *, subject: str = "", types: tuple[str, ...] = ("",), **values: Any
 ) -> int:
-    """A validated subscription; `subject` and `types` are keys of engine/fan_out.py."""
+    """A validated subscription; `subject` and `types` are keys of engine/events/fan_out.py."""
     row = {
         "consumer": "/org/ttd",
         "created": now(),

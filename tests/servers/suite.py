@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from engine import garbage
+from engine.runtime import garbage
 from tests.servers.waiting import patience
 
 if TYPE_CHECKING:

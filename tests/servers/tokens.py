@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from engine.auth.tokens import Verifier
 from engine.errors import Unauthenticated
 from engine.settings import Settings
-from engine.tokens import Verifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import access
-from engine.access import Action, Question, Rules, status_resource
+from engine.auth import access
+from engine.auth.access import Action, Question, Rules, status_resource
 from engine.errors import Misconfigured
-from engine.urn import is_urn
+from engine.text.urn import is_urn
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.addresses import read_address, wire_address
+from engine.text.addresses import read_address, wire_address
 
 LETTERS = string.ascii_letters + string.digits + "æøåÆØÅ"
 ATOM = st.text(LETTERS + "!#$%&;'*+-=?^_{|}~`", min_size=1, max_size=20)

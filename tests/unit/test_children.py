@@ -11,15 +11,15 @@ from tests.servers.waiting import patience
 
 SHARED = """
 import json, sys, threading
-from engine.children import share
+from engine.dev.children import share
 share()
-print(json.dumps([threading.active_count(), sorted({"prometheus_client", "engine.broker"} & {*sys.modules})]))
+print(json.dumps([threading.active_count(), sorted({"prometheus_client", "engine.queue.broker"} & {*sys.modules})]))
 """
 CHILD = """
 import json, logging, os, signal, sys
 from pathlib import Path
-from engine.children import Child
-from engine.stop import ENDING, Stop
+from engine.dev.children import Child
+from engine.runtime.stop import ENDING, Stop
 
 class Last(logging.Handler):
     def close(self):

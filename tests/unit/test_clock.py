@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.clock import SLOW, Clock, steady
+from engine.runtime.clock import SLOW, Clock, steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,22 +23,22 @@ WALL = {  # all that reads the machine's wall clock, by the names under which it
 }
 MAY = {
     # The clock itself: what it shows before the database has told its time, and how far the two are apart.
-    "engine/clock.py Clock.at": "the database has not answered yet",
-    "engine/clock.py Clock.skew": "this is what is measured",
+    "engine/runtime/clock.py Clock.at": "the database has not answered yet",
+    "engine/runtime/clock.py Clock.skew": "this is what is measured",
     "engine/doctor/broker.py _told": "this is what is measured",
     "engine/doctor/database.py _postgresql": "this is what is measured",
     # Tokens and sessions are looked at without the database, which may be away; issuers' clocks are others' anyway,
     # and the verifier allows them to be off by some seconds.
-    "engine/tokens/verifier.py _verify": "a token's lifetime; no request waits for the database",
-    "engine/tokens/verifier.py Memory.get": "the same, of a token that was verified before",
-    "engine/tokens/development.py DevelopmentKey._sign": "a token's lifetime",
+    "engine/auth/tokens/verifier.py _verify": "a token's lifetime; no request waits for the database",
+    "engine/auth/tokens/verifier.py Memory.get": "the same, of a token that was verified before",
+    "engine/auth/tokens/development.py DevelopmentKey._sign": "a token's lifetime",
     "api/console/sessions.py begin": "a session's lifetime, in a cookie that only this application reads",
     "api/console/sessions.py _signed_in": "a session's lifetime",
     # Things of this machine alone.
     "engine/doctor/relay.py _tls": "TLS compares certificates with the machine's clock, too",
-    "engine/inbox.py _Keeper.handle_DATA": "names of files in their order, of a tool without a database",
-    "engine/logs.py _Text": "the times of log lines, which nobody decides by",
-    "engine/repeats.py OnceAMinute._tell": "likewise",
+    "engine/dev/inbox.py _Keeper.handle_DATA": "names of files in their order, of a tool without a database",
+    "engine/observability/logs.py _Text": "the times of log lines, which nobody decides by",
+    "engine/observability/repeats.py OnceAMinute._tell": "likewise",
     "scheduler/steps.py _watch": "whether it was set is what is asked; APScheduler runs by it",
     "scheduler/jobs.py wake": "APScheduler runs by the machine's clock; what is added to it is the database's",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import REGISTRY, CollectorRegistry, Histogram
 
 from api.counting import OTHER, Part
-from engine.metrics import SECONDS
+from engine.observability.metrics import SECONDS
 
 TOOK = [0.0, *SECONDS, *(bound + 0.001 for bound in SECONDS), 3600.0]
 

@@ -15,9 +15,9 @@ import redis
 import yaml  # type: ignore[import-untyped]
 from prometheus_client import REGISTRY
 
-from engine import metrics  # noqa: F401 declares what is counted
 from engine.admin.exposition import Parts
-from engine.store import Store
+from engine.db.store import Store
+from engine.observability import metrics  # noqa: F401 declares what is counted
 from tests.servers.ports import free_port
 
 if TYPE_CHECKING:

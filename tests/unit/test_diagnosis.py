@@ -7,8 +7,8 @@ import pytest
 from psycopg import OperationalError
 from sqlalchemy import exc
 
+from engine.db.faults import Fault, fault
 from engine.diagnosis import of_database, of_relay, of_sender
-from engine.faults import Fault, fault
 
 SERVER = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 SILENT = [

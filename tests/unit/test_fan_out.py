@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.fan_out import ANY, MOST_DOTS, keys, pairs, type_keys
+from engine.events.fan_out import ANY, MOST_DOTS, keys, pairs, type_keys
 from tests.servers.rows import an_event
 
 SUBJECTS = 3  # any, its own, its alternative one

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
+from engine.auth.tokens import Verifier
 from engine.settings import Settings
-from engine.tokens import Verifier
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from engine.auth.tokens import Verifier
 from engine.errors import Misconfigured
 from engine.settings import Settings
-from engine.tokens import Verifier
 from tests.servers.tokens import (
     ED25519,
     OTHER_P256,

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import logs
+from engine.observability import logs
 from tests.servers.log import logging_as
 
 log = logging.getLogger("engine.test")

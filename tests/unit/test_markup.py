@@ -8,9 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.markup import FEW, LONGEST, MOST_ATTRIBUTES, MOST_STEPS, MOST_TAGS, SMALL, fits, parsed, scanned, walked
-from engine.plain_text import CUT, NO_TEXT, readable
-from engine.plain_text import LONGEST as LONGEST_TEXT
+from engine.email.markup import (
+    FEW,
+    LONGEST,
+    MOST_ATTRIBUTES,
+    MOST_STEPS,
+    MOST_TAGS,
+    SMALL,
+    fits,
+    parsed,
+    scanned,
+    walked,
+)
+from engine.email.plain_text import CUT, NO_TEXT, readable
+from engine.email.plain_text import LONGEST as LONGEST_TEXT
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.addresses import wire_address
-from engine.mime import compile_message, message_id
+from engine.email.mime import compile_message, message_id
+from engine.email.plain_text import NO_TEXT
 from engine.models import Content, ContentType
-from engine.plain_text import NO_TEXT
+from engine.text.addresses import wire_address
 
 if TYPE_CHECKING:
     from email.message import EmailMessage

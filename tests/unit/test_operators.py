@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine import operators
+from engine.auth import operators
+from engine.auth.operators import Operator, Operators, Role, add
 from engine.errors import Invalid, Misconfigured
-from engine.operators import Operator, Operators, Role, add
 
 if TYPE_CHECKING:
     from pathlib import Path

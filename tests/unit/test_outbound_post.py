@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.clock import Clock, steady
 from engine.outbound import Answer, Failure, Outbound
 from engine.outbound.calls import LONGEST_WAIT, _retry_after
 from engine.outbound.exchange import LONGEST_ANSWER
+from engine.runtime.clock import Clock, steady
 from tests.servers.http import Drip, Hang, Raw, Receiver, Say
 from tests.servers.outbound import LATE, LENIENT, STRICT, Names, closing, failed, get, post
 from tests.servers.waiting import LONG, SHORT

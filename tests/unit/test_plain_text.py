@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.plain_text import readable
+from engine.email.plain_text import readable
 
 CASES = {
     "paragraphs": ("<h1>Hei</h1><p>En</p><p>To</p>", "Hei\n\nEn\n\nTo\n"),

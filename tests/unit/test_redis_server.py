@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.redis_server import is_old, is_usable, newest
+from engine.queue.redis_server import is_old, is_usable, newest
 
 if TYPE_CHECKING:
     from pathlib import Path

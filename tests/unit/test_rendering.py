@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.email.plain_text import readable
 from engine.errors import Invalid, Misconfigured
 from engine.models import ContentType
-from engine.plain_text import readable
-from engine.rendering import LONGEST_BODY, LONGEST_FAULT, LONGEST_SUBJECT, Rendered, Templates
+from engine.webhooks.rendering import LONGEST_BODY, LONGEST_FAULT, LONGEST_SUBJECT, Rendered, Templates
 
 if TYPE_CHECKING:
     from pathlib import Path

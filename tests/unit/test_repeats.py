@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from engine import repeats
 from engine.diagnosis import of_database
 from engine.errors import Unavailable
-from engine.logs import bound
+from engine.observability import repeats
+from engine.observability.logs import bound
 from tests.servers.log import logging_as
 from tests.servers.waiting import wait_for
 

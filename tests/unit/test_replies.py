@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from engine.email.smtp.phases import Phase
+from engine.email.smtp.replies import Accepted, Deferred, InDoubt, Refused, Rejected, Reply, judge
 from engine.models import EmailState
-from engine.smtp.phases import Phase
-from engine.smtp.replies import Accepted, Deferred, InDoubt, Refused, Rejected, Reply, judge
 
 TOOK = timedelta(seconds=1)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Overrun
-from engine.shares import EAGERNESS, Shares
+from engine.runtime.shares import EAGERNESS, Shares
 
 
 def fill(shares: Shares, party: str) -> int:

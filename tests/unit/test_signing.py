@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from engine.signing import Signer, message_id, new_salt
+from engine.subscriptions.signing import Signer, message_id, new_salt
 
 SIGNER = Signer(b"k" * 32)
 OLD, NEW = new_salt(), new_salt()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.stop import ENDING, Stop
+from engine.runtime.stop import ENDING, Stop
 from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import BadRequest, Forbidden, Invalid
-from engine.fan_out import MOST_DOTS
+from engine.events.fan_out import MOST_DOTS
 from engine.models import Caller
 from engine.outbound import Guard
 from engine.subscriptions.request import MOST_TYPES, SubscriptionRequest

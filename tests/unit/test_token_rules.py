@@ -10,8 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from engine.auth.tokens import Verifier
 from engine.settings import Settings
-from engine.tokens import Verifier
 from tests.servers.tokens import ED25519, HOUR, P256, bearer, claims, jwk, refused
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
-from engine.embedded import development_key
+from engine.auth.tokens import DevelopmentKey, Verifier
+from engine.auth.tokens.verifier import MAX_REMEMBERED, MAX_TOKEN, Memory, Remembered
+from engine.dev.embedded import development_key
 from engine.errors import Invalid, Misconfigured, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
-from engine.tokens import DevelopmentKey, Verifier
-from engine.tokens.verifier import MAX_REMEMBERED, MAX_TOKEN, Memory, Remembered
 from tests.servers.tokens import (
     ED25519,
     HOUR,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.urls import check_database, check_server, shown
+from engine.text.urls import check_database, check_server, shown
 
 PASSWORDS = [
     "secret",

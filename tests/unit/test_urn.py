@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.urn import is_urn
+from engine.text.urn import is_urn
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from engine.store import Store
+from engine.db.store import Store
 from tests.servers.console import operators_file
 from tests.servers.installation import API, Installation, order
 from tests.servers.waiting import LEASE, patience

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from sqlalchemy import func, insert, select
 
 from engine.admin.pausing import pause
-from engine.tables import events, history, jobs, webhook_attempts, webhooks
+from engine.db.tables import events, history, jobs, webhook_attempts, webhooks
 from tests.e2e.browser.conftest import Site
 from tests.servers.console import PASSWORD
 from tests.servers.rows import add_subscription, now

@@ -14,8 +14,8 @@ from playwright.sync_api import expect
 from sqlalchemy import func, insert, select
 
 from api.console.live import OF_ONE
+from engine.db.tables import EMAIL_FAILED, emails, orders
 from engine.models import EmailState, OrderState, new_id
-from engine.tables import EMAIL_FAILED, emails, orders
 from tests.servers.client import connect
 from tests.servers.rows import add_order, now
 from tests.servers.site import stopped

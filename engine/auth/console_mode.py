@@ -1,0 +1,26 @@
+"""Whom the console lets in: it follows from the settings alone."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
+
+
+class Mode(Enum):
+    """Whom the console lets in."""
+
+    SIGN_IN = "sign-in"  # operators that sign in
+    OPEN = "open"  # with VARSEL_CONSOLE_OPEN and nobody set up: a browser on this machine
+    CLOSED = "closed"  # nobody, until operators are set up
+
+
+def mode(config: Settings) -> Mode:
+    """Whom the console lets in with these settings."""
+    if config.operators_file or config.oidc_issuer:
+        return Mode.SIGN_IN
+    own = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")  # else others are meant to come
+    return Mode.OPEN if config.console_open and own else Mode.CLOSED

@@ -1,0 +1,27 @@
+"""Sessions of the console that ended before their time, which their signed cookies cannot tell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from engine.db.store import after, insert_new
+from engine.db.tables import ended_sessions
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from sqlalchemy import Connection
+
+
+def end(connection: Connection, session: str, kept: timedelta) -> None:
+    """Let nobody in with this session again. `kept`: for how long, at least, its cookie could be used."""
+    line = {"session": session, "forgotten": after(kept)}
+    connection.execute(insert_new(connection.dialect.name, ended_sessions).values(line))
+
+
+def has_ended(connection: Connection, session: str) -> bool:
+    """Whether this session ended before its time: one look at the primary key."""
+    chosen = select(ended_sessions.c.session).where(ended_sessions.c.session == session)
+    return connection.execute(chosen).first() is not None

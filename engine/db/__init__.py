@@ -1,0 +1,1 @@
+"""The database: statements for both kinds, tables, migrations, writing in groups."""

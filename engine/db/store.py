@@ -1,0 +1,310 @@
+"""The database: one copy of each statement for SQLite and PostgreSQL.
+
+Store code is synchronous. Asynchronous code calls it through `Store.reading` and `Store.writing`, which use a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    FunctionElement,
+    RootTransaction,
+    event,
+    literal,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.compiler import compiles
+
+from engine.db import postgresql, sqlite
+from engine.db.faults import Fault, Overdue, Strayed, fault
+from engine.db.tables import EPOCH, MILLISECOND, Instant
+from engine.diagnosis import Diagnosis, of_database
+from engine.errors import Misconfigured, Unavailable
+from engine.runtime.circuit import Circuit, Open
+from engine.runtime.clock import Clock, steady
+from engine.text.urls import file_of, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
+    from sqlalchemy import Column, Table
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CONNECTIONS = 10  # per process: claims, records and reads overlap, no more
+RECORD_AGAIN = 1.0  # seconds until what could not be recorded is recorded again
+LASTING = (Fault.SILENT, Fault.SHUT, Fault.REFUSING)  # what the next write would meet as well
+ADMITTED = 5.0  # seconds after which `admit` looks at a connection again
+
+
+class Now(FunctionElement[Any]):
+    """The database's clock, so that machines with skewed clocks agree; stable within a statement."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+def after(delay: timedelta | ColumnElement[int]) -> ColumnElement[Any]:
+    """The database's clock plus a delay; as an SQL expression, in milliseconds, where NULL gives NULL."""
+    milliseconds = literal(delay // MILLISECOND, BigInteger) if isinstance(delay, timedelta) else delay
+    return type_coerce(type_coerce(Now(), BigInteger) + milliseconds, Instant)
+
+
+@compiles(Now, "sqlite")
+def _now_sqlite(_element: Now, _compiler: Any, **_: Any) -> str:
+    return "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
+
+
+@compiles(Now, "postgresql")
+def _now_postgresql(_element: Now, _compiler: Any, **_: Any) -> str:
+    return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
+
+
+class Store:
+    """The way to the tables, with so many connections. `url` is an SQLAlchemy URL of SQLite or PostgreSQL.
+
+    Misconfigured without a folder for an SQLite file.
+
+    `admit` looks at the first connection that is had, and at another every few seconds: see engine/db/migrations.
+    Every method raises Unavailable when the database does not answer, or does not take what is written; within seconds.
+    """
+
+    def __init__(
+        self, url: str, admit: Callable[[Connection], None] | None = None, connections: int = CONNECTIONS
+    ) -> None:
+        try:
+            create = sqlite.create if url.startswith("sqlite") else postgresql.create
+            self._engine = create(url, connections)
+        except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:  # its words may have a password in them
+            what = f"the database's address {shown(url)} cannot be used ({type(error).__name__})"
+            raise Misconfigured(f"{what}: check its driver and its options") from None
+        self.clock = Clock()
+        event.listen(self._engine, "connect", _telling(self._engine.dialect, self.clock))
+        self._admit = admit
+        self._admitted: float | None = None  # when it last did, by the steady clock
+        self._reads, self._writes = Circuit(self._is_away), Circuit(self._is_away)
+        self._away = Fault.SILENT  # how it was when it was away the last time
+        self._threads = ThreadPoolExecutor(CONNECTIONS, "store")  # its own: a database that hangs stops nothing else
+        self._trouble: Unavailable | None = None
+        self._diagnosis: Diagnosis | None = None  # of the last fault
+        file = file_of(url)
+        self._file = sqlite.File(file, self._engine, self._forget) if file else None
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations, which run their own statements."""
+        return self._engine
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which of the two databases this is."""
+        return self._engine.dialect
+
+    @property
+    def trouble(self) -> Unavailable | None:
+        """Why the last write of this process failed; None: it did not. Each process writes its heartbeat often."""
+        return self._trouble
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One moment of the database, for all statements in the block; nothing is written."""
+        with (
+            self._translated(),
+            self._reads.calling(),
+            self._engine.connect() as connection,
+            _begin(connection),
+        ):
+            self._look(connection)
+            yield connection
+            self._check_file(connection)
+
+    @contextmanager
+    def write(self, *, patient: bool = False, ending: bool = False) -> Iterator[Connection]:
+        """One transaction: committed (and on disk) when the block ends, rolled back when it raises.
+
+        `patient`: its statements may take as long as they need. `ending`: it ends what was begun while the schema
+        fitted, and `admit` is not asked.
+        """
+        gate = self._file.gate if self._file else nullcontext()
+        try:
+            with self._translated(), self._writes.calling(), gate, self._engine.connect() as connection:
+                connection.execution_options(varsel_writes=True)
+                slow = patient and self.dialect.name == "postgresql"  # SQLite waits for nobody
+                with _begin(connection), _patience(connection) if slow else nullcontext():
+                    if not ending:
+                        self._look(connection)
+                    yield connection
+                    self._check_file(connection)
+        except Unavailable as error:
+            if isinstance(error.__cause__, Exception) and fault(error.__cause__) in LASTING:
+                self._trouble = error
+            raise
+        self._trouble = None
+
+    async def reading(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call `act(connection, …)` on a view, in a thread."""
+        return await self._in_thread(self.read, act, *args, **kwargs)
+
+    async def writing(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call `act(connection, …)` in a transaction, in a thread."""
+        return await self._in_thread(self.write, act, *args, **kwargs)
+
+    async def recording(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Like `writing`, for what must not be forgotten: a database that is away is asked until it is back.
+
+        A commit may be done and its answer be lost, so `act` runs twice: the second time it has to do nothing.
+        """
+        while True:
+            try:
+                return await self._in_thread(partial(self.write, ending=True), act, *args, **kwargs)
+            except Unavailable as error:
+                log.warning("outcomes wait in memory until they are recorded: %s", error.told())
+                await asyncio.sleep(RECORD_AGAIN)
+
+    async def now(self) -> datetime:
+        """The database's time; asked for only while no connection has told it yet."""
+        if not self.clock.known:
+            await self.reading(ping)
+        return self.clock.now()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._engine.dispose()
+        if self._file:
+            self._file.close()
+
+    def _look(self, connection: Connection) -> None:
+        if self._admit and (self._admitted is None or steady() - self._admitted > ADMITTED):
+            self._admit(connection)
+            self._admitted = steady()
+
+    def _forget(self) -> None:
+        """The database is another."""
+        self._admitted = None
+
+    def _check_file(self, connection: Connection) -> None:
+        if self._file:
+            self._file.check(connection)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what is the database's fault into Unavailable; a wrong statement stays the bug that it is."""
+        try:
+            yield
+        except Open:
+            raise self._unavailable(self._away) from None
+        except (DBAPIError, PoolTimeoutError, Overdue, Strayed) as error:
+            found = fault(error)
+            if found is None:
+                raise
+            self._diagnosis = of_database(error)
+            raise self._unavailable(found) from error
+
+    def _is_away(self, error: Exception) -> bool | None:
+        """For the circuits: whether nobody gets through to the database; None: that cannot be told."""
+        found = fault(error)
+        if found in (Fault.SILENT, Fault.SHUT):
+            self._away = found
+            return True
+        return None if found is Fault.PASSING else False
+
+    def _unavailable(self, found: Fault) -> Unavailable:
+        return Unavailable("the database", text=f"the database {found.value}", diagnosis=self._diagnosis)
+
+    async def _in_thread(
+        self,
+        begin: Callable[[], AbstractContextManager[Connection]],
+        act: Callable[Concatenate[Connection, P], R],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        def call() -> R:
+            with begin() as connection:
+                return act(connection, *args, **kwargs)
+
+        running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, call)
+        return await running
+
+
+def insert_new(dialect: str, table: Table) -> Any:
+    """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
+    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    return build(table).on_conflict_do_nothing()
+
+
+def now(connection: Connection) -> datetime:
+    """The database's time, of the newest statement."""
+    found: datetime = connection.execute(select(Now())).scalar_one()
+    return found
+
+
+def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Any:
+    """An INSERT that locks the row which has this key already; both are returned."""
+    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    insert = build(table)
+    return insert.on_conflict_do_update(index_elements=[key], set_={key.name: insert.excluded[key.name]})
+
+
+def ping(connection: Connection) -> None:
+    """Ask the database for a sign of life."""
+    connection.execute(text("SELECT 1"))
+
+
+def _telling(dialect: Dialect, clock: Clock) -> Callable[[Any, object], None]:
+    """What each new connection does first: it tells the clock what time the database has."""
+    question = str(select(Now()).compile(dialect=dialect))
+
+    def tell(connection: Any, _record: object) -> None:
+        asked = steady()
+        cursor = connection.cursor()
+        cursor.execute(question)
+        clock.tell(EPOCH + cursor.fetchone()[0] * MILLISECOND, asked)
+        cursor.close()
+
+    return tell
+
+
+def _begin(connection: Connection) -> RootTransaction:
+    """Begin a transaction; where the server has ended an idle connection, on a new one: nothing was asked of it yet."""
+    try:
+        return connection.begin()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return connection.begin()
+
+
+@contextmanager
+def _patience(connection: Connection) -> Iterator[None]:
+    bounded: Any = connection.connection.dbapi_connection
+    bounded.patient = True
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    try:
+        yield
+    finally:
+        bounded.patient = False

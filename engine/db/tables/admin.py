@@ -1,0 +1,97 @@
+"""What operators need: pauses, jobs, the processes' heartbeats, sessions that ended, and history by the minute."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, Uuid
+
+from engine.db.tables.columns import SEQUENCE, Instant, metadata, where_set, work_columns
+
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("kind", String(10), primary_key=True),  # lane, creator, domain
+    Column("value", String(255), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+jobs = Table(  # what operators asked to be done to everything that matches
+    "jobs",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),  # users see it
+    Column("created", Instant, nullable=False),
+    Column("last_update", Instant, nullable=False),
+    *work_columns(),
+    Column("who", String(200), nullable=False),
+    Column("noun", String(20), nullable=False),  # orders, emails, deliveries
+    Column("action", String(20), nullable=False),
+    Column("filter", Text, nullable=False),  # JSON, as the list's query string
+    Column("argument", Text),  # such as the new send time
+    Column("total", Integer, nullable=False),  # rows that matched when it was asked for
+    Column("done", Integer, nullable=False, default=0),
+    Column("position", Text),  # the last row's key: the next batch starts after it
+    Column("newest", BigInteger),  # the last row that was there when somebody said yes; NULL: it has no bound
+    Column("reason", Text),  # why it was given up
+    sqlite_autoincrement=True,
+)
+Index("ix_jobs_due", jobs.c.due_at, jobs.c.seq, **where_set(jobs.c.due_at))
+
+job_rows = Table(  # to what a job was done
+    "job_rows",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("job_seq", ForeignKey("jobs.seq", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", Instant, nullable=False),
+    Column("target", Text, nullable=False, index=True),  # such as deliveries/12, as in the audit log
+)
+
+compatibility = Table(  # one row; a migration that takes something away writes its own revision into it
+    "compatibility",
+    metadata,
+    Column("oldest", Text, nullable=False),  # the newest revision that the oldest program knows that can work on this
+)
+
+ALIVE = timedelta(seconds=15)  # since it was last seen, for which a process counts as running
+processes = Table(
+    "processes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", String(10), nullable=False),  # web, worker, scheduler
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(40), nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("seen", Instant, nullable=False),
+    Column("relay", Text),  # of a worker: host:port
+    Column("trouble", Text),  # why no connection to the relay can be had; NULL: all is well
+    Column("trouble_since", Instant),
+    Column("skew_ms", BigInteger),  # its wall clock less the database's; NULL: of an older version
+)
+
+ended_sessions = Table(  # of the console: see engine/auth/ended_sessions.py
+    "ended_sessions",
+    metadata,
+    Column("session", String(64), primary_key=True),
+    Column("forgotten", Instant, nullable=False),
+)
+
+history = Table(  # sums of what /metrics counts, by the minute
+    "history",
+    metadata,
+    Column("minute", Instant, primary_key=True),
+    Column("series", String(40), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+installation = Table(  # one row, made by the first heartbeat: see engine/queue/epoch.py
+    "installation",
+    metadata,
+    Column("only", Integer, primary_key=True, autoincrement=False),  # 1
+    Column("id", Uuid, nullable=False),
+    Column("mark", Instant, nullable=False),  # moved on by heartbeats
+    Column("as_of", Instant),  # the mark of a database that was found to be older than it was; NULL: it is not
+    Column("seen", Instant),  # what had been seen of the newer one
+)

@@ -1,0 +1,126 @@
+"""Orders and their e-mails."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    func,
+    literal_column,
+)
+
+from engine.db.tables.columns import SEQUENCE, Instant, metadata, where, where_set, work_columns
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("creator", String(100), nullable=False),
+    Column("senders_reference", Text),
+    Column("created", Instant, nullable=False),
+    Column("requested_send_time", Instant, nullable=False),
+    Column("last_update", Instant, nullable=False),  # of the state; users see it
+    *work_columns(),
+    # What to send: stored once, however many recipients there are.
+    Column("sender", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("content_type", String(10), nullable=False),
+    Column("guarantee", String(20), nullable=False),
+    # To whom, and whether.
+    Column("recipients", Text, nullable=False),  # JSON, as posted
+    Column("condition_endpoint", Text),
+    Column("ignore_reservation", Boolean),
+    Column("resource_id", Text),
+    Column("resource_action", Text),
+    Column("trace", Text),  # W3C traceparent of the request; NULL: not traced
+)
+Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
+for _name, _kind in {  # claimed apart: neither kind is looked for among the other's rows
+    "unconditional": orders.c.condition_endpoint.is_(None),
+    "conditional": orders.c.condition_endpoint.is_not(None),
+}.items():
+    _due = where(and_(orders.c.due_at.is_not(None), _kind))
+    Index(f"ix_orders_{_name}", orders.c.due_at, orders.c.seq, **_due)
+Index("ix_orders_reference", orders.c.senders_reference, orders.c.creator, **where_set(orders.c.senders_reference))
+Index("ix_orders_ended", orders.c.last_update, **where(orders.c.due_at.is_(None)))  # retention
+Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists
+# Indexes of some rows: for a query to use them, it says the condition in these very words.
+ORDER_SET_ASIDE = orders.c.state == literal_column("'SetAside'")
+Index("ix_orders_set_aside", orders.c.id, **where(ORDER_SET_ASIDE))
+
+emails = Table(
+    "emails",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("id", Uuid, nullable=False),  # users see it; the Message-ID is made from it
+    Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), nullable=False, index=True),
+    Column("expires_at", Instant, nullable=False),
+    Column("last_update", Instant, nullable=False),
+    *work_columns(),
+    Column("address", Text, nullable=False),  # "" when there is none
+    Column("organization_number", String(9)),
+    Column("national_identity_number", String(11)),
+    Column("recipient_name", Text),  # set where keywords stand in the order's texts: see engine/text/keywords.py
+    Column("subject", Text),  # of older versions: set where keywords made it differ from the order's
+    Column("body", Text),  # likewise
+)
+Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
+Index(  # "is anything of this order still open?" must not walk through what is settled
+    "ix_emails_open",
+    emails.c.order_seq,
+    **where_set(emails.c.due_at),
+)
+# What operators look for. Identifiers begin with a time, as UUIDs of version 7 do: their order is that of time.
+Index("ix_emails_id", emails.c.id)
+Index("ix_emails_address", func.lower(emails.c.address), emails.c.id)
+EMAIL_FAILED = emails.c.state.like(literal_column("'Failed%'"))
+Index("ix_emails_failed", emails.c.id, **where(EMAIL_FAILED))
+
+attempts_log = Table(
+    "attempts_log",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("email_seq", ForeignKey("emails.seq", ondelete="CASCADE"), nullable=False, index=True),
+    Column("claim", Integer, nullable=False),
+    Column("at", Instant, nullable=False),  # when it ended
+    Column("duration_ms", Integer, nullable=False),
+    Column("relay", Text, nullable=False),  # host:port; "" when none was asked
+    Column(
+        "outcome", String(10), nullable=False
+    ),  # accepted, deferred, refused, rejected, in_doubt, expired, abandoned
+    Column("phase", String(10)),  # where in the SMTP dialogue it ended
+    Column("code", SmallInteger),  # the reply's code; NULL when there was no reply
+    Column("reply", Text, nullable=False),  # the relay's own words, or what happened instead
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("creator", String(100), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of the payload
+    Column("order_id", Uuid, nullable=False),
+    Column("answer", Text, nullable=False),  # JSON, as first given
+    Column("created", Instant, nullable=False, index=True),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("identity", String(11), nullable=False, index=True),  # national identity or organisation number
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),  # "" when unknown
+    Column("is_reserved", Boolean, nullable=False),
+)

@@ -1,0 +1,319 @@
+"""`varsel up`: every process of an installation under one roof, with parts of its own where no address is set.
+
+The database is then an SQLite file, Redis a child on a unix socket, the relay the development inbox, and the key that
+tokens are signed with lies in the data folder. A child that ends is started again; when `up` ends, all end.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from engine.auth.console_mode import Mode, mode
+from engine.auth.tokens import DevelopmentKey
+from engine.dev import inbox
+from engine.dev.children import Child, share
+from engine.errors import Misconfigured
+from engine.observability import tracing
+from engine.queue import redis_server
+from engine.runtime.file_locks import take
+from engine.runtime.private_files import tighten
+from engine.runtime.stop import Stop
+from engine.settings import PREFIX
+from engine.text.urls import of_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.settings import Settings
+
+START_WITHIN = 300.0  # seconds until the API must answer; a process that ends before is told of at once
+STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
+RESTART_AFTER = 0.5  # seconds before a child that ended is started again
+LOCK = "varsel.lock"  # in the data folder: who runs in it
+LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
+TOKEN_LIFETIME = timedelta(hours=24)
+
+
+def data_folder(config: Settings, data: Path | None) -> Path:
+    """The folder of the embedded parts."""
+    return (data or config.data).resolve()
+
+
+def private_folder(config: Settings, data: Path | None) -> Path:
+    """The same, made where it is missing, and closed to others where it was open; which is said."""
+    folder = data_folder(config, data)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if count := tighten(folder):
+        typer.echo(f"{folder}: {count} files or folders were open to others; now only their owner has access", err=True)
+    return folder
+
+
+def database_url(config: Settings, data: Path | None) -> str:
+    """The database that is set, or the embedded one."""
+    if config.database_url:
+        return config.database_url.get_secret_value()
+    folder = private_folder(config, data)
+    return of_file(folder / "varsel.db")
+
+
+def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
+    """The key of the data folder; Misconfigured where other keys are set, since its tokens would not be accepted."""
+    if config.jwks:
+        raise Misconfigured(
+            "VARSEL_JWKS is set: tokens come from the issuer of those keys (Maskinporten, or your own), not from"
+            " `varsel token`; without VARSEL_JWKS, `varsel up` takes those of `varsel token`"
+        )
+    return DevelopmentKey(private_folder(config, data), config.issuers, config.audiences)
+
+
+class Installation:
+    """All processes of one machine. `varsel` runs a command of that name with these arguments in this process."""
+
+    def __init__(
+        self, config: Settings, data: Path | None, port: int, smtp_port: int, varsel: Callable[..., object]
+    ) -> None:
+        self._config = config
+        self._varsel = varsel
+        self._folder = data_folder(config, data)
+        tracing.check(config)
+        if not config.smtp_url:
+            inbox.demand_receiver()
+        private_folder(config, self._folder)
+        # Before the ports, which another one in this folder has, too. Handed on to all children, whatever they become:
+        # what they leave behind when they end would be another's.
+        taken = f"{self._folder} is in use by another `varsel up`, or by what is left of one and about to end"
+        self._lock = take(self._folder / LOCK, f"{taken}; end that one first, or name another folder with --data")
+        os.set_inheritable(self._lock.fileno(), True)
+        self._reserved = [bound(port, "--port")]  # nobody is given the children's ports before they listen, or later
+        if not config.smtp_url:
+            self._reserved.append(bound(smtp_port, "--smtp-port"))
+        self._port = self._reserved[0].getsockname()[1]
+        self._smtp_port = self._reserved[-1].getsockname()[1]
+        self._children: dict[str, Child] = {}
+        self._temporary: str | None = None
+
+    def run(self) -> int:
+        """Start everything, say where it is, and stay until SIGINT or SIGTERM; returns the exit code."""
+        self._stop = Stop()
+        try:
+            self._prepare()
+            self._wait_until_ready()
+            if not self._stop.is_set():
+                self._tell()
+            self._supervise()
+        finally:
+            self._end()
+        return 0
+
+    def _prepare(self) -> None:
+        self._settings = self._environment()
+        varsel = partial(partial, self._varsel)
+        if not self._config.redis_url:
+            redis = [str(redis_server.newest()), "--port", "0", "--unixsocket", self._socket, "--unixsocketperm", "700"]
+            redis += ["--dir", str(self._folder), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
+            redis += ["--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "warning"]
+            self._add("redis", partial(os.execv, redis[0], redis), quiet=True)
+        share()
+        if not self._config.smtp_url:
+            self._add("inbox", varsel("inbox", "--port", str(self._smtp_port)), quiet=True)
+        if Child("migrate", varsel("migrate"), self._settings).start().wait():
+            raise Misconfigured("the database's schema could not be brought up to date; see above")
+        self._add("web", varsel("web", "--port", str(self._port)))
+        for number in range(1, self._config.worker_processes + 1):
+            self._add(f"worker {number}", varsel("worker"))
+        self._add("scheduler", varsel("scheduler"))
+
+    def _environment(self) -> dict[str, str]:
+        """The children's settings: what is set, and the embedded parts' addresses for what is not."""
+        config, folder = self._config, self._folder
+        own: dict[str, str] = {}
+        if not config.database_url:
+            own["database_url"] = database_url(config, folder)
+            if "allow_private_endpoints" not in config.model_fields_set:
+                own["allow_private_endpoints"] = "true"
+        if not config.redis_url:
+            self._socket = self._socket_path()
+            own["redis_url"] = f"unix://{self._socket}"
+        if not config.smtp_url:
+            own["smtp_url"] = f"smtp://127.0.0.1:{self._smtp_port}"
+            own["inbox"] = str(config.inbox or folder / "inbox")
+        if "base_url" not in config.model_fields_set:
+            own["base_url"] = self._url
+        if "console_open" not in config.model_fields_set:
+            own["console_open"] = "true"
+        if config.metrics_port:
+            raise Misconfigured("VARSEL_METRICS_PORT is for processes that run on their own; here, /metrics has all")
+        metrics = config.metrics_dir or folder / "metrics"
+        _forget(metrics)
+        own["metrics_dir"] = str(metrics)
+        return os.environ | {f"{PREFIX}{name.upper()}": value for name, value in (own | self._keys()).items()}
+
+    def _keys(self) -> dict[str, str]:
+        """The settings of the data folder's own keys, for what is not set."""
+        own: dict[str, str] = {}
+        if not self._config.jwks:
+            self._key = DevelopmentKey(self._folder, self._config.issuers, self._config.audiences)
+            own["jwks"] = str(self._key.jwks)
+            if not self._config.platform_keys:
+                own["platform_keys"] = str(self._key.platform)
+        if not self._config.webhook_key:
+            own["webhook_key"] = _webhook_key(self._folder)
+        return own
+
+    @property
+    def _url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def _socket_path(self) -> str:
+        path = str(self._folder / "redis.sock")
+        if len(path.encode()) > LONGEST_SOCKET:
+            self._temporary = tempfile.mkdtemp(prefix="varsel-")
+            path = f"{self._temporary}/redis.sock"
+        return path
+
+    def _add(self, name: str, work: Callable[[], object], *, quiet: bool = False) -> None:
+        self._children[name] = Child(name, work, self._settings, quiet=quiet)
+        self._start(name)
+
+    def _start(self, name: str) -> None:
+        child = self._children[name].start()
+        typer.echo(f"started {name} (pid {child.pid})", err=True)
+
+    def _wait_until_ready(self) -> None:
+        give_up = time.monotonic() + START_WITHIN
+        while not self._stop.wait(0.05):
+            for name, child in self._children.items():
+                if child.exit_code is not None:
+                    raise Misconfigured(f"{name} ended at start (exit code {child.exit_code}); see above")
+            try:
+                with urllib.request.urlopen(f"{self._url}/readyz", timeout=10):  # noqa: S310 our own address
+                    return
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > give_up:
+                    raise Misconfigured(f"the API did not answer within {START_WITHIN:.0f} s; see above") from None
+
+    def _tell(self) -> None:
+        typer.echo(f"ready {self._url}")
+        lines = [
+            f"  console {self._url}/console   ({self._console()})",
+            f"  API     {self._url}/notifications/api/v1/orders/email",
+            f"  docs    {self._url}/docs",
+        ]
+        if not self._config.smtp_url:
+            lines.append(f"  inbox   {self._url}/console/inbox   (smtp://127.0.0.1:{self._smtp_port})")
+        if not self._config.jwks:
+            token = self._key.bearer("ttd", "altinn:notifications.create", TOKEN_LIFETIME)
+            bearer = f"  -H 'Authorization: Bearer {token}' \\"
+            json = "  -H 'Content-Type: application/json' \\"
+            lines += [
+                "",
+                "Order an e-mail:",
+                "",
+                f"curl -i {self._url}/notifications/api/v1/orders/email \\",
+                bearer,
+                json,
+                """  -d '{"subject":"Hei","body":"Hei, Kari!","recipients":[{"emailAddress":"kari@example.no"}]}'""",
+            ]
+            if not self._config.platform_keys:
+                lines += [
+                    "",
+                    "Publish an app's event:",
+                    "",
+                    f"curl -i {self._url}/events/api/v1/app \\",
+                    bearer,
+                    f"  -H 'PlatformAccessToken: {self._key.platform_token('ttd', 'apps-test', TOKEN_LIFETIME)}' \\",
+                    json,
+                    """  -d '{"specversion":"1.0","type":"app.instance.created","subject":"/party/50019855",""",
+                    """       "source":"https://ttd.apps.altinn.no/ttd/apps-test"}'""",
+                ]
+        typer.echo("\n".join([*lines, "", "Ctrl-C stops everything."]))
+        sys.stdout.flush()
+
+    def _console(self) -> str:
+        """Whom it lets in."""
+        config = self._config
+        its = {
+            "base_url": self._settings[f"{PREFIX}BASE_URL"],
+            "console_open": config.console_open or "console_open" not in config.model_fields_set,
+        }
+        match mode(config.model_copy(update=its)):
+            case Mode.OPEN:
+                return "open to browsers on this machine"
+            case Mode.SIGN_IN:
+                return "for operators who sign in"
+            case Mode.CLOSED:
+                return "closed; set VARSEL_OPERATORS_FILE and run `varsel operator add NAME`"
+
+    def _supervise(self) -> None:
+        while not self._stop.wait(0.1):
+            for name, child in self._children.items():
+                if child.exit_code is not None and not self._stop.is_set():
+                    typer.echo(f"{name} ended (exit code {child.exit_code}); starting it again", err=True)
+                    self._stop.wait(RESTART_AFTER)
+                    self._start(name)
+
+    def _end(self) -> None:
+        """End the children, those that others need last."""
+        needed = [child for name, child in self._children.items() if name in ("redis", "inbox")]
+        for group in ([child for child in self._children.values() if child not in needed], needed):
+            for child in group:
+                child.end()
+            give_up = time.monotonic() + STOP_WITHIN
+            for child in group:
+                if child.wait(max(0.1, give_up - time.monotonic())) is None:
+                    child.kill()
+        for port in self._reserved:
+            port.close()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _forget(metrics: Path) -> None:
+    """Remove what prometheus_client keeps of processes that run no more, as KIND_PID.db: it counts no more."""
+    for path in metrics.glob("*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdecimal() and not Path("/proc", pid).exists():
+            path.unlink(missing_ok=True)
+
+
+def _webhook_key(folder: Path) -> str:
+    """The key of the data folder that signs what is pushed, made at first use."""
+    path = folder / "keys" / "webhook.key"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def free_port(port: int, option: str, host: str = "127.0.0.1") -> int:
+    """The port itself if nobody listens there; for 0, one that is free now."""
+    with bound(port, option, host) as probe:
+        number: int = probe.getsockname()[1]
+        return number
+
+
+def bound(port: int, option: str, host: str = "127.0.0.1") -> socket.socket:
+    """The port, taken but not listened at: only who sets SO_REUSEADDR, as our processes do, can listen there."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind((host, port))
+    except (OSError, OverflowError) as error:
+        taken.close()
+        raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
+    return taken

@@ -1,0 +1,1 @@
+"""E-mails: how a message is made, sent, and what became of it."""

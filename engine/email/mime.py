@@ -1,0 +1,134 @@
+"""Messages: an order's content is compiled to MIME once; what differs per recipient is filled in.
+
+The parts are put together here: an EmailMessage of two costs 0.6 ms, this 20 us, and filling in three header lines a
+few. What comes out is 7-bit ASCII, so that the relay needs no 8BITMIME (only the address headers of SMTPUTF8 mail are
+raw UTF-8), has CRLF line ends and no line above 998 octets.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode, encodebytes
+from binascii import b2a_qp
+from dataclasses import dataclass
+from email.utils import format_datetime
+from functools import lru_cache
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from engine.email.plain_text import readable
+from engine.models import Content, ContentType
+from engine.text.addresses import wire_address
+
+if TYPE_CHECKING:
+    import uuid
+    from datetime import datetime
+
+LINE = 78  # longest line that goes out unencoded, and header line (RFC 5322, 2.1.1)
+SUBJECT_CHUNK = 39  # octets per encoded word: 52 in base64, so that a line of the Subject stays below 76 (RFC 2047, 2)
+
+_CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029"  # C0, DEL, C1 with NEL, LS, PS: all that anybody takes for a line end
+_CONTROLS = re.compile(f"[{_CONTROL}]")
+_UNFIT_FOR_7BIT = re.compile(r"[^\t\n -~]")
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A message but for To, Message-ID and Date."""
+
+    rest: bytes
+
+    def fill(self, *, to: str, message_id: str, date: datetime) -> bytes:
+        """Return the whole message for one recipient; ValueError when a value could break out of its header."""
+        if not _MESSAGE_ID.fullmatch(message_id):
+            msg = "a Message-ID is printable ASCII between < and >"
+            raise ValueError(msg)
+        if date.tzinfo is None:
+            msg = "a date without a zone does not say when"
+            raise ValueError(msg)
+        written = _written(date.replace(microsecond=0))
+        head = f"To: {wire_address(to)[0]}\r\nMessage-ID: {message_id}\r\nDate: {written}\r\n"
+        return head.encode() + self.rest
+
+
+def compile_message(content: Content) -> Compiled:
+    """Build everything that a content's messages share; ValueError for a sender or subject with control characters."""
+    if _CONTROLS.search(content.subject):
+        msg = "a subject is one line without control characters"
+        raise ValueError(msg)
+    body = _lines(content.body)
+    if content.content_type is ContentType.HTML:
+        entity = _alternatives(_part("plain", _lines(readable(body))), _part("html", body))
+    else:
+        entity = _part("plain", body)
+    head = (
+        f"From: {wire_address(content.sender)[0]}\r\n"
+        f"Subject: {_header_text(_encodable(content.subject))}\r\n"
+        "Auto-Submitted: auto-generated\r\n"  # RFC 3834: no vacation replies, please
+        "MIME-Version: 1.0\r\n"
+    )
+    return Compiled(head.encode() + entity)
+
+
+def message_id(email_id: uuid.UUID, sender: str) -> str:
+    """Return the Message-ID of an e-mail: the same at every attempt, so that receivers can recognise a repeat."""
+    return f"<{email_id}@{wire_address(sender)[0].rpartition('@')[2]}>"
+
+
+_written = lru_cache(maxsize=1)(format_datetime)  # a batch is sent within a second or two
+
+
+def _encodable(text: str) -> str:
+    """Return the text with `?` for lone surrogates, which JSON can hold and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _lines(text: str) -> str:
+    """Return the text with one kind of line end, so that no bare CR or LF is left to smuggle anything behind."""
+    return _encodable(text).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _part(subtype: str, text: str) -> bytes:
+    """Return a text part: its headers, an empty line, its encoded body, which ends with a line end (RFC 2045)."""
+    text = text if text.endswith("\n") else text + "\n"
+    encoding = _transfer_encoding(text)
+    octets = text.encode()
+    if encoding == "quoted-printable":
+        octets = b2a_qp(octets, istext=True)
+    elif encoding == "base64":
+        octets = encodebytes(octets.replace(b"\n", b"\r\n"))
+    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
+    return head.encode() + octets.replace(b"\n", b"\r\n")
+
+
+def _alternatives(*parts: bytes) -> bytes:
+    """Return the parts as alternatives, the best one last (RFC 2046, 5.1.4)."""
+    boundary = f"=_{token_hex(16)}"  # `=_` is in no encoded body, and nobody guesses the rest
+    lines = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
+    head = f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'
+    return head.encode() + lines + f"--{boundary}--\r\n".encode()
+
+
+def _transfer_encoding(text: str) -> str:
+    """Choose the transfer encoding that keeps a body as readable and short as its characters and lines allow."""
+    if not _UNFIT_FOR_7BIT.search(text) and max(map(len, text.split("\n"))) <= LINE:
+        return "7bit"
+    octets = len(text.encode())
+    mostly_ascii = octets - len(text) < octets / 6  # quoted-printable triples the others, base64 adds a third to all
+    return "quoted-printable" if mostly_ascii else "base64"
+
+
+def _header_text(text: str) -> str:
+    """Return the text as it stands in a header: short plain text as it is, all else as encoded words (RFC 2047).
+
+    EmailMessage decodes what looks like an encoded word already and can lose spaces when it folds; this does neither.
+    """
+    if text.isascii() and text == text.strip() and "=?" not in text and len("Subject: " + text) <= LINE:
+        return text
+    chunks = [""]
+    for character in text:
+        if len((chunks[-1] + character).encode()) > SUBJECT_CHUNK:
+            chunks.append("")
+        chunks[-1] += character
+    return "\r\n ".join(f"=?utf-8?B?{b64encode(chunk.encode()).decode()}?=" for chunk in chunks)

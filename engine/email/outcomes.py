@@ -1,0 +1,236 @@
+"""What becomes of e-mails: from a reply of the relay to the row's next state, written in groups and told as events."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, func, select, update
+
+from engine.db.rows import Rows, run
+from engine.db.store import Now
+from engine.db.tables import MILLISECOND, attempts_log, emails, orders
+from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
+from engine.events.status import email_event, order_event
+from engine.events.storing import persist
+from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
+from engine.observability import metrics
+from engine.queue import due
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+    from datetime import datetime
+
+    from engine.models import CloudEvent
+
+RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not be had, until it is tried again
+REFUSED_PAUSE = timedelta(minutes=1)  # likewise, when it was refused for good: a relay may lock out who keeps knocking
+
+# Until the next attempt, after the first, second, … that the relay deferred; the last repeats until the e-mail expires.
+# RFC 5321 4.5.4.1 asks for 30 minutes where a queue talks to the world; this one talks to its own relay, and most
+# deferrals there (greylisting, a full queue) are over in minutes.
+BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
+SLOWLY = timedelta(minutes=5)  # at the least, when the relay refuses this installation or its sender
+JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
+
+_RECORD = due.outcome(due.EMAILS).returning(emails.c.seq, emails.c.last_update)
+_LOG = Rows(
+    email_seq=BigInteger(),
+    claim=Integer(),
+    duration_ms=Integer(),
+    relay=Text(),
+    outcome=Text(),
+    phase=Text(),
+    code=SmallInteger(),
+    reply=Text(),
+).insert_into(attempts_log, at=Now())
+_ATTEMPTS = {  # looked up once: a look costs as much as the count
+    word: metrics.ATTEMPTS.labels(word)
+    for word in ("accepted", "deferred", "refused", "rejected", "in_doubt", "expired", "abandoned")
+}
+_SMTP_SECONDS = {
+    word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "refused", "rejected", "in_doubt")
+}
+_OPEN = exists().where(emails.c.order_seq == orders.c.seq, emails.c.due_at.is_not(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one claim: the row's next state and due time, and the line for the attempts log."""
+
+    email: Row[Any]
+    state: EmailState
+    delay: timedelta | None  # until the next attempt; None: settled
+    reached: bool  # whether the attempt counts
+    outcome: str
+    phase: str | None
+    reply: Reply
+    duration: timedelta
+    relay: str
+
+
+def record(connection: Connection, results: Sequence[Result], *, told: bool = True) -> None:
+    """Write a group of outcomes and their log lines, complete the orders that have no open e-mail left, and tell.
+
+    `told` False: the states alone, for what cannot be written with the rest; no line and no event tells of them.
+    """
+    results = _with_reasons(connection, results)
+    recorded = run(
+        connection,
+        _RECORD,
+        [
+            {
+                "seq": result.email.seq,
+                "claim": result.email.claim,
+                "state": result.state,
+                "attempts": result.email.attempts + result.reached,
+                "delay": None if result.delay is None else result.delay // MILLISECOND,
+            }
+            for result in results
+        ],
+    )
+    ours = {row.seq: row.last_update for row in recorded}
+    if told:
+        lines = _news(connection, _unlogged(connection, results, ours))
+        run(connection, _LOG, [_log_line(result) for result in lines])
+    settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
+    if settled:
+        states = {result.email.seq: result.state for result in results}
+        events = _complete(connection, settled, states, max(ours.values()))
+        if told:
+            persist(connection, events)
+
+
+def _with_reasons(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:
+    """Results where those that are out of time say why: what the last attempt ended with.
+
+    Where the relay refused this installation, that is what they fail for.
+    """
+    late = [result.email.seq for result in results if result.outcome == "expired"]
+    if not late:
+        return results
+    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(late))
+    lines = select(attempts_log).where(attempts_log.c.seq.in_(newest.group_by(attempts_log.c.email_seq)))
+    last = {line.email_seq: line for line in connection.execute(lines) if line.outcome != "expired"}
+    return [_with_reason(result, last[result.email.seq]) if result.email.seq in last else result for result in results]
+
+
+def _with_reason(result: Result, last: Row[Any]) -> Result:
+    state = EmailState.FAILED if last.outcome == "refused" else result.state
+    said = " ".join([*([str(last.code)] if last.code else []), last.reply])
+    return replace(result, state=state, reply=Reply.of(None, f"{result.reply.text}; the last attempt: {said}"))
+
+
+def _unlogged(connection: Connection, results: Sequence[Result], ours: Container[int]) -> Sequence[Result]:
+    """All but those that have their line already: their commit was done, and the answer to it was lost."""
+    late = {result.email.seq for result in results if result.email.seq not in ours}
+    if not late:
+        return results
+    lines = select(attempts_log.c.email_seq, attempts_log.c.claim).where(attempts_log.c.email_seq.in_(late))
+    logged = {(line.email_seq, line.claim) for line in connection.execute(lines)}
+    return [result for result in results if (result.email.seq, result.email.claim) not in logged]
+
+
+def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:
+    """All but those that say of a relay that was not reached what the e-mail's newest line says already."""
+    again = {result.email.seq for result in results if result.outcome == "deferred" and not result.reached}
+    if not again:
+        return results
+    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(again))
+    newest = newest.group_by(attempts_log.c.email_seq)
+    words = (attempts_log.c.email_seq, attempts_log.c.phase, attempts_log.c.code, attempts_log.c.reply)
+    known = {tuple(line) for line in connection.execute(select(*words).where(attempts_log.c.seq.in_(newest)))}
+    return [
+        result
+        for result in results
+        if result.email.seq not in again
+        or (result.email.seq, result.phase, result.reply.code, result.reply.text) not in known
+    ]
+
+
+def _complete(
+    connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState], at: datetime
+) -> list[CloudEvent]:
+    """Complete the orders that have no open e-mail left; returns what tells of e-mails and orders that have ended."""
+    # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
+    touched = select(orders.c.seq, orders.c.id, orders.c.creator, orders.c.senders_reference)
+    touched = touched.where(orders.c.seq.in_({email.order_seq for email in settled}))
+    locked = {row.seq: row for row in connection.execute(touched.order_by(orders.c.seq).with_for_update())}
+    done = update(orders).where(orders.c.seq.in_(locked), orders.c.state == OrderState.PROCESSED, ~_OPEN)
+    done = done.values(state=OrderState.COMPLETED, last_update=Now())
+    completed = connection.scalars(done.returning(orders.c.seq)).all()
+    told = [email_event(locked[email.order_seq], email.id, states[email.seq], at) for email in settled]
+    return told + [order_event(locked[seq], OrderState.COMPLETED, at) for seq in completed]
+
+
+def backoff(attempts: int) -> timedelta:
+    """How long to wait after so many attempts that reached the relay (1: after the first)."""
+    return BACKOFF[min(attempts, len(BACKOFF)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
+
+
+def pause(refusal: Reply) -> timedelta:
+    """How long to leave a relay alone that gave no connection, with these words."""
+    return REFUSED_PAUSE if (refusal.code or 0) // 100 == 5 else RELAY_PAUSE  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
+
+
+def result_of(email: Row[Any], order: Any, outcome: Outcome, relay: str, now: datetime) -> Result:
+    """What an answer of the relay means for the e-mail: the one table from SMTP to what users see."""
+    later = min(backoff(email.attempts + 1), max(email.expires_at - now, MILLISECOND))
+    state, delay, reached, settled = EmailState.NEW, later, True, False
+    match outcome:
+        case Accepted():
+            state, settled, word = EmailState.SUCCEEDED, True, "accepted"
+        case Rejected():
+            state, settled, word = outcome.state, True, "rejected"
+        case Deferred():
+            word, reached = "deferred", outcome.reached
+            delay = later if reached else pause(outcome.reply)
+        case Refused():
+            word, delay = "refused", min(max(later, SLOWLY), max(email.expires_at - now, MILLISECOND))
+        case InDoubt():
+            settled, word = order.guarantee == DeliveryGuarantee.AT_MOST_ONCE, "in_doubt"
+            state = EmailState.FAILED if settled else EmailState.NEW
+    _ATTEMPTS[word].inc()
+    if not reached:
+        metrics.RELAY_FAILURES.inc()
+    _SMTP_SECONDS[word].observe(outcome.duration.total_seconds())
+    if settled:
+        metrics.DUE_LAG.observe(max(0.0, (now - (email.expires_at - EXPIRY)).total_seconds()))
+    return Result(
+        email, state, None if settled else delay, reached, word, outcome.phase, outcome.reply, outcome.duration, relay
+    )
+
+
+def unsent(email: Row[Any], state: EmailState, word: str, text: str) -> Result:
+    """What became of an e-mail that is not sent at all."""
+    _ATTEMPTS[word].inc()
+    reply = Reply(None, text)
+    return Result(email, state, None, False, word, None, reply, timedelta(0), "")
+
+
+def broken(email: Row[Any], order: Any, error: Exception) -> Result:
+    """What an error of this installation's means for the e-mail: tried again as far as BACKOFF goes, then failed.
+
+    Nobody knows how far the attempt had come: an e-mail that may be sent at most once is not tried again.
+    """
+    reply = Reply(None, f"an error of Varsel's ({type(error).__name__}); its log has the details")
+    over = email.attempts >= len(BACKOFF) or order.guarantee == DeliveryGuarantee.AT_MOST_ONCE
+    word = "abandoned" if over else "deferred"
+    _ATTEMPTS[word].inc()
+    state, delay = (EmailState.FAILED, None) if over else (EmailState.NEW, backoff(email.attempts + 1))
+    return Result(email, state, delay, True, word, None, reply, timedelta(0), "")
+
+
+def _log_line(result: Result) -> dict[str, Any]:
+    return {
+        "email_seq": result.email.seq,
+        "claim": result.email.claim,
+        "duration_ms": result.duration // MILLISECOND,
+        "relay": result.relay,
+        "outcome": result.outcome,
+        "phase": result.phase,
+        "code": result.reply.code,
+        "reply": result.reply.text,
+    }

@@ -1,0 +1,363 @@
+"""The relay: a pool of reused sessions, of which never more are open than are set, nor than the relay takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from engine.diagnosis import of_relay
+from engine.email.smtp.concurrency import Concurrency
+from engine.email.smtp.phases import Phase
+from engine.email.smtp.replies import CLOSING, Deferred, Outcome, Rejected, Reply, judge
+from engine.email.smtp.session import Envelope, Route, Session
+from engine.models import EmailState, Trouble
+from engine.runtime.clock import steady
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+MESSAGES_PER_CONNECTION = 500  # relays end long sessions, some rudely; a new one every so often costs nothing
+CONNECTION_AGE = timedelta(seconds=300)  # so that a relay's new address or balancer is found within minutes
+IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait before they cut a silent connection
+
+NOTHING = Reply(None, "no connection to the relay")
+NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
+TROUBLE_LASTS = 15.0  # seconds; with e-mails to send it is asked again after 5, and without, old trouble is no news
+TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
+
+
+@dataclass(slots=True)
+class Turn:
+    """What a sender got: a session, or why there is none; `told`: another sender has tried."""
+
+    session: Session | None
+    refusal: Reply | None = None
+    told: bool = False
+    counts: bool = True  # among the senders at work
+
+
+class Relay:
+    """All connections of one event loop to one relay.
+
+    `url`: smtp:// (port 25), smtp+starttls:// (587, always with TLS) or smtps:// (465); USER:PASSWORD@ percent-encoded.
+    `connect_timeout` bounds connecting as a whole and each command, `data_timeout` the reply to the final dot.
+    `ca_file`: certificates trusted beside the system's; Misconfigured when it cannot be used.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a relay is, and how long a connection to it may be used
+        self,
+        url: str,
+        *,
+        connections: int,
+        connect_timeout: timedelta,
+        data_timeout: timedelta,
+        ca_file: Path | None = None,
+        messages_per_connection: int = MESSAGES_PER_CONNECTION,
+        connection_age: timedelta = CONNECTION_AGE,
+        idle: timedelta = IDLE,
+    ) -> None:
+        self._route = Route.of(url, ca_file, connect_timeout, data_timeout)
+        self._messages_per_connection = messages_per_connection
+        self._age = connection_age.total_seconds()
+        self._rest = idle.total_seconds()
+        self._concurrency = Concurrency(connections)
+        self._open = 0  # sessions: at work, idle and leaving
+        self._proven = 0  # of them at work and idle, that have carried a message: the relay takes so many
+        self._connecting = 0  # sessions that are being opened
+        self._working = 0  # senders that have a session or open one
+        self._queue: deque[asyncio.Future[Session | Reply | None]] = deque()  # senders that wait for one
+        self._idle: list[Session] = []  # the one used last is on top, so that the surplus ages and goes
+        self._leaving: set[asyncio.Task[None]] = set()  # sessions that say QUIT
+        self._dropped: list[Session] = []  # aborted; the event loop may not have closed them yet
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._trouble: Trouble | None = None
+        self._refused_at = 0.0  # by the steady clock
+
+    @property
+    def name(self) -> str:
+        """The relay as the attempts log shows it."""
+        return f"{self._route.host}:{self._route.port}"
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why no connection can be had, for operators; None: one can, or nobody has tried lately."""
+        if not self._connecting and steady() - self._refused_at > TROUBLE_LASTS:
+            return None
+        return self._trouble
+
+    async def send(
+        self,
+        sender: str,
+        recipient: str,
+        message: bytes,
+        ours: Callable[[], bool] = lambda: True,
+        turn: Turn | None = None,
+    ) -> Outcome:
+        """Hand one message over; nothing that the network or the relay does raises.
+
+        `ours` is asked as late as can be whether the message may still be sent; `turn`: one that the sender has.
+        """
+        try:
+            envelope = Envelope.of(sender, recipient, message)
+        except ValueError as error:
+            never = timedelta()
+            return Rejected(Reply.of(None, str(error)), Phase.CONNECT, never, EmailState.FAILED_INVALID_EMAIL_FORMAT)
+        if turn is None:
+            async with self.turn() as own:
+                return await self._send(own, envelope, ours)
+        return await self._send(turn, envelope, ours)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """A sender's turn with a connection, as soon as there is one; those who wait are served in order."""
+        turn = await self._wait()
+        try:
+            yield turn
+        finally:
+            if turn.session:
+                self._rest_again(turn.session)
+            self._end(turn)
+
+    async def close(self) -> None:
+        """Say goodbye on all connections; for when nobody sends any more."""
+        if self._sweeper:
+            self._sweeper.cancel()
+        while self._idle:
+            self._retire(self._idle.pop())
+        while self._leaving:
+            await asyncio.wait(self._leaving)
+        for session in self._dropped:
+            await session.gone()
+        for _ in range(TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
+
+    async def _send(self, turn: Turn, envelope: Envelope, ours: Callable[[], bool]) -> Outcome:
+        """Run one transaction; over another connection when this one turns out to be dead, or one too many."""
+        started = time.monotonic()
+        while turn.session:
+            session, turn.session = turn.session, None
+            reused = session.messages > 0
+            outcome = await self._attempt(session, envelope, started, ours)
+            crowded = not reused and _crowded(outcome) and self._established > 0
+            if not crowded and not (reused and session.stale):
+                return outcome
+            if crowded:
+                self._learn(outcome.reply)
+            self._end(turn)
+            again = await self._wait(first=True)
+            turn.session, turn.refusal, turn.counts = again.session, again.refusal, again.counts
+        return judge(turn.refusal or NOTHING, Phase.CONNECT, _since(started))
+
+    def _end(self, turn: Turn) -> None:
+        if turn.counts:
+            turn.counts = False
+            self._working -= 1
+            self._next()
+
+    async def _wait(self, *, first: bool = False) -> Turn:
+        """Wait for a connection, before all others or behind them.
+
+        One that is refused while others work is none of the sender's business. When none works, everybody is told.
+        """
+        while True:
+            place: asyncio.Future[Session | Reply | None] = asyncio.get_running_loop().create_future()
+            self._queue.appendleft(place) if first else self._queue.append(place)
+            self._next()
+            try:
+                given = await place
+            except asyncio.CancelledError:
+                self._decline(place)
+                raise
+            if isinstance(given, Session):
+                return Turn(given)
+            if given:
+                return Turn(None, given, counts=False, told=True)
+            opened = await self._open_one()
+            if isinstance(opened, Session):
+                return Turn(opened)
+            if self._established:
+                self._learn(opened)
+            elif not self._connecting:
+                return self._give_up(opened)
+            first = True
+
+    async def _open_one(self) -> Session | Reply:
+        """Open a session for a sender that was let go on to do so."""
+        opened = None
+        try:
+            opened = await self._connect()
+        finally:
+            self._connecting -= 1
+            if isinstance(opened, Session):
+                self._back()
+            else:
+                self._working -= 1
+            if not isinstance(opened, Reply):
+                self._next()
+        return opened
+
+    def _next(self) -> None:
+        """Let the first in the queue go on: over a session that rests, or by opening one.
+
+        At first one is opened, then as many at once as there are: a relay that takes few refuses few.
+        """
+        while self._queue:
+            if self._queue[0].done():  # its sender does not wait any more
+                self._queue.popleft()
+                continue
+            if self._working >= self._concurrency.limit:
+                return
+            session = self._take()
+            if session is None:
+                if self._connecting >= max(1, self._established):
+                    return
+                self._connecting += 1
+            self._working += 1
+            self._queue.popleft().set_result(session)
+
+    def _decline(self, place: asyncio.Future[Session | Reply | None]) -> None:
+        """Undo what was given to a sender that was cancelled at the same moment."""
+        if not place.done() or place.cancelled():
+            return
+        given = place.result()
+        if isinstance(given, Reply):
+            return
+        self._working -= 1
+        if given:
+            self._rest_again(given)
+        else:
+            self._connecting -= 1
+        self._next()
+
+    def _give_up(self, refusal: Reply) -> Turn:
+        """Tell all who wait that there is no connection."""
+        if self._trouble is None:
+            log.warning("e-mails wait: %s", of_relay(refusal.code, refusal.text, self.name))
+        self._refused_at = steady()
+        self._trouble = Trouble(self._trouble.since if self._trouble else self._refused_at, refusal.text)
+        for place in self._queue:
+            if not place.done():
+                place.set_result(refusal)
+        self._queue.clear()
+        return Turn(None, refusal, counts=False)
+
+    def _back(self) -> None:
+        if self._trouble:
+            log.info("the relay %s is back after %.0f s; e-mails go on", self.name, steady() - self._trouble.since)
+            self._trouble = None
+
+    def _learn(self, refusal: Reply) -> None:
+        if self._concurrency.refused(self._established):
+            log.info("the relay takes %d connections of this process at once: %s", self._established, refusal.text)
+
+    @property
+    def _established(self) -> int:
+        """Sessions at work and at rest."""
+        return self._open - len(self._leaving)
+
+    async def _connect(self) -> Session | Reply:
+        """Open a session, as soon as there is room beside those that are leaving."""
+        while self._leaving and self._open + self._connecting > self._concurrency.limit:
+            await asyncio.wait(self._leaving, return_when=asyncio.FIRST_COMPLETED)
+        opened = await Session.open(self._route)
+        self._open += isinstance(opened, Session)
+        return opened
+
+    async def _attempt(self, session: Session, envelope: Envelope, started: float, ours: Callable[[], bool]) -> Outcome:
+        """Run one transaction, and see to the session afterwards."""
+        if envelope.utf8 and not session.utf8:
+            self._give_back(session)
+            return Rejected(NO_SMTPUTF8, Phase.MAIL, _since(started), EmailState.FAILED_INVALID_EMAIL_FORMAT)
+        try:
+            reply = await session.deliver(envelope, ours)
+        except BaseException:
+            self._drop(session)  # cancelled in mid-conversation: the next reply would be to this message
+            raise
+        outcome = judge(reply, session.phase, _since(started))
+        self._give_back(session) if session.in_step(reply) and not _crowded(outcome) else self._drop(session)
+        return outcome
+
+    def _take(self) -> Session | None:
+        """Return the session that rested least, None when there is none that can be used."""
+        while self._idle:
+            session = self._idle.pop()
+            if not session.connected:  # the relay hung up meanwhile
+                self._drop(session)
+            elif self._expired(session):
+                self._retire(session)
+            else:
+                return session
+        return None
+
+    def _give_back(self, session: Session) -> None:
+        if not session.messages:
+            self._proven += 1
+            self._concurrency.taken(self._proven)
+        session.messages += 1
+        self._rest_again(session)
+
+    def _rest_again(self, session: Session) -> None:
+        session.rested = session.loop.time()
+        if self._expired(session):
+            self._retire(session)
+            return
+        self._idle.append(session)
+        if self._sweeper is None:
+            self._sweeper = session.loop.call_later(self._rest, self._sweep, session.loop)
+
+    def _expired(self, session: Session) -> bool:
+        now = session.loop.time()
+        return (
+            session.messages >= self._messages_per_connection
+            or now - session.born >= self._age
+            or now - session.rested >= self._rest
+        )
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Retire what nobody has used for a while, and come again while there is anything left."""
+        rested = self._idle
+        self._idle = [session for session in rested if not self._expired(session)]
+        for session in rested:
+            if session not in self._idle:
+                self._retire(session)
+        next_at = self._idle[0].rested + self._rest if self._idle else None
+        self._sweeper = loop.call_at(next_at, self._sweep, loop) if next_at else None
+
+    def _retire(self, session: Session) -> None:
+        """Say QUIT in the background; the sender does not wait for it."""
+        self._proven -= session.messages > 0
+        task = session.loop.create_task(session.quit())
+        self._leaving.add(task)
+        task.add_done_callback(self._left)
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        self._leaving.discard(task)
+        self._open -= 1
+
+    def _drop(self, session: Session) -> None:
+        session.abort()
+        self._open -= 1
+        self._proven -= session.messages > 0
+        self._dropped = [dropped for dropped in self._dropped if not dropped.closed] + [session]
+
+
+def _crowded(outcome: Outcome) -> bool:
+    """Whether a connection was refused with its first message: it was one too many."""
+    return (
+        isinstance(outcome, Deferred)
+        and outcome.phase is Phase.MAIL
+        and (outcome.reply.code == CLOSING or outcome.reply.crowded)
+    )
+
+
+def _since(started: float) -> timedelta:
+    return timedelta(seconds=time.monotonic() - started)

@@ -1,0 +1,185 @@
+"""From events to deliveries: each new event is joined with the subscriptions that it matches, in its own transaction.
+
+A subscription's filters stand in a table by what an event has: its resource, its subject or "" for any, its type, the
+pattern or "" for any. So an event looks up a few keys, however many subscriptions there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, case, func, literal, or_, select, update
+
+from engine.db.rows import Rows, run
+from engine.db.store import Now
+from engine.db.tables import events, subscription_filters, subscriptions, webhooks
+from engine.events.alternative_subjects import normal
+from engine.models import DeliveryState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from engine.models import CloudEvent
+
+ANY = ""  # no event's key is empty
+MOST_DOTS = 16  # of a pattern: an event is looked up under that many beginnings of its type at most
+
+_PAIRS = Rows(resource=Text(), subject=Text())
+_FILTERS = (
+    select(func.count())
+    .select_from(subscription_filters)
+    .where(subscription_filters.c.resource == _PAIRS["resource"], subscription_filters.c.subject == _PAIRS["subject"])
+    .scalar_subquery()
+)
+_WATCHED = select(_PAIRS["resource"].label("resource"), _PAIRS["subject"].label("subject"), _FILTERS.label("filters"))
+_KEYS = Rows(event_seq=BigInteger(), resource=Text(), subject=Text(), type=Text())
+_HAS_KEY = (
+    subscription_filters.c.resource == _KEYS["resource"],
+    subscription_filters.c.subject == _KEYS["subject"],
+    subscription_filters.c.type == _KEYS["type"],
+)
+_COUNTED = (
+    select(*(subscription_filters.c[name] for name in ("resource", "subject", "type")), func.count().label("filters"))
+    .where(*_HAS_KEY)
+    .group_by(*(subscription_filters.c[name] for name in ("resource", "subject", "type")))
+)
+_SOURCE = select(events.c.source + "/").where(events.c.seq == _KEYS["event_seq"]).scalar_subquery()
+_MATCHED = (
+    select(
+        subscription_filters.c.subscription_seq,
+        _KEYS["event_seq"].label("event_seq"),
+        literal(DeliveryState.WAITING, Text).label("state"),
+        Now().label("due_at"),
+        literal(0).label("attempts"),
+        Now().label("created"),
+        Now().label("last_update"),
+    )
+    .distinct()
+    .join_from(subscription_filters, subscriptions)
+    .where(
+        *_HAS_KEY,
+        subscriptions.c.validated,
+        or_(
+            subscriptions.c.source_start.is_(None),
+            func.substr(_SOURCE, 1, func.length(subscriptions.c.source_start)) == subscriptions.c.source_start,
+        ),
+    )
+)
+_COLUMNS = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
+_INSERT = webhooks.insert().from_select(_COLUMNS, _MATCHED.order_by("event_seq")).returning(webhooks.c.subscription_seq)
+_BEYOND = subscription_filters.c.subscription_seq.between(
+    bindparam("first", type_=BigInteger), bindparam("last", type_=BigInteger)
+)
+_PART = (
+    _MATCHED.where(_BEYOND).order_by(subscription_filters.c.subscription_seq).limit(bindparam("most", type_=Integer))
+)
+_INSERT_PART = webhooks.insert().from_select(_COLUMNS, _PART).returning(webhooks.c.subscription_seq)
+
+
+def watched(connection: Connection, events_: Iterable[CloudEvent]) -> dict[tuple[str, str], int]:
+    """The resources and subject keys of events that filters ask for, with the number of those filters."""
+    given = {pair for event in events_ for pair in pairs(event)}
+    asked = ({"resource": resource, "subject": subject} for resource, subject in given)
+    return {(row.resource, row.subject): row.filters for row in run(connection, _WATCHED, asked) if row.filters}
+
+
+def count_filters(connection: Connection, given: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], int]:
+    """Of some keys, those under which filters stand, with their number."""
+    rows = run(connection, _COUNTED, (_as_row(key) for key in given))
+    return {(row.resource, row.subject, row.type): row.filters for row in rows}
+
+
+def fan_out(connection: Connection, fresh: Iterable[tuple[int, CloudEvent]], asked: Collection[tuple[str, str]]) -> int:
+    """Queue new events (with their numbers) for every subscription that they match; returns how many deliveries.
+
+    `asked`: the resources and subject keys that filters ask for.
+    """
+    matched = run(
+        connection,
+        _INSERT,
+        ({"event_seq": seq, **_as_row(key)} for seq, event in fresh for key in keys(event, asked)),
+    )
+    wake(connection, {row.subscription_seq for row in matched})
+    return len(matched)
+
+
+def fan_out_part(connection: Connection, event: Any, reached: int, newest: int, most: int) -> list[int]:
+    """Queue an event (its row) for the next `most` subscriptions that it matches, in the order of their numbers.
+
+    They are numbered above `reached`, and not above `newest`; returns their numbers. They are not woken yet.
+    """
+    rows = [{"event_seq": event.seq, **_as_row(key)} for key in keys(event)]
+    part = {"rows": to_json(rows).decode(), "first": reached + 1, "last": newest, "most": most}
+    return list(connection.scalars(_INSERT_PART, part))
+
+
+def wake(connection: Connection, subscription_seqs: Collection[int]) -> None:
+    """Make subscriptions that have something to deliver due: now, or when their circuit closes.
+
+    Their rows are locked, so that a worker that is about to let go of one looks once more before it does.
+    """
+    if not subscription_seqs:
+        return
+    chosen = subscriptions.c.seq.in_(subscription_seqs)
+    connection.execute(lock(subscription_seqs))
+    now = Now()
+    soonest = case((subscriptions.c.open_until > now, subscriptions.c.open_until), else_=now)
+    idle = (subscriptions.c.unresolved == 0, subscriptions.c.paused.is_(None))
+    later = or_(subscriptions.c.due_at.is_(None), subscriptions.c.due_at > now)
+    connection.execute(update(subscriptions).where(chosen, *idle, later).values(due_at=soonest))
+
+
+def lock(subscription_seqs: Collection[int]) -> Any:
+    """The statement that locks subscriptions, always in the same order, and reads them.
+
+    Whoever changes deliveries locks their subscriptions first: so do those who push, and nobody waits in a circle.
+    """
+    chosen = select(subscriptions).where(subscriptions.c.seq.in_(subscription_seqs))
+    return chosen.order_by(subscriptions.c.seq).with_for_update(key_share=True)
+
+
+def pairs(event: CloudEvent) -> Iterator[tuple[str, str]]:
+    """The beginnings of its keys: its resource with each of its subject keys."""
+    return ((event.resource or "", subject) for subject in subject_keys(event))
+
+
+def keys(event: CloudEvent, asked: Collection[tuple[str, str]] | None = None) -> Iterator[tuple[str, str, str]]:
+    """Under which keys (resource, subject, type) filters that the event fits can stand; `asked`: only of these."""
+    found = (pair for pair in pairs(event) if asked is None or pair in asked)
+    return ((*pair, type_) for pair in found for type_ in type_keys(event.type))
+
+
+def subject_keys(event: CloudEvent) -> Iterator[str]:
+    """Under which subjects a filter finds the event."""
+    yield ANY
+    if event.subject:
+        yield subject_key(event.subject)
+    if event.alternative_subject:
+        yield alternative_key(event.alternative_subject)
+
+
+def type_keys(type_: str) -> Iterator[str]:
+    """Under which types a filter finds the event: its own, and every pattern that it fits."""
+    yield ANY
+    yield type_
+    place = -1
+    for _ in range(MOST_DOTS):
+        place = type_.find(".", place + 1)
+        if place < 0:
+            return
+        yield f"{type_[: place + 1]}*"
+
+
+def subject_key(subject: str) -> str:
+    """A subject filter as a key."""
+    return f"s{subject}"
+
+
+def alternative_key(subject: str) -> str:
+    """An alternative subject filter as a key."""
+    return f"a{normal(subject)}"
+
+
+def _as_row(key: tuple[str, str, str]) -> dict[str, str]:
+    return dict(zip(("resource", "subject", "type"), key, strict=True))

@@ -1,0 +1,152 @@
+"""Fan-outs that are too large for the transaction that stores their events: they wait, and workers do them in steps.
+
+Small ones are done where the events are stored. A large one, and whatever is published on its resource before it is
+done, waits here (the lane `fan_outs`) in the order of the events' numbers. One step is one transaction with a bounded
+number of deliveries; then the next owner has its turn, so that nobody waits for the whole of another's. A crash undoes
+the step that it interrupts and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from sqlalchemy import BigInteger, Text, delete, func, select, update
+
+from engine.db.rows import Rows, run
+from engine.db.store import Now, insert_or_lock
+from engine.db.tables import events, fan_outs, subscriptions, waiting_events
+from engine.events.fan_out import count_filters, fan_out, fan_out_part, keys, pairs, wake, watched
+from engine.models import FanOutState
+from engine.queue import due
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
+
+    from sqlalchemy import Connection, Row
+
+    from engine.models import CloudEvent
+
+Key = TypeVar("Key", tuple[str, str], tuple[str, str, str])
+
+AT_ONCE = 1_000  # most deliveries that a publishing transaction queues itself: other writers wait no longer
+STEP = 500  # deliveries of a step, after which it ends
+STEP_EVENTS = 100  # events of a step
+APP = "urn:altinn:resource:app_"
+
+_RESOURCES = Rows(resource=Text())
+_BEHIND = select(waiting_events.c.resource).where(waiting_events.c.resource == _RESOURCES["resource"]).distinct()
+_OWNERS = Rows(owner=Text(), state=Text())
+_INSERT_WAITING = Rows(event_seq=BigInteger(), fan_out_seq=BigInteger(), resource=Text()).insert_into(
+    waiting_events, newest=select(func.coalesce(func.max(subscriptions.c.seq), 0)).scalar_subquery()
+)
+
+
+class FanOut(NamedTuple):
+    """What became of new events: deliveries that were queued at once, and events that wait for it."""
+
+    deliveries: int
+    waiting: int
+
+
+NOTHING = FanOut(0, 0)
+_WITHOUT_TEXT = [column for column in events.c if column is not events.c.text]  # which may be of any size
+
+
+def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEvent]]) -> FanOut:
+    """Queue new events (with their numbers) for their subscribers now or, where these are many, in steps."""
+    asked = watched(connection, (event for _, event in fresh))
+    matching = [(seq, event) for seq, event in fresh if any(pair in asked for pair in pairs(event))]
+    if not matching:
+        return NOTHING
+    large = _large(connection, [event for _, event in matching], asked)
+    later = [(seq, event) for seq, event in matching if event.resource in large]
+    if later:
+        _put_off(connection, later)  # before subscriptions are locked: a step locks its own row first, too
+    now = ((seq, event) for seq, event in matching if event.resource not in large)
+    return FanOut(fan_out(connection, now, asked), len(later))
+
+
+def advance(connection: Connection, lease: timedelta) -> bool:
+    """Do a step of the fan-out that has waited longest, which then waits behind the others; False: none waits."""
+    claimed = due.claim(connection, due.FAN_OUTS, 1, lease)
+    for row in claimed:
+        _step(connection, row)
+    return bool(claimed)
+
+
+def _large(connection: Connection, given: Sequence[CloudEvent], asked: dict[tuple[str, str], int]) -> set[str]:
+    """The resources whose events have to wait: behind others, or since they match more than one transaction may queue.
+
+    Those that match least are done at once. What counts is filters: a subscription has one for each of its types.
+    """
+    resources = {event.resource or "" for event in given}
+    large = {row.resource for row in run(connection, _BEHIND, ({"resource": each} for each in resources))}
+    weights = _weights(given, asked, pairs)
+    if sum(weights.values()) > AT_ONCE:
+        wanted = {key for event in given for key in keys(event, asked)}
+        weights = _weights(given, count_filters(connection, wanted), keys)
+    room = AT_ONCE
+    for resource in sorted(resources - large, key=weights.__getitem__):
+        room -= weights[resource]
+        if room < 0:
+            large.add(resource)
+    return large
+
+
+def _weights(
+    given: Sequence[CloudEvent], filters: Mapping[Key, int], of: Callable[[CloudEvent], Iterable[Key]]
+) -> Counter[str]:
+    """By resource, how many filters its events can meet."""
+    weights: Counter[str] = Counter()
+    for event in given:
+        weights[event.resource or ""] += sum(filters.get(key, 0) for key in of(event))
+    return weights
+
+
+def _put_off(connection: Connection, later: Sequence[tuple[int, CloudEvent]]) -> None:
+    owners = sorted({owner(event.resource or "") for _, event in later})
+    rows = ({"owner": each, "state": FanOutState.WAITING} for each in owners)
+    found = {row.owner: row.seq for row in run(connection, _insert_owners(connection.dialect.name), rows)}
+    waiting = (
+        {"event_seq": seq, "fan_out_seq": found[owner(event.resource or "")], "resource": event.resource}
+        for seq, event in later
+    )
+    run(connection, _INSERT_WAITING, waiting)
+
+
+def owner(resource: str) -> str:
+    """Whose events wait in one row: an organisation's are its apps', others stand for themselves."""
+    return "_".join(resource.split("_", 2)[:2]) if resource.startswith(APP) else resource
+
+
+def _step(connection: Connection, held: Row[Any]) -> None:
+    """Go on with the first events of a claimed row, which is locked; without any left, it goes."""
+    first = select(*_WITHOUT_TEXT, waiting_events.c.newest).join_from(waiting_events, events)
+    first = first.where(waiting_events.c.fan_out_seq == held.seq).order_by(waiting_events.c.event_seq)
+    reached, done, touched, room = held.reached, 0, set[int](), STEP
+    for event in connection.execute(first.limit(STEP_EVENTS)).all():
+        queued = fan_out_part(connection, event, reached, event.newest, room)
+        touched.update(queued)
+        room -= len(queued)
+        if not room:
+            reached = max(queued)
+            break
+        reached, done = 0, event.seq
+    wake(connection, touched)
+    mine = waiting_events.c.fan_out_seq == held.seq
+    connection.execute(delete(waiting_events).where(mine, waiting_events.c.event_seq <= done))
+    row = fan_outs.c.seq == held.seq
+    if connection.execute(select(waiting_events.c.event_seq).where(mine).limit(1)).first() is None:
+        connection.execute(delete(fan_outs).where(row))
+    else:
+        again = {"state": FanOutState.WAITING, "due_at": Now(), "unresolved": 0, "reached": reached}
+        connection.execute(update(fan_outs).where(row).values(again))
+
+
+@cache
+def _insert_owners(dialect: str) -> Any:
+    insert = _OWNERS.complete(insert_or_lock(dialect, fan_outs, fan_outs.c.owner), due_at=Now())
+    return insert.returning(fan_outs.c.seq, fan_outs.c.owner)

@@ -1,0 +1,1 @@
+"""What operators see of processes: metrics, logs, traces, heartbeats, history, audit."""

@@ -1,0 +1,73 @@
+"""The audit log: who did what to what."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from engine.db.store import Now, after, now
+from engine.db.tables import audit_log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+FOLDED = timedelta(minutes=1)  # what is done again within it is counted in the first line
+ITSELF = "varsel"  # who has done what nobody asked for
+NEWEST = 1_000  # lines among which that one is looked for
+CONSUMERS_LINES = 100  # of one consumer and one action, within PERIOD; what is beyond is one line
+PERIOD = timedelta(hours=1)
+
+
+def note(  # noqa: PLR0913 a line has so many parts
+    connection: Connection,
+    who: str,
+    action: str,
+    target: str,
+    detail: Mapping[str, object] | None = None,
+    *,
+    any_detail: bool = False,
+    within: timedelta = FOLDED,
+) -> None:
+    """Write a line, in the transaction of the act itself. `target`: such as subscriptions/12.
+
+    The same again `within` that time adds to the line's `times`, and is its `last`: so nobody fills the log by doing
+    and undoing, and it still says what was done last.
+    `any_detail`: it is the same whatever its detail; the first one's stays.
+    """
+    given = json.loads(json.dumps(detail or {}))
+    newest = select(func.max(audit_log.c.seq)).scalar_subquery() - NEWEST
+    alike = (audit_log.c.who == who, audit_log.c.action == action, audit_log.c.target == target)
+    recent = (audit_log.c.seq > newest, audit_log.c.at > after(-within))
+    chosen = select(audit_log.c.seq, audit_log.c.detail).where(*alike, *recent).order_by(audit_log.c.seq.desc())
+    for row in connection.execute(chosen.with_for_update()).all():
+        kept = json.loads(row.detail)
+        times, _ = kept.pop("times", 1), kept.pop("last", None)
+        if any_detail or kept == given:
+            last = now(connection).isoformat(timespec="milliseconds")
+            folded = json.dumps(kept | {"times": times + 1, "last": last})
+            connection.execute(update(audit_log).where(audit_log.c.seq == row.seq).values(detail=folded))
+            return
+    line = {"at": Now(), "who": who, "action": action, "target": target, "detail": json.dumps(given)}
+    connection.execute(audit_log.insert().values(line))
+
+
+def detail_of(text: str) -> dict[str, Any]:
+    """What a line says, as it is read: `last` is a time."""
+    found: dict[str, Any] = json.loads(text)
+    return found | ({"last": datetime.fromisoformat(found["last"])} if "last" in found else {})
+
+
+def note_consumer(
+    connection: Connection, who: str, action: str, target: str, detail: Mapping[str, object] | None = None
+) -> None:
+    """Write a consumer's line; of one who has many already, a line that counts: nobody drowns what others did."""
+    alike = (audit_log.c.who == who, audit_log.c.action == action, audit_log.c.at > after(-PERIOD))
+    if connection.execute(select(func.count()).where(*alike)).scalar_one() < CONSUMERS_LINES:
+        note(connection, who, action, target, detail)
+    else:
+        note(connection, who, action, target.partition("/")[0], any_detail=True, within=PERIOD)

@@ -1,0 +1,147 @@
+"""A process's heartbeat: a row that says that it lives, how far its clock is off, and what troubles its relay.
+
+Each beat carries the process's counts into history, in the same transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Protocol
+from uuid import uuid4
+
+from sqlalchemy import Connection, delete, update
+
+from engine.db.store import Now
+from engine.db.tables import MILLISECOND, processes
+from engine.errors import Unavailable
+from engine.observability import history
+from engine.runtime.clock import steady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from engine.db.store import Store
+    from engine.models import Trouble
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between two looks at the counts: what is new is written at once
+SETTLED_AFTER = 3  # beats after a fault of the database: who had outcomes to write has written them by then
+BEAT_EVERY = 5  # looks without news after which a beat is due
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a process is: web, worker or scheduler; of a worker, its relay and how that is."""
+
+    name: str
+    relay: str | None = None
+    trouble: Callable[[], Trouble | None] = lambda: None
+
+
+class Memory(Protocol):
+    """What is known of the database's age, which each beat compares: see engine/queue/epoch.py."""
+
+    def recall(self) -> Mapping[UUID, datetime] | None:
+        """What was remembered before; None: that cannot be known now."""
+
+    def look(self, connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
+        """Compare the database with it; returns the mark to remember."""
+
+    def keep(self, name: UUID, mark: datetime) -> None:
+        """Remember a mark that is in the database for good."""
+
+
+class Heartbeat:
+    """Beats in a thread of its own from `start` to `stop`.
+
+    `memory`: what is known of the database's age, which each beat compares; None: nothing is.
+    """
+
+    def __init__(self, store: Store, kind: Kind, memory: Memory | None = None) -> None:
+        self._store = store
+        self._kind = kind
+        self._memory = memory
+        self._doubts = 1  # beats that are wanted until `settled`
+        self._id = uuid4()
+        self._written = history.sample()
+        self._shown: Trouble | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first beat is written at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write the last counts, and remove the process's row."""
+        self._ended.set()
+        self._thread.join()
+
+    def settled(self) -> bool:
+        """Whether work may be claimed: the database is as new as it was, and a fault of its is over."""
+        return not self._doubts
+
+    def doubt(self) -> None:
+        """The database did not answer: when it does, it may be another, and others have outcomes to write first."""
+        self._doubts = SETTLED_AFTER
+
+    def _run(self) -> None:
+        silent = BEAT_EVERY
+        while not self._ended.wait(LOOK_EVERY if silent else 0):
+            silent += 1
+            counts, trouble = history.sample(), self._kind.trouble()
+            if counts != self._written or trouble != self._shown or silent > BEAT_EVERY or self._doubts:
+                silent = self._beat(counts, trouble)
+        self._beat(history.sample(), None, last=True)
+
+    def _beat(self, counts: dict[str, int], trouble: Trouble | None, *, last: bool = False) -> int:
+        remembered = self._memory.recall() if self._memory else {}
+        mark = None
+        try:
+            with self._store.write() as connection:
+                history.add(connection, self._written, counts)
+                if last:
+                    connection.execute(delete(processes).where(processes.c.id == self._id))
+                else:
+                    self._write_process(connection, trouble)
+                    if self._memory and remembered is not None:
+                        mark = self._memory.look(connection, remembered)
+        except Unavailable:
+            self.doubt()
+            log.debug("the database does not answer; the counts are written when it does")
+            return BEAT_EVERY  # the next look tries again: until then /readyz says that nothing can be written
+        except Exception:  # the thread must outlive a bug: nobody would claim any more, or say why
+            self.doubt()
+            log.exception("the heartbeat could not be written")
+            return BEAT_EVERY
+        self._written, self._shown = counts, trouble
+        if self._memory and mark:
+            self._memory.keep(*mark)
+        if remembered is not None:
+            self._doubts = max(0, self._doubts - 1)
+        return 1
+
+    def _write_process(self, connection: Connection, trouble: Trouble | None) -> None:
+        clock = self._store.clock
+        seen = {
+            "seen": Now(),
+            "skew_ms": clock.skew() // MILLISECOND,
+            "trouble": trouble.text if trouble else None,
+            "trouble_since": clock.at(trouble.since) if trouble else None,
+        }
+        asked = steady()
+        mine = update(processes).where(processes.c.id == self._id).values(seen).returning(processes.c.seen)
+        if told := connection.scalar(mine):
+            clock.tell(told, asked)
+            return
+        who = {"id": self._id, "kind": self._kind.name, "host": socket.gethostname(), "pid": os.getpid()}
+        what = {"version": version("varsel"), "started": Now(), "relay": self._kind.relay}
+        connection.execute(processes.insert().values(who | what | seen))

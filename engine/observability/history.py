@@ -1,0 +1,59 @@
+"""What a process did, minute by minute, in the database.
+
+The counts are those of /metrics: so both tell the same, and history survives a restart. A process that is killed takes
+the last second's counts along; nothing but plots depends on them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import BigInteger, Connection, type_coerce
+from sqlalchemy.dialects import postgresql, sqlite
+
+from engine.db.store import Now
+from engine.db.tables import Instant, history
+from engine.observability import metrics
+
+if TYPE_CHECKING:
+    from prometheus_client import Counter
+
+MINUTE = 60_000  # milliseconds
+
+# What history is kept of: the series, and the counter with its outcomes that add up to it.
+SERIES = {
+    "orders": (metrics.ORDERS, None),
+    "events": (metrics.EVENTS, None),
+    "emails.accepted": (metrics.ATTEMPTS, {"accepted"}),
+    "emails.deferred": (metrics.ATTEMPTS, {"deferred", "refused"}),
+    "emails.refused": (metrics.ATTEMPTS, {"refused"}),
+    "emails.failed": (metrics.ATTEMPTS, {"rejected", "in_doubt", "expired", "abandoned"}),
+    "webhooks.accepted": (metrics.PUSHES, {"accepted"}),
+    "webhooks.deferred": (metrics.PUSHES, {"deferred"}),
+    "webhooks.failed": (metrics.PUSHES, {"rejected", "unauthorized"}),
+}
+
+
+def sample() -> dict[str, int]:
+    """This process's own counts since it began, by series."""
+    return {name: _count(counter, outcomes) for name, (counter, outcomes) in SERIES.items()}
+
+
+def _count(counter: Counter, outcomes: set[str] | None) -> int:
+    samples = [sample for family in counter.collect() for sample in family.samples if sample.name.endswith("_total")]
+    return int(sum(sample.value for sample in samples if outcomes is None or sample.labels["outcome"] in outcomes))
+
+
+def add(connection: Connection, earlier: dict[str, int], later: dict[str, int]) -> None:
+    """Add to this minute what was counted between two samples."""
+    news = {name: count - earlier[name] for name, count in later.items() if count > earlier[name]}
+    if not news:
+        return
+    now = type_coerce(Now(), BigInteger)
+    minute = type_coerce(now - now % MINUTE, Instant)
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    for name, count in sorted(news.items()):  # sorted: two processes lock the rows in the same order
+        added = insert(history).values(minute=minute, series=name, count=count)
+        keys = [history.c.minute, history.c.series]
+        more = {"count": history.c.count + added.excluded.count}
+        connection.execute(added.on_conflict_do_update(index_elements=keys, set_=more))

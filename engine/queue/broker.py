@@ -1,0 +1,142 @@
+"""Dramatiq's broker, and the notifier that wakes workers.
+
+A message says "lane X has due work", never which: the worker claims the next rows itself. So a message may be lost,
+doubled or late at no cost, and one waiting message per lane is enough. Events that came in while the database did not
+answer are no messages either: they wait in a list of their own, and a message says that there are some.
+
+Importing this module creates the broker, since actors must find it when they are declared; it connects to Redis only
+when it is used.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import dramatiq
+import redis
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
+
+from engine import settings
+from engine.diagnosis import of_redis
+from engine.observability import metrics, repeats
+from engine.queue.redis_client import connect, prove
+from engine.queue.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+QUEUE = "varsel"
+COALESCE_MS = 1000  # a wake-up that nobody took for so long is taken for lost
+BUSY = 0.02  # seconds between two looks whether a message that is held has been worked off
+QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
+
+
+class Notifier:
+    """Sends a wake-up for a lane, unless one is waiting already.
+
+    A thread of its own talks to Redis, so that callers go on at once. Calls for one lane that come meanwhile are
+    one wake-up.
+    """
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._quiet_until = 0.0
+        self._waiting: set[str] = set()
+        self._notified = threading.Event()
+        threading.Thread(target=self._send, name="notifier", daemon=True).start()
+
+    def notify(self, lane: str) -> None:
+        """Wake a worker for this lane, soon. When Redis does not answer, the clock's next tick does it."""
+        self._waiting.add(lane)
+        self._notified.set()
+
+    def _send(self) -> None:
+        while True:
+            self._notified.wait()
+            self._notified.clear()
+            while self._waiting:
+                self._wake(self._waiting.pop())
+
+    def _wake(self, lane: str) -> None:
+        if time.monotonic() < self._quiet_until:
+            return
+        try:
+            if self._client.set(f"varsel:notified:{lane}", 1, nx=True, px=COALESCE_MS):
+                BROKER.enqueue(
+                    dramatiq.Message(queue_name=QUEUE, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
+                )
+                metrics.WAKES.labels("sent").inc()
+        except (redis.RedisError, dramatiq.BrokerConnectionError, OSError) as error:
+            self._quiet_until = time.monotonic() + QUIET_AFTER_FAILURE
+            metrics.WAKES.labels("lost").inc()
+            log.warning("workers are not woken, until the clock can: %s", of_redis(error))
+
+    def seen(self, lane: str) -> None:
+        """A worker is about to look: from here on, new work needs a new wake-up."""
+        try:
+            self._client.delete(f"varsel:notified:{lane}")
+        except (redis.RedisError, OSError):
+            log.debug("Redis does not answer; the mark of the wake-up expires by itself")
+
+    def ping(self) -> None:
+        """Raise redis.RedisError when Redis takes no wake-ups."""
+        prove(self._client)
+
+
+class _Broker(RedisBroker):
+    """Delays nothing: what waits, waits in the database. So workers look for no messages that were delayed."""
+
+    def get_declared_delay_queues(self) -> set[str]:
+        return set()
+
+    @property
+    def consumer_class(self) -> type[_RedisConsumer]:
+        return _Consumer
+
+
+class _Consumer(_RedisConsumer):
+    """Waits in Redis for the next message, where Dramatiq's own looks again and again: idle, it costs next to nothing.
+
+    It says, too, when it ends, that Redis does not answer in Dramatiq's own words: so a worker ends in peace.
+    """
+
+    def __init__(self, broker: _Broker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, 0)  # type: ignore[no-untyped-call]
+        self._queue = f"{broker.namespace}:{queue_name}"
+        self._within = timeout / 1000
+
+    def __next__(self) -> dramatiq.MessageProxy | None:
+        try:
+            message: dramatiq.MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
+            if message is None:
+                self._wait()
+        except (redis.RedisError, dramatiq.ConnectionClosed) as error:
+            raise dramatiq.ConnectionClosed(of_redis(error)) from None
+        return message
+
+    def _wait(self) -> None:
+        if self.outstanding_message_count >= self.prefetch:
+            time.sleep(BUSY)
+            return
+        # To the place where it is: whoever waits learns of it, and who is first takes it.
+        self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT")
+
+    def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
+        try:
+            super().requeue(messages)  # type: ignore[no-untyped-call]
+        except redis.RedisError as error:
+            raise dramatiq.BrokerConnectionError(error) from None
+
+
+repeats.expect(redis.RedisError, of_redis)
+CLIENT = connect(settings.load().need("redis_url"))
+SPOOL = Spool(CLIENT)
+BROKER = _Broker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]
+dramatiq.set_broker(BROKER)
+NOTIFIER = Notifier(CLIENT)

@@ -1,0 +1,53 @@
+"""What operators have paused: lanes, creators, recipients' domains. A subscription carries its own pause.
+
+A paused lane is not claimed from. Of a paused creator or domain, what becomes due is held back: the claim gives it the
+due time HELD, at the far end of the index, so that a backlog which may not be sent costs the others nothing. Ending a
+pause makes due again what no other pause covers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from engine.db.tables import pauses
+from engine.text.addresses import domain_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection
+
+HELD = datetime(9999, 1, 1, tzinfo=UTC)
+LANE, CREATOR, DOMAIN = KINDS = ("lane", "creator", "domain")
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """What is paused, by kind."""
+
+    lanes: frozenset[str] = frozenset()
+    creators: frozenset[str] = frozenset()
+    domains: frozenset[str] = frozenset()  # as `addresses.compared`
+
+    def hold(self, creator: str, address: str = "") -> bool:
+        """Whether an order of this creator, or its e-mail to this address, has to wait."""
+        return creator in self.creators or domain_of(address) in self.domains
+
+    def without(self, kind: str, values: Collection[str]) -> Pauses:
+        """What is still paused when these of a kind are not."""
+        of = f"{kind}s"
+        return replace(self, **{of: getattr(self, of) - frozenset(values)})
+
+
+def in_force(connection: Connection, *, lock: bool = False) -> Pauses:
+    """What is paused now; locked, it stays so until the transaction ends: no pause ends between look and hold."""
+    chosen = select(pauses.c.kind, pauses.c.value)
+    if lock:
+        chosen = chosen.with_for_update(read=True, key_share=True)
+    found = connection.execute(chosen).all()
+    of = {kind: frozenset(row.value for row in found if row.kind == kind) for kind in KINDS}
+    return Pauses(of[LANE], of[CREATOR], of[DOMAIN])

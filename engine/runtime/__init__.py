@@ -1,0 +1,1 @@
+"""What any process stands on: clock, circuits, fair shares, signals, files."""

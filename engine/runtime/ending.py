@@ -1,0 +1,33 @@
+"""The end of a process, which comes whatever hangs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+END_WITHIN = 25.0  # seconds from a worker's or the scheduler's signal: a supervisor's patience is often 30
+CLOSE_WITHIN = 12.0  # seconds that `web` has to close when its last answers have had their 10
+
+
+def end_within(seconds: float, last: Callable[[], None]) -> None:
+    """End this process, with exit code 1, if it has not ended by itself by then; `last` is called before.
+
+    What it held is claimed again when its leases have run out: a mail or an event whose outcome is not recorded by
+    then comes a second time, with the same Message-ID or webhook-id.
+    """
+    timer = threading.Timer(seconds, _end, (seconds, last))
+    timer.daemon = True
+    timer.start()
+
+
+def _end(seconds: float, last: Callable[[], None]) -> None:
+    log.error("something hangs: ended %d s after it was to end; what it held is claimed again after its lease", seconds)
+    last()
+    os._exit(1)  # nothing else ends a process whose threads hang

@@ -1,0 +1,98 @@
+"""The kinds of values that settings have, beside numbers and paths: how each is read, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+from engine.text import urls
+from engine.text.addresses import bare, wire_address
+
+SHORTEST_KEY = 32  # characters
+
+
+def _words(value: Any) -> Any:
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # separated by spaces or commas
+_ROLE = re.compile(r"[^=]+=(?:viewer|operator|admin)")
+
+
+def _role(value: str) -> str:
+    if not _ROLE.fullmatch(value):
+        msg = f"{value!r} is no VALUE=ROLE with the role viewer, operator or admin; separate several by commas"
+        raise ValueError(msg)
+    return value
+
+
+Roles = Annotated[tuple[Annotated[str, AfterValidator(_role)], ...], NoDecode, BeforeValidator(_words)]  # likewise
+
+Network = IPv4Network | IPv6Network
+
+
+_MAPPED = 96  # bits that come before an IPv4 address which is written as one of IPv6 (RFC 4291, 2.5.5.2)
+
+
+def _network(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        network = ip_network(value, strict=False)
+    except ValueError:
+        network = None
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= _MAPPED:
+        network = ip_network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED))  # as clients come
+    if network is None or not network.prefixlen:
+        msg = "must be addresses and networks such as 10.0.0.7 or 10.1.0.0/16, and not all there are"
+        raise ValueError(msg)
+    return network
+
+
+_Network = Annotated[Network, BeforeValidator(_network)]
+Networks = Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_words)]  # separated likewise
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _base_url(value: str) -> str:
+    if not urls.is_site(value, ("http", "https")) or urlsplit(value).query or urlsplit(value).fragment:
+        msg = "must be an address such as https://notify.example.org, with nothing behind ? or #"
+        raise ValueError(msg)
+    return value.rstrip("/")
+
+
+def _issuer(value: str) -> str:
+    local = urls.is_site(value, ("http",)) and urlsplit(value).hostname in _LOOPBACK
+    if not local and not urls.is_site(value, ("https",)):
+        msg = "must be an https address such as https://login.example.org, for whoever alters its answers signs in"
+        raise ValueError(msg)
+    return value
+
+
+def _sender(value: str) -> str:
+    address = bare(value)
+    try:
+        wire_address(address)
+    except ValueError as error:
+        msg = f"must be an address such as noreply@example.no: {error}"
+        raise ValueError(msg) from None
+    return address
+
+
+def _long(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_KEY:
+        msg = f"must have {SHORTEST_KEY} characters or more, as of `openssl rand -base64 32`"
+        raise ValueError(msg)
+    return value
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+Sender = Annotated[str, AfterValidator(_sender)]
+Key = Annotated[SecretStr, AfterValidator(_long)]

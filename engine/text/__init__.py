@@ -1,0 +1,1 @@
+"""Rules of text: addresses, URLs, URNs, keywords."""

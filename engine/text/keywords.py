@@ -1,0 +1,42 @@
+"""Keywords (contract 5.7): they stand in an order's texts, and each recipient reads the own name and number there.
+
+An e-mail keeps the name alone, not the texts with it: these would be as many copies of a body as there are recipients.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from engine.models import Content, ContentType
+
+NAME, NUMBER = "$recipientName$", "$recipientNumber$"
+MOST = 1_000  # in an order's texts: a name may be long
+
+
+def count(*texts: str) -> int:
+    """How many keywords stand in texts."""
+    return sum([text.count(NAME) + text.count(NUMBER) for text in texts])
+
+
+def filled(text: str, name: str | None, organization_number: str | None) -> str:
+    """A text of an order's for a recipient (None: without a name); a person's number never leaks (contract 5.8).
+
+    Of a text that this would make blank, the order's own stands (contract 5.9).
+    """
+    if name is None:
+        return text
+    said = text.replace(NAME, name).replace(NUMBER, organization_number or "")
+    return said if said.strip() else text
+
+
+def content(order: Any, email: Any) -> Content:
+    """What an e-mail says, from its row and its order's; those of older versions have texts of their own."""
+    kind, name, number = ContentType(order.content_type), email.recipient_name, email.organization_number
+    in_body = escape(name) if name and kind is ContentType.HTML else name
+    return Content(
+        order.sender,
+        filled(order.subject, name, number) if email.subject is None else email.subject,
+        filled(order.body, in_body, number) if email.body is None else email.body,
+        kind,
+    )
