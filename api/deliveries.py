@@ -51,7 +51,7 @@ def _page(  # noqa: PLR0913 a page is asked for by many things
     connection: Connection, identity: str | None, seq: int, *, state: DeliveryState | None, after_id: int, size: int
 ) -> tuple[bytes, int | None]:
     """A page's text, and the last delivery on it; None: no further page."""
-    found, more = registry.deliveries(connection, identity, seq, state=state, after_id=after_id, size=size)
+    found, more = registry.pushed(connection, identity, seq, state=state, after_id=after_id, size=size)
     return answers.DeliveryList.of(found).json_text(), found[-1][0].seq if found and more else None
 
 

@@ -77,7 +77,7 @@ class Subscription(_Answer):
             created_by=row.consumer,
             created=instant(row.created),
             validated=row.validated,
-            paused=row.paused,
+            paused=row.paused_reason,
             open_until=row.open_until and instant(row.open_until),
             last_error=row.last_error,
             secret=secret,

@@ -45,7 +45,7 @@ EMAILS = f"""INSERT INTO emails (seq, id, order_seq, expires_at, last_update, st
     'person' || i % 3000000 || '@' ||
       CASE WHEN i % 100003 = 5 THEN 'rare.example' ELSE 'example' || i % 100 || '.no' END
   FROM generate_series(:first, :last) i"""
-ATTEMPTS = f"""INSERT INTO attempts_log (email_seq, claim, at, duration_ms, relay, outcome, phase, code, reply)
+ATTEMPTS = f"""INSERT INTO email_attempts (email_seq, claim, at, duration_ms, relay, outcome, phase, code, reply)
   SELECT i, 1, {_MADE}, 12, 'relay.example:25',
     CASE WHEN i % 50 = 7 THEN 'rejected' WHEN {_OPEN} THEN 'deferred' ELSE 'accepted' END,
     CASE WHEN i % 50 = 7 THEN 'rcpt' WHEN {_OPEN} THEN 'mail' ELSE 'dot' END,
@@ -58,13 +58,14 @@ EVENTS = f"""INSERT INTO events (seq, id, source, type, subject, resource, "time
     '/party/' || i % 500000, 'urn:altinn:resource:app_ttd_app' || i % 20, {_MADE}, {_MADE},
     '{{"specversion":"1.0","id":"event-' || i || '","type":"app.instance.created"}}'
   FROM generate_series(:first, :last) i"""
-DELIVERIES = f"""INSERT INTO webhooks (seq, subscription_seq, event_seq, state, due_at, attempts, created, last_update)
+DELIVERIES = f"""INSERT INTO deliveries (seq, subscription_seq, event_seq, state, due_at, attempts, created,
+    last_update)
   SELECT i, 1 + i % 100, i * 10,
     CASE WHEN i % 100 = 7 THEN 'Dead' WHEN i % 1000 = 11 THEN 'Waiting' ELSE 'Delivered' END,
     CASE WHEN i % 1000 = 11 THEN {_NOW} + 600000 END, 1, {_MADE}, {_MADE}
   FROM generate_series(:first, :last) i"""
 SUBSCRIPTIONS = f"""INSERT INTO subscriptions (seq, consumer, created, fingerprint, endpoint, resource_filter, ordered,
-    validated, salt, state, claim, unresolved, attempts)
+    validated, salt, state, claim, unresolved, failures)
   SELECT i, '/org/ttd', {_NOW}, md5(i::text), 'https://receiver' || i || '.example/hook',
     'urn:altinn:resource:app_ttd_app' || i % 20, false, true, 'salt', 'Waiting', 0, 0, 0
   FROM generate_series(:first, :last) i"""

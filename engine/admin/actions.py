@@ -12,7 +12,7 @@ from engine.admin.filters import uuid
 from engine.admin.obstacles import OF_SET_ASIDE, refusal
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.store import Now, after, now
-from engine.db.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, emails, orders, pauses, webhooks
+from engine.db.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, deliveries, emails, orders, pauses
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
@@ -104,12 +104,12 @@ ACTIONS = [
     ),
     Action(
         DELIVERIES, "retry", "Replay", "queued again",
-        or_(DELIVERY_DEAD, webhooks.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
+        or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
         "Only a delivery that was given up can be replayed",
     ),
     Action(
         DELIVERIES, "retry_now", "Try now", "made due",
-        and_(webhooks.c.state == DeliveryState.WAITING, webhooks.c.due_at > Now()), changes.push_now,
+        and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.due_at > Now()), changes.push_now,
         "Only a delivery that waits for a later attempt can be tried now",
     ),
 ]  # fmt: skip
@@ -183,7 +183,7 @@ class Done(NamedTuple):
 def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> Done:
     """Do it to those of the rows that it applies to."""
     if action.resource is DELIVERIES:
-        its = select(webhooks.c.subscription_seq).where(webhooks.c.seq.in_(keys))
+        its = select(deliveries.c.subscription_seq).where(deliveries.c.seq.in_(keys))
         connection.execute(lock(set(connection.scalars(its))))
     columns = [column for column in action.resource.table.c if column.name not in TEXTS]
     chosen = select(*columns).where(action.resource.key.in_(keys), action.applies)

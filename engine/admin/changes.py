@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, insert, select, update
 
 from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
 from engine.db.store import Now, after, now
-from engine.db.tables import EMAIL_FAILED, attempts_log, emails, orders, webhooks
+from engine.db.tables import EMAIL_FAILED, deliveries, email_attempts, emails, orders
 from engine.events.fan_out import wake
 from engine.events.status import order_event
 from engine.events.storing import persist
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Table
 
 FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
-IN_DOUBT = had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
+IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
 
 
 def cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -85,13 +85,13 @@ def make_due(connection: Connection, rows: Sequence[Row[Any]], _argument: str | 
 def replay(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     """A new series of attempts: those before stay in the log."""
     fresh = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
-    _update(connection, webhooks, rows, **fresh)
+    _update(connection, deliveries, rows, **fresh)
     wake(connection, {row.subscription_seq for row in rows})
 
 
 def push_now(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     """The next attempt is now, as soon as the subscription is free."""
-    _update(connection, webhooks, rows, due_at=Now())
+    _update(connection, deliveries, rows, due_at=Now())
     wake(connection, {row.subscription_seq for row in rows})
 
 

@@ -13,8 +13,10 @@ from engine.admin.standing import Standing
 from engine.db.store import after, now
 from engine.db.tables import (
     ALIVE,
-    attempts_log,
     audit_log,
+    deliveries,
+    delivery_attempts,
+    email_attempts,
     emails,
     events,
     job_rows,
@@ -22,8 +24,6 @@ from engine.db.tables import (
     orders,
     processes,
     waiting_events,
-    webhook_attempts,
-    webhooks,
 )
 from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
@@ -69,8 +69,8 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     found = _one(connection, "emails", email_id, f"There is no e-mail {email_id}.")
     row = connection.execute(select(emails).where(emails.c.id == email_id)).one()
     of_order = connection.execute(select(orders).where(orders.c.seq == row.order_seq)).one()
-    made = select(attempts_log).where(attempts_log.c.email_seq == row.seq)
-    attempts = connection.execute(made.order_by(attempts_log.c.seq.desc()).limit(TIMELINE)).all()[::-1]
+    made = select(email_attempts).where(email_attempts.c.email_seq == row.seq)
+    attempts = connection.execute(made.order_by(email_attempts.c.seq.desc()).limit(TIMELINE)).all()[::-1]
     shown = ("at", "duration_ms", "relay", "outcome", "phase", "code", "reply")
     return found | {
         "content_type": of_order.content_type,
@@ -98,7 +98,7 @@ def message(connection: Connection, email_id: UUID) -> bytes:
 def event(connection: Connection, seq: int) -> dict[str, Any]:
     """An event, as raw JSON too, to whom it was pushed, and whether others are still to be queued; NotFound."""
     found = _one(connection, "events", seq, f"There is no event {seq}.")
-    chosen = select(webhooks.c.seq).where(webhooks.c.event_seq == seq).order_by(webhooks.c.seq).limit(LINKED)
+    chosen = select(deliveries.c.seq).where(deliveries.c.event_seq == seq).order_by(deliveries.c.seq).limit(LINKED)
     waits = select(waiting_events.c.event_seq).where(waiting_events.c.event_seq == seq)
     return found | {
         "fan_out_waits": connection.execute(waits).first() is not None,
@@ -110,8 +110,8 @@ def event(connection: Connection, seq: int) -> dict[str, Any]:
 def subscription(connection: Connection, seq: int) -> dict[str, Any]:
     """A subscription with the number of its deliveries by state (counted up to 10,000), and its history; NotFound."""
     found = _one(connection, "subscriptions", seq, f"There is no subscription {seq}.")
-    newest = select(webhooks.c.state).where(webhooks.c.subscription_seq == seq)
-    newest_states = newest.order_by(webhooks.c.seq.desc()).limit(10_000).subquery()
+    newest = select(deliveries.c.state).where(deliveries.c.subscription_seq == seq)
+    newest_states = newest.order_by(deliveries.c.seq.desc()).limit(10_000).subquery()
     counts = select(newest_states.c.state, func.count()).group_by(newest_states.c.state)
     return found | {
         "deliveries": _counts(connection, counts),
@@ -122,8 +122,8 @@ def subscription(connection: Connection, seq: int) -> dict[str, Any]:
 def delivery(connection: Connection, seq: int) -> dict[str, Any]:
     """A delivery with every attempt, oldest first, and why it waits; NotFound."""
     found = _one(connection, "deliveries", seq, f"There is no delivery {seq}.")
-    made = select(webhook_attempts).where(webhook_attempts.c.webhook_seq == seq)
-    attempts = connection.execute(made.order_by(webhook_attempts.c.seq.desc()).limit(TIMELINE)).all()[::-1]
+    made = select(delivery_attempts).where(delivery_attempts.c.delivery_seq == seq)
+    attempts = connection.execute(made.order_by(delivery_attempts.c.seq.desc()).limit(TIMELINE)).all()[::-1]
     shown = ("at", "duration_ms", "outcome", "reply")
     return found | {
         "timeline": [
@@ -160,10 +160,10 @@ def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
         {"at": row.at, "who": row.who, "action": row.action, "detail": detail_of(row.detail)}
         for row in connection.execute(alone)
     ]
-    among = select(job_rows.c.at, jobs.c.seq, jobs.c.who, jobs.c.noun, jobs.c.action).join(jobs)
+    among = select(job_rows.c.at, jobs.c.seq, jobs.c.who, jobs.c.resource, jobs.c.action).join(jobs)
     by_jobs = among.where(job_rows.c.target.in_(targets)).order_by(job_rows.c.seq.desc()).limit(LINKED)
     found += [
-        {"at": row.at, "who": row.who, "action": f"{row.noun}.{row.action}", "detail": {"job": row.seq}}
+        {"at": row.at, "who": row.who, "action": f"{row.resource}.{row.action}", "detail": {"job": row.seq}}
         for row in connection.execute(by_jobs)
     ]
     return sorted(found, key=lambda line: line["at"], reverse=True)[:LINKED]
@@ -242,8 +242,8 @@ def _why_delivery(
         return _why("Its subscription was removed: nothing more is pushed to it.")
     if "webhooks" in in_force(connection).lanes:
         return _why("The lane webhooks is paused.")
-    if found["paused"]:
-        return _why(f"The subscription is paused: {found['paused']}")
+    if found["paused_reason"]:
+        return _why(f"The subscription is paused: {found['paused_reason']}")
     if found["open_until"]:
         return _why("The endpoint kept failing: it is left alone for a while.", last)
     if found["standing"] == Standing.LATER:

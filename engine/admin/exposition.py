@@ -111,7 +111,7 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
             depth.add_metric([lane.name, state], getattr(lane, state))
         due_now.add_metric([lane.name], lane.due)
         oldest.add_metric([lane.name], lane.oldest_due_seconds)
-        paused.add_metric([lane.name], lane.paused is not None)
+        paused.add_metric([lane.name], lane.paused_reason is not None)
     return depth, due_now, oldest, paused
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 
-from engine.db.tables import attempts_log, milliseconds, webhook_attempts
+from engine.db.tables import delivery_attempts, email_attempts, milliseconds
 from engine.errors import Invalid
 from engine.text.addresses import spelled
 
@@ -27,21 +27,23 @@ _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(day
 
 # How an attempt can have ended badly, as conditions on its line in the log.
 EMAIL_ERRORS = {
-    "unreachable": and_(attempts_log.c.code.is_(None), attempts_log.c.outcome == "deferred"),
-    "4xx": attempts_log.c.code.between(400, 499),
-    "5xx": attempts_log.c.code.between(500, 599),
-    "refused": attempts_log.c.outcome == "refused",
-    "in_doubt": attempts_log.c.outcome == "in_doubt",
-    "expired": attempts_log.c.outcome == "expired",
-    "abandoned": attempts_log.c.outcome == "abandoned",
+    "unreachable": and_(email_attempts.c.code.is_(None), email_attempts.c.outcome == "deferred"),
+    "4xx": email_attempts.c.code.between(400, 499),
+    "5xx": email_attempts.c.code.between(500, 599),
+    "refused": email_attempts.c.outcome == "refused",
+    "in_doubt": email_attempts.c.outcome == "in_doubt",
+    "expired": email_attempts.c.outcome == "expired",
+    "abandoned": email_attempts.c.outcome == "abandoned",
 }
 PUSH_ERRORS = {
-    "unreachable": and_(webhook_attempts.c.status.is_(None), webhook_attempts.c.outcome.in_(("deferred", "rejected"))),
-    "3xx": webhook_attempts.c.status.between(300, 399),
-    "4xx": webhook_attempts.c.status.between(400, 499),
-    "5xx": webhook_attempts.c.status.between(500, 599),
-    "expired": webhook_attempts.c.outcome == "expired",
-    "unauthorized": webhook_attempts.c.outcome == "unauthorized",
+    "unreachable": and_(
+        delivery_attempts.c.status.is_(None), delivery_attempts.c.outcome.in_(("deferred", "rejected"))
+    ),
+    "3xx": delivery_attempts.c.status.between(300, 399),
+    "4xx": delivery_attempts.c.status.between(400, 499),
+    "5xx": delivery_attempts.c.status.between(500, 599),
+    "expired": delivery_attempts.c.outcome == "expired",
+    "unauthorized": delivery_attempts.c.outcome == "unauthorized",
 }
 
 

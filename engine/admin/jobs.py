@@ -93,7 +93,7 @@ def _begin(  # noqa: PLR0913, PLR0917 likewise
         "state": JobState.WAITING,
         "due_at": Now(),
         "who": who,
-        "noun": action.resource.name,
+        "resource": action.resource.name,
         "action": action.name,
         "filter": json.dumps(given),
         "argument": argument,
@@ -130,7 +130,7 @@ def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
     if held.unresolved >= due.LOST_IS_DEAD:
         _give_up(connection, job, f"It ended {due.LOST_IS_DEAD} workers in a row.")
         return False
-    action, bounded = find(job.noun, job.action), job.newest is not None
+    action, bounded = find(job.resource, job.action), job.newest is not None
     room = min(ROWS, job.total - job.done) if bounded else ROWS
     which = and_(
         _left(connection, action, job.argument), action.resource.table.c.seq <= job.newest if bounded else true()
@@ -139,7 +139,7 @@ def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
     done = act(connection, action, keys, job.argument).keys if keys else []
     if done:
         its = insert(job_rows).values(job_seq=job.seq, at=Now())
-        connection.execute(its, [{"target": f"{job.noun}/{key}"} for key in done])
+        connection.execute(its, [{"target": f"{job.resource}/{key}"} for key in done])
     now_done = job.done + len(done)
     more = position is not None and not (bounded and now_done >= job.total)
     values = {"done": now_done, "last_update": Now(), "attempts": 0, "unresolved": 1, "due_at": after(lease)}

@@ -15,11 +15,11 @@ from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
     ORDER_SET_ASIDE,
+    deliveries,
     events,
     pauses,
     subscriptions,
     waiting_events,
-    webhooks,
 )
 from engine.queue import due
 from engine.queue.pauses import HELD, LANE
@@ -47,11 +47,11 @@ class LaneFigures:
     held: int  # back by a pause of their lane, creator, domain or subscription
     dead: int  # failed for good, or set aside
     oldest_due_seconds: float  # 0.0 when nothing is due
-    paused: str | None = None  # who paused it, and why
+    paused_reason: str | None = None  # who paused it, and why
 
     def paused_by(self, whom: str) -> LaneFigures:
         """The same, paused: what would be due is held back."""
-        return replace(self, paused=whom, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
+        return replace(self, paused_reason=whom, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
 
 
 def lanes(connection: Connection) -> list[LaneFigures]:
@@ -129,10 +129,10 @@ def _of_fan_outs(connection: Connection) -> LaneFigures:
 def _of_webhooks(connection: Connection) -> LaneFigures:
     """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
     stands = of_deliveries()
-    columns = (stands.word(webhooks.c.due_at).label("word"), webhooks.c.attempts, stands.since.label("since"))
-    kept = (webhooks.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
-    first = select(*columns).select_from(webhooks.join(subscriptions)).where(*kept)
-    found = _standings(connection, first.order_by(webhooks.c.seq).limit(DELIVERIES))
+    columns = (stands.word(deliveries.c.due_at).label("word"), deliveries.c.attempts, stands.since.label("since"))
+    kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
+    first = select(*columns).select_from(deliveries.join(subscriptions)).where(*kept)
+    found = _standings(connection, first.order_by(deliveries.c.seq).limit(DELIVERIES))
     return LaneFigures(
         name=due.WEBHOOKS.name,
         waiting=found[Standing.LATER].rows,
@@ -140,7 +140,7 @@ def _of_webhooks(connection: Connection) -> LaneFigures:
         in_flight=_claimed(connection, subscriptions),
         retrying=found[Standing.LATER].tried,
         held=found[Standing.HELD].rows,
-        dead=counted(connection, webhooks, DELIVERY_DEAD),
+        dead=counted(connection, deliveries, DELIVERY_DEAD),
         oldest_due_seconds=_age(connection, found[Standing.DUE].since),
     )
 

@@ -8,7 +8,7 @@ from sqlalchemy import literal, select, true
 
 from engine.admin.lanes import COUNTED, counted
 from engine.admin.standing import of_deliveries, of_emails, of_orders
-from engine.db.tables import emails, orders, subscriptions, waiting_events, webhooks
+from engine.db.tables import deliveries, emails, orders, subscriptions, waiting_events
 from engine.queue import due
 from engine.queue.epoch import repeated
 from engine.queue.pauses import LANE, in_force
@@ -45,16 +45,16 @@ def leaving(connection: Connection, kind: str, values: Collection[str], *, again
     def fan_outs() -> int:
         return 0 if again else counted(connection, waiting_events)
 
-    def deliveries() -> int:
+    def pushes() -> int:
         its = (of_deliveries().due, subscriptions.c.removed.is_(None))
-        also = repeated(connection, webhooks) if again else true()
-        return counted(connection, webhooks.join(subscriptions), webhooks.c.due_at.is_not(None), *its, also)
+        also = repeated(connection, deliveries) if again else true()
+        return counted(connection, deliveries.join(subscriptions), deliveries.c.due_at.is_not(None), *its, also)
 
     each: dict[str, Callable[[], int]] = {
         due.ORDERS.name: lambda: rows(due.ORDERS, _ORDERS, of_orders()),
         due.EMAILS.name: lambda: rows(due.EMAILS, _EMAILS, of_emails()),
     }
     if kind == LANE:
-        each |= {due.FAN_OUTS.name: fan_outs, due.WEBHOOKS.name: deliveries}
+        each |= {due.FAN_OUTS.name: fan_outs, due.WEBHOOKS.name: pushes}
         each = {name: number for name, number in each.items() if name in values}
     return {name: number() for name, number in each.items() if name not in after.lanes}

@@ -26,15 +26,15 @@ from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
     ORDER_SET_ASIDE,
-    attempts_log,
     audit_log,
+    deliveries,
+    delivery_attempts,
+    email_attempts,
     emails,
     events,
     jobs,
     orders,
     subscriptions,
-    webhook_attempts,
-    webhooks,
 )
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue.epoch import repeated
@@ -103,7 +103,7 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
         its = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, orders.c.creator == creator)
         found.rest.append(its.exists())
     if error := given.get("error"):
-        found.rest.append(had_attempt(attempts_log, attempts_log.c.email_seq, emails.c.seq, EMAIL_ERRORS[error]))
+        found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS[error]))
     _made(found, emails.c.id, given)
     return found
 
@@ -147,7 +147,7 @@ def _events(connection: Connection, given: Given) -> Narrowed:
 def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
     found = Narrowed([subscriptions.c.seq], rest=[subscriptions.c.removed.is_(None)])
     conditions = {
-        "paused": subscriptions.c.paused.is_not(None),
+        "paused": subscriptions.c.paused_reason.is_not(None),
         "failing": subscriptions.c.last_error.is_not(None),
         "unvalidated": subscriptions.c.validated.is_(False),
     }
@@ -164,30 +164,30 @@ def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
 
 
 def _deliveries(connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([webhooks.c.seq])
+    found = Narrowed([deliveries.c.seq])
     state = given.get("state")
     if state == DeliveryState.DEAD:
         found.by.append(DELIVERY_DEAD)
     elif state in (*GROUPS, DeliveryState.WAITING):
-        found.by.append(webhooks.c.due_at.is_not(None))
+        found.by.append(deliveries.c.due_at.is_not(None))
         if state == REPEATED:
-            found.by.append(repeated(connection, webhooks))
+            found.by.append(repeated(connection, deliveries))
         elif state in GROUPS:
             stands = of_deliveries(in_force(connection).lanes).of(state)
-            its = select(subscriptions.c.seq).where(subscriptions.c.seq == webhooks.c.subscription_seq, stands)
-            found.rest.append(its.where(subscriptions.c.removed.is_(None)).correlate(webhooks).exists())
+            its = select(subscriptions.c.seq).where(subscriptions.c.seq == deliveries.c.subscription_seq, stands)
+            found.rest.append(its.where(subscriptions.c.removed.is_(None)).correlate(deliveries).exists())
     elif state:
-        found.rest.append(webhooks.c.state == state)
+        found.rest.append(deliveries.c.state == state)
     if subscription := given.get("subscription"):
-        found.by.append(webhooks.c.subscription_seq == subscription)
+        found.by.append(deliveries.c.subscription_seq == subscription)
     if event := given.get("event"):
-        found.by.append(webhooks.c.event_seq == event)
+        found.by.append(deliveries.c.event_seq == event)
     if delivery := given.get("delivery"):
-        found.by.append(webhooks.c.seq == delivery)
+        found.by.append(deliveries.c.seq == delivery)
     if error := given.get("error"):
-        log = webhook_attempts
-        found.rest.append(had_attempt(log, log.c.webhook_seq, webhooks.c.seq, PUSH_ERRORS[error]))
-    _numbered(connection, found, webhooks.c.seq, webhooks.c.created, given)
+        log = delivery_attempts
+        found.rest.append(had_attempt(log, log.c.delivery_seq, deliveries.c.seq, PUSH_ERRORS[error]))
+    _numbered(connection, found, deliveries.c.seq, deliveries.c.created, given)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, exists, or_, select, true
 
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
-from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, emails, orders, webhooks
+from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, deliveries, emails, orders
 from engine.errors import Conflict, NotFound
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.queue.pauses import HELD
@@ -63,8 +63,8 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
         (true(), "waits to be sent, by itself"),
     ),
     DELIVERIES.name: (
-        (webhooks.c.state == DeliveryState.DELIVERED, "was delivered"),
-        (or_(DELIVERY_DEAD, webhooks.c.state == DeliveryState.UNAUTHORIZED), "was given up: it can be replayed"),
+        (deliveries.c.state == DeliveryState.DELIVERED, "was delivered"),
+        (or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), "was given up: it can be replayed"),
         (true(), "waits to be pushed, by itself"),
     ),
 }

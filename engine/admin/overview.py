@@ -52,8 +52,8 @@ def overview(connection: Connection) -> dict[str, Any]:
     now: datetime = connection.execute(select(Now())).scalar_one()
     running = _processes(connection, now)
     held = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
-    stopped = (STOPPED, subscriptions.c.paused.is_not(None), subscriptions.c.removed.is_(None))
-    left_alone = (STOPPED, subscriptions.c.paused.is_(None), subscriptions.c.open_until > Now())
+    stopped = (STOPPED, subscriptions.c.paused_reason.is_not(None), subscriptions.c.removed.is_(None))
+    left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.open_until > Now())
     day = _plots(connection, now, DAY, timedelta(minutes=15))
     restored = again(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
@@ -132,7 +132,7 @@ def _problems(
     figures: Sequence[LaneFigures], alive: Sequence[dict[str, Any]], stalled: Mapping[str, timedelta]
 ) -> list[dict[str, Any]]:
     found = []
-    waiting = [lane for lane in figures if lane.due and not lane.paused]
+    waiting = [lane for lane in figures if lane.due and not lane.paused_reason]
     for process in alive:
         if process["trouble"]:
             text = f"E-mails wait: the relay {process['relay']} cannot be used ({process['trouble']})"
@@ -181,8 +181,10 @@ def _warnings(figures: Sequence[LaneFigures], left_alone: int) -> list[dict[str,
     found = []
     for lane in figures:
         held = f"{_some(lane.held, lane)} held back" if lane.held else ""
-        if lane.paused:
-            found.append(_finding("warning", f"The lane {lane.name} is paused {lane.paused}{held and f'; {held}'}"))
+        if lane.paused_reason:
+            found.append(
+                _finding("warning", f"The lane {lane.name} is paused {lane.paused_reason}{held and f'; {held}'}")
+            )
         elif held:
             of = " of a subscription" if lane.name == due.WEBHOOKS.name else ""
             found.append(_finding("warning", f"{held} by a pause{of}"))

@@ -95,7 +95,7 @@ def drain(connection: Connection, who: str, lanes: Collection[str], reason: str 
 def pause_subscription(connection: Connection, who: str, seq: int, reason: str = "") -> None:
     """Push nothing more to it; what matches meanwhile waits. NotFound, Invalid, Conflict when it is paused already."""
     connection.execute(lock({seq}))
-    if before := _subscription(connection, seq).paused:
+    if before := _subscription(connection, seq).paused_reason:
         raise Conflict(f"The subscription {seq} is paused already: {before}")
     text = _reason(reason)
     registry.stop(connection, seq, f"Paused by an operator{': ' + text if text else '.'}")
@@ -113,7 +113,7 @@ def resume_subscription(connection: Connection, who: str, seq: int) -> None:
 def paused_subscription(connection: Connection, seq: int) -> Row[Any]:
     """A subscription that is paused; NotFound, Conflict when it is not."""
     found = _subscription(connection, seq)
-    if found.paused is None:
+    if found.paused_reason is None:
         raise Conflict(f"The subscription {seq} is not paused.")
     return found
 

@@ -21,7 +21,7 @@ from engine.admin.pausing import checked, paused, paused_lanes, paused_subscript
 from engine.admin.resources import EMAILS, ORDERS
 from engine.db.bounded import read_within, weight
 from engine.db.store import Now, now
-from engine.db.tables import EMAIL_FAILED, emails, orders, pauses, webhooks
+from engine.db.tables import EMAIL_FAILED, deliveries, emails, orders, pauses
 from engine.errors import Conflict
 from engine.models import HANDED_OVER
 from engine.queue.epoch import WHO, older
@@ -104,9 +104,9 @@ def of_all(
 def of_subscription(connection: Connection, seq: int) -> Question:
     """Before a subscription goes on that is paused; NotFound, Conflict when it is not."""
     endpoint = paused_subscription(connection, seq).endpoint
-    its = webhooks.c.subscription_seq == seq
-    due = some(counted(connection, webhooks, its, webhooks.c.due_at <= Now()), "webhooks")
-    later = some(counted(connection, webhooks, its, webhooks.c.due_at > Now()), "webhooks")
+    its = deliveries.c.subscription_seq == seq
+    due = some(counted(connection, deliveries, its, deliveries.c.due_at <= Now()), "webhooks")
+    later = some(counted(connection, deliveries, its, deliveries.c.due_at > Now()), "webhooks")
     held = "webhooks" in in_force(connection).lanes
     first = f"Nothing goes out while the lane webhooks is paused: {due} wait." if held else f"Goes out at once: {due}."
     return Question(f"Push to {endpoint} again?", (first, f"Later, when their next attempts are due: {later}."))

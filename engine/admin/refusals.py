@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from engine.db.tables import attempts_log, emails
+from engine.db.tables import email_attempts, emails
 from engine.email.smtp import Reply
 from engine.queue.pauses import HELD
 
@@ -34,14 +34,14 @@ def refusals(connection: Connection) -> Refusals | None:
     nearest = select(emails.c.seq, emails.c.attempts).where(emails.c.due_at < HELD).order_by(emails.c.due_at)
     soon = nearest.limit(LOOKED_AT).subquery()
     tried = select(soon.c.seq).where(soon.c.attempts > 0)
-    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(tried))
+    newest = select(func.max(email_attempts.c.seq)).where(email_attempts.c.email_seq.in_(tried))
     refused = (
-        attempts_log.c.seq.in_(newest.group_by(attempts_log.c.email_seq)),
-        attempts_log.c.outcome == "refused",
+        email_attempts.c.seq.in_(newest.group_by(email_attempts.c.email_seq)),
+        email_attempts.c.outcome == "refused",
     )
-    counted = select(func.count(), func.min(attempts_log.c.at), func.max(attempts_log.c.seq)).where(*refused)
+    counted = select(func.count(), func.min(email_attempts.c.at), func.max(email_attempts.c.seq)).where(*refused)
     count, since, last = connection.execute(counted).one()
     if not count:
         return None
-    line = connection.execute(select(attempts_log).where(attempts_log.c.seq == last)).one()
+    line = connection.execute(select(email_attempts).where(email_attempts.c.seq == last)).one()
     return Refusals(count, since, line.relay, Reply(line.code, line.reply).impersonal)

@@ -12,7 +12,7 @@ from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS
-from engine.db.tables import audit_log, emails, events, jobs, orders, subscriptions, webhooks
+from engine.db.tables import audit_log, deliveries, emails, events, jobs, orders, subscriptions
 from engine.models import DeliveryState, EmailState, OrderState
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ SUBSCRIPTIONS = Resource(
 )
 DELIVERIES = Resource(
     "deliveries",
-    webhooks,
-    webhooks.c.seq,
+    deliveries,
+    deliveries.c.seq,
     ("state", "subscription", "event", "error", "since", "until", "delivery"),
     states=(*GROUPS, *DeliveryState),
     errors=tuple(PUSH_ERRORS),

@@ -12,15 +12,15 @@ from engine.admin.filters import made_at
 from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
 from engine.db.store import Now
 from engine.db.tables import (
-    attempts_log,
     audit_log,
+    deliveries,
+    delivery_attempts,
+    email_attempts,
     emails,
     events,
     jobs,
     orders,
     subscriptions,
-    webhook_attempts,
-    webhooks,
 )
 from engine.observability.audit import detail_of
 from engine.queue.pauses import in_force
@@ -83,11 +83,12 @@ _EVENT = tuple(
 )
 _LEFT_ALONE_UNTIL = case((subscriptions.c.open_until > Now(), subscriptions.c.open_until)).label("open_until")
 _DELIVERY = (
-    *(webhooks.c[name] for name in ("seq", "subscription_seq", "event_seq", "state", "due_at", "attempts", "created")),
-    webhooks.c.last_update,
+    *(deliveries.c[name] for name in ("seq", "subscription_seq", "event_seq", "state", "due_at", "attempts")),
+    deliveries.c.created,
+    deliveries.c.last_update,
     subscriptions.c.endpoint,
     subscriptions.c.consumer,
-    subscriptions.c.paused,
+    subscriptions.c.paused_reason,
     subscriptions.c.ordered,
     _LEFT_ALONE_UNTIL,
     events.c.id.label("event_id"),
@@ -107,7 +108,7 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
     columns = _stands(of_emails(in_force(connection).lanes), emails.c.due_at)
     chosen = select(*_EMAIL, *columns).join(orders, orders.c.seq == emails.c.order_seq)
     found = _of_keys(connection, chosen, emails.c.id, keys)
-    last = _last(connection, attempts_log, attempts_log.c.email_seq, [row["seq"] for row in found])
+    last = _last(connection, email_attempts, email_attempts.c.email_seq, [row["seq"] for row in found])
     for row in found:
         attempt = last.get(row.pop("seq"))
         of_order = filled(row.pop("of_order"), row.pop("recipient_name"), row["organization_number"])
@@ -136,11 +137,11 @@ def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str
 
 
 def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    due_at = case((subscriptions.c.removed.is_(None), webhooks.c.due_at))  # what is left of a removed one goes with it
+    due_at = case((subscriptions.c.removed.is_(None), deliveries.c.due_at))  # what a removed one leaves goes with it
     columns = _stands(of_deliveries(in_force(connection).lanes), due_at)
-    chosen = select(*_DELIVERY, *columns).select_from(webhooks.join(subscriptions).outerjoin(events))
-    found = _of_keys(connection, chosen, webhooks.c.seq, keys)
-    last = _last(connection, webhook_attempts, webhook_attempts.c.webhook_seq, [row["seq"] for row in found])
+    chosen = select(*_DELIVERY, *columns).select_from(deliveries.join(subscriptions).outerjoin(events))
+    found = _of_keys(connection, chosen, deliveries.c.seq, keys)
+    last = _last(connection, delivery_attempts, delivery_attempts.c.delivery_seq, [row["seq"] for row in found])
     for row in found:
         attempt = last.get(row["seq"])
         row["last_outcome"] = attempt.outcome if attempt else None

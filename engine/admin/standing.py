@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, type_coerce
 
 from engine.db.store import Now
-from engine.db.tables import MILLISECOND, Instant, emails, orders, subscriptions, webhooks
+from engine.db.tables import MILLISECOND, Instant, deliveries, emails, orders, subscriptions
 from engine.models import EXPIRY, EmailState
 from engine.queue.pauses import HELD
 
@@ -94,16 +94,16 @@ def of_emails(paused: Container[str] = ()) -> Standings:
 
 def of_deliveries(paused: Container[str] = ()) -> Standings:
     """Of deliveries, joined with their subscriptions, which are what workers hold; `paused`: the lanes that are."""
-    free = (subscriptions.c.unresolved == 0, subscriptions.c.due_at > webhooks.c.due_at)
+    free = (subscriptions.c.unresolved == 0, subscriptions.c.due_at > deliveries.c.due_at)
     next_ = case(
         (subscriptions.c.open_until > Now(), subscriptions.c.open_until),
         (and_(*free), subscriptions.c.due_at),
-        else_=webhooks.c.due_at,
+        else_=deliveries.c.due_at,
     )
-    stopped = subscriptions.c.paused.is_not(None)
+    stopped = subscriptions.c.paused_reason.is_not(None)
     due, later = and_(~stopped, next_ <= Now()), and_(~stopped, next_ > Now())
     held, due = _pause(stopped, due, paused="webhooks" in paused)
-    return Standings(false(), held, due, later, webhooks.c.attempts > 0, next_, next_, "webhooks" in paused)
+    return Standings(false(), held, due, later, deliveries.c.attempts > 0, next_, next_, "webhooks" in paused)
 
 
 def _of_rows(

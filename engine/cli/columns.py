@@ -43,7 +43,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "endpoint": "endpoint",
         "resource": "resource_filter",
         "validated": "validated",
-        "paused": "paused",
+        "paused": "paused_reason",
         "last error": "last_error",
     },
     "deliveries": {
@@ -62,7 +62,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "jobs": {
         "job": "seq",
         "state": "state",
-        "resource": "noun",
+        "resource": "resource",
         "action": "action",
         "done": "done",
         "total": "total",
@@ -80,7 +80,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "held": "held",
         "dead": "dead",
         "oldest due": "oldest_due",
-        "paused": "paused",
+        "paused": "paused_reason",
     },
     "processes": {
         "process": "kind",

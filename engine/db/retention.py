@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, literal, select, tuple_
 from engine.db.store import Now, after
 from engine.db.tables import (
     audit_log,
+    deliveries,
     emails,
     ended_sessions,
     events,
@@ -21,7 +22,6 @@ from engine.db.tables import (
     processes,
     subscriptions,
     waiting_events,
-    webhooks,
 )
 from engine.models import OrderState
 
@@ -54,18 +54,18 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
     its_events = select(events.c.seq).where(*stored).order_by(events.c.registered).limit(ROWS)
     its_subscriptions = select(subscriptions.c.seq).where(gone)
     no_emails = ~_has(emails, emails.c.order_seq == orders.c.seq)
-    of_event, of_subscription = webhooks.c.event_seq, webhooks.c.subscription_seq
+    of_event, of_subscription = deliveries.c.event_seq, deliveries.c.subscription_seq
     removed = [
         _forget_keys(connection),
         _remove(connection, job_rows, job_rows.c.job_seq, job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))),
         _remove(connection, emails, emails.c.seq, emails.c.order_seq.in_(its_orders)),
         _remove(connection, orders, orders.c.last_update, *finished, no_emails),
-        _remove(connection, webhooks, webhooks.c.seq, of_event.in_(its_events)),
-        _remove(connection, events, events.c.registered, *stored, ~_has(webhooks, of_event == events.c.seq)),
-        _remove(connection, webhooks, webhooks.c.seq, of_subscription.in_(its_subscriptions)),
+        _remove(connection, deliveries, deliveries.c.seq, of_event.in_(its_events)),
+        _remove(connection, events, events.c.registered, *stored, ~_has(deliveries, of_event == events.c.seq)),
+        _remove(connection, deliveries, deliveries.c.seq, of_subscription.in_(its_subscriptions)),
         _remove(connection, audit_log, audit_log.c.at, audit_log.c.at < after(-max(retention, AUDIT_KEPT))),
     ]
-    empty = (gone, ~_has(webhooks, of_subscription == subscriptions.c.seq))
+    empty = (gone, ~_has(deliveries, of_subscription == subscriptions.c.seq))
     _remove(connection, subscriptions, subscriptions.c.seq, *empty)
     connection.execute(delete(jobs).where(*ended, ~_has(job_rows, job_rows.c.job_seq == jobs.c.seq)))
     return max(removed) == ROWS

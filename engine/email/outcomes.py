@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text,
 
 from engine.db.rows import Rows, run
 from engine.db.store import Now
-from engine.db.tables import MILLISECOND, attempts_log, emails, orders
+from engine.db.tables import MILLISECOND, email_attempts, emails, orders
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
@@ -45,7 +45,7 @@ _LOG = Rows(
     phase=Text(),
     code=SmallInteger(),
     reply=Text(),
-).insert_into(attempts_log, at=Now())
+).insert_into(email_attempts, at=Now())
 _ATTEMPTS = {  # looked up once: a look costs as much as the count
     word: metrics.ATTEMPTS.labels(word)
     for word in ("accepted", "deferred", "refused", "rejected", "in_doubt", "expired", "abandoned")
@@ -111,8 +111,8 @@ def _with_reasons(connection: Connection, results: Sequence[Result]) -> Sequence
     late = [result.email.seq for result in results if result.outcome == "expired"]
     if not late:
         return results
-    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(late))
-    lines = select(attempts_log).where(attempts_log.c.seq.in_(newest.group_by(attempts_log.c.email_seq)))
+    newest = select(func.max(email_attempts.c.seq)).where(email_attempts.c.email_seq.in_(late))
+    lines = select(email_attempts).where(email_attempts.c.seq.in_(newest.group_by(email_attempts.c.email_seq)))
     last = {line.email_seq: line for line in connection.execute(lines) if line.outcome != "expired"}
     return [_with_reason(result, last[result.email.seq]) if result.email.seq in last else result for result in results]
 
@@ -128,7 +128,7 @@ def _unlogged(connection: Connection, results: Sequence[Result], ours: Container
     late = {result.email.seq for result in results if result.email.seq not in ours}
     if not late:
         return results
-    lines = select(attempts_log.c.email_seq, attempts_log.c.claim).where(attempts_log.c.email_seq.in_(late))
+    lines = select(email_attempts.c.email_seq, email_attempts.c.claim).where(email_attempts.c.email_seq.in_(late))
     logged = {(line.email_seq, line.claim) for line in connection.execute(lines)}
     return [result for result in results if (result.email.seq, result.email.claim) not in logged]
 
@@ -138,10 +138,10 @@ def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]
     again = {result.email.seq for result in results if result.outcome == "deferred" and not result.reached}
     if not again:
         return results
-    newest = select(func.max(attempts_log.c.seq)).where(attempts_log.c.email_seq.in_(again))
-    newest = newest.group_by(attempts_log.c.email_seq)
-    words = (attempts_log.c.email_seq, attempts_log.c.phase, attempts_log.c.code, attempts_log.c.reply)
-    known = {tuple(line) for line in connection.execute(select(*words).where(attempts_log.c.seq.in_(newest)))}
+    newest = select(func.max(email_attempts.c.seq)).where(email_attempts.c.email_seq.in_(again))
+    newest = newest.group_by(email_attempts.c.email_seq)
+    words = (email_attempts.c.email_seq, email_attempts.c.phase, email_attempts.c.code, email_attempts.c.reply)
+    known = {tuple(line) for line in connection.execute(select(*words).where(email_attempts.c.seq.in_(newest)))}
     return [
         result
         for result in results

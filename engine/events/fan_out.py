@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, case, f
 
 from engine.db.rows import Rows, run
 from engine.db.store import Now
-from engine.db.tables import events, subscription_filters, subscriptions, webhooks
+from engine.db.tables import deliveries, events, subscription_filters, subscriptions
 from engine.events.alternative_subjects import normal
 from engine.models import DeliveryState
 
@@ -67,14 +67,16 @@ _MATCHED = (
     )
 )
 _COLUMNS = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
-_INSERT = webhooks.insert().from_select(_COLUMNS, _MATCHED.order_by("event_seq")).returning(webhooks.c.subscription_seq)
+_INSERT = (
+    deliveries.insert().from_select(_COLUMNS, _MATCHED.order_by("event_seq")).returning(deliveries.c.subscription_seq)
+)
 _BEYOND = subscription_filters.c.subscription_seq.between(
     bindparam("first", type_=BigInteger), bindparam("last", type_=BigInteger)
 )
 _PART = (
     _MATCHED.where(_BEYOND).order_by(subscription_filters.c.subscription_seq).limit(bindparam("most", type_=Integer))
 )
-_INSERT_PART = webhooks.insert().from_select(_COLUMNS, _PART).returning(webhooks.c.subscription_seq)
+_INSERT_PART = deliveries.insert().from_select(_COLUMNS, _PART).returning(deliveries.c.subscription_seq)
 
 
 def watched(connection: Connection, events_: Iterable[CloudEvent]) -> dict[tuple[str, str], int]:
@@ -125,7 +127,7 @@ def wake(connection: Connection, subscription_seqs: Collection[int]) -> None:
     connection.execute(lock(subscription_seqs))
     now = Now()
     soonest = case((subscriptions.c.open_until > now, subscriptions.c.open_until), else_=now)
-    idle = (subscriptions.c.unresolved == 0, subscriptions.c.paused.is_(None))
+    idle = (subscriptions.c.unresolved == 0, subscriptions.c.paused_reason.is_(None))
     later = or_(subscriptions.c.due_at.is_(None), subscriptions.c.due_at > now)
     connection.execute(update(subscriptions).where(chosen, *idle, later).values(due_at=soonest))
 

@@ -19,6 +19,7 @@ from engine.db.store import Now, insert_new, now
 from engine.db.tables import (
     EPOCH,
     MILLISECOND,
+    deliveries,
     emails,
     installation,
     milliseconds,
@@ -26,7 +27,6 @@ from engine.db.tables import (
     pauses,
     processes,
     subscriptions,
-    webhooks,
 )
 from engine.observability.audit import note
 from engine.queue.pauses import LANE, in_force
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WHO = "varsel"  # who paused the lanes, in the list of pauses
-KEPT_BACK = {"orders": orders, "emails": emails, "webhooks": webhooks}  # by lane, what would be done again
+KEPT_BACK = {"orders": orders, "emails": emails, "webhooks": deliveries}  # by lane, what would be done again
 # A replica that takes over may lack the last seconds. What these would repeat has its old Message-ID and webhook-id;
 # to stop everything for it until somebody comes would be worse.
 TOLERATED = timedelta(seconds=30)
@@ -110,9 +110,9 @@ def repeated(connection: Connection, table: Table) -> ColumnElement[bool]:
     row = older(connection)
     if row is None:
         return table.c.due_at <= EPOCH  # none
-    if table is webhooks:
+    if table is deliveries:
         kept = select(subscriptions.c.seq).where(subscriptions.c.removed.is_(None))
-        return and_(webhooks.c.due_at <= row.seen, webhooks.c.subscription_seq.in_(kept))
+        return and_(deliveries.c.due_at <= row.seen, deliveries.c.subscription_seq.in_(kept))
     last = max(row.seen, now(connection))
     return and_(table.c.due_at <= last, or_(table.c.due_at <= row.seen, table.c.unresolved > 0))
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from engine.db.bounded import read_within
 from engine.db.store import Now, after, insert_new
-from engine.db.tables import events, subscription_filters, subscriptions, webhook_attempts, webhooks
+from engine.db.tables import deliveries, delivery_attempts, events, subscription_filters, subscriptions
 from engine.errors import Conflict, Forbidden, NotFound
 from engine.events.fan_out import ANY, alternative_key, lock, subject_key, wake
 from engine.models import GONE, DeliveryState, SubscriptionState
@@ -84,7 +84,9 @@ def _again(connection: Connection, caller: Caller, row: Row[Any]) -> Row[Any]:
     """The subscription that its consumer asks for once more: it goes on where its endpoint had told it to end."""
     if caller.party is not None:
         connection.execute(update(subscriptions).where(subscriptions.c.seq == row.seq).values(party=caller.party))
-    return resume(connection, caller, row.seq) if row.paused == GONE else find(connection, caller.identity, row.seq)
+    if row.paused_reason == GONE:
+        return resume(connection, caller, row.seq)
+    return find(connection, caller.identity, row.seq)
 
 
 def find(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
@@ -110,10 +112,10 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
     """
     find(connection, caller.identity, seq)
     connection.execute(lock({seq}))
-    mine = webhooks.c.subscription_seq == seq
-    some = select(webhooks.c.seq).where(mine).limit(AT_ONCE)
-    connection.execute(delete(webhooks).where(webhooks.c.seq.in_(some)))
-    if connection.execute(select(webhooks.c.seq).where(mine).limit(1)).first():
+    mine = deliveries.c.subscription_seq == seq
+    some = select(deliveries.c.seq).where(mine).limit(AT_ONCE)
+    connection.execute(delete(deliveries).where(deliveries.c.seq.in_(some)))
+    if connection.execute(select(deliveries.c.seq).where(mine).limit(1)).first():
         stop(connection, seq, "Removed by its consumer.")
         connection.execute(delete(subscription_filters).where(subscription_filters.c.subscription_seq == seq))
         hidden = {"removed": Now(), "fingerprint": f"removed {seq}"}  # the same can be subscribed to again
@@ -143,13 +145,15 @@ def stop(connection: Connection, seq: int, reason: str) -> None:
     """Push nothing more to a subscription, whoever wants it so."""
     # The end of a worker's lease stays: should it never let go, the next one must look.
     held_until = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
-    connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(paused=reason, due_at=held_until))
+    connection.execute(
+        update(subscriptions).where(subscriptions.c.seq == seq).values(paused_reason=reason, due_at=held_until)
+    )
 
 
 def go_on(connection: Connection, seq: int) -> None:
     """Push what waits, whoever wants it so."""
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
-    connection.execute(chosen.values(paused=None, open_until=None, attempts=0))
+    connection.execute(chosen.values(paused_reason=None, open_until=None, failures=0))
     wake(connection, {seq})
 
 
@@ -162,7 +166,7 @@ def rotate(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     return find(connection, caller.identity, seq)
 
 
-def deliveries(  # noqa: PLR0913 a page is asked for by many things
+def pushed(  # noqa: PLR0913 a page is asked for by many things
     connection: Connection, identity: str | None, seq: int, *, state: DeliveryState | None, after_id: int, size: int
 ) -> tuple[Sequence[tuple[Row[Any], Sequence[Row[Any]]]], bool]:
     """What was or will be pushed, the newest first, each with its newest attempts; `after_id` 0: from the newest.
@@ -170,42 +174,42 @@ def deliveries(  # noqa: PLR0913 a page is asked for by many things
     And whether there may be more: a page ends after `size` deliveries, and before the one that makes it too large.
     """
     find(connection, identity, seq)
-    columns = (webhooks, events.c.id.label("event_id"), events.c.source, events.c.type)
-    chosen = select(*columns).select_from(webhooks.outerjoin(events)).where(webhooks.c.subscription_seq == seq)
+    columns = (deliveries, events.c.id.label("event_id"), events.c.source, events.c.type)
+    chosen = select(*columns).select_from(deliveries.outerjoin(events)).where(deliveries.c.subscription_seq == seq)
     if state is not None:
-        chosen = chosen.where(webhooks.c.state == state)
+        chosen = chosen.where(deliveries.c.state == state)
     if after_id:
-        chosen = chosen.where(webhooks.c.seq < after_id)
-    chosen = chosen.order_by(webhooks.c.seq.desc()).limit(size)
+        chosen = chosen.where(deliveries.c.seq < after_id)
+    chosen = chosen.order_by(deliveries.c.seq.desc()).limit(size)
     rows, whole = read_within(connection, chosen, LARGEST_PAGE, _length)
     more = len(rows) == size or not whole
     made, whole = _attempts(connection, [row.seq for row in rows])
     if not whole:
-        cut, more = made[-1].webhook_seq, True
+        cut, more = made[-1].delivery_seq, True
         rows = [row for row in rows if row.seq > cut]
     attempts: dict[int, list[Row[Any]]] = {}
     for attempt in made:
-        attempts.setdefault(attempt.webhook_seq, []).append(attempt)
+        attempts.setdefault(attempt.delivery_seq, []).append(attempt)
     return [(row, attempts.get(row.seq, [])) for row in rows], more
 
 
-def _attempts(connection: Connection, deliveries: Sequence[int]) -> tuple[Sequence[Row[Any]], bool]:
+def _attempts(connection: Connection, seqs: Sequence[int]) -> tuple[Sequence[Row[Any]], bool]:
     """The newest attempts of deliveries, those of the newest delivery first, as far as a page goes; whether all.
 
     They are sorted before their replies are read, and these a few at a time: to sort replies is to read them all.
     """
-    log = webhook_attempts.c
-    place = func.row_number().over(partition_by=log.webhook_seq, order_by=log.seq.desc()).label("place")
-    newest = select(log.webhook_seq, log.seq, place).where(log.webhook_seq.in_(deliveries)).subquery().c
-    shown = select(newest.seq).where(newest.place <= SHOWN_ATTEMPTS).order_by(newest.webhook_seq.desc(), newest.seq)
+    log = delivery_attempts.c
+    place = func.row_number().over(partition_by=log.delivery_seq, order_by=log.seq.desc()).label("place")
+    newest = select(log.delivery_seq, log.seq, place).where(log.delivery_seq.in_(seqs)).subquery().c
+    shown = select(newest.seq).where(newest.place <= SHOWN_ATTEMPTS).order_by(newest.delivery_seq.desc(), newest.seq)
     seqs = connection.scalars(shown).all()
     found: list[Row[Any]] = []
     room = LARGEST_PAGE
     for start in range(0, len(seqs), SHOWN_ATTEMPTS):
         if room <= 0:
             return found, False
-        some = select(webhook_attempts).where(log.seq.in_(seqs[start : start + SHOWN_ATTEMPTS]))
-        found += sorted(connection.execute(some).all(), key=lambda attempt: (-attempt.webhook_seq, attempt.seq))
+        some = select(delivery_attempts).where(log.seq.in_(seqs[start : start + SHOWN_ATTEMPTS]))
+        found += sorted(connection.execute(some).all(), key=lambda attempt: (-attempt.delivery_seq, attempt.seq))
         room -= sum(ATTEMPT + len(attempt.reply) for attempt in found[start:])
     return found, True
 
@@ -218,14 +222,14 @@ def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> No
     """Attempt a delivery again from the beginning of its schedule; Conflict when it was delivered."""
     find(connection, caller.identity, seq)
     connection.execute(lock({seq}))
-    mine = (webhooks.c.seq == delivery, webhooks.c.subscription_seq == seq)
-    row = connection.execute(select(webhooks.c.state).where(*mine)).one_or_none()
+    mine = (deliveries.c.seq == delivery, deliveries.c.subscription_seq == seq)
+    row = connection.execute(select(deliveries.c.state).where(*mine)).one_or_none()
     if row is None:
         raise NotFound(f"Subscription {seq} has no delivery {delivery}.")
     if row.state == DeliveryState.DELIVERED:
         raise Conflict("The delivery was accepted by its endpoint; to push its event again, use replay.")
     again = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
-    connection.execute(update(webhooks).where(*mine).values(again))
+    connection.execute(update(deliveries).where(*mine).values(again))
     wake(connection, {seq})
     note_consumer(connection, caller.name, "retry", f"subscriptions/{seq}/deliveries/{delivery}")
 
@@ -253,10 +257,12 @@ def _subject_key(spec: SubscriptionSpec) -> str:
 def _validate(connection: Connection, subscription: Row[Any]) -> None:
     """Queue the validation event, unless it waits already: then its next attempt is now."""
     connection.execute(lock({subscription.seq}))
-    mine = (webhooks.c.subscription_seq == subscription.seq, webhooks.c.event_seq.is_(None))
+    mine = (deliveries.c.subscription_seq == subscription.seq, deliveries.c.event_seq.is_(None))
     again = {"due_at": Now(), "attempts": 0, "last_update": Now()}
-    waiting = update(webhooks).where(*mine, webhooks.c.due_at.is_not(None)).values(again).returning(webhooks.c.seq)
+    waiting = (
+        update(deliveries).where(*mine, deliveries.c.due_at.is_not(None)).values(again).returning(deliveries.c.seq)
+    )
     if connection.execute(waiting).first() is None:
         made = {"subscription_seq": subscription.seq, "state": DeliveryState.WAITING, "created": Now()}
-        connection.execute(webhooks.insert().values(made | again))
+        connection.execute(deliveries.insert().values(made | again))
     wake(connection, {subscription.seq})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, exists, func, literal, or_, select
 
 from engine.db.store import Now
-from engine.db.tables import events, subscription_filters, webhooks
+from engine.db.tables import deliveries, events, subscription_filters
 from engine.errors import BadRequest, Conflict
 from engine.events.fan_out import ANY, wake
 from engine.models import DeliveryState
@@ -57,7 +57,7 @@ def push_again(connection: Connection, caller: Caller, seq: int, event_seqs: Seq
     row = (literal(seq), events.c.seq, literal(DeliveryState.WAITING.value), Now(), literal(0), Now(), Now())
     names = ["subscription_seq", "event_seq", "state", "due_at", "attempts", "created", "last_update"]
     chosen = select(*row).where(events.c.seq.in_(event_seqs)).order_by(events.c.seq)
-    connection.execute(webhooks.insert().from_select(names, chosen))
+    connection.execute(deliveries.insert().from_select(names, chosen))
     wake(connection, {seq})
 
 

@@ -158,7 +158,7 @@ class Pusher:
             await self._store.writing(set_aside, lost)
         self._leases.take(claimed)
         for row in claimed:
-            self._held[row.seq] = held = _Held(row, row.attempts, 1, self._places[row.validated])
+            self._held[row.seq] = held = _Held(row, row.failures, 1, self._places[row.validated])
             held.places.take(row.consumer)
 
     async def _look(self) -> None:
@@ -174,7 +174,7 @@ class Pusher:
         rows, found = await self._store.reading(_look_up, looked_up, self._texts.copy())
         for held in looked_up:
             row = rows.get(held.row.seq)
-            if row is None or row.paused is not None:
+            if row is None or row.paused_reason is not None:
                 held.closed = True
                 continue
             held.row = row  # its secret may be a new one
@@ -318,7 +318,7 @@ def _look_up(
     found = {}
     for held in looked_up:
         row = rows.get(held.row.seq)
-        if row is not None and row.paused is None:
+        if row is not None and row.paused_reason is None:
             room = min(held.room, texts.room(row.consumer))
             found[row.seq] = fetched = fetch(connection, row, held.known.copy(), room)
             texts.take(row.consumer, sum(map(size, fetched[0])))

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from engine.db.bounded import read_within, weight
 from engine.db.rows import Rows, run
 from engine.db.store import Now, after
-from engine.db.tables import MILLISECOND, Instant, events, milliseconds, subscriptions, webhook_attempts, webhooks
+from engine.db.tables import MILLISECOND, Instant, deliveries, delivery_attempts, events, milliseconds, subscriptions
 from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.observability.audit import ITSELF, note
@@ -46,11 +46,11 @@ FETCH = 100  # deliveries of one subscription that are in memory at most
 
 _OUTCOMES = Rows(seq=BigInteger(), known=SmallInteger(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 _RECORD = (
-    update(webhooks)
+    update(deliveries)
     .where(
-        webhooks.c.seq == _OUTCOMES["seq"],
-        webhooks.c.due_at.is_not(None),
-        webhooks.c.attempts <= _OUTCOMES["known"],  # else this is written already, and the answer to that was lost
+        deliveries.c.seq == _OUTCOMES["seq"],
+        deliveries.c.due_at.is_not(None),
+        deliveries.c.attempts <= _OUTCOMES["known"],  # else this is written already, and the answer to that was lost
     )
     .values(
         state=_OUTCOMES["state"],
@@ -58,11 +58,11 @@ _RECORD = (
         due_at=after(_OUTCOMES["delay"]),
         last_update=Now(),
     )
-    .returning(webhooks.c.seq)
+    .returning(deliveries.c.seq)
 )
 _LOG = Rows(
-    webhook_seq=BigInteger(), duration_ms=Integer(), outcome=Text(), status=SmallInteger(), reply=Text()
-).insert_into(webhook_attempts, at=Now())
+    delivery_seq=BigInteger(), duration_ms=Integer(), outcome=Text(), status=SmallInteger(), reply=Text()
+).insert_into(delivery_attempts, at=Now())
 _RELEASED = Rows(seq=BigInteger(), failures=SmallInteger(), open_for=BigInteger(), error=Text(), next_due=Instant())
 _OPEN_UNTIL = after(_RELEASED["open_for"])
 _RELEASE = (
@@ -72,11 +72,11 @@ _RELEASE = (
         state=SubscriptionState.WAITING,
         claim=subscriptions.c.claim + 1,
         unresolved=0,
-        attempts=_RELEASED["failures"],
+        failures=_RELEASED["failures"],
         open_until=_OPEN_UNTIL,
         last_error=_RELEASED["error"],
         due_at=case(
-            (or_(subscriptions.c.paused.is_not(None), _RELEASED["next_due"].is_(None)), None),
+            (or_(subscriptions.c.paused_reason.is_not(None), _RELEASED["next_due"].is_(None)), None),
             (_RELEASED["next_due"] < _OPEN_UNTIL, _OPEN_UNTIL),
             else_=_RELEASED["next_due"],
         ),
@@ -150,24 +150,24 @@ def fetch(
     """
     chosen = (
         select(
-            webhooks.c.seq,
-            webhooks.c.subscription_seq,
-            webhooks.c.event_seq,
-            webhooks.c.attempts,
-            webhooks.c.created,
+            deliveries.c.seq,
+            deliveries.c.subscription_seq,
+            deliveries.c.event_seq,
+            deliveries.c.attempts,
+            deliveries.c.created,
             events.c.id,
             events.c.source,
             events.c.subject,
             events.c.resource,
             events.c.text,
         )
-        .select_from(webhooks.outerjoin(events))
-        .where(webhooks.c.subscription_seq == subscription.seq, webhooks.c.due_at <= Now())
-        .where(webhooks.c.seq.not_in(known))
-        .order_by(webhooks.c.due_at, webhooks.c.seq)
+        .select_from(deliveries.outerjoin(events))
+        .where(deliveries.c.subscription_seq == subscription.seq, deliveries.c.due_at <= Now())
+        .where(deliveries.c.seq.not_in(known))
+        .order_by(deliveries.c.due_at, deliveries.c.seq)
     )
     if subscription.ordered:
-        chosen = chosen.where(webhooks.c.seq.in_(_heads(subscription.seq)))
+        chosen = chosen.where(deliveries.c.seq.in_(_heads(subscription.seq)))
     most = FETCH - len(known)
     if most <= 0 or room <= 0:
         return (), False
@@ -198,9 +198,9 @@ def settle(
 
 def next_due(connection: Connection, subscription: Row[Any]) -> datetime | None:
     """When the subscription's next delivery is due; None when nothing waits."""
-    soonest = select(func.min(webhooks.c.due_at)).where(webhooks.c.subscription_seq == subscription.seq)
+    soonest = select(func.min(deliveries.c.due_at)).where(deliveries.c.subscription_seq == subscription.seq)
     if subscription.ordered:
-        soonest = soonest.where(webhooks.c.seq.in_(_heads(subscription.seq)))
+        soonest = soonest.where(deliveries.c.seq.in_(_heads(subscription.seq)))
     found: datetime | None = connection.scalar(soonest)
     return found
 
@@ -208,9 +208,9 @@ def next_due(connection: Connection, subscription: Row[Any]) -> datetime | None:
 def _heads(subscription_seq: int) -> Any:
     """Of each subject, the first delivery that is not settled: the others wait for it."""
     return (
-        select(func.min(webhooks.c.seq))
-        .select_from(webhooks.outerjoin(events))
-        .where(webhooks.c.subscription_seq == subscription_seq, webhooks.c.due_at.is_not(None))
+        select(func.min(deliveries.c.seq))
+        .select_from(deliveries.outerjoin(events))
+        .where(deliveries.c.subscription_seq == subscription_seq, deliveries.c.due_at.is_not(None))
         .group_by(events.c.subject)
     )
 
@@ -250,7 +250,7 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
 
 def _pause(connection: Connection, seqs: set[int], reason: str) -> None:
     """Varsel itself pauses subscriptions; their histories say why."""
-    connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(seqs)).values(paused=reason))
+    connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(seqs)).values(paused_reason=reason))
     for seq in sorted(seqs):
         note(connection, ITSELF, "pause", f"subscriptions/{seq}", {"reason": reason})
 
@@ -271,20 +271,20 @@ def _release_row(connection: Connection, release: Release) -> dict[str, Any]:
 def _expire(connection: Connection, subscription_seq: int) -> None:
     """Give up what a failing subscriber has not taken for so long; one statement tells why, the other does it."""
     old = (
-        webhooks.c.subscription_seq == subscription_seq,
-        webhooks.c.due_at.is_not(None),
-        webhooks.c.created < after(-LIFETIME),
+        deliveries.c.subscription_seq == subscription_seq,
+        deliveries.c.due_at.is_not(None),
+        deliveries.c.created < after(-LIFETIME),
     )
     text = f"not delivered within {LIFETIME // timedelta(hours=1)} hours: the endpoint kept failing"
-    lines = select(webhooks.c.seq, Now(), literal(0), literal("expired"), literal(text)).where(*old)
-    names = ["webhook_seq", "at", "duration_ms", "outcome", "reply"]
-    connection.execute(webhook_attempts.insert().from_select(names, lines))
-    connection.execute(update(webhooks).where(*old).values(state=DeliveryState.DEAD, due_at=None, last_update=Now()))
+    lines = select(deliveries.c.seq, Now(), literal(0), literal("expired"), literal(text)).where(*old)
+    names = ["delivery_seq", "at", "duration_ms", "outcome", "reply"]
+    connection.execute(delivery_attempts.insert().from_select(names, lines))
+    connection.execute(update(deliveries).where(*old).values(state=DeliveryState.DEAD, due_at=None, last_update=Now()))
 
 
 def _log_line(result: Result) -> dict[str, Any]:
     return {
-        "webhook_seq": result.delivery.seq,
+        "delivery_seq": result.delivery.seq,
         "duration_ms": result.duration // MILLISECOND,
         "outcome": result.outcome,
         "status": result.status,

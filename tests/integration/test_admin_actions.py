@@ -14,7 +14,7 @@ from engine.admin.actions import ACTIONS, act, find, perform, possible
 from engine.admin.filters import parse
 from engine.admin.jobs import matching, start
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS, RESOURCES
-from engine.db.tables import audit_log, emails, events, job_rows, orders, subscriptions, webhooks
+from engine.db.tables import audit_log, deliveries, emails, events, job_rows, orders, subscriptions
 from engine.db.tables import jobs as jobs_table
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
@@ -55,9 +55,9 @@ def email(connection: Connection, state: str = EmailState.NEW, **values: Any) ->
 def delivery(connection: Connection, state: str, **values: Any) -> int:
     seq = add_subscription(connection, "https://receiver.example/hook")
     persist(connection, [an_event()])
-    made: int = connection.scalar(select(func.max(webhooks.c.seq)).where(webhooks.c.subscription_seq == seq))
+    made: int = connection.scalar(select(func.max(deliveries.c.seq)).where(deliveries.c.subscription_seq == seq))
     given = {"state": state, "due_at": now() + HOUR if state == DeliveryState.WAITING else None} | values
-    connection.execute(update(webhooks).where(webhooks.c.seq == made).values(given))
+    connection.execute(update(deliveries).where(deliveries.c.seq == made).values(given))
     return made
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select, update
 from engine.admin import details
 from engine.admin.pausing import pause, pause_subscription
 from engine.admin.rows import MASKED, masked
-from engine.db.tables import attempts_log, emails, orders, processes, subscriptions, webhook_attempts, webhooks
+from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, orders, processes, subscriptions
 from engine.errors import NotFound
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
@@ -39,7 +39,7 @@ def id_of(connection: Connection, table: Table, seq: int) -> UUID:
 def attempt(connection: Connection, email_seq: int, outcome: str, code: int | None, reply: str) -> None:
     line = {"email_seq": email_seq, "claim": 1, "at": now(), "duration_ms": 12, "relay": "relay.example:25"}
     line |= {"outcome": outcome, "phase": "rcpt", "code": code, "reply": reply}
-    connection.execute(insert(attempts_log).values(line))
+    connection.execute(insert(email_attempts).values(line))
 
 
 def why_order(connection: Connection, **values: Any) -> str | None:
@@ -146,12 +146,12 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
     with store.write() as connection:
         subscription = add_subscription(connection, "https://receiver.example/hook")
         persist(connection, [an_event()])
-        seq = connection.scalar(select(func.max(webhooks.c.seq)))
+        seq = connection.scalar(select(func.max(deliveries.c.seq)))
         assert seq
 
         def why(**values: Any) -> str | None:
             if values:
-                connection.execute(update(webhooks).values(values))
+                connection.execute(update(deliveries).values(values))
             found = details.delivery(connection, seq)
             return f"{found['why']} {found['answer']}" if found["answer"] else found["why"]
 
@@ -169,8 +169,8 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
         connection.execute(update(subscriptions).values(removed=None))
         assert why(state=DeliveryState.DELIVERED, due_at=None) is None
         assert str(why(state=DeliveryState.DEAD)).startswith("Given up after its last attempt.")
-        line = {"webhook_seq": seq, "at": now(), "duration_ms": 9, "outcome": "deferred", "status": 503}
-        connection.execute(insert(webhook_attempts).values(line | {"reply": "down for\nmaintenance"}))
+        line = {"delivery_seq": seq, "at": now(), "duration_ms": 9, "outcome": "deferred", "status": 503}
+        connection.execute(insert(delivery_attempts).values(line | {"reply": "down for\nmaintenance"}))
         assert str(why()).endswith("Replay it when the cause is gone. The endpoint's answer: 503 down for maintenance.")
 
 

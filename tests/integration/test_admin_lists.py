@@ -14,7 +14,7 @@ from engine.admin.filters import first_id
 from engine.admin.lists import batch, count, page
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, RESOURCES, SUBSCRIPTIONS
 from engine.admin.standing import GROUPS
-from engine.db.tables import attempts_log, emails, events, orders, webhook_attempts, webhooks
+from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, events, orders
 from engine.errors import Invalid
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
@@ -99,7 +99,7 @@ def _email(connection: Connection, number: int, order: int, at: datetime) -> Non
     outcomes = [("deferred", None), ("deferred", 451), ("rejected", 550), ("in_doubt", None), ("expired", None)]
     outcome, code = (*outcomes, ("abandoned", None), ("accepted", 250))[number % 7]
     line = {"email_seq": seq, "claim": 1, "at": at, "duration_ms": 3, "phase": "rcpt", "reply": "what it said"}
-    connection.execute(insert(attempts_log).values(line | {"relay": "relay", "outcome": outcome, "code": code}))
+    connection.execute(insert(email_attempts).values(line | {"relay": "relay", "outcome": outcome, "code": code}))
 
 
 def _events_and_deliveries(connection: Connection) -> None:
@@ -122,7 +122,7 @@ def _events_and_deliveries(connection: Connection) -> None:
             f"https://receiver{number}.example/100%",
             consumer=f"/org/{number % 3}",
             validated=number % 2 == 0,
-            paused="Paused by an operator." if number % 3 == 0 else None,
+            paused_reason="Paused by an operator." if number % 3 == 0 else None,
             last_error="status 503" if number % 4 == 0 else None,
             resource_filter=f"urn:altinn:resource:app_{number}",
         )
@@ -135,12 +135,12 @@ def _events_and_deliveries(connection: Connection) -> None:
         values = {"subscription_seq": subscribed[number % 8], "event_seq": event, "state": state, "created": at_time}
         due_at = now() + HOUR if number % 5 == 1 else at_time
         values |= {"due_at": due_at if state == DeliveryState.WAITING else None, "attempts": number % 3}
-        made_push = insert(webhooks).values(values | {"last_update": at_time}).returning(webhooks.c.seq)
+        made_push = insert(deliveries).values(values | {"last_update": at_time}).returning(deliveries.c.seq)
         seq = connection.execute(made_push).scalar_one()
         outcomes = [("deferred", None), ("rejected", 302), ("rejected", 404), ("deferred", 503), ("expired", None)]
         outcome, status = (*outcomes, ("unauthorized", 403), ("accepted", 200))[number % 7]
-        line = {"webhook_seq": seq, "at": at_time, "duration_ms": 4, "reply": "", "outcome": outcome, "status": status}
-        connection.execute(insert(webhook_attempts).values(line))
+        line = {"delivery_seq": seq, "at": at_time, "duration_ms": 4, "reply": "", "outcome": outcome, "status": status}
+        connection.execute(insert(delivery_attempts).values(line))
 
 
 def everything(connection: Connection, resource: Resource, given: dict[str, str], size: int = 3) -> list[Row]:
@@ -171,7 +171,7 @@ def all_of(connection: Connection, resource: Resource) -> list[Row]:
 
 def logged(connection: Connection, resource: Resource) -> dict[int, Row]:
     """The one line that each row has in the log of attempts."""
-    log, owner = (attempts_log, "email_seq") if resource is EMAILS else (webhook_attempts, "webhook_seq")
+    log, owner = (email_attempts, "email_seq") if resource is EMAILS else (delivery_attempts, "delivery_seq")
     return {getattr(row, owner): dict(row._mapping) for row in connection.execute(select(log))}  # noqa: SLF001 SQLAlchemy's documented name
 
 
@@ -271,7 +271,7 @@ EVENT_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
 ]
 SUBSCRIPTION_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
-    ({"state": "paused"}, lambda row: row["paused"] is not None),
+    ({"state": "paused"}, lambda row: row["paused_reason"] is not None),
     ({"state": "failing"}, lambda row: row["last_error"] is not None),
     ({"state": "unvalidated"}, lambda row: not row["validated"]),
     ({"consumer": "/org/1"}, lambda row: row["consumer"] == "/org/1"),

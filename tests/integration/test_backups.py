@@ -26,6 +26,7 @@ from tests.servers.beats import beat
 from tests.servers.command import varsel
 from tests.servers.redis import Redis
 from tests.servers.rows import add_email, add_order
+from tests.servers.steps import migrate
 from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -237,12 +238,12 @@ def test_a_database_that_is_broken_is_kept_as_it_is(file: Path, kept: Path) -> N
     assert identities(file) == []
 
 
-def test_a_backup_of_an_older_schema_is_brought_to_this_one_and_of_a_newer_is_refused(file: Path, kept: Path) -> None:
-    with closing(sqlite3.connect(kept)) as connection:
-        connection.executescript(
-            "ALTER TABLE emails DROP COLUMN recipient_name; ALTER TABLE jobs DROP COLUMN newest;"
-            " ALTER TABLE jobs DROP COLUMN reason; UPDATE alembic_version SET version_num = '0011'"
-        )
+def test_a_backup_of_an_older_schema_is_brought_to_this_one_and_of_a_newer_is_refused(
+    file: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "older.db"
+    with closing(Store(f"sqlite:///{kept}")) as store, store.write() as connection:
+        migrate(connection, "0011")
     backups.restore(kept, file)
     with closing(Store(f"sqlite:///{file}")) as store, store.read() as reading:
         assert fit(reading) is Fit.CURRENT

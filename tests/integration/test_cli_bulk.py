@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from engine.admin import jobs, pausing
-from engine.db.tables import emails, installation, orders, webhooks
+from engine.db.tables import deliveries, emails, installation, orders
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue.epoch import look, restored
@@ -130,7 +130,7 @@ def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: 
         add_email(connection, add_order(connection, state=OrderState.SET_ASIDE), state=EmailState.FAILED, due_at=None)
         seq = add_subscription(connection, "https://receiver.example.no/hook")
         persist(connection, [an_event(), an_event()])
-        connection.execute(update(webhooks).values(state=DeliveryState.DEAD, due_at=None))
+        connection.execute(update(deliveries).values(state=DeliveryState.DEAD, due_at=None))
     assert "SetAside" in run("dead", "list", "orders").stdout
     assert len(json.loads(run("dead", "list", "deliveries", "--subscription", seq, "--json").stdout)["items"]) == 2
     with working(store):
@@ -139,7 +139,7 @@ def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: 
     with store.read() as connection:
         assert connection.scalar(select(orders.c.state)) == OrderState.REGISTERED
         assert connection.scalar(select(func.count()).select_from(emails)) == 0  # they are generated anew
-        assert set(connection.scalars(select(webhooks.c.state))) == {DeliveryState.WAITING}
+        assert set(connection.scalars(select(deliveries.c.state))) == {DeliveryState.WAITING}
 
 
 def test_a_filter_that_the_resource_does_not_have_is_wrong_usage(run: Any) -> None:

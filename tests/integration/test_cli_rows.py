@@ -18,7 +18,8 @@ from engine.cli import dead, deliveries, emails, events, orders, records, subscr
 from engine.cli.columns import COLUMNS
 from engine.cli.options import MOST
 from engine.cli.output import cell
-from engine.db.tables import attempts_log, audit_log, webhooks
+from engine.db.tables import audit_log, email_attempts
+from engine.db.tables import deliveries as deliveries_table
 from engine.db.tables import emails as emails_table
 from engine.db.tables import orders as orders_table
 from engine.db.tables import subscriptions as subscriptions_table
@@ -96,7 +97,7 @@ def email_of(store: Store, *, order: dict[str, Any] | None = None, reply: str | 
         if reply is not None:
             line = {"email_seq": seq, "at": now(), "claim": 1, "outcome": "rejected", "phase": "rcpt", "code": 550}
             line |= {"reply": reply, "relay": "relay.example:25", "duration_ms": 3}
-            connection.execute(attempts_log.insert().values(line))
+            connection.execute(email_attempts.insert().values(line))
         return UUID(str(connection.scalar(select(emails_table.c.id).where(emails_table.c.seq == seq))))
 
 
@@ -115,10 +116,10 @@ def delivery_of(store: Store, **values: Any) -> int:
     with store.write() as connection:
         subscription = add_subscription(connection, "https://receiver.example.no/hook")
         persist(connection, [an_event()])
-        its = webhooks.c.subscription_seq == subscription
+        its = deliveries_table.c.subscription_seq == subscription
         if values:
-            connection.execute(webhooks.update().where(its).values(values))
-        return int(connection.scalar(select(webhooks.c.seq).where(its)) or 0)
+            connection.execute(deliveries_table.update().where(its).values(values))
+        return int(connection.scalar(select(deliveries_table.c.seq).where(its)) or 0)
 
 
 def harmless(text: str) -> bool:
@@ -273,7 +274,7 @@ def test_no_text_from_outside_reaches_the_terminal_as_anything_else(store: Store
     with store.write() as connection:
         row = connection.execute(select(orders_table.c.id)).one()
         persist(connection, [an_event(source=EVIL, subject=EVIL, type=EVIL)])
-        add_subscription(connection, EVIL, consumer=EVIL, last_error=EVIL, paused=EVIL)
+        add_subscription(connection, EVIL, consumer=EVIL, last_error=EVIL, paused_reason=EVIL)
         note(connection, EVIL, EVIL[:40], f"orders/{row.id}", {EVIL: EVIL})
     seen = cli.items("events", "list")[0]["seq"]
     commands: list[tuple[object, ...]] = [(resource, "list") for resource in LISTS]
@@ -417,7 +418,7 @@ def test_a_local_time_that_clocks_skip_is_refused_and_of_two_alike_the_first_is_
 def test_an_email_that_may_have_arrived_is_tried_again_with_a_yes(store: Store, cli: Cli) -> None:
     email = failed(store, state=EmailState.FAILED)
     with store.write() as connection:
-        connection.execute(attempts_log.update().values(outcome="in_doubt"))
+        connection.execute(email_attempts.update().values(outcome="in_doubt"))
     asked = varsel("emails", "retry", email, given="n\n", database_url=cli.url)
     assert (asked.exit_code, "it may come a second time" in asked.stderr) == (1, True)
     assert state_of(store, email) == EmailState.FAILED
@@ -481,7 +482,7 @@ def test_a_subscription_is_paused_and_goes_on(store: Store, cli: Cli) -> None:
     with store.write() as connection:
         seq = add_subscription(connection, "https://receiver.example.no/hook")
     cli.text("subscriptions", "pause", seq, "--reason", "they asked")
-    assert cli.json("subscriptions", "show", seq)["paused"] == "Paused by an operator: they asked"
+    assert cli.json("subscriptions", "show", seq)["paused_reason"] == "Paused by an operator: they asked"
     assert [item["seq"] for item in cli.items("subscriptions", "list", "--state", "paused")] == [seq]
     assert "paused already" in cli.refused(5, "subscriptions", "pause", seq, "--reason", "so did we")
     asked = varsel("subscriptions", "resume", seq, given="n\n", database_url=cli.url)
@@ -489,7 +490,7 @@ def test_a_subscription_is_paused_and_goes_on(store: Store, cli: Cli) -> None:
     cli.text("subscriptions", "resume", seq, "--yes")
     assert "not paused" in cli.refused(5, "subscriptions", "resume", seq)
     with store.read() as connection:
-        assert connection.execute(select(subscriptions_table.c.paused)).scalar_one() is None
+        assert connection.execute(select(subscriptions_table.c.paused_reason)).scalar_one() is None
     cli.refused(3, "subscriptions", "pause", 404)
 
 

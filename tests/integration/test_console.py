@@ -19,7 +19,7 @@ from api.console.live import OF_ONE
 from engine.admin.pausing import LANES, pause
 from engine.admin.resources import RESOURCES
 from engine.db.store import CONNECTIONS
-from engine.db.tables import attempts_log, emails, jobs, orders
+from engine.db.tables import email_attempts, emails, jobs, orders
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from engine.queue import epoch
@@ -348,7 +348,7 @@ def test_an_email_that_may_have_arrived_is_tried_again_after_a_question(site: Si
         seq = add_email(connection, order, id=doubt, state=EmailState.FAILED, due_at=None)
         add_email(connection, order, id=failed, state=EmailState.FAILED, due_at=None)
         line = {"email_seq": seq, "claim": 1, "at": now(), "duration_ms": 1, "outcome": "in_doubt", "reply": "lost"}
-        connection.execute(attempts_log.insert().values(line | {"relay": "relay:25"}))
+        connection.execute(email_attempts.insert().values(line | {"relay": "relay:25"}))
     browser = site.browser("ola")
     assert f'<form action="/console/emails/{doubt}/retry"' in browser.get(f"/console/emails/{doubt}").text
     assert (
@@ -514,7 +514,7 @@ def test_a_list_of_emails_shows_the_last_answer_also_of_a_success_and_where_nobo
         line = {"claim": 1, "at": now(), "duration_ms": 1, "relay": "relay:25"}
         good = {"email_seq": sent, "outcome": "accepted", "code": 250, "reply": "2.0.0 queued"}
         away = {"email_seq": waits, "outcome": "deferred", "code": None, "reply": "Connection refused"}
-        connection.execute(attempts_log.insert(), [line | good, line | away])
+        connection.execute(email_attempts.insert(), [line | good, line | away])
     page = site.browser("ola").get("/console/emails").text
     assert '<td class="text">250 2.0.0 queued</td>' in page
     assert '<td class="text">not reached: Connection refused</td>' in page, "it was not tried, and counts as no try"
@@ -565,7 +565,7 @@ def test_a_viewer_reads_how_the_system_is_and_why_things_wait(site: Site, store:
         mail = add_email(connection, order, id=key, state=EmailState.FAILED, due_at=None)
         line = {"email_seq": mail, "claim": 1, "at": now(), "duration_ms": 1, "outcome": "rejected", "phase": "rcpt"}
         line |= {"relay": "relay:25", "code": 550, "reply": "kari@example.no is unknown"}
-        connection.execute(attempts_log.insert().values(line))
+        connection.execute(email_attempts.insert().values(line))
     viewer = site.browser("kari")
     overview = viewer.get("/console/overview").text
     assert "No worker runs: what becomes due will wait." in overview

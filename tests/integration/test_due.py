@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
-from engine.db.tables import attempts_log, orders
+from engine.db.tables import email_attempts, orders
 from engine.db.tables import emails as emails_table
 from engine.email import outcomes
 from engine.email.smtp import Reply
@@ -119,7 +119,7 @@ def test_two_workers_that_settle_the_last_two_emails_at_once_complete_the_order(
     with store.read() as connection:
         states = connection.scalars(select(orders.c.state)).all()
         assert states == [OrderState.COMPLETED] * 10
-        assert len(connection.execute(select(attempts_log)).all()) == 20
+        assert len(connection.execute(select(email_attempts)).all()) == 20
 
 
 def test_a_deferred_email_is_due_after_its_delay_and_keeps_its_order_open(store: Store) -> None:

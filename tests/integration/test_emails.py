@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Row, select, text, update
 
 from engine.db.store import Now, after
-from engine.db.tables import attempts_log, emails, orders
+from engine.db.tables import email_attempts, emails, orders
 from engine.email.deliverer import BATCH, Deliverer
 from engine.email.mime import Compiled
 from engine.email.outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
@@ -58,7 +58,7 @@ def one(store: Store) -> Row[Any]:
 
 def log(store: Store) -> Sequence[Row[Any]]:
     with store.read() as connection:
-        return connection.execute(select(attempts_log).order_by(attempts_log.c.seq)).all()
+        return connection.execute(select(email_attempts).order_by(email_attempts.c.seq)).all()
 
 
 def order_states(store: Store) -> list[str]:
@@ -309,7 +309,7 @@ def mend(store: Store, table: str) -> None:
         connection.execute(text("DROP TRIGGER broken" + (f" ON {table}" if store.dialect.name == "postgresql" else "")))
 
 
-@pytest.mark.parametrize("table", ["attempts_log", "events"])
+@pytest.mark.parametrize("table", ["email_attempts", "events"])
 def test_an_email_that_was_sent_has_its_state_though_nothing_else_can_be_recorded(store: Store, table: str) -> None:
     fill(store, "kari@example.no")
     break_(store, "INSERT", table)

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Row, update
 
 from engine.db.store import Now
-from engine.db.tables import subscriptions, webhooks
+from engine.db.tables import deliveries, subscriptions
 from engine.models import DeliveryState
 from engine.webhooks import pusher
-from tests.integration.test_pusher import deliveries, publish, run, subscribe
+from tests.integration.test_pusher import deliveries_of, publish, run, subscribe
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.rows import an_event
 
@@ -41,7 +41,7 @@ def ask_for_validation(store: Store, endpoint: str, consumer: str, number: int =
         row = {"subscription_seq": seq, "state": DeliveryState.WAITING, "attempts": 0}
         times = {"due_at": Now(), "created": Now(), "last_update": Now()}
         with store.write() as connection:
-            connection.execute(webhooks.insert().values(row | times))
+            connection.execute(deliveries.insert().values(row | times))
             connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(due_at=Now()))
 
 
@@ -85,7 +85,7 @@ def test_endpoints_that_are_not_validated_and_hang_delay_neither_events_nor_a_st
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 2)
 
         beside(store, hanging, share(pusher.VALIDATIONS), work)
-    assert [row.state for row in deliveries(store, mine)] == [DeliveryState.DELIVERED]
+    assert [row.state for row in deliveries_of(store, mine)] == [DeliveryState.DELIVERED]
 
 
 @pytest.mark.usefixtures("narrow")
@@ -184,4 +184,4 @@ def test_what_is_in_memory_for_endpoints_that_hang_is_counted_in_bytes(
 
         # Of one consumer two thirds, and the one that does not fit; each subscription has two, and one of them calls.
         beside(store, hanging, 10, work)
-    assert {row.state for row in deliveries(store, mine)} == {DeliveryState.DELIVERED}
+    assert {row.state for row in deliveries_of(store, mine)} == {DeliveryState.DELIVERED}

@@ -14,7 +14,7 @@ from engine.admin.details import event as event_details
 from engine.admin.lanes import lanes
 from engine.db.retention import prune_some
 from engine.db.store import after
-from engine.db.tables import events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events, webhooks
+from engine.db.tables import deliveries, events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events
 from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, advance, owner
 from engine.events.storing import persist
 from engine.queue import due
@@ -71,7 +71,7 @@ def finish(store: Store) -> list[int]:
 
 def queued(store: Store) -> Sequence[tuple[int, int]]:
     """The deliveries in their order: numbers of subscription and event."""
-    chosen = select(webhooks.c.subscription_seq, webhooks.c.event_seq).order_by(webhooks.c.seq)
+    chosen = select(deliveries.c.subscription_seq, deliveries.c.event_seq).order_by(deliveries.c.seq)
     with store.read() as connection:
         return [(row.subscription_seq, row.event_seq) for row in connection.execute(chosen)]
 
@@ -135,7 +135,7 @@ def test_a_subscription_that_is_removed_meanwhile_gets_nothing_and_a_paused_one_
     publish(store, an_event())
     with store.write() as connection:
         connection.execute(delete(subscriptions).where(subscriptions.c.seq == seqs[-1]))
-        connection.execute(update(subscriptions).where(subscriptions.c.seq == seqs[-2]).values(paused="Paused."))
+        connection.execute(update(subscriptions).where(subscriptions.c.seq == seqs[-2]).values(paused_reason="Paused."))
     finish(store)
     assert sorted(subscription for subscription, _ in queued(store)) == seqs[:-1]
     with store.read() as connection:

@@ -81,7 +81,7 @@ def test_a_mail_stays_leased_until_its_outcome_is_recorded(store: Store) -> None
         relay = Relay(url, connections=1, connect_timeout=LONG, data_timeout=LONG)
         try:
             sending = asyncio.create_task(Deliverer(store, relay, 1, LEASE).batch())
-            with disk_full(store, "attempts_log"):
+            with disk_full(store, "email_attempts"):
                 await asyncio.to_thread(server.wait_for, lambda: bool(server.accepted))
                 since = one(store).due_at
                 while one(store).due_at < since + 3 * LEASE:

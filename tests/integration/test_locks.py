@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from engine.admin.actions import find, perform
-from engine.db.tables import emails, orders, subscriptions, webhooks
+from engine.db.tables import deliveries, emails, orders, subscriptions
 from engine.email.outcomes import record, result_of
 from engine.email.smtp import Accepted, Phase, Reply
 from engine.events.fan_out import lock
@@ -55,9 +55,9 @@ def test_changing_a_delivery_while_its_outcome_is_written_waits_its_turn(store: 
     failed: list[BaseException] = []
     with store.write() as connection:
         seq = subscribe(connection, TTD, SPEC, 500)[0].seq
-        delivery = connection.execute(select(webhooks.c.seq)).scalar_one()
+        delivery = connection.execute(select(deliveries.c.seq)).scalar_one()
         if change == "replay":
-            connection.execute(update(webhooks).values(state=DeliveryState.DEAD, due_at=None))
+            connection.execute(update(deliveries).values(state=DeliveryState.DEAD, due_at=None))
 
     def changing() -> None:
         try:
@@ -72,8 +72,8 @@ def test_changing_a_delivery_while_its_outcome_is_written_waits_its_turn(store: 
         thread.start()
         thread.join(0.5)
         assert thread.is_alive()
-        connection.execute(update(webhooks).values(last_update=now()))
-        connection.execute(update(subscriptions).values(attempts=0))
+        connection.execute(update(deliveries).values(last_update=now()))
+        connection.execute(update(subscriptions).values(failures=0))
     thread.join()
     assert failed == []
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from engine.auth.access import Rules
-from engine.db.tables import emails, orders, webhooks
+from engine.db.tables import deliveries, emails, orders
 from engine.email.deliverer import Deliverer
 from engine.email.smtp import Relay
 from engine.events.storing import persist
@@ -82,7 +82,7 @@ def test_a_dead_delivery_is_a_line_with_its_ids(store: Store, capsys: pytest.Cap
     with logging_as("json"):
         asyncio.run(push())
     with store.read() as connection:
-        delivery = connection.scalars(select(webhooks.c.seq)).one()
+        delivery = connection.scalars(select(deliveries.c.seq)).one()
     [line] = said(capsys)
     assert (line["lane"], line["subscription"], line["delivery"], line["event_id"]) == (
         "webhooks",

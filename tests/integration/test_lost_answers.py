@@ -49,7 +49,7 @@ def test_an_order_becomes_one_email_for_each_recipient(way: Lossy, store: Store)
 
 def test_an_attempt_to_send_has_one_line(way: Lossy, store: Store) -> None:
     test_emails.fill(store, "kari@example.no")
-    way.lose(b"INSERT INTO attempts_log")
+    way.lose(b"INSERT INTO email_attempts")
     test_emails.batch(store)
     way.await_loss()
     assert len(test_emails.log(store)) == 1
@@ -79,7 +79,7 @@ def test_a_delivery_that_becomes_a_mail_is_delivered(
     way.lose(b"INSERT INTO orders")
     test_pusher.push(store)
     way.await_loss()
-    [delivery], [attempt] = test_pusher.deliveries(store, seq), test_pusher.attempts(store, seq)
+    [delivery], [attempt] = test_pusher.deliveries_of(store, seq), test_pusher.attempts(store, seq)
     assert (delivery.state, delivery.attempts, attempt.outcome) == (DeliveryState.DELIVERED, 1, "accepted")
     with store.read() as connection:
         assert connection.scalar(select(func.count()).select_from(orders)) == 1
@@ -90,13 +90,13 @@ def test_a_push_has_one_line_and_its_subscription_is_let_go_once(way: Lossy, sto
     with Receiver(Say(503)) as receiver:
         seq = test_pusher.subscribe(store, receiver.url)
         test_pusher.publish(store, an_event())
-        way.lose(b"INSERT INTO webhook_attempts")
+        way.lose(b"INSERT INTO delivery_attempts")
         test_pusher.push(store)
     way.await_loss()
     [delivery], [_], row = (
-        test_pusher.deliveries(store, seq),
+        test_pusher.deliveries_of(store, seq),
         test_pusher.attempts(store, seq),
         test_pusher.subscription(store, seq),
     )
     assert (delivery.state, delivery.attempts) == (DeliveryState.WAITING, 1)
-    assert (row.unresolved, row.attempts) == (0, 1)
+    assert (row.unresolved, row.failures) == (0, 1)

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from api.counting import CountAnswers
 from engine.admin.exposition import exposition
 from engine.db.store import Store
-from engine.db.tables import pauses, webhooks
+from engine.db.tables import deliveries, pauses
 from engine.errors import Misconfigured, Unavailable
 from engine.events.intake import Publisher
 from engine.models import DeliveryState, EmailState
@@ -98,7 +98,7 @@ def test_the_depth_of_each_lane_is_what_the_database_says(store: Store, client: 
         add_email(connection, seq, due_at=None, state=EmailState.FAILED_BOUNCED)
         subscription = add_subscription(connection, "https://example.no")
         connection.execute(
-            webhooks.insert().values(
+            deliveries.insert().values(
                 subscription_seq=subscription, created=now(), last_update=now(), state=DeliveryState.DEAD
             )
         )

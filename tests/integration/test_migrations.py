@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 
 from engine.db.migrations import COMPLAINTS, Fit, _config, admit, fit, revisions, upgrade
 from engine.db.store import Store
@@ -22,6 +21,7 @@ from engine.queue.pauses import in_force
 from tests.integration import test_processing
 from tests.servers.command import process, varsel
 from tests.servers.rows import add_email, add_order
+from tests.servers.steps import migrate
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
@@ -34,6 +34,20 @@ def test_a_migrated_database_has_exactly_the_tables(store: Store) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
         assert fit(connection) is Fit.CURRENT
+
+
+@pytest.mark.filterwarnings("ignore:.*expression-based index")
+def test_what_belongs_to_a_table_is_called_after_it(store: Store) -> None:
+    with store.read() as connection:
+        there = inspect(connection)
+        for name, table in metadata.tables.items():
+            called = {str(index["name"]) for index in there.get_indexes(name)}
+            if connection.dialect.name == "postgresql":  # SQLite keeps the names that constraints began with
+                called |= {str(there.get_pk_constraint(name)["name"] or f"pk_{name}")}
+                called |= {str(key["name"]) for key in there.get_foreign_keys(name)}
+                if "seq" in table.c:
+                    assert f"{name}_seq_seq" in there.get_sequence_names()
+            assert [each for each in called if not each.partition("_")[2].startswith(name)] == []
 
 
 def test_many_may_migrate_at_once(empty_url: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -164,12 +178,10 @@ def test_domains_that_were_paused_before_there_was_one_form_get_it(empty_url: st
         ("creator", "blåbær.no"),
     ]
     with store.write() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0012")
+        migrate(connection, "0012")
         for kind, value in before:
             connection.execute(text(line), {"kind": kind, "value": value})
-        command.upgrade(config, "head")
+        migrate(connection, "head")
         found = in_force(connection)
     store.close()
 
@@ -180,9 +192,7 @@ def test_domains_that_were_paused_before_there_was_one_form_get_it(empty_url: st
 def test_orders_that_were_set_aside_before_there_was_a_state_for_that_get_it(empty_url: str) -> None:
     store = Store(empty_url)
     with store.write() as connection:
-        steps = _config()
-        steps.attributes["connection"] = connection
-        command.upgrade(steps, "0010")
+        migrate(connection, "0010")
         seq = add_order(connection, state=OrderState.PROCESSING)
         waiting = add_order(connection, due_in=LONG)
     upgrade(store)

@@ -17,7 +17,7 @@ from engine.admin.overview import overview
 from engine.admin.pausing import pause, pause_subscription, resume
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.retention import prune_some
-from engine.db.tables import emails, history, processes, subscriptions, webhooks
+from engine.db.tables import deliveries, emails, history, processes, subscriptions
 from engine.email.deliverer import _claim as claim_emails
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, Trouble, new_id
@@ -68,19 +68,19 @@ def test_every_row_is_counted_where_it_stands(store: Store) -> None:
         add_email(connection, of, state=EmailState.SUCCEEDED, due_at=None)
         seq = add_subscription(connection, "https://receiver.example/hook")
         persist(connection, [an_event() for _ in range(5)])
-        of_seq = select(webhooks.c.seq).order_by(webhooks.c.seq)
-        pushed = connection.scalars(of_seq.where(webhooks.c.subscription_seq == seq)).all()
+        of_seq = select(deliveries.c.seq).order_by(deliveries.c.seq)
+        pushed = connection.scalars(of_seq.where(deliveries.c.subscription_seq == seq)).all()
         changes: list[dict[str, Any]] = [
             {"state": DeliveryState.DEAD, "due_at": None},
             {"state": DeliveryState.DELIVERED, "due_at": None},
             {"due_at": now() + HOUR, "attempts": 1},
         ]
         for delivery, values in zip(pushed, changes, strict=False):
-            connection.execute(update(webhooks).where(webhooks.c.seq == delivery).values(values))
+            connection.execute(update(deliveries).where(deliveries.c.seq == delivery).values(values))
         pause(connection, "anna", "lane", "orders", "the year's end")
         found = {lane.name: astuple(lane)[1:7] for lane in lanes(connection)}
         oldest = {lane.name: lane.oldest_due_seconds for lane in lanes(connection)}
-        said = {lane.name: lane.paused for lane in lanes(connection)}
+        said = {lane.name: lane.paused_reason for lane in lanes(connection)}
     #                          waiting, due, in flight, retrying, held, dead
     assert found["orders"] == (2, 0, 0, 1, 1, 1)
     assert found["emails"] == (1, 1, 1, 1, 1, 1)
@@ -96,7 +96,7 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
         process(connection, "scheduler")
         stops: list[dict[str, Any]] = [
             {},
-            {"paused": "by its owner"},
+            {"paused_reason": "by its owner"},
             {"open_until": now() + HOUR},
             {"open_until": now() - HOUR},
         ]
@@ -110,7 +110,7 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
         assert (found.waiting, found.due, found.retrying, found.held) == (1, 2, 0, 1)
         alone = ("warning", "The endpoint of 1 subscription kept failing or asked for time: webhooks wait")
         assert sentences(connection) == [("warning", "1 webhook is held back by a pause of a subscription"), alone]
-        connection.execute(update(subscriptions).values(paused=None, open_until=now() + HOUR))
+        connection.execute(update(subscriptions).values(paused_reason=None, open_until=now() + HOUR))
         assert sentences(connection) == [
             ("warning", "The endpoints of 4 subscriptions kept failing or asked for time: webhooks wait")
         ]
@@ -149,7 +149,7 @@ def test_what_a_pause_holds_back_is_held_whatever_is_paused(store: Store) -> Non
             add_email(connection, of)
         seq = add_subscription(connection, "https://receiver.example/hook")
         persist(connection, [an_event() for _ in range(56)])
-        connection.execute(update(webhooks).values(due_at=now() - HOUR))
+        connection.execute(update(deliveries).values(due_at=now() - HOUR))
         assert told_alike(connection) == {
             "orders": (1, 1, 0, 0),
             "emails": (0, 73, 0, 0),
@@ -201,8 +201,8 @@ def test_what_waits_behind_another_event_or_for_a_circuit_is_not_due(store: Stor
     with store.write() as connection:
         ordered = add_subscription(connection, "https://ordered.example/hook", ordered=True)
         persist(connection, [an_event() for _ in range(60)])
-        first = connection.scalar(select(webhooks.c.seq).order_by(webhooks.c.seq).limit(1))
-        connection.execute(update(webhooks).where(webhooks.c.seq == first).values(attempts=1, due_at=now() + HOUR))
+        first = connection.scalar(select(deliveries.c.seq).order_by(deliveries.c.seq).limit(1))
+        connection.execute(update(deliveries).where(deliveries.c.seq == first).values(attempts=1, due_at=now() + HOUR))
         connection.execute(update(subscriptions).values(due_at=now() + HOUR))
         assert told_alike(connection)["webhooks"] == (60, 0, 1, 0)
         behind = first_page(connection, DELIVERIES, {"state": "later"}).items[0]
@@ -213,7 +213,7 @@ def test_what_waits_behind_another_event_or_for_a_circuit_is_not_due(store: Stor
         held = {"unresolved": 1, "due_at": now() + HOUR, "open_until": None}
         connection.execute(update(subscriptions).values(held))
         assert told_alike(connection)["webhooks"] == (1, 59, 1, 0), "in a worker's hands, one after another"
-        connection.execute(update(subscriptions).values(removed=now(), paused="Removed by its consumer."))
+        connection.execute(update(subscriptions).values(removed=now(), paused_reason="Removed by its consumer."))
         assert told_alike(connection)["webhooks"] == (0, 0, 0, 0)
         assert overview(connection)["paused_subscriptions"] == 0
         assert ordered

@@ -259,10 +259,10 @@ def test_a_subscription_is_paused_by_an_operator_and_goes_on(store: Store) -> No
         seq = add_subscription(connection, "https://receiver.example/hook")
         pause_subscription(connection, "anna", seq, "their weekend")
         row = connection.execute(select(subscriptions)).one()
-        assert row.paused == "Paused by an operator: their weekend"
+        assert row.paused_reason == "Paused by an operator: their weekend"
         resume_subscription(connection, "anna", seq)
         row = connection.execute(select(subscriptions)).one()
-        assert row.paused is None
+        assert row.paused_reason is None
         assert row.due_at is None or row.due_at <= now() + LEASE
         for act in (pause_subscription, resume_subscription):
             with pytest.raises(NotFound):

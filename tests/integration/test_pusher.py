@@ -16,7 +16,7 @@ from engine.admin import details
 from engine.auth.access import Rules
 from engine.db.retention import prune_some
 from engine.db.store import Now, after
-from engine.db.tables import orders, subscriptions, webhook_attempts, webhooks
+from engine.db.tables import deliveries, delivery_attempts, orders, subscriptions
 from engine.events.storing import persist
 from engine.models import Caller, DeliveryState, OrderState
 from engine.outbound import Guard, Outbound
@@ -111,23 +111,23 @@ def subscription(store: Store, seq: int) -> Row[Any]:
         return connection.execute(select(subscriptions).where(subscriptions.c.seq == seq)).one()
 
 
-def deliveries(store: Store, seq: int) -> Sequence[Row[Any]]:
-    chosen = select(webhooks).where(webhooks.c.subscription_seq == seq).order_by(webhooks.c.seq)
+def deliveries_of(store: Store, seq: int) -> Sequence[Row[Any]]:
+    chosen = select(deliveries).where(deliveries.c.subscription_seq == seq).order_by(deliveries.c.seq)
     with store.read() as connection:
         return connection.execute(chosen).all()
 
 
 def attempts(store: Store, seq: int) -> Sequence[Row[Any]]:
-    chosen = select(webhook_attempts).join(webhooks).where(webhooks.c.subscription_seq == seq)
+    chosen = select(delivery_attempts).join(deliveries).where(deliveries.c.subscription_seq == seq)
     with store.read() as connection:
-        return connection.execute(chosen.order_by(webhook_attempts.c.seq)).all()
+        return connection.execute(chosen.order_by(delivery_attempts.c.seq)).all()
 
 
 def hurry(store: Store, seq: int) -> None:
     """Make due now what waits for its next attempt or for its circuit."""
     with store.write() as connection:
-        waiting = (webhooks.c.subscription_seq == seq, webhooks.c.due_at.is_not(None))
-        connection.execute(update(webhooks).where(*waiting).values(due_at=Now()))
+        waiting = (deliveries.c.subscription_seq == seq, deliveries.c.due_at.is_not(None))
+        connection.execute(update(deliveries).where(*waiting).values(due_at=Now()))
         mine = update(subscriptions).where(subscriptions.c.seq == seq, subscriptions.c.due_at.is_not(None))
         connection.execute(mine.values(due_at=Now(), open_until=None))
 
@@ -176,11 +176,11 @@ def test_an_event_reaches_those_that_it_matches_signed_and_once(store: Store) ->
         Webhook(SIGNER.secret("salt")).verify(request.body, request.headers)
     assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
     for seq in matching:
-        [delivery], [attempt], row = deliveries(store, seq), attempts(store, seq), subscription(store, seq)
+        [delivery], [attempt], row = deliveries_of(store, seq), attempts(store, seq), subscription(store, seq)
         assert (delivery.state, delivery.due_at, delivery.attempts) == (DeliveryState.DELIVERED, None, 1)
         assert (attempt.outcome, attempt.status) == ("accepted", 200)
-        assert (row.due_at, row.unresolved, row.attempts, row.last_error) == (None, 0, 0, None)
-    assert not any(deliveries(store, seq) for seq in others)
+        assert (row.due_at, row.unresolved, row.failures, row.last_error) == (None, 0, 0, None)
+    assert not any(deliveries_of(store, seq) for seq in others)
 
 
 def test_many_events_reach_many_subscribers(store: Store) -> None:
@@ -192,7 +192,7 @@ def test_many_events_reach_many_subscribers(store: Store) -> None:
     assert len({(request.target, request.body) for request in receiver.requests}) == 1500
     assert len(receiver.requests) == 1500
     assert receiver.connections <= 5 * pusher.AT_ONCE
-    assert all(row.state == DeliveryState.DELIVERED for seq in seqs for row in deliveries(store, seq))
+    assert all(row.state == DeliveryState.DELIVERED for seq in seqs for row in deliveries_of(store, seq))
 
 
 @pytest.mark.parametrize(
@@ -212,13 +212,13 @@ def test_what_is_not_2xx_comes_again(store: Store, action: Any, status: int | No
         publish(store, an_event())
         began = push(store, within=SHORT if isinstance(action, Hang) else LONG)
         assert len(receiver.requests) == 1
-    [delivery], [attempt], row = deliveries(store, seq), attempts(store, seq), subscription(store, seq)
+    [delivery], [attempt], row = deliveries_of(store, seq), attempts(store, seq), subscription(store, seq)
     assert (delivery.state, delivery.attempts) == (DeliveryState.WAITING, 1)
     assert (attempt.outcome, attempt.status) == ("deferred", status)
     reply = LATE if isinstance(action, Hang) else reply
     assert attempt.reply == reply if reply is not None else attempt.reply
     assert "not accepted" in row.last_error
-    assert (row.attempts, row.unresolved, row.open_until) == (1, 0, None)
+    assert (row.failures, row.unresolved, row.open_until) == (1, 0, None)
     assert due_between(row.due_at, began, 9 * SECOND, 11 * SECOND)
 
 
@@ -231,7 +231,7 @@ def test_the_twelfth_attempt_is_the_last_and_a_retry_begins_again(store: Store) 
             hurry(store, seq)
         assert len(receiver.requests) == len(SCHEDULE) + 1 == 12
         assert len({request.headers["webhook-id"] for request in receiver.requests}) == 1
-    [dead] = deliveries(store, seq)
+    [dead] = deliveries_of(store, seq)
     assert (dead.state, dead.due_at, dead.attempts) == (DeliveryState.DEAD, None, 12)
     assert [attempt.outcome for attempt in attempts(store, seq)] == ["deferred"] * 11 + ["rejected"]
     assert attempts(store, seq)[-1].reply == "later"
@@ -243,7 +243,7 @@ def test_the_twelfth_attempt_is_the_last_and_a_retry_begins_again(store: Store) 
             registry.retry(connection, TTD, seq, dead.seq)
         push(store)
         assert len(receiver.requests) == 1
-    assert deliveries(store, seq)[0].state == DeliveryState.DELIVERED
+    assert deliveries_of(store, seq)[0].state == DeliveryState.DELIVERED
 
 
 def test_the_schedule_is_the_contracts() -> None:
@@ -272,8 +272,8 @@ def test_a_circuit_opens_is_probed_by_one_call_and_closes(store: Store) -> None:
         push(store)
         assert len(receiver.requests) == OPENS_AFTER + 1 + 41
     row = subscription(store, seq)
-    assert (row.attempts, row.open_until, row.last_error) == (0, None, None)
-    assert {delivery.state for delivery in deliveries(store, seq)} == {DeliveryState.DELIVERED}
+    assert (row.failures, row.open_until, row.last_error) == (0, None, None)
+    assert {delivery.state for delivery in deliveries_of(store, seq)} == {DeliveryState.DELIVERED}
 
 
 def test_one_that_hangs_does_not_hold_up_the_others(store: Store) -> None:
@@ -309,11 +309,11 @@ def test_410_pauses_and_resuming_goes_on(store: Store) -> None:
         publish(store, an_event())
         push(store)
         row = subscription(store, seq)
-        assert "410" in row.paused
+        assert "410" in row.paused_reason
         assert row.due_at is None
         with store.read() as connection:
             [line] = details.subscription(connection, seq)["history"]
-        assert (line["who"], line["action"], line["detail"]) == ("varsel", "pause", {"reason": row.paused})
+        assert (line["who"], line["action"], line["detail"]) == ("varsel", "pause", {"reason": row.paused_reason})
         publish(store, an_event())
         push(store)
         assert len(receiver.requests) == 1
@@ -322,7 +322,7 @@ def test_410_pauses_and_resuming_goes_on(store: Store) -> None:
         hurry(store, seq)
         push(store)
         assert len(receiver.requests) == 3
-    assert {delivery.state for delivery in deliveries(store, seq)} == {DeliveryState.DELIVERED}
+    assert {delivery.state for delivery in deliveries_of(store, seq)} == {DeliveryState.DELIVERED}
 
 
 def test_410_is_over_when_the_consumer_subscribes_again(store: Store) -> None:
@@ -333,24 +333,24 @@ def test_410_is_over_when_the_consumer_subscribes_again(store: Store) -> None:
             connection.execute(update(subscriptions).values(validated=True))
         publish(store, an_event())
         push(store)
-        assert "410" in subscription(store, seq).paused
+        assert "410" in subscription(store, seq).paused_reason
         publish(store, an_event())
         with store.write() as connection:
             again, fresh = registry.subscribe(connection, TTD, spec, 10)
-        assert (again.seq, again.paused, fresh) == (seq, None, False)
+        assert (again.seq, again.paused_reason, fresh) == (seq, None, False)
         hurry(store, seq)
         push(store)
         types = [json.loads(request.body)["type"] for request in receiver.requests[-4:]]
     assert types.count("platform.events.validatesubscription") == 2
-    assert {delivery.state for delivery in deliveries(store, seq)} == {DeliveryState.DELIVERED}
+    assert {delivery.state for delivery in deliveries_of(store, seq)} == {DeliveryState.DELIVERED}
 
 
 def test_who_has_paused_a_subscription_ends_that_by_resuming_it(store: Store) -> None:
     spec = spec_for("https://example.no/")
     with store.write() as connection:
         seq = registry.subscribe(connection, TTD, spec, 10)[0].seq
-        paused = registry.pause(connection, TTD, seq).paused
-        assert registry.subscribe(connection, TTD, spec, 10)[0].paused == paused is not None
+        paused = registry.pause(connection, TTD, seq).paused_reason
+        assert registry.subscribe(connection, TTD, spec, 10)[0].paused_reason == paused is not None
 
 
 def test_a_subscription_to_the_own_party_is_pushed_to_whose_token_named_it(store: Store) -> None:
@@ -360,10 +360,10 @@ def test_a_subscription_to_the_own_party_is_pushed_to_whose_token_named_it(store
         with store.write() as connection:
             seqs = [registry.subscribe(connection, user, spec, 10)[0].seq for spec in (own, strange)]
             connection.execute(update(subscriptions).values(validated=True))
-            connection.execute(delete(webhooks))
+            connection.execute(delete(deliveries))
         publish(store, an_event(), an_event(subject="/party/50019856"))
         push(store)
-    states = [[delivery.state for delivery in deliveries(store, seq)] for seq in seqs]
+    states = [[delivery.state for delivery in deliveries_of(store, seq)] for seq in seqs]
     assert states == [[DeliveryState.DELIVERED], [DeliveryState.UNAUTHORIZED]]
     assert (len(receiver.requests), len(other.requests)) == (1, 0)
 
@@ -405,7 +405,7 @@ def test_what_is_ordered_goes_on_behind_the_dead(store: Store) -> None:
         for _ in range(13):
             push(store)
             hurry(store, seq)
-        states = [delivery.state for delivery in deliveries(store, seq)]
+        states = [delivery.state for delivery in deliveries_of(store, seq)]
         assert states == [DeliveryState.DEAD, DeliveryState.DELIVERED]
         assert len(receiver.requests) == 13
 
@@ -416,7 +416,7 @@ def test_what_its_subscriber_may_not_have_is_not_sent(store: Store) -> None:
         publish(store, an_event())
         push(store)
         assert receiver.requests == []
-    [delivery], [attempt] = deliveries(store, seq), attempts(store, seq)
+    [delivery], [attempt] = deliveries_of(store, seq), attempts(store, seq)
     assert (delivery.state, delivery.due_at, attempt.outcome) == (DeliveryState.UNAUTHORIZED, None, "unauthorized")
 
 
@@ -452,7 +452,7 @@ def test_an_event_becomes_an_order_and_the_order_is_made_once(store: Store) -> N
     assert (order.creator, order.state, order.senders_reference) == ("ttd", OrderState.REGISTERED, event.id)
     assert json.loads(order.recipients) == [{"emailAddress": "kari@example.no"}]
     assert event.type in order.subject
-    assert deliveries(store, seq)[0].state == DeliveryState.DELIVERED
+    assert deliveries_of(store, seq)[0].state == DeliveryState.DELIVERED
 
 
 def test_an_order_that_is_made_again_keeps_its_identifier(store: Store) -> None:
@@ -468,8 +468,8 @@ def test_an_order_that_is_made_again_keeps_its_identifier(store: Store) -> None:
     first = identifiers()
     with store.write() as connection:
         connection.execute(delete(orders))
-        due_again = {"state": DeliveryState.WAITING, "due_at": webhooks.c.created}
-        connection.execute(update(webhooks).values(due_again))
+        due_again = {"state": DeliveryState.WAITING, "due_at": deliveries.c.created}
+        connection.execute(update(deliveries).values(due_again))
         connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(due_at=Now()))
     assert identifiers() == first
     assert len(set(first)) == 2
@@ -480,10 +480,10 @@ def test_a_validation_event_is_the_same_at_every_attempt(store: Store) -> None:
         seq = subscribe(store, receiver.url, validated=False)
         with store.write() as connection:
             row = {"subscription_seq": seq, "state": "Waiting", "created": Now(), "last_update": Now(), "due_at": Now()}
-            connection.execute(insert(webhooks).values(row))
+            connection.execute(insert(deliveries).values(row))
         for _ in range(2):
             with store.write() as connection:
-                connection.execute(update(webhooks).values(due_at=Now()))
+                connection.execute(update(deliveries).values(due_at=Now()))
                 connection.execute(update(subscriptions).values(due_at=Now()))
             push(store)
     first, second = receiver.requests
@@ -495,7 +495,7 @@ def test_a_template_that_cannot_be_filled_in_is_told(store: Store) -> None:
     seq = subscribe(store, "mailto:kari@example.no", template="gone", creator="ttd")
     publish(store, an_event())
     push(store)
-    assert deliveries(store, seq)[0].state == DeliveryState.DEAD
+    assert deliveries_of(store, seq)[0].state == DeliveryState.DEAD
     assert "gone" in attempts(store, seq)[0].reply
 
 
@@ -508,7 +508,7 @@ def test_numbers_of_any_size_reach_a_mail_as_they_are(store: Store, tmp_path: Pa
     seq = subscribe(store, "mailto:kari@example.no", template="sum", creator="ttd")
     publish(store, replace(an_event(), text=f'{{"specversion":"1.0","data":{data}}}'))
     run(store, lambda pusher: pusher.run(), templates=tmp_path)
-    assert deliveries(store, seq)[0].state == DeliveryState.DELIVERED
+    assert deliveries_of(store, seq)[0].state == DeliveryState.DELIVERED
     with store.read() as connection:
         [order] = connection.execute(select(orders)).all()
     assert (order.subject, order.body) == ("42", f"{digits} 1e400 -1E-99999 -0.0")
@@ -521,12 +521,12 @@ def test_a_bug_with_one_event_is_an_attempt_and_ends_as_dead_with_its_reason(
     publish(store, replace(an_event(), text="no JSON"), an_event())
     for count in range(1, len(SCHEDULE) + 2):
         push(store)
-        broken, harmless = deliveries(store, seq)
+        broken, harmless = deliveries_of(store, seq)
         assert (broken.attempts, harmless.state) == (count, DeliveryState.DELIVERED)
         assert subscription(store, seq).open_until is None  # nothing is held against the subscriber
         hurry(store, seq)
     assert (broken.state, broken.due_at) == (DeliveryState.DEAD, None)
-    assert "JSONDecodeError" in [each.reply for each in attempts(store, seq) if each.webhook_seq == broken.seq][-1]
+    assert "JSONDecodeError" in [each.reply for each in attempts(store, seq) if each.delivery_seq == broken.seq][-1]
     assert caplog.text.count("Traceback") == 1
 
 
@@ -535,7 +535,7 @@ def test_an_outcome_that_cannot_be_written_takes_no_other_along(store: Store) ->
     somebodys = subscribe(store, "mailto:ola@example.no", template="event", creator="ttd")
     publish(store, an_event())
     push(store)
-    [broken], [harmless] = deliveries(store, nobodys), deliveries(store, somebodys)
+    [broken], [harmless] = deliveries_of(store, nobodys), deliveries_of(store, somebodys)
     assert (broken.state, broken.attempts) == (DeliveryState.WAITING, 1)
     assert harmless.state == DeliveryState.DELIVERED
 
@@ -570,7 +570,7 @@ def test_what_another_worker_took_over_is_left_to_it(store: Store) -> None:
 
         publish(store, an_event())
         run(store, overtaken)
-    [delivery], row = deliveries(store, seq), subscription(store, seq)
+    [delivery], row = deliveries_of(store, seq), subscription(store, seq)
     assert (delivery.state, delivery.attempts) in {(DeliveryState.WAITING, 0), (DeliveryState.DELIVERED, 1)}
     taken_over = delivery.state == DeliveryState.WAITING
     assert (row.claim, row.unresolved) == ((2, 1) if taken_over else (3, 0))
@@ -629,18 +629,18 @@ def test_a_subscription_that_is_removed_meanwhile_harms_nothing(store: Store) ->
     with store.write() as connection:
         while prune_some(connection, timedelta(days=90)):
             pass
-    assert deliveries(store, seq) == []
+    assert deliveries_of(store, seq) == []
 
 
 def test_what_a_failing_endpoint_has_not_taken_for_too_long_is_dead_with_the_reason(store: Store) -> None:
     with Receiver(Say(500)) as receiver:
-        seq = subscribe(store, receiver.url, attempts=OPENS_AFTER)
+        seq = subscribe(store, receiver.url, failures=OPENS_AFTER)
         publish(store, *(an_event() for _ in range(10)))
         with store.write() as connection:
-            connection.execute(update(webhooks).where(webhooks.c.seq % 2 == 0).values(created=after(-LIFETIME)))
+            connection.execute(update(deliveries).where(deliveries.c.seq % 2 == 0).values(created=after(-LIFETIME)))
         push(store)
         assert len(receiver.requests) == 1
-    states = [delivery.state for delivery in deliveries(store, seq)]
+    states = [delivery.state for delivery in deliveries_of(store, seq)]
     assert states.count(DeliveryState.DEAD) == 5
     expired = [attempt for attempt in attempts(store, seq) if attempt.outcome == "expired"]
     assert len(expired) == 5
@@ -698,7 +698,7 @@ def test_a_subscription_that_ends_its_workers_is_set_aside_with_the_reason(store
         push(store)
         assert receiver.requests == []
         row = subscription(store, seq)
-        assert "5 workers ended" in row.paused
+        assert "5 workers ended" in row.paused_reason
         assert (row.due_at, row.unresolved) == (None, 0)
         with store.write() as connection:
             registry.resume(connection, TTD, seq)

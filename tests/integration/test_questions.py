@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from engine.admin import questions
 from engine.admin.actions import find
 from engine.admin.pausing import LANES, drain, pause, resume, resume_all
-from engine.db.tables import attempts_log, emails, installation, orders
+from engine.db.tables import email_attempts, emails, installation, orders
 from engine.email.deliverer import _claim as claim_emails
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.storing import persist
@@ -49,7 +49,7 @@ def settled(connection: Connection) -> UUID:
     doubt = add_email(connection, seq, state=EmailState.FAILED, due_at=None)
     add_email(connection, seq, state=EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, due_at=None, address="")
     line = {"email_seq": doubt, "claim": 1, "at": now(), "duration_ms": 3, "relay": "relay:25", "reply": "lost"}
-    connection.execute(insert(attempts_log).values(line | {"outcome": "in_doubt"}))
+    connection.execute(insert(email_attempts).values(line | {"outcome": "in_doubt"}))
     return key
 
 
@@ -207,7 +207,7 @@ def test_after_a_restore_the_question_counts_all_that_leaves_and_nothing_that_st
         before = connection.execute(select(installation.c.seen)).scalar_one()
         connection.execute(update(installation).values(seen=before - HOUR))
         order(connection, due_in=timedelta(seconds=-5))
-        add_subscription(connection, "https://receiver.example/hook", paused="by its consumer", due_at=None)
+        add_subscription(connection, "https://receiver.example/hook", paused_reason="by its consumer", due_at=None)
         persist(connection, [an_event()])
         asked = questions.of_restored(connection)
         assert asked.lines == (

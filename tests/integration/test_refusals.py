@@ -12,7 +12,7 @@ from sqlalchemy import Row, select, update
 from engine.admin import details
 from engine.admin.overview import REFUSED, overview
 from engine.db.store import Now
-from engine.db.tables import attempts_log, emails, orders
+from engine.db.tables import email_attempts, emails, orders
 from engine.email import restraint
 from engine.email.outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
 from engine.email.restraint import HELD_FOR, IN_A_ROW
@@ -48,7 +48,7 @@ def rows(store: Store, domain: str = "example.no") -> Sequence[Row[Any]]:
 
 def log(store: Store) -> Sequence[Row[Any]]:
     with store.read() as connection:
-        return connection.execute(select(attempts_log).order_by(attempts_log.c.seq)).all()
+        return connection.execute(select(email_attempts).order_by(email_attempts.c.seq)).all()
 
 
 def findings(store: Store) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select, update
 
 from engine.db.retention import ROWS, prune_some
 from engine.db.store import after
-from engine.db.tables import emails, events, idempotency_keys, job_rows, jobs, orders, webhooks
+from engine.db.tables import deliveries, emails, events, idempotency_keys, job_rows, jobs, orders
 from engine.events.storing import persist
 from engine.models import OrderState, new_id
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
@@ -53,10 +53,10 @@ def test_events_go_with_their_deliveries_in_batches(store: Store) -> None:
         connection.execute(update(events).where(events.c.seq <= ROWS + 5).values(registered=after(-YEAR)))
     with store.write() as connection:
         assert prune_some(connection, KEPT)
-    assert (number(store, events), number(store, webhooks)) == (10, 10)
+    assert (number(store, events), number(store, deliveries)) == (10, 10)
     with store.write() as connection:
         assert not prune_some(connection, KEPT)
-    assert (number(store, events), number(store, webhooks)) == (5, 5)
+    assert (number(store, events), number(store, deliveries)) == (5, 5)
 
 
 def test_idempotency_keys_are_forgotten_after_two_days(store: Store) -> None:
@@ -71,7 +71,7 @@ def test_idempotency_keys_are_forgotten_after_two_days(store: Store) -> None:
 
 
 def test_ended_jobs_go_when_all_is_gone_that_says_to_what_they_were_done(store: Store) -> None:
-    job = {"who": "anna", "noun": "emails", "action": "retry", "filter": "{}", "total": 1, "created": after(-YEAR)}
+    job = {"who": "anna", "resource": "emails", "action": "retry", "filter": "{}", "total": 1, "created": after(-YEAR)}
     with store.write() as connection:
         for state, age, due_at in (("Done", YEAR, None), ("Done", DAY, None), ("Running", YEAR, after(DAY))):
             values = job | {"state": state, "last_update": after(-age), "due_at": due_at}
@@ -96,10 +96,10 @@ def test_what_belongs_to_the_old_goes_before_it_in_steps_of_its_own(store: Store
     steps = []
     more = True
     while more:
-        before = [number(store, table) for table in (webhooks, events, emails, orders)]
+        before = [number(store, table) for table in (deliveries, events, emails, orders)]
         with store.write() as connection:
             more = prune_some(connection, KEPT)
-        left = [number(store, table) for table in (webhooks, events, emails, orders)]
+        left = [number(store, table) for table in (deliveries, events, emails, orders)]
         steps.append([one - other for one, other in zip(before, left, strict=True)])
     assert all(max(step) <= ROWS for step in steps)
     assert [sum(counts) for counts in zip(*steps, strict=True)] == [3 * (ROWS // 2), ROWS // 2, ROWS + 1, 1]

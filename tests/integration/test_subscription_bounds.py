@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.db.retention import ROWS, prune_some
-from engine.db.tables import subscriptions, webhook_attempts, webhooks
+from engine.db.tables import deliveries, delivery_attempts, subscriptions
 from engine.errors import Conflict, NotFound
 from engine.events.storing import persist
 from engine.models import Caller
@@ -80,13 +80,13 @@ def with_deliveries(store: Store, count: int) -> int:
 
 def test_a_subscription_with_few_deliveries_is_gone_at_once(store: Store) -> None:
     remove(store, with_deliveries(store, AT_ONCE))
-    assert (number(store, subscriptions), number(store, webhooks)) == (0, 0)
+    assert (number(store, subscriptions), number(store, deliveries)) == (0, 0)
 
 
 def test_a_subscription_with_many_deliveries_is_gone_for_its_consumer_and_then_step_by_step(store: Store) -> None:
     seq = with_deliveries(store, AT_ONCE + ROWS + 1)
     remove(store, seq)
-    assert number(store, webhooks) == ROWS + 1
+    assert number(store, deliveries) == ROWS + 1
     with store.read() as connection:
         assert registry.find_all(connection, TTD.identity) == []
         with pytest.raises(NotFound):
@@ -97,10 +97,10 @@ def test_a_subscription_with_many_deliveries_is_gone_for_its_consumer_and_then_s
     sizes = []
     more = True
     while more:
-        before = number(store, webhooks)
+        before = number(store, deliveries)
         with store.write() as connection:
             more = prune_some(connection, timedelta(days=90))
-        sizes.append(before - number(store, webhooks))
+        sizes.append(before - number(store, deliveries))
     assert sizes == [ROWS, 1]
     assert number(store, subscriptions) == 0
 
@@ -109,7 +109,7 @@ def test_what_was_removed_can_be_subscribed_to_again_while_its_deliveries_go(sto
     seq, _ = subscribe(store, 0, most=1)
     with store.write() as connection:
         rows = [{"subscription_seq": seq, "state": "Delivered", "created": now(), "last_update": now()}] * (AT_ONCE + 1)
-        connection.execute(webhooks.insert(), rows)
+        connection.execute(deliveries.insert(), rows)
     remove(store, seq)
     assert number(store, subscriptions) == 1
     again, fresh = subscribe(store, 0, most=1)
@@ -126,21 +126,21 @@ def test_a_replay_queues_events_in_parts_and_in_their_order(store: Store) -> Non
         with store.write() as connection:
             replays.push_again(connection, TTD, seq, part)
     with store.read() as connection:
-        queued = connection.scalars(select(webhooks.c.event_seq).order_by(webhooks.c.seq)).all()
+        queued = connection.scalars(select(deliveries.c.event_seq).order_by(deliveries.c.seq)).all()
     assert queued == [*found, *found]
     remove(store, seq)
     with pytest.raises(NotFound), store.write() as connection:
         replays.push_again(connection, TTD, seq, found)
 
 
-def attempt(store: Store, deliveries: int, attempts: int, reply: str) -> None:
+def attempt(store: Store, number_of: int, attempts: int, reply: str) -> None:
     """Every delivery has been attempted so often, and got this reply."""
     with store.write() as connection:
-        seqs = connection.scalars(select(webhooks.c.seq)).all()
-        assert len(seqs) == deliveries
+        seqs = connection.scalars(select(deliveries.c.seq)).all()
+        assert len(seqs) == number_of
         line = {"at": now(), "outcome": "deferred", "status": 500, "reply": reply}
-        lines = [line | {"webhook_seq": seq, "duration_ms": n} for n in range(attempts) for seq in seqs]
-        connection.execute(webhook_attempts.insert(), lines)
+        lines = [line | {"delivery_seq": seq, "duration_ms": n} for n in range(attempts) for seq in seqs]
+        connection.execute(delivery_attempts.insert(), lines)
 
 
 def test_a_page_of_deliveries_ends_by_its_bytes_and_each_has_its_newest_attempts(store: Store) -> None:
@@ -150,7 +150,7 @@ def test_a_page_of_deliveries_ends_by_its_bytes_and_each_has_its_newest_attempts
     seen, after = [], 0
     with store.read() as connection:
         while True:
-            found, more = registry.deliveries(connection, TTD.identity, seq, state=None, after_id=after, size=1_000)
+            found, more = registry.pushed(connection, TTD.identity, seq, state=None, after_id=after, size=1_000)
             size = sum(len(row.reply) for _, attempts in found for row in attempts)
             assert size <= registry.LARGEST_PAGE + registry.SHOWN_ATTEMPTS * 16_000
             for delivery, attempts in found:
@@ -167,7 +167,7 @@ def test_many_short_deliveries_are_one_page(store: Store) -> None:
     seq = with_deliveries(store, 1_000)
     attempt(store, 1_000, 1, "")
     with store.read() as connection:
-        found, more = registry.deliveries(connection, TTD.identity, seq, state=None, after_id=0, size=1_000)
+        found, more = registry.pushed(connection, TTD.identity, seq, state=None, after_id=0, size=1_000)
         assert (len(found), more) == (1_000, True)
         last = found[-1][0].seq
-        assert registry.deliveries(connection, TTD.identity, seq, state=None, after_id=last, size=10) == ([], False)
+        assert registry.pushed(connection, TTD.identity, seq, state=None, after_id=last, size=10) == ([], False)

@@ -18,15 +18,15 @@ from api.console.application import console, prepare
 from engine.auth.operators import Role
 from engine.db.readers import Readers
 from engine.db.tables import (
-    attempts_log,
     audit_log,
+    deliveries,
+    delivery_attempts,
+    email_attempts,
     events,
     jobs,
     pauses,
     processes,
     subscriptions,
-    webhook_attempts,
-    webhooks,
 )
 from engine.db.writers import Writers
 from engine.models import EmailState, OrderState, new_id
@@ -142,7 +142,7 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         email = add_email(connection, order, id=keys["emails"], address=text, state=EmailState.FAILED, due_at=None)
         line = {"at": now(), "duration_ms": 5, "outcome": "rejected", "reply": text}
         of_email = {"email_seq": email, "claim": 1, "relay": "relay:25", "phase": "rcpt", "code": 550}
-        connection.execute(attempts_log.insert().values(line | of_email))
+        connection.execute(email_attempts.insert().values(line | of_email))
         event = an_event(type=label, subject=text, source=f"https://source.example/{text}", alternative_subject=text)
         row = {name: getattr(event, name) for name in ("id", "source", "type", "subject", "resource", "time", "text")}
         row |= {"alternative_subject": text, "registered": now(), "resource": label}
@@ -150,13 +150,17 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         keys["subscriptions"] = add_subscription(
             connection, f"https://hooks.example/services/{text}?token={text}", consumer=label[:200], subject_filter=text
         )
-        trouble = {"last_error": label, "paused": label, "type_filter": json.dumps(label)}
+        trouble = {"last_error": label, "paused_reason": label, "type_filter": json.dumps(label)}
         connection.execute(update(subscriptions).values(trouble))
         push = {"subscription_seq": keys["subscriptions"], "event_seq": keys["events"], "state": "Dead"}
         push |= {"created": now(), "last_update": now()}
-        keys["deliveries"] = connection.execute(webhooks.insert().values(push).returning(webhooks.c.seq)).scalar_one()
-        connection.execute(webhook_attempts.insert().values(line | {"webhook_seq": keys["deliveries"], "status": 500}))
-        job = {"created": now(), "last_update": now(), "state": "Done", "who": label[:200], "noun": "emails"}
+        keys["deliveries"] = connection.execute(
+            deliveries.insert().values(push).returning(deliveries.c.seq)
+        ).scalar_one()
+        connection.execute(
+            delivery_attempts.insert().values(line | {"delivery_seq": keys["deliveries"], "status": 500})
+        )
+        job = {"created": now(), "last_update": now(), "state": "Done", "who": label[:200], "resource": "emails"}
         given = {"recipient": text, "reference": text}
         job |= {"action": "retry", "filter": json.dumps(given), "argument": label, "total": 1}
         keys["jobs"] = connection.execute(jobs.insert().values(job).returning(jobs.c.seq)).scalar_one()

@@ -8,7 +8,7 @@ from sqlalchemy import Row, func, select, update
 
 from engine.admin.overview import overview
 from engine.db.store import Now, Store, after
-from engine.db.tables import attempts_log, emails, events, orders, subscriptions, webhook_attempts, webhooks
+from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, events, orders, subscriptions
 from engine.models import EmailState, OrderState
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Ledger:
 
     def attempts(self, *addresses: str) -> Sequence[Row[Any]]:
         """The attempts log of these addresses (none given: all), the oldest first; each line with its `address`."""
-        chosen = select(attempts_log, emails.c.address).join(emails).order_by(attempts_log.c.seq)
+        chosen = select(email_attempts, emails.c.address).join(emails).order_by(email_attempts.c.seq)
         if addresses:
             chosen = chosen.where(emails.c.address.in_(addresses))
         with self._store.read() as connection:
@@ -75,10 +75,10 @@ class Ledger:
     def deliveries(self, resource: str) -> Sequence[Row[Any]]:
         """What was or is to be pushed to subscribers to a resource, each with its `endpoint` and `event_id`."""
         chosen = (
-            select(webhooks, subscriptions.c.endpoint, events.c.id.label("event_id"))
-            .select_from(webhooks.join(subscriptions).outerjoin(events))
+            select(deliveries, subscriptions.c.endpoint, events.c.id.label("event_id"))
+            .select_from(deliveries.join(subscriptions).outerjoin(events))
             .where(subscriptions.c.resource_filter == resource)
-            .order_by(webhooks.c.seq)
+            .order_by(deliveries.c.seq)
         )
         with self._store.read() as connection:
             return connection.execute(chosen).all()
@@ -87,8 +87,8 @@ class Ledger:
         """How many attempts to push to subscribers to a resource had this outcome."""
         chosen = (
             select(func.count())
-            .select_from(webhook_attempts.join(webhooks).join(subscriptions))
-            .where(subscriptions.c.resource_filter == resource, webhook_attempts.c.outcome == outcome)
+            .select_from(delivery_attempts.join(deliveries).join(subscriptions))
+            .where(subscriptions.c.resource_filter == resource, delivery_attempts.c.outcome == outcome)
         )
         with self._store.read() as connection:
             return connection.execute(chosen).scalar_one()
@@ -98,7 +98,7 @@ class Ledger:
         left = (
             orders.c.state.in_(UNFINISHED),
             emails.c.due_at.is_not(None),
-            webhooks.c.due_at.is_not(None),
+            deliveries.c.due_at.is_not(None),
         )
         with self._store.read() as connection:
             return not any(connection.scalar(select(func.count()).where(condition)) for condition in left)
@@ -108,7 +108,7 @@ class Ledger:
         mails = (emails.c.state == EmailState.NEW, emails.c.unresolved == 0)
         slow = (orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0)
         idle = (subscriptions.c.unresolved == 0,)
-        for table, which in ((emails, mails), (orders, slow), (webhooks, ()), (subscriptions, idle)):
+        for table, which in ((emails, mails), (orders, slow), (deliveries, ()), (subscriptions, idle)):
             now = {"due_at": Now()} | ({"open_until": None} if table is subscriptions else {})
             with self._store.write() as connection:  # each on its own: workers lock in another order
                 connection.execute(update(table).where(table.c.due_at > Now(), *which).values(now))

@@ -26,7 +26,7 @@ jobs = Table(  # what operators asked to be done to everything that matches
     Column("last_update", Instant, nullable=False),
     *work_columns(),
     Column("who", String(200), nullable=False),
-    Column("noun", String(20), nullable=False),  # orders, emails, deliveries
+    Column("resource", String(20), nullable=False),  # orders, emails, deliveries
     Column("action", String(20), nullable=False),
     Column("filter", Text, nullable=False),  # JSON, as the list's query string
     Column("argument", Text),  # such as the new send time

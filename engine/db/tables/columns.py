@@ -55,14 +55,14 @@ metadata = MetaData(
 )
 
 
-def work_columns() -> tuple[Column[Any], ...]:
-    """Of a table whose rows wait for somebody to look at them."""
+def work_columns(tries: str = "attempts") -> tuple[Column[Any], ...]:
+    """Of a table whose rows wait for somebody to look at them; `tries`: what its count of tries is called."""
     return (
         Column("state", String(40), nullable=False),
         Column("due_at", Instant),
         Column("claim", Integer, nullable=False, default=0),
         Column("unresolved", SmallInteger, nullable=False, default=0),
-        Column("attempts", SmallInteger, nullable=False, default=0),
+        Column(tries, SmallInteger, nullable=False, default=0),
     )
 
 

@@ -66,21 +66,21 @@ subscriptions = Table(
     Column("ordered", Boolean, nullable=False),
     # How it is.
     Column("validated", Boolean, nullable=False),
-    Column("paused", Text),  # why nothing is pushed; NULL: not paused
+    Column("paused_reason", Text),  # why nothing is pushed; NULL: not paused
     Column("last_error", Text),  # of the newest attempt; NULL: it went well
     Column("open_until", Instant),  # the circuit: nothing is pushed before
     Column("salt", String(64), nullable=False),  # of the signing secret
     Column("old_salt", String(64)),  # of the one before, while both are signed with
     Column("old_salt_until", Instant),
     Column("removed", Instant),  # by its consumer, who sees it no more; it goes when its deliveries have gone
-    *work_columns(),  # attempts: failures in a row
+    *work_columns(tries="failures"),  # in a row
     sqlite_autoincrement=True,  # the next subscriber must not answer to a removed one's number
 )
 Index("uq_subscriptions_fingerprint", subscriptions.c.fingerprint, unique=True)
 Index("ix_subscriptions_consumer", subscriptions.c.consumer)
 Index("ix_subscriptions_due", subscriptions.c.due_at, subscriptions.c.seq, **where_set(subscriptions.c.due_at))
 Index("ix_subscriptions_removed", subscriptions.c.seq, **where_set(subscriptions.c.removed))
-STOPPED = or_(subscriptions.c.paused.is_not(None), subscriptions.c.open_until.is_not(None))
+STOPPED = or_(subscriptions.c.paused_reason.is_not(None), subscriptions.c.open_until.is_not(None))
 Index("ix_subscriptions_stopped", subscriptions.c.seq, **where(STOPPED))
 
 subscription_filters = Table(  # a subscription's filters as an event looks them up: see engine/events/fan_out.py
@@ -114,8 +114,8 @@ waiting_events = Table(  # stored, and not queued yet for every subscription tha
 )
 Index("ix_waiting_events_fan_out", waiting_events.c.fan_out_seq, waiting_events.c.event_seq)
 
-webhooks = Table(
-    "webhooks",
+deliveries = Table(
+    "deliveries",
     metadata,
     Column("seq", SEQUENCE, primary_key=True),  # users see it: a delivery's id
     Column("subscription_seq", ForeignKey("subscriptions.seq", ondelete="CASCADE"), nullable=False),
@@ -127,17 +127,23 @@ webhooks = Table(
     Column("last_update", Instant, nullable=False),
     sqlite_autoincrement=True,
 )
-Index("ix_webhooks_subscription", webhooks.c.subscription_seq, webhooks.c.seq)
-Index("ix_webhooks_due", webhooks.c.subscription_seq, webhooks.c.due_at, webhooks.c.seq, **where_set(webhooks.c.due_at))
-Index("ix_webhooks_open", webhooks.c.seq, **where_set(webhooks.c.due_at))  # operators' lists
-DELIVERY_DEAD = webhooks.c.state == literal_column("'Dead'")
-Index("ix_webhooks_dead", webhooks.c.seq, **where(DELIVERY_DEAD))
+Index("ix_deliveries_subscription", deliveries.c.subscription_seq, deliveries.c.seq)
+Index(
+    "ix_deliveries_due",
+    deliveries.c.subscription_seq,
+    deliveries.c.due_at,
+    deliveries.c.seq,
+    **where_set(deliveries.c.due_at),
+)
+Index("ix_deliveries_open", deliveries.c.seq, **where_set(deliveries.c.due_at))  # operators' lists
+DELIVERY_DEAD = deliveries.c.state == literal_column("'Dead'")
+Index("ix_deliveries_dead", deliveries.c.seq, **where(DELIVERY_DEAD))
 
-webhook_attempts = Table(
-    "webhook_attempts",
+delivery_attempts = Table(
+    "delivery_attempts",
     metadata,
     Column("seq", SEQUENCE, primary_key=True),
-    Column("webhook_seq", ForeignKey("webhooks.seq", ondelete="CASCADE"), nullable=False, index=True),
+    Column("delivery_seq", ForeignKey("deliveries.seq", ondelete="CASCADE"), nullable=False, index=True),
     Column("at", Instant, nullable=False),  # when it ended
     Column("duration_ms", Integer, nullable=False),
     Column("outcome", String(12), nullable=False),  # accepted, deferred, rejected, expired, unauthorized

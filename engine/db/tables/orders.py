@@ -87,8 +87,8 @@ Index("ix_emails_address", func.lower(emails.c.address), emails.c.id)
 EMAIL_FAILED = emails.c.state.like(literal_column("'Failed%'"))
 Index("ix_emails_failed", emails.c.id, **where(EMAIL_FAILED))
 
-attempts_log = Table(
-    "attempts_log",
+email_attempts = Table(
+    "email_attempts",
     metadata,
     Column("seq", SEQUENCE, primary_key=True),
     Column("email_seq", ForeignKey("emails.seq", ondelete="CASCADE"), nullable=False, index=True),

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from sqlalchemy import func, insert, select
 
 from engine.admin.pausing import pause
-from engine.db.tables import events, history, jobs, webhook_attempts, webhooks
+from engine.db.tables import deliveries, delivery_attempts, events, history, jobs
 from tests.e2e.browser.conftest import Site
 from tests.servers.console import PASSWORD
 from tests.servers.rows import add_subscription, now
@@ -88,11 +88,19 @@ def _fill(connection: Connection) -> dict[str, int]:
     event = connection.execute(select(func.min(events.c.seq))).scalar_one()
     made: dict[str, object] = {"created": now(), "last_update": now()}
     push = {"subscription_seq": subscription, "event_seq": event, "state": "Dead", "attempts": 2} | made
-    delivery = connection.execute(insert(webhooks).values(push).returning(webhooks.c.seq)).scalar_one()
+    delivery = connection.execute(insert(deliveries).values(push).returning(deliveries.c.seq)).scalar_one()
     tries = [(503, "upstream is restarting"), (None, "no answer within 15 s")]
-    line = {"webhook_seq": delivery, "at": now(), "duration_ms": 128, "outcome": "deferred"}
-    connection.execute(insert(webhook_attempts), [line | {"status": status, "reply": reply} for status, reply in tries])
-    job = {"who": "anna", "noun": "emails", "action": "retry", "filter": '{"state": "failed"}', "state": "Done"} | made
+    line = {"delivery_seq": delivery, "at": now(), "duration_ms": 128, "outcome": "deferred"}
+    connection.execute(
+        insert(delivery_attempts), [line | {"status": status, "reply": reply} for status, reply in tries]
+    )
+    job = {
+        "who": "anna",
+        "resource": "emails",
+        "action": "retry",
+        "filter": '{"state": "failed"}',
+        "state": "Done",
+    } | made
     job |= {"total": 1200, "done": 1198}
     seq = connection.execute(insert(jobs).values(job).returning(jobs.c.seq)).scalar_one()
     return {"subscription": subscription, "event": event, "delivery": delivery, "job": seq}
