@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row
 
     from engine.admin.actions import Action
+    from engine.db import records
 
 MOST = 1_000_000  # rows of one job
 ROWS = 500  # of a batch: other writers wait no longer
@@ -116,12 +117,12 @@ def release(connection: Connection, who: str) -> list[int]:
     return [_begin(connection, who, action, held, None, asked) for action, asked in found if asked.number]
 
 
-def claim(connection: Connection, lease: timedelta) -> Row[Any] | None:
+def claim(connection: Connection, lease: timedelta) -> records.Job | None:
     """The job that has waited longest; None: none waits."""
     return next(iter(due.claim(connection, due.JOBS, 1, lease)), None)
 
 
-def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
+def advance(connection: Connection, held: records.Job, lease: timedelta) -> bool:
     """Do the next batch of a claimed job; returns whether there is more to do."""
     chosen = select(jobs).where(jobs.c.seq == held.seq, jobs.c.claim == held.claim)
     job = connection.execute(chosen.with_for_update()).one_or_none()
@@ -144,12 +145,12 @@ def advance(connection: Connection, held: Row[Any], lease: timedelta) -> bool:
     more = position is not None and not (bounded and now_done >= job.total)
     values = {"done": now_done, "last_update": Now(), "attempts": 0, "unresolved": 1, "due_at": after(lease)}
     if not more:
-        values |= {"state": JobState.DONE, "unresolved": 0, "due_at": None}
+        values |= {"state": JobState.DONE, "unresolved": 0, "due_at": None, "claim": job.claim + 1}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(**values, position=position))
     return more
 
 
-def failed(connection: Connection, held: Row[Any]) -> None:
+def failed(connection: Connection, held: records.Job) -> None:
     """A batch of a claimed job ended in an error that nobody expected: try it again, or give the job up."""
     chosen = select(jobs).where(jobs.c.seq == held.seq, jobs.c.claim == held.claim, jobs.c.state == JobState.RUNNING)
     job = connection.execute(chosen.with_for_update()).one_or_none()
@@ -157,6 +158,7 @@ def failed(connection: Connection, held: Row[Any]) -> None:
         return
     if job.attempts + 1 < ERRORS:
         again = {"attempts": job.attempts + 1, "unresolved": 0, "due_at": Now(), "last_update": Now()}
+        again |= {"claim": job.claim + 1}
         connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(again))
     else:
         _give_up(connection, job, f"{ERRORS} attempts ended in an error of Varsel's; the worker's log has it.")
@@ -164,7 +166,13 @@ def failed(connection: Connection, held: Row[Any]) -> None:
 
 def stop(connection: Connection, who: str, seq: int) -> None:
     """End a job after the batch that it is at; NotFound, Conflict when it has ended already."""
-    ended = {"state": JobState.STOPPED, "due_at": None, "unresolved": 0, "last_update": Now()}
+    ended = {
+        "state": JobState.STOPPED,
+        "due_at": None,
+        "unresolved": 0,
+        "last_update": Now(),
+        "claim": jobs.c.claim + 1,
+    }
     going = (jobs.c.seq == seq, jobs.c.due_at.is_not(None))
     if connection.execute(update(jobs).where(*going).values(ended)).rowcount:
         return note(connection, who, "jobs.stop", f"jobs/{seq}")
@@ -177,6 +185,7 @@ def _give_up(connection: Connection, job: Row[Any], why: str) -> None:
     """End a job for good; what it has done stays done."""
     reason = f"{why} What it has done stays done; for the rest, begin it anew."
     ended = {"state": JobState.FAILED, "reason": reason, "due_at": None, "unresolved": 0, "last_update": Now()}
+    ended |= {"claim": job.claim + 1}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(ended))
 
 

@@ -84,7 +84,9 @@ def _standings(connection: Connection, looked_at: Select[Any]) -> defaultdict[st
     return defaultdict(_Counted, {word: _Counted(*counts) for word, *counts in connection.execute(chosen)})
 
 
-def _of_rows(connection: Connection, lane: due.Lane, stands: Standings, dead: ColumnElement[bool]) -> LaneFigures:
+def _of_rows(
+    connection: Connection, lane: due.Lane[due.Claimed], stands: Standings, dead: ColumnElement[bool]
+) -> LaneFigures:
     table, due_at = lane.table, lane.table.c.due_at
     oldest, later = (due_at <= Now(),), (due_at > Now(), due_at < HELD)
     columns = (stands.word(due_at).label("word"), table.c.attempts, stands.since.label("since"))

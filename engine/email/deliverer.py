@@ -1,20 +1,19 @@
-"""Delivering e-mails: claim a batch, send it over the relay's connections at once, record outcomes in small groups."""
+"""Delivering e-mails: many at once over the relay's connections; outcomes are recorded in small groups."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import select
 
 from engine.db.bounded import read_within, weight
-from engine.db.store import RECORD_AGAIN
+from engine.db.records import Email, Letter, columns, read
 from engine.db.tables import orders
 from engine.email.mime import Compiled, compile_message, message_id
 from engine.email.outcomes import RELAY_PAUSE, Result, broken, pause, record, result_of, unsent
@@ -23,167 +22,131 @@ from engine.email.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
 from engine.models import Content, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
-from engine.queue.leases import Leases
 from engine.queue.pauses import in_force
+from engine.queue.work import Claim, Standstill, Work
 from engine.text import keywords
 from engine.text.addresses import wire_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
-    from engine.db.store import Store
+    from sqlalchemy import Connection
+
     from engine.models import Trouble
+    from engine.queue.work import Hand
+    from engine.runtime.clock import Clock
 
 log = logging.getLogger(__name__)
 
 BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
-RECORD_EVERY = timedelta(milliseconds=100)  # what a crash can repeat is what was recorded no later than this
 CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, where one order's are not larger
 COMPILED = 32_000_000  # bytes of compiled messages, and what they are of, that a process keeps
 COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled beside the event loop, one at a time
-_OF_ORDERS = [
-    orders.c[name]
-    for name in ("seq", "id", "creator", "sender", "subject", "body", "content_type", "guarantee", "trace")
-]
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("emails")
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What was claimed together; `contents`: of its orders."""
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An e-mail in hand, with what its order says."""
 
-    waiting: deque[Row[Any]]  # for a connection
-    contents: dict[int, Any]
-    leases: Leases
-    done: list[Result] = field(default_factory=list)  # sent, and not recorded yet
-    crowded: bool = False  # the relay has no connection left for this process: others of its clients have them
-    pause: timedelta = RELAY_PAUSE  # how long the relay is left alone when it has no connection at all
-    lost: deque[Row[Any]] = field(default_factory=deque)  # ours no longer when their turn came
-    refused: deque[Row[Any]] = field(default_factory=deque)  # not tried, since the relay refuses others like them
+    seq: int
+    claim: int
+    unresolved: int
+    due_at: datetime
+    email: Email
+    letter: Letter
 
 
-class Deliverer:
-    """Sends due e-mails through one relay. One per worker process; its batches may run side by side."""
+class Deliverer(Work[Outgoing, Result]):
+    """Sends due e-mails through one relay. One per worker process."""
 
-    def __init__(self, store: Store, relay: Relay, connections: int, lease: timedelta) -> None:
-        self._store = store
+    lane = due.EMAILS
+
+    def __init__(self, clock: Clock, relay: Relay, connections: int) -> None:
+        self._clock = clock
         self._relay = relay
-        self._senders = connections
-        self._lease = lease
+        self.at_once = connections
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
         self._compiled_size = 0
         self._compiling = asyncio.Lock()
         self._restraint = Restraint()
-        self._paused_until = 0.0  # on the monotonic clock
-        self.stopping = asyncio.Event()  # set: start no more sends, hand back what has not begun
+        self._crowded = False  # the relay has no connection left for this process: others of its clients have them
+        self._relay_pause = RELAY_PAUSE  # how long the relay is left alone when it has no connection at all
 
     @property
     def trouble(self) -> Trouble | None:
         """Why e-mails wait: the relay cannot be had, or refuses this installation; for operators."""
         return self._relay.trouble or self._restraint.trouble
 
-    async def batch(self) -> int:
-        """Claim and deliver one batch; returns how many e-mails it held (BATCH: there may be more)."""
-        if time.monotonic() < self._paused_until or self.stopping.is_set():
-            return 0
-        found, claimed, contents = await self._store.writing(_claim, self._lease)
-        work, rest = due.isolate(claimed)
-        if rest:
-            await self._store.writing(due.hand_back, due.EMAILS, rest)
-        if work:
-            await self._deliver(work, contents)
-        return found
+    def claim(self, connection: Connection, lease: timedelta) -> Claim[Outgoing]:
+        """Take a batch of e-mails that no pause stops, with what their orders say.
 
-    async def _deliver(self, work: Sequence[Row[Any]], contents: dict[int, Any]) -> None:
-        batch = _Batch(deque(), contents, Leases(self._store, due.EMAILS, self._lease))
-        batch.leases.take(work)
-        for email in work:  # what is not to be sent waits for no connection
-            order = contents[email.order_seq]
-            if settled := self._settled(email, order):
-                with logs.bound(lane="emails", order_id=order.id, email_id=email.id):
-                    log.info("settled as %s: %s", settled.state, settled.outcome)
-                batch.done.append(settled)
-            else:
-                batch.waiting.append(email)
-        hand_back_at = time.monotonic() + self._lease.total_seconds() / 2
-        senders = {asyncio.create_task(self._send_all(batch)) for _ in range(min(len(batch.waiting), self._senders))}
-        async with batch.leases.kept():
-            await self._record(batch)
-            while senders:
-                _, senders = await asyncio.wait(senders, timeout=RECORD_EVERY.total_seconds())
-                if batch.waiting and not senders:
-                    self._paused_until = time.monotonic() + batch.pause.total_seconds()
-                    await self._hand_back(batch, batch.waiting, timedelta(0) if batch.crowded else batch.pause)
-                if self.stopping.is_set() or time.monotonic() > hand_back_at:
-                    await self._hand_back(batch, batch.waiting)
-                if batch.lost:
-                    log.warning("e-mails were not sent, since their leases had ended: other workers may have them")
-                    await self._hand_back(batch, batch.lost)
-                if batch.refused:
-                    left = min(email.expires_at for email in batch.refused) - self._store.clock.now()
-                    await self._hand_back(batch, batch.refused, max(min(left, HELD_FOR), RELAY_PAUSE))
-                await self._record(batch)
+        Those whose orders' texts are too many bytes beside the others' are given back.
+        """
+        claimed = due.claim(connection, due.EMAILS, BATCH, lease)
+        if not claimed:
+            return Claim()
+        letters, whole = _letters(connection, {email.order_seq for email in claimed})
+        if not whole:
+            due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in letters])
+        readable = [email for email in claimed if email.order_seq in letters]
+        return Claim(_admit(connection, readable, letters), not whole or len(claimed) == BATCH)
 
-    async def _send_all(self, batch: _Batch) -> None:
+    def has_room(self, leased: int) -> bool:
+        """Another batch beside one: it is claimed while the first is sent."""
+        return leased <= BATCH
+
+    def decided(self, row: Outgoing) -> Result | None:
+        """What is not to be sent waits for no connection."""
+        settled = self._settled(row.email, row.letter)
+        if settled:
+            with logs.bound(lane="emails", order_id=row.letter.id, email_id=row.email.id):
+                log.info("settled as %s: %s", settled.state, settled.outcome)
+        return settled
+
+    async def serve(self, hand: Hand[Outgoing, Result]) -> None:
         """Send one e-mail after another while some wait; ends early when no connection is to be had."""
-        while batch.waiting:
+        while hand.waiting:
             async with self._relay.turn() as turn:  # what waits for a connection has not begun: it can be handed back
-                batch.crowded = turn.refusal is not None and turn.refusal.crowded
-                batch.pause = pause(turn.refusal) if turn.refusal else RELAY_PAUSE
-                if not batch.waiting or turn.told or batch.crowded:
+                self._crowded = turn.refusal is not None and turn.refusal.crowded
+                self._relay_pause = pause(turn.refusal) if turn.refusal else RELAY_PAUSE
+                if turn.told or self._crowded or (row := hand.next()) is None:
                     return  # of one that nobody can have, one e-mail tells
-                email = batch.waiting.popleft()
-                order = batch.contents[email.order_seq]
-                if not self._restraint.may_try(order.creator):
-                    batch.refused.append(email)
+                if not self._restraint.may_try(row.letter.creator):
+                    left = row.email.expires_at - self._clock.now()
+                    hand.give_back(row, max(min(left, HELD_FOR), RELAY_PAUSE))
                     continue
-                result = await self._guarded(email, order, partial(batch.leases.hold, email), turn)
+                result = await self._guarded(row, partial(hand.ours, row), turn)
             if isinstance(result, Withdrawn):
-                batch.lost.append(email)
+                hand.withdraw(row)
             else:
-                self._restraint.heard(order.creator, result)
-                batch.done.append(result)
+                self._restraint.heard(row.letter.creator, result)
+                hand.end(row, result)
                 if result.outcome == "deferred" and not result.reached:
                     return
 
-    async def _hand_back(self, batch: _Batch, rows: deque[Row[Any]], delay: timedelta = timedelta(0)) -> None:
-        """Give up what was not sent; what is not ours any more stays with whoever has it."""
-        if given := tuple(rows):
-            rows.clear()
-            batch.leases.let_go(given)
-            await self._store.recording(due.hand_back, due.EMAILS, given, delay)
+    def standstill(self) -> Standstill:
+        """The relay has no connection: others of its clients have them, or it cannot be had."""
+        return Standstill(timedelta(0) if self._crowded else self._relay_pause, self._relay_pause)
 
-    async def _record(self, batch: _Batch) -> None:
-        """Write what became of e-mails; until that is done, they stay leased."""
-        if results := tuple(batch.done):
-            batch.done.clear()
-            await self._write(results)
-            batch.leases.let_go(result.email for result in results)
-            _GROUP_SIZE.observe(len(results))
+    def record(self, connection: Connection, results: Sequence[Result]) -> bool:
+        """Write what became of e-mails."""
+        record(connection, results)
+        return False
 
-    async def _write(self, results: Sequence[Result]) -> None:
-        """Write a group; where one outcome cannot be written, the others are, and of that one at least the state."""
-        try:
-            await self._store.recording(record, results)
-        except Exception:
-            if len(results) == 1:
-                log.exception("the outcome of e-mail %s could not be recorded", results[0].email.id)
-                await self._write_state(results)
-                return
-            for result in results:
-                await self._write([result])
+    def broken(self, row: Outgoing, result: Result, error: Exception) -> Result:
+        """Where an outcome cannot be written, its state is: what the relay has must not be sent once more."""
+        log.error("the outcome of e-mail %s could not be recorded; its state is", row.email.id, exc_info=error)
+        return replace(result, told=False)
 
-    async def _write_state(self, results: Sequence[Result]) -> None:
-        """Write the state alone, until that is done: an e-mail that the relay has must not be sent once more."""
-        while True:
-            try:
-                return await self._store.recording(record, results, told=False)
-            except Exception:
-                log.exception("nor could its state")
-                await asyncio.sleep(RECORD_AGAIN)
+    def recorded(self, results: Sequence[Result]) -> None:
+        """Outcomes are recorded."""
+        _GROUP_SIZE.observe(len(results))
 
-    async def _guarded(self, email: Row[Any], order: Any, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
+    async def _guarded(self, row: Outgoing, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
         """Attempt; a bug with one message is an attempt of its own, and must not hold up the others."""
+        email, order = row.email, row.letter
         with (
             logs.bound(lane="emails", order_id=order.id, email_id=email.id),
             tracing.span("send e-mail", order.trace, "client", order_id=order.id, email_id=email.id) as span,
@@ -205,7 +168,7 @@ class Deliverer:
                 log.info("settled as %s: %s, reply code %s", result.state, result.outcome, result.reply.code)
             return result
 
-    async def _attempt(self, email: Row[Any], order: Any, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
+    async def _attempt(self, email: Email, order: Letter, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
         """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""
         if not ours():
             return Withdrawn(UNSENT, Phase.CONNECT, timedelta(0))
@@ -221,9 +184,9 @@ class Deliverer:
         outcome = await self._relay.send(order.sender, email.address, message, ours, turn)
         if isinstance(outcome, Withdrawn):
             return outcome
-        return result_of(email, order, outcome, self._relay.name, self._store.clock.now())
+        return result_of(email, order, outcome, self._relay.name, self._clock.now())
 
-    def _settled(self, email: Row[Any], order: Any) -> Result | None:
+    def _settled(self, email: Email, order: Letter) -> Result | None:
         """What became of an e-mail that is not to be sent at all; None: it is."""
         if email.unresolved > due.LOST_IS_DEAD:
             text = f"set aside: {email.unresolved - 1} workers ended while they held it"
@@ -233,7 +196,7 @@ class Deliverer:
                 "in doubt: a worker ended while it held the e-mail; not sent again, as the order asks for at most once"
             )
             return unsent(email, EmailState.FAILED, "in_doubt", text)
-        if self._store.clock.now() >= email.expires_at:
+        if self._clock.now() >= email.expires_at:
             return unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
         try:
             wire_address(email.address)
@@ -241,13 +204,13 @@ class Deliverer:
             return unsent(email, EmailState.FAILED_INVALID_EMAIL_FORMAT, "abandoned", f"not sent: {error}")
         return None
 
-    async def _made(self, email: Row[Any], order: Any) -> bytes:
+    async def _made(self, email: Email, order: Letter) -> bytes:
         """The message to one recipient; what fails here fails at every attempt."""
         compiled = await self._compile(email, order)
         name = message_id(email.id, order.sender)
-        return compiled.fill(to=email.address, message_id=name, date=self._store.clock.now())
+        return compiled.fill(to=email.address, message_id=name, date=self._clock.now())
 
-    async def _compile(self, email: Row[Any], order: Any) -> Compiled:
+    async def _compile(self, email: Email, order: Letter) -> Compiled:
         content = keywords.content(order, email)
         if kept := self._kept(content):
             return kept
@@ -274,28 +237,22 @@ def _size(content: Content, compiled: Compiled) -> int:
     return weight(content.body) + len(compiled.rest)
 
 
-def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[Any]], dict[int, Any]]:
-    """How many e-mails were due; those that may be sent; and what the orders that they belong to say.
-
-    Those whose orders' texts are too many bytes beside the others' are given back: then BATCH were due.
-    """
-    claimed = due.claim(connection, due.EMAILS, BATCH, lease)
-    if not claimed:
-        return 0, (), {}
-    found = len(claimed)
-    chosen = select(*_OF_ORDERS).where(orders.c.seq.in_({email.order_seq for email in claimed})).order_by(orders.c.seq)
+def _letters(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Letter], bool]:
+    """What orders say, by `seq`, as far as their texts have room; and whether these are all."""
+    chosen = select(*columns(Letter, orders.c)).where(orders.c.seq.in_(order_seqs)).order_by(orders.c.seq)
     rows, whole = read_within(connection, chosen, CONTENTS, lambda order: weight(order.subject, order.body))
-    contents = {order.seq: order for order in rows}
-    if not whole:
-        found = BATCH
-        due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in contents])
-        claimed = [email for email in claimed if email.order_seq in contents]
+    return {letter.seq: letter for letter in read(Letter, rows)}, whole
+
+
+def _admit(connection: Connection, claimed: Sequence[Email], letters: Mapping[int, Letter]) -> list[Outgoing]:
+    """Those that no pause stops; the others are put out of the way."""
     paused = in_force(connection, lock=True)
-    free: list[Row[Any]] = []
-    held: list[Row[Any]] = []
-    for email in claimed:
-        stopped = paused.hold(contents[email.order_seq].creator, email.address)
-        (held if stopped else free).append(email)
-    if held:
-        due.hold(connection, due.EMAILS, held)
-    return found, free, contents
+    stopped = [email for email in claimed if paused.hold(letters[email.order_seq].creator, email.address)]
+    if stopped:
+        due.hold(connection, due.EMAILS, stopped)
+    gone = {email.seq for email in stopped}
+    return [
+        Outgoing(email.seq, email.claim, email.unresolved, email.due_at, email, letters[email.order_seq])
+        for email in claimed
+        if email.seq not in gone
+    ]

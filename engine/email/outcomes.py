@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, func, select, update
 
+from engine.db.records import Email, Letter, OrderName, columns, read
 from engine.db.rows import Rows, run
 from engine.db.store import Now
 from engine.db.tables import MILLISECOND, email_attempts, emails, orders
@@ -60,7 +61,7 @@ _OPEN = exists().where(emails.c.order_seq == orders.c.seq, emails.c.due_at.is_no
 class Result:
     """What became of one claim: the row's next state and due time, and the line for the attempts log."""
 
-    email: Row[Any]
+    email: Email
     state: EmailState
     delay: timedelta | None  # until the next attempt; None: settled
     reached: bool  # whether the attempt counts
@@ -69,13 +70,11 @@ class Result:
     reply: Reply
     duration: timedelta
     relay: str
+    told: bool = True  # False: the state alone is recorded, since it cannot be with the rest
 
 
-def record(connection: Connection, results: Sequence[Result], *, told: bool = True) -> None:
-    """Write a group of outcomes and their log lines, complete the orders that have no open e-mail left, and tell.
-
-    `told` False: the states alone, for what cannot be written with the rest; no line and no event tells of them.
-    """
+def record(connection: Connection, results: Sequence[Result]) -> None:
+    """Write a group of outcomes and their log lines, complete the orders that have no open e-mail left, and tell."""
     results = _with_reasons(connection, results)
     recorded = run(
         connection,
@@ -92,9 +91,9 @@ def record(connection: Connection, results: Sequence[Result], *, told: bool = Tr
         ],
     )
     ours = {row.seq: row.last_update for row in recorded}
-    if told:
-        lines = _news(connection, _unlogged(connection, results, ours))
-        run(connection, _LOG, [_log_line(result) for result in lines])
+    told = [result for result in results if result.told]
+    lines = _news(connection, _unlogged(connection, told, ours))
+    run(connection, _LOG, [_log_line(result) for result in lines])
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
@@ -151,13 +150,14 @@ def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]
 
 
 def _complete(
-    connection: Connection, settled: Sequence[Row[Any]], states: dict[int, EmailState], at: datetime
+    connection: Connection, settled: Sequence[Email], states: dict[int, EmailState], at: datetime
 ) -> list[CloudEvent]:
     """Complete the orders that have no open e-mail left; returns what tells of e-mails and orders that have ended."""
     # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
-    touched = select(orders.c.seq, orders.c.id, orders.c.creator, orders.c.senders_reference)
+    touched = select(*columns(OrderName, orders.c))
     touched = touched.where(orders.c.seq.in_({email.order_seq for email in settled}))
-    locked = {row.seq: row for row in connection.execute(touched.order_by(orders.c.seq).with_for_update())}
+    names = read(OrderName, connection.execute(touched.order_by(orders.c.seq).with_for_update()))
+    locked = {name.seq: name for name in names}
     done = update(orders).where(orders.c.seq.in_(locked), orders.c.state == OrderState.PROCESSED, ~_OPEN)
     done = done.values(state=OrderState.COMPLETED, last_update=Now())
     completed = connection.scalars(done.returning(orders.c.seq)).all()
@@ -175,7 +175,7 @@ def pause(refusal: Reply) -> timedelta:
     return REFUSED_PAUSE if (refusal.code or 0) // 100 == 5 else RELAY_PAUSE  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
 
 
-def result_of(email: Row[Any], order: Any, outcome: Outcome, relay: str, now: datetime) -> Result:
+def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: datetime) -> Result:
     """What an answer of the relay means for the e-mail: the one table from SMTP to what users see."""
     later = min(backoff(email.attempts + 1), max(email.expires_at - now, MILLISECOND))
     state, delay, reached, settled = EmailState.NEW, later, True, False
@@ -203,14 +203,14 @@ def result_of(email: Row[Any], order: Any, outcome: Outcome, relay: str, now: da
     )
 
 
-def unsent(email: Row[Any], state: EmailState, word: str, text: str) -> Result:
+def unsent(email: Email, state: EmailState, word: str, text: str) -> Result:
     """What became of an e-mail that is not sent at all."""
     _ATTEMPTS[word].inc()
     reply = Reply(None, text)
     return Result(email, state, None, False, word, None, reply, timedelta(0), "")
 
 
-def broken(email: Row[Any], order: Any, error: Exception) -> Result:
+def broken(email: Email, order: Letter, error: Exception) -> Result:
     """What an error of this installation's means for the e-mail: tried again as far as BACKOFF goes, then failed.
 
     Nobody knows how far the attempt had come: an e-mail that may be sent at most once is not tried again.

@@ -8,26 +8,32 @@ the step that it interrupts and nothing else.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import BigInteger, Text, delete, func, select, update
 
+from engine.db import records
 from engine.db.rows import Rows, run
-from engine.db.store import Now, insert_or_lock
+from engine.db.store import Now, after, insert_or_lock
 from engine.db.tables import events, fan_outs, subscriptions, waiting_events
 from engine.events.fan_out import count_filters, fan_out, fan_out_part, keys, pairs, wake, watched
 from engine.models import FanOutState
 from engine.queue import due
+from engine.queue.work import Claim, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from engine.models import CloudEvent
+
+log = logging.getLogger(__name__)
 
 Key = TypeVar("Key", tuple[str, str], tuple[str, str, str])
 
@@ -35,6 +41,7 @@ AT_ONCE = 1_000  # most deliveries that a publishing transaction queues itself: 
 STEP = 500  # deliveries of a step, after which it ends
 STEP_EVENTS = 100  # events of a step
 APP = "urn:altinn:resource:app_"
+FAILED_PAUSE = timedelta(seconds=30)  # after a step that ended in an error of ours
 
 _RESOURCES = Rows(resource=Text())
 _BEHIND = select(waiting_events.c.resource).where(waiting_events.c.resource == _RESOURCES["resource"]).distinct()
@@ -69,12 +76,56 @@ def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEven
     return FanOut(fan_out(connection, now, asked), len(later))
 
 
-def advance(connection: Connection, lease: timedelta) -> bool:
-    """Do a step of the fan-out that has waited longest, which then waits behind the others; False: none waits."""
-    claimed = due.claim(connection, due.FAN_OUTS, 1, lease)
-    for row in claimed:
-        _step(connection, row)
-    return bool(claimed)
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The next step of a fan-out; `failed`: it ended in an error of ours, and waits."""
+
+    row: records.FanOut
+    failed: bool = False
+
+
+class FanOuts(Work[records.FanOut, Step]):
+    """Does a step of the fan-out that has waited longest, which then waits behind the others.
+
+    `queued` is called when deliveries may be due.
+    """
+
+    lane = due.FAN_OUTS
+    gather = timedelta(0)
+    calls_others = False
+
+    def __init__(self, queued: Callable[[], None] = lambda: None) -> None:
+        self._queued = queued
+
+    def claim(self, connection: Connection, lease: timedelta) -> Claim[records.FanOut]:
+        """Take one."""
+        claimed = due.claim(connection, due.FAN_OUTS, 1, lease)
+        return Claim(claimed, bool(claimed))
+
+    def decided(self, row: records.FanOut) -> Step:
+        """A step is nothing but what is recorded."""
+        return Step(row)
+
+    def record(self, connection: Connection, steps: Sequence[Step]) -> bool:
+        """Do the step of each row that is still ours."""
+        for step in steps:
+            row = step.row
+            ours = select(fan_outs.c.seq).where(fan_outs.c.seq == row.seq, fan_outs.c.claim == row.claim)
+            if connection.execute(ours.with_for_update()).first():
+                if step.failed:
+                    _wait(connection, row, row.reached, FAILED_PAUSE)
+                else:
+                    _step(connection, row)
+        return True
+
+    def broken(self, row: records.FanOut, _step: Step, error: Exception) -> Step:
+        """A step that ended in an error is tried again."""
+        log.error("a step of fan-out %s ended in an error", row.seq, exc_info=error)
+        return Step(row, failed=True)
+
+    def recorded(self, _steps: Sequence[Step]) -> None:
+        """Subscribers have something to get."""
+        self._queued()
 
 
 def _large(connection: Connection, given: Sequence[CloudEvent], asked: dict[tuple[str, str], int]) -> set[str]:
@@ -122,11 +173,11 @@ def owner(resource: str) -> str:
     return "_".join(resource.split("_", 2)[:2]) if resource.startswith(APP) else resource
 
 
-def _step(connection: Connection, held: Row[Any]) -> None:
+def _step(connection: Connection, row: records.FanOut) -> None:
     """Go on with the first events of a claimed row, which is locked; without any left, it goes."""
     first = select(*_WITHOUT_TEXT, waiting_events.c.newest).join_from(waiting_events, events)
-    first = first.where(waiting_events.c.fan_out_seq == held.seq).order_by(waiting_events.c.event_seq)
-    reached, done, touched, room = held.reached, 0, set[int](), STEP
+    first = first.where(waiting_events.c.fan_out_seq == row.seq).order_by(waiting_events.c.event_seq)
+    reached, done, touched, room = row.reached, 0, set[int](), STEP
     for event in connection.execute(first.limit(STEP_EVENTS)).all():
         queued = fan_out_part(connection, event, reached, event.newest, room)
         touched.update(queued)
@@ -136,14 +187,19 @@ def _step(connection: Connection, held: Row[Any]) -> None:
             break
         reached, done = 0, event.seq
     wake(connection, touched)
-    mine = waiting_events.c.fan_out_seq == held.seq
+    mine = waiting_events.c.fan_out_seq == row.seq
     connection.execute(delete(waiting_events).where(mine, waiting_events.c.event_seq <= done))
-    row = fan_outs.c.seq == held.seq
     if connection.execute(select(waiting_events.c.event_seq).where(mine).limit(1)).first() is None:
-        connection.execute(delete(fan_outs).where(row))
+        connection.execute(delete(fan_outs).where(fan_outs.c.seq == row.seq))
     else:
-        again = {"state": FanOutState.WAITING, "due_at": Now(), "unresolved": 0, "reached": reached}
-        connection.execute(update(fan_outs).where(row).values(again))
+        _wait(connection, row, reached, timedelta(0))
+
+
+def _wait(connection: Connection, row: records.FanOut, reached: int, delay: timedelta) -> None:
+    """End the claim: the row waits for its next step."""
+    again = {"state": FanOutState.WAITING, "due_at": after(delay), "unresolved": 0, "reached": reached}
+    ended = update(fan_outs).where(fan_outs.c.seq == row.seq)
+    connection.execute(ended.values(again | {"claim": fan_outs.c.claim + 1}))
 
 
 @cache

@@ -8,7 +8,7 @@ personal data is in them: who received what is told by the orders API, to whom i
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from engine.auth.access import status_resource
 from engine.events.cloudevent import encode
@@ -22,18 +22,29 @@ if TYPE_CHECKING:
 SOURCE = "urn:varsel:orders"
 
 
-def order_event(order: Any, state: OrderState, at: datetime) -> CloudEvent:
-    """An order (a row with id, creator, senders_reference) has come to its end; `at`, by the database."""
+class Named(Protocol):
+    """An order, as far as its events tell of it."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def creator(self) -> str: ...
+    @property
+    def senders_reference(self) -> str | None: ...
+
+
+def order_event(order: Named, state: OrderState, at: datetime) -> CloudEvent:
+    """An order has come to its end; `at`, by the database."""
     return _event("order", order.id, order, state, at, {})
 
 
-def email_event(order: Any, email_id: UUID, state: EmailState, at: datetime) -> CloudEvent:
+def email_event(order: Named, email_id: UUID, state: EmailState, at: datetime) -> CloudEvent:
     """One of an order's e-mails has come to its end; `at`, by the database."""
     return _event("email", email_id, order, state, at, {"notificationId": str(email_id)})
 
 
 def _event(  # noqa: PLR0913, PLR0917 what both have in common
-    kind: str, name: UUID, order: Any, state: str, at: datetime, more: dict[str, str]
+    kind: str, name: UUID, order: Named, state: str, at: datetime, more: dict[str, str]
 ) -> CloudEvent:
     data = {"orderId": str(order.id), **more, "status": str(state)}
     if order.senders_reference is not None:

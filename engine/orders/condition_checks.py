@@ -5,123 +5,81 @@ Beside the lane's other orders, which never wait for an endpoint: see engine/ord
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from engine.db.tables import orders
-from engine.errors import Unavailable
-from engine.orders.processing import admit
+from engine.observability import logs
+from engine.orders.conditions import Verdict, ask
+from engine.orders.processing import Decision, Next, Orders, admit, lost, set_back, step
 from engine.queue import due
-from engine.queue.leases import Leases
+from engine.queue.work import Claim
 from engine.runtime.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import timedelta
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
-    from engine.db.store import Store
-    from engine.orders.processing import Processor
+    from engine.db.records import Order
+    from engine.orders.contacts import Directory
+    from engine.outbound import Outbound
+    from engine.queue.work import Hand
 
-log = logging.getLogger(__name__)
-
-LOOK_EVERY = 0.2  # seconds at least between the looks of two runs: each order without a condition may notify
 CHECKS = 150  # orders whose conditions a process asks at once; of one creator 100: see engine/runtime/shares.py
 
 
-class ConditionChecks:
-    """Asks conditions. One per worker process; `run` goes on until nothing is in its hands.
+class ConditionChecks(Orders):
+    """Due orders with a condition."""
 
-    `decided` is called whenever an order is: there may be e-mails to send.
-    """
+    at_once = CHECKS
+    gather = timedelta(milliseconds=200)  # each order without a condition may wake this lane
+    calls_others = False
 
-    def __init__(self, store: Store, processor: Processor, lease: timedelta, decided: Callable[[], None]) -> None:
-        self._store = store
-        self._processor = processor
-        self._lease = lease
-        self._decided = decided
+    def __init__(self, directory: Directory, outbound: Outbound, generated: Callable[[], None] = lambda: None) -> None:
+        super().__init__(directory, generated)
+        self._outbound = outbound
         self._shares = Shares(CHECKS)
-        self._leases = Leases(store, due.ORDERS, lease)
-        self._checks: set[asyncio.Task[None]] = set()
-        self._changed = asyncio.Event()
-        self._look = False  # something may be due
-        self._looked_at = 0.0  # on the monotonic clock
-        self._more = False  # more is due than fits
-        self._running = False
-        self.stopping = asyncio.Event()  # set: ask nothing more; what is asked may end
 
-    async def run(self) -> None:
-        """Look for due orders, and ask until none is left; a further call while it runs makes it look again."""
-        self._look = True
-        self._changed.set()
-        if self._running:
-            return
-        self._running = True
-        try:
-            await asyncio.sleep(self._looked_at + LOOK_EVERY - time.monotonic())
-            async with self._leases.kept():
-                while (self._look and not self.stopping.is_set()) or self._checks:
-                    self._changed.clear()
-                    if self._look and not self.stopping.is_set():
-                        self._look = False
-                        await self._begin()
-                    if self._checks:
-                        await self._changed.wait()
-        finally:
-            self._running = False
+    def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
+        """Take what fits, of which no pause stops anything."""
+        conditional = orders.c.condition_endpoint.is_not(None)
+        shares = self._shares.copy()
+        claimed, more = due.claim_fairly(connection, due.ORDERS, orders.c.creator, shares, lease, conditional)
+        return Claim(admit(connection, claimed), more)
 
-    async def _begin(self) -> None:
-        """Claim what fits and start to ask; an order that several workers have lost is alone in this lane meanwhile."""
-        self._looked_at = time.monotonic()
-        try:
-            claimed, self._more = await self._store.writing(_claim, self._shares.copy(), self._lease)
-            work, rest = due.isolate(claimed)
-            if rest:
-                await self._store.writing(due.hand_back, due.ORDERS, rest)
-        except Unavailable as error:
-            log.warning("%s; conditions are asked when that is over", error.told())
-            return
-        self._leases.take(work)
-        for order in work:
+    def has_room(self, _leased: int) -> bool:
+        """The shares decide."""
+        return not self._shares.full
+
+    def taken(self, rows: Sequence[Order]) -> None:
+        """Use a share of each creator."""
+        for order in rows:
             self._shares.take(order.creator)
-        if any(order.unresolved > due.LOST_IS_SUSPECT for order in work):
-            if self._checks:
-                await asyncio.wait(self._checks)
-            self._look = True
-            await self._check(work[0])
-            return
-        for order in work:
-            check = asyncio.create_task(self._check(order))
-            self._checks.add(check)
-            check.add_done_callback(self._end)
 
-    async def _check(self, order: Row[Any]) -> None:
-        """See one order through; where the database does not answer, its claim lapses."""
-        try:
-            if order.unresolved > due.LOST_IS_DEAD:
-                await self._processor.set_aside(order)
-            else:
-                await self._processor.decide(order)
-                self._decided()
-        except Unavailable as error:
-            log.warning("%s; the condition of order %s is asked again", error.told(), order.id)
-        except Exception:
-            log.exception("order %s could not be processed", order.id)
-        finally:
-            self._leases.let_go([order])
+    def released(self, rows: Sequence[Order]) -> None:
+        """Give the shares back."""
+        for order in rows:
             self._shares.give_back(order.creator)
-            self._look |= self._more
 
-    def _end(self, check: asyncio.Task[None]) -> None:
-        self._checks.discard(check)
-        self._changed.set()
+    def decided(self, order: Order) -> Decision | None:
+        """Only an order that is never asked for."""
+        return lost(order)
 
-
-def _claim(connection: Connection, shares: Shares, lease: timedelta) -> tuple[Sequence[Row[Any]], bool]:
-    """Those due orders with a condition that fit and that no pause stops; and whether there are more."""
-    conditional = orders.c.condition_endpoint.is_not(None)
-    claimed, more = due.claim_fairly(connection, due.ORDERS, orders.c.creator, shares, lease, conditional)
-    return admit(connection, claimed), more
+    async def perform(self, hand: Hand[Order, Decision], order: Order) -> None:
+        """The decision table (contract 6.7): a second inconclusive answer sends anyway, and leaves a trace."""
+        try:
+            with logs.bound(lane="orders", order_id=order.id), step(order) as span:
+                answer = await ask(self._outbound, order.condition_endpoint or "", order.creator)
+                span.set(condition=answer.verdict)
+        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+            hand.end(order, set_back(order, error))
+            return
+        match answer.verdict:
+            case Verdict.NOT_MET:
+                following = Next.NOT_MET
+            case Verdict.INCONCLUSIVE:
+                following = Next.ASK_AGAIN if order.attempts == 0 else Next.SEND_ANYWAY
+            case _:
+                following = Next.GENERATE
+        hand.end(order, Decision(order, following, answer.reason))

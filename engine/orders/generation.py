@@ -12,8 +12,7 @@ from engine.models import EXPIRY, EmailState, derived_id
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sqlalchemy import Row
-
+    from engine.db.records import Order
     from engine.orders.contacts import Contact
 
 _RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
@@ -21,7 +20,7 @@ _NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
 
 
 def generated(
-    order: Row[Any], place: int, recipient: Mapping[str, str], known: Mapping[str, Contact], *, keyed: bool
+    order: Order, place: int, recipient: Mapping[str, str], known: Mapping[str, Contact], *, keyed: bool
 ) -> Iterator[dict[str, Any]]:
     """The rows that come of one recipient: one per address, or one that says why there is none.
 
@@ -43,7 +42,7 @@ def generated(
         yield row | {"recipient_name": contact.name} if contact and keyed else row
 
 
-def failed(order: Row[Any], recipients: str) -> Iterator[dict[str, Any]]:
+def failed(order: Order, recipients: str) -> Iterator[dict[str, Any]]:
     """The rows of an order that cannot be processed, one for each of its `recipients`: nothing is sent to them."""
     with suppress(ValueError):  # it may be its recipients that cannot be read
         for place, recipient in enumerate(json.loads(recipients)):
@@ -57,7 +56,7 @@ def number(recipient: Mapping[str, str]) -> str | None:
     return recipient.get("nationalIdentityNumber") or recipient.get("organizationNumber")
 
 
-def _row(order: Row[Any], place: int, recipient: Mapping[str, str], address: str, state: EmailState) -> dict[str, Any]:
+def _row(order: Order, place: int, recipient: Mapping[str, str], address: str, state: EmailState) -> dict[str, Any]:
     """An e-mail that says what its order says, keywords and all.
 
     Its identifier follows from the order, the recipient's place and the address: e-mails that are generated again, of

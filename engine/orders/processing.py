@@ -1,39 +1,38 @@
-"""From a due order to its e-mails: the send condition is asked, contacts are looked up, keywords filled in."""
+"""From a due order to its e-mails: contacts are looked up, and rows are made."""
 
 from __future__ import annotations
 
 import json
 import logging
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Text, Uuid, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Text, Uuid, or_, select
 
+from engine.db.records import Order
 from engine.db.rows import Rows, run
 from engine.db.store import Now
 from engine.db.tables import MILLISECOND, Instant, emails, orders
-from engine.errors import Unavailable
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import OrderState
 from engine.observability import logs, tracing
 from engine.observability.audit import ITSELF, note
-from engine.orders.conditions import Verdict, ask
 from engine.orders.generation import failed, generated, number
 from engine.queue import due
-from engine.queue.leases import Leases
 from engine.queue.pauses import in_force
+from engine.queue.work import Claim, Work
 from engine.text.keywords import NAME, NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from engine.db.store import Store
     from engine.models import CloudEvent
     from engine.orders.contacts import Directory
-    from engine.outbound import Outbound
 
 log = logging.getLogger(__name__)
 
@@ -58,94 +57,96 @@ _INSERT_EMAILS = Rows(
 FINAL = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET)
 
 
-class Processor:
-    """Turns due orders into e-mails. One per worker process."""
+class Next(Enum):
+    """What follows for an order in hand."""
 
-    def __init__(self, store: Store, directory: Directory, outbound: Outbound, lease: timedelta) -> None:
-        self._store = store
+    GENERATE = auto()  # its e-mails
+    SEND_ANYWAY = auto()  # likewise, though its condition could not be asked
+    NOT_MET = auto()  # nothing is sent
+    ASK_AGAIN = auto()
+    SET_BACK = auto()  # an error of ours ended the attempt
+    SET_ASIDE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows for an order, and why."""
+
+    order: Order
+    next: Next
+    reason: str = ""
+
+
+class Orders(Work[Order, Decision]):
+    """Due orders without a condition. Those with one are claimed apart: see engine/orders/condition_checks.py.
+
+    `generated` is called when there may be e-mails to send.
+    """
+
+    lane = due.ORDERS
+
+    def __init__(self, directory: Directory, generated: Callable[[], None] = lambda: None) -> None:
         self._directory = directory
-        self._outbound = outbound
-        self._lease = lease
+        self._generated = generated
 
-    async def batch(self) -> int:
-        """Claim and process one batch of orders without a condition; returns how many it held (BATCH: maybe more).
+    def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
+        """Take a batch of orders that no pause stops."""
+        claimed = due.claim(connection, due.ORDERS, BATCH, lease, orders.c.condition_endpoint.is_(None))
+        return Claim(admit(connection, claimed), len(claimed) == BATCH)
 
-        Those with one are claimed apart, by engine/orders/condition_checks.py.
+    def decided(self, order: Order) -> Decision | None:
+        """An order without a condition needs no more than its e-mails."""
+        return lost(order) or Decision(order, Next.GENERATE)
+
+    def groups(self, outcomes: Sequence[tuple[Order, Decision]]) -> Iterator[Sequence[tuple[Order, Decision]]]:
+        """Split a batch: other writers wait for no more than RECIPIENTS_AT_ONCE or, where that is more, one order.
+
+        In that much JSON stand 10,000 common recipients, and never 20,000.
         """
-        found, claimed, sizes = await self._store.writing(_claim, self._lease)
-        work, rest = due.isolate(claimed)
-        if rest:
-            await self._store.writing(due.hand_back, due.ORDERS, rest)
-        dead = [order for order in work if order.unresolved > due.LOST_IS_DEAD]
-        ready = [order for order in work if order not in dead]
-        leases = Leases(self._store, due.ORDERS, self._lease)
-        leases.take(work)
-        async with leases.kept():
-            if dead:
-                await self.set_aside(dead[0])
-            for chunk in _chunks(ready, sizes):
-                with ExitStack() as steps:
-                    for order in chunk:
-                        steps.enter_context(_step(order))
-                    await self._process(chunk)
-                leases.let_go(chunk)
-        return found
+        group: list[tuple[Order, Decision]] = []
+        room = RECIPIENTS_AT_ONCE
+        for order, decision in outcomes:
+            if group and order.recipients_size > room:
+                yield group
+                group, room = [], RECIPIENTS_AT_ONCE
+            group.append((order, decision))
+            room -= order.recipients_size
+        if group:
+            yield group
 
-    async def set_aside(self, order: Row[Any]) -> None:
-        """Settle an order that too many workers in a row have lost."""
-        with logs.bound(lane="orders", order_id=order.id):
-            log.error("order set aside: it was claimed %d times without an outcome", order.unresolved)
-        await self._store.recording(_give_up, order, f"{due.LOST_IS_DEAD} workers ended while they held it")
+    def record(self, connection: Connection, decisions: Sequence[Decision]) -> bool:
+        """Do what follows for each order that is still ours."""
+        sent = [decision for decision in decisions if decision.next in SENT]
+        with ExitStack() as steps:
+            for decision in sent:
+                if decision.order.condition_endpoint is None:  # else its step began with the question
+                    steps.enter_context(step(decision.order))
+            ours = self._generate(connection, [decision.order for decision in sent]) if sent else ()
+        for decision in decisions:
+            order, reason = decision.order, decision.reason
+            match decision.next:
+                case Next.SEND_ANYWAY if order.seq in ours:
+                    _tell_of_condition(connection, order, reason, "sent anyway")
+                case Next.NOT_MET:
+                    _settle(connection, [(order, OrderState.SEND_CONDITION_NOT_MET, None)])
+                case Next.ASK_AGAIN:
+                    _ask_again(connection, order, reason)
+                case Next.SET_BACK:
+                    _set_back(connection, order, reason)
+                case Next.SET_ASIDE:
+                    _give_up(connection, order, reason)
+        return False
 
-    async def decide(self, order: Row[Any]) -> None:
-        """Ask an order's condition and do what follows; a bug is an attempt here as well."""
-        try:
-            await self._decide(order)
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
-            await self._fail(order, error)
-
-    async def _process(self, chunk: Sequence[Row[Any]]) -> None:
-        """Make the e-mails of orders; where a bug ends that, of each by itself, so that only the culprit fails."""
-        try:
-            await self._store.recording(self._generate, chunk)
-        except Unavailable:
-            raise
-        except Exception as error:  # noqa: BLE001 likewise
-            if len(chunk) == 1:
-                await self._fail(chunk[0], error)
-                return
-            for order in chunk:
-                await self._process([order])
-
-    async def _fail(self, order: Row[Any], error: Exception) -> None:
+    def broken(self, order: Order, _decision: Decision, error: Exception) -> Decision:
         """A bug is an attempt: the order is tried again as far as RETRIES goes, then set aside with the reason."""
-        with logs.bound(lane="orders", order_id=order.id):
-            asked = order.condition_endpoint is not None  # and may have counted an attempt
-            cause = error if order.attempts <= asked else None  # further attempts are likely to fail likewise
-            log.error("the order could not be processed: %s", type(error).__name__, exc_info=cause)
-        await self._store.recording(_set_back, order, f"an error of Varsel's ({type(error).__name__})")
+        return set_back(order, error)
 
-    async def _decide(self, order: Row[Any]) -> None:
-        """The decision table (contract 6.7): a second inconclusive answer sends anyway, and leaves a trace."""
-        with logs.bound(lane="orders", order_id=order.id), _step(order) as span:
-            answer = await ask(self._outbound, order.condition_endpoint, order.creator)
-            span.set(condition=answer.verdict)
-            if answer.verdict is Verdict.NOT_MET:
-                await self._store.recording(_settle, [(order, OrderState.SEND_CONDITION_NOT_MET, None)])
-            elif answer.verdict is Verdict.INCONCLUSIVE and order.attempts == 0:
-                await self._store.recording(_ask_again, order, answer.reason)
-            elif answer.verdict is Verdict.INCONCLUSIVE:
-                await self._store.recording(self._send_anyway, order, answer.reason)
-            else:
-                await self._store.recording(self._generate, [order])
+    def recorded(self, decisions: Sequence[Decision]) -> None:
+        """There may be e-mails to send."""
+        if any(decision.next in SENT for decision in decisions):
+            self._generated()
 
-    def _send_anyway(self, connection: Connection, order: Row[Any], reason: str) -> None:
-        if self._generate(connection, [order]):
-            _tell_of_condition(connection, order, reason, "sent anyway")
-
-    def _generate(self, connection: Connection, claimed: Sequence[Row[Any]]) -> Collection[int]:
+    def _generate(self, connection: Connection, claimed: Sequence[Order]) -> Collection[int]:
         """Insert the e-mails of orders that are still ours, and settle the orders; returns which (`seq`)."""
         keyed = _keyed().label("keyed")
         newest = select(orders.c.seq, orders.c.claim, orders.c.recipients, keyed, Now().label("now"))
@@ -173,16 +174,38 @@ class Processor:
         return _settle(connection, settled, unsendable)
 
 
+SENT = (Next.GENERATE, Next.SEND_ANYWAY)
+
+
+def step(order: Order) -> tracing.Span:
+    """An order's step in its trace."""
+    return tracing.span("process order", order.trace, order_id=order.id)
+
+
+def set_back(order: Order, error: Exception) -> Decision:
+    """What follows when an error of ours ended an attempt."""
+    with logs.bound(lane="orders", order_id=order.id):
+        asked = order.condition_endpoint is not None  # and may have counted an attempt
+        cause = error if order.attempts <= asked else None  # further attempts are likely to fail likewise
+        log.error("the order could not be processed: %s", type(error).__name__, exc_info=cause)
+    return Decision(order, Next.SET_BACK, f"an error of Varsel's ({type(error).__name__})")
+
+
+def lost(order: Order) -> Decision | None:
+    """What follows when too many workers in a row have lost an order."""
+    if order.unresolved <= due.LOST_IS_DEAD:
+        return None
+    with logs.bound(lane="orders", order_id=order.id):
+        log.error("order set aside: it was claimed %d times without an outcome", order.unresolved)
+    return Decision(order, Next.SET_ASIDE, f"{due.LOST_IS_DEAD} workers ended while they held it")
+
+
 def _keyed() -> ColumnElement[bool]:
     """Whether keywords may stand in the order's texts (SQLite does not tell upper case from lower)."""
     return or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER)))
 
 
-def _step(order: Row[Any]) -> tracing.Span:
-    return tracing.span("process order", order.trace, order_id=order.id)
-
-
-def admit(connection: Connection, claimed: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+def admit(connection: Connection, claimed: Sequence[Order]) -> Sequence[Order]:
     """Those of the claimed orders that no pause stops; the others are held."""
     if not claimed:
         return ()
@@ -193,18 +216,9 @@ def admit(connection: Connection, claimed: Sequence[Row[Any]]) -> Sequence[Row[A
     return [order for order in claimed if not paused.hold(order.creator)]
 
 
-def _claim(connection: Connection, lease: timedelta) -> tuple[int, Sequence[Row[Any]], dict[int, int]]:
-    """How many orders were due; those that may be processed; and the characters of each one's recipients."""
-    claimed = due.claim(connection, due.ORDERS, BATCH, lease, orders.c.condition_endpoint.is_(None))
-    free = admit(connection, claimed)
-    measured = select(orders.c.seq, func.length(orders.c.recipients).label("size"))
-    sizes = connection.execute(measured.where(orders.c.seq.in_([order.seq for order in free])))
-    return len(claimed), free, {row.seq: row.size for row in sizes}
-
-
 def _settle(
     connection: Connection,
-    outcomes: Sequence[tuple[Row[Any], OrderState, timedelta | None]],
+    outcomes: Sequence[tuple[Order, OrderState, timedelta | None]],
     events: Sequence[CloudEvent] = (),
 ) -> Collection[int]:
     """Write outcomes of orders that are still ours, and tell of those that are final, beside other `events`.
@@ -234,16 +248,16 @@ def _settle(
     return at.keys()
 
 
-def _ask_again(connection: Connection, order: Row[Any], reason: str) -> None:
+def _ask_again(connection: Connection, order: Order, reason: str) -> None:
     if _settle(connection, [(order, OrderState.PROCESSING, CONDITION_RETRY)]):
         _tell_of_condition(connection, order, reason, f"asked again in {CONDITION_RETRY.seconds} s")
 
 
-def _tell_of_condition(connection: Connection, order: Row[Any], reason: str, then: str) -> None:
+def _tell_of_condition(connection: Connection, order: Order, reason: str, then: str) -> None:
     note(connection, ITSELF, "condition-failed", f"orders/{order.id}", {"reason": reason, "then": then})
 
 
-def _set_back(connection: Connection, order: Row[Any], reason: str) -> None:
+def _set_back(connection: Connection, order: Order, reason: str) -> None:
     """Count an attempt that a bug has ended; after the last one the order is set aside, with the reason."""
     if order.attempts >= len(RETRIES):
         _give_up(connection, order, reason)
@@ -251,7 +265,7 @@ def _set_back(connection: Connection, order: Row[Any], reason: str) -> None:
     run(connection, _SETTLE, [_ending(order, OrderState.PROCESSING, RETRIES[order.attempts])])
 
 
-def _give_up(connection: Connection, order: Row[Any], reason: str) -> None:
+def _give_up(connection: Connection, order: Order, reason: str) -> None:
     """Set an order aside: every e-mail of it has failed, and its sender is told so; operators, for what reason."""
     ours = run(connection, _SETTLE, [_ending(order, OrderState.SET_ASIDE, None)])
     if not ours:
@@ -265,24 +279,7 @@ def _give_up(connection: Connection, order: Row[Any], reason: str) -> None:
     note(connection, ITSELF, "set-aside", f"orders/{order.id}", {"reason": reason})
 
 
-def _ending(order: Row[Any], state: OrderState, delay: timedelta | None) -> dict[str, Any]:
+def _ending(order: Order, state: OrderState, delay: timedelta | None) -> dict[str, Any]:
     """An attempt at an order, for the statement that ends claims."""
     wait = None if delay is None else delay // MILLISECOND
     return {"seq": order.seq, "claim": order.claim, "state": state, "attempts": order.attempts + 1, "delay": wait}
-
-
-def _chunks(claimed: Sequence[Row[Any]], sizes: Mapping[int, int]) -> Iterator[list[Row[Any]]]:
-    """Split a batch so that other writers wait for no more than RECIPIENTS_AT_ONCE or, where that is more, one order.
-
-    In that much JSON stand 10,000 common recipients, and never 20,000.
-    """
-    chunk: list[Row[Any]] = []
-    room = RECIPIENTS_AT_ONCE
-    for order in claimed:
-        if chunk and sizes[order.seq] > room:
-            yield chunk
-            chunk, room = [], RECIPIENTS_AT_ONCE
-        chunk.append(order)
-        room -= sizes[order.seq]
-    if chunk:
-        yield chunk

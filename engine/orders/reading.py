@@ -14,12 +14,12 @@ from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.models import HANDED_OVER, OrderState
-from engine.queue import due
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+_WITHOUT_TEXTS = [column for column in orders.c if column.name not in {"subject", "body", "recipients"}]
 LARGEST = 4_000_000  # bytes of orders that are read at once, where one is not larger
 CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order can not be cancelled (contract 2.3)
 
@@ -51,7 +51,7 @@ def counts(connection: Connection, order: Row[Any]) -> tuple[int, int]:
 
 def _head(connection: Connection, creator: str, order_id: UUID) -> Row[Any]:
     """An order without its texts; NotFound."""
-    chosen = select(*due.ORDERS.columns).where(orders.c.id == order_id, orders.c.creator == creator)
+    chosen = select(*_WITHOUT_TEXTS).where(orders.c.id == order_id, orders.c.creator == creator)
     row = connection.execute(chosen).one_or_none()
     if row is None:
         raise NotFound(f"There is no order {order_id}.")

@@ -14,15 +14,14 @@ The columns of every work table:
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     Connection,
     Integer,
-    Row,
     SmallInteger,
     Table,
     Text,
@@ -33,6 +32,7 @@ from sqlalchemy import (
     update,
 )
 
+from engine.db import records
 from engine.db.rows import Rows, run
 from engine.db.store import Now, after
 from engine.db.tables import emails, fan_outs, jobs, orders, subscriptions
@@ -40,7 +40,7 @@ from engine.models import EmailState, FanOutState, JobState, OrderState, Subscri
 from engine.queue.pauses import HELD, in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Select, Update
@@ -57,42 +57,67 @@ _HELD = Rows(seq=BigInteger(), claim=Integer())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 
 
+class Claimed(Protocol):
+    """A row in a worker's hands."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def claim(self) -> int: ...
+    @property
+    def unresolved(self) -> int: ...
+    @property
+    def due_at(self) -> datetime:
+        """The end of the lease, as it was claimed; by the database's clock."""
+
+
+R = TypeVar("R", bound=Claimed)
+R_co = TypeVar("R_co", bound=Claimed, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """A kind of due work: its table, the state that a claim shows, and the state that a hand-back restores."""
+class Lane(Generic[R_co]):
+    """A kind of due work: its table, what a claim returns, the state that it shows, and that of what waits."""
 
     name: str  # what wake-ups and metrics call it
     table: Table
+    record: type[R_co]
     claimed: str
     waiting: str
-    left_out: frozenset[str] = frozenset()  # of a claim: columns whose texts may be of any size
+    computed: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)  # fields of the record that are no columns
 
     @property
     def columns(self) -> Sequence[ColumnElement[Any]]:
         """What a claim returns of each row."""
-        return [column for column in self.table.c if column.name not in self.left_out]
+        return records.columns(self.record, self.table.c, self.computed)
 
 
 ORDERS = Lane(
-    "orders", orders, OrderState.PROCESSING, OrderState.REGISTERED, frozenset({"subject", "body", "recipients"})
+    "orders",
+    orders,
+    records.Order,
+    OrderState.PROCESSING,
+    OrderState.REGISTERED,
+    {"recipients_size": func.length(orders.c.recipients)},
 )
-EMAILS = Lane("emails", emails, EmailState.SENDING, EmailState.NEW)
-FAN_OUTS = Lane("fan_outs", fan_outs, FanOutState.RUNNING, FanOutState.WAITING)  # see engine/events/large_fan_outs.py
+EMAILS = Lane("emails", emails, records.Email, EmailState.SENDING, EmailState.NEW)
+# See engine/events/large_fan_outs.py.
+FAN_OUTS = Lane("fan_outs", fan_outs, records.FanOut, FanOutState.RUNNING, FanOutState.WAITING)
 # Of webhooks, the subscription is what is claimed: see engine/webhooks/queue.py.
-WEBHOOKS = Lane("webhooks", subscriptions, SubscriptionState.PUSHING, SubscriptionState.WAITING)
-JOBS = Lane("jobs", jobs, JobState.RUNNING, JobState.WAITING)
-LANES = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
+WEBHOOKS = Lane("webhooks", subscriptions, records.Subscription, SubscriptionState.PUSHING, SubscriptionState.WAITING)
+JOBS = Lane("jobs", jobs, records.Job, JobState.RUNNING, JobState.WAITING)
+LANES: tuple[Lane[Claimed], ...] = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
 _FIRST_OF_EACH = select(
     Now(), *(select(func.min(lane.table.c.due_at)).scalar_subquery().label(lane.name) for lane in LANES)
 )
 
 
 def claim(
-    connection: Connection, lane: Lane, limit: int, lease: timedelta, *where: ColumnElement[bool]
-) -> Sequence[Row[Any]]:
+    connection: Connection, lane: Lane[R], limit: int, lease: timedelta, *where: ColumnElement[bool]
+) -> Sequence[R]:
     """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed.
 
-    None of a lane that is paused; only those to which `where` applies. Rows, but for what the lane leaves out.
+    None of a lane that is paused; only those to which `where` applies.
     """
     if lane.name in in_force(connection).lanes:
         return ()
@@ -102,18 +127,18 @@ def claim(
 
 def claim_fairly(
     connection: Connection,
-    lane: Lane,
+    lane: Lane[R],
     party: ColumnElement[str],
     shares: Shares,
     lease: timedelta,
     *where: ColumnElement[bool],
-) -> tuple[Sequence[Row[Any]], bool]:
+) -> tuple[Sequence[R], bool]:
     """Take the oldest due rows whose party has a slot free in `shares`, which are taken; and whether more are due."""
     if lane.name in in_force(connection).lanes:
         return (), False
     table, chosen, full = lane.table, list[int](), set[str]()
     looked_at = oldest(lane, table.c.seq, table.c.due_at, party.label("party")).where(*where).limit(LOOK)
-    rows: Sequence[Row[Any]] = ()
+    rows: Sequence[Any] = ()
     while not shares.full:
         behind = tuple_(table.c.due_at, table.c.seq) > tuple_(rows[-1].due_at, rows[-1].seq) if rows else true()
         rows = connection.execute(looked_at.where(party.not_in(full), behind)).all()
@@ -129,7 +154,7 @@ def claim_fairly(
     return (take(connection, lane, chosen, lease) if chosen else ()), more
 
 
-def oldest(lane: Lane, *columns: ColumnElement[Any]) -> Select[Any]:
+def oldest(lane: Lane[Claimed], *columns: ColumnElement[Any]) -> Select[Any]:
     """Select what is due, oldest first, and lock it; what others have locked is passed over."""
     table = lane.table
     due = select(*columns).where(table.c.due_at <= Now()).order_by(table.c.due_at, table.c.seq)
@@ -137,9 +162,9 @@ def oldest(lane: Lane, *columns: ColumnElement[Any]) -> Select[Any]:
 
 
 def take(
-    connection: Connection, lane: Lane, seqs: Select[tuple[int]] | Sequence[int], lease: timedelta
-) -> Sequence[Row[Any]]:
-    """Claim these rows, but for what the lane leaves out."""
+    connection: Connection, lane: Lane[R], seqs: Select[tuple[int]] | Sequence[int], lease: timedelta
+) -> Sequence[R]:
+    """Claim these rows."""
     table = lane.table
     statement = (
         update(table)
@@ -152,10 +177,10 @@ def take(
         )
         .returning(*lane.columns)
     )
-    return sorted(connection.execute(statement).all(), key=lambda row: row.seq)
+    return sorted(records.read(lane.record, connection.execute(statement)), key=lambda row: row.seq)
 
 
-def outcome(lane: Lane) -> Update:
+def outcome(lane: Lane[Claimed]) -> Update:
     """The statement that ends claims; a row has `seq`, `claim`, `state`, `attempts`, `delay` (ms; NULL: settled)."""
     return holding(lane, _ENDED).values(
         claim=lane.table.c.claim + 1,
@@ -167,13 +192,15 @@ def outcome(lane: Lane) -> Update:
     )
 
 
-def holding(lane: Lane, given: Rows) -> Update:
+def holding(lane: Lane[Claimed], given: Rows) -> Update:
     """An UPDATE of rows that are still ours; `given` has `seq` and `claim`."""
     table = lane.table
     return update(table).where(table.c.seq == given["seq"], table.c.claim == given["claim"])
 
 
-def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease: timedelta) -> dict[int, datetime]:
+def extend(
+    connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], lease: timedelta
+) -> dict[int, datetime]:
     """Hold on for another `lease`; returns the new ends by `seq`: a row that is not there is not ours any more."""
     table = lane.table
     longer = holding(lane, _HELD).values(due_at=after(lease))
@@ -181,22 +208,29 @@ def extend(connection: Connection, lane: Lane, rows: Collection[Row[Any]], lease
     return {row.seq: row.due_at for row in extended}
 
 
-def hand_back(connection: Connection, lane: Lane, rows: Collection[Row[Any]], delay: timedelta = timedelta(0)) -> None:
+def hand_back(
+    connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], delay: timedelta = timedelta(0)
+) -> None:
     """Give rows back that were not worked on: due after `delay`, as if they had not been claimed."""
     _undo(connection, lane, rows, after(delay))
 
 
-def hold(connection: Connection, lane: Lane, rows: Collection[Row[Any]]) -> None:
+def hold(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed]) -> None:
     """Put claimed rows of something that is paused out of the way, until the pause ends: see engine/queue/pauses.py."""
     _undo(connection, lane, rows, HELD)
 
 
-def isolate(rows: Sequence[Row[Any]]) -> tuple[Sequence[Row[Any]], Sequence[Row[Any]]]:
+def is_suspect(row: Claimed) -> bool:
+    """Whether so many workers have lost a row that it may be what kills them."""
+    return row.unresolved > LOST_IS_SUSPECT
+
+
+def isolate(rows: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
     """Split claimed rows into what to work on and what to hand back.
 
     A row that several workers lost may be what kills them: it is worked on alone, so that it takes no others along.
     """
-    suspects = [row for row in rows if row.unresolved > LOST_IS_SUSPECT]
+    suspects = [row for row in rows if is_suspect(row)]
     if not suspects:
         return rows, ()
     chosen = random.choice(suspects)  # noqa: S311 any will do, but not always the same
@@ -222,19 +256,19 @@ def stalled(connection: Connection) -> dict[str, timedelta]:
     return {lane.name: late[lane.name] for lane in lanes if not _is_worked_on(connection, lane)}
 
 
-def _is_worked_on(connection: Connection, lane: Lane) -> bool:
+def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:
     due_at = lane.table.c.due_at
     nearest = select(lane.table.c.unresolved).where(due_at > Now(), due_at < HELD).order_by(due_at).limit(NEAREST)
     found = nearest.subquery()
     return connection.execute(select(found.c.unresolved).where(found.c.unresolved > 0).limit(1)).first() is not None
 
 
-def _undo(connection: Connection, lane: Lane, rows: Collection[Row[Any]], due_at: Any) -> None:
+def _undo(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], due_at: Any) -> None:
     """End claims as if they had not been made."""
     table = lane.table
     undone = {"due_at": due_at, "state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
     run(connection, holding(lane, _HELD).values(undone), _holds(rows))
 
 
-def _holds(rows: Collection[Row[Any]]) -> list[dict[str, int]]:
+def _holds(rows: Collection[Claimed]) -> list[dict[str, int]]:
     return [{"seq": row.seq, "claim": row.claim} for row in rows]

@@ -9,44 +9,50 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Generic
 
 from engine.db.tables import MILLISECOND
 from engine.errors import Unavailable
 from engine.queue import due
+from engine.queue.due import R
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from datetime import datetime, timedelta
 
-    from sqlalchemy import Row
-
     from engine.db.store import Store
-    from engine.queue.due import Lane
+    from engine.queue.due import Claimed, Lane
 
 
-class Leases:
+class Leases(Generic[R]):
     """Claimed rows of one lane, and until when each is ours."""
 
-    def __init__(self, store: Store, lane: Lane, lease: timedelta) -> None:
+    def __init__(self, store: Store, lane: Lane[Claimed], lease: timedelta) -> None:
         self._store = store
         self._lane = lane
         self._lease = lease
-        self._rows: dict[int, Row[Any]] = {}
+        self._rows: dict[int, R] = {}
         self._ends: dict[int, datetime] = {}  # by the database's clock
 
-    def take(self, rows: Iterable[Row[Any]]) -> None:
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self) -> Sequence[R]:
+        """All of them."""
+        return tuple(self._rows.values())
+
+    def take(self, rows: Iterable[R]) -> None:
         """Hold on to rows as they were claimed: their due time is the end of the lease."""
         for row in rows:
             self._rows[row.seq], self._ends[row.seq] = row, row.due_at
 
-    def let_go(self, rows: Iterable[Row[Any]]) -> None:
+    def let_go(self, rows: Iterable[R]) -> None:
         """Extend these no longer: their outcome is recorded, or they are about to be handed back."""
         for row in rows:
             self._rows.pop(row.seq, None)
             self._ends.pop(row.seq, None)
 
-    def hold(self, row: Row[Any]) -> bool:
+    def ours(self, row: R) -> bool:
         """Whether a row is still ours; asked directly before something is sent that cannot be taken back."""
         end = self._ends.get(row.seq)
         return end is not None and self._store.clock.now() + MILLISECOND < end  # as exactly as the database tells time
@@ -68,7 +74,7 @@ class Leases:
         ends = await self._store.writing(due.extend, self._lane, asked, self._lease)
         for row in asked:
             if row.seq not in ends:
-                self.let_go([row])
+                self._ends.pop(row.seq, None)
             elif row.seq in self._rows:
                 self._ends[row.seq] = ends[row.seq]
 

@@ -6,7 +6,7 @@ An e-mail keeps the name alone, not the texts with it: these would be as many co
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import Protocol
 
 from engine.models import Content, ContentType
 
@@ -30,7 +30,33 @@ def filled(text: str, name: str | None, organization_number: str | None) -> str:
     return said if said.strip() else text
 
 
-def content(order: Any, email: Any) -> Content:
+class Texts(Protocol):
+    """What an order says."""
+
+    @property
+    def sender(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def body(self) -> str: ...
+    @property
+    def content_type(self) -> str: ...
+
+
+class Recipient(Protocol):
+    """What an e-mail has of its own; the texts are those of older versions."""
+
+    @property
+    def recipient_name(self) -> str | None: ...
+    @property
+    def organization_number(self) -> str | None: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def body(self) -> str | None: ...
+
+
+def content(order: Texts, email: Recipient) -> Content:
     """What an e-mail says, from its row and its order's; those of older versions have texts of their own."""
     kind, name, number = ContentType(order.content_type), email.recipient_name, email.organization_number
     in_body = escape(name) if name and kind is ContentType.HTML else name

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from engine.events.cloudevent import encode
@@ -20,8 +20,7 @@ from engine.webhooks.schedule import next_attempt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Row
-
+    from engine.db.records import Delivery, Subscription
     from engine.models import CloudEvent
     from engine.outbound import Outbound
     from engine.subscriptions.signing import Signer
@@ -39,15 +38,19 @@ class Courier:
         self._signer = signer
         self._base = base
 
-    async def push(self, subscription: Row[Any], delivery: Row[Any], now: datetime, ours: Callable[[], bool]) -> Result:
+    async def push(
+        self, subscription: Subscription, delivery: Delivery, now: datetime, ours: Callable[[], bool]
+    ) -> Result:
         """Make one attempt; whatever goes wrong out there is a result.
 
         `ours` is asked as late as can be whether the subscription is still this worker's.
         """
-        event = delivery if delivery.event_seq is not None else self._validation_event(subscription.seq, delivery)
+        event: Delivery | CloudEvent = delivery
+        if delivery.event_seq is None:
+            event = self._validation_event(subscription.seq, delivery)
         body = body_for(subscription.endpoint, event.text)
         salts = [subscription.salt]
-        if subscription.old_salt and subscription.old_salt_until > now:
+        if subscription.old_salt and subscription.old_salt_until and subscription.old_salt_until > now:
             salts.append(subscription.old_salt)
         name = message_id(event.source, event.id)
         signed = self._signer.headers(salts, name, int(now.timestamp()), body)
@@ -59,26 +62,26 @@ class Courier:
             return postponed(delivery, answer.reason, timedelta(0))
         return _judged(delivery, answer, timedelta(seconds=time.monotonic() - started))
 
-    def _validation_event(self, subscription_seq: int, delivery: Row[Any]) -> CloudEvent:
+    def _validation_event(self, subscription_seq: int, delivery: Delivery) -> CloudEvent:
         """The same event at every attempt, so that its webhook-id is."""
         source = f"{self._base}/subscriptions/{subscription_seq}"
         name = derived_id(delivery.created, source, delivery.seq)
         return encode({"specversion": "1.0", "id": str(name), "source": source, "type": VALIDATION_TYPE})
 
 
-def refused(delivery: Row[Any], state: DeliveryState, outcome: str, reason: str) -> Result:
+def refused(delivery: Delivery, state: DeliveryState, outcome: str, reason: str) -> Result:
     """The result for a delivery that is not attempted at all."""
     metrics.PUSHES.labels(outcome).inc()
     return Result(delivery, state, None, False, outcome, None, reason, timedelta(0))
 
 
-def postponed(delivery: Row[Any], reason: str, delay: timedelta) -> Result:
+def postponed(delivery: Delivery, reason: str, delay: timedelta) -> Result:
     """The result for a delivery that cannot be attempted now, through no fault of its subscriber's."""
     metrics.PUSHES.labels("deferred").inc()
     return Result(delivery, DeliveryState.WAITING, delay, False, "deferred", None, reason, timedelta(0))
 
 
-def broken(delivery: Row[Any], error: Exception) -> Result:
+def broken(delivery: Delivery, error: Exception) -> Result:
     """The result for a delivery that an error of this installation's has ended: an attempt like others."""
     reason = f"an error of this installation's ({type(error).__name__}); its log has the details"
     delay = next_attempt(delivery.attempts + 1, validation=delivery.event_seq is None)
@@ -95,7 +98,7 @@ def body_for(endpoint: str, text: str) -> bytes:
     return text.encode()
 
 
-def _judged(delivery: Row[Any], answer: Answer | Failure, duration: timedelta) -> Result:
+def _judged(delivery: Delivery, answer: Answer | Failure, duration: timedelta) -> Result:
     status, reply, hold = None, "", None
     if isinstance(answer, Failure):
         reply = answer.reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from engine.errors import Invalid
@@ -17,8 +17,7 @@ from engine.webhooks.queue import Result
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from sqlalchemy import Row
-
+    from engine.db.records import Delivery, Subscription
     from engine.webhooks.rendering import Templates
 
 SCHEME = "mailto:"
@@ -31,10 +30,10 @@ class MailSink:
         self._templates = templates
         self._sender = sender
 
-    def order(self, subscription: Row[Any], delivery: Row[Any], duration: timedelta) -> Result:
+    def order(self, subscription: Subscription, delivery: Delivery, duration: timedelta) -> Result:
         """The result that carries the order; it is stored in the same transaction, so there is one per event."""
         try:
-            mail = self._templates.render(subscription.template, values(delivery.text))
+            mail = self._templates.render(subscription.template or "", values(delivery.text))
         except Invalid as error:
             return refused(delivery, DeliveryState.DEAD, "rejected", str(error))
         request = EmailOrderRequest(

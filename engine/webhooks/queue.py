@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from engine.db.bounded import read_within, weight
+from engine.db.records import Delivery, Subscription, columns, read
 from engine.db.rows import Rows, run
 from engine.db.store import Now, after
 from engine.db.tables import MILLISECOND, Instant, deliveries, delivery_attempts, events, milliseconds, subscriptions
@@ -89,7 +90,7 @@ _RELEASE = (
 class Result:
     """What became of one attempt: the delivery's next state and due time, and the line for its log."""
 
-    delivery: Row[Any]
+    delivery: Delivery
     state: DeliveryState
     delay: timedelta | None  # until the next attempt; None: settled
     reached: bool  # whether the attempt counts
@@ -101,66 +102,57 @@ class Result:
     hold: timedelta | None = None  # the subscriber asks to be left alone for so long (Retry-After)
     ours: bool = False  # what went wrong is an error of this installation's: nothing is held against the subscriber
     order: dict[str, Any] | None = None  # to be stored with the outcome
+    claim: int = 0  # by which its subscription is leased
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
     """How a held subscription is let go."""
 
-    subscription: Row[Any]
+    subscription: Subscription
     failures: int
     open_for: timedelta | None
     error: str | None
 
 
-def claim(connection: Connection, places: Mapping[bool, Shares], lease: timedelta) -> tuple[Sequence[Row[Any]], bool]:
+def claim(
+    connection: Connection, places: Mapping[bool, Shares], lease: timedelta
+) -> tuple[Sequence[Subscription], bool]:
     """Take what is due, as far as its consumers have places; and whether more is due.
 
-    `places` by whether a subscription is validated: those that are come first, and the others never take theirs.
+    `places` by whether a subscription is validated: those that are come first, and the others never take theirs. What
+    too many workers in a row have lost is paused: it may be what ends its workers.
     """
-    claimed: list[Row[Any]] = []
+    claimed: list[Subscription] = []
     more = False
     for validated in (True, False):
         kind = subscriptions.c.validated if validated else ~subscriptions.c.validated
         taken, left = claim_fairly(connection, WEBHOOKS, subscriptions.c.consumer, places[validated], lease, kind)
         claimed += taken
         more |= left
+    if lost := [row.seq for row in claimed if row.unresolved > LOST_IS_DEAD]:
+        reason = f"Set aside: {LOST_IS_DEAD} workers ended while they held it; resume it when the cause is gone."
+        _pause(connection, set(lost), reason)
     return claimed, more
 
 
-def set_aside(connection: Connection, lost: Sequence[Row[Any]]) -> None:
-    """Pause subscriptions that too many workers in a row have lost: they may be what ends their workers."""
-    reason = f"Set aside: {LOST_IS_DEAD} workers ended while they held it; resume it when the cause is gone."
-    _pause(connection, {row.seq for row in lost}, reason)
-
-
-def held_still(connection: Connection, held: Sequence[Row[Any]]) -> dict[int, Row[Any]]:
+def still_ours(connection: Connection, claimed: Sequence[Subscription]) -> dict[int, Subscription]:
     """Those of the claimed subscriptions that are there and still ours, as they are now."""
-    claims = {row.seq: row.claim for row in held}
-    now = connection.execute(select(subscriptions).where(subscriptions.c.seq.in_(claims)))
+    claims = {row.seq: row.claim for row in claimed}
+    chosen = select(*columns(Subscription, subscriptions.c)).where(subscriptions.c.seq.in_(claims))
+    now = read(Subscription, connection.execute(chosen))
     return {row.seq: row for row in now if row.claim == claims[row.seq]}
 
 
 def fetch(
-    connection: Connection, subscription: Row[Any], known: Collection[int], room: int
-) -> tuple[Sequence[Row[Any]], bool]:
+    connection: Connection, subscription: Subscription, known: Collection[int], room: int
+) -> tuple[Sequence[Delivery], bool]:
     """What may be attempted now and is not `known`, the oldest first; and whether that is all.
 
     Deliveries with their events: FETCH with those that are known, and not many more than `room` bytes.
     """
     chosen = (
-        select(
-            deliveries.c.seq,
-            deliveries.c.subscription_seq,
-            deliveries.c.event_seq,
-            deliveries.c.attempts,
-            deliveries.c.created,
-            events.c.id,
-            events.c.source,
-            events.c.subject,
-            events.c.resource,
-            events.c.text,
-        )
+        select(*columns(Delivery, deliveries.c, events.c))
         .select_from(deliveries.outerjoin(events))
         .where(deliveries.c.subscription_seq == subscription.seq, deliveries.c.due_at <= Now())
         .where(deliveries.c.seq.not_in(known))
@@ -172,23 +164,23 @@ def fetch(
     if most <= 0 or room <= 0:
         return (), False
     found, whole = read_within(connection, chosen.limit(most), room, size)
-    return found, whole and len(found) < most
+    return read(Delivery, found), whole and len(found) < most
 
 
-def size(delivery: Row[Any]) -> int:
+def size(delivery: Delivery | Row[Any]) -> int:
     """The bytes that a delivery takes up while it is in a worker's hands."""
     return weight(delivery.text)
 
 
-def settle(
-    connection: Connection, results: Sequence[Result], releases: Sequence[Release], held: dict[int, int]
-) -> bool:
+def settle(connection: Connection, results: Sequence[Result], releases: Sequence[Release]) -> bool:
     """Write a group of outcomes and let subscriptions go; returns whether one of those is due again already.
 
-    `held` is the claim by which each subscription is held: what another worker has taken over is left to that.
+    What another worker has taken over is left to that.
     """
-    locked = {row.seq: row for row in connection.execute(lock(held.keys()))}
-    ours = {seq for seq, claim in held.items() if seq in locked and locked[seq].claim == claim}
+    claims = {result.delivery.subscription_seq: result.claim for result in results}
+    claims |= {release.subscription.seq: release.subscription.claim for release in releases}
+    locked = {row.seq: row for row in connection.execute(lock(claims.keys()))}
+    ours = {seq for seq, claim in claims.items() if seq in locked and locked[seq].claim == claim}
     results = [result for result in results if result.delivery.subscription_seq in ours]
     if results:
         _record(connection, results)
@@ -196,7 +188,7 @@ def settle(
     return any(row.due for row in run(connection, _RELEASE, rows))
 
 
-def next_due(connection: Connection, subscription: Row[Any]) -> datetime | None:
+def next_due(connection: Connection, subscription: Subscription) -> datetime | None:
     """When the subscription's next delivery is due; None when nothing waits."""
     soonest = select(func.min(deliveries.c.due_at)).where(deliveries.c.subscription_seq == subscription.seq)
     if subscription.ordered:

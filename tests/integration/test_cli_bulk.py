@@ -48,7 +48,7 @@ def run(store: Store, database_url: str) -> Any:
 
 @contextmanager
 def working(store: Store) -> Iterator[None]:
-    """A worker that does jobs, as engine/worker/actors.py lets it."""
+    """A worker that does jobs, as engine/admin/job_lane.py does them."""
     ended = threading.Event()
 
     def work() -> None:

@@ -12,13 +12,11 @@ from sqlalchemy import func, select
 from engine.db.tables import emails, orders, pauses
 from engine.models import OrderState
 from engine.orders import condition_checks
-from engine.orders.condition_checks import ConditionChecks
-from engine.orders.contacts import ContactTable
-from engine.orders.processing import Processor
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.pauses import HELD
 from tests.servers.http import Hang, Receiver, Say
+from tests.servers.processing import Processing, checks, processing
 from tests.servers.rows import add_order, now
 from tests.servers.waiting import wait_for
 
@@ -38,12 +36,11 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(condition_checks, "CHECKS", SLOTS)
 
 
-def run(store: Store, work: Callable[[Processor, ConditionChecks], Awaitable[None]]) -> None:
+def run(store: Store, work: Callable[[Processing, Processing], Awaitable[None]]) -> None:
     async def opened() -> None:
         outbound = Outbound(Guard(allow_private=True), within=timedelta(seconds=600))
-        processor = Processor(store, ContactTable(), outbound, LEASE)
         try:
-            await work(processor, ConditionChecks(store, processor, LEASE, lambda: None))
+            await work(processing(store, LEASE), checks(store, outbound, LEASE))
         finally:
             await outbound.close()
 
@@ -51,7 +48,7 @@ def run(store: Store, work: Callable[[Processor, ConditionChecks], Awaitable[Non
 
 
 def check(store: Store) -> None:
-    run(store, lambda _, checks: checks.run())
+    run(store, lambda _, checking: checking.run())
 
 
 def place(store: Store, receiver: Receiver | None, count: int = 1, creator: str = "evil", **values: object) -> None:
@@ -73,15 +70,15 @@ def test_conditions_that_hang_delay_neither_orders_without_one_nor_another_creat
         place(store, hanging, 5 * SLOTS)
         place(store, None, creator="evil")
 
-        async def work(processor: Processor, checks: ConditionChecks) -> None:
-            running = asyncio.create_task(checks.run())
+        async def work(orders: Processing, checking: Processing) -> None:
+            running = asyncio.create_task(checking.run())
             await asyncio.to_thread(hanging.wait_for, lambda: hanging.hanging >= SHARE)
-            assert await processor.batch() == 1
+            await orders.run()
             place(store, receiver, creator="good")
-            await checks.run()  # a wake-up
+            await checking.run()  # a wake-up
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
             assert hanging.hanging == SHARE
-            checks.stopping.set()
+            checking.stop()
             hanging.hang_up()
             await running
 
@@ -103,13 +100,13 @@ def test_what_did_not_fit_is_asked_when_slots_come_free(store: Store) -> None:
 def test_an_order_that_workers_have_lost_is_checked_alone(store: Store) -> None:
     with Receiver(YES) as receiver, Receiver(Hang()) as hanging:
 
-        async def work(_: Processor, checks: ConditionChecks) -> None:
+        async def work(_: Processing, checking: Processing) -> None:
             place(store, hanging)
-            running = asyncio.create_task(checks.run())
+            running = asyncio.create_task(checking.run())
             await asyncio.to_thread(hanging.wait_for, lambda: hanging.hanging == 1)
             place(store, receiver, unresolved=due.LOST_IS_SUSPECT)
             place(store, receiver, 2)
-            await checks.run()
+            await checking.run()
             claimed = lambda: states(store, "evil").get(OrderState.PROCESSING) == 2  # noqa: E731  # and waits
             await asyncio.to_thread(wait_for, claimed)
             assert receiver.requests == []

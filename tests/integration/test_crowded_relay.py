@@ -12,12 +12,11 @@ from sqlalchemy import update
 
 from engine.db.store import Now
 from engine.db.tables import emails
-from engine.email.deliverer import Deliverer
 from engine.email.smtp import Accepted, Deferred, Outcome, Relay, concurrency
 from engine.models import EmailState
 from tests.integration.test_emails import fill, log, rows
 from tests.integration.test_smtp import KARI, SENDER, message, with_relay
-from tests.servers.relaying import LEASE
+from tests.servers.relaying import LEASE, Delivering
 from tests.servers.rows import now
 from tests.servers.smtp import Close, Raw, Say, ScriptedSMTP
 from tests.servers.waiting import LONG
@@ -48,10 +47,10 @@ def relay_to(server: ScriptedSMTP) -> Relay:
     return Relay(server.url, connections=SENDERS, connect_timeout=LONG, data_timeout=LONG)
 
 
-def deliver(store: Store, relay: Relay, work: Callable[[Deliverer], Awaitable[int]]) -> None:
+def deliver(store: Store, relay: Relay, work: Callable[[Delivering], Awaitable[None]]) -> None:
     async def opened() -> None:
         try:
-            await work(Deliverer(store, relay, SENDERS, LEASE))
+            await work(Delivering(store, relay, SENDERS, LEASE))
         finally:
             await relay.close()
 
@@ -62,15 +61,9 @@ async def send_all(relay: Relay) -> list[Outcome]:
     return list(await asyncio.gather(*(relay.send(SENDER, KARI, message(number)) for number in range(MAILS))))
 
 
-async def everything(deliverer: Deliverer) -> int:
-    """Batch after batch, two side by side, as a worker does."""
-
-    async def drain() -> None:
-        while await deliverer.batch():
-            pass
-
-    await asyncio.gather(drain(), drain())
-    return 0
+async def everything(deliverer: Delivering) -> None:
+    """All that is due, as a worker does."""
+    await deliverer.run()
 
 
 @pytest.fixture
@@ -111,11 +104,8 @@ def test_every_email_is_delivered_in_its_first_claim_and_no_line_tells_of_a_refu
 def test_of_two_workers_at_a_relay_that_takes_one_connection_the_other_takes_no_email(store: Store) -> None:
     fill(store, "kari@example.no", "ola@example.no")
 
-    async def crowded(deliverer: Deliverer) -> int:
-        return await deliverer.batch()
-
     with ScriptedSMTP(most=0) as server:  # others have it
-        deliver(store, relay_to(server), crowded)
+        deliver(store, relay_to(server), everything)
         assert server.turned_away == 1
     assert log(store) == []
     assert {(row.state, row.attempts, row.unresolved) for row in rows(store).values()} == {(EmailState.NEW, 0, 0)}
@@ -160,7 +150,7 @@ def test_the_same_refusal_of_a_connection_is_one_line_of_an_emails_log(store: St
     for text in ("4.3.2 closed", "4.3.2 closed", "4.3.2 closed", "4.3.2 still closed", "4.3.2 closed"):
         with ScriptedSMTP({"connect": Say(421, text, close=True)}, port=0) as server:
             relay = relay_to(server)
-            deliver(store, relay, lambda deliverer: deliverer.batch())
+            deliver(store, relay, lambda deliverer: deliverer.run())
         with store.write() as connection:
             connection.execute(update(emails).values(due_at=Now()))
     assert [line.reply for line in log(store)] == ["4.3.2 closed", "4.3.2 still closed", "4.3.2 closed"]
@@ -171,7 +161,7 @@ def test_emails_that_are_not_to_be_sent_wait_for_no_connection(store: Store) -> 
     fill(store, *gone, expires_at=now() - timedelta(seconds=1))
     fill(store, "ola@example.no", "nils@example.no")
     with ScriptedSMTP(most=0) as server:
-        deliver(store, relay_to(server), lambda deliverer: deliverer.batch())
+        deliver(store, relay_to(server), lambda deliverer: deliverer.run())
     assert {address for address, row in rows(store).items() if row.state == EmailState.FAILED_TTL} == gone
     assert {line.outcome for line in log(store)} == {"expired"}
 

@@ -15,13 +15,14 @@ from sqlalchemy import Row, select, text, update
 
 from engine.db.store import Now, after
 from engine.db.tables import email_attempts, emails, orders
-from engine.email.deliverer import BATCH, Deliverer
+from engine.email.deliverer import Deliverer
 from engine.email.mime import Compiled
 from engine.email.outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.queue import due
+from tests.servers.claims import claim_emails
 from tests.servers.ports import free_port
-from tests.servers.relaying import deliver
+from tests.servers.relaying import LEASE, Delivering, deliver
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.smtp import Close, Say, Script, ScriptedSMTP
 from tests.servers.waiting import due_between, wait_for
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 def batch(store: Store, script: Script | None = None) -> ScriptedSMTP:
     """Deliver one batch; returns the relay that it went to."""
     with ScriptedSMTP(script) as server:
-        deliver(store, server.url, lambda deliverer: deliverer.batch())
+        deliver(store, server.url, lambda deliverer: deliverer.run())
     return server
 
 
@@ -136,12 +137,13 @@ def test_a_batch_has_a_bounded_number_of_bytes_of_its_orders_texts(
     for number in range(6):
         fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
     with ScriptedSMTP() as server:
-        assert deliver(store, server.url, lambda deliverer: deliverer.batch()) == BATCH  # there is more
-        assert [mail.rcpt_tos for mail in server.accepted] == [[f"kari.{number}@example.no"] for number in range(3)]
+        with store.write() as connection:
+            claimed = claim_emails(connection, LEASE)
+        assert [row.email.address for row in claimed] == [f"kari.{number}@example.no" for number in range(3)]
         left = [row for row in rows(store).values() if row.state == EmailState.NEW]
         assert [(row.unresolved, row.attempts, row.due_at <= now()) for row in left] == [(0, 0, True)] * 3
-        deliver(store, server.url, lambda deliverer: deliverer.batch())
-        assert len(server.accepted) == 6
+        deliver(store, server.url, lambda deliverer: deliverer.run())
+        assert len(server.accepted) == 3
 
 
 def test_compiled_messages_are_kept_up_to_a_number_of_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +151,8 @@ def test_compiled_messages_are_kept_up_to_a_number_of_bytes(store: Store, monkey
     for number in range(6):
         fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
 
-    async def kept(deliverer: Deliverer) -> int:
-        await deliverer.batch()
+    async def kept(deliverer: Delivering) -> int:
+        await deliverer.run()
         return sum(len(found.rest) for found in gc.get_objects() if isinstance(found, Compiled))
 
     with ScriptedSMTP() as server:
@@ -203,7 +205,7 @@ def test_what_a_vanished_worker_held_is_sent_again_under_its_name(store: Store) 
         for _ in range(2):
             with store.write() as connection:  # as a worker leaves it that sent it and ended before it recorded that
                 connection.execute(update(emails).values(due_at=Now(), state=EmailState.SENDING, unresolved=1))
-            deliver(store, server.url, lambda deliverer: deliverer.batch())
+            deliver(store, server.url, lambda deliverer: deliverer.run())
     assert len({mail.message_id for mail in server.accepted}) == 1
     assert len(server.accepted) == 2
 
@@ -236,12 +238,11 @@ def test_an_attempt_in_doubt_is_repeated_or_reported_as_the_order_asks(
 def test_an_email_that_ended_too_many_workers_is_set_aside(store: Store) -> None:
     fill(store, "kari@example.no", unresolved=due.LOST_IS_DEAD)
     fill(store, "ola@example.no")
-    assert batch(store).count("connect") == 0
+    assert [mail.rcpt_tos for mail in batch(store).accepted] == [["ola@example.no"]]
     found = rows(store)
     assert (found["kari@example.no"].state, found["kari@example.no"].due_at) == (EmailState.FAILED, None)
-    assert (found["ola@example.no"].state, found["ola@example.no"].unresolved) == (EmailState.NEW, 0)
-    assert [line.outcome for line in log(store)] == ["abandoned"]
-    assert [mail.rcpt_tos for mail in batch(store).accepted] == [["ola@example.no"]]
+    assert found["ola@example.no"].claim == 4  # it was handed back and claimed once more
+    assert [line.outcome for line in log(store)] == ["abandoned", "accepted"]
 
 
 def test_a_message_that_cannot_be_made_fails_at_once_and_holds_up_no_other(
@@ -321,9 +322,9 @@ def test_an_email_that_was_sent_has_its_state_though_nothing_else_can_be_recorde
 def test_an_email_that_was_sent_waits_until_its_state_is_recorded(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def mended(deliverer: Deliverer) -> None:
-        running = asyncio.create_task(deliverer.batch())
-        await asyncio.to_thread(wait_for, lambda: "nor could its state" in caplog.text)
+    async def mended(deliverer: Delivering) -> None:
+        running = asyncio.create_task(deliverer.run())
+        await asyncio.to_thread(wait_for, lambda: "nor could what stands for it" in caplog.text)
         assert not running.done()
         await asyncio.to_thread(mend, store, "emails")
         await running
@@ -375,13 +376,13 @@ def test_while_the_relay_is_down_everything_is_handed_back_and_nobody_knocks_aga
     fill(store, *[f"kari.{n}@example.no" for n in range(10)])
     url = f"smtp://127.0.0.1:{free_port()}"
 
-    async def twice(deliverer: Deliverer) -> list[int]:
-        first = await deliverer.batch()
+    async def twice(deliverer: Delivering) -> None:
+        await deliverer.run()
         with store.write() as connection:
             connection.execute(update(emails).values(due_at=after(timedelta(0))))
-        return [first, await deliverer.batch()]
+        await deliverer.run()
 
-    assert deliver(store, url, twice) == [10, 0]
+    deliver(store, url, twice)
     for row in rows(store).values():
         assert (row.state, row.attempts, row.unresolved, row.claim) == (EmailState.NEW, 0, 0, 2)
     assert {line.outcome for line in log(store)} == {"deferred"}
@@ -399,12 +400,12 @@ def test_what_is_handed_back_by_a_relay_that_is_down_waits_a_little(store: Store
 def test_a_worker_that_is_ending_begins_nothing(store: Store) -> None:
     fill(store, "kari@example.no")
 
-    async def ending(deliverer: Deliverer) -> int:
-        deliverer.stopping.set()
-        return await deliverer.batch()
+    async def ending(deliverer: Delivering) -> None:
+        deliverer.stop()
+        await deliverer.run()
 
     with ScriptedSMTP() as server:
-        assert deliver(store, server.url, ending) == 0
+        deliver(store, server.url, ending)
     assert one(store).claim == 0
 
 

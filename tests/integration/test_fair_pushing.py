@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Row, update
+from sqlalchemy import update
 
+from engine.db.records import Delivery
 from engine.db.store import Now
 from engine.db.tables import deliveries, subscriptions
 from engine.models import DeliveryState
-from engine.webhooks import pusher
+from engine.webhooks import backlog, pusher
 from tests.integration.test_pusher import deliveries_of, publish, run, subscribe
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.rows import an_event
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
     from engine.models import CloudEvent
+    from tests.servers.pushing import Pushing
 
 EVIL, EVE, GOOD = "/org/evil", "/org/eve", "/org/good"
 THEIRS = "urn:altinn:resource:theirs"
@@ -45,16 +47,16 @@ def ask_for_validation(store: Store, endpoint: str, consumer: str, number: int =
             connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(due_at=Now()))
 
 
-def beside(store: Store, hanging: Receiver, count: int, work: Callable[[pusher.Pusher], Awaitable[None]]) -> None:
+def beside(store: Store, hanging: Receiver, count: int, work: Callable[[Pushing], Awaitable[None]]) -> None:
     """Push until so many calls hang, then do the work, and let everything go."""
 
-    async def both(pushing: pusher.Pusher) -> None:
+    async def both(pushing: Pushing) -> None:
         running = asyncio.create_task(pushing.run())
         await asyncio.to_thread(hanging.wait_for, lambda: hanging.hanging >= count)
         await work(pushing)
         assert hanging.hanging == count
         assert not running.done()
-        pushing.stopping.set()
+        pushing.stop()
         hanging.hang_up()
         await running
 
@@ -64,7 +66,7 @@ def beside(store: Store, hanging: Receiver, count: int, work: Callable[[pusher.P
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer slots, so that few calls fill them."""
-    for name, slots in {"HELD": 30, "VALIDATIONS": 15, "CALLS": 60}.items():
+    for name, slots in {"ACTIVE": 30, "VALIDATIONS": 15, "CALLS": 60}.items():
         monkeypatch.setattr(pusher, name, slots)
 
 
@@ -76,7 +78,7 @@ def test_endpoints_that_are_not_validated_and_hang_delay_neither_events_nor_a_st
         ask_for_validation(store, hanging.url, EVIL, 60)
         mine = subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
 
-        async def work(pushing: pusher.Pusher) -> None:
+        async def work(pushing: Pushing) -> None:
             publish(store, an_event(resource=MINE))
             await pushing.run()  # notifies
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
@@ -91,29 +93,29 @@ def test_endpoints_that_are_not_validated_and_hang_delay_neither_events_nor_a_st
 @pytest.mark.usefixtures("narrow")
 def test_subscriptions_whose_endpoints_hang_leave_places_to_other_consumers(store: Store) -> None:
     with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
-        for _ in range(3 * pusher.HELD):
+        for _ in range(3 * pusher.ACTIVE):
             subscribe(store, hanging.url, consumer=EVIL, resource_filter=THEIRS)
         subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
         publish(store, an_event(resource=THEIRS))
 
-        async def work(pushing: pusher.Pusher) -> None:
+        async def work(pushing: Pushing) -> None:
             publish(store, an_event(resource=MINE))
             await pushing.run()
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
 
-        beside(store, hanging, share(pusher.HELD), work)
+        beside(store, hanging, share(pusher.ACTIVE), work)
 
 
 @pytest.mark.usefixtures("narrow")
 def test_two_consumers_whose_endpoints_hang_leave_places_to_a_third(store: Store) -> None:
     with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
         for consumer in (EVIL, EVE):
-            for _ in range(pusher.HELD):
+            for _ in range(pusher.ACTIVE):
                 subscribe(store, hanging.url, consumer=consumer, resource_filter=THEIRS)
         subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
         publish(store, an_event(resource=THEIRS))
 
-        async def work(pushing: pusher.Pusher) -> None:
+        async def work(pushing: Pushing) -> None:
             publish(store, an_event(resource=MINE))
             await pushing.run()
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
@@ -131,7 +133,7 @@ def test_calls_that_were_earned_and_then_hang_leave_calls_to_other_consumers(sto
             publish(store, *(an_event(resource=THEIRS) for _ in range(10)))
         hanging.act(*[Say(200)] * 500, Hang())
 
-        async def work(pushing: pusher.Pusher) -> None:
+        async def work(pushing: Pushing) -> None:
             publish(store, an_event(resource=MINE))
             await pushing.run()
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
@@ -142,12 +144,12 @@ def test_calls_that_were_earned_and_then_hang_leave_calls_to_other_consumers(sto
 @pytest.mark.usefixtures("narrow")
 def test_what_did_not_fit_is_pushed_when_places_come_free(store: Store) -> None:
     with Receiver(Say(200)) as receiver:
-        for _ in range(3 * pusher.HELD):
+        for _ in range(3 * pusher.ACTIVE):
             subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
         ask_for_validation(store, receiver.url, GOOD, 3 * pusher.VALIDATIONS)
         publish(store, an_event(resource=MINE))
         run(store, lambda pushing: pushing.run())
-    assert len(receiver.requests) == 3 * pusher.HELD + 3 * pusher.VALIDATIONS
+    assert len(receiver.requests) == 3 * pusher.ACTIVE + 3 * pusher.VALIDATIONS
 
 
 LARGE = 100_000  # characters of a text
@@ -160,8 +162,7 @@ def a_large_event(**attributes: Any) -> CloudEvent:
 
 def texts_in_memory() -> int:
     """The characters of all deliveries that are in memory, wherever they are kept."""
-    found = [row for row in gc.get_objects() if isinstance(row, Row) and hasattr(row, "subscription_seq")]
-    return sum(len(row.text) for row in found if hasattr(row, "text"))
+    return sum(len(found.text) for found in gc.get_objects() if isinstance(found, Delivery))
 
 
 def test_what_is_in_memory_for_endpoints_that_hang_is_counted_in_bytes(
@@ -169,14 +170,14 @@ def test_what_is_in_memory_for_endpoints_that_hang_is_counted_in_bytes(
 ) -> None:
     """20 subscriptions that match 30 events of 100 kB are 60 MB."""
     monkeypatch.setattr(pusher, "TEXTS", 30 * LARGE)
-    monkeypatch.setattr(pusher, "AHEAD", 2 * LARGE)
+    monkeypatch.setattr(backlog, "AHEAD", 2 * LARGE)
     with Receiver(Hang()) as hanging, Receiver(Say(200)) as receiver:
         for _ in range(20):
             subscribe(store, hanging.url, consumer=EVIL, resource_filter=THEIRS)
         mine = subscribe(store, receiver.url, consumer=GOOD, resource_filter=MINE)
         publish(store, *(a_large_event(resource=THEIRS) for _ in range(30)))
 
-        async def work(pushing: pusher.Pusher) -> None:
+        async def work(pushing: Pushing) -> None:
             publish(store, *(a_large_event(resource=MINE) for _ in range(20)))
             await pushing.run()
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 20)

@@ -12,11 +12,11 @@ from engine.admin import details, jobs, pausing, questions
 from engine.admin.actions import find
 from engine.db.tables import emails, orders
 from engine.db.tables import jobs as jobs_table
-from engine.email.deliverer import _claim as claim_emails
 from engine.errors import Conflict
 from engine.models import EmailState, JobState, OrderState
 from engine.queue import due
 from engine.queue.pauses import HELD
+from tests.servers.claims import claim_emails
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.waiting import LONG
 

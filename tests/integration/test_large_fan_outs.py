@@ -15,10 +15,11 @@ from engine.admin.lanes import lanes
 from engine.db.retention import prune_some
 from engine.db.store import after
 from engine.db.tables import deliveries, events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events
-from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, advance, owner
+from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, FanOuts, owner
 from engine.events.storing import persist
 from engine.queue import due
 from engine.webhooks.queue import fetch
+from tests.servers.claims import a_subscription
 from tests.servers.rows import add_subscription, an_event, now
 from tests.servers.waiting import LONG
 
@@ -56,9 +57,17 @@ def publish(store: Store, *given: CloudEvent) -> FanOut:
         return persist(connection, given)
 
 
+def advance(connection: Connection) -> bool:
+    """A step, as a worker does it; False: none waits."""
+    fan_outs = FanOuts()
+    claimed = fan_outs.claim(connection, LEASE).rows
+    fan_outs.record(connection, [fan_outs.decided(row) for row in claimed])
+    return bool(claimed)
+
+
 def step(store: Store) -> bool:
     with store.write() as connection:
-        return advance(connection, LEASE)
+        return advance(connection)
 
 
 def finish(store: Store) -> list[int]:
@@ -152,7 +161,7 @@ def test_what_comes_later_on_the_resource_waits_behind_so_an_ordered_subscriptio
     step(store)
     assert publish(store, an_event(type="small")) == (0, 1)
     with store.read() as connection:
-        row = connection.execute(select(subscriptions).where(subscriptions.c.seq == ordered)).one()
+        row = a_subscription(connection, ordered)
         assert fetch(connection, row, (), 1_000_000) == ([], True)
     finish(store)
     assert publish(store, an_event(type="small")) == (1, 0)
@@ -195,7 +204,7 @@ def test_a_step_that_breaks_off_is_undone_and_done_again(store: Store) -> None:
     done = queued(store)
 
     def break_off(connection: Connection) -> None:
-        advance(connection, LEASE)
+        advance(connection)
         raise InterruptedError
 
     with pytest.raises(InterruptedError), store.write() as connection:

@@ -12,12 +12,12 @@ from sqlalchemy import select, text
 
 from engine.db.tables import emails
 from engine.email import outcomes
-from engine.email.deliverer import Deliverer
 from engine.email.smtp import Relay
 from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.leases import Leases
 from tests.integration.test_due import result
+from tests.servers.relaying import Delivering
 from tests.servers.rows import add_email, add_order
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.waiting import LONG, slowness
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from engine.db.records import Email
     from engine.db.store import Store
 
 LEASE = timedelta(seconds=min(slowness(), 3))
@@ -67,7 +68,7 @@ def one(store: Store) -> Row[Any]:
         return connection.execute(select(emails)).one()
 
 
-def claim(store: Store, lease: timedelta = LONG) -> list[Row[Any]]:
+def claim(store: Store, lease: timedelta = LONG) -> list[Email]:
     with store.write() as connection:
         return list(due.claim(connection, due.EMAILS, 10, lease))
 
@@ -80,7 +81,7 @@ def test_a_mail_stays_leased_until_its_outcome_is_recorded(store: Store) -> None
     async def deliver(url: str) -> None:
         relay = Relay(url, connections=1, connect_timeout=LONG, data_timeout=LONG)
         try:
-            sending = asyncio.create_task(Deliverer(store, relay, 1, LEASE).batch())
+            sending = asyncio.create_task(Delivering(store, relay, 1, LEASE).run())
             with disk_full(store, "email_attempts"):
                 await asyncio.to_thread(server.wait_for, lambda: bool(server.accepted))
                 since = one(store).due_at
@@ -101,7 +102,7 @@ def test_a_mail_stays_leased_until_its_outcome_is_recorded(store: Store) -> None
 def test_a_lease_is_kept_though_extending_it_meets_deadlocks(store: Store) -> None:
     """Three, which would be one lease, were it tried again no sooner."""
     an_email(store)
-    leases = Leases(store, due.EMAILS, LEASE)
+    leases: Leases[Email] = Leases(store, due.EMAILS, LEASE)
     leases.take(claim(store, LEASE))
     with store.write() as connection:
         connection.execute(text(DEADLOCKS))
@@ -118,18 +119,18 @@ def test_a_lease_is_kept_though_extending_it_meets_deadlocks(store: Store) -> No
 
 def test_a_row_is_held_until_its_lease_ends_by_the_databases_clock(store: Store) -> None:
     an_email(store)
-    leases = Leases(store, due.EMAILS, LEASE)
+    leases: Leases[Email] = Leases(store, due.EMAILS, LEASE)
     [row] = claim(store, LEASE)
-    assert not leases.hold(row)
+    assert not leases.ours(row)
     leases.take([row])
-    assert leases.hold(row)
+    assert leases.ours(row)
     while not (taken_over := claim(store)):  # nobody extends it
         pass
-    assert not leases.hold(row)
+    assert not leases.ours(row)
     leases.take(taken_over)
-    assert leases.hold(taken_over[0])
+    assert leases.ours(taken_over[0])
     leases.let_go(taken_over)
-    assert not leases.hold(taken_over[0])
+    assert not leases.ours(taken_over[0])
 
 
 def test_who_extends_learns_what_is_lost(store: Store) -> None:
@@ -140,7 +141,7 @@ def test_who_extends_learns_what_is_lost(store: Store) -> None:
         connection.execute(emails.update().where(emails.c.seq == lost.seq).values(claim=2))
         outcomes.record(connection, [result(recorded)])
 
-    leases = Leases(store, due.EMAILS, LONG)
+    leases: Leases[Email] = Leases(store, due.EMAILS, LONG)
     leases.take([kept, lost, recorded])
     asyncio.run(leases.extend())
-    assert [leases.hold(row) for row in (kept, lost, recorded)] == [True, False, False]
+    assert [leases.ours(row) for row in (kept, lost, recorded)] == [True, False, False]

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, update
 
 from engine.admin.actions import find, perform
+from engine.db.records import Letter, columns, read
 from engine.db.tables import deliveries, emails, orders, subscriptions
 from engine.email.outcomes import record, result_of
 from engine.email.smtp import Accepted, Phase, Reply
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.store import Store
+
 
 TTD = Caller(creator="ttd", scopes=frozenset(), platform=False, identity="/org/ttd")
 SPEC = SubscriptionSpec(
@@ -86,7 +88,7 @@ def test_an_order_whose_last_mail_is_settled_while_another_is_tried_again_is_not
         failed = connection.execute(select(emails.c.id).where(emails.c.seq == mail)).scalar_one()
         add_email(connection, seq)
         [last] = due.claim(connection, due.EMAILS, 1, LEASE)
-        order = connection.execute(select(orders)).one()
+        [order] = read(Letter, connection.execute(select(*columns(Letter, orders.c))))
     answer = Accepted(Reply(250, "taken"), Phase.DOT, timedelta())
 
     def trying_again() -> None:

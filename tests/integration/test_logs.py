@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from engine.auth.access import Rules
 from engine.db.tables import deliveries, emails, orders
-from engine.email.deliverer import Deliverer
 from engine.email.smtp import Relay
 from engine.events.storing import persist
 from engine.models import OrderState
@@ -18,9 +16,10 @@ from engine.outbound import Guard, Outbound
 from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
-from engine.webhooks.pusher import Pusher
 from engine.webhooks.rendering import Templates
 from tests.servers.log import logging_as
+from tests.servers.pushing import Pushing
+from tests.servers.relaying import Delivering
 from tests.servers.rows import add_email, add_order, add_subscription, an_event
 from tests.servers.smtp import Say, ScriptedSMTP
 from tests.servers.waiting import LONG
@@ -47,7 +46,7 @@ def test_a_refused_email_is_a_line_with_its_ids_and_code_but_no_address(
 
     async def deliver(url: str) -> None:
         relay = Relay(url, connections=1, connect_timeout=LEASE, data_timeout=LEASE)
-        await Deliverer(store, relay, 1, LEASE).batch()
+        await Delivering(store, relay, 1, LEASE).run()
         await relay.close()
 
     with ScriptedSMTP({"rcpt": [Say(550, "5.1.1 no ola@example.no here")]}) as server, logging_as("json"):
@@ -76,7 +75,7 @@ def test_a_dead_delivery_is_a_line_with_its_ids(store: Store, capsys: pytest.Cap
         outbound = Outbound(Guard(allow_private=True))
         courier = Courier(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
         mail_sink = MailSink(Templates(None), "noreply@varsel.example")
-        await Pusher(store, courier, mail_sink, Rules(None), LEASE).run()
+        await Pushing(store, courier, mail_sink, LEASE).run()
         await outbound.close()
 
     with logging_as("json"):

@@ -18,7 +18,6 @@ from engine.admin.pausing import pause, pause_subscription, resume
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.retention import prune_some
 from engine.db.tables import deliveries, emails, history, processes, subscriptions
-from engine.email.deliverer import _claim as claim_emails
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, Trouble, new_id
 from engine.observability import heartbeat
@@ -26,10 +25,10 @@ from engine.observability.heartbeat import Heartbeat, Kind
 from engine.observability.history import SERIES
 from engine.observability.metrics import ATTEMPTS
 from engine.observability.metrics import ORDERS as ORDERS_TAKEN
-from engine.orders.processing import _claim as claim_orders
 from engine.queue import due
 from engine.queue.pauses import HELD
 from engine.runtime.clock import steady
+from tests.servers.claims import claim_emails, claim_orders
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG, wait_for
 

@@ -13,16 +13,17 @@ from engine.admin import jobs
 from engine.admin.lanes import lanes
 from engine.admin.pausing import drain, in_flight, pause, pause_subscription, resume, resume_subscription
 from engine.db.tables import audit_log, emails, orders, pauses, subscriptions
-from engine.email.deliverer import _claim as claim_emails
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import EmailState, OrderState
-from engine.orders.processing import _claim as claim_orders
 from engine.queue import due
 from engine.queue.pauses import HELD, in_force
+from tests.servers.claims import claim_emails, claim_orders
 from tests.servers.rows import add_email, add_order, add_subscription, now
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from engine.db.store import Store
 
 LEASE = LONG
@@ -45,8 +46,8 @@ def work(store: Store) -> None:
 def sent(store: Store) -> set[str]:
     """Whom a worker would send to now."""
     with store.write() as connection:
-        _, free, _ = claim_emails(connection, LEASE)
-    return {email.address for email in free}
+        free = claim_emails(connection, LEASE)
+    return {row.email.address for row in free}
 
 
 def test_a_paused_lane_is_not_claimed_from_and_the_others_are(store: Store) -> None:
@@ -55,7 +56,7 @@ def test_a_paused_lane_is_not_claimed_from_and_the_others_are(store: Store) -> N
         pause(connection, "anna", "lane", "emails", "the relay moves")
     assert sent(store) == set()
     with store.write() as connection:
-        assert len(claim_orders(connection, LEASE)[1]) == 1
+        assert len(claim_orders(connection, LEASE)) == 1
         resume(connection, "anna", "lane", "emails")
     assert sent(store) == {"kari@example.no"}
 
@@ -66,8 +67,7 @@ def test_what_is_due_of_a_creator_is_held_back_until_the_pause_ends(store: Store
             seq = add_order(connection, creator=creator, due_in=DUE)
             add_email(connection, seq, address=f"kari@{creator}.example")
         pause(connection, "anna", "creator", "skd")
-        count, free, _ = claim_orders(connection, LEASE)
-        assert (count, [order.creator for order in free]) == (2, ["ttd"])
+        assert [order.creator for order in claim_orders(connection, LEASE)] == ["ttd"]
         held = connection.execute(select(orders).where(orders.c.due_at == HELD)).one()
         assert (held.creator, held.state, held.unresolved) == ("skd", OrderState.REGISTERED, 0)
     assert sent(store) == {"kari@ttd.example"}
@@ -77,7 +77,7 @@ def test_what_is_due_of_a_creator_is_held_back_until_the_pause_ends(store: Store
     work(store)
     assert sent(store) == {"kari@skd.example"}
     with store.write() as connection:
-        assert [order.creator for order in claim_orders(connection, LEASE)[1]] == ["skd"]
+        assert [order.creator for order in claim_orders(connection, LEASE)] == ["skd"]
 
 
 def test_a_recipients_domain_is_held_back_whatever_its_case_and_no_other(store: Store) -> None:
@@ -248,7 +248,7 @@ def test_a_drained_lane_tells_how_much_is_still_in_flight(store: Store) -> None:
         assert in_force(connection).lanes == {"orders", "emails"}
 
 
-def _end(connection: Any, ended: list[dict[str, object]]) -> None:
+def _end(connection: Any, ended: Sequence[Mapping[str, object]]) -> None:
     from engine.db.rows import run  # noqa: PLC0415 only here
 
     run(connection, due.outcome(due.EMAILS), ended)

@@ -21,15 +21,18 @@ from engine.events.storing import persist
 from engine.models import Caller, DeliveryState, OrderState
 from engine.outbound import Guard, Outbound
 from engine.queue import due
+from engine.queue.runner import Runner
 from engine.subscriptions import registry
 from engine.subscriptions.signing import Signer
 from engine.subscriptions.spec import SubscriptionSpec
-from engine.webhooks import call, pusher, queue
+from engine.webhooks import call, pusher, queue, window
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.rendering import Templates
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER, SCHEDULE, VALIDATION
+from tests.servers.claims import a_subscription
 from tests.servers.http import Close, Hang, Receiver, Say
 from tests.servers.outbound import LATE
+from tests.servers.pushing import Pushing
 from tests.servers.rows import APP, add_subscription, an_event, now
 from tests.servers.waiting import LONG, SHORT, due_between, wait_for
 
@@ -51,7 +54,7 @@ TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
 
 def run(
     store: Store,
-    work: Callable[[pusher.Pusher], Awaitable[Any]],
+    work: Callable[[Pushing], Awaitable[Any]],
     within: timedelta = LONG,
     templates: Path | None = None,
 ) -> Any:
@@ -60,7 +63,7 @@ def run(
         caller = call.Courier(outbound, SIGNER, BASE)
         mail_sink = MailSink(Templates(templates), "noreply@varsel.example")
         try:
-            return await work(pusher.Pusher(store, caller, mail_sink, Rules(None), LEASE))
+            return await work(Pushing(store, caller, mail_sink, LEASE))
         finally:
             await outbound.close()
 
@@ -191,7 +194,7 @@ def test_many_events_reach_many_subscribers(store: Store) -> None:
         push(store)
     assert len({(request.target, request.body) for request in receiver.requests}) == 1500
     assert len(receiver.requests) == 1500
-    assert receiver.connections <= 5 * pusher.AT_ONCE
+    assert receiver.connections <= 5 * window.AT_ONCE
     assert all(row.state == DeliveryState.DELIVERED for seq in seqs for row in deliveries_of(store, seq))
 
 
@@ -277,7 +280,7 @@ def test_a_circuit_opens_is_probed_by_one_call_and_closes(store: Store) -> None:
 
 
 def test_one_that_hangs_does_not_hold_up_the_others(store: Store) -> None:
-    async def work(pushing: pusher.Pusher) -> None:
+    async def work(pushing: Pushing) -> None:
         with Receiver(Hang()) as hanging:
             subscribe(store, hanging.url)
             publish(store, *(an_event() for _ in range(5)))
@@ -285,7 +288,7 @@ def test_one_that_hangs_does_not_hold_up_the_others(store: Store) -> None:
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 49 * 5)
             assert not running.done()
             assert len(hanging.requests) <= 1  # it has not earned more calls at once
-            pushing.stopping.set()
+            pushing.stop()
         await running
 
     with Receiver(Say(200)) as receiver:
@@ -424,7 +427,9 @@ def test_an_endpoint_that_is_not_public_is_never_called(store: Store) -> None:
     async def guarded() -> None:
         outbound = Outbound(Guard(allow_private=False))
         caller = call.Courier(outbound, SIGNER, BASE)
-        pushing = pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None), LEASE)
+        pushing = Runner(
+            store, pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None)), LEASE
+        )
         await pushing.run()
         await outbound.close()
 
@@ -541,10 +546,12 @@ def test_an_outcome_that_cannot_be_written_takes_no_other_along(store: Store) ->
 
 
 def test_two_workers_share_subscribers_and_repeat_nothing(store: Store) -> None:
-    async def both(first: pusher.Pusher) -> None:
+    async def both(first: Pushing) -> None:
         outbound = Outbound(Guard(allow_private=True))
         caller = call.Courier(outbound, SIGNER, BASE)
-        second = pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None), LEASE)
+        second = Runner(
+            store, pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None)), LEASE
+        )
         await asyncio.gather(first.run(), second.run())
         await outbound.close()
 
@@ -561,7 +568,7 @@ def test_what_another_worker_took_over_is_left_to_it(store: Store) -> None:
     with Receiver(Say(200)) as receiver:
         seq = subscribe(store, receiver.url)
 
-        async def overtaken(pushing: pusher.Pusher) -> None:
+        async def overtaken(pushing: Pushing) -> None:
             running = asyncio.create_task(pushing.run())
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
             with store.write() as connection:
@@ -572,15 +579,16 @@ def test_what_another_worker_took_over_is_left_to_it(store: Store) -> None:
         run(store, overtaken)
     [delivery], row = deliveries_of(store, seq), subscription(store, seq)
     assert (delivery.state, delivery.attempts) in {(DeliveryState.WAITING, 0), (DeliveryState.DELIVERED, 1)}
-    taken_over = delivery.state == DeliveryState.WAITING
-    assert (row.claim, row.unresolved) == ((2, 1) if taken_over else (3, 0))
+    taken_over, released = (2, 1), (3, 0)
+    recorded = delivery.state == DeliveryState.DELIVERED  # perhaps before it was taken over
+    assert (row.claim, row.unresolved) in ({taken_over, released} if recorded else {taken_over})
 
 
 def test_a_worker_that_ends_lets_go_at_once(store: Store) -> None:
-    async def stopped(pushing: pusher.Pusher) -> None:
+    async def stopped(pushing: Pushing) -> None:
         running = asyncio.create_task(pushing.run())
         await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
-        pushing.stopping.set()
+        pushing.stop()
         await running
 
     with Receiver(Say(200)) as receiver:
@@ -595,7 +603,7 @@ def test_a_worker_that_ends_lets_go_at_once(store: Store) -> None:
 
 
 def test_a_pause_takes_effect_while_events_are_pushed(store: Store) -> None:
-    async def paused(pushing: pusher.Pusher) -> None:
+    async def paused(pushing: Pushing) -> None:
         running = asyncio.create_task(pushing.run())
         await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
         await store.writing(registry.pause, TTD, seq)
@@ -615,7 +623,7 @@ def test_a_pause_takes_effect_while_events_are_pushed(store: Store) -> None:
 
 
 def test_a_subscription_that_is_removed_meanwhile_harms_nothing(store: Store) -> None:
-    async def removed(pushing: pusher.Pusher) -> None:
+    async def removed(pushing: Pushing) -> None:
         running = asyncio.create_task(pushing.run())
         await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) >= 20)
         await store.writing(registry.remove, TTD, seq)
@@ -648,7 +656,7 @@ def test_what_a_failing_endpoint_has_not_taken_for_too_long_is_dead_with_the_rea
 
 
 def test_events_that_come_while_one_is_pushed_are_pushed_too(store: Store) -> None:
-    async def joined(pushing: pusher.Pusher) -> None:
+    async def joined(pushing: Pushing) -> None:
         for _ in range(20):
             running = asyncio.create_task(pushing.run())
             await asyncio.to_thread(publish, store, an_event())
@@ -710,8 +718,8 @@ def test_a_look_brings_what_is_not_known_until_its_bytes_fill_the_room(store: St
     seq = subscribe(store, "https://example.no/")
     events = [replace(an_event(), text="x" * size) for size in (10, 50_000, 50_000, 10, 10)]
     publish(store, *events)
-    row = subscription(store, seq)
     with store.read() as connection:
+        row = a_subscription(connection, seq)
         first, whole = queue.fetch(connection, row, (), 60_000)
         assert ([each.text for each in first], whole) == ([each.text for each in events[:3]], False)
         known = [each.seq for each in first]

@@ -13,12 +13,12 @@ from engine.admin import questions
 from engine.admin.actions import find
 from engine.admin.pausing import LANES, drain, pause, resume, resume_all
 from engine.db.tables import email_attempts, emails, installation, orders
-from engine.email.deliverer import _claim as claim_emails
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from engine.queue.epoch import look, restored
 from engine.queue.pauses import HELD, in_force
+from tests.servers.claims import claim_emails
 from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG
 

@@ -18,7 +18,7 @@ from engine.email.outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, S
 from engine.email.restraint import HELD_FOR, IN_A_ROW
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from engine.observability.heartbeat import Heartbeat, Kind
-from tests.servers.relaying import deliver
+from tests.servers.relaying import Delivering, deliver
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.smtp import Action, Say, Script, ScriptedSMTP, Step
 from tests.servers.waiting import due_between, wait_for
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.db.store import Store
-    from engine.email.deliverer import Deliverer
 
 DENIED = Say(554, "5.7.1 <kari@example.no>: Relay access denied")
 
@@ -66,10 +65,10 @@ def hurry(store: Store) -> None:
 def batches(store: Store, script: Script, times: int = 1) -> ScriptedSMTP:
     """Let one deliverer work on what waits, so many times; returns its relay."""
 
-    async def work(deliverer: Deliverer) -> None:
+    async def work(deliverer: Delivering) -> None:
         for _ in range(times):
             hurry(store)
-            await deliverer.batch()
+            await deliverer.run()
 
     with ScriptedSMTP(script) as server:
         deliver(store, server.url, work)
@@ -168,11 +167,11 @@ def test_a_relay_that_refuses_all_is_asked_with_few(store: Store) -> None:
     began = now()
     troubles: list[str | None] = []
 
-    async def work(deliverer: Deliverer) -> None:
+    async def work(deliverer: Delivering) -> None:
         for _ in range(3):
             hurry(store)
-            await deliverer.batch()
-            troubles.append(deliverer.trouble.text if deliverer.trouble else None)
+            await deliverer.run()
+            troubles.append(deliverer.deliverer.trouble.text if deliverer.deliverer.trouble else None)
 
     with ScriptedSMTP({"rcpt": DENIED}) as server:
         deliver(store, server.url, work)
@@ -233,10 +232,10 @@ def test_a_relay_that_turns_the_connection_away_for_good_is_left_alone_for_longe
 def test_the_overview_tells_of_a_relay_that_refuses_all(store: Store) -> None:
     fill(store, 2 * IN_A_ROW)
 
-    async def work(deliverer: Deliverer) -> None:
-        heartbeat = Heartbeat(store, Kind("worker", "relay:25", lambda: deliverer.trouble))
+    async def work(deliverer: Delivering) -> None:
+        heartbeat = Heartbeat(store, Kind("worker", "relay:25", lambda: deliverer.deliverer.trouble))
         heartbeat.start()
-        await deliverer.batch()
+        await deliverer.run()
         await asyncio.to_thread(wait_for, lambda: "Relay access denied" in str(findings(store)))
         heartbeat.stop()
 

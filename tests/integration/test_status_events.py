@@ -15,20 +15,17 @@ from engine.email import outcomes
 from engine.email.smtp import Reply
 from engine.models import EmailState, OrderState, new_id
 from engine.orders import reading
-from engine.orders.condition_checks import ConditionChecks
-from engine.orders.contacts import ContactTable
-from engine.orders.processing import Processor
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from tests.servers.http import Receiver, Say
+from tests.servers.processing import checks, processing
 from tests.servers.rows import add_email, add_order, now
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Row
-
+    from engine.db.records import Email
     from engine.db.store import Store
 
 LEASE = LONG
@@ -40,14 +37,14 @@ def told(store: Store) -> list[dict[str, Any]]:
     return [json.loads(text) for text in texts]
 
 
-def record(store: Store, claimed: Sequence[Row[Any]], state: EmailState, delay: timedelta | None = None) -> None:
+def record(store: Store, claimed: Sequence[Email], state: EmailState, delay: timedelta | None = None) -> None:
     reply = Reply(250, "ok")
     with store.write() as connection:
         results = [outcomes.Result(row, state, delay, True, "", "dot", reply, LEASE, "relay") for row in claimed]
         outcomes.record(connection, results)
 
 
-def claim(store: Store, lease: timedelta = LEASE) -> Sequence[Row[Any]]:
+def claim(store: Store, lease: timedelta = LEASE) -> Sequence[Email]:
     with store.write() as connection:
         return due.claim(connection, due.EMAILS, 100, lease)
 
@@ -55,9 +52,8 @@ def claim(store: Store, lease: timedelta = LEASE) -> Sequence[Row[Any]]:
 def process(store: Store) -> None:
     async def once() -> None:
         outbound = Outbound(Guard(allow_private=True))
-        processor = Processor(store, ContactTable(), outbound, LEASE)
-        await processor.batch()
-        await ConditionChecks(store, processor, LEASE, lambda: None).run()
+        await processing(store).run()
+        await checks(store, outbound).run()
         await outbound.close()
 
     asyncio.run(once())

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from engine.auth.access import Rules
 from engine.db.tables import orders
 from engine.errors import Misconfigured
 from engine.events.storing import persist
@@ -23,12 +22,12 @@ from engine.settings import Settings
 from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
-from engine.webhooks.pusher import Pusher
 from engine.webhooks.rendering import Templates
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
 from tests.servers.installation import API, Installation, order
 from tests.servers.log import logging_as
+from tests.servers.pushing import Pushing
 from tests.servers.rows import add_subscription, an_event
 from tests.servers.smtp import Say, ScriptedSMTP
 from tests.servers.traces import Collector
@@ -180,7 +179,7 @@ def test_an_event_that_is_mailed_is_one_trace_with_its_order(store: Store, colle
             outbound = Outbound(Guard(allow_private=True))
             courier = Courier(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
             mail_sink = MailSink(Templates(None), "noreply@varsel.example")
-            await Pusher(store, courier, mail_sink, Rules(None), timedelta(seconds=30)).run()
+            await Pushing(store, courier, mail_sink, timedelta(seconds=30)).run()
             await outbound.close()
 
         asyncio.run(push())

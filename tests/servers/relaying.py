@@ -1,29 +1,40 @@
-"""A deliverer as a worker has one, with a relay of the test's."""
+"""The lane of e-mails as a worker runs it, with a relay of the test's."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from engine.email.deliverer import Deliverer
+from engine.email.deliverer import Deliverer, Outgoing
+from engine.email.outcomes import Result
 from engine.email.smtp import Relay
+from engine.queue.runner import Runner
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import timedelta
 
     from engine.db.store import Store
 
 LEASE = LONG
 
 
-def deliver(store: Store, url: str, work: Callable[[Deliverer], Awaitable[Any]]) -> Any:
-    """Work with a deliverer over two connections to the relay of that URL."""
+class Delivering(Runner[Outgoing, Result]):
+    """Delivers what is due."""
+
+    def __init__(self, store: Store, relay: Relay, connections: int, lease: timedelta = LEASE) -> None:
+        self.deliverer = Deliverer(store.clock, relay, connections)
+        super().__init__(store, self.deliverer, lease)
+
+
+def deliver(store: Store, url: str, work: Callable[[Delivering], Awaitable[Any]]) -> Any:
+    """Work with two connections to the relay of that URL."""
 
     async def opened() -> Any:
         relay = Relay(url, connections=2, connect_timeout=LONG, data_timeout=LONG)
         try:
-            return await work(Deliverer(store, relay, 2, LEASE))
+            return await work(Delivering(store, relay, 2))
         finally:
             await relay.close()
 

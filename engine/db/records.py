@@ -1,0 +1,157 @@
+"""Rows with types: what a claim or a look-up returns, as frozen records whose fields are columns of the same name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Row
+
+Record = TypeVar("Record")
+
+
+class Source(Protocol):
+    """Columns by name: a table's, or computed ones."""
+
+    def __contains__(self, name: str, /) -> bool: ...
+    def __getitem__(self, name: str, /) -> ColumnElement[Any]: ...
+
+
+def columns(record: type[Any], *sources: Source) -> list[ColumnElement[Any]]:
+    """The columns that a record is made of, each from the first of the sources that has it."""
+    names = [field.name for field in fields(record)]
+    return [next(source[name] for source in sources if name in source) for name in names]
+
+
+def read(record: type[Record], rows: Iterable[Row[Any]]) -> Sequence[Record]:
+    """Records from rows of exactly these columns."""
+    make: Callable[..., Record] = record
+    return [make(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An order, without the texts that may be of any size."""
+
+    seq: int
+    id: UUID
+    creator: str
+    senders_reference: str | None
+    created: datetime
+    requested_send_time: datetime
+    due_at: datetime
+    claim: int
+    unresolved: int
+    attempts: int
+    condition_endpoint: str | None
+    recipients_size: int  # characters
+    ignore_reservation: bool | None
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderName:
+    """What tells of an order."""
+
+    seq: int
+    id: UUID
+    creator: str
+    senders_reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What an order says to all its recipients."""
+
+    seq: int
+    id: UUID
+    creator: str
+    sender: str
+    subject: str
+    body: str
+    content_type: str
+    guarantee: str
+    trace: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Email:
+    """A message to one address."""
+
+    seq: int
+    id: UUID
+    order_seq: int
+    expires_at: datetime
+    due_at: datetime
+    claim: int
+    unresolved: int
+    attempts: int
+    address: str
+    organization_number: str | None
+    recipient_name: str | None
+    subject: str | None
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who is told of events: where, and how."""
+
+    seq: int
+    due_at: datetime
+    claim: int
+    unresolved: int
+    failures: int  # in a row
+    endpoint: str
+    consumer: str
+    creator: str
+    party: str | None
+    template: str | None
+    salt: str
+    old_salt: str | None
+    old_salt_until: datetime | None
+    ordered: bool
+    validated: bool
+    paused_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event for one subscription; without an event, the validation event."""
+
+    seq: int
+    subscription_seq: int
+    event_seq: int | None
+    attempts: int
+    created: datetime
+    id: str
+    source: str
+    subject: str | None
+    resource: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """Events of one owner that wait to be queued for many subscriptions."""
+
+    seq: int
+    due_at: datetime
+    claim: int
+    unresolved: int
+    reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What an operator asked to be done to all that match."""
+
+    seq: int
+    due_at: datetime
+    claim: int
+    unresolved: int

@@ -1,0 +1,254 @@
+"""The one loop of due work: claim, admit, isolate, perform, record, release.
+
+A lane supplies a `Work`: what it claims and admits (one transaction), how it performs a row (which returns an outcome),
+and how it records outcomes (one transaction). The runner does what all lanes have in common: it claims while there is
+room, works alone on a row that may be what kills workers, keeps leases until outcomes are recorded, insists on
+recording while the database is away, hands back what has not begun, and stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
+
+from engine.db.store import RECORD_AGAIN
+from engine.errors import Unavailable
+from engine.queue import due
+from engine.queue.due import R
+from engine.queue.leases import Leases
+from engine.queue.work import NOW, Hand, O
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import timedelta
+
+    from engine.db.store import Store
+    from engine.queue.work import Work
+
+log = logging.getLogger(__name__)
+
+SOON = 0.02  # seconds that a turn waits until it may record
+AGAIN = 1.0  # seconds until a database that did not answer is asked again while rows are in hand
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """How a runner hears from its process, and tells others."""
+
+    settled: Callable[[], bool] = lambda: True  # whether work may be claimed: see engine/observability/heartbeat.py
+    doubt: Callable[[], None] = lambda: None  # the database did not answer
+    seen: Callable[[str], None] = lambda _: None  # the lane is about to be looked at: see engine/queue/broker.py
+    wake: Callable[[str], None] = lambda _: None  # the lane has due work
+
+
+class Runner(Generic[R, O]):
+    """Runs one lane in a worker process. `run` goes on until nothing is due and nothing in hand."""
+
+    def __init__(self, store: Store, work: Work[R, O], lease: timedelta, signals: Signals | None = None) -> None:
+        self._store = store
+        self._work = work
+        self._lease = lease
+        self._signals = signals or Signals()
+        self._leases: Leases[R] = Leases(store, work.lane, lease)
+        self._hand: Hand[R, O] = Hand(self._leases)
+        self._suspect: R | None = None  # may be what kills workers: it is performed when nothing else is
+        self._alone = False  # that is in hand, or was until now
+        self._serving: set[asyncio.Task[None]] = set()
+        self._wanted = False  # something may be due
+        self._more = False  # more is due than could be taken
+        self._stands_still = False
+        self._claim_at = self._record_at = self._closed_until = 0.0  # on the monotonic clock
+        self._running = False
+
+    async def run(self) -> None:
+        """Work until nothing is due; a further call meanwhile makes that run look again."""
+        self._wanted = True
+        self._hand.changed.set()
+        if self._running:
+            return
+        self._running = True
+        try:
+            async with self._leases.kept():
+                while self._leases or (self._wanted and not self._hand.stopping.is_set()):
+                    await self._turn()
+        finally:
+            self._running = False
+
+    def stop(self) -> None:
+        """Begin nothing more: what waits is given back, and what is performed may end."""
+        self._hand.stopping.set()
+        self._hand.changed.set()
+
+    async def _turn(self) -> None:
+        self._hand.changed.clear()
+        try:
+            if self._wanted and not self._hand.stopping.is_set():
+                await self._claim()
+            await self._work.turn(self._hand)
+        except Unavailable as error:
+            self._signals.doubt()
+            log.warning("lane %s waits until the clock wakes it: %s", self._work.lane.name, error.told())
+            await asyncio.sleep(AGAIN if self._leases else 0)
+        self._give_back()
+        self._start()
+        if self._serving:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._work.turn_every.total_seconds()):
+                    await self._hand.changed.wait()
+        await self._settle()
+
+    async def _claim(self) -> None:
+        """Claim, admit, isolate."""
+        if not await self._may_claim():
+            return
+        self._wanted = self._more = False
+        await asyncio.to_thread(self._signals.seen, self._work.lane.name)
+        self._claim_at = time.monotonic() + self._work.gather.total_seconds()
+        if self._hand.stopping.is_set() or not self._signals.settled():
+            return  # the clock notifies again
+        claim = await self._store.writing(self._work.claim, self._lease)
+        rows = await self._isolate(claim.rows) if self._work.isolates else claim.rows
+        self._more = claim.more
+        if claim.more and claim.rows:
+            self._wanted, self._claim_at = True, 0.0
+            if self._work.calls_others:
+                self._signals.wake(self._work.lane.name)
+        self._take(rows)
+
+    async def _may_claim(self) -> bool:
+        """Whether there is room, and enough may have gathered; what may be long is for another turn."""
+        self._alone = self._alone and bool(self._leases)
+        if self._suspect or self._alone or not self._work.has_room(len(self._leases)):
+            return False
+        if time.monotonic() < self._closed_until:
+            self._wanted = False
+            return False
+        if (early := self._claim_at - time.monotonic()) > 0:
+            if self._leases:
+                return False
+            await asyncio.sleep(early)
+        return True
+
+    def _take(self, rows: Sequence[R]) -> None:
+        self._stands_still = False
+        self._leases.take(rows)
+        self._work.taken(rows)
+        for row in rows:
+            if (outcome := self._work.decided(row)) is not None:
+                self._hand.end(row, outcome)
+            elif self._work.isolates and due.is_suspect(row):
+                self._suspect = row
+            else:
+                self._hand.waiting.append(row)
+
+    async def _isolate(self, claimed: Sequence[R]) -> Sequence[R]:
+        rows, rest = due.isolate(claimed)
+        if rest:
+            await self._store.writing(due.hand_back, self._work.lane, rest)
+            self._wanted = True
+        return rows
+
+    def _give_back(self) -> None:
+        """Give back what waits: when this process stops, when nothing can be performed, and what has waited long."""
+        hand, delay = self._hand, NOW
+        if self._stands_still and hand.waiting and not self._serving:
+            until = self._work.standstill()
+            delay = until.rows
+            self._closed_until = time.monotonic() + until.process.total_seconds()
+        elif not self._hand.stopping.is_set():
+            late = self._store.clock.now() + self._lease / 2
+            while hand.waiting and hand.waiting[0].due_at < late:
+                hand.give_back(hand.waiting.popleft())
+            return
+        while hand.waiting:
+            hand.give_back(hand.waiting.popleft(), delay)
+        if self._hand.stopping.is_set() and self._suspect and not self._serving:
+            hand.give_back(self._suspect)
+            self._suspect = None
+
+    def _start(self) -> None:
+        """Serve what waits, side by side; a suspect when it is alone."""
+        hand = self._hand
+        if self._suspect and not self._serving and not hand.waiting:
+            hand.waiting.append(self._suspect)
+            self._suspect, self._alone = None, True
+        if self._stands_still:
+            return
+        for _ in range(min(len(hand.waiting), self._work.at_once - len(self._serving))):
+            task = asyncio.create_task(self._work.serve(hand))
+            self._serving.add(task)
+            task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._serving.discard(task)
+        self._stands_still |= bool(self._hand.waiting)
+        if not self._serving:
+            self._hand.changed.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("lane %s: a bug ended its work", self._work.lane.name, exc_info=error)
+
+    async def _settle(self) -> None:
+        """Record and release: at once when nothing is performed any more, else in groups."""
+        hand = self._hand
+        idle = not self._serving and not hand.waiting and not self._suspect
+        early = 0.0 if idle else self._record_at - time.monotonic()
+        if early > SOON:
+            return
+        await asyncio.sleep(max(0.0, early))
+        self._record_at = time.monotonic() + self._work.record_every.total_seconds()
+        given, hand.given_back = hand.given_back, []
+        outcomes, hand.outcomes = hand.outcomes, []
+        ended, hand.ended = hand.ended, []
+        if hand.withdrawn:
+            log.warning(
+                "%s were not worked on, since their leases had ended: other workers may have them", self._work.lane.name
+            )
+            hand.withdrawn = False
+        await self._hand_back(given)
+        if outcomes:
+            for group in self._work.groups(outcomes):
+                await self._record(group)
+        gone: Sequence[R] = [*ended, *(row for row, _ in given)]
+        if idle and not gone and not outcomes and self._leases:
+            gone = self._leases.rows()  # a bug has lost them: their claims run out
+        self._leases.let_go(gone)
+        if gone:
+            self._work.released(gone)
+            self._wanted |= self._more
+
+    async def _hand_back(self, given: Sequence[tuple[R, timedelta]]) -> None:
+        """Give rows back, with their delays; what is not ours any more stays with whoever has it."""
+        self._leases.let_go(row for row, _ in given)
+        for delay in {delay for _, delay in given}:
+            rows = [row for row, wanted in given if wanted == delay]
+            await self._store.recording(due.hand_back, self._work.lane, rows, delay)
+
+    async def _record(self, group: Sequence[tuple[R, O]]) -> None:
+        """Write a group; where one outcome cannot be written, the others are, and something in its place."""
+        outcomes = [outcome for _, outcome in group]
+        try:
+            self._wanted |= await self._store.recording(self._work.record, outcomes)
+        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+            if len(group) > 1:
+                for each in group:
+                    await self._record([each])
+                return
+            [(row, outcome)] = group
+            outcomes = [self._work.broken(row, outcome, error)]
+            await self._insist(outcomes)
+        self._work.recorded(outcomes)
+
+    async def _insist(self, outcomes: Sequence[O]) -> None:
+        """Write what must not be forgotten, until that is done."""
+        while True:
+            try:
+                self._wanted |= await self._store.recording(self._work.record, outcomes)
+            except Exception:
+                log.exception("lane %s: nor could what stands for it", self._work.lane.name)
+                await asyncio.sleep(RECORD_AGAIN)
+            else:
+                return

@@ -1,0 +1,98 @@
+"""A subscription in a worker's hands: what waits for it, and how its calls go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from engine.webhooks.queue import FETCH, Release, size
+from engine.webhooks.window import Circuit, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from engine.db.records import Delivery, Subscription
+    from engine.webhooks.queue import Result
+
+AHEAD = 1_000_000  # bytes in memory for each call that may run at once, and one delivery more than fits
+LOOK_EVERY = 0.25  # seconds between two looks for what came in meanwhile for a subscriber that is slow to answer
+
+
+class Backlog:
+    """Deliveries of one subscription; nothing here knows the database or the network."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.subscription = subscription
+        self.window = Window()
+        self.circuit = Circuit(subscription.failures)
+        self.waiting: deque[Delivery] = deque()
+        self.known: set[int] = set()  # deliveries that wait, are called, or are not recorded yet
+        self.size = 0  # of these, in bytes
+        self.calls = 0
+        self.closed = False  # no further calls: it is released when the last one has ended
+        self.ended = asyncio.Event()
+        self._more = True  # there may be more than is known
+        self._look_at = 0.0  # on the monotonic clock
+        self._alone_for: timedelta | None = None
+        self._error: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.calls and (self.closed or not (self.waiting or self._more))
+
+    @property
+    def room(self) -> int:
+        """Bytes that may be taken along."""
+        return AHEAD * self.window.width - self.size
+
+    def wants(self, now: float, *, texts_fit: bool) -> bool:
+        """Whether to look for more: little is left and there is room, or it is time to."""
+        low = self._more and len(self.known) < FETCH // 2 and self.room > 0 and texts_fit
+        return not self.closed and (low or now >= self._look_at)
+
+    def add(self, subscription: Subscription, fresh: Sequence[Delivery], now: float, *, whole: bool) -> int:
+        """Take deliveries along, with the subscription as it is now; returns their bytes."""
+        self.subscription = subscription  # its secret may be a new one
+        self._more = not whole
+        self._look_at = now + LOOK_EVERY
+        self.known.update(delivery.seq for delivery in fresh)
+        self.waiting.extend(fresh)
+        taken = sum(map(size, fresh))
+        self.size += taken
+        return taken
+
+    def note(self, result: Result) -> None:
+        """Learn from the outcome of a call."""
+        self._more |= self.subscription.ordered  # what waited for this one
+        if result.outcome == "accepted":
+            self.circuit.succeeded()
+            self.window.succeeded()
+            self._error = None
+        elif result.reached and not result.ours:
+            self._error = _told(result)
+            self.window.failed()
+            self.circuit.failed(alone=not self.closed)
+            pause = self.circuit.open_for
+            if pause or result.hold or result.gone:
+                self.closed = True
+                self._alone_for = max(filter(None, (pause, result.hold, self._alone_for)), default=None)
+
+    def forget(self, delivery: Delivery) -> int:
+        """A delivery's outcome is recorded; returns its bytes."""
+        self.known.discard(delivery.seq)
+        self.size -= size(delivery)
+        return size(delivery)
+
+    def release(self) -> Release:
+        """How it is let go."""
+        return Release(self.subscription, self.circuit.failures, self._alone_for, self._error)
+
+
+def _told(result: Result) -> str:
+    """An unsuccessful attempt in a line."""
+    what = "the validation event" if result.delivery.event_seq is None else "an event"
+    answer = f"status {result.status}" if result.status is not None else result.reply
+    return f"{what} was not accepted: {answer}"

@@ -1,0 +1,141 @@
+"""What a worker process works with: it is opened when the process begins, and closed when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from engine import settings
+from engine.admin.job_lane import Jobs
+from engine.auth.access import Rules
+from engine.db.migrations import admit
+from engine.db.store import Store
+from engine.email.deliverer import Deliverer
+from engine.email.smtp import Relay
+from engine.errors import Unavailable
+from engine.events.intake import SPOOLED, unpacked
+from engine.events.large_fan_outs import FanOuts
+from engine.events.storing import persist
+from engine.observability.heartbeat import Heartbeat, Kind
+from engine.orders.condition_checks import CHECKS, ConditionChecks
+from engine.orders.contacts import ContactTable
+from engine.orders.processing import Orders
+from engine.outbound import Guard, Outbound
+from engine.queue import due
+from engine.queue.epoch import Memory
+from engine.queue.runner import Runner, Signals
+from engine.subscriptions.signing import Signer
+from engine.webhooks.call import Courier
+from engine.webhooks.mail_sink import MailSink
+from engine.webhooks.pusher import CALLS, Pusher
+from engine.webhooks.rendering import Templates
+
+if TYPE_CHECKING:
+    import redis
+
+    from engine.queue.broker import Notifier
+    from engine.queue.spool import Spool
+    from engine.queue.work import Work
+    from engine.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CONDITIONS = "conditions"  # of orders: a runner beside that of the other orders
+
+
+class Workshop:
+    """A runner for each lane, and what they share. VarselError or ValueError for settings that cannot be used."""
+
+    def __init__(self, config: Settings, client: redis.Redis, notifier: Notifier, spool: Spool) -> None:
+        self._notifier = notifier
+        self._spool = spool
+        self._store = Store(config.need("database_url"), admit)
+        self._relay = _relay(config)
+        deliverer = Deliverer(self._store.clock, self._relay, config.smtp_connections)
+        kind = Kind("worker", self._relay.name, lambda: deliverer.trouble)
+        self._heartbeat = Heartbeat(self._store, kind, Memory(client))
+        guard = Guard(config.allow_private_endpoints)
+        self._asking = Outbound(guard, connections=CHECKS, clock=self._store.clock)
+        self._pushing = Outbound(guard, connections=CALLS, clock=self._store.clock)
+        self._begun: set[asyncio.Task[None]] = set()
+        self._lease = config.lease_time
+        contacts = ContactTable()
+        self._runners = {
+            due.ORDERS.name: self._runner(Orders(contacts, self._generated)),
+            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, self._generated)),
+            due.EMAILS.name: self._runner(deliverer),
+            due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
+            due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
+            due.JOBS.name: self._runner(Jobs(self._store, self._lease)),
+        }
+        self._heartbeat.start()
+
+    async def run(self, *lanes: str) -> None:
+        """Work until nothing of these lanes is due."""
+        await asyncio.gather(*(self._runners[lane].run() for lane in lanes))
+
+    async def store_spooled(self) -> None:
+        """Store what came in while the database did not answer; while it still does not, the clock notifies again."""
+        await asyncio.to_thread(self._notifier.seen, SPOOLED)
+        with suppress(Unavailable):
+            while entry := await asyncio.to_thread(self._spool.first):
+                try:
+                    await self._store.writing(persist, unpacked(entry))
+                except Unavailable:
+                    return
+                except Exception:
+                    log.exception("events in the queue could not be stored")
+                    await asyncio.to_thread(self._spool.set_aside, entry)
+                else:
+                    await asyncio.to_thread(self._spool.remove, entry)
+                    self._notifier.notify(due.WEBHOOKS.name)
+
+    def stop(self) -> None:
+        """Begin nothing new; what is in flight may end."""
+        for runner in self._runners.values():
+            runner.stop()
+
+    async def end(self) -> None:
+        """Wait for what is in flight, and say goodbye to relay and endpoints."""
+        while self._begun:
+            await asyncio.wait(self._begun)
+        await self._relay.close()
+        await self._asking.close()
+        await self._pushing.close()
+
+    def close(self) -> None:
+        """Write the last counts, and let go of the database."""
+        self._heartbeat.stop()
+        self._store.close()
+
+    def _runner(self, work: Work[Any, Any]) -> Runner[Any, Any]:
+        signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, self._notifier.seen, self._notifier.notify)
+        return Runner(self._store, work, self._lease, signals)
+
+    def _generated(self) -> None:
+        """Deliver e-mails that were just made here, without the way through the queue."""
+        task = asyncio.create_task(self.run(due.EMAILS.name))
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+
+
+def _relay(config: Settings) -> Relay:
+    return Relay(
+        config.need("smtp_url"),
+        connections=config.smtp_connections,
+        connect_timeout=timedelta(seconds=config.smtp_connect_timeout),
+        data_timeout=timedelta(seconds=config.smtp_data_timeout),
+        ca_file=config.smtp_ca_file,
+    )
+
+
+def _pusher(config: Settings, store: Store, outbound: Outbound) -> Pusher:
+    courier = Courier(outbound, Signer(config.need("webhook_key").encode()), f"{config.base_url}/events/api/v1")
+    with settings.naming("email_templates"):
+        mail_sink = MailSink(Templates(config.email_templates), config.from_address)
+    with settings.naming("access_file"):
+        access = Rules(config.access_file)
+    return Pusher(store, courier, mail_sink, access)
