@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from engine.diagnosis import Diagnosis, of_relay, of_sender
 from engine.doctor.findings import Finding, ok, unset, warning, wrong
 from engine.email.smtp import Reply
-from engine.email.smtp.session import OK, Route, Session
+from engine.email.smtp.route import Route
+from engine.email.smtp.session import OK, Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

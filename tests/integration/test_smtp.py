@@ -8,14 +8,15 @@ import logging
 import socket
 import ssl
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiosmtplib
 import pytest
 import uvloop
 
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Phase, Refused, Rejected, Relay, Reply, Withdrawn
-from engine.email.smtp.session import Route, Session
+from engine.email.smtp.route import Route
+from engine.email.smtp.session import Session
 from engine.errors import Misconfigured
 from engine.models import EmailState
 from tests.servers.ports import free_port
@@ -217,8 +218,8 @@ def kinds(of: type[BaseException]) -> list[type[BaseException]]:
 class Failing(Session):
     """A session whose transaction fails in a given phase with a given exception."""
 
-    error: BaseException
-    at: Phase
+    error: ClassVar[BaseException]
+    at: ClassVar[Phase]
 
     async def _transaction(self, envelope: Any, ours: Any) -> aiosmtplib.SMTPResponse:
         assert envelope
@@ -227,23 +228,17 @@ class Failing(Session):
         raise self.error
 
 
-class FailingRelay(Relay):
-    error: BaseException
-    at: Phase
-
-    async def _connect(self) -> Session | Reply:
-        self._open += 1
-        opened = await Failing.open(self._route)
-        assert isinstance(opened, Failing)
-        opened.error, opened.at = self.error, self.at
-        return opened
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> type[Failing]:
+    monkeypatch.setattr("engine.email.smtp.pool.Session", Failing)
+    return Failing
 
 
 FOREIGN = [kind for kind in kinds(aiosmtplib.SMTPException) + kinds(OSError) if kind.__module__ in LIBRARIES]
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_no_exception_of_the_library_or_the_system_escapes(kind: type[BaseException]) -> None:
+def test_no_exception_of_the_library_or_the_system_escapes(kind: type[BaseException], failing: type[Failing]) -> None:
     assert {ssl.SSLCertVerificationError, aiosmtplib.SMTPReadTimeoutError} < set(FOREIGN)
     of_library = issubclass(kind, aiosmtplib.SMTPException)
     arity = len(inspect.signature(kind).parameters) if of_library else 2
@@ -255,17 +250,15 @@ def test_no_exception_of_the_library_or_the_system_escapes(kind: type[BaseExcept
         (Phase.DOT, InDoubt),
     ):
         with ScriptedSMTP() as server:
-            relay = FailingRelay(server.url, connections=1, connect_timeout=LONG, data_timeout=LONG)
-            relay.error, relay.at = error, phase
-            assert isinstance(send(relay), outcome)
+            failing.error, failing.at = error, phase
+            assert isinstance(send(relay_to(server, connections=1)), outcome)
 
 
-def test_a_mistake_of_ours_is_not_hidden_as_an_outcome() -> None:
+def test_a_mistake_of_ours_is_not_hidden_as_an_outcome(failing: type[Failing]) -> None:
+    failing.error, failing.at = KeyError("ours"), Phase.MAIL
     with ScriptedSMTP() as server:
-        relay = FailingRelay(server.url, connections=1, connect_timeout=LONG, data_timeout=LONG)
-        relay.error, relay.at = KeyError("ours"), Phase.MAIL
         with pytest.raises(KeyError):
-            send(relay)
+            send(relay_to(server, connections=1))
         server.wait_for(lambda: server.open == 0)
 
 

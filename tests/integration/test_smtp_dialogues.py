@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.email.smtp import Accepted, Deferred, InDoubt, Rejected
-from engine.email.smtp.protocol import LONGEST_REPLY, MOST_LINES, Protocol
+from engine.email.smtp.protocol import LONGEST_REPLY, MOST_LINES, Protocol, Response, read_reply
 from tests.integration.test_smtp import relay_to, send_in_turn
 from tests.servers.smtp import Pour, Raw, Say, ScriptedSMTP
 
@@ -53,23 +53,21 @@ def test_a_reply_without_end_ends_the_connection_by_its_size(
 @pytest.mark.parametrize("pieces", [1, 3, 100_000])
 def test_each_byte_of_a_reply_is_parsed_once_however_it_is_cut(pieces: int, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
-    parse = Protocol._read_response_from_buffer  # noqa: SLF001
 
-    def count(protocol: Protocol) -> Any:
-        parsed.append(len(protocol._buffer))  # noqa: SLF001
-        return parse(protocol)
+    def count(lines: bytes) -> Response:
+        parsed.append(len(lines))
+        return read_reply(lines)
 
-    monkeypatch.setattr(Protocol, "_read_response_from_buffer", count)
+    monkeypatch.setattr("engine.email.smtp.protocol.read_reply", count)
     reply = b"".join(b"250-%b\r\n" % (b"a" * 100) for _ in range(MOST_LINES - 2)) + b"250 end\r\n"
     assert len(reply) < LONGEST_REPLY
 
     async def feed() -> tuple[int, str]:
-        protocol = Protocol(loop=asyncio.get_running_loop())
-        protocol._response_waiter = waiter = asyncio.get_running_loop().create_future()  # noqa: SLF001
-        protocol._response_pending = True  # noqa: SLF001
+        protocol = Protocol()
+        protocol.connection_made(asyncio.Transport())
         for at in range(0, len(reply), pieces):
             protocol.data_received(reply[at : at + pieces])
-        response = await waiter
+        response = await protocol.reply()
         return response.code, response.message
 
     code, text = asyncio.run(feed())

@@ -1,9 +1,13 @@
 """Mail to the relay: `Relay.send()` hands one message over and returns what became of it, as a value.
 
-relay.py        the pool of connections, and what happens to each after use
+relay.py        senders in their order, each with one message
+pool.py         the sessions: which of them work, rest and leave, and how many there may be
 concurrency.py  how many of them the relay takes
-session.py      one connection and its transactions; with protocol.py all that knows aiosmtplib
-protocol.py     replies as they come in, bounded
+session.py      one session and its transactions
+handshake.py    how a session begins; with protocol.py all that knows aiosmtplib
+protocol.py     what is said to the relay, and its replies, bounded
+route.py        how to get to the relay
+envelope.py     a message as it goes on the wire
 replies.py      what became of an attempt, by the relay's reply
 refusals.py     what a refusal means: the table
 """

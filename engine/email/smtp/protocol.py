@@ -1,77 +1,163 @@
-"""The relay's replies as they come in: bounded, read once, and none that nobody asked for."""
+"""What we say to the relay, and its replies: bounded, each byte read once, and none that nobody asked for."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import aiosmtplib
-from aiosmtplib.protocol import SMTPProtocol
+from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
+
+from engine.email.smtp.replies import Reply
 
 if TYPE_CHECKING:
-    import asyncio
+    from ssl import SSLContext
 
 LONGEST_REPLY = 16 * 1024  # bytes; RFC 5321, 4.5.3.1.5 has 512 for a line
+LONGEST_LINE = 8 * 1024
 LINE = re.compile(rb"[0-9]{3}[- \r\n]")  # how each line of a reply begins (RFC 5321, 4.2)
 MOST_LINES = 100  # of one reply; the longest in use, EHLO's, have about twenty
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")  # in a command, it could begin another
+
+Response: TypeAlias = SMTPResponse  # code and text
+WIRE_ERRORS = (SMTPException, OSError)  # OSError: also time-outs and TLS
 
 
-class Protocol(SMTPProtocol):
-    """aiosmtplib's, but each byte is looked at once, and the parser called when the reply's last line is complete.
+class Protocol(asyncio.Protocol):
+    """A connection to the relay, on asyncio's transport. What is said has one reply, read before the next is said.
 
-    By itself it parses a reply again from its first line whenever a packet comes, and takes `2500` for 250.
+    SMTPServerDisconnected: the relay has hung up, or was hung up on. SMTPException: it replied out of turn.
     """
 
-    _line_at = 0  # where the line begins that is not complete
-    _looked_at = 0  # up to here there is no further line end
-    _lines = 0  # of the reply that is coming in
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None  # None: not yet, or no more
+        self.lost = asyncio.Event()  # nothing of the connection is left
+        self._awaited: asyncio.Future[Response] | None = None  # the reply to what was said; None: it has been read
+        self._received = bytearray()
+        self._line_at = 0  # where the line begins that is not complete
+        self._looked_at = 0  # up to here there is no further line end
+        self._lines = 0  # of the reply that is coming in
+
+    @property
+    def connected(self) -> bool:
+        """False: the relay has hung up, or was hung up on."""
+        return self.transport is not None and not self.transport.is_closing()
+
+    @property
+    def resting(self) -> bool:
+        """Whether all that was said is on its way, and nothing came behind the last reply."""
+        return self.transport is not None and self.transport.get_write_buffer_size() == 0 and not self._received
+
+    def info(self, what: str) -> Any:
+        """What the transport tells of itself: see asyncio's `get_extra_info`."""
+        return self.transport.get_extra_info(what) if self.transport else None
+
+    async def command(self, *words: bytes) -> Response:
+        """Say a command; return its reply. ValueError: a word has a control character."""
+        if any(CONTROL.search(word) for word in words):
+            msg = "a command has a control character"
+            raise ValueError(msg)
+        self.say(b" ".join(words) + b"\r\n")
+        return await self.reply()
+
+    def say(self, data: bytes) -> None:
+        """Say something, unless there is a reply to nothing: it would be taken for the reply to this."""
+        if self._received:
+            msg = "the relay replied more often than it was asked"
+            raise SMTPException(msg)
+        if self.transport is None or self.transport.is_closing():
+            raise SMTPServerDisconnected("Connection lost")
+        self._awaited = asyncio.get_running_loop().create_future()
+        self.transport.write(data)
+
+    async def reply(self) -> Response:
+        """Return the reply to what was said last; at first, the greeting."""
+        if self._awaited is None:
+            raise SMTPServerDisconnected("Connection lost")
+        try:
+            return await self._awaited
+        finally:
+            self._awaited = None
+
+    async def start_tls(self, context: SSLContext, host: str, within: float) -> None:
+        """Go on in TLS; what stands behind the reply to STARTTLS came in clear and is not heard (RFC 3207, 4.2)."""
+        if self.transport is None or self.transport.is_closing():
+            raise SMTPServerDisconnected("Connection lost")
+        self._received.clear()
+        self.transport = await asyncio.get_running_loop().start_tls(
+            self.transport, self, context, server_hostname=host, ssl_handshake_timeout=within
+        )
+
+    def abort(self) -> None:
+        """Hang up at once: a relay that fell silent behind TLS would hold a polite close for half a minute."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # TLS or not, asyncio's or uvloop's
+        self._awaited = asyncio.get_running_loop().create_future()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        error = SMTPServerDisconnected("Connection lost")
+        error.__cause__ = exc
+        self._fail(error)
+        self.transport = None
+        self.lost.set()
+
+    def eof_received(self) -> None:
+        self._fail(SMTPServerDisconnected("Unexpected EOF received"))
 
     def data_received(self, data: bytes) -> None:
         """Take in what the relay says; a reply that does not end, or that nobody asked for, ends the connection."""
-        waiter = self._response_waiter
-        if waiter is None or not self._response_pending:
-            self._abort()
-            return
-        if waiter.done():
-            self._buffer.extend(data[:1])  # enough to see that it spoke again
-            return
-        self._buffer.extend(data)
-        while (end := self._buffer.find(b"\n", self._looked_at)) >= 0:
+        awaited = self._awaited
+        if awaited is None:
+            self.abort()
+        elif awaited.done():
+            self._received += data[:1]  # enough to see that it spoke again
+        else:
+            self._received += data
+            self._look_for_end(awaited)
+
+    def _look_for_end(self, awaited: asyncio.Future[Response]) -> None:
+        received = self._received
+        while (end := received.find(b"\n", self._looked_at)) >= 0:
             begin, self._line_at = self._line_at, end + 1
             self._looked_at = end + 1
             self._lines += 1
-            if not LINE.match(self._buffer, begin):
-                said = bytes(self._buffer[begin:end]).decode("utf-8", "replace")
-                self._give_up(waiter, f"this is no reply: {said}")
+            if not LINE.match(received, begin):
+                self._give_up(f"this is no reply: {received[begin:end].decode('utf-8', 'replace')}")
                 return
-            if self._buffer[begin + 3 : begin + 4] != b"-":
-                self._answer(waiter)
+            if end - begin >= LONGEST_LINE:
+                self._give_up("a line of the relay's reply is too long")
                 return
-        self._looked_at = len(self._buffer)
+            if received[begin + 3 : begin + 4] != b"-":
+                self._line_at = self._looked_at = self._lines = 0
+                awaited.set_result(read_reply(bytes(received[: end + 1])))
+                del received[: end + 1]
+                return
+        self._looked_at = len(received)
         if self._looked_at > LONGEST_REPLY or self._lines >= MOST_LINES:
-            self._give_up(waiter, "the relay's reply does not end")
+            self._give_up("the relay's reply does not end")
 
-    def write(self, data: bytes) -> None:
-        """Say something, unless there is a reply to nothing: it would be taken for the reply to this."""
-        if self._buffer:
-            msg = "the relay replied more often than it was asked"
-            raise aiosmtplib.SMTPException(msg)
-        super().write(data)
+    def _give_up(self, why: str) -> None:
+        self._fail(SMTPServerDisconnected(why))
+        self.abort()
 
-    def _answer(self, waiter: asyncio.Future[aiosmtplib.SMTPResponse]) -> None:
-        self._line_at = self._looked_at = self._lines = 0
-        try:
-            response = self._read_response_from_buffer()
-        except aiosmtplib.SMTPException as error:
-            self._set_response_exception(waiter, error)
-        else:
-            if response:
-                waiter.set_result(response)
+    def _fail(self, error: SMTPException) -> None:
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_exception(error)
+            self._awaited.exception()  # nobody may be left who asks
 
-    def _give_up(self, waiter: asyncio.Future[aiosmtplib.SMTPResponse], why: str) -> None:
-        self._set_response_exception(waiter, aiosmtplib.SMTPServerDisconnected(why))
-        self._abort()
 
-    def _abort(self) -> None:
-        if self.transport:
-            cast("asyncio.WriteTransport", self.transport).abort()
+def read_reply(lines: bytes) -> Response:
+    """Return code and text of a reply that is complete; the lines of the text without what stands around them."""
+    *_, last = said = lines.removesuffix(b"\n").split(b"\n")
+    text = b"\n".join(line[4:].strip(b" \t\r\n") for line in said)
+    return Response(int(last[:3]), text.lstrip(b"\n").decode("utf-8", "surrogateescape"))
+
+
+def last_words(error: Exception) -> Reply:
+    """Translate what a connection raised, or the system: the relay's own reply where there is one."""
+    if isinstance(error, SMTPResponseException):
+        return Reply.of(error.code, error.message)
+    return Reply.of(None, "no reply in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__)

@@ -1,4 +1,4 @@
-"""The relay: a pool of reused sessions, of which never more are open than are set, nor than the relay takes."""
+"""The relay: senders wait in order for a session of the pool, and learn what became of their message."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.diagnosis import of_relay
-from engine.email.smtp.concurrency import Concurrency
+from engine.email.smtp.envelope import Envelope
 from engine.email.smtp.phases import Phase
+from engine.email.smtp.pool import Pool
 from engine.email.smtp.replies import CLOSING, Deferred, Outcome, Rejected, Reply, judge
-from engine.email.smtp.session import Envelope, Route, Session
+from engine.email.smtp.route import Route
+from engine.email.smtp.session import Session
 from engine.models import EmailState, Trouble
 from engine.runtime.clock import steady
 
@@ -32,7 +34,6 @@ IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait b
 NOTHING = Reply(None, "no connection to the relay")
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
 TROUBLE_LASTS = 15.0  # seconds; with e-mails to send it is asked again after 5, and without, old trouble is no news
-TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
 
 
 @dataclass(slots=True)
@@ -66,19 +67,15 @@ class Relay:
         idle: timedelta = IDLE,
     ) -> None:
         self._route = Route.of(url, ca_file, connect_timeout, data_timeout)
-        self._messages_per_connection = messages_per_connection
-        self._age = connection_age.total_seconds()
-        self._rest = idle.total_seconds()
-        self._concurrency = Concurrency(connections)
-        self._open = 0  # sessions: at work, idle and leaving
-        self._proven = 0  # of them at work and idle, that have carried a message: the relay takes so many
-        self._connecting = 0  # sessions that are being opened
+        self._pool = Pool(
+            self._route,
+            connections,
+            messages=messages_per_connection,
+            age=connection_age.total_seconds(),
+            rest=idle.total_seconds(),
+        )
         self._working = 0  # senders that have a session or open one
         self._queue: deque[asyncio.Future[Session | Reply | None]] = deque()  # senders that wait for one
-        self._idle: list[Session] = []  # the one used last is on top, so that the surplus ages and goes
-        self._leaving: set[asyncio.Task[None]] = set()  # sessions that say QUIT
-        self._dropped: list[Session] = []  # aborted; the event loop may not have closed them yet
-        self._sweeper: asyncio.TimerHandle | None = None
         self._trouble: Trouble | None = None
         self._refused_at = 0.0  # by the steady clock
 
@@ -90,7 +87,7 @@ class Relay:
     @property
     def trouble(self) -> Trouble | None:
         """Why no connection can be had, for operators; None: one can, or nobody has tried lately."""
-        if not self._connecting and steady() - self._refused_at > TROUBLE_LASTS:
+        if not self._pool.opening and steady() - self._refused_at > TROUBLE_LASTS:
             return None
         return self._trouble
 
@@ -124,21 +121,12 @@ class Relay:
             yield turn
         finally:
             if turn.session:
-                self._rest_again(turn.session)
+                self._pool.rest_again(turn.session)
             self._end(turn)
 
     async def close(self) -> None:
         """Say goodbye on all connections; for when nobody sends any more."""
-        if self._sweeper:
-            self._sweeper.cancel()
-        while self._idle:
-            self._retire(self._idle.pop())
-        while self._leaving:
-            await asyncio.wait(self._leaving)
-        for session in self._dropped:
-            await session.gone()
-        for _ in range(TURNS_TO_CLOSE):
-            await asyncio.sleep(0)
+        await self._pool.close()
 
     async def _send(self, turn: Turn, envelope: Envelope, ours: Callable[[], bool]) -> Outcome:
         """Run one transaction; over another connection when this one turns out to be dead, or one too many."""
@@ -147,7 +135,7 @@ class Relay:
             session, turn.session = turn.session, None
             reused = session.messages > 0
             outcome = await self._attempt(session, envelope, started, ours)
-            crowded = not reused and _crowded(outcome) and self._established > 0
+            crowded = not reused and _crowded(outcome) and self._pool.established > 0
             if not crowded and not (reused and session.stale):
                 return outcome
             if crowded:
@@ -184,9 +172,9 @@ class Relay:
             opened = await self._open_one()
             if isinstance(opened, Session):
                 return Turn(opened)
-            if self._established:
+            if self._pool.established:
                 self._learn(opened)
-            elif not self._connecting:
+            elif not self._pool.opening:
                 return self._give_up(opened)
             first = True
 
@@ -194,9 +182,8 @@ class Relay:
         """Open a session for a sender that was let go on to do so."""
         opened = None
         try:
-            opened = await self._connect()
+            opened = await self._pool.open()
         finally:
-            self._connecting -= 1
             if isinstance(opened, Session):
                 self._back()
             else:
@@ -206,21 +193,18 @@ class Relay:
         return opened
 
     def _next(self) -> None:
-        """Let the first in the queue go on: over a session that rests, or by opening one.
-
-        At first one is opened, then as many at once as there are: a relay that takes few refuses few.
-        """
+        """Let the first in the queue go on: over a session that rests, or by opening one."""
         while self._queue:
             if self._queue[0].done():  # its sender does not wait any more
                 self._queue.popleft()
                 continue
-            if self._working >= self._concurrency.limit:
+            if self._working >= self._pool.limit:
                 return
-            session = self._take()
+            session = self._pool.take()
             if session is None:
-                if self._connecting >= max(1, self._established):
+                if not self._pool.may_open:
                     return
-                self._connecting += 1
+                self._pool.reserve()
             self._working += 1
             self._queue.popleft().set_result(session)
 
@@ -233,9 +217,9 @@ class Relay:
             return
         self._working -= 1
         if given:
-            self._rest_again(given)
+            self._pool.rest_again(given)
         else:
-            self._connecting -= 1
+            self._pool.forgo()
         self._next()
 
     def _give_up(self, refusal: Reply) -> Turn:
@@ -250,104 +234,28 @@ class Relay:
         self._queue.clear()
         return Turn(None, refusal, counts=False)
 
+    def _learn(self, refusal: Reply) -> None:
+        if self._pool.refused():
+            log.info("the relay takes %d connections of this process at once: %s", self._pool.established, refusal.text)
+
     def _back(self) -> None:
         if self._trouble:
             log.info("the relay %s is back after %.0f s; e-mails go on", self.name, steady() - self._trouble.since)
             self._trouble = None
 
-    def _learn(self, refusal: Reply) -> None:
-        if self._concurrency.refused(self._established):
-            log.info("the relay takes %d connections of this process at once: %s", self._established, refusal.text)
-
-    @property
-    def _established(self) -> int:
-        """Sessions at work and at rest."""
-        return self._open - len(self._leaving)
-
-    async def _connect(self) -> Session | Reply:
-        """Open a session, as soon as there is room beside those that are leaving."""
-        while self._leaving and self._open + self._connecting > self._concurrency.limit:
-            await asyncio.wait(self._leaving, return_when=asyncio.FIRST_COMPLETED)
-        opened = await Session.open(self._route)
-        self._open += isinstance(opened, Session)
-        return opened
-
     async def _attempt(self, session: Session, envelope: Envelope, started: float, ours: Callable[[], bool]) -> Outcome:
         """Run one transaction, and see to the session afterwards."""
         if envelope.utf8 and not session.utf8:
-            self._give_back(session)
+            self._pool.give_back(session)
             return Rejected(NO_SMTPUTF8, Phase.MAIL, _since(started), EmailState.FAILED_INVALID_EMAIL_FORMAT)
         try:
             reply = await session.deliver(envelope, ours)
         except BaseException:
-            self._drop(session)  # cancelled in mid-conversation: the next reply would be to this message
+            self._pool.drop(session)  # cancelled in mid-conversation: the next reply would be to this message
             raise
         outcome = judge(reply, session.phase, _since(started))
-        self._give_back(session) if session.in_step(reply) and not _crowded(outcome) else self._drop(session)
+        self._pool.give_back(session) if session.in_step(reply) and not _crowded(outcome) else self._pool.drop(session)
         return outcome
-
-    def _take(self) -> Session | None:
-        """Return the session that rested least, None when there is none that can be used."""
-        while self._idle:
-            session = self._idle.pop()
-            if not session.connected:  # the relay hung up meanwhile
-                self._drop(session)
-            elif self._expired(session):
-                self._retire(session)
-            else:
-                return session
-        return None
-
-    def _give_back(self, session: Session) -> None:
-        if not session.messages:
-            self._proven += 1
-            self._concurrency.taken(self._proven)
-        session.messages += 1
-        self._rest_again(session)
-
-    def _rest_again(self, session: Session) -> None:
-        session.rested = session.loop.time()
-        if self._expired(session):
-            self._retire(session)
-            return
-        self._idle.append(session)
-        if self._sweeper is None:
-            self._sweeper = session.loop.call_later(self._rest, self._sweep, session.loop)
-
-    def _expired(self, session: Session) -> bool:
-        now = session.loop.time()
-        return (
-            session.messages >= self._messages_per_connection
-            or now - session.born >= self._age
-            or now - session.rested >= self._rest
-        )
-
-    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Retire what nobody has used for a while, and come again while there is anything left."""
-        rested = self._idle
-        self._idle = [session for session in rested if not self._expired(session)]
-        for session in rested:
-            if session not in self._idle:
-                self._retire(session)
-        next_at = self._idle[0].rested + self._rest if self._idle else None
-        self._sweeper = loop.call_at(next_at, self._sweep, loop) if next_at else None
-
-    def _retire(self, session: Session) -> None:
-        """Say QUIT in the background; the sender does not wait for it."""
-        self._proven -= session.messages > 0
-        task = session.loop.create_task(session.quit())
-        self._leaving.add(task)
-        task.add_done_callback(self._left)
-
-    def _left(self, task: asyncio.Task[None]) -> None:
-        self._leaving.discard(task)
-        self._open -= 1
-
-    def _drop(self, session: Session) -> None:
-        session.abort()
-        self._open -= 1
-        self._proven -= session.messages > 0
-        self._dropped = [dropped for dropped in self._dropped if not dropped.closed] + [session]
 
 
 def _crowded(outcome: Outcome) -> bool:

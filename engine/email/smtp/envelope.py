@@ -1,0 +1,31 @@
+"""A message in the form that it has on the wire: nothing in it can end it, or say more than it says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from engine.text.addresses import wire_address
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message as it goes on the wire."""
+
+    sender: bytes
+    recipient: bytes
+    utf8: bool  # needs SMTPUTF8 (RFC 6531)
+    size: int  # octets before dot-stuffing (RFC 1870)
+    data: bytes  # dot-stuffed, with its final dot
+
+    @classmethod
+    def of(cls, sender: str, recipient: str, message: bytes) -> Envelope:
+        """Prepare a message; ValueError when an address has no form on the wire."""
+        (from_address, from_utf8), (to_address, to_utf8) = wire_address(sender), wire_address(recipient)
+        if not message.count(b"\r\n") == message.count(b"\n") == message.count(b"\r"):
+            message = re.sub(rb"\r\n|\r|\n", b"\r\n", message)  # a bare CR or LF could smuggle a second message
+        if not message.endswith(b"\r\n"):
+            message += b"\r\n"
+        stuffed = message.replace(b"\r\n.", b"\r\n..")  # RFC 5321, 4.5.2
+        data = b"".join((b"." if message.startswith(b".") else b"", stuffed, b".\r\n"))
+        return cls(from_address.encode(), to_address.encode(), from_utf8 or to_utf8, len(message), data)
