@@ -68,7 +68,7 @@ class Taken:
     """The body of a request, as a context that gives its bytes and lasts until the request is answered.
 
     HTTPException 415 (it is packed), 413 (above `limit` bytes) or, to nobody, 400; Overrun where large bodies of
-    `party` have no more room. A body that drips, api/connections.py ends.
+    `party` have no more room. A body that drips, api/connections ends.
     """
 
     __slots__ = ("_held", "_limit", "_party", "_request")

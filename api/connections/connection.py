@@ -1,56 +1,25 @@
-"""Connections of clients, below HTTP's meaning: how many there are, and what each may send and leave waiting.
-
-uvicorn parses requests without end and waits for clients without end. This protocol adds the bounds, and refuses here
-what never becomes a request; everything else goes on to the application as before.
-"""
+"""One client's connection: uvicorn's protocol on httptools, with bounds on what a client sends, and by when."""
 
 from __future__ import annotations
 
-import resource
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.connections import heads, refusals
+from api.connections.room import HEALTH, finds_room, finds_spare_room
+from api.connections.taking import Taking
 from api.joined import Joined
-from api.problems import document
-from engine.errors import Misconfigured
 from engine.observability import metrics
 
 if TYPE_CHECKING:
     import asyncio
 
+    from api.connections.bounds import Bounds
+
 LINGER = 2.0  # seconds that a refused client has to read its answer, while what it still sends is dropped
-PROGRESS = 16 * 1024  # bytes of a waiting answer that a client must take in each `stall_time`
-DESCRIPTORS = 200  # files and connections of a process beside its clients', SPARE included
-SPARE = 32  # connections that questions about health find when requests that are at work have all others
-HEALTH = frozenset({b"/livez", b"/health", b"/readyz", b"/metrics"})
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What clients may take up; sizes in bytes, times in seconds."""
-
-    connections: int = 800  # of all clients
-    line: int = 20_000  # the target, or one header field: two of the largest tokens and the longest query fit a head
-    head: int = 64 * 1024  # all of a head; as much, and once its own size, may stand around the chunks of a body
-    fields: int = 100
-    pipelined: int = 32  # requests that wait behind the one that is being answered
-    head_time: float = 20.0  # for a head, from the connection or from its first byte on
-    body_time: float = 30.0  # for a body, from its head on; as much again after the client had to wait for us
-    stall_time: float = 30.0  # for PROGRESS of an answer
-
-
-_DETAILS = {
-    400: "This is no request of HTTP/1.1, or one that is not taken, such as one without Host.",
-    408: "The request took too long to come in.",
-    414: "The target of the request is too long.",
-    431: "The head of the request has too many bytes or too many fields.",
-    503: "All connections are in use; try again.",
-}
-_REASONS = {400: "malformed", 408: "too_slow", 414: "too_large", 431: "too_large", 503: "full"}
 
 
 class _Trailers(list[tuple[bytes, bytes]]):
@@ -61,7 +30,6 @@ class _Trailers(list[tuple[bytes, bytes]]):
 
 
 _TRAILERS = _Trailers()
-_FRAMING = (b"content-length", b"transfer-encoding")
 
 
 class Connection(HttpToolsProtocol):
@@ -79,15 +47,13 @@ class Connection(HttpToolsProtocol):
         self._fault = 400  # the status of what made the parser stop
         self._withheld = b""  # the framing of a body that the parser does not see, since its request has an Upgrade
         self._deaf = False  # nothing more is heard
-        self._spare = False  # it is one of SPARE
-        self._served = False  # at least one request was answered
-        self._since = self.loop.time()  # when it was connected, or last answered
+        self.spare = False  # it is one of SPARE
+        self.served = False  # at least one request was answered
+        self.since = self.loop.time()  # when it was connected, or last answered
         self._deadline: asyncio.TimerHandle | None = None  # for the client to send
         self._held_up = False  # whether it could not send for a part of that time, since it had to wait for us
         self._idle: asyncio.TimerHandle | None = None  # until somebody looks whether the client still comes back
         self._idle_since: float | None = None  # when the last answer was given; None: something has come since
-        self._stall: asyncio.TimerHandle | None = None  # for the client to take
-        self._untaken = 0  # bytes it had not taken when that began
         self._answer: Joined | None = None  # what the newest answer is written to
 
     @property
@@ -96,10 +62,10 @@ class Connection(HttpToolsProtocol):
         cycle = self.cycle
         if self._deaf or self.flow.write_paused or cycle is None or cycle.response_complete or cycle.more_body:
             return True
-        return self._rests
+        return self.rests
 
     @property
-    def _rests(self) -> bool:
+    def rests(self) -> bool:
         """Whether its answer is a stream that goes on when there is something new (`request.state.resting`)."""
         cycle = self.cycle
         return cycle is not None and not cycle.response_complete and bool(cycle.scope["state"].get("resting"))
@@ -117,16 +83,17 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self._taking = Taking(transport, self.loop, self._bounds.stall_time)
         self._deadline = self.loop.call_later(self._bounds.head_time, self._late)
         if len(self.connections) > self._bounds.connections and not self._finds_room():
-            self._spare = True
-            spare = [each for each in self._others() if each._spare]  # noqa: SLF001 one of its own kind
-            if len(spare) >= SPARE and not _end_longest(spare):
+            self.spare = True
+            if not finds_spare_room(self._others()):
                 self._refuse(503)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        for timer in (self._deadline, self._idle, self._stall):
+        self._taking.stop()
+        for timer in (self._deadline, self._idle):
             if timer is not None:
                 timer.cancel()
 
@@ -161,7 +128,7 @@ class Connection(HttpToolsProtocol):
             self._forget_deadline()
 
     def on_headers_complete(self) -> None:
-        if self._spare:
+        if self.spare:
             self._check_room()
         self._check_head()
         super().on_headers_complete()
@@ -181,19 +148,19 @@ class Connection(HttpToolsProtocol):
         if self._answer is not None:
             self._answer.flush()  # to HEAD no body takes the head along
         self.server_state.total_requests += 1
-        self._served, self._since = True, self.loop.time()
+        self.served, self.since = True, self.loop.time()
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
             else:
-                self._idle_since = self._since
+                self._idle_since = self.since
                 if self._idle is None:
                     self._idle = self.loop.call_later(self.timeout_keep_alive, self._look_for_client)
         if self.cycle.response_complete and (self.cycle.more_body or self._in_head):
             self._await_client()
         if self.transport.get_write_buffer_size():
-            self._watch_taking()
+            self._taking.watch()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self._answer = cycle.transport = Joined(self.transport, self.loop)
@@ -201,7 +168,7 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._watch_taking()
+        self._taking.watch()
 
     def _what_is_too_large(self) -> int:
         """The status for the head, its first line, or what stands around a body."""
@@ -210,35 +177,20 @@ class Connection(HttpToolsProtocol):
         return 431 if self.scope is None else 400
 
     def _check_head(self) -> None:
-        headers, bounds = self.headers, self._bounds
-        if len(self.pipeline) >= bounds.pipelined:
+        if len(self.pipeline) >= self._bounds.pipelined:
             self._stop(400)
-        if len(self.url) > bounds.line:
-            self._stop(414)
-        sizes = [len(name) + len(value) for name, value in headers]
-        if len(headers) > bounds.fields or sum(sizes) > bounds.head or max(sizes, default=0) > bounds.line:
-            self._stop(431)
-        names = [name for name, _ in headers]
-        hosts = names.count(b"host")
-        if hosts != 1 or b"transfer-encoding" in names:
-            self._check_framing(hosts, [value.lower() for name, value in headers if name == b"transfer-encoding"])
+        if status := heads.fault(self.url, self.headers, self.parser, self._bounds):
+            self._stop(status)
         # Behind an Upgrade or CONNECT the parser sees no body: it would be taken for the next request.
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
                 self._stop(400)
-            self._withheld = b"".join(b"%b: %b\r\n" % field for field in headers if field[0] in _FRAMING)
+            self._withheld = heads.framing(self.headers)
 
     def _check_room(self) -> None:
-        self._spare = not self._finds_room()
-        if self._spare and self.url.partition(b"?")[0] not in HEALTH:
+        self.spare = not self._finds_room()
+        if self.spare and self.url.partition(b"?")[0] not in HEALTH:
             self._stop(503)
-
-    def _check_framing(self, hosts: int, codings: list[bytes]) -> None:
-        old = self.parser.get_http_version() == "1.0"
-        if hosts > 1 or (not hosts and not old):  # RFC 9112, 3.2
-            self._stop(400)
-        if codings and (old or any(coding != b"chunked" for coding in codings)):  # RFC 9112, 6.1
-            self._stop(400)
 
     def _read_withheld(self) -> None:
         """Hear the body of a request with an Upgrade by a parser that sees no Upgrade, and then nothing more.
@@ -257,7 +209,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int) -> None:
         """Hear no more; answer so, where that cannot be taken for the answer to something else."""
-        metrics.CUT_CONNECTIONS.labels(_REASONS[status]).inc()
+        metrics.CUT_CONNECTIONS.labels(refusals.REASONS[status]).inc()
         self._deaf = True
         self._forget_deadline()
         cycle = self.cycle
@@ -275,15 +227,7 @@ class Connection(HttpToolsProtocol):
         else:
             cycle.disconnected = True
             cycle.message_event.set()
-        body = document(status, _DETAILS[status])
-        fields = [
-            *self.server_state.default_headers,
-            (b"content-type", b"application/problem+json; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-            (b"connection", b"close"),
-        ]
-        head = b"".join(b"%b: %b\r\n" % field for field in fields)
-        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+        self.transport.write(refusals.answer(status, self.server_state.default_headers))
         self.transport.write_eof()
         self._deadline = self.loop.call_later(LINGER, self.transport.abort)
 
@@ -322,43 +266,11 @@ class Connection(HttpToolsProtocol):
             else:
                 self.timeout_keep_alive_handler()
 
-    def _watch_taking(self) -> None:
-        """From now on, the client must take what waits for it."""
-        if self._stall is not None:
-            self._stall.cancel()
-        self._untaken = self.transport.get_write_buffer_size()
-        self._stall = self.loop.call_later(self._bounds.stall_time, self._look) if self._untaken else None
-
-    def _look(self) -> None:
-        if 0 < self.transport.get_write_buffer_size() > self._untaken - PROGRESS:
-            metrics.CUT_CONNECTIONS.labels("too_slow").inc()
-            self.transport.abort()
-        else:
-            self._watch_taking()
-
     def _finds_room(self) -> bool:
-        """Whether this can be one of the usual connections, another of which may end for it."""
-        usual = [each for each in self._others() if not each._spare]  # noqa: SLF001 one of its own kind
-        return len(usual) < self._bounds.connections or _end_longest(usual)
+        return finds_room(self._others(), self._bounds.connections)
 
     def _others(self) -> list[Connection]:
         return [each for each in self.connections if isinstance(each, Connection) and each is not self]
-
-    def _rank(self) -> tuple[bool, bool, float]:
-        """Who is to end first: whoever never got an answer, then who rests, then who has kept us waiting longest."""
-        return self._served, not self._rests, self._since
-
-
-def _end_longest(connections: list[Connection]) -> bool:
-    """End the one of them that has kept us waiting longest; False: all are at work."""
-    waiting = [each for each in connections if each.keeps_waiting]
-    if not waiting:
-        return False
-    longest = min(waiting, key=Connection._rank)  # noqa: SLF001 of this module
-    metrics.CUT_CONNECTIONS.labels("full").inc()
-    longest.connections.discard(longest)
-    longest.transport.abort()
-    return True
 
 
 class _Body:
@@ -372,18 +284,3 @@ class _Body:
 def bounded(bounds: Bounds) -> type[asyncio.Protocol]:
     """What uvicorn's setting `http` takes."""
     return cast("type[asyncio.Protocol]", partial(Connection, bounds=bounds))
-
-
-def reserve_descriptors(connections: int) -> None:
-    """Let this process open so many connections, and what it needs itself; Misconfigured where the system does not."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    need = connections + DESCRIPTORS
-    if soft == resource.RLIM_INFINITY or soft >= need:
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (need, hard))
-    except (ValueError, OSError):
-        raise Misconfigured(
-            f"VARSEL_MAX_CONNECTIONS is {connections}, and the system lets a process open {hard} files; raise that "
-            f"limit (ulimit -n, LimitNOFILE=) to {need}, or set VARSEL_MAX_CONNECTIONS to {max(hard - DESCRIPTORS, 1)}"
-        ) from None
