@@ -54,7 +54,7 @@ def restore(
 def _database(data: Path | None, otherwise: str) -> Path:
     """The database's file; Misconfigured where it is PostgreSQL's, which has a program for that."""
     from engine import settings
-    from engine.dev.embedded import database_url
+    from engine.dev.data_folder import database_url
 
     file = file_of(database_url(settings.load(), data))
     if not file:

@@ -31,7 +31,7 @@ def who() -> str:
 def place(data: Path | None) -> Place:
     """What `varsel doctor` looks at; Misconfigured."""
     from engine import settings
-    from engine.dev.embedded import data_folder
+    from engine.dev.data_folder import data_folder
     from engine.doctor import Place
 
     config = settings.load()
@@ -71,7 +71,7 @@ def writing(data: Path | None) -> Iterator[Connection]:
 
 def _database_url(config: Settings, data: Path | None) -> str:
     """The database that is set or the embedded one, whose folder must be there."""
-    from engine.dev.embedded import data_folder, database_url
+    from engine.dev.data_folder import data_folder, database_url
 
     folder = data_folder(config, data)
     if config.database_url is None and not folder.is_dir():

@@ -36,7 +36,7 @@ def token(
 ) -> None:
     """Print a token signed with the development key of `varsel up`."""
     from engine import settings
-    from engine.dev.embedded import development_key
+    from engine.dev.data_folder import development_key
 
     config = settings.load()
     key = development_key(config, data)
@@ -65,7 +65,7 @@ def import_(
     from engine import settings
     from engine.db.migrations import upgrade
     from engine.db.store import Store
-    from engine.dev.embedded import database_url
+    from engine.dev.data_folder import database_url
     from engine.orders.contacts import import_contacts
 
     with closing(Store(database_url(settings.load(), data))) as store:

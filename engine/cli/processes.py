@@ -57,7 +57,7 @@ def web(
 
     from engine import settings
     from engine.auth.tokens.key_sets import NO_SET
-    from engine.dev.embedded import free_port
+    from engine.dev.ports import free_port
     from engine.observability import tracing
 
     config = settings.load()

@@ -7,15 +7,12 @@ tokens are signed with lies in the data folder. A child that ends is started aga
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import time
 import urllib.error
 import urllib.request
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,16 +21,16 @@ import typer
 
 from engine.auth.console_mode import Mode, mode
 from engine.auth.tokens import DevelopmentKey
-from engine.dev import inbox
+from engine.dev import inbox, welcome
 from engine.dev.children import Child, share
+from engine.dev.data_folder import data_folder, database_url, private_folder, webhook_key
+from engine.dev.ports import bound
 from engine.errors import Misconfigured
 from engine.observability import tracing
 from engine.queue import redis_server
 from engine.runtime.file_locks import take
-from engine.runtime.private_files import tighten
 from engine.runtime.stop import Stop
 from engine.settings import PREFIX
-from engine.text.urls import of_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,39 +42,6 @@ STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
 RESTART_AFTER = 0.5  # seconds before a child that ended is started again
 LOCK = "varsel.lock"  # in the data folder: who runs in it
 LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
-TOKEN_LIFETIME = timedelta(hours=24)
-
-
-def data_folder(config: Settings, data: Path | None) -> Path:
-    """The folder of the embedded parts."""
-    return (data or config.data).resolve()
-
-
-def private_folder(config: Settings, data: Path | None) -> Path:
-    """The same, made where it is missing, and closed to others where it was open; which is said."""
-    folder = data_folder(config, data)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if count := tighten(folder):
-        typer.echo(f"{folder}: {count} files or folders were open to others; now only their owner has access", err=True)
-    return folder
-
-
-def database_url(config: Settings, data: Path | None) -> str:
-    """The database that is set, or the embedded one."""
-    if config.database_url:
-        return config.database_url.get_secret_value()
-    folder = private_folder(config, data)
-    return of_file(folder / "varsel.db")
-
-
-def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
-    """The key of the data folder; Misconfigured where other keys are set, since its tokens would not be accepted."""
-    if config.jwks:
-        raise Misconfigured(
-            "VARSEL_JWKS is set: tokens come from the issuer of those keys (Maskinporten, or your own), not from"
-            " `varsel token`; without VARSEL_JWKS, `varsel up` takes those of `varsel token`"
-        )
-    return DevelopmentKey(private_folder(config, data), config.issuers, config.audiences)
 
 
 class Installation:
@@ -171,7 +135,7 @@ class Installation:
             if not self._config.platform_keys:
                 own["platform_keys"] = str(self._key.platform)
         if not self._config.webhook_key:
-            own["webhook_key"] = _webhook_key(self._folder)
+            own["webhook_key"] = webhook_key(self._folder)
         return own
 
     @property
@@ -207,56 +171,22 @@ class Installation:
                     raise Misconfigured(f"the API did not answer within {START_WITHIN:.0f} s; see above") from None
 
     def _tell(self) -> None:
+        config = self._config
         typer.echo(f"ready {self._url}")
-        lines = [
-            f"  console {self._url}/console   ({self._console()})",
-            f"  API     {self._url}/notifications/api/v1/orders/email",
-            f"  docs    {self._url}/docs",
-        ]
-        if not self._config.smtp_url:
-            lines.append(f"  inbox   {self._url}/console/inbox   (smtp://127.0.0.1:{self._smtp_port})")
-        if not self._config.jwks:
-            token = self._key.bearer("ttd", "altinn:notifications.create", TOKEN_LIFETIME)
-            bearer = f"  -H 'Authorization: Bearer {token}' \\"
-            json = "  -H 'Content-Type: application/json' \\"
-            lines += [
-                "",
-                "Order an e-mail:",
-                "",
-                f"curl -i {self._url}/notifications/api/v1/orders/email \\",
-                bearer,
-                json,
-                """  -d '{"subject":"Hei","body":"Hei, Kari!","recipients":[{"emailAddress":"kari@example.no"}]}'""",
-            ]
-            if not self._config.platform_keys:
-                lines += [
-                    "",
-                    "Publish an app's event:",
-                    "",
-                    f"curl -i {self._url}/events/api/v1/app \\",
-                    bearer,
-                    f"  -H 'PlatformAccessToken: {self._key.platform_token('ttd', 'apps-test', TOKEN_LIFETIME)}' \\",
-                    json,
-                    """  -d '{"specversion":"1.0","type":"app.instance.created","subject":"/party/50019855",""",
-                    """       "source":"https://ttd.apps.altinn.no/ttd/apps-test"}'""",
-                ]
+        lines = [*welcome.places(self._url, self._console(), None if config.smtp_url else self._smtp_port)]
+        if not config.jwks:
+            lines += welcome.requests(self._url, self._key, platform=not config.platform_keys)
         typer.echo("\n".join([*lines, "", "Ctrl-C stops everything."]))
         sys.stdout.flush()
 
-    def _console(self) -> str:
+    def _console(self) -> Mode:
         """Whom it lets in."""
         config = self._config
         its = {
             "base_url": self._settings[f"{PREFIX}BASE_URL"],
             "console_open": config.console_open or "console_open" not in config.model_fields_set,
         }
-        match mode(config.model_copy(update=its)):
-            case Mode.OPEN:
-                return "open to browsers on this machine"
-            case Mode.SIGN_IN:
-                return "for operators who sign in"
-            case Mode.CLOSED:
-                return "closed; set VARSEL_OPERATORS_FILE and run `varsel operator add NAME`"
+        return mode(config.model_copy(update=its))
 
     def _supervise(self) -> None:
         while not self._stop.wait(0.1):
@@ -288,32 +218,3 @@ def _forget(metrics: Path) -> None:
         pid = path.stem.rpartition("_")[2]
         if pid.isdecimal() and not Path("/proc", pid).exists():
             path.unlink(missing_ok=True)
-
-
-def _webhook_key(folder: Path) -> str:
-    """The key of the data folder that signs what is pushed, made at first use."""
-    path = folder / "keys" / "webhook.key"
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
-    return path.read_text()
-
-
-def free_port(port: int, option: str, host: str = "127.0.0.1") -> int:
-    """The port itself if nobody listens there; for 0, one that is free now."""
-    with bound(port, option, host) as probe:
-        number: int = probe.getsockname()[1]
-        return number
-
-
-def bound(port: int, option: str, host: str = "127.0.0.1") -> socket.socket:
-    """The port, taken but not listened at: only who sets SO_REUSEADDR, as our processes do, can listen there."""
-    taken = socket.socket()
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind((host, port))
-    except (OSError, OverflowError) as error:
-        taken.close()
-        raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
-    return taken

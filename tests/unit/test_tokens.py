@@ -24,7 +24,7 @@ from jwt.algorithms import ECAlgorithm
 
 from engine.auth.tokens import DevelopmentKey, Verifier
 from engine.auth.tokens.verifier import MAX_REMEMBERED, MAX_TOKEN, Memory, Remembered
-from engine.dev.embedded import development_key
+from engine.dev.data_folder import development_key
 from engine.errors import Invalid, Misconfigured, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
