@@ -11,7 +11,7 @@ from engine.admin import changes
 from engine.admin.filters import uuid
 from engine.admin.obstacles import OF_SET_ASIDE, refusal
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
-from engine.db.store import Now, after, now
+from engine.db.dialects import Now, after, now
 from engine.db.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, deliveries, emails, orders, pauses
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock

@@ -14,9 +14,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.db.dialects import now
 from engine.db.migrations import upgrade
 from engine.db.sqlite import GATE, USE, unusable
-from engine.db.store import Store, now
+from engine.db.store import Store
 from engine.errors import Conflict, Misconfigured
 from engine.queue import epoch
 from engine.runtime.file_locks import take

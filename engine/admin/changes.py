@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, insert, select, update
 
 from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
-from engine.db.store import Now, after, now
+from engine.db.dialects import Now, after, now
 from engine.db.tables import EMAIL_FAILED, deliveries, email_attempts, emails, orders
 from engine.events.fan_out import wake
 from engine.events.status import order_event

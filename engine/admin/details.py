@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from engine.admin.amounts import some
 from engine.admin.rows import ROWS
 from engine.admin.standing import Standing
-from engine.db.store import after, now
+from engine.db.dialects import after, now
 from engine.db.tables import (
     ALIVE,
     audit_log,

@@ -18,7 +18,7 @@ from engine.admin.changes import send_time
 from engine.admin.filters import lasting
 from engine.admin.lists import batch, count
 from engine.admin.standing import Standing
-from engine.db.store import Now, after, now
+from engine.db.dialects import Now, after, now
 from engine.db.tables import job_rows, jobs, orders
 from engine.errors import BadRequest, Conflict, NotFound
 from engine.models import JobState

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, literal, select
 
 from engine.admin.standing import Standing, of_deliveries, of_emails, of_orders
-from engine.db import store
-from engine.db.store import Now
+from engine.db import dialects
+from engine.db.dialects import Now
 from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
@@ -109,7 +109,7 @@ def _of_rows(
 def _age(connection: Connection, *moments: datetime | None) -> float:
     """For how long the first of these moments has passed, in seconds."""
     known = [moment for moment in moments if moment is not None]
-    return max(0.0, (store.now(connection) - min(known)).total_seconds()) if known else 0.0
+    return max(0.0, (dialects.now(connection) - min(known)).total_seconds()) if known else 0.0
 
 
 def _of_fan_outs(connection: Connection) -> LaneFigures:

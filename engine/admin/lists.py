@@ -16,7 +16,7 @@ from sqlalchemy import Uuid, func, select, tuple_
 
 from engine.admin.filters import number, parse
 from engine.admin.rows import ROWS
-from engine.db.store import now
+from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, Instant, milliseconds
 from engine.errors import Invalid
 

@@ -21,7 +21,7 @@ from engine.admin.filters import (
     to_address,
 )
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,

@@ -11,7 +11,7 @@ from engine.admin.amounts import some, span
 from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import (
     ALIVE,
     EPOCH,

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 
 from engine.admin.jobs import release
 from engine.admin.lanes import lanes as figures
-from engine.db.store import Now, insert_new
+from engine.db.dialects import Now, insert_new
 from engine.db.tables import orders, pauses, subscriptions
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock

@@ -20,7 +20,7 @@ from engine.admin.obstacles import refusal
 from engine.admin.pausing import checked, paused, paused_lanes, paused_subscription
 from engine.admin.resources import EMAILS, ORDERS
 from engine.db.bounded import read_within, weight
-from engine.db.store import Now, now
+from engine.db.dialects import Now, now
 from engine.db.tables import EMAIL_FAILED, deliveries, emails, orders, pauses
 from engine.errors import Conflict
 from engine.models import HANDED_OVER

@@ -10,7 +10,7 @@ from sqlalchemy import case, func, select
 
 from engine.admin.filters import made_at
 from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import (
     audit_log,
     deliveries,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, type_coerce
 
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import MILLISECOND, Instant, deliveries, emails, orders, subscriptions
 from engine.models import EXPIRY, EmailState
 from engine.queue.pauses import HELD

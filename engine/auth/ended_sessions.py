@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from engine.db.store import after, insert_new
+from engine.db.dialects import after, insert_new
 from engine.db.tables import ended_sessions
 
 if TYPE_CHECKING:

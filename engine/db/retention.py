@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, literal, select, tuple_
 
-from engine.db.store import Now, after
+from engine.db.dialects import Now, after
 from engine.db.tables import (
     audit_log,
     deliveries,

@@ -1,4 +1,4 @@
-"""The database: one copy of each statement for SQLite and PostgreSQL.
+"""The way to the database, for SQLite and PostgreSQL alike.
 
 Store code is synchronous. Asynchronous code calls it through `Store.reading` and `Store.writing`, which use a thread.
 """
@@ -10,33 +10,17 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Dialect,
-    Engine,
-    FunctionElement,
-    RootTransaction,
-    event,
-    literal,
-    select,
-    text,
-    type_coerce,
-)
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Dialect, Engine, RootTransaction, event, select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.compiler import compiles
 
 from engine.db import postgresql, sqlite
+from engine.db.dialects import Now
 from engine.db.faults import Fault, Overdue, Strayed, fault
-from engine.db.tables import EPOCH, MILLISECOND, Instant
+from engine.db.tables import EPOCH, MILLISECOND
 from engine.diagnosis import Diagnosis, of_database
 from engine.errors import Misconfigured, Unavailable
 from engine.runtime.circuit import Circuit, Open
@@ -48,8 +32,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from sqlalchemy import Column, Table
-
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
@@ -59,29 +41,6 @@ CONNECTIONS = 10  # per process: claims, records and reads overlap, no more
 RECORD_AGAIN = 1.0  # seconds until what could not be recorded is recorded again
 LASTING = (Fault.SILENT, Fault.SHUT, Fault.REFUSING)  # what the next write would meet as well
 ADMITTED = 5.0  # seconds after which `admit` looks at a connection again
-
-
-class Now(FunctionElement[Any]):
-    """The database's clock, so that machines with skewed clocks agree; stable within a statement."""
-
-    type = Instant()
-    inherit_cache = True
-
-
-def after(delay: timedelta | ColumnElement[int]) -> ColumnElement[Any]:
-    """The database's clock plus a delay; as an SQL expression, in milliseconds, where NULL gives NULL."""
-    milliseconds = literal(delay // MILLISECOND, BigInteger) if isinstance(delay, timedelta) else delay
-    return type_coerce(type_coerce(Now(), BigInteger) + milliseconds, Instant)
-
-
-@compiles(Now, "sqlite")
-def _now_sqlite(_element: Now, _compiler: Any, **_: Any) -> str:
-    return "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
-
-
-@compiles(Now, "postgresql")
-def _now_postgresql(_element: Now, _compiler: Any, **_: Any) -> str:
-    return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
 
 
 class Store:
@@ -249,25 +208,6 @@ class Store:
 
         running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, call)
         return await running
-
-
-def insert_new(dialect: str, table: Table) -> Any:
-    """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
-    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
-    return build(table).on_conflict_do_nothing()
-
-
-def now(connection: Connection) -> datetime:
-    """The database's time, of the newest statement."""
-    found: datetime = connection.execute(select(Now())).scalar_one()
-    return found
-
-
-def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Any:
-    """An INSERT that locks the row which has this key already; both are returned."""
-    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
-    insert = build(table)
-    return insert.on_conflict_do_update(index_elements=[key], set_={key.name: insert.excluded[key.name]})
 
 
 def ping(connection: Connection) -> None:

@@ -14,9 +14,10 @@ from sqlalchemy import inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from engine.admin.overview import overview
+from engine.db.dialects import Now
 from engine.db.migrations import COMPLAINTS, Fit, complaint, fit, revision, revisions
 from engine.db.readers import SLOTS
-from engine.db.store import CONNECTIONS, Now, Store
+from engine.db.store import CONNECTIONS, Store
 from engine.db.tables import metadata
 from engine.diagnosis import ONLY_READS, SCHEMA_AHEAD
 from engine.doctor import rights

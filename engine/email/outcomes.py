@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, func, select, update
 
+from engine.db.dialects import Now
 from engine.db.records import Email, Letter, OrderName, columns, read
 from engine.db.rows import Rows, run
-from engine.db.store import Now
 from engine.db.tables import MILLISECOND, email_attempts, emails, orders
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
 from engine.events.status import email_event, order_event

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, case, func, literal, or_, select, update
 
+from engine.db.dialects import Now
 from engine.db.rows import Rows, run
-from engine.db.store import Now
 from engine.db.tables import deliveries, events, subscription_filters, subscriptions
 from engine.events.alternative_subjects import normal
 from engine.models import DeliveryState

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from sqlalchemy import BigInteger, Text, delete, func, select, update
 
 from engine.db import records
+from engine.db.dialects import Now, after, insert_or_lock
 from engine.db.rows import Rows, run
-from engine.db.store import Now, after, insert_or_lock
 from engine.db.tables import events, fan_outs, subscriptions, waiting_events
 from engine.events.fan_out import count_filters, fan_out, fan_out_part, keys, pairs, wake, watched
 from engine.models import FanOutState

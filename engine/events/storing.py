@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Text, text
 
+from engine.db.dialects import Now, insert_new
 from engine.db.rows import Rows, run
-from engine.db.store import Now, insert_new
 from engine.db.tables import EPOCH, MILLISECOND, Instant, events, milliseconds
 from engine.events.large_fan_outs import FanOut, fan_out_or_wait
 from engine.models import CloudEvent

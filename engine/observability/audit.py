@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
-from engine.db.store import Now, after, now
+from engine.db.dialects import Now, after, now
 from engine.db.tables import audit_log
 
 if TYPE_CHECKING:

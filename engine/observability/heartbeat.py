@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, update
 
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import MILLISECOND, processes
 from engine.errors import Unavailable
 from engine.observability import history

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import BigInteger, Connection, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import Instant, history
 from engine.observability import metrics
 

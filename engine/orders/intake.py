@@ -12,8 +12,8 @@ from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
 
 from engine.db.bounded import ROW
 from engine.db.commits import GroupCommit
+from engine.db.dialects import Now, insert_new
 from engine.db.rows import Rows, run
-from engine.db.store import Now, Store, insert_new
 from engine.db.tables import Instant, idempotency_keys, milliseconds, orders
 from engine.errors import KeyInUse, KeyReused
 from engine.models import OrderState, new_id
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.db.readers import Readers
+    from engine.db.store import Store
     from engine.orders.contacts import Directory
     from engine.orders.request import EmailOrderRequest
 

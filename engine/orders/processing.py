@@ -13,9 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Text, Uuid, or_, select
 
+from engine.db.dialects import Now
 from engine.db.records import Order
 from engine.db.rows import Rows, run
-from engine.db.store import Now
 from engine.db.tables import MILLISECOND, Instant, emails, orders
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from engine.db.bounded import read_within, weight
-from engine.db.store import Now, after
+from engine.db.dialects import Now, after
 from engine.db.tables import emails, orders
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event

@@ -33,8 +33,8 @@ from sqlalchemy import (
 )
 
 from engine.db import records
+from engine.db.dialects import Now, after
 from engine.db.rows import Rows, run
-from engine.db.store import Now, after
 from engine.db.tables import emails, fan_outs, jobs, orders, subscriptions
 from engine.models import EmailState, FanOutState, JobState, OrderState, SubscriptionState
 from engine.queue.pauses import HELD, in_force

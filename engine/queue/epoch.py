@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import redis
 from sqlalchemy import and_, delete, func, or_, select, update
 
-from engine.db.store import Now, insert_new, now
+from engine.db.dialects import Now, insert_new, now
 from engine.db.tables import (
     EPOCH,
     MILLISECOND,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, case, delete, func, select, update
 
 from engine.db.bounded import read_within
-from engine.db.store import Now, after, insert_new
+from engine.db.dialects import Now, after, insert_new
 from engine.db.tables import deliveries, delivery_attempts, events, subscription_filters, subscriptions
 from engine.errors import Conflict, Forbidden, NotFound
 from engine.events.fan_out import ANY, alternative_key, lock, subject_key, wake

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, exists, func, literal, or_, select
 
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import deliveries, events, subscription_filters
 from engine.errors import BadRequest, Conflict
 from engine.events.fan_out import ANY, wake

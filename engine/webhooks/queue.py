@@ -27,9 +27,9 @@ from sqlalchemy import (
 )
 
 from engine.db.bounded import read_within, weight
+from engine.db.dialects import Now, after
 from engine.db.records import Delivery, Subscription, columns, read
 from engine.db.rows import Rows, run
-from engine.db.store import Now, after
 from engine.db.tables import MILLISECOND, Instant, deliveries, delivery_attempts, events, milliseconds, subscriptions
 from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState

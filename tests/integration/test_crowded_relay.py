@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import emails
 from engine.email.smtp import Accepted, Deferred, Outcome, Relay, concurrency
 from engine.models import EmailState

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Row, select, text, update
 
-from engine.db.store import Now, after
+from engine.db.dialects import Now, after
 from engine.db.tables import email_attempts, emails, orders
 from engine.email.deliverer import Deliverer
 from engine.email.mime import Compiled

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
+from engine.db.dialects import Now
 from engine.db.records import Delivery
-from engine.db.store import Now
 from engine.db.tables import deliveries, subscriptions
 from engine.models import DeliveryState
 from engine.webhooks import backlog, pusher

@@ -12,8 +12,8 @@ from sqlalchemy import delete, func, select, update
 
 from engine.admin.details import event as event_details
 from engine.admin.lanes import lanes
+from engine.db.dialects import after
 from engine.db.retention import prune_some
-from engine.db.store import after
 from engine.db.tables import deliveries, events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events
 from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, FanOuts, owner
 from engine.events.storing import persist

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Row, Text, delete, func, select, update
 
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import audit_log, contacts, emails, events, orders
 from engine.models import EXPIRY, Content, EmailState, OrderState
 from engine.orders.processing import RECIPIENTS_AT_ONCE, RETRIES

@@ -14,8 +14,8 @@ from standardwebhooks import Webhook
 
 from engine.admin import details
 from engine.auth.access import Rules
+from engine.db.dialects import Now, after
 from engine.db.retention import prune_some
-from engine.db.store import Now, after
 from engine.db.tables import deliveries, delivery_attempts, orders, subscriptions
 from engine.events.storing import persist
 from engine.models import Caller, DeliveryState, OrderState

@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, update
 
 from engine.admin import details
 from engine.admin.overview import REFUSED, overview
-from engine.db.store import Now
+from engine.db.dialects import Now
 from engine.db.tables import email_attempts, emails, orders
 from engine.email import restraint
 from engine.email.outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, insert, select, update
 
+from engine.db.dialects import after
 from engine.db.retention import ROWS, prune_some
-from engine.db.store import after
 from engine.db.tables import deliveries, emails, events, idempotency_keys, job_rows, jobs, orders
 from engine.events.storing import persist
 from engine.models import OrderState, new_id

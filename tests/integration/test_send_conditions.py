@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Row, select, update
 
 from engine.admin import details
-from engine.db.store import Now, Store
+from engine.db.dialects import Now
+from engine.db.store import Store
 from engine.db.tables import emails, orders
 from engine.models import OrderState
 from tests.servers.http import Action, Close, Receiver, Say

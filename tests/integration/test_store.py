@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import Connection, Integer, literal, select, text
 from sqlalchemy.exc import IntegrityError
 
+from engine.db.dialects import Now, after, insert_new
 from engine.db.migrations import upgrade
-from engine.db.store import CONNECTIONS, Now, Store, after, insert_new, ping
+from engine.db.store import CONNECTIONS, Store, ping
 from engine.db.tables import EPOCH, contacts, idempotency_keys
 from engine.errors import Unavailable
 from tests.servers.processes import start

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import Row, func, select, update
 
 from engine.admin.overview import overview
-from engine.db.store import Now, Store, after
+from engine.db.dialects import Now, after
+from engine.db.store import Store
 from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, events, orders, subscriptions
 from engine.models import EmailState, OrderState
 

@@ -46,7 +46,7 @@ MAY = {
 
 def test_no_code_reads_the_wall_clock_but_what_is_listed_with_its_reason() -> None:
     found = {use for folder in ("engine", "api", "scheduler") for use in _uses(ROOT / folder)}
-    assert found - MAY.keys() == set(), "decide by the database's time: Store.clock, Store.now, store.now or Now()"
+    assert found - MAY.keys() == set(), "decide by the database's time: Store.clock, Store.now, dialects.now or Now()"
     assert MAY.keys() - found == set(), "listed, but no longer there"
 
 

@@ -1,0 +1,60 @@
+"""What SQLite and PostgreSQL say differently: the time, and an INSERT of what may be there already."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, FunctionElement, literal, select, type_coerce
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.compiler import compiles
+
+from engine.db.tables import MILLISECOND, Instant
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Column, Table
+
+
+class Now(FunctionElement[Any]):
+    """The database's clock, so that machines with skewed clocks agree; stable within a statement."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+def after(delay: timedelta | ColumnElement[int]) -> ColumnElement[Any]:
+    """The database's clock plus a delay; as an SQL expression, in milliseconds, where NULL gives NULL."""
+    milliseconds = literal(delay // MILLISECOND, BigInteger) if isinstance(delay, timedelta) else delay
+    return type_coerce(type_coerce(Now(), BigInteger) + milliseconds, Instant)
+
+
+@compiles(Now, "sqlite")
+def _now_sqlite(_element: Now, _compiler: Any, **_: Any) -> str:
+    return "CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
+
+
+@compiles(Now, "postgresql")
+def _now_postgresql(_element: Now, _compiler: Any, **_: Any) -> str:
+    return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
+
+
+def now(connection: Connection) -> datetime:
+    """The database's time, of the newest statement."""
+    found: datetime = connection.execute(select(Now())).scalar_one()
+    return found
+
+
+def insert_new(dialect: str, table: Table) -> Any:
+    """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
+    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    return build(table).on_conflict_do_nothing()
+
+
+def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Any:
+    """An INSERT that locks the row which has this key already; both are returned."""
+    build = sqlite_insert if dialect == "sqlite" else postgresql_insert
+    insert = build(table)
+    return insert.on_conflict_do_update(index_elements=[key], set_={key.name: insert.excluded[key.name]})
