@@ -37,7 +37,7 @@ from engine.observability import logs, metrics, tracing
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
-from engine.orders.request import Limits
+from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.queue import due
 from engine.queue.epoch import Memory

@@ -18,7 +18,8 @@ from api.openapi import Response as Documented
 from engine.errors import Invalid, NotFound, VarselError
 from engine.orders import reading
 from engine.orders.intake import Key, fingerprint
-from engine.orders.request import EmailOrderRequest, parse_json, parse_order
+from engine.orders.request import EmailOrderRequest, parse_json
+from engine.orders.rules import parse_order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from engine.models import Caller
-    from engine.orders.request import Limits
+    from engine.orders.rules import Limits
 
     Parse = Callable[[dict[str, Any], Limits, datetime], EmailOrderRequest]
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from engine.errors import Invalid
-from engine.orders.request import Addressed, EmailContent, EmailOrderRequest, parse_order
+from engine.orders.request import Addressed, EmailContent, EmailOrderRequest
+from engine.orders.rules import parse_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from engine.orders.request import Limits
+    from engine.orders.rules import Limits
 
 EMAIL_ALONE = "This installation sends e-mail only: the notificationChannel must be Email."
 

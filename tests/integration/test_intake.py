@@ -21,7 +21,8 @@ from engine.errors import KeyInUse, KeyReused
 from engine.orders import reading
 from engine.orders.contacts import ContactTable, import_contacts
 from engine.orders.intake import Intake, Key, Receipt, fingerprint
-from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_order
+from engine.orders.request import EmailOrderRequest, parse_json
+from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 
 if TYPE_CHECKING:

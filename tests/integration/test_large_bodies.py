@@ -28,7 +28,7 @@ from engine.errors import Overrun
 from engine.orders import reading
 from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
-from engine.orders.request import Limits
+from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.settings import Settings
 from engine.subscriptions.request import MOST_TYPES

@@ -22,7 +22,7 @@ from engine.db.writers import WAITING, Writers
 from engine.errors import Overrun
 from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
-from engine.orders.request import Limits
+from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.settings import Settings
 from tests.servers.installation import API, order

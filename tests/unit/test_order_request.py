@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from engine.errors import Invalid
 from engine.models import ContentType
-from engine.orders.request import EmailOrderRequest, Limits, parse_json, parse_order
+from engine.orders.request import EmailOrderRequest, parse_json
+from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -1,0 +1,168 @@
+"""The rules that a posted order's members keep (contract 4.2 to 4.7), each with the message for who breaks it.
+
+Two layers, as in the contract: what is missing altogether is reported alone; then all broken rules together.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import Invalid, Refused
+from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
+from engine.orders.request import LONGEST_SUBJECT, read_request
+from engine.queue.pauses import HELD
+from engine.text import keywords
+from engine.text.addresses import read_address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.orders.request import EmailOrderRequest, RecipientRequest
+    from engine.outbound import Guard
+
+GRACE = timedelta(minutes=5)  # a send time may lie this far back (contract 4.2)
+LONGEST_REFERENCE = 500  # characters: what a PostgreSQL index entry holds, whatever the script
+LONGEST_URL = 2_000
+
+_HEADER_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
+_BODY_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # C0 without tab and line ends, DEL
+_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
+_LOOPBACK_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an installation allows."""
+
+    recipients: int
+    guard: Guard
+    sender: str  # the From address of every e-mail
+
+
+def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> EmailOrderRequest:
+    """Check a posted order against every rule of the contract; Invalid tells each that is broken."""
+    order = read_request(value, limits.recipients)
+    errors = _missing(order) or _broken_rules(order, limits, now)
+    if errors:
+        raise Invalid(errors)
+    return order
+
+
+def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:
+    if order.subject and order.body and order.recipients and order.subject.strip() and order.body.strip():
+        return {}
+    given = {"Subject": order.subject, "Body": order.body}
+    blank = [field for field, text in given.items() if text is None or not text.strip()]
+    if order.recipients is None:
+        blank.append("Recipients")
+    return {field: [f"The {field} field is required."] for field in blank}
+
+
+class _Broken:
+    """Collects the broken rules per field."""
+
+    __slots__ = ("errors",)
+
+    def __init__(self) -> None:
+        self.errors: dict[str, list[str]] = {}
+
+    def add(self, field: str, message: str) -> None:
+        self.errors.setdefault(field, []).append(message)
+
+
+def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> dict[str, list[str]]:
+    broken = _Broken()
+    _check_texts(order.subject or "", order.body or "", broken)
+    if order.requested_send_time is not None:
+        _check_time(order.requested_send_time, now, broken)
+    if order.senders_reference or order.resource_id or order.resource_action:
+        _check_names(order, broken)
+    if order.condition_endpoint is not None:
+        _check_endpoint(order.condition_endpoint, limits.guard, broken)
+    recipients = order.recipients or ()
+    if not recipients:
+        broken.add("Recipients", "An order needs at least one recipient.")
+    if len(recipients) > limits.recipients:
+        broken.add("Recipients", f"An order has at most {limits.recipients} recipients; split it.")
+        return broken.errors
+    for place, recipient in enumerate(recipients):
+        email = recipient.email_address
+        if not email or recipient.organization_number or recipient.national_identity_number or not read_address(email):
+            _check_recipient(recipient, f"Recipients[{place}]", broken)
+    return broken.errors
+
+
+def _check_texts(subject: str, body: str, broken: _Broken) -> None:
+    if len(subject) > LONGEST_SUBJECT:
+        broken.add("Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
+    if _HEADER_CONTROL.search(subject):
+        broken.add("Subject", "A subject must not contain control characters.")
+    if keywords.count(subject, body) > keywords.MOST:
+        broken.add("Body", f"Keywords may stand {keywords.MOST:,} times in an order at most.")
+    if _BODY_CONTROL.search(body):
+        broken.add("Body", "Of control characters, only tabs and line ends may stand in a body.")
+
+
+def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:
+    if when.tzinfo is None:
+        broken.add("RequestedSendTime", "The requested send time must have a time zone, such as Z or +01:00.")
+        when = when.replace(tzinfo=UTC)
+    if when < now - GRACE:
+        broken.add("RequestedSendTime", "The requested send time must not lie in the past.")
+    if when >= HELD:
+        broken.add("RequestedSendTime", f"The requested send time must lie before the year {HELD.year}.")
+
+
+def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:
+    for field, text in (
+        ("SendersReference", order.senders_reference),
+        ("ResourceId", order.resource_id),
+        ("ResourceAction", order.resource_action),
+    ):
+        if len(text or "") > LONGEST_REFERENCE:
+            broken.add(field, f"At most {LONGEST_REFERENCE} characters are allowed.")
+        if _HEADER_CONTROL.search(text or ""):
+            broken.add(field, "Control characters are not allowed.")
+    if order.resource_action and not ((order.resource_id or "").strip() and order.resource_action.strip()):
+        broken.add("ResourceAction", "A resource action needs a resourceId beside it, and must not be blank.")
+
+
+def _check_endpoint(url: str, guard: Guard, broken: _Broken) -> None:
+    field = "ConditionEndpoint"
+    fits = len(url) <= LONGEST_URL and url.isprintable()
+    if not fits or not (_PUBLIC_URL.fullmatch(url) or (guard.allow_private and _LOOPBACK_URL.fullmatch(url))):
+        broken.add(field, "The condition endpoint must be an absolute http or https address of a public host.")
+        return
+    try:
+        guard.check_url(url)
+    except Refused as error:
+        broken.add(field, f"The condition endpoint is refused: {error}.")
+
+
+def _check_recipient(recipient: RecipientRequest, place: str, broken: _Broken) -> None:
+    email, organization = recipient.email_address, recipient.organization_number
+    person = recipient.national_identity_number
+    if not (email or organization or person):
+        text = "A recipient needs an emailAddress, an organizationNumber or a nationalIdentityNumber."
+        broken.add(place, text)
+    if email and not read_address(email):
+        broken.add(f"{place}.EmailAddress", "This is not a valid e-mail address.")
+    if person:
+        field = f"{place}.NationalIdentityNumber"
+        if not _digits(person, PERSON_DIGITS):
+            broken.add(field, "A national identity number has exactly 11 digits.")
+        if email or recipient.mobile_number or organization:
+            broken.add(place, "A national identity number must stand alone.")
+    if organization:
+        field = f"{place}.OrganizationNumber"
+        if not _digits(organization, ORGANIZATION_DIGITS):
+            broken.add(field, "An organisation number has exactly 9 digits.")
+        if email or recipient.mobile_number or person:
+            broken.add(place, "An organisation number must stand alone.")
+
+
+def _digits(text: str, count: int) -> bool:
+    return len(text) == count and text.isascii() and text.isdigit()
