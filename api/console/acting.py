@@ -11,7 +11,7 @@ from starlette.routing import Route
 from api.console.pages import look, render, tell, write
 from api.console.sessions import check_csrf, require
 from engine.admin import actions, jobs, pausing, questions
-from engine.admin.filters import number, uuid
+from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
 from engine.auth.operators import Role
@@ -227,7 +227,7 @@ def _action(request: Request) -> Action:
 def _key(request: Request) -> Any:
     resource = RESOURCES[request.path_params["resource"]]
     try:
-        return (uuid if resource.name in ("orders", "emails") else number)(request.path_params["key"])
+        return resource.read_key(request.path_params["key"])
     except ValueError:
         raise NotFound(f"There is no such row among the {resource.name}.") from None
 

@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from api.console.pages import look, page
 from api.console.sessions import found, require
-from engine.admin import actions, details, lists, searching
+from engine.admin import actions, lists, searching
+from engine.admin.details import DETAILS
 from engine.admin.exposition import LISTS
-from engine.admin.filters import number, uuid
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
@@ -24,7 +24,7 @@ from engine.auth.operators import Role
 from engine.errors import Forbidden, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from sqlalchemy import Connection
     from starlette.requests import Request
@@ -85,7 +85,7 @@ def _broker(client: redis.Redis) -> dict[str, int] | None:
         return None
 
 
-def _fields(request: Request, resource: Resource) -> tuple[str, ...]:
+def _fields(request: Request, resource: Resource) -> Collection[str]:
     """What whoever asks may narrow the list by."""
     operator = found(request)
     return resource.fields if operator and operator.role.sees_personal_data else resource.open_fields
@@ -118,17 +118,18 @@ def _list_of(resource: Resource) -> Handler:
     return show
 
 
-def _one_of(
-    resource: Resource, parse: Callable[[str], Any], detail: Callable[..., dict[str, Any]], name: str
-) -> Handler:
+def _one_of(resource: Resource, name: str) -> Handler:
     async def read(request: Request) -> dict[str, Any]:
         try:
-            key = parse(request.path_params["key"])
+            key = resource.read_key(request.path_params["key"])
         except ValueError:
             raise NotFound(f"There is no such page among the {resource.name}.") from None
 
         def whole(connection: Connection) -> dict[str, Any]:
-            return {"item": detail(connection, key), "actions": actions.possible(connection, resource, key)}
+            return {
+                "item": DETAILS[resource.name](connection, key),
+                "actions": actions.possible(connection, resource, key),
+            }
 
         return {"resource": resource, "key": key, **await look(request, whole)}
 
@@ -141,19 +142,16 @@ def _one_of(
 
 LISTED = (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, JOBS, AUDIT)
 SINGLE = (
-    (ORDERS, uuid, details.order, "order.html"),
-    (EMAILS, uuid, details.email, "email.html"),
-    (EVENTS, number, details.event, "event.html"),
-    (SUBSCRIPTIONS, number, details.subscription, "subscription.html"),
-    (DELIVERIES, number, details.delivery, "delivery.html"),
-    (JOBS, number, details.job, "job.html"),
+    (ORDERS, "order.html"),
+    (EMAILS, "email.html"),
+    (EVENTS, "event.html"),
+    (SUBSCRIPTIONS, "subscription.html"),
+    (DELIVERIES, "delivery.html"),
+    (JOBS, "job.html"),
 )
 ROUTES = [
     Route("/overview", overview_page),
     Route("/find", find),
     *(Route(f"/{resource.name}", _list_of(resource)) for resource in LISTED),
-    *(
-        Route(f"/{resource.name}/{{key}}", _one_of(resource, parse, detail, name))
-        for resource, parse, detail, name in SINGLE
-    ),
+    *(Route(f"/{resource.name}/{{key}}", _one_of(resource, name)) for resource, name in SINGLE),
 ]

@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 TEXTS = frozenset({"subject", "body", "recipients"})  # of any size: a batch does without
 
 
+class Command(NamedTuple):
+    """The command that does an action to one row. Of several actions, it does the first that applies.
+
+    An action with a `flag` is done when that is given, and only then; `help` is the flag's, or else the command's.
+    """
+
+    name: str
+    help: str = ""
+    flag: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Something that can be done to the rows of a resource that `applies` fits; others are left as they are."""
@@ -48,11 +59,17 @@ class Action:
     doubted: ColumnElement[bool] = field(default_factory=false)  # of which rows it asks, where it asks of no others
     sends: bool = False  # what was sent before, or tried: within a minute, once in either way
     copies: bool = False  # as a new order
+    command: Command | None = None  # None: the command line does it to all that match alone
 
     @property
     def audited(self) -> str:
         """Its name in the audit log."""
         return f"{self.resource.name}.{self.name}"
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether there are rows of which it asks."""
+        return self.asks or not self.doubted.compare(false())
 
 
 _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved == 0)
@@ -68,49 +85,66 @@ ACTIONS = [
     Action(
         ORDERS, "cancel", "Cancel", "cancelled", _REGISTERED, changes.cancel,
         "Only an order that waits for its send time can be cancelled", asks=True,
-    ),
-    Action(
-        ORDERS, "reschedule", "Reschedule", "rescheduled", _REGISTERED, changes.reschedule,
-        "Only an order that waits for its send time can be rescheduled", takes="time", asks=True,
-    ),
-    Action(
-        ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_FOR_CONDITION), changes.process,
-        "Only an order that was set aside, or waits for its condition, can be processed now",
+        command=Command("cancel", "Cancel an order that waits for its send time."),
     ),
     Action(
         ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
         "Only an order with an e-mail that failed can be sent again to those who did not get it",
         for_all=False, asks=True, sends=True,
+        command=Command(
+            "resend", "Send an order again to those who did not get it.\n\nNot while it is on its way.",
+        ),
     ),
     Action(
         ORDERS, "resend", "Send to all again", "ordered again for all", _SETTLED, changes.order_again,
         "Only an order of which nothing is on its way can be sent to all again",
         for_all=False, asks=True, sends=True, copies=True,
+        command=Command("resend", "Also to those who have it: a new order, due now.", flag="all"),
+    ),
+    Action(
+        ORDERS, "reschedule", "Reschedule", "rescheduled", _REGISTERED, changes.reschedule,
+        "Only an order that waits for its send time can be rescheduled", takes="time", asks=True,
+        command=Command("reschedule", "Give an order that waits another send time."),
+    ),
+    Action(
+        ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_FOR_CONDITION), changes.process,
+        "Only an order that was set aside, or waits for its condition, can be processed now",
     ),
     Action(
         EMAILS, "retry", "Try again", "queued again",
         and_(*changes.FAILED_WITH_ADDRESS, ~OF_SET_ASIDE), changes.try_again,
         "Only an e-mail that failed, and has an address, can be tried again", sends=True, doubted=changes.IN_DOUBT,
+        command=Command(
+            "retry",
+            "Try an e-mail again that failed.\n\n"
+            "Or at once one that waits for a later attempt. Asks where it is in doubt whether it arrived.",
+        ),
     ),
     Action(
         EMAILS, "retry_now", "Try now", "made due", and_(*_NOT_DUE), changes.make_due,
-        "Only an e-mail that waits for a later attempt can be tried now",
+        "Only an e-mail that waits for a later attempt can be tried now", command=Command("retry"),
     ),
     Action(
         EMAILS, "resend", "Send a second one", "ordered again", emails.c.state.in_(HANDED_OVER),
         changes.order_again_for, "Only of an e-mail that the relay has taken over can a second one be sent",
         for_all=False, asks=True, sends=True, copies=True,
+        command=Command(
+            "resend",
+            "Send a second e-mail where the first one was sent.\n\n"
+            "The relay has taken that over: it is a new order to its address alone.",
+        ),
     ),
     Action(
         DELIVERIES, "retry", "Replay", "queued again",
         or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
         "Only a delivery that was given up can be replayed",
+        command=Command("retry", "Push again what is dead, or at once what waits for a later attempt."),
     ),
     Action(
         DELIVERIES, "retry_now", "Try now", "made due",
         and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.due_at > Now()), changes.push_now,
-        "Only a delivery that waits for a later attempt can be tried now",
+        "Only a delivery that waits for a later attempt can be tried now", command=Command("retry"),
     ),
 ]  # fmt: skip
 

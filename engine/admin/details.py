@@ -34,7 +34,7 @@ from engine.text.addresses import domain_of
 from engine.text.keywords import content
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -292,4 +292,12 @@ _REASONS = {
     EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has reserved against electronic communication.",
     EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knew no address of this recipient."
     " When it does, post a new order for it.",
+}
+DETAILS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "orders": order,
+    "emails": email,
+    "events": event,
+    "subscriptions": subscription,
+    "deliveries": delivery,
+    "jobs": job,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from engine.errors import Invalid
 from engine.text.addresses import spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
     from sqlalchemy import Column, ColumnElement, Connection, Table
@@ -47,9 +48,25 @@ PUSH_ERRORS = {
 }
 
 
-def parse(
-    given: Mapping[str, str], fields: Collection[str], choices: Mapping[str, Collection[str]], now: datetime
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What a list can be narrowed to: `name` in query strings and options, `help` on the command line.
+
+    `read` makes a value of what was typed (ValueError); where there are `choices`, it is one of them.
+    """
+
+    name: str
+    help: str
+    read: Callable[[str], Any] = str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it bounds when a row was made."""
+        return self.name in _TIMES
+
+
+def parse(given: Mapping[str, str], fields: Mapping[str, Field], now: datetime) -> dict[str, Any]:
     """The values that are not empty, each as its type; Invalid names each that is unknown or malformed."""
     found: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
@@ -59,7 +76,7 @@ def parse(
             errors[name] = [f"This list cannot be narrowed by {name}; it can by {', '.join(fields)}."]
         elif text:
             try:
-                found[name] = _value(name, text, choices, now)
+                found[name] = _value(fields[name], text, now)
             except ValueError as error:
                 errors[name] = [str(error)]
     if errors:
@@ -67,12 +84,12 @@ def parse(
     return found
 
 
-def _value(name: str, text: str, choices: Mapping[str, Collection[str]], now: datetime) -> Any:
+def _value(field: Field, text: str, now: datetime) -> Any:
     text = bounded(text)
-    if name in choices and text not in choices[name]:
-        msg = f"One of {', '.join(choices[name])}."
+    if field.choices and text not in field.choices:
+        msg = f"One of {', '.join(field.choices)}."
         raise ValueError(msg)
-    return moment(text, now) if name in _TIMES else _KINDS.get(name, str)(text)
+    return moment(text, now) if field.is_time else field.read(text)
 
 
 def bounded(text: str) -> str:
@@ -144,13 +161,6 @@ def uuid(text: str) -> UUID:
 
 
 _TIMES = ("since", "until")
-_KINDS: dict[str, Callable[[str], Any]] = {
-    "order": uuid,
-    "email": uuid,
-    "event": number,
-    "subscription": number,
-    "delivery": number,
-}
 
 
 def first_id(at: datetime) -> UUID:

@@ -65,7 +65,7 @@ def count(
     connection: Connection, resource: Resource, given: Mapping[str, str], also: ColumnElement[bool], most: int
 ) -> int:
     """How many rows match, counted up to `most`; `also`: a further condition. Takes as long as it takes."""
-    narrowed = resource.narrow(connection, parse(given, resource.fields, resource.choices, now(connection)))
+    narrowed = resource.narrow(connection, parse(given, resource.fields, now(connection)))
     matching = select(resource.key).where(*narrowed.by, *narrowed.rest, also).limit(most).subquery()
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()
 
@@ -79,7 +79,7 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
     size: int,
 ) -> tuple[list[Any], str | None]:
     """The keys of up to `size` matching rows from `cursor` on, and the cursor behind them; None: that was all."""
-    narrowed = resource.narrow(connection, parse(given, resource.fields, resource.choices, now(connection)))
+    narrowed = resource.narrow(connection, parse(given, resource.fields, now(connection)))
     beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
     chosen = _ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest, also, *beyond)
     found = connection.execute(chosen.limit(size)).all()
@@ -90,7 +90,7 @@ def _shown_on(
     connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None, size: int
 ) -> tuple[Sequence[Row[Any]], tuple[Any, ...] | None]:
     """The keys and places of a page's rows, and where the window ends that they are looked for in; None: nowhere."""
-    narrowed = resource.narrow(connection, parse(given, resource.fields, resource.choices, now(connection)))
+    narrowed = resource.narrow(connection, parse(given, resource.fields, now(connection)))
     beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
     end = _window_end(connection, resource, narrowed, beyond) if narrowed.rest else None
     chosen = _ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)

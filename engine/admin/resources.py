@@ -1,6 +1,7 @@
 """The resources of the console and the command line: kinds of rows that have a list.
 
-The resource of an event (`urn:altinn:resource:…`) is something else.
+What a list can be narrowed to stands here alone: the console's form, the command's options and what either accepts
+follow from it. Its condition is in narrowing.py. The resource of an event (`urn:altinn:resource:…`) is something else.
 """
 
 from __future__ import annotations
@@ -8,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS
+from sqlalchemy import Uuid
+
+from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, number, uuid
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS
@@ -16,6 +19,8 @@ from engine.db.tables import audit_log, deliveries, emails, events, jobs, orders
 from engine.models import DeliveryState, EmailState, OrderState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlalchemy import Column, Connection, Table
 
     from engine.admin.narrowing import Given, Narrowed
@@ -23,66 +28,138 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of rows that operators look at. `states`: those of the table, and groups of them in lower case."""
+    """A kind of rows that operators look at. `lists` and `shows` tell what its commands print; "": no row has a page.
+
+    The values of its field `state` are those of the table, and groups of them in lower case.
+    """
 
     name: str
     table: Table
     key: Column[Any]  # newest last
-    fields: tuple[str, ...]
-    states: tuple[str, ...] = ()
-    errors: tuple[str, ...] = ()
+    lists: str
+    shows: str
+    fields: Mapping[str, Field]
 
     @property
     def choices(self) -> dict[str, tuple[str, ...]]:
         """The values of fields that have only so many."""
-        return {"state": self.states, "error": self.errors}
+        return {name: field.choices for name, field in self.fields.items() if field.choices}
 
     @property
-    def open_fields(self) -> tuple[str, ...]:
+    def open_fields(self) -> dict[str, Field]:
         """The fields that viewers see: whoever narrows a list by what is masked reads it, piece by piece."""
-        return tuple(name for name in self.fields if not is_masked(name))
+        return {name: field for name, field in self.fields.items() if not is_masked(name)}
+
+    @property
+    def read_key(self) -> Callable[[str], Any]:
+        """Makes a row's key of what was typed; ValueError."""
+        return uuid if isinstance(self.key.type, Uuid) else number
 
     def narrow(self, connection: Connection, given: Given) -> Narrowed:
         """The conditions and the order of its list; `given`: values that filters.parse has checked."""
         return NARROW[self.name](connection, given)
 
 
+def _by_name(*fields: Field) -> dict[str, Field]:
+    return {field.name: field for field in fields}
+
+
+_CREATOR = Field("creator", "Who ordered, such as ttd.")
+_REFERENCE = Field("reference", "The sender's reference.")
+_RECIPIENT = Field("recipient", "An address or its beginning, @domain, or a number.")
+_MADE = (Field("since", "From: a time, or how long ago: 90m, 24h, 7d."), Field("until", "Before: likewise."))
+_ORDER = Field("order", "An order's id.", uuid)
+_EMAIL = Field("email", "An e-mail's id.", uuid)
+_EVENT = Field("event", "An event's number.", number)
+_SUBSCRIPTION = Field("subscription", "A subscription's number.", number)
+_DELIVERY = Field("delivery", "A delivery's number.", number)
+
+
+def _state(*choices: str) -> Field:
+    return Field("state", "Its state, or a group.", choices=choices)
+
+
+def _error(choices: Mapping[str, Any]) -> Field:
+    return Field("error", "How an attempt ended.", choices=tuple(choices))
+
+
 ORDERS = Resource(
     "orders",
     orders,
     orders.c.id,
-    ("state", "creator", "reference", "recipient", "since", "until", "order"),
-    states=(WAITING, *GROUPS, *OrderState),
+    "Print orders, the newest first.\n\nThose that wait: the next one due first.",
+    "Print an order with its counts.\n\nAlso why it waits, and who did what to it.",
+    _by_name(_state(WAITING, *GROUPS, *OrderState), _CREATOR, _REFERENCE, _RECIPIENT, *_MADE, _ORDER),
 )
 EMAILS = Resource(
     "emails",
     emails,
     emails.c.id,
-    ("state", "recipient", "creator", "reference", "error", "since", "until", "order", "email"),
-    states=(WAITING, *GROUPS, FAILED, *EmailState),
-    errors=tuple(EMAIL_ERRORS),
+    "Print e-mails, the newest first.\n\nThose that wait: the next one due first.",
+    "Print an e-mail with every attempt.\n\nAlso why it waits or failed, and who did what to it.",
+    _by_name(
+        _state(WAITING, *GROUPS, FAILED, *EmailState),
+        _RECIPIENT,
+        _CREATOR,
+        _REFERENCE,
+        _error(EMAIL_ERRORS),
+        *_MADE,
+        _ORDER,
+        _EMAIL,
+    ),
 )
 EVENTS = Resource(
     "events",
     events,
     events.c.seq,
-    ("type", "source", "subject", "resource", "id", "since", "until", "event"),
+    "Print events, the newest first.",
+    "Print an event, and to whom it was pushed.",
+    _by_name(
+        Field("type", "A part of its type."),
+        Field("source", "A part of its source."),
+        Field("subject", "Its subject."),
+        Field("resource", "Its resource."),
+        Field("id", "Its publisher's id."),
+        *_MADE,
+        _EVENT,
+    ),
 )
 SUBSCRIPTIONS = Resource(
     "subscriptions",
     subscriptions,
     subscriptions.c.seq,
-    ("state", "consumer", "endpoint", "resource", "subscription"),
-    states=("paused", "failing", "unvalidated"),
+    "Print subscriptions, the newest first.",
+    "Print a subscription with the number of its deliveries by state.",
+    _by_name(
+        Field("state", "How it is.", choices=("paused", "failing", "unvalidated")),
+        Field("consumer", "Whose it is, such as /org/ttd."),
+        Field("endpoint", "A part of its address."),
+        Field("resource", "A part of its resource filter."),
+        _SUBSCRIPTION,
+    ),
 )
 DELIVERIES = Resource(
     "deliveries",
     deliveries,
     deliveries.c.seq,
-    ("state", "subscription", "event", "error", "since", "until", "delivery"),
-    states=(*GROUPS, *DeliveryState),
-    errors=tuple(PUSH_ERRORS),
+    "Print deliveries, the newest first.",
+    "Print a delivery with every attempt, and why it waits.",
+    _by_name(_state(*GROUPS, *DeliveryState), _SUBSCRIPTION, _EVENT, _error(PUSH_ERRORS), *_MADE, _DELIVERY),
 )
-AUDIT = Resource("audit", audit_log, audit_log.c.seq, ("who", "action", "target", "since", "until"))
-JOBS = Resource("jobs", jobs, jobs.c.seq, ())
+AUDIT = Resource(
+    "audit",
+    audit_log,
+    audit_log.c.seq,
+    "Print the audit log, the newest line first.",
+    "",
+    _by_name(
+        Field("who", "Who did it, such as anna or cli:root."),
+        Field("action", "What was done, such as pause."),
+        Field("target", "To what, such as lane/emails."),
+        *_MADE,
+    ),
+)
+JOBS = Resource(
+    "jobs", jobs, jobs.c.seq, "Print background jobs, the newest first.", "Print a job and how far it is.", {}
+)
 RESOURCES = {resource.name: resource for resource in (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS)}

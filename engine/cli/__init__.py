@@ -3,10 +3,10 @@
 processes.py      `varsel up`, and one command per process
 health.py         does everything work
 lanes.py          what waits, who works
-orders.py, emails.py, events.py, subscriptions.py, deliveries.py
+resources.py      orders, e-mails, … : list, show, act, as the registry has them
+events.py, subscriptions.py, jobs.py: what these have beyond that
 dead.py           what was given up, and doing it again
 pausing.py        pauses of lanes, creators and domains
-records.py        who did what, and what goes on in the background
 keeping.py        settings, tokens, the contact directory
 backups.py        copies of the database
 operators.py      who may sign in to the console
@@ -34,17 +34,15 @@ from typer.core import TyperGroup
 from engine.cli import (
     backups,
     dead,
-    deliveries,
-    emails,
     events,
     health,
+    jobs,
     keeping,
     lanes,
     operators,
-    orders,
     pausing,
     processes,
-    records,
+    resources,
     restored,
     subscriptions,
 )
@@ -63,8 +61,22 @@ SECTIONS = {
         processes.migrate,
         processes.inbox,
     ),
-    "Looking": (lanes.lanes, lanes.top, health.doctor, health.wait_ready, records.AUDIT, records.JOBS),
-    "Messages": (orders.GROUP, emails.GROUP, events.GROUP, subscriptions.GROUP, deliveries.GROUP, dead.GROUP),
+    "Looking": (
+        lanes.lanes,
+        lanes.top,
+        health.doctor,
+        health.wait_ready,
+        resources.group("audit", "Who did what."),
+        jobs.GROUP,
+    ),
+    "Messages": (
+        resources.group("orders", "Orders: what senders asked for."),
+        resources.group("emails", "E-mails: one per recipient of an order."),
+        events.GROUP,
+        subscriptions.GROUP,
+        resources.group("deliveries", "Deliveries: an event on its way to a subscriber."),
+        dead.GROUP,
+    ),
     "Pausing": (pausing.pause, pausing.resume, pausing.drain, restored.restored),
     "Maintenance": (
         keeping.config,

@@ -10,70 +10,60 @@ import typer
 
 from engine.cli.exits import FAILED
 from engine.cli.installation import opened, reading, who, writing
-from engine.cli.options import (
-    Creator,
-    Cursor,
-    Data,
-    Json,
-    Limit,
-    Recipient,
-    Reference,
-    Since,
-    SubscriptionNumber,
-    Until,
-    Yes,
-)
+from engine.cli.options import Cursor, Data, Json, Limit, Yes
 from engine.cli.progress import bar, confirm
+from engine.cli.resources import LateGroup, option, taking
 from engine.cli.rows import Wanted, show_list
 from engine.cli.text import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-GROUP = typer.Typer(name="dead", help="What was given up.", no_args_is_help=True)
+    from engine.admin.filters import Field
+
 STATES = {"orders": "SetAside", "emails": "failed", "deliveries": "Dead"}
+NARROWED_BY = ("recipient", "creator", "reference", "subscription", "error", "since", "until")
 LOOK_EVERY = 0.2  # seconds between two looks at the job
 
 Resource = Annotated[
     Literal["orders", "emails", "deliveries"],
     typer.Argument(help="Orders that were set aside, failed e-mails, dead deliveries.", show_default=False),
 ]
-Error = Annotated[str | None, typer.Option(help="How an attempt ended; not of orders.")]
 
 
-@GROUP.command("list")
+class _Group(LateGroup):
+    def build(self) -> Iterator[tuple[str, Callable[..., None], str | None]]:
+        options = [option(field) for field in _fields()]
+        for name, command in (("list", list_), ("replay", replay)):
+            yield name, taking(command, options), None
+
+
+GROUP = typer.Typer(name="dead", help="What was given up.", no_args_is_help=True, cls=_Group)
+
+
 def list_(
+    *,
     resource: Resource,
-    recipient: Recipient = None,
-    creator: Creator = None,
-    reference: Reference = None,
-    subscription: SubscriptionNumber = None,
-    error: Error = None,
-    since: Since = None,
-    until: Until = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
     data: Data = None,
+    **given: str | None,
 ) -> None:
     """Print what was given up, the newest first."""
-    given = _given(resource, recipient, creator, reference, subscription, error, since, until)
-    show_list(resource, given, Wanted(limit, cursor, as_json, data))
+    from engine.admin.resources import RESOURCES
+
+    show_list(RESOURCES[resource], given | {"state": STATES[resource]}, Wanted(limit, cursor, as_json, data))
 
 
-@GROUP.command()
 def replay(
+    *,
     resource: Resource,
-    recipient: Recipient = None,
-    creator: Creator = None,
-    reference: Reference = None,
-    subscription: SubscriptionNumber = None,
-    error: Error = None,
-    since: Since = None,
-    until: Until = None,
     yes: Yes = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
     data: Data = None,
+    **given: str | None,
 ) -> None:
     """Do it again for all that match, in the background.
 
@@ -83,8 +73,7 @@ def replay(
     from engine.admin.amounts import some
     from engine.admin.details import job as detail
 
-    given = _given(resource, recipient, creator, reference, subscription, error, since, until)
-    conditions = {name: value for name, value in given.items() if value is not None}
+    conditions = {"state": STATES[resource]} | {name: value for name, value in given.items() if value is not None}
     action = actions.find(resource, "retry")
     with reading(data) as connection:
         asked, question = questions.of_all(connection, action, conditions)
@@ -101,9 +90,14 @@ def replay(
         _wait(job, data)
 
 
-def _given(resource: str, *values: str | None) -> dict[str, str | None]:
-    names = ("recipient", "creator", "reference", "subscription", "error", "since", "until")
-    return {"state": STATES[resource]} | dict(zip(names, values, strict=True))
+def _fields() -> Iterator[Field]:
+    """What all that were given up can be narrowed to: fields of their resources, with the help of the first."""
+    from engine.admin.resources import RESOURCES
+
+    every = [RESOURCES[resource].fields for resource in STATES]
+    for name in NARROWED_BY:
+        field = next(fields[name] for fields in every if name in fields)
+        yield replace(field, help="How an attempt ended; not of orders.", choices=()) if name == "error" else field
 
 
 def _wait(job: int, data: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""`varsel events`."""
+"""`varsel events`: publishing one."""
 
 from __future__ import annotations
 
@@ -6,48 +6,13 @@ from typing import Annotated
 
 import typer
 
+from engine.cli import resources
 from engine.cli.exits import FAILED, end
 from engine.cli.installation import who, writing
-from engine.cli.options import Cursor, Data, EventNumber, Json, Limit, Number, Since, Until
-from engine.cli.rows import Wanted, show_list, show_one
+from engine.cli.options import Data
 from engine.errors import BadRequest, Invalid
 
-GROUP = typer.Typer(name="events", help="Events: what happened.", no_args_is_help=True)
-
-
-@GROUP.command("list")
-def list_(
-    type_: Annotated[str | None, typer.Option("--type", help="A part of its type.")] = None,
-    source: Annotated[str | None, typer.Option(help="A part of its source.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Its subject.")] = None,
-    resource: Annotated[str | None, typer.Option(help="Its resource.")] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="Its publisher's id.")] = None,
-    since: Since = None,
-    until: Until = None,
-    event: EventNumber = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    as_json: Json = False,
-    data: Data = None,
-) -> None:
-    """Print events, the newest first."""
-    given = {
-        "type": type_,
-        "source": source,
-        "subject": subject,
-        "resource": resource,
-        "id": id_,
-        "since": since,
-        "until": until,
-        "event": event,
-    }
-    show_list("events", given, Wanted(limit, cursor, as_json, data))
-
-
-@GROUP.command()
-def show(event: Number, as_json: Json = False, data: Data = None) -> None:
-    """Print an event, and to whom it was pushed."""
-    show_one("events", event, as_json, data)
+GROUP = resources.group("events", "Events: what happened.")
 
 
 @GROUP.command()

@@ -13,8 +13,11 @@ from engine.cli.output import cell, print_json, print_list, print_one, print_tab
 from engine.cli.progress import confirm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from engine.admin.actions import Action
+    from engine.admin.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +30,16 @@ class Wanted:
     data: Path | None
 
 
-def show_list(resource: str, given: Mapping[str, str | None], wanted: Wanted) -> None:
+def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wanted) -> None:
     """Print the rows that match, up to `limit`, however far back the last of them is."""
     from engine.admin.lists import page
-    from engine.admin.resources import RESOURCES
 
     conditions = {name: value for name, value in given.items() if value is not None}
     items: list[dict[str, Any]] = []
     cursor = wanted.cursor
     while True:
         with reading(wanted.data) as connection:
-            found = page(connection, RESOURCES[resource], conditions, cursor, wanted.limit - len(items))
+            found = page(connection, resource, conditions, cursor, wanted.limit - len(items))
         items += found.items
         cursor = found.next
         if cursor is None or not found.looked_back or len(items) == wanted.limit:
@@ -45,7 +47,7 @@ def show_list(resource: str, given: Mapping[str, str | None], wanted: Wanted) ->
     if wanted.as_json:
         return print_list(items, cursor)
     if items:
-        print_table(COLUMNS[resource], items)
+        print_table(COLUMNS[resource.name], items)
     else:
         typer.echo("Nothing matches." if conditions else "There is none.", err=True)
     if cursor:
@@ -53,40 +55,31 @@ def show_list(resource: str, given: Mapping[str, str | None], wanted: Wanted) ->
     return None
 
 
-def show_one(resource: str, key: Any, as_json: bool, data: Path | None) -> None:
+def show_one(resource: Resource, key: Any, as_json: bool, data: Path | None) -> None:
     """Print one row with all that happened to it; NotFound."""
-    from engine.admin import details
+    from engine.admin.details import DETAILS
 
-    of: dict[str, Callable[..., dict[str, Any]]] = {
-        "orders": details.order,
-        "emails": details.email,
-        "events": details.event,
-        "subscriptions": details.subscription,
-        "deliveries": details.delivery,
-        "jobs": details.job,
-    }
     with reading(data) as connection:
-        found = of[resource](connection, key)
+        found = DETAILS[resource.name](connection, key)
     print_json(found) if as_json else print_one(found)
 
 
-def act(
-    resource: str, names: tuple[str, ...], key: Any, data: Path | None, argument: str | None = None, yes: bool = True
-) -> None:
+def act(actions: Sequence[Action], key: Any, data: Path | None, argument: str | None, yes: bool) -> None:
     """Do the first of the actions that applies to a row; without `yes`, ask before what cannot be undone.
 
     NotFound, Conflict with the first one's reason, Invalid.
     """
-    from engine.admin import actions, questions
-    from engine.admin.resources import RESOURCES
+    from engine.admin import questions
+    from engine.admin.actions import perform, possible
 
     with reading(data) as connection:
-        possible = [action for action in actions.possible(connection, RESOURCES[resource], key) if action.name in names]
-        action = next(iter(possible), actions.find(resource, names[0]))
+        names = {action.name for action in actions}
+        applying = (each for each in possible(connection, actions[0].resource, key) if each.name in names)
+        action = next(applying, actions[0])
         question = questions.of_one(connection, action, key, argument)
     if action.asks and not yes:
         confirm(question)
     with writing(data) as connection:
-        made = actions.perform(connection, who(), action, key, argument)
+        made = perform(connection, who(), action, key, argument)
     to = f": {cell(question.at)}" if question.at else f", as the order {made}" if made else ""
     typer.echo(f"{key} was {action.done}{to}.")

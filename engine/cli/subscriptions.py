@@ -1,56 +1,15 @@
-"""`varsel subscriptions`."""
+"""`varsel subscriptions`: pausing one."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from engine.cli import resources
 from engine.cli.installation import reading, who, writing
-from engine.cli.options import (
-    Cursor,
-    Data,
-    Json,
-    Limit,
-    Number,
-    Reason,
-    SubscriptionNumber,
-    SubscriptionState,
-    Yes,
-)
+from engine.cli.options import Data, Number, Reason, Yes
 from engine.cli.progress import confirm
-from engine.cli.rows import Wanted, show_list, show_one
 
-GROUP = typer.Typer(name="subscriptions", help="Subscriptions: who gets which events.", no_args_is_help=True)
-
-
-@GROUP.command("list")
-def list_(
-    state: SubscriptionState = None,
-    consumer: Annotated[str | None, typer.Option(help="Whose it is, such as /org/ttd.")] = None,
-    endpoint: Annotated[str | None, typer.Option(help="A part of its address.")] = None,
-    resource: Annotated[str | None, typer.Option(help="A part of its resource filter.")] = None,
-    subscription: SubscriptionNumber = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
-    as_json: Json = False,
-    data: Data = None,
-) -> None:
-    """Print subscriptions, the newest first."""
-    given = {
-        "state": state,
-        "consumer": consumer,
-        "endpoint": endpoint,
-        "resource": resource,
-        "subscription": subscription,
-    }
-    show_list("subscriptions", given, Wanted(limit, cursor, as_json, data))
-
-
-@GROUP.command()
-def show(subscription: Number, as_json: Json = False, data: Data = None) -> None:
-    """Print a subscription with the number of its deliveries by state."""
-    show_one("subscriptions", subscription, as_json, data)
+GROUP = resources.group("subscriptions", "Subscriptions: who gets which events.")
 
 
 @GROUP.command()
