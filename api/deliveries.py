@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from api import reads
 from api import subscription_answers as answers
-from api.openapi import Operation, Parameter, Problem
+from api.answers import JSON
+from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.parameters import DATE_TIME, INT32, INT64, Given, integer, integers, not_valid
+from api.problems import Problem
 from api.subscriptions import ID, KNOWN, PATH, asked, unknown_is_empty
 from engine.errors import Invalid
 from engine.models import DeliveryState
@@ -25,8 +27,35 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 PAGE = 50  # deliveries, when no size is asked for
+_DELIVERY = Parameter("delivery", "path", "the delivery's id", required=True, schema=integers(INT64))
+
+OPERATIONS = Operations("Subscriptions")
 
 
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=f"{PATH}/{{id}}/deliveries",
+        summary="A subscription's deliveries",
+        description=(
+            "What was or will be pushed, the newest first, with the newest attempts of each. When a page is full, or "
+            "its texts are long, the header `next` leads to the next one."
+        ),
+        parameters=(
+            ID,
+            Parameter("state", "query", "only deliveries in this state", schema={"enum": list(DeliveryState)}),
+            Parameter("after", "query", "id of the last delivery seen", schema=integers(INT64)),
+            Parameter("size", "query", "of a page", schema=integers(registry.MOST_DELIVERIES) | {"default": PAGE}),
+        ),
+        responses={
+            200: Documented(
+                "A page, possibly empty.", answers.DeliveryList, headers={"next": "where the next page is"}
+            ),
+            **KNOWN,
+        },
+        credentials=("bearer",),
+    )
+)
 @unknown_is_empty
 async def get_deliveries(request: Request) -> Response:
     """A page of what was or will be pushed."""
@@ -44,7 +73,7 @@ async def get_deliveries(request: Request) -> Response:
     if last is not None:
         query = {"after": last, "size": size} | ({"state": state.value} if state else {})
         headers["next"] = f"{app.events_base}/subscriptions/{seq}/deliveries?{urlencode(query)}"
-    return Response(page, headers=headers, media_type="application/json")
+    return Response(page, headers=headers, media_type=JSON)
 
 
 def _page(  # noqa: PLR0913 a page is asked for by many things
@@ -55,6 +84,30 @@ def _page(  # noqa: PLR0913 a page is asked for by many things
     return answers.DeliveryList.of(found).json_text(), found[-1][0].seq if found and more else None
 
 
+@OPERATIONS.add(
+    Description(
+        method="POST",
+        path=f"{PATH}/{{id}}/replay",
+        summary="Push stored events again",
+        description=(
+            "Of the events that were stored in that time, those that match the subscription. Asked without `count`, "
+            "it answers how many these are and pushes nothing; repeated with that `count`, it pushes them all, up to "
+            f"{replays.MOST_REPLAYED:,}."
+        ),
+        parameters=(
+            ID,
+            Parameter("from", "query", "stored then or later, with time zone", required=True, schema=DATE_TIME),
+            Parameter("to", "query", "stored then or earlier, with time zone", required=True, schema=DATE_TIME),
+            Parameter("count", "query", "how many events are expected", schema=integers(INT32, 0)),
+        ),
+        responses={
+            200: Documented("Counted, or on their way.", answers.Replay),
+            409: Documented("Another number of events matches by now; nothing is pushed.", Problem),
+            **KNOWN,
+        },
+        credentials=("bearer",),
+    )
+)
 @unknown_is_empty
 async def post_replay(request: Request) -> Response:
     """Count the stored events that match or, with their count, push them again."""
@@ -71,9 +124,25 @@ async def post_replay(request: Request) -> Response:
                 caller.name, replays.push_again, caller, seq, found[start : start + registry.AT_ONCE]
             )
             state.notifier.notify(due.WEBHOOKS.name)
-    return JSONResponse(answers.Replay(count=len(found), replayed=0 if count is None else len(found)).content())
+    return answers.Replay(count=len(found), replayed=0 if count is None else len(found)).response()
 
 
+@OPERATIONS.add(
+    Description(
+        method="POST",
+        path=f"{PATH}/{{id}}/deliveries/{{delivery}}/retry",
+        summary="Attempt a delivery again",
+        description="At once, and from the beginning of the retry schedule.",
+        parameters=(ID, _DELIVERY),
+        responses={
+            202: Documented("It will be attempted."),
+            **KNOWN,
+            404: Documented("There is no such subscription or delivery."),
+            409: Documented("It was delivered already.", Problem),
+        },
+        credentials=("bearer",),
+    )
+)
 @unknown_is_empty
 async def post_retry(request: Request) -> Response:
     """Attempt one delivery again."""
@@ -98,73 +167,3 @@ def _moment(given: Given, name: str) -> datetime:
     if moment is None:
         raise Invalid({name: [f"The {name} field is required."]})
     return moment
-
-
-_DELIVERY = Parameter("delivery", "path", "the delivery's id", required=True, schema=integers(INT64))
-
-OPERATIONS = (
-    Operation(
-        method="GET",
-        path=f"{PATH}/{{id}}/deliveries",
-        handler=get_deliveries,
-        summary="A subscription's deliveries",
-        description=(
-            "What was or will be pushed, the newest first, with the newest attempts of each. When a page is full, or "
-            "its texts are long, the header `next` leads to the next one."
-        ),
-        parameters=(
-            ID,
-            Parameter("state", "query", "only deliveries in this state", schema={"enum": list(DeliveryState)}),
-            Parameter("after", "query", "id of the last delivery seen", schema=integers(INT64)),
-            Parameter("size", "query", "of a page", schema=integers(registry.MOST_DELIVERIES) | {"default": PAGE}),
-        ),
-        responses={
-            200: Documented(
-                "A page, possibly empty.", answers.DeliveryList, headers={"next": "where the next page is"}
-            ),
-            **KNOWN,
-        },
-        credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
-        method="POST",
-        path=f"{PATH}/{{id}}/replay",
-        handler=post_replay,
-        summary="Push stored events again",
-        description=(
-            "Of the events that were stored in that time, those that match the subscription. Asked without `count`, "
-            "it answers how many these are and pushes nothing; repeated with that `count`, it pushes them all, up to "
-            f"{replays.MOST_REPLAYED:,}."
-        ),
-        parameters=(
-            ID,
-            Parameter("from", "query", "stored then or later, with time zone", required=True, schema=DATE_TIME),
-            Parameter("to", "query", "stored then or earlier, with time zone", required=True, schema=DATE_TIME),
-            Parameter("count", "query", "how many events are expected", schema=integers(INT32, 0)),
-        ),
-        responses={
-            200: Documented("Counted, or on their way.", answers.Replay),
-            409: Documented("Another number of events matches by now; nothing is pushed.", Problem),
-            **KNOWN,
-        },
-        credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
-        method="POST",
-        path=f"{PATH}/{{id}}/deliveries/{{delivery}}/retry",
-        handler=post_retry,
-        summary="Attempt a delivery again",
-        description="At once, and from the beginning of the retry schedule.",
-        parameters=(ID, _DELIVERY),
-        responses={
-            202: Documented("It will be attempted."),
-            **KNOWN,
-            404: Documented("There is no such subscription or delivery."),
-            409: Documented("It was delivered already.", Problem),
-        },
-        credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-)

@@ -19,9 +19,9 @@ from api.auth import (
     require_scope,
 )
 from api.bodies import Taken, media_type, require_json, work_on
-from api.openapi import Operation, Problem
+from api.openapi import Description, Operations
 from api.openapi import Response as Documented
-from api.problems import CHALLENGE
+from api.problems import CHALLENGE, Problem
 from engine.auth.access import OWN, Action, Question
 from engine.errors import Forbidden
 from engine.events import reading
@@ -39,8 +39,55 @@ if TYPE_CHECKING:
 PREFIX = "/events/api/v1"
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
+_NEXT = "the address of the next page, which asks the same. Missing: nothing lies behind `after` by now."
+_PAGE = Documented("A page, possibly empty.", shapes.Events, STRUCTURED, {"next": _NEXT})
+_READING = (
+    "In the order in which they were stored. Events that the caller may not see are left out, so a page may be short "
+    "or empty: follow the header `next` until it is missing, and keep the last one to go on later."
+)
+_REFUSED = {
+    400: Documented("The input breaks a rule; `detail` or `errors` says which.", Problem),
+    401: Documented("No bearer token, or one that does not verify."),
+    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
+}
+_NO_SCOPE = {403: Documented("The scope is missing.")}
+_TOO_LONG = {414: Documented(f"The query has more than {queries.LONGEST_QUERY:,} bytes.", Problem)}
+_BODY = {
+    408: Documented("The body took longer than 30 seconds.", Problem),
+    413: Documented("The body is too large.", Problem),
+    503: Documented("Neither the database nor Redis answers; Retry-After says when to come again.", Problem),
+}
+
+OPERATIONS = Operations("Events")
 
 
+@OPERATIONS.add(
+    Description(
+        method="POST",
+        path=PREFIX + "/app",
+        summary="Publish an app's event",
+        description=(
+            "The app tells what happened to one of its instances; id, time and resource of the event are made here. "
+            "The `PlatformAccessToken` must be of the app that `source` names."
+        ),
+        request=shapes.AppEvent,
+        example=shapes.APP_EVENT,
+        credentials=("bearer", "platform"),
+        responses={
+            201: Documented(
+                "Stored; the body is the event's id.",
+                shapes.EventId,
+                headers={"Location": "the app's events of that very moment"},
+            ),
+            **_REFUSED,
+            401: Documented("No good bearer token or, with a JSON string that says so, the source is another app's."),
+            403: Documented("No good PlatformAccessToken."),
+            415: Documented("The body is not JSON, or it is packed.", Problem),
+            **_BODY,
+        },
+        aliases=("/app",),
+    )
+)
 async def post_app(request: Request) -> Response:
     """Take an app's event in: 201 with its id once it is durable."""
     state, now = request.app.state, request.app.state.store.clock.now()
@@ -61,6 +108,28 @@ async def post_app(request: Request) -> Response:
     return Response(f'"{event.id}"', 201, {"Location": location}, "application/json")
 
 
+@OPERATIONS.add(
+    Description(
+        method="POST",
+        path=PREFIX + "/events",
+        summary="Publish events",
+        description=(
+            "One CloudEvent, a batch of which all or none are stored, or (with `ce-` headers and any other media type) "
+            "an event in binary mode. Needs the scope `altinn:events.publish` or a `PlatformAccessToken` beside the "
+            "bearer token. An event whose `id` and `source` are known is not stored again."
+        ),
+        media={STRUCTURED: shapes.Event, BATCH: shapes.Events},
+        example=shapes.EVENT,
+        credentials=("bearer",),
+        responses={
+            200: Documented("Stored."),
+            **_REFUSED,
+            403: Documented("The scope is missing, or the caller may not publish on a resource."),
+            415: Documented("The body is no CloudEvent by its media type and headers, or it is packed.", Problem),
+            **_BODY,
+        },
+    )
+)
 async def post(request: Request) -> Response:
     """Take events in, all or none: 200 once they are durable."""
     state = request.app.state
@@ -80,6 +149,17 @@ async def post(request: Request) -> Response:
     return Response()
 
 
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/events",
+        summary="A resource's events",
+        description=f"{_READING} Needs the scope `altinn:events.subscribe`.",
+        credentials=("bearer",),
+        parameters=queries.RESOURCE_PARAMETERS,
+        responses={200: _PAGE, **_REFUSED, **_NO_SCOPE, **_TOO_LONG},
+    )
+)
 async def get(request: Request) -> Response:
     """A page of a resource's events."""
     caller = await authenticate_bearer(request, request.app.state.verifier)
@@ -87,17 +167,45 @@ async def get(request: Request) -> Response:
     return await _page(request, queries.resource_query(request), caller, Action.SUBSCRIBE)
 
 
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/app/party",
+        summary="A party's events",
+        description=f"{_READING} One of `party`, `unit` and `person` is needed.",
+        credentials=("bearer",),
+        parameters=queries.PARTY_PARAMETERS,
+        responses={200: _PAGE, **_REFUSED, **_TOO_LONG},
+    )
+)
+async def get_party(request: Request) -> Response:
+    """A page of the events about a party, of whatever app."""
+    caller = await authenticate_bearer(request, request.app.state.verifier)
+    return await _page(request, queries.app_query(request), caller, Action.READ)
+
+
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/app/{org}/{app}",
+        summary="An app's events",
+        description=f"{_READING} For organisations only.",
+        credentials=("bearer",),
+        parameters=queries.APP_PARAMETERS,
+        responses={
+            200: _PAGE,
+            **_REFUSED,
+            401: Documented("No good bearer token or, with a JSON string that says so, one of no organisation."),
+            404: Documented("The path names no app.", Problem),
+            **_TOO_LONG,
+        },
+    )
+)
 async def get_app(request: Request) -> Response:
     """A page of an app's events."""
     caller = await authenticate_bearer(request, request.app.state.verifier)
     if caller.creator is None:
         return JSONResponse("Only orgs can call this api", 401, CHALLENGE)
-    return await _page(request, queries.app_query(request), caller, Action.READ)
-
-
-async def get_party(request: Request) -> Response:
-    """A page of the events about a party, of whatever app."""
-    caller = await authenticate_bearer(request, request.app.state.verifier)
     return await _page(request, queries.app_query(request), caller, Action.READ)
 
 
@@ -129,114 +237,3 @@ async def _permitted(request: Request, caller: Caller, action: Action, events: S
     questions = [Question(caller.identity, action, event.resource, event.subject, caller.party) for event in events]
     answers: Sequence[bool] = await request.app.state.access.decide(questions)
     return answers
-
-
-_NEXT = "the address of the next page, which asks the same. Missing: nothing lies behind `after` by now."
-_PAGE = Documented("A page, possibly empty.", shapes.Events, STRUCTURED, {"next": _NEXT})
-_READING = (
-    "In the order in which they were stored. Events that the caller may not see are left out, so a page may be short "
-    "or empty: follow the header `next` until it is missing, and keep the last one to go on later."
-)
-_REFUSED = {
-    400: Documented("The input breaks a rule; `detail` or `errors` says which.", Problem),
-    401: Documented("No bearer token, or one that does not verify."),
-    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
-}
-_NO_SCOPE = {403: Documented("The scope is missing.")}
-_TOO_LONG = {414: Documented(f"The query has more than {queries.LONGEST_QUERY:,} bytes.", Problem)}
-_BODY = {
-    408: Documented("The body took longer than 30 seconds.", Problem),
-    413: Documented("The body is too large.", Problem),
-    503: Documented("Neither the database nor Redis answers; Retry-After says when to come again.", Problem),
-}
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=PREFIX + "/app",
-        handler=post_app,
-        summary="Publish an app's event",
-        description=(
-            "The app tells what happened to one of its instances; id, time and resource of the event are made here. "
-            "The `PlatformAccessToken` must be of the app that `source` names."
-        ),
-        request=shapes.AppEvent,
-        example=shapes.APP_EVENT,
-        credentials=("bearer", "platform"),
-        responses={
-            201: Documented(
-                "Stored; the body is the event's id.",
-                shapes.EventId,
-                headers={"Location": "the app's events of that very moment"},
-            ),
-            **_REFUSED,
-            401: Documented("No good bearer token or, with a JSON string that says so, the source is another app's."),
-            403: Documented("No good PlatformAccessToken."),
-            415: Documented("The body is not JSON, or it is packed.", Problem),
-            **_BODY,
-        },
-        aliases=("/app",),
-        tag="Events",
-    ),
-    Operation(
-        method="POST",
-        path=PREFIX + "/events",
-        handler=post,
-        summary="Publish events",
-        description=(
-            "One CloudEvent, a batch of which all or none are stored, or (with `ce-` headers and any other media type) "
-            "an event in binary mode. Needs the scope `altinn:events.publish` or a `PlatformAccessToken` beside the "
-            "bearer token. An event whose `id` and `source` are known is not stored again."
-        ),
-        media={STRUCTURED: shapes.Event, BATCH: shapes.Events},
-        example=shapes.EVENT,
-        credentials=("bearer",),
-        responses={
-            200: Documented("Stored."),
-            **_REFUSED,
-            403: Documented("The scope is missing, or the caller may not publish on a resource."),
-            415: Documented("The body is no CloudEvent by its media type and headers, or it is packed.", Problem),
-            **_BODY,
-        },
-        tag="Events",
-    ),
-    Operation(
-        method="GET",
-        path=PREFIX + "/events",
-        handler=get,
-        summary="A resource's events",
-        description=f"{_READING} Needs the scope `altinn:events.subscribe`.",
-        credentials=("bearer",),
-        parameters=queries.RESOURCE_PARAMETERS,
-        responses={200: _PAGE, **_REFUSED, **_NO_SCOPE, **_TOO_LONG},
-        tag="Events",
-    ),
-    Operation(
-        method="GET",
-        path=PREFIX + "/app/party",
-        handler=get_party,
-        summary="A party's events",
-        description=f"{_READING} One of `party`, `unit` and `person` is needed.",
-        credentials=("bearer",),
-        parameters=queries.PARTY_PARAMETERS,
-        responses={200: _PAGE, **_REFUSED, **_TOO_LONG},
-        tag="Events",
-    ),
-    Operation(
-        method="GET",
-        path=PREFIX + "/app/{org}/{app}",
-        handler=get_app,
-        summary="An app's events",
-        description=f"{_READING} For organisations only.",
-        credentials=("bearer",),
-        parameters=queries.APP_PARAMETERS,
-        responses={
-            200: _PAGE,
-            **_REFUSED,
-            401: Documented("No good bearer token or, with a JSON string that says so, one of no organisation."),
-            404: Documented("The path names no app.", Problem),
-            **_TOO_LONG,
-        },
-        tag="Events",
-    ),
-)

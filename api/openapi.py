@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+
+from api.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from pydantic import BaseModel
     from starlette.requests import Request
     from starlette.responses import Response as HTTPResponse
+
+    Handler = Callable[[Request], Awaitable[HTTPResponse]]
 
 _MODELS = "#/components/schemas/{model}"
 _JSON = "application/json"
@@ -43,15 +47,13 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One HTTP operation: what the router, the OpenAPI document and the docs page need."""
+class Description:
+    """What the router, the OpenAPI document and the docs page need to know of an HTTP operation."""
 
     method: str
     path: str
-    handler: Callable[[Request], Awaitable[HTTPResponse]]
     summary: str
     description: str
-    tag: str
     responses: Mapping[int, Response]
     parameters: tuple[Parameter, ...] = ()
     request: type[BaseModel] | None = None  # a body of plain JSON
@@ -61,15 +63,35 @@ class Operation:
     aliases: tuple[str, ...] = ()  # other spellings of the path: served, not documented
 
 
-class Problem(BaseModel):
-    """A problem document (RFC 9457); `errors` names the broken rules per field."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(Description):
+    """An HTTP operation; `tag` names the part of the API that it belongs to."""
 
-    type: str
-    title: str
-    status: int
-    detail: str | None = None
-    errors: dict[str, list[str]] | None = None
-    traceId: str  # noqa: N815 the contract's spelling
+    handler: Handler
+    tag: str
+
+    @property
+    def part(self) -> str:
+        """What /metrics calls that part."""
+        return self.tag.lower()
+
+
+class Operations(list[Operation]):
+    """The operations of a module, all of one tag: each is described where its handler stands."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__()
+        self._tag = tag
+
+    def add(self, described: Description) -> Callable[[Handler], Handler]:
+        """A decorator for the handler of the operation that is described."""
+
+        def take(handler: Handler) -> Handler:
+            its = {each.name: getattr(described, each.name) for each in fields(described)}
+            self.append(Operation(handler=handler, tag=self._tag, **its))
+            return handler
+
+        return take
 
 
 def document(operations: Sequence[Operation], *, server: str, version: str) -> dict[str, Any]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from pydantic import TypeAdapter
 
+from api.answers import Answer, instant
 from engine.models import EmailState, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from sqlalchemy import Row
 
@@ -48,11 +47,7 @@ V1_ORDER = {OrderState.PROCESSED: OrderState.COMPLETED, OrderState.SET_ASIDE: Or
 V1_EMAIL = {EmailState.FAILED_TTL: EmailState.FAILED}  # likewise (contract 3.7)
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-
-class RecipientLookup(_Answer):
+class RecipientLookup(Answer):
     """What the contact directory knew."""
 
     status: str
@@ -60,14 +55,32 @@ class RecipientLookup(_Answer):
     missing_contact: list[str]
 
 
-class Receipt(_Answer):
+class Receipt(Answer):
     """The answer to an order."""
 
     order_id: UUID
     recipient_lookup: RecipientLookup | None = None
 
+    @classmethod
+    def of(cls, receipt: intake.Receipt) -> Self:
+        """From what the engine answers."""
+        if receipt.lookup is None:
+            return cls(order_id=receipt.order_id)
+        lookup = RecipientLookup(
+            status=receipt.lookup.status,
+            is_reserved=[*receipt.lookup.is_reserved],
+            missing_contact=[*receipt.lookup.missing_contact],
+        )
+        return cls(order_id=receipt.order_id, recipient_lookup=lookup)
 
-class Recipient(_Answer):
+    def json_text(self) -> bytes:
+        """With spaces where somebody was looked up: a replay repeats the first answer, whichever version gave that."""
+        if self.recipient_lookup is None:
+            return super().json_text()
+        return json.dumps(self.model_dump(mode="json", by_alias=True)).encode()
+
+
+class Recipient(Answer):
     """A recipient as posted."""
 
     email_address: str | None = None
@@ -76,7 +89,10 @@ class Recipient(_Answer):
     national_identity_number: str | None = None
 
 
-class EmailTemplate(_Answer):
+_RECIPIENTS = TypeAdapter(list[Recipient])
+
+
+class EmailTemplate(Answer):
     """What the messages say."""
 
     from_address: str
@@ -85,14 +101,14 @@ class EmailTemplate(_Answer):
     content_type: str
 
 
-class Links(_Answer):
+class Links(Answer):
     """Where to look next."""
 
     self: str
     status: str | None = None
 
 
-class OrderHead(_Answer):
+class OrderHead(Answer):
     """What every answer about an order begins with."""
 
     id: UUID
@@ -115,15 +131,29 @@ class Order(OrderHead):
     delivery_guarantee: str
     links: Links
 
+    @classmethod
+    def of(cls, row: Row[Any], base: str) -> Self:
+        """From the stored row (contract 3.4)."""
+        template = EmailTemplate(
+            from_address=row.sender, subject=row.subject, body=row.body, content_type=row.content_type
+        )
+        return cls(
+            **_head(row),
+            recipients=_RECIPIENTS.validate_json(row.recipients),
+            email_template=template,
+            delivery_guarantee=row.guarantee,
+            links=Links(self=f"{base}/orders/{row.id}", status=f"{base}/orders/{row.id}/status"),
+        )
 
-class OrderList(_Answer):
+
+class OrderList(Answer):
     """Orders with one reference."""
 
     count: int
     orders: list[Order]
 
 
-class ProcessingStatus(_Answer):
+class ProcessingStatus(Answer):
     """How far an order is."""
 
     status: str
@@ -131,7 +161,7 @@ class ProcessingStatus(_Answer):
     last_update: str
 
 
-class ChannelStatus(_Answer):
+class ChannelStatus(Answer):
     """How many messages."""
 
     links: Links
@@ -139,7 +169,7 @@ class ChannelStatus(_Answer):
     succeeded: int
 
 
-class StatusSummary(_Answer):
+class StatusSummary(Answer):
     """Per channel."""
 
     email: ChannelStatus | None = None
@@ -151,8 +181,21 @@ class OrderStatus(OrderHead):
     processing_status: ProcessingStatus
     notifications_status_summary: StatusSummary | None = None
 
+    @classmethod
+    def of(cls, row: Row[Any], generated: int, succeeded: int, base: str) -> Self:
+        """From the stored row, and the numbers of its e-mails (contract 3.6)."""
+        state = OrderState(row.state)
+        processing = ProcessingStatus(
+            status=V1_ORDER.get(state, state), description=ORDER_TEXTS[state], last_update=instant(row.last_update)
+        )
+        summary = None
+        if generated:
+            links = Links(self=f"{base}/orders/{row.id}/notifications/email")
+            summary = StatusSummary(email=ChannelStatus(links=links, generated=generated, succeeded=succeeded))
+        return cls(**_head(row), processing_status=processing, notifications_status_summary=summary)
 
-class SendStatus(_Answer):
+
+class SendStatus(Answer):
     """What became of one e-mail."""
 
     status: str
@@ -160,7 +203,7 @@ class SendStatus(_Answer):
     last_update: str
 
 
-class Email(_Answer):
+class Email(Answer):
     """One e-mail to one recipient."""
 
     id: UUID
@@ -168,8 +211,23 @@ class Email(_Answer):
     recipient: Recipient
     send_status: SendStatus
 
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """From the stored row."""
+        state = EmailState(row.state)
+        recipient = Recipient(
+            email_address=row.address,
+            organization_number=row.organization_number,
+            national_identity_number=row.national_identity_number,
+        )
+        status = SendStatus(
+            status=V1_EMAIL.get(state, state), description=EMAIL_TEXTS[state], last_update=instant(row.last_update)
+        )
+        succeeded = state in (EmailState.SUCCEEDED, EmailState.DELIVERED)
+        return cls(id=row.id, succeeded=succeeded, recipient=recipient, send_status=status)
 
-class EmailSummary(_Answer):
+
+class EmailSummary(Answer):
     """All e-mails of an order."""
 
     order_id: UUID
@@ -178,111 +236,30 @@ class EmailSummary(_Answer):
     succeeded: int
     notifications: list[Email]
 
-
-def receipt_json(receipt: intake.Receipt) -> str:
-    """The body of a 202; written by hand, since it is the busiest answer of all."""
-    if receipt.lookup is None:
-        return f'{{"orderId":"{receipt.order_id}"}}'
-    lookup = {
-        "status": receipt.lookup.status,
-        "isReserved": receipt.lookup.is_reserved,
-        "missingContact": receipt.lookup.missing_contact,
-    }
-    return json.dumps({"orderId": str(receipt.order_id), "recipientLookup": lookup})
-
-
-def order(row: Row[Any], base: str) -> dict[str, Any]:
-    """An order as it was posted (contract 3.4)."""
-    return _head(row) | {
-        "recipients": json.loads(row.recipients),
-        "emailTemplate": {
-            "fromAddress": row.sender,
-            "subject": row.subject,
-            "body": row.body,
-            "contentType": row.content_type,
-        },
-        "deliveryGuarantee": row.guarantee,
-        "links": {"self": f"{base}/orders/{row.id}", "status": f"{base}/orders/{row.id}/status"},
-    }
-
-
-def status(row: Row[Any], generated: int, succeeded: int, base: str) -> dict[str, Any]:
-    """An order's status (contract 3.6)."""
-    state = OrderState(row.state)
-    answer = _head(row) | {
-        "processingStatus": {
-            "status": V1_ORDER.get(state, state),
-            "description": ORDER_TEXTS[state],
-            "lastUpdate": instant(row.last_update),
-        }
-    }
-    if generated:
-        links = {"self": f"{base}/orders/{row.id}/notifications/email"}
-        email = {"links": links, "generated": generated, "succeeded": succeeded}
-        answer["notificationsStatusSummary"] = {"email": email}
-    return answer
-
-
-def emails(row: Row[Any], found: Sequence[Row[Any]]) -> dict[str, Any]:
-    """An order's e-mails (contract 3.7)."""
-    notifications = [_email(email) for email in found]
-    return _present(
-        {
-            "orderId": str(row.id),
-            "sendersReference": row.senders_reference,
-            "generated": len(notifications),
-            "succeeded": sum(entry["succeeded"] for entry in notifications),
-            "notifications": notifications,
-        }
-    )
-
-
-def json_text(content: dict[str, Any]) -> bytes:
-    """The text of an answer: large ones are made of it in a reader's thread, beside the event loop."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def instant(moment: datetime) -> str:
-    """ISO 8601 in UTC; a fraction only where there is one."""
-    text = moment.replace(tzinfo=None).isoformat(timespec="milliseconds").removesuffix(".000")
-    return f"{text.rstrip('0') if '.' in text else text}Z"
-
-
-def _email(row: Row[Any]) -> dict[str, Any]:
-    state = EmailState(row.state)
-    recipient = {
-        "emailAddress": row.address,
-        "organizationNumber": row.organization_number,
-        "nationalIdentityNumber": row.national_identity_number,
-    }
-    return {
-        "id": str(row.id),
-        "succeeded": state in (EmailState.SUCCEEDED, EmailState.DELIVERED),
-        "recipient": _present(recipient),
-        "sendStatus": {
-            "status": V1_EMAIL.get(state, state),
-            "description": EMAIL_TEXTS[state],
-            "lastUpdate": instant(row.last_update),
-        },
-    }
+    @classmethod
+    def of(cls, row: Row[Any], found: Sequence[Row[Any]]) -> Self:
+        """From the stored rows (contract 3.7)."""
+        notifications = [Email.of(email) for email in found]
+        return cls(
+            order_id=row.id,
+            senders_reference=row.senders_reference,
+            generated=len(notifications),
+            succeeded=sum(email.succeeded for email in notifications),
+            notifications=notifications,
+        )
 
 
 def _head(row: Row[Any]) -> dict[str, Any]:
-    return _present(
-        {
-            "id": str(row.id),
-            "sendersReference": row.senders_reference,
-            "requestedSendTime": instant(row.requested_send_time),
-            "creator": row.creator,
-            "created": instant(row.created),
-            "notificationChannel": "Email",
-            "ignoreReservation": row.ignore_reservation,
-            "resourceId": row.resource_id,
-            "resourceAction": row.resource_action,
-            "conditionEndpoint": row.condition_endpoint,
-        }
-    )
-
-
-def _present(members: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
+    """The members of an OrderHead."""
+    return {
+        "id": row.id,
+        "senders_reference": row.senders_reference,
+        "requested_send_time": instant(row.requested_send_time),
+        "creator": row.creator,
+        "created": instant(row.created),
+        "notification_channel": "Email",
+        "ignore_reservation": row.ignore_reservation,
+        "resource_id": row.resource_id,
+        "resource_action": row.resource_action,
+        "condition_endpoint": row.condition_endpoint,
+    }

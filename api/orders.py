@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from api import order_answers as answers
 from api import reads
+from api.answers import JSON
 from api.auth import authenticate, require_create, require_creator
 from api.bodies import Taken, require_json, work_on
-from api.openapi import Operation, Parameter, Problem
+from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
+from api.problems import Problem
 from engine.errors import Invalid, NotFound, VarselError
 from engine.orders import reading
 from engine.orders.intake import Key, fingerprint
@@ -35,9 +37,42 @@ if TYPE_CHECKING:
 
 PREFIX = "/notifications/api/v1"
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')  # quoted, as the draft has it, or bare, as many clients send it
-_JSON = "application/json; charset=utf-8"
+_JSON = f"{JSON}; charset=utf-8"
+ID = Parameter("id", "path", "the order's id, a UUID", required=True)
+REFUSED = {
+    400: Documented("The input breaks a rule; `errors` says which, per field.", Problem),
+    401: Documented("No credential, or one that does not verify."),
+    403: Documented("The credential lacks the scope, or names no organisation."),
+    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
+}
+UNKNOWN = {404: Documented("This creator has no such order.")}
+KEY = Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours")
+TAKEN = {
+    202: Documented("Stored.", answers.Receipt),
+    408: Documented("The body took longer than 30 seconds.", Problem),
+    409: Documented("A request with this Idempotency-Key is still running.", Problem),
+    413: Documented("The body is too large.", Problem),
+    415: Documented("The body is not JSON, or it is packed.", Problem),
+    422: Documented("This Idempotency-Key was used with another payload.", Problem),
+    **REFUSED,
+}
+
+OPERATIONS = Operations("Orders")
 
 
+@OPERATIONS.add(
+    Description(
+        method="POST",
+        path=PREFIX + "/orders/email",
+        summary="Order e-mails",
+        description="Stores the order before it answers; `requestedSendTime` is the earliest time to send.",
+        parameters=(KEY,),
+        request=EmailOrderRequest,
+        example={"subject": "Hei", "body": "Hei, Kari!", "recipients": [{"emailAddress": "kari@example.no"}]},
+        responses=TAKEN,
+        aliases=(PREFIX + "/order/email", "/orders/email", "/order/email"),
+    )
+)
 async def post(request: Request) -> Response:
     """Take an e-mail order in."""
     return await take(request, parse_order)
@@ -57,9 +92,19 @@ async def take(request: Request, parse: Parse) -> Response:
     headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
     if receipt.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return Response(answers.receipt_json(receipt), 202, headers, _JSON)
+    return answers.Receipt.of(receipt).response(202, headers, _JSON)
 
 
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/orders/{id}",
+        summary="An order",
+        description="The order as it was posted.",
+        parameters=(ID,),
+        responses={200: Documented("The order.", answers.Order), **UNKNOWN, **REFUSED},
+    )
+)
 async def get(request: Request) -> Response:
     """One order as it was posted."""
     creator, order_id = await asked(request)
@@ -67,13 +112,23 @@ async def get(request: Request) -> Response:
         text = await reads.read(request, creator, _order, creator, order_id, request.app.state.base)
     except NotFound:
         return Response(status_code=404)
-    return Response(text, media_type="application/json")
+    return Response(text, media_type=JSON)
 
 
 def _order(connection: Connection, creator: str, order_id: UUID, base: str) -> bytes:
-    return answers.json_text(answers.order(reading.find(connection, creator, order_id), base))
+    return answers.Order.of(reading.find(connection, creator, order_id), base).json_text()
 
 
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/orders",
+        summary="Orders by reference",
+        description="All orders with this sendersReference, oldest first; the match is exact.",
+        parameters=(Parameter("sendersReference", "query", "as given in the order", required=True),),
+        responses={200: Documented("The orders, possibly none.", answers.OrderList), **REFUSED},
+    )
+)
 async def get_by_reference(request: Request) -> Response:
     """All orders with a sender's reference."""
     reference = next((value for name, value in request.query_params.items() if name.lower() == "sendersreference"), "")
@@ -82,9 +137,9 @@ async def get_by_reference(request: Request) -> Response:
         raise Invalid({"sendersReference": ["The sendersReference field is required."]})
     creator = require_creator(caller)
     if "\0" in reference:  # no stored text has one, and PostgreSQL takes none
-        return JSONResponse({"count": 0, "orders": []})
+        return answers.OrderList(count=0, orders=[]).response()
     first = await reads.read(request, creator, _piece, creator, reference, request.app.state.base)
-    return StreamingResponse(_listed(request, creator, reference, first), media_type="application/json")
+    return StreamingResponse(_listed(request, creator, reference, first), media_type=JSON)
 
 
 async def _listed(request: Request, creator: str, reference: str, piece: _Piece) -> AsyncIterator[bytes]:
@@ -115,10 +170,20 @@ class _Piece(NamedTuple):
 
 def _piece(connection: Connection, creator: str, reference: str, base: str, after: int = 0) -> _Piece:
     found = reading.find_by_reference(connection, creator, reference, after)
-    texts = [answers.json_text(answers.order(order, base)) for order in found]
+    texts = [answers.Order.of(order, base).json_text() for order in found]
     return _Piece(b",".join(texts), len(found), found[-1].seq if found else after)
 
 
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/orders/{id}/status",
+        summary="An order's status",
+        description="How far the order is, and how many e-mails were generated and taken over by the relay.",
+        parameters=(ID,),
+        responses={200: Documented("The status.", answers.OrderStatus), **UNKNOWN, **REFUSED},
+    )
+)
 async def get_status(request: Request) -> Response:
     """How far an order is."""
     creator, order_id = await asked(request)
@@ -126,9 +191,19 @@ async def get_status(request: Request) -> Response:
         order, generated, succeeded = await reads.read(request, creator, reading.status, creator, order_id)
     except NotFound:
         return Response(status_code=404)
-    return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
+    return answers.OrderStatus.of(order, generated, succeeded, request.app.state.base).response()
 
 
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/orders/{id}/notifications/email",
+        summary="An order's e-mails",
+        description="What became of each recipient.",
+        parameters=(ID,),
+        responses={200: Documented("The e-mails.", answers.EmailSummary), **UNKNOWN, **REFUSED},
+    )
+)
 async def get_emails(request: Request) -> Response:
     """What became of each recipient."""
     creator, order_id = await asked(request)
@@ -136,18 +211,33 @@ async def get_emails(request: Request) -> Response:
         text = await reads.read(request, creator, _emails, creator, order_id)
     except NotFound:
         return Response(status_code=404)
-    return Response(text, media_type="application/json")
+    return Response(text, media_type=JSON)
 
 
 def _emails(connection: Connection, creator: str, order_id: UUID) -> bytes:
-    return answers.json_text(answers.emails(*reading.notifications(connection, creator, order_id)))
+    return answers.EmailSummary.of(*reading.notifications(connection, creator, order_id)).json_text()
 
 
+@OPERATIONS.add(
+    Description(
+        method="PUT",
+        path=PREFIX + "/orders/{id}/cancel",
+        summary="Cancel an order",
+        description="Possible until five minutes before the send time; cancelling twice is no error.",
+        parameters=(ID,),
+        responses={
+            200: Documented("Cancelled.", answers.OrderStatus),
+            404: Documented("This creator has no such order.", Problem),
+            409: Documented("Too late.", Problem),
+            **REFUSED,
+        },
+    )
+)
 async def put_cancel(request: Request) -> Response:
     """Cancel an order in time."""
     creator, order_id = await asked(request)
     order, generated, succeeded = await request.app.state.writers.write(creator, reading.cancel, creator, order_id)
-    return JSONResponse(answers.status(order, generated, succeeded, request.app.state.base))
+    return answers.OrderStatus.of(order, generated, succeeded, request.app.state.base).response()
 
 
 async def sender(request: Request) -> Caller:
@@ -196,94 +286,3 @@ def _key(request: Request, payload: dict[str, Any]) -> Key | None:
     if not match:
         raise Invalid({"Idempotency-Key": ["The header must hold 1 to 255 visible ASCII characters."]})
     return Key(match[1], fingerprint(payload))
-
-
-ID = Parameter("id", "path", "the order's id, a UUID", required=True)
-REFUSED = {
-    400: Documented("The input breaks a rule; `errors` says which, per field.", Problem),
-    401: Documented("No credential, or one that does not verify."),
-    403: Documented("The credential lacks the scope, or names no organisation."),
-    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
-}
-UNKNOWN = {404: Documented("This creator has no such order.")}
-KEY = Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours")
-TAKEN = {
-    202: Documented("Stored.", answers.Receipt),
-    408: Documented("The body took longer than 30 seconds.", Problem),
-    409: Documented("A request with this Idempotency-Key is still running.", Problem),
-    413: Documented("The body is too large.", Problem),
-    415: Documented("The body is not JSON, or it is packed.", Problem),
-    422: Documented("This Idempotency-Key was used with another payload.", Problem),
-    **REFUSED,
-}
-
-OPERATIONS = (
-    Operation(
-        method="POST",
-        path=PREFIX + "/orders/email",
-        handler=post,
-        summary="Order e-mails",
-        description="Stores the order before it answers; `requestedSendTime` is the earliest time to send.",
-        parameters=(KEY,),
-        request=EmailOrderRequest,
-        example={"subject": "Hei", "body": "Hei, Kari!", "recipients": [{"emailAddress": "kari@example.no"}]},
-        responses=TAKEN,
-        aliases=(PREFIX + "/order/email", "/orders/email", "/order/email"),
-        tag="Orders",
-    ),
-    Operation(
-        method="GET",
-        path=PREFIX + "/orders/{id}",
-        handler=get,
-        summary="An order",
-        description="The order as it was posted.",
-        parameters=(ID,),
-        responses={200: Documented("The order.", answers.Order), **UNKNOWN, **REFUSED},
-        tag="Orders",
-    ),
-    Operation(
-        method="GET",
-        path=PREFIX + "/orders",
-        handler=get_by_reference,
-        summary="Orders by reference",
-        description="All orders with this sendersReference, oldest first; the match is exact.",
-        parameters=(Parameter("sendersReference", "query", "as given in the order", required=True),),
-        responses={200: Documented("The orders, possibly none.", answers.OrderList), **REFUSED},
-        tag="Orders",
-    ),
-    Operation(
-        method="GET",
-        path=PREFIX + "/orders/{id}/status",
-        handler=get_status,
-        summary="An order's status",
-        description="How far the order is, and how many e-mails were generated and taken over by the relay.",
-        parameters=(ID,),
-        responses={200: Documented("The status.", answers.OrderStatus), **UNKNOWN, **REFUSED},
-        tag="Orders",
-    ),
-    Operation(
-        method="GET",
-        path=PREFIX + "/orders/{id}/notifications/email",
-        handler=get_emails,
-        summary="An order's e-mails",
-        description="What became of each recipient.",
-        parameters=(ID,),
-        responses={200: Documented("The e-mails.", answers.EmailSummary), **UNKNOWN, **REFUSED},
-        tag="Orders",
-    ),
-    Operation(
-        method="PUT",
-        path=PREFIX + "/orders/{id}/cancel",
-        handler=put_cancel,
-        summary="Cancel an order",
-        description="Possible until five minutes before the send time; cancelling twice is no error.",
-        parameters=(ID,),
-        responses={
-            200: Documented("Cancelled.", answers.OrderStatus),
-            404: Documented("This creator has no such order.", Problem),
-            409: Documented("Too late.", Problem),
-            **REFUSED,
-        },
-        tag="Orders",
-    ),
-)

@@ -7,8 +7,9 @@ import logging
 import math
 import secrets
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -73,6 +74,17 @@ _REFERENCES = {
 }
 
 
+class Problem(BaseModel):
+    """A problem document (RFC 9457); `errors` names the broken rules per field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    errors: dict[str, list[str]] | None = None
+    traceId: str  # noqa: N815 the contract's spelling
+
+
 def problem(
     request: Request,
     status: int,
@@ -92,17 +104,15 @@ def document(
     trace: str | None = None,
 ) -> bytes:
     """The body of a problem document; `trace` names the request in logs (None: a fresh one)."""
-    content: dict[str, Any] = {
-        "type": f"https://tools.ietf.org/html/{_REFERENCES[status]}",
-        "title": "One or more validation errors occurred." if field_errors else TITLES[status],
-        "status": status,
-    }
-    if detail:
-        content["detail"] = detail
-    if field_errors:
-        content["errors"] = field_errors
-    content["traceId"] = trace or _trace_id(None, {})
-    return json.dumps(content, ensure_ascii=False).encode()
+    content = Problem(
+        type=f"https://tools.ietf.org/html/{_REFERENCES[status]}",
+        title="One or more validation errors occurred." if field_errors else TITLES[status],
+        status=status,
+        detail=detail or None,
+        errors=dict(field_errors) if field_errors else None,
+        traceId=trace or _trace_id(None, {}),
+    )
+    return json.dumps(content.model_dump(exclude_none=True), ensure_ascii=False).encode()
 
 
 async def answer_error(request: Request, error: Exception) -> Response:

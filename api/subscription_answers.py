@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
-from pydantic.alias_generators import to_camel
+from pydantic import Field, RootModel
 
-from api.openapi import Problem
-from api.order_answers import instant
+from api.answers import Answer, instant
+from api.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,23 +16,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-    def content(self) -> dict[str, Any]:
-        """What is sent."""
-        return self.model_dump(by_alias=True, exclude_none=True)
-
-    def json_text(self) -> bytes:
-        """What is sent, as text."""
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
-
-
 class Refusal(RootModel[str | Problem]):
     """The rule that is broken, as a JSON string, or a problem when the body is not of the right types."""
 
 
-class Subscription(_Answer):
+class Subscription(Answer):
     """A subscription and how it is."""
 
     id: int
@@ -84,7 +71,7 @@ class Subscription(_Answer):
         )
 
 
-class SubscriptionList(_Answer):
+class SubscriptionList(Answer):
     """The caller's subscriptions, the oldest first."""
 
     count: int
@@ -96,7 +83,7 @@ class SubscriptionList(_Answer):
         return cls(count=len(rows), subscriptions=[Subscription.of(row) for row in rows])
 
 
-class NewSecret(_Answer):
+class NewSecret(Answer):
     """A secret that takes the place of another."""
 
     secret: str = Field(description="shown this once")
@@ -108,7 +95,7 @@ class NewSecret(_Answer):
         return cls(secret=secret, old_secret_valid_until=instant(row.old_salt_until))
 
 
-class Reply(_Answer):
+class Reply(Answer):
     """One attempt and what came of it."""
 
     at: str = Field(description="when it ended")
@@ -125,7 +112,7 @@ class Reply(_Answer):
         )
 
 
-class Delivery(_Answer):
+class Delivery(Answer):
     """One event for one subscription."""
 
     id: int
@@ -158,7 +145,7 @@ class Delivery(_Answer):
         )
 
 
-class DeliveryList(_Answer):
+class DeliveryList(Answer):
     """A page of deliveries, the newest first."""
 
     count: int
@@ -170,7 +157,7 @@ class DeliveryList(_Answer):
         return cls(count=len(found), deliveries=[Delivery.of(row, attempts) for row, attempts in found])
 
 
-class Replay(_Answer):
+class Replay(Answer):
     """How many events a replay concerns."""
 
     count: int = Field(description="stored events that match")

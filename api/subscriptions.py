@@ -12,9 +12,10 @@ from api import reads
 from api import subscription_answers as answers
 from api.auth import authenticate_bearer
 from api.bodies import Taken, require_json
-from api.openapi import Operation, Parameter, Problem
+from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.parameters import INT32, integer, integers
+from api.problems import Problem
 from engine.auth.access import Action, Question
 from engine.errors import BadRequest, NotFound
 from engine.queue import due
@@ -34,6 +35,16 @@ if TYPE_CHECKING:
 PATH = "/events/api/v1/subscriptions"
 LARGEST = 128 * 1024  # bytes of a subscription: all its texts at their longest, each character as a JSON escape
 ANY = "application/*"  # the two media types of an answer that is a text or a problem
+ID = Parameter("id", "path", "the subscription's id", required=True, schema=integers(INT32))
+_REFUSED = {
+    400: Documented("The id is no number, or a parameter breaks a rule.", Problem),
+    401: Documented("No bearer token, or one that does not verify."),
+    403: Documented("The subscription is another consumer's."),
+    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
+}
+KNOWN = _REFUSED | {404: Documented("There is no such subscription.")}
+
+OPERATIONS = Operations("Subscriptions")
 
 
 def unknown_is_empty(handler: Handler) -> Handler:
@@ -49,100 +60,10 @@ def unknown_is_empty(handler: Handler) -> Handler:
     return answer
 
 
-async def post(request: Request) -> Response:
-    """Subscribe, or find the same subscription again; either way its endpoint is validated."""
-    state = request.app.state
-    require_json(request)
-    caller = await authenticate_bearer(request, state.verifier)
-    try:
-        async with Taken(request, caller.name, min(LARGEST, state.settings.max_body_bytes)) as body:
-            spec = parse_subscription(body, caller, state.rules)
-    except BadRequest as error:
-        return JSONResponse(str(error), 400)
-    action = Action.READ if spec.is_app else Action.SUBSCRIBE
-    question = Question(caller.identity or "", action, spec.resource_filter, spec.subject_filter, caller.party)
-    (permitted,) = await state.access.decide([question])
-    if not permitted:
-        return JSONResponse(f"Not authorized to create a subscription for resource {spec.resource_filter}.", 403)
-    most = state.settings.max_subscriptions
-    row, fresh = await state.writers.write(caller.name, registry.subscribe, caller, spec, most)
-    state.notifier.notify(due.WEBHOOKS.name)
-    secret = state.signer.secret(row.salt) if fresh and row.template is None else None  # no e-mail is signed with it
-    location = {"Location": f"{state.events_base}/subscriptions/{row.seq}"}
-    return JSONResponse(answers.Subscription.of(row, secret).content(), 201, location)
-
-
-async def get_all(request: Request) -> Response:
-    """The caller's subscriptions."""
-    caller = await authenticate_bearer(request, request.app.state.verifier)
-    rows = await reads.read(request, caller.name, registry.find_all, caller.identity)
-    # As long as the caller has subscriptions: others' requests go on while it is written.
-    return await asyncio.to_thread(lambda: JSONResponse(answers.SubscriptionList.of(rows).content()))
-
-
-@unknown_is_empty
-async def get(request: Request) -> Response:
-    """One subscription."""
-    caller, seq = await asked(request)
-    row = await reads.read(request, caller.name, registry.find, caller.identity, seq)
-    return JSONResponse(answers.Subscription.of(row).content())
-
-
-@unknown_is_empty
-async def delete(request: Request) -> Response:
-    """End a subscription."""
-    caller, seq = await asked(request)
-    await request.app.state.writers.write(caller.name, registry.remove, caller, seq)
-    return Response()
-
-
-@unknown_is_empty
-async def put_pause(request: Request) -> Response:
-    """Let matching events wait."""
-    caller, seq = await asked(request)
-    row = await request.app.state.writers.write(caller.name, registry.pause, caller, seq)
-    return JSONResponse(answers.Subscription.of(row).content())
-
-
-@unknown_is_empty
-async def put_resume(request: Request) -> Response:
-    """Push what waits."""
-    state = request.app.state
-    caller, seq = await asked(request)
-    row = await state.writers.write(caller.name, registry.resume, caller, seq)
-    state.notifier.notify(due.WEBHOOKS.name)
-    return JSONResponse(answers.Subscription.of(row).content())
-
-
-@unknown_is_empty
-async def post_secret(request: Request) -> Response:
-    """Replace the secret."""
-    state = request.app.state
-    caller, seq = await asked(request)
-    row = await state.writers.write(caller.name, registry.rotate, caller, seq)
-    return JSONResponse(answers.NewSecret.of(row, state.signer.secret(row.salt)).content())
-
-
-async def asked(request: Request) -> tuple[Caller, int]:
-    """Who asks, and of which subscription."""
-    caller = await authenticate_bearer(request, request.app.state.verifier)
-    return caller, integer("id", request.path_params["id"], INT32)
-
-
-ID = Parameter("id", "path", "the subscription's id", required=True, schema=integers(INT32))
-_REFUSED = {
-    400: Documented("The id is no number, or a parameter breaks a rule.", Problem),
-    401: Documented("No bearer token, or one that does not verify."),
-    403: Documented("The subscription is another consumer's."),
-    503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
-}
-KNOWN = _REFUSED | {404: Documented("There is no such subscription.")}
-
-OPERATIONS = (
-    Operation(
+@OPERATIONS.add(
+    Description(
         method="POST",
         path=PATH,
-        handler=post,
         summary="Subscribe to events",
         description=(
             "Events that match every given filter are posted to `endPoint`, once that has accepted the validation "
@@ -170,12 +91,35 @@ OPERATIONS = (
             503: _REFUSED[503],
         },
         credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
+    )
+)
+async def post(request: Request) -> Response:
+    """Subscribe, or find the same subscription again; either way its endpoint is validated."""
+    state = request.app.state
+    require_json(request)
+    caller = await authenticate_bearer(request, state.verifier)
+    try:
+        async with Taken(request, caller.name, min(LARGEST, state.settings.max_body_bytes)) as body:
+            spec = parse_subscription(body, caller, state.rules)
+    except BadRequest as error:
+        return JSONResponse(str(error), 400)
+    action = Action.READ if spec.is_app else Action.SUBSCRIBE
+    question = Question(caller.identity or "", action, spec.resource_filter, spec.subject_filter, caller.party)
+    (permitted,) = await state.access.decide([question])
+    if not permitted:
+        return JSONResponse(f"Not authorized to create a subscription for resource {spec.resource_filter}.", 403)
+    most = state.settings.max_subscriptions
+    row, fresh = await state.writers.write(caller.name, registry.subscribe, caller, spec, most)
+    state.notifier.notify(due.WEBHOOKS.name)
+    secret = state.signer.secret(row.salt) if fresh and row.template is None else None  # no e-mail is signed with it
+    location = {"Location": f"{state.events_base}/subscriptions/{row.seq}"}
+    return answers.Subscription.of(row, secret).response(201, location)
+
+
+@OPERATIONS.add(
+    Description(
         method="GET",
         path=PATH,
-        handler=get_all,
         summary="Your subscriptions",
         description="All of the caller's, validated or not, the oldest first.",
         responses={
@@ -184,61 +128,115 @@ OPERATIONS = (
             503: _REFUSED[503],
         },
         credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
+    )
+)
+async def get_all(request: Request) -> Response:
+    """The caller's subscriptions."""
+    caller = await authenticate_bearer(request, request.app.state.verifier)
+    rows = await reads.read(request, caller.name, registry.find_all, caller.identity)
+    # As long as the caller has subscriptions: others' requests go on while it is written.
+    return await asyncio.to_thread(lambda: answers.SubscriptionList.of(rows).response())
+
+
+@OPERATIONS.add(
+    Description(
         method="GET",
         path=f"{PATH}/{{id}}",
-        handler=get,
         summary="A subscription",
         description="With its filters, and how it is: validated, paused, failing.",
         parameters=(ID,),
         responses={200: Documented("The subscription.", answers.Subscription), **KNOWN},
         credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
+    )
+)
+@unknown_is_empty
+async def get(request: Request) -> Response:
+    """One subscription."""
+    caller, seq = await asked(request)
+    row = await reads.read(request, caller.name, registry.find, caller.identity, seq)
+    return answers.Subscription.of(row).response()
+
+
+@OPERATIONS.add(
+    Description(
         method="DELETE",
         path=f"{PATH}/{{id}}",
-        handler=delete,
         summary="Unsubscribe",
         description="At once: what waits to be pushed is dropped, and the log of its deliveries is removed.",
         parameters=(ID,),
         responses={200: Documented("Removed."), **KNOWN},
         credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
+    )
+)
+@unknown_is_empty
+async def delete(request: Request) -> Response:
+    """End a subscription."""
+    caller, seq = await asked(request)
+    await request.app.state.writers.write(caller.name, registry.remove, caller, seq)
+    return Response()
+
+
+@OPERATIONS.add(
+    Description(
         method="PUT",
         path=f"{PATH}/{{id}}/pause",
-        handler=put_pause,
         summary="Pause a subscription",
         description="Nothing is pushed; events that match meanwhile wait.",
         parameters=(ID,),
         responses={200: Documented("Paused.", answers.Subscription), **KNOWN},
         credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
+    )
+)
+@unknown_is_empty
+async def put_pause(request: Request) -> Response:
+    """Let matching events wait."""
+    caller, seq = await asked(request)
+    row = await request.app.state.writers.write(caller.name, registry.pause, caller, seq)
+    return answers.Subscription.of(row).response()
+
+
+@OPERATIONS.add(
+    Description(
         method="PUT",
         path=f"{PATH}/{{id}}/resume",
-        handler=put_resume,
         summary="Resume a subscription",
         description="What waits is pushed; if the endpoint was left alone because it kept failing, no longer.",
         parameters=(ID,),
         responses={200: Documented("Resumed.", answers.Subscription), **KNOWN},
         credentials=("bearer",),
-        tag="Subscriptions",
-    ),
-    Operation(
+    )
+)
+@unknown_is_empty
+async def put_resume(request: Request) -> Response:
+    """Push what waits."""
+    state = request.app.state
+    caller, seq = await asked(request)
+    row = await state.writers.write(caller.name, registry.resume, caller, seq)
+    state.notifier.notify(due.WEBHOOKS.name)
+    return answers.Subscription.of(row).response()
+
+
+@OPERATIONS.add(
+    Description(
         method="POST",
         path=f"{PATH}/{{id}}/secret",
-        handler=post_secret,
         summary="Replace a subscription's secret",
         description="The answer is the only place that shows the new one. For 24 hours, both sign what is pushed.",
         parameters=(ID,),
         responses={200: Documented("Replaced.", answers.NewSecret), **KNOWN},
         credentials=("bearer",),
-        tag="Subscriptions",
-    ),
+    )
 )
+@unknown_is_empty
+async def post_secret(request: Request) -> Response:
+    """Replace the secret."""
+    state = request.app.state
+    caller, seq = await asked(request)
+    row = await state.writers.write(caller.name, registry.rotate, caller, seq)
+    return answers.NewSecret.of(row, state.signer.secret(row.salt)).response()
+
+
+async def asked(request: Request) -> tuple[Caller, int]:
+    """Who asks, and of which subscription."""
+    caller = await authenticate_bearer(request, request.app.state.verifier)
+    return caller, integer("id", request.path_params["id"], INT32)

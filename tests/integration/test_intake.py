@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from api import order_answers
+from api.answers import instant
 from engine.db.readers import Readers
 from engine.db.tables import EPOCH, MILLISECOND, orders
 from engine.errors import KeyInUse, KeyReused
@@ -51,7 +52,7 @@ ORDERS = st.fixed_dictionaries(
         "contentType": st.sampled_from(["Plain", "Html"]),
         "sendersReference": LINE,
         "requestedSendTime": st.integers(2_524_608_000_000, 253_370_764_799_999).map(  # years 2050 to 9998, in ms
-            lambda stamp: order_answers.instant(EPOCH + stamp * MILLISECOND)
+            lambda stamp: instant(EPOCH + stamp * MILLISECOND)
         ),
         "conditionEndpoint": st.sampled_from(["https://example.no/a?b=c", "http://127.0.0.1:8080/"]),
         "ignoreReservation": st.booleans(),
@@ -94,10 +95,10 @@ def count(store: Store) -> int:
 def test_an_order_comes_out_as_it_went_in(store: Store, posted: dict[str, Any]) -> None:
     receipt = run(store, lambda entrance: entrance.place("ttd", request(**posted), None))
     with store.read() as connection:
-        shown = order_answers.order(reading.find(connection, "ttd", receipt.order_id), BASE)
+        shown = json.loads(order_answers.Order.of(reading.find(connection, "ttd", receipt.order_id), BASE).json_text())
         status = reading.status(connection, "ttd", receipt.order_id)
     order_answers.Order.model_validate(shown)
-    order_answers.OrderStatus.model_validate(order_answers.status(*status, BASE))
+    order_answers.OrderStatus.model_validate_json(order_answers.OrderStatus.of(*status, BASE).json_text())
     template = {name: posted.get(name, "Plain") for name in ("subject", "body", "contentType")}
     assert shown.pop("emailTemplate") == {"fromAddress": "noreply@varsel.example"} | template
     for name in ("id", "creator", "created", "notificationChannel", "links"):

@@ -18,7 +18,8 @@ from starlette.responses import Response as HTTPResponse
 
 from api import docs
 from api.app import OPERATIONS as SERVED
-from api.openapi import Operation, Parameter, Problem, Response, document
+from api.openapi import Operation, Parameter, Response, document
+from api.problems import Problem
 
 SERVER = "http://127.0.0.1:5090"
 EXAMPLE = {"name": "Kari's <kitten>", "legs": 4}
