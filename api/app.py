@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from api import channels, deliveries, docs, events, health, inbox, orders, subscriptions
 from api.bodies import LargeBodies
+from api.console.application import PART as CONSOLE
 from api.console.application import console, prepare
 from api.counting import CountAnswers
 from api.endpoints import Endpoint
@@ -64,7 +65,8 @@ ERRORS = {
     ClientDisconnect: answer_nobody,
     Exception: answer_bug,
 }
-MIDDLEWARE = [Middleware(CountAnswers), Middleware(SingleHeaders), Middleware(CanonicalPaths)]
+PARTS = {operation.part for operation in OPERATIONS} | {CONSOLE}  # what /metrics calls the parts of the API
+MIDDLEWARE = [Middleware(CountAnswers, parts=PARTS), Middleware(SingleHeaders), Middleware(CanonicalPaths)]
 
 
 def create_app() -> Starlette:
@@ -73,7 +75,7 @@ def create_app() -> Starlette:
     logs.configure(config.log_level, config.log_format)
     busy_first = sorted(OPERATIONS, key=lambda operation: operation.method != "POST" or "{" in operation.path)
     routes = [
-        Route(path.lower(), Endpoint(operation.handler), methods=[operation.method])
+        Route(path.lower(), Endpoint(operation.handler, operation.part), methods=[operation.method])
         for operation in busy_first
         for path in (operation.path, *operation.aliases)
     ]

@@ -5,35 +5,29 @@ from __future__ import annotations
 import asyncio
 import time
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.observability import metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PARTS = {  # of the API: the module whose handler answers, and what /metrics calls it
-    "api.orders": "orders",
-    "api.events": "events",
-    "api.event_queries": "events",
-    "api.subscriptions": "subscriptions",
-    "api.deliveries": "subscriptions",
-    "api.console": "console",  # with all below it
-}
-OTHER = "other"
+OTHER = "other"  # what is no part of the API, such as /docs
 EVERY = 0.1  # seconds after which /metrics knows of an answer, at the latest
 
 
 class CountAnswers:
-    """Middleware around everything else.
+    """Middleware around everything else; `parts`: those that endpoints are of (api/endpoints.py).
 
     A metric costs a write to a file, three of them a twentieth of what an order costs: so answers are counted here,
     and handed over together.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, parts: Iterable[str] = ()) -> None:
         self._app = app
-        self._parts = {part: Part(part) for part in {*PARTS.values(), OTHER}}
+        self._parts = {part: Part(part) for part in {*parts, OTHER}}
         self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +55,8 @@ class CountAnswers:
             raise
 
     def _count(self, scope: Scope, status: int, began: float) -> None:
-        self._parts[_part(scope.get("endpoint"))].count(status, time.perf_counter() - began)
+        part = getattr(scope.get("endpoint"), "part", OTHER)
+        self._parts[part].count(status, time.perf_counter() - began)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(EVERY, self._hand_over)
 
@@ -104,9 +99,3 @@ class Part:
         self._answers = [0] * len(self._totals)
         self._took = [0] * (len(metrics.SECONDS) + 1)  # above the longest, too
         self._seconds = 0.0
-
-
-def _part(endpoint: Any) -> str:
-    """Which part of the API a handler is of."""
-    module: str = getattr(endpoint, "__module__", "")
-    return PARTS.get(module) or PARTS.get(module.rpartition(".")[0], OTHER)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import update_wrapper
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -15,10 +14,13 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """A handler. Starlette would put a second handling of errors around each, and every message would go through it."""
+    """A handler, and the `part` of the API that its answers count to.
 
-    def __init__(self, handler: Callable[[Request], Awaitable[Response]]) -> None:
-        update_wrapper(self, handler)
+    Starlette would put a second handling of errors around each, and every message would go through it.
+    """
+
+    def __init__(self, handler: Callable[[Request], Awaitable[Response]], part: str) -> None:
+        self.part = part
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,6 +17,7 @@ from api.console.live import LivePages
 from api.console.pages import TEMPLATES, render
 from api.console.reading import Snapshot
 from api.console.sessions import PATH, current, middleware
+from api.endpoints import Endpoint
 from api.problems import STATUS
 from engine.admin.resources import RESOURCES
 from engine.errors import Invalid, VarselError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
 
+PART = "console"  # of the API, as /metrics calls it
 TITLES = {
     400: "That cannot be done",
     403: "Not allowed",
@@ -43,13 +45,18 @@ TITLES = {
 def console(config: Settings, state: State) -> list[BaseRoute]:
     """Where the console is; it shares the state of the application that it is part of."""
     static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
-    signing = [Route(each.path.removeprefix(PATH), each.endpoint, methods=each.methods) for each in sign_in.ROUTES]
-    routes = [static, *signing, *messages.ROUTES, *acting.ROUTES, *reading.ROUTES]
+    pages = [*sign_in.ROUTES, *messages.ROUTES, *acting.ROUTES, *reading.ROUTES]
+    routes = [static, *(_counted(each.path.removeprefix(PATH), each) for each in pages)]
     errors = {VarselError: _refused, HTTPException: _no_page, Exception: _bug} | sign_in.ERRORS
     app = Starlette(routes=routes, middleware=[middleware(config)], exception_handlers=errors)
     app.router.redirect_slashes = False
     app.state = state
-    return [Route(PATH, _first_page), Mount(PATH, app)]
+    return [_counted(PATH, Route(PATH, _first_page)), Mount(PATH, app)]
+
+
+def _counted(path: str, route: Route) -> Route:
+    """The route, whose answers count to this part of the API."""
+    return Route(path, Endpoint(route.endpoint, PART), methods=route.methods)
 
 
 def prepare(state: State, config: Settings) -> None:
