@@ -6,8 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from api.origins import require_same_origin
+from engine.auth.tokens.verifier import ORG_CLAIM
 from engine.errors import Forbidden, InvalidToken, Unauthenticated
 from engine.models import Caller
+from engine.resources import SCOPE_PUBLISH_ANY, SCOPES_CREATE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCOPES_CREATE = frozenset({"altinn:notifications.create", "altinn:serviceowner/notifications.create"})
-SCOPE_PUBLISH = "altinn:events.publish"
-SCOPE_PUBLISH_ANY = "altinn:events.publish.admin"  # no decision is asked; not enough alone
-SCOPE_SUBSCRIBE = "altinn:events.subscribe"
 # Hold a bearer token; the first that is there counts, when there is no Authorization header (events contract 8.1).
 COOKIES = (".ALTINNTOKEN", "AltinnStudioRuntime")
 
@@ -84,7 +82,7 @@ def require_create(caller: Caller) -> None:
 def require_creator(caller: Caller) -> str:
     """The creator's name; Forbidden when the credential names none. To be asked after the body was validated."""
     if caller.creator is None:
-        msg = "the token names no organisation (urn:altinn:org)"
+        msg = f"the token names no organisation ({ORG_CLAIM})"
         raise Forbidden(msg)
     return caller.creator
 

@@ -13,8 +13,8 @@ from api.openapi import Parameter
 from api.parameters import DATE_TIME, Given, checked, integers
 from engine.errors import BadRequest, Invalid
 from engine.events.alternative_subjects import spellings
-from engine.events.app_source import app_resource
 from engine.events.reading import Query, floating
+from engine.resources import RESOURCE, app_resource
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -26,7 +26,6 @@ MOST_PATTERNS = 50
 LONGEST_PATTERN = 500  # characters
 MOST_WILDCARDS = 5  # % of a pattern
 MOST_FLOATING = 1_000  # characters behind a % in all patterns of a kind: each is compared with each of an event's
-RESOURCES = "urn:altinn:resource:"
 
 _SEALED = "alternativeSubject"
 _BEHIND = ("after", "aftersource", _SEALED.lower())
@@ -95,8 +94,8 @@ def resource_query(request: Request) -> Asked:
     alternative = request.headers.get("altinn-alternativesubject", "") or _unsealed(request, given)
     if not resource:
         raise Invalid({"resource": ["The resource field is required."]})
-    if not resource.startswith(RESOURCES):
-        raise BadRequest(f"The 'resource' parameter must begin with `{RESOURCES}`")
+    if not resource.startswith(RESOURCE):
+        raise BadRequest(f"The 'resource' parameter must begin with `{RESOURCE}`")
     if not after:
         raise BadRequest("The 'after' parameter must be defined.")
     if subject and alternative:
@@ -194,7 +193,7 @@ APP_PARAMETERS = (
 )
 PARTY_PARAMETERS = (*_OF_APPS, _list("source", "in any case"))
 RESOURCE_PARAMETERS = (
-    Parameter("resource", "query", "exact", required=True, schema={"type": "string", "pattern": f"^{RESOURCES}"}),
+    Parameter("resource", "query", "exact", required=True, schema={"type": "string", "pattern": f"^{RESOURCE}"}),
     Parameter("after", "query", _AFTER, required=True),
     _AFTER_SOURCE,
     _SEALED_SUBJECT,

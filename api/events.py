@@ -10,24 +10,19 @@ from starlette.responses import JSONResponse, Response
 from api import event_queries as queries
 from api import event_shapes as shapes
 from api import reads
-from api.auth import (
-    SCOPE_PUBLISH,
-    SCOPE_SUBSCRIBE,
-    authenticate_bearer,
-    publishes_anything,
-    require_platform,
-    require_scope,
-)
+from api.auth import authenticate_bearer, publishes_anything, require_platform, require_scope
 from api.bodies import Taken, media_type, require_json, work_on
 from api.openapi import Description, Operations
 from api.openapi import Response as Documented
 from api.problems import CHALLENGE, Problem
-from engine.auth.access import OWN, Action, Question
+from engine.auth.access import Action, Question
 from engine.errors import Forbidden
 from engine.events import reading
 from engine.events.app_event import read_app_event
 from engine.events.app_source import publishes_for
 from engine.events.cloudevent import decode, decode_batch, decode_binary, require_resource
+from engine.resources import OWN, SCOPE_PUBLISH, SCOPE_SUBSCRIBE
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +98,7 @@ async def post_app(request: Request) -> Response:
             text = f"{publisher} is not authorized to create events for {event.source}"
             return JSONResponse(text, 401, CHALLENGE)
         await state.publisher.publish([event], publisher)
-    at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z").replace(":", "%3A")
+    at = rfc3339(now).replace(":", "%3A")
     location = f"{state.events_base}/app/{publisher.lower()}?from={at}&to={at}"  # its source has the publisher's name
     return Response(f'"{event.id}"', 201, {"Location": location}, "application/json")
 

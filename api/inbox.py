@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from api.hosts import own_host
 from engine.errors import Invalid
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -61,7 +62,7 @@ def _inbox(request: Request) -> Inbox:
 def _shown(message: Message) -> dict[str, Any]:
     return {
         "id": message.id,
-        "receivedAt": message.received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "receivedAt": rfc3339(message.received_at),
         "envelope": {"from": message.sender, "to": message.recipients},
         "headers": message.headers,  # pairs: a header may stand there twice
         "subject": message.header("Subject"),

@@ -27,6 +27,7 @@ from engine.admin.rows import masked
 from engine.auth.operators import Role
 from engine.errors import VarselError
 from engine.queue.pauses import HELD
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -159,10 +160,9 @@ def _time(value: datetime | None) -> str | Markup:
         return "—"
     if value >= HELD:
         return "held"
-    machine = value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     title = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d} UTC"
     mark = Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>')
-    return mark.format(machine, title, value)
+    return mark.format(rfc3339(value), title, value)
 
 
 def _short(value: Any) -> str:

@@ -24,6 +24,7 @@ from engine.auth import ended_sessions
 from engine.auth.console_mode import Mode
 from engine.auth.operators import Operator, Role
 from engine.errors import BadRequest
+from engine.text.urls import LOOPBACK_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ MAX_FIELDS = 50
 LOCAL = Operator("local", Role.ADMIN)  # whoever uses the open console
 
 _SET_UP = "set VARSEL_OPERATORS_FILE (varsel operator add NAME) or VARSEL_OIDC_ISSUER"
-_HERE = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.ASCII)
+_HERE = re.compile(rf"{LOOPBACK_HOST}(:[0-9]{{1,5}})?", re.ASCII)
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 

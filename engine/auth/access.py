@@ -9,26 +9,21 @@ from __future__ import annotations
 import logging
 import re
 import time
-import tomllib
-from base64 import b32encode
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import Misconfigured
+from engine.resources import APP, OWN, status_resource
+from engine.runtime.config_files import Followed, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 CHECK = timedelta(seconds=1)  # how long a changed file may go unnoticed
-MAX_FILE = 1024 * 1024  # bytes of a rule file
 
-APP = "urn:altinn:resource:app_"  # what the resource of an app's event begins with (events contract 7.5)
-OWN = "urn:altinn:resource:varsel:"
-_GROUP = 100  # characters between two colons of a URN (events contract 5.5)
-_PLAIN = re.compile(rf"[a-z0-9._-]{{1,{_GROUP}}}")
 # In the name of an app's resource, the organisation ends at the first underscore: one whose own name has an underscore
 # cannot be told from another, and gets nothing without a rule file.
 _APPOWNER = re.compile(r"/org/([A-Za-z0-9.-]+)")
@@ -63,18 +58,6 @@ class Access(Protocol):
         ...
 
 
-def status_resource(creator: str) -> str:
-    """The resource of what became of a creator's orders: a URN (events contract 5.5) that no two creators share.
-
-    Names that fit stand as they are. All others, capitals too, become "(" and the base32 of their UTF-8: no plain name
-    has a bracket, and 100 characters of any script fill less than the eight groups that are left.
-    """
-    if _PLAIN.fullmatch(creator):
-        return OWN + creator
-    text = "(" + b32encode(creator.encode()).decode().rstrip("=").lower()
-    return OWN + ":".join(text[start : start + _GROUP] for start in range(0, len(text), _GROUP))
-
-
 class Rules:
     """Access by the rules of a TOML file, which is followed while it changes; None: by the built-in rules.
 
@@ -82,12 +65,11 @@ class Rules:
     """
 
     def __init__(self, file: Path | None) -> None:
-        self._file = file
+        self._file = Followed(file) if file else None
         self._rules: tuple[_Rule, ...] = ()
-        self._stamp: tuple[int, ...] | None = None
         self._next_look = 0.0  # by time.monotonic(), in seconds
-        if file:
-            self._look(file)
+        if self._file:
+            self._look(self._file)
 
     async def decide(self, questions: Sequence[Question]) -> Sequence[bool]:
         """One answer per question, in their order."""
@@ -110,17 +92,11 @@ class Rules:
             return any(rule.permits(question, resource) for rule in self._rules)
         return _built_in(question, resource)
 
-    def _look(self, file: Path) -> None:
+    def _look(self, file: Followed) -> None:
         """Read the file if it is another one than at the last look; Misconfigured, once per change."""
         self._next_look = time.monotonic() + CHECK.total_seconds()
-        try:
-            status = file.stat()
-            stamp: tuple[int, ...] = (status.st_mtime_ns, status.st_size, status.st_ino)
-        except OSError:
-            stamp = ()
-        if stamp != self._stamp:
-            self._stamp = stamp
-            self._rules = tuple(_read(file))
+        if file.changed():
+            self._rules = tuple(_read(file.path))
 
 
 def _of_own_party(question: Question, resource: str) -> bool:
@@ -170,16 +146,7 @@ class _Rule:
 
 
 def _read(file: Path) -> Iterator[_Rule]:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_FILE + 1)
-        if len(content) > MAX_FILE:
-            raise Misconfigured(f"{file}: has more than {MAX_FILE} bytes")
-        document = tomllib.loads(content.decode())
-    except OSError as error:
-        raise Misconfigured(f"{file}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise Misconfigured(f"{file}: is not TOML: {error}") from None
+    document = read_toml(file)
     rules = document.pop("rule", None)
     if document:
         raise Misconfigured(f"{file}: knows no {_named(document)}; write [[rule]] above each rule")

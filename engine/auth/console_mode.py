@@ -6,6 +6,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from engine.text.urls import LOOPBACK
+
 if TYPE_CHECKING:
     from engine.settings import Settings
 
@@ -22,5 +24,5 @@ def mode(config: Settings) -> Mode:
     """Whom the console lets in with these settings."""
     if config.operators_file or config.oidc_issuer:
         return Mode.SIGN_IN
-    own = urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1")  # else others are meant to come
+    own = urlsplit(config.base_url).hostname in LOOPBACK  # else others are meant to come
     return Mode.OPEN if config.console_open and own else Mode.CLOSED

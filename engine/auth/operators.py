@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import secrets
-import tomllib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -17,6 +16,7 @@ import argon2
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from engine.errors import Invalid, Misconfigured, NotFound
+from engine.runtime.config_files import Followed, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z0-9._@-]{1,64}")
 _HASH = re.compile(r"\$argon2id\$[A-Za-z0-9$=,+/]{1,500}")
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024  # characters
-MAX_FILE = 1024 * 1024  # bytes of an operators file
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +67,10 @@ class Operators:
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self._file = Followed(file)
         self._hasher = argon2.PasswordHasher()
         _nobodys()  # made now: the first unknown name must not take longer than others
-        self._stamp = _stamp(file)
+        self._file.changed()  # before it is read: what is written meanwhile is read again
         self._entries = _read(file)
 
     def find(self, name: str) -> Operator | None:
@@ -92,11 +91,9 @@ class Operators:
 
     def _look(self) -> Mapping[str, _Entry]:
         """Read the file if it is another one than at the last look."""
-        stamp = _stamp(self._file)
-        if stamp != self._stamp:
-            self._stamp = stamp
+        if self._file.changed():
             try:
-                self._entries = _read(self._file)
+                self._entries = _read(self._file.path)
             except Misconfigured as fault:
                 log.warning("the operators stay as they were: %s", fault)
         return self._entries
@@ -146,26 +143,8 @@ class _Entry:
         return Operator(name, self.role, sha256(self.password.encode()).hexdigest()[:32])
 
 
-def _stamp(file: Path) -> tuple[int, ...]:
-    """What changes when the file does; empty: it cannot be seen."""
-    try:
-        status = file.stat()
-    except OSError:
-        return ()
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 def _read(file: Path) -> dict[str, _Entry]:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_FILE + 1)
-        if len(content) > MAX_FILE:
-            raise Misconfigured(f"{file}: has more than {MAX_FILE} bytes")
-        document = tomllib.loads(content.decode())
-    except OSError as error:
-        raise Misconfigured(f"{file}: {error.strerror}; `varsel operator add NAME` writes one") from None
-    except (ValueError, RecursionError) as error:
-        raise Misconfigured(f"{file}: is not TOML: {error}") from None
+    document = read_toml(file, mend="`varsel operator add NAME` writes one")
     operators = document.pop("operators", {})
     if document or not isinstance(operators, dict):
         raise Misconfigured(f"{file}: has something else than operators; write [operators.NAME] above each one")

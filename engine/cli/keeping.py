@@ -11,6 +11,7 @@ import typer
 from engine.cli.exits import FAILED, end
 from engine.cli.options import Data
 from engine.errors import Invalid
+from engine.resources import SCOPE_CREATE
 
 CONTACTS = typer.Typer(name="contacts", help="The contact directory.", no_args_is_help=True)
 
@@ -27,7 +28,7 @@ def config() -> None:
 def token(
     context: typer.Context,
     org: Annotated[str | None, typer.Option(help="Organisation that the bearer token names, such as ttd.")] = None,
-    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = "altinn:notifications.create",
+    scope: Annotated[str, typer.Option(help="Scopes, separated by spaces.")] = SCOPE_CREATE,
     platform: Annotated[bool, typer.Option("--platform", help="Print a PlatformAccessToken instead.")] = False,
     issuer: Annotated[str | None, typer.Option(help="Issuer of the PlatformAccessToken.")] = None,
     app: Annotated[str, typer.Option(help="Application that the PlatformAccessToken names.")] = "apps",

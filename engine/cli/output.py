@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, is_dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import typer
 from engine.admin.amounts import span
 from engine.cli.columns import COLUMNS
 from engine.cli.text import plain
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,7 +135,7 @@ def _title(name: str) -> str:
 def _value(value: Any) -> Any:
     """What JSON has no form for."""
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339(value)
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     return str(value)

@@ -25,6 +25,7 @@ import typer
 
 from engine.auth.tokens import DevelopmentKey
 from engine.errors import VarselError
+from engine.resources import SCOPE_CREATE, app_resource
 from engine.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ EVENT = """{
   "specversion": "1.0",
   "alternativesubject": "/person/01017512345"
 }"""
-RESOURCE = "urn:altinn:resource:app_ttd_apps-test"
+RESOURCE = app_resource("ttd", "apps-test")
 WITHIN = 60.0  # seconds that a step may take
 LIFETIME = timedelta(hours=1)  # of the tokens
 
@@ -82,7 +83,7 @@ def _address(installation: subprocess.Popen[str]) -> str:
 
 
 def _show(address: str, key: DevelopmentKey) -> None:
-    bearer = key.bearer("ttd", "altinn:notifications.create", LIFETIME)
+    bearer = key.bearer("ttd", SCOPE_CREATE, LIFETIME)
     platform = key.platform_token("ttd", "apps-test", LIFETIME)
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {bearer}"}, trust_env=False) as client:
         _head("1. An order becomes an e-mail")

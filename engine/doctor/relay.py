@@ -13,6 +13,7 @@ from engine.doctor.findings import Finding, ok, unset, warning, wrong
 from engine.email.smtp import Reply
 from engine.email.smtp.route import Route
 from engine.email.smtp.session import OK, Session
+from engine.text.urls import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 CONNECT_WITHIN = timedelta(seconds=6)  # less than delivery gives it: somebody waits for the answer
 SOON = 14  # days before a certificate ends
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def relay(place: Place) -> list[Finding]:

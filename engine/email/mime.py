@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from engine.email.plain_text import readable
 from engine.models import Content, ContentType
 from engine.text.addresses import wire_address
+from engine.text.controls import NOT_IN_A_LINE
 
 if TYPE_CHECKING:
     import uuid
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 LINE = 78  # longest line that goes out unencoded, and header line (RFC 5322, 2.1.1)
 SUBJECT_CHUNK = 39  # octets per encoded word: 52 in base64, so that a line of the Subject stays below 76 (RFC 2047, 2)
 
-_CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029"  # C0, DEL, C1 with NEL, LS, PS: all that anybody takes for a line end
-_CONTROLS = re.compile(f"[{_CONTROL}]")
 _UNFIT_FOR_7BIT = re.compile(r"[^\t\n -~]")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 
@@ -54,7 +53,7 @@ class Compiled:
 
 def compile_message(content: Content) -> Compiled:
     """Build everything that a content's messages share; ValueError for a sender or subject with control characters."""
-    if _CONTROLS.search(content.subject):
+    if NOT_IN_A_LINE.search(content.subject):
         msg = "a subject is one line without control characters"
         raise ValueError(msg)
     body = _lines(content.body)

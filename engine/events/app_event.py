@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from engine.errors import BadRequest, Invalid
@@ -10,6 +9,7 @@ from engine.events.app_source import resource_of, segments
 from engine.events.cloudevent import VERSION, encode
 from engine.events.json_text import compact, read_object
 from engine.models import new_id
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -64,7 +64,7 @@ def _attributes(texts: dict[str, str], now: datetime) -> dict[str, str]:
     attributes = {
         "specversion": VERSION,
         "id": str(new_id(now)),
-        "time": now.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "time": rfc3339(now, "auto"),
         "source": source,
         "subject": texts["subject"],
         "type": texts["type"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from engine.resources import app_resource
 from engine.text.urn import is_urn
 
 _SOURCE = re.compile(  # RFC 3986, 2 and 3: its characters, and no user before the host
@@ -20,11 +21,6 @@ def publishes_for(publisher: str, source: str) -> bool:
     """Whether a source is the publisher's own; a publisher is `issuer/app`, in any case (events contract 3.1)."""
     own = "/".join(segments(source)[:2])
     return bool(own) and publisher.isascii() and publisher.lower() == own.lower()
-
-
-def app_resource(org: str, app: str) -> str:
-    """What an app's events are matched by, in lower case (events contract 6.3)."""
-    return f"urn:altinn:resource:app_{org}_{app}".lower()
 
 
 def resource_of(source: str) -> str | None:

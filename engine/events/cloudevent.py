@@ -18,6 +18,8 @@ from engine.errors import BadRequest, Invalid
 from engine.events.app_source import resource_of
 from engine.events.json_text import compact, invalid, kind, placed, read_batch, read_object, read_value, shown, twice
 from engine.models import CloudEvent
+from engine.resources import OLD_APP
+from engine.text.controls import CONTROLS, SURROGATES
 from engine.text.urn import is_urn
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from engine.events.json_text import Members
 
 VERSION = "1.0"
-OLD_APP = "urn:altinn:resource:altinnapp."  # what the resources of apps once began with
 MOST_ATTRIBUTES = 50
 LONGEST_NAME = 50  # characters
 # UTF-8 bytes: what a PostgreSQL index entry holds
@@ -50,7 +51,7 @@ _NOT_EMPTY = frozenset({"id", "source", "type", "subject", "dataschema"})
 
 _NOT_IN_A_NAME = re.compile("[^a-z0-9]")
 _NOT_IN_A_STRING = re.compile(  # CloudEvents 1.0.2, section 3: controls, lone surrogates, noncharacters
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    f"[{CONTROLS}{SURROGATES}\ufdd0-\ufdef"
     + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
     + "]"
 )

@@ -25,6 +25,7 @@ from engine.events.fan_out import count_filters, fan_out, fan_out_part, keys, pa
 from engine.models import FanOutState
 from engine.queue import due
 from engine.queue.work import Claim, Work
+from engine.resources import APP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +41,6 @@ Key = TypeVar("Key", tuple[str, str], tuple[str, str, str])
 AT_ONCE = 1_000  # most deliveries that a publishing transaction queues itself: other writers wait no longer
 STEP = 500  # deliveries of a step, after which it ends
 STEP_EVENTS = 100  # events of a step
-APP = "urn:altinn:resource:app_"
 FAILED_PAUSE = timedelta(seconds=30)  # after a step that ended in an error of ours
 
 _RESOURCES = Rows(resource=Text())

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, and_, case, or_, select, true
 
-from engine.auth.access import APP
 from engine.db.bounded import read_within
 from engine.db.tables import events
+from engine.resources import APP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """What became of an order or an e-mail, as an event: senders subscribe to results instead of polling for them.
 
 The types are `no.varsel.order.STATE` and `no.varsel.email.STATE`, with the state in lower case; only final states are
-told. The resource is the creator's own (`status_resource` of engine/auth/access.py), the subject is the order's id. No
+told. The resource is the creator's own (`status_resource` of engine/resources.py), the subject is the order's id. No
 personal data is in them: who received what is told by the orders API, to whom it concerns.
 """
 
@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
-from engine.auth.access import status_resource
 from engine.events.cloudevent import encode
+from engine.resources import status_resource
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,7 +57,7 @@ def _event(  # noqa: PLR0913, PLR0917 what both have in common
             "source": SOURCE,
             "type": f"no.varsel.{kind}.{state.lower()}",
             "subject": f"/orders/{order.id}",
-            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": rfc3339(at),
             "resource": status_resource(order.creator),
             "datacontenttype": "application/json",
         },

@@ -16,6 +16,8 @@ from engine.orders.request import LONGEST_SUBJECT, read_request
 from engine.queue.pauses import HELD
 from engine.text import keywords
 from engine.text.addresses import read_address
+from engine.text.controls import NOT_IN_A_BODY, NOT_IN_A_LINE
+from engine.text.urls import LOOPBACK_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,10 +29,8 @@ GRACE = timedelta(minutes=5)  # a send time may lie this far back (contract 4.2)
 LONGEST_REFERENCE = 500  # characters: what a PostgreSQL index entry holds, whatever the script
 LONGEST_URL = 2_000
 
-_HEADER_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
-_BODY_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # C0 without tab and line ends, DEL
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
-_LOOPBACK_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
+_LOOPBACK_URL = re.compile(rf"https?://{LOOPBACK_HOST}(?::\d{{1,5}})?(?:[/?#][^\s]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +98,11 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
 def _check_texts(subject: str, body: str, broken: _Broken) -> None:
     if len(subject) > LONGEST_SUBJECT:
         broken.add("Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
-    if _HEADER_CONTROL.search(subject):
+    if NOT_IN_A_LINE.search(subject):
         broken.add("Subject", "A subject must not contain control characters.")
     if keywords.count(subject, body) > keywords.MOST:
         broken.add("Body", f"Keywords may stand {keywords.MOST:,} times in an order at most.")
-    if _BODY_CONTROL.search(body):
+    if NOT_IN_A_BODY.search(body):
         broken.add("Body", "Of control characters, only tabs and line ends may stand in a body.")
 
 
@@ -124,7 +124,7 @@ def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:
     ):
         if len(text or "") > LONGEST_REFERENCE:
             broken.add(field, f"At most {LONGEST_REFERENCE} characters are allowed.")
-        if _HEADER_CONTROL.search(text or ""):
+        if NOT_IN_A_LINE.search(text or ""):
             broken.add(field, "Control characters are not allowed.")
     if order.resource_action and not ((order.resource_id or "").strip() and order.resource_action.strip()):
         broken.add("ResourceAction", "A resource action needs a resourceId beside it, and must not be blank.")

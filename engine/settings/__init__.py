@@ -30,7 +30,6 @@ def variable(name: str) -> str:
     return f"{PREFIX}{name.upper()}"
 
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 
@@ -192,7 +191,7 @@ def check_smtp_url(url: str) -> None:
     if not parts.hostname:
         msg = "must be smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT"
         raise ValueError(msg)
-    if parts.scheme == "smtp" and parts.username and parts.hostname not in _LOOPBACK:
+    if parts.scheme == "smtp" and parts.username and parts.hostname not in urls.LOOPBACK:
         msg = "a password over plain smtp:// can be read by everybody on the way; use smtp+starttls://"
         raise ValueError(msg)
 

@@ -57,8 +57,6 @@ def _network(value: Any) -> Any:
 _Network = Annotated[Network, BeforeValidator(_network)]
 Networks = Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_words)]  # separated likewise
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
 
 def _base_url(value: str) -> str:
     if not urls.is_site(value, ("http", "https")) or urlsplit(value).query or urlsplit(value).fragment:
@@ -68,7 +66,7 @@ def _base_url(value: str) -> str:
 
 
 def _issuer(value: str) -> str:
-    local = urls.is_site(value, ("http",)) and urlsplit(value).hostname in _LOOPBACK
+    local = urls.is_site(value, ("http",)) and urlsplit(value).hostname in urls.LOOPBACK
     if not local and not urls.is_site(value, ("https",)):
         msg = "must be an https address such as https://login.example.org, for whoever alters its answers signs in"
         raise ValueError(msg)

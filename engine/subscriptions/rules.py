@@ -13,11 +13,12 @@ import httpx
 
 from engine.errors import BadRequest, Forbidden, Refused
 from engine.events.alternative_subjects import normal
-from engine.events.app_source import app_resource
 from engine.events.fan_out import MOST_DOTS
+from engine.resources import APP, OWN, SCOPE_SUBSCRIBE, SCOPES_CREATE, app_resource
 from engine.subscriptions.request import MOST_TYPES, read_request
 from engine.subscriptions.spec import SubscriptionSpec
 from engine.text.addresses import bare, read_address
+from engine.text.controls import NOT_IN_A_LINE
 from engine.text.urn import is_urn
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from engine.outbound import Guard
     from engine.subscriptions.request import SubscriptionRequest
 
-SCOPE_SUBSCRIBE = "altinn:events.subscribe"
-SCOPES_MAIL = frozenset({"altinn:notifications.create", "altinn:serviceowner/notifications.create"})
-APP_RESOURCE = "urn:altinn:resource:app_"
-OWN_RESOURCE = "urn:altinn:resource:varsel:"  # what became of an e-mail
 LONGEST_URL = 2_000  # bytes of UTF-8, as are the next two: what a PostgreSQL index entry holds
 LONGEST_SUBJECT = 1_000
 LONGEST_TYPE = 500
@@ -40,7 +37,6 @@ _NO_REGISTER = (
     "IncludeSubunits needs a register of organisations, which this installation does not have; subscribe to each unit."
 )
 _TYPE_FORM = "typeFilter takes a whole type (app.instance.created), a beginning (app.instance.*), or * alone for any."
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # all of C0, DEL, C1 with NEL, LS, PS
 _BARE_HOST = re.compile(r"\A([a-z]+://[^/?#]+)(?![^?#])")
 _MAILTO = re.compile(r"mailto:([^?#%@]+@[^?#%@]+)", re.IGNORECASE)
 _APP_SOURCE = re.compile(r"https://[^/?#@]+/([^/?#]+)/([^/?#]+)")
@@ -65,7 +61,7 @@ def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) ->
     request = read_request(body)
     endpoint = _endpoint(request.end_point, rules.guard)
     source = _source(request.source_filter)
-    is_app = (request.resource_filter or "").lower().startswith(APP_RESOURCE) or _on_domain(source, rules.apps_domain)
+    is_app = (request.resource_filter or "").lower().startswith(APP) or _on_domain(source, rules.apps_domain)
     _check_rights(caller, is_app=is_app, is_mail=_is_mail(endpoint))
     if request.resource_filter is not None and not is_urn(request.resource_filter):
         raise BadRequest("Resource filter must be a valid urn")
@@ -148,8 +144,8 @@ def _on_domain(source: str | None, domain: str) -> bool:
 def _check_rights(caller: Caller, *, is_app: bool, is_mail: bool) -> None:
     if not is_app and SCOPE_SUBSCRIBE not in {scope.lower() for scope in caller.scopes}:
         raise Forbidden(f"needs the scope {SCOPE_SUBSCRIBE}")
-    if is_mail and SCOPES_MAIL.isdisjoint(caller.scopes):
-        raise Forbidden(f"mailto: needs one of the scopes {', '.join(sorted(SCOPES_MAIL))}")
+    if is_mail and SCOPES_CREATE.isdisjoint(caller.scopes):
+        raise Forbidden(f"mailto: needs one of the scopes {', '.join(sorted(SCOPES_CREATE))}")
     if is_mail and caller.creator is None:
         raise Forbidden("mailto: needs a credential that names an organisation")
 
@@ -169,7 +165,7 @@ def _check_text(field: str, text: str, longest: int) -> None:
         _refuse_blank(field)
     if len(text.encode("utf-8", "surrogatepass")) > longest:
         raise BadRequest(f"{field} has at most {longest} bytes of UTF-8.")
-    if _CONTROL.search(text):
+    if NOT_IN_A_LINE.search(text):
         raise BadRequest(f"{field} must not contain control characters.")
 
 
@@ -247,5 +243,5 @@ def _check_template(template: str | None, resource: str, known: frozenset[str], 
         raise BadRequest(
             f"A mailto: endPoint needs a template, one of: {', '.join(sorted(known)) or '(none is stored)'}."
         )
-    elif resource.startswith(OWN_RESOURCE):
+    elif resource.startswith(OWN):
         raise BadRequest("A mailto: endPoint cannot hear of e-mails: each would cause the next, without end.")

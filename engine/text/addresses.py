@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import idna
 
+from engine.text.controls import LINE_CONTROLS
+
 _ATOM = r"[A-Za-z0-9æøåÆØÅ!#$%&;'*+\-=?^_{|}~`]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"
 _TOP = r"(?:[A-Za-z]{2,63}|[Xx][Nn]--[A-Za-z0-9\-]{0,58}[A-Za-z0-9])"
@@ -30,10 +32,9 @@ _AROUND = (
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _JOINERS = re.compile("[\u200c\u200d]")  # some scripts' names may have them, but nobody sees them
 
-_CONTROL = "\x00-\x1f\x7f-\x9f\u2028\u2029"  # C0, DEL, C1 with NEL, LS, PS: all that anybody takes for a line end
-_WIRE = re.compile(
-    rf"""(?: [^\s{_CONTROL}<>()\[\]:;@\\,"]+ | "(?:[^{_CONTROL}"\\] | \\[^{_CONTROL}])*" )  # as such, or quoted
-    @ (?: [A-Za-z0-9._-]+ | \[[A-Za-z0-9.:-]+\] | (?P<idn>[^\s{_CONTROL}<>()\[\]:;@\\,"]+) )""",
+_WIRE = re.compile(  # the local part as such or in quotes; the domain, an address literal, or a domain to encode
+    rf"""(?: [^\s{LINE_CONTROLS}<>()\[\]:;@\\,"]+ | "(?:[^{LINE_CONTROLS}"\\] | \\[^{LINE_CONTROLS}])*" )
+    @ (?: [A-Za-z0-9._-]+ | \[[A-Za-z0-9.:-]+\] | (?P<idn>[^\s{LINE_CONTROLS}<>()\[\]:;@\\,"]+) )""",
     re.VERBOSE,
 )
 _WIRE_OCTETS = 320  # 64 of the local part, the @, 255 of the domain (RFC 5321, 4.5.3.1)

@@ -18,6 +18,7 @@ from engine.observability import logs, metrics, tracing
 from engine.queue import due
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim, Work
+from engine.resources import APP
 from engine.runtime.shares import Shares
 from engine.webhooks.backlog import Backlog
 from engine.webhooks.call import broken, postponed, refused
@@ -43,7 +44,6 @@ VALIDATIONS = 60  # others beside them at most, which are being validated
 CALLS = 600  # calls of the process at most; to one consumer's subscribers 400
 TEXTS = 48_000_000  # bytes of deliveries in memory, and one more than fits; of one consumer's 32,000,000
 RETRY = timedelta(seconds=30)  # when no attempt could be made, through no fault of the subscriber's
-APP = "urn:altinn:resource:app_"
 _PUSH_SECONDS = {word: metrics.PUSH_SECONDS.labels(word) for word in ("accepted", "deferred", "rejected")}
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("webhooks")
 Outcome = Result | Release

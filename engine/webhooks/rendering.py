@@ -17,13 +17,14 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.errors import Invalid, Misconfigured
 from engine.models import ContentType
+from engine.orders.request import LONGEST_SUBJECT
+from engine.text.controls import BODY_CONTROLS, LINE_CONTROLS, SURROGATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from jinja2 import Template
 
-LONGEST_SUBJECT = 998  # characters: RFC 5322 2.1.1 allows no longer line
 LONGEST_BODY = 1_000_000  # characters
 LONGEST_FAULT = 300  # characters of what is told about a template that failed: values may be in it
 WITHIN = timedelta(seconds=1)  # for one text; the worker does nothing else meanwhile
@@ -31,9 +32,8 @@ WITHIN = timedelta(seconds=1)  # for one text; the worker does nothing else mean
 _BUILT_IN = Path(__file__).parents[2] / "templates" / "email"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _BODIES = {"body.html": ContentType.HTML, "body.txt": ContentType.PLAIN}
-# Lone surrogates, which JSON can hold and no database, are replaced along with control characters.
-_NOT_IN_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")  # C0, DEL, C1 with NEL, LS, PS
-_NOT_IN_BODY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # C0 without tab and line ends, DEL
+_NOT_IN_LINE = re.compile(f"[{LINE_CONTROLS}{SURROGATES}]+")
+_NOT_IN_BODY = re.compile(f"[{BODY_CONTROLS}{SURROGATES}]")
 
 
 @dataclass(frozen=True, slots=True)

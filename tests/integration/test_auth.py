@@ -12,10 +12,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from api.auth import SCOPES_CREATE, authenticate, require_create, require_creator
+from api.auth import authenticate, require_create, require_creator
 from engine.auth.tokens import DevelopmentKey, Verifier
 from engine.errors import CrossOrigin, Forbidden, Unauthenticated
 from engine.models import Caller
+from engine.resources import SCOPES_CREATE
 from engine.settings import Settings
 from tests.servers.log import logging_as
 

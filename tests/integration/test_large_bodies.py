@@ -19,7 +19,6 @@ from starlette.routing import Route
 
 from api import events, orders
 from api.app import ERRORS
-from api.auth import SCOPE_PUBLISH
 from api.bodies import LEAST, ROOM, SMALL, LargeBodies, Taken, work_on
 from api.subscriptions import LARGEST, PATH
 from engine.auth.tokens import DevelopmentKey, Verifier
@@ -30,6 +29,7 @@ from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
 from engine.orders.rules import Limits
 from engine.outbound import Guard
+from engine.resources import SCOPE_PUBLISH
 from engine.settings import Settings
 from engine.subscriptions.request import MOST_TYPES
 from engine.subscriptions.rules import LONGEST_SUBJECT, LONGEST_TYPE, LONGEST_URL

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from engine.auth.access import status_resource
 from engine.db.tables import events, orders
 from engine.email import outcomes
 from engine.email.smtp import Reply
@@ -17,6 +16,7 @@ from engine.models import EmailState, OrderState, new_id
 from engine.orders import reading
 from engine.outbound import Guard, Outbound
 from engine.queue import due
+from engine.resources import status_resource
 from tests.servers.http import Receiver, Say
 from tests.servers.processing import checks, processing
 from tests.servers.rows import add_email, add_order, now

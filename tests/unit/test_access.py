@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.auth import access
-from engine.auth.access import Action, Question, Rules, status_resource
+from engine.auth.access import Action, Question, Rules
 from engine.errors import Misconfigured
+from engine.resources import status_resource
+from engine.runtime.config_files import MAX_TOML
 from engine.text.urn import is_urn
 
 if TYPE_CHECKING:
@@ -212,7 +214,7 @@ def test_a_rule_grants_what_it_lists_and_nothing_else(tmp_path: Path) -> None:
         (ANY + "subjects = [1]", "rule 1: subjects must be a list"),
         (ANY.replace('on = ["*"]', 'on = ["a*b"]'), r"rule 1: on: 'a\*b' has a \* before its end"),
         (ANY + 'subjects = ["/a", "**"]', "rule 1: subjects: "),
-        (ANY + "#" * access.MAX_FILE, "has more than 1048576 bytes"),
+        (ANY + "#" * MAX_TOML, "has more than 1048576 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_at_the_start(text: str, fault: str, tmp_path: Path) -> None:
@@ -263,4 +265,5 @@ def test_a_file_is_looked_at_once_a_second_at_most(tmp_path: Path) -> None:
     file.unlink()
     rules._next_look = time.monotonic() + access.CHECK.total_seconds()  # noqa: SLF001 however slow the machine is
     assert may(rules, "/org/x", "read", OTHER)
-    assert rules._stamp != ()  # noqa: SLF001
+    assert rules._file  # noqa: SLF001
+    assert rules._file.changed()  # noqa: SLF001 which the look would have taken note of

@@ -11,7 +11,8 @@ import pytest
 
 from engine.errors import BadRequest, Invalid
 from engine.events.app_event import read_app_event
-from engine.events.app_source import app_resource, publishes_for
+from engine.events.app_source import publishes_for
+from engine.resources import app_resource
 
 NOW = datetime(2026, 11, 23, 13, 30, 0, 250_000, tzinfo=timezone(timedelta(hours=1)))
 PATH = "https://ttd.apps.altinn.no/ttd/apps-test"

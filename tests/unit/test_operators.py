@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.auth import operators
 from engine.auth.operators import Operator, Operators, Role, add
 from engine.errors import Invalid, Misconfigured
+from engine.runtime.config_files import MAX_TOML
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,7 +117,7 @@ def test_nothing_is_added_to_what_is_no_file_of_operators(tmp_path: Path) -> Non
         (entry(password="1"), "is not an argon2id hash"),
         (entry(password=f'"{HASH.replace("id", "i")}"'), "is not an argon2id hash"),
         (entry(password='"$argon2id$v=19$m=8"'), "is not an argon2id hash"),
-        ("#" * operators.MAX_FILE + "\n", "has more than 1048576 bytes"),
+        ("#" * MAX_TOML + "\n", "has more than 1048576 bytes"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_at_the_start(text: str, fault: str, tmp_path: Path) -> None:

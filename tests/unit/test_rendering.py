@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from engine.email.plain_text import readable
 from engine.errors import Invalid, Misconfigured
 from engine.models import ContentType
-from engine.webhooks.rendering import LONGEST_BODY, LONGEST_FAULT, LONGEST_SUBJECT, Rendered, Templates
+from engine.orders.request import LONGEST_SUBJECT
+from engine.webhooks.rendering import LONGEST_BODY, LONGEST_FAULT, Rendered, Templates
 
 if TYPE_CHECKING:
     from pathlib import Path

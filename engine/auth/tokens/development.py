@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.algorithms import ECAlgorithm
 
 from engine.auth.tokens.issuers import ISSUER
+from engine.auth.tokens.verifier import APP_CLAIM, ORG_CLAIM
 from engine.errors import Invalid, Misconfigured
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class DevelopmentKey:
 
     def bearer(self, org: str, scopes: str, lifetime: timedelta) -> str:
         """A bearer token of organisation `org` with scopes separated by spaces."""
-        claims = {"iss": self._issuer, "sub": org, "urn:altinn:org": org, "scope": scopes}
+        claims = {"iss": self._issuer, "sub": org, ORG_CLAIM: org, "scope": scopes}
         return self._sign(claims | ({"aud": self._audiences} if self._audiences else {}), lifetime)
 
     def platform_token(self, issuer: str, app: str, lifetime: timedelta) -> str:
@@ -74,7 +75,7 @@ class DevelopmentKey:
         except OSError as error:
             msg = f"{self.platform}: {error.strerror}"
             raise Misconfigured(msg) from None
-        return self._sign({"iss": issuer, "urn:altinn:app": app}, lifetime)
+        return self._sign({"iss": issuer, APP_CLAIM: app}, lifetime)
 
     def _sign(self, claims: dict[str, Any], lifetime: timedelta) -> str:
         now = datetime.now(UTC)

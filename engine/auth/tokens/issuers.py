@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.auth.tokens.keys import Key, KeyFile, read_pem
 from engine.errors import Misconfigured
+from engine.runtime.config_files import Followed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,10 +28,9 @@ class PlatformKeys:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self._folder = Followed(folder) if folder else None
         self._files: dict[str, KeyFile] = {}
         self._keys: dict[str, tuple[Key, ...]] = {}
-        self._folder_time = 0
         self._next_look = 0.0  # by time.monotonic(), in seconds
         self._faults = self._scan()
         if self._faults:
@@ -44,7 +44,7 @@ class PlatformKeys:
 
     def of(self, issuer: str) -> tuple[Key, ...]:
         """Keys of an issuer: none when there is no file; one that was added just now is found."""
-        if issuer not in self.current() and self._folder and _modified(self._folder) != self._folder_time:
+        if issuer not in self.current() and self._folder and self._folder.changed():
             self._follow()
         return self._keys.get(issuer, ())
 
@@ -61,19 +61,20 @@ class PlatformKeys:
             return []
         faults = []
         files = {}
+        folder = self._folder.path
+        self._folder.changed()  # before it is looked through: what comes meanwhile is found by the next look
         try:
-            self._folder_time = _modified(self._folder)
-            names = sorted(path.name for path in self._folder.iterdir())
+            names = sorted(path.name for path in folder.iterdir())
         except OSError as error:
-            return [f"{self._folder}: {error.strerror}"]
+            return [f"{folder}: {error.strerror}"]
         for name in names:
             issuer = name.removesuffix(".pem")
             if issuer == name or name.startswith("."):
                 continue  # not a key file, or somebody's draft of one
             if ISSUER.fullmatch(issuer):
-                files[issuer] = self._files.get(issuer) or KeyFile(self._folder / name, read_pem)
+                files[issuer] = self._files.get(issuer) or KeyFile(folder / name, read_pem)
             else:
-                faults.append(f"{self._folder / name}: is no issuer's name; use letters, digits, _ . -, at most 64")
+                faults.append(f"{folder / name}: is no issuer's name; use letters, digits, _ . -, at most 64")
         changed = files.keys() != self._files.keys()
         self._files = files
         for file in files.values():
@@ -84,10 +85,3 @@ class PlatformKeys:
         if changed:
             self._keys = {issuer: file.keys for issuer, file in files.items() if file.keys}
         return faults
-
-
-def _modified(folder: Path) -> int:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -22,6 +22,7 @@ from jwt import PyJWTError
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from engine.errors import Misconfigured
+from engine.runtime.config_files import Followed, read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,27 +67,14 @@ class KeyFile:
 
     def __init__(self, path: Path, read: Callable[[bytes, str], tuple[Key, ...]]) -> None:
         self.keys: tuple[Key, ...] = ()
-        self._path = path
+        self._file = Followed(path)
         self._read = read
-        self._stamp: tuple[int, ...] | None = None
 
     def changed(self) -> bool:
         """Read the file if it changed; Misconfigured, once per change, when it cannot be used: the keys then stay."""
-        try:
-            status = self._path.stat()
-            stamp: tuple[int, ...] = (status.st_mtime_ns, status.st_size, status.st_ino)
-        except OSError:
-            stamp = ()
-        if stamp == self._stamp:
+        if not self._file.changed():
             return False
-        self._stamp = stamp
-        try:
-            with self._path.open("rb") as file:
-                content = file.read(MAX_FILE + 1)
-        except OSError as error:
-            msg = f"{self._path}: {error.strerror}"
-            raise Misconfigured(msg) from None
-        self.keys = self._read(content, str(self._path))
+        self.keys = self._read(read_bounded(self._file.path, MAX_FILE), str(self._file.path))
         return True
 
 
@@ -97,7 +85,7 @@ def read_jwks(content: bytes, place: str) -> tuple[Key, ...]:
     purposes are not. Misconfigured, with the same words, when it is no key set or no key of it can be used.
     """
     try:
-        document = json.loads(_bounded(content, place))
+        document = json.loads(content)
     except (ValueError, RecursionError):
         document = None
     items = document.get("keys") if isinstance(document, dict) else None
@@ -124,15 +112,8 @@ def read_pem(content: bytes, place: str) -> tuple[Key, ...]:
 
     A certificate is a wrapping for its key: no chain is followed, so a file must not hold its signer's as well.
     """
-    blocks = PEM_BLOCK.finditer(_bounded(content, place))
+    blocks = PEM_BLOCK.finditer(content)
     return _some([_pem(block[1].decode(), block[0], place) for block in blocks if block[1] == block[2]], place)
-
-
-def _bounded(content: bytes, place: str) -> bytes:
-    if len(content) > MAX_FILE:
-        msg = f"{place}: has more than {MAX_FILE} bytes"
-        raise Misconfigured(msg)
-    return content
 
 
 def _some(keys: list[Key], place: str) -> tuple[Key, ...]:
