@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from engine.db.tables import metadata
 from engine.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
-FRONT = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/decisions/README.md"]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+# Words for which the field has better ones, that the glossary lists.
+OUTWORN = {"pulse", "bell", "wish", "noun", "worn", "hungry", "stirred", "rung"}
+FRONT = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/decisions/README.md", "docs/glossary.md"]
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
@@ -38,3 +44,39 @@ def test_links_at_the_front_door_lead_to_files(name: str) -> None:
     document = ROOT / name
     assert links(document)
     assert [target for target in links(document) if not (document.parent / target).exists()] == []
+
+
+def entries() -> list[tuple[str, str, str]]:
+    """The glossary's words, what it says of each, and where the thing lives."""
+    form = r"^- \*\*([^*]+)\*\*: ((?:.+\n  )+?)(`.+|Tables? `.+)$"
+    return re.findall(form, GLOSSARY.read_text(), re.MULTILINE)
+
+
+def test_the_glossary_lists_each_word_once_in_alphabetical_order() -> None:
+    words = [word for word, _, _ in entries()]
+    assert len(words) == GLOSSARY.read_text().count("\n- ")
+    assert [(one, two) for one, two in pairwise(words) if one >= two] == []
+
+
+def test_the_glossary_says_where_each_thing_lives() -> None:
+    places = {place for _, _, where in entries() for place in re.findall("`([^`]+)`", where)}
+    files = {place for place in places if "/" in place}
+    assert [file for file in sorted(files) if not (ROOT / file).is_file()] == []
+    assert places - files - metadata.tables.keys() == set()
+
+
+def parts(node: ast.AST) -> set[str]:
+    """The words that the identifiers of a statement or an expression consist of."""
+    values = (getattr(node, field, None) for field in ("id", "attr", "arg", "name", "asname"))
+    return {part for value in values if isinstance(value, str) for part in re.findall("[a-z]+", value.lower())}
+
+
+def test_no_identifier_has_a_word_that_the_glossary_has_replaced() -> None:
+    files = [path for room in ("engine", "api", "scheduler", "tests", "bench") for path in (ROOT / room).rglob("*.py")]
+    found = {
+        (path.relative_to(ROOT).as_posix(), word)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        for word in parts(node) & OUTWORN
+    }
+    assert found == set()
