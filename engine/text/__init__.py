@@ -1,1 +1,1 @@
-"""Rules of text: addresses, URLs, URNs, keywords."""
+"""Rules of text: addresses, URLs, URNs, keywords, control characters, times."""

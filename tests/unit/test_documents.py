@@ -39,6 +39,14 @@ def test_every_decision_has_one_line_in_the_list() -> None:
     assert [number for number, _ in lines] == [page[:4] for page in pages]
 
 
+def test_the_readme_lists_the_rooms_of_the_engine() -> None:
+    rooms = {folder.parent.name for folder in (ROOT / "engine").glob("*/__init__.py")}
+    listed = re.findall(r"^    ([a-z]+)/ ", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rooms <= set(listed)
+    assert len(listed) == len(set(listed))
+    assert [name for name in listed if not (ROOT / name).is_dir() and name not in rooms] == []
+
+
 @pytest.mark.parametrize("name", FRONT)
 def test_links_at_the_front_door_lead_to_files(name: str) -> None:
     document = ROOT / name
