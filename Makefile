@@ -9,7 +9,7 @@ TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-re
 PYTEST := $(BIN)/pytest $(TESTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-quick coverage pictures check lint format bench lock system pythons
+.PHONY: help setup up demo test test-quick coverage pictures check lint format bench lock release system pythons
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,13 @@ check: lint test ## what CI runs: lint, format, types, import contract, tests
 
 bench: setup system ## print every ratio of docs/performance.md, measured on this machine
 	@$(BIN)/python -m bench
+
+release: setup ## check, build wheel and source distribution into dist/, and tag the version; pushes nothing
+	@sh .ci/releasable >/dev/null
+	@$(MAKE) check
+	@rm -rf dist
+	@$(BIN)/python -m hatchling build --directory dist
+	@version=$$(sh .ci/releasable) && git tag --annotate --message "Varsel $$version" "v$$version"
 
 lock: ## rewrite requirements.lock (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
