@@ -13,7 +13,7 @@ VarselError
 ├── CrossOrigin      a cookie's credential, in a request that another site's page may have sent
 ├── Refused          an outbound address that the guard does not let through
 ├── Overrun          a read that takes longer than it may, or more of one caller than there is room for; says what to do
-├── Unavailable      a part that is needed now does not answer; says when to come again
+├── Unavailable      a part that is needed now does not answer; says when to try again
 └── Misconfigured    the installation's settings cannot work; found at start
 
 `api/problems.py` gives each leaf its HTTP status; a test proves that none is missing. Failures that are expected

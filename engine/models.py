@@ -82,14 +82,14 @@ class DeliveryState(StrEnum):
 
 
 class FanOutState(StrEnum):
-    """Whether events that match many subscriptions wait for their next step; a step in progress shows nobody this."""
+    """Whether events that match many subscriptions wait for their next step; nobody sees this during a step."""
 
     WAITING = "Waiting"
     RUNNING = "Running"
 
 
 class JobState(StrEnum):
-    """How far a background job is that an operator started."""
+    """The progress of a background job that an operator started."""
 
     WAITING = "Waiting"  # for its next batch
     RUNNING = "Running"
@@ -116,7 +116,7 @@ class CloudEvent:
     source: str
     type: str
     subject: str | None
-    resource: str | None  # extension attribute: what matching and access go by
+    resource: str | None  # extension attribute: matching and access use it
     alternative_subject: str | None  # extension attribute `alternativesubject`
     time: datetime | None  # aware
     text: str  # compact JSON: specversion first, data or data_base64 last
@@ -141,7 +141,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why e-mails wait, in the relay's words or about it, and since when, by the steady clock."""
+    """Why e-mails wait, in the relay's words or in Varsel's, and since when, by the steady clock."""
 
     since: float
     text: str
@@ -150,15 +150,15 @@ class Trouble:
 def new_id(at: datetime) -> UUID:
     """A fresh UUID version 7 (RFC 9562, 5.7): rows that are made together stand together in their index.
 
-    `at`: the time by the database, so that the order of identifiers is that of time, whichever machine makes them.
-    It is a name, not a secret: whoever asks for it must be its creator. So a system call per id is saved.
+    `at`: the database's time, so that identifiers sort by time, whichever machine makes them. An identifier is a name,
+    not a secret: only its creator may ask for it. So no system call per id is needed.
     """
     stamp, chance = _stamp(at), _CHANCE.getrandbits(74)
     return UUID(int=stamp << 80 | 7 << 76 | chance >> 62 << 64 | 2 << 62 | chance & (1 << 62) - 1)
 
 
 def derived_id(at: datetime, *names: object) -> UUID:
-    """The identifier of what follows from something else: the same whenever it is made again, and unlike any other.
+    """The identifier of something that follows from something else: the same each time, and unlike any other.
 
     A UUID version 8 (RFC 9562, 5.8) that begins with the time `at` and ends in a digest of `names`, so that it stands
     among those of version 7 by its time. `at` must follow from the same thing.

@@ -1,7 +1,7 @@
 """Who may publish, read and subscribe on which resource: all questions go through one small interface.
 
-What Altinn asks of a policy decision point (events contract 7) is asked of an `Access`; `Rules` is the one that comes
-along: the rules of a file, or built-in ones. No answer is remembered: it holds for its own subject and moment only.
+An `Access` answers what Altinn asks of a policy decision point (events contract 7). `Rules` is Varsel's own: it follows
+the rules of a file, or built-in ones. No answer is cached: it is valid for its own subject and moment only.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Access(Protocol):
     """Decides. This is the place for the client of a policy decision point over HTTP: hence async, and in batches."""
 
     async def decide(self, questions: Sequence[Question]) -> Sequence[bool]:
-        """One answer per question, in their order; Unavailable when there is none to be had now."""
+        """One answer per question, in their order; Unavailable when there is no answer now."""
         ...
 
 
@@ -93,22 +93,22 @@ class Rules:
         return _built_in(question, resource)
 
     def _look(self, file: Followed) -> None:
-        """Read the file if it is another one than at the last look; Misconfigured, once per change."""
+        """Read the file if it has changed since the last look; Misconfigured, once per change."""
         self._next_look = time.monotonic() + CHECK.total_seconds()
         if file.changed():
             self._rules = tuple(_read(file.path))
 
 
 def _of_own_party(question: Question, resource: str) -> bool:
-    """Whether it is about an app's events of the very party that an end user speaks for: that needs no rule."""
+    """Whether it is about app events of the party that an end user speaks for: these need no rule."""
     own = question.party is not None and question.subject == f"/party/{question.party}"
     return own and resource.startswith(APP) and question.action is not Action.PUBLISH
 
 
 def _built_in(question: Question, resource: str) -> bool:
-    """An app's events are its organisation's, and whose subject one is; all else the scopes have decided already.
+    """An app's events belong to its organisation, and to whom their subject names; scopes have decided all else.
 
-    Only app events are read by no scope (events contract 1.5): what else would be read so, is not.
+    Only app events can be read without a scope (events contract 1.5); others cannot.
     """
     if not resource.startswith(APP):
         return question.action is not Action.READ

@@ -1,8 +1,8 @@
 """How often a sign-in may fail, so that passwords cannot be guessed and nobody is locked out by a stranger.
 
-Strangers' tries count for the name that they give and for the address that they come from. A browser in which this
-name has signed in before counts for itself alone, and an address from which it has is not held up by what others do to
-the name (the idea of OWASP's device cookies).
+Strangers' tries are counted by the name that they give and by the address that they come from. A browser in which this
+name has signed in before is counted separately, and an address from which it has does not wait because of others' tries
+for that name (the idea of OWASP's device cookies).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import redis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FREE = 5  # failures that cost nothing but a try
+FREE = 5  # failures without a wait
 FIRST_WAIT = timedelta(seconds=15)  # after the last of them; every further one doubles it
 LONGEST_WAIT = timedelta(minutes=15)
 FORGOTTEN = timedelta(hours=1)  # without a failure, so that everything counts from the start
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What becomes of a try to sign in: refused for so long (zero: it is let through); whether it is a key's last."""
+    """The answer to a try: for how long it is refused (zero: it is not), and whether it is a key's last free one."""
 
     wait: timedelta
     last_free: bool = False
@@ -50,8 +50,8 @@ class Comer:
 class Attempts:
     """Counts failed sign-ins by key (a name, an address, a browser), in Redis for all web processes.
 
-    A try counts when it begins, so that many at once are no way around; one that succeeds is taken back. While Redis
-    does not answer, each process counts for itself, and no address is known.
+    A try counts when it begins, so that many at once do not get around the limit; a successful one is taken back. While
+    Redis does not answer, each process counts for itself, and no address is known.
     """
 
     def __init__(self, client: redis.Redis) -> None:
@@ -61,7 +61,7 @@ class Attempts:
         self._lock = threading.Lock()
 
     def comer(self, name: str, network: str, browser: str | None) -> Comer:
-        """Who it is. `browser`: which one it is of those in which this name has signed in before; None: another."""
+        """Identify who tries. `browser`: which of those in which this name has signed in before; None: another."""
         if browser:
             return Comer(name, network, (f"browser:{browser}",), known=True)
         try:
@@ -81,9 +81,10 @@ class Attempts:
         return Attempt(timedelta(milliseconds=wait), bool(last_free))
 
     def succeeded(self, comer: Comer) -> None:
-        """Take the try back: all of the name's and the browser's are forgotten, of the address' this one.
+        """Take the try back: forget all tries of the name and of the browser, and this one of the address.
 
-        For somebody with a password could try other names without end, with a success of their own in between.
+        If all of the address were forgotten, somebody with a password could try other names without end, and sign in
+        in between.
         """
         addresses = [key for key in comer.keys if key.startswith("from:")]
         others = [key for key in comer.keys if key not in addresses]

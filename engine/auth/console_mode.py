@@ -1,4 +1,4 @@
-"""Whom the console lets in: it follows from the settings alone."""
+"""Whom the console lets in; only the settings decide."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def mode(config: Settings) -> Mode:
     """Whom the console lets in with these settings."""
     if config.operators_file or config.oidc_issuer:
         return Mode.SIGN_IN
-    own = urlsplit(config.base_url).hostname in LOOPBACK  # else others are meant to come
+    own = urlsplit(config.base_url).hostname in LOOPBACK  # else others use it, too
     return Mode.OPEN if config.console_open and own else Mode.CLOSED

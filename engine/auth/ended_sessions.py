@@ -1,4 +1,4 @@
-"""Sessions of the console that ended before their time, which their signed cookies cannot tell."""
+"""Sessions of the console that ended before their time; their signed cookies cannot show that."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Role(StrEnum):
 class Operator:
     """Somebody who is let in, however that came about. `name` is what the audit log says.
 
-    `mark` is another one when the password is; it tells nothing of it. Empty for who has no password here.
+    `mark` changes with the password, and reveals nothing of it. Empty for operators without a password here.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Operators:
         return entry.operator(name) if entry else None
 
     def _look(self) -> Mapping[str, _Entry]:
-        """Read the file if it is another one than at the last look."""
+        """Read the file if it has changed since the last look."""
         if self._file.changed():
             try:
                 self._entries = _read(self._file.path)
@@ -130,7 +130,7 @@ def remove(file: Path, name: str) -> None:
 
 
 def roles(file: Path) -> dict[str, Role]:
-    """The operators of the file by name, and what each is; Misconfigured when it is not one of operators."""
+    """The operators of the file by name, each with the role; Misconfigured when it is not one of operators."""
     return {name: entry.role for name, entry in sorted(_read(file).items())}
 
 

@@ -1,4 +1,4 @@
-"""Texts that callers bring back without having read them: encrypted, and nobody but us can make one."""
+"""Texts that callers return without reading them: they are encrypted, and only this installation can make them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Seal:
         self._fernet = Fernet(urlsafe_b64encode(hmac.digest(key, PURPOSE, sha256)))
 
     def close(self, text: str) -> str:
-        """A text, sealed: letters, digits, `-`, `_` and `=`; another one each time."""
+        """A text, sealed: letters, digits, `-`, `_` and `=`; it differs each time."""
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str | None:
-        """The text that was sealed; None: nothing that this installation has sealed."""
+        """The text that was sealed; None: this installation did not seal it."""
         try:
             return self._fernet.decrypt(sealed).decode()
         except (InvalidToken, ValueError):

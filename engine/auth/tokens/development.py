@@ -36,7 +36,7 @@ ALGORITHM = "ES256"
 class DevelopmentKey:
     """A P-256 key pair in DATA/keys, made at first use: development.pem, jwks.json and platform/ISSUER.pem.
 
-    Its bearer tokens are of the first of the `issuers` that the installation accepts, and for all its `audiences`.
+    Its bearer tokens name the first of the `issuers` that the installation accepts, and all its `audiences`.
     Misconfigured when the folder cannot be written or the key cannot be read.
     """
 
@@ -109,7 +109,7 @@ def _create(path: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Put a file in place at once, readable by its owner only; one that says the same is left alone."""
+    """Put a file in place at once, readable by its owner only; a file with the same content is left alone."""
     with suppress(FileNotFoundError):
         if path.read_bytes() == content:
             return

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     Found = TypeVar("Found")
 
-LOOK = timedelta(seconds=2)  # how long a replaced file, what was fetched, or that it is time to, may go unnoticed
+LOOK = timedelta(seconds=2)  # how long a replaced file, a fetched set or a due fetch may go unnoticed
 REFRESH = timedelta(minutes=1)  # between fetches: how long a withdrawn key may still be good
 RETRY = timedelta(seconds=5)  # after a fetch that failed
 PAUSE = timedelta(seconds=2)  # from the beginning of a fetch to the next one's, whatever tokens come
-FETCH_TIME = timedelta(seconds=5)  # for one key set, all in all
+FETCH_TIME = timedelta(seconds=5)  # for one key set, in total
 NO_SET = Diagnosis("VARSEL_JWKS is not set: no bearer token verifies", "Set it to your issuer's key set.")
 MOST_WAITING = 100  # tokens that wait for a fetch: anybody can make up a kid
 
@@ -41,7 +41,7 @@ class KeyAddress:
     def __init__(self, url: str, trusted: ssl.SSLContext) -> None:
         self.keys: tuple[Key, ...] = ()
         self.answers = False  # whether the last fetch succeeded
-        self.asked_at = float("-inf")  # when the last fetch began that has ended, by time.monotonic()
+        self.asked_at = float("-inf")  # when the last finished fetch began, by time.monotonic()
         self._url = url
         self._place = f"key set at {urlsplit(url).hostname}"
         self._trusted = trusted
@@ -50,7 +50,7 @@ class KeyAddress:
         self._changed = False
 
     def changed(self) -> bool:
-        """Whether the keys are others than at the last call."""
+        """Whether the keys have changed since the last call."""
         changed, self._changed = self._changed, False
         return changed
 
@@ -69,7 +69,7 @@ class KeyAddress:
             await asyncio.sleep(LOOK.total_seconds())
 
     async def fetch(self) -> None:
-        """Replace the keys; Misconfigured, and the keys stay, when the answer cannot be had or used."""
+        """Replace the keys; Misconfigured, and the keys stay, when there is no usable answer."""
         keys = read_jwks(await self._content(), self._place)
         if keys != self.keys:
             self.keys, self._changed = keys, True
@@ -111,7 +111,7 @@ class KeyAddress:
         except httpx.HTTPError as error:
             msg = f"{self._place}: {type(error).__name__}: {why(error)}"
             raise Misconfigured(msg) from None
-        except httpx.InvalidURL:  # whose words may have what is secret of it
+        except httpx.InvalidURL:  # its message may have secrets of the address
             msg = f"{self._place}: its address cannot be used"
             raise Misconfigured(msg) from None
         return content
@@ -147,10 +147,9 @@ class BearerKeys:
         await asyncio.gather(*(address.follow() for address in self._addresses))
 
     async def search(self, attempt: Callable[[], Found | None]) -> Found | None:
-        """What `attempt` finds with keys that are newer than those of now, at the latest with those of a new fetch.
+        """What `attempt` finds with newer keys, at the latest with those of a new fetch; None: nothing.
 
-        None: not even then. Unavailable when it finds nothing and a key set does not answer, which may have the key,
-        or when too many search.
+        Unavailable when it finds nothing and a key set that may have the key does not answer, or when too many search.
         """
         called, tried = time.monotonic(), self._keys
         self._look()

@@ -63,7 +63,7 @@ class Key:
 
 
 class KeyFile:
-    """The keys of one file, read again when the file is another one than before."""
+    """The keys of one file, which is read again when it has changed."""
 
     def __init__(self, path: Path, read: Callable[[bytes, str], tuple[Key, ...]]) -> None:
         self.keys: tuple[Key, ...] = ()
@@ -79,10 +79,10 @@ class KeyFile:
 
 
 def read_jwks(content: bytes, place: str) -> tuple[Key, ...]:
-    """Keys of a key set, without those that verify no tokens here (RFC 7517, 5): one of them spoils no other.
+    """The keys of a key set that verify tokens here (RFC 7517, 5); an unusable one does not spoil the others.
 
-    What should not be there (a secret or private key, a weak or malformed one) is told in the log; keys for other
-    purposes are not. Misconfigured, with the same words, when it is no key set or no key of it can be used.
+    Keys that should not be there (secret, private, weak or malformed ones) are logged; keys for other purposes are
+    not. Misconfigured, with the same words, when it is no key set or has no usable key.
     """
     try:
         document = json.loads(content)

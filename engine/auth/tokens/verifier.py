@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_TOKEN = 16 * 1024  # characters
 MAX_CREATOR = 100  # characters of a creator's name
-MAX_REMEMBERED = 4096  # verified tokens: some MB, and a repeat costs 1 µs in place of 100
+MAX_REMEMBERED = 4096  # verified tokens: some MB, and a repeat costs 1 µs instead of 100
 MAX_TRIES = 8  # keys tried for a token without a kid: each costs about 100 µs
 
 ORG_CLAIM = "urn:altinn:org"
@@ -42,7 +42,7 @@ ORGANISATION_CLAIM = "urn:altinn:orgNumber"
 DETAILS_CLAIM = "authorization_details"  # RFC 9396; holds system users
 SCOPE_CLAIMS = ("urn:altinn:scope", "scope")
 
-# What decides nothing here is not looked at: `iat` alone makes no token invalid (RFC 7519, 4.1.6).
+# Claims that decide nothing here are ignored: `iat` alone makes no token invalid (RFC 7519, 4.1.6).
 OPTIONS: jwt.types.Options = {
     "require": ["exp"],
     "verify_iat": False,
@@ -120,7 +120,7 @@ class Verifier:
         self._platforms = Memory()
 
     async def follow(self) -> None:
-        """Keep the keys new, until it is cancelled."""
+        """Keep the keys up to date until cancelled."""
         await self._bearer_keys.follow()
 
     async def bearer(self, token: str) -> Caller:
@@ -219,7 +219,7 @@ def _verify(token: str, candidates: Sequence[Key], rules: Rules) -> tuple[dict[s
 
 
 def _header(token: str) -> dict[str, Any]:
-    """The header of a token that is worth a look: what it says only chooses among known keys."""
+    """The header of a token that may be one; it only chooses among known keys."""
     if len(token) <= MAX_TOKEN and token.isascii():
         header = _part(token, 0)
         kid, algorithm = header.get("kid"), header.get("alg")
@@ -230,7 +230,7 @@ def _header(token: str) -> dict[str, Any]:
 
 
 def _part(token: str, index: int) -> dict[str, Any]:
-    """A part of a token as it stands there, not verified; empty when it is not what it should be."""
+    """A part of a token, unverified; empty when it is malformed."""
     try:
         part = json.loads(base64.urlsafe_b64decode(token.split(".")[index] + "=="))
     except (ValueError, IndexError, RecursionError):
