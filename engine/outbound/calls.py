@@ -1,4 +1,4 @@
-"""Calls to other sides: bounded in time and size, and whatever goes wrong out there is a value."""
+"""Calls to others' servers: bounded in time and size; a failure over there is a value."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ CONNECTIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; of the body no more than engine/outbound/exchange.py reads."""
+    """What came back; the body only as far as engine/outbound/exchange.py reads it."""
 
     status: int
     body: bytes
     complete: bool  # False: the body was longer
-    retry_after: timedelta | None = None  # for so long the other side wants to be left alone
+    retry_after: timedelta | None = None  # how long the other side wants to be left alone
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer, and why; it may name what is inside this network."""
+    """No answer, and why; the text may name parts of this network."""
 
     reason: str
 
@@ -70,9 +70,9 @@ class _Call:
 class Outbound:
     """Makes guarded calls: no redirects, no proxies, no cookies; bounded in time and size.
 
-    `within` bounds a whole call, `connections` how many are made at once: more than there are receivers that may hang.
-    `ca_file` names certificates that are trusted beside the well-known ones; `clock` tells the time, of which only
-    a Retry-After with a date needs to know.
+    `within` bounds a whole call, `connections` how many are made at once: more than the receivers that may hang.
+    `ca_file` names certificates that are trusted beside the well-known ones; `clock` tells the time, for a Retry-After
+    with a date.
     """
 
     def __init__(  # noqa: PLR0913 what bounds a call
@@ -92,7 +92,7 @@ class Outbound:
         self._connections = Connections(guard, _tls(ca_file), Lookups(resolver))
 
     async def get(self, url: str, *, party: str = "") -> Answer | Failure:
-        """GET an address, on behalf of `party`. Whatever goes wrong out there is a Failure, not an exception."""
+        """GET an address, on behalf of `party`. What goes wrong over there is a Failure, not an exception."""
         return await self._guarded(_Call("GET", url, None, (("Accept", "application/json"),), party))
 
     async def post(
@@ -114,7 +114,7 @@ class Outbound:
     async def _guarded(self, call: _Call) -> Answer | Failure:
         try:
             self._guard.check_url(call.url)
-            async with self._slots:  # whoever waits for others' calls has not begun: its time does not run
+            async with self._slots:  # a call that waits for a slot has not begun: its time does not run
                 with anyio.fail_after(self._within):
                     return await self._make(call)
         except TimeoutError:
@@ -135,14 +135,14 @@ class Outbound:
         headers = [
             (b"Host", url.netloc),
             *((name.encode("ascii"), value.encode("ascii")) for name, value in call.headers),
-            (b"Accept-Encoding", b"identity"),  # nothing is unpacked here: a small answer cannot grow large
+            (b"Accept-Encoding", b"identity"),  # nothing is decompressed here: a small answer cannot grow large
             (b"User-Agent", b"Varsel"),
         ]
         request = h11.Request(method=call.method, target=url.raw_path, headers=headers)
         connection = await self._connections.take(place, call.party)
         try:
             if not call.still():
-                return Withdrawn("not sent: this worker holds it no longer")
+                return Withdrawn("not sent: this worker has no lease on it any more")
             received = await connection.exchange(request, call.body)
         finally:
             with anyio.CancelScope(shield=True):
@@ -152,7 +152,7 @@ class Outbound:
 
 @cache
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    """What connections verify with; reading all authorities takes 30 ms."""
+    """The authorities that connections verify with; reading them all takes 30 ms."""
     context = httpx.create_ssl_context(trust_env=False)
     if ca_file:
         context.load_verify_locations(ca_file)

@@ -74,7 +74,7 @@ class Connections:
             await oldest.close()
 
     async def close(self) -> None:
-        """Close what is idle; what is lent is closed when it is given back."""
+        """Close idle connections; a lent one is closed when it is given back."""
         while self._idle:
             connection = next(iter(self._idle))
             self._forget(connection)

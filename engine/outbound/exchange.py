@@ -1,7 +1,7 @@
-"""One request and its answer over a connection, HTTP/1.1 (RFC 9112) by h11; what an answer may cost is bounded here.
+"""One request and its answer over a connection, HTTP/1.1 (RFC 9112) by h11; the cost of an answer is bounded here.
 
-Whoever answers may send interim answers, headers, tiny chunks and trailers without end. All of it is bytes that are no
-body and steps of the parser, and both are counted: no kind of it needs a rule of its own.
+A server may send interim answers, headers, tiny chunks and trailers without end. All of these are bytes outside the
+body and steps of the parser. Both are counted, so none of them needs a rule of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Excessive(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An answer: of its body at most LONGEST_ANSWER bytes. `complete` False: there is more of it."""
+    """An answer with at most LONGEST_ANSWER bytes of its body. `complete` False: there was more."""
 
     status: int
     headers: Headers
@@ -56,7 +56,7 @@ class Connection:
         """
         events = (head, h11.Data(body or b""), h11.EndOfMessage())
         request = b"".join(self._http.send(event) or b"" for event in events)
-        with suppress(httpcore.WriteError):  # it may have answered before it had read everything
+        with suppress(httpcore.WriteError):  # the server may have answered before it read everything
             await self._stream.write(request)
         self._bytes = self._steps = 0
         answer = await self._head()
@@ -82,7 +82,7 @@ class Connection:
         await self._stream.aclose()
 
     async def _head(self) -> h11.Response:
-        """The final answer's head; interim ones are passed over."""
+        """The final answer's head; interim ones are skipped."""
         while True:
             event = self._next()
             if isinstance(event, h11.Response):

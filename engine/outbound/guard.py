@@ -1,4 +1,4 @@
-"""Where outbound calls may go: what only this machine or its network may reach is refused (SSRF)."""
+"""Where outbound calls may go: addresses inside this machine or its network are refused (SSRF)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOT_PUBLIC = tuple(  # beside what every Python version's is_global and is_rese
         "fec0::/10",  # site-local, RFC 3879
     )
 )
-_NEVER = tuple(  # not even in development: where clouds hand out their machines' credentials, and disguises of it
+_NEVER = tuple(  # not even in development: there, clouds hand out their machines' credentials; and disguised forms
     ipaddress.ip_network(network)
     for network in (
         "169.254.0.0/16",  # link-local, RFC 3927: nearly every cloud
@@ -52,7 +52,7 @@ class Guard:
     allow_private: bool
 
     def check_url(self, url: str) -> None:
-        """Refuse (Refused) an address by its looks; what its name resolves to is checked at every connection."""
+        """Refuse (Refused) an address by its text; what its name resolves to is checked at every connection."""
         try:
             parts = httpx.URL(url)  # the parser that also decides where the call goes: no two readings of one address
         except httpx.InvalidURL:

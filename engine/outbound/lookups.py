@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 LOOK_UP_WITHIN = timedelta(seconds=5)  # the resolver's own patience is longer, and cannot be shortened
-LOOKUPS = 60  # at once; one that nobody waits for any more counts until the resolver lets go of it
+LOOKUPS = 60  # at once; one that nobody waits for any more counts until the resolver returns
 
 
 class Lookups:
-    """Looks names up, for each party its share at once. TimeoutError after LOOK_UP_WITHIN."""
+    """Looks names up; each party has a share of the look-ups. TimeoutError after LOOK_UP_WITHIN."""
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
         self._shares = Shares(LOOKUPS)
 
     async def addresses(self, party: str, host: str, port: int) -> list[str]:
-        """All addresses of a host; what the resolver raises, or TimeoutError."""
+        """All addresses of a host; raises what the resolver raises, or TimeoutError."""
         async with asyncio.timeout(LOOK_UP_WITHIN.total_seconds()):
             await self._shares.wait(party)
             task = asyncio.ensure_future(self._resolver(host, port))
@@ -39,8 +39,8 @@ class Lookups:
 async def resolve(host: str, port: int) -> list[str]:
     """All addresses of a host, by the system's resolver; OSError or UnicodeError when there are none.
 
-    In a thread of its own, that the process does not wait for when it ends: a look-up cannot be broken off, and those
-    of a loop share their few threads with everything else (asyncio's with to_thread(), uvloop's with files).
+    It runs in a thread of its own, for which the process does not wait when it ends: a look-up cannot be interrupted,
+    and a loop's look-ups share few threads with everything else (asyncio's with to_thread(), uvloop's with files).
     """
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[str]] = loop.create_future()
