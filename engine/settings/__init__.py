@@ -35,7 +35,7 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Around what reads the file that a setting names: Misconfigured says which setting it is."""
+    """Wraps reading the file that a setting names: Misconfigured then names the setting."""
     try:
         yield
     except Misconfigured as error:
@@ -232,7 +232,7 @@ def load() -> Settings:
 
 
 def shown(config: Settings, name: str) -> str:
-    """A setting as `varsel config` prints it: of addresses what urls.shown leaves, lists separated by spaces."""
+    """A setting as `varsel config` prints it: addresses as urls.shown leaves them, lists separated by spaces."""
     value = getattr(config, name)
     if isinstance(value, SecretStr):
         return urls.shown(value.get_secret_value()) if name in _ADDRESSES else urls.HIDDEN

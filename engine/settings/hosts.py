@@ -1,7 +1,7 @@
-"""By which names this installation may be asked where no credential is: a name that another's DNS makes ours is none.
+"""The names under which this installation answers without a credential; a name from somebody else's DNS is none.
 
-A page whose name was made to resolve to this machine (DNS rebinding) asks by that name. Addresses, and names without a
-dot, are in nobody's hands; all others must be known.
+A page whose name was made to resolve to this machine (DNS rebinding) asks by that name. Nobody can make addresses, or
+names without a dot, resolve to us; all other names must be known.
 """
 
 from __future__ import annotations

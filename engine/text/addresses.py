@@ -1,7 +1,7 @@
-"""E-mail addresses: which ones are taken in, and how they go on the wire.
+"""E-mail addresses: which ones are accepted, and how they look on the wire.
 
-What is taken in is Altinn's grammar (contract 4.6) with every domain that the Internet may have (RFC 5891), and nothing
-that has no form on the wire.
+Accepted is Altinn's grammar (contract 4.6) with every domain that the Internet may have (RFC 5891), if the address has
+a form on the wire.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ADDRESS = re.compile(  # on the wire
 )
 _LONGEST = 254  # octets: RFC 5321 4.5.3.1.3 less the angle brackets; also bounds the work of the match
 
-# What copying and pasting leaves around an address: white space, and what nobody sees.
+# What copying and pasting leaves around an address: white space and invisible characters.
 _AROUND = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
@@ -46,7 +46,7 @@ def bare(text: str) -> str:
 
 
 def read_address(text: str) -> str | None:
-    """The address that the text is, without what stands around it; None: it is not one address that is taken in.
+    """The address in the text, without white space around it; None: the text is not one accepted address.
 
     The contract's odd entity-quoted local part is left out: no mail system could deliver to it.
     """
@@ -90,7 +90,7 @@ def domain_of(address: str) -> str:
 
 
 def compared(domain: str) -> str:
-    """The one form in which domains are kept and compared: small letters, A-labels; as it stands where it has none."""
+    """The one form in which domains are stored and compared: small letters, A-labels if it has them."""
     domain = domain.lower()
     try:
         return domain if domain.isascii() else _wire_domain(domain)
@@ -108,7 +108,7 @@ def spelled(domain: str) -> set[str]:
 
 
 def _wire_domain(domain: str) -> str:
-    """The domain with A-labels in place of its other than ASCII ones; ValueError: one has none."""
+    """The domain with A-labels in place of its non-ASCII labels; ValueError: one has no A-label."""
     return ".".join(map(_wire_label, domain.split(".")))
 
 

@@ -1,6 +1,6 @@
-"""Keywords (contract 5.7): they stand in an order's texts, and each recipient reads the own name and number there.
+"""Keywords (contract 5.7) in an order's texts: each recipient gets their own name and number there.
 
-An e-mail keeps the name alone, not the texts with it: these would be as many copies of a body as there are recipients.
+An e-mail's row has only the name, not the filled-in texts: otherwise each recipient would have a copy of the body.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Protocol
 from engine.models import Content, ContentType
 
 NAME, NUMBER = "$recipientName$", "$recipientNumber$"
-MOST = 1_000  # in an order's texts: a name may be long
+MOST = 1_000  # keywords in an order's texts: a name may be long
 
 
 def count(*texts: str) -> int:
@@ -22,7 +22,7 @@ def count(*texts: str) -> int:
 def filled(text: str, name: str | None, organization_number: str | None) -> str:
     """A text of an order's for a recipient (None: without a name); a person's number never leaks (contract 5.8).
 
-    Of a text that this would make blank, the order's own stands (contract 5.9).
+    If that would make the text blank, the order's own text is returned (contract 5.9).
     """
     if name is None:
         return text

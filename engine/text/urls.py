@@ -1,4 +1,4 @@
-"""Addresses in settings: what of them may be shown, and whether they can be read at all."""
+"""Addresses in settings: which parts of them may be shown, and whether they are well-formed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shown(url: str) -> str:
 
 
 def file_of(url: str) -> Path | None:
-    """The file of an SQLite database, whose address SQLAlchemy reads likewise; None: it is no such address."""
+    """The file of an SQLite address, as SQLAlchemy reads it; None: it is no such address."""
     return Path(unquote(url.removeprefix("sqlite:///"))) if url.startswith("sqlite") else None
 
 
@@ -48,7 +48,7 @@ def of_file(file: Path) -> str:
 
 
 def check_database(url: str) -> None:
-    """Refuse (ValueError, which shows nothing of it) what is no address of a database."""
+    """Refuse (ValueError, which shows nothing of it) a text that is no address of a database."""
     if url.startswith("sqlite:///"):
         if not _SQLITE.fullmatch(url) or str(file_of(url)) == ":memory:" or "%00" in url:
             msg = "must be sqlite:///FILE, without options; write ? as %3F, # as %23 and % as %25"
@@ -64,7 +64,7 @@ def check_database(url: str) -> None:
 
 
 def check_server(url: str, schemes: tuple[str, ...]) -> None:
-    """Refuse (likewise) what is no address with one of these schemes."""
+    """Refuse (likewise) a text that is no address with one of these schemes."""
     try:
         parts = urlsplit(url)
         sound = parts.scheme in schemes and (parts.port is None or 0 < parts.port <= MOST_PORT)
@@ -77,7 +77,7 @@ def check_server(url: str, schemes: tuple[str, ...]) -> None:
 
 
 def is_site(url: str, schemes: tuple[str, ...]) -> bool:
-    """Whether it names a host, by one of these schemes, and no port that cannot be."""
+    """Whether it names a host, by one of these schemes, and no impossible port."""
     try:
         parts = urlsplit(url)
         return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0  # above 65535 it raises
@@ -86,7 +86,7 @@ def is_site(url: str, schemes: tuple[str, ...]) -> bool:
 
 
 def check_redis(url: str) -> None:
-    """Refuse (likewise) what is no address of a Redis, or one that would be taken for another."""
+    """Refuse (likewise) a text that is no address of a Redis, or would be read as another one."""
     check_server(url, ("redis", "rediss", "unix"))
     parts = urlsplit(url)
     if parts.scheme != "unix" and not _NUMBER.fullmatch(parts.path):
