@@ -1,1 +1,1 @@
-"""What any process stands on: clock, circuits, fair shares, signals, files."""
+"""What every process needs: clock, circuits, fair shares, signals, files."""

@@ -1,4 +1,4 @@
-"""Whose certificates are believed beside the well-known ones."""
+"""Authorities that are trusted beside the well-known ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def with_file(context: ssl.SSLContext, ca_file: Path | None, setting: str) -> ssl.SSLContext:
-    """The context, which now believes this file's certificates, too; Misconfigured, by the setting, when it cannot."""
+    """The context, which now trusts the file's certificates, too; Misconfigured, with the setting, when it cannot."""
     if ca_file:
         try:
             context.load_verify_locations(ca_file)
@@ -23,7 +23,7 @@ def with_file(context: ssl.SSLContext, ca_file: Path | None, setting: str) -> ss
 
 
 def why(error: Exception) -> str:
-    """Why an issuer cannot be asked; of a certificate that nobody known has signed, with the setting that mends it."""
+    """Why an issuer cannot be asked; for a certificate of an unknown authority, with the setting that helps."""
     said = str(error) or type(error).__name__
     known = "CERTIFICATE_VERIFY_FAILED" not in said
     return said if known else f"{said}; VARSEL_ISSUER_CA_FILE names certificates of your own"

@@ -1,6 +1,6 @@
 """A circuit: while a part does not answer, one caller at a time waits for it, and the others are told at once.
 
-Otherwise all threads of a process would come to wait for the part, and none be left for what needs it not.
+Otherwise all threads of a process would end up waiting for the part, and none would be left for other work.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Open(Exception):
 
 
 class Circuit:
-    """Around every call of one part. `silent` says of an error whether there was no answer; None: it proves nothing."""
+    """Wraps every call of one part. `silent`: whether an error means that there was no answer; None: unknown."""
 
     def __init__(self, silent: Callable[[Exception], bool | None]) -> None:
         self._silent = silent

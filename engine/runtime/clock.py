@@ -1,7 +1,7 @@
 """What time it is: the database's, so that machines whose clocks differ agree.
 
-The database tells it to each new connection and with every heartbeat; in between, a process carries it along by its
-steady clock. The machine's wall clock, which somebody can set wrong, decides nothing that others see.
+The database tells it to each new connection and with every heartbeat; in between, a process computes it with its steady
+clock. The machine's wall clock, which somebody can set wrong, decides nothing that others see.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Clock:
     """The database's clock in this process; until the database has told it, the machine's."""
 
     def __init__(self) -> None:
-        self._known: tuple[datetime, float] | None = None  # the database's time, and the steady clock's then
+        self._known: tuple[datetime, float] | None = None  # the database's time, and the steady clock's at that moment
 
     @property
     def known(self) -> bool:
@@ -32,7 +32,8 @@ class Clock:
     def tell(self, now: datetime, asked: float) -> None:
         """Take the database's answer to a question that was asked at `asked`, by the steady clock.
 
-        The clock is early rather than late by what the way took: so a lease ends here no later than in the database.
+        The clock may be early by the time of the round trip, never late: so a lease ends here no later than in the
+        database.
         """
         if self._known is None or steady() - asked < SLOW:
             self._known = now, asked

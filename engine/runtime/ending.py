@@ -1,4 +1,4 @@
-"""The end of a process, which comes whatever hangs."""
+"""The end of a process, which comes even when something hangs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CLOSE_WITHIN = 12.0  # seconds that `web` has to close when its last answers hav
 def end_within(seconds: float, last: Callable[[], None]) -> None:
     """End this process, with exit code 1, if it has not ended by itself by then; `last` is called before.
 
-    What it held is claimed again when its leases have run out: a mail or an event whose outcome is not recorded by
-    then comes a second time, with the same Message-ID or webhook-id.
+    Others claim its rows when its leases have run out. A mail or an event whose outcome is not recorded by then comes a
+    second time, with the same Message-ID or webhook-id.
     """
     timer = threading.Timer(seconds, _end, (seconds, last))
     timer.daemon = True
@@ -28,6 +28,6 @@ def end_within(seconds: float, last: Callable[[], None]) -> None:
 
 
 def _end(seconds: float, last: Callable[[], None]) -> None:
-    log.error("something hangs: ended %d s after it was to end; what it held is claimed again after its lease", seconds)
+    log.error("something hangs: ended %d s after it was to end; its rows are claimed again after their leases", seconds)
     last()
     os._exit(1)  # nothing else ends a process whose threads hang

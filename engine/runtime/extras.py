@@ -1,4 +1,4 @@
-"""What is installed only with an extra of Varsel's."""
+"""Modules that only an extra of Varsel's installs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def demand(module: str, extra: str, why: str) -> None:
     """Raise Misconfigured, which says what to install, where the module is missing; `why`: who needs it."""
     try:
         found = find_spec(module)
-    except ImportError:  # nor is there the package that it would be in, or not whole
+    except ImportError:  # also when its package is missing or incomplete
         found = None
     if found is None:
         raise Misconfigured(f"{why}: pip install 'varsel[{extra}]'")

@@ -1,6 +1,6 @@
-"""Who uses a folder or a file: locks that end with whoever holds them (flock(2)).
+"""Locks on folders and files in use, which end with the process that holds them (flock(2)).
 
-A forked child holds its parent's lock, too, as does what it becomes by exec: such a lock ends with the last of them.
+A forked child holds its parent's lock, too, even after exec: such a lock ends with the last of them.
 """
 
 from __future__ import annotations

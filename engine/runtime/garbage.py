@@ -1,4 +1,4 @@
-"""When Python looks for garbage in cycles: seldom, since its passes are what the slowest answers wait for."""
+"""When Python looks for garbage in cycles: seldom, since the slowest answers wait for its passes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _THRESHOLDS = (20_000, 50, 100)
 
 
 def collect_seldom() -> None:
-    """Once, when a process begins: what it imports is no garbage, and what it leaves behind the system frees."""
+    """Call it once, when a process begins: what it imports is no garbage, and the system frees the rest at its end."""
     gc.set_threshold(*_THRESHOLDS)
     atexit.register(gc.freeze)
 
 
 def set_aside() -> None:
-    """Never look again at what is there now, as what a start has made; its pages stay those that a fork shares."""
+    """Never look again at the objects that exist now, at the end of the start; forks keep sharing their pages."""
     gc.collect()
     gc.freeze()

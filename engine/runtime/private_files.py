@@ -17,10 +17,10 @@ OURS = ("varsel.db*", "varsel.lock", "appendonly*", "dump.rdb", "temp-*", "redis
 
 
 def tighten(folder: Path) -> int:
-    """Take from everybody but their owner what they may do with Varsel's files in the folder; how many these were.
+    """Take all rights on Varsel's files in the folder from everybody but their owner; returns how many were open.
 
-    The folder itself is closed, too, unless it holds others' files. What belongs to another user, and what a symbolic
-    link leads to, is left alone.
+    The folder itself is closed, too, unless it has others' files. Files of other users, and targets of symbolic links,
+    are left alone.
     """
     entries = [folder / name for name in os.listdir(folder)]  # noqa: PTH208 names alone
     ours = [path for path in entries if any(fnmatch(path.name, pattern) for pattern in OURS)]

@@ -1,4 +1,4 @@
-"""Fair shares of a bounded number of slots: whoever uses many leaves some for those that come new."""
+"""Fair shares of a bounded number of slots: a party that uses many leaves some for newcomers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ EAGERNESS = 2  # how many slots a party may use for each one that is free
 class Shares:
     """Slots of several parties. A party may use EAGERNESS times as many slots as are free, and so never all of them.
 
-    Alone it gets two thirds, two parties get two fifths each, and so on: nothing is set aside for those who are not
-    there, and a newcomer finds a free slot at once (the "dynamic threshold" of Choudhury and Hahne, 1998).
+    Alone it gets two thirds, two parties get two fifths each, and so on: nothing is reserved for absent parties, and a
+    newcomer finds a free slot at once (the "dynamic threshold" of Choudhury and Hahne, 1998).
 
     `most`: how many of one party may have a slot or wait for one.
     """
@@ -34,7 +34,7 @@ class Shares:
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     def copy(self) -> Self:
-        """What is used now, without those who wait: to try out what would fit."""
+        """A copy of what is used now, without those who wait: to try out what would fit."""
         twin = type(self)(self._total)
         twin._used, twin._free = self._used.copy(), self._free  # noqa: SLF001  # its own kind
         return twin
@@ -53,7 +53,7 @@ class Shares:
         return -((self._used[party] - EAGERNESS * self._free) // (EAGERNESS + 1))
 
     def take(self, party: str, number: int = 1) -> None:
-        """Use slots; the caller has seen that they fit. What cannot be split may take more than that, by itself."""
+        """Use slots; the caller has checked that they fit. Work that cannot be split may use more, if it is alone."""
         self._used[party] += number
         self._free -= number
 
@@ -78,7 +78,7 @@ class Shares:
     async def run(self, party: str, work: Callable[[], Awaitable[R]]) -> R:
         """Do something on a slot, as soon as the party may; Overrun when too many of it wait.
 
-        Who is cancelled waits no longer; what has begun goes on, and the slot is given back when it has ended.
+        A cancelled caller stops waiting. The act, once begun, goes on, and gives its slot back when it ends.
         """
         await self.wait(party)
         running = asyncio.ensure_future(work())

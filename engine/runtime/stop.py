@@ -15,10 +15,10 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT, from its making on, in the main thread.
+    """Set by SIGTERM or SIGINT, from its creation on, in the main thread.
 
-    Python runs a signal's handler between two steps of the main thread, and so not before the end of a wait that this
-    thread is just about to begin. What Python does in the signal itself is to write into a pipe: that is waited on.
+    Python runs a signal's handler between two steps of the main thread, so not before the end of a wait that this
+    thread is just about to begin. In the signal itself Python only writes into a pipe: `wait` waits for that pipe.
     """
 
     def __init__(self) -> None:
@@ -32,13 +32,13 @@ class Stop:
         return self.wait(0)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait so long at most, or else without end; whether it is set then."""
+        """Wait for so long at most, or without end; returns whether it is set then."""
         readable, _, _ = select.select([self._reader], [], [], seconds)
         return bool(readable)
 
 
 def _nothing(*_: object) -> None:
-    """A handler is what makes Python take a signal."""
+    """A handler, without which Python would not take the signal."""
 
 
 class Ended(BaseException):
