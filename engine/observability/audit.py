@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-FOLDED = timedelta(minutes=1)  # what is done again within it is counted in the first line
-ITSELF = "varsel"  # who has done what nobody asked for
-NEWEST = 1_000  # lines among which that one is looked for
-CONSUMERS_LINES = 100  # of one consumer and one action, within PERIOD; what is beyond is one line
+FOLDED = timedelta(minutes=1)  # an action that is repeated within it is counted in the first line
+ITSELF = "varsel"  # who acts when nobody asked
+NEWEST = 1_000  # lines that are searched for the first one
+CONSUMERS_LINES = 100  # of one consumer and one action, within PERIOD; further ones share one line
 PERIOD = timedelta(hours=1)
 
 
@@ -35,9 +35,9 @@ def note(  # noqa: PLR0913 a line has so many parts
 ) -> None:
     """Write a line, in the transaction of the act itself. `target`: such as subscriptions/12.
 
-    The same again `within` that time adds to the line's `times`, and is its `last`: so nobody fills the log by doing
-    and undoing, and it still says what was done last.
-    `any_detail`: it is the same whatever its detail; the first one's stays.
+    The same action again `within` that time adds to the line's `times`, and sets its `last`: so nobody fills the log by
+    doing and undoing, and it still says what was done last.
+    `any_detail`: the action is the same whatever its detail; the first detail stays.
     """
     given = json.loads(json.dumps(detail or {}))
     newest = select(func.max(audit_log.c.seq)).scalar_subquery() - NEWEST
@@ -57,7 +57,7 @@ def note(  # noqa: PLR0913 a line has so many parts
 
 
 def detail_of(text: str) -> dict[str, Any]:
-    """What a line says, as it is read: `last` is a time."""
+    """A line's detail as it is read: `last` is a time."""
     found: dict[str, Any] = json.loads(text)
     return found | ({"last": datetime.fromisoformat(found["last"])} if "last" in found else {})
 
@@ -65,7 +65,7 @@ def detail_of(text: str) -> dict[str, Any]:
 def note_consumer(
     connection: Connection, who: str, action: str, target: str, detail: Mapping[str, object] | None = None
 ) -> None:
-    """Write a consumer's line; of one who has many already, a line that counts: nobody drowns what others did."""
+    """Write a consumer's line; for one with many lines already, count in one: nobody buries what others did."""
     alike = (audit_log.c.who == who, audit_log.c.action == action, audit_log.c.at > after(-PERIOD))
     if connection.execute(select(func.count()).where(*alike)).scalar_one() < CONSUMERS_LINES:
         note(connection, who, action, target, detail)

@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between two looks at the counts: what is new is written at once
-SETTLED_AFTER = 3  # beats after a fault of the database: who had outcomes to write has written them by then
+LOOK_EVERY = 1.0  # seconds between two looks at the counts: new ones are written at once
+SETTLED_AFTER = 3  # beats after a fault of the database: by then, outcomes that waited are written
 BEAT_EVERY = 5  # looks without news after which a beat is due
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a process is: web, worker or scheduler; of a worker, its relay and how that is."""
+    """The kind of a process: web, worker or scheduler; for a worker, its relay and the relay's state."""
 
     name: str
     relay: str | None = None
@@ -50,19 +50,19 @@ class Memory(Protocol):
     """What is known of the database's age, which each beat compares: see engine/queue/epoch.py."""
 
     def recall(self) -> Mapping[UUID, datetime] | None:
-        """What was remembered before; None: that cannot be known now."""
+        """What was remembered before; None: unknown at the moment."""
 
     def look(self, connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
         """Compare the database with it; returns the mark to remember."""
 
     def keep(self, name: UUID, mark: datetime) -> None:
-        """Remember a mark that is in the database for good."""
+        """Remember a mark that is committed."""
 
 
 class Heartbeat:
     """Beats in a thread of its own from `start` to `stop`.
 
-    `memory`: what is known of the database's age, which each beat compares; None: nothing is.
+    `memory`: what is known of the database's age, which each beat compares; None: nothing.
     """
 
     def __init__(self, store: Store, kind: Kind, memory: Memory | None = None) -> None:
@@ -86,11 +86,11 @@ class Heartbeat:
         self._thread.join()
 
     def settled(self) -> bool:
-        """Whether work may be claimed: the database is as new as it was, and a fault of its is over."""
+        """Whether work may be claimed: the database is not older than it was, and its last fault is over."""
         return not self._doubts
 
     def doubt(self) -> None:
-        """The database did not answer: when it does, it may be another, and others have outcomes to write first."""
+        """The database did not answer. When it does, it may be another one, and others must write outcomes first."""
         self._doubts = SETTLED_AFTER
 
     def _run(self) -> None:
@@ -117,7 +117,7 @@ class Heartbeat:
         except Unavailable:
             self.doubt()
             log.debug("the database does not answer; the counts are written when it does")
-            return BEAT_EVERY  # the next look tries again: until then /readyz says that nothing can be written
+            return BEAT_EVERY  # the next look tries again; until then /readyz says that nothing can be written
         except Exception:  # the thread must outlive a bug: nobody would claim any more, or say why
             self.doubt()
             log.exception("the heartbeat could not be written")

@@ -1,7 +1,7 @@
 """What a process did, minute by minute, in the database.
 
-The counts are those of /metrics: so both tell the same, and history survives a restart. A process that is killed takes
-the last second's counts along; nothing but plots depends on them.
+The counts are those of /metrics, so both agree, and history survives a restart. A killed process loses the counts of
+its last second; only plots depend on them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000  # milliseconds
 
-# What history is kept of: the series, and the counter with its outcomes that add up to it.
+# The series of history, each with its counter and the outcomes that it sums up.
 SERIES = {
     "orders": (metrics.ORDERS, None),
     "events": (metrics.EVENTS, None),
@@ -35,7 +35,7 @@ SERIES = {
 
 
 def sample() -> dict[str, int]:
-    """This process's own counts since it began, by series."""
+    """This process's own counts since its start, by series."""
     return {name: _count(counter, outcomes) for name, (counter, outcomes) in SERIES.items()}
 
 

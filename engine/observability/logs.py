@@ -1,7 +1,7 @@
 """Logging: one record per line on standard error, as text or JSON, without addresses, bodies or secrets.
 
-What a record is about is bound around the work (`with bound(order_id=…):`) and stands in every line that comes of it,
-also in those of libraries.
+The subject of a record is bound around the work (`with bound(order_id=…):`) and appears in every line of that work,
+also in lines of libraries.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _PLAIN = re.compile(r"[\w.:/+-]+", re.ASCII)
 class bound:  # noqa: N801 reads as the verb that it is
     """Binds fields to every record that the block logs.
 
-    They are order_id, email_id, event_id, delivery, subscription, lane and trace_id. A class, since a generator would
-    cost more than all the rest of it.
+    They are order_id, email_id, event_id, delivery, subscription, lane and trace_id. It is a class, since a generator
+    would cost more than everything else here.
     """
 
     __slots__ = ("_fields", "_token")
@@ -61,7 +61,7 @@ class _Text(logging.Formatter):
 
 
 class _Json(logging.Formatter):
-    """One object per line. ASCII alone: what is not comes escaped, so that no text can forge a line or a terminal's."""
+    """One object a line, in ASCII: other characters are escaped, so that no text forges a line or fools a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -80,7 +80,7 @@ FORMATS: Mapping[str, type[logging.Formatter]] = {"text": _Text, "json": _Json}
 
 
 def configure(level: str, format_: str = "text") -> None:
-    """Set up the process's logging; libraries speak from WARNING on."""
+    """Set up the process's logging; libraries log from WARNING on."""
     handler = OnceAMinute(_about)
     handler.setFormatter(FORMATS[format_]())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
@@ -88,18 +88,18 @@ def configure(level: str, format_: str = "text") -> None:
     server = logging.getLogger("uvicorn")  # which has set up a way of its own
     server.handlers.clear()
     server.propagate = True
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # that a late tick swallows the next is as it should be
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it is intended that a late tick swallows the next
     for name in ("engine", "api", "scheduler"):
         logging.getLogger(name).setLevel(level)
 
 
 def _about() -> Mapping[str, Any]:
-    """What a record is about, to tell repeats: the trace is the request's alone."""
+    """The subject of a record, to recognise repeats: without the trace, which each request has of its own."""
     return {name: value for name, value in _BOUND.get().items() if name != "trace_id"}
 
 
 def _shown(value: str) -> str:
-    """A field's value; in quotes where it could be taken for more than one."""
+    """A field's value; in quotes if it could be read as more than one."""
     return value if _PLAIN.fullmatch(value) else json.dumps(value)
 
 

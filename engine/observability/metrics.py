@@ -1,9 +1,9 @@
-"""What operators watch, in Prometheus' terms; each metric says what its label values mean.
+"""The metrics, in Prometheus' terms; each explains its label values.
 
-Nothing is counted twice: a thing is counted by the process that did it, in one place. Each process shows its own
-counts: `web` at /metrics, `worker` and `scheduler` on VARSEL_METRICS_PORT. Or, with VARSEL_METRICS_DIR, the processes
-of one machine write into that folder, and /metrics of its `web` shows their sum; then they have no port.
-What the database and Redis say is shown by `web` alone: see engine/admin/exposition.py.
+Nothing is counted twice: the process that did something counts it, in one place. Each process shows its own counts:
+`web` at /metrics, `worker` and `scheduler` on VARSEL_METRICS_PORT. Or, with VARSEL_METRICS_DIR, the processes of one
+machine write into that folder, and /metrics of its `web` shows their sum; then they have no port. Only `web` shows the
+figures of the database and Redis: see engine/admin/exposition.py.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ PUSHES = Counter(
     ["outcome"],
 )
 for _outcome in ("accepted", "deferred", "rejected", "unauthorized"):
-    PUSHES.labels(_outcome)  # there as 0 before the first: a series that begins with 1 shows no increase
+    PUSHES.labels(_outcome)  # begins with 0: a series that begins with 1 shows no increase
 PUSH_SECONDS = Histogram(
     "varsel_push_seconds",
     "How long a subscriber's endpoint took to answer, or not to, by outcome. Counted by worker.",
@@ -116,7 +116,7 @@ BUILD.labels(version("varsel")).set(1)
 
 
 def counted() -> bytes:
-    """What this process has counted, as text; with VARSEL_METRICS_DIR, what all of the machine have."""
+    """The counts of this process as text; with VARSEL_METRICS_DIR, those of all processes of the machine."""
     registry = REGISTRY
     if FOLDER in os.environ:
         registry = CollectorRegistry()
@@ -125,7 +125,7 @@ def counted() -> bytes:
 
 
 def serve(config: Settings) -> None:
-    """Answer scrapes of this process on VARSEL_METRICS_PORT, if it is set; Misconfigured when it cannot be had."""
+    """Answer scrapes on VARSEL_METRICS_PORT, if it is set; Misconfigured when the port cannot be opened."""
     if config.metrics_port is None:
         return
     try:
@@ -143,6 +143,6 @@ def not_had(config: Settings, error: OSError) -> Misconfigured:
 
 
 def end() -> None:
-    """Take back what holds only while the process lives; what it counted stays in the machine's sums."""
+    """Remove figures that are valid only while the process lives; its counts stay in the machine's sums."""
     if FOLDER in os.environ:
         mark_process_dead(os.getpid())

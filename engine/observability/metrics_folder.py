@@ -1,4 +1,4 @@
-"""The folder in which the processes of one machine share their metrics: whether it can be used, told before it is."""
+"""Checks the folder in which the processes of one machine share their metrics, before it is used."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def check(folder: Path) -> None:
-    """Raise Misconfigured where it is none that this user can write, and none can be made there."""
+    """Raise Misconfigured if this user can neither write to the folder nor make it."""
     whole = folder.absolute()
     there = next(each for each in (whole, *whole.parents) if os.path.exists(each))  # noqa: PTH110 Path's may raise
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):

@@ -1,4 +1,4 @@
-"""Repeats in the log: of the same fault one line a minute, and how often it came beside it."""
+"""Repeats in the log: for the same fault one line a minute, with the number of its repeats."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from engine.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
-PERIOD = 60.0  # seconds in which a fault is told once
-KEPT = 1000  # faults that are remembered at most; beyond, all are forgotten that were not repeated
+PERIOD = 60.0  # seconds in which a fault is logged once
+KEPT = 1000  # most faults that are remembered; beyond, those without repeats are forgotten
 
 _expected: dict[type[Exception], Callable[[Any], object]] = {Unavailable: Unavailable.told}
 
 
 def expect(kind: type[Exception], tell: Callable[[Any], object]) -> None:
-    """Log errors of this kind, which say that a part is away, in one line without a trace: as `tell` says it."""
+    """Log errors of this kind, which mean that a part is away, in one line without a trace: the words of `tell`."""
     _expected[kind] = tell
 
 
 class OnceAMinute(logging.StreamHandler[Any]):
     """Writes a warning or an error once, counts its repeats, and writes their number when the minute is over.
 
-    A repeat is what reads the same and is about the same (`about`); a part's own words do not matter, since a number or
-    a time may be in them. With a trace, it is what failed at the same place in the same way, whatever it is about. All
+    A repeat has the same text and the same subject (`about`); a part's own words do not matter, since they may have a
+    number or a time. With a trace, a repeat failed at the same place in the same way, whatever it is about. Everything
     below WARNING is written.
     """
 
@@ -48,7 +48,7 @@ class OnceAMinute(logging.StreamHandler[Any]):
         super().emit(record)
 
     def close(self) -> None:
-        """Tell what is counted so far: the process ends."""
+        """Write what is counted so far: the process ends."""
         for key in list(self._first):
             self._tell(key)
         super().close()
@@ -90,7 +90,7 @@ class OnceAMinute(logging.StreamHandler[Any]):
 
 
 def _gist(record: logging.LogRecord) -> str:
-    """What a record says, with a diagnosis' advice alone: of each kind of fault there is one."""
+    """A record's text; of a diagnosis only the advice, of which each kind of fault has one."""
     args = record.args if isinstance(record.args, tuple) else ()
     found = [each for arg in args for each in (arg, *getattr(arg, "args", ())) if isinstance(each, Diagnosis)]
     return f"{record.msg} {found[0].advice}" if found else record.getMessage()

@@ -1,4 +1,4 @@
-"""Scrapes of a worker or scheduler by Prometheus: a server of few connections, of which each is soon over."""
+"""Scrapes of a worker or scheduler by Prometheus: a server with few and short connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 MOST = 16  # connections at once: a scraper needs one
-LONGEST = 10.0  # seconds of a connection, whatever it says meanwhile
+LONGEST = 10.0  # seconds of a connection, whatever it sends meanwhile
 
 
 class _Quiet(WSGIRequestHandler):
@@ -65,7 +65,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 def serve(config: Settings, port: int, longest: float = LONGEST) -> WSGIServer:
-    """Answer on the port of VARSEL_METRICS_HOST, in a thread; OSError when it cannot be had."""
+    """Answer on the port of VARSEL_METRICS_HOST, in a thread; OSError when the port cannot be opened."""
     server = _Server(config.metrics_host, port, longest)
     counted = make_wsgi_app()
 

@@ -35,14 +35,14 @@ class Tracer:
 
     def span(self, name: str, headers: Mapping[str, str], kind: str, attributes: Mapping[str, object]) -> Span:
         """A span of the trace that `headers` name, else the first of a new trace."""
-        # From an empty context: what a worker happens to be doing is not the parent of what it was asked for.
+        # With an empty context: whatever the worker happens to do is not the parent of this work.
         parent = _W3C.extract(headers, context.Context())
         started = _Running(self._tracer.start_span(name, parent, trace.SpanKind[kind.upper()]))
         started.set(**attributes)
         return started
 
     def current(self) -> str | None:
-        """The traceparent of the span that runs now; None when it is not one to be sent."""
+        """The traceparent of the span that runs now; None when that span is not sent."""
         running = trace.get_current_span()
         return _traceparent(running) if running.get_span_context().trace_flags.sampled else None
 

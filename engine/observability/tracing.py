@@ -1,8 +1,8 @@
 """Traces: one from the request through the workers to the relay's reply.
 
-Off, a span is one look at a variable. On (VARSEL_TRACING, with the extra `tracing`), spans go by OTLP over HTTP to
-where the standard OTEL_* variables say. From one process to the next a trace travels as a W3C traceparent
-(orders.trace); an attribute is never an address or a text of somebody's.
+If tracing is off, a span costs one look at a variable. If it is on (VARSEL_TRACING, with the extra `tracing`), spans go
+by OTLP over HTTP to the address in the standard OTEL_* variables. From one process to the next, a trace travels as a
+W3C traceparent (orders.trace). An attribute is never somebody's address or text.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _tracer: Tracer | None = None
 
 
 def configure(config: Settings, process: str) -> None:
-    """Begin to trace, where that is set, in this process (web, worker); Misconfigured without the extra."""
+    """Begin to trace in this process (web, worker), if that is set; Misconfigured without the extra."""
     global _tracer  # noqa: PLW0603 there is one in a process, as there is one log
     if not config.tracing:
         return
@@ -50,13 +50,13 @@ def configure(config: Settings, process: str) -> None:
 
 
 def check(config: Settings) -> None:
-    """Raise Misconfigured where tracing is on without its extra."""
+    """Raise Misconfigured if tracing is on without its extra."""
     if config.tracing:
         demand("opentelemetry.sdk", "tracing", "VARSEL_TRACING is on, but OpenTelemetry is not installed")
 
 
 def close() -> None:
-    """Send what is left; a collector that does not answer holds nobody up for long."""
+    """Send the remaining spans; a collector that does not answer delays the end only shortly."""
     global _tracer  # noqa: PLW0603 likewise
     if _tracer is not None:
         _tracer.close()
@@ -81,5 +81,5 @@ def first_span(name: str, headers: Mapping[str, str], kind: str, **attributes: o
 
 
 def current() -> str | None:
-    """The traceparent of the step that runs now, to be kept with what comes of it; None where nothing is traced."""
+    """The traceparent of the step that runs now, to be stored with its results; None when nothing is traced."""
     return None if _tracer is None else _tracer.current()
