@@ -6,7 +6,7 @@ broker.py     Redis
 relay.py      the SMTP relay, as delivery would use it
 sender.py     the DNS of the sender's domain
 provider.py   the OpenID provider of operators
-scraping.py   where metrics are to be had
+scraping.py   where metrics can be scraped
 files.py      settings, keys, tracing, disks
 """
 
@@ -48,7 +48,7 @@ CHECKS: Mapping[str, Check] = {
 
 
 def examine(place: Place, checks: Mapping[str, Check] = CHECKS, within: float = WITHIN) -> list[Finding]:
-    """What all checks find, in their order; they run side by side. One that fails or hangs is a problem."""
+    """The findings of all checks, in order; they run at the same time. A check that fails or hangs is a problem."""
     found: dict[str, list[Finding]] = {}
 
     def run(name: str, check: Check) -> None:
@@ -59,7 +59,7 @@ def examine(place: Place, checks: Mapping[str, Check] = CHECKS, within: float = 
         except DBAPIError as error:
             result = [wrong(name, of_database(error))]
         except Exception as error:  # noqa: BLE001 whatever breaks a check is what the check has found
-            # Its words may have a password in them.
+            # Its text may have a password in it.
             result = [problem(name, f"the check failed: {type(error).__name__}", "Look at its settings.")]
         found[name] = result
 

@@ -1,4 +1,4 @@
-"""Redis: wake-ups may be lost there at any time, events that wait for the database may not."""
+"""Redis: it may lose wake-ups at any time, but not events that wait for the database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ANSWER_WITHIN = 4.0  # seconds
 _OWN, _QUEUE = PROOFS
-# Every command that Varsel and Dramatiq use, those of scripts too, where it finds nothing to do.
+# Every command that Varsel and Dramatiq use, also in scripts, on keys where it does nothing.
 COMMANDS: tuple[tuple[object, ...], ...] = (
     *(("SET", key, 1, "PX", PROOF_MS) for key in PROOFS),
     *((name, _OWN) for name in ("DEL", "EXISTS", "PTTL")),
@@ -57,12 +57,12 @@ COMMANDS: tuple[tuple[object, ...], ...] = (
     ("MULTI",),
     ("EXEC",),
 )
-LOOKING = {"+time", "+info", "+config|get"}  # what this alone needs
+LOOKING = {"+time", "+info", "+config|get"}  # what only this check needs
 FULL = 0.8  # of maxmemory
 
 
 def redis_server(place: Place) -> Iterator[Finding]:
-    """Whether Redis answers, lets Varsel do what it does, and would keep what it is given."""
+    """Whether Redis answers, gives Varsel the rights that it needs, and keeps what it is given."""
     name = "redis"
     if not (place.embedded or place.config.redis_url):
         yield unset(place, "redis_url", "`web`, `worker` and `scheduler` do")
@@ -80,13 +80,13 @@ def redis_server(place: Place) -> Iterator[Finding]:
         try:
             prove(client)
         except NoPermissionError:
-            return  # of which the rights have told
+            return  # which the check of the rights reports
         except (redis.RedisError, OSError) as error:
             yield wrong(name, of_redis(error))
 
 
 def _told(client: redis.Redis) -> Iterator[Finding]:
-    """What Redis tells of itself; of what its user may not ask, the rights tell."""
+    """What Redis says about itself; the check of the rights reports what its user may not ask."""
     with suppress(NoPermissionError):
         began = time.time()
         seconds, microseconds = client.time()
@@ -112,7 +112,7 @@ def _rights(client: redis.Redis) -> Finding:
 
 
 def _lacking(client: redis.Redis, command: tuple[object, ...]) -> str | None:
-    """The right that this command would need, as ACL SETUSER takes it; None: it may be done."""
+    """The right that this command lacks, as ACL SETUSER takes it; None: the command is allowed."""
     try:
         client.execute_command(*command)
     except NoPermissionError as error:
@@ -120,7 +120,7 @@ def _lacking(client: redis.Redis, command: tuple[object, ...]) -> str | None:
             return f"+{str(command[0]).lower().replace(' ', '|')}"
         return "~varsel:*" if _OWN in str(command) else "~dramatiq*"
     except redis.RedisError:
-        return None  # the command may be used: what it says is about the keys
+        return None  # the command is allowed: the error is about the keys
     return None
 
 
@@ -165,7 +165,7 @@ def _memory(told: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _setting(client: redis.Redis, name: str) -> str | None:
-    """None where the server does not tell."""
+    """None if the server does not say."""
     try:
         value = client.config_get(name).get(name)
     except redis.RedisError:

@@ -1,4 +1,4 @@
-"""The database as processes would use it: reachable, its schema, its clock, whether what it confirms is on disk."""
+"""The database as processes use it: whether it answers, its schema, its clock, and whether commits are on disk."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     from engine.doctor.findings import Place
 
-MOST = CONNECTIONS + SLOTS  # connections of a process: of web, the others have no readers
+MOST = CONNECTIONS + SLOTS  # connections of a process: of web; the others have no readers
 OLDEST = 15  # PostgreSQL's major version
 NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "fuse.sshfs", "lustre", "afs", "fuse.s3fs")
 MOUNTS = Path("/proc/mounts")
 _ONLY_READS = text("SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool")
 _SCHEMA = text("SELECT quote_ident(current_schema())")
-FEW = 5  # of what the schema lacks, that are told by name
+FEW = 5  # missing parts of the schema that are named
 LOG = "Look at its log."
 
 
@@ -68,14 +68,14 @@ def database(place: Place) -> Iterator[Finding]:
 
 
 def processes(place: Place) -> Iterator[Finding]:
-    """Which processes run, and what they and the lanes complain about; nothing where the schema is not there."""
+    """Which processes run, and what is wrong with them and the lanes; nothing without a schema."""
     name, url = "processes", place.database_url
     if (file := file_of(url)) and not file.exists():
         return
     try:
         store = Store(url)
     except Misconfigured:
-        return  # the check of the database tells it
+        return  # the check of the database reports it
     with closing(store):
         try:
             with store.read() as connection:
@@ -164,7 +164,7 @@ def _lost(connection: Connection) -> list[str]:
 
 
 def location(file: Path, mounts: Path = MOUNTS) -> Finding:
-    """Whether the file lies on a disk of this machine: over a network, SQLite's locks do not hold."""
+    """Whether the file is on a disk of this machine: over a network, SQLite's locks do not work."""
     kind = _file_system(file.resolve(), mounts)
     if kind.startswith(NETWORK):
         advice = "Move it to a local disk, or use PostgreSQL: locks do not hold over a network."
@@ -173,7 +173,7 @@ def location(file: Path, mounts: Path = MOUNTS) -> Finding:
 
 
 def _file_system(path: Path, table: Path) -> str:
-    """The kind of file system that holds the path, as Linux has it; empty where that cannot be told."""
+    """The kind of file system of the path, as Linux names it; empty if unknown."""
     try:
         lines = table.read_text().splitlines()
     except OSError:

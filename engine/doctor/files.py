@@ -1,4 +1,4 @@
-"""What is read from disk, and how much of the disk is left."""
+"""Files that Varsel reads, and free space on disks."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
     from engine.doctor.findings import Place
 
-LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # bytes that are left of a disk
+LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # free bytes of a disk
 BOTH = "`web` and `worker` do not start without it"
 FETCHED = "until it can be had, tokens of its issuer are refused (503)"
-# What reads the file or folder that a setting names, as the processes do.
+# How the processes read the file or folder that a setting names.
 FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("keys", "platform_keys", PlatformKeys, WEB),
     ("access", "access_file", Rules, BOTH),
     ("operators", "operators_file", roles, WEB),
     ("templates", "email_templates", Templates, BOTH),
 )
-TENTH = 0.1  # of a disk, below which a warning is due, too
+TENTH = 0.1  # of a disk: below this there is a warning, too
 
 
 def settings(place: Place) -> Iterator[Finding]:
-    """The settings, which could be loaded; and those whose default is for development alone."""
+    """The settings, which could be loaded; and those whose default is only for development."""
     name, config = "settings", place.config
     given = sorted(config.model_fields_set)
     yield ok(name, f"{len(given)} of {len(Settings.model_fields)} are set; `varsel config` shows them")
@@ -51,7 +51,7 @@ def settings(place: Place) -> Iterator[Finding]:
 
 
 def keys(place: Place) -> Iterator[Finding]:
-    """Whether the files that tell who may do what can be read."""
+    """Whether the files of keys and rights can be read."""
     config, own = place.config, place.folder / "keys"
     has_own = place.embedded and own.is_dir()
     for source in config.jwks or ((str(own / "jwks.json"),) if has_own else ()):
@@ -80,13 +80,13 @@ def keys(place: Place) -> Iterator[Finding]:
 
 
 def traces(place: Place) -> Iterator[Finding]:
-    """Whether traces can be made, where they are to be."""
+    """Whether traces can be made, if they are on."""
     if place.config.tracing:
         yield usable("tracing", "OpenTelemetry", partial(tracing.check, place.config), BOTH)
 
 
 def disk(place: Place) -> Iterator[Finding]:
-    """How much is left where the embedded parts, an SQLite file and the development inbox are."""
+    """The free space on the disks of the embedded parts, an SQLite file and the development inbox."""
     folders = {place.folder, place.config.inbox or place.folder}
     if file := file_of(place.database_url):
         folders.add(file.resolve().parent)
@@ -97,7 +97,7 @@ def disk(place: Place) -> Iterator[Finding]:
 
 
 def room(folder: Path, free: int, total: int) -> Finding:
-    """Whether so many bytes are enough on the disk that holds a folder."""
+    """Whether so many free bytes are enough on the disk of a folder."""
     text = f"{free / 1e9:,.1f} of {total / 1e9:,.1f} GB are free at {folder}"
     if free < TOO_LITTLE:
         return problem("disk", text, "Make room at once: what cannot be written is refused.")

@@ -43,7 +43,7 @@ class Finding:
 class Place:
     """An installation: its settings, the folder of its embedded parts, and where the database and Redis are.
 
-    `embedded`: it is one of `varsel up`, which brings along what is not set.
+    `embedded`: it is one of `varsel up`, which has a default for everything that is not set.
     """
 
     config: Settings
@@ -69,12 +69,12 @@ def problem(name: str, text: str, advice: str) -> Finding:
 
 
 def wrong(name: str, diagnosis: Diagnosis) -> Finding:
-    """It does not work, in the words that processes have for it."""
+    """A fault, in the words that processes use for it."""
     return problem(name, diagnosis.text, diagnosis.advice)
 
 
 def usable(name: str, what: str, load: Callable[[], object], without: str = WEB, setting: str = "") -> Finding:
-    """Load it as the processes do, by the setting that names it; `without` says what becomes of them if that fails."""
+    """Load a file as the processes do, by the setting that names it; `without`: what happens to them if that fails."""
     try:
         with naming(setting) if setting else nullcontext():
             load()
@@ -84,7 +84,7 @@ def usable(name: str, what: str, load: Callable[[], object], without: str = WEB,
 
 
 def unset(place: Place, setting: str, who: str) -> Finding:
-    """A setting is missing without which processes do not start; `who` are these, with their verb."""
+    """A setting without which processes do not start is missing; `who` names these, with their verb."""
     advice = f"Set it: {who} not start without it. An installation of `varsel up` is looked at with --data."
     try:
         place.config.need(setting)
@@ -94,7 +94,7 @@ def unset(place: Place, setting: str, who: str) -> Finding:
 
 
 def skewed(name: str, seconds: float) -> Finding:
-    """How far the clock of another machine is from this one's; positive: it is ahead."""
+    """How far another machine's clock differs from this one's; positive: it is ahead."""
     text = f"its clock and this machine's are {abs(seconds):.1f} s apart"
     if abs(seconds) > MUCH:
         return problem(name, text, "Let both follow the same time servers (chrony, systemd-timesyncd).")

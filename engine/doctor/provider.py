@@ -1,4 +1,4 @@
-"""The OpenID provider of operators, as sign-in would ask it."""
+"""The operators' OpenID provider, asked as sign-in asks it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADVICE = "Correct VARSEL_OIDC_ISSUER; until it answers, nobody signs in through 
 
 
 def provider(place: Place) -> Iterator[Finding]:
-    """Whether VARSEL_OIDC_ISSUER is one, and calls itself so: else each sign-in is refused (OpenID Discovery, 4.3)."""
+    """Whether VARSEL_OIDC_ISSUER is a provider of that name: else each sign-in is refused (OpenID Discovery, 4.3)."""
     name, issuer = "provider", place.config.oidc_issuer
     if issuer is None:
         return
@@ -53,9 +53,9 @@ def provider(place: Place) -> Iterator[Finding]:
 
 
 async def _discovered(url: str, trusted: ssl.SSLContext) -> dict[str, Any]:
-    """ValueError when the answer is no discovery document; TimeoutError when it is not there in time, all in all."""
+    """ValueError when the answer is no discovery document; TimeoutError when it is not complete in time."""
     content = b""
-    headers = {"accept-encoding": "identity"}  # else a few packed bytes could be many
+    headers = {"accept-encoding": "identity"}  # else a few compressed bytes could become many
     async with (
         asyncio.timeout(ANSWER_WITHIN),
         httpx.AsyncClient(timeout=None, verify=trusted) as client,  # noqa: S113 the line above has it

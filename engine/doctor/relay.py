@@ -1,4 +1,4 @@
-"""The relay: a session as delivery would open it, to the point where a message would begin."""
+"""The relay: a session as delivery opens it, up to the point where a message would begin."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOON = 14  # days before a certificate ends
 
 
 def relay(place: Place) -> list[Finding]:
-    """Whether a session can be had, and what the relay offers in it."""
+    """Whether a session can be opened, and what the relay offers in it."""
     config = place.config
     if config.smtp_url is None:
         if place.embedded:
@@ -64,7 +64,7 @@ def _tls(route: Route, session: Session) -> Iterator[Finding]:
 
 
 def _offers(session: Session, largest: int) -> Iterator[Finding]:
-    """What EHLO offered, as far as it matters here."""
+    """What EHLO offered, as far as Varsel uses it."""
     size = session.offers.get("size", "")
     offered = [f"SIZE {size}".strip() if each == "size" else each.upper() for each in OFFERS if each in session.offers]
     yield ok("relay", f"offers {', '.join(offered) or 'no extension that Varsel uses'}")

@@ -1,4 +1,4 @@
-"""What the user of a PostgreSQL may do: each right of docs/operating.md, Rights, of each table and sequence."""
+"""The rights of PostgreSQL's user: each one in docs/operating.md, Rights, on each table and sequence."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-VERSION = "alembic_version"  # of the schema; as Alembic names it
-READ = (VERSION, compatibility.name)  # what processes only read
+VERSION = "alembic_version"  # of the schema; Alembic's name
+READ = (VERSION, compatibility.name)  # tables that processes only read
 FEW = 5  # names that are told one by one
 _LACKING = text("""
 SELECT privilege, 'TABLE', relname
@@ -46,7 +46,7 @@ class Right(NamedTuple):
 
 
 def lacking(connection: Connection) -> list[Right]:
-    """What the user lacks, those of a privilege one behind the other."""
+    """The rights that the user lacks, ordered by privilege."""
     asked = {"tables": [*metadata.tables, VERSION], "read": [*READ]}
     return [Right(*row) for row in connection.execute(_LACKING, asked)]
 
@@ -63,7 +63,7 @@ def findings(missing: Iterable[Right], schema: str) -> Iterable[Finding]:
 
 
 def hidden_rows(connection: Connection) -> Iterable[Finding]:
-    """Tables whose rows the user does not see, since nothing says which it may."""
+    """Tables whose rows the user does not see, since no policy says which it may see."""
     if names := connection.scalars(_HIDDEN, {"tables": [*metadata.tables]}).all():
         shown = ", ".join(names)
         advice = f"As their owner: ALTER TABLE {names[0]} DISABLE ROW LEVEL SECURITY; likewise for the others, if any."
@@ -71,5 +71,5 @@ def hidden_rows(connection: Connection) -> Iterable[Finding]:
 
 
 def hide_the_schema(missing: Iterable[Right]) -> bool:
-    """Whether which schema it is cannot be asked."""
+    """Whether the version of the schema cannot be read."""
     return any(right.privilege == "SELECT" and right.name in READ for right in missing)

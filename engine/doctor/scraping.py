@@ -1,4 +1,4 @@
-"""Where the metrics of workers and schedulers are to be had: the folder that they share, or a port of each."""
+"""Where the metrics of workers and schedulers can be scraped: the folder that they share, or a port of each."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 ALL = "`web`, `worker` and `scheduler` do not start without it"
 BOTH = "`worker` and `scheduler` do not start without it"
 ANSWER_WITHIN = 2.0  # seconds
-ENOUGH = 1_000_000  # bytes in which a process of Varsel's shows itself
+ENOUGH = 1_000_000  # bytes that are enough to recognise a process of Varsel's
 
 
 def scraping(place: Place) -> Iterator[Finding]:
-    """Whether VARSEL_METRICS_DIR can be written, or VARSEL_METRICS_PORT be had; a process of Varsel's may have it."""
+    """Whether VARSEL_METRICS_DIR can be written, or VARSEL_METRICS_PORT is free; a process of Varsel's may use it."""
     folder, port, host = place.config.metrics_dir, place.config.metrics_port, place.config.metrics_host
     if folder:
         yield usable("metrics", str(folder), partial(metrics_folder.check, folder), ALL)

@@ -1,4 +1,4 @@
-"""The sender's domain in the DNS: receivers look there whether a message is genuine."""
+"""The sender's domain in the DNS, where receivers check whether a message is genuine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ RESERVED = ("example", "test", "invalid", "localhost", "local")  # RFC 2606, RFC
 
 
 def sender(place: Place) -> Iterator[Finding]:
-    """Whether the domain of VARSEL_FROM_ADDRESS can be a sender's.
+    """Whether the domain of VARSEL_FROM_ADDRESS can be that of a sender.
 
-    The system's resolver tells addresses alone; the records that receivers go by are left to the reader.
+    The system's resolver only knows addresses; the reader must check the records that receivers use.
     """
     name, domain = "sender", place.config.from_address.rpartition("@")[2].rstrip(">.").lower()
     if domain.rpartition(".")[2] in RESERVED:
