@@ -1,4 +1,4 @@
-"""Reads that end by what they bring along: rows hold callers' texts, and their number says nothing of their bytes."""
+"""Reads that are bounded in bytes: rows have callers' texts, so their number does not bound their size."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-ROW = 1_000  # bytes that a row counts for, beside its texts
-AT_A_TIME = 10  # rows that PostgreSQL sends: no more are in memory than were asked for and these
+ROW = 1_000  # bytes that a row counts as, beside its texts
+AT_A_TIME = 10  # rows that PostgreSQL sends at a time: memory has these beside those asked for
 
 
 def weight(*texts: str | None) -> int:
@@ -22,9 +22,9 @@ def weight(*texts: str | None) -> int:
 def read_within(
     connection: Connection, statement: Select[Any], room: int, weigh: Callable[[Row[Any]], int]
 ) -> tuple[list[Row[Any]], bool]:
-    """The first rows, until they weigh `room` bytes or more together; and whether these are all.
+    """The first rows, until together they have `room` bytes or more; and whether these are all.
 
-    A row that is larger than the room comes alone.
+    A row that is larger than the room is returned alone.
     """
     found: list[Row[Any]] = []
     with connection.execute(statement.execution_options(stream_results=True, max_row_buffer=AT_A_TIME)) as rows:

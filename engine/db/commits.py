@@ -1,8 +1,8 @@
 """Group commit: requests that arrive while a transaction runs share the next one.
 
-A commit costs a disk flush whatever it holds. One thread takes what has queued up, as far as it fits in one
-transaction, commits it at once and only then answers each waiting request. Callers take turns, so that nobody waits
-for all that another has queued.
+A commit costs a disk flush, whatever its size. One thread takes the queued items that fit into one transaction, commits
+them at once and only then answers each waiting request. Callers take turns, so that nobody waits for everything that
+another has queued.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 GROUP = 256  # most items of one transaction: bounds how long the first waits for the last
-LARGEST = 1_000_000  # bytes of one transaction, where one item is not larger; other writers wait for it
-WAITING = 4096  # most items that wait, of all parties; beyond its share, a caller is told to come again
+LARGEST = 1_000_000  # bytes of one transaction, unless one item is larger; other writers wait for it
+WAITING = 4096  # most items that wait, of all parties; beyond its share, a caller is told to try again
 LARGEST_WAITING = 96_000_000  # bytes of them; likewise
-LEAST = -(-LARGEST_WAITING // WAITING)  # bytes that each of them counts for, at least: so the bytes bound the items
+LEAST = -(-LARGEST_WAITING // WAITING)  # bytes that each of them counts as, at least: so the bytes bound the items
 
 
 class GroupCommit(Generic[Item, Result]):
     """Runs `write(connection, items)` for groups of items; it answers one result per item, in order.
 
-    `after` is called with each group's results once they are durable and answered. `otherwise` may keep a group
+    `after` is called with each group's results once they are durable and answered. `otherwise` may store a group
     elsewhere when the database does not answer; without it, each item's result is then Unavailable.
     """
 
@@ -61,7 +61,7 @@ class GroupCommit(Generic[Item, Result]):
     async def submit(self, item: Item, party: str, size: int) -> Result:
         """Return the item's result once it is durable; raises what the writer answered, or Unavailable.
 
-        `party`: whose turn it uses; `size`: what it counts for, in bytes.
+        `party`: whose turn it uses; `size`: its size in bytes.
         """
         if not self._room.fits(party):
             raise Unavailable("the database")
@@ -72,7 +72,7 @@ class GroupCommit(Generic[Item, Result]):
         return await future
 
     async def close(self) -> None:
-        """Commit what waits, then end."""
+        """Commit the waiting items, then end."""
         self._queue.close()
         await asyncio.to_thread(self._thread.join)
 
@@ -114,15 +114,15 @@ class _Waiting(NamedTuple, Generic[Item, Result]):
 
 
 class _Turns(Generic[Item, Result]):
-    """What waits, by party: one of each, then the next of each, and so on. One thread takes."""
+    """The waiting items by party: one of each, then the next of each, and so on. One thread takes them."""
 
     def __init__(self) -> None:
-        self._new: queue.SimpleQueue[_Waiting[Item, Result] | None] = queue.SimpleQueue()  # nobody holds its lock long
+        self._new: queue.SimpleQueue[_Waiting[Item, Result] | None] = queue.SimpleQueue()  # its lock is short
         self._parties: OrderedDict[str, deque[_Waiting[Item, Result]]] = OrderedDict()
         self._open = True
 
     def put(self, waiting: _Waiting[Item, Result]) -> None:
-        """Let an item wait behind its party's others."""
+        """Queue an item behind its party's others."""
         self._new.put(waiting)
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class _Turns(Generic[Item, Result]):
         self._new.put(None)
 
     def take(self) -> list[_Waiting[Item, Result]]:
-        """The next group, waited for; empty: nothing is left and nothing more comes."""
+        """Wait for the next group; empty: nothing is left and nothing more comes."""
         new = self._arrived()
         if not self._parties and len(new) <= GROUP and sum(waiting.size for waiting in new) <= LARGEST:
             return new  # with everything in one group, nobody's turn is before another's
@@ -150,7 +150,7 @@ class _Turns(Generic[Item, Result]):
         return group
 
     def _arrived(self) -> list[_Waiting[Item, Result]]:
-        """What has come; waited for where nothing is left."""
+        """The items that have arrived; waits if none are left."""
         new: list[_Waiting[Item, Result]] = []
         with contextlib.suppress(queue.Empty):
             while True:

@@ -1,4 +1,4 @@
-"""What a database's error means for whoever asked: the one table of PostgreSQL's and SQLite's codes.
+"""What a database's error means for the caller: the one table of PostgreSQL's and SQLite's codes.
 
 Sources: PostgreSQL's documentation, appendix A "PostgreSQL Error Codes"; SQLite's "Result and Error Codes".
 """
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class Fault(Enum):
-    """Why the database is unavailable, although the statement is right."""
+    """Why the database is unavailable although the statement is right."""
 
-    SILENT = "does not answer"  # whoever asks next would wait as long
-    SHUT = "refuses the connection"  # it, or the pooler before it, answers: whoever asks next hears the same
+    SILENT = "does not answer"  # the next caller would wait as long
+    SHUT = "refuses the connection"  # it, or the pooler in front of it, answers: the next caller gets the same answer
     REFUSING = "does not take what is written"  # it answers; the next write would fail as well
-    PASSING = "is busy"  # the next try may do
+    PASSING = "is busy"  # the next try may succeed
 
 
 POSTGRESQL: Mapping[str, Fault] = {  # SQLSTATEs, or the two characters of a whole class
     "08": Fault.SILENT,  # the connection failed
-    "08P01": Fault.SHUT,  # in a pooler's words: it has no server, or none that lets it in
+    "08P01": Fault.SHUT,  # in a pooler's words: it has no server, or none that accepts it
     "25006": Fault.REFUSING,  # read-only: a standby, or default_transaction_read_only
     "25P03": Fault.PASSING,  # the transaction was idle for too long
     "25P04": Fault.PASSING,  # the transaction took too long
@@ -61,18 +61,18 @@ SQLITE: Mapping[int, Fault] = {  # primary result codes
 
 
 class Overdue(Exception):
-    """The way to the database was not free in time."""
+    """A connection or a turn was not free in time."""
 
     def __str__(self) -> str:
         return "the way to the file was not free in time"
 
 
 class Strayed(Exception):
-    """The database's file is not the one that was opened any more; says how."""
+    """The database's file is no longer the one that was opened; says why."""
 
 
 def fault(error: Exception) -> Fault | None:
-    """What an error of the database's means; None: the statement is wrong, and will be the next time."""
+    """What the database's error means; None: the statement is wrong, and will be wrong the next time."""
     if isinstance(error, (Overdue, Strayed)):
         return Fault.SILENT
     if isinstance(error, PoolTimeoutError):

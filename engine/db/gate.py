@@ -1,4 +1,4 @@
-"""The gate before an SQLite file: one writer at a time, across threads and processes (docs/decisions/0002)."""
+"""The gate in front of an SQLite file: one writer at a time, across threads and processes (docs/decisions/0002)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Lets one writer in at a time; raises Overdue to who has waited `within` seconds.
+    """Lets one writer in at a time; raises Overdue after a wait of `within` seconds.
 
-    SQLite's own busy handler sleeps and polls, up to 100 ms a time; a file lock wakes the next writer at once. It knows
-    no time-out, and a process that is stopped holds it for ever. So where the lock is not free, a thread waits for it,
-    and the writer waits for the thread: who gives up leaves the wait to the next.
+    SQLite's own busy handler sleeps and polls, up to 100 ms a time; a file lock wakes the next writer at once. It has
+    no time-out, and a stopped process keeps it for ever. So if the lock is not free, a thread waits for it, and the
+    writer waits for the thread: when a writer gives up, the next one takes over the wait.
     """
 
     def __init__(self, path: Path, within: float) -> None:
@@ -48,7 +48,7 @@ class Gate:
         self._thread.release()
 
     def reopen(self) -> None:
-        """Stand before the file that is at the path now; who is in goes out as ever."""
+        """Guard the file that is at the path now; a writer inside leaves as usual."""
         with self._path.open("w") as file:
             os.dup2(file.fileno(), self._file.fileno(), inheritable=False)
 
@@ -88,6 +88,6 @@ class Gate:
             with self._state:
                 if self._present:
                     self._had.set()
-                else:  # whoever wanted it has given up
+                else:  # the writer has given up
                     fcntl.flock(self._file, fcntl.LOCK_UN)
                     self._asked = False

@@ -1,10 +1,10 @@
-"""PostgreSQL as a process uses it: connections on which nobody waits without end.
+"""PostgreSQL as a process uses it: on its connections, nobody waits without end.
 
-A server that is stopped, or swapped out, still acknowledges what the network brings, so no time-out of the network's
-ends the wait: the client must give up by itself.
+A server that is stopped, or swapped out, still acknowledges packets, so no time-out of the network ends the wait: the
+client must give up by itself.
 
-Behind a pooler that lends a server's connection for a transaction (PgBouncer and its kin), nothing may stay with the
-connection: a transaction brings its settings along, and no statement is prepared.
+Behind a pooler that lends a server's connection for one transaction (such as PgBouncer), nothing may stay with the
+connection: each transaction makes its own settings, and no statement is prepared.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
     from sqlalchemy import Connection, Dialect, Engine
 
-CONNECT_WITHIN = 3  # seconds: a database that is gone must become a 503 while the caller still waits
-BEGIN_WITHIN = 3.0  # seconds for what begins a transaction, and so tells whether an idle connection still works
+CONNECT_WITHIN = 3  # seconds: without a database, the caller must get a 503 while it still waits
+BEGIN_WITHIN = 3.0  # seconds for the begin of a transaction, which also shows whether an idle connection still works
 ANSWER_WITHIN = 10.0  # seconds for a statement: every one is for few rows, but its caller may have none to spare
-# What each transaction begins with, in one message. The server gives up a little earlier, so that it does not go on
-# with what nobody waits for. What parallel workers and compiled plans cost before they begin is never won back on few
-# rows.
+# Each transaction begins with this, in one message. The server gives up a little earlier, so that it does not go on
+# with work that nobody waits for. On few rows, parallel workers and compiled plans never win back what they cost at the
+# start.
 _SETTINGS = (
     "SET LOCAL statement_timeout = 9000; SET LOCAL idle_in_transaction_session_timeout = 15000;"
     " SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off"
 )
 _NETWORK = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
-_TEXT = {"client_encoding": "UTF8"}  # whatever the address, the user or the environment says
+_TEXT = {"client_encoding": "UTF8"}  # whatever the address, the user or the environment say
 
 
 class Unfit(psycopg.OperationalError):
-    """A database that cannot keep all that comes in."""
+    """A database that cannot store every text."""
 
 
 class Bounded(psycopg.Connection[Any]):
-    """A connection that is closed, with an OperationalError, when the server does not answer in time."""
+    """A connection that closes itself, with an OperationalError, when the server does not answer in time."""
 
-    patient = False  # a migration takes the time that it takes
+    patient = False  # a migration may take any time
 
     def wait(self, gen: PQGen[Any], *args: Any, **kwargs: Any) -> Any:
-        """Wait for the server; less long outside a transaction, where only that is which begins one."""
+        """Wait for the server; for less time outside a transaction, where only its begin is sent."""
         if not self.patient:
             outside = self.pgconn.transaction_status == TransactionStatus.IDLE
             kwargs["timeout"] = BEGIN_WITHIN if outside else ANSWER_WITHIN
@@ -80,7 +80,7 @@ def create(url: str, connections: int) -> Engine:
 
 
 def _check_options(engine: Engine) -> None:
-    """ValueError for an option in the address that there is not, or a time that is none: all connections would fail."""
+    """ValueError for an unknown option in the address, or a malformed time: all connections would fail."""
     _, options = engine.dialect.create_connect_args(engine.url)
     options.pop("context", None)  # for psycopg itself
     try:
@@ -92,7 +92,7 @@ def _check_options(engine: Engine) -> None:
 
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("varsel_writes")
-    begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ"  # what is read is of one moment
+    begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ"  # all that is read is of one moment
     connection.exec_driver_sql(f"{begin}; {_SETTINGS}")
 
 

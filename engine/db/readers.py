@@ -1,7 +1,7 @@
 """Reads that callers and operators ask for: bounded in number and time, and ended when nobody waits for them any more.
 
-They have threads and connections of their own, so that writers never wait for them, and nobody gets all of these: see
-engine/runtime/shares.py. A read that is ended gives its slot back when the database has let go of it.
+They have their own threads and connections, so that writers never wait for them, and nobody gets all of these: see
+engine/runtime/shares.py. A read that is ended gives its slot back when the database has stopped it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SLOTS = 8  # reads at once, each with a thread and a connection
 WAITING = 64  # reads of one party, those that wait included
 LONGEST = timedelta(seconds=8)  # that a read may take, once it has a slot; the database gives up a little later
 AGAIN = 0.1  # seconds between two attempts to end one
-CANCEL_SECONDS = 2.0  # that PostgreSQL has to take the wish to end a statement
+CANCEL_SECONDS = 2.0  # that PostgreSQL has for a request to cancel a statement
 
 
 class Readers:
@@ -51,7 +51,7 @@ class Readers:
     async def read(
         self, party: str, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Call `act(connection, …)` on a view for somebody; Overrun when that takes too long, or too many wait."""
+        """Call `act(connection, …)` on a view for a party; Overrun when that takes too long, or too many wait."""
         await self._shares.wait(party)
         return await self._perform(party, _Read(self._store, lambda connection: act(connection, *args, **kwargs)))
 
@@ -73,7 +73,7 @@ class Readers:
                 stopping.add_done_callback(self._stopping.discard)
 
     async def _stop(self, read: _Read[R], running: asyncio.Future[R]) -> None:
-        """End what a thread does: again and again, for it may be between two statements."""
+        """Stop a thread's statement: again and again, since it may be between two statements."""
         while not running.done():
             await asyncio.get_running_loop().run_in_executor(self._stoppers, read.stop)
             await asyncio.wait({running}, timeout=AGAIN)
@@ -110,7 +110,7 @@ class _Read(Generic[R]):
                 with self._lock:
                     self._driver = None
                 if self._stopped:
-                    connection.invalidate()  # a wish to end it may be on its way still: nobody else shall get that
+                    connection.invalidate()  # a request to cancel it may be on its way: it must hit nobody else
 
     def stop(self) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""How long things are kept, and their removal in small batches."""
+"""How long rows are kept, and their removal in small batches."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 ROWS = 500  # per transaction: writers in front of it wait no longer
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
-HISTORY_KEPT = timedelta(days=8)  # the plots show a day; a week more is there to compare with
-AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back at it
-GONE_SHOWN = timedelta(hours=1)  # for so long operators see a process that ended without a word
+HISTORY_KEPT = timedelta(days=8)  # the plots show a day; one more week is there for comparison
+AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back on it
+GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended without a word
 FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE)
 
 
 def prune_some(connection: Connection, retention: timedelta) -> bool:
-    """Remove what is forgotten, and the oldest finished orders and events with what is theirs; whether more may be.
+    """Remove what has expired, and the oldest finished orders and events with their rows; whether more may be left.
 
-    An order's time counts from its end: one that waited long can be read as long as any other.
-    What belongs to something goes before it, so that no row takes more than ROWS of a table along.
+    An order's time counts from its end: one that waited long can be read as long as any other. Dependent rows go first,
+    so that no row removes more than ROWS of another table with it.
     """
     limit = after(-retention)
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))

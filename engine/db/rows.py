@@ -1,7 +1,7 @@
 """Many rows as one parameter: a JSON array that the database takes apart.
 
-One statement per group, whatever its size. Binding the values one by one costs 10 to 40 microseconds a row, all of it
-with the interpreter's lock held; a JSON text costs one, and the database does the rest while other threads run.
+There is one statement per group, whatever its size. Binding values one by one costs 10 to 40 microseconds a row, all
+under the interpreter's lock; a JSON text costs one, and the database does the rest while other threads run.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ LARGEST = 16_000_000  # bytes of one parameter, above which the rows are split; 
 
 
 class Rows:
-    """A table with the given columns, to be read in a statement; `run` hands the rows over.
+    """A table with the given columns, to be read in a statement; `run` passes the rows.
 
-    Values are what JSON has: an Instant goes as milliseconds, a UUID as its hex digits.
+    Values are those of JSON: an Instant is milliseconds, a UUID its hex digits.
     """
 
     def __init__(self, **columns: TypeEngine[Any]) -> None:
@@ -52,18 +52,18 @@ class Rows:
         return type_coerce(field, kind) if isinstance(kind, Text) else cast(field, kind)
 
     def insert_into(self, table: Table, **values: ColumnElement[Any]) -> Insert:
-        """An INSERT of every row, its columns by name; `values` are further columns, or stand for those of a name."""
+        """An INSERT of every row, its columns by name; `values` are further columns, or replace columns."""
         return self.complete(table.insert(), **values)
 
     def complete(self, insert: AnyInsert, **values: ColumnElement[Any]) -> AnyInsert:
-        """Likewise, with an INSERT of a database's own."""
+        """Likewise, with one database's own INSERT."""
         chosen = {name: self[name] for name in self._columns if name in insert.table.c} | values
         # SQLite would read a following ON CONFLICT as a join's ON, if there were no WHERE.
         return insert.from_select(list(chosen), select(*chosen.values()).where(true()))
 
 
 def run(connection: Connection, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> Sequence[Row[Any]]:
-    """Execute a statement that reads Rows, with these rows; what it returns, if it does."""
+    """Execute a statement that reads Rows, with these rows; returns its result, if it has one."""
     found: list[Row[Any]] = []
     for given in _texts(rows):
         result = connection.execute(statement, {"rows": given})

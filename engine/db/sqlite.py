@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-USE = ".use"  # beside the file: the lock that all who use it share, and that whoever replaces it has alone
-GATE = ".gate"  # likewise: the lock that each writer has while it writes
+USE = ".use"  # beside the file: the lock that all its users share, and that a restore has alone
+GATE = ".gate"  # likewise: a writer has this lock while it writes
 TURN = 10.0  # seconds that a writer waits for it
-OPENED = "opened"  # what a connection remembers its file under
+OPENED = "opened"  # the name under which a connection remembers its file
 AWAY = "was deleted, moved or replaced"
 MAPPED = 1 << 30  # bytes of the file that are read as memory: a page costs no system call, and no copy
 BUSY_MS = 5_000  # somebody else's sqlite3 shell may hold the file; our own processes queue at the gate
@@ -43,10 +43,10 @@ def create(url: str, connections: int) -> Engine:
 
 
 class File:
-    """The file of an engine: the gate before it, and whether it is still the one that a connection has open.
+    """The file of an engine: its gate, and whether it is still the one that a connection has open.
 
-    A file that is deleted or replaced stays with those who have it open, and is lost with them. `forget` is called
-    when another file has come in its place, before that one is used. Misconfigured where it cannot be used, or is being
+    A deleted or replaced file stays with the processes that have it open, and is lost with them. `forget` is called
+    when another file has taken its place, before that one is used. Misconfigured if it cannot be used, or is being
     replaced.
     """
 
@@ -65,9 +65,9 @@ class File:
         event.listen(engine, "connect", self._remember)
 
     def check(self, connection: Connection) -> None:
-        """Raise Strayed where the path leads to another file than the connection's, or to none: what it wrote is lost.
+        """Raise Strayed if the path leads to another file than the connection's, or to none: its writes are lost.
 
-        Another file is what the next connection opens.
+        The next connection opens the other file.
         """
         found = self._found()
         if found != connection.info[OPENED]:
@@ -79,7 +79,7 @@ class File:
         self._use.close()
 
     def _check_path(self, _dialect: object, record: ConnectionPoolEntry, *_: object) -> None:
-        """Raise Strayed before a connection would open another file than the others have, or make one."""
+        """Raise Strayed before a connection opens another file than the others have, or makes one."""
         found = record.info[OPENED] = self._found()
         if self._opened not in (None, found):
             self._stray(found)
@@ -91,7 +91,7 @@ class File:
         raise Strayed(f"{self._path} {AWAY}")
 
     def _found(self) -> tuple[int, int] | None:
-        """The file at the path; None: none, or one in which nothing stands yet."""
+        """The file at the path; None: there is none, or it is empty."""
         try:
             found = self._path.stat()
         except OSError:
@@ -99,7 +99,7 @@ class File:
         return (found.st_dev, found.st_ino) if found.st_size else None
 
     def _follow(self, found: tuple[int, int]) -> None:
-        """Go over to the file that is at the path now."""
+        """Change to the file that is at the path now."""
         with self._changing:
             if self._opened in (None, found):
                 return  # somebody else has just done it
@@ -130,13 +130,13 @@ class File:
 
 
 def unusable(file: Path, error: OSError) -> Misconfigured:
-    """Why a file can be neither read nor made."""
+    """Why a file can neither be read nor made."""
     missing = not file.parent.is_dir()
     return Misconfigured(f"{file}: " + (f"there is no folder {file.parent}" if missing else str(error.strerror)))
 
 
 def _prepare(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself
+    connection.isolation_level = None  # the driver begins no transaction by itself
     for pragma in (
         f"busy_timeout={BUSY_MS}",
         "journal_mode=WAL",

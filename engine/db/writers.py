@@ -1,6 +1,6 @@
-"""Writes that callers and operators ask for: each has a share of the store's threads, and waits for nobody else's.
+"""Writes that callers and operators ask for: each party has a share of the store's threads.
 
-What is written in groups has a thread of its own: see engine/db/commits.py.
+Writes in groups have a thread of their own: see engine/db/commits.py.
 """
 
 from __future__ import annotations
@@ -33,5 +33,5 @@ class Writers:
     async def write(
         self, party: str, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Call `act(connection, …)` in a transaction for somebody; Overrun when too many wait."""
+        """Call `act(connection, …)` in a transaction for a party; Overrun when too many wait."""
         return await self._shares.run(party, lambda: self._store.writing(act, *args, **kwargs))
