@@ -1,1 +1,1 @@
-"""An installation of one's own machine: embedded parts, the inbox, the demo."""
+"""An installation on one's own machine: embedded parts, the inbox, the demo."""

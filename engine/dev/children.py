@@ -1,7 +1,7 @@
-"""Children of `varsel up`: forked from it when it has imported what they share.
+"""Children of `varsel up`: forked from it after it has imported the modules that they share.
 
-Most of the second or two of work that the start of a process takes, and a good part of its memory, is what it imports.
-Forked, all children have that from one process.
+Imports are most of the second or two that the start of a process takes, and a good part of its memory. Forked children
+all get them from one process.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _FORK = multiprocessing.get_context("fork")
 
 
 def share() -> None:
-    """Import what children share; before the first of them."""
+    """Import the modules that children share; call it before the first child starts."""
     for name in SHARED:
         importlib.import_module(name)
     garbage.set_aside()
 
 
 class Child:
-    """A process under supervision: `work` is what it does, in this environment."""
+    """A process under supervision: it does `work`, in this environment."""
 
     def __init__(
         self, name: str, work: Callable[[], object], environment: dict[str, str], *, quiet: bool = False
@@ -70,11 +70,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative where a signal ended it."""
+        """None while it runs; negative if a signal ended it."""
         return self._process.exitcode
 
     def wait(self, seconds: float | None = None) -> int | None:
-        """Wait so long at most, or else without end, for its exit code."""
+        """Wait for its exit code, for so long at most, or without end."""
         self._process.join(seconds)
         return self.exit_code
 

@@ -54,11 +54,11 @@ LIFETIME = timedelta(hours=1)  # of the tokens
 
 
 class DemoFailed(VarselError):
-    """The demo did not come to its end; the message says where."""
+    """The demo failed; the message says where."""
 
 
 def run() -> None:
-    """Start everything on free ports, and show an order and an event on all their ways. DemoFailed if one ends."""
+    """Start everything on free ports, and show the whole way of an order and of an event. DemoFailed if one fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with tempfile.TemporaryDirectory(prefix="varsel-demo-") as folder:
         command = [sys.executable, "-m", "engine", "up", "--data", folder, "--port", "0", "--smtp-port", "0"]
@@ -202,7 +202,7 @@ class _Receiver:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Nothing: what comes is shown."""
+                """Log nothing: the demo itself shows each request."""
 
         self._got = got
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -1,6 +1,6 @@
 """The development inbox: a real SMTP server that keeps what it receives, for people and tests to look at.
 
-One process receives, another shows: between them is a folder with a JSON file per message, named by arrival.
+One process receives and another shows; they share a folder with a JSON file per message, named by arrival.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as it arrived. Its texts are fit for JSON and pages whatever its bytes were, but not escaped."""
+    """A message as it arrived. Its texts fit into JSON and pages, whatever its bytes were, but are not escaped."""
 
     id: str
     received_at: datetime
@@ -150,21 +150,21 @@ class _Keeper:
 
 
 def demand_receiver() -> None:
-    """Raise Misconfigured where nothing is installed that receives mail."""
+    """Raise Misconfigured if no receiver of mail is installed."""
     demand(
         "aiosmtpd", "embedded", "the development inbox needs an extra; install it, or set VARSEL_SMTP_URL to a relay"
     )
 
 
 async def serve(folder: Path, port: int, ready: Callable[[int], None]) -> None:
-    """Receive mail on 127.0.0.1 until SIGTERM or SIGINT; `ready` gets the port. Misconfigured when that is taken."""
+    """Receive mail on 127.0.0.1 until SIGTERM or SIGINT; `ready` gets the port. Misconfigured when it is taken."""
     demand_receiver()
     with _occupied(folder):
         await _receive(folder, port, ready)
 
 
 def _occupied(folder: Path) -> IO[str]:
-    """The lock on the folder, which is made where it is missing: a receiver removes what another has not finished."""
+    """The lock on the folder, which is made if missing: two receivers would remove each other's unfinished files."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return take(folder / "inbox.lock", f"{folder} is in use by another inbox")
 
@@ -203,7 +203,7 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def _parse(source: bytes) -> tuple[tuple[tuple[str, str], ...], str | None, str | None]:
-    """Headers, plain part and HTML part; nothing of what the parser stumbles over, which is to be seen in the raw."""
+    """Headers, plain part and HTML part, without parts that the parser cannot read: the raw text has them."""
     try:
         message: EmailMessage = email.message_from_bytes(source, policy=policy.default)
         headers = tuple((name, _printable(str(value))) for name, value in message.items())
@@ -228,5 +228,5 @@ def _decode(data: bytes, charset: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """Replace what no encoding of an answer could hold: bytes that were no UTF-8 stand in the text as surrogates."""
+    """Replace surrogates, which no answer could encode: they stand for bytes that were not UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
