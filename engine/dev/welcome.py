@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.auth.console_mode import Mode
+from engine.resources import SCOPE_CREATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ def places(url: str, console: Mode, smtp_port: int | None) -> Iterator[str]:
 
 def requests(url: str, key: DevelopmentKey, *, platform: bool) -> Iterator[str]:
     """An order, and where the key signs platform tokens too, an app's event."""
-    bearer = f"  -H 'Authorization: Bearer {key.bearer('ttd', 'altinn:notifications.create', TOKEN_LIFETIME)}' \\"
+    bearer = f"  -H 'Authorization: Bearer {key.bearer('ttd', SCOPE_CREATE, TOKEN_LIFETIME)}' \\"
     json = "  -H 'Content-Type: application/json' \\"
     yield from ("", "Order an e-mail:", "")
     yield f"curl -i {url}/notifications/api/v1/orders/email \\"
