@@ -26,7 +26,6 @@ from engine.admin.amounts import some, span
 from engine.admin.rows import masked
 from engine.auth.operators import Role
 from engine.errors import VarselError
-from engine.queue.pauses import HELD
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -158,8 +157,6 @@ def _time(value: datetime | None) -> str | Markup:
     """A time in UTC; the script shows it in the reader's zone, with UTC in its title."""
     if value is None:
         return "—"
-    if value >= HELD:
-        return "held"
     title = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d} UTC"
     mark = Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>')
     return mark.format(rfc3339(value), title, value)

@@ -17,7 +17,8 @@ from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.observability.audit import FOLDED, note
-from engine.queue.pauses import CREATOR, DOMAIN, HELD
+from engine.orders.rules import TOO_FAR
+from engine.queue.pauses import CREATOR, DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +77,7 @@ _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved 
 _WAITS_FOR_CONDITION = and_(
     orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None)
 )
-_NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.due_at < HELD)
+_NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now())
 
 _SETTLED = orders.c.state.in_((OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED))
 _SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *changes.FAILED_WITH_ADDRESS).exists()
@@ -148,8 +149,9 @@ ACTIONS = [
     ),
 ]  # fmt: skip
 
-# What another pause covers as well stays back. Where a domain is written in another way than its pause, this does not
-# see it: what is released in vain is held back by the claim once more.
+# What another pause covers as well stays back. Where that is a domain's, and the address writes it in another way, this
+# does not see it: what is released in vain is held back by the claim once more.
+_BY_THIS = exists().where(pauses.c.kind + ":" + pauses.c.value == emails.c.paused_by)
 _OF_CREATOR = exists().where(pauses.c.kind == CREATOR, pauses.c.value == orders.c.creator)
 _ITS_ORDERS = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, _OF_CREATOR.correlate(orders))
 _END = func.substr(func.lower(emails.c.address), func.length(emails.c.address) - func.length(pauses.c.value))
@@ -158,11 +160,11 @@ _HELD = "Only what is held back, and by no other pause, can be released"
 RELEASES = [
     Action(
         ORDERS, "release", "Release", "released",
-        and_(orders.c.due_at == HELD, ~_OF_CREATOR), changes.release_orders, _HELD,
+        and_(orders.c.paused_by.is_not(None), ~_OF_CREATOR), changes.release_orders, _HELD,
     ),
     Action(
         EMAILS, "release", "Release", "released",
-        and_(emails.c.due_at == HELD, ~_ITS_ORDERS.exists(), ~_TO_DOMAIN), changes.make_due, _HELD,
+        and_(emails.c.paused_by.is_not(None), ~_BY_THIS, ~_ITS_ORDERS.exists(), ~_TO_DOMAIN), changes.make_due, _HELD,
     ),
 ]  # fmt: skip
 
@@ -244,8 +246,8 @@ def _checked_time(argument: str | None, earliest: datetime) -> str:
         raise Invalid({"time": [str(error)]}) from None
     if at < earliest:
         raise Invalid({"time": ["The send time is past; to send at once, say now."]})
-    if at >= HELD:
-        raise Invalid({"time": [f"The send time is too far away: before the year {HELD.year}."]})
+    if at >= TOO_FAR:
+        raise Invalid({"time": [f"The send time is too far away: before the year {TOO_FAR.year}."]})
     return at.isoformat()
 
 

@@ -30,7 +30,7 @@ IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq,
 
 def cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     """Nothing is sent, and its sender is told."""
-    _update(connection, orders, rows, state=OrderState.CANCELLED, due_at=None, last_update=Now())
+    _update(connection, orders, rows, state=OrderState.CANCELLED, due_at=None, paused_by=None, last_update=Now())
     at = now(connection)
     persist(connection, [order_event(row, OrderState.CANCELLED, at) for row in rows])
 
@@ -38,7 +38,7 @@ def cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | No
 def reschedule(connection: Connection, rows: Sequence[Row[Any]], argument: str | None) -> None:
     """Another send time: the one given, or now."""
     at = send_time(argument, now(connection))
-    _update(connection, orders, rows, requested_send_time=at, due_at=at, last_update=Now())
+    _update(connection, orders, rows, requested_send_time=at, due_at=at, paused_by=None, last_update=Now())
 
 
 def process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -79,7 +79,7 @@ def order_again_for(connection: Connection, rows: Sequence[Row[Any]], _argument:
 
 def make_due(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     """The next attempt is now."""
-    _update(connection, emails, rows, due_at=Now())
+    _update(connection, emails, rows, due_at=Now(), paused_by=None)
 
 
 def replay(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
@@ -97,7 +97,7 @@ def push_now(connection: Connection, rows: Sequence[Row[Any]], _argument: str | 
 
 def release_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
     """Due again when they were to be sent."""
-    _update(connection, orders, rows, due_at=orders.c.requested_send_time)
+    _update(connection, orders, rows, due_at=orders.c.requested_send_time, paused_by=None)
 
 
 def send_time(argument: str | None, now: datetime) -> datetime:

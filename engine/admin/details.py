@@ -29,13 +29,12 @@ from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
 from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
 from engine.observability.audit import detail_of
-from engine.queue.pauses import HELD, in_force
+from engine.queue.pauses import in_force
 from engine.text.addresses import domain_of
 from engine.text.keywords import content
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Connection, Row, Select
@@ -182,11 +181,11 @@ def _why_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) 
             "Set aside: it ended five workers in a row, or every attempt in an error."
             " Process it anew when the cause is gone."
         )
-    if row.due_at is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
+    if found["standing"] is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
         return None
     if found["standing"] == Standing.IN_HAND:
         return "A worker has it in hand."
-    if held := _held(connection, row.due_at, row.creator, "", "orders"):
+    if held := _held(connection, row.paused_by, row.creator, "", "orders"):
         return held
     if found["standing"] == Standing.LATER:
         if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
@@ -209,7 +208,7 @@ def _why_email(
 ) -> dict[str, str | None]:
     """Why an e-mail waits, or failed, and the relay's words; None: neither."""
     last = attempts[-1] if attempts else None
-    if row.due_at is None:
+    if found["standing"] is None:
         if not row.state.startswith("Failed"):
             return _why(None)
         return (
@@ -219,7 +218,7 @@ def _why_email(
         )
     if found["standing"] == Standing.IN_HAND:
         return _why("A worker has it in hand.")
-    if held := _held(connection, row.due_at, found["creator"], row.address, "emails"):
+    if held := _held(connection, row.paused_by, found["creator"], row.address, "emails"):
         return _why(held)
     if last and (found["standing"] == Standing.LATER or row.due_at > now(connection)):
         return _said(last, "it is tried again by itself")
@@ -258,11 +257,11 @@ def _why(text: str | None, answer: str | None = None) -> dict[str, str | None]:
     return {"why": text, "answer": answer}
 
 
-def _held(connection: Connection, due_at: datetime, creator: str, address: str, lane: str) -> str | None:
+def _held(connection: Connection, paused_by: str | None, creator: str, address: str, lane: str) -> str | None:
     paused = in_force(connection)
     if lane in paused.lanes:
         return f"The lane {lane} is paused."
-    if due_at < HELD:
+    if paused_by is None:
         return None
     if creator in paused.creators:
         return f"The creator {creator} is paused."

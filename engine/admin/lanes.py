@@ -22,7 +22,7 @@ from engine.db.tables import (
     waiting_events,
 )
 from engine.queue import due
-from engine.queue.pauses import HELD, LANE
+from engine.queue.pauses import LANE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,19 +88,19 @@ def _of_rows(
     connection: Connection, lane: due.Lane[due.Claimed], stands: Standings, dead: ColumnElement[bool]
 ) -> LaneFigures:
     table, due_at = lane.table, lane.table.c.due_at
-    oldest, later = (due_at <= Now(),), (due_at > Now(), due_at < HELD)
-    columns = (stands.word(due_at).label("word"), table.c.attempts, stands.since.label("since"))
+    oldest, later = due_at <= Now(), due_at > Now()
+    columns = (stands.word.label("word"), table.c.attempts, stands.since.label("since"))
     soonest = select(*columns).order_by(due_at).limit(due.NEAREST)
-    found = _standings(connection, soonest.where(*later))
-    first = _standings(connection, soonest.where(*oldest))[Standing.DUE].since
+    found = _standings(connection, soonest.where(later))
+    first = _standings(connection, soonest.where(oldest))[Standing.DUE].since
     in_flight, early = found[Standing.IN_HAND].rows, found[Standing.DUE]
     return LaneFigures(
         name=lane.name,
-        waiting=max(0, counted(connection, table, *later) - in_flight - early.rows),
-        due=min(COUNTED, counted(connection, table, *oldest) + early.rows),
+        waiting=max(0, counted(connection, table, later) - in_flight - early.rows),
+        due=min(COUNTED, counted(connection, table, oldest) + early.rows),
         in_flight=in_flight,
         retrying=found[Standing.LATER].tried,
-        held=counted(connection, table, due_at == HELD),
+        held=counted(connection, table, table.c.paused_by.is_not(None)),
         dead=counted(connection, table, dead),
         oldest_due_seconds=_age(connection, first, early.since),
     )
@@ -131,7 +131,7 @@ def _of_fan_outs(connection: Connection) -> LaneFigures:
 def _of_webhooks(connection: Connection) -> LaneFigures:
     """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
     stands = of_deliveries()
-    columns = (stands.word(deliveries.c.due_at).label("word"), deliveries.c.attempts, stands.since.label("since"))
+    columns = (stands.word.label("word"), deliveries.c.attempts, stands.since.label("since"))
     kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
     first = select(*columns).select_from(deliveries.join(subscriptions)).where(*kept)
     found = _standings(connection, first.order_by(deliveries.c.seq).limit(DELIVERIES))

@@ -38,8 +38,8 @@ def leaving(connection: Connection, kind: str, values: Collection[str], *, again
         leave = 0
         for standing in (stands.held, stands.due):  # the few before the many
             for row in connection.execute(chosen.where(standing).limit(COUNTED)):
-                stopped = lane.name in before.lanes or before.hold(row.creator, row.address)
-                leave += stopped and not after.hold(row.creator, row.address)
+                stopped = lane.name in before.lanes or bool(before.cause(row.creator, row.address))
+                leave += stopped and not after.cause(row.creator, row.address)
         return min(leave, COUNTED)
 
     def fan_outs() -> int:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, func, select, tuple_
+from sqlalchemy import Uuid, func, or_, select, tuple_
 
 from engine.admin.filters import number, parse
 from engine.admin.rows import ROWS
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
-    from engine.admin.narrowing import Narrowed
+    from engine.admin.narrowing import Narrowed, Part
     from engine.admin.resources import Resource
 
 WINDOW = 10_000  # rows that a page looks at for what no index answers
 SIZE = 50  # rows of a page
 LARGEST = 1_000
+_NO_CURSOR = {"cursor": ["Not a cursor of this list; begin at its newest page."]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ def count(
     connection: Connection, resource: Resource, given: Mapping[str, str], also: ColumnElement[bool], most: int
 ) -> int:
     """How many rows match, counted up to `most`; `also`: a further condition. Takes as long as it takes."""
-    narrowed = resource.narrow(connection, parse(given, resource.fields, now(connection)))
-    matching = select(resource.key).where(*narrowed.by, *narrowed.rest, also).limit(most).subquery()
+    narrowed = _narrowed(connection, resource, given)
+    parts = or_(*(part.which for part in narrowed.parts))
+    matching = select(resource.key).where(parts, *narrowed.by, *narrowed.rest, also).limit(most).subquery()
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()
 
 
@@ -79,61 +81,82 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
     size: int,
 ) -> tuple[list[Any], str | None]:
     """The keys of up to `size` matching rows from `cursor` on, and the cursor behind them; None: that was all."""
-    narrowed = resource.narrow(connection, parse(given, resource.fields, now(connection)))
-    beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
-    chosen = _ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest, also, *beyond)
-    found = connection.execute(chosen.limit(size)).all()
-    return [row.key for row in found], _cursor(found[-1][1:]) if len(found) == size else None
+    narrowed = _narrowed(connection, resource, given)
+    found: list[Row[Any]] = []
+    for part, beyond in _from(narrowed, cursor):
+        chosen = _ordered(resource, narrowed, part).where(*narrowed.rest, also, *beyond)
+        found += connection.execute(chosen.limit(size - len(found))).all()
+        if len(found) == size:
+            return [row.key for row in found], _cursor(found[-1][1:])
+    return [row.key for row in found], None
 
 
 def _shown_on(
     connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None, size: int
 ) -> tuple[Sequence[Row[Any]], tuple[Any, ...] | None]:
     """The keys and places of a page's rows, and where the window ends that they are looked for in; None: nowhere."""
-    narrowed = resource.narrow(connection, parse(given, resource.fields, now(connection)))
-    beyond = [] if cursor is None else [_beyond(narrowed, _position(narrowed, cursor))]
-    end = _window_end(connection, resource, narrowed, beyond) if narrowed.rest else None
-    chosen = _ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest, *beyond)
-    if end is not None:
-        chosen = chosen.where(_within(narrowed, end))
-    return connection.execute(chosen.limit(size)).all(), end
+    narrowed = _narrowed(connection, resource, given)
+    found: list[Row[Any]] = []
+    for part, beyond in _from(narrowed, cursor):
+        looked_at = _ordered(resource, narrowed, part).where(*beyond)
+        end = _window_end(connection, looked_at) if narrowed.rest else None
+        chosen = looked_at.where(*narrowed.rest, *([] if end is None else [_within(narrowed, part, end)]))
+        found += connection.execute(chosen.limit(size - len(found))).all()
+        if end is not None or len(found) == size:
+            return found, end
+    return found, None
 
 
-def _ordered(resource: Resource, narrowed: Narrowed) -> Select[Any]:
-    columns = narrowed.order
-    return select(resource.key.label("key"), *columns).order_by(
-        *(column.desc() if narrowed.newest_first else column for column in columns)
-    )
+def _narrowed(connection: Connection, resource: Resource, given: Mapping[str, str]) -> Narrowed:
+    return resource.narrow(connection, parse(given, resource.fields, now(connection)))
 
 
-def _window_end(
-    connection: Connection, resource: Resource, narrowed: Narrowed, beyond: Sequence[ColumnElement[bool]]
-) -> tuple[Any, ...] | None:
-    """Where the window's last row stands; None: the window reaches to the end of the list."""
-    chosen = _ordered(resource, narrowed).where(*narrowed.by, *beyond).offset(WINDOW - 1).limit(1)
-    row = connection.execute(chosen).one_or_none()
+def _from(narrowed: Narrowed, cursor: str | None) -> Sequence[tuple[Part, Sequence[ColumnElement[bool]]]]:
+    """The parts of a list from the cursor on, each with what lies beyond that; Invalid.
+
+    Which part a cursor is of, its length says.
+    """
+    if cursor is None:
+        return [(part, ()) for part in narrowed.parts]
+    texts = cursor.split(".")
+    for place, part in enumerate(narrowed.parts):
+        if len(part.order) == len(texts):
+            beyond = _beyond(narrowed, part, _position(part, texts))
+            return [(part, [beyond]), *((behind, ()) for behind in narrowed.parts[place + 1 :])]
+    raise Invalid(_NO_CURSOR)
+
+
+def _ordered(resource: Resource, narrowed: Narrowed, part: Part) -> Select[Any]:
+    """What an index answers of a part."""
+    chosen = select(resource.key.label("key"), *part.order).where(part.which, *narrowed.by)
+    return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in part.order))
+
+
+def _window_end(connection: Connection, looked_at: Select[Any]) -> tuple[Any, ...] | None:
+    """Where the window's last row stands; None: the window reaches to the end of the part."""
+    row = connection.execute(looked_at.offset(WINDOW - 1).limit(1)).one_or_none()
     return None if row is None else tuple(row[1:])
 
 
-def _beyond(narrowed: Narrowed, position: tuple[Any, ...]) -> ColumnElement[bool]:
-    place, given = _place(narrowed), _values(narrowed, position)
+def _beyond(narrowed: Narrowed, part: Part, position: tuple[Any, ...]) -> ColumnElement[bool]:
+    place, given = _place(part), _values(part, position)
     beyond: ColumnElement[bool] = place < given if narrowed.newest_first else place > given
     return beyond
 
 
-def _within(narrowed: Narrowed, position: tuple[Any, ...]) -> ColumnElement[bool]:
-    place, given = _place(narrowed), _values(narrowed, position)
+def _within(narrowed: Narrowed, part: Part, position: tuple[Any, ...]) -> ColumnElement[bool]:
+    place, given = _place(part), _values(part, position)
     within: ColumnElement[bool] = place >= given if narrowed.newest_first else place <= given
     return within
 
 
-def _place(narrowed: Narrowed) -> Any:
-    first, *more = narrowed.order
+def _place(part: Part) -> Any:
+    first, *more = part.order
     return tuple_(first, *more) if more else first
 
 
-def _values(narrowed: Narrowed, position: tuple[Any, ...]) -> Any:
-    return tuple_(*position, types=[column.type for column in narrowed.order]) if position[1:] else position[0]
+def _values(part: Part, position: tuple[Any, ...]) -> Any:
+    return tuple_(*position, types=[column.type for column in part.order]) if position[1:] else position[0]
 
 
 def _cursor(position: Sequence[Any]) -> str:
@@ -146,12 +169,11 @@ def _shown(value: Any) -> str:
     return value.hex if isinstance(value, UUID) else str(value)
 
 
-def _position(narrowed: Narrowed, cursor: str) -> tuple[Any, ...]:
-    parts = cursor.split(".")
+def _position(part: Part, texts: Sequence[str]) -> tuple[Any, ...]:
     try:
-        return tuple(_read(column, part) for column, part in zip(narrowed.order, parts, strict=True))
+        return tuple(_read(column, text) for column, text in zip(part.order, texts, strict=True))
     except (ValueError, OverflowError):
-        raise Invalid({"cursor": ["Not a cursor of this list; begin at its newest page."]}) from None
+        raise Invalid(_NO_CURSOR) from None
 
 
 def _read(column: Column[Any], text: str) -> Any:

@@ -6,10 +6,10 @@ more; or `rest`: it is looked at row by row, within a window (engine/admin/lists
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from engine.admin.filters import (
     EMAIL_ERRORS,
@@ -25,6 +25,7 @@ from engine.db.dialects import Now
 from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
+    EPOCH,
     ORDER_SET_ASIDE,
     audit_log,
     deliveries,
@@ -38,7 +39,7 @@ from engine.db.tables import (
 )
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue.epoch import repeated
-from engine.queue.pauses import HELD, in_force
+from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -53,25 +54,38 @@ if TYPE_CHECKING:
 WAITING, FAILED = ("waiting", "failed")
 
 
-@dataclass(slots=True)
-class Narrowed:
-    """A list's conditions, and the order in which it stands."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which rows of a list stand together, and in which order. Parts of a list differ in the number of columns."""
 
     order: Sequence[Column[Any]]
+    which: ColumnElement[bool] = field(default_factory=true)
+
+
+@dataclass(slots=True)
+class Narrowed:
+    """A list's conditions, and its parts, one behind the other."""
+
+    parts: Sequence[Part]
     newest_first: bool = True
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
 
+    @classmethod
+    def newest(cls, key: Column[Any]) -> Self:
+        """A list in the order of its keys, the newest first."""
+        return cls([Part([key])])
+
 
 def _orders(connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([orders.c.id])
+    found = Narrowed.newest(orders.c.id)
     state = given.get("state")
     if state == OrderState.SET_ASIDE:
         found.by.append(ORDER_SET_ASIDE)
     elif state in GROUPS:
         _stand(connection, found, orders, of_orders, state)
     elif state in (WAITING, OrderState.REGISTERED):
-        _soonest_first(found, orders)
+        found.parts, found.newest_first = _open(orders), False
         found.rest.append(orders.c.state == OrderState.REGISTERED)
     elif state:
         found.rest.append(orders.c.state == state)
@@ -88,7 +102,7 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
 
 
 def _emails(connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([emails.c.id])
+    found = Narrowed.newest(emails.c.id)
     if state := given.get("state"):
         _email_state(connection, found, state)
     if id_ := given.get("email"):
@@ -116,7 +130,7 @@ def _email_state(connection: Connection, found: Narrowed, state: str) -> None:
     elif state in GROUPS:
         _stand(connection, found, emails, of_emails, state)
     elif state in (WAITING, EmailState.NEW, EmailState.SENDING):
-        _soonest_first(found, emails)
+        found.parts, found.newest_first = _open(emails), False
         found.rest.append(emails.c.state == (EmailState.NEW if state == WAITING else state))
     else:
         found.rest.append(emails.c.state == state)
@@ -131,7 +145,7 @@ def _email_recipient(found: Narrowed, recipient: str) -> None:
 
 
 def _events(connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([events.c.seq])
+    found = Narrowed.newest(events.c.seq)
     for name in ("id", "resource", "subject"):
         if value := given.get(name):
             found.by.append(events.c[name] == value)
@@ -145,7 +159,8 @@ def _events(connection: Connection, given: Given) -> Narrowed:
 
 
 def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([subscriptions.c.seq], rest=[subscriptions.c.removed.is_(None)])
+    found = Narrowed.newest(subscriptions.c.seq)
+    found.rest.append(subscriptions.c.removed.is_(None))
     conditions = {
         "paused": subscriptions.c.paused_reason.is_not(None),
         "failing": subscriptions.c.last_error.is_not(None),
@@ -164,7 +179,7 @@ def _subscriptions(_connection: Connection, given: Given) -> Narrowed:
 
 
 def _deliveries(connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([deliveries.c.seq])
+    found = Narrowed.newest(deliveries.c.seq)
     state = given.get("state")
     if state == DeliveryState.DEAD:
         found.by.append(DELIVERY_DEAD)
@@ -192,7 +207,7 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
 
 
 def _audit(connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed([audit_log.c.seq])
+    found = Narrowed.newest(audit_log.c.seq)
     for name in ("who", "action", "target"):
         if value := given.get(name):
             found.rest.append(audit_log.c[name] == value)
@@ -201,14 +216,16 @@ def _audit(connection: Connection, given: Given) -> Narrowed:
 
 
 def _jobs(_connection: Connection, _given: Given) -> Narrowed:
-    return Narrowed([jobs.c.seq])
+    return Narrowed.newest(jobs.c.seq)
 
 
 def _stand(
     connection: Connection, found: Narrowed, table: Table, of: Callable[[Container[str]], Standings], group: str
 ) -> None:
     """Where an open row stands: the same rows that the overview counts."""
-    _soonest_first(found, table)
+    found.newest_first = False
+    waiting, paused = _open(table)
+    found.parts = [waiting]
     if group == REPEATED:
         found.by.append(repeated(connection, table))
         return
@@ -216,14 +233,18 @@ def _stand(
     found.rest.append(stands.of(group))
     if group in (Standing.LATER, RETRYING):
         found.by.append(table.c.due_at > Now())
-    elif group == Standing.HELD and not stands.paused:
-        found.by.append(table.c.due_at == HELD)
+    elif group == Standing.HELD:
+        none = replace(waiting, which=table.c.due_at <= EPOCH)  # cursors of before the lane went on are of this part
+        found.parts = [waiting if stands.paused else none, paused]
 
 
-def _soonest_first(found: Narrowed, table: Table) -> None:
-    """What waits stands in the order in which it becomes due: few or many, the index of due work has just these."""
-    found.order, found.newest_first = [table.c.due_at, table.c.seq], False
-    found.by.append(table.c.due_at.is_not(None))
+def _open(table: Table) -> tuple[Part, Part]:
+    """What waits, in the order in which it becomes due, and what a pause holds back.
+
+    Few or many, the indexes of due work and of what is paused have just these.
+    """
+    waiting = Part([table.c.due_at, table.c.seq], table.c.due_at.is_not(None))
+    return waiting, Part([table.c.seq], table.c.paused_by.is_not(None))
 
 
 def _made(found: Narrowed, key: Column[Any], given: Given) -> None:

@@ -10,7 +10,6 @@ from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, deliveries, emails, orders
 from engine.errors import Conflict, NotFound
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
-from engine.queue.pauses import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,7 +58,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
         ),
         (EMAIL_FAILED, "has failed: it can be tried again"),
         (emails.c.state == EmailState.SENDING, "is on its way: a worker has it in hand"),
-        (emails.c.due_at == HELD, "is held back by a pause"),
+        (emails.c.paused_by.is_not(None), "is held back by a pause"),
         (true(), "waits to be sent, by itself"),
     ),
     DELIVERIES.name: (

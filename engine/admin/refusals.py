@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 
 from engine.db.tables import email_attempts, emails
 from engine.email.smtp import Reply
-from engine.queue.pauses import HELD
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +30,7 @@ class Refusals:
 
 def refusals(connection: Connection) -> Refusals | None:
     """Those whose newest attempt was refused so; None: there are none."""
-    nearest = select(emails.c.seq, emails.c.attempts).where(emails.c.due_at < HELD).order_by(emails.c.due_at)
+    nearest = select(emails.c.seq, emails.c.attempts).where(emails.c.due_at.is_not(None)).order_by(emails.c.due_at)
     soon = nearest.limit(LOOKED_AT).subquery()
     tried = select(soon.c.seq).where(soon.c.attempts > 0)
     newest = select(func.max(email_attempts.c.seq)).where(email_attempts.c.email_seq.in_(tried))

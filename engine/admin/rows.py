@@ -98,14 +98,14 @@ _HIDDEN = {"salt", "old_salt", "fingerprint", "open_until"}
 _SUBSCRIPTION = (*(column for column in subscriptions.c if column.name not in _HIDDEN), _LEFT_ALONE_UNTIL)
 
 
-def _stands(stands: Standings, due_at: ColumnElement[Any]) -> tuple[ColumnElement[Any], ...]:
+def _stands(stands: Standings) -> tuple[ColumnElement[Any], ...]:
     """Where an open row stands, and when its next attempt comes, if that is later."""
-    word = stands.word(due_at)
+    word = stands.word
     return word.label("standing"), case((word == Standing.LATER, stands.next)).label("next_attempt")
 
 
 def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    columns = _stands(of_emails(in_force(connection).lanes), emails.c.due_at)
+    columns = _stands(of_emails(in_force(connection).lanes))
     chosen = select(*_EMAIL, *columns).join(orders, orders.c.seq == emails.c.order_seq)
     found = _of_keys(connection, chosen, emails.c.id, keys)
     last = _last(connection, email_attempts, email_attempts.c.email_seq, [row["seq"] for row in found])
@@ -121,7 +121,7 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
 
 
 def _orders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    columns = _stands(of_orders(in_force(connection).lanes), orders.c.due_at)
+    columns = _stands(of_orders(in_force(connection).lanes))
     return _of_keys(connection, select(*_ORDER, *columns), orders.c.id, keys)
 
 
@@ -137,8 +137,7 @@ def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str
 
 
 def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
-    due_at = case((subscriptions.c.removed.is_(None), deliveries.c.due_at))  # what a removed one leaves goes with it
-    columns = _stands(of_deliveries(in_force(connection).lanes), due_at)
+    columns = _stands(of_deliveries(in_force(connection).lanes))
     chosen = select(*_DELIVERY, *columns).select_from(deliveries.join(subscriptions).outerjoin(events))
     found = _of_keys(connection, chosen, deliveries.c.seq, keys)
     last = _last(connection, delivery_attempts, delivery_attempts.c.delivery_seq, [row["seq"] for row in found])

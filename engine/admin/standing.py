@@ -16,7 +16,6 @@ from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, type_c
 from engine.db.dialects import Now
 from engine.db.tables import MILLISECOND, Instant, deliveries, emails, orders, subscriptions
 from engine.models import EXPIRY, EmailState
-from engine.queue.pauses import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -48,6 +47,7 @@ GROUPS = (
 class Standings:
     """Conditions on open rows; `next` is when a later one is due, `since` from when on a due one has been."""
 
+    settled: ColumnElement[bool]  # the row is not open
     in_hand: ColumnElement[bool]
     held: ColumnElement[bool]
     due: ColumnElement[bool]
@@ -64,10 +64,11 @@ class Standings:
         found: ColumnElement[bool] = getattr(self, group)
         return found
 
-    def word(self, due_at: ColumnElement[Any]) -> ColumnElement[Any]:
+    @property
+    def word(self) -> ColumnElement[Any]:
         """The row's standing; NULL: it is settled."""
         return case(
-            (due_at.is_(None), None),
+            (self.settled, None),
             (self.in_hand, literal(Standing.IN_HAND.value)),
             (self.held, literal(Standing.HELD.value)),
             (self.due, literal(Standing.DUE.value)),
@@ -80,7 +81,7 @@ SEND_TIME = type_coerce(type_coerce(emails.c.expires_at, BigInteger) - EXPIRY //
 
 def of_orders(paused: Container[str] = ()) -> Standings:
     """Of orders; `paused`: the lanes that are."""
-    in_hand = and_(orders.c.unresolved > 0, orders.c.due_at > Now(), orders.c.due_at < HELD)
+    in_hand = and_(orders.c.unresolved > 0, orders.c.due_at > Now())
     return _of_rows(orders, in_hand, false(), orders.c.due_at, paused="orders" in paused)
 
 
@@ -103,18 +104,21 @@ def of_deliveries(paused: Container[str] = ()) -> Standings:
     stopped = subscriptions.c.paused_reason.is_not(None)
     due, later = and_(~stopped, next_ <= Now()), and_(~stopped, next_ > Now())
     held, due = _pause(stopped, due, paused="webhooks" in paused)
-    return Standings(false(), held, due, later, deliveries.c.attempts > 0, next_, next_, "webhooks" in paused)
+    # What is left of a removed one goes with it.
+    settled = or_(deliveries.c.due_at.is_(None), subscriptions.c.removed.is_not(None))
+    return Standings(settled, false(), held, due, later, deliveries.c.attempts > 0, next_, next_, "webhooks" in paused)
 
 
 def _of_rows(
     table: Table, in_hand: ColumnElement[bool], early: ColumnElement[bool], since: ColumnElement[Any], *, paused: bool
 ) -> Standings:
     """`early`: what is due although its due time is to come."""
-    due_at = table.c.due_at
-    free = (not_(in_hand), due_at < HELD)
+    due_at, paused_by = table.c.due_at, table.c.paused_by
+    free = (not_(in_hand), due_at.is_not(None))
     due, later = and_(*free, or_(due_at <= Now(), early)), and_(*free, due_at > Now(), not_(early))
-    held, due = _pause(due_at == HELD, due, paused=paused)
-    return Standings(in_hand, held, due, later, table.c.attempts > 0, due_at, since, paused)
+    held, due = _pause(paused_by.is_not(None), due, paused=paused)
+    settled = and_(due_at.is_(None), paused_by.is_(None))
+    return Standings(settled, in_hand, held, due, later, table.c.attempts > 0, due_at, since, paused)
 
 
 def _pause(

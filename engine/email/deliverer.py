@@ -247,12 +247,14 @@ def _letters(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Le
 def _admit(connection: Connection, claimed: Sequence[Email], letters: Mapping[int, Letter]) -> list[Outgoing]:
     """Those that no pause stops; the others are put out of the way."""
     paused = in_force(connection, lock=True)
-    stopped = [email for email in claimed if paused.hold(letters[email.order_seq].creator, email.address)]
-    if stopped:
-        due.hold(connection, due.EMAILS, stopped)
-    gone = {email.seq for email in stopped}
+    stopped = {
+        email.seq: cause
+        for email in claimed
+        if (cause := paused.cause(letters[email.order_seq].creator, email.address))
+    }
+    due.hold(connection, due.EMAILS, claimed, stopped)
     return [
         Outgoing(email.seq, email.claim, email.unresolved, email.due_at, email, letters[email.order_seq])
         for email in claimed
-        if email.seq not in gone
+        if email.seq not in stopped
     ]

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text,
 from engine.db.dialects import Now
 from engine.db.records import Email, Letter, OrderName, columns, read
 from engine.db.rows import Rows, run
-from engine.db.tables import MILLISECOND, email_attempts, emails, orders
+from engine.db.tables import EMAIL_OPEN, MILLISECOND, email_attempts, emails, orders
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
@@ -54,7 +54,7 @@ _ATTEMPTS = {  # looked up once: a look costs as much as the count
 _SMTP_SECONDS = {
     word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "refused", "rejected", "in_doubt")
 }
-_OPEN = exists().where(emails.c.order_seq == orders.c.seq, emails.c.due_at.is_not(None))
+_OPEN = exists().where(emails.c.order_seq == orders.c.seq, EMAIL_OPEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,10 +210,9 @@ def admit(connection: Connection, claimed: Sequence[Order]) -> Sequence[Order]:
     if not claimed:
         return ()
     paused = in_force(connection, lock=True)
-    held = [order for order in claimed if paused.hold(order.creator)]
-    if held:
-        due.hold(connection, due.ORDERS, held)
-    return [order for order in claimed if not paused.hold(order.creator)]
+    stopped = {order.seq: cause for order in claimed if (cause := paused.cause(order.creator))}
+    due.hold(connection, due.ORDERS, claimed, stopped)
+    return [order for order in claimed if order.seq not in stopped]
 
 
 def _settle(

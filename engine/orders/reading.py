@@ -91,7 +91,7 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[An
             orders.c.state == OrderState.REGISTERED,
             orders.c.requested_send_time > after(CANCEL_WINDOW),
         )
-        .values(state=OrderState.CANCELLED, due_at=None, last_update=Now())
+        .values(state=OrderState.CANCELLED, due_at=None, paused_by=None, last_update=Now())
         .returning(orders.c.id, orders.c.creator, orders.c.senders_reference, orders.c.last_update)
     ).one_or_none()
     if cancelled:

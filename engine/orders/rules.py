@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import Invalid, Refused
 from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
 from engine.orders.request import LONGEST_SUBJECT, read_request
-from engine.queue.pauses import HELD
 from engine.text import keywords
 from engine.text.addresses import read_address
 from engine.text.controls import NOT_IN_A_BODY, NOT_IN_A_LINE
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from engine.orders.request import EmailOrderRequest, RecipientRequest
     from engine.outbound import Guard
 
+TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: what follows from them must be a time, too
 GRACE = timedelta(minutes=5)  # a send time may lie this far back (contract 4.2)
 LONGEST_REFERENCE = 500  # characters: what a PostgreSQL index entry holds, whatever the script
 LONGEST_URL = 2_000
@@ -112,8 +112,8 @@ def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:
         when = when.replace(tzinfo=UTC)
     if when < now - GRACE:
         broken.add("RequestedSendTime", "The requested send time must not lie in the past.")
-    if when >= HELD:
-        broken.add("RequestedSendTime", f"The requested send time must lie before the year {HELD.year}.")
+    if when >= TOO_FAR:
+        broken.add("RequestedSendTime", f"The requested send time must lie before the year {TOO_FAR.year}.")
 
 
 def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:

@@ -2,13 +2,14 @@
 
 The columns of every work table:
 
-- `due_at`: the next instant at which somebody must look at the row; NULL = never again. A send time, a retry, the end
-  of a dead worker's lease: all are this one column.
+- `due_at`: the next instant at which somebody must look at the row; NULL = never again, unless `paused_by` is set. A
+  send time, a retry, the end of a dead worker's lease: all are this one column.
 - `claim`: +1 with every claim, and with its end. It is the fencing token: an outcome counts only while the claim is
   still the newest, so one that is written twice, since the answer to its commit was lost, counts once.
 - `unresolved`: claims since the last recorded outcome. Above 1, an earlier holder vanished with the row in its hands.
 - `attempts`: tries that reached the wire; what the backoff schedule counts.
 - `state`: what users see.
+- `paused_by`, of orders and e-mails: the pause that holds the row back; it has no due time then, until that ends.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from engine.db.dialects import Now, after
 from engine.db.rows import Rows, run
 from engine.db.tables import emails, fan_outs, jobs, orders, subscriptions
 from engine.models import EmailState, FanOutState, JobState, OrderState, SubscriptionState
-from engine.queue.pauses import HELD, in_force
+from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -54,6 +55,7 @@ NEAREST = 5_000  # rows of a lane, the soonest due, of which those that workers 
 STALLED = timedelta(seconds=30)
 LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
 _HELD = Rows(seq=BigInteger(), claim=Integer())
+_STOPPED = Rows(seq=BigInteger(), claim=Integer(), cause=Text())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 
 
@@ -212,12 +214,13 @@ def hand_back(
     connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], delay: timedelta = timedelta(0)
 ) -> None:
     """Give rows back that were not worked on: due after `delay`, as if they had not been claimed."""
-    _undo(connection, lane, rows, after(delay))
+    run(connection, holding(lane, _HELD).values(_unclaimed(lane) | {"due_at": after(delay)}), _holds(rows))
 
 
-def hold(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed]) -> None:
-    """Put claimed rows of something that is paused out of the way, until the pause ends: see engine/queue/pauses.py."""
-    _undo(connection, lane, rows, HELD)
+def hold(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], causes: Mapping[int, str]) -> None:
+    """Put those of the claimed rows that have a cause, by `seq`, out of the way: see engine/queue/pauses.py."""
+    back = holding(lane, _STOPPED).values(_unclaimed(lane) | {"due_at": None, "paused_by": _STOPPED["cause"]})
+    run(connection, back, [mine | {"cause": causes[mine["seq"]]} for mine in _holds(rows) if mine["seq"] in causes])
 
 
 def is_suspect(row: Claimed) -> bool:
@@ -258,16 +261,15 @@ def stalled(connection: Connection) -> dict[str, timedelta]:
 
 def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:
     due_at = lane.table.c.due_at
-    nearest = select(lane.table.c.unresolved).where(due_at > Now(), due_at < HELD).order_by(due_at).limit(NEAREST)
+    nearest = select(lane.table.c.unresolved).where(due_at > Now()).order_by(due_at).limit(NEAREST)
     found = nearest.subquery()
     return connection.execute(select(found.c.unresolved).where(found.c.unresolved > 0).limit(1)).first() is not None
 
 
-def _undo(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], due_at: Any) -> None:
-    """End claims as if they had not been made."""
+def _unclaimed(lane: Lane[Claimed]) -> dict[str, Any]:
+    """What ends a claim as if it had not been made, but for the due time."""
     table = lane.table
-    undone = {"due_at": due_at, "state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
-    run(connection, holding(lane, _HELD).values(undone), _holds(rows))
+    return {"state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
 
 
 def _holds(rows: Collection[Claimed]) -> list[dict[str, int]]:

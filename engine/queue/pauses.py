@@ -1,14 +1,13 @@
 """What operators have paused: lanes, creators, recipients' domains. A subscription carries its own pause.
 
-A paused lane is not claimed from. Of a paused creator or domain, what becomes due is held back: the claim gives it the
-due time HELD, at the far end of the index, so that a backlog which may not be sent costs the others nothing. Ending a
-pause makes due again what no other pause covers.
+A paused lane is not claimed from. Of a paused creator or domain, what becomes due is held back: the claim that meets it
+takes its due time, and writes down by which pause. It leaves the index of due work, so that a backlog which may not be
+sent costs the others nothing. Ending a pause makes due again what no other pause covers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-HELD = datetime(9999, 1, 1, tzinfo=UTC)
 LANE, CREATOR, DOMAIN = KINDS = ("lane", "creator", "domain")
 
 
@@ -33,9 +31,12 @@ class Pauses:
     creators: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()  # as `addresses.compared`
 
-    def hold(self, creator: str, address: str = "") -> bool:
-        """Whether an order of this creator, or its e-mail to this address, has to wait."""
-        return creator in self.creators or domain_of(address) in self.domains
+    def cause(self, creator: str, address: str = "") -> str | None:
+        """The pause that stops an order of this creator, or its e-mail to this address; None: there is none."""
+        if creator in self.creators:
+            return f"{CREATOR}:{creator}"
+        domain = domain_of(address)
+        return f"{DOMAIN}:{domain}" if domain in self.domains else None
 
     def without(self, kind: str, values: Collection[str]) -> Pauses:
         """What is still paused when these of a kind are not."""

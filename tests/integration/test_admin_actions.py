@@ -20,8 +20,7 @@ from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, JobState, OrderState, new_id
 from engine.queue import due
-from engine.queue.pauses import HELD
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def test_of_an_order_its_state_says_what_can_be_done(store: Store) -> None:
             ({"state": OrderState.PROCESSED, "due_at": None}, set()),
             ({"state": OrderState.COMPLETED, "due_at": None}, {"resend"}),
             ({"state": OrderState.CANCELLED, "due_at": None}, {"resend"}),
-            ({"due_at": HELD}, {"cancel", "reschedule"}),
+            (PAUSED, {"cancel", "reschedule"}),
         ):
             assert names(connection, ORDERS, order(connection, **values)) == can, values
 
@@ -88,7 +87,7 @@ def test_of_an_email_its_state_says_what_can_be_done(store: Store) -> None:
     with store.write() as connection:
         assert names(connection, EMAILS, email(connection)) == {"retry_now"}
         assert names(connection, EMAILS, email(connection, due_at=now() - HOUR)) == set()
-        assert names(connection, EMAILS, email(connection, due_at=HELD)) == set()
+        assert names(connection, EMAILS, email(connection, **PAUSED)) == set()
         assert names(connection, EMAILS, email(connection, EmailState.SENDING)) == set()
         for state in (EmailState.SUCCEEDED, EmailState.DELIVERED):
             assert names(connection, EMAILS, email(connection, state)) == {"resend"}

@@ -18,8 +18,7 @@ from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, new_id
 from engine.observability.audit import note
-from engine.queue.pauses import HELD
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -76,9 +75,9 @@ def test_why_an_order_waits(store: Store) -> None:
         assert str(failed).startswith("An attempt to process it ended in an error")
         assert str(why_order(connection, state=OrderState.SET_ASIDE)).startswith("Set aside: it ended five workers")
         assert why_order(connection, state=OrderState.COMPLETED) is None
-        assert why_order(connection, due_at=HELD) == "It is being released."
+        assert why_order(connection, **PAUSED) == "It is being released."
         pause(connection, "anna", "creator", "ttd")
-        assert why_order(connection, due_at=HELD) == "The creator ttd is paused."
+        assert why_order(connection, **PAUSED) == "The creator ttd is paused."
         pause(connection, "anna", "lane", "orders")
         assert why_order(connection, due_in=HOUR) == "The lane orders is paused."
 
@@ -113,7 +112,7 @@ def test_why_an_email_waits_or_failed(store: Store) -> None:
 
 def test_why_an_email_is_held_back(store: Store) -> None:
     with store.write() as connection:
-        seq = add_email(connection, add_order(connection), due_at=HELD, address="Kari@Slow.Example")
+        seq = add_email(connection, add_order(connection), **PAUSED, address="Kari@Slow.Example")
         assert why_email(connection, seq) == "It is being released."
         pause(connection, "anna", "domain", "slow.example")
         assert why_email(connection, seq) == "The recipients' domain slow.example is paused."

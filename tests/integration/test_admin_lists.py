@@ -19,8 +19,7 @@ from engine.errors import Invalid
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.observability.audit import note
-from engine.queue.pauses import HELD
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +66,7 @@ def _orders_and_emails(connection: Connection) -> None:
             id=made(number, at),
             created=at,
             state=state,
-            due_at=_due_at(number, 5, 7) if waits else None,
+            **(_stands(number, 5, 7) if waits else {"due_at": None}),
             attempts=number % 2,
             creator=("ttd", "skd", "100%_sure")[number % 3],
             senders_reference=f"reference-{number % 9}" if number % 2 else None,
@@ -76,10 +75,12 @@ def _orders_and_emails(connection: Connection) -> None:
         _email(connection, number, seq, at)
 
 
-def _due_at(number: int, held: int, later: int) -> datetime:
+def _stands(number: int, held: int, later: int) -> dict[str, Any]:
     """Some are held back, some due later, most are due."""
-    if number % held == 0:
-        return HELD
+    return PAUSED if number % held == 0 else {"due_at": _due_at(number, later)}
+
+
+def _due_at(number: int, later: int) -> datetime:
     return now().replace(microsecond=0) + (number + 1) * HOUR if number % later == 1 else START + number % later * HOUR
 
 
@@ -92,7 +93,7 @@ def _email(connection: Connection, number: int, order: int, at: datetime) -> Non
         order,
         id=made(number, at),
         state=state,
-        due_at=None if not waits else _due_at(number, 4, 6),
+        **(_stands(number, 4, 6) if waits else {"due_at": None}),
         attempts=number % 3,
         address=f"Person{number % 10}@{('example.no', 'other.example', 'a_b.example')[number % 3]}",
     )
@@ -179,13 +180,17 @@ def in_state(state: str) -> tuple[dict[str, str], Callable[[Row], bool]]:
     return {"state": state}, lambda row: row["state"] == state
 
 
+def is_open(row: Row) -> bool:
+    return row["due_at"] is not None or row["paused_by"] is not None
+
+
 def is_due(row: Row) -> bool:
     return row["due_at"] is not None and row["due_at"] <= now()
 
 
 def is_later(row: Row) -> bool:
     """But for what a worker has in hand."""
-    return row["due_at"] is not None and now() < row["due_at"] < HELD and row["state"] != EmailState.SENDING
+    return row["due_at"] is not None and now() < row["due_at"] and row["state"] != EmailState.SENDING
 
 
 def untried(row: Row) -> bool:
@@ -202,11 +207,11 @@ FAILED = {state for state in EmailState if state.startswith("Failed")}
 ORDER_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
     *(in_state(state) for state in OrderState),
-    ({"state": "waiting"}, lambda row: row["state"] == "Registered" and row["due_at"] is not None),
+    ({"state": "waiting"}, lambda row: row["state"] == "Registered" and is_open(row)),
     ({"state": "due"}, is_due),
     ({"state": "later"}, is_later),
     ({"state": "retrying"}, lambda row: is_later(row) and row["attempts"] > 0),
-    ({"state": "held"}, lambda row: row["due_at"] == HELD),
+    ({"state": "held"}, lambda row: row["paused_by"] is not None),
     ({"creator": "skd"}, lambda row: row["creator"] == "skd"),
     ({"creator": "skd", "state": "waiting"}, lambda row: row["creator"] == "skd" and row["state"] == "Registered"),
     ({"creator": "SKD"}, lambda _: False),
@@ -229,7 +234,7 @@ EMAIL_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({"state": "due"}, lambda row: is_due(row) or untried(row)),
     ({"state": "later"}, lambda row: is_later(row) and not untried(row)),
     ({"state": "retrying"}, lambda row: is_later(row) and row["attempts"] > 0),
-    ({"state": "held"}, lambda row: row["due_at"] == HELD),
+    ({"state": "held"}, lambda row: row["paused_by"] is not None),
     ({"recipient": "person3@EXAMPLE.no"}, lambda row: row["address"] == "Person3@example.no"),
     ({"recipient": "@other.example"}, lambda row: row["address"].endswith("@other.example")),
     ({"recipient": "person3"}, lambda row: row["address"].startswith("Person3")),
@@ -341,7 +346,7 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
         shown = everything(filled, resource, given)
         by_due = (*GROUPS, "waiting", "Registered", "New", "Sending")
         if given.get("state") in by_due and resource in (ORDERS, EMAILS):
-            expected.sort(key=lambda row: (row["due_at"], row["seq"]))
+            expected.sort(key=lambda row: (row["due_at"] is None, row["due_at"] or START, row["seq"]))
         assert [key(resource, row) for row in shown] == [key(resource, row) for row in expected], given
         assert count(filled, resource, given, resource.key.is_not(None), 1_000) == len(expected), given
         for name in given:
@@ -453,10 +458,29 @@ def test_the_database_reads_no_more_than_it_shows(store: Store, database: str) -
 
 def _plan(connection: Connection, resource: Resource, given: dict[str, str]) -> str:
     narrowed = resource.narrow(connection, dict(given))
-    chosen = lists._ordered(resource, narrowed).where(*narrowed.by, *narrowed.rest).limit(50)  # noqa: SLF001 the statement itself
-    compiled = chosen.compile(connection, compile_kwargs={"literal_binds": True})
     explain = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
-    return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {compiled}".replace("%", "%%")))
+    lines: list[str] = []
+    for part in narrowed.parts:
+        chosen = lists._ordered(resource, narrowed, part).where(*narrowed.rest).limit(50)  # noqa: SLF001 the statement itself
+        compiled = chosen.compile(connection, compile_kwargs={"literal_binds": True})
+        rows = connection.exec_driver_sql(f"{explain} {compiled}".replace("%", "%%"))
+        lines += (str(row[-1]) for row in rows)
+    return "\n".join(lines)
+
+
+def test_a_list_of_what_waits_goes_on_from_any_row_also_among_what_is_held_back(store: Store) -> None:
+    with store.write() as connection:
+        for number in range(6):
+            add_order(connection, **({"due_at": now() + number * HOUR} if number % 2 else PAUSED))
+    with store.read() as connection:
+        whole = [key(ORDERS, row) for row in page(connection, ORDERS, {"state": "waiting"}).items]
+        assert len(whole) == 6
+        for size in range(1, 7):
+            shown = everything(connection, ORDERS, {"state": "waiting"}, size)
+            assert [key(ORDERS, row) for row in shown] == whole
+        for wrong in ("1.2.3", "x", "", "1."):
+            with pytest.raises(Invalid):
+                page(connection, ORDERS, {"state": "waiting"}, wrong)
 
 
 def test_times_ago_count_from_now(store: Store) -> None:

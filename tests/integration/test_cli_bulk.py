@@ -16,9 +16,9 @@ from engine.db.tables import deliveries, emails, installation, orders
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue.epoch import look, restored
-from engine.queue.pauses import HELD, in_force
+from engine.queue.pauses import in_force
 from tests.servers.command import command, environment, varsel
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 from tests.servers.terminal import Terminal
 from tests.servers.waiting import LONG, wait_for
 
@@ -234,7 +234,7 @@ def test_what_is_listed_of_a_restored_database_is_what_is_counted(store: Store, 
         seen = connection.execute(select(installation.c.seen)).scalar_one() - timedelta(minutes=1)
         connection.execute(update(installation).values(seen=seen))
         add_email(connection, add_order(connection), due_in=timedelta(minutes=-2))
-        add_email(connection, add_order(connection, due_at=HELD), due_at=HELD)
+        add_email(connection, add_order(connection, **PAUSED), **PAUSED)
     found = json.loads(run("restored", "--json").stdout)
     assert found["counts"] == {"orders": 0, "emails": 1, "webhooks": 0}
     assert found["counts"] == {name: len(found[name]) for name in found["counts"]}

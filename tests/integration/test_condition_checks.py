@@ -14,7 +14,6 @@ from engine.models import OrderState
 from engine.orders import condition_checks
 from engine.outbound import Guard, Outbound
 from engine.queue import due
-from engine.queue.pauses import HELD
 from tests.servers.http import Hang, Receiver, Say
 from tests.servers.processing import Processing, checks, processing
 from tests.servers.rows import add_order, now
@@ -137,5 +136,5 @@ def test_a_paused_creators_conditions_are_not_asked(store: Store) -> None:
         check(store)
     assert len(receiver.requests) == 1
     with store.read() as connection:
-        held = select(orders.c.due_at).where(orders.c.creator == "evil")
-        assert connection.execute(held).scalar_one() == HELD
+        held = select(orders.c.due_at, orders.c.paused_by).where(orders.c.creator == "evil")
+        assert connection.execute(held).one() == (None, "creator:evil")

@@ -15,9 +15,8 @@ from engine.db.tables import jobs as jobs_table
 from engine.errors import Conflict
 from engine.models import EmailState, JobState, OrderState
 from engine.queue import due
-from engine.queue.pauses import HELD
 from tests.servers.claims import claim_emails
-from tests.servers.rows import add_email, add_order, now
+from tests.servers.rows import PAUSED, add_email, add_order, now
 from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
@@ -95,10 +94,10 @@ def test_what_a_pause_has_held_back_is_released_whenever_it_came(store: Store) -
         pausing.pause(connection, "anna", "creator", "ttd")
         claim_emails(connection, LONG)
         pausing.resume(connection, "anna", "creator", "ttd")
-        add_email(connection, order, due_at=HELD)
+        add_email(connection, order, **PAUSED)
     work(store)
     with store.read() as connection:
-        assert connection.scalar(select(func.count()).where(emails.c.due_at == HELD)) == 0
+        assert connection.scalar(select(func.count()).where(emails.c.paused_by.is_not(None))) == 0
 
 
 def test_the_end_of_a_pause_releases_nothing_that_another_one_covers(store: Store) -> None:
@@ -107,7 +106,7 @@ def test_the_end_of_a_pause_releases_nothing_that_another_one_covers(store: Stor
             order = add_order(connection, creator=creator, state=OrderState.PROCESSED)
             for domain in ("slow.example", "SLOW.example", "quick.example", "notslow.example"):
                 add_email(connection, order, address=f"kari@{domain}")
-            add_order(connection, creator=creator, due_at=HELD)
+            add_order(connection, creator=creator, **PAUSED)
         for kind, value in (("creator", "ttd"), ("creator", "skd"), ("domain", "slow.example")):
             pausing.pause(connection, "anna", kind, value)
         claim_emails(connection, LONG)
@@ -120,7 +119,7 @@ def test_the_end_of_a_pause_releases_nothing_that_another_one_covers(store: Stor
     for _ in range(2):
         work(store)
     with store.read() as connection:
-        left = select(emails.c.address, orders.c.creator).join(orders).where(emails.c.due_at == HELD)
+        left = select(emails.c.address, orders.c.creator).join(orders).where(emails.c.paused_by.is_not(None))
         held = connection.execute(left).all()
     assert len(held) == 6
     assert {address.lower() for address, creator in held if creator == "ttd"} == {"kari@slow.example"}

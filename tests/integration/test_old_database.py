@@ -18,7 +18,7 @@ from engine.admin.pausing import resume, resume_subscription
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, JOBS, ORDERS, SUBSCRIPTIONS, Resource
 from engine.db.migrations import Fit, fit, upgrade
 from engine.db.store import Store
-from engine.db.tables import deliveries, emails, events, jobs, orders, subscriptions
+from engine.db.tables import EMAIL_OPEN, deliveries, emails, events, jobs, orders, subscriptions
 from engine.models import GONE, DeliveryState, EmailState, JobState, OrderState
 from engine.text.addresses import wire_address
 from tests.servers.http import Receiver, Say
@@ -69,9 +69,10 @@ def test_lists_and_details_of_an_old_database_tell_what_they_told(old: Store) ->
     with old.read() as connection:
         assert fit(connection) is Fit.CURRENT
         held = {row["address"] for row in everything(connection, EMAILS, state="held")}
-        assert held == OF_DOMAINS | {"mail-of-creator@example.no"} | {"mail-released@example.no"}
-        orders_held = everything(connection, ORDERS, state="held")
-        assert {row["creator"] for row in orders_held} == {"skd", "nav"}
+        assert held == {"mail-of-creator@example.no", "kari@Slow.Example", "both@slow.example"}
+        due = {row["address"] for row in everything(connection, EMAILS, state="due")}
+        assert due >= {"mail-released@example.no", "anna@blåbær.no"}, "released, and to be held by the next claim"
+        assert [row["creator"] for row in everything(connection, ORDERS, state="held")] == ["skd"]
         [set_aside] = everything(connection, ORDERS, state="SetAside")
         assert details.order(connection, set_aside["id"])["history"][0]["action"] == "set-aside"
         [deferred] = everything(connection, EMAILS, state="retrying")
@@ -97,6 +98,19 @@ def test_lists_and_details_of_an_old_database_tell_what_they_told(old: Store) ->
             "domain/slow.example",
             "jobs/1",
         }
+
+
+def test_what_a_pause_held_back_in_an_old_database_says_which_one(old: Store) -> None:
+    upgrade(old)
+    with old.read() as connection:
+        causes = dict(connection.execute(select(emails.c.address, emails.c.paused_by).where(EMAIL_OPEN)).all())
+        of_orders = connection.execute(select(orders.c.paused_by, orders.c.due_at).where(orders.c.creator != "ttd"))
+        assert [tuple(row) for row in of_orders if row.paused_by] == [("creator:skd", None)]
+    assert {address: cause for address, cause in causes.items() if cause} == {
+        "mail-of-creator@example.no": "creator:skd",
+        "both@slow.example": "creator:skd",
+        "kari@Slow.Example": "domain:slow.example",
+    }
 
 
 def test_everything_in_an_old_database_goes_on(

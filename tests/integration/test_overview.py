@@ -26,10 +26,9 @@ from engine.observability.history import SERIES
 from engine.observability.metrics import ATTEMPTS
 from engine.observability.metrics import ORDERS as ORDERS_TAKEN
 from engine.queue import due
-from engine.queue.pauses import HELD
 from engine.runtime.clock import steady
 from tests.servers.claims import claim_emails, claim_orders
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 from tests.servers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
@@ -56,13 +55,13 @@ def test_every_row_is_counted_where_it_stands(store: Store) -> None:
         of = add_order(connection, due_in=HOUR)
         add_order(connection, due_in=HOUR, state=OrderState.PROCESSING, attempts=1)
         add_order(connection, state=OrderState.SET_ASIDE)
-        add_order(connection, due_at=HELD)
+        add_order(connection, **PAUSED)
         add_order(connection, state=OrderState.COMPLETED)
         for _ in range(2):
             add_email(connection, of, due_in=-timedelta(minutes=2))
         due.claim(connection, due.EMAILS, 1, LEASE)
         add_email(connection, of, due_in=HOUR, attempts=2)
-        add_email(connection, of, due_at=HELD)
+        add_email(connection, of, **PAUSED)
         add_email(connection, of, state=EmailState.FAILED_TTL, due_at=None)
         add_email(connection, of, state=EmailState.SUCCEEDED, due_at=None)
         seq = add_subscription(connection, "https://receiver.example/hook")
@@ -256,7 +255,7 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
             ("problem", "The lane emails lags behind: 1 e-mail is due"),
         ]
         connection.execute(delete(emails))
-        add_email(connection, add_order(connection), due_at=HELD)
+        add_email(connection, add_order(connection), **PAUSED)
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
             ("warning", "The lane orders is paused by anna; 2 orders are held back"),

@@ -10,13 +10,17 @@ import pytest
 from sqlalchemy import select
 
 from engine.admin import jobs
+from engine.admin.actions import find, perform
 from engine.admin.lanes import lanes
+from engine.admin.lists import page
 from engine.admin.pausing import drain, in_flight, pause, pause_subscription, resume, resume_subscription
+from engine.admin.resources import ORDERS
 from engine.db.tables import audit_log, emails, orders, pauses, subscriptions
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import EmailState, OrderState
 from engine.queue import due
-from engine.queue.pauses import HELD, in_force
+from engine.queue.pauses import in_force
+from tests.integration import test_emails
 from tests.servers.claims import claim_emails, claim_orders
 from tests.servers.rows import add_email, add_order, add_subscription, now
 from tests.servers.waiting import LONG
@@ -68,11 +72,12 @@ def test_what_is_due_of_a_creator_is_held_back_until_the_pause_ends(store: Store
             add_email(connection, seq, address=f"kari@{creator}.example")
         pause(connection, "anna", "creator", "skd")
         assert [order.creator for order in claim_orders(connection, LEASE)] == ["ttd"]
-        held = connection.execute(select(orders).where(orders.c.due_at == HELD)).one()
-        assert (held.creator, held.state, held.unresolved) == ("skd", OrderState.REGISTERED, 0)
+        held = connection.execute(select(orders).where(orders.c.paused_by == "creator:skd")).one()
+        assert (held.creator, held.state, held.unresolved, held.due_at) == ("skd", OrderState.REGISTERED, 0, None)
     assert sent(store) == {"kari@ttd.example"}
     with store.write() as connection:
-        assert connection.scalars(select(emails.c.address).where(emails.c.due_at == HELD)).all() == ["kari@skd.example"]
+        stopped = select(emails.c.address).where(emails.c.paused_by == "creator:skd", emails.c.due_at.is_(None))
+        assert connection.scalars(stopped).all() == ["kari@skd.example"]
         resume(connection, "anna", "creator", "skd")
     work(store)
     assert sent(store) == {"kari@skd.example"}
@@ -137,6 +142,59 @@ def test_what_another_pause_still_covers_stays_back(store: Store) -> None:
         resume(connection, "anna", "creator", "ttd")
     work(store)
     assert sent(store) == {"a@slow.example"}
+
+
+def test_a_row_says_which_pause_holds_it_back_and_has_no_due_time(store: Store) -> None:
+    with store.write() as connection:
+        for creator in ("ttd", "skd"):
+            order = add_order(connection, creator=creator, due_in=DUE)
+            for address in ("a@slow.example", "b@Bl\u00e5b\u00e6r.no", "c@quick.example"):
+                add_email(connection, order, address=address)
+        for kind, value in (("creator", "skd"), ("domain", "slow.example"), ("domain", "bl\u00e5b\u00e6r.no")):
+            pause(connection, "anna", kind, value)
+        claim_orders(connection, LEASE)
+    assert sent(store) == {"c@quick.example"}
+    with store.read() as connection:
+        of_emails = select(emails.c.paused_by, emails.c.due_at).where(emails.c.address != "c@quick.example")
+        causes = ["domain:slow.example", "domain:xn--blbr-roah.no", "creator:skd", "creator:skd"]
+        assert connection.execute(of_emails.order_by(emails.c.seq)).all() == [(cause, None) for cause in causes]
+        of_orders = select(orders.c.paused_by).order_by(orders.c.seq)
+        assert connection.scalars(of_orders).all() == [None, "creator:skd"]
+
+
+def test_an_order_is_not_completed_while_one_of_its_emails_is_held_back(store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection, state=OrderState.PROCESSED)
+        for address in ("a@slow.example", "b@quick.example"):
+            add_email(connection, order, address=address)
+        pause(connection, "anna", "domain", "slow.example")
+    state = select(orders.c.state)
+    assert test_emails.batch(store).accepted[0].rcpt_tos == ["b@quick.example"]
+    with store.write() as connection:
+        assert connection.execute(state).scalar_one() == OrderState.PROCESSED
+        resume(connection, "anna", "domain", "slow.example")
+    work(store)
+    test_emails.batch(store)
+    with store.read() as connection:
+        assert connection.execute(state).scalar_one() == OrderState.COMPLETED
+
+
+def test_what_is_held_back_can_be_cancelled_or_rescheduled_and_is_then_as_any_other(store: Store) -> None:
+    with store.write() as connection:
+        for _ in range(2):
+            add_order(connection, creator="skd", due_in=DUE)
+        pause(connection, "anna", "creator", "skd")
+        claim_orders(connection, LEASE)
+        cancelled, rescheduled = connection.scalars(select(orders.c.id).order_by(orders.c.seq)).all()
+        assert len(page(connection, ORDERS, {"state": "Registered"}).items) == 2, "what is held back waits, too"
+        perform(connection, "anna", find("orders", "cancel"), cancelled)
+        perform(connection, "anna", find("orders", "reschedule"), rescheduled, (now() + LEASE).isoformat())
+        found = connection.execute(select(orders.c.state, orders.c.paused_by).order_by(orders.c.seq)).all()
+        assert found == [(OrderState.CANCELLED, None), (OrderState.REGISTERED, None)]
+        resume(connection, "anna", "creator", "skd")
+    work(store)
+    with store.read() as connection:
+        assert connection.scalars(select(orders.c.due_at > now()).order_by(orders.c.seq)).all() == [None, True]
 
 
 def test_a_pause_that_ends_while_mail_is_claimed_leaves_none_behind(store: Store) -> None:

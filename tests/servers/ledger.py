@@ -9,7 +9,16 @@ from sqlalchemy import Row, func, select, update
 from engine.admin.overview import overview
 from engine.db.dialects import Now, after
 from engine.db.store import Store
-from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, events, orders, subscriptions
+from engine.db.tables import (
+    EMAIL_OPEN,
+    deliveries,
+    delivery_attempts,
+    email_attempts,
+    emails,
+    events,
+    orders,
+    subscriptions,
+)
 from engine.models import EmailState, OrderState
 
 if TYPE_CHECKING:
@@ -98,7 +107,7 @@ class Ledger:
         """Whether nothing is left to do: every order is finished, no e-mail and no push is due at any time."""
         left = (
             orders.c.state.in_(UNFINISHED),
-            emails.c.due_at.is_not(None),
+            EMAIL_OPEN,
             deliveries.c.due_at.is_not(None),
         )
         with self._store.read() as connection:

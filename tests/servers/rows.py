@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+PAUSED: dict[str, Any] = {"due_at": None, "paused_by": "creator:ttd"}  # of what is held back
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

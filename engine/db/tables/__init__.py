@@ -28,6 +28,7 @@ from engine.db.tables.events import (
 )
 from engine.db.tables.orders import (
     EMAIL_FAILED,
+    EMAIL_OPEN,
     ORDER_SET_ASIDE,
     contacts,
     email_attempts,
@@ -40,6 +41,7 @@ __all__ = [
     "ALIVE",
     "DELIVERY_DEAD",
     "EMAIL_FAILED",
+    "EMAIL_OPEN",
     "EPOCH",
     "MILLISECOND",
     "ORDER_SET_ASIDE",

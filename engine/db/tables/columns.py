@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     String,
+    Text,
     TypeDecorator,
 )
 
@@ -64,6 +65,11 @@ def work_columns(tries: str = "attempts") -> tuple[Column[Any], ...]:
         Column("unresolved", SmallInteger, nullable=False, default=0),
         Column(tries, SmallInteger, nullable=False, default=0),
     )
+
+
+def paused_column() -> Column[Any]:
+    """Of a table whose rows pauses hold back: by which one, such as creator:ttd; see `engine/queue/pauses.py`."""
+    return Column("paused_by", Text)
 
 
 def where_set(column: Column[Any]) -> dict[str, Any]:

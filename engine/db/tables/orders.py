@@ -16,9 +16,10 @@ from sqlalchemy import (
     and_,
     func,
     literal_column,
+    or_,
 )
 
-from engine.db.tables.columns import SEQUENCE, Instant, metadata, where, where_set, work_columns
+from engine.db.tables.columns import SEQUENCE, Instant, metadata, paused_column, where, where_set, work_columns
 
 orders = Table(
     "orders",
@@ -31,6 +32,7 @@ orders = Table(
     Column("requested_send_time", Instant, nullable=False),
     Column("last_update", Instant, nullable=False),  # of the state; users see it
     *work_columns(),
+    paused_column(),
     # What to send: stored once, however many recipients there are.
     Column("sender", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -53,6 +55,7 @@ for _name, _kind in {  # claimed apart: neither kind is looked for among the oth
     _due = where(and_(orders.c.due_at.is_not(None), _kind))
     Index(f"ix_orders_{_name}", orders.c.due_at, orders.c.seq, **_due)
 Index("ix_orders_reference", orders.c.senders_reference, orders.c.creator, **where_set(orders.c.senders_reference))
+Index("ix_orders_paused", orders.c.seq, **where_set(orders.c.paused_by))
 Index("ix_orders_ended", orders.c.last_update, **where(orders.c.due_at.is_(None)))  # retention
 Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists
 # Indexes of some rows: for a query to use them, it says the condition in these very words.
@@ -68,6 +71,7 @@ emails = Table(
     Column("expires_at", Instant, nullable=False),
     Column("last_update", Instant, nullable=False),
     *work_columns(),
+    paused_column(),
     Column("address", Text, nullable=False),  # "" when there is none
     Column("organization_number", String(9)),
     Column("national_identity_number", String(11)),
@@ -76,11 +80,10 @@ emails = Table(
     Column("body", Text),  # likewise
 )
 Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
-Index(  # "is anything of this order still open?" must not walk through what is settled
-    "ix_emails_open",
-    emails.c.order_seq,
-    **where_set(emails.c.due_at),
-)
+Index("ix_emails_paused", emails.c.seq, **where_set(emails.c.paused_by))
+EMAIL_OPEN = or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None))
+# "Is anything of this order still open?" must not walk through what is settled.
+Index("ix_emails_open", emails.c.order_seq, **where(EMAIL_OPEN))
 # What operators look for. Identifiers begin with a time, as UUIDs of version 7 do: their order is that of time.
 Index("ix_emails_id", emails.c.id)
 Index("ix_emails_address", func.lower(emails.c.address), emails.c.id)
