@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from engine.admin.amounts import some
+from engine.admin import reasons
 from engine.admin.rows import ROWS
-from engine.admin.standing import Standing
-from engine.db.dialects import after, now
+from engine.db.dialects import now
 from engine.db.tables import (
-    ALIVE,
     audit_log,
     deliveries,
     delivery_attempts,
@@ -22,22 +20,19 @@ from engine.db.tables import (
     job_rows,
     jobs,
     orders,
-    processes,
     waiting_events,
 )
 from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
-from engine.models import Content, ContentType, DeliveryState, EmailState, OrderState
+from engine.models import Content, ContentType
 from engine.observability.audit import detail_of
-from engine.queue.pauses import in_force
-from engine.text.addresses import domain_of
 from engine.text.keywords import content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
 LINKED = 100  # rows of another kind that are shown beside one
 TIMELINE = 200  # attempts that are shown, the newest
@@ -57,7 +52,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "condition_endpoint": row.condition_endpoint,
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
-        "why": _why_order(connection, found, row) or _unknown(counts),
+        "why": reasons.of_order(connection, found, row) or reasons.unknown(counts),
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
@@ -77,7 +72,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
         "body": content(of_order, row).body,
         "message_id": message_id(row.id, of_order.sender),
         "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
-        **_why_email(connection, found, row, attempts),
+        **reasons.of_email(connection, found, row, attempts),
         "history": _history(connection, f"emails/{email_id}"),
         "events": _status_events(connection, of_order.id, events.c.id.startswith(str(email_id))),
     }
@@ -129,7 +124,7 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
             {name: getattr(attempt, name) for name in shown} | {"code": attempt.status, "relay": None, "phase": None}
             for attempt in attempts
         ],
-        **_why_delivery(connection, found, attempts),
+        **reasons.of_delivery(connection, found, attempts),
         "history": _history(
             connection, f"deliveries/{seq}", f"subscriptions/{found['subscription_seq']}/deliveries/{seq}"
         ),
@@ -174,124 +169,6 @@ def _status_events(connection: Connection, order_id: UUID, *which: ColumnElement
     return ROWS["events"](connection, connection.scalars(its.order_by(events.c.seq).limit(LINKED)).all())
 
 
-def _why_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) -> str | None:
-    """Why an order waits; None: it does not."""
-    if row.state == OrderState.SET_ASIDE:
-        return (
-            "Set aside: it ended five workers in a row, or every attempt in an error."
-            " Process it anew when the cause is gone."
-        )
-    if found["standing"] is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
-        return None
-    if found["standing"] == Standing.IN_HAND:
-        return "A worker has it in hand."
-    if held := _held(connection, row.paused_by, row.creator, "", "orders"):
-        return held
-    if found["standing"] == Standing.LATER:
-        if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
-            return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
-        later = row.state == OrderState.PROCESSING
-        return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
-    return _due("An order")
-
-
-def _unknown(counts: Mapping[str, int]) -> str | None:
-    """What to do about recipients whose addresses were not known; None: there are none."""
-    unknown = counts.get(EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, 0)
-    if not unknown:
-        return None
-    return f"Of {some(unknown, 'recipients')} no address was known. When it is, post a new order for them."
-
-
-def _why_email(
-    connection: Connection, found: Mapping[str, Any], row: Row[Any], attempts: Sequence[Row[Any]]
-) -> dict[str, str | None]:
-    """Why an e-mail waits, or failed, and the relay's words; None: neither."""
-    last = attempts[-1] if attempts else None
-    if found["standing"] is None:
-        if not row.state.startswith("Failed"):
-            return _why(None)
-        return (
-            _said(last, "it is not tried again")
-            if last and row.state not in _REASONS
-            else _why(_REASONS.get(row.state))
-        )
-    if found["standing"] == Standing.IN_HAND:
-        return _why("A worker has it in hand.")
-    if held := _held(connection, row.paused_by, found["creator"], row.address, "emails"):
-        return _why(held)
-    if last and (found["standing"] == Standing.LATER or row.due_at > now(connection)):
-        return _said(last, "it is tried again by itself")
-    of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
-    trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
-    return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _due("An e-mail"))
-
-
-def _why_delivery(
-    connection: Connection, found: Mapping[str, Any], attempts: Sequence[Row[Any]]
-) -> dict[str, str | None]:
-    """Why a delivery waits, or was given up, and the endpoint's words; None: neither."""
-    last = _answer(attempts[-1].status, attempts[-1].reply) if attempts else None
-    if found["state"] == DeliveryState.DEAD:
-        said = " The endpoint's answer:" if last else ""
-        return _why(f"Given up after its last attempt. Replay it when the cause is gone.{said}", last)
-    if found["due_at"] is None:
-        return _why(None)
-    if found["standing"] is None:
-        return _why("Its subscription was removed: nothing more is pushed to it.")
-    if "webhooks" in in_force(connection).lanes:
-        return _why("The lane webhooks is paused.")
-    if found["paused_reason"]:
-        return _why(f"The subscription is paused: {found['paused_reason']}")
-    if found["open_until"]:
-        return _why("The endpoint kept failing: it is left alone for a while.", last)
-    if found["standing"] == Standing.LATER:
-        if found["ordered"] and found["due_at"] <= now(connection):
-            return _why("It waits for an earlier event on the same subject: its subscription keeps the order.")
-        return _why("The attempt before did not succeed; the next one is due by itself.", last)
-    return _why(_due("A delivery"))
-
-
-def _why(text: str | None, answer: str | None = None) -> dict[str, str | None]:
-    """Why something waits, and what was answered to it: words from outside, which not everybody may see."""
-    return {"why": text, "answer": answer}
-
-
-def _held(connection: Connection, paused_by: str | None, creator: str, address: str, lane: str) -> str | None:
-    paused = in_force(connection)
-    if lane in paused.lanes:
-        return f"The lane {lane} is paused."
-    if paused_by is None:
-        return None
-    if creator in paused.creators:
-        return f"The creator {creator} is paused."
-    domain = domain_of(address)
-    return f"The recipients' domain {domain} is paused." if domain in paused.domains else "It is being released."
-
-
-def _due(what: str) -> str:
-    return f"It is due and waits for a worker. {what} that stays so means that no worker runs, or that all are busy."
-
-
-def _said(attempt: Row[Any], then: str) -> dict[str, str | None]:
-    """What ended the attempt, and what follows."""
-    if not attempt.relay:  # nobody outside was asked
-        return _why(f"{attempt.reply[:1].upper()}{attempt.reply[1:]}; {then}.")
-    where = f" in the phase {attempt.phase}" if attempt.phase else ""
-    return _why(f"{attempt.relay} did not take it{where}; {then}. It said:", _answer(attempt.code, attempt.reply))
-
-
-def _answer(code: int | None, text: str) -> str:
-    """A reply on one line, with a full stop."""
-    said = " ".join([*([str(code)] if code else []), *text.split()])
-    return said if said.endswith(".") else f"{said}."
-
-
-_REASONS = {
-    EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has reserved against electronic communication.",
-    EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knew no address of this recipient."
-    " When it does, post a new order for it.",
-}
 DETAILS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "orders": order,
     "emails": email,
