@@ -17,7 +17,14 @@ DECISIONS = ROOT / "docs" / "decisions"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 # Words for which the field has better ones, that the glossary lists.
 OUTWORN = {"pulse", "bell", "wish", "noun", "worn", "hungry", "stirred", "rung"}
-FRONT = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/decisions/README.md", "docs/glossary.md"]
+FRONT = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/architecture.md",
+    "docs/decisions/README.md",
+    "docs/glossary.md",
+]
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
@@ -71,6 +78,17 @@ def test_the_glossary_says_where_each_thing_lives() -> None:
     files = {place for place in places if "/" in place}
     assert [file for file in sorted(files) if not (ROOT / file).is_file()] == []
     assert places - files - metadata.tables.keys() == set()
+
+
+def test_the_architecture_names_files_that_exist_and_every_room() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    places = {place for place in re.findall("`([^`\\s]+)`", text) if "/" in place and not place.startswith("/")}
+    assert len(places) > 40
+    assert [place for place in sorted(places) if not (ROOT / place).exists()] == []
+    rooms = {folder.parent.name for folder in (ROOT / "engine").glob("*/__init__.py")}
+    assert [
+        room for room in sorted(rooms) if not re.search(rf"\b{room}\b", text.split("## The path of an order")[0])
+    ] == []
 
 
 def parts(node: ast.AST) -> set[str]:
