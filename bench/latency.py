@@ -112,7 +112,7 @@ def _fill(folder: Path, count: int) -> None:
 def _waiting(now: datetime, number: int) -> dict[str, Any]:
     when = now + FAR + timedelta(seconds=number)
     return {
-        "id": new_id(now()),
+        "id": new_id(now),
         "creator": "ttd",
         "created": now,
         "requested_send_time": when,

@@ -40,7 +40,7 @@ def run() -> list[Figure]:
         sink = parts.enter_context(Sink(folder / "sink"))
         varsel = parts.enter_context(Varsel(folder / "varsel", "", sink.url, workers=2))
         _deliver(varsel, sink, WARM_UP)
-        rates: dict[str, list[float]] = {"nobody": []} | {name: [] for name in PAGES}
+        rates: dict[str, list[float]] = {name: [] for name in ("nobody", *PAGES)}
         for number in range(ROUNDS):
             for name in alternated(list(rates), number):
                 with _read(varsel.port, PAGES.get(name)):

@@ -12,7 +12,7 @@ from bench import posts
 from bench.events.parts import ROUNDS, installations, post_slowly, subscribe
 from bench.figures import Figure, alternated, median, ratio, say
 from bench.processes import WITHIN, Receiver
-from engine.webhooks.pusher import AT_ONCE
+from engine.webhooks.window import AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
