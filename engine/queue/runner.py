@@ -20,7 +20,7 @@ from engine.errors import Unavailable
 from engine.queue import due
 from engine.queue.due import R
 from engine.queue.leases import Leases
-from engine.queue.work import NOW, Hand, O
+from engine.queue.work import FULL, NOW, Hand, O
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,11 +155,11 @@ class Runner(Generic[R, O]):
     def _give_back(self) -> None:
         """Give back what waits: when this process stops, when nothing can be performed, and what has waited long."""
         hand, delay = self._hand, NOW
-        if self._stands_still and hand.waiting and not self._serving:
+        if self._stands_still and hand.waiting and not self._serving and not hand.stopping.is_set():
             until = self._work.standstill()
             delay = until.rows
             self._closed_until = time.monotonic() + until.process.total_seconds()
-        elif not self._hand.stopping.is_set():
+        elif not hand.stopping.is_set():
             late = self._store.clock.now() + self._lease / 2
             while hand.waiting and hand.waiting[0].due_at < late:
                 hand.give_back(hand.waiting.popleft())
@@ -195,7 +195,7 @@ class Runner(Generic[R, O]):
         """Record and release: at once when nothing is performed any more, else in groups."""
         hand = self._hand
         idle = not self._serving and not hand.waiting and not self._suspect
-        early = 0.0 if idle else self._record_at - time.monotonic()
+        early = 0.0 if idle or len(hand.outcomes) >= FULL else self._record_at - time.monotonic()
         if early > SOON:
             return
         await asyncio.sleep(max(0.0, early))

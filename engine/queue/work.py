@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 O = TypeVar("O")  # noqa: E741  an outcome
 
 NOW = timedelta(0)
+FULL = 200  # outcomes that are recorded at once, whenever others were
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class Hand(Generic[R, O]):
         self.stopping = asyncio.Event()  # set: begin nothing more
 
     def next(self) -> R | None:
-        """The row that has waited longest; None: none waits."""
-        return self.waiting.popleft() if self.waiting else None
+        """The row that has waited longest; None: none waits, or nothing may begin any more."""
+        return self.waiting.popleft() if self.waiting and not self.stopping.is_set() else None
 
     def ours(self, row: R) -> bool:
         """Whether the row may still be worked on; asked directly before what cannot be taken back."""
@@ -64,6 +65,8 @@ class Hand(Generic[R, O]):
     def note(self, row: R, outcome: O) -> None:
         """An outcome to record; further ones of the row may follow."""
         self.outcomes.append((row, outcome))
+        if len(self.outcomes) >= FULL:
+            self.changed.set()
 
     def end(self, row: R, outcome: O | None = None) -> None:
         """The row's last outcome; without one, there is nothing to record."""
