@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Images of Python often set it; each process of the tests would then compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := .venv/.ready
-# Side by side, but what shares an installation in one process, the longest first (tests/servers/suite.py).
+# Side by side, but what shares an installation in one process, the longest first (tests/helpers/suite.py).
 TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 PYTEST := $(BIN)/pytest $(TESTS)
 

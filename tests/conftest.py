@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.db.store import Store
+from tests.helpers.waiting import LEASE
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
-from tests.servers.waiting import LEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-pytest_plugins = ["tests.servers.suite"]
+pytest_plugins = ["tests.helpers.suite"]
 
 
 @pytest.fixture(scope="session")

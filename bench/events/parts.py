@@ -13,7 +13,7 @@ from bench.varsel import Varsel
 from bench.wrk import write_script, wrk
 from engine.db.store import Store
 from engine.events.fan_out import subject_key
-from tests.servers.rows import add_subscription
+from tests.helpers.rows import add_subscription
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from bench.figures import Figure, alternated, median, ratio, say
 from engine.db.store import Store
 from engine.events.fan_out import subject_key
 from engine.events.storing import persist
-from tests.servers.rows import add_subscription
+from tests.helpers.rows import add_subscription
 
 if TYPE_CHECKING:
     from pathlib import Path

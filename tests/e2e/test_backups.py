@@ -17,15 +17,15 @@ from engine.db.store import Store
 from engine.models import EmailState
 from engine.queue.epoch import Memory
 from engine.queue.pauses import in_force
-from tests.servers.beats import beat
-from tests.servers.command import process
+from tests.helpers.beats import beat
+from tests.helpers.command import process
+from tests.helpers.ledger import Ledger
+from tests.helpers.rows import add_email, add_order
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, order
-from tests.servers.ledger import Ledger
 from tests.servers.postgres import Postgres, program
 from tests.servers.redis import Redis
-from tests.servers.rows import add_email, add_order
 from tests.servers.site import Site
-from tests.servers.waiting import wait_for
 
 USER = "varsel_app"  # and its database; the document says varsel, which is these servers' superuser
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operating.md"

@@ -12,18 +12,18 @@ import pytest
 from standardwebhooks import Webhook
 
 from engine.models import EmailState
+from tests.helpers.counting import tell
+from tests.helpers.waiting import LEASE, wait_for
 from tests.servers import http
-from tests.servers.counting import tell
 from tests.servers.event_site import API, EventSite
 from tests.servers.site import FLAWLESS, addresses, stopped
-from tests.servers.waiting import LEASE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.servers.postgres import Postgres
 
-WRONG_CLOCK = Path(__file__).parents[1] / "servers" / "wrong_clock"
+WRONG_CLOCK = Path(__file__).parents[1] / "helpers" / "wrong_clock"
 HOUR, YEAR = 3600, 365 * 86_400  # seconds
 SOON = timedelta(minutes=2)  # far below the hours that clocks are wrong by, far above what a busy machine takes
 

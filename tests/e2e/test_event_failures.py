@@ -11,14 +11,14 @@ import pytest
 import redis
 
 from engine.models import DeliveryState, EmailState
-from tests.servers.counting import Count, tell
+from tests.helpers.counting import Count, tell
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import LEASE, wait_for
 from tests.servers.event_site import API, WORKERS, EventSite, count_pushes, named, pairs
 from tests.servers.http import Hang, Receiver, Reset, Say, Slow
-from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, addresses
-from tests.servers.waiting import LEASE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

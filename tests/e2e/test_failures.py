@@ -10,13 +10,13 @@ import pytest
 import redis
 
 from engine.models import EmailState
-from tests.servers.counting import tell
+from tests.helpers.counting import tell
+from tests.helpers.waiting import LEASE, slowness, wait_for
 from tests.servers.installation import API, order
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Slow
-from tests.servers.waiting import LEASE, slowness, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,22 +13,22 @@ import pytest
 from engine.auth.tokens import DevelopmentKey
 from engine.db.migrations import upgrade
 from engine.db.store import Store
-from tests.servers.alone import Alone
-from tests.servers.client import ask, connect
-from tests.servers.counting import tell
+from tests.helpers.alone import Alone
+from tests.helpers.client import ask, connect
+from tests.helpers.counting import tell
+from tests.helpers.ledger import Ledger
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import wait_for
 from tests.servers.event_site import API as EVENTS
 from tests.servers.event_site import SCOPES, EventSite, count_pushes, pairs
 from tests.servers.http import Receiver, Slow
 from tests.servers.installation import API, order
-from tests.servers.ledger import Ledger
-from tests.servers.ports import free_port
 from tests.servers.postgres import Postgres
 from tests.servers.postgres_door import ClosedDoor
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, addresses
 from tests.servers.smtp import Hang, ScriptedSMTP
 from tests.servers.smtp import Slow as Drip
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,13 @@ import pytest
 
 from engine.models import EmailState, OrderState
 from engine.queue import due
+from tests.helpers.by_address import ByAddress
+from tests.helpers.counting import tell
+from tests.helpers.waiting import LEASE, slowness, wait_for
 from tests.servers import http
-from tests.servers.by_address import ByAddress
-from tests.servers.counting import tell
 from tests.servers.event_site import EventSite
 from tests.servers.site import FLAWLESS, Site, addresses, stopped
 from tests.servers.smtp import Hang, Slow
-from tests.servers.waiting import LEASE, slowness, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, order
-from tests.servers.waiting import wait_for
 
 
 def test_an_order_becomes_a_mail_and_a_status(installation: Installation) -> None:

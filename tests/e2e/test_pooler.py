@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.servers.counting import tell
+from tests.helpers.counting import tell
 from tests.servers.event_site import EventSite, count_pushes, pairs
 from tests.servers.http import Receiver, Say
 from tests.servers.pgbouncer import PgBouncer

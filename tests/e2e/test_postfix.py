@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, order
 from tests.servers.postfix import Postfix
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

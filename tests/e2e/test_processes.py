@@ -16,17 +16,17 @@ import httpx
 import pytest
 
 from engine.auth.tokens import DevelopmentKey
-from tests.servers.alone import Alone
-from tests.servers.client import ask, connect
-from tests.servers.counting import count, tell
+from tests.helpers.alone import Alone
+from tests.helpers.client import ask, connect
+from tests.helpers.counting import count, tell
+from tests.helpers.ledger import Ledger
+from tests.helpers.ports import free_port
+from tests.helpers.processes import alive, descendants, opened, parent, start
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, Installation, order
-from tests.servers.ledger import Ledger
-from tests.servers.ports import free_port
-from tests.servers.processes import alive, descendants, opened, parent, start
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import ScriptedSMTP
-from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Postgres

@@ -9,12 +9,12 @@ import pytest
 
 from engine.email.outcomes import BACKOFF, JITTER
 from engine.models import EmailState
-from tests.servers.by_address import ByAddress
-from tests.servers.counting import count, tell
-from tests.servers.ports import free_port
+from tests.helpers.by_address import ByAddress
+from tests.helpers.counting import count, tell
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import LEASE, due_between, wait_for
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Close, Say, ScriptedSMTP, Slow
-from tests.servers.waiting import LEASE, due_between, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,15 +10,15 @@ import httpx
 
 from engine.db.migrations import upgrade
 from engine.db.store import Store
-from tests.servers.alone import Alone
-from tests.servers.client import connect
-from tests.servers.command import varsel
-from tests.servers.ledger import Ledger
-from tests.servers.ports import free_port
-from tests.servers.rows import add_order
+from tests.helpers.alone import Alone
+from tests.helpers.client import connect
+from tests.helpers.command import varsel
+from tests.helpers.ledger import Ledger
+from tests.helpers.ports import free_port
+from tests.helpers.rows import add_order
+from tests.helpers.waiting import wait_for
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.strict import EVERYTHING, StrictRedis
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

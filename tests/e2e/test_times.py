@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.models import EmailState, OrderState
-from tests.servers.counting import tell
-from tests.servers.processes import start, stop
+from tests.helpers.counting import tell
+from tests.helpers.processes import start, stop
+from tests.helpers.waiting import patience, slowness, wait_for
 from tests.servers.site import FLAWLESS, Site, addresses
 from tests.servers.smtp import Say
-from tests.servers.waiting import patience, slowness, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

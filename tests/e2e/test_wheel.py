@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from engine.auth.tokens import DevelopmentKey
-from tests.servers.client import ask
+from tests.helpers.client import ask
+from tests.helpers.processes import start
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, order
-from tests.servers.processes import start
-from tests.servers.waiting import patience, wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import Misconfigured
 from engine.queue.redis_client import connect
-from tests.servers.command import varsel
+from tests.helpers.command import varsel
 
 DATABASES = [
     "postgresql://me:secret@h:port/x",

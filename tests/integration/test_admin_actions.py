@@ -20,8 +20,8 @@ from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, JobState, OrderState, new_id
 from engine.queue import due
-from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
-from tests.servers.waiting import LONG
+from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from uuid import UUID

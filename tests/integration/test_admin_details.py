@@ -18,7 +18,7 @@ from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, new_id
 from engine.observability.audit import note
-from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
+from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from uuid import UUID

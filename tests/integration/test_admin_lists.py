@@ -19,7 +19,7 @@ from engine.errors import Invalid
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.observability.audit import note
-from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
+from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ from engine.admin.resources import AUDIT
 from engine.db.retention import AUDIT_KEPT, prune_some
 from engine.db.tables import audit_log
 from engine.observability.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
-from tests.servers.rows import now
+from tests.helpers.rows import now
 
 if TYPE_CHECKING:
     from engine.db.store import Store

@@ -18,7 +18,7 @@ from engine.errors import CrossOrigin, Forbidden, Unauthenticated
 from engine.models import Caller
 from engine.resources import SCOPES_CREATE
 from engine.settings import Settings
-from tests.servers.log import logging_as
+from tests.helpers.log import logging_as
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,12 +22,12 @@ from engine.errors import Conflict, Misconfigured
 from engine.models import OrderState
 from engine.queue.epoch import Memory, again, restored
 from engine.queue.pauses import in_force
-from tests.servers.beats import beat
-from tests.servers.command import varsel
+from tests.helpers.beats import beat
+from tests.helpers.command import varsel
+from tests.helpers.rows import add_email, add_order
+from tests.helpers.steps import migrate
+from tests.helpers.waiting import wait_for
 from tests.servers.redis import Redis
-from tests.servers.rows import add_email, add_order
-from tests.servers.steps import migrate
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

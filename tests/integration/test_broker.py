@@ -9,8 +9,8 @@ import dramatiq
 import pytest
 
 from engine.queue.redis_client import connect
+from tests.helpers.waiting import LONG, SHORT, patience, wait_for
 from tests.servers.redis import Redis
-from tests.servers.waiting import LONG, SHORT, patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, order
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

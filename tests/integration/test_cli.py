@@ -18,10 +18,10 @@ import typer
 from engine.auth.operators import Operators, Role
 from engine.cli import app, exits, operators
 from engine.errors import Conflict, VarselError
-from tests.servers.command import command, environment, process, varsel
-from tests.servers.processes import start
-from tests.servers.terminal import Terminal
-from tests.servers.waiting import patience, wait_for
+from tests.helpers.command import command, environment, process, varsel
+from tests.helpers.processes import start
+from tests.helpers.terminal import Terminal
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,10 +17,10 @@ from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue.epoch import look, restored
 from engine.queue.pauses import in_force
-from tests.servers.command import command, environment, varsel
-from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
-from tests.servers.terminal import Terminal
-from tests.servers.waiting import LONG, wait_for
+from tests.helpers.command import command, environment, varsel
+from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
+from tests.helpers.terminal import Terminal
+from tests.helpers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from engine.admin.actions import ACTIONS, Action, Command
 from engine.admin.filters import Field
 from engine.admin.resources import EVENTS, ORDERS, RESOURCES
 from engine.cli import app
-from tests.servers.command import command, environment, varsel
+from tests.helpers.command import command, environment, varsel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

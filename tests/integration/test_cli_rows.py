@@ -26,9 +26,9 @@ from engine.db.tables import subscriptions as subscriptions_table
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, new_id
 from engine.observability.audit import note
-from tests.servers.command import command, environment, process, varsel
-from tests.servers.rows import APP, add_email, add_order, add_subscription, an_event, now
-from tests.servers.terminal import Terminal
+from tests.helpers.command import command, environment, process, varsel
+from tests.helpers.rows import APP, add_email, add_order, add_subscription, an_event, now
+from tests.helpers.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from engine.db.commits import GROUP, LARGEST, LARGEST_WAITING, WAITING, GroupCommit
 from engine.db.tables import contacts
 from engine.errors import KeyInUse, Unavailable
-from tests.servers.waiting import patience
+from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

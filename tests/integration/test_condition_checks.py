@@ -14,10 +14,10 @@ from engine.models import OrderState
 from engine.orders import condition_checks
 from engine.outbound import Guard, Outbound
 from engine.queue import due
+from tests.helpers.processing import Processing, checks, processing
+from tests.helpers.rows import add_order, now
+from tests.helpers.waiting import wait_for
 from tests.servers.http import Hang, Receiver, Say
-from tests.servers.processing import Processing, checks, processing
-from tests.servers.rows import add_order, now
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,8 +11,8 @@ import pytest
 from engine.orders.conditions import Condition, Verdict, ask
 from engine.outbound import Guard, Outbound
 from engine.outbound.exchange import LONGEST_ANSWER
+from tests.helpers.waiting import LONG, SHORT
 from tests.servers.http import Action, Close, Drip, Hang, Raw, Receiver, Say
-from tests.servers.waiting import LONG, SHORT
 
 if TYPE_CHECKING:
     from datetime import timedelta

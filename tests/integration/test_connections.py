@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from api import health
 from api.connections import DESCRIPTORS, HEALTH, SPARE, Bounds, reserve_descriptors
 from engine.errors import Misconfigured
-from tests.servers.waiting import wait_for
+from tests.helpers.waiting import wait_for
 from tests.servers.web import HELLO, LARGE, Answer, Client, Web, chunks
 
 if TYPE_CHECKING:

@@ -24,10 +24,10 @@ from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from engine.queue import epoch
 from engine.queue.pauses import in_force
-from tests.servers.console import HOME, SECRET, Browser, Site, fields, fill
+from tests.helpers.console import HOME, SECRET, Browser, Site, fields, fill
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.waiting import patience
 from tests.servers.redis import Redis
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
-from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

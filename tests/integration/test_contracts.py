@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.app import OPERATIONS
-from tests.servers.client import ask
+from tests.helpers.client import ask
 from tests.servers.installation import Installation, order
 
 if TYPE_CHECKING:

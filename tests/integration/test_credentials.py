@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from engine.settings import Settings
-from tests.servers.client import connect
+from tests.helpers.client import connect
 from tests.servers.installation import API, Installation, order
 
 if TYPE_CHECKING:

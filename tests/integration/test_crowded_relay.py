@@ -14,12 +14,12 @@ from engine.db.dialects import Now
 from engine.db.tables import emails
 from engine.email.smtp import Accepted, Deferred, Outcome, Relay, concurrency
 from engine.models import EmailState
+from tests.helpers.relaying import LEASE, Delivering
+from tests.helpers.rows import now
+from tests.helpers.waiting import LONG
 from tests.integration.test_emails import fill, log, rows
 from tests.integration.test_smtp import KARI, SENDER, message, with_relay
-from tests.servers.relaying import LEASE, Delivering
-from tests.servers.rows import now
 from tests.servers.smtp import Close, Raw, Say, ScriptedSMTP
-from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

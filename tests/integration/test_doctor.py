@@ -18,12 +18,12 @@ from engine.db.tables import processes
 from engine.doctor import Finding, Level, Place, broker, database, examine, files, relay
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.settings import Settings
-from tests.servers.command import process, varsel
+from tests.helpers.command import process, varsel
+from tests.helpers.waiting import SHORT, wait_for
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
 from tests.servers.redis import Redis
 from tests.servers.smtp import Hang, Say, ScriptedSMTP
-from tests.servers.waiting import SHORT, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -15,8 +15,8 @@ from engine.email import outcomes
 from engine.email.smtp import Reply
 from engine.models import EmailState, OrderState
 from engine.queue import due
-from tests.servers.rows import add_email, add_order
-from tests.servers.waiting import LONG, patience
+from tests.helpers.rows import add_email, add_order
+from tests.helpers.waiting import LONG, patience
 
 if TYPE_CHECKING:
     from engine.db.store import Store

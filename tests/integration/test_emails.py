@@ -20,12 +20,12 @@ from engine.email.mime import Compiled
 from engine.email.outcomes import BACKOFF, JITTER, RELAY_PAUSE, backoff
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.queue import due
-from tests.servers.claims import claim_emails
-from tests.servers.ports import free_port
-from tests.servers.relaying import LEASE, Delivering, deliver
-from tests.servers.rows import add_email, add_order, now
+from tests.helpers.claims import claim_emails
+from tests.helpers.ports import free_port
+from tests.helpers.relaying import LEASE, Delivering, deliver
+from tests.helpers.rows import add_email, add_order, now
+from tests.helpers.waiting import due_between, wait_for
 from tests.servers.smtp import Close, Say, Script, ScriptedSMTP
-from tests.servers.waiting import due_between, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -21,10 +21,10 @@ from engine.observability.heartbeat import Heartbeat, Kind
 from engine.queue import due
 from engine.queue.epoch import TOLERATED, Memory, again, restored
 from engine.queue.pauses import in_force
-from tests.servers.beats import beat
+from tests.helpers.beats import beat
+from tests.helpers.rows import add_email, add_order, now
+from tests.helpers.waiting import wait_for
 from tests.servers.redis import Redis
-from tests.servers.rows import add_email, add_order, now
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

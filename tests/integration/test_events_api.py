@@ -15,10 +15,10 @@ from cloudevents.core.bindings.http import HTTPMessage, from_structured_event, t
 from cloudevents.core.v1.event import CloudEvent as SdkEvent
 
 from engine.runtime import clock
+from tests.helpers.processes import stop
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
-from tests.servers.processes import stop
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

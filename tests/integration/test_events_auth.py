@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
-from tests.servers.client import ask
+from tests.helpers.client import ask
 
 if TYPE_CHECKING:
     import httpx

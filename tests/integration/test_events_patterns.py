@@ -8,7 +8,7 @@ import pytest
 
 from engine.events.reading import MOST_LOOKED_AT, WORK, Page, Query, floating, page
 from engine.events.storing import persist
-from tests.servers.rows import APP, an_event
+from tests.helpers.rows import APP, an_event
 
 if TYPE_CHECKING:
     from engine.db.store import Store

@@ -16,16 +16,16 @@ from engine.db.records import Delivery
 from engine.db.tables import deliveries, subscriptions
 from engine.models import DeliveryState
 from engine.webhooks import backlog, pusher
+from tests.helpers.rows import an_event
 from tests.integration.test_pusher import deliveries_of, publish, run, subscribe
 from tests.servers.http import Hang, Receiver, Say
-from tests.servers.rows import an_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from engine.db.store import Store
     from engine.models import CloudEvent
-    from tests.servers.pushing import Pushing
+    from tests.helpers.pushing import Pushing
 
 EVIL, EVE, GOOD = "/org/evil", "/org/eve", "/org/good"
 THEIRS = "urn:altinn:resource:theirs"

@@ -19,8 +19,8 @@ import engine.db.store
 from engine.db.store import CONNECTIONS, Store, ping
 from engine.db.tables import contacts
 from engine.errors import Unavailable
+from tests.helpers.waiting import wait_for
 from tests.servers.postgres import Postgres
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.client import ask
+from tests.helpers.client import ask
 from tests.servers.installation import order
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, order
-from tests.servers.waiting import wait_for
 
 ORDERS = f"{API}/orders/email"
 

@@ -25,8 +25,8 @@ from api.problems import answer_error
 from engine.dev.inbox import KEPT, LARGEST, Inbox, serve
 from engine.errors import Misconfigured, NotFound, VarselError
 from engine.settings import Settings
-from tests.servers.processes import start
-from tests.servers.waiting import patience
+from tests.helpers.processes import start
+from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -15,9 +15,9 @@ from engine.db.tables import jobs as jobs_table
 from engine.errors import Conflict
 from engine.models import EmailState, JobState, OrderState
 from engine.queue import due
-from tests.servers.claims import claim_emails
-from tests.servers.rows import PAUSED, add_email, add_order, now
-from tests.servers.waiting import LONG
+from tests.helpers.claims import claim_emails
+from tests.helpers.rows import PAUSED, add_email, add_order, now
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

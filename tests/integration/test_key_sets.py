@@ -25,8 +25,8 @@ from engine.auth.tokens import Verifier, key_sets
 from engine.auth.tokens.key_sets import MOST_WAITING, PAUSE
 from engine.errors import Misconfigured, Unauthenticated, Unavailable
 from engine.settings import Settings
+from tests.helpers.waiting import LONG, SHORT, patience, wait_for
 from tests.servers.installation import Installation
-from tests.servers.waiting import LONG, SHORT, patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

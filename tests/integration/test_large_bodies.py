@@ -33,9 +33,9 @@ from engine.resources import SCOPE_PUBLISH
 from engine.settings import Settings
 from engine.subscriptions.request import MOST_TYPES
 from engine.subscriptions.rules import LONGEST_SUBJECT, LONGEST_TYPE, LONGEST_URL
+from tests.helpers.rows import add_order
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, order
-from tests.servers.rows import add_order
-from tests.servers.waiting import patience, wait_for
 from tests.servers.web import Client
 
 if TYPE_CHECKING:

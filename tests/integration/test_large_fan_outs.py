@@ -19,9 +19,9 @@ from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, Fan
 from engine.events.storing import persist
 from engine.queue import due
 from engine.webhooks.queue import fetch
-from tests.servers.claims import a_subscription
-from tests.servers.rows import add_subscription, an_event, now
-from tests.servers.waiting import LONG
+from tests.helpers.claims import a_subscription
+from tests.helpers.rows import add_subscription, an_event, now
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

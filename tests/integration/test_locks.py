@@ -19,7 +19,7 @@ from engine.models import Caller, DeliveryState, EmailState, OrderState
 from engine.queue import due
 from engine.subscriptions.registry import retry, subscribe
 from engine.subscriptions.spec import SubscriptionSpec
-from tests.servers.rows import APP, add_email, add_order, now
+from tests.helpers.rows import APP, add_email, add_order, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,12 +17,12 @@ from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.rendering import Templates
-from tests.servers.log import logging_as
-from tests.servers.pushing import Pushing
-from tests.servers.relaying import Delivering
-from tests.servers.rows import add_email, add_order, add_subscription, an_event
+from tests.helpers.log import logging_as
+from tests.helpers.pushing import Pushing
+from tests.helpers.relaying import Delivering
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event
+from tests.helpers.waiting import LONG
 from tests.servers.smtp import Say, ScriptedSMTP
-from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     import pytest

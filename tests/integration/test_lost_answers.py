@@ -12,11 +12,11 @@ from engine.db.store import Store
 from engine.db.tables import orders
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue import due
+from tests.helpers.rows import an_event
+from tests.helpers.waiting import LONG
 from tests.integration import test_emails, test_processing, test_pusher
 from tests.servers.http import Receiver, Say
 from tests.servers.lossy import Lossy
-from tests.servers.rows import an_event
-from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

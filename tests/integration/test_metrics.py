@@ -30,14 +30,14 @@ from engine.models import DeliveryState, EmailState
 from engine.observability import metrics
 from engine.queue.redis_client import prove
 from engine.settings import Settings
-from tests.servers.client import ask
+from tests.helpers.client import ask
+from tests.helpers.ports import free_port
+from tests.helpers.processes import start
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, Installation, order
-from tests.servers.ports import free_port
-from tests.servers.processes import start
 from tests.servers.redis import Redis
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
 from tests.servers.smtp import Say, ScriptedSMTP
-from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

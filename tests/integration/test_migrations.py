@@ -18,11 +18,11 @@ from engine.db.tables import compatibility, metadata, pauses
 from engine.errors import Misconfigured, Unavailable
 from engine.models import OrderState
 from engine.queue.pauses import in_force
+from tests.helpers.command import process, varsel
+from tests.helpers.rows import add_email, add_order
+from tests.helpers.steps import migrate
+from tests.helpers.waiting import LONG
 from tests.integration import test_processing
-from tests.servers.command import process, varsel
-from tests.servers.rows import add_email, add_order
-from tests.servers.steps import migrate
-from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from pathlib import Path

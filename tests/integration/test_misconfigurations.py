@@ -18,14 +18,14 @@ from sqlalchemy import text
 from engine.auth.tokens import DevelopmentKey
 from engine.db.migrations import upgrade
 from engine.db.store import Store
-from tests.servers.alone import Alone
-from tests.servers.command import process, varsel
+from tests.helpers.alone import Alone
+from tests.helpers.command import process, varsel
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.oidc import Provider
 from tests.servers.pgbouncer import PgBouncer
-from tests.servers.ports import free_port
 from tests.servers.smtp import Close, Say, ScriptedSMTP
 from tests.servers.strict import EVERYTHING, PASSWORD, StrictPostgres, StrictRedis
-from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,10 +21,10 @@ from engine.db.store import Store
 from engine.db.tables import EMAIL_OPEN, deliveries, emails, events, jobs, orders, subscriptions
 from engine.models import GONE, DeliveryState, EmailState, JobState, OrderState
 from engine.text.addresses import wire_address
+from tests.helpers.old_database import fill
+from tests.helpers.waiting import LEASE, wait_for
 from tests.servers.http import Receiver, Say
-from tests.servers.old_database import fill
 from tests.servers.site import Site
-from tests.servers.waiting import LEASE, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

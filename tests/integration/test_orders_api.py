@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.servers.client import ask, connect
+from tests.helpers.client import ask, connect
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, order
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,9 +27,9 @@ from engine.observability.metrics import ATTEMPTS
 from engine.observability.metrics import ORDERS as ORDERS_TAKEN
 from engine.queue import due
 from engine.runtime.clock import steady
-from tests.servers.claims import claim_emails, claim_orders
-from tests.servers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
-from tests.servers.waiting import LONG, wait_for
+from tests.helpers.claims import claim_emails, claim_orders
+from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
+from tests.helpers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     import pytest

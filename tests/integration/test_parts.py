@@ -9,9 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import OPERATIONS
 from api.docs import ROUTES as DOCS
-from tests.servers.client import ask
+from tests.helpers.client import ask
+from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,10 +20,10 @@ from engine.errors import Conflict, Invalid, NotFound
 from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.pauses import in_force
+from tests.helpers.claims import claim_emails, claim_orders
+from tests.helpers.rows import add_email, add_order, add_subscription, now
+from tests.helpers.waiting import LONG
 from tests.integration import test_emails
-from tests.servers.claims import claim_emails, claim_orders
-from tests.servers.rows import add_email, add_order, add_subscription, now
-from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,9 +16,9 @@ from engine.db.readers import Readers
 from engine.db.store import CONNECTIONS, Store
 from engine.db.tables import contacts
 from engine.errors import Misconfigured, Overrun, Unavailable
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import SHORT, wait_for
 from tests.servers.pgbouncer import PgBouncer
-from tests.servers.ports import free_port
-from tests.servers.waiting import SHORT, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.runtime.private_files import tighten
-from tests.servers.command import process
+from tests.helpers.command import process
 
 if TYPE_CHECKING:
     from pathlib import Path

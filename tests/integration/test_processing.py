@@ -18,10 +18,10 @@ from engine.orders.processing import RECIPIENTS_AT_ONCE, RETRIES
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.text.keywords import content
+from tests.helpers.processing import Processing, checks, processing
+from tests.helpers.rows import add_order
+from tests.helpers.waiting import LONG, SHORT
 from tests.servers.http import Hang, Receiver, Say
-from tests.servers.processing import Processing, checks, processing
-from tests.servers.rows import add_order
-from tests.servers.waiting import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

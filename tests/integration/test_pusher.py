@@ -29,12 +29,12 @@ from engine.webhooks import call, pusher, queue, window
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.rendering import Templates
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER, SCHEDULE, VALIDATION
-from tests.servers.claims import a_subscription
+from tests.helpers.claims import a_subscription
+from tests.helpers.outbound import LATE
+from tests.helpers.pushing import Pushing
+from tests.helpers.rows import APP, add_subscription, an_event, now
+from tests.helpers.waiting import LONG, SHORT, due_between, wait_for
 from tests.servers.http import Close, Hang, Receiver, Say
-from tests.servers.outbound import LATE
-from tests.servers.pushing import Pushing
-from tests.servers.rows import APP, add_subscription, an_event, now
-from tests.servers.waiting import LONG, SHORT, due_between, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

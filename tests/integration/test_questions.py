@@ -18,9 +18,9 @@ from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
 from engine.queue.epoch import look, restored
 from engine.queue.pauses import in_force
-from tests.servers.claims import claim_emails
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
-from tests.servers.waiting import LONG
+from tests.helpers.claims import claim_emails
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from uuid import UUID

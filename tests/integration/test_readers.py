@@ -14,7 +14,7 @@ from api import reads
 from engine.db.readers import SLOTS, WAITING, Readers
 from engine.db.store import ping
 from engine.errors import Overrun
-from tests.servers.waiting import LONG, SHORT, patience, wait_for
+from tests.helpers.waiting import LONG, SHORT, patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -18,10 +18,10 @@ from engine.email.outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, S
 from engine.email.restraint import HELD_FOR, IN_A_ROW
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from engine.observability.heartbeat import Heartbeat, Kind
-from tests.servers.relaying import Delivering, deliver
-from tests.servers.rows import add_email, add_order, now
+from tests.helpers.relaying import Delivering, deliver
+from tests.helpers.rows import add_email, add_order, now
+from tests.helpers.waiting import due_between, wait_for
 from tests.servers.smtp import Action, Say, Script, ScriptedSMTP, Step
-from tests.servers.waiting import due_between, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from engine.db.retention import ROWS, prune_some
 from engine.db.tables import deliveries, emails, events, idempotency_keys, job_rows, jobs, orders
 from engine.events.storing import persist
 from engine.models import OrderState, new_id
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from engine.observability.scrapes import LONGEST, MOST, serve
 from engine.settings import Settings
-from tests.servers.client import ask
-from tests.servers.waiting import wait_for
+from tests.helpers.client import ask
+from tests.helpers.waiting import wait_for
 from tests.servers.web import Client
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from engine.db.dialects import Now
 from engine.db.store import Store
 from engine.db.tables import emails, orders
 from engine.models import OrderState
+from tests.helpers.waiting import wait_for
 from tests.servers.http import Action, Close, Receiver, Say
 from tests.servers.installation import API, Installation, order
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -38,8 +38,8 @@ from engine.db.tables import audit_log
 from engine.db.writers import Writers
 from engine.errors import Misconfigured, VarselError
 from engine.settings import Settings
-from tests.servers.client import ask
-from tests.servers.console import PASSWORD, operators_file
+from tests.helpers.client import ask
+from tests.helpers.console import PASSWORD, operators_file
 from tests.servers.oidc import CLIENT, SECRET, STRANGE_KEY, Provider
 from tests.servers.redis import Redis
 

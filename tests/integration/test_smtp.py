@@ -19,9 +19,9 @@ from engine.email.smtp.route import Route
 from engine.email.smtp.session import Session
 from engine.errors import Misconfigured
 from engine.models import EmailState
-from tests.servers.ports import free_port
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import LONG, SHORT
 from tests.servers.smtp import EXTENSIONS, Close, Hang, Raw, Say, ScriptedSMTP, Slow, Step
-from tests.servers.waiting import LONG, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,9 +11,9 @@ from pydantic_core import to_json
 from engine.errors import Unavailable
 from engine.events.storing import as_row
 from engine.queue.spool import Spool
+from tests.helpers.rows import an_event
+from tests.helpers.waiting import wait_for
 from tests.servers.redis import Redis
-from tests.servers.rows import an_event
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

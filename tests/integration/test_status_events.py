@@ -17,10 +17,10 @@ from engine.orders import reading
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.resources import status_resource
+from tests.helpers.processing import checks, processing
+from tests.helpers.rows import add_email, add_order, now
+from tests.helpers.waiting import LONG
 from tests.servers.http import Receiver, Say
-from tests.servers.processing import checks, processing
-from tests.servers.rows import add_email, add_order, now
-from tests.servers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

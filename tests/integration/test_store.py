@@ -19,8 +19,8 @@ from engine.db.migrations import upgrade
 from engine.db.store import CONNECTIONS, Store, ping
 from engine.db.tables import EPOCH, contacts, idempotency_keys
 from engine.errors import Unavailable
-from tests.servers.processes import start
-from tests.servers.waiting import patience
+from tests.helpers.processes import start
+from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from engine.models import Caller
 from engine.subscriptions import registry, replays
 from engine.subscriptions.registry import AT_ONCE
 from engine.subscriptions.spec import SubscriptionSpec
-from tests.servers.rows import APP, add_subscription, an_event, now
+from tests.helpers.rows import APP, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Table

@@ -18,10 +18,10 @@ from api.subscription_answers import SubscriptionList
 from engine.db.store import Store
 from engine.db.tables import audit_log
 from engine.subscriptions import registry
-from tests.servers.client import ask, connect
+from tests.helpers.client import ask, connect
+from tests.helpers.rows import add_subscription
+from tests.helpers.waiting import wait_for
 from tests.servers.http import Receiver, Say
-from tests.servers.rows import add_subscription
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -23,15 +23,15 @@ from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.rendering import Templates
+from tests.helpers.log import logging_as
+from tests.helpers.pushing import Pushing
+from tests.helpers.rows import add_subscription, an_event
+from tests.helpers.waiting import wait_for
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
 from tests.servers.installation import API, Installation, order
-from tests.servers.log import logging_as
-from tests.servers.pushing import Pushing
-from tests.servers.rows import add_subscription, an_event
 from tests.servers.smtp import Say, ScriptedSMTP
 from tests.servers.traces import Collector
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

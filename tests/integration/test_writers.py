@@ -25,8 +25,8 @@ from engine.orders.intake import Intake
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.settings import Settings
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, order
-from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,9 +7,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.models import DeliveryState
-from tests.servers.counting import Count
+from tests.helpers.counting import Count
+from tests.helpers.waiting import wait_for
 from tests.servers.site import Site
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

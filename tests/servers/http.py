@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.servers.waiting import SHORT, patience, wait_for
+from tests.helpers.waiting import SHORT, patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.auth.tokens import DevelopmentKey
-from tests.servers.client import ask, connect
-from tests.servers.forks import Fork
-from tests.servers.waiting import patience, wait_for
+from tests.helpers.client import ask, connect
+from tests.helpers.forks import Fork
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

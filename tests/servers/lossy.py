@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import parse_qs, urlsplit
 
-from tests.servers.waiting import patience
+from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable

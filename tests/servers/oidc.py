@@ -25,7 +25,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
-from tests.servers.waiting import wait_for
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from starlette.requests import Request

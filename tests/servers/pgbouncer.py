@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.servers.processes import start
-from tests.servers.waiting import patience, wait_for
+from tests.helpers.processes import start
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.servers.ports import free_port
+from tests.helpers.ports import free_port
 
 DOMAIN = "example.no"
 

@@ -15,8 +15,8 @@ from uuid import uuid4
 
 import psycopg
 
-from tests.servers.processes import freeze, start
-from tests.servers.waiting import patience, wait_for
+from tests.helpers.processes import freeze, start
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from psycopg import Connection

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import redis
 
-from tests.servers.processes import start, stop
-from tests.servers.waiting import wait_for
+from tests.helpers.processes import start, stop
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

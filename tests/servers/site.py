@@ -10,12 +10,12 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.servers.counting import Count, count
+from tests.helpers.counting import Count, count
+from tests.helpers.ledger import Ledger
+from tests.helpers.processes import alive, connections, descendants, opened, parent, start, stop
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, Installation, order
-from tests.servers.ledger import Ledger
-from tests.servers.processes import alive, connections, descendants, opened, parent, start, stop
 from tests.servers.smtp import ScriptedSMTP
-from tests.servers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.servers.waiting import patience
+from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from types import TracebackType

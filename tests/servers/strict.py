@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
-from tests.servers.ports import free_port
+from tests.helpers.ports import free_port
+from tests.helpers.processes import start
+from tests.helpers.waiting import wait_for
 from tests.servers.postgres import Postgres
-from tests.servers.processes import start
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

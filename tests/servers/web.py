@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from api.connections import Bounds, Connection, bounded
-from tests.servers.waiting import patience, wait_for
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

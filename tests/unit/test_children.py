@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.servers.waiting import patience
+from tests.helpers.waiting import patience
 
 SHARED = """
 import json, sys, threading

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from api.counting import OTHER, CountAnswers, Part
 from api.endpoints import Endpoint
 from engine.observability.metrics import SECONDS
-from tests.servers.waiting import wait_for
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from starlette.requests import Request

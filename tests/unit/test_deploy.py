@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 from engine.admin.exposition import Parts
 from engine.db.store import Store
 from engine.observability import metrics  # noqa: F401 declares what is counted
-from tests.servers.ports import free_port
+from tests.helpers.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

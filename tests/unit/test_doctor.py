@@ -15,8 +15,8 @@ from engine.doctor import CHECKS, Finding, Level, Place, database, examine, file
 from engine.doctor.findings import ok, skewed
 from engine.errors import Misconfigured
 from engine.settings import Settings
+from tests.helpers.waiting import patience
 from tests.servers.http import Receiver, Say
-from tests.servers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.events.fan_out import ANY, MOST_DOTS, keys, pairs, type_keys
-from tests.servers.rows import an_event
+from tests.helpers.rows import an_event
 
 SUBJECTS = 3  # any, its own, its alternative one
 

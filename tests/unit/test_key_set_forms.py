@@ -14,7 +14,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from engine.auth.tokens import Verifier
 from engine.errors import Misconfigured
 from engine.settings import Settings
-from tests.servers.tokens import (
+from tests.helpers.tokens import (
     ED25519,
     OTHER_P256,
     P256,

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.observability import logs
-from tests.servers.log import logging_as
+from tests.helpers.log import logging_as
 
 log = logging.getLogger("engine.test")
 ORDER = UUID("0197b9a4-5d5c-7c3b-9a7e-2f1d0c4b8a65")

@@ -11,9 +11,9 @@ import pytest
 from engine.errors import Refused
 from engine.outbound import Answer, Failure, Outbound
 from engine.outbound.exchange import LONGEST_ANSWER
+from tests.helpers.outbound import LATE, LENIENT, STRICT, Names, failed, get
+from tests.helpers.waiting import LONG, SHORT
 from tests.servers.http import Close, Drip, Hang, Raw, Receiver, Say
-from tests.servers.outbound import LATE, LENIENT, STRICT, Names, failed, get
-from tests.servers.waiting import LONG, SHORT
 
 PUBLIC_ADDRESSES = [
     "8.8.8.8",

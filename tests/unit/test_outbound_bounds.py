@@ -14,9 +14,9 @@ from engine.outbound import Answer, Failure, Outbound
 from engine.outbound import lookups as lookups_
 from engine.outbound.exchange import LONGEST_ANSWER, LONGEST_HEAD, MOST_BYTES, MOST_STEPS, Connection
 from engine.outbound.lookups import LOOKUPS, Lookups, resolve
+from tests.helpers.outbound import LATE, LENIENT, Names, closing, get
+from tests.helpers.waiting import SHORT, patience
 from tests.servers.http import Pour, Raw, Receiver, Say
-from tests.servers.outbound import LATE, LENIENT, Names, closing, get
-from tests.servers.waiting import SHORT, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable

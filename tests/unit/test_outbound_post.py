@@ -14,9 +14,9 @@ from engine.outbound import Answer, Failure, Outbound
 from engine.outbound.calls import LONGEST_WAIT, _retry_after
 from engine.outbound.exchange import LONGEST_ANSWER
 from engine.runtime.clock import Clock, steady
+from tests.helpers.outbound import LATE, LENIENT, STRICT, Names, closing, failed, get, post
+from tests.helpers.waiting import LONG, SHORT
 from tests.servers.http import Drip, Hang, Raw, Receiver, Say
-from tests.servers.outbound import LATE, LENIENT, STRICT, Names, closing, failed, get, post
-from tests.servers.waiting import LONG, SHORT
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", bytes(range(256)) * 1000, "blåbær".encode()])

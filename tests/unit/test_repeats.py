@@ -9,8 +9,8 @@ from engine.diagnosis import of_database
 from engine.errors import Unavailable
 from engine.observability import repeats
 from engine.observability.logs import bound
-from tests.servers.log import logging_as
-from tests.servers.waiting import wait_for
+from tests.helpers.log import logging_as
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     import pytest

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.runtime.stop import ENDING, Stop
-from tests.servers.waiting import patience, wait_for
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

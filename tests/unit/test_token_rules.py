@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from engine.auth.tokens import Verifier
 from engine.settings import Settings
-from tests.servers.tokens import ED25519, HOUR, P256, bearer, claims, jwk, refused
+from tests.helpers.tokens import ED25519, HOUR, P256, bearer, claims, jwk, refused
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,7 +28,7 @@ from engine.dev.data_folder import development_key
 from engine.errors import Invalid, Misconfigured, Unauthenticated
 from engine.models import Caller
 from engine.settings import Settings
-from tests.servers.tokens import (
+from tests.helpers.tokens import (
     ED25519,
     HOUR,
     OTHER_P256,
@@ -45,7 +45,7 @@ from tests.servers.tokens import (
     knowing,
     refused,
 )
-from tests.servers.waiting import slowness, wait_for
+from tests.helpers.waiting import slowness, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from engine.db.store import Store
-from tests.servers.console import operators_file
+from tests.helpers.console import operators_file
+from tests.helpers.waiting import LEASE, patience
 from tests.servers.installation import API, Installation, order
-from tests.servers.waiting import LEASE, patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,9 +17,9 @@ from sqlalchemy import func, insert, select
 from engine.admin.pausing import pause
 from engine.db.tables import deliveries, delivery_attempts, events, history, jobs
 from tests.e2e.browser.conftest import Site
-from tests.servers.console import PASSWORD
-from tests.servers.rows import add_subscription, now
-from tests.servers.waiting import wait_for
+from tests.helpers.console import PASSWORD
+from tests.helpers.rows import add_subscription, now
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -16,10 +16,10 @@ from sqlalchemy import func, insert, select
 from api.console.live import OF_ONE
 from engine.db.tables import EMAIL_FAILED, emails, orders
 from engine.models import EmailState, OrderState, new_id
-from tests.servers.client import connect
-from tests.servers.rows import add_order, now
+from tests.helpers.client import connect
+from tests.helpers.rows import add_order, now
+from tests.helpers.waiting import wait_for
 from tests.servers.site import stopped
-from tests.servers.waiting import wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -13,7 +13,7 @@ from engine.email.smtp import Relay
 from engine.orders.contacts import ContactTable
 from engine.orders.processing import Orders
 from engine.runtime.clock import Clock
-from tests.servers.waiting import LONG
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

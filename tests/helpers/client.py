@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.servers.waiting import patience
+from tests.helpers.waiting import patience
 
 _UNUSED = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # to read the authorities anew takes 30 ms for each client
 

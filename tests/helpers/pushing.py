@@ -8,7 +8,7 @@ from engine.auth.access import Rules
 from engine.db.records import Subscription
 from engine.queue.runner import Runner
 from engine.webhooks.pusher import Outcome, Pusher
-from tests.servers.waiting import LONG
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.servers import suite
+from tests.helpers import suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

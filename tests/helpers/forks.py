@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from engine.dev import children
-from tests.servers.processes import end_with
+from tests.helpers.processes import end_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

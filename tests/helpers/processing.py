@@ -9,7 +9,7 @@ from engine.orders.condition_checks import ConditionChecks
 from engine.orders.contacts import ContactTable
 from engine.orders.processing import Decision, Orders
 from engine.queue.runner import Runner
-from tests.servers.waiting import LONG
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.servers.waiting import wait_for
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

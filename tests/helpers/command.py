@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from typer.testing import CliRunner
 
 from engine.cli import app
-from tests.servers.forks import Fork
-from tests.servers.ports import free_port
-from tests.servers.waiting import patience
+from tests.helpers.forks import Fork
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from typer.testing import Result

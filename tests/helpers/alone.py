@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Self
 
-from tests.servers.command import environment
-from tests.servers.forks import Fork
-from tests.servers.waiting import patience, wait_for
+from tests.helpers.command import environment
+from tests.helpers.forks import Fork
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

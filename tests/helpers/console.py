@@ -31,7 +31,7 @@ from engine.db.tables import (
 from engine.db.writers import Writers
 from engine.models import EmailState, OrderState, new_id
 from engine.settings import Settings
-from tests.servers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
     from pathlib import Path

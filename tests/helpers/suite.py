@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 from engine.runtime import garbage
-from tests.servers.waiting import patience
+from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
     from collections.abc import Generator

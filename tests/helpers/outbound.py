@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from engine.outbound import Answer, Failure, Guard, Outbound
-from tests.servers.waiting import SHORT
+from tests.helpers.waiting import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.observability.heartbeat import Heartbeat, Kind
-from tests.servers.waiting import wait_for
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from engine.db.store import Store

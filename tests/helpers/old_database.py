@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import column, func, inspect, select, table
 
 from engine.db.tables import milliseconds
-from tests.servers.steps import migrate
+from tests.helpers.steps import migrate
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -9,7 +9,7 @@ from engine.email.deliverer import Deliverer, Outgoing
 from engine.email.outcomes import Result
 from engine.email.smtp import Relay
 from engine.queue.runner import Runner
-from tests.servers.waiting import LONG
+from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,7 +10,7 @@ import subprocess
 import termios
 from typing import TYPE_CHECKING, Self
 
-from tests.servers.waiting import wait_for
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
