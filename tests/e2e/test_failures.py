@@ -16,13 +16,13 @@ from tests.servers.installation import API, order
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, Site, addresses
-from tests.servers.smtp import Slow
+from tests.servers.smtp_script import Slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.servers.smtp import Script
+    from tests.servers.smtp_script import Script
 
 SLOW: Script = {"dot": Slow(0.02)}  # so that a test can meet work in the middle
 

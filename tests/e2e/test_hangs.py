@@ -27,8 +27,9 @@ from tests.servers.postgres import Postgres
 from tests.servers.postgres_door import ClosedDoor
 from tests.servers.redis import Redis
 from tests.servers.site import FLAWLESS, addresses
-from tests.servers.smtp import Hang, ScriptedSMTP
-from tests.servers.smtp import Slow as Drip
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Hang
+from tests.servers.smtp_script import Slow as Drip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

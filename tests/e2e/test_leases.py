@@ -11,18 +11,17 @@ import pytest
 
 from engine.models import EmailState, OrderState
 from engine.queue import due
-from tests.helpers.by_address import ByAddress
 from tests.helpers.counting import tell
 from tests.helpers.waiting import LEASE, slowness, wait_for
 from tests.servers import http
 from tests.servers.event_site import EventSite
 from tests.servers.site import FLAWLESS, Site, addresses, stopped
-from tests.servers.smtp import Hang, Slow
+from tests.servers.smtp_script import ByAddress, Hang, Slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers.smtp import Action, Phase, Step
+    from tests.servers.smtp_script import Action, Phase, Step
 
 
 @pytest.fixture(scope="module")

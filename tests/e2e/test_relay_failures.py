@@ -9,12 +9,12 @@ import pytest
 
 from engine.email.outcomes import BACKOFF, JITTER
 from engine.models import EmailState
-from tests.helpers.by_address import ByAddress
 from tests.helpers.counting import count, tell
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import LEASE, due_between, wait_for
 from tests.servers.site import FLAWLESS, Site, addresses
-from tests.servers.smtp import Close, Say, ScriptedSMTP, Slow
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import ByAddress, Close, Say, Slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
-    from tests.servers.smtp import Phase
+    from tests.servers.smtp_script import Phase
 
 CONNECTIONS = 2  # per worker
 # What the relay answers, where, and what the e-mail is afterwards.

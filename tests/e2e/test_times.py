@@ -15,12 +15,12 @@ from tests.helpers.counting import tell
 from tests.helpers.processes import start, stop
 from tests.helpers.waiting import patience, slowness, wait_for
 from tests.servers.site import FLAWLESS, Site, addresses
-from tests.servers.smtp import Say
+from tests.servers.smtp_script import Say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.servers.smtp import Action, Step
+    from tests.servers.smtp_script import Action, Step
 
 
 @pytest.fixture(scope="module")

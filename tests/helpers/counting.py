@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.servers.smtp import Envelope
+    from tests.servers.smtp_session import Envelope
 
 
 @dataclass(frozen=True)

@@ -14,23 +14,24 @@ from engine.db.dialects import Now
 from engine.db.tables import emails
 from engine.email.smtp import Accepted, Deferred, Outcome, Relay, concurrency
 from engine.models import EmailState
+from tests.helpers.mails import fill, log, rows
+from tests.helpers.relay import KARI, SENDER, message, with_relay
 from tests.helpers.relaying import LEASE, Delivering
 from tests.helpers.rows import now
 from tests.helpers.waiting import LONG
-from tests.integration.test_emails import fill, log, rows
-from tests.integration.test_smtp import KARI, SENDER, message, with_relay
-from tests.servers.smtp import Close, Raw, Say, ScriptedSMTP
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Close, Raw, Say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from engine.db.store import Store
-    from tests.servers import smtp
+    from tests.servers import smtp_script
 
 SENDERS = 20
 MAILS = 250
 TAKES = 2
-TURNED_AWAY: list[tuple[smtp.Phase, smtp.Action]] = [
+TURNED_AWAY: list[tuple[smtp_script.Phase, smtp_script.Action]] = [
     ("connect", Say(421, "4.7.0 127.0.0.1 Error: too many connections from 127.0.0.1", close=True)),
     ("connect", Say(554, "5.7.1 no", close=True)),
     ("connect", Close()),
@@ -75,7 +76,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("turn_away", TURNED_AWAY, ids=lambda way: f"{way[0]}-{way[1]}"[:40])
 def test_what_the_relay_takes_is_learned_from_few_refusals_and_no_message_is_one(
-    turn_away: tuple[smtp.Phase, smtp.Action], caplog: pytest.LogCaptureFixture
+    turn_away: tuple[smtp_script.Phase, smtp_script.Action], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     with ScriptedSMTP(most=TAKES, turn_away=turn_away) as server:

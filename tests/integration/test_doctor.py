@@ -23,7 +23,8 @@ from tests.helpers.waiting import SHORT, wait_for
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
 from tests.servers.redis import Redis
-from tests.servers.smtp import Hang, Say, ScriptedSMTP
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Hang, Say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -22,7 +22,8 @@ from tests.helpers.pushing import Pushing
 from tests.helpers.relaying import Delivering
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event
 from tests.helpers.waiting import LONG
-from tests.servers.smtp import Say, ScriptedSMTP
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Say
 
 if TYPE_CHECKING:
     import pytest

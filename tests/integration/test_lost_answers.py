@@ -12,9 +12,10 @@ from engine.db.store import Store
 from engine.db.tables import orders
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue import due
+from tests.helpers import mails, subscribers
 from tests.helpers.rows import an_event
 from tests.helpers.waiting import LONG
-from tests.integration import test_emails, test_processing, test_pusher
+from tests.integration import test_processing
 from tests.servers.http import Receiver, Say
 from tests.servers.lossy import Lossy
 
@@ -48,24 +49,24 @@ def test_an_order_becomes_one_email_for_each_recipient(way: Lossy, store: Store)
 
 
 def test_an_attempt_to_send_has_one_line(way: Lossy, store: Store) -> None:
-    test_emails.fill(store, "kari@example.no")
+    mails.fill(store, "kari@example.no")
     way.lose(b"INSERT INTO email_attempts")
-    test_emails.batch(store)
+    mails.batch(store)
     way.await_loss()
-    assert len(test_emails.log(store)) == 1
-    row = test_emails.one(store)
+    assert len(mails.log(store)) == 1
+    row = mails.one(store)
     assert (row.state, row.attempts, row.unresolved) == (EmailState.SUCCEEDED, 1, 0)
-    assert test_emails.order_states(store) == [OrderState.COMPLETED]
+    assert mails.order_states(store) == [OrderState.COMPLETED]
 
 
 def test_what_is_handed_back_counts_down_once_and_can_be_held_again(way: Lossy, store: Store) -> None:
-    test_emails.fill(store, "kari@example.no")
+    mails.fill(store, "kari@example.no")
     with store.write() as connection:
         rows = due.claim(connection, due.EMAILS, 10, LONG)
     way.lose(b"UPDATE emails")
     asyncio.run(store.recording(due.hand_back, due.EMAILS, rows))
     way.await_loss()
-    assert test_emails.one(store).unresolved == 0
+    assert mails.one(store).unresolved == 0
     with store.write() as connection:
         again = due.claim(connection, due.EMAILS, 10, LONG)
         assert len(due.extend(connection, due.EMAILS, again, LONG)) == 1
@@ -74,12 +75,12 @@ def test_what_is_handed_back_counts_down_once_and_can_be_held_again(way: Lossy, 
 def test_a_delivery_that_becomes_a_mail_is_delivered(
     way: Lossy, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    seq = test_pusher.subscribe(store, "mailto:kari@example.no", template="event", creator="ttd")
-    test_pusher.publish(store, an_event())
+    seq = subscribers.subscribe(store, "mailto:kari@example.no", template="event", creator="ttd")
+    subscribers.publish(store, an_event())
     way.lose(b"INSERT INTO orders")
-    test_pusher.push(store)
+    subscribers.push(store)
     way.await_loss()
-    [delivery], [attempt] = test_pusher.deliveries_of(store, seq), test_pusher.attempts(store, seq)
+    [delivery], [attempt] = subscribers.deliveries_of(store, seq), subscribers.attempts(store, seq)
     assert (delivery.state, delivery.attempts, attempt.outcome) == (DeliveryState.DELIVERED, 1, "accepted")
     with store.read() as connection:
         assert connection.scalar(select(func.count()).select_from(orders)) == 1
@@ -88,15 +89,15 @@ def test_a_delivery_that_becomes_a_mail_is_delivered(
 
 def test_a_push_has_one_line_and_its_subscription_is_let_go_once(way: Lossy, store: Store) -> None:
     with Receiver(Say(503)) as receiver:
-        seq = test_pusher.subscribe(store, receiver.url)
-        test_pusher.publish(store, an_event())
+        seq = subscribers.subscribe(store, receiver.url)
+        subscribers.publish(store, an_event())
         way.lose(b"INSERT INTO delivery_attempts")
-        test_pusher.push(store)
+        subscribers.push(store)
     way.await_loss()
     [delivery], [_], row = (
-        test_pusher.deliveries_of(store, seq),
-        test_pusher.attempts(store, seq),
-        test_pusher.subscription(store, seq),
+        subscribers.deliveries_of(store, seq),
+        subscribers.attempts(store, seq),
+        subscribers.subscription(store, seq),
     )
     assert (delivery.state, delivery.attempts) == (DeliveryState.WAITING, 1)
     assert (row.unresolved, row.failures) == (0, 1)

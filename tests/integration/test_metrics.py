@@ -37,7 +37,8 @@ from tests.helpers.rows import add_email, add_order, add_subscription, an_event,
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, Installation, order
 from tests.servers.redis import Redis
-from tests.servers.smtp import Say, ScriptedSMTP
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from tests.servers.smtp import Step
+    from tests.servers.smtp_script import Step
 
 pytestmark = pytest.mark.slow
 

@@ -20,10 +20,10 @@ from engine.errors import Conflict, Invalid, NotFound
 from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.pauses import in_force
+from tests.helpers import mails
 from tests.helpers.claims import claim_emails, claim_orders
 from tests.helpers.rows import add_email, add_order, add_subscription, now
 from tests.helpers.waiting import LONG
-from tests.integration import test_emails
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,12 +169,12 @@ def test_an_order_is_not_completed_while_one_of_its_emails_is_held_back(store: S
             add_email(connection, order, address=address)
         pause(connection, "anna", "domain", "slow.example")
     state = select(orders.c.state)
-    assert test_emails.batch(store).accepted[0].rcpt_tos == ["b@quick.example"]
+    assert mails.batch(store).accepted[0].rcpt_tos == ["b@quick.example"]
     with store.write() as connection:
         assert connection.execute(state).scalar_one() == OrderState.PROCESSED
         resume(connection, "anna", "domain", "slow.example")
     work(store)
-    test_emails.batch(store)
+    mails.batch(store)
     with store.read() as connection:
         assert connection.execute(state).scalar_one() == OrderState.COMPLETED
 

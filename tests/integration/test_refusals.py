@@ -21,7 +21,8 @@ from engine.observability.heartbeat import Heartbeat, Kind
 from tests.helpers.relaying import Delivering, deliver
 from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.waiting import due_between, wait_for
-from tests.servers.smtp import Action, Say, Script, ScriptedSMTP, Step
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Action, Say, Script, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,14 +10,15 @@ import pytest
 
 from engine.email.smtp import Accepted, Deferred, InDoubt, Rejected
 from engine.email.smtp.protocol import LONGEST_REPLY, MOST_LINES, Protocol, Response, read_reply
-from tests.integration.test_smtp import relay_to, send_in_turn
-from tests.servers.smtp import Pour, Raw, Say, ScriptedSMTP
+from tests.helpers.relay import relay_to, send_in_turn
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Pour, Raw, Say
 
 if TYPE_CHECKING:
-    from tests.servers import smtp
+    from tests.servers import smtp_script
 
 AGES = timedelta(hours=1)  # no reply of these tests may end by its time
-EVERYWHERE: tuple[smtp.Phase, ...] = ("connect", "ehlo", "mail", "rcpt", "data", "dot")
+EVERYWHERE: tuple[smtp_script.Phase, ...] = ("connect", "ehlo", "mail", "rcpt", "data", "dot")
 ENDLESS = {
     "lines": Pour(b"", b"250-on\r\n"),
     "lines that are empty": Pour(b"", b"250-\r\n"),
@@ -33,7 +34,7 @@ ENDLESS = {
 @pytest.mark.parametrize("phase", EVERYWHERE)
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_a_reply_without_end_ends_the_connection_by_its_size(
-    kind: str, phase: smtp.Phase, monkeypatch: pytest.MonkeyPatch
+    kind: str, phase: smtp_script.Phase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = []
     receive = Protocol.data_received
@@ -100,7 +101,7 @@ def test_each_byte_of_a_reply_is_parsed_once_however_it_is_cut(pieces: int, monk
     ],
     ids=lambda reply: repr(reply[:12]),
 )
-def test_a_reply_that_is_none_is_never_taken_for_a_yes(reply: bytes, phase: smtp.Phase) -> None:
+def test_a_reply_that_is_none_is_never_taken_for_a_yes(reply: bytes, phase: smtp_script.Phase) -> None:
     with ScriptedSMTP({phase: [Raw(reply, close=True)]}) as server:
         outcome, after = send_in_turn(relay_to(server, connect_timeout=AGES, data_timeout=AGES), times=2)
     assert isinstance(outcome, InDoubt if phase == "dot" else Deferred)
@@ -129,7 +130,7 @@ def test_a_reply_in_an_odd_form_still_counts(reply: bytes, kind: type) -> None:
 
 
 @pytest.mark.parametrize("phase", ["connect", "ehlo", "mail", "rcpt", "data"])
-def test_replies_to_what_was_not_said_yet_end_the_connection(phase: smtp.Phase) -> None:
+def test_replies_to_what_was_not_said_yet_end_the_connection(phase: smtp_script.Phase) -> None:
     usual = {"connect": b"220 hi\r\n", "data": b"354 go on\r\n"}.get(phase, b"250 ok\r\n")
     early = b"250 ok\r\n250 ok\r\n354 go on\r\n250 taken\r\n"
     with ScriptedSMTP({phase: [Raw(usual + early)]}) as server:

@@ -30,7 +30,8 @@ from tests.helpers.waiting import wait_for
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
 from tests.servers.installation import API, Installation, order
-from tests.servers.smtp import Say, ScriptedSMTP
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Say
 from tests.servers.traces import Collector
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.db.store import Store
-    from tests.servers.smtp import Step
+    from tests.servers.smtp_script import Step
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = "b7ad6b7169203331"

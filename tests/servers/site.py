@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from tests.servers.smtp import Script
+    from tests.servers.smtp_script import Script
 
 FLAWLESS = Count(lost=[], doubled=[], renamed=[], unordered=[])
 

@@ -1,0 +1,141 @@
+"""What of a message goes on the wire, and the test's own server that reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from engine.email.smtp import Accepted, Deferred, Outcome, Rejected, Relay
+from engine.models import EmailState
+from tests.helpers.relay import KARI, MESSAGE, SENDER, relay_to, send, with_relay
+from tests.servers.smtp import EXTENSIONS, ScriptedSMTP
+from tests.servers.smtp_script import Say
+
+# What goes on the wire
+
+
+def test_the_size_is_declared_where_the_relay_wants_it() -> None:
+    data = b"Subject: x\r\n\r\n.dots do not count twice\r\n"
+    with ScriptedSMTP() as server:
+        send(relay_to(server), data=data)
+    assert server.accepted[0].options == [f"SIZE={len(data)}"]
+
+    with ScriptedSMTP(extensions=()) as server:
+        send(relay_to(server), data=data)
+    assert server.accepted[0].options == []
+
+
+def test_an_international_domain_needs_nothing_from_the_relay() -> None:
+    with ScriptedSMTP(extensions=()) as server:
+        assert isinstance(send(relay_to(server), "kari@blåbær.no"), Accepted)
+    assert server.accepted[0].rcpt_tos == ["kari@xn--blbr-roah.no"]
+
+
+def test_a_non_ascii_local_part_goes_as_it_is_where_smtputf8_is_offered() -> None:
+    with ScriptedSMTP() as server:
+        assert isinstance(send(relay_to(server), "kåre@blåbær.no"), Accepted)
+    assert server.accepted[0].rcpt_tos == ["kåre@xn--blbr-roah.no"]
+    assert "SMTPUTF8" in server.accepted[0].options
+
+
+def test_a_non_ascii_local_part_is_rejected_where_smtputf8_is_not_offered() -> None:
+    without = [extension for extension in EXTENSIONS if extension != "SMTPUTF8"]
+    with ScriptedSMTP(extensions=without) as server:
+
+        async def work(relay: Relay) -> list[Outcome]:
+            return [await relay.send(SENDER, address, MESSAGE) for address in ("kåre@example.no", KARI, "kåre@b.no")]
+
+        first, plain, second = asyncio.run(with_relay(relay_to(server), work))
+
+    for outcome in (first, second):
+        assert isinstance(outcome, Rejected)
+        assert outcome.state is EmailState.FAILED_INVALID_EMAIL_FORMAT
+        assert outcome.reply.code is None
+        assert "SMTPUTF8" in outcome.reply.text
+    assert isinstance(plain, Accepted)
+    assert server.sessions == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "kari", "kari@example.no>\r\nRCPT TO:<eve@example.no", "kari@example.no> SIZE=1", "a\x00@b.no", "a\x85@b.no"],
+)
+def test_an_address_that_could_say_more_than_an_address_is_never_sent(address: str) -> None:
+    with ScriptedSMTP() as server:
+        outcome = send(relay_to(server), address)
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.state is EmailState.FAILED_INVALID_EMAIL_FORMAT
+    assert server.commands == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b".\r\n..\r\n...\r\n.x\r\n\r\n.\r\n",
+        b"Subject: x\r\n\r\n.\r\nMAIL FROM:<eve@example.no>\r\n.\r\n",
+        b"Subject: x\r\n\r\n" + b".\r\n" * 1000,
+        b"Subject: x\r\n\r\n" + b"x" * 900_000 + b"\r\n",
+        b"\r\n",
+    ],
+    ids=["dots", "commands", "many dots", "large", "empty"],
+)
+def test_what_was_sent_is_what_arrives(data: bytes) -> None:
+    with ScriptedSMTP() as server:
+        outcomes = [send(relay_to(server), data=data)]
+
+    assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+    assert [envelope.data for envelope in server.messages] == [data]
+
+
+def test_a_message_without_a_last_line_end_gets_one() -> None:
+    with ScriptedSMTP() as server:
+        assert isinstance(send(relay_to(server), data=b"Subject: x\r\n\r\nhei"), Accepted)
+    assert server.accepted[0].data == b"Subject: x\r\n\r\nhei\r\n"
+    assert server.accepted[0].options == [f"SIZE={len(server.accepted[0].data)}"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\n\r", b"\r\r\n"])
+def test_a_bare_line_end_smuggles_no_second_message(end: bytes) -> None:
+    smuggled = b"MAIL FROM:<eve@example.no>\r\nRCPT TO:<ola@example.no>\r\nDATA\r\nSubject: smuggled\r\n\r\nhei\r\n"
+    data = b"Subject: x\r\n\r\nhei" + end + b"." + end + smuggled + b"." + end
+    with ScriptedSMTP(lenient=True) as server:
+        outcome = send(relay_to(server), data=data)
+
+    assert isinstance(outcome, Accepted)
+    (envelope,) = server.messages
+    assert envelope.data.count(b"\r\n") == envelope.data.count(b"\n") == envelope.data.count(b"\r")
+    assert b"smuggled" in envelope.data
+    assert server.verbs().count("MAIL") == 1
+
+
+# The test server itself
+
+
+def test_the_script_can_change_while_the_server_runs() -> None:
+    with ScriptedSMTP({"rcpt": Say(450, "later")}) as server:
+        assert isinstance(send(relay_to(server)), Deferred)
+        server.script = {}
+        assert isinstance(send(relay_to(server)), Accepted)
+
+
+def test_the_server_answers_pipelined_commands_in_order() -> None:
+    with ScriptedSMTP() as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(
+            b"EHLO x\r\nMAIL FROM:<a@b.no>\r\nRCPT TO:<c@d.no>\r\nDATA\r\nSubject: x\r\n\r\n..\r\n.\r\nQUIT\r\n"
+        )
+        with client.makefile("rb") as replies:
+            codes = [line[:3] for line in replies if line[3:4] == b" "]
+
+    assert codes == [b"220", b"250", b"250", b"250", b"354", b"250", b"221"]
+    assert server.accepted[0].data == b"Subject: x\r\n\r\n.\r\n"
+
+
+def test_the_lenient_server_can_be_smuggled_past() -> None:
+    with ScriptedSMTP(lenient=True) as server, socket.create_connection(("127.0.0.1", server.port)) as client:
+        client.sendall(b"EHLO x\r\nMAIL FROM:<a@b.no>\r\nRCPT TO:<c@d.no>\r\nDATA\r\nx\n.\nQUIT\r\n")
+        with client.makefile("rb") as replies:
+            assert replies.readlines()[-1].startswith(b"221")
+    assert len(server.messages) == 1
