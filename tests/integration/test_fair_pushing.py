@@ -17,7 +17,7 @@ from engine.db.tables import deliveries, subscriptions
 from engine.models import DeliveryState
 from engine.webhooks import backlog, pusher
 from tests.helpers.rows import an_event
-from tests.integration.test_pusher import deliveries_of, publish, run, subscribe
+from tests.helpers.subscribers import deliveries_of, publish, run, subscribe
 from tests.servers.http import Hang, Receiver, Say
 
 if TYPE_CHECKING:
