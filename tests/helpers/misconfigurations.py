@@ -1,0 +1,157 @@
+"""An installation that is set wrongly, in one of many ways; and what the doctor and the processes say of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.auth.tokens import DevelopmentKey
+from engine.db.migrations import upgrade
+from engine.db.store import Store
+from tests.helpers.command import varsel
+from tests.servers.pgbouncer import PgBouncer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from tests.servers.smtp import ScriptedSMTP
+    from tests.servers.strict import StrictPostgres, StrictRedis
+
+NOWHERE = "127.0.0.1:1"
+OIDC = {"oidc_client_id": "varsel", "oidc_roles": "ops=admin"}
+
+
+class Parts:
+    """Servers on which all is well, and the settings by which it is."""
+
+    def __init__(
+        self, folder: Path, stack: ExitStack, postgres: StrictPostgres, cache: StrictRedis, relay: ScriptedSMTP
+    ) -> None:
+        self.folder, self.stack, self.postgres, self.cache, self.relay = folder, stack, postgres, cache, relay
+        self.database = str(Store(postgres.database()).engine.url.database)
+        self.good = {
+            "database_url": postgres.url(self.database, "varsel"),
+            "redis_url": cache.url(),
+            "smtp_url": relay.url,
+            "jwks": str(DevelopmentKey(folder / "keys").jwks),
+            "webhook_key": "a key of these tests, 32 characters",
+            "base_url": "http://127.0.0.1:5090",
+            "from_address": "noreply@varsel.example",
+        }
+
+    def migrate(self) -> None:
+        with closing(Store(self.good["database_url"])) as store:
+            upgrade(store)
+
+    def as_app(self, *statements: str) -> dict[str, str]:
+        """A migrated database that belongs to somebody else; `statements` are what its user may do."""
+        self.migrate()
+        self.postgres.run(self.database, *statements)
+        return {"database_url": self.postgres.url(self.database)}
+
+    def encoded(self, encoding: str) -> dict[str, str]:
+        """A database that keeps text so."""
+        name = f"{self.database}_{encoding.lower()}"
+        how = f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        self.postgres.run(self.database, f'CREATE DATABASE "{name}" {how}')
+        return {"database_url": self.postgres.url(name, "varsel")}
+
+    def file(self, name: str, content: str) -> str:
+        (self.folder / name).write_text(content)
+        return str(self.folder / name)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A misconfiguration: the settings that differ, what is said, and which processes say so beside `doctor`."""
+
+    name: str
+    settings: Callable[[Parts], dict[str, str]]
+    told: str
+    hint: str
+    who: tuple[str, ...] = ()
+    while_it_is: Callable[[Parts], AbstractContextManager[object]] = field(default=lambda _: nullcontext())
+    migrated: bool = True
+    by_doctor: bool = True
+    doctor_adds: str = ""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def database(**parts: str) -> Callable[[Parts], dict[str, str]]:
+    """The address of the database with other parts."""
+    return lambda it: {"database_url": it.postgres.url(**({"database": it.database, "user": "varsel"} | parts))}
+
+
+def option(name: str) -> Callable[[Parts], dict[str, str]]:
+    return lambda it: {"database_url": f"{it.good['database_url']}?{name}"}
+
+
+def pooled(url: Callable[[str], str] = str, **settings: object) -> Callable[[Parts], dict[str, str]]:
+    """Behind a pooler with these settings, at a form of its address."""
+
+    def begin(it: Parts) -> dict[str, str]:
+        pooler = PgBouncer(it.postgres.address(it.database), **settings)  # type: ignore[arg-type]
+        return {"database_url": url(it.stack.enter_context(pooler).url)}
+
+    return begin
+
+
+def given(**settings: str) -> Callable[[Parts], dict[str, str]]:
+    return lambda _: settings
+
+
+def user(*rights: str) -> Callable[[Parts], dict[str, str]]:
+    return lambda it: {"redis_url": it.cache.user("app", *rights)}
+
+
+def altered(statement: str) -> Callable[[Parts], dict[str, str]]:
+    """The database's schema is not what it says."""
+
+    def alter(it: Parts) -> dict[str, str]:
+        it.migrate()
+        it.postgres.run(it.database, statement)
+        return {}
+
+    return alter
+
+
+def become(version: str) -> Callable[[Parts], dict[str, str]]:
+    """The database's schema is of another Varsel."""
+
+    def alter(it: Parts) -> dict[str, str]:
+        it.migrate()
+        it.postgres.run(
+            it.database,
+            f"UPDATE alembic_version SET version_num = '{version}'",
+            f"UPDATE compatibility SET oldest = '{version}'",
+        )
+        return {}
+
+    return alter
+
+
+USAGE = "GRANT USAGE ON SCHEMA public TO app"
+ALL = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app"
+SEQUENCES = "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO app"
+
+
+def findings(settings: dict[str, str]) -> list[dict[str, Any]]:
+    """What `varsel doctor` finds."""
+    done = varsel("doctor", "--json", **settings)
+    assert done.exit_code in (0, 4), done.output
+    found: list[dict[str, Any]] = json.loads(done.stdout)["items"]
+    return found
+
+
+def asked(told: str, settings: dict[str, str]) -> str:
+    """The finding of the doctor's that says this."""
+    found = findings(settings)
+    finding = next((each for each in found if told in each["text"] and each["level"] != "ok"), None)
+    assert finding, "\n".join(map(str, found))
+    return f"{finding['text']}. {finding['advice']}"
