@@ -15,6 +15,7 @@ from sqlalchemy import update
 from starlette.applications import Starlette
 
 from api.console.application import console, prepare
+from engine.admin.resources import RESOURCES
 from engine.auth.operators import Role
 from engine.db.readers import Readers
 from engine.db.tables import (
@@ -173,3 +174,8 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         process |= {"started": now(), "seen": now(), "trouble": label, "trouble_since": now()}
         connection.execute(processes.insert().values(process))
     return keys
+
+
+def pages(keys: dict[str, Any]) -> list[str]:
+    lists = [f"/console/{resource}" for resource in RESOURCES]
+    return ["/console/overview", *lists, *(f"/console/{resource}/{key}" for resource, key in keys.items())]

@@ -1,0 +1,104 @@
+"""What the console shows of what stands in the database, and to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+from engine.admin.resources import RESOURCES
+from tests.helpers.console import SECRET, Site, fill, pages
+
+if TYPE_CHECKING:
+    from engine.db.store import Store
+
+HIDDEN = ("\u202e", "\u2066", "\x07", "\x1b", "\u200b")
+
+
+def test_whatever_stands_in_the_database_is_text_on_every_page(site: Site, keys: dict[str, Any]) -> None:
+    browser = site.browser("anna")
+    for path in pages(keys):
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert "<script>alert" not in answer.text, path
+        assert "<img" not in answer.text, path
+        assert not [character for character in HIDDEN if character in answer.text], path
+    assert "alert(1)&lt;/script&gt;" in browser.get(f"/console/emails/{keys['emails']}").text
+    assert "202E" in browser.get(f"/console/emails/{keys['emails']}").text
+
+
+@pytest.mark.parametrize("name", ["kari", "ola", "anna"])
+def test_what_is_personal_or_secret_is_shown_on_each_page_to_those_who_may_see_it(
+    site: Site, store: Store, name: str
+) -> None:
+    keys, may_see, browser = fill(store, SECRET, "label"), name != "kari", site.browser(name)
+    messages = [f"/console/emails/{keys['emails']}/{part}" for part in ("html", "source")]
+    for path in [*pages(keys), *messages]:
+        answer = browser.get(path)
+        assert answer.status_code == (200 if may_see or path not in messages else 403), path
+        assert (SECRET in answer.text) == (may_see and path != "/console/overview"), path
+        if not may_see:
+            assert "secret" not in answer.text, path
+
+
+def test_of_what_is_masked_the_host_and_the_domain_stay_readable(site: Site, store: Store) -> None:
+    keys = fill(store, SECRET, "label")
+    viewer = site.browser("kari")
+    assert "s•••@example.no" in viewer.get("/console/emails").text
+    assert "https://hooks.example/•••" in viewer.get("/console/deliveries").text
+    assert "https://hooks.example/•••" in viewer.get(f"/console/events/{keys['events']}").text
+    assert "https://condition.example/•••" in viewer.get(f"/console/orders/{keys['orders']}").text
+    assert "https://source.example/•••" in viewer.get("/console/events").text
+
+
+def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -> None:
+    fill(store, SECRET, "label")
+    viewer = site.browser("kari")
+    allowed = {resource.name: list(resource.fields) for resource in RESOURCES.values()}
+    for resource in RESOURCES.values():
+        for field in resource.fields:
+            answer = viewer.get(f"/console/{resource.name}?{urlencode({field: SECRET[:6]})}")
+            if answer.status_code == 403:
+                assert f"by {field}" in answer.text
+                allowed[resource.name].remove(field)
+            elif answer.status_code == 200:
+                assert "Nothing matches" in answer.text, field
+            else:  # one of few values, a number, a time
+                assert answer.status_code == 400
+    assert allowed == {
+        "orders": ["state", "creator", "since", "until", "order"],
+        "emails": ["state", "creator", "error", "since", "until", "order", "email"],
+        "events": ["type", "resource", "id", "since", "until", "event"],
+        "subscriptions": ["state", "consumer", "resource", "subscription"],
+        "deliveries": ["state", "subscription", "event", "error", "since", "until", "delivery"],
+        "audit": ["who", "action", "target", "since", "until"],
+        "jobs": [],
+    }
+    for name, shown in allowed.items():
+        assert re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text) == shown
+
+
+def test_a_viewer_finds_by_identifiers_alone(site: Site) -> None:
+    viewer = site.browser("kari")
+    for typed in ("kari@example.no", "s", "12345678910", "ref 1"):
+        answer = viewer.get(f"/console/find?{urlencode({'q': typed})}")
+        assert answer.status_code == 403
+        assert "by their identifiers alone" in answer.text
+
+
+def test_a_live_list_ends_for_an_operator_who_becomes_a_viewer(site: Site, store: Store) -> None:
+    fill(store, SECRET, "label")
+    browser = site.browser("ola")
+    file = site.app.state.settings.operators_file
+
+    async def watched() -> str:
+        query = f"/console/emails?recipient={SECRET}"
+        reading = asyncio.create_task(browser.client.get(query, headers={"Accept": "text/event-stream"}))
+        file.write_text(file.read_text().replace('role = "operator"', 'role = "viewer"'))
+        return (await reading).text  # ends by itself, or this never does
+
+    asyncio.run(watched())
+    assert browser.get(f"/console/emails?recipient={SECRET}").status_code == 403
