@@ -1,0 +1,187 @@
+"""What operators do to all that match: jobs, in batches."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event, func, select, update
+
+from engine.admin import details, jobs
+from engine.admin.actions import act, find
+from engine.admin.filters import parse
+from engine.admin.jobs import matching, start
+from engine.admin.resources import EMAILS, ORDERS
+from engine.db.tables import audit_log, emails, job_rows, orders
+from engine.db.tables import jobs as jobs_table
+from engine.errors import BadRequest, Conflict, Invalid, NotFound
+from engine.models import EmailState, JobState, OrderState
+from tests.helpers.admin_rows import HOUR, LEASE, email, order, row
+from tests.helpers.rows import now
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+
+    from engine.db.store import Store
+
+
+def test_a_batch_of_a_job_reads_none_of_its_orders_texts(store: Store) -> None:
+    read: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *given: read.append(given[2]))
+    with store.write() as connection:
+        keys = [order(connection, state=OrderState.REGISTERED) for _ in range(2)]
+        read.clear()
+        assert len(act(connection, find("orders", "cancel"), keys, None)) == 2
+    assert read
+    assert not any("orders.body" in statement or "orders.recipients" in statement for statement in read)
+
+
+def done(store: Store) -> int:
+    """Work on the oldest job to its end; how many batches it took."""
+    with store.write() as connection:
+        held = jobs.claim(connection, LEASE)
+    assert held is not None
+    batches, more = 0, True
+    while more:
+        with store.write() as connection:
+            more = jobs.advance(connection, held, LEASE)
+        batches += 1
+    return batches
+
+
+def job(store: Store) -> Row[Any]:
+    with store.read() as connection:
+        return connection.execute(select(jobs_table).order_by(jobs_table.c.seq.desc())).first()  # type: ignore[return-value]
+
+
+def test_all_that_match_are_done_in_batches(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ROWS", 4)
+    with store.write() as connection:
+        for number in range(10):
+            email(connection, EmailState.FAILED_BOUNCED, address=f"p{number}@one.example")
+        left = email(connection, EmailState.FAILED_BOUNCED, address="p@other.example")
+        given = {"recipient": "@one.example", "state": ""}
+        assert matching(connection, find("emails", "retry"), given).number == 10
+        seq = start(connection, "anna", find("emails", "retry"), given)
+        line = connection.execute(select(audit_log)).one()
+        assert (line.action, line.target) == ("emails.retry", f"jobs/{seq}")
+        assert json.loads(line.detail) == {"filter": {"recipient": "@one.example"}, "count": 10}
+    assert done(store) == 3
+    ended = job(store)
+    assert (ended.state, ended.total, ended.done, ended.due_at) == (JobState.DONE, 10, 10, None)
+    with store.read() as connection:
+        assert row(connection, EMAILS, left).state == EmailState.FAILED_BOUNCED
+        assert details.email(connection, left)["history"] == []
+        one = connection.scalars(select(emails.c.id).where(emails.c.address == "p7@one.example")).one()
+        (line,) = details.email(connection, one)["history"]
+        assert (line["who"], line["action"], line["detail"]) == ("anna", "emails.retry", {"job": seq})
+        assert len(connection.execute(select(job_rows)).all()) == 10
+        states = select(emails.c.state).where(emails.c.id != left)
+        assert set(connection.scalars(states)) == {EmailState.NEW}
+
+
+def test_what_changed_meanwhile_is_left_as_it_is(store: Store) -> None:
+    with store.write() as connection:
+        keys = [order(connection) for _ in range(3)]
+        start(connection, "anna", find("orders", "cancel"), {})
+        connection.execute(
+            update(orders).where(orders.c.id == keys[0]).values(state=OrderState.PROCESSING, unresolved=1)
+        )
+    assert done(store) == 1
+    assert (job(store).done, job(store).total) == (2, 3)
+
+
+def test_rescheduling_all_moves_each_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is rescheduled stands further on in the list that the job walks through."""
+    monkeypatch.setattr(jobs, "ROWS", 2)
+    later = (now() + 9 * HOUR).replace(microsecond=0).isoformat()
+    with store.write() as connection:
+        for _ in range(5):
+            order(connection)
+        start(connection, "anna", find("orders", "reschedule"), {"state": "waiting"}, later)
+    assert done(store) <= 4
+    assert (job(store).done, job(store).total) == (5, 5)
+
+
+def test_what_is_overdue_is_rescheduled_to_one_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment of each batch's own would be further on in the list, batch after batch."""
+    monkeypatch.setattr(jobs, "ROWS", 2)
+    with store.write() as connection:
+        for _ in range(5):
+            order(connection, due_in=-HOUR)
+        start(connection, "anna", find("orders", "reschedule"), {"state": "waiting"}, "now")
+    assert done(store) <= 4
+    assert (job(store).done, job(store).total) == (5, 5)
+    with store.read() as connection:
+        times = set(connection.scalars(select(orders.c.requested_send_time)))
+    assert [now() - HOUR < time <= now() for time in times] == [True]
+
+
+def test_a_job_whose_worker_died_is_gone_on_with_and_the_dead_one_changes_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "ROWS", 2)
+    with store.write() as connection:
+        for _ in range(5):
+            email(connection, EmailState.FAILED)
+        start(connection, "anna", find("emails", "retry"), {})
+        lost = jobs.claim(connection, timedelta(0))
+    assert lost is not None
+    with store.write() as connection:
+        assert jobs.advance(connection, lost, timedelta(0))
+    with store.write() as connection:
+        assert jobs.claim(connection, LEASE) is not None
+    with store.write() as connection:
+        assert not jobs.advance(connection, lost, LEASE)  # its claim is not the newest any more
+        assert job(store).done == 2
+        connection.execute(update(jobs_table).values(due_at=now() - HOUR))
+    assert done(store) == 2
+    assert (job(store).state, job(store).done) == (JobState.DONE, 5)
+
+
+def test_a_stopped_job_does_no_further_batch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ROWS", 1)
+    with store.write() as connection:
+        for _ in range(3):
+            email(connection, EmailState.FAILED)
+        seq = start(connection, "anna", find("emails", "retry"), {})
+        held = jobs.claim(connection, LEASE)
+        assert held is not None
+        assert jobs.advance(connection, held, LEASE)
+        jobs.stop(connection, "ola", seq)
+        assert not jobs.advance(connection, held, LEASE)
+        with pytest.raises(Conflict):
+            jobs.stop(connection, "ola", seq)
+        with pytest.raises(NotFound):
+            jobs.stop(connection, "ola", 99)
+        assert connection.scalar(select(func.count()).where(emails.c.state == EmailState.NEW)) == 1
+        assert jobs.claim(connection, LEASE) is None
+    assert (job(store).state, job(store).done) == (JobState.STOPPED, 1)
+
+
+def test_how_long_ago_is_counted_from_the_beginning_of_a_job(store: Store) -> None:
+    with store.write() as connection:
+        before = now()
+        start(connection, "anna", find("orders", "cancel"), {"creator": "ttd", "since": "24h", "until": " "})
+        given = json.loads(connection.execute(select(jobs_table.c.filter)).scalar_one())
+        assert given.keys() == {"creator", "since"}
+        since = parse(given, ORDERS.fields, before + 30 * HOUR)["since"]
+        assert before - HOUR < since + 24 * HOUR < before + HOUR
+
+
+def test_more_than_a_job_may_do_is_refused_before_anything_is_done(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.admin.jobs.MOST", 2)
+    with store.write() as connection:
+        for _ in range(3):
+            order(connection)
+        with pytest.raises(BadRequest, match="narrow the list down"):
+            start(connection, "anna", find("orders", "cancel"), {})
+        with pytest.raises(BadRequest, match="one at a time"):
+            start(connection, "anna", find("orders", "resend"), {})
+        with pytest.raises(Invalid):
+            start(connection, "anna", find("orders", "cancel"), {"state": "nonsense"})
+        assert connection.scalar(select(func.count()).select_from(jobs_table)) == 0
