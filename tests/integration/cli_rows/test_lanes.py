@@ -1,0 +1,53 @@
+"""Lanes on the command line, also live."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.helpers.cli import HOUR, Cli, email_of, failed, order_of
+from tests.helpers.command import command, environment
+from tests.helpers.terminal import Terminal
+
+if TYPE_CHECKING:
+    from engine.db.store import Store
+
+pytestmark = pytest.mark.slow
+
+
+def test_lanes_are_shown_with_what_waits_in_them(store: Store, cli: Cli) -> None:
+    failed(store)
+    email_of(store, due_in=-timedelta(minutes=3, seconds=20))
+    order_of(store, due_in=HOUR)
+    cli.text("pause", "lane", "webhooks", "--reason", "a test")
+    found = {item["name"]: item for item in cli.items("lanes")}
+    assert found["orders"]["waiting"] == 1
+    assert (found["emails"]["due"], found["emails"]["dead"]) == (1, 1)
+    text = cli.text("lanes")
+    assert "3 min 2" in text
+    assert "a test" in text
+    page = cli.text("top")
+    assert "No worker runs: 1 e-mail is due." in page
+    assert cli.json("top").keys() >= {"lanes", "processes", "findings", "hour"}
+
+
+def test_top_is_live_until_q_is_pressed(store: Store, cli: Cli) -> None:
+    with Terminal(command("top"), environment(database_url=cli.url)) as terminal:
+        terminal.wait_for("No worker runs")
+        cli.text("pause", "lane", "emails", "--reason", "seen at once")
+        terminal.wait_for("seen at once")
+        terminal.type("q")
+        assert terminal.end() == 0
+    assert terminal.output.endswith("\x1b[?1049l")
+    assert store
+
+
+def test_top_ends_with_ctrl_c_and_leaves_the_terminal_as_it_was(cli: Cli) -> None:
+    with Terminal(command("top"), environment(database_url=cli.url)) as terminal:
+        terminal.wait_for("No worker runs")
+        terminal.interrupt()
+        assert terminal.end() == 0
+    assert terminal.output.endswith("\x1b[?1049l")
+    assert "Traceback" not in terminal.output
