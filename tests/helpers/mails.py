@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, select
 
 from engine.db.tables import email_attempts, emails, orders
-from engine.models import OrderState
+from engine.email import outcomes
+from engine.email.smtp import Reply
+from engine.models import EmailState, OrderState
 from tests.helpers.relaying import deliver
 from tests.helpers.rows import add_email, add_order
 from tests.servers.smtp import ScriptedSMTP
@@ -58,3 +61,8 @@ def failing_with(error: Exception) -> Callable[..., Awaitable[bytes]]:
         raise error
 
     return fail
+
+
+def result(email: Any, state: EmailState = EmailState.SUCCEEDED, delay: timedelta | None = None) -> outcomes.Result:
+    """What an attempt to send a claimed e-mail may end with."""
+    return outcomes.Result(email, state, delay, True, "accepted", "dot", Reply(250, "ok"), timedelta(0), "relay:25")

@@ -1,4 +1,4 @@
-"""Rows to work on: orders and e-mails as the intake and the processing would have written them."""
+"""Rows to work on, as the intake and the processing would have written them; and what a store holds of some."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.db.tables import emails, orders, subscription_filters, subscriptions
+from sqlalchemy import Table, func, select
+
+from engine.db.tables import contacts, emails, orders, subscription_filters, subscriptions
 from engine.models import CloudEvent, EmailState, OrderState, SubscriptionState, new_id
+from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from engine.db.store import Store
 
 PAUSED: dict[str, Any] = {"due_at": None, "paused_by": "creator:ttd"}  # of what is held back
 
@@ -94,3 +98,20 @@ def add_subscription(
     key = {"resource": row["resource_filter"], "subject": subject, "subscription_seq": seq}
     connection.execute(subscription_filters.insert(), [key | {"type": type_} for type_ in types])
     return seq
+
+
+def count(store: Store, table: Table) -> int:
+    """How many rows a table has."""
+    with store.read() as connection:
+        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def contact_names(store: Store) -> list[str]:
+    """The names in the contact directory, in the order in which they came."""
+    with store.read() as connection:
+        return list(connection.scalars(select(contacts.c.name).order_by(contacts.c.seq)))
+
+
+def paused_lanes(store: Store) -> frozenset[str]:
+    with store.read() as connection:
+        return in_force(connection).lanes

@@ -21,10 +21,10 @@ from engine.db.tables import contacts, emails
 from engine.errors import Conflict, Misconfigured
 from engine.models import OrderState
 from engine.queue.epoch import Memory, again, restored
-from engine.queue.pauses import in_force
+from tests.helpers.backups import identities, nothing, person
 from tests.helpers.beats import beat
 from tests.helpers.command import varsel
-from tests.helpers.rows import add_email, add_order
+from tests.helpers.rows import add_email, add_order, paused_lanes
 from tests.helpers.steps import migrate
 from tests.helpers.waiting import wait_for
 from tests.servers.redis import Redis
@@ -37,19 +37,6 @@ pytestmark = pytest.mark.slow
 
 ALL = {"orders", "emails", "webhooks"}
 HOUR = timedelta(hours=1)
-
-
-def person(number: int) -> dict[str, Any]:
-    return {"identity": f"{number:011}", "name": "Kari", "email": "kari@example.no", "is_reserved": False}
-
-
-def nothing(_done: int, _of: int) -> None:
-    pass
-
-
-def identities(file: Path) -> list[int]:
-    with closing(sqlite3.connect(file)) as connection:
-        return [int(row[0]) for row in connection.execute("SELECT identity FROM contacts ORDER BY seq")]
 
 
 @pytest.fixture
@@ -262,11 +249,6 @@ def memory(tmp_path: Path) -> Iterator[Any]:
         yield Memory(client)
 
 
-def paused(store: Store) -> frozenset[str]:
-    with store.read() as connection:
-        return in_force(connection).lanes
-
-
 def test_after_a_restore_lanes_wait_whatever_redis_remembers_and_once(file: Path, url: str, memory: Any) -> None:
     target = file.with_name("backup.db")
     with closing(Store(url)) as store:
@@ -281,13 +263,13 @@ def test_after_a_restore_lanes_wait_whatever_redis_remembers_and_once(file: Path
         beat(store, memory)
     backups.restore(target, file)
     with closing(Store(url)) as store:
-        assert paused(store) == ALL
+        assert paused_lanes(store) == ALL
         with store.read() as connection:
             assert again(connection) == {"orders": 0, "emails": 1, "webhooks": 0}
         shown = varsel("restored", "--resume", "--yes", database_url=url)
         assert shown.exit_code == 0, shown.output
         beat(store, memory)
-        assert paused(store) == frozenset()
+        assert paused_lanes(store) == frozenset()
 
 
 def test_on_another_machine_all_that_is_due_waits_even_of_a_process_that_never_beat(file: Path, tmp_path: Path) -> None:
@@ -295,7 +277,7 @@ def test_on_another_machine_all_that_is_due_waits_even_of_a_process_that_never_b
     (tmp_path / "elsewhere").mkdir()
     backups.restore(tmp_path / "backup.db", tmp_path / "elsewhere" / "varsel.db")
     with closing(Store(f"sqlite:///{tmp_path}/elsewhere/varsel.db")) as store:
-        assert paused(store) == ALL
+        assert paused_lanes(store) == ALL
 
 
 def test_what_was_restored_by_other_means_can_be_paused(store: Store, database_url: str, memory: Any) -> None:
@@ -303,4 +285,4 @@ def test_what_was_restored_by_other_means_can_be_paused(store: Store, database_u
     shown = varsel("restored", "--pause", database_url=database_url)
     assert shown.exit_code == 0, shown.output
     assert "0 e-mails" in shown.output
-    assert paused(store) == ALL
+    assert paused_lanes(store) == ALL

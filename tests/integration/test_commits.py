@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from engine.db.commits import GROUP, LARGEST, LARGEST_WAITING, WAITING, GroupCommit
 from engine.db.tables import contacts
 from engine.errors import KeyInUse, Unavailable
+from tests.helpers.rows import contact_names
 from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from engine.db.store import Store
 
 Groups = list[list[str]]
-
-
-def stored(store: Store) -> list[str]:
-    with store.read() as connection:
-        return list(connection.scalars(select(contacts.c.name).order_by(contacts.c.seq)))
 
 
 def insert(connection: Connection, names: Sequence[str]) -> list[str]:
@@ -70,7 +66,7 @@ def test_each_item_gets_its_own_result_once_it_is_on_disk(store: Store) -> None:
         assert len(results) <= GROUP
 
     assert submit(store, insert, *names, after=after) == [f"stored {name}" for name in names]
-    assert stored(store) == names
+    assert contact_names(store) == names
     assert seen[-1] == 600
 
 
@@ -147,7 +143,7 @@ def test_an_item_that_cannot_be_written_fails_alone(store: Store, *, bug: bool) 
     results = submit(store, write, "a", None, "b")
     assert (results[0], results[2]) == ("stored a", "stored b")
     assert isinstance(results[1], ValueError if bug else IntegrityError)
-    assert stored(store) == ["a", "b"]
+    assert contact_names(store) == ["a", "b"]
 
 
 def test_a_result_that_is_an_exception_is_raised_and_the_others_stay(store: Store) -> None:
@@ -158,7 +154,7 @@ def test_a_result_that_is_an_exception_is_raised_and_the_others_stay(store: Stor
     first, second, third = submit(store, write, "a", "b", "c")
     assert (first, third) == ("a", "c")
     assert isinstance(second, KeyInUse)
-    assert stored(store) == ["a", "c"]
+    assert contact_names(store) == ["a", "c"]
 
 
 def test_a_database_that_does_not_answer_is_told_to_each(store: Store) -> None:
@@ -181,7 +177,7 @@ def test_an_item_whose_request_was_given_up_is_stored_all_the_same(store: Store)
         await within(commits.close())
 
     asyncio.run(work())
-    assert stored(store) == ["given up", "patient"]
+    assert contact_names(store) == ["given up", "patient"]
 
 
 def test_closing_commits_what_waits(store: Store) -> None:
@@ -192,7 +188,7 @@ def test_closing_commits_what_waits(store: Store) -> None:
         await within(commits.close())
         return list(await within(asyncio.gather(*waiting)))
 
-    assert len(asyncio.run(work())) == len(stored(store)) == 20
+    assert len(asyncio.run(work())) == len(contact_names(store)) == 20
 
 
 def test_when_too_many_of_one_party_wait_its_next_is_told_to_come_again_and_others_find_room(store: Store) -> None:

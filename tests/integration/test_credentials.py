@@ -16,11 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from engine.settings import Settings
 from tests.helpers.client import connect
+from tests.helpers.token_files import forged
 from tests.servers.installation import API, Installation, order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import httpx
 
 HOUR = timedelta(hours=1)
@@ -49,14 +48,6 @@ def claims(**more: Any) -> dict[str, Any]:
     return {"iss": "varsel-development", "urn:altinn:org": "ttd", "scope": SCOPE, "exp": time.time() + 3600} | more
 
 
-def hand_made(header: dict[str, Any], content: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
-    def segment(data: bytes) -> bytes:
-        return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-    signed = segment(json.dumps(header).encode()) + b"." + segment(json.dumps(content).encode())
-    return (signed + b"." + segment(sign(signed))).decode()
-
-
 def forgeries(installation: Installation) -> dict[str, str]:
     """Bearer tokens that must not be believed, by what is wrong with them."""
     good = installation.key.bearer("ttd", SCOPE, HOUR)
@@ -68,10 +59,10 @@ def forgeries(installation: Installation) -> dict[str, str]:
     return {
         "expired": installation.key.bearer("ttd", SCOPE, -HOUR),
         "expired just now": installation.key.bearer("ttd", SCOPE, -LEEWAY),
-        "unsigned": hand_made(mine | {"alg": "none"}, claims(), lambda _: b""),
-        "unsigned, in capitals": hand_made(mine | {"alg": "NONE"}, claims(), lambda _: b""),
+        "unsigned": forged(mine | {"alg": "none"}, claims(), lambda _: b""),
+        "unsigned, in capitals": forged(mine | {"alg": "NONE"}, claims(), lambda _: b""),
         "signature left out": f"{header}.{content}.",
-        "signed with the public key": hand_made(
+        "signed with the public key": forged(
             mine | {"alg": "HS256"}, claims(), lambda signed: hmac.digest(public, signed, "sha256")
         ),
         "signed with another key": jwt.encode(claims(), FOREIGN, algorithm="ES256", headers=mine),

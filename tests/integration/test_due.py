@@ -12,9 +12,9 @@ from sqlalchemy import select, update
 from engine.db.tables import email_attempts, orders
 from engine.db.tables import emails as emails_table
 from engine.email import outcomes
-from engine.email.smtp import Reply
 from engine.models import EmailState, OrderState
 from engine.queue import due
+from tests.helpers.mails import result
 from tests.helpers.rows import add_email, add_order
 from tests.helpers.waiting import LONG, patience
 
@@ -40,10 +40,6 @@ def fill(store: Store, count: int, **values: Any) -> None:
         order = add_order(connection, state=OrderState.PROCESSED)
         for _ in range(count):
             add_email(connection, order, **values)
-
-
-def result(email: Any, state: EmailState = EmailState.SUCCEEDED, delay: timedelta | None = None) -> outcomes.Result:
-    return outcomes.Result(email, state, delay, True, "accepted", "dot", Reply(250, "ok"), timedelta(0), "relay:25")
 
 
 def test_what_is_due_is_claimed_oldest_first_and_only_once(store: Store) -> None:

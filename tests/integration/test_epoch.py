@@ -20,9 +20,8 @@ from engine.observability import heartbeat
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.queue import due
 from engine.queue.epoch import TOLERATED, Memory, again, restored
-from engine.queue.pauses import in_force
 from tests.helpers.beats import beat
-from tests.helpers.rows import add_email, add_order, now
+from tests.helpers.rows import add_email, add_order, now, paused_lanes
 from tests.helpers.waiting import wait_for
 from tests.servers.redis import Redis
 
@@ -56,11 +55,6 @@ def row(store: Store) -> Any:
         return connection.execute(select(installation)).one()
 
 
-def paused(store: Store) -> frozenset[str]:
-    with store.read() as connection:
-        return in_force(connection).lanes
-
-
 def restore(store: Store, ago: timedelta) -> None:
     """Put the mark back, as it stands in a backup of that time."""
     with store.write() as connection:
@@ -77,7 +71,7 @@ def test_a_database_that_is_as_new_as_it_was_is_not_paused(store: Store, redis: 
     beat(store, Memory(redis))
     assert row(store).id == first.id
     assert row(store).mark >= first.mark
-    assert paused(store) == frozenset()
+    assert paused_lanes(store) == frozenset()
     with store.read() as connection:
         assert again(connection) is None
 
@@ -94,7 +88,7 @@ def test_a_restored_database_is_paused_and_tells_what_it_would_do_again(
     before = row(store).mark
     restore(store, HOUR)
     beat(store, Memory(redis))
-    assert paused(store) == ALL
+    assert paused_lanes(store) == ALL
     with store.read() as connection:
         assert again(connection) == {"orders": 0, "emails": 1, "webhooks": 0}
         [finding] = [each for each in overview(connection)["findings"] if "older than it was" in each["text"]]
@@ -109,9 +103,9 @@ def test_a_restored_database_is_paused_and_tells_what_it_would_do_again(
         pausing.go_on_restored(connection, "ola")
         with pytest.raises(Conflict):
             pausing.go_on_restored(connection, "ola")
-    assert paused(store) == {"orders"}, "what an operator paused is an operator's to resume"
+    assert paused_lanes(store) == {"orders"}, "what an operator paused is an operator's to resume"
     beat(store, Memory(redis))
-    assert paused(store) == {"orders"}
+    assert paused_lanes(store) == {"orders"}
     with store.write() as connection:
         assert [claimed.address for claimed in due.claim(connection, due.EMAILS, 10, HOUR)] == ["sent@example.no"]
         actions = list(connection.scalars(select(audit_log.c.action).where(audit_log.c.who == "ola")))
@@ -125,14 +119,14 @@ def test_an_older_database_on_a_server_whose_clock_is_behind_is_found_once(
     beat(store, memory)
     memory.keep(row(store).id, row(store).mark + HOUR)  # told by a server whose clock was ahead of this one's
     beat(store, memory)
-    assert paused(store) == ALL
+    assert paused_lanes(store) == ALL
     with store.write() as connection:
         pausing.go_on_restored(connection, "ola")
     beat(store, memory)
-    assert paused(store) == frozenset()
+    assert paused_lanes(store) == frozenset()
     restore(store, HOUR)
     beat(store, memory)
-    assert paused(store) == ALL, "a second restore is found as the first was"
+    assert paused_lanes(store) == ALL, "a second restore is found as the first was"
 
 
 def test_processes_of_the_time_of_the_backup_are_forgotten(store: Store) -> None:
@@ -159,7 +153,7 @@ def test_a_running_process_remembers_even_when_redis_has_forgotten(store: Store,
     redis.flushall()
     restore(store, HOUR)
     beat(store, memory)
-    assert paused(store) == ALL
+    assert paused_lanes(store) == ALL
 
 
 def test_a_redis_that_knows_nothing_or_others_is_no_alarm(store: Store, redis: redis_client.Redis) -> None:
@@ -168,14 +162,14 @@ def test_a_redis_that_knows_nothing_or_others_is_no_alarm(store: Store, redis: r
     redis.flushall()
     redis.zadd(Memory.KEY, {"0195f4a8-7c1b-7000-8000-1a2b3c4d5e6f": 9_999_999_999_999})
     beat(store, Memory(redis))
-    assert paused(store) == frozenset()
+    assert paused_lanes(store) == frozenset()
 
 
 def test_a_replica_that_lacks_the_last_seconds_is_not_paused(store: Store, redis: redis_client.Redis) -> None:
     beat(store, Memory(redis))
     restore(store, TOLERATED / 2)
     beat(store, Memory(redis))
-    assert paused(store) == frozenset()
+    assert paused_lanes(store) == frozenset()
 
 
 def test_nobody_claims_before_the_database_was_compared(store: Store, tmp_path: Path) -> None:

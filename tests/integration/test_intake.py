@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, select
 
 from api import order_answers
 from api.answers import instant
@@ -25,6 +24,7 @@ from engine.orders.intake import Intake, Key, Receipt, fingerprint
 from engine.orders.request import EmailOrderRequest, parse_json
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
+from tests.helpers.rows import count
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,11 +85,6 @@ def run(store: Store, work: Callable[[Intake], Awaitable[Any]], wake: Callable[[
     return asyncio.run(opened())
 
 
-def count(store: Store) -> int:
-    with store.read() as connection:
-        return connection.scalars(select(func.count()).select_from(orders)).one()
-
-
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(posted=ORDERS)
 def test_an_order_comes_out_as_it_went_in(store: Store, posted: dict[str, Any]) -> None:
@@ -117,7 +112,7 @@ def test_whoever_waits_is_woken_after_the_commit_and_not_by_a_replay(store: Stor
         await entrance.place("ttd", request(), key)
         await entrance.place("ttd", request(), key)
 
-    run(store, work, lambda: seen.append(count(store)))
+    run(store, work, lambda: seen.append(count(store, orders)))
     assert seen == [1]
 
 
@@ -132,7 +127,7 @@ def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:
     receipts = run(store, work)
     assert receipts[0].order_id == receipts[1].order_id
     assert sorted(receipt.replayed for receipt in receipts) == [False, True]
-    assert count(store) == 1
+    assert count(store, orders) == 1
 
 
 def test_a_key_that_another_process_used_for_another_payload_is_refused(store: Store) -> None:
@@ -142,7 +137,7 @@ def test_a_key_that_another_process_used_for_another_payload_is_refused(store: S
     with pytest.raises(KeyReused):
         run(store, lambda entrance: entrance.replay("ttd", Key("k", "other")))
     run(store, lambda entrance: entrance.place("skd", request(), Key("k", "other")))
-    assert count(store) == 2
+    assert count(store, orders) == 2
 
 
 def test_a_key_whose_first_request_still_runs_is_in_use_and_free_afterwards(store: Store) -> None:

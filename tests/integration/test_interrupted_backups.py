@@ -16,8 +16,8 @@ from engine.db.migrations import upgrade
 from engine.db.store import Store
 from engine.db.tables import contacts
 from engine.errors import Conflict, Misconfigured
+from tests.helpers.backups import identities, nothing, person
 from tests.helpers.command import varsel
-from tests.integration.test_backups import identities, nothing, person
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,6 +16,7 @@ from engine.errors import Conflict
 from engine.models import EmailState, JobState, OrderState
 from engine.queue import due
 from tests.helpers.claims import claim_emails
+from tests.helpers.mails import order_states
 from tests.helpers.rows import PAUSED, add_email, add_order, now
 from tests.helpers.waiting import LONG
 
@@ -44,11 +45,6 @@ def job(store: Store) -> dict[str, Any]:
         return details.job(connection, connection.execute(select(func.max(jobs_table.c.seq))).scalar_one())
 
 
-def states(store: Store) -> list[str]:
-    with store.read() as connection:
-        return list(connection.scalars(select(orders.c.state).order_by(orders.c.seq)))
-
-
 @pytest.mark.parametrize("given", [{}, {"state": "later"}, {"creator": "ttd", "since": "1h"}], ids=str)
 def test_a_job_is_done_to_nothing_that_came_after_the_yes(store: Store, given: dict[str, str]) -> None:
     with store.write() as connection:
@@ -60,7 +56,7 @@ def test_a_job_is_done_to_nothing_that_came_after_the_yes(store: Store, given: d
         add_order(connection, due_in=HOUR)
     work(store)
     assert (job(store)["total"], job(store)["done"]) == (3, 3)
-    assert states(store) == ["Cancelled"] * 3 + ["Registered"] * 2
+    assert order_states(store) == ["Cancelled"] * 3 + ["Registered"] * 2
 
 
 def test_a_job_is_done_to_no_more_rows_than_were_counted(store: Store) -> None:
@@ -73,7 +69,7 @@ def test_a_job_is_done_to_no_more_rows_than_were_counted(store: Store) -> None:
         connection.execute(update(orders).where(orders.c.seq == busy).values(state=OrderState.REGISTERED, unresolved=0))
     work(store)
     assert (job(store)["total"], job(store)["done"]) == (2, 2)
-    assert states(store).count("Cancelled") == 2
+    assert order_states(store).count("Cancelled") == 2
 
 
 def test_where_more_match_than_somebody_was_asked_about_it_is_asked_again(store: Store) -> None:
@@ -161,4 +157,4 @@ def test_a_job_that_ends_its_workers_is_given_up(store: Store) -> None:
         assert held is not None
         assert not jobs.advance(connection, held, LONG)
     assert job(store)["state"] == JobState.FAILED
-    assert states(store) == ["Registered"]
+    assert order_states(store) == ["Registered"]

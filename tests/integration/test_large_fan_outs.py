@@ -20,7 +20,7 @@ from engine.events.storing import persist
 from engine.queue import due
 from engine.webhooks.queue import fetch
 from tests.helpers.claims import a_subscription
-from tests.helpers.rows import add_subscription, an_event, now
+from tests.helpers.rows import add_subscription, an_event, count, now
 from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
@@ -83,11 +83,6 @@ def queued(store: Store) -> Sequence[tuple[int, int]]:
     chosen = select(deliveries.c.subscription_seq, deliveries.c.event_seq).order_by(deliveries.c.seq)
     with store.read() as connection:
         return [(row.subscription_seq, row.event_seq) for row in connection.execute(chosen)]
-
-
-def count(store: Store, table: Any) -> int:
-    with store.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def test_few_matches_are_queued_where_the_event_is_stored(store: Store) -> None:

@@ -16,10 +16,10 @@ from engine.email.smtp import Relay
 from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.leases import Leases
+from tests.helpers.mails import result
 from tests.helpers.relaying import Delivering
 from tests.helpers.rows import add_email, add_order
 from tests.helpers.waiting import LONG, slowness
-from tests.integration.test_due import result
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:

@@ -12,10 +12,9 @@ from engine.db.store import Store
 from engine.db.tables import orders
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue import due
-from tests.helpers import mails, subscribers
+from tests.helpers import mails, processing, subscribers
 from tests.helpers.rows import an_event
 from tests.helpers.waiting import LONG
-from tests.integration import test_processing
 from tests.servers.http import Receiver, Say
 from tests.servers.lossy import Lossy
 
@@ -40,12 +39,12 @@ def store(way: Lossy) -> Iterator[Store]:
 
 
 def test_an_order_becomes_one_email_for_each_recipient(way: Lossy, store: Store) -> None:
-    seq = test_processing.place(store, {"emailAddress": "kari@example.no"}, {"emailAddress": "ola@example.no"})
+    seq = processing.place(store, {"emailAddress": "kari@example.no"}, {"emailAddress": "ola@example.no"})
     way.lose(b"INSERT INTO emails")
-    test_processing.batch(store)
+    processing.batch(store)
     way.await_loss()
-    assert len(test_processing.made(store, seq)) == 2
-    assert test_processing.the_order(store, seq).state == OrderState.PROCESSED
+    assert len(processing.made(store, seq)) == 2
+    assert processing.the_order(store, seq).state == OrderState.PROCESSED
 
 
 def test_an_attempt_to_send_has_one_line(way: Lossy, store: Store) -> None:

@@ -18,11 +18,11 @@ from engine.db.tables import compatibility, metadata, pauses
 from engine.errors import Misconfigured, Unavailable
 from engine.models import OrderState
 from engine.queue.pauses import in_force
+from tests.helpers import processing
 from tests.helpers.command import process, varsel
 from tests.helpers.rows import add_email, add_order
 from tests.helpers.steps import migrate
 from tests.helpers.waiting import LONG
-from tests.integration import test_processing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,9 +196,9 @@ def test_orders_that_were_set_aside_before_there_was_a_state_for_that_get_it(emp
         seq = add_order(connection, state=OrderState.PROCESSING)
         waiting = add_order(connection, due_in=LONG)
     upgrade(store)
-    test_processing.batch(store)
-    order = test_processing.the_order(store, seq)
+    processing.batch(store)
+    order = processing.the_order(store, seq)
     assert (order.state, order.due_at) == (OrderState.SET_ASIDE, None)
-    assert test_processing.told(store, order.id) == ["order.completed", "email.failed"]
-    assert test_processing.the_order(store, waiting).state == OrderState.REGISTERED
+    assert processing.told(store, order.id) == ["order.completed", "email.failed"]
+    assert processing.the_order(store, waiting).state == OrderState.REGISTERED
     store.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from engine.text.keywords import MOST
-from tests.servers.installation import API, Installation, order
+from tests.servers.installation import API, Installation, at, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +25,6 @@ REQUIRED = {"emailNotificationOrderRequest"}  # the key that stands beside each 
 def client(installation: Installation) -> Iterator[httpx.Client]:
     with installation.client() as client:
         yield client
-
-
-def at(delay: timedelta) -> str:
-    return (datetime.now(UTC) + delay).isoformat()
 
 
 def errors(client: httpx.Client, posted: Any) -> dict[str, list[str]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers.client import ask, connect
 from tests.helpers.waiting import wait_for
-from tests.servers.installation import API, Installation, order
+from tests.servers.installation import API, Installation, at, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +24,6 @@ ORDERS = f"{API}/orders/email"
 def client(installation: Installation) -> Iterator[httpx.Client]:
     with installation.client() as client:
         yield client
-
-
-def at(delay: timedelta) -> str:
-    return (datetime.now(UTC) + delay).isoformat()
 
 
 def place(client: httpx.Client, *addresses: str, **members: object) -> str:

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import astuple
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Row, Text, delete, func, select, update
+from sqlalchemy import Text, delete, func, select, update
 
 from engine.db.dialects import Now
-from engine.db.tables import audit_log, contacts, emails, events, orders
+from engine.db.tables import audit_log, contacts, emails, orders
 from engine.models import EXPIRY, Content, EmailState, OrderState
 from engine.orders.processing import RECIPIENTS_AT_ONCE, RETRIES
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.text.keywords import content
-from tests.helpers.processing import Processing, checks, processing
-from tests.helpers.rows import add_order
+from tests.helpers.processing import Processing, batch, checks, made, place, the_order, told
 from tests.helpers.waiting import LONG, SHORT
 from tests.servers.http import Hang, Receiver, Say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from uuid import UUID
 
     from engine.db.store import Store
 
-NOW = timedelta(seconds=-1)
 LEASE = LONG
 KARI, OLA, FIRM, NOBODY = "16069412345", "01010112345", "910150804", "99999999999"
 
@@ -47,20 +43,9 @@ def run(store: Store, work: Callable[[Processing], Awaitable[Any]], within: time
     return asyncio.run(opened())
 
 
-def batch(store: Store) -> None:
-    asyncio.run(processing(store).run())
-
-
 def check(store: Store) -> None:
     """Ask the conditions of due orders."""
     run(store, lambda checking: checking.run())
-
-
-def place(store: Store, *recipients: dict[str, str], due_in: timedelta = NOW, **values: Any) -> int:
-    with store.write() as connection:
-        if recipients:
-            values["recipients"] = json.dumps(recipients)
-        return add_order(connection, due_in=due_in, **values)
 
 
 def know(store: Store, *rows: tuple[str, str, str, bool]) -> None:
@@ -68,23 +53,6 @@ def know(store: Store, *rows: tuple[str, str, str, bool]) -> None:
         for identity, name, email, reserved in rows:
             row = {"identity": identity, "name": name, "email": email, "is_reserved": reserved}
             connection.execute(contacts.insert().values(row))
-
-
-def the_order(store: Store, seq: int) -> Row[Any]:
-    with store.read() as connection:
-        return connection.execute(select(orders).where(orders.c.seq == seq)).one()
-
-
-def made(store: Store, order: int) -> Sequence[Row[Any]]:
-    with store.read() as connection:
-        return connection.execute(select(emails).where(emails.c.order_seq == order).order_by(emails.c.seq)).all()
-
-
-def told(store: Store, order_id: UUID) -> list[str]:
-    """The types of the events about an order, without what they have in common."""
-    with store.read() as connection:
-        types = connection.scalars(select(events.c.type).where(events.c.subject == f"/orders/{order_id}"))
-        return sorted((str(type_).removeprefix("no.varsel.") for type_ in types), reverse=True)
 
 
 def contents(store: Store, order: int) -> Sequence[Content]:

@@ -12,12 +12,13 @@ from sqlalchemy import Row, select, update
 from engine.admin import details
 from engine.admin.overview import REFUSED, overview
 from engine.db.dialects import Now
-from engine.db.tables import email_attempts, emails, orders
+from engine.db.tables import emails, orders
 from engine.email import restraint
 from engine.email.outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
 from engine.email.restraint import HELD_FOR, IN_A_ROW
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from engine.observability.heartbeat import Heartbeat, Kind
+from tests.helpers.mails import log
 from tests.helpers.relaying import Delivering, deliver
 from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.waiting import due_between, wait_for
@@ -44,11 +45,6 @@ def rows(store: Store, domain: str = "example.no") -> Sequence[Row[Any]]:
     with store.read() as connection:
         chosen = select(emails).where(emails.c.address.like(f"%@{domain}"))
         return connection.execute(chosen.order_by(emails.c.seq)).all()
-
-
-def log(store: Store) -> Sequence[Row[Any]]:
-    with store.read() as connection:
-        return connection.execute(select(email_attempts).order_by(email_attempts.c.seq)).all()
 
 
 def findings(store: Store) -> list[dict[str, Any]]:

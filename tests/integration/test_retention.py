@@ -5,27 +5,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 
 from engine.db.dialects import after
 from engine.db.retention import ROWS, prune_some
 from engine.db.tables import deliveries, emails, events, idempotency_keys, job_rows, jobs, orders
 from engine.events.storing import persist
 from engine.models import OrderState, new_id
-from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.rows import add_email, add_order, add_subscription, an_event, count, now
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-
     from engine.db.store import Store
 
 YEAR, DAY = timedelta(days=365), timedelta(days=1)
 KEPT = timedelta(days=90)
-
-
-def number(store: Store, table: Table) -> int:
-    with store.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
 def test_finished_orders_go_with_their_emails_and_open_ones_stay(store: Store) -> None:
@@ -43,7 +36,7 @@ def test_finished_orders_go_with_their_emails_and_open_ones_stay(store: Store) -
             ended = {"created": after(-YEAR), "last_update": after(-age)}  # whatever time it had waited before
             connection.execute(update(orders).where(orders.c.seq == seq).values(ended))
         assert not prune_some(connection, KEPT)
-    assert (number(store, orders), number(store, emails)) == (2, 2)
+    assert (count(store, orders), count(store, emails)) == (2, 2)
 
 
 def test_events_go_with_their_deliveries_in_batches(store: Store) -> None:
@@ -53,10 +46,10 @@ def test_events_go_with_their_deliveries_in_batches(store: Store) -> None:
         connection.execute(update(events).where(events.c.seq <= ROWS + 5).values(registered=after(-YEAR)))
     with store.write() as connection:
         assert prune_some(connection, KEPT)
-    assert (number(store, events), number(store, deliveries)) == (10, 10)
+    assert (count(store, events), count(store, deliveries)) == (10, 10)
     with store.write() as connection:
         assert not prune_some(connection, KEPT)
-    assert (number(store, events), number(store, deliveries)) == (5, 5)
+    assert (count(store, events), count(store, deliveries)) == (5, 5)
 
 
 def test_idempotency_keys_are_forgotten_after_two_days(store: Store) -> None:
@@ -81,7 +74,7 @@ def test_ended_jobs_go_when_all_is_gone_that_says_to_what_they_were_done(store: 
     for more, jobs_left, rows_left in ((True, 3, 2 * ROWS + 3), (False, 2, 2 * ROWS + 2)):
         with store.write() as connection:
             assert prune_some(connection, KEPT) is more
-        assert (number(store, jobs), number(store, job_rows)) == (jobs_left, rows_left)
+        assert (count(store, jobs), count(store, job_rows)) == (jobs_left, rows_left)
 
 
 def test_what_belongs_to_the_old_goes_before_it_in_steps_of_its_own(store: Store) -> None:
@@ -96,10 +89,10 @@ def test_what_belongs_to_the_old_goes_before_it_in_steps_of_its_own(store: Store
     steps = []
     more = True
     while more:
-        before = [number(store, table) for table in (deliveries, events, emails, orders)]
+        before = [count(store, table) for table in (deliveries, events, emails, orders)]
         with store.write() as connection:
             more = prune_some(connection, KEPT)
-        left = [number(store, table) for table in (deliveries, events, emails, orders)]
+        left = [count(store, table) for table in (deliveries, events, emails, orders)]
         steps.append([one - other for one, other in zip(before, left, strict=True)])
     assert all(max(step) <= ROWS for step in steps)
     assert [sum(counts) for counts in zip(*steps, strict=True)] == [3 * (ROWS // 2), ROWS // 2, ROWS + 1, 1]
@@ -118,4 +111,4 @@ def test_forgotten_idempotency_keys_go_in_steps(store: Store) -> None:
         for name in range(ROWS + 1):
             connection.execute(insert(idempotency_keys).values(old | {"key": str(name)}))
         assert prune_some(connection, KEPT)
-    assert number(store, idempotency_keys) == 1
+    assert count(store, idempotency_keys) == 1

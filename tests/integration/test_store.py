@@ -20,6 +20,7 @@ from engine.db.store import CONNECTIONS, Store, ping
 from engine.db.tables import EPOCH, contacts, idempotency_keys
 from engine.errors import Unavailable
 from tests.helpers.processes import start
+from tests.helpers.rows import contact_names
 from tests.helpers.waiting import patience
 
 if TYPE_CHECKING:
@@ -43,11 +44,6 @@ for _ in range(50):
 """
 
 
-def names(store: Store) -> list[str]:
-    with store.read() as connection:
-        return list(connection.scalars(select(contacts.c.name).order_by(contacts.c.seq)))
-
-
 def add(connection: Connection, /, **values: Any) -> None:
     connection.execute(contacts.insert().values(PERSON | values))
 
@@ -63,17 +59,17 @@ def test_a_block_that_raises_has_written_nothing(store: Store, error: Exception)
     with pytest.raises(type(error)) as raised:
         fail_after_adding(store, error)
     assert raised.value is error
-    assert names(store) == []
+    assert contact_names(store) == []
     with store.write() as connection:  # and the way is free for the next
         add(connection)
-    assert names(store) == ["Kari"]
+    assert contact_names(store) == ["Kari"]
 
 
 def test_what_is_being_written_is_seen_by_nobody_else(store: Store) -> None:
     with store.write() as connection:
         add(connection)
-        assert names(store) == []
-    assert names(store) == ["Kari"]
+        assert contact_names(store) == []
+    assert contact_names(store) == ["Kari"]
 
 
 def test_a_mistake_in_a_statement_stays_a_mistake(store: Store) -> None:
@@ -92,7 +88,7 @@ def test_writers_of_many_threads_take_turns(store: Store) -> None:
 
     with ThreadPoolExecutor(CONNECTIONS + 2) as pool:
         list(pool.map(add_one, range(100)))
-    assert names(store) == ["100"]
+    assert contact_names(store) == ["100"]
 
 
 @pytest.mark.slow
@@ -101,7 +97,7 @@ def test_writers_of_many_processes_take_turns(store: Store, database_url: str) -
         add(connection, name="0")
     running = [start([sys.executable, "-c", COUNTER, database_url]) for _ in range(3)]
     assert [process.wait(patience()) for process in running] == [0, 0, 0]
-    assert names(store) == ["150"]
+    assert contact_names(store) == ["150"]
 
 
 def test_asynchronous_code_reads_and_writes_in_threads(store: Store) -> None:
@@ -110,7 +106,7 @@ def test_asynchronous_code_reads_and_writes_in_threads(store: Store) -> None:
         assert await store.reading(lambda connection, wanted: connection.execute(wanted).all(), select(contacts))
 
     asyncio.run(work())
-    assert sorted(names(store), key=int) == [str(n) for n in range(20)]
+    assert sorted(contact_names(store), key=int) == [str(n) for n in range(20)]
 
 
 def test_a_row_that_is_there_is_left_alone(store: Store) -> None:
@@ -173,12 +169,12 @@ def test_a_server_that_hangs_up_is_told_and_found_again(postgres: Postgres) -> N
         with other.read() as killer:
             terminate_others(killer)
         add(connection)
-    assert names(store) == []
+    assert contact_names(store) == []
     with other.read() as killer:  # while the store's connections are idle
         terminate_others(killer)
     with store.write() as connection:
         add(connection)
-    assert names(store) == ["Kari"]
+    assert contact_names(store) == ["Kari"]
     other.close()
     store.close()
 

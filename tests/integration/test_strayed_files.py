@@ -8,14 +8,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event
 
 from engine.admin import backups
 from engine.db.migrations import upgrade
 from engine.db.store import Store
 from engine.db.tables import contacts
 from engine.errors import Conflict, Unavailable
-from tests.integration.test_backups import identities, nothing, person
+from tests.helpers.backups import identities, nothing, person
+from tests.helpers.rows import count
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,11 +41,6 @@ def add(store: Store, number: int) -> None:
         connection.execute(contacts.insert().values(person(number)))
 
 
-def count(store: Store) -> int:
-    with store.read() as connection:
-        return connection.scalar(select(func.count()).select_from(contacts)) or 0
-
-
 def remove(file: Path) -> None:
     """As `rm varsel.db*` does."""
     for path in file.parent.glob(f"{file.name}*"):
@@ -59,7 +55,7 @@ def test_a_file_that_is_gone_is_told_and_made_anew_by_nobody(
         add(store, 1)
     assert "has lost its file" in str(raised.value.told())
     with pytest.raises(Unavailable):
-        count(store)
+        count(store, contacts)
     assert store.trouble
     assert not file.exists()
     assert f"{file} was deleted, moved or replaced" in caplog.text
@@ -72,7 +68,7 @@ def test_a_file_that_is_put_back_is_used_again(store: Store, file: Path) -> None
         add(store, 1)
     away.rename(file)
     add(store, 1)
-    assert (count(store), store.trouble) == (1, None)
+    assert (count(store, contacts), store.trouble) == (1, None)
 
 
 def test_what_is_written_into_a_file_that_is_deleted_meanwhile_was_not_taken(store: Store, file: Path) -> None:
@@ -88,14 +84,14 @@ def test_a_file_that_comes_in_its_place_is_used_from_then_on_and_is_in_use(
     add(store, 1)
     backups.backup(file, tmp_path / "of it", nothing)
     with closing(Store(f"sqlite:///{file}")) as reader:
-        assert count(reader) == 1
+        assert count(reader, contacts) == 1
         add(store, 2)
         remove(file)
         backups.restore(tmp_path / "of it", file)  # nothing tells it of us any more
         for opened in (store, reader):
             with pytest.raises(Unavailable):
-                count(opened)
-        assert [count(store), count(reader)] == [1, 1]
+                count(opened, contacts)
+        assert [count(store, contacts), count(reader, contacts)] == [1, 1]
         add(store, 3)
         add(reader, 4)
         assert caplog.text.count(f"there is another file at {file}") == 2
@@ -111,12 +107,12 @@ def test_a_file_that_is_still_empty_is_not_taken_for_another(store: Store, file:
     file.touch()
     for _ in range(2):
         with pytest.raises(Unavailable):
-            count(store)
+            count(store, contacts)
     assert file.read_bytes() == b""
     shutil.copy(tmp_path / "of it", file)
     with pytest.raises(Unavailable):
-        count(store)
-    assert count(store) == 0
+        count(store, contacts)
+    assert count(store, contacts) == 0
 
 
 @pytest.mark.parametrize("replaced", [True, False])

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from engine.db.retention import ROWS, prune_some
 from engine.db.tables import deliveries, delivery_attempts, subscriptions
@@ -15,12 +15,10 @@ from engine.events.storing import persist
 from engine.models import Caller
 from engine.subscriptions import registry, replays
 from engine.subscriptions.registry import AT_ONCE
-from engine.subscriptions.spec import SubscriptionSpec
-from tests.helpers.rows import APP, add_subscription, an_event, now
+from tests.helpers.rows import add_subscription, an_event, count, now
+from tests.helpers.subscribers import spec_for
 
 if TYPE_CHECKING:
-    from sqlalchemy import Table
-
     from engine.db.store import Store
 
 TTD = Caller("ttd", frozenset(), platform=False, identity="/org/ttd")
@@ -28,20 +26,7 @@ NAV = Caller("nav", frozenset(), platform=False, identity="/org/nav")
 
 
 def subscribe(store: Store, number: int, caller: Caller = TTD, most: int = 3) -> tuple[int, bool]:
-    spec = SubscriptionSpec(
-        endpoint=f"https://example.no/{number}",
-        source_filter=None,
-        source_prefix=None,
-        resource_filter=APP,
-        subject_filter=None,
-        alternative_subject_filter=None,
-        types=(),
-        type_as_given=None,
-        include_subunits=False,
-        ordered=False,
-        template=None,
-        is_app=True,
-    )
+    spec = spec_for(f"https://example.no/{number}")
     with store.write() as connection:
         row, fresh = registry.subscribe(connection, caller, spec, most)
     return row.seq, fresh
@@ -60,11 +45,6 @@ def test_a_consumer_has_so_many_subscriptions_and_no_more(store: Store) -> None:
         assert len(registry.find_all(connection, TTD.identity)) == 3
 
 
-def number(store: Store, table: Table) -> int:
-    with store.read() as connection:
-        return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-
-
 def remove(store: Store, seq: int) -> None:
     with store.write() as connection:
         registry.remove(connection, TTD, seq)
@@ -80,13 +60,13 @@ def with_deliveries(store: Store, count: int) -> int:
 
 def test_a_subscription_with_few_deliveries_is_gone_at_once(store: Store) -> None:
     remove(store, with_deliveries(store, AT_ONCE))
-    assert (number(store, subscriptions), number(store, deliveries)) == (0, 0)
+    assert (count(store, subscriptions), count(store, deliveries)) == (0, 0)
 
 
 def test_a_subscription_with_many_deliveries_is_gone_for_its_consumer_and_then_step_by_step(store: Store) -> None:
     seq = with_deliveries(store, AT_ONCE + ROWS + 1)
     remove(store, seq)
-    assert number(store, deliveries) == ROWS + 1
+    assert count(store, deliveries) == ROWS + 1
     with store.read() as connection:
         assert registry.find_all(connection, TTD.identity) == []
         with pytest.raises(NotFound):
@@ -97,12 +77,12 @@ def test_a_subscription_with_many_deliveries_is_gone_for_its_consumer_and_then_s
     sizes = []
     more = True
     while more:
-        before = number(store, deliveries)
+        before = count(store, deliveries)
         with store.write() as connection:
             more = prune_some(connection, timedelta(days=90))
-        sizes.append(before - number(store, deliveries))
+        sizes.append(before - count(store, deliveries))
     assert sizes == [ROWS, 1]
-    assert number(store, subscriptions) == 0
+    assert count(store, subscriptions) == 0
 
 
 def test_what_was_removed_can_be_subscribed_to_again_while_its_deliveries_go(store: Store) -> None:
@@ -111,7 +91,7 @@ def test_what_was_removed_can_be_subscribed_to_again_while_its_deliveries_go(sto
         rows = [{"subscription_seq": seq, "state": "Delivered", "created": now(), "last_update": now()}] * (AT_ONCE + 1)
         connection.execute(deliveries.insert(), rows)
     remove(store, seq)
-    assert number(store, subscriptions) == 1
+    assert count(store, subscriptions) == 1
     again, fresh = subscribe(store, 0, most=1)
     assert fresh
     assert again > seq

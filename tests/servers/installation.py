@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.auth.tokens import DevelopmentKey
@@ -108,3 +108,8 @@ def order(*addresses: str, **members: object) -> dict[str, object]:
     """A valid order to these addresses."""
     recipients = [{"emailAddress": address} for address in addresses or ("kari@example.no",)]
     return {"subject": "Hei", "body": "Hei, Kari!", "recipients": recipients} | members
+
+
+def at(delay: timedelta) -> str:
+    """So long from now, as an order says it."""
+    return (datetime.now(UTC) + delay).isoformat()
