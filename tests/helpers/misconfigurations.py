@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from engine.auth.tokens import DevelopmentKey
 from engine.db.migrations import upgrade
 from engine.db.store import Store
+from tests.helpers.alone import Alone
 from tests.helpers.command import varsel
+from tests.helpers.ports import free_port
+from tests.helpers.waiting import wait_for
 from tests.servers.pgbouncer import PgBouncer
 
 if TYPE_CHECKING:
@@ -155,3 +158,18 @@ def asked(told: str, settings: dict[str, str]) -> str:
     finding = next((each for each in found if told in each["text"] and each["level"] != "ok"), None)
     assert finding, "\n".join(map(str, found))
     return f"{finding['text']}. {finding['advice']}"
+
+
+def said(command: str, told: str, settings: dict[str, str], folder: Path) -> str:
+    """The line of a process that says this; where the process ends, it is its last, and there is no trace."""
+    arguments = (command, "--port", free_port()) if command == "web" else (command,)
+    with ExitStack() as stack:
+        running = stack.enter_context(Alone(folder, *arguments, **settings))
+        wait_for(lambda: told in running.output or running.ended is not None)
+        output = running.output
+        if running.ended is not None:
+            assert running.ended == 1
+            assert output.splitlines()[-1].startswith("Error: ")
+    assert "Traceback" not in output
+    [line] = {line.partition(": ")[2] for line in output.splitlines() if told in line} or [output]
+    return line

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.helpers.alone import Alone
 from tests.helpers.misconfigurations import (
     ALL,
     NOWHERE,
@@ -23,14 +19,10 @@ from tests.helpers.misconfigurations import (
     given,
     option,
     pooled,
+    said,
     user,
 )
-from tests.helpers.ports import free_port
-from tests.helpers.waiting import wait_for
 from tests.servers.strict import EVERYTHING, PASSWORD
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -394,18 +386,3 @@ def test_what_is_set_wrongly_is_said_with_what_to_do(case: Case, command: str, p
 
 def test_there_are_forty() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 40
-
-
-def said(command: str, told: str, settings: dict[str, str], folder: Path) -> str:
-    """The line of a process that says this; where the process ends, it is its last, and there is no trace."""
-    arguments = (command, "--port", free_port()) if command == "web" else (command,)
-    with ExitStack() as stack:
-        running = stack.enter_context(Alone(folder, *arguments, **settings))
-        wait_for(lambda: told in running.output or running.ended is not None)
-        output = running.output
-        if running.ended is not None:
-            assert running.ended == 1
-            assert output.splitlines()[-1].startswith("Error: ")
-    assert "Traceback" not in output
-    [line] = {line.partition(": ")[2] for line in output.splitlines() if told in line} or [output]
-    return line
