@@ -14,8 +14,8 @@ from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.runner import Runner
 from engine.queue.work import Claim, Work
-from tests.servers.rows import add_email, add_order
-from tests.servers.waiting import LONG, wait_for
+from tests.helpers.rows import add_email, add_order
+from tests.helpers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
