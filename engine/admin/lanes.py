@@ -49,9 +49,9 @@ class LaneFigures:
     oldest_due_seconds: float  # 0.0 when nothing is due
     paused_reason: str | None = None  # who paused it, and why
 
-    def paused_by(self, whom: str) -> LaneFigures:
+    def paused(self, reason: str) -> LaneFigures:
         """The same, paused: what would be due is held back."""
-        return replace(self, paused_reason=whom, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
+        return replace(self, paused_reason=reason, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
 
 
 def lanes(connection: Connection) -> list[LaneFigures]:
@@ -64,7 +64,7 @@ def lanes(connection: Connection) -> list[LaneFigures]:
         _of_fan_outs(connection),
         _of_webhooks(connection),
     )
-    return [lane.paused_by(paused[lane.name]) if lane.name in paused else lane for lane in each]
+    return [lane.paused(paused[lane.name]) if lane.name in paused else lane for lane in each]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from engine.admin.lists import page
 from engine.admin.pausing import drain, in_flight, pause, pause_subscription, resume, resume_subscription
 from engine.admin.resources import ORDERS
 from engine.db.tables import audit_log, emails, orders, pauses, subscriptions
+from engine.db.tables import jobs as jobs_table
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import EmailState, OrderState
 from engine.queue import due
@@ -195,6 +196,17 @@ def test_what_is_held_back_can_be_cancelled_or_rescheduled_and_is_then_as_any_ot
     work(store)
     with store.read() as connection:
         assert connection.scalars(select(orders.c.due_at > now()).order_by(orders.c.seq)).all() == [None, True]
+
+
+def test_the_end_of_a_pause_begins_nothing_for_what_another_one_has_held_back(store: Store) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection), address="anna@Bl\u00e5b\u00e6r.no")
+        pause(connection, "anna", "domain", "bl\u00e5b\u00e6r.no")
+        pause(connection, "anna", "creator", "skd")
+    assert sent(store) == set()
+    with store.write() as connection:
+        resume(connection, "anna", "creator", "skd")
+        assert connection.execute(select(jobs_table.c.seq)).all() == []
 
 
 def test_a_pause_that_ends_while_mail_is_claimed_leaves_none_behind(store: Store) -> None:
