@@ -41,6 +41,7 @@ from engine.orders.intake import Intake
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.queue import due
+from engine.queue.broker import connect
 from engine.queue.epoch import Memory
 from engine.runtime import garbage
 from engine.runtime.ending import CLOSE_WITHIN, end_within
@@ -96,11 +97,10 @@ def create_app() -> Starlette:
 
 def _prepare(state: State, config: Settings) -> None:
     """Read what the settings name; Misconfigured when it cannot be used."""
-    from engine.queue.broker import CLIENT, NOTIFIER  # noqa: PLC0415 its import connects this process to Redis
-
     tracing.configure(config, "web")
-    state.notifier = NOTIFIER
-    state.redis = CLIENT
+    state.queue = connect(config)
+    state.notifier = state.queue.notifier
+    state.redis = state.queue.client
     state.verifier = Verifier(config)
     state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints), config.from_address)
     with naming("access_file"):
@@ -118,18 +118,16 @@ def _prepare(state: State, config: Settings) -> None:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open what requests need; close it when the last is answered."""
-    from engine.queue.broker import CLIENT, NOTIFIER, SPOOL  # noqa: PLC0415 its import connects this process to Redis
-
     config, state = app.state.settings, app.state
     following = asyncio.create_task(state.verifier.follow())
     state.store = Store(config.need("database_url"), admit)
     state.readers = Readers(config.need("database_url"), admit)
     state.writers = Writers(state.store)
     state.large_bodies = LargeBodies(config.max_body_bytes)
-    wake_orders = partial(NOTIFIER.notify, due.ORDERS.name)
+    wake_orders = partial(state.notifier.notify, due.ORDERS.name)
     state.intake = Intake(state.store, state.readers, ContactTable(), config.from_address, wake_orders)
-    state.publisher = Publisher(state.store, SPOOL.add, NOTIFIER.notify)
-    heartbeat = Heartbeat(state.store, Kind("web"), Memory(CLIENT))
+    state.publisher = Publisher(state.store, state.queue.spool.add, state.notifier.notify)
+    heartbeat = Heartbeat(state.store, Kind("web"), Memory(state.redis))
     heartbeat.start()
     garbage.set_aside()
     yield

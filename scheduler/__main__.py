@@ -12,7 +12,7 @@ from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.observability import logs, metrics
 from engine.observability.heartbeat import Heartbeat, Kind
-from engine.queue.broker import CLIENT, NOTIFIER, SPOOL
+from engine.queue.broker import connect
 from engine.queue.epoch import Memory
 from engine.runtime.ending import END_WITHIN, end_within
 from engine.runtime.stop import Stop
@@ -28,15 +28,16 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     config = settings.load()
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
+    queue = connect(config)
     store = Store(config.need("database_url"), admit)
-    heartbeat = Heartbeat(store, Kind("scheduler"), Memory(CLIENT))
+    heartbeat = Heartbeat(store, Kind("scheduler"), Memory(queue.client))
     # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
     scheduler = BackgroundScheduler(
         timezone="UTC",
         executors={"default": {"type": "threadpool", "max_workers": 3}},  # a slow prune does not hold up the wake
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
-    clock = Clock(store, NOTIFIER, SPOOL, scheduler, timedelta(days=config.retention_days))
+    clock = Clock(store, queue.notifier, queue.spool, scheduler, timedelta(days=config.retention_days))
     for job, every in JOBS:
         scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
     stop = Stop()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 STATES = ("waiting", "due", "in_flight", "retrying", "held", "dead")
 LISTS = {
-    "wakes": "dramatiq:varsel",  # as Dramatiq names the queue of engine/queue/broker.py, whose import would connect
+    "wakes": "dramatiq:varsel",  # as Dramatiq names the queue of engine/queue/broker.py
     "spool": Spool.ENTRIES,
     "broken": Spool.BROKEN,
 }

@@ -1,11 +1,8 @@
-"""Dramatiq's broker, and the notifier that wakes workers.
+"""The way to Redis of a process that wakes workers, or is one: Dramatiq's broker, the notifier, the spool.
 
 A message says "lane X has due work", never which: the worker claims the next rows itself. So a message may be lost,
 doubled or late at no cost, and one waiting message per lane is enough. Events that came in while the database did not
 answer are no messages either: they wait in a list of their own, and a message says that there are some.
-
-Importing this module creates the broker, since actors must find it when they are declared; it connects to Redis only
-when it is used.
 """
 
 from __future__ import annotations
@@ -13,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dramatiq
@@ -20,14 +18,15 @@ import redis
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
 from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
 
-from engine import settings
 from engine.diagnosis import of_redis
 from engine.observability import metrics, repeats
-from engine.queue.redis_client import connect, prove
+from engine.queue import redis_client
 from engine.queue.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from engine.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +43,9 @@ class Notifier:
     one wake-up.
     """
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, broker: RedisBroker) -> None:
         self._client = client
+        self._broker = broker
         self._quiet_until = 0.0
         self._waiting: set[str] = set()
         self._notified = threading.Event()
@@ -68,7 +68,7 @@ class Notifier:
             return
         try:
             if self._client.set(f"varsel:notified:{lane}", 1, nx=True, px=COALESCE_MS):
-                BROKER.enqueue(
+                self._broker.enqueue(
                     dramatiq.Message(queue_name=QUEUE, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
                 )
                 metrics.WAKES.labels("sent").inc()
@@ -86,7 +86,7 @@ class Notifier:
 
     def ping(self) -> None:
         """Raise redis.RedisError when Redis takes no wake-ups."""
-        prove(self._client)
+        redis_client.prove(self._client)
 
 
 class _Broker(RedisBroker):
@@ -134,9 +134,19 @@ class _Consumer(_RedisConsumer):
             raise dramatiq.BrokerConnectionError(error) from None
 
 
-repeats.expect(redis.RedisError, of_redis)
-CLIENT = connect(settings.load().need("redis_url"))
-SPOOL = Spool(CLIENT)
-BROKER = _Broker(client=CLIENT, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]
-dramatiq.set_broker(BROKER)
-NOTIFIER = Notifier(CLIENT)
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What a process has of Redis."""
+
+    client: redis.Redis
+    broker: RedisBroker
+    notifier: Notifier
+    spool: Spool
+
+
+def connect(config: Settings) -> Queue:
+    """The way to the Redis of the settings, once for a process; Misconfigured. It is asked only when it is used."""
+    repeats.expect(redis.RedisError, of_redis)
+    client = redis_client.connect(config.need("redis_url"))
+    broker = _Broker(client=client, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]
+    return Queue(client, broker, Notifier(client, broker), Spool(client))

@@ -16,7 +16,7 @@ from engine.errors import VarselError
 from engine.events.intake import SPOOLED
 from engine.observability import metrics, tracing
 from engine.queue import due
-from engine.queue.broker import BROKER, CLIENT, NOTIFIER, QUEUE, SPOOL
+from engine.queue.broker import QUEUE, connect
 from engine.worker.workshop import CONDITIONS, Workshop
 
 
@@ -31,7 +31,7 @@ class Process(Middleware):
             config = settings.load()
             metrics.serve(config)
             tracing.configure(config, "worker")
-            self.workshop = Workshop(config, CLIENT, NOTIFIER, SPOOL)
+            self.workshop = Workshop(config, REDIS.client, REDIS.notifier, REDIS.spool)
         except (VarselError, OSError, ValueError) as error:
             raise MiddlewareError(str(error)) from error
 
@@ -54,8 +54,11 @@ def _loop_thread() -> EventLoopThread:
     return thread
 
 
+REDIS = connect(settings.load())  # actors are declared at a broker
+BROKER = REDIS.broker
 PROCESS = Process()
 BROKER.add_middleware(PROCESS)
+dramatiq.set_broker(BROKER)  # where Dramatiq's own program looks for it
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)

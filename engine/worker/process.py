@@ -35,8 +35,7 @@ def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
     """
     _allow_many_files()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the loop that Dramatiq makes for async actors
-    from engine.queue.broker import BROKER  # noqa: PLC0415
-    from engine.worker import actors  # noqa: F401, PLC0415 declares them; after the policy
+    from engine.worker.actors import BROKER  # noqa: PLC0415 declares them; after the policy
 
     logs.configure(log_level, settings.load().log_format)
     stop = Stop()

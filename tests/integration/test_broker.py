@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 import pytest
 
+from engine.queue.broker import _Broker
 from engine.queue.redis_client import connect
 from tests.helpers.waiting import LONG, SHORT, patience, wait_for
 from tests.servers.redis import Redis
@@ -27,11 +28,8 @@ def cache(tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def broker(cache: Redis, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("VARSEL_REDIS_URL", cache.url)  # which importing the broker needs
-    from engine.queue.broker import BROKER  # noqa: PLC0415
-
-    return type(BROKER)(client=connect(cache.url, LONG.total_seconds()), middleware=[])
+def broker(cache: Redis) -> Any:
+    return _Broker(client=connect(cache.url, LONG.total_seconds()), middleware=[])  # type: ignore[no-untyped-call]
 
 
 def consumer(broker: Any, within: timedelta) -> Any:

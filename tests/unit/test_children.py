@@ -15,6 +15,11 @@ from engine.dev.children import share
 share()
 print(json.dumps([threading.active_count(), sorted({"prometheus_client", "engine.queue.broker"} & {*sys.modules})]))
 """
+IMPORTED = """
+import json, threading, dramatiq.broker
+import engine.queue.broker
+print(json.dumps([threading.active_count(), dramatiq.broker.global_broker is None]))
+"""
 CHILD = """
 import json, logging, os, signal, sys
 from pathlib import Path
@@ -53,6 +58,10 @@ def told(program: str, **variables: str) -> list[Any]:
 
 def test_what_is_shared_reads_no_setting_and_starts_no_thread() -> None:
     assert told(SHARED, VARSEL_SMTP_URL="none", VARSEL_NOTHING="unknown") == [[1, []]]
+
+
+def test_the_way_to_redis_is_opened_by_whoever_asks_for_it_and_by_no_import() -> None:
+    assert told(IMPORTED, VARSEL_REDIS_URL="none", VARSEL_NOTHING="unknown") == [[1, True]]
 
 
 def test_a_child_is_as_if_it_had_been_started_by_itself() -> None:
