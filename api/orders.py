@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from engine.models import Caller
+    from engine.orders.new_order import NewOrder
     from engine.orders.rules import Limits
 
-    Parse = Callable[[dict[str, Any], Limits, datetime], EmailOrderRequest]
+    Parse = Callable[[dict[str, Any], Limits, datetime], NewOrder]
 
 PREFIX = "/notifications/api/v1"
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')  # quoted, as the draft has it, or bare, as many clients send it
@@ -263,9 +264,7 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-def _posted(
-    request: Request, body: bytes, parse: Parse, now: datetime
-) -> tuple[EmailOrderRequest | Invalid, Key | None]:
+def _posted(request: Request, body: bytes, parse: Parse, now: datetime) -> tuple[NewOrder | Invalid, Key | None]:
     """What was posted, or what is wrong with it; and under which key. No JSON at all is raised as Invalid.
 
     Done in one go, and nothing of the payload stays but the order: in memory it is many times as large as the body.

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from engine.errors import Invalid
-from engine.orders.request import Addressed, EmailContent, EmailOrderRequest
+from engine.orders.request import Addressed, EmailContent
 from engine.orders.rules import parse_order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from engine.orders.new_order import NewOrder
     from engine.orders.rules import Limits
 
 EMAIL_ALONE = "This installation sends e-mail only: the notificationChannel must be Email."
@@ -41,7 +42,7 @@ class OrderRequest(Addressed):
     email_template: EmailTemplate
 
 
-def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -> EmailOrderRequest:
+def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
     """Check a posted order for any channel; Invalid, also for a channel or a sender that there is not."""
     members = {name.lower(): member for name, member in value.items()}
     _check_channel(members.get("notificationchannel"))

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from engine.db.tables import MILLISECOND, milliseconds
 from engine.models import EXPIRY, EmailState, derived_id
+from engine.orders.new_order import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from engine.db.records import Order
     from engine.orders.contacts import Contact
+    from engine.orders.new_order import Recipient
 
 _RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
 _NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
 
 
+class EmailRow(TypedDict):
+    """An e-mail that is about to be inserted; values are those of JSON."""
+
+    id: str
+    order_seq: int
+    expires_at: int
+    state: EmailState
+    due_at: int | None
+    address: str
+    organization_number: str | None
+    national_identity_number: str | None
+    recipient_name: str | None
+
+
 def generated(
-    order: Order, place: int, recipient: Mapping[str, str], known: Mapping[str, Contact], *, keyed: bool
-) -> Iterator[dict[str, Any]]:
+    order: Order, place: int, recipient: Recipient, known: Mapping[str, Contact], *, keyed: bool
+) -> Iterator[EmailRow]:
     """The rows that come of one recipient: one per address, or one that says why there is none.
 
     Where the order is `keyed`, and the directory knows the recipient, they have the name for the keywords.
@@ -39,24 +55,19 @@ def generated(
         found = (("", _NOT_IDENTIFIED),)
     for email, state in found:
         row = _row(order, place, recipient, email, state)
-        yield row | {"recipient_name": contact.name} if contact and keyed else row
+        if contact and keyed:
+            row["recipient_name"] = contact.name
+        yield row
 
 
-def failed(order: Order, recipients: str) -> Iterator[dict[str, Any]]:
+def failed(order: Order, recipients: str) -> Iterator[EmailRow]:
     """The rows of an order that cannot be processed, one for each of its `recipients`: nothing is sent to them."""
     with suppress(ValueError):  # it may be its recipients that cannot be read
         for place, recipient in enumerate(json.loads(recipients)):
             yield _row(order, place, recipient, recipient.get("emailAddress", ""), EmailState.FAILED)
 
 
-def number(recipient: Mapping[str, str]) -> str | None:
-    """What the directory is asked for; None: the recipient has an address."""
-    if recipient.get("emailAddress"):
-        return None
-    return recipient.get("nationalIdentityNumber") or recipient.get("organizationNumber")
-
-
-def _row(order: Order, place: int, recipient: Mapping[str, str], address: str, state: EmailState) -> dict[str, Any]:
+def _row(order: Order, place: int, recipient: Recipient, address: str, state: EmailState) -> EmailRow:
     """An e-mail that says what its order says, keywords and all.
 
     Its identifier follows from the order, the recipient's place and the address: e-mails that are generated again, of

@@ -5,55 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pydantic_core import to_json
-from sqlalchemy import Boolean, Connection, Text, Uuid, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from engine.db.bounded import ROW
 from engine.db.commits import GroupCommit
 from engine.db.dialects import Now, insert_new
-from engine.db.rows import Rows, run
-from engine.db.tables import Instant, idempotency_keys, milliseconds, orders
+from engine.db.tables import idempotency_keys
 from engine.errors import KeyInUse, KeyReused
-from engine.models import OrderState, new_id
-from engine.observability import metrics, tracing
-from engine.text.addresses import bare
+from engine.models import new_id
+from engine.observability import metrics
+from engine.orders.new_order import insert, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from engine.db.readers import Readers
     from engine.db.store import Store
     from engine.orders.contacts import Directory
-    from engine.orders.request import EmailOrderRequest
+    from engine.orders.new_order import NewOrder, OrderRow
 
-_GIVEN = Rows(
-    id=Uuid(),
-    creator=Text(),
-    senders_reference=Text(),
-    send_time=Instant(),
-    state=Text(),
-    sender=Text(),
-    subject=Text(),
-    body=Text(),
-    content_type=Text(),
-    guarantee=Text(),
-    recipients=Text(),
-    condition_endpoint=Text(),
-    ignore_reservation=Boolean(),
-    resource_id=Text(),
-    resource_action=Text(),
-    trace=Text(),
-)
-_INSERT_ORDERS = _GIVEN.insert_into(
-    orders,
-    created=Now(),
-    last_update=Now(),
-    requested_send_time=func.coalesce(_GIVEN["send_time"], Now()),
-    due_at=func.coalesce(_GIVEN["send_time"], Now()),
-)
 _KEY_IS = (
     idempotency_keys.c.creator == bindparam("creator"),
     idempotency_keys.c.key == bindparam("key"),
@@ -90,12 +63,12 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class _Placement:
-    row: dict[str, Any]
+    row: OrderRow
     receipt: Receipt
     key: Key | None
 
 
-def fingerprint(payload: Any) -> str:
+def fingerprint(payload: Mapping[str, object]) -> str:
     """SHA-256 over the meaning of a JSON payload: order of members and white space do not count."""
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -129,25 +102,19 @@ class Intake:
             raise found
         return found
 
-    async def place(self, creator: str, order: EmailOrderRequest, key: Key | None) -> Receipt:
+    async def place(self, creator: str, order: NewOrder, key: Key | None) -> Receipt:
         """Store an order, unless its key is known; when this returns, the order survives a crash.
 
         Raises Unavailable (nothing stored), KeyReused, or KeyInUse while a request with the same key runs; Overrun when
         too many of the creator's orders wait for a look-up.
         """
-        numbers = {
-            number
-            for recipient in order.recipients or ()
-            if not recipient.email_address
-            for number in (recipient.national_identity_number or recipient.organization_number,)
-            if number
-        }
+        numbers = {known_by for recipient in order.recipients if (known_by := number(recipient))}
         lookup = None
         if numbers:
             respect = order.ignore_reservation is not True
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
         order_id = new_id(self._store.clock.now())
-        row = order_row(order_id, creator, self._sender, order)
+        row = order.row(order_id, creator, self._sender)
         placement = _Placement(row, Receipt(order_id, lookup), key)
         size = ROW + len(row["subject"]) + len(row["body"]) + len(row["recipients"])
         if key is None:
@@ -178,55 +145,11 @@ class Intake:
             self._wake()
 
 
-def insert_orders(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Store orders, as `order_row` makes them."""
-    run(connection, _INSERT_ORDERS, rows)
-
-
-def order_row(order_id: UUID, creator: str, sender: str, order: EmailOrderRequest) -> dict[str, Any]:
-    """An order as `insert_orders` takes it."""
-    reference, send_time = order.senders_reference, order.requested_send_time
-    return {
-        "id": order_id.hex,
-        "creator": creator,
-        "senders_reference": reference if reference and reference.strip() else None,
-        "send_time": None if send_time is None else milliseconds(send_time),
-        "state": OrderState.REGISTERED,
-        "sender": sender,
-        "subject": order.subject,
-        "body": order.body,
-        "content_type": order.content_type,
-        "guarantee": order.delivery_guarantee,
-        "recipients": _recipients_json(order),
-        "condition_endpoint": order.condition_endpoint,
-        "ignore_reservation": order.ignore_reservation,
-        "resource_id": order.resource_id,
-        "resource_action": order.resource_action,
-        "trace": tracing.current(),
-    }
-
-
-def _recipients_json(order: EmailOrderRequest) -> str:
-    entries = []
-    for recipient in order.recipients or ():
-        entry = {}
-        if recipient.email_address:
-            entry["emailAddress"] = bare(recipient.email_address)
-        if recipient.mobile_number:
-            entry["mobileNumber"] = recipient.mobile_number
-        if recipient.organization_number:
-            entry["organizationNumber"] = recipient.organization_number
-        if recipient.national_identity_number:
-            entry["nationalIdentityNumber"] = recipient.national_identity_number
-        entries.append(entry)
-    return to_json(entries).decode()
-
-
 def _write(connection: Connection, placements: Sequence[_Placement]) -> list[Receipt | Exception]:
     """Insert a group of orders; a key that is there already answers with what it answered before."""
     plain = [placement.row for placement in placements if placement.key is None]
     if plain:
-        insert_orders(connection, plain)
+        insert(connection, plain)
     return [p.receipt if p.key is None else _write_keyed(connection, p, p.key) for p in placements]
 
 
@@ -245,7 +168,7 @@ def _write_keyed(connection: Connection, placement: _Placement, key: Key) -> Rec
         .returning(idempotency_keys.c.key)
     )
     if connection.execute(fresh).first():  # an INSERT's rowcount is -1 on PostgreSQL, whether or not it wrote a row
-        insert_orders(connection, [placement.row])
+        insert(connection, [placement.row])
         return receipt
     return _find_key(connection, creator, key) or KeyInUse("The first request with this Idempotency-Key was undone.")
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Text, Uuid, or_, select
@@ -22,14 +22,15 @@ from engine.events.storing import persist
 from engine.models import OrderState
 from engine.observability import logs, tracing
 from engine.observability.audit import ITSELF, note
-from engine.orders.generation import failed, generated, number
+from engine.orders.generation import EmailRow, failed, generated
+from engine.orders.new_order import Recipient, number
 from engine.queue import due
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim, Work
 from engine.text.keywords import NAME, NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from engine.models import CloudEvent
     from engine.orders.contacts import Directory
@@ -153,11 +154,11 @@ class Orders(Work[Order, Decision]):
         newest = newest.where(orders.c.seq.in_([order.seq for order in claimed]))
         ours = {(row.seq, row.claim): row for row in connection.execute(newest.with_for_update())}
         work = [(order, ours[order.seq, order.claim]) for order in claimed if (order.seq, order.claim) in ours]
-        entries = {row.seq: json.loads(row.recipients) for _, row in work}
+        entries: dict[int, list[Recipient]] = {row.seq: json.loads(row.recipients) for _, row in work}
         known = self._directory.look_up(connection, {n for of in entries.values() for n in map(number, of) if n})
         settled, unsendable = [], []
 
-        def made() -> Iterator[dict[str, Any]]:
+        def made() -> Iterator[EmailRow]:
             """The e-mails, one after another: an entry may stand for many addresses."""
             for order, row in work:
                 state = OrderState.COMPLETED
@@ -278,7 +279,7 @@ def _give_up(connection: Connection, order: Order, reason: str) -> None:
     note(connection, ITSELF, "set-aside", f"orders/{order.id}", {"reason": reason})
 
 
-def _ending(order: Order, state: OrderState, delay: timedelta | None) -> dict[str, Any]:
+def _ending(order: Order, state: OrderState, delay: timedelta | None) -> Mapping[str, object]:
     """An attempt at an order, for the statement that ends claims."""
     wait = None if delay is None else delay // MILLISECOND
     return {"seq": order.seq, "claim": order.claim, "state": state, "attempts": order.attempts + 1, "delay": wait}

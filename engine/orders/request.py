@@ -13,12 +13,12 @@ from pydantic_core import PydanticCustomError, from_json
 
 from engine.errors import Invalid
 from engine.models import ContentType, DeliveryGuarantee
+from engine.orders.new_order import LONGEST_SUBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import StrEnum
 
-LONGEST_SUBJECT = 998  # characters: RFC 5322 2.1.1 allows no longer line, and nobody reads so far
 PARAMETER = "emailNotificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
 
 _LINE_END = re.compile("\r\n|\r|\n")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid, Refused
 from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
-from engine.orders.request import LONGEST_SUBJECT, read_request
+from engine.orders.new_order import LONGEST_SUBJECT, NewOrder, Recipient
+from engine.orders.request import read_request
 from engine.text import keywords
-from engine.text.addresses import read_address
+from engine.text.addresses import bare, read_address
 from engine.text.controls import NOT_IN_A_BODY, NOT_IN_A_LINE
 from engine.text.urls import LOOPBACK_HOST
 
@@ -42,13 +43,43 @@ class Limits:
     sender: str  # the From address of every e-mail
 
 
-def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> EmailOrderRequest:
+def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
     """Check a posted order against every rule of the contract; Invalid tells each that is broken."""
-    order = read_request(value, limits.recipients)
-    errors = _missing(order) or _broken_rules(order, limits, now)
+    request = read_request(value, limits.recipients)
+    errors = _missing(request) or _broken_rules(request, limits, now)
     if errors:
         raise Invalid(errors)
-    return order
+    return _order(request)
+
+
+def _order(request: EmailOrderRequest) -> NewOrder:
+    """The order that a checked request asks for."""
+    return NewOrder(
+        subject=request.subject or "",
+        body=request.body or "",
+        content_type=request.content_type,
+        recipients=[_recipient(recipient) for recipient in request.recipients or ()],
+        senders_reference=request.senders_reference,
+        requested_send_time=request.requested_send_time,
+        condition_endpoint=request.condition_endpoint,
+        ignore_reservation=request.ignore_reservation,
+        resource_id=request.resource_id,
+        resource_action=request.resource_action,
+        delivery_guarantee=request.delivery_guarantee,
+    )
+
+
+def _recipient(request: RecipientRequest) -> Recipient:
+    entry: Recipient = {}
+    if request.email_address:
+        entry["emailAddress"] = bare(request.email_address)
+    if request.mobile_number:
+        entry["mobileNumber"] = request.mobile_number
+    if request.organization_number:
+        entry["organizationNumber"] = request.organization_number
+    if request.national_identity_number:
+        entry["nationalIdentityNumber"] = request.national_identity_number
+    return entry
 
 
 def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:

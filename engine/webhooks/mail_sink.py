@@ -9,8 +9,8 @@ from engine.errors import Invalid
 from engine.events.json_text import values
 from engine.models import DeliveryState, derived_id
 from engine.observability import metrics
-from engine.orders.intake import order_row
-from engine.orders.request import EmailOrderRequest, RecipientRequest
+from engine.orders.new_order import NewOrder
+from engine.text.addresses import bare
 from engine.webhooks.call import refused
 from engine.webhooks.queue import Result
 
@@ -36,15 +36,15 @@ class MailSink:
             mail = self._templates.render(subscription.template or "", values(delivery.text))
         except Invalid as error:
             return refused(delivery, DeliveryState.DEAD, "rejected", str(error))
-        request = EmailOrderRequest(
+        order = NewOrder(
             subject=mail.subject,
             body=mail.body,
             content_type=mail.content_type,
-            recipients=(RecipientRequest(email_address=unquote(subscription.endpoint.removeprefix(SCHEME))),),
+            recipients=[{"emailAddress": bare(unquote(subscription.endpoint.removeprefix(SCHEME)))}],
             senders_reference=delivery.id,
         )
         name = derived_id(delivery.created, subscription.seq, delivery.seq, delivery.source, delivery.id)
-        row = order_row(name, subscription.creator, self._sender, request)
+        row = order.row(name, subscription.creator, self._sender)
         metrics.PUSHES.labels("accepted").inc()
         reply = f"order {row['id']}"
         return Result(delivery, DeliveryState.DELIVERED, None, True, "accepted", None, reply, duration, order=row)

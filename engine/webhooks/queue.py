@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
     Connection,
     Integer,
-    Row,
     SmallInteger,
     Text,
     case,
@@ -34,13 +33,16 @@ from engine.db.tables import MILLISECOND, Instant, deliveries, delivery_attempts
 from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.observability.audit import ITSELF, note
-from engine.orders.intake import insert_orders
+from engine.orders import new_order
 from engine.queue.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from sqlalchemy import Select
+
+    from engine.orders.new_order import OrderRow
     from engine.runtime.shares import Shares
 
 FETCH = 100  # deliveries of one subscription that are in memory at most
@@ -101,7 +103,7 @@ class Result:
     gone: bool = False  # 410: the subscriber wants no more
     hold: timedelta | None = None  # the subscriber asks to be left alone for so long (Retry-After)
     ours: bool = False  # what went wrong is an error of this installation's: nothing is held against the subscriber
-    order: dict[str, Any] | None = None  # to be stored with the outcome
+    order: OrderRow | None = None  # to be stored with the outcome
     claim: int = 0  # by which its subscription is leased
 
 
@@ -163,11 +165,11 @@ def fetch(
     most = FETCH - len(known)
     if most <= 0 or room <= 0:
         return (), False
-    found, whole = read_within(connection, chosen.limit(most), room, size)
+    found, whole = read_within(connection, chosen.limit(most), room, lambda row: weight(row.text))
     return read(Delivery, found), whole and len(found) < most
 
 
-def size(delivery: Delivery | Row[Any]) -> int:
+def size(delivery: Delivery) -> int:
     """The bytes that a delivery takes up while it is in a worker's hands."""
     return weight(delivery.text)
 
@@ -197,7 +199,7 @@ def next_due(connection: Connection, subscription: Subscription) -> datetime | N
     return found
 
 
-def _heads(subscription_seq: int) -> Any:
+def _heads(subscription_seq: int) -> Select[int]:
     """Of each subject, the first delivery that is not settled: the others wait for it."""
     return (
         select(func.min(deliveries.c.seq))
@@ -227,7 +229,7 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
     run(connection, _LOG, [_log_line(result) for result in results])
     orders = [result.order for result in results if result.order]
     if orders:
-        insert_orders(connection, orders)
+        new_order.insert(connection, orders)
     validated = {
         result.delivery.subscription_seq
         for result in results
@@ -247,7 +249,7 @@ def _pause(connection: Connection, seqs: set[int], reason: str) -> None:
         note(connection, ITSELF, "pause", f"subscriptions/{seq}", {"reason": reason})
 
 
-def _release_row(connection: Connection, release: Release) -> dict[str, Any]:
+def _release_row(connection: Connection, release: Release) -> Mapping[str, object]:
     if release.failures >= OPENS_AFTER:
         _expire(connection, release.subscription.seq)
     due_at = next_due(connection, release.subscription)
@@ -274,7 +276,7 @@ def _expire(connection: Connection, subscription_seq: int) -> None:
     connection.execute(update(deliveries).where(*old).values(state=DeliveryState.DEAD, due_at=None, last_update=Now()))
 
 
-def _log_line(result: Result) -> dict[str, Any]:
+def _log_line(result: Result) -> Mapping[str, object]:
     return {
         "delivery_seq": result.delivery.seq,
         "duration_ms": result.duration // MILLISECOND,

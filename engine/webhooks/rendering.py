@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.errors import Invalid, Misconfigured
 from engine.models import ContentType
-from engine.orders.request import LONGEST_SUBJECT
+from engine.orders.new_order import LONGEST_SUBJECT
 from engine.text.controls import BODY_CONTROLS, LINE_CONTROLS, SURROGATES
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from engine.errors import KeyInUse, KeyReused
 from engine.orders import reading
 from engine.orders.contacts import ContactTable, import_contacts
 from engine.orders.intake import Intake, Key, Receipt, fingerprint
-from engine.orders.request import EmailOrderRequest, parse_json
+from engine.orders.request import parse_json
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 from tests.helpers.rows import count
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from engine.db.store import Store
+    from engine.orders.new_order import NewOrder
 
 LIMITS = Limits(10, Guard(allow_private=True), "noreply@example.no")
 ORDER = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@example.no"}]}
@@ -62,7 +63,7 @@ ORDERS = st.fixed_dictionaries(
 )
 
 
-def request(**members: Any) -> EmailOrderRequest:
+def request(**members: Any) -> NewOrder:
     return parse_order(parse_json(json.dumps(ORDER | members).encode()), LIMITS, datetime.now(UTC))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from engine.errors import Invalid
 from engine.models import ContentType
-from engine.orders.request import EmailOrderRequest, parse_json
+from engine.orders.request import parse_json
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
+
+if TYPE_CHECKING:
+    from engine.orders.new_order import NewOrder
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = Limits(3, Guard(allow_private=False), "noreply@example.no")
@@ -33,7 +36,7 @@ VALID = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@exam
 LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=200).filter(str.strip)
 
 
-def tried(value: dict[str, Any]) -> tuple[EmailOrderRequest | None, dict[str, list[str]]]:
+def tried(value: dict[str, Any]) -> tuple[NewOrder | None, dict[str, list[str]]]:
     """The order, or what is wrong with it; whatever else is raised fails the test."""
     try:
         return parse_order(value, LIMITS, NOW), {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.email.plain_text import readable
 from engine.errors import Invalid, Misconfigured
 from engine.models import ContentType
-from engine.orders.request import LONGEST_SUBJECT
+from engine.orders.new_order import LONGEST_SUBJECT
 from engine.webhooks.rendering import LONGEST_BODY, LONGEST_FAULT, Rendered, Templates
 
 if TYPE_CHECKING:

@@ -1,0 +1,129 @@
+"""An order that comes in, posted or made of an event: what it says, and the row that it becomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+from pydantic_core import to_json
+from sqlalchemy import Boolean, Text, Uuid, func
+
+from engine.db.dialects import Now
+from engine.db.rows import Rows, run
+from engine.db.tables import Instant, milliseconds, orders
+from engine.models import ContentType, DeliveryGuarantee, OrderState
+from engine.observability import tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Connection
+
+LONGEST_SUBJECT = 998  # characters: RFC 5322 2.1.1 allows no longer line, and nobody reads so far
+
+_GIVEN = Rows(
+    id=Uuid(),
+    creator=Text(),
+    senders_reference=Text(),
+    send_time=Instant(),
+    state=Text(),
+    sender=Text(),
+    subject=Text(),
+    body=Text(),
+    content_type=Text(),
+    guarantee=Text(),
+    recipients=Text(),
+    condition_endpoint=Text(),
+    ignore_reservation=Boolean(),
+    resource_id=Text(),
+    resource_action=Text(),
+    trace=Text(),
+)
+_INSERT = _GIVEN.insert_into(
+    orders,
+    created=Now(),
+    last_update=Now(),
+    requested_send_time=func.coalesce(_GIVEN["send_time"], Now()),
+    due_at=func.coalesce(_GIVEN["send_time"], Now()),
+)
+
+
+class Recipient(TypedDict, total=False):
+    """One recipient, as its order stores it: only what was given."""
+
+    emailAddress: str
+    mobileNumber: str
+    organizationNumber: str
+    nationalIdentityNumber: str
+
+
+class OrderRow(TypedDict):
+    """An order as `insert` takes it: values are those of JSON."""
+
+    id: str
+    creator: str
+    senders_reference: str | None
+    send_time: int | None  # None: at once
+    state: str
+    sender: str
+    subject: str
+    body: str
+    content_type: str
+    guarantee: str
+    recipients: str
+    condition_endpoint: str | None
+    ignore_reservation: bool | None
+    resource_id: str | None
+    resource_action: str | None
+    trace: str | None
+
+
+class NewOrder(NamedTuple):
+    """What an order says, checked."""
+
+    subject: str
+    body: str
+    content_type: ContentType
+    recipients: Sequence[Recipient]
+    senders_reference: str | None = None
+    requested_send_time: datetime | None = None
+    condition_endpoint: str | None = None
+    ignore_reservation: bool | None = None
+    resource_id: str | None = None
+    resource_action: str | None = None
+    delivery_guarantee: DeliveryGuarantee = DeliveryGuarantee.AT_LEAST_ONCE
+
+    def row(self, order_id: UUID, creator: str, sender: str) -> OrderRow:
+        """The order under this identifier; `sender` is the From address of its e-mails."""
+        reference, send_time = self.senders_reference, self.requested_send_time
+        return {
+            "id": order_id.hex,
+            "creator": creator,
+            "senders_reference": reference if reference and reference.strip() else None,
+            "send_time": None if send_time is None else milliseconds(send_time),
+            "state": OrderState.REGISTERED,
+            "sender": sender,
+            "subject": self.subject,
+            "body": self.body,
+            "content_type": self.content_type,
+            "guarantee": self.delivery_guarantee,
+            "recipients": to_json(self.recipients).decode(),
+            "condition_endpoint": self.condition_endpoint,
+            "ignore_reservation": self.ignore_reservation,
+            "resource_id": self.resource_id,
+            "resource_action": self.resource_action,
+            "trace": tracing.current(),
+        }
+
+
+def insert(connection: Connection, rows: Sequence[OrderRow]) -> None:
+    """Store orders."""
+    run(connection, _INSERT, rows)
+
+
+def number(recipient: Recipient) -> str | None:
+    """What the directory is asked for; None: the recipient has an address."""
+    if recipient.get("emailAddress"):
+        return None
+    return recipient.get("nationalIdentityNumber") or recipient.get("organizationNumber")
