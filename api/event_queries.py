@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from starlette.exceptions import HTTPException
@@ -18,6 +18,8 @@ from engine.resources import RESOURCE, app_resource
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from engine.db.records import EventName
 
 PAGE = 50  # events, when no size is asked for
 MOST = 1_000  # events of a page
@@ -112,7 +114,7 @@ def resource_query(request: Request) -> Asked:
     return Asked(query, alternative)
 
 
-def next_page(request: Request, by_header: str, last: Any) -> str:
+def next_page(request: Request, by_header: str, last: EventName) -> str:
     """The address of the page behind the event `last`; everything else is asked as before.
 
     What a header has narrowed stays so without it, sealed: addresses come into logs, and it may be a person's number.

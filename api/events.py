@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from engine.db.records import StoredEvent
     from engine.models import Caller, CloudEvent
 
 PREFIX = "/events/api/v1"
@@ -225,10 +226,14 @@ async def _page(request: Request, asked: queries.Asked, caller: Caller, action: 
     return Response(f"[{texts}]", headers=headers, media_type=f"{STRUCTURED}; charset=utf-8")
 
 
-async def _permitted(request: Request, caller: Caller, action: Action, events: Sequence[Any]) -> Sequence[bool]:
-    """Of each event (or its row) whether the caller may; whom no claim identifies may nothing."""
+async def _permitted(
+    request: Request, caller: Caller, action: Action, events: Sequence[CloudEvent | StoredEvent]
+) -> Sequence[bool]:
+    """Of each event whether the caller may; whom no claim identifies may nothing."""
     if caller.identity is None:
         return [False] * len(events)
-    questions = [Question(caller.identity, action, event.resource, event.subject, caller.party) for event in events]
+    questions = [
+        Question(caller.identity, action, event.resource or "", event.subject, caller.party) for event in events
+    ]
     answers: Sequence[bool] = await request.app.state.access.decide(questions)
     return answers

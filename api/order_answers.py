@@ -14,8 +14,7 @@ from engine.models import EmailState, OrderState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Row
-
+    from engine.db import records
     from engine.orders import intake
 
 ORDER_TEXTS = {
@@ -132,7 +131,7 @@ class Order(OrderHead):
     links: Links
 
     @classmethod
-    def of(cls, row: Row[Any], base: str) -> Self:
+    def of(cls, row: records.PostedOrder, base: str) -> Self:
         """From the stored row (contract 3.4)."""
         template = EmailTemplate(
             from_address=row.sender, subject=row.subject, body=row.body, content_type=row.content_type
@@ -182,7 +181,7 @@ class OrderStatus(OrderHead):
     notifications_status_summary: StatusSummary | None = None
 
     @classmethod
-    def of(cls, row: Row[Any], generated: int, succeeded: int, base: str) -> Self:
+    def of(cls, row: records.OrderHead, generated: int, succeeded: int, base: str) -> Self:
         """From the stored row, and the numbers of its e-mails (contract 3.6)."""
         state = OrderState(row.state)
         processing = ProcessingStatus(
@@ -212,7 +211,7 @@ class Email(Answer):
     send_status: SendStatus
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Self:
+    def of(cls, row: records.EmailStatus) -> Self:
         """From the stored row."""
         state = EmailState(row.state)
         recipient = Recipient(
@@ -237,7 +236,7 @@ class EmailSummary(Answer):
     notifications: list[Email]
 
     @classmethod
-    def of(cls, row: Row[Any], found: Sequence[Row[Any]]) -> Self:
+    def of(cls, row: records.OrderHead, found: Sequence[records.EmailStatus]) -> Self:
         """From the stored rows (contract 3.7)."""
         notifications = [Email.of(email) for email in found]
         return cls(
@@ -249,7 +248,7 @@ class EmailSummary(Answer):
         )
 
 
-def _head(row: Row[Any]) -> dict[str, Any]:
+def _head(row: records.OrderHead) -> dict[str, Any]:
     """The members of an OrderHead."""
     return {
         "id": row.id,

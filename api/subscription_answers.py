@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, RootModel
 
@@ -12,8 +12,9 @@ from api.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
-    from sqlalchemy import Row
+    from engine.db import records
 
 
 class Refusal(RootModel[str | Problem]):
@@ -46,7 +47,7 @@ class Subscription(Answer):
     )
 
     @classmethod
-    def of(cls, row: Row[Any], secret: str | None = None) -> Self:
+    def of(cls, row: records.KeptSubscription, secret: str | None = None) -> Self:
         """From the stored row."""
         return cls(
             id=row.seq,
@@ -78,7 +79,7 @@ class SubscriptionList(Answer):
     subscriptions: list[Subscription]
 
     @classmethod
-    def of(cls, rows: Sequence[Row[Any]]) -> Self:
+    def of(cls, rows: Sequence[records.KeptSubscription]) -> Self:
         """From the stored rows."""
         return cls(count=len(rows), subscriptions=[Subscription.of(row) for row in rows])
 
@@ -90,9 +91,9 @@ class NewSecret(Answer):
     old_secret_valid_until: str = Field(description="until then, pushed events carry a signature of each")
 
     @classmethod
-    def of(cls, row: Row[Any], secret: str) -> Self:
-        """From the stored row."""
-        return cls(secret=secret, old_secret_valid_until=instant(row.old_salt_until))
+    def of(cls, secret: str, until: datetime) -> Self:
+        """The new one, and how long the old one goes on."""
+        return cls(secret=secret, old_secret_valid_until=instant(until))
 
 
 class Reply(Answer):
@@ -105,7 +106,7 @@ class Reply(Answer):
     duration_ms: int
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Self:
+    def of(cls, row: records.PushAttempt) -> Self:
         """From the stored row."""
         return cls(
             at=instant(row.at), outcome=row.outcome, status=row.status, body=row.reply, duration_ms=row.duration_ms
@@ -128,7 +129,7 @@ class Delivery(Answer):
     replies: list[Reply] = Field(description="the newest attempts, the oldest of them first")
 
     @classmethod
-    def of(cls, row: Row[Any], attempts: Sequence[Row[Any]]) -> Self:
+    def of(cls, row: records.PushedDelivery, attempts: Sequence[records.PushAttempt]) -> Self:
         """From the stored rows."""
         return cls(
             id=row.seq,
@@ -152,7 +153,7 @@ class DeliveryList(Answer):
     deliveries: list[Delivery]
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Row[Any], Sequence[Row[Any]]]]) -> Self:
+    def of(cls, found: Sequence[tuple[records.PushedDelivery, Sequence[records.PushAttempt]]]) -> Self:
         """From deliveries with their attempts."""
         return cls(count=len(found), deliveries=[Delivery.of(row, attempts) for row, attempts in found])
 

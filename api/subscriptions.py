@@ -232,8 +232,8 @@ async def post_secret(request: Request) -> Response:
     """Replace the secret."""
     state = request.app.state
     caller, seq = await asked(request)
-    row = await state.writers.write(caller.name, registry.rotate, caller, seq)
-    return answers.NewSecret.of(row, state.signer.secret(row.salt)).response()
+    salt, until = await state.writers.write(caller.name, registry.rotate, caller, seq)
+    return answers.NewSecret.of(state.signer.secret(salt), until).response()
 
 
 async def asked(request: Request) -> tuple[Caller, int]:

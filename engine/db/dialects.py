@@ -15,7 +15,7 @@ from engine.db.tables import MILLISECOND, Instant
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import Column, Table
+    from sqlalchemy import Column, Insert, Table
 
 
 class Now(FunctionElement[Any]):
@@ -47,13 +47,13 @@ def now(connection: Connection) -> datetime:
     return found
 
 
-def insert_new(dialect: str, table: Table) -> Any:
+def insert_new(dialect: str, table: Table) -> Insert:
     """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
     build = sqlite_insert if dialect == "sqlite" else postgresql_insert
     return build(table).on_conflict_do_nothing()
 
 
-def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Any:
+def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Insert:
     """An INSERT that locks the row which has this key already; both are returned."""
     build = sqlite_insert if dialect == "sqlite" else postgresql_insert
     insert = build(table)

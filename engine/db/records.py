@@ -34,6 +34,11 @@ def read(record: type[Record], rows: Iterable[Row[Any]]) -> Sequence[Record]:
     return [make(*row) for row in rows]
 
 
+def first(record: type[Record], rows: Iterable[Row[Any]]) -> Record | None:
+    """The first of such records; None: there is none."""
+    return next(iter(read(record, rows)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """An order, without the texts that may be of any size."""
@@ -155,3 +160,139 @@ class Job:
     due_at: datetime
     claim: int
     unresolved: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderHead:
+    """An order as its creator sees it, without its texts."""
+
+    seq: int
+    id: UUID
+    creator: str
+    senders_reference: str | None
+    created: datetime
+    requested_send_time: datetime
+    last_update: datetime
+    state: str
+    condition_endpoint: str | None
+    ignore_reservation: bool | None
+    resource_id: str | None
+    resource_action: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PostedOrder(OrderHead):
+    """An order as it was posted."""
+
+    sender: str
+    subject: str
+    body: str
+    content_type: str
+    guarantee: str
+    recipients: str  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class EmailStatus:
+    """What became of a message to one address."""
+
+    id: UUID
+    state: str
+    last_update: datetime
+    address: str
+    organization_number: str | None
+    national_identity_number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendAttempt:
+    """How an attempt at a message ended."""
+
+    email_seq: int
+    outcome: str
+    code: int | None
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSubscription:
+    """A subscription as its consumer sees it."""
+
+    seq: int
+    consumer: str
+    created: datetime
+    endpoint: str
+    template: str | None
+    resource_filter: str
+    source_filter: str | None
+    source_prefix: str | None
+    subject_filter: str | None
+    alternative_subject_filter: str | None
+    party: str | None
+    type_filter: str | None  # JSON
+    source_start: str | None
+    ordered: bool
+    validated: bool
+    paused_reason: str | None
+    last_error: str | None
+    open_until: datetime | None
+    salt: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushedDelivery:
+    """A delivery as its consumer sees it; without an event, that of the validation event."""
+
+    seq: int
+    event_seq: int | None
+    event_id: str | None
+    source: str | None
+    type: str | None
+    state: str
+    attempts: int
+    due_at: datetime | None
+    created: datetime
+    last_update: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PushAttempt:
+    """One attempt at a delivery, and the answer."""
+
+    seq: int
+    delivery_seq: int
+    at: datetime
+    duration_ms: int
+    outcome: str
+    status: int | None
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventName:
+    """An event, and its place among all."""
+
+    seq: int
+    id: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent(EventName):
+    """An event as it is shown to who may see it."""
+
+    resource: str
+    subject: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEvent:
+    """An event that waits to be queued, and the newest subscription that gets it."""
+
+    seq: int
+    type: str
+    subject: str | None
+    resource: str
+    alternative_subject: str | None
+    newest: int

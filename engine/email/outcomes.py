@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Connection, Integer, Row, SmallInteger, Text, exists, func, select, update
+from sqlalchemy import BigInteger, Connection, Integer, SmallInteger, Text, exists, func, select, update
 
 from engine.db.dialects import Now
-from engine.db.records import Email, Letter, OrderName, columns, read
+from engine.db.records import Email, Letter, OrderName, SendAttempt, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import EMAIL_OPEN, MILLISECOND, email_attempts, emails, orders
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
@@ -21,7 +21,7 @@ from engine.observability import metrics
 from engine.queue import due
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from datetime import datetime
 
     from engine.models import CloudEvent
@@ -111,12 +111,13 @@ def _with_reasons(connection: Connection, results: Sequence[Result]) -> Sequence
     if not late:
         return results
     newest = select(func.max(email_attempts.c.seq)).where(email_attempts.c.email_seq.in_(late))
-    lines = select(email_attempts).where(email_attempts.c.seq.in_(newest.group_by(email_attempts.c.email_seq)))
-    last = {line.email_seq: line for line in connection.execute(lines) if line.outcome != "expired"}
+    lines = select(*columns(SendAttempt, email_attempts.c))
+    lines = lines.where(email_attempts.c.seq.in_(newest.group_by(email_attempts.c.email_seq)))
+    last = {line.email_seq: line for line in read(SendAttempt, connection.execute(lines)) if line.outcome != "expired"}
     return [_with_reason(result, last[result.email.seq]) if result.email.seq in last else result for result in results]
 
 
-def _with_reason(result: Result, last: Row[Any]) -> Result:
+def _with_reason(result: Result, last: SendAttempt) -> Result:
     state = EmailState.FAILED if last.outcome == "refused" else result.state
     said = " ".join([*([str(last.code)] if last.code else []), last.reply])
     return replace(result, state=state, reply=Reply.of(None, f"{result.reply.text}; the last attempt: {said}"))
@@ -223,7 +224,7 @@ def broken(email: Email, order: Letter, error: Exception) -> Result:
     return Result(email, state, delay, True, word, None, reply, timedelta(0), "")
 
 
-def _log_line(result: Result) -> dict[str, Any]:
+def _log_line(result: Result) -> Mapping[str, object]:
     return {
         "email_seq": result.email.seq,
         "claim": result.email.claim,

@@ -6,7 +6,7 @@ pattern or "" for any. So an event looks up a few keys, however many subscriptio
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from pydantic_core import to_json
 from sqlalchemy import BigInteger, Connection, Integer, Text, bindparam, case, func, literal, or_, select, update
@@ -20,6 +20,9 @@ from engine.models import DeliveryState
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from sqlalchemy import Select
+
+    from engine.db.records import WaitingEvent
     from engine.models import CloudEvent
 
 ANY = ""  # no event's key is empty
@@ -79,6 +82,19 @@ _PART = (
 _INSERT_PART = deliveries.insert().from_select(_COLUMNS, _PART).returning(deliveries.c.subscription_seq)
 
 
+class Matched(Protocol):
+    """An event, as far as filters look at it."""
+
+    @property
+    def type(self) -> str: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def resource(self) -> str | None: ...
+    @property
+    def alternative_subject(self) -> str | None: ...
+
+
 def watched(connection: Connection, events_: Iterable[CloudEvent]) -> dict[tuple[str, str], int]:
     """The resources and subject keys of events that filters ask for, with the number of those filters."""
     given = {pair for event in events_ for pair in pairs(event)}
@@ -106,13 +122,13 @@ def fan_out(connection: Connection, fresh: Iterable[tuple[int, CloudEvent]], ask
     return len(matched)
 
 
-def fan_out_part(connection: Connection, event: Any, reached: int, newest: int, most: int) -> list[int]:
-    """Queue an event (its row) for the next `most` subscriptions that it matches, in the order of their numbers.
+def fan_out_part(connection: Connection, event: WaitingEvent, reached: int, most: int) -> list[int]:
+    """Queue an event for the next `most` subscriptions that it matches, in the order of their numbers.
 
-    They are numbered above `reached`, and not above `newest`; returns their numbers. They are not woken yet.
+    They are numbered above `reached`, and not above its newest; returns their numbers. They are not woken yet.
     """
     rows = [{"event_seq": event.seq, **_as_row(key)} for key in keys(event)]
-    part = {"rows": to_json(rows).decode(), "first": reached + 1, "last": newest, "most": most}
+    part = {"rows": to_json(rows).decode(), "first": reached + 1, "last": event.newest, "most": most}
     return list(connection.scalars(_INSERT_PART, part))
 
 
@@ -132,27 +148,27 @@ def wake(connection: Connection, subscription_seqs: Collection[int]) -> None:
     connection.execute(update(subscriptions).where(chosen, *idle, later).values(due_at=soonest))
 
 
-def lock(subscription_seqs: Collection[int]) -> Any:
-    """The statement that locks subscriptions, always in the same order, and reads them.
+def lock(subscription_seqs: Collection[int]) -> Select[int, int]:
+    """The statement that locks subscriptions, always in the same order, and reads `seq` and `claim`.
 
     Whoever changes deliveries locks their subscriptions first: so do those who push, and nobody waits in a circle.
     """
-    chosen = select(subscriptions).where(subscriptions.c.seq.in_(subscription_seqs))
+    chosen = select(subscriptions.c.seq, subscriptions.c.claim).where(subscriptions.c.seq.in_(subscription_seqs))
     return chosen.order_by(subscriptions.c.seq).with_for_update(key_share=True)
 
 
-def pairs(event: CloudEvent) -> Iterator[tuple[str, str]]:
+def pairs(event: Matched) -> Iterator[tuple[str, str]]:
     """The beginnings of its keys: its resource with each of its subject keys."""
     return ((event.resource or "", subject) for subject in subject_keys(event))
 
 
-def keys(event: CloudEvent, asked: Collection[tuple[str, str]] | None = None) -> Iterator[tuple[str, str, str]]:
+def keys(event: Matched, asked: Collection[tuple[str, str]] | None = None) -> Iterator[tuple[str, str, str]]:
     """Under which keys (resource, subject, type) filters that the event fits can stand; `asked`: only of these."""
     found = (pair for pair in pairs(event) if asked is None or pair in asked)
     return ((*pair, type_) for pair in found for type_ in type_keys(event.type))
 
 
-def subject_keys(event: CloudEvent) -> Iterator[str]:
+def subject_keys(event: Matched) -> Iterator[str]:
     """Under which subjects a filter finds the event."""
     yield ANY
     if event.subject:

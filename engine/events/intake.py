@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.store import Store
+    from engine.events.storing import EventRow
     from engine.models import CloudEvent
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ def unpacked(entry: bytes) -> list[CloudEvent]:
 
 
 def _entries(items: Sequence[Sequence[CloudEvent]]) -> Iterator[bytes]:
-    rows: list[dict[str, Any]] = []
+    rows: list[EventRow] = []
     size = 0
     for event in (event for events in items for event in events):
         if rows and size + len(event.text) > LARGEST_ENTRY:

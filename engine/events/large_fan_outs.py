@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sqlalchemy import BigInteger, Text, delete, func, select, update
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
+    from sqlalchemy.sql.dml import ReturningInsert
 
     from engine.models import CloudEvent
 
@@ -59,7 +60,7 @@ class FanOut(NamedTuple):
 
 
 NOTHING = FanOut(0, 0)
-_WITHOUT_TEXT = [column for column in events.c if column is not events.c.text]  # which may be of any size
+_WAITING = select(*records.columns(records.WaitingEvent, events.c, waiting_events.c)).join_from(waiting_events, events)
 
 
 def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEvent]]) -> FanOut:
@@ -175,11 +176,10 @@ def owner(resource: str) -> str:
 
 def _step(connection: Connection, row: records.FanOut) -> None:
     """Go on with the first events of a claimed row, which is locked; without any left, it goes."""
-    first = select(*_WITHOUT_TEXT, waiting_events.c.newest).join_from(waiting_events, events)
-    first = first.where(waiting_events.c.fan_out_seq == row.seq).order_by(waiting_events.c.event_seq)
+    first = _WAITING.where(waiting_events.c.fan_out_seq == row.seq).order_by(waiting_events.c.event_seq)
     reached, done, touched, room = row.reached, 0, set[int](), STEP
-    for event in connection.execute(first.limit(STEP_EVENTS)).all():
-        queued = fan_out_part(connection, event, reached, event.newest, room)
+    for event in records.read(records.WaitingEvent, connection.execute(first.limit(STEP_EVENTS))):
+        queued = fan_out_part(connection, event, reached, room)
         touched.update(queued)
         room -= len(queued)
         if not room:
@@ -203,6 +203,6 @@ def _wait(connection: Connection, row: records.FanOut, reached: int, delay: time
 
 
 @cache
-def _insert_owners(dialect: str) -> Any:
+def _insert_owners(dialect: str) -> ReturningInsert[int, str]:
     insert = _OWNERS.complete(insert_or_lock(dialect, fan_outs, fan_outs.c.owner), due_at=Now())
     return insert.returning(fan_outs.c.seq, fan_outs.c.owner)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, and_, case, or_, select, true
 
 from engine.db.bounded import read_within
+from engine.db.records import EventName, StoredEvent, columns, first, read
 from engine.db.tables import events
 from engine.resources import APP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from typing import Any
 
     from sqlalchemy import ColumnElement
 
@@ -23,6 +23,7 @@ LARGEST = 4_000_000  # characters of events on one page, after which it ends ear
 WORK = 200_000  # floating characters times events that a page looks at; no more are looked at than MOST_LOOKED_AT
 MOST_LOOKED_AT = 10_000
 
+_STORED, _NAMES = select(*columns(StoredEvent, events.c)), select(*columns(EventName, events.c))
 _GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
 
 
@@ -46,10 +47,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events (rows), and the last event that was looked at: the next page begins behind it; None: nothing was left."""
+    """Events, and the last event that was looked at: the next page begins behind it; None: nothing was left."""
 
-    rows: Sequence[Any]
-    last: Any
+    rows: Sequence[StoredEvent]
+    last: EventName | None
 
 
 def page(connection: Connection, query: Query) -> Page:
@@ -70,8 +71,9 @@ def page(connection: Connection, query: Query) -> Page:
     for column, patterns in ((events.c.type, query.types), (events.c.source, query.sources)):
         if patterns:
             conditions.append(or_(*(_fits(dialect, column, each, query) for each in patterns)))
-    chosen = select(events).where(*conditions).order_by(events.c.seq).limit(query.size)
-    found, whole = read_within(connection, chosen, LARGEST, lambda row: len(row.text))
+    chosen = _STORED.where(*conditions).order_by(events.c.seq).limit(query.size)
+    rows, whole = read_within(connection, chosen, LARGEST, lambda row: len(row.text))
+    found = read(StoredEvent, rows)
     full = len(found) == query.size or not whole
     return Page(found, found[-1] if found and (full or end is None) else end)
 
@@ -88,14 +90,14 @@ def _seen(connection: Connection, query: Query, about: Sequence[ColumnElement[bo
     return connection.scalar(nearest.limit(1)) or 0
 
 
-def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]]) -> Any | None:
+def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]]) -> EventName | None:
     """The last event that patterns are compared with on this page; None: with all that are left."""
     patterns = (*query.types, *query.sources)
     if not patterns:
         return None
     looked_at = min(MOST_LOOKED_AT, WORK // max(1, sum(map(floating, patterns))))
-    chosen = select(events.c.seq, events.c.id, events.c.source).where(*conditions).order_by(events.c.seq)
-    return connection.execute(chosen.offset(looked_at - 1).limit(1)).one_or_none()
+    chosen = _NAMES.where(*conditions).order_by(events.c.seq)
+    return first(EventName, connection.execute(chosen.offset(looked_at - 1).limit(1)))
 
 
 def floating(pattern: str) -> int:

@@ -8,7 +8,7 @@ advisory lock, taken as late as possible; on SQLite the one writer's own.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from sqlalchemy import Connection, Text, text
 
@@ -20,6 +20,8 @@ from engine.models import CloudEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy.sql.dml import ReturningInsert
 
 LOCK = 0x6576656E7473  # "events": any number, as long as nobody else uses it
 
@@ -33,6 +35,19 @@ _GIVEN = Rows(
     time=Instant(),
     text=Text(),
 )
+
+
+class EventRow(TypedDict):
+    """An event as JSON can hold it."""
+
+    id: str
+    source: str
+    type: str
+    subject: str | None
+    resource: str | None
+    alternative_subject: str | None
+    time: int | None
+    text: str
 
 
 def persist(connection: Connection, given: Sequence[CloudEvent]) -> FanOut:
@@ -49,7 +64,7 @@ def persist(connection: Connection, given: Sequence[CloudEvent]) -> FanOut:
     return fan_out_or_wait(connection, [(row.seq, by_name[row.id, row.source]) for row in fresh])
 
 
-def as_row(event: CloudEvent) -> dict[str, Any]:
+def as_row(event: CloudEvent) -> EventRow:
     """An event as JSON can hold it."""
     return {
         "id": event.id,
@@ -63,12 +78,21 @@ def as_row(event: CloudEvent) -> dict[str, Any]:
     }
 
 
-def from_row(row: dict[str, Any]) -> CloudEvent:
+def from_row(row: EventRow) -> CloudEvent:
     """The opposite of `as_row`."""
-    return CloudEvent(**row | {"time": None if row["time"] is None else EPOCH + row["time"] * MILLISECOND})
+    return CloudEvent(
+        id=row["id"],
+        source=row["source"],
+        type=row["type"],
+        subject=row["subject"],
+        resource=row["resource"],
+        alternative_subject=row["alternative_subject"],
+        time=None if row["time"] is None else EPOCH + row["time"] * MILLISECOND,
+        text=row["text"],
+    )
 
 
 @cache
-def _insert(dialect: str) -> Any:
+def _insert(dialect: str) -> ReturningInsert[int, str, str]:
     insert = _GIVEN.complete(insert_new(dialect, events), registered=Now())
     return insert.returning(events.c.seq, events.c.id, events.c.source)

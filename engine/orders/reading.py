@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, func, select, update
 
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
+from engine.db.records import EmailStatus, OrderHead, OrderName, PostedOrder, columns, first, read
 from engine.db.tables import emails, orders
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
@@ -19,71 +20,66 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-_WITHOUT_TEXTS = [column for column in orders.c if column.name not in {"subject", "body", "recipients"}]
+_POSTED, _HEAD = select(*columns(PostedOrder, orders.c)), select(*columns(OrderHead, orders.c))
+_EMAILS = select(*columns(EmailStatus, emails.c)).order_by(emails.c.seq)
 LARGEST = 4_000_000  # bytes of orders that are read at once, where one is not larger
 CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order can not be cancelled (contract 2.3)
 
 
-def find(connection: Connection, creator: str, order_id: UUID) -> Row[Any]:
+def find(connection: Connection, creator: str, order_id: UUID) -> PostedOrder:
     """One order; NotFound when this creator has none of that id."""
-    row = connection.execute(select(orders).where(orders.c.id == order_id, orders.c.creator == creator)).one_or_none()
-    if row is None:
+    chosen = _POSTED.where(orders.c.id == order_id, orders.c.creator == creator)
+    order = first(PostedOrder, connection.execute(chosen))
+    if order is None:
         raise NotFound(f"There is no order {order_id}.")
-    return row
+    return order
 
 
-def find_by_reference(connection: Connection, creator: str, reference: str, after: int = 0) -> Sequence[Row[Any]]:
+def find_by_reference(connection: Connection, creator: str, reference: str, after: int = 0) -> Sequence[PostedOrder]:
     """Orders that the creator gave this reference, oldest first: the next behind the number `after`; none: no more.
 
     There can be any number of them, of any size: not many more than LARGEST come at once.
     """
     mine = (orders.c.creator == creator, orders.c.senders_reference == reference, orders.c.seq > after)
-    chosen = select(orders).where(*mine).order_by(orders.c.seq)
-    return read_within(connection, chosen, LARGEST, lambda row: weight(row.body, row.recipients))[0]
+    chosen = _POSTED.where(*mine).order_by(orders.c.seq)
+    found, _ = read_within(connection, chosen, LARGEST, lambda row: weight(row.body, row.recipients))
+    return read(PostedOrder, found)
 
 
-def counts(connection: Connection, order: Row[Any]) -> tuple[int, int]:
+def counts(connection: Connection, order: OrderHead) -> tuple[int, int]:
     """How many e-mails came of an order, and how many of them a relay took over."""
     handed_over = func.count().filter(emails.c.state.in_(HANDED_OVER))
     row = connection.execute(select(func.count(), handed_over).where(emails.c.order_seq == order.seq)).one()
     return row[0], row[1]
 
 
-def _head(connection: Connection, creator: str, order_id: UUID) -> Row[Any]:
+def _head(connection: Connection, creator: str, order_id: UUID) -> OrderHead:
     """An order without its texts; NotFound."""
-    chosen = select(*_WITHOUT_TEXTS).where(orders.c.id == order_id, orders.c.creator == creator)
-    row = connection.execute(chosen).one_or_none()
-    if row is None:
+    chosen = _HEAD.where(orders.c.id == order_id, orders.c.creator == creator)
+    order = first(OrderHead, connection.execute(chosen))
+    if order is None:
         raise NotFound(f"There is no order {order_id}.")
-    return row
+    return order
 
 
-def status(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], int, int]:
+def status(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, int, int]:
     """An order with the two counts; NotFound."""
     order = _head(connection, creator, order_id)
     return (order, *counts(connection, order))
 
 
-def notifications(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], Sequence[Any]]:
+def notifications(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, Sequence[EmailStatus]]:
     """An order and its e-mails, in the order of its recipients; NotFound."""
     order = _head(connection, creator, order_id)
-    chosen = select(
-        emails.c.id,
-        emails.c.state,
-        emails.c.last_update,
-        emails.c.address,
-        emails.c.organization_number,
-        emails.c.national_identity_number,
-    ).where(emails.c.order_seq == order.seq)
-    return order, connection.execute(chosen.order_by(emails.c.seq)).all()
+    return order, read(EmailStatus, connection.execute(_EMAILS.where(emails.c.order_seq == order.seq)))
 
 
-def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[Any], int, int]:
+def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, int, int]:
     """Cancel an order that is still registered and more than five minutes away; cancelling twice is no error.
 
     Raises NotFound, or Conflict when it is too late.
     """
-    cancelled = connection.execute(
+    cancelling = (
         update(orders)
         .where(
             orders.c.id == order_id,
@@ -92,11 +88,12 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[Row[An
             orders.c.requested_send_time > after(CANCEL_WINDOW),
         )
         .values(state=OrderState.CANCELLED, due_at=None, paused_by=None, last_update=Now())
-        .returning(orders.c.id, orders.c.creator, orders.c.senders_reference, orders.c.last_update)
-    ).one_or_none()
-    if cancelled:
-        persist(connection, [order_event(cancelled, OrderState.CANCELLED, cancelled.last_update)])
+        .returning(*columns(OrderName, orders.c))
+    )
+    cancelled = first(OrderName, connection.execute(cancelling))
     found = status(connection, creator, order_id)
+    if cancelled:
+        persist(connection, [order_event(cancelled, OrderState.CANCELLED, found[0].last_update)])
     if found[0].state != OrderState.CANCELLED:
         raise Conflict("The order is being processed, or its send time is less than five minutes away.")
     return found

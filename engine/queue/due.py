@@ -17,7 +17,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, TypeVarTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -74,22 +74,23 @@ class Claimed(Protocol):
 
 
 R = TypeVar("R", bound=Claimed)
+Columns = TypeVarTuple("Columns")
 R_co = TypeVar("R_co", bound=Claimed, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Lane(Generic[R_co]):
+class Lane(Generic[R_co]):  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     """A kind of due work: its table, what a claim returns, the state that it shows, and that of what waits."""
 
     name: str  # what wake-ups and metrics call it
-    table: Table
+    table: Table  # type: ignore[explicit-any]
     record: type[R_co]
     claimed: str
     waiting: str
-    computed: Mapping[str, ColumnElement[Any]] = field(default_factory=dict)  # fields of the record that are no columns
+    computed: Mapping[str, ColumnElement[object]] = field(default_factory=dict)  # fields that are no columns
 
     @property
-    def columns(self) -> Sequence[ColumnElement[Any]]:
+    def columns(self) -> Sequence[ColumnElement[object]]:
         """What a claim returns of each row."""
         return records.columns(self.record, self.table.c, self.computed)
 
@@ -123,7 +124,7 @@ def claim(
     """
     if lane.name in in_force(connection).lanes:
         return ()
-    due = oldest(lane, lane.table.c.seq).where(*where).limit(limit).cte("due")
+    due = _oldest(lane, select(lane.table.c.seq)).where(*where).limit(limit).cte("due")
     return take(connection, lane, select(due.c.seq), lease)
 
 
@@ -139,10 +140,9 @@ def claim_fairly(
     if lane.name in in_force(connection).lanes:
         return (), False
     table, chosen, full = lane.table, list[int](), set[str]()
-    looked_at = oldest(lane, table.c.seq, table.c.due_at, party.label("party")).where(*where).limit(LOOK)
-    rows: Sequence[Any] = ()
+    looked_at = _oldest(lane, select(table.c.seq, table.c.due_at, party.label("party"))).where(*where).limit(LOOK)
+    behind: ColumnElement[bool] = true()
     while not shares.full:
-        behind = tuple_(table.c.due_at, table.c.seq) > tuple_(rows[-1].due_at, rows[-1].seq) if rows else true()
         rows = connection.execute(looked_at.where(party.not_in(full), behind)).all()
         for row in rows:
             if shares.fits(row.party):
@@ -152,14 +152,15 @@ def claim_fairly(
                 full.add(row.party)
         if len(rows) < LOOK:
             break
+        behind = tuple_(table.c.due_at, table.c.seq) > tuple_(rows[-1].due_at, rows[-1].seq)
     more = bool(full) or shares.full
     return (take(connection, lane, chosen, lease) if chosen else ()), more
 
 
-def oldest(lane: Lane[Claimed], *columns: ColumnElement[Any]) -> Select[Any]:
-    """Select what is due, oldest first, and lock it; what others have locked is passed over."""
+def _oldest(lane: Lane[Claimed], chosen: Select[*Columns]) -> Select[*Columns]:
+    """Of a selection, what is due, oldest first and locked; what others have locked is passed over."""
     table = lane.table
-    due = select(*columns).where(table.c.due_at <= Now()).order_by(table.c.due_at, table.c.seq)
+    due = chosen.where(table.c.due_at <= Now()).order_by(table.c.due_at, table.c.seq)
     return due.with_for_update(skip_locked=True)
 
 
@@ -266,7 +267,7 @@ def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:
     return connection.execute(select(found.c.unresolved).where(found.c.unresolved > 0).limit(1)).first() is not None
 
 
-def _unclaimed(lane: Lane[Claimed]) -> dict[str, Any]:
+def _unclaimed(lane: Lane[Claimed]) -> dict[str, object]:
     """What ends a claim as if it had not been made, but for the due time."""
     table = lane.table
     return {"state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}

@@ -8,14 +8,16 @@ remember has lost what happened in between: its lanes are paused until an operat
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 from uuid import UUID, uuid4
 
 import redis
 from sqlalchemy import and_, delete, func, or_, select, update
 
 from engine.db.dialects import Now, insert_new, now
+from engine.db.records import columns, first, read
 from engine.db.tables import (
     EPOCH,
     MILLISECOND,
@@ -34,7 +36,7 @@ from engine.queue.pauses import LANE, in_force
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import ColumnElement, Connection, Row, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,15 @@ KEPT_BACK = {"orders": orders, "emails": emails, "webhooks": deliveries}  # by l
 # A replica that takes over may lack the last seconds. What these would repeat has its old Message-ID and webhook-id;
 # to stop everything for it until somebody comes would be worse.
 TOLERATED = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class _Installation:
+    id: UUID
+    mark: datetime
+
+
+_INSTALLATION = select(*columns(_Installation, installation.c))
 
 
 class Memory:
@@ -57,7 +68,7 @@ class Memory:
     def recall(self) -> Mapping[UUID, datetime] | None:
         """All of them; None when Redis does not answer."""
         try:
-            told: list[Any] = list(self._client.zrange(self.KEY, 0, -1, withscores=True))
+            told = cast("list[tuple[bytes, float]]", self._client.zrange(self.KEY, 0, -1, withscores=True))
         except (redis.RedisError, OSError):
             return None
         found = {UUID(name.decode()): EPOCH + int(score) * MILLISECOND for name, score in told}
@@ -83,7 +94,7 @@ def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[U
     """
     row = _installation(connection)
     if remembered.get(row.id, EPOCH) > row.mark + TOLERATED:
-        row = connection.execute(select(installation).with_for_update()).one()
+        [row] = read(_Installation, connection.execute(_INSTALLATION.with_for_update()))
         if (seen := remembered[row.id]) > row.mark + TOLERATED:  # nobody else has paused it meanwhile
             log.error("%s; `varsel restored` lists what would be done again", _pause(connection, row.mark, seen))
     moved = update(installation).where(installation.c.mark < Now()).values(mark=Now())
@@ -100,12 +111,23 @@ def restored(connection: Connection, who: str = WHO) -> None:
     connection.execute(delete(processes))  # of the time of the backup; those that run sign anew
 
 
-def older(connection: Connection) -> Row[Any] | None:
-    """When the database is of, and of when it was (`as_of`, `seen`); None: it is as new as it was, or goes on."""
-    return connection.execute(select(installation).where(installation.c.seen.is_not(None))).one_or_none()
+@dataclass(frozen=True, slots=True)
+class Older:
+    """When a database is of that is older than it was, and of when it was."""
+
+    as_of: datetime
+    seen: datetime
 
 
-def repeated(connection: Connection, table: Table) -> ColumnElement[bool]:
+def older(connection: Connection) -> Older | None:
+    """How much older the database is than it was; None: it is as new as it was, or goes on."""
+    chosen = select(*columns(Older, installation.c)).where(installation.c.seen.is_not(None))
+    return first(Older, connection.execute(chosen))
+
+
+def repeated(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
+    connection: Connection, table: Table
+) -> ColumnElement[bool]:
     """Which rows of a lane may have been done before: due when the newer database was last seen, or in hand before."""
     row = older(connection)
     if row is None:
@@ -147,13 +169,13 @@ def lane_goes_on(connection: Connection) -> None:
         connection.execute(update(installation).where(installation.c.seen.is_not(None)).values(as_of=None, seen=None))
 
 
-def _installation(connection: Connection) -> Row[Any]:
-    """The installation's row, which the first who asks makes."""
-    row = connection.execute(select(installation)).one_or_none()
-    if row is None:
+def _installation(connection: Connection) -> _Installation:
+    """The installation, which the first who asks makes."""
+    known = first(_Installation, connection.execute(_INSTALLATION))
+    if known is None:
         connection.execute(insert_new(connection.dialect.name, installation).values(only=1, id=uuid4(), mark=Now()))
-        row = connection.execute(select(installation)).one()
-    return row
+        [known] = read(_Installation, connection.execute(_INSTALLATION))
+    return known
 
 
 def _pause(connection: Connection, as_of: datetime, seen: datetime, who: str = WHO) -> str:

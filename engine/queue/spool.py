@@ -6,7 +6,7 @@ An entry is removed when it is stored, not when it is taken: whoever takes it ma
 
 from __future__ import annotations
 
-from typing import Any
+from typing import cast
 
 import redis
 
@@ -27,8 +27,7 @@ class Spool:
 
     def first(self) -> bytes | None:
         """The oldest entry, which stays; None when there is none."""
-        entry: bytes | None = self._ask("lindex", self.ENTRIES, 0)
-        return entry
+        return cast("bytes | None", self._ask("lindex", self.ENTRIES, 0))
 
     def remove(self, entry: bytes) -> None:
         """Forget an entry that is stored."""
@@ -39,7 +38,7 @@ class Spool:
         self._ask("rpush", self.BROKEN, entry)
         self.remove(entry)
 
-    def _ask(self, command: str, *args: Any) -> Any:
+    def _ask(self, command: str, *args: str | bytes | int) -> object:
         try:
             return self._client.execute_command(command, *args)
         except (redis.RedisError, OSError):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row, case, delete, func, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from engine.db.bounded import read_within
 from engine.db.dialects import Now, after, insert_new
+from engine.db.records import KeptSubscription, PushAttempt, PushedDelivery, columns, first, read
 from engine.db.tables import deliveries, delivery_attempts, events, subscription_filters, subscriptions
 from engine.errors import Conflict, Forbidden, NotFound
 from engine.events.fan_out import ANY, alternative_key, lock, subject_key, wake
@@ -23,6 +24,7 @@ from engine.subscriptions.signing import new_salt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from engine.models import Caller
     from engine.subscriptions.spec import SubscriptionSpec
@@ -31,13 +33,20 @@ OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the
 LOCK = 0x737562  # "sub": sets the locks on consumers apart
 AT_ONCE = 500  # deliveries that one transaction inserts or removes: other writers wait no longer
 KEPT = subscriptions.c.removed.is_(None)
+_SUBSCRIPTIONS = select(*columns(KeptSubscription, subscriptions.c))
+_PUSHED = select(
+    *columns(PushedDelivery, deliveries.c, {"event_id": events.c.id.label("event_id")}, events.c)
+).select_from(deliveries.outerjoin(events))
+_ATTEMPTS = select(*columns(PushAttempt, delivery_attempts.c))
 MOST_DELIVERIES = 1_000  # of one page
 SHOWN_ATTEMPTS = 20  # of one delivery
 LARGEST_PAGE = 1_000_000  # characters of deliveries' names, and of their attempts; more than those of one delivery
 ATTEMPT = 200  # characters that an attempt counts for, beside the reply
 
 
-def subscribe(connection: Connection, caller: Caller, spec: SubscriptionSpec, most: int) -> tuple[Row[Any], bool]:
+def subscribe(
+    connection: Connection, caller: Caller, spec: SubscriptionSpec, most: int
+) -> tuple[KeptSubscription, bool]:
     """The subscription that is asked for, and whether it is new; in both cases its endpoint is validated (again).
 
     Conflict when it is new and the consumer has `most` already.
@@ -66,7 +75,7 @@ def subscribe(connection: Connection, caller: Caller, spec: SubscriptionSpec, mo
         state=SubscriptionState.WAITING,
     )
     fresh = connection.execute(made.returning(subscriptions.c.seq)).one_or_none()
-    row = connection.execute(select(subscriptions).where(subscriptions.c.fingerprint == fingerprint)).one()
+    [row] = read(KeptSubscription, connection.execute(_SUBSCRIPTIONS.where(subscriptions.c.fingerprint == fingerprint)))
     if fresh:
         _bound(connection, identity, most)
         keys = {"resource": spec.resource_filter, "subject": _subject_key(spec), "subscription_seq": row.seq}
@@ -80,7 +89,7 @@ def subscribe(connection: Connection, caller: Caller, spec: SubscriptionSpec, mo
     return row, fresh is not None
 
 
-def _again(connection: Connection, caller: Caller, row: Row[Any]) -> Row[Any]:
+def _again(connection: Connection, caller: Caller, row: KeptSubscription) -> KeptSubscription:
     """The subscription that its consumer asks for once more: it goes on where its endpoint had told it to end."""
     if caller.party is not None:
         connection.execute(update(subscriptions).where(subscriptions.c.seq == row.seq).values(party=caller.party))
@@ -89,9 +98,9 @@ def _again(connection: Connection, caller: Caller, row: Row[Any]) -> Row[Any]:
     return find(connection, caller.identity, row.seq)
 
 
-def find(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
+def find(connection: Connection, identity: str | None, seq: int) -> KeptSubscription:
     """One subscription of the caller's."""
-    row = connection.execute(select(subscriptions).where(subscriptions.c.seq == seq, KEPT)).one_or_none()
+    row = first(KeptSubscription, connection.execute(_SUBSCRIPTIONS.where(subscriptions.c.seq == seq, KEPT)))
     if row is None:
         raise NotFound(f"There is no subscription {seq}.")
     if row.consumer != identity:
@@ -99,10 +108,10 @@ def find(connection: Connection, identity: str | None, seq: int) -> Row[Any]:
     return row
 
 
-def find_all(connection: Connection, identity: str | None) -> Sequence[Row[Any]]:
+def find_all(connection: Connection, identity: str | None) -> Sequence[KeptSubscription]:
     """All subscriptions of the caller's, the oldest first."""
-    mine = select(subscriptions).where(subscriptions.c.consumer == (identity or ""), KEPT)
-    return connection.execute(mine.order_by(subscriptions.c.seq)).all()
+    mine = _SUBSCRIPTIONS.where(subscriptions.c.consumer == (identity or ""), KEPT)
+    return read(KeptSubscription, connection.execute(mine.order_by(subscriptions.c.seq)))
 
 
 def remove(connection: Connection, caller: Caller, seq: int) -> None:
@@ -125,7 +134,7 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
     note_consumer(connection, caller.name, "unsubscribe", f"subscriptions/{seq}")
 
 
-def pause(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
+def pause(connection: Connection, caller: Caller, seq: int) -> KeptSubscription:
     """Push nothing more; events that match meanwhile wait."""
     find(connection, caller.identity, seq)
     stop(connection, seq, "Paused by its consumer.")
@@ -133,7 +142,7 @@ def pause(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
     return find(connection, caller.identity, seq)
 
 
-def resume(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
+def resume(connection: Connection, caller: Caller, seq: int) -> KeptSubscription:
     """Push what waits, and go on; a circuit that is open closes."""
     find(connection, caller.identity, seq)
     go_on(connection, seq)
@@ -157,43 +166,46 @@ def go_on(connection: Connection, seq: int) -> None:
     wake(connection, {seq})
 
 
-def rotate(connection: Connection, caller: Caller, seq: int) -> Row[Any]:
-    """Give it a new secret; what is pushed is signed with the old one as well for OVERLAP."""
+def rotate(connection: Connection, caller: Caller, seq: int) -> tuple[str, datetime]:
+    """Give it a new secret, whose salt is returned, and until when the old one signs what is pushed, too: OVERLAP."""
     row = find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
-    connection.execute(chosen.values(salt=new_salt(), old_salt=row.salt, old_salt_until=after(OVERLAP)))
+    changed = chosen.values(salt=new_salt(), old_salt=row.salt, old_salt_until=after(OVERLAP))
+    salt, until = connection.execute(changed.returning(subscriptions.c.salt, subscriptions.c.old_salt_until)).one()
     note_consumer(connection, caller.name, "rotate-secret", f"subscriptions/{seq}")
-    return find(connection, caller.identity, seq)
+    return salt, until
 
 
 def pushed(  # noqa: PLR0913 a page is asked for by many things
     connection: Connection, identity: str | None, seq: int, *, state: DeliveryState | None, after_id: int, size: int
-) -> tuple[Sequence[tuple[Row[Any], Sequence[Row[Any]]]], bool]:
+) -> tuple[Sequence[tuple[PushedDelivery, Sequence[PushAttempt]]], bool]:
     """What was or will be pushed, the newest first, each with its newest attempts; `after_id` 0: from the newest.
 
     And whether there may be more: a page ends after `size` deliveries, and before the one that makes it too large.
     """
     find(connection, identity, seq)
-    columns = (deliveries, events.c.id.label("event_id"), events.c.source, events.c.type)
-    chosen = select(*columns).select_from(deliveries.outerjoin(events)).where(deliveries.c.subscription_seq == seq)
+    chosen = _PUSHED.where(deliveries.c.subscription_seq == seq)
     if state is not None:
         chosen = chosen.where(deliveries.c.state == state)
     if after_id:
         chosen = chosen.where(deliveries.c.seq < after_id)
     chosen = chosen.order_by(deliveries.c.seq.desc()).limit(size)
-    rows, whole = read_within(connection, chosen, LARGEST_PAGE, _length)
+    found, whole = read_within(
+        connection, chosen, LARGEST_PAGE, lambda row: _length(row.event_id, row.source, row.type)
+    )
+    rows = read(PushedDelivery, found)
     more = len(rows) == size or not whole
     made, whole = _attempts(connection, [row.seq for row in rows])
     if not whole:
         cut, more = made[-1].delivery_seq, True
         rows = [row for row in rows if row.seq > cut]
-    attempts: dict[int, list[Row[Any]]] = {}
+    attempts: dict[int, list[PushAttempt]] = {}
     for attempt in made:
         attempts.setdefault(attempt.delivery_seq, []).append(attempt)
     return [(row, attempts.get(row.seq, [])) for row in rows], more
 
 
-def _attempts(connection: Connection, seqs: Sequence[int]) -> tuple[Sequence[Row[Any]], bool]:
+def _attempts(connection: Connection, seqs: Sequence[int]) -> tuple[Sequence[PushAttempt], bool]:
     """The newest attempts of deliveries, those of the newest delivery first, as far as a page goes; whether all.
 
     They are sorted before their replies are read, and these a few at a time: to sort replies is to read them all.
@@ -203,19 +215,19 @@ def _attempts(connection: Connection, seqs: Sequence[int]) -> tuple[Sequence[Row
     newest = select(log.delivery_seq, log.seq, place).where(log.delivery_seq.in_(seqs)).subquery().c
     shown = select(newest.seq).where(newest.place <= SHOWN_ATTEMPTS).order_by(newest.delivery_seq.desc(), newest.seq)
     seqs = connection.scalars(shown).all()
-    found: list[Row[Any]] = []
+    found: list[PushAttempt] = []
     room = LARGEST_PAGE
     for start in range(0, len(seqs), SHOWN_ATTEMPTS):
         if room <= 0:
             return found, False
-        some = select(delivery_attempts).where(log.seq.in_(seqs[start : start + SHOWN_ATTEMPTS]))
-        found += sorted(connection.execute(some).all(), key=lambda attempt: (-attempt.delivery_seq, attempt.seq))
+        some = read(PushAttempt, connection.execute(_ATTEMPTS.where(log.seq.in_(seqs[start : start + SHOWN_ATTEMPTS]))))
+        found += sorted(some, key=lambda attempt: (-attempt.delivery_seq, attempt.seq))
         room -= sum(ATTEMPT + len(attempt.reply) for attempt in found[start:])
     return found, True
 
 
-def _length(delivery: Row[Any]) -> int:
-    return sum(len(text or "") for text in (delivery.event_id, delivery.source, delivery.type))
+def _length(*texts: str | None) -> int:
+    return sum(len(text or "") for text in texts)
 
 
 def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> None:
@@ -254,7 +266,7 @@ def _subject_key(spec: SubscriptionSpec) -> str:
     return ANY
 
 
-def _validate(connection: Connection, subscription: Row[Any]) -> None:
+def _validate(connection: Connection, subscription: KeptSubscription) -> None:
     """Queue the validation event, unless it waits already: then its next attempt is now."""
     connection.execute(lock({subscription.seq}))
     mine = (deliveries.c.subscription_seq == subscription.seq, deliveries.c.event_seq.is_(None))

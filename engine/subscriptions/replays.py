@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Row, exists, func, literal, or_, select
+from sqlalchemy import Connection, exists, func, literal, or_, select
 
 from engine.db.dialects import Now
 from engine.db.tables import deliveries, events, subscription_filters
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from sqlalchemy import ColumnElement, Select
+
+    from engine.db.records import KeptSubscription
     from engine.models import Caller
 
 MOST_REPLAYED = 10_000  # events of one replay
@@ -61,7 +64,7 @@ def push_again(connection: Connection, caller: Caller, seq: int, event_seqs: Seq
     wake(connection, {seq})
 
 
-def _stored(subscription: Row[Any], since: datetime, until: datetime) -> Any:
+def _stored(subscription: KeptSubscription, since: datetime, until: datetime) -> Select[int]:
     """The numbers of stored events that match a subscription."""
     keys, types = subscription_filters.c, _patterns()
     subjects = or_(
@@ -81,7 +84,7 @@ def _stored(subscription: Row[Any], since: datetime, until: datetime) -> Any:
     return chosen
 
 
-def _patterns() -> Any:
+def _patterns() -> ColumnElement[bool]:
     pattern = subscription_filters.c.type
     beginning = func.substr(pattern, 1, func.length(pattern) - 1)
     return or_(

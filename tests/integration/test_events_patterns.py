@@ -11,6 +11,7 @@ from engine.events.storing import persist
 from tests.helpers.rows import APP, an_event
 
 if TYPE_CHECKING:
+    from engine.db.records import EventName
     from engine.db.store import Store
 
 COSTLY = tuple(f"%{'a' * 98}_{place}" for place in range(10))  # a thousand floating characters
@@ -22,6 +23,11 @@ def read(store: Store, **asked: Any) -> Page:
         return page(connection, Query(resource=APP, **{"size": 50, "any_case": True} | asked))
 
 
+def last(found: Page) -> EventName:
+    assert found.last is not None
+    return found.last
+
+
 def publish(store: Store, count: int, **attributes: Any) -> None:
     with store.write() as connection:
         persist(connection, [an_event(id=str(number), **attributes) for number in range(1, count + 1)])
@@ -30,10 +36,10 @@ def publish(store: Store, count: int, **attributes: Any) -> None:
 def test_a_page_with_costly_patterns_looks_at_few_events_and_says_where_it_stopped(store: Store) -> None:
     publish(store, 2 * LOOKED_AT + 1, source="a" * 1000)
     found = read(store, sources=COSTLY)
-    assert (list(found.rows), found.last.id) == ([], str(LOOKED_AT))
-    found = read(store, sources=COSTLY, after=found.last.id, after_source=found.last.source)
-    assert (list(found.rows), found.last.id) == ([], str(2 * LOOKED_AT))
-    found = read(store, sources=COSTLY, after=found.last.id, after_source=found.last.source)
+    assert (list(found.rows), last(found).id) == ([], str(LOOKED_AT))
+    found = read(store, sources=COSTLY, after=last(found).id, after_source=last(found).source)
+    assert (list(found.rows), last(found).id) == ([], str(2 * LOOKED_AT))
+    found = read(store, sources=COSTLY, after=last(found).id, after_source=last(found).source)
     assert (list(found.rows), found.last) == ([], None)
 
 
@@ -42,14 +48,14 @@ def test_what_matches_is_found_once_on_whatever_page_it_is(store: Store) -> None
     seen, after = [], "0"
     while (found := read(store, size=60, after=after, types=(*COSTLY, "%created"))).last is not None:
         seen += [row.id for row in found.rows]
-        after = found.last.id
+        after = last(found).id
     assert seen == [str(number) for number in range(1, 3 * LOOKED_AT + 1)]
 
 
 def test_a_page_without_patterns_goes_on_as_far_as_it_must(store: Store) -> None:
     publish(store, 3)
     found = read(store)
-    assert ([row.id for row in found.rows], found.last.id) == (["1", "2", "3"], "3")
+    assert ([row.id for row in found.rows], last(found).id) == (["1", "2", "3"], "3")
     assert read(store, after="3").last is None
 
 

@@ -182,7 +182,7 @@ def test_a_person_who_is_reserved_and_has_no_address_counts_once(store: Store) -
 def test_without_a_send_time_an_order_is_due_by_the_databases_clock(store: Store) -> None:
     receipt = run(store, lambda entrance: entrance.place("ttd", request(), None))
     with store.read() as connection:
-        row = reading.find(connection, "ttd", receipt.order_id)
+        row = connection.execute(select(orders).where(orders.c.id == receipt.order_id)).one()
     assert row.created == row.requested_send_time == row.due_at == row.last_update
     assert abs(row.created - datetime.now(UTC)) < timedelta(minutes=1)
 
