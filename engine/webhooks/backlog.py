@@ -48,6 +48,13 @@ class Backlog:
         """Bytes that may be taken along."""
         return AHEAD * self.window.width - self.size
 
+    def end_if_done(self) -> bool:
+        """Whether it has ended; then nothing is added any more, even by a look that is under way."""
+        if self.done:
+            self.closed = True
+            self.ended.set()
+        return self.closed
+
     def wants(self, now: float, *, texts_fit: bool) -> bool:
         """Whether to look for more: little is left and there is room, or it is time to."""
         low = self._more and len(self.known) < FETCH // 2 and self.room > 0 and texts_fit

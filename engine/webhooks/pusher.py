@@ -94,8 +94,7 @@ class Pusher(Work[Subscription, Outcome]):
         await self._look()
         for backlog in self._active.values():
             self._start(backlog, hand)
-            if backlog.done:
-                backlog.ended.set()
+            backlog.end_if_done()
 
     async def perform(self, hand: Hand[Subscription, Outcome], row: Subscription) -> None:
         """See one subscription through."""
@@ -141,7 +140,7 @@ class Pusher(Work[Subscription, Outcome]):
         rows, found = await self._store.reading(_look_up, wanting, self._texts.copy())
         for backlog in wanting:
             row = rows.get(backlog.subscription.seq)
-            if row is None or row.paused_reason is not None:
+            if row is None or row.paused_reason is not None or backlog.closed:
                 backlog.closed = True
                 continue
             fresh, whole = found[row.seq]
@@ -175,9 +174,7 @@ class Pusher(Work[Subscription, Outcome]):
                 self._start(backlog, hand)
         finally:
             backlog.calls -= 1
-            if backlog.done:
-                backlog.ended.set()
-            elif not backlog.calls and not backlog.waiting:
+            if not backlog.end_if_done() and not backlog.calls and not backlog.waiting:
                 hand.changed.set()
 
     async def _guarded(self, subscription: Subscription, delivery: Delivery, ours: Callable[[], bool]) -> Result:

@@ -124,3 +124,14 @@ def test_bytes_in_memory_are_counted_until_the_outcome_is_recorded() -> None:
     assert not backlog.wants(0.0, texts_fit=True)
     assert backlog.forget(large) == size(large)
     assert (backlog.size, backlog.room, backlog.known) == (0, AHEAD, set())
+
+
+def test_what_has_ended_takes_nothing_along_any_more() -> None:
+    backlog = Backlog(a_subscription())
+    backlog.add(backlog.subscription, [], 0.0, whole=True)
+    assert backlog.end_if_done()
+    assert backlog.ended.is_set()
+    assert not backlog.wants(LOOK_EVERY, texts_fit=True)
+    busy = Backlog(a_subscription())
+    assert not busy.end_if_done()
+    assert not busy.ended.is_set()
