@@ -231,7 +231,7 @@ class Runner(Generic[R, O]):
         """Write a group; where one outcome cannot be written, the others are, and something in its place."""
         outcomes = [outcome for _, outcome in group]
         try:
-            self._wanted |= await self._store.recording(self._work.record, outcomes)
+            more = await self._store.recording(self._work.record, outcomes)
         except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
             if len(group) > 1:
                 for each in group:
@@ -239,16 +239,15 @@ class Runner(Generic[R, O]):
                 return
             [(row, outcome)] = group
             outcomes = [self._work.broken(row, outcome, error)]
-            await self._insist(outcomes)
+            more = await self._insist(outcomes)
+        self._wanted |= more  # it may have been set meanwhile
         self._work.recorded(outcomes)
 
-    async def _insist(self, outcomes: Sequence[O]) -> None:
+    async def _insist(self, outcomes: Sequence[O]) -> bool:
         """Write what must not be forgotten, until that is done."""
         while True:
             try:
-                self._wanted |= await self._store.recording(self._work.record, outcomes)
+                return await self._store.recording(self._work.record, outcomes)
             except Exception:
                 log.exception("lane %s: nor could what stands for it", self._work.lane.name)
                 await asyncio.sleep(RECORD_AGAIN)
-            else:
-                return

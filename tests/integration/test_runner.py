@@ -123,3 +123,26 @@ def test_outcomes_of_a_row_are_recorded_while_it_is_performed(store: Store) -> N
     work = Numbered(note_two)
     asyncio.run(Runner(store, work, LONG).run())
     assert work.recorded_as == [1, 2]
+
+
+def test_a_wake_up_that_comes_while_outcomes_are_recorded_is_heard(store: Store) -> None:
+    async def run() -> list[int]:
+        async def end(hand: Hand[Email, int], row: Email) -> None:
+            hand.end(row, row.seq)
+
+        class Woken(Numbered):
+            def record(self, connection: Connection, outcomes: Sequence[int]) -> bool:
+                if not self.recorded_as:
+                    order = add_order(connection, state=OrderState.PROCESSED)
+                    add_email(connection, order)
+                    asyncio.run_coroutine_threadsafe(runner.run(), loop).result()
+                return super().record(connection, outcomes)
+
+        loop = asyncio.get_running_loop()
+        work = Woken(end)
+        runner = Runner(store, work, LONG)
+        await runner.run()
+        return work.recorded_as
+
+    fill(store, 1)
+    assert len(asyncio.run(run())) == 2
