@@ -118,7 +118,7 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
 def _stalled(stalled: Mapping[str, timedelta] | None) -> Metric:
     seconds = GaugeMetricFamily(
         "varsel_stalled_seconds",
-        "For how long something of a lane has been due while no worker holds any of it; 0: it moves or is paused."
+        "For how long something of a lane has been due while no worker has a lease on it; 0: it moves or is paused."
         + _SAME,
         labels=["lane"],
     )

@@ -128,7 +128,7 @@ def advance(connection: Connection, held: records.Job, lease: timedelta) -> bool
     job = connection.execute(chosen.with_for_update()).one_or_none()
     if job is None or job.state != JobState.RUNNING:
         return False
-    if held.unresolved >= due.LOST_IS_DEAD:
+    if due.is_lost(held):
         _give_up(connection, job, f"It ended {due.LOST_IS_DEAD} workers in a row.")
         return False
     action, bounded = find(job.resource, job.action), job.newest is not None

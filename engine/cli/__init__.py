@@ -7,7 +7,7 @@ resources.py      orders, e-mails, … : list, show, act, as the registry has th
 events.py, subscriptions.py, jobs.py: what these have beyond that
 dead.py           what was given up, and doing it again
 pausing.py        pauses of lanes, creators and domains
-keeping.py        settings, tokens, the contact directory
+maintenance.py    settings, tokens, the contact directory
 backups.py        copies of the database
 operators.py      who may sign in to the console
 
@@ -37,8 +37,8 @@ from engine.cli import (
     events,
     health,
     jobs,
-    keeping,
     lanes,
+    maintenance,
     operators,
     pausing,
     processes,
@@ -79,9 +79,9 @@ SECTIONS = {
     ),
     "Pausing": (pausing.pause, pausing.resume, pausing.drain, restored.restored),
     "Maintenance": (
-        keeping.config,
-        keeping.token,
-        keeping.CONTACTS,
+        maintenance.config,
+        maintenance.token,
+        maintenance.CONTACTS,
         operators.GROUP,
         backups.backup,
         backups.restore,

@@ -188,12 +188,12 @@ class Deliverer(Work[Outgoing, Result]):
 
     def _settled(self, email: Email, order: Letter) -> Result | None:
         """What became of an e-mail that is not to be sent at all; None: it is."""
-        if email.unresolved > due.LOST_IS_DEAD:
-            text = f"set aside: {email.unresolved - 1} workers ended while they held it"
+        if due.is_lost(email):
+            text = f"set aside: {email.unresolved - 1} workers ended while they worked on it"
             return unsent(email, EmailState.FAILED, "abandoned", text)
         if email.unresolved > 1 and order.guarantee == DeliveryGuarantee.AT_MOST_ONCE:
             text = (
-                "in doubt: a worker ended while it held the e-mail; not sent again, as the order asks for at most once"
+                "in doubt: a worker ended while it worked on this; not sent again, as the order asks for at most once"
             )
             return unsent(email, EmailState.FAILED, "in_doubt", text)
         if self._clock.now() >= email.expires_at:

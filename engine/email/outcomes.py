@@ -59,7 +59,7 @@ _OPEN = exists().where(emails.c.order_seq == orders.c.seq, EMAIL_OPEN)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one claim: the row's next state and due time, and the line for the attempts log."""
+    """What became of one claim: the row's next state and due time, and the line for the log of attempts."""
 
     email: Email
     state: EmailState

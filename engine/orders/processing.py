@@ -194,11 +194,11 @@ def set_back(order: Order, error: Exception) -> Decision:
 
 def lost(order: Order) -> Decision | None:
     """What follows when too many workers in a row have lost an order."""
-    if order.unresolved <= due.LOST_IS_DEAD:
+    if not due.is_lost(order):
         return None
     with logs.bound(lane="orders", order_id=order.id):
         log.error("order set aside: it was claimed %d times without an outcome", order.unresolved)
-    return Decision(order, Next.SET_ASIDE, f"{due.LOST_IS_DEAD} workers ended while they held it")
+    return Decision(order, Next.SET_ASIDE, f"{due.LOST_IS_DEAD} workers ended while they worked on it")
 
 
 def _keyed() -> ColumnElement[bool]:

@@ -50,11 +50,12 @@ if TYPE_CHECKING:
 
 LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
 LOOK = 300  # due rows that a fair claim looks at in a step
-NEAREST = 5_000  # rows of a lane, the soonest due, of which those that workers hold are told apart
-# What has been due for longer, while no worker holds any of its lane, is taken by nobody: an idle one takes it at once.
+NEAREST = 5_000  # rows of a lane, the soonest due, of which those that are leased are told apart
+# What has been due for longer, while no worker has a lease on any of its lane, is taken by nobody: an idle worker takes
+# it at once.
 STALLED = timedelta(seconds=30)
 LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
-_HELD = Rows(seq=BigInteger(), claim=Integer())
+_LEASED = Rows(seq=BigInteger(), claim=Integer())
 _STOPPED = Rows(seq=BigInteger(), claim=Integer(), cause=Text())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 
@@ -185,7 +186,7 @@ def take(
 
 def outcome(lane: Lane[Claimed]) -> Update:
     """The statement that ends claims; a row has `seq`, `claim`, `state`, `attempts`, `delay` (ms; NULL: settled)."""
-    return holding(lane, _ENDED).values(
+    return leased(lane, _ENDED).values(
         claim=lane.table.c.claim + 1,
         due_at=after(_ENDED["delay"]),
         unresolved=0,
@@ -195,7 +196,7 @@ def outcome(lane: Lane[Claimed]) -> Update:
     )
 
 
-def holding(lane: Lane[Claimed], given: Rows) -> Update:
+def leased(lane: Lane[Claimed], given: Rows) -> Update:
     """An UPDATE of rows that are still ours; `given` has `seq` and `claim`."""
     table = lane.table
     return update(table).where(table.c.seq == given["seq"], table.c.claim == given["claim"])
@@ -206,8 +207,8 @@ def extend(
 ) -> dict[int, datetime]:
     """Hold on for another `lease`; returns the new ends by `seq`: a row that is not there is not ours any more."""
     table = lane.table
-    longer = holding(lane, _HELD).values(due_at=after(lease))
-    extended = run(connection, longer.returning(table.c.seq, table.c.due_at), _holds(rows))
+    longer = leased(lane, _LEASED).values(due_at=after(lease))
+    extended = run(connection, longer.returning(table.c.seq, table.c.due_at), _claims(rows))
     return {row.seq: row.due_at for row in extended}
 
 
@@ -215,18 +216,23 @@ def hand_back(
     connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], delay: timedelta = timedelta(0)
 ) -> None:
     """Give rows back that were not worked on: due after `delay`, as if they had not been claimed."""
-    run(connection, holding(lane, _HELD).values(_unclaimed(lane) | {"due_at": after(delay)}), _holds(rows))
+    run(connection, leased(lane, _LEASED).values(_unclaimed(lane) | {"due_at": after(delay)}), _claims(rows))
 
 
 def hold(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], causes: Mapping[int, str]) -> None:
     """Put those of the claimed rows that have a cause, by `seq`, out of the way: see engine/queue/pauses.py."""
-    back = holding(lane, _STOPPED).values(_unclaimed(lane) | {"due_at": None, "paused_by": _STOPPED["cause"]})
-    run(connection, back, [mine | {"cause": causes[mine["seq"]]} for mine in _holds(rows) if mine["seq"] in causes])
+    back = leased(lane, _STOPPED).values(_unclaimed(lane) | {"due_at": None, "paused_by": _STOPPED["cause"]})
+    run(connection, back, [mine | {"cause": causes[mine["seq"]]} for mine in _claims(rows) if mine["seq"] in causes])
 
 
 def is_suspect(row: Claimed) -> bool:
     """Whether so many workers have lost a row that it may be what kills them."""
     return row.unresolved > LOST_IS_SUSPECT
+
+
+def is_lost(row: Claimed) -> bool:
+    """Whether so many workers have lost a row that it is set aside."""
+    return row.unresolved > LOST_IS_DEAD
 
 
 def isolate(rows: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
@@ -273,5 +279,5 @@ def _unclaimed(lane: Lane[Claimed]) -> dict[str, object]:
     return {"state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
 
 
-def _holds(rows: Collection[Claimed]) -> list[dict[str, int]]:
+def _claims(rows: Collection[Claimed]) -> list[dict[str, int]]:
     return [{"seq": row.seq, "claim": row.claim} for row in rows]

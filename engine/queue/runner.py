@@ -1,9 +1,9 @@
 """The one loop of due work: claim, admit, isolate, perform, record, release.
 
-A lane supplies a `Work`: what it claims and admits (one transaction), how it performs a row (which returns an outcome),
-and how it records outcomes (one transaction). The runner does what all lanes have in common: it claims while there is
-room, works alone on a row that may be what kills workers, keeps leases until outcomes are recorded, insists on
-recording while the database is away, hands back what has not begun, and stops.
+A lane supplies a `Work`: what it claims and admits (one transaction), how it performs a row (and tells the hand what
+became of it), and how it records outcomes (one transaction). The runner does what all lanes have in common: it claims
+while there is room, works alone on a row that may be what kills workers, keeps leases until outcomes are recorded,
+insists on recording while the database is away, hands back what has not begun, and stops.
 """
 
 from __future__ import annotations

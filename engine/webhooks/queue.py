@@ -34,7 +34,7 @@ from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.observability.audit import ITSELF, note
 from engine.orders import new_order
-from engine.queue.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly
+from engine.queue.due import LOST_IS_DEAD, WEBHOOKS, claim_fairly, is_lost
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """How a held subscription is let go."""
+    """How a leased subscription is let go."""
 
     subscription: Subscription
     failures: int
@@ -132,8 +132,8 @@ def claim(
         taken, left = claim_fairly(connection, WEBHOOKS, subscriptions.c.consumer, places[validated], lease, kind)
         claimed += taken
         more |= left
-    if lost := [row.seq for row in claimed if row.unresolved > LOST_IS_DEAD]:
-        reason = f"Set aside: {LOST_IS_DEAD} workers ended while they held it; resume it when the cause is gone."
+    if lost := [row.seq for row in claimed if is_lost(row)]:
+        reason = f"Set aside: {LOST_IS_DEAD} workers ended while they worked on it; resume it when the cause is gone."
         _pause(connection, set(lost), reason)
     return claimed, more
 

@@ -151,7 +151,7 @@ def test_a_job_that_ends_its_workers_is_given_up(store: Store) -> None:
     with store.write() as connection:
         add_order(connection, due_in=HOUR)
         jobs.start(connection, "anna", CANCEL, {})
-        for _ in range(due.LOST_IS_DEAD):
+        for _ in range(due.LOST_IS_DEAD + 1):
             connection.execute(update(jobs_table).values(due_at=now() - HOUR))
             held = jobs.claim(connection, LONG)
         assert held is not None

@@ -173,7 +173,7 @@ def test_all_processes_of_a_machine_add_up_and_nothing_is_counted_twice(tmp_path
             assert answer.status_code == 202
         client.post(f"{API}/orders/email", json={})
         client.get("/nothing")
-        wait_for(lambda: scrape(installation.address).get("varsel_due_lag_seconds_count") == 6)
+        wait_for(lambda: scrape(installation.address).get("varsel_group_size_sum{group=emails}") == 6)
         wait_for(lambda: scrape(installation.address).get("varsel_requests_total{part=other,status=4xx}") == 1)
         found = scrape(installation.address)
     assert found["varsel_orders_total"] == 3

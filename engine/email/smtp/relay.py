@@ -81,7 +81,7 @@ class Relay:
 
     @property
     def name(self) -> str:
-        """The relay as the attempts log shows it."""
+        """The relay as the log of attempts shows it."""
         return f"{self._route.host}:{self._route.port}"
 
     @property

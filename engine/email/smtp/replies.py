@@ -105,7 +105,7 @@ class Withdrawn(_Attempt):
 
 
 Outcome: TypeAlias = Accepted | Deferred | Refused | Rejected | InDoubt | Withdrawn
-UNSENT = Reply(None, "not handed over: the worker holds the e-mail no longer")  # in place of a relay's reply
+UNSENT = Reply(None, "not handed over: the worker's lease has ended")  # in place of a relay's reply
 
 
 def judge(reply: Reply, phase: Phase, duration: timedelta) -> Outcome:
