@@ -204,12 +204,12 @@ def leased(lane: Lane[Claimed], given: Rows) -> Update:
 
 def extend(
     connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], lease: timedelta
-) -> dict[int, datetime]:
-    """Hold on for another `lease`; returns the new ends by `seq`: a row that is not there is not ours any more."""
+) -> dict[tuple[int, int], datetime]:
+    """Extend leases; returns the new ends by `seq` and `claim`: a row that is not there is not ours any more."""
     table = lane.table
     longer = leased(lane, _LEASED).values(due_at=after(lease))
-    extended = run(connection, longer.returning(table.c.seq, table.c.due_at), _claims(rows))
-    return {row.seq: row.due_at for row in extended}
+    extended = run(connection, longer.returning(table.c.seq, table.c.claim, table.c.due_at), _claims(rows))
+    return {(row.seq, row.claim): row.due_at for row in extended}
 
 
 def hand_back(

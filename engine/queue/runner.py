@@ -9,6 +9,7 @@ insists on recording while the database is away, hands back what has not begun, 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from contextlib import suppress
@@ -23,7 +24,7 @@ from engine.queue.leases import Leases
 from engine.queue.work import FULL, NOW, Hand, O
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import timedelta
 
     from engine.db.store import Store
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SOON = 0.02  # seconds that a turn waits until it may record
+TRIES = 3  # at recording what stands for an outcome, after which the claim runs out
 AGAIN = 1.0  # seconds until a database that did not answer is asked again while rows are in hand
 
 
@@ -72,11 +74,15 @@ class Runner(Generic[R, O]):
             return
         self._running = True
         try:
-            async with self._leases.kept():
-                while self._leases or (self._wanted and not self._hand.stopping.is_set()):
-                    await self._turn()
+            while self._goes_on():  # something may be wanted while the leases' keeper ends
+                async with self._leases.kept():
+                    while self._goes_on():
+                        await self._turn()
         finally:
             self._running = False
+
+    def _goes_on(self) -> bool:
+        return bool(self._leases or self._serving or (self._wanted and not self._hand.stopping.is_set()))
 
     def stop(self) -> None:
         """Begin nothing more: what waits is given back, and what is performed may end."""
@@ -85,14 +91,18 @@ class Runner(Generic[R, O]):
 
     async def _turn(self) -> None:
         self._hand.changed.clear()
+        ailing = False
         try:
             if self._wanted and not self._hand.stopping.is_set():
                 await self._claim()
             await self._work.turn(self._hand)
         except Unavailable as error:
+            ailing = True
             self._signals.doubt()
             log.warning("lane %s waits until the clock wakes it: %s", self._work.lane.name, error.told())
-            await asyncio.sleep(AGAIN if self._leases else 0)
+        except Exception:  # what is in hand is kept and recorded all the same
+            ailing, self._wanted = True, False
+            log.exception("lane %s: a bug ended a claim", self._work.lane.name)
         self._give_back()
         self._start()
         if self._serving:
@@ -100,6 +110,8 @@ class Runner(Generic[R, O]):
                 async with asyncio.timeout(self._work.turn_every.total_seconds()):
                     await self._hand.changed.wait()
         await self._settle()
+        if ailing and self._leases:
+            await asyncio.sleep(AGAIN)
 
     async def _claim(self) -> None:
         """Claim, admit, isolate."""
@@ -113,7 +125,7 @@ class Runner(Generic[R, O]):
         claim = await self._store.writing(self._work.claim, self._lease)
         rows = await self._isolate(claim.rows) if self._work.isolates else claim.rows
         self._more = claim.more
-        if claim.more and claim.rows:
+        if claim.more and (claim.rows or not self._leases):  # all that was claimed may be paused
             self._wanted, self._claim_at = True, 0.0
             if self._work.calls_others:
                 self._signals.wake(self._work.lane.name)
@@ -123,6 +135,7 @@ class Runner(Generic[R, O]):
         """Whether there is room, and enough may have gathered; what may be long is for another turn."""
         self._alone = self._alone and bool(self._leases)
         if self._suspect or self._alone or not self._work.has_room(len(self._leases)):
+            self._wanted = bool(self._leases)  # with nothing in hand there is room, unless a bug has lost some
             return False
         if time.monotonic() < self._closed_until:
             self._wanted = False
@@ -173,28 +186,33 @@ class Runner(Generic[R, O]):
     def _start(self) -> None:
         """Serve what waits, side by side; a suspect when it is alone."""
         hand = self._hand
-        if self._suspect and not self._serving and not hand.waiting:
+        unwritten = hand.outcomes or hand.ended or hand.given_back
+        if self._suspect and not (self._serving or hand.waiting or unwritten):  # it may take along what is in memory
             hand.waiting.append(self._suspect)
             self._suspect, self._alone = None, True
         if self._stands_still:
             return
         for _ in range(min(len(hand.waiting), self._work.at_once - len(self._serving))):
-            task = asyncio.create_task(self._work.serve(hand))
-            self._serving.add(task)
-            task.add_done_callback(self._end)
+            self._serving.add(asyncio.create_task(self._serve()))
 
-    def _end(self, task: asyncio.Task[None]) -> None:
-        self._serving.discard(task)
-        self._stands_still |= bool(self._hand.waiting)
-        if not self._serving:
-            self._hand.changed.set()
-        if not task.cancelled() and (error := task.exception()):
-            log.error("lane %s: a bug ended its work", self._work.lane.name, exc_info=error)
+    async def _serve(self) -> None:
+        task, hand = asyncio.current_task(), self._hand
+        try:
+            await self._work.serve(hand)
+            self._stands_still |= bool(hand.waiting)
+        except Exception:
+            log.exception("lane %s: a bug ended its work", self._work.lane.name)
+        finally:
+            if (lost := hand.begun.pop(task, None)) is not None:
+                self._release([lost])  # its claim runs out
+            self._serving.discard(task)
+            if not self._serving:
+                hand.changed.set()
 
     async def _settle(self) -> None:
         """Record and release: at once when nothing is performed any more, else in groups."""
         hand = self._hand
-        idle = not self._serving and not hand.waiting and not self._suspect
+        idle = not self._serving and not hand.waiting
         early = 0.0 if idle or len(hand.outcomes) >= FULL else self._record_at - time.monotonic()
         if early > SOON:
             return
@@ -204,21 +222,33 @@ class Runner(Generic[R, O]):
         outcomes, hand.outcomes = hand.outcomes, []
         ended, hand.ended = hand.ended, []
         if hand.withdrawn:
-            log.warning(
-                "%s were not worked on, since their leases had ended: other workers may have them", self._work.lane.name
-            )
             hand.withdrawn = False
-        await self._hand_back(given)
+            what = "were not worked on, since their leases had ended: other workers may have them"
+            log.warning("%s %s", self._work.lane.name, what)
         if outcomes:
-            for group in self._work.groups(outcomes):
+            for group in self._groups(outcomes):
                 await self._record(group)
-        gone: Sequence[R] = [*ended, *(row for row, _ in given)]
-        if idle and not gone and not outcomes and self._leases:
-            gone = self._leases.rows()  # a bug has lost them: their claims run out
+        await self._hand_back(given)
+        self._release([*ended, *(row for row, _ in given)])
+        if idle and not (given or outcomes or ended or self._suspect or self._serving):
+            self._release(self._leases.rows())  # a bug has lost them: their claims run out
+
+    def _groups(self, outcomes: Sequence[tuple[R, O]]) -> Iterable[Sequence[tuple[R, O]]]:
+        try:
+            return list(self._work.groups(outcomes))
+        except Exception:
+            log.exception("lane %s: outcomes are recorded one by one", self._work.lane.name)
+            return [[each] for each in outcomes]
+
+    def _release(self, gone: Sequence[R]) -> None:
+        if not gone:
+            return
         self._leases.let_go(gone)
-        if gone:
+        self._wanted |= self._more
+        try:
             self._work.released(gone)
-            self._wanted |= self._more
+        except Exception:
+            log.exception("lane %s: a bug in its release", self._work.lane.name)
 
     async def _hand_back(self, given: Sequence[tuple[R, timedelta]]) -> None:
         """Give rows back, with their delays; what is not ours any more stays with whoever has it."""
@@ -229,25 +259,42 @@ class Runner(Generic[R, O]):
 
     async def _record(self, group: Sequence[tuple[R, O]]) -> None:
         """Write a group; where one outcome cannot be written, the others are, and something in its place."""
-        outcomes = [outcome for _, outcome in group]
         try:
-            more = await self._store.recording(self._work.record, outcomes)
+            await self._write([outcome for _, outcome in group])
         except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
-            if len(group) > 1:
-                for each in group:
-                    await self._record([each])
+            if len(group) == 1:
+                await self._insist(*group[0], error)
                 return
-            [(row, outcome)] = group
-            outcomes = [self._work.broken(row, outcome, error)]
-            more = await self._insist(outcomes)
-        self._wanted |= more  # it may have been set meanwhile
-        self._work.recorded(outcomes)
+            broken: list[tuple[R, O]] = []
+            for row, outcome in group:  # what follows an outcome of the same row stays behind it
+                behind = any((row.seq, row.claim) == (other.seq, other.claim) for other, _ in broken)
+                if behind or not await self._is_written((row, outcome)):
+                    broken.append((row, outcome))
+            for each in broken:
+                await self._record([each])
 
-    async def _insist(self, outcomes: Sequence[O]) -> bool:
-        """Write what must not be forgotten, until that is done."""
-        while True:
+    async def _is_written(self, each: tuple[R, O]) -> bool:
+        with suppress(Exception):
+            await self._write([each[1]])
+            return True
+        return False
+
+    async def _write(self, outcomes: Sequence[O]) -> None:
+        more = await self._store.recording(self._work.record, outcomes)
+        self._wanted |= more  # which may have been set meanwhile
+        try:
+            self._work.recorded(outcomes)
+        except Exception:
+            log.exception("lane %s: a bug after its record", self._work.lane.name)
+
+    async def _insist(self, row: R, outcome: O, error: Exception) -> None:
+        """Write what stands for an outcome that cannot be written: a few times, or until that is done."""
+        instead = self._work.broken(row, outcome, error)
+        for _ in itertools.count() if self._work.insists else range(TRIES):
             try:
-                return await self._store.recording(self._work.record, outcomes)
+                await self._write([instead])
             except Exception:
                 log.exception("lane %s: nor could what stands for it", self._work.lane.name)
                 await asyncio.sleep(RECORD_AGAIN)
+            else:
+                return

@@ -50,13 +50,17 @@ class Hand(Generic[R, O]):
         self.outcomes: list[tuple[R, O]] = []
         self.ended: list[R] = []  # whose last outcome is noted, or that have none
         self.given_back: list[tuple[R, timedelta]] = []
+        self.begun: dict[object, R] = {}  # by who performs it
         self.withdrawn = False
         self.changed = asyncio.Event()  # set: the next turn is wanted now
         self.stopping = asyncio.Event()  # set: begin nothing more
 
     def next(self) -> R | None:
         """The row that has waited longest; None: none waits, or nothing may begin any more."""
-        return self.waiting.popleft() if self.waiting and not self.stopping.is_set() else None
+        if not self.waiting or self.stopping.is_set():
+            return None
+        row = self.begun[asyncio.current_task()] = self.waiting.popleft()
+        return row
 
     def ours(self, row: R) -> bool:
         """Whether the row may still be worked on; asked directly before what cannot be taken back."""
@@ -73,10 +77,17 @@ class Hand(Generic[R, O]):
         if outcome is not None:
             self.note(row, outcome)
         self.ended.append(row)
+        self._finish(row)
 
     def give_back(self, row: R, delay: timedelta = NOW) -> None:
         """The row was not worked on: it is due again after `delay`."""
         self.given_back.append((row, delay))
+        self._finish(row)
+
+    def _finish(self, row: R) -> None:
+        task = asyncio.current_task()
+        if self.begun.get(task) is row:
+            del self.begun[task]
 
     def withdraw(self, row: R) -> None:
         """The row was not worked on, since its lease had ended: another worker may have it."""
@@ -93,6 +104,7 @@ class Work(ABC, Generic[R, O]):
     turn_every = timedelta(milliseconds=100)  # the longest turn while rows are performed
     record_every = timedelta(milliseconds=100)  # what a crash can repeat is what was recorded no later than this
     isolates = True  # whether a row that may be what kills workers is worked on alone
+    insists = False  # whether what cannot be recorded is tried for ever: where a repeat of the row does harm
     calls_others = True  # whether a claim that leaves more calls other workers in
 
     @abstractmethod

@@ -31,12 +31,18 @@ class Backlog:
         self.known: set[int] = set()  # deliveries that wait, are called, or are not recorded yet
         self.size = 0  # of these, in bytes
         self.calls = 0
+        self.begun = False  # whether it may be called: before, it can be handed back
         self.closed = False  # no further calls: it is released when the last one has ended
         self.ended = asyncio.Event()
         self._more = True  # there may be more than is known
         self._look_at = 0.0  # on the monotonic clock
         self._alone_for: timedelta | None = None
         self._error: str | None = None
+
+    @property
+    def claim(self) -> int:
+        """By which it is leased."""
+        return self.subscription.claim
 
     @property
     def done(self) -> bool:

@@ -65,7 +65,7 @@ class Pusher(Work[Subscription, Outcome]):
         self._courier = courier
         self._mail_sink = mail_sink
         self._access = access
-        self._active: dict[int, Backlog] = {}
+        self._active: dict[tuple[int, int], Backlog] = {}  # by number and claim
         self._calls: set[asyncio.Task[None]] = set()
         self._slots = Shares(CALLS)
         self._texts = Shares(TEXTS)
@@ -83,7 +83,7 @@ class Pusher(Work[Subscription, Outcome]):
     def taken(self, rows: Sequence[Subscription]) -> None:
         """Use a place of each consumer."""
         for row in rows:
-            self._active[row.seq] = Backlog(row)
+            self._active[row.seq, row.claim] = Backlog(row)
             self._places[row.validated].take(row.consumer)
 
     async def turn(self, hand: Hand[Subscription, Outcome]) -> None:
@@ -93,12 +93,15 @@ class Pusher(Work[Subscription, Outcome]):
                 backlog.closed = True
         await self._look()
         for backlog in self._active.values():
-            self._start(backlog, hand)
+            if backlog.begun:
+                self._start(backlog, hand)
             backlog.end_if_done()
 
     async def perform(self, hand: Hand[Subscription, Outcome], row: Subscription) -> None:
         """See one subscription through."""
-        backlog = self._active[row.seq]
+        backlog = self._active[row.seq, row.claim]
+        backlog.begun = True
+        self._start(backlog, hand)
         await backlog.ended.wait()
         hand.end(row, backlog.release())
         hand.changed.set()
@@ -121,15 +124,16 @@ class Pusher(Work[Subscription, Outcome]):
         if results:
             _GROUP_SIZE.observe(len(results))
         for result in results:
-            backlog = self._active[result.delivery.subscription_seq]
-            self._texts.give_back(backlog.subscription.consumer, backlog.forget(result.delivery))
+            if backlog := self._active.get((result.delivery.subscription_seq, result.claim)):
+                self._texts.give_back(backlog.subscription.consumer, backlog.forget(result.delivery))
 
     def released(self, rows: Sequence[Subscription]) -> None:
         """Give places back."""
         for row in rows:
-            backlog = self._active.pop(row.seq)
-            self._places[row.validated].give_back(row.consumer)
-            self._texts.give_back(row.consumer, backlog.size)
+            if backlog := self._active.pop((row.seq, row.claim), None):
+                self._places[row.validated].give_back(row.consumer)
+                self._texts.give_back(row.consumer, backlog.size)
+                backlog.closed = True
 
     async def _look(self) -> None:
         """Take along what is due for those that have little left in memory, and see what is paused or removed."""
@@ -140,7 +144,7 @@ class Pusher(Work[Subscription, Outcome]):
         rows, found = await self._store.reading(_look_up, wanting, self._texts.copy())
         for backlog in wanting:
             row = rows.get(backlog.subscription.seq)
-            if row is None or row.paused_reason is not None or backlog.closed:
+            if row is None or row.claim != backlog.claim or row.paused_reason is not None or backlog.closed:
                 backlog.closed = True
                 continue
             fresh, whole = found[row.seq]
@@ -223,7 +227,7 @@ def _look_up(
     found = {}
     for backlog in wanting:
         row = rows.get(backlog.subscription.seq)
-        if row is not None and row.paused_reason is None:
+        if row is not None and row.claim == backlog.claim and row.paused_reason is None:
             room = min(backlog.room, texts.room(row.consumer))
             found[row.seq] = fetched = fetch(connection, row, backlog.known.copy(), room)
             texts.take(row.consumer, sum(map(size, fetched[0])))

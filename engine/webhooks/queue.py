@@ -140,10 +140,11 @@ def claim(
 
 def still_ours(connection: Connection, claimed: Sequence[Subscription]) -> dict[int, Subscription]:
     """Those of the claimed subscriptions that are there and still ours, as they are now."""
-    claims = {row.seq: row.claim for row in claimed}
-    chosen = select(*columns(Subscription, subscriptions.c)).where(subscriptions.c.seq.in_(claims))
+    claims = {(row.seq, row.claim) for row in claimed}
+    seqs = [seq for seq, _ in claims]
+    chosen = select(*columns(Subscription, subscriptions.c)).where(subscriptions.c.seq.in_(seqs))
     now = read(Subscription, connection.execute(chosen))
-    return {row.seq: row for row in now if row.claim == claims[row.seq]}
+    return {row.seq: row for row in now if (row.seq, row.claim) in claims}
 
 
 def fetch(
