@@ -100,15 +100,14 @@ class FanOuts(Work[records.FanOut, Step]):
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[records.FanOut]:
         """Take one."""
-        claimed = due.claim(connection, due.FAN_OUTS, 1, lease)
-        return Claim(claimed, bool(claimed))
+        return Claim(due.claim(connection, due.FAN_OUTS, 1, lease))
 
     def decided(self, row: records.FanOut) -> Step:
         """A step is nothing but what is recorded."""
         return Step(row)
 
     def record(self, connection: Connection, steps: Sequence[Step]) -> bool:
-        """Do the step of each row that is still ours."""
+        """Do the step of each row that is still ours; there may be others."""
         for step in steps:
             row = step.row
             ours = select(fan_outs.c.seq).where(fan_outs.c.seq == row.seq, fan_outs.c.claim == row.claim)

@@ -12,8 +12,7 @@ import asyncio
 import itertools
 import logging
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Generic
 
 from engine.db.store import RECORD_AGAIN
@@ -21,10 +20,11 @@ from engine.errors import Unavailable
 from engine.queue import due
 from engine.queue.due import R
 from engine.queue.leases import Leases
+from engine.queue.signals import Signals
 from engine.queue.work import FULL, NOW, Hand, O
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import timedelta
 
     from engine.db.store import Store
@@ -35,16 +35,6 @@ log = logging.getLogger(__name__)
 SOON = 0.02  # seconds that a turn waits until it may record
 TRIES = 3  # at recording what stands for an outcome, after which the claim runs out
 AGAIN = 1.0  # seconds until a database that did not answer is asked again while rows are in hand
-
-
-@dataclass(frozen=True, slots=True)
-class Signals:
-    """How a runner hears from its process, and tells others."""
-
-    settled: Callable[[], bool] = lambda: True  # whether work may be claimed: see engine/observability/heartbeat.py
-    doubt: Callable[[], None] = lambda: None  # the database did not answer
-    seen: Callable[[str], None] = lambda _: None  # the lane is about to be looked at: see engine/queue/broker.py
-    wake: Callable[[str], None] = lambda _: None  # the lane has due work
 
 
 class Runner(Generic[R, O]):
@@ -202,9 +192,11 @@ class Runner(Generic[R, O]):
             self._stands_still |= bool(hand.waiting)
         except Exception:
             log.exception("lane %s: a bug ended its work", self._work.lane.name)
+            if lost := hand.begun.pop(task, None):
+                self._release([lost])  # its claim runs out, and the others' turn comes
+            else:
+                self._stands_still |= bool(hand.waiting)
         finally:
-            if (lost := hand.begun.pop(task, None)) is not None:
-                self._release([lost])  # its claim runs out
             self._serving.discard(task)
             if not self._serving:
                 hand.changed.set()
@@ -225,30 +217,34 @@ class Runner(Generic[R, O]):
             hand.withdrawn = False
             what = "were not worked on, since their leases had ended: other workers may have them"
             log.warning("%s %s", self._work.lane.name, what)
-        if outcomes:
-            for group in self._groups(outcomes):
+        groups: Sequence[Sequence[tuple[R, O]]] = [[each] for each in outcomes]
+        with self._surviving("grouping outcomes"):
+            groups = list(self._work.groups(outcomes)) if outcomes else []
+        for group in groups:
+            with self._surviving("a record"):
                 await self._record(group)
-        await self._hand_back(given)
-        self._release([*ended, *(row for row, _ in given)])
+        self._release(ended)
+        with self._surviving("handing back"):
+            await self._hand_back(given)
+        self._release([row for row, _ in given])
         if idle and not (given or outcomes or ended or self._suspect or self._serving):
             self._release(self._leases.rows())  # a bug has lost them: their claims run out
 
-    def _groups(self, outcomes: Sequence[tuple[R, O]]) -> Iterable[Sequence[tuple[R, O]]]:
+    @contextmanager
+    def _surviving(self, what: str) -> Iterator[None]:
+        """A bug in the block is logged: it must cost nobody else an outcome."""
         try:
-            return list(self._work.groups(outcomes))
+            yield
         except Exception:
-            log.exception("lane %s: outcomes are recorded one by one", self._work.lane.name)
-            return [[each] for each in outcomes]
+            log.exception("lane %s: a bug in %s", self._work.lane.name, what)
 
     def _release(self, gone: Sequence[R]) -> None:
         if not gone:
             return
         self._leases.let_go(gone)
         self._wanted |= self._more
-        try:
+        with self._surviving("a release"):
             self._work.released(gone)
-        except Exception:
-            log.exception("lane %s: a bug in its release", self._work.lane.name)
 
     async def _hand_back(self, given: Sequence[tuple[R, timedelta]]) -> None:
         """Give rows back, with their delays; what is not ours any more stays with whoever has it."""
@@ -282,10 +278,8 @@ class Runner(Generic[R, O]):
     async def _write(self, outcomes: Sequence[O]) -> None:
         more = await self._store.recording(self._work.record, outcomes)
         self._wanted |= more  # which may have been set meanwhile
-        try:
+        with self._surviving("what follows a record"):
             self._work.recorded(outcomes)
-        except Exception:
-            log.exception("lane %s: a bug after its record", self._work.lane.name)
 
     async def _insist(self, row: R, outcome: O, error: Exception) -> None:
         """Write what stands for an outcome that cannot be written: a few times, or until that is done."""

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 from engine import settings
 from engine.admin.job_lane import Jobs
@@ -26,7 +26,8 @@ from engine.orders.processing import Orders
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.epoch import Memory
-from engine.queue.runner import Runner, Signals
+from engine.queue.runner import Runner
+from engine.queue.signals import Signals
 from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
@@ -34,16 +35,26 @@ from engine.webhooks.pusher import CALLS, Pusher
 from engine.webhooks.rendering import Templates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import redis
 
     from engine.queue.broker import Notifier
+    from engine.queue.due import R
     from engine.queue.spool import Spool
-    from engine.queue.work import Work
+    from engine.queue.work import O, Work
     from engine.settings import Settings
 
 log = logging.getLogger(__name__)
 
 CONDITIONS = "conditions"  # of orders: a runner beside that of the other orders
+
+
+class Runs(Protocol):
+    """A runner, whatever its rows and outcomes are."""
+
+    async def run(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 class Workshop:
@@ -63,9 +74,9 @@ class Workshop:
         self._begun: set[asyncio.Task[None]] = set()
         self._lease = config.lease_time
         contacts = ContactTable()
-        self._runners = {
+        self._runners: dict[str, Runs] = {
             due.ORDERS.name: self._runner(Orders(contacts, self._generated)),
-            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, self._generated)),
+            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, self._generated), seen=lambda _: None),
             due.EMAILS.name: self._runner(deliverer),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
             due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
@@ -111,8 +122,10 @@ class Workshop:
         self._heartbeat.stop()
         self._store.close()
 
-    def _runner(self, work: Work[Any, Any]) -> Runner[Any, Any]:
-        signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, self._notifier.seen, self._notifier.notify)
+    def _runner(self, work: Work[R, O], seen: Callable[[str], None] | None = None) -> Runner[R, O]:
+        """`seen`: in place of the notifier's, where another runner of the lane tells that it was looked at."""
+        seen = seen or self._notifier.seen
+        signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, self._notifier.notify)
         return Runner(self._store, work, self._lease, signals)
 
     def _generated(self) -> None:

@@ -1,0 +1,19 @@
+"""How a runner hears from its process, and tells others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """How a runner hears from its process, and tells others."""
+
+    settled: Callable[[], bool] = lambda: True  # whether work may be claimed: see engine/observability/heartbeat.py
+    doubt: Callable[[], None] = lambda: None  # the database did not answer
+    seen: Callable[[str], None] = lambda _: None  # the lane is about to be looked at: see engine/queue/broker.py
+    wake: Callable[[str], None] = lambda _: None  # the lane has due work
