@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 def main(started: Callable[[], None] = lambda: None) -> None:
     """Run until SIGTERM or SIGINT; `started` is called when the clock goes."""
     config = settings.load()
+    stop = Stop()  # before anything says that this process is there
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
     queue = connect(config)
@@ -40,7 +41,6 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     clock = Clock(store, queue.notifier, queue.spool, scheduler, timedelta(days=config.retention_days))
     for job, every in JOBS:
         scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
-    stop = Stop()
     heartbeat.start()
     watch(scheduler)
     scheduler.start()
