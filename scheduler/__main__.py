@@ -1,4 +1,4 @@
-"""`python -m scheduler`: the clock. Two or more may run at once, since a tick only sends wake-ups."""
+"""`python -m scheduler`: the clock. Several may run at once, because a tick only sends wake-ups."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 def main(started: Callable[[], None] = lambda: None) -> None:
-    """Run until SIGTERM or SIGINT; `started` is called when the clock goes."""
+    """Run until SIGTERM or SIGINT; `started` is called when the clock runs."""
     config = settings.load()
-    stop = Stop()  # before anything says that this process is there
+    stop = Stop()  # first: whoever sees the process may end it
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
     queue = connect(config)
     store = Store(config.need("database_url"), admit)
     heartbeat = Heartbeat(store, Kind("scheduler"), Memory(queue.client))
-    # A late tick is run, not skipped; ticks that were missed are one tick; a slow tick is not joined by a second.
+    # A late tick runs; missed ticks become one; a tick does not begin while the one before it runs.
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        executors={"default": {"type": "threadpool", "max_workers": 3}},  # a slow prune does not hold up the wake
+        executors={"default": {"type": "threadpool", "max_workers": 3}},  # a slow prune does not delay wake-ups
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
     clock = Clock(store, queue.notifier, queue.spool, scheduler, timedelta(days=config.retention_days))

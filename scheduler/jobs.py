@@ -1,4 +1,4 @@
-"""The clock's jobs. Each is a tick that may come late, twice, or from two schedulers at once."""
+"""The clock's jobs. A tick may come late, twice, or from two schedulers at once."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Clock:
 
 
 def wake(clock: Clock) -> None:
-    """Notify each lane that has due work; where work is due before the next tick, notify exactly then."""
+    """Notify each lane that has due work; if work is due before the next tick, notify exactly then."""
     try:
         with clock.store.read() as connection:
             waits = {name: until for name, until in due.next_due(connection).items() if until <= TICK}
             paused = in_force(connection).lanes if waits else frozenset()
     except Unavailable as error:
-        log.warning("the next tick asks again: %s", error.told())
+        log.warning("due work could not be looked up; the next tick tries again: %s", error.told())
         return
     for name in waits.keys() - paused:
         if (until := waits[name]) > timedelta(0):
@@ -65,14 +65,14 @@ def wake(clock: Clock) -> None:
 
 
 def wake_spool(clock: Clock) -> None:
-    """Notify while events wait that came in when the database did not answer."""
+    """Notify while the spool has events."""
     with suppress(Unavailable):
         if clock.spool.first():
             clock.notifier.notify(SPOOLED)
 
 
 def prune(clock: Clock) -> None:
-    """Remove what is kept no longer."""
+    """Remove rows whose retention is over."""
     try:
         more = True
         while more:

@@ -1,4 +1,4 @@
-"""Steps of the machine's clock, by which APScheduler runs: set back or forward, no tick may wait or be made up for."""
+"""Steps of the machine's clock. APScheduler follows that clock, so a step must neither delay ticks nor repeat them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler
 
 LOOK_EVERY = 1.0  # seconds
-STEP = 0.5  # seconds; a clock that is only slewed stays below
+STEP = 0.5  # seconds; slewing a clock stays below this
 
 
 class Every(BaseTrigger):  # type: ignore[misc]
-    """Fires each time that `period` has passed; what is missed by more is made up for once.
+    """Fires each time that `period` has passed; missed ticks become one.
 
-    APScheduler's own counts the ticks that it missed one by one: where a clock is set forward by years, without end.
+    APScheduler's own trigger counts missed ticks singly, which takes very long after a clock is set forward by years.
     """
 
     def __init__(self, period: timedelta) -> None:
@@ -36,7 +36,7 @@ class Every(BaseTrigger):  # type: ignore[misc]
 
 
 def watch(scheduler: BaseScheduler) -> None:
-    """Begin to look, in a thread, whether the clock is set back: what waits for a time that comes again is due now."""
+    """Watch for a clock that is set back, in a thread: jobs that would wait for the old time run at once."""
     threading.Thread(target=_watch, args=(scheduler,), name="steps", daemon=True).start()
 
 
@@ -47,5 +47,5 @@ def _watch(scheduler: BaseScheduler) -> None:
         before, ahead = ahead, time.time() - steady()
         if ahead < before - STEP:
             for job in scheduler.get_jobs():
-                with suppress(JobLookupError):  # it has run meanwhile, and was to run once
+                with suppress(JobLookupError):  # a one-time job has run meanwhile
                     job.modify(next_run_time=datetime.now(UTC))

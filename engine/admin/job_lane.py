@@ -51,7 +51,7 @@ class Jobs(Work[Job, Job]):
             log.exception("job %s: a batch ended in an error", job.seq)
             hand.end(job, job)
             return
-        hand.give_back(job)
+        hand.hand_back(job)
 
     def record(self, connection: Connection, failed: Sequence[Job]) -> bool:
         """Try it again, or give the job up."""

@@ -117,7 +117,7 @@ class Deliverer(Work[Outgoing, Result]):
                 if not self._restraint.may_try(row.letter.creator):
                     left = row.email.expires_at - self._clock.now()
                     left = timedelta(seconds=left // timedelta(seconds=1))  # few statements for many rows
-                    hand.give_back(row, max(min(left, HELD_FOR), RELAY_PAUSE))
+                    hand.hand_back(row, max(min(left, HELD_FOR), RELAY_PAUSE))
                     continue
                 result = await self._guarded(row, partial(hand.ours, row), turn)
             if isinstance(result, Withdrawn):
@@ -254,7 +254,7 @@ def _admit(connection: Connection, claimed: Sequence[Email], letters: Mapping[in
         for email in claimed
         if (cause := paused.cause(letters[email.order_seq].creator, email.address))
     }
-    due.hold(connection, due.EMAILS, claimed, stopped)
+    due.pause(connection, due.EMAILS, claimed, stopped)
     return [
         Outgoing(email.seq, email.claim, email.unresolved, email.due_at, email, letters[email.order_seq])
         for email in claimed

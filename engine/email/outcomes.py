@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from engine.events.storing import persist
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.observability import metrics
 from engine.queue import due
+from engine.queue.backoff import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -34,7 +34,6 @@ REFUSED_PAUSE = timedelta(minutes=1)  # likewise, when it was refused for good: 
 # deferrals there (greylisting, a full queue) are over in minutes.
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
 SLOWLY = timedelta(minutes=5)  # at the least, when the relay refuses this installation or its sender
-JITTER = 0.1  # a tenth earlier or later, so that what failed together does not return together
 
 _RECORD = due.outcome(due.EMAILS).returning(emails.c.seq, emails.c.last_update)
 _LOG = Rows(
@@ -168,7 +167,7 @@ def _complete(
 
 def backoff(attempts: int) -> timedelta:
     """How long to wait after so many attempts that reached the relay (1: after the first)."""
-    return BACKOFF[min(attempts, len(BACKOFF)) - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 no secret
+    return jittered(BACKOFF[min(attempts, len(BACKOFF)) - 1])
 
 
 def pause(refusal: Reply) -> timedelta:

@@ -212,7 +212,7 @@ def admit(connection: Connection, claimed: Sequence[Order]) -> Sequence[Order]:
         return ()
     paused = in_force(connection, lock=True)
     stopped = {order.seq: cause for order in claimed if (cause := paused.cause(order.creator))}
-    due.hold(connection, due.ORDERS, claimed, stopped)
+    due.pause(connection, due.ORDERS, claimed, stopped)
     return [order for order in claimed if order.seq not in stopped]
 
 

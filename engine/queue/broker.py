@@ -1,8 +1,8 @@
-"""The way to Redis of a process that wakes workers, or is one: Dramatiq's broker, the notifier, the spool.
+"""A process's connection to Redis: Dramatiq's broker, the notifier, the spool.
 
-A message says "lane X has due work", never which: the worker claims the next rows itself. So a message may be lost,
-doubled or late at no cost, and one waiting message per lane is enough. Events that came in while the database did not
-answer are no messages either: they wait in a list of their own, and a message says that there are some.
+A message says "lane X has due work" and never which row: the worker claims the next rows itself. A message may be lost,
+doubled or late at no cost, and one waiting message per lane is enough. Events that arrived while the database did not
+answer wait in a list of their own; a message says that there are some.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
-COALESCE_MS = 1000  # a wake-up that nobody took for so long is taken for lost
-BUSY = 0.02  # seconds between two looks whether a message that is held has been worked off
-QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis did not answer
+COALESCE_MS = 1000  # after this time, a wake-up that no worker took counts as lost
+BUSY = 0.02  # seconds between two checks whether a prefetched message has been processed
+QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis failed to answer
 
 
 class Notifier:
     """Sends a wake-up for a lane, unless one is waiting already.
 
-    A thread of its own talks to Redis, so that callers go on at once. Calls for one lane that come meanwhile are
-    one wake-up.
+    A thread of its own talks to Redis, so callers do not wait. Calls for one lane that arrive meanwhile become one
+    wake-up.
     """
 
     def __init__(self, client: redis.Redis, broker: RedisBroker) -> None:
@@ -52,7 +52,7 @@ class Notifier:
         threading.Thread(target=self._send, name="notifier", daemon=True).start()
 
     def notify(self, lane: str) -> None:
-        """Wake a worker for this lane, soon. When Redis does not answer, the clock's next tick does it."""
+        """Wake a worker for this lane soon. If Redis does not answer, the clock's next tick wakes one."""
         self._waiting.add(lane)
         self._notified.set()
 
@@ -75,22 +75,22 @@ class Notifier:
         except (redis.RedisError, dramatiq.BrokerConnectionError, OSError) as error:
             self._quiet_until = time.monotonic() + QUIET_AFTER_FAILURE
             metrics.WAKES.labels("lost").inc()
-            log.warning("workers are not woken, until the clock can: %s", of_redis(error))
+            log.warning("workers cannot be woken; the clock tries again: %s", of_redis(error))
 
     def seen(self, lane: str) -> None:
-        """A worker is about to look: from here on, new work needs a new wake-up."""
+        """Say that a worker is about to look: from now on, new work needs a new wake-up."""
         try:
             self._client.delete(f"varsel:notified:{lane}")
         except (redis.RedisError, OSError):
             log.debug("Redis does not answer; the mark of the wake-up expires by itself")
 
     def ping(self) -> None:
-        """Raise redis.RedisError when Redis takes no wake-ups."""
+        """Raise redis.RedisError if Redis takes no wake-ups."""
         redis_client.prove(self._client)
 
 
 class _Broker(RedisBroker):
-    """Delays nothing: what waits, waits in the database. So workers look for no messages that were delayed."""
+    """Has no delayed messages, because everything that waits, waits in the database; so workers look for none."""
 
     def get_declared_delay_queues(self) -> set[str]:
         return set()
@@ -101,9 +101,9 @@ class _Broker(RedisBroker):
 
 
 class _Consumer(_RedisConsumer):
-    """Waits in Redis for the next message, where Dramatiq's own looks again and again: idle, it costs next to nothing.
+    """Waits inside Redis for the next message instead of polling like Dramatiq's own consumer: idle, it costs little.
 
-    It says, too, when it ends, that Redis does not answer in Dramatiq's own words: so a worker ends in peace.
+    It also turns Redis errors at the end into Dramatiq's own errors, so that a worker ends in order.
     """
 
     def __init__(self, broker: _Broker, queue_name: str, prefetch: int, timeout: int) -> None:
@@ -124,7 +124,7 @@ class _Consumer(_RedisConsumer):
         if self.outstanding_message_count >= self.prefetch:
             time.sleep(BUSY)
             return
-        # To the place where it is: whoever waits learns of it, and who is first takes it.
+        # Moves the message to where it is: every waiting worker learns of it, and the first one takes it.
         self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT")
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
@@ -136,7 +136,7 @@ class _Consumer(_RedisConsumer):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What a process has of Redis."""
+    """A process's connection to Redis and what uses it."""
 
     client: redis.Redis
     broker: RedisBroker
@@ -145,7 +145,7 @@ class Queue:
 
 
 def connect(config: Settings) -> Queue:
-    """The way to the Redis of the settings, once for a process; Misconfigured. It is asked only when it is used."""
+    """Connect to the Redis of the settings, once per process; Misconfigured. The first command opens the connection."""
     repeats.expect(redis.RedisError, of_redis)
     client = redis_client.connect(config.need("redis_url"))
     broker = _Broker(client=client, middleware=[AsyncIO(), ShutdownNotifications(), Retries(max_retries=0)])  # type: ignore[no-untyped-call]

@@ -2,14 +2,14 @@
 
 The columns of every work table:
 
-- `due_at`: the next instant at which somebody must look at the row; NULL = never again, unless `paused_by` is set. A
-  send time, a retry, the end of a dead worker's lease: all are this one column.
-- `claim`: +1 with every claim, and with its end. It is the fencing token: an outcome counts only while the claim is
-  still the newest, so one that is written twice, since the answer to its commit was lost, counts once.
-- `unresolved`: claims since the last recorded outcome. Above 1, an earlier holder vanished with the row in its hands.
-- `attempts`: tries that reached the wire; what the backoff schedule counts.
+- `due_at`: the next instant at which a worker must look at the row; NULL: never again, unless `paused_by` is set. A
+  send time, a retry and the end of a dead worker's lease all use this column.
+- `claim`: grows by one with every claim and with its end. It is the fencing token: an outcome counts only while its
+  claim is the newest, so an outcome that is written twice counts once.
+- `unresolved`: claims since the last recorded outcome. Above 1, an earlier worker ended while it had the row.
+- `attempts`: tries that reached the wire; the backoff schedule counts these.
 - `state`: what users see.
-- `paused_by`, of orders and e-mails: the pause that holds the row back; it has no due time then, until that ends.
+- `paused_by`, in orders and e-mails: the pause that stops the row. Until the pause ends, the row has no due time.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 
     from engine.runtime.shares import Shares
 
-LOST_IS_SUSPECT = 2  # claims lost in a row after which a row is worked on alone: it may be what kills its workers
-LOOK = 300  # due rows that a fair claim looks at in a step
-NEAREST = 5_000  # rows of a lane, the soonest due, of which those that are leased are told apart
-# What has been due for longer, while no worker has a lease on any of its lane, is taken by nobody: an idle worker takes
-# it at once.
+LOST_IS_SUSPECT = 2  # lost claims in a row; with more, a row is worked on alone, because it may be what kills workers
+LOOK = 300  # due rows that one step of a fair claim looks at
+NEAREST = 5_000  # rows of a lane, soonest due first, among which leased ones are looked for
+# A lane stands still when a row has been due for longer and no worker has a lease in that lane: an idle worker would
+# have claimed the row at once.
 STALLED = timedelta(seconds=30)
-LOST_IS_DEAD = 5  # claims lost in a row after which it is set aside for good
+LOST_IS_DEAD = 5  # lost claims in a row; with more, a row is set aside for good
 _LEASED = Rows(seq=BigInteger(), claim=Integer())
 _STOPPED = Rows(seq=BigInteger(), claim=Integer(), cause=Text())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
@@ -71,7 +71,7 @@ class Claimed(Protocol):
     def unresolved(self) -> int: ...
     @property
     def due_at(self) -> datetime:
-        """The end of the lease, as it was claimed; by the database's clock."""
+        """The end of the lease as of the claim, by the database's clock."""
 
 
 R = TypeVar("R", bound=Claimed)
@@ -81,7 +81,7 @@ R_co = TypeVar("R_co", bound=Claimed, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Lane(Generic[R_co]):  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
-    """A kind of due work: its table, what a claim returns, the state that it shows, and that of what waits."""
+    """A kind of due work: its table, the record that a claim returns, and the states of claimed and waiting rows."""
 
     name: str  # what wake-ups and metrics call it
     table: Table  # type: ignore[explicit-any]
@@ -107,7 +107,7 @@ ORDERS = Lane(
 EMAILS = Lane("emails", emails, records.Email, EmailState.SENDING, EmailState.NEW)
 # See engine/events/large_fan_outs.py.
 FAN_OUTS = Lane("fan_outs", fan_outs, records.FanOut, FanOutState.RUNNING, FanOutState.WAITING)
-# Of webhooks, the subscription is what is claimed: see engine/webhooks/queue.py.
+# The webhooks lane claims subscriptions: see engine/webhooks/deliveries.py.
 WEBHOOKS = Lane("webhooks", subscriptions, records.Subscription, SubscriptionState.PUSHING, SubscriptionState.WAITING)
 JOBS = Lane("jobs", jobs, records.Job, JobState.RUNNING, JobState.WAITING)
 LANES: tuple[Lane[Claimed], ...] = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
@@ -119,9 +119,9 @@ _FIRST_OF_EACH = select(
 def claim(
     connection: Connection, lane: Lane[R], limit: int, lease: timedelta, *where: ColumnElement[bool]
 ) -> Sequence[R]:
-    """Take up to `limit` due rows, oldest first; each is ours until `lease` has passed.
+    """Claim up to `limit` due rows that match `where`, oldest first, for the time of `lease`.
 
-    None of a lane that is paused; only those to which `where` applies.
+    A paused lane has none.
     """
     if lane.name in in_force(connection).lanes:
         return ()
@@ -137,7 +137,7 @@ def claim_fairly(
     lease: timedelta,
     *where: ColumnElement[bool],
 ) -> tuple[Sequence[R], bool]:
-    """Take the oldest due rows whose party has a slot free in `shares`, which are taken; and whether more are due."""
+    """Claim the oldest due rows whose party has a free slot in `shares`; take the slots; tell whether more are due."""
     if lane.name in in_force(connection).lanes:
         return (), False
     table, chosen, full = lane.table, list[int](), set[str]()
@@ -159,7 +159,7 @@ def claim_fairly(
 
 
 def _oldest(lane: Lane[Claimed], chosen: Select[*Columns]) -> Select[*Columns]:
-    """Of a selection, what is due, oldest first and locked; what others have locked is passed over."""
+    """The due rows of a selection, oldest first and locked; rows that others have locked are skipped."""
     table = lane.table
     due = chosen.where(table.c.due_at <= Now()).order_by(table.c.due_at, table.c.seq)
     return due.with_for_update(skip_locked=True)
@@ -185,7 +185,7 @@ def take(
 
 
 def outcome(lane: Lane[Claimed]) -> Update:
-    """The statement that ends claims; a row has `seq`, `claim`, `state`, `attempts`, `delay` (ms; NULL: settled)."""
+    """The statement that ends claims; it takes `seq`, `claim`, `state`, `attempts` and `delay` (ms; NULL: settled)."""
     return leased(lane, _ENDED).values(
         claim=lane.table.c.claim + 1,
         due_at=after(_ENDED["delay"]),
@@ -197,7 +197,7 @@ def outcome(lane: Lane[Claimed]) -> Update:
 
 
 def leased(lane: Lane[Claimed], given: Rows) -> Update:
-    """An UPDATE of rows that are still ours; `given` has `seq` and `claim`."""
+    """An UPDATE of rows whose claim is still the newest; `given` has `seq` and `claim`."""
     table = lane.table
     return update(table).where(table.c.seq == given["seq"], table.c.claim == given["claim"])
 
@@ -205,7 +205,7 @@ def leased(lane: Lane[Claimed], given: Rows) -> Update:
 def extend(
     connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], lease: timedelta
 ) -> dict[tuple[int, int], datetime]:
-    """Extend leases; returns the new ends by `seq` and `claim`: a row that is not there is not ours any more."""
+    """Extend leases; returns the new ends by `seq` and `claim`. A row that is missing has another claim by now."""
     table = lane.table
     longer = leased(lane, _LEASED).values(due_at=after(lease))
     extended = run(connection, longer.returning(table.c.seq, table.c.claim, table.c.due_at), _claims(rows))
@@ -215,48 +215,48 @@ def extend(
 def hand_back(
     connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], delay: timedelta = timedelta(0)
 ) -> None:
-    """Give rows back that were not worked on: due after `delay`, as if they had not been claimed."""
+    """Hand back rows that were not worked on: they are due after `delay`, as if they had not been claimed."""
     run(connection, leased(lane, _LEASED).values(_unclaimed(lane) | {"due_at": after(delay)}), _claims(rows))
 
 
-def hold(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], causes: Mapping[int, str]) -> None:
-    """Put those of the claimed rows that have a cause, by `seq`, out of the way: see engine/queue/pauses.py."""
+def pause(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], causes: Mapping[int, str]) -> None:
+    """Pause the claimed rows that have a cause; `causes` names it by `seq`. See engine/queue/pauses.py."""
     back = leased(lane, _STOPPED).values(_unclaimed(lane) | {"due_at": None, "paused_by": _STOPPED["cause"]})
     run(connection, back, [mine | {"cause": causes[mine["seq"]]} for mine in _claims(rows) if mine["seq"] in causes])
 
 
 def is_suspect(row: Claimed) -> bool:
-    """Whether so many workers have lost a row that it may be what kills them."""
+    """Whether so many workers ended with a row that the row may be the cause."""
     return row.unresolved > LOST_IS_SUSPECT
 
 
 def is_lost(row: Claimed) -> bool:
-    """Whether so many workers have lost a row that it is set aside."""
+    """Whether so many workers ended with a row that it must be set aside."""
     return row.unresolved > LOST_IS_DEAD
 
 
 def isolate(rows: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
-    """Split claimed rows into what to work on and what to hand back.
+    """Split claimed rows into rows to work on and rows to hand back.
 
-    A row that several workers lost may be what kills them: it is worked on alone, so that it takes no others along.
+    A suspect is worked on alone, so that no other row is lost with it.
     """
     suspects = [row for row in rows if is_suspect(row)]
     if not suspects:
         return rows, ()
-    chosen = random.choice(suspects)  # noqa: S311 any will do, but not always the same
+    chosen = random.choice(suspects)  # noqa: S311 any of them, but not always the same
     return [chosen], [row for row in rows if row is not chosen]
 
 
 def next_due(connection: Connection) -> dict[str, timedelta]:
-    """By lane, how long until its next row is due (negative: since when it has been); none where nothing waits."""
+    """How long until each lane's next row is due, negative if it is overdue; lanes without open rows are left out."""
     clock, *dues = connection.execute(_FIRST_OF_EACH).one()
     return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
 
 
 def stalled(connection: Connection) -> dict[str, timedelta]:
-    """Lanes that stand still, whatever the cause, each with for how long its oldest row has been due.
+    """Lanes that stand still, whatever the cause, each with how long its oldest row has been due.
 
-    They have something due, are not paused, and no worker has any row of theirs in hand.
+    Such a lane has a due row, is not paused, and no worker has a lease in it.
     """
     late = {name: -until for name, until in next_due(connection).items() if -until > STALLED}
     if not late:
@@ -274,7 +274,7 @@ def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:
 
 
 def _unclaimed(lane: Lane[Claimed]) -> dict[str, object]:
-    """What ends a claim as if it had not been made, but for the due time."""
+    """The values that undo a claim, except the due time."""
     table = lane.table
     return {"state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
 

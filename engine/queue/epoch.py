@@ -1,8 +1,8 @@
-"""Whether the database is older than it was: restored from a backup, or a replica that had not got everything.
+"""Whether the database is older than it was: restored from a backup, or a replica that lacked the last changes.
 
-What such a database says is due has been sent already. So an installation has a mark, a time that its processes move
-on with their heartbeats, and that Redis and each process remember. A database whose mark lies well before what they
-remember has lost what happened in between: its lanes are paused until an operator lets them go on.
+What is due in such a database may have been sent already. So an installation has a mark: a time that heartbeats move
+on, and that Redis and each process remember. A database whose mark lies well before the remembered one has lost what
+happened in between. Its lanes are paused until an operator resumes them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WHO = "varsel"  # who paused the lanes, in the list of pauses
-KEPT_BACK = {"orders": orders, "emails": emails, "webhooks": deliveries}  # by lane, what would be done again
-# A replica that takes over may lack the last seconds. What these would repeat has its old Message-ID and webhook-id;
-# to stop everything for it until somebody comes would be worse.
+WHO = "varsel"  # the name of who paused the lanes
+REPEATABLE = {
+    "orders": orders,
+    "emails": emails,
+    "webhooks": deliveries,
+}  # the rows that would be performed again, by lane
+# A replica that takes over may lack the last seconds. What is repeated then has the same Message-ID and webhook-id as
+# before. Stopping everything until an operator comes would be worse.
 TOLERATED = timedelta(seconds=30)
 
 
@@ -57,7 +61,7 @@ _INSTALLATION = select(*columns(_Installation, installation.c))
 
 
 class Memory:
-    """The newest marks that Redis and this process have seen, by installation."""
+    """The newest mark of each installation that Redis and this process have seen."""
 
     KEY = "varsel:marks"
 
@@ -66,7 +70,7 @@ class Memory:
         self._own: dict[UUID, datetime] = {}
 
     def recall(self) -> Mapping[UUID, datetime] | None:
-        """All of them; None when Redis does not answer."""
+        """All marks; None if Redis does not answer."""
         try:
             told = cast("list[tuple[bytes, float]]", self._client.zrange(self.KEY, 0, -1, withscores=True))
         except (redis.RedisError, OSError):
@@ -75,12 +79,12 @@ class Memory:
         return {name: max(found.get(name, EPOCH), self._own.get(name, EPOCH)) for name in found | self._own}
 
     def keep(self, name: UUID, mark: datetime) -> None:
-        """Remember a mark that is in the database for good."""
+        """Remember a mark that is committed."""
         self._own[name] = mark
         try:
             self._client.zadd(self.KEY, {str(name): milliseconds(mark)}, gt=True)
         except (redis.RedisError, OSError):
-            return  # the next heartbeat tells a newer one
+            return  # the next heartbeat has a newer one
 
     def look(self, connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
         """As the function of this name."""
@@ -88,14 +92,14 @@ class Memory:
 
 
 def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
-    """Compare the mark with what was remembered before the transaction began, pause where it is older, and move it on.
+    """Compare the mark with the remembered one, pause the lanes if it is older, and move it on.
 
-    Returns the installation's name and its new mark.
+    `remembered` was read before the transaction began. Returns the installation's id and its new mark.
     """
     row = _installation(connection)
     if remembered.get(row.id, EPOCH) > row.mark + TOLERATED:
         [row] = read(_Installation, connection.execute(_INSTALLATION.with_for_update()))
-        if (seen := remembered[row.id]) > row.mark + TOLERATED:  # nobody else has paused it meanwhile
+        if (seen := remembered[row.id]) > row.mark + TOLERATED:  # no other process has paused it meanwhile
             log.error("%s; `varsel restored` lists what would be done again", _pause(connection, row.mark, seen))
     moved = update(installation).where(installation.c.mark < Now()).values(mark=Now())
     connection.execute(moved)
@@ -103,24 +107,24 @@ def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[U
 
 
 def restored(connection: Connection, who: str = WHO) -> None:
-    """Pause the lanes of a database that was just restored; `who` says so, in the audit log.
+    """Pause the lanes of a database that was just restored; the audit log names `who` said so.
 
-    Of what is due now, all may be done already: no mark says when the last process ended.
+    Everything that is due now may have been performed already, because no mark says when the last process ended.
     """
     _pause(connection, _installation(connection).mark, now(connection), who)
-    connection.execute(delete(processes))  # of the time of the backup; those that run sign anew
+    connection.execute(delete(processes))  # as of the backup; those that run register again
 
 
 @dataclass(frozen=True, slots=True)
 class Older:
-    """When a database is of that is older than it was, and of when it was."""
+    """The time of a database that is older than it was, and the time that it had before."""
 
     as_of: datetime
     seen: datetime
 
 
 def older(connection: Connection) -> Older | None:
-    """How much older the database is than it was; None: it is as new as it was, or goes on."""
+    """How old the database is; None if it is as new as it was, or was resumed."""
     chosen = select(*columns(Older, installation.c)).where(installation.c.seen.is_not(None))
     return first(Older, connection.execute(chosen))
 
@@ -128,7 +132,7 @@ def older(connection: Connection) -> Older | None:
 def repeated(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     connection: Connection, table: Table
 ) -> ColumnElement[bool]:
-    """Which rows of a lane may have been done before: due when the newer database was last seen, or in hand before."""
+    """The rows of a lane that may have been performed: due when the newer database was last seen, or in flight."""
     row = older(connection)
     if row is None:
         return table.c.due_at <= EPOCH  # none
@@ -140,20 +144,22 @@ def repeated(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
 
 
 def again(connection: Connection) -> dict[str, int] | None:
-    """How much would perhaps be done again, by lane that waits for a word; None: the database is as new as it was."""
+    """The number of rows that may be performed again, by paused lane; None if the database is as new as it was."""
     if older(connection) is None:
         return None
     waiting = in_force(connection).lanes
     return {
         lane: int(connection.scalar(select(func.count()).where(repeated(connection, table))) or 0)
-        for lane, table in KEPT_BACK.items()
+        for lane, table in REPEATABLE.items()
         if lane in waiting
     }
 
 
 def go_on(connection: Connection, who: str) -> bool:
-    """End the pauses that an older database began; False: there are none."""
-    connection.execute(select(installation.c.as_of).with_for_update()).one_or_none()  # of two at once, one does it
+    """End the pauses of an older database; False if there are none."""
+    connection.execute(
+        select(installation.c.as_of).with_for_update()
+    ).one_or_none()  # of two calls at once, one does it
     row = older(connection)
     if row is None:
         return False
@@ -164,13 +170,13 @@ def go_on(connection: Connection, who: str) -> bool:
 
 
 def lane_goes_on(connection: Connection) -> None:
-    """Forget that the database is older than it was, once its lanes go on one by one."""
-    if not in_force(connection).lanes & KEPT_BACK.keys():
+    """Forget that the database is older than it was, once each of its lanes was resumed."""
+    if not in_force(connection).lanes & REPEATABLE.keys():
         connection.execute(update(installation).where(installation.c.seen.is_not(None)).values(as_of=None, seen=None))
 
 
 def _installation(connection: Connection) -> _Installation:
-    """The installation, which the first who asks makes."""
+    """The installation; the first call creates it."""
     known = first(_Installation, connection.execute(_INSTALLATION))
     if known is None:
         connection.execute(insert_new(connection.dialect.name, installation).values(only=1, id=uuid4(), mark=Now()))
@@ -180,11 +186,11 @@ def _installation(connection: Connection) -> _Installation:
 
 def _pause(connection: Connection, as_of: datetime, seen: datetime, who: str = WHO) -> str:
     """Pause the lanes; returns why."""
-    # The mark too: where this server's clock is behind the other's, its time would be found to be older once more.
+    # The mark, too: if this server's clock is behind the other's, its time would look older once more.
     connection.execute(update(installation).values(as_of=as_of, seen=seen, mark=seen))
-    told = f"of {as_of:%Y-%m-%d %H:%M:%S} UTC, but it was of {seen:%Y-%m-%d %H:%M:%S} before"
+    told = f"its last change is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but {seen:%Y-%m-%d %H:%M:%S} was seen before"
     reason = "what is due may have been done already"
-    lines = [{"kind": LANE, "value": lane, "at": Now(), "who": WHO, "reason": reason} for lane in KEPT_BACK]
-    connection.execute(insert_new(connection.dialect.name, pauses).values(lines))  # who has paused one already, has
+    lines = [{"kind": LANE, "value": lane, "at": Now(), "who": WHO, "reason": reason} for lane in REPEATABLE]
+    connection.execute(insert_new(connection.dialect.name, pauses).values(lines))  # an operator's own pause stays
     note(connection, who, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
-    return f"the database is older than it was, {told}: {', '.join(KEPT_BACK)} are paused"
+    return f"the database is older than it was: {told}; {', '.join(REPEATABLE)} are paused"

@@ -1,8 +1,8 @@
-"""Leases in a worker's hands: extended until an outcome is recorded, and looked at before anything is sent.
+"""A worker's leases: extended until an outcome is recorded, and checked before anything is sent.
 
-A row stays here until its outcome is in the database, however long that takes: were its lease to end in between,
-another worker would send it once more. And a worker that was stopped for longer than its lease, with the machine or
-alone, must not send what others have taken over meanwhile.
+A row stays here until its outcome is in the database, however long that takes. If its lease ended earlier, another
+worker would send it once more. A worker that was suspended for longer than its lease must not send what other workers
+have claimed since.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Leases(Generic[R]):
-    """Claimed rows of one lane, and until when each is ours: a row that was claimed anew is another."""
+    """Claimed rows of one lane, each with the end of its lease; a row that is claimed again counts as another."""
 
     def __init__(self, store: Store, lane: Lane[Claimed], lease: timedelta) -> None:
         self._store = store
@@ -42,28 +42,28 @@ class Leases(Generic[R]):
         return len(self._rows)
 
     def rows(self) -> Sequence[R]:
-        """All of them."""
+        """All leased rows."""
         return tuple(self._rows.values())
 
     def take(self, rows: Iterable[R]) -> None:
-        """Hold on to rows as they were claimed: their due time is the end of the lease."""
+        """Begin to extend the leases of rows that were just claimed; a row's due time is the end of its lease."""
         for row in rows:
             self._rows[row.seq, row.claim], self._ends[row.seq, row.claim] = row, row.due_at
 
     def let_go(self, rows: Iterable[R]) -> None:
-        """Extend these no longer: their outcome is recorded, or they are about to be handed back."""
+        """Stop extending the leases of these: their outcome is recorded, or they are about to be handed back."""
         for row in rows:
             self._rows.pop((row.seq, row.claim), None)
             self._ends.pop((row.seq, row.claim), None)
 
     def ours(self, row: R) -> bool:
-        """Whether a row is still ours; asked directly before something is sent that cannot be taken back."""
+        """Whether a row's lease still runs; asked directly before something is sent, which cannot be undone."""
         end = self._ends.get((row.seq, row.claim))
-        return end is not None and self._store.clock.now() + MILLISECOND < end  # as exactly as the database tells time
+        return end is not None and self._store.clock.now() + MILLISECOND < end  # the database's clock has milliseconds
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
-        """Extend while the block runs. A database that does not answer is asked again: the leases may end meanwhile."""
+        """Extend while the block runs. If the database does not answer, it is asked again; leases may end meanwhile."""
         keeper = asyncio.create_task(self._keep())
         try:
             yield
@@ -73,7 +73,7 @@ class Leases(Generic[R]):
                 await keeper
 
     async def extend(self) -> None:
-        """Hold on for another lease; what cannot be extended has been taken over, or has its outcome by now."""
+        """Extend every lease. A row that cannot be extended was claimed by another worker, or has its outcome."""
         asked = tuple(self._rows.values())
         ends = await self._store.writing(due.extend, self._lane, asked, self._lease)
         for row in asked:
@@ -91,8 +91,8 @@ class Leases(Generic[R]):
                 try:
                     await self.extend()
                     break
-                except Unavailable:  # perhaps a lock or a deadlock: most of the lease is left
+                except Unavailable:  # a lock or a deadlock, perhaps: most of the lease is left
                     await asyncio.sleep(third / 10)
-                except Exception:  # whoever keeps leases must outlive a bug
+                except Exception:  # this task must outlive a bug
                     log.exception("leases could not be extended")
                     await asyncio.sleep(third / 10)

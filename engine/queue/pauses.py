@@ -1,8 +1,8 @@
 """What operators have paused: lanes, creators, recipients' domains. A subscription carries its own pause.
 
-A paused lane is not claimed from. Of a paused creator or domain, what becomes due is held back: the claim that meets it
-takes its due time, and writes down by which pause. It leaves the index of due work, so that a backlog which may not be
-sent costs the others nothing. Ending a pause makes due again what no other pause covers.
+Nothing is claimed from a paused lane. A row of a paused creator or domain is paused when it becomes due: the claim that
+finds it removes its due time and records which pause stopped it. The row leaves the index of due work, so a paused
+backlog costs other rows nothing. When a pause ends, its rows become due again unless another pause stops them.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class Pauses:
     domains: frozenset[str] = frozenset()  # as `addresses.compared`
 
     def cause(self, creator: str, address: str = "") -> str | None:
-        """The pause that stops an order of this creator, or its e-mail to this address; None: there is none."""
+        """The pause that stops an order of this creator, or its e-mail to this address; None if there is none."""
         if creator in self.creators:
             return f"{CREATOR}:{creator}"
         domain = domain_of(address)
         return f"{DOMAIN}:{domain}" if domain in self.domains else None
 
     def without(self, kind: str, values: Collection[str]) -> Pauses:
-        """What is still paused when these of a kind are not."""
+        """The pauses that remain when these values of a kind are taken out."""
         of = f"{kind}s"
         return replace(self, **{of: getattr(self, of) - frozenset(values)})
 
 
 def in_force(connection: Connection, *, lock: bool = False) -> Pauses:
-    """What is paused now; locked, it stays so until the transaction ends: no pause ends between look and hold."""
+    """What is paused now. With `lock`, no pause ends before the transaction does."""
     chosen = select(pauses.c.kind, pauses.c.value)
     if lock:
         chosen = chosen.with_for_update(read=True, key_share=True)

@@ -1,4 +1,4 @@
-"""The way to Redis."""
+"""The client for Redis."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from engine.errors import Misconfigured
 from engine.runtime.circuit import Circuit, Open
 from engine.text import urls
 
-ANSWER_WITHIN = 2.0  # seconds that Redis has: a wake-up is not worth more, the clock notifies again
-NAMESPACE = "dramatiq"  # a key that Dramatiq's scripts name, though there is none, and what its others begin with
-PROOFS = ("varsel:proof", f"{NAMESPACE}:proof")  # Varsel's own keys, and those of the queue
-PROOF_MS = 1000  # how long what is written to see whether it can be is kept
+ANSWER_WITHIN = 2.0  # seconds that Redis has to answer: the clock repeats a lost wake-up
+NAMESPACE = "dramatiq"  # the prefix of Dramatiq's keys, and a key that its scripts name although it does not exist
+PROOFS = ("varsel:proof", f"{NAMESPACE}:proof")  # one beside Varsel's own keys, one beside Dramatiq's
+PROOF_MS = 1000  # lifetime of the keys that a proof writes
 
 
 class _Client(redis.Redis):
-    """A client that raises redis.ConnectionError where there is no answer; to all but one caller at once."""
+    """Raises redis.ConnectionError if Redis does not answer; meanwhile only one caller at a time waits for it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -36,19 +36,19 @@ class _Client(redis.Redis):
 
 
 def connect(url: str, within: float = ANSWER_WITHIN) -> redis.Redis:
-    """A client that fails fast and never repeats a write by itself; Misconfigured for options that there are not."""
+    """A client that fails fast and never repeats a write by itself; Misconfigured for unknown options."""
     once = Retry(NoBackoff(), 0)
     try:
         client = _Client.from_url(url, socket_timeout=within, socket_connect_timeout=within, retry=once)
-        client.connection_pool.make_connection()  # which does not connect yet
-    except (ValueError, TypeError, redis.RedisError):  # their words may have a password in them
+        client.connection_pool.make_connection()  # checks the options; it does not connect yet
+    except (ValueError, TypeError, redis.RedisError):  # their text may contain a password
         raise Misconfigured(f"the address of Redis, {urls.shown(url)}, cannot be used: check its options") from None
     client.connection_pool.reset()
     return client
 
 
 def prove(client: redis.Redis) -> None:
-    """Raise redis.RedisError when it does not answer, or takes nothing: memory full, a replica, without the right."""
+    """Raise redis.RedisError if Redis does not answer or refuses writes: full memory, a replica, missing rights."""
     for key in PROOFS:
         client.set(key, 1, px=PROOF_MS)
     client.exists(NAMESPACE)

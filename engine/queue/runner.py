@@ -1,9 +1,9 @@
 """The one loop of due work: claim, admit, isolate, perform, record, release.
 
-A lane supplies a `Work`: what it claims and admits (one transaction), how it performs a row (and tells the hand what
-became of it), and how it records outcomes (one transaction). The runner does what all lanes have in common: it claims
-while there is room, works alone on a row that may be what kills workers, keeps leases until outcomes are recorded,
-insists on recording while the database is away, hands back what has not begun, and stops.
+A lane supplies a `Work`. It claims and admits rows in one transaction, performs each row and tells the hand the
+outcome, and records outcomes in one transaction. The runner does what all lanes have in common: it claims while there
+is room, works on a suspect alone, extends leases until outcomes are recorded, keeps trying to record while the database
+is away, hands back what has not begun, and stops.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SOON = 0.02  # seconds that a turn waits until it may record
-TRIES = 3  # at recording what stands for an outcome, after which the claim runs out
-AGAIN = 1.0  # seconds until a database that did not answer is asked again while rows are in hand
+SOON = 0.02  # seconds that a turn may wait for its time to record
+TRIES = 3  # at recording a substitute for an outcome; then the claim runs out
+AGAIN = 1.0  # seconds until the database is asked again, when it did not answer while rows are in hand
 
 
 class Runner(Generic[R, O]):
-    """Runs one lane in a worker process. `run` goes on until nothing is due and nothing in hand."""
+    """Runs one lane in a worker process. `run` returns when nothing is due and nothing is in hand."""
 
     def __init__(self, store: Store, work: Work[R, O], lease: timedelta, signals: Signals | None = None) -> None:
         self._store = store
@@ -47,8 +47,8 @@ class Runner(Generic[R, O]):
         self._signals = signals or Signals()
         self._leases: Leases[R] = Leases(store, work.lane, lease)
         self._hand: Hand[R, O] = Hand(self._leases)
-        self._suspect: R | None = None  # may be what kills workers: it is performed when nothing else is
-        self._alone = False  # that is in hand, or was until now
+        self._suspect: R | None = None  # performed when nothing else is in hand
+        self._alone = False  # a suspect is being performed, or was until now
         self._serving: set[asyncio.Task[None]] = set()
         self._wanted = False  # something may be due
         self._more = False  # more is due than could be taken
@@ -57,14 +57,14 @@ class Runner(Generic[R, O]):
         self._running = False
 
     async def run(self) -> None:
-        """Work until nothing is due; a further call meanwhile makes that run look again."""
+        """Work until nothing is due. A call during a run makes that run look again."""
         self._wanted = True
         self._hand.changed.set()
         if self._running:
             return
         self._running = True
         try:
-            while self._goes_on():  # something may be wanted while the leases' keeper ends
+            while self._goes_on():  # more work may arrive while the leases' keeper ends
                 async with self._leases.kept():
                     while self._goes_on():
                         await self._turn()
@@ -75,7 +75,7 @@ class Runner(Generic[R, O]):
         return bool(self._leases or self._serving or (self._wanted and not self._hand.stopping.is_set()))
 
     def stop(self) -> None:
-        """Begin nothing more: what waits is given back, and what is performed may end."""
+        """Begin nothing more: rows that wait are handed back, rows that are performed may end."""
         self._hand.stopping.set()
         self._hand.changed.set()
 
@@ -90,10 +90,10 @@ class Runner(Generic[R, O]):
             ailing = True
             self._signals.doubt()
             log.warning("lane %s waits until the clock wakes it: %s", self._work.lane.name, error.told())
-        except Exception:  # what is in hand is kept and recorded all the same
+        except Exception:  # rows in hand are still kept and recorded
             ailing, self._wanted = True, False
             log.exception("lane %s: a bug ended a claim", self._work.lane.name)
-        self._give_back()
+        self._hand_back()
         self._start()
         if self._serving:
             with suppress(TimeoutError):
@@ -115,17 +115,17 @@ class Runner(Generic[R, O]):
         claim = await self._store.writing(self._work.claim, self._lease)
         rows = await self._isolate(claim.rows) if self._work.isolates else claim.rows
         self._more = claim.more
-        if claim.more and (claim.rows or not self._leases):  # all that was claimed may be paused
+        if claim.more and (claim.rows or not self._leases):  # pauses may have stopped all claimed rows
             self._wanted, self._claim_at = True, 0.0
             if self._work.calls_others:
                 self._signals.wake(self._work.lane.name)
         self._take(rows)
 
     async def _may_claim(self) -> bool:
-        """Whether there is room, and enough may have gathered; what may be long is for another turn."""
+        """Whether there is room, and time enough for rows to gather; waits for that only while nothing is in hand."""
         self._alone = self._alone and bool(self._leases)
         if self._suspect or self._alone or not self._work.has_room(len(self._leases)):
-            self._wanted = bool(self._leases)  # with nothing in hand there is room, unless a bug has lost some
+            self._wanted = bool(self._leases)  # without rows in hand there is room, unless a bug has lost track of it
             return False
         if time.monotonic() < self._closed_until:
             self._wanted = False
@@ -155,8 +155,8 @@ class Runner(Generic[R, O]):
             self._wanted = True
         return rows
 
-    def _give_back(self) -> None:
-        """Give back what waits: when this process stops, when nothing can be performed, and what has waited long."""
+    def _hand_back(self) -> None:
+        """Hand back waiting rows: all if this process stops or nothing can be performed, else those waiting long."""
         hand, delay = self._hand, NOW
         if self._stands_still and hand.waiting and not self._serving and not hand.stopping.is_set():
             until = self._work.standstill()
@@ -165,19 +165,19 @@ class Runner(Generic[R, O]):
         elif not hand.stopping.is_set():
             late = self._store.clock.now() + self._lease / 2
             while hand.waiting and hand.waiting[0].due_at < late:
-                hand.give_back(hand.waiting.popleft())
+                hand.hand_back(hand.waiting.popleft())
             return
         while hand.waiting:
-            hand.give_back(hand.waiting.popleft(), delay)
+            hand.hand_back(hand.waiting.popleft(), delay)
         if self._hand.stopping.is_set() and self._suspect and not self._serving:
-            hand.give_back(self._suspect)
+            hand.hand_back(self._suspect)
             self._suspect = None
 
     def _start(self) -> None:
-        """Serve what waits, side by side; a suspect when it is alone."""
+        """Serve waiting rows side by side; a suspect alone."""
         hand = self._hand
-        unwritten = hand.outcomes or hand.ended or hand.given_back
-        if self._suspect and not (self._serving or hand.waiting or unwritten):  # it may take along what is in memory
+        unwritten = hand.outcomes or hand.ended or hand.handed_back
+        if self._suspect and not (self._serving or hand.waiting or unwritten):  # a crash would lose what is in memory
             hand.waiting.append(self._suspect)
             self._suspect, self._alone = None, True
         if self._stands_still:
@@ -193,7 +193,7 @@ class Runner(Generic[R, O]):
         except Exception:
             log.exception("lane %s: a bug ended its work", self._work.lane.name)
             if lost := hand.begun.pop(task, None):
-                self._release([lost])  # its claim runs out, and the others' turn comes
+                self._release([lost])  # its claim runs out; the other rows go on
             else:
                 self._stands_still |= bool(hand.waiting)
         finally:
@@ -202,7 +202,7 @@ class Runner(Generic[R, O]):
                 hand.changed.set()
 
     async def _settle(self) -> None:
-        """Record and release: at once when nothing is performed any more, else in groups."""
+        """Record and release: at once when nothing is being performed, else in groups."""
         hand = self._hand
         idle = not self._serving and not hand.waiting
         early = 0.0 if idle or len(hand.outcomes) >= FULL else self._record_at - time.monotonic()
@@ -210,13 +210,12 @@ class Runner(Generic[R, O]):
             return
         await asyncio.sleep(max(0.0, early))
         self._record_at = time.monotonic() + self._work.record_every.total_seconds()
-        given, hand.given_back = hand.given_back, []
+        handed_back, hand.handed_back = hand.handed_back, []
         outcomes, hand.outcomes = hand.outcomes, []
         ended, hand.ended = hand.ended, []
         if hand.withdrawn:
             hand.withdrawn = False
-            what = "were not worked on, since their leases had ended: other workers may have them"
-            log.warning("%s %s", self._work.lane.name, what)
+            log.warning("lane %s: rows whose leases had ended were skipped", self._work.lane.name)
         groups: Sequence[Sequence[tuple[R, O]]] = [[each] for each in outcomes]
         with self._surviving("grouping outcomes"):
             groups = list(self._work.groups(outcomes)) if outcomes else []
@@ -225,14 +224,14 @@ class Runner(Generic[R, O]):
                 await self._record(group)
         self._release(ended)
         with self._surviving("handing back"):
-            await self._hand_back(given)
-        self._release([row for row, _ in given])
-        if idle and not (given or outcomes or ended or self._suspect or self._serving):
-            self._release(self._leases.rows())  # a bug has lost them: their claims run out
+            await self._write_back(handed_back)
+        self._release([row for row, _ in handed_back])
+        if idle and not (handed_back or outcomes or ended or self._suspect or self._serving):
+            self._release(self._leases.rows())  # a bug has lost track of them: their claims run out
 
     @contextmanager
     def _surviving(self, what: str) -> Iterator[None]:
-        """A bug in the block is logged: it must cost nobody else an outcome."""
+        """Log a bug in the block, so that it costs no other row its outcome."""
         try:
             yield
         except Exception:
@@ -246,23 +245,23 @@ class Runner(Generic[R, O]):
         with self._surviving("a release"):
             self._work.released(gone)
 
-    async def _hand_back(self, given: Sequence[tuple[R, timedelta]]) -> None:
-        """Give rows back, with their delays; what is not ours any more stays with whoever has it."""
-        self._leases.let_go(row for row, _ in given)
-        for delay in {delay for _, delay in given}:
-            rows = [row for row, wanted in given if wanted == delay]
+    async def _write_back(self, handed_back: Sequence[tuple[R, timedelta]]) -> None:
+        """Hand rows back, each with its delay. A row that another worker has claimed since stays with that worker."""
+        self._leases.let_go(row for row, _ in handed_back)
+        for delay in {delay for _, delay in handed_back}:
+            rows = [row for row, wanted in handed_back if wanted == delay]
             await self._store.recording(due.hand_back, self._work.lane, rows, delay)
 
     async def _record(self, group: Sequence[tuple[R, O]]) -> None:
-        """Write a group; where one outcome cannot be written, the others are, and something in its place."""
+        """Write a group. If one outcome cannot be written, write the others, and a substitute for that one."""
         try:
             await self._write([outcome for _, outcome in group])
-        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+        except Exception as error:  # noqa: BLE001 a bug may raise anything
             if len(group) == 1:
                 await self._insist(*group[0], error)
                 return
             broken: list[tuple[R, O]] = []
-            for row, outcome in group:  # what follows an outcome of the same row stays behind it
+            for row, outcome in group:  # later outcomes of the same row stay behind it
                 behind = any((row.seq, row.claim) == (other.seq, other.claim) for other, _ in broken)
                 if behind or not await self._is_written((row, outcome)):
                     broken.append((row, outcome))
@@ -277,18 +276,18 @@ class Runner(Generic[R, O]):
 
     async def _write(self, outcomes: Sequence[O]) -> None:
         more = await self._store.recording(self._work.record, outcomes)
-        self._wanted |= more  # which may have been set meanwhile
+        self._wanted |= more  # a wake-up may have set it meanwhile
         with self._surviving("what follows a record"):
             self._work.recorded(outcomes)
 
     async def _insist(self, row: R, outcome: O, error: Exception) -> None:
-        """Write what stands for an outcome that cannot be written: a few times, or until that is done."""
+        """Write a substitute for an outcome that cannot be written: try a few times, or until it is written."""
         instead = self._work.broken(row, outcome, error)
         for _ in itertools.count() if self._work.insists else range(TRIES):
             try:
                 await self._write([instead])
             except Exception:
-                log.exception("lane %s: nor could what stands for it", self._work.lane.name)
+                log.exception("lane %s: the substitute for an outcome could not be recorded", self._work.lane.name)
                 await asyncio.sleep(RECORD_AGAIN)
             else:
                 return

@@ -1,4 +1,4 @@
-"""How a runner hears from its process, and tells others."""
+"""What a runner asks of its process and tells other workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Signals:
     """How a runner hears from its process, and tells others."""
 
-    settled: Callable[[], bool] = lambda: True  # whether work may be claimed: see engine/observability/heartbeat.py
+    settled: Callable[[], bool] = lambda: True  # whether rows may be claimed: see engine/observability/heartbeat.py
     doubt: Callable[[], None] = lambda: None  # the database did not answer
-    seen: Callable[[str], None] = lambda _: None  # the lane is about to be looked at: see engine/queue/broker.py
+    seen: Callable[[str], None] = lambda _: None  # a runner is about to look at the lane: see engine/queue/broker.py
     wake: Callable[[str], None] = lambda _: None  # the lane has due work

@@ -1,6 +1,6 @@
-"""Events that came in while the database did not answer: a list in Redis, each entry a group of them as JSON.
+"""Events that arrived while the database did not answer: a list in Redis, each entry a group of events as JSON.
 
-An entry is removed when it is stored, not when it is taken: whoever takes it may die, and storing it twice does nothing
+An entry is removed when it is stored, not when it is read, because its reader may die. Storing it twice changes nothing
 (see engine/events/storing.py).
 """
 
@@ -22,19 +22,19 @@ class Spool:
         self._client = client
 
     def add(self, entry: bytes) -> None:
-        """Keep an entry behind the others."""
+        """Append an entry."""
         self._ask("rpush", self.ENTRIES, entry)
 
     def first(self) -> bytes | None:
-        """The oldest entry, which stays; None when there is none."""
+        """The oldest entry, which stays in the list; None if the list is empty."""
         return cast("bytes | None", self._ask("lindex", self.ENTRIES, 0))
 
     def remove(self, entry: bytes) -> None:
-        """Forget an entry that is stored."""
+        """Remove an entry that is stored."""
         self._ask("lrem", self.ENTRIES, 1, entry)
 
     def set_aside(self, entry: bytes) -> None:
-        """Move an entry that cannot be stored out of the others' way; an operator finds it in BROKEN."""
+        """Move an entry that cannot be stored to BROKEN, where an operator finds it."""
         self._ask("rpush", self.BROKEN, entry)
         self.remove(entry)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 O = TypeVar("O")  # noqa: E741  an outcome
 
 NOW = timedelta(0)
-FULL = 200  # outcomes that are recorded at once, whenever others were
+FULL = 200  # outcomes that are recorded without waiting for `record_every`
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Claim(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Standstill:
-    """Nothing of the lane can be performed: when its rows are due again, and when this process claims again."""
+    """Nothing in the lane can be performed: how long until its rows are due and until this process claims again."""
 
     rows: timedelta
     process: timedelta
@@ -48,40 +48,40 @@ class Hand(Generic[R, O]):
         self._leases = leases
         self.waiting: deque[R] = deque()
         self.outcomes: list[tuple[R, O]] = []
-        self.ended: list[R] = []  # whose last outcome is noted, or that have none
-        self.given_back: list[tuple[R, timedelta]] = []
-        self.begun: dict[object, R] = {}  # by who performs it
+        self.ended: list[R] = []  # rows whose last outcome is noted, or that have none
+        self.handed_back: list[tuple[R, timedelta]] = []
+        self.begun: dict[object, R] = {}  # by the task that performs it
         self.withdrawn = False
         self.changed = asyncio.Event()  # set: the next turn is wanted now
         self.stopping = asyncio.Event()  # set: begin nothing more
 
     def next(self) -> R | None:
-        """The row that has waited longest; None: none waits, or nothing may begin any more."""
+        """The row that has waited longest; None if no row waits or nothing may begin any more."""
         if not self.waiting or self.stopping.is_set():
             return None
         row = self.begun[asyncio.current_task()] = self.waiting.popleft()
         return row
 
     def ours(self, row: R) -> bool:
-        """Whether the row may still be worked on; asked directly before what cannot be taken back."""
+        """Whether the row is still leased by this worker; asked directly before a step that cannot be undone."""
         return self._leases.ours(row)
 
     def note(self, row: R, outcome: O) -> None:
-        """An outcome to record; further ones of the row may follow."""
+        """Note an outcome to record; the row may have further ones."""
         self.outcomes.append((row, outcome))
         if len(self.outcomes) >= FULL:
             self.changed.set()
 
     def end(self, row: R, outcome: O | None = None) -> None:
-        """The row's last outcome; without one, there is nothing to record."""
+        """Finish a row, with its last outcome if there is one to record."""
         if outcome is not None:
             self.note(row, outcome)
         self.ended.append(row)
         self._finish(row)
 
-    def give_back(self, row: R, delay: timedelta = NOW) -> None:
-        """The row was not worked on: it is due again after `delay`."""
-        self.given_back.append((row, delay))
+    def hand_back(self, row: R, delay: timedelta = NOW) -> None:
+        """Return a row that was not worked on: it is due again after `delay`."""
+        self.handed_back.append((row, delay))
         self._finish(row)
 
     def _finish(self, row: R) -> None:
@@ -90,74 +90,74 @@ class Hand(Generic[R, O]):
             del self.begun[task]
 
     def withdraw(self, row: R) -> None:
-        """The row was not worked on, since its lease had ended: another worker may have it."""
+        """Skip a row whose lease has ended: another worker may have it."""
         self.withdrawn = True
-        self.give_back(row)
+        self.hand_back(row)
 
 
 class Work(ABC, Generic[R, O]):
-    """What a lane supplies. What has a value or a body is what most lanes need."""
+    """What a lane supplies; the defaults suit most lanes."""
 
     lane: Lane[Claimed]
-    at_once = 1  # rows that are performed side by side
-    gather = timedelta(milliseconds=50)  # between two claims, unless there is more: larger batches cost less per row
+    at_once = 1  # rows performed side by side
+    gather = timedelta(milliseconds=50)  # between two claims, unless more is due: larger batches cost less per row
     turn_every = timedelta(milliseconds=100)  # the longest turn while rows are performed
-    record_every = timedelta(milliseconds=100)  # what a crash can repeat is what was recorded no later than this
-    isolates = True  # whether a row that may be what kills workers is worked on alone
-    insists = False  # whether what cannot be recorded is tried for ever: where a repeat of the row does harm
-    calls_others = True  # whether a claim that leaves more calls other workers in
+    record_every = timedelta(milliseconds=100)  # a crash can repeat what was performed within this time
+    isolates = True  # whether suspects are worked on alone
+    insists = False  # whether recording is tried for ever, because repeating the row would do harm
+    calls_others = True  # whether a claim that leaves due rows wakes other workers
 
     @abstractmethod
     def claim(self, connection: Connection, lease: timedelta) -> Claim[R]:
-        """Take due rows and admit them: what is paused, or beyond a limit, is not among them."""
+        """Take due rows and admit them: rows that are paused, or exceed a limit, are left out."""
 
     def has_room(self, leased: int) -> bool:
-        """Whether more may be claimed beside so many rows."""
+        """Whether more rows may be claimed when so many are leased."""
         return not leased
 
     def taken(self, rows: Sequence[R]) -> None:
-        """Rows are in hand."""
+        """Called with rows that were just claimed."""
 
     def decided(self, _row: R) -> O | None:
-        """The outcome of a row that need not be performed; None: it must."""
+        """The outcome of a row that need not be performed; None if it must be."""
         return None
 
     async def turn(self, hand: Hand[R, O]) -> None:
-        """What is to be done in each turn of the loop."""
+        """Called in each turn of the loop, before rows are started."""
 
     async def serve(self, hand: Hand[R, O]) -> None:
-        """Perform rows while some wait; up to `at_once` of these run side by side.
+        """Perform rows while some wait; up to `at_once` of these calls run side by side.
 
-        One that returns while rows wait says that nothing can be performed now: see `standstill`.
+        A call that returns while rows wait says that nothing can be performed now: see `standstill`.
         """
         while (row := hand.next()) is not None:
             await self.perform(hand, row)
 
     async def perform(self, hand: Hand[R, O], row: R) -> None:
-        """Work on a row, and tell the hand what became of it."""
+        """Work on a row, and tell the hand its outcome."""
         raise NotImplementedError
 
     def standstill(self) -> Standstill:
-        """For how long nothing can be performed."""
+        """How long nothing can be performed."""
         return Standstill(NOW, NOW)
 
     def groups(self, outcomes: Sequence[tuple[R, O]]) -> Iterable[Sequence[tuple[R, O]]]:
-        """Outcomes by the transactions in which they are recorded."""
+        """Outcomes, grouped by the transaction that records them."""
         return (outcomes,)
 
     @abstractmethod
     def record(self, connection: Connection, outcomes: Sequence[O]) -> bool:
-        """Write outcomes, of rows that are still ours; returns whether the lane has due work now.
+        """Write outcomes of rows that this worker still leases; returns whether the lane has due work now.
 
-        A commit may be done and its answer be lost, so this runs twice: the second time it has to do nothing.
+        This may run twice, because the answer to a commit can be lost. The second time must change nothing.
         """
 
     @abstractmethod
     def broken(self, row: R, outcome: O, error: Exception) -> O:
-        """What is recorded instead of an outcome that an error of ours keeps from being recorded."""
+        """The substitute for an outcome that a bug keeps from being recorded."""
 
     def recorded(self, outcomes: Sequence[O]) -> None:
-        """Outcomes are recorded."""
+        """Called when outcomes are recorded."""
 
     def released(self, rows: Sequence[R]) -> None:
-        """Rows are in hand no longer."""
+        """Called when rows are no longer in hand."""

@@ -1,11 +1,12 @@
 """Pushing events to subscribers.
 
-schedule   when the next attempt comes, and when a failing subscriber is left alone
-queue      what the database knows: whose turn it is, what is due, what became of it
+schedule   when the next attempt is made, and how long a circuit is open
+deliveries what waits: whose turn it is, what is due
+outcomes   what became of deliveries, and how subscriptions are released
 call       one attempt: the request, and what its answer means
 mail_sink  an event that becomes an e-mail order
-pusher     the lane: claims subscriptions, and calls them side by side
-backlog    what a worker keeps of one subscription
+pusher     the lane: claims subscriptions and calls their endpoints side by side
+backlog    a claimed subscription: its deliveries and calls
 window     how many calls to it run at once, and its circuit
 rendering  templates of e-mails
 """

@@ -1,4 +1,4 @@
-"""A subscription in a worker's hands: what waits for it, and how its calls go."""
+"""A claimed subscription: the deliveries that wait, and how its calls go."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from engine.webhooks.queue import FETCH, Release, size
+from engine.webhooks.deliveries import FETCH, size
+from engine.webhooks.outcomes import Release
 from engine.webhooks.window import Circuit, Window
 
 if TYPE_CHECKING:
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from engine.db.records import Delivery, Subscription
-    from engine.webhooks.queue import Result
+    from engine.webhooks.outcomes import Result
 
-AHEAD = 1_000_000  # bytes in memory for each call that may run at once, and one delivery more than fits
-LOOK_EVERY = 0.25  # seconds between two looks for what came in meanwhile for a subscriber that is slow to answer
+AHEAD = 1_000_000  # bytes in memory for each call that may run at once, exceeded by one delivery at most
+LOOK_EVERY = 0.25  # seconds between two looks for new deliveries of a subscriber that answers slowly
 
 
 class Backlog:
-    """Deliveries of one subscription; nothing here knows the database or the network."""
+    """Deliveries of one subscription, without database or network."""
 
     def __init__(self, subscription: Subscription) -> None:
         self.subscription = subscription
@@ -31,17 +32,17 @@ class Backlog:
         self.known: set[int] = set()  # deliveries that wait, are called, or are not recorded yet
         self.size = 0  # of these, in bytes
         self.calls = 0
-        self.begun = False  # whether it may be called: before, it can be handed back
-        self.closed = False  # no further calls: it is released when the last one has ended
+        self.begun = False  # whether calls may begin; before that, it can be handed back
+        self.closed = False  # no further calls begin: it is released when the last one has ended
         self.ended = asyncio.Event()
-        self._more = True  # there may be more than is known
+        self._more = True  # there may be deliveries that are not known
         self._look_at = 0.0  # on the monotonic clock
         self._alone_for: timedelta | None = None
         self._error: str | None = None
 
     @property
     def claim(self) -> int:
-        """By which it is leased."""
+        """The number of the subscription's claim."""
         return self.subscription.claim
 
     @property
@@ -51,23 +52,23 @@ class Backlog:
 
     @property
     def room(self) -> int:
-        """Bytes that may be taken along."""
+        """Bytes that further deliveries may take."""
         return AHEAD * self.window.width - self.size
 
     def end_if_done(self) -> bool:
-        """Whether it has ended; then nothing is added any more, even by a look that is under way."""
+        """Whether it has ended; from then on nothing is added, even by a look that is under way."""
         if self.done:
             self.closed = True
             self.ended.set()
         return self.closed
 
     def wants(self, now: float, *, texts_fit: bool) -> bool:
-        """Whether to look for more: little is left and there is room, or it is time to."""
+        """Whether to look for deliveries: few are left and there is room, or it is time to."""
         low = self._more and len(self.known) < FETCH // 2 and self.room > 0 and texts_fit
         return not self.closed and (low or now >= self._look_at)
 
     def add(self, subscription: Subscription, fresh: Sequence[Delivery], now: float, *, whole: bool) -> int:
-        """Take deliveries along, with the subscription as it is now; returns their bytes."""
+        """Add deliveries, and the subscription as it is now; returns the deliveries' bytes."""
         self.subscription = subscription  # its secret may be a new one
         self._more = not whole
         self._look_at = now + LOOK_EVERY
@@ -79,7 +80,7 @@ class Backlog:
 
     def note(self, result: Result) -> None:
         """Learn from the outcome of a call."""
-        self._more |= self.subscription.ordered  # what waited for this one
+        self._more |= self.subscription.ordered  # deliveries may have waited for this one
         if result.outcome == "accepted":
             self.circuit.succeeded()
             self.window.succeeded()
@@ -89,23 +90,23 @@ class Backlog:
             self.window.failed()
             self.circuit.failed(alone=not self.closed)
             pause = self.circuit.open_for
-            if pause or result.hold or result.gone:
+            if pause or result.retry_after or result.gone:
                 self.closed = True
-                self._alone_for = max(filter(None, (pause, result.hold, self._alone_for)), default=None)
+                self._alone_for = max(filter(None, (pause, result.retry_after, self._alone_for)), default=None)
 
     def forget(self, delivery: Delivery) -> int:
-        """A delivery's outcome is recorded; returns its bytes."""
+        """Drop a delivery whose outcome is recorded; returns its bytes."""
         self.known.discard(delivery.seq)
         self.size -= size(delivery)
         return size(delivery)
 
     def release(self) -> Release:
-        """How it is let go."""
+        """How the subscription is released."""
         return Release(self.subscription, self.circuit.failures, self._alone_for, self._error)
 
 
 def _told(result: Result) -> str:
-    """An unsuccessful attempt in a line."""
+    """A failed attempt as one line."""
     what = "the validation event" if result.delivery.event_seq is None else "an event"
     answer = f"status {result.status}" if result.status is not None else result.reply
     return f"{what} was not accepted: {answer}"

@@ -14,7 +14,7 @@ from engine.models import DeliveryState, derived_id
 from engine.observability import metrics
 from engine.outbound import Answer, Failure, Withdrawn
 from engine.subscriptions.signing import message_id
-from engine.webhooks.queue import Result
+from engine.webhooks.outcomes import Result
 from engine.webhooks.schedule import next_attempt
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ HEADERS = [("Content-Type", "application/json; charset=utf-8")]
 
 
 class Courier:
-    """Posts events to endpoints. `base` is where this installation's events API is; validation events name it."""
+    """Posts events to endpoints. `base` is the address of this installation's events API, for validation events."""
 
     def __init__(self, outbound: Outbound, signer: Signer, base: str) -> None:
         self._outbound = outbound
@@ -41,9 +41,9 @@ class Courier:
     async def push(
         self, subscription: Subscription, delivery: Delivery, now: datetime, ours: Callable[[], bool]
     ) -> Result:
-        """Make one attempt; whatever goes wrong out there is a result.
+        """Make one attempt; a failure of the network or the endpoint is a result, not an error.
 
-        `ours` is asked as late as can be whether the subscription is still this worker's.
+        `ours` tells whether this worker still leases the subscription; it is asked as late as possible.
         """
         event: Delivery | CloudEvent = delivery
         if delivery.event_seq is None:
@@ -63,27 +63,27 @@ class Courier:
         return _judged(delivery, answer, timedelta(seconds=time.monotonic() - started))
 
     def _validation_event(self, subscription_seq: int, delivery: Delivery) -> CloudEvent:
-        """The same event at every attempt, so that its webhook-id is."""
+        """The validation event; every attempt makes the same one, with the same webhook-id."""
         source = f"{self._base}/subscriptions/{subscription_seq}"
         name = derived_id(delivery.created, source, delivery.seq)
         return encode({"specversion": "1.0", "id": str(name), "source": source, "type": VALIDATION_TYPE})
 
 
 def refused(delivery: Delivery, state: DeliveryState, outcome: str, reason: str) -> Result:
-    """The result for a delivery that is not attempted at all."""
+    """The result for a delivery that is never attempted."""
     metrics.PUSHES.labels(outcome).inc()
     return Result(delivery, state, None, False, outcome, None, reason, timedelta(0))
 
 
 def postponed(delivery: Delivery, reason: str, delay: timedelta) -> Result:
-    """The result for a delivery that cannot be attempted now, through no fault of its subscriber's."""
+    """The result for a delivery that cannot be attempted now, for a reason that is not the subscriber's."""
     metrics.PUSHES.labels("deferred").inc()
     return Result(delivery, DeliveryState.WAITING, delay, False, "deferred", None, reason, timedelta(0))
 
 
 def broken(delivery: Delivery, error: Exception) -> Result:
-    """The result for a delivery that an error of this installation's has ended: an attempt like others."""
-    reason = f"an error of this installation's ({type(error).__name__}); its log has the details"
+    """The result for a delivery that failed because of a bug in Varsel; it counts as an attempt."""
+    reason = f"an error in this installation ({type(error).__name__}); its log has the details"
     delay = next_attempt(delivery.attempts + 1, validation=delivery.event_seq is None)
     state, outcome = (DeliveryState.DEAD, "rejected") if delay is None else (DeliveryState.WAITING, "deferred")
     metrics.PUSHES.labels(outcome).inc()
@@ -91,7 +91,7 @@ def broken(delivery: Delivery, error: Exception) -> Result:
 
 
 def body_for(endpoint: str, text: str) -> bytes:
-    """The bare event; Slack takes it as the text of a message."""
+    """The bare event; for Slack, wrapped as the text of a message."""
     host = urlsplit(endpoint).hostname or ""
     if host == "hooks.slack.com" or host.endswith(".hooks.slack.com"):
         text = json.dumps({"text": text}, ensure_ascii=False)
@@ -99,7 +99,7 @@ def body_for(endpoint: str, text: str) -> bytes:
 
 
 def _judged(delivery: Delivery, answer: Answer | Failure, duration: timedelta) -> Result:
-    status, reply, hold = None, "", None
+    status, reply, retry_after = None, "", None
     if isinstance(answer, Failure):
         reply = answer.reason
     else:
@@ -108,7 +108,7 @@ def _judged(delivery: Delivery, answer: Answer | Failure, duration: timedelta) -
             metrics.PUSHES.labels("accepted").inc()
             return Result(delivery, DeliveryState.DELIVERED, None, True, "accepted", status, reply, duration)
         if status in ASKS_FOR_PATIENCE:
-            hold = answer.retry_after
+            retry_after = answer.retry_after
     delay = next_attempt(delivery.attempts + 1, validation=delivery.event_seq is None)
     if delay is None:
         metrics.PUSHES.labels("rejected").inc()
@@ -117,4 +117,4 @@ def _judged(delivery: Delivery, answer: Answer | Failure, duration: timedelta) -
         delay = max(delay, answer.retry_after)
     metrics.PUSHES.labels("deferred").inc()
     gone = status == HTTPStatus.GONE
-    return Result(delivery, DeliveryState.WAITING, delay, True, "deferred", status, reply, duration, gone, hold)
+    return Result(delivery, DeliveryState.WAITING, delay, True, "deferred", status, reply, duration, gone, retry_after)

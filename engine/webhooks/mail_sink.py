@@ -1,4 +1,4 @@
-"""An event that reaches a person: a subscription with a mailto: endpoint makes an e-mail order of each."""
+"""Events as mail: each event for a subscription with a mailto: endpoint becomes an e-mail order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.observability import metrics
 from engine.orders.new_order import NewOrder
 from engine.text.addresses import bare
 from engine.webhooks.call import refused
-from engine.webhooks.queue import Result
+from engine.webhooks.outcomes import Result
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -24,14 +24,14 @@ SCHEME = "mailto:"
 
 
 class MailSink:
-    """Makes orders of events; `sender` is the From address of their mails."""
+    """Turns events into orders; `sender` is the From address of their mails."""
 
     def __init__(self, templates: Templates, sender: str) -> None:
         self._templates = templates
         self._sender = sender
 
     def order(self, subscription: Subscription, delivery: Delivery, duration: timedelta) -> Result:
-        """The result that carries the order; it is stored in the same transaction, so there is one per event."""
+        """The result with the order; both are stored in one transaction, so each event becomes one order."""
         try:
             mail = self._templates.render(subscription.template or "", values(delivery.text))
         except Invalid as error:

@@ -1,4 +1,4 @@
-"""Pushing: subscriptions are claimed and called side by side; outcomes are recorded in small groups."""
+"""Pushing: subscriptions are claimed, their endpoints called side by side, outcomes recorded in small groups."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from engine.resources import APP
 from engine.runtime.shares import Shares
 from engine.webhooks.backlog import Backlog
 from engine.webhooks.call import broken, postponed, refused
+from engine.webhooks.deliveries import claim, fetch, size, still_ours
 from engine.webhooks.mail_sink import SCHEME
-from engine.webhooks.queue import Release, Result, claim, fetch, settle, size, still_ours
+from engine.webhooks.outcomes import Release, Result, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,11 +40,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ACTIVE = 300  # subscriptions that are active in a process at most; of one consumer 200: see engine/runtime/shares.py
-VALIDATIONS = 60  # others beside them at most, which are being validated
-CALLS = 600  # calls of the process at most; to one consumer's subscribers 400
-TEXTS = 48_000_000  # bytes of deliveries in memory, and one more than fits; of one consumer's 32,000,000
-RETRY = timedelta(seconds=30)  # when no attempt could be made, through no fault of the subscriber's
+ACTIVE = 300  # active subscriptions of a process at most, of one consumer 200: see engine/runtime/shares.py
+VALIDATIONS = 60  # subscriptions that are being validated, beside those, at most
+CALLS = 600  # calls of a process at most, for one consumer 400
+TEXTS = 48_000_000  # bytes of deliveries in memory, for one consumer 32,000,000; exceeded by one delivery at most
+RETRY = timedelta(seconds=30)  # after a failure that is not the subscriber's
 _PUSH_SECONDS = {word: metrics.PUSH_SECONDS.labels(word) for word in ("accepted", "deferred", "rejected")}
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("webhooks")
 Outcome = Result | Release
@@ -57,7 +58,7 @@ class Pusher(Work[Subscription, Outcome]):
     gather = timedelta(0)
     turn_every = timedelta(milliseconds=50)
     record_every = timedelta(milliseconds=10)
-    isolates = False  # of a subscription that workers have lost, the calls are like others; see `claim`
+    isolates = False  # a subscription that workers have lost is called like others, until `claim` pauses it
     calls_others = False
 
     def __init__(self, store: Store, courier: Courier, mail_sink: MailSink, access: Access) -> None:
@@ -72,7 +73,7 @@ class Pusher(Work[Subscription, Outcome]):
         self._places = {True: Shares(ACTIVE), False: Shares(VALIDATIONS)}  # of validated subscriptions, and of others
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Subscription]:
-        """Take what is due and has a place."""
+        """Claim what is due and has a place."""
         copies = {validated: places.copy() for validated, places in self._places.items()}
         return Claim(*claim(connection, copies, lease))
 
@@ -98,7 +99,7 @@ class Pusher(Work[Subscription, Outcome]):
             backlog.end_if_done()
 
     async def perform(self, hand: Hand[Subscription, Outcome], row: Subscription) -> None:
-        """See one subscription through."""
+        """Serve one subscription until it has ended."""
         backlog = self._active[row.seq, row.claim]
         backlog.begun = True
         self._start(backlog, hand)
@@ -107,12 +108,12 @@ class Pusher(Work[Subscription, Outcome]):
         hand.changed.set()
 
     def record(self, connection: Connection, outcomes: Sequence[Outcome]) -> bool:
-        """Write what became of deliveries, and let go of what has ended."""
+        """Write the outcomes of deliveries, and release subscriptions that have ended."""
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
         return settle(connection, results, [outcome for outcome in outcomes if isinstance(outcome, Release)])
 
     def broken(self, _row: Subscription, outcome: Outcome, error: Exception) -> Outcome:
-        """An outcome that cannot be written is an error of ours."""
+        """An outcome that cannot be written counts as a bug in Varsel."""
         if isinstance(outcome, Release):
             return outcome
         _log_error(outcome.delivery, error)
@@ -136,7 +137,7 @@ class Pusher(Work[Subscription, Outcome]):
                 backlog.closed = True
 
     async def _look(self) -> None:
-        """Take along what is due for those that have little left in memory, and see what is paused or removed."""
+        """Fetch due deliveries for backlogs that have few left, and close those that were paused or removed."""
         now = time.monotonic()
         wanting = [backlog for backlog in self._active.values() if backlog.wants(now, texts_fit=self._fits(backlog))]
         if not wanting:
@@ -162,13 +163,13 @@ class Pusher(Work[Subscription, Outcome]):
             task.add_done_callback(self._calls.discard)
 
     async def _work(self, backlog: Backlog, hand: Hand[Subscription, Outcome]) -> None:
-        """One call after another, as long as there are some and the window is so wide."""
+        """Make one call after another, while deliveries wait and the window is wide enough."""
         row = backlog.subscription
         try:
             while backlog.waiting and backlog.calls <= backlog.window.width and not backlog.closed:
                 async with self._slots.slot(row.consumer):
                     if not hand.ours(row):
-                        backlog.closed = True  # others may push to it by now
+                        backlog.closed = True  # another worker may push to it by now
                     if not backlog.waiting or backlog.closed:
                         return
                     delivery = backlog.waiting.popleft()
@@ -182,12 +183,12 @@ class Pusher(Work[Subscription, Outcome]):
                 hand.changed.set()
 
     async def _guarded(self, subscription: Subscription, delivery: Delivery, ours: Callable[[], bool]) -> Result:
-        """Attempt; a bug with one event is an attempt of its own, and must not hold up the others."""
+        """Attempt a delivery; a bug counts as an attempt and must not delay other deliveries."""
         about = {"subscription": subscription.seq, "delivery": delivery.seq, "event_id": delivery.id}
         with logs.bound(lane="webhooks", **about), tracing.first_span("push event", {}, "client", **about) as span:
             try:
                 result = await self._attempt(subscription, delivery, ours)
-            except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+            except Exception as error:  # noqa: BLE001 a bug may raise anything
                 _log_error(delivery, error)
                 span.failed("not attempted")
                 return broken(delivery, error)
@@ -220,7 +221,7 @@ class Pusher(Work[Subscription, Outcome]):
 def _look_up(
     connection: Connection, wanting: Sequence[Backlog], texts: Shares
 ) -> tuple[dict[int, Subscription], dict[int, tuple[Sequence[Delivery], bool]]]:
-    """The subscriptions as they are now, and what they may take along: a copy of `texts` says how much that is."""
+    """The subscriptions as they are now, and the deliveries that fit; `texts` is a copy of the shares in memory."""
     if due.WEBHOOKS.name in in_force(connection).lanes:
         return {}, {}
     rows = still_ours(connection, [backlog.subscription for backlog in wanting])
@@ -235,6 +236,6 @@ def _look_up(
 
 
 def _log_error(delivery: Delivery, error: Exception) -> None:
-    """With its cause the first time; further attempts are likely to fail in the same way."""
+    """Log a bug; only the first time with its cause, because further attempts tend to fail alike."""
     cause = error if delivery.attempts == 0 else None
     log.error("delivery %s could not be attempted: %s", delivery.seq, type(error).__name__, exc_info=cause)

@@ -1,6 +1,6 @@
 """E-mails from stored templates: a folder each, with subject.txt and either body.html or body.txt (Jinja).
 
-A template sees the values it is given and nothing else: it runs in a sandbox, and may include only parts of templates.
+A template runs in a sandbox and sees only the values that it is given. It may include files of template folders.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 LONGEST_BODY = 1_000_000  # characters
-LONGEST_FAULT = 300  # characters of what is told about a template that failed: values may be in it
-WITHIN = timedelta(seconds=1)  # for one text; the worker does nothing else meanwhile
+LONGEST_FAULT = 300  # characters of a template's error, which may contain values
+WITHIN = timedelta(seconds=1)  # CPU time for one text; the worker does nothing else meanwhile
 
 _BUILT_IN = Path(__file__).parents[2] / "templates" / "email"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -38,7 +38,7 @@ _NOT_IN_BODY = re.compile(f"[{BODY_CONTROLS}{SURROGATES}]")
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a template made of its values; the subject is one line, neither has control characters."""
+    """A rendered e-mail; the subject is one line, and neither text has control characters."""
 
     subject: str
     body: str
@@ -46,9 +46,9 @@ class Rendered:
 
 
 class Templates:
-    """The built-in templates and those of `folder`, which win; all are compiled here.
+    """The built-in templates and those of `folder`, which take precedence; all are compiled here.
 
-    Misconfigured when the folder, or a template in it, cannot be used.
+    Misconfigured if the folder, or a template in it, cannot be used.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -66,19 +66,19 @@ class Templates:
         return tuple(self._templates)
 
     def render(self, name: str, values: Mapping[str, Any]) -> Rendered:
-        """Fill in values of JSON; Invalid (field `template`) for an unknown name, a missing value or a failure."""
+        """Render a template with JSON values; Invalid (field `template`) if that fails or there is no such template."""
         if name not in self._templates:
             raise _failed(name, "there is no such template")
         subject, body, content_type = self._templates[name]
         try:
             line = _NOT_IN_LINE.sub(" ", _run(subject, values)).strip()[:LONGEST_SUBJECT]
             return Rendered(line, _NOT_IN_BODY.sub(" ", _run(body, values)), content_type)
-        except Exception as error:  # noqa: BLE001 a template can raise whatever its expressions do
+        except Exception as error:  # noqa: BLE001 a template's expressions may raise anything
             raise _failed(name, str(error) or type(error).__name__) from None
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Objects of JSON have their members and nothing else: `data.items` is the event's own, or missing."""
+    """JSON objects have only their members: `data.items` is a member of the event, or missing."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         return self._member(obj, attribute) if isinstance(obj, dict) else super().getattr(obj, attribute)
@@ -113,7 +113,7 @@ def _compile(environment: _Sandbox, folder: Path) -> tuple[Template, Template, C
 
 
 def _run(template: Template, values: Mapping[str, Any]) -> str:
-    """Fill in, piece by piece, so that neither length nor time runs away: the time that this thread works."""
+    """Render piece by piece, within LONGEST_BODY and WITHIN."""
     deadline = time.thread_time() + WITHIN.total_seconds()
     pieces = []
     length = 0

@@ -1,11 +1,11 @@
-"""Dramatiq's actors: three lines each. A message says that a lane has due work; see engine/worker/workshop.py.
+"""Dramatiq's actors. A message says that a lane has due work; engine/worker/workshop.py does it.
 
-`dramatiq engine.worker.actors` runs them as well.
+`dramatiq engine.worker.actors` runs them, too.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dramatiq
 from dramatiq.asyncio import EventLoopThread, get_event_loop_thread
@@ -19,14 +19,17 @@ from engine.queue import due
 from engine.queue.broker import QUEUE, connect
 from engine.worker.workshop import CONDITIONS, Workshop
 
+if TYPE_CHECKING:
+    from dramatiq import Broker, Worker
+
 
 class Process(Middleware):
     """Opens the workshop when the worker boots, and closes it when the worker ends."""
 
     workshop: Workshop
 
-    def before_worker_boot(self, _broker: Any, _worker: Any) -> None:
-        """Open everything; a worker without it must not live on."""
+    def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
+        """Open the workshop; a worker that cannot must end."""
         try:
             config = settings.load()
             metrics.serve(config)
@@ -35,12 +38,12 @@ class Process(Middleware):
         except (VarselError, OSError, ValueError) as error:
             raise MiddlewareError(str(error)) from error
 
-    def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
-        """Begin nothing new."""
+    def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+        """Begin no new work."""
         _loop_thread().loop.call_soon_threadsafe(self.workshop.stop)
 
-    def after_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
-        """Say goodbye to the relay, the database and whoever watches."""
+    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+        """Close the connections to the relay and the database, and stop metrics and traces."""
         _loop_thread().run_coroutine(self.workshop.end())
         self.workshop.close()
         tracing.close()
@@ -54,44 +57,44 @@ def _loop_thread() -> EventLoopThread:
     return thread
 
 
-REDIS = connect(settings.load())  # actors are declared at a broker
+REDIS = connect(settings.load())  # actors need a broker when they are declared
 BROKER = REDIS.broker
 PROCESS = Process()
 BROKER.add_middleware(PROCESS)
-dramatiq.set_broker(BROKER)  # where Dramatiq's own program looks for it
+dramatiq.set_broker(BROKER)  # for Dramatiq's own program
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_orders() -> None:
-    """There are due orders."""
+    """Process due orders."""
     await PROCESS.workshop.run(due.ORDERS.name, CONDITIONS)
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_emails() -> None:
-    """There are due e-mails."""
+    """Deliver due e-mails."""
     await PROCESS.workshop.run(due.EMAILS.name)
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_fan_outs() -> None:
-    """There are events to queue for many subscriptions."""
+    """Queue events for many subscriptions."""
     await PROCESS.workshop.run(due.FAN_OUTS.name)
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_webhooks() -> None:
-    """There are subscriptions with something to push."""
+    """Push due deliveries."""
     await PROCESS.workshop.run(due.WEBHOOKS.name)
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_jobs() -> None:
-    """There are jobs of operators to do."""
+    """Run operators' jobs."""
     await PROCESS.workshop.run(due.JOBS.name)
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER, actor_name=f"wake_{SPOOLED}")
 async def persist_events() -> None:
-    """There are events that could not be stored when they came in."""
+    """Store events that could not be stored when they arrived."""
     await PROCESS.workshop.store_spooled()

@@ -1,4 +1,4 @@
-"""A worker process: Dramatiq's worker in this very process, so that a signal meets what does the work."""
+"""A worker process. Dramatiq's worker runs in the process itself, so that signals reach it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
-# Dramatiq reads these when it is imported: how long an idle worker waits for a message before it looks whether it is
-# to end (ms), and how many messages it holds: wake-ups are few and short.
+# Dramatiq reads these when it is imported: how long an idle worker waits for a message before it checks whether it must
+# end (ms), and how many messages it prefetches: wake-ups are few and short.
 os.environ.setdefault("dramatiq_worker_timeout", "250")
 os.environ.setdefault("dramatiq_queue_prefetch", "2")
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 
 def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
-    """Work until SIGTERM or SIGINT; then finish what is in flight, hand the rest back, and end.
+    """Work until SIGTERM or SIGINT; then finish what is in flight, hand back the rest, and end.
 
-    `started` is called when it works, with all that it listens at.
+    `started` is called when the worker is ready.
     """
     _allow_many_files()
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())  # the loop that Dramatiq makes for async actors
-    from engine.worker.actors import BROKER  # noqa: PLC0415 declares them; after the policy
+    from engine.worker.actors import BROKER  # noqa: PLC0415 declares the actors; after the policy is set
 
     logs.configure(log_level, settings.load().log_format)
     stop = Stop()
@@ -44,7 +44,7 @@ def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
         worker.start()
     except MiddlewareError as error:
         if loop := get_event_loop_thread():
-            loop.stop()  # it runs already, and would keep the process alive
+            loop.stop()  # it runs already and would keep the process alive
         raise Misconfigured(str(error)) from None
     started()
     garbage.set_aside()
@@ -55,6 +55,6 @@ def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
 
 
 def _allow_many_files() -> None:
-    """Raise the limit of open files as far as this process may: each call to an endpoint is one."""
+    """Raise the limit of open files as far as allowed: each call to an endpoint needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,4 +1,4 @@
-"""What a worker process works with: it is opened when the process begins, and closed when it ends."""
+"""What a worker process works with: opened when the process starts, closed when it ends."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONDITIONS = "conditions"  # of orders: a runner beside that of the other orders
+CONDITIONS = "conditions"  # the runner of orders that have a condition
 
 
 class Runs(Protocol):
-    """A runner, whatever its rows and outcomes are."""
+    """A runner of any rows and outcomes."""
 
     async def run(self) -> None: ...
     def stop(self) -> None: ...
 
 
 class Workshop:
-    """A runner for each lane, and what they share. VarselError or ValueError for settings that cannot be used."""
+    """A runner for each lane, and what they share. VarselError or ValueError if settings cannot be used."""
 
     def __init__(self, config: Settings, client: redis.Redis, notifier: Notifier, spool: Spool) -> None:
         self._notifier = notifier
@@ -89,7 +89,7 @@ class Workshop:
         await asyncio.gather(*(self._runners[lane].run() for lane in lanes))
 
     async def store_spooled(self) -> None:
-        """Store what came in while the database did not answer; while it still does not, the clock notifies again."""
+        """Store events of the spool. If the database still does not answer, the clock notifies again."""
         await asyncio.to_thread(self._notifier.seen, SPOOLED)
         with suppress(Unavailable):
             while entry := await asyncio.to_thread(self._spool.first):
@@ -98,19 +98,19 @@ class Workshop:
                 except Unavailable:
                     return
                 except Exception:
-                    log.exception("events in the queue could not be stored")
+                    log.exception("events in the spool could not be stored")
                     await asyncio.to_thread(self._spool.set_aside, entry)
                 else:
                     await asyncio.to_thread(self._spool.remove, entry)
                     self._notifier.notify(due.WEBHOOKS.name)
 
     def stop(self) -> None:
-        """Begin nothing new; what is in flight may end."""
+        """Begin no new work; what is in flight may end."""
         for runner in self._runners.values():
             runner.stop()
 
     async def end(self) -> None:
-        """Wait for what is in flight, and say goodbye to relay and endpoints."""
+        """Wait for what is in flight, and close connections to the relay and endpoints."""
         while self._begun:
             await asyncio.wait(self._begun)
         await self._relay.close()
@@ -118,18 +118,18 @@ class Workshop:
         await self._pushing.close()
 
     def close(self) -> None:
-        """Write the last counts, and let go of the database."""
+        """Write the last counts, and close the database."""
         self._heartbeat.stop()
         self._store.close()
 
     def _runner(self, work: Work[R, O], seen: Callable[[str], None] | None = None) -> Runner[R, O]:
-        """`seen`: in place of the notifier's, where another runner of the lane tells that it was looked at."""
+        """A runner; `seen` replaces the notifier's method when another runner of the lane calls that."""
         seen = seen or self._notifier.seen
         signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, self._notifier.notify)
         return Runner(self._store, work, self._lease, signals)
 
     def _generated(self) -> None:
-        """Deliver e-mails that were just made here, without the way through the queue."""
+        """Deliver e-mails that were just made in this process, without a wake-up through Redis."""
         task = asyncio.create_task(self.run(due.EMAILS.name))
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.email.outcomes import BACKOFF, JITTER
+from engine.email.outcomes import BACKOFF
 from engine.models import EmailState
+from engine.queue.backoff import JITTER
 from tests.helpers.counting import count, tell
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import LEASE, due_between, wait_for

@@ -60,7 +60,7 @@ def test_an_email_that_was_sent_waits_until_its_state_is_recorded(
 ) -> None:
     async def mended(deliverer: Delivering) -> None:
         running = asyncio.create_task(deliverer.run())
-        await asyncio.to_thread(wait_for, lambda: "nor could what stands for it" in caplog.text)
+        await asyncio.to_thread(wait_for, lambda: "the substitute for an outcome could not be recorded" in caplog.text)
         assert not running.done()
         await asyncio.to_thread(mend, store, "emails")
         await running

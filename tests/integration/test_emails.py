@@ -16,9 +16,10 @@ from engine.db.dialects import Now
 from engine.db.tables import emails
 from engine.email.deliverer import Deliverer
 from engine.email.mime import Compiled
-from engine.email.outcomes import BACKOFF, JITTER, backoff
+from engine.email.outcomes import BACKOFF, backoff
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.queue import due
+from engine.queue.backoff import JITTER
 from tests.helpers.claims import claim_emails
 from tests.helpers.mails import batch, failing_with, fill, log, one, order_states, rows
 from tests.helpers.relaying import LEASE, Delivering, deliver

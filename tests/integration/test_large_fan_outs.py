@@ -18,7 +18,7 @@ from engine.db.tables import deliveries, events, fan_outs, pauses, subscription_
 from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, FanOuts, owner
 from engine.events.storing import persist
 from engine.queue import due
-from engine.webhooks.queue import fetch
+from engine.webhooks.deliveries import fetch
 from tests.helpers.claims import a_subscription
 from tests.helpers.rows import add_subscription, an_event, count, now
 from tests.helpers.waiting import LONG

@@ -70,7 +70,7 @@ def test_changing_a_delivery_while_its_outcome_is_written_waits_its_turn(store: 
 
     thread = threading.Thread(target=changing)
     with store.write() as connection:
-        connection.execute(lock({seq}))  # as engine/webhooks/queue.py settles
+        connection.execute(lock({seq}))  # as engine/webhooks/outcomes.py settles
         thread.start()
         thread.join(0.5)
         assert thread.is_alive()

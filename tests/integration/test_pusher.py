@@ -17,7 +17,8 @@ from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.runner import Runner
 from engine.subscriptions import registry
-from engine.webhooks import call, pusher, queue, window
+from engine.webhooks import call, pusher, window
+from engine.webhooks.deliveries import FETCH, fetch
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.rendering import Templates
 from tests.helpers.claims import a_subscription
@@ -224,11 +225,11 @@ def test_a_look_brings_what_is_not_known_until_its_bytes_fill_the_room(store: St
     publish(store, *events)
     with store.read() as connection:
         row = a_subscription(connection, seq)
-        first, whole = queue.fetch(connection, row, (), 60_000)
+        first, whole = fetch(connection, row, (), 60_000)
         assert ([each.text for each in first], whole) == ([each.text for each in events[:3]], False)
         known = [each.seq for each in first]
-        assert [each.text for each in queue.fetch(connection, row, known, 1)[0]] == ["x" * 10]
-        rest, whole = queue.fetch(connection, row, known, 60_000)
+        assert [each.text for each in fetch(connection, row, known, 1)[0]] == ["x" * 10]
+        rest, whole = fetch(connection, row, known, 60_000)
         assert ([each.text for each in rest], whole) == (["x" * 10] * 2, True)
-        assert queue.fetch(connection, row, known, 0) == ((), False)
-        assert queue.fetch(connection, row, range(1_000, 1_000 + queue.FETCH), 60_000) == ((), False)
+        assert fetch(connection, row, known, 0) == ((), False)
+        assert fetch(connection, row, range(1_000, 1_000 + FETCH), 60_000) == ((), False)

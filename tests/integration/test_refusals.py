@@ -14,10 +14,11 @@ from engine.admin.overview import REFUSED, overview
 from engine.db.dialects import Now
 from engine.db.tables import emails, orders
 from engine.email import restraint
-from engine.email.outcomes import BACKOFF, JITTER, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
+from engine.email.outcomes import BACKOFF, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
 from engine.email.restraint import HELD_FOR, IN_A_ROW
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from engine.observability.heartbeat import Heartbeat, Kind
+from engine.queue.backoff import JITTER
 from tests.helpers.mails import log
 from tests.helpers.relaying import Delivering, deliver
 from tests.helpers.rows import add_email, add_order, now

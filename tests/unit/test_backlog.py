@@ -9,7 +9,8 @@ import pytest
 from engine.db.records import Delivery, Subscription
 from engine.models import DeliveryState
 from engine.webhooks.backlog import AHEAD, LOOK_EVERY, Backlog
-from engine.webhooks.queue import FETCH, Result, size
+from engine.webhooks.deliveries import FETCH, size
+from engine.webhooks.outcomes import Result
 from engine.webhooks.schedule import OPENS_AFTER
 from engine.webhooks.window import AT_ONCE, Circuit, Window
 
@@ -42,9 +43,9 @@ def a_delivery(seq: int, text: str = "{}") -> Delivery:
     return Delivery(seq, 1, seq, 0, NOW, f"event {seq}", "https://source.example/", None, "urn:altinn:resource:x", text)
 
 
-def a_result(delivery: Delivery, outcome: str = "deferred", *, hold: timedelta | None = None) -> Result:
+def a_result(delivery: Delivery, outcome: str = "deferred", *, retry_after: timedelta | None = None) -> Result:
     state = DeliveryState.DELIVERED if outcome == "accepted" else DeliveryState.WAITING
-    return Result(delivery, state, MINUTE, True, outcome, 503, "", timedelta(0), hold=hold)
+    return Result(delivery, state, MINUTE, True, outcome, 503, "", timedelta(0), retry_after=retry_after)
 
 
 def test_a_window_is_earned_call_by_call_and_lost_at_once() -> None:
@@ -81,8 +82,8 @@ def test_what_fails_side_by_side_opens_a_circuit_no_longer() -> None:
 
 def test_a_subscriber_that_asks_for_patience_is_left_alone_for_the_longest_that_it_asks_for() -> None:
     backlog = Backlog(a_subscription())
-    backlog.note(a_result(a_delivery(1), hold=2 * MINUTE))
-    backlog.note(a_result(a_delivery(2), hold=MINUTE))
+    backlog.note(a_result(a_delivery(1), retry_after=2 * MINUTE))
+    backlog.note(a_result(a_delivery(2), retry_after=MINUTE))
     assert (backlog.closed, backlog.release().open_for) == (True, 2 * MINUTE)
 
 
