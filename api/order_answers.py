@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypedDict
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
 from api.answers import Answer, instant
-from engine.models import EmailState, OrderState
+from engine.models import HANDED_OVER, EmailState, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,8 +222,7 @@ class Email(Answer):
         status = SendStatus(
             status=V1_EMAIL.get(state, state), description=EMAIL_TEXTS[state], last_update=instant(row.last_update)
         )
-        succeeded = state in (EmailState.SUCCEEDED, EmailState.DELIVERED)
-        return cls(id=row.id, succeeded=succeeded, recipient=recipient, send_status=status)
+        return cls(id=row.id, succeeded=state in HANDED_OVER, recipient=recipient, send_status=status)
 
 
 class EmailSummary(Answer):
@@ -248,7 +247,20 @@ class EmailSummary(Answer):
         )
 
 
-def _head(row: records.OrderHead) -> dict[str, Any]:
+class _Head(TypedDict):
+    id: UUID
+    senders_reference: str | None
+    requested_send_time: str
+    creator: str
+    created: str
+    notification_channel: str
+    ignore_reservation: bool | None
+    resource_id: str | None
+    resource_action: str | None
+    condition_endpoint: str | None
+
+
+def _head(row: records.OrderHead) -> _Head:
     """The members of an OrderHead."""
     return {
         "id": row.id,

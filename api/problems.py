@@ -39,7 +39,6 @@ STATUS: dict[type[errors.VarselError], int] = {
     errors.Misconfigured: 500,
 }
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
-EMPTY = (401, 403)  # the contract's answers without a body
 TITLES = {
     400: "Bad Request",
     403: "Forbidden",

@@ -4,9 +4,12 @@ processes.py      `varsel up`, and one command per process
 health.py         does everything work
 lanes.py          what waits, who works
 resources.py      orders, e-mails, … : list, show, act, as the registry has them
-events.py, subscriptions.py, jobs.py: what these have beyond that
+events.py         publishing an event
+subscriptions.py  pausing and resuming a subscription
+jobs.py           stopping a job
 dead.py           what was given up, and doing it again
 pausing.py        pauses of lanes, creators and domains
+restored.py       what a restored database would do again
 maintenance.py    settings, tokens, the contact directory
 backups.py        copies of the database
 operators.py      who may sign in to the console

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,11 @@ from engine.cli.installation import opened, who
 from engine.cli.options import Data, Json, Yes
 from engine.cli.output import print_json, print_table
 from engine.cli.progress import confirm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
 
 SHOWN = 100  # of each kind, the soonest due
 
@@ -46,32 +51,26 @@ def restored(
             with store.write() as connection:
                 epoch.restored(connection, who())
         with store.read() as connection:
-            found = _found(connection)
+            counts = epoch.again(connection)
+            rows = _rows(connection, counts or {})
     if as_json:
-        print_json(found)
-    elif found["counts"] is None:
+        print_json({"counts": counts} | rows)
+    elif counts is None:
         typer.echo("The database is as new as it was.")
     else:
         typer.echo("Due when the newer database was last seen, so perhaps done already:")
-        for lane, count in found["counts"].items():
+        for lane, count in counts.items():
             typer.echo(some(count, lane))
-            if rows := found[lane]:
-                print_table(COLUMNS["deliveries" if lane == "webhooks" else lane], rows)
+            if rows[lane]:
+                print_table(COLUMNS["deliveries" if lane == "webhooks" else lane], rows[lane])
         typer.echo("`varsel restored --resume` lets the lanes go on.")
 
 
-def _found(connection: Any) -> dict[str, Any]:
+def _rows(connection: Connection, counts: Mapping[str, int]) -> dict[str, Sequence[Mapping[str, object]]]:
+    """The first rows of each lane that is counted."""
     from engine.admin.lists import page
     from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
     from engine.admin.standing import REPEATED
-    from engine.queue.epoch import again
 
-    counts = again(connection)
-    if counts is None:
-        return {"counts": None}
-    lists = {
-        lane: page(connection, resource, {"state": REPEATED}, size=SHOWN).items
-        for lane, resource in (("orders", ORDERS), ("emails", EMAILS), ("webhooks", DELIVERIES))
-        if lane in counts
-    }
-    return {"counts": counts} | lists
+    resources = {"orders": ORDERS, "emails": EMAILS, "webhooks": DELIVERIES}
+    return {lane: page(connection, resources[lane], {"state": REPEATED}, size=SHOWN).items for lane in counts}

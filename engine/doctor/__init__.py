@@ -2,6 +2,7 @@
 
 findings.py   what a check says
 database.py   SQLite or PostgreSQL, the schema, the processes' heartbeats
+rights.py     the rights of PostgreSQL's user
 broker.py     Redis
 relay.py      the SMTP relay, as delivery would use it
 sender.py     the DNS of the sender's domain

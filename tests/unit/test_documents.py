@@ -91,6 +91,26 @@ def test_the_architecture_names_files_that_exist_and_every_room() -> None:
     ] == []
 
 
+def listed(package: Path) -> list[str]:
+    """The files that a package's docstring lists, one a line."""
+    text = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    return re.findall(r"^([a-z_]+)(?:\.py +|  +)\S", text, re.MULTILINE)
+
+
+PACKAGES = {
+    file.parent.relative_to(ROOT).as_posix()
+    for room in ("engine", "api")
+    for file in ROOT.glob(f"{room}/**/__init__.py")
+}
+LISTING = sorted(package for package in PACKAGES if listed(ROOT / package))
+
+
+@pytest.mark.parametrize("package", LISTING)
+def test_a_package_that_lists_its_files_lists_each_once(package: str) -> None:
+    files = [file.stem for file in (ROOT / package).glob("*.py") if file.name != "__init__.py"]
+    assert sorted(listed(ROOT / package)) == sorted(files)
+
+
 def parts(node: ast.AST) -> set[str]:
     """The words that the identifiers of a statement or an expression consist of."""
     values = (getattr(node, field, None) for field in ("id", "attr", "arg", "name", "asname"))

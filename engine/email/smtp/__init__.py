@@ -5,6 +5,7 @@ pool.py         the sessions: which of them work, rest and leave, and how many t
 concurrency.py  how many of them the relay takes
 session.py      one session and its transactions
 handshake.py    how a session begins; with protocol.py all that knows aiosmtplib
+phases.py       the phases of a transaction
 protocol.py     what is said to the relay, and its replies, bounded
 route.py        how to get to the relay
 envelope.py     a message as it goes on the wire
