@@ -42,7 +42,7 @@ from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.queue import due
 from engine.queue.broker import connect
-from engine.queue.epoch import Memory
+from engine.queue.marks import Memory
 from engine.runtime import garbage
 from engine.runtime.ending import CLOSE_WITHIN, end_within
 from engine.settings import naming

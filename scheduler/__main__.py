@@ -13,7 +13,7 @@ from engine.db.store import Store
 from engine.observability import logs, metrics
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.queue.broker import connect
-from engine.queue.epoch import Memory
+from engine.queue.marks import Memory
 from engine.runtime.ending import END_WITHIN, end_within
 from engine.runtime.stop import Stop
 from scheduler.jobs import JOBS, Clock

@@ -17,7 +17,7 @@ from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.observability.audit import FOLDED, note
-from engine.orders.rules import TOO_FAR
+from engine.orders.new_order import TOO_FAR
 from engine.queue.pauses import CREATOR, DOMAIN
 
 if TYPE_CHECKING:

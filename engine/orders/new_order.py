@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from pydantic_core import to_json
@@ -15,12 +16,12 @@ from engine.observability import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
 
 LONGEST_SUBJECT = 998  # characters: RFC 5322 2.1.1 allows no longer line, and nobody reads so far
+TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: what follows from them must be a time, too
 
 _GIVEN = Rows(
     id=Uuid(),

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid, Refused
 from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
-from engine.orders.new_order import LONGEST_SUBJECT, NewOrder, Recipient
+from engine.orders.new_order import LONGEST_SUBJECT, TOO_FAR, NewOrder, Recipient
 from engine.orders.request import read_request
 from engine.text import keywords
 from engine.text.addresses import bare, read_address
@@ -21,11 +21,11 @@ from engine.text.urls import LOOPBACK_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from engine.orders.request import EmailOrderRequest, RecipientRequest
     from engine.outbound import Guard
 
-TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: what follows from them must be a time, too
 GRACE = timedelta(minutes=5)  # a send time may lie this far back (contract 4.2)
 LONGEST_REFERENCE = 500  # characters: what a PostgreSQL index entry holds, whatever the script
 LONGEST_URL = 2_000

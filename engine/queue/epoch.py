@@ -10,21 +10,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-import redis
 from sqlalchemy import and_, delete, func, or_, select, update
 
 from engine.db.dialects import Now, insert_new, now
 from engine.db.records import columns, first, read
 from engine.db.tables import (
     EPOCH,
-    MILLISECOND,
     deliveries,
     emails,
     installation,
-    milliseconds,
     orders,
     pauses,
     processes,
@@ -58,37 +55,6 @@ class _Installation:
 
 
 _INSTALLATION = select(*columns(_Installation, installation.c))
-
-
-class Memory:
-    """The newest mark of each installation that Redis and this process have seen."""
-
-    KEY = "varsel:marks"
-
-    def __init__(self, client: redis.Redis) -> None:
-        self._client = client
-        self._own: dict[UUID, datetime] = {}
-
-    def recall(self) -> Mapping[UUID, datetime] | None:
-        """All marks; None if Redis does not answer."""
-        try:
-            told = cast("list[tuple[bytes, float]]", self._client.zrange(self.KEY, 0, -1, withscores=True))
-        except (redis.RedisError, OSError):
-            return None
-        found = {UUID(name.decode()): EPOCH + int(score) * MILLISECOND for name, score in told}
-        return {name: max(found.get(name, EPOCH), self._own.get(name, EPOCH)) for name in found | self._own}
-
-    def keep(self, name: UUID, mark: datetime) -> None:
-        """Remember a mark that is committed."""
-        self._own[name] = mark
-        try:
-            self._client.zadd(self.KEY, {str(name): milliseconds(mark)}, gt=True)
-        except (redis.RedisError, OSError):
-            return  # the next heartbeat has a newer one
-
-    def look(self, connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
-        """As the function of this name."""
-        return look(connection, remembered)
 
 
 def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:

@@ -25,7 +25,7 @@ from engine.orders.contacts import ContactTable
 from engine.orders.processing import Orders
 from engine.outbound import Guard, Outbound
 from engine.queue import due
-from engine.queue.epoch import Memory
+from engine.queue.marks import Memory
 from engine.queue.runner import Runner
 from engine.queue.signals import Signals
 from engine.subscriptions.signing import Signer

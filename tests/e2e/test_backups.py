@@ -15,7 +15,7 @@ import redis
 
 from engine.db.store import Store
 from engine.models import EmailState
-from engine.queue.epoch import Memory
+from engine.queue.marks import Memory
 from engine.queue.pauses import in_force
 from tests.helpers.beats import beat
 from tests.helpers.command import process

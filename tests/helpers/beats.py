@@ -9,7 +9,7 @@ from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
     from engine.db.store import Store
-    from engine.queue.epoch import Memory
+    from engine.queue.marks import Memory
 
 
 def beat(store: Store, memory: Memory) -> Heartbeat:

@@ -20,7 +20,8 @@ from engine.db.store import Store
 from engine.db.tables import contacts, emails
 from engine.errors import Conflict, Misconfigured
 from engine.models import OrderState
-from engine.queue.epoch import Memory, again, restored
+from engine.queue.epoch import again, restored
+from engine.queue.marks import Memory
 from tests.helpers.backups import identities, nothing, person
 from tests.helpers.beats import beat
 from tests.helpers.command import varsel

@@ -71,8 +71,19 @@ def test_a_command_that_never_asks_has_no_option_against_it() -> None:
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("token", "--help")], ids=" ".join)
 def test_what_needs_no_registry_does_not_wait_for_its_import(words: tuple[str, ...]) -> None:
-    timed = [sys.executable, "-X", "importtime", *command(*words)[1:]]
-    done = subprocess.run(timed, env=environment(), check=True, capture_output=True, text=True)
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    imported = imported_by(*words)
     assert "engine.cli.resources" in imported
     assert not imported & {"engine.admin.resources", "engine.admin.actions", "sqlalchemy"}
+
+
+def test_the_registry_needs_neither_redis_nor_the_rules_of_orders() -> None:
+    imported = imported_by("orders", "list", "--help")
+    assert "engine.admin.actions" in imported
+    assert not imported & {"redis", "dramatiq", "engine.orders.rules"}
+
+
+def imported_by(*words: str) -> set[str]:
+    """The modules that a command imports."""
+    timed = [sys.executable, "-X", "importtime", *command(*words)[1:]]
+    done = subprocess.run(timed, env=environment(), check=True, capture_output=True, text=True)
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

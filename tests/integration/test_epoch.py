@@ -19,7 +19,8 @@ from engine.models import EmailState, OrderState, new_id
 from engine.observability import heartbeat
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.queue import due
-from engine.queue.epoch import TOLERATED, Memory, again, restored
+from engine.queue.epoch import TOLERATED, again, restored
+from engine.queue.marks import Memory
 from tests.helpers.beats import beat
 from tests.helpers.rows import add_email, add_order, now, paused_lanes
 from tests.helpers.waiting import wait_for
