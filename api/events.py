@@ -192,7 +192,6 @@ async def get_party(request: Request) -> Response:
             200: _PAGE,
             **_REFUSED,
             401: Documented("No good bearer token or, with a JSON string that says so, one of no organisation."),
-            404: Documented("The path names no app.", Problem),
             **_TOO_LONG,
         },
     )

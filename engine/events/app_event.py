@@ -9,6 +9,7 @@ from engine.events.app_source import resource_of, segments
 from engine.events.cloudevent import VERSION, encode
 from engine.events.json_text import compact, read_object
 from engine.models import new_id
+from engine.text import json_types
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _texts(members: Members) -> dict[str, str]:
         given["contenttype"] = next((part for name, part in media_type.items() if name.lower() == "mediatype"), None)
     strange = [name for name, value in given.items() if value is not None and not isinstance(value, str)]
     if strange:
-        raise Invalid({name: ["The JSON value must be a string."] for name in strange})
+        raise Invalid({name: [json_types.told(json_types.STRING)] for name in strange})
     texts = {name: value for name, value in given.items() if value}
     if any(name not in texts for name in _REQUIRED):
         raise BadRequest("Missing parameter values: source, subject and type cannot be null")

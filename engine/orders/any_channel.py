@@ -9,6 +9,7 @@ from pydantic import Field
 from engine.errors import Invalid
 from engine.orders.request import Addressed, EmailContent
 from engine.orders.rules import parse_order
+from engine.text import json_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +51,7 @@ def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -
     if template is None:
         raise Invalid({"EmailTemplate": ["The EmailTemplate field is required."]})
     if not isinstance(template, dict):
-        raise Invalid({"$.emailTemplate": ["The JSON value must be an object."]})
+        raise Invalid({"$.emailTemplate": [json_types.told(json_types.OBJECT)]})
     texts = {name.lower(): text for name, text in template.items()}
     _check_sender(texts.get("fromaddress"), limits.sender)
     content = {name: texts.get(name) for name in _CONTENT}

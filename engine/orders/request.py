@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError, from_json
 from engine.errors import Invalid
 from engine.models import ContentType, DeliveryGuarantee
 from engine.orders.new_order import LONGEST_SUBJECT
+from engine.text import json_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,22 +134,12 @@ def read_request(value: Mapping[str, Any], most_recipients: int) -> EmailOrderRe
     try:
         return EmailOrderRequest.model_validate(named)
     except ValidationError as error:
-        raise _malformed(
-            *[(_json_path(item["loc"]), f"The JSON value {item['msg']}.") for item in _details(error)]
-        ) from None
+        raise _malformed(*json_types.problems(error)) from None
 
 
 def _named(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """Member names are matched in any case; unknown members are dropped; of doubles the last counts."""
     return {name: member for key, member in value.items() if (name := names.get(key) or names.get(key.lower()))}
-
-
-def _details(error: ValidationError) -> list[Any]:
-    return error.errors(include_url=False, include_context=False, include_input=False)
-
-
-def _json_path(place: tuple[int | str, ...]) -> str:
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
 
 
 def _malformed(*problems: tuple[str, str]) -> Invalid:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import from_json
+from pydantic_core import PydanticCustomError, from_json
 
 from engine.errors import Invalid
+from engine.text import json_types
 
 MOST_TYPES = 20
+
+
+def _types(value: Any) -> Any:
+    if value is None or all(isinstance(each, str) for each in (value if isinstance(value, list) else [value])):
+        return value
+    raise PydanticCustomError("types", "must be a string or an array of strings")
 
 
 class SubscriptionRequest(BaseModel):
@@ -47,7 +54,7 @@ class SubscriptionRequest(BaseModel):
         description="events about this organisation or person; for app events only",
         examples=["/organisation/910514318", "/person/01018012345"],
     )
-    type_filter: str | list[str] | None = Field(
+    type_filter: Annotated[str | list[str] | None, BeforeValidator(_types)] = Field(
         None,
         description=f"events of this type, or of up to {MOST_TYPES}: whole types, or beginnings that end in .*",
         examples=["app.instance.created", ["app.instance.*", "app.process.completed"]],
@@ -81,6 +88,6 @@ def read_request(body: bytes) -> SubscriptionRequest:
         return SubscriptionRequest.model_validate(named)
     except ValidationError as error:
         errors: dict[str, list[str]] = {}
-        for item in error.errors(include_url=False, include_context=False, include_input=False):
-            errors.setdefault(f"$.{item['loc'][0]}", []).append(f"{item['msg']}.")
+        for path, text in json_types.problems(error):
+            errors.setdefault(path, []).append(text)
         raise Invalid(errors) from None

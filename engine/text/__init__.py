@@ -1,1 +1,1 @@
-"""Rules of text: addresses, URLs, URNs, keywords, control characters, times."""
+"""Rules of text: addresses, URLs, URNs, keywords, control characters, times, types of JSON."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.errors import Invalid
 from engine.models import ContentType
-from engine.orders.request import parse_json
+from engine.orders.request import PARAMETER, parse_json
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 
@@ -60,6 +60,25 @@ def test_any_object_is_an_order_or_is_refused_with_reasons(value: dict[str, Any]
 def test_one_strange_member_is_borne_or_refused(member: str, strange: Any) -> None:
     order, errors = tried({**VALID, member: strange})
     assert (order is None) == bool(errors)
+    assert "Input should" not in str(errors)
+
+
+@pytest.mark.parametrize(
+    ("members", "key", "text"),
+    [
+        ({"subject": 5}, "$.subject", "must be a string"),
+        ({"ignoreReservation": "yes"}, "$.ignoreReservation", "must be true or false"),
+        ({"recipients": {}}, "$.recipients", "must be an array"),
+        ({"recipients": [{}, 5]}, "$.recipients[1]", "must be an object"),
+        ({"recipients": [{"mobileNumber": []}]}, "$.recipients[0].mobileNumber", "must be a string"),
+        ({"contentType": "Markdown"}, "$.contentType", "must be one of Plain, Html"),
+    ],
+)
+def test_a_wrong_type_is_told_by_its_place_and_what_must_stand_there(
+    members: dict[str, Any], key: str, text: str
+) -> None:
+    _, errors = tried(VALID | members)
+    assert errors == {key: [f"The JSON value {text}."], PARAMETER: [f"The {PARAMETER} field is required."]}
 
 
 @given(st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode()))

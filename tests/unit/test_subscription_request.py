@@ -125,6 +125,19 @@ def test_json_of_the_wrong_form_is_told_by_place(body: bytes, keys: set[str]) ->
     assert set(malformed(body)) == keys
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("endPoint", 1, "must be a string"),
+        ("ordered", 1, "must be true or false"),
+        ("typeFilter", {}, "must be a string or an array of strings"),
+        ("typeFilter", ["a", None, 5], "must be a string or an array of strings"),
+    ],
+)
+def test_a_wrong_type_is_told_once_with_what_must_stand_there(name: str, value: Any, text: str) -> None:
+    assert malformed(json.dumps({name: value}).encode()) == {f"$.{name}": [f"The JSON value {text}."]}
+
+
 def test_an_empty_body_is_told_as_such() -> None:
     assert malformed(b"") == {"": ["A non-empty request body is required."]}
 
