@@ -22,7 +22,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     def json_text(self) -> bytes:
-        """What is sent, as text: a large one is made of it in a reader's thread, beside the event loop."""
+        """The answer as JSON text. A large one is made in a reader's thread, beside the event loop."""
         return to_json(self, by_alias=True, exclude_none=True)
 
     def response(self, status: int = 200, headers: Mapping[str, str] | None = None, media: str = JSON) -> Response:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Hold a bearer token; the first that is there counts, when there is no Authorization header (events contract 8.1).
+# These hold a bearer token. The first one counts, if there is no Authorization header (events contract 8.1).
 COOKIES = (".ALTINNTOKEN", "AltinnStudioRuntime")
 
 
 async def authenticate(request: Request, verifier: Verifier) -> Caller:
     """Who sent a request: scopes from the bearer token, the creator's name from the PlatformAccessToken, if it came.
 
-    Unauthenticated when there is no credential, and when any one does not verify: with a bad platform token beside a
+    Unauthenticated when there is no credential, or when one does not verify: with a bad platform token beside a
     good bearer, an order would silently go to another creator than its sender meant.
     """
     platform_token = _only(request, b"platformaccesstoken")
@@ -40,7 +40,7 @@ async def authenticate(request: Request, verifier: Verifier) -> Caller:
 
 
 async def authenticate_bearer(request: Request, verifier: Verifier) -> Caller:
-    """Whose bearer token came; Unauthenticated without a good one. A platform token is no credential here."""
+    """Who sent a bearer token; Unauthenticated without a good one. A platform token is no credential here."""
     caller = await _bearer_caller(request, verifier)
     if caller is None:
         msg = "no Authorization: Bearer header"
@@ -49,7 +49,7 @@ async def authenticate_bearer(request: Request, verifier: Verifier) -> Caller:
 
 
 def require_platform(request: Request, verifier: Verifier) -> Caller:
-    """Whose PlatformAccessToken came; Forbidden when there is none, or not exactly one that verifies."""
+    """Who sent a PlatformAccessToken; Forbidden unless exactly one came and verifies."""
     try:
         token = _only(request, b"platformaccesstoken")
         if token is not None:
@@ -80,7 +80,7 @@ def require_create(caller: Caller) -> None:
 
 
 def require_creator(caller: Caller) -> str:
-    """The creator's name; Forbidden when the credential names none. To be asked after the body was validated."""
+    """The creator's name; Forbidden when the credential names none. Call it after the body was validated."""
     if caller.creator is None:
         msg = f"the token names no organisation ({ORG_CLAIM})"
         raise Forbidden(msg)
@@ -88,7 +88,7 @@ def require_creator(caller: Caller) -> str:
 
 
 def _only(request: Request, name: bytes) -> str | None:
-    """A header's value; None: not there. Unauthenticated when it came twice, for then somebody reads the other one."""
+    """A header's value; None: it is absent. Unauthenticated when it came twice: others might read the other one."""
     values = [value for key, value in request.scope["headers"] if key == name]
     if len(values) > 1:
         msg = f"the header {name.decode()} came twice"
@@ -104,13 +104,13 @@ async def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
     if cookie is None:
         return None
     caller = await _token_caller(request.cookies[cookie], verifier)
-    if "platformaccesstoken" not in request.headers:  # which no page of another origin can send along
+    if "platformaccesstoken" not in request.headers:  # no page of another origin can send this header
         require_same_origin(request, cookie)
     return caller
 
 
 async def _token_caller(token: str, verifier: Verifier) -> Caller:
-    """Whose bearer token it is; InvalidToken, and the log says why: all may be locked out by a setting."""
+    """Whose bearer token it is; InvalidToken, and the log says why: a wrong setting may lock everybody out."""
     try:
         return await verifier.bearer(token)
     except Unauthenticated as error:

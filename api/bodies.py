@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SMALL = 64 * 1024  # bytes of a body whose work, a few ms, others can wait for
-LEAST = 256 * 1024  # bytes that a larger one counts for, at least
+SMALL = 64 * 1024  # bytes: the work on such a body takes a few ms, and others can wait for it
+LEAST = 256 * 1024  # bytes that a larger body counts for, at least
 ROOM = 8  # of the largest bodies have room at once
 _DIGITS = 19  # of a Content-Length: Python reads no more than 4,300
 
@@ -42,8 +42,8 @@ def require_json(request: Request) -> None:
 class LargeBodies:
     """Room for the large bodies of one process, `largest` bytes each, and the turns to work on them.
 
-    A body has its room from before it is read until its request is answered: that bounds what is read, waits and is
-    committed. Parties share the room by what is left free of it.
+    A body has its room from before it is read until its request is answered. That bounds all that is read, waits and
+    is committed. Parties share the room by what is left free of it.
     """
 
     def __init__(self, largest: int) -> None:
@@ -53,8 +53,8 @@ class LargeBodies:
     async def turn(self, party: str, act: Callable[[], R]) -> R:
         """Call `act` in a thread when it is the party's turn.
 
-        A turn lasts twice as long as the work: a thread that parses lets the event loop do a step now and then, and
-        who comes new shall not wait for more than one of them.
+        A turn lasts twice as long as the work: a thread that parses lets the event loop run only now and then, and a
+        new request must not wait for more than one such thread.
         """
         await self.turns.wait(party)
         loop = asyncio.get_running_loop()
@@ -67,8 +67,8 @@ class LargeBodies:
 class Taken:
     """The body of a request, as a context that gives its bytes and lasts until the request is answered.
 
-    HTTPException 415 (it is packed), 413 (above `limit` bytes) or, to nobody, 400; Overrun where large bodies of
-    `party` have no more room. A body that drips, api/connections ends.
+    HTTPException 415 (it is compressed), 413 (above `limit` bytes) or 400 (the client hung up); Overrun when large
+    bodies of `party` have no more room. api/connections ends a body that comes too slowly.
     """
 
     __slots__ = ("_held", "_limit", "_party", "_request")
@@ -81,7 +81,7 @@ class Taken:
 
     async def __aenter__(self) -> bytes:
         self._check_head()
-        body = bytearray()  # grows in place, into however many pieces a client cuts it
+        body = bytearray()  # grows in place, however many pieces come
         try:
             async for chunk in self._request.stream():
                 body += chunk
@@ -99,7 +99,7 @@ class Taken:
     def _check_head(self) -> None:
         fields = dict(self._request.scope["headers"])  # api/singles.py and the parser refuse what comes twice
         if fields.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
-            text = "The body is packed (Content-Encoding); send it as it is."
+            text = "The body is compressed (Content-Encoding); send it uncompressed."
             raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
         length = fields.get(b"content-length", b"")
         if length.isdigit():
@@ -112,7 +112,7 @@ class Taken:
             self._hold(min(2 * self._held, self._limit) if self._held else max(size, LEAST))
 
     def _hold(self, size: int) -> None:
-        """Have room for so much in all; one that does not say its size grows by doubling."""
+        """Take room for so many bytes in all; the room of a body that does not tell its size grows by doubling."""
         room: Shares = self._request.app.state.large_bodies.room
         more = size - self._held
         if not room.fits(self._party, more):
@@ -129,8 +129,8 @@ class Taken:
 async def work_on(request: Request, party: str, size: int, act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Call `act`, whose work grows with a body of `size` bytes: on the event loop for a small one, else in a thread.
 
-    Threads of one process would only hold up each other: one works at a time, and the parties take turns. Who hangs up
-    gives up the turn (ClientDisconnect).
+    Threads of one process would only slow each other down: one works at a time, and the parties take turns. A client
+    that hangs up gives up its turn (ClientDisconnect).
     """
     if size <= SMALL:
         return act(*args, **kwargs)

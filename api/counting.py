@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 OTHER = "other"  # what is no part of the API, such as /docs
-EVERY = 0.1  # seconds after which /metrics knows of an answer, at the latest
+EVERY = 0.1  # seconds until an answer is in /metrics, at most
 
 
 class CountAnswers:
-    """Middleware around everything else; `parts`: those that endpoints are of (api/endpoints.py).
+    """Middleware around everything else; `parts`: those that endpoints belong to (api/endpoints.py).
 
-    A metric costs a write to a file, three of them a twentieth of what an order costs: so answers are counted here,
-    and handed over together.
+    A metric costs a write to a file, and three of them cost a twentieth of an order. So answers are counted here
+    first, and handed over together.
     """
 
     def __init__(self, app: ASGIApp, parts: Iterable[str] = ()) -> None:
@@ -50,7 +50,7 @@ class CountAnswers:
         try:
             await self._app(scope, receive, counted)
         except Exception:
-            if not answered:  # it will be, further out
+            if not answered:  # it will be, by an outer layer
                 self._count(scope, 500, began)
             raise
 
@@ -69,7 +69,7 @@ class CountAnswers:
 
 
 class Part:
-    """Answers of a part of the API that no metric knows of yet."""
+    """Answers of a part of the API that are not in the metrics yet."""
 
     def __init__(self, name: str) -> None:
         self._totals = [metrics.REQUESTS.labels(name, f"{digit}xx") for digit in range(1, 6)]
@@ -83,7 +83,7 @@ class Part:
         self._seconds += seconds
 
     def hand_over(self) -> None:
-        """Let the metrics know of what was noted."""
+        """Add what was noted to the metrics."""
         if not any(self._answers):
             return
         for total, number in zip(self._totals, self._answers, strict=True):

@@ -1,4 +1,4 @@
-"""What was pushed or will be, over HTTP; and, when that is asked for, pushed again. Beyond the events contract."""
+"""Deliveries over HTTP: what was or will be pushed, and pushing it again. Beyond the events contract."""
 
 from __future__ import annotations
 

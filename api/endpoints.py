@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """A handler, and the `part` of the API that its answers count to.
+    """A handler, and the `part` of the API under which its answers are counted.
 
     Starlette would put a second handling of errors around each, and every message would go through it.
     """

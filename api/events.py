@@ -78,7 +78,7 @@ OPERATIONS = Operations("Events")
             **_REFUSED,
             401: Documented("No good bearer token or, with a JSON string that says so, the source is another app's."),
             403: Documented("No good PlatformAccessToken."),
-            415: Documented("The body is not JSON, or it is packed.", Problem),
+            415: Documented("The body is not JSON, or it is compressed.", Problem),
             **_BODY,
         },
         aliases=("/app",),
@@ -121,7 +121,7 @@ async def post_app(request: Request) -> Response:
             200: Documented("Stored."),
             **_REFUSED,
             403: Documented("The scope is missing, or the caller may not publish on a resource."),
-            415: Documented("The body is no CloudEvent by its media type and headers, or it is packed.", Problem),
+            415: Documented("The body is no CloudEvent by its media type and headers, or it is compressed.", Problem),
             **_BODY,
         },
     )
@@ -228,7 +228,7 @@ async def _page(request: Request, asked: queries.Asked, caller: Caller, action: 
 async def _permitted(
     request: Request, caller: Caller, action: Action, events: Sequence[CloudEvent | StoredEvent]
 ) -> Sequence[bool]:
-    """Of each event whether the caller may; whom no claim identifies may nothing."""
+    """For each event, whether the caller may; a caller without an identity may nothing."""
     if caller.identity is None:
         return [False] * len(events)
     questions = [

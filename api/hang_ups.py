@@ -18,7 +18,7 @@ SOON = 0.05  # seconds after which it is worth looking whether the client is sti
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, R]) -> R:
-    """Do some work; when the client hangs up first, cancel it and raise ClientDisconnect. The body has been read."""
+    """Do some work; if the client hangs up, cancel it and raise ClientDisconnect. The body must have been read."""
     task = asyncio.create_task(work)
     try:
         await asyncio.wait({task}, timeout=SOON)

@@ -1,4 +1,4 @@
-"""For whoever runs Varsel: is the process alive, are its dependencies there, how long are the queues."""
+"""For operators: is the process alive, are its dependencies there, how long are the queues."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
-ANSWER_WITHIN = 3.0  # seconds: who asks whether `web` is ready does not wait long
+ANSWER_WITHIN = 3.0  # seconds: probes do not wait long
 
 
 async def livez(_request: Request) -> Response:
@@ -31,8 +31,8 @@ async def livez(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Each dependency by name, and whether what was taken in moves on.
 
-    Without the database nothing can be accepted: 503. Without Redis or workers it can, so a `web` that is taken out of
-    its load balancer for them would only add to what is wrong: 200, and the body says it.
+    Without the database, nothing can be accepted: 503. Without Redis or workers, orders still can: to take `web` out
+    of its load balancer would only make things worse. So the answer is 200, and the body says what is wrong.
     """
     state = request.app.state
     parts = await _database(state.store) | {"redis": "ok"}
@@ -47,7 +47,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def _database(store: Store) -> dict[str, str]:
-    """Whether it can be read now, and could be written a few seconds ago; and what stands still in it."""
+    """Whether it can be read now, and could be written a few seconds ago; and which lanes stand still."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
             stalled = await store.reading(due.stalled)
@@ -63,7 +63,7 @@ async def _database(store: Store) -> dict[str, str]:
 
 @own_host
 async def metrics_page(request: Request) -> Response:
-    """Prometheus' text format; it answers, too, when the database or Redis do not."""
+    """Prometheus' text format; it answers even when the database or Redis does not."""
     state = request.app.state
     text = await asyncio.to_thread(exposition, state.store, state.redis)
     return Response(text, media_type=metrics.CONTENT_TYPE)

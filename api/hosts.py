@@ -1,4 +1,4 @@
-"""Pages that ask for no credential answer by names of ours alone."""
+"""Pages that need no credential answer only under names of this installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers whose head and body leave together: one packet for the client, one call of the system for us."""
+"""Answers whose head and body leave together: one packet for the client, one system call for us."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Joined:
         self._transport.close()
 
     def flush(self) -> None:
-        """Write what is held, unless nobody is there any more."""
+        """Write what is held, unless the client is gone."""
         if self._held and not self._transport.is_closing():
             self._transport.write(self._held)
         self._held = b""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MODELS = "#/components/schemas/{model}"
 _JSON = "application/json"
-_API = "/api/v1/"  # what stands before it, names the service: no two have a path in common behind it
+_API = "/api/v1/"  # the text before it names the service; no two services have the same path after it
 _WORD = re.compile("[A-Za-z0-9]+")
 
 
@@ -59,7 +59,7 @@ class Description:
     request: type[BaseModel] | None = None  # a body of plain JSON
     media: Mapping[str, type[BaseModel]] = field(default_factory=dict)  # bodies of other media types
     example: Mapping[str, Any] | None = None  # of the body, in the first media type
-    credentials: tuple[str, ...] = ()  # that are needed, all of them; empty: any one
+    credentials: tuple[str, ...] = ()  # all of these are needed; empty: any one is
     aliases: tuple[str, ...] = ()  # other spellings of the path: served, not documented
 
 

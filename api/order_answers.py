@@ -41,7 +41,7 @@ EMAIL_TEXTS = {
     EmailState.FAILED_TTL: "The e-mail could not be delivered within 48 hours.",
     EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail is larger than the mail system accepts.",
 }
-# What v1 shows (contract 3.6); that all e-mails have failed, their own states tell.
+# What v1 shows (contract 3.6). Of an order set aside, the e-mails' states tell that all have failed.
 V1_ORDER = {OrderState.PROCESSED: OrderState.COMPLETED, OrderState.SET_ASIDE: OrderState.COMPLETED}
 V1_EMAIL = {EmailState.FAILED_TTL: EmailState.FAILED}  # likewise (contract 3.7)
 
@@ -73,7 +73,7 @@ class Receipt(Answer):
         return cls(order_id=receipt.order_id, recipient_lookup=lookup)
 
     def json_text(self) -> bytes:
-        """With spaces where somebody was looked up: a replay repeats the first answer, whichever version gave that."""
+        """With spaces where somebody was looked up: a replay repeats the first answer, perhaps of an older version."""
         if self.recipient_lookup is None:
             return super().json_text()
         return json.dumps(self.model_dump(mode="json", by_alias=True)).encode()

@@ -53,7 +53,7 @@ TAKEN = {
     408: Documented("The body took longer than 30 seconds.", Problem),
     409: Documented("A request with this Idempotency-Key is still running.", Problem),
     413: Documented("The body is too large.", Problem),
-    415: Documented("The body is not JSON, or it is packed.", Problem),
+    415: Documented("The body is not JSON, or it is compressed.", Problem),
     422: Documented("This Idempotency-Key was used with another payload.", Problem),
     **REFUSED,
 }
@@ -89,7 +89,7 @@ async def take(request: Request, parse: Parse) -> Response:
         if not isinstance(order, Invalid):
             receipt = await state.intake.place(require_creator(caller), order, key)
         elif not (key and caller.creator and (receipt := await state.intake.replay(caller.creator, key))):
-            raise order  # it is none that was valid when it came first
+            raise order  # it was not accepted earlier under this key
     headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
     if receipt.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -146,7 +146,7 @@ async def get_by_reference(request: Request) -> Response:
 async def _listed(request: Request, creator: str, reference: str, piece: _Piece) -> AsyncIterator[bytes]:
     """The text of a list of orders that begins with this piece; the next is read when the client has taken it.
 
-    When the database is away meanwhile, the text ends before it is JSON, so that nobody takes it for the whole list.
+    If the database goes away meanwhile, the text ends before it is valid JSON: nobody takes it for the whole list.
     """
     base = request.app.state.base
     count = 0
@@ -242,13 +242,13 @@ async def put_cancel(request: Request) -> Response:
 
 
 async def sender(request: Request) -> Caller:
-    """Who posts an order; a body of another media type is told before all else."""
+    """Who posts an order; another media type is refused before all else."""
     require_json(request)
     return await _caller(request)
 
 
 async def asked(request: Request) -> tuple[str, UUID]:
-    """Whose order is asked for, and which; a path that names no order is told first (contract 2.2)."""
+    """Whose order is asked for, and which; an id that is no UUID is refused first (contract 2.2)."""
     caller = await _caller(request)
     text: str = request.path_params["id"]
     try:
@@ -267,7 +267,7 @@ async def _caller(request: Request) -> Caller:
 def _posted(request: Request, body: bytes, parse: Parse, now: datetime) -> tuple[NewOrder | Invalid, Key | None]:
     """What was posted, or what is wrong with it; and under which key. No JSON at all is raised as Invalid.
 
-    Done in one go, and nothing of the payload stays but the order: in memory it is many times as large as the body.
+    Done in one go, so that only the order stays in memory: there, a payload is many times as large as its body.
     """
     payload = parse_json(body)
     key = _key(request, payload)

@@ -1,4 +1,4 @@
-"""Where a browser's request comes from (Fetch Metadata, 2.4; Fetch, 3.2): any page's may bring a cookie along."""
+"""Where a browser's request comes from (Fetch Metadata, 2.4; Fetch, 3.2): any page's request may carry a cookie."""
 
 from __future__ import annotations
 

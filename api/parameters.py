@@ -72,7 +72,7 @@ def integer(name: str, text: str, most: int) -> int:
 
 
 def checked(name: str, text: str) -> str:
-    """A text as it came; Invalid when it has the one character that PostgreSQL cannot be asked for."""
+    """A text as it came; Invalid when it has the one character that PostgreSQL does not take."""
     if "\0" in text:
         raise Invalid({name: ["The value must not contain U+0000."]})
     return text

@@ -12,7 +12,7 @@ _SLASHES = re.compile("/{2,}")
 
 
 class CanonicalPaths:
-    """Middleware that hands a path on as the routes spell it. No parameter of a path tells upper case from lower."""
+    """Middleware that hands a path on as the routes spell it. No parameter of a path is case-sensitive."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -149,7 +149,7 @@ async def answer_nobody(_request: Request, _error: Exception) -> Response:
 
 
 async def answer_bug(request: Request, error: Exception) -> Response:
-    """What nobody expected: logged with its trace id, told without details."""
+    """An unexpected error: logged with its trace id, answered without details."""
     answer = problem(request, 500)
     log.error("unexpected error, answer %s", bytes(answer.body).decode(), exc_info=error)
     return answer

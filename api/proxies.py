@@ -1,7 +1,7 @@
 """Where a request comes from: the address that the nearest trusted proxy, or a chain of them, has seen.
 
-Only X-Forwarded-For is read, to which every common proxy appends. `Forwarded` (RFC 7239) and X-Real-IP go through many
-as a client has sent them.
+Only X-Forwarded-For is read: every common proxy appends to it. Many pass on `Forwarded` (RFC 7239) and X-Real-IP as the
+client has sent them.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]{1,5})?")  # IPv6, which Azure an
 def client_address(request: Request) -> str:
     """The client's address; UNKNOWN where none is known.
 
-    Of the addresses from this process back to the client, the first that is no proxy of VARSEL_TRUSTED_PROXIES: what
-    stands before it was in nobody's hands that is trusted.
+    Of the addresses from this process back to the client, the first that is no proxy of VARSEL_TRUSTED_PROXIES: no
+    trusted proxy vouches for what stands before it.
     """
     if request.client is None or (peer := _read(request.client.host)) is None:
         return UNKNOWN
@@ -48,7 +48,7 @@ def _read(text: str) -> Address | None:
     found = _BRACKETED.fullmatch(text)
     text = found[1] if found else _PORT.sub("", text) if text.count(":") == 1 else text
     try:
-        address = ip_address(text) if "%" not in text else None  # a zone means something on another machine alone
+        address = ip_address(text) if "%" not in text else None  # a zone has a meaning only on its own machine
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

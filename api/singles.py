@@ -1,4 +1,4 @@
-"""Header fields that come once: of two, one part could read the first and another the last (RFC 9110, 5.3)."""
+"""Header fields that may come only once: of two, one part could read the first and another the last (RFC 9110, 5.3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.problems import problem
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-# Authorization and PlatformAccessToken are told in `api.auth`, as the contract answers them.
+# Not Authorization and PlatformAccessToken: `api.auth` answers as the contract says.
 ONCE = frozenset(
     {
         b"altinn-alternativesubject",

@@ -67,9 +67,9 @@ def unknown_is_empty(handler: Handler) -> Handler:
         summary="Subscribe to events",
         description=(
             "Events that match every given filter are posted to `endPoint`, once that has accepted the validation "
-            "event. The same subscription again is the same one: its endpoint is validated anew. Subscriptions to "
-            "other than app events need the scope `altinn:events.subscribe`. The answer to a new one holds the "
-            "`secret` that pushed events are signed with, which is never shown again."
+            "event. Posting the same subscription again gives the existing one and validates its endpoint anew. "
+            "Subscriptions to other events than apps' need the scope `altinn:events.subscribe`. The answer to a new "
+            "one holds the `secret` that pushed events are signed with, which is never shown again."
         ),
         request=SubscriptionRequest,
         example={
@@ -87,7 +87,7 @@ def unknown_is_empty(handler: Handler) -> Handler:
             409: Documented("The consumer has as many subscriptions as it can have; `detail` has the number.", Problem),
             408: Documented("The body took longer than 30 seconds.", Problem),
             413: Documented(f"The body has more than {LARGEST:,} bytes.", Problem),
-            415: Documented("The body is not JSON, or it is packed.", Problem),
+            415: Documented("The body is not JSON, or it is compressed.", Problem),
             503: _REFUSED[503],
         },
         credentials=("bearer",),
@@ -134,7 +134,7 @@ async def get_all(request: Request) -> Response:
     """The caller's subscriptions."""
     caller = await authenticate_bearer(request, request.app.state.verifier)
     rows = await reads.read(request, caller.name, registry.find_all, caller.identity)
-    # As long as the caller has subscriptions: others' requests go on while it is written.
+    # It may be long: written in a thread, it does not hold up others' requests.
     return await asyncio.to_thread(lambda: answers.SubscriptionList.of(rows).response())
 
 
@@ -200,7 +200,7 @@ async def put_pause(request: Request) -> Response:
         method="PUT",
         path=f"{PATH}/{{id}}/resume",
         summary="Resume a subscription",
-        description="What waits is pushed; if the endpoint was left alone because it kept failing, no longer.",
+        description="What waits is pushed, even to an endpoint that was left alone because it kept failing.",
         parameters=(ID,),
         responses={200: Documented("Resumed.", answers.Subscription), **KNOWN},
         credentials=("bearer",),

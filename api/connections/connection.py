@@ -23,7 +23,7 @@ LINGER = 2.0  # seconds that a refused client has to read its answer, while what
 
 
 class _Trailers(list[tuple[bytes, bytes]]):
-    """Where fields go that come behind a body: none is a header field (RFC 9110, 6.5.1), and no route reads them."""
+    """Takes the fields that come after a body: they are no header fields (RFC 9110, 6.5.1), and no route reads them."""
 
     def append(self, _field: tuple[bytes, bytes]) -> None:
         """Forget it."""
@@ -35,8 +35,8 @@ _TRAILERS = _Trailers()
 class Connection(HttpToolsProtocol):
     """One client's connection.
 
-    Whoever is refused gets an answer, unless an earlier request of the same connection is still being answered: then
-    that answer is the last one.
+    A client that is refused gets an answer, unless an earlier request of the same connection is still being answered:
+    then that answer is the last one.
     """
 
     def __init__(self, *arguments: Any, bounds: Bounds, **named: Any) -> None:
@@ -105,7 +105,7 @@ class Connection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Whoever wishes to speak another protocol goes on in this one (RFC 9110, 7.8).
+            # A client that asks for another protocol goes on with this one (RFC 9110, 7.8).
             if self._withheld:
                 self._read_withheld()
             self.data_received(data[upgrade.args[0] :])
@@ -144,9 +144,9 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """What uvicorn does, without the timer that it starts and stops with each request: timers are dear."""
+        """What uvicorn does, without the timer that it starts and stops with each request: timers are expensive."""
         if self._answer is not None:
-            self._answer.flush()  # to HEAD no body takes the head along
+            self._answer.flush()  # after HEAD, no body follows that takes the head along
         self.server_state.total_requests += 1
         self.served, self.since = True, self.loop.time()
         if not self.transport.is_closing():
@@ -193,7 +193,7 @@ class Connection(HttpToolsProtocol):
             self._stop(503)
 
     def _read_withheld(self) -> None:
-        """Hear the body of a request with an Upgrade by a parser that sees no Upgrade, and then nothing more.
+        """Read the body of a request with an Upgrade by a parser that does not see the Upgrade, and then nothing more.
 
         Clients such as Java's ask for h2c with every first request, those with a body included.
         """
@@ -208,7 +208,7 @@ class Connection(HttpToolsProtocol):
         raise ValueError(status)
 
     def _refuse(self, status: int) -> None:
-        """Hear no more; answer so, where that cannot be taken for the answer to something else."""
+        """Read no more; answer with this status, unless that could be taken for the answer to another request."""
         metrics.CUT_CONNECTIONS.labels(refusals.REASONS[status]).inc()
         self._deaf = True
         self._forget_deadline()
@@ -232,7 +232,7 @@ class Connection(HttpToolsProtocol):
         self._deadline = self.loop.call_later(LINGER, self.transport.abort)
 
     def _await_client(self) -> None:
-        """Give it until the deadline, which no byte on the way puts off."""
+        """Give the client a deadline, unless it has one: bytes that come do not put it off."""
         if self._deadline is None:
             within = self._bounds.body_time if self._in_body else self._bounds.head_time
             self._deadline = self.loop.call_later(within, self._late)
@@ -274,7 +274,7 @@ class Connection(HttpToolsProtocol):
 
 
 class _Body:
-    """What a parser calls that hears the body of one request."""
+    """What a parser of one request's body calls."""
 
     def __init__(self, connection: Connection) -> None:
         self.on_body = connection.on_body

@@ -10,7 +10,7 @@ DESCRIPTORS = 200  # files and connections of a process beside its clients', SPA
 
 
 def reserve_descriptors(connections: int) -> None:
-    """Let this process open so many connections, and what it needs itself; Misconfigured where the system does not."""
+    """Let this process open so many connections, and what it needs itself; Misconfigured when the system forbids it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = connections + DESCRIPTORS
     if soft == resource.RLIM_INFINITY or soft >= need:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _DETAILS = {
-    400: "This is no request of HTTP/1.1, or one that is not taken, such as one without Host.",
+    400: "This is not a request of HTTP/1.1, or it breaks a rule, such as one without Host.",
     408: "The request took too long to come in.",
     414: "The target of the request is too long.",
     431: "The head of the request has too many bytes or too many fields.",

@@ -1,4 +1,4 @@
-"""Room for one more connection: whoever keeps us waiting longest makes it; questions about health find some always."""
+"""Room for one more connection: the client that keeps us waiting longest makes it; health checks always find some."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from api.connections.connection import Connection
 
-SPARE = 32  # connections that questions about health find when requests that are at work have all others
+SPARE = 32  # connections for health checks, when requests at work have all others
 HEALTH = frozenset({b"/livez", b"/health", b"/readyz", b"/metrics"})
 
 
@@ -40,5 +40,5 @@ def _end_longest(connections: Sequence[Connection]) -> bool:
 
 
 def _rank(connection: Connection) -> tuple[bool, bool, float]:
-    """Who is to end first: whoever never got an answer, then who rests, then who has kept us waiting longest."""
+    """Which ends first: one that never got an answer, then one that rests, then the one that has waited longest."""
     return connection.served, not connection.rests, connection.since

@@ -1,4 +1,4 @@
-"""What a client takes of its answers: a part of them in each time, or the connection ends."""
+"""What a client takes of its answers: a part of them in each span of time, or the connection ends."""
 
 from __future__ import annotations
 

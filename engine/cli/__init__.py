@@ -93,7 +93,7 @@ SECTIONS = {
 
 
 class _Commands(TyperGroup):
-    """Commands that are shown in sections, and that Varsel's own errors end with a line and a code."""
+    """Shows commands in sections, and ends one with a line and an exit code when it raises an error of Varsel's."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -137,16 +137,16 @@ def main() -> None:
     collect_seldom()
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _end)
-    os.umask(UMASK)  # whatever any command or its children make
+    os.umask(UMASK)  # for all that a command or its children create
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # what the terminal cannot show
     app(prog_name="varsel")
 
 
 def _end(number: int, _frame: object) -> NoReturn:
-    """End by SIGTERM as a process does that does not handle it.
+    """End by SIGTERM, as a process without a handler does.
 
-    The first process of a container has to: what it does not handle, the kernel does not let through to it.
+    The first process of a container needs a handler: the kernel keeps signals from it that it does not handle.
     """
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

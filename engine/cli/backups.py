@@ -1,4 +1,4 @@
-"""`varsel backup` and `varsel restore`: a copy of the database while all goes on, and its way back."""
+"""`varsel backup` and `varsel restore`: a copy of the database while processes run, and its way back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def backup(
     file: Annotated[Path, typer.Argument(dir_okay=False, metavar="FILE", help="A new file.", show_default=False)],
     data: Data = None,
 ) -> None:
-    """Copy the database (SQLite) into a file while all goes on."""
+    """Copy the database (SQLite) into a file while processes run."""
     from engine.admin import backups
 
     with opened(data):

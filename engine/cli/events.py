@@ -1,4 +1,4 @@
-"""`varsel events`: publishing one."""
+"""`varsel events`: publishing an event."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def place(data: Path | None) -> Place:
 
 @contextmanager
 def opened(data: Path | None) -> Iterator[Store]:
-    """The database while the block runs; Misconfigured where none is, or one on which this program cannot work."""
+    """The database while the block runs; Misconfigured when there is none, or this program cannot work on it."""
     from engine import settings
     from engine.db.store import Store
     from engine.text.urls import file_of
@@ -64,7 +64,7 @@ def reading(data: Path | None) -> Iterator[Connection]:
 
 @contextmanager
 def writing(data: Path | None) -> Iterator[Connection]:
-    """A transaction; see `opened`. What it makes due is found by the clock within a tick."""
+    """A transaction; see `opened`. The clock finds within a tick what it makes due."""
     with opened(data) as store, store.write() as connection:
         yield connection
 

@@ -1,4 +1,4 @@
-"""`varsel jobs`: stopping one."""
+"""`varsel jobs`: stopping a job."""
 
 from __future__ import annotations
 

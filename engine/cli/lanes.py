@@ -119,7 +119,7 @@ def _page(seen: dict[str, Any], width: int) -> RenderableType:
 
 
 def _figures(found: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows for a table: how long the oldest has been due stands as a time span."""
+    """Rows for a table: the age of the oldest due one is a time span."""
     rows = [asdict(lane) for lane in found]
     for row in rows:
         row["oldest_due"] = timedelta(seconds=row["oldest_due_seconds"]) if row["due"] else None

@@ -61,7 +61,7 @@ def import_(
 ) -> None:
     """Read CSV: identity,name,email,reserved.
 
-    Its identities replace what was known of them.
+    A line replaces all that was known of its identity.
     """
     from engine import settings
     from engine.db.migrations import upgrade

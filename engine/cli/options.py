@@ -13,7 +13,7 @@ MOST = 1_000  # rows of a page
 
 
 def local(text: str | None) -> str | None:
-    """A time without an offset is local, as those are that are printed; what is no time is refused later."""
+    """A time without an offset is local, like the times that are printed; what is no time is refused later."""
     from engine.admin.filters import typed
 
     with suppress(ValueError, OverflowError):

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     Columns = Mapping[str, str]  # title: key of the row
 
 UNBOUNDED = 100_000  # characters: what is read by a program is not cut to fit a screen
-SHORT = 25  # characters, of a time with its offset: what is no longer is never cut, and no identifier is
+SHORT = 25  # characters, as many as a time with its offset has: no text up to this length is cut, and no identifier
 LEAST = 12  # characters that are left of a longer one
-FOLDED = ("timeline", "history")  # what is worth several lines
+FOLDED = ("timeline", "history")  # tables whose texts may take several lines
 GAP = 2  # between columns
 
 
@@ -81,7 +81,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def table(columns: Columns, rows: Sequence[Mapping[str, Any]], width: int, *, fold: bool = False) -> Table:
-    """A table so wide at most. For want of room, long texts are cut (folded: the last one is), the last columns go."""
+    """A table of at most this width. To fit, long texts are cut (`fold`: the last is folded), and last columns go."""
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text

@@ -18,7 +18,7 @@ Value = Annotated[str, typer.Argument(show_default=False, help="Such as emails, 
 
 
 def pause(kind: Kind, value: Value, reason: Reason = "", data: Data = None) -> None:
-    """Hold back a lane, a creator, or a recipients' domain."""
+    """Pause a lane, a creator, or a recipients' domain."""
     from engine.admin import pausing
 
     with writing(data) as connection:
@@ -27,7 +27,7 @@ def pause(kind: Kind, value: Value, reason: Reason = "", data: Data = None) -> N
 
 
 def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:
-    """Let it go on; what was held back becomes due again."""
+    """End a pause. What it held becomes due again."""
     from engine.admin import pausing, questions
 
     with reading(data) as connection:
@@ -47,7 +47,7 @@ def drain(
     yes: Yes = False,
     data: Data = None,
 ) -> None:
-    """Pause lanes, and wait until nothing of them is in flight. `varsel resume` lets them go on."""
+    """Pause lanes, and wait until nothing in them is in flight. `varsel resume` lets them go on."""
     from engine.admin import pausing, questions
 
     chosen = tuple(lanes or pausing.LANES)

@@ -30,7 +30,7 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the API; 0 picks a free one.")] = 5090,
     smtp_port: Annotated[int, typer.Option(help="Port of the development inbox; 0 picks a free one.")] = 1025,
 ) -> None:
-    """Run everything. Parts whose address is not set are brought along."""
+    """Run everything, with embedded parts where no address is set."""
     from engine import settings
     from engine.cli import app
     from engine.dev.embedded import Installation
@@ -83,11 +83,11 @@ def web(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=10,
-        timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s): they close, not we
+        timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s), so that they close, not we
     )
 
     class Server(uvicorn.Server):
-        """Says that it can be asked when it can be."""
+        """Says so in the log when it takes requests."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -149,7 +149,7 @@ def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.
 
 
 def _prepare(config: Settings, *, down: bool = False) -> None:
-    """What a process does before it works: it logs, waits for the schema (see there), and says what is not there."""
+    """What a process does before it works: it sets up logs, waits for the schema, and says what is missing."""
     from engine.observability import logs
 
     logs.configure(config.log_level, config.log_format)
@@ -188,7 +188,7 @@ def _look_at_redis(config: Settings) -> None:
 def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
     """Wait until this program can work on the schema, so that processes may start in any order.
 
-    A database that does not answer is waited for as long as it takes; `down`: not at all, for `web` works without it.
+    It waits for a database that does not answer as long as it takes; with `down` not at all: `web` works without it.
     """
     import time
 
@@ -216,7 +216,7 @@ def _wait_for_schema(config: Settings, *, down: bool = False) -> None:
             if down:
                 log.warning("starting without the database: %s", reason)
                 break
-        if reason.advice != said:  # the database's own words may be others each time
+        if reason.advice != said:  # the database's own words may differ each time
             log.warning("waiting for the database: %s", reason)
             said = reason.advice
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""Before and while something is done: the question whether it shall be, and a bar that shows how far it is."""
+"""Before and during an action: the question whether to do it, and a bar that shows its progress."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The commands of resources, built from the registry in engine/admin: `list`, `show`, and what can be done to a row.
 
-A filter or an action that the registry has is an option or a command here. What a resource has beyond that, it has in a
-file of its own.
+A filter or an action that the registry has is an option or a command here. Other commands of a resource
+stand in a file of its own.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class LateGroup(TyperGroup):
-    """A group whose `build` makes commands when one is looked for: the registry takes long to import.
+    """A group whose `build` makes its commands when one is looked for: the registry takes long to import.
 
-    It gives them as name, function and help (None: the function's). Commands that are added in the usual way stand
-    behind them.
+    `build` gives them as name, function and help (None: the function's). Commands that are added in the usual way
+    come after them.
     """
 
     def build(self) -> Iterable[tuple[str, Command, str | None]]:

@@ -1,4 +1,4 @@
-"""`varsel restored`: what a database that is older than it was would do again."""
+"""`varsel restored`: what a restored database would do again."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SHOWN = 100  # of each kind, the soonest due
 
 
 def restored(
-    resume: Annotated[bool, typer.Option("--resume", help="Let the paused lanes go on: it is done again.")] = False,
-    pause: Annotated[bool, typer.Option("--pause", help="Pause them first: it was just restored.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Let the paused lanes go on, which does it again.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Pause the lanes first, after a restore.")] = False,
     yes: Yes = False,
     as_json: Json = False,
     data: Data = None,

@@ -1,4 +1,4 @@
-"""`varsel subscriptions`: pausing one."""
+"""`varsel subscriptions`: pausing and resuming a subscription."""
 
 from __future__ import annotations
 

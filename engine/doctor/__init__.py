@@ -60,7 +60,7 @@ def examine(place: Place, checks: Mapping[str, Check] = CHECKS, within: float = 
         except DBAPIError as error:
             result = [wrong(name, of_database(error))]
         except Exception as error:  # noqa: BLE001 whatever breaks a check is what the check has found
-            # Its text may have a password in it.
+            # Its text may hold a password.
             result = [problem(name, f"the check failed: {type(error).__name__}", "Look at its settings.")]
         found[name] = result
 

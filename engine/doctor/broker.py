@@ -131,7 +131,7 @@ def _version(told: dict[str, Any]) -> Finding:
         return problem(name, f"{text}: workers need 6.2 or newer", "Install a newer Redis.")
     if is_old(version):
         advice = "Install your system's newer redis-server: `varsel up` starts the newest that it finds."
-        return warning(name, f"{text}: known faults of it are mended in newer ones", advice)
+        return warning(name, f"{text}: newer ones have fixed known faults of it", advice)
     return ok(name, text)
 
 

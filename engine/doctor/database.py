@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from engine.doctor.findings import Place
 
-MOST = CONNECTIONS + SLOTS  # connections of a process: of web; the others have no readers
+MOST = CONNECTIONS + SLOTS  # connections of a `web` process; the others have no readers
 OLDEST = 15  # PostgreSQL's major version
 NETWORK = ("nfs", "cifs", "smb", "9p", "ceph", "glusterfs", "fuse.sshfs", "lustre", "afs", "fuse.s3fs")
 MOUNTS = Path("/proc/mounts")
@@ -145,7 +145,7 @@ def _schema(connection: Connection) -> Finding:
         case Fit.CURRENT if lost := _lost(connection):
             which = ", ".join(lost[:FEW]) + (" and others" if len(lost) > FEW else "")
             text_ = f"the database's schema is not what its table alembic_version says: it lacks {which}"
-            return problem(name, text_, "Somebody has altered it: restore a backup, or make again what was dropped.")
+            return problem(name, text_, "Somebody has altered it: restore a backup, or create again what was dropped.")
         case Fit.CURRENT:
             return ok(name, f"current ({found})")
         case Fit.AHEAD:

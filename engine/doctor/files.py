@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # free bytes of a disk
 BOTH = "`web` and `worker` do not start without it"
-FETCHED = "until it can be had, tokens of its issuer are refused (503)"
+FETCHED = "until it can be fetched, tokens of its issuer are refused (503)"
 # How the processes read the file or folder that a setting names.
 FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("keys", "platform_keys", PlatformKeys, WEB),

@@ -85,7 +85,7 @@ def usable(name: str, what: str, load: Callable[[], object], without: str = WEB,
 
 def unset(place: Place, setting: str, who: str) -> Finding:
     """A setting without which processes do not start is missing; `who` names these, with their verb."""
-    advice = f"Set it: {who} not start without it. An installation of `varsel up` is looked at with --data."
+    advice = f"Set it: {who} not start without it. To check an installation of `varsel up`, use --data."
     try:
         place.config.need(setting)
     except Misconfigured as error:

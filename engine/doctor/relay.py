@@ -72,7 +72,7 @@ def _offers(session: Session, largest: int) -> Iterator[Finding]:
         text = "does not offer SMTPUTF8: addresses with non-ASCII characters before the @ fail"
         yield warning("relay", text, "Switch it on there, if such recipients matter.")
     if size.isdigit() and 0 < int(size) < largest:
-        text = f"takes messages up to {int(size):,} bytes, orders up to {largest:,} come in"
+        text = f"takes messages of up to {int(size):,} bytes; orders may have up to {largest:,}"
         yield warning("relay", text, "Raise the relay's limit, or lower VARSEL_MAX_BODY_BYTES.")
 
 
@@ -81,7 +81,9 @@ async def _sender(session: Session, address: str, place: str) -> Finding:
     try:
         reply = await session.propose(address)
     except ValueError as error:
-        return wrong("relay", Diagnosis(f"VARSEL_FROM_ADDRESS {address} is none: {error}", "Set it to an address."))
+        return wrong(
+            "relay", Diagnosis(f"VARSEL_FROM_ADDRESS {address} is no address: {error}", "Set it to an address.")
+        )
     if reply.code == OK:
         return ok("relay", f"takes mail from {address}")
     return wrong("relay", of_sender(reply.code, reply.text, place))

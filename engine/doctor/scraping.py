@@ -32,7 +32,7 @@ def scraping(place: Place) -> Iterator[Finding]:
             _bind(host, port)
         except OSError as error:
             if error.errno == errno.EADDRINUSE and _is_ours(host, port):
-                yield ok("metrics", f"port {port} shows those of a process that runs")
+                yield ok("metrics", f"port {port} shows those of a process that is running")
             else:
                 yield problem("metrics", str(metrics.not_had(place.config, error)), f"Correct it: {BOTH}.")
         else:

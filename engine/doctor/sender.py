@@ -22,7 +22,7 @@ def sender(place: Place) -> Iterator[Finding]:
     """
     name, domain = "sender", place.config.from_address.rpartition("@")[2].rstrip(">.").lower()
     if domain.rpartition(".")[2] in RESERVED:
-        text = f"{domain} is no domain of the Internet's: receivers refuse mail from it"
+        text = f"{domain} is not a domain on the Internet: receivers refuse mail from it"
         if place.config.smtp_url is None:
             yield ok(name, f"{domain} will do for the development inbox")
         else:
