@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 async def ask_one(request: Request) -> Response:
-    """What doing an action to one row would mean, and whether it shall be done; where a time is wanting, which."""
+    """The question before an action on one row, or which time is meant, if it takes one and has none."""
     await require(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
     argument, back = _argument(action, request.query_params), f"/console/{action.resource.name}/{key}"
@@ -50,14 +50,14 @@ async def one(request: Request) -> Response:
 
 
 async def ask(request: Request) -> Response:
-    """How many match, and whether the action shall be done to them all; where a time is wanting, which."""
+    """The question before an action on all that match, or which time is meant, if it takes one and has none."""
     await require(request, Role.OPERATOR)
     action = _action(request)
     return await _ask_all(request, action, request.query_params)
 
 
 async def all_of(request: Request) -> Response:
-    """Begin to do an action to all that match; the job's page shows how far it is. Asks anew when more match."""
+    """Start an action on all that match; the job's page shows its progress. Ask again if more match by now."""
     operator, form = await _allowed(request, Role.OPERATOR)
     action = _action(request)
     given, argument = _filter(action, form), _argument(action, form)
@@ -73,7 +73,7 @@ async def all_of(request: Request) -> Response:
 
 
 async def stop_job(request: Request) -> Response:
-    """End a job after the batch that it is at."""
+    """Stop a job after its current batch."""
     operator, _ = await _allowed(request, Role.OPERATOR)
     key = _number(request)
     await write(request, jobs.stop, operator, key)
@@ -81,7 +81,7 @@ async def stop_job(request: Request) -> Response:
 
 
 async def pause(request: Request) -> Response:
-    """Hold back a lane, a creator or a recipients' domain."""
+    """Pause a lane, a creator or a recipients' domain."""
     operator, form = await _allowed(request, Role.ADMIN)
     kind, value, reason = (_text(form, name) for name in ("kind", "value", "reason"))
     tell(request, await write(request, pausing.pause, operator, kind, value, reason))
@@ -89,7 +89,7 @@ async def pause(request: Request) -> Response:
 
 
 async def ask_to_resume(request: Request) -> Response:
-    """What would go out, and whether it shall."""
+    """The question before such a pause ends."""
     await require(request, Role.ADMIN)
     given = {name: request.query_params.get(name, "").strip() for name in ("kind", "value")}
     question = await look(request, questions.of_resume, given["kind"], given["value"])
@@ -97,7 +97,7 @@ async def ask_to_resume(request: Request) -> Response:
 
 
 async def resume(request: Request) -> Response:
-    """Let it go on."""
+    """End such a pause."""
     operator, form = await _allowed(request, Role.ADMIN)
     kind, value = (_text(form, name) for name in ("kind", "value"))
     await write(request, pausing.resume, operator, kind, value)
@@ -106,7 +106,7 @@ async def resume(request: Request) -> Response:
 
 
 async def ask_to_resume_restored(request: Request) -> Response:
-    """What would be done again, and whether it shall."""
+    """The question before the lanes of a restored database go on."""
     await require(request, Role.ADMIN)
     return _ask(request, await look(request, questions.of_restored), "Go on, do it again")
 
@@ -119,7 +119,7 @@ async def resume_restored(request: Request) -> Response:
 
 
 async def ask_to_drain(request: Request) -> Response:
-    """What would wait, and whether it shall."""
+    """The question before all lanes are paused."""
     await require(request, Role.ADMIN)
     return _ask(request, await look(request, questions.of_drain, pausing.LANES), "Drain all lanes")
 
@@ -133,13 +133,13 @@ async def drain(request: Request) -> Response:
 
 
 async def ask_to_resume_all(request: Request) -> Response:
-    """What would go out, and whether it shall."""
+    """The question before all paused lanes go on."""
     await require(request, Role.ADMIN)
     return _ask(request, await look(request, questions.of_resume_all), "Resume")
 
 
 async def resume_all(request: Request) -> Response:
-    """Let all lanes go on that are paused."""
+    """Let all paused lanes go on."""
     operator, _ = await _allowed(request, Role.ADMIN)
     await write(request, pausing.resume_all, operator)
     tell(request, "All lanes go on.")
@@ -155,7 +155,7 @@ async def pause_subscription(request: Request) -> Response:
 
 
 async def ask_to_resume_subscription(request: Request) -> Response:
-    """What would be pushed, and whether it shall."""
+    """The question before a subscription goes on."""
     await require(request, Role.OPERATOR)
     key = _number(request)
     question = await look(request, questions.of_subscription, key)
@@ -177,7 +177,7 @@ async def _allowed(request: Request, role: Role) -> tuple[str, FormData]:
 
 
 async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], changed: str | None = None) -> Response:
-    """Ask before an action on all that match; `changed`: since it was asked about the last time."""
+    """Ask before an action on all that match; `changed`: what has changed since the last question."""
     given, argument = _filter(action, form), _argument(action, form)
     back = f"/console/{action.resource.name}?{urlencode(given)}"
     try:

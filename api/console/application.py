@@ -55,7 +55,7 @@ def console(config: Settings, state: State) -> list[BaseRoute]:
 
 
 def _counted(path: str, route: Route) -> Route:
-    """The route, whose answers count to this part of the API."""
+    """The route, with its answers counted under this part of the API."""
     return Route(path, Endpoint(route.endpoint, PART), methods=route.methods)
 
 
@@ -85,7 +85,7 @@ async def _no_page(request: Request, error: Exception) -> Response:
 
 
 async def _bug(request: Request, _error: Exception) -> Response:
-    """What nobody expected; the application around this one logs it."""
+    """An unexpected error; the application around this one logs it."""
     lines = ["Varsel has made a mistake; its log has the details."]
     return _wrong(request, 500, "An error of ours", lines)
 

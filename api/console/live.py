@@ -17,14 +17,17 @@ IN_ALL = 128  # of a process, of the connections that its clients may have
 
 @dataclass(eq=False, slots=True)
 class LivePage:
-    """A page that follows what happens until `ending` is set: by the server that goes, or by a newer page."""
+    """A page that follows what happens until `ending` is set: by the server that stops, or by a newer page."""
 
     ending: anyio.Event
     displaced: bool = False
 
 
 class LivePages:
-    """All of one process. When there are too many, the oldest ends: of whoever opens one more, or has the most."""
+    """All live pages of one process.
+
+    When there are too many, the oldest page of one operator ends: of the one who has too many, or who has the most.
+    """
 
     def __init__(self) -> None:
         self._open: dict[str, list[LivePage]] = {}  # by operator, the oldest first

@@ -43,7 +43,7 @@ R = TypeVar("R")
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "console"
 LOOK_EVERY = 1.0  # seconds between two looks of a live page
-REST = 20  # times as long as a look takes, a page rests after it: so a slow one costs little
+REST = 20  # a page rests so many times as long as its look took: a slow one costs little
 GRACE = 2.0  # seconds in which a live page ends when the server does
 TOLD = "told"  # in the session
 OPEN = ("filter", "findings")  # what a viewer asked for, and what is wrong with the system: nothing of it is masked
@@ -89,9 +89,9 @@ def _share(request: Request) -> str:
 
 
 async def page(request: Request, name: str, read: Read, *, live: bool = True) -> Response:
-    """A page of what `read` returns; asked for as an event stream, its changed parts as they change."""
+    """A page of what `read` returns; for a request of an event stream, its parts as they change."""
     if live and request.headers.get("accept") == "text/event-stream":
-        ending = anyio.Event()  # set when the server goes
+        ending = anyio.Event()  # set when the server stops
         return EventSourceResponse(
             _stream(request, name, read, ending),
             ping=15,
@@ -147,7 +147,7 @@ def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _visible(value: Any) -> Any:
-    """What a template prints: texts with what cannot be seen made visible, so that they read as they are."""
+    """What a template prints: in texts, characters that cannot be seen are made visible."""
     if isinstance(value, str) and not isinstance(value, Markup) and _UNSEEN.search(value):
         return _UNSEEN.sub(lambda found: f"\N{WHITE SQUARE WITH LOWER LEFT QUADRANT}{ord(found[0]):04X}", value)
     return value

@@ -39,7 +39,7 @@ FRESH = 0.9  # seconds for which all readers of the overview share one
 
 @dataclass
 class Snapshot:
-    """The overview as it was a moment ago, the same for all who look."""
+    """The overview of a moment ago, shared by all readers."""
 
     values: dict[str, Any] = field(default_factory=dict)
     read_at: float = float("-inf")
@@ -86,7 +86,7 @@ def _broker(client: redis.Redis) -> dict[str, int] | None:
 
 
 def _fields(request: Request, resource: Resource) -> Collection[str]:
-    """What whoever asks may narrow the list by."""
+    """What the operator may narrow the list by."""
     operator = found(request)
     return resource.fields if operator and operator.role.sees_personal_data else resource.open_fields
 

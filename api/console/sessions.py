@@ -1,4 +1,4 @@
-"""Who sits before the console: signed cookies, what a page needs, and forms that only the console's own pages send."""
+"""Who uses the console: signed cookies, what a page needs, and forms that only the console's own pages send."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 COOKIE = "varsel_console"
 PATH = "/console"
 LIFE = timedelta(hours=8)  # of a sign-in, however busy the operator is
-OIDC_LIFE = timedelta(hours=1)  # after which the provider is asked again: it does not tell who has left
+OIDC_LIFE = timedelta(hours=1)  # then the provider is asked again: it does not tell who has left
 MAX_FORM = 64 * 1024  # bytes
 MAX_FIELDS = 50
 LOCAL = Operator("local", Role.ADMIN)  # whoever uses the open console
@@ -57,11 +57,11 @@ class SignInNeeded(Exception):
 
 
 class NotAllowed(Exception):
-    """The request is refused; the message says why, to whoever sent it."""
+    """The request is refused; the message tells its sender why."""
 
 
 class Turns:
-    """For what is dear: one at a time, and at most `queue` that wait. A password's hash takes 64 MB for 0.1 s."""
+    """For expensive work: one at a time, and at most `queue` that wait. A password's hash takes 64 MB for 0.1 s."""
 
     def __init__(self, queue: int) -> None:
         self._left = queue + 1
@@ -89,7 +89,7 @@ class Entrance:
     provider: Any  # authlib's client of VARSEL_OIDC_ISSUER, or None
     attempts: Attempts
     hashing: Turns
-    strangers_hashing: Turns  # apart, so that strangers hold up nobody who is known
+    strangers_hashing: Turns  # apart, so that strangers do not hold up known operators
 
 
 def middleware(config: Settings) -> Middleware:
@@ -107,7 +107,7 @@ def middleware(config: Settings) -> Middleware:
 
 
 async def begin(request: Request, name: str, **proof: str | list[str]) -> None:
-    """Let an operator in; the session before ends, for it may be somebody else's making.
+    """Let an operator in. The earlier session ends, since somebody else may have made it.
 
     `proof`: what the sign-in rests on, looked at again at each request. The `mark` of a password, which is another one
     when the password is; or the `issuer` and those `values` of its claim that give roles.
@@ -117,7 +117,7 @@ async def begin(request: Request, name: str, **proof: str | list[str]) -> None:
 
 
 async def end(request: Request) -> None:
-    """End the session, if there is one: copies of its cookie are worth nothing from now on."""
+    """End the session, if there is one: copies of its cookie do not count any more."""
     if session := request.session.get("id"):
         party = share(request.session["who"])
         await request.app.state.writers.write(party, ended_sessions.end, session, 2 * LIFE)  # whatever the clocks say
@@ -172,7 +172,7 @@ def _signed_in(request: Request) -> Operator | None:
 
 
 async def require(request: Request, role: Role) -> Operator:
-    """Who sent the request; SignInNeeded or NotAllowed unless it is somebody with at least this role."""
+    """Who sent the request; SignInNeeded or NotAllowed unless they have at least this role."""
     operator = await current(request)
     if operator is None:
         require_sign_in(request)
@@ -186,7 +186,7 @@ async def require(request: Request, role: Role) -> Operator:
 
 
 def require_sign_in(request: Request) -> None:
-    """NotAllowed, with what to do, where nobody can sign in."""
+    """NotAllowed, with what to do, if nobody can sign in."""
     match request.app.state.entrance.mode:
         case Mode.OPEN:
             raise NotAllowed(
@@ -205,7 +205,7 @@ def csrf_token(request: Request) -> str:
 async def check_csrf(request: Request) -> FormData:
     """The form of a POST; NotAllowed unless a page of this session sent it.
 
-    HTTPException 413 and BadRequest when it is none that the console's pages could send.
+    HTTPException 413 or BadRequest when no page of the console could have sent it.
     """
     if not _is_same_origin(request):
         raise NotAllowed("This form was sent by another site.")

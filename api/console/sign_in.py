@@ -59,8 +59,8 @@ if TYPE_CHECKING:
 SIGN_IN = f"{PATH}/sign-in"
 CALLBACK = f"{PATH}/oidc/callback"
 PROVIDER_SECONDS = 10.0  # that the OpenID provider has for each answer
-QUEUE = 8  # passwords that wait to be looked at, per process
-COME_AGAIN = timedelta(seconds=5)  # where more would wait
+QUEUE = 8  # passwords that wait to be checked, per process
+COME_AGAIN = timedelta(seconds=5)  # when more would wait
 
 _NEXT = re.compile(r"/console([/?][!-\[\]-~]*)?")  # visible ASCII, but no backslash
 _OIDC_NAME = re.compile(r"[A-Za-z0-9._@+|=-]{1,128}")
@@ -144,7 +144,7 @@ async def start(request: Request) -> Response:
 async def callback(request: Request) -> Response:
     """Let in whom the OpenID provider names, with the highest role that its claim gives (OpenID Connect Core, 3.1.3.7).
 
-    The state, the nonce, the code's verifier (PKCE), the signature, issuer, audience and times are what authlib checks.
+    authlib checks the state, the nonce, the code's verifier (PKCE), the signature, issuer, audience and times.
     """
     provider, config = _needed_provider(request), request.app.state.settings
     expected = {
@@ -211,7 +211,7 @@ def _wait(request: Request, goal: str, wait: timedelta, why: str) -> Response:
 
 async def _note(request: Request, who: str, action: str, **detail: str) -> None:
     detail["from"] = client_address(request)
-    refused = action == "sign-in-refused"  # of how many addresses a stranger has, one line a minute tells enough
+    refused = action == "sign-in-refused"  # however many addresses a stranger has, one line a minute is enough
     party = share("" if refused else who)
     await request.app.state.writers.write(party, audit.note, who, action, "console", detail, any_detail=refused)
 
