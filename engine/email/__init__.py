@@ -1,1 +1,1 @@
-"""E-mails: how a message is made, sent, and what became of it."""
+"""E-mails: making a message, sending it, and recording what became of it."""

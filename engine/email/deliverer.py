@@ -17,7 +17,7 @@ from engine.db.records import Email, Letter, columns, read
 from engine.db.tables import orders
 from engine.email.mime import Compiled, compile_message, message_id
 from engine.email.outcomes import RELAY_PAUSE, Result, broken, pause, record, result_of, unsent
-from engine.email.restraint import HELD_FOR, Restraint
+from engine.email.restraint import RESTRAINED_FOR, Restraint
 from engine.email.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
 from engine.models import Content, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
-CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, where one order's are not larger
-COMPILED = 32_000_000  # bytes of compiled messages, and what they are of, that a process keeps
-COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled beside the event loop, one at a time
+CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, unless one order's are larger
+COMPILED = 32_000_000  # bytes of compiled messages and their contents that a process keeps
+COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled in a thread, one at a time
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("emails")
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An e-mail in hand, with what its order says."""
+    """An e-mail in hand, with its order's texts."""
 
     seq: int
     claim: int
@@ -72,18 +72,18 @@ class Deliverer(Work[Outgoing, Result]):
         self._compiled_size = 0
         self._compiling = asyncio.Lock()
         self._restraint = Restraint()
-        self._crowded = False  # the relay has no connection left for this process: others of its clients have them
-        self._relay_pause = RELAY_PAUSE  # how long the relay is left alone when it has no connection at all
+        self._crowded = False  # the relay has no connection left for this process: its other clients use them
+        self._relay_pause = RELAY_PAUSE  # how long the relay is left alone when it gives no connection
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why e-mails wait: the relay cannot be had, or refuses this installation; for operators."""
+        """Why e-mails wait, for operators: the relay cannot be reached, or refuses this installation."""
         return self._relay.trouble or self._restraint.trouble
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Outgoing]:
-        """Take a batch of e-mails that no pause stops, with what their orders say.
+        """Take a batch of e-mails that no pause stops, with their orders' texts.
 
-        Those whose orders' texts are too many bytes beside the others' are given back.
+        E-mails whose orders' texts exceed CONTENTS together with the others' are handed back.
         """
         claimed = due.claim(connection, due.EMAILS, BATCH, lease)
         if not claimed:
@@ -95,11 +95,11 @@ class Deliverer(Work[Outgoing, Result]):
         return Claim(_admit(connection, readable, letters), not whole or len(claimed) == BATCH)
 
     def has_room(self, leased: int) -> bool:
-        """Another batch beside one: it is claimed while the first is sent."""
+        """A second batch is claimed while the first is sent."""
         return leased <= BATCH
 
     def decided(self, row: Outgoing) -> Result | None:
-        """What is not to be sent waits for no connection."""
+        """An e-mail that is not to be sent waits for no connection."""
         settled = self._settled(row.email, row.letter)
         if settled:
             with logs.bound(lane="emails", order_id=row.letter.id, email_id=row.email.id):
@@ -107,17 +107,17 @@ class Deliverer(Work[Outgoing, Result]):
         return settled
 
     async def serve(self, hand: Hand[Outgoing, Result]) -> None:
-        """Send one e-mail after another while some wait; ends early when no connection is to be had."""
+        """Send one e-mail after another while some wait; ends early when there is no connection."""
         while hand.waiting:
-            async with self._relay.turn() as turn:  # what waits for a connection has not begun: it can be handed back
+            async with self._relay.turn() as turn:  # an e-mail that waits for a connection can be handed back
                 self._crowded = turn.refusal is not None and turn.refusal.crowded
                 self._relay_pause = pause(turn.refusal) if turn.refusal else RELAY_PAUSE
                 if turn.told or self._crowded or (row := hand.next()) is None:
-                    return  # of one that nobody can have, one e-mail tells
+                    return  # one e-mail records that there is no connection; the others are handed back
                 if not self._restraint.may_try(row.letter.creator):
                     left = row.email.expires_at - self._clock.now()
                     left = timedelta(seconds=left // timedelta(seconds=1))  # few statements for many rows
-                    hand.hand_back(row, max(min(left, HELD_FOR), RELAY_PAUSE))
+                    hand.hand_back(row, max(min(left, RESTRAINED_FOR), RELAY_PAUSE))
                     continue
                 result = await self._guarded(row, partial(hand.ours, row), turn)
             if isinstance(result, Withdrawn):
@@ -129,7 +129,7 @@ class Deliverer(Work[Outgoing, Result]):
                     return
 
     def standstill(self) -> Standstill:
-        """The relay has no connection: others of its clients have them, or it cannot be had."""
+        """The relay has no connection: its other clients use them, or it cannot be reached."""
         return Standstill(timedelta(0) if self._crowded else self._relay_pause, self._relay_pause)
 
     def record(self, connection: Connection, results: Sequence[Result]) -> bool:
@@ -138,16 +138,16 @@ class Deliverer(Work[Outgoing, Result]):
         return False
 
     def broken(self, row: Outgoing, result: Result, error: Exception) -> Result:
-        """Where an outcome cannot be written, its state is: what the relay has must not be sent once more."""
-        log.error("the outcome of e-mail %s could not be recorded; its state is", row.email.id, exc_info=error)
+        """Write the state alone if the outcome cannot be written: what the relay has must not be sent once more."""
+        log.error("the outcome of e-mail %s cannot be recorded, only its state", row.email.id, exc_info=error)
         return replace(result, told=False)
 
     def recorded(self, results: Sequence[Result]) -> None:
-        """Outcomes are recorded."""
+        """Count the size of the group."""
         _GROUP_SIZE.observe(len(results))
 
     async def _guarded(self, row: Outgoing, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
-        """Attempt; a bug with one message is an attempt of its own, and must not hold up the others."""
+        """Make an attempt; a bug with one message counts as its attempt, and does not stop the others."""
         email, order = row.email, row.letter
         with (
             logs.bound(lane="emails", order_id=order.id, email_id=email.id),
@@ -156,13 +156,13 @@ class Deliverer(Work[Outgoing, Result]):
             try:
                 result = await self._attempt(email, order, ours, turn)
             except Exception as error:
-                cause = error if email.attempts == 0 else None  # once: further attempts are likely to fail likewise
+                cause = error if email.attempts == 0 else None  # once: later attempts are likely to fail alike
                 log.exception("e-mail %s could not be attempted: %s", email.id, type(error).__name__, exc_info=cause)
                 span.failed("not attempted")
                 return broken(email, order, error)
             if isinstance(result, Withdrawn):
                 span.failed("withdrawn")
-                log.info("not sent: the lease ended before; another worker may have it")
+                log.info("not sent: the lease ended first; another worker may have it")
                 return result
             span.set(outcome=result.outcome, phase=result.phase, code=result.reply.code, relay=result.relay)
             if result.delay is None and result.outcome != "accepted":
@@ -178,7 +178,7 @@ class Deliverer(Work[Outgoing, Result]):
             return settled
         try:
             message = await self._made(email, order)
-        except (OSError, MemoryError, RuntimeError):  # the machine's fault: another time, it can be made
+        except (OSError, MemoryError, RuntimeError):  # the machine's fault: a later attempt can succeed
             raise
         except Exception as error:
             log.exception("no message can be made of e-mail %s", email.id)
@@ -189,7 +189,7 @@ class Deliverer(Work[Outgoing, Result]):
         return result_of(email, order, outcome, self._relay.name, self._clock.now())
 
     def _settled(self, email: Email, order: Letter) -> Result | None:
-        """What became of an e-mail that is not to be sent at all; None: it is."""
+        """What became of an e-mail that is not to be sent; None: it is to be sent."""
         if due.is_lost(email):
             text = f"set aside: {email.unresolved - 1} workers ended while they worked on it"
             return unsent(email, EmailState.FAILED, "abandoned", text)
@@ -227,7 +227,7 @@ class Deliverer(Work[Outgoing, Result]):
         return self._compiled.get(content)
 
     def _keep(self, content: Content, compiled: Compiled) -> Compiled:
-        """Keep a message for the content's other recipients, and forget what was not asked for the longest."""
+        """Keep a message for the content's other recipients; drop those that were unused for the longest time."""
         self._compiled[content] = compiled
         self._compiled_size += _size(content, compiled)
         while self._compiled_size > COMPILED:
@@ -240,14 +240,14 @@ def _size(content: Content, compiled: Compiled) -> int:
 
 
 def _letters(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Letter], bool]:
-    """What orders say, by `seq`, as far as their texts have room; and whether these are all."""
+    """The texts of orders by `seq`, up to CONTENTS; and whether these are all."""
     chosen = select(*columns(Letter, orders.c)).where(orders.c.seq.in_(order_seqs)).order_by(orders.c.seq)
     rows, whole = read_within(connection, chosen, CONTENTS, lambda order: weight(order.subject, order.body))
     return {letter.seq: letter for letter in read(Letter, rows)}, whole
 
 
 def _admit(connection: Connection, claimed: Sequence[Email], letters: Mapping[int, Letter]) -> list[Outgoing]:
-    """Those that no pause stops; the others are put out of the way."""
+    """The e-mails that no pause stops; the others are held."""
     paused = in_force(connection, lock=True)
     stopped = {
         email.seq: cause

@@ -1,10 +1,10 @@
-"""HTML of callers, read at a cost that its size bounds: by a parser where it fits, else by a scanner.
+"""HTML of callers, read at a cost that its size bounds: by a parser if it fits, else by a scanner.
 
 A parser builds what HTML5 prescribes, which can be much more than what was written: elements that format text, and
-links, are opened anew in every paragraph behind them until they are closed, so 25 kB can become four million nodes.
-And a second `body` gives its attributes to the first. All these get other names before the parser sees them; of what
-remains, each tag makes a small number of nodes. The rest is measured: tags look through the open elements, and
-attributes through those of their tag.
+links, are opened anew in every paragraph until they are closed, so 25 kB can become four million nodes. A second `body`
+gives its attributes to the first. All these elements are renamed before the parser sees them; each remaining tag makes
+a small number of nodes. The other costs are counted: each tag searches the open elements, and each attribute those of
+its tag.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 LONGEST = 1_000_000  # characters for the parser
-MOST_TAGS = 20_000  # tags and line breaks whose layout is worked out
-MOST_STEPS = 100_000_000  # tags times those of them that may stay open: the parser's steps, at about 5 ns each
+MOST_TAGS = 20_000  # tags and line breaks that are laid out
+MOST_STEPS = 100_000_000  # tags times the tags that may stay open: the parser's steps, at about 5 ns each
 MOST_ATTRIBUTES = 300  # of one tag: each is compared with those before it
 SMALL = 5_000  # characters, below which attributes cannot be many
 FEW = 300  # tags, below which elements cannot multiply to more than MOST_TAGS and a half
 LINK, IMAGE = "a", "img"
-DOWN = " down"  # behind the first number of a list that is reversed
+DOWN = " down"  # follows the first number of a reversed list
 TEXT = "-text"
 
 
 def _tags(*names: str) -> re.Pattern[str]:
-    """Every start and end tag of these elements, and whatever looks like one, be it in a comment or in a value.
+    """Every start and end tag of these elements, and whatever looks like one, even in a comment or a value.
 
-    The letters' cases are written out: with re.IGNORECASE, the search for the first character takes ten times as long.
+    Both cases of each letter are written out: with re.IGNORECASE, finding the first character takes ten times as long.
     """
     either = (
         "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in name) for name in names
@@ -50,10 +50,11 @@ _MULTIPLYING = _tags(
 _MAY_STAY_OPEN = re.compile(r"<(?!(?:br|hr|img|meta)[\t\n\f\r />])[a-z]", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^>]*")
 _BEFORE_ATTRIBUTE = re.compile(r"""[\t\n\f\r /"']+""")
-_QUOTED_END = re.compile(r"""=[\t\n\f\r ]*(?:"[^">]*>|'[^'>]*>)""")  # the tag may go on behind the >
+_QUOTED_END = re.compile(r"""=[\t\n\f\r ]*(?:"[^">]*>|'[^'>]*>)""")  # the tag may go on after the >
 
-# What a style must say for nothing to be seen. What is flat shows unless it is cut off; a font of no size is often a
-# layout's, whose cells have one; and what Outlook alone hides (mso-hide) may be a button that it has another way.
+# Styles that hide an element. A flat element shows unless its overflow is hidden. A font size of 0 does not count: it
+# is often on a layout whose cells set their own. What only Outlook hides (mso-hide) may be a button that it shows
+# another way.
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?\s*(?=[;!\"']|$)", re.IGNORECASE
 )
@@ -69,16 +70,16 @@ _VALUE = {
 }
 _NAME = re.compile(r"/?([a-z][a-z0-9:-]{0,20})", re.IGNORECASE)
 _SAID_REVERSED = re.compile(r"\sreversed(?![\w-])", re.IGNORECASE)
-_TOLD = {LINK: "href", IMAGE: "alt", "ol": "start", "li": "value"}  # the attribute that is told beside an element
+_TOLD = {LINK: "href", IMAGE: "alt", "ol": "start", "li": "value"}  # the attribute that is returned with an element
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta"))
 _UNSEEN = frozenset(("title", "script", "style", "template", "object", "svg", "math", "select", "iframe"))
-# Their content is no markup: it goes to the end tag, if there is one.
+# Their content is not markup: it ends at the end tag, if there is one.
 _RAW = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("title", "script", "style", "iframe")}
 _UNSEEN_NODES = _UNSEEN | {"head", "-comment", "!doctype"}
 
 
 def fits(html: str) -> bool:
-    """Whether the parser's work on it is bounded: nodes, open elements and attributes, counted in linear time."""
+    """Whether the parser's work is bounded; nodes, open elements and attributes are counted in linear time."""
     tags = html.count("<")
     if len(html) > LONGEST or tags + html.count("\n") > MOST_TAGS:
         return False
@@ -88,17 +89,17 @@ def fits(html: str) -> bool:
 
 
 def parsed(html: str) -> LexborHTMLParser:
-    """The tree of HTML that fits; where much could come of it, what could multiply is a `span`, links are `x-a`."""
+    """The tree of HTML that fits; if it is large, elements that multiply become `span`, and links `x-a`."""
     if len(html) > SMALL or html.count("<") > FEW:
         html = _LINKS.sub(rf"<\1{_OTHER}", _MULTIPLYING.sub(r"<\1span", html))
     return LexborHTMLParser(html)
 
 
 def walked(html: str) -> Iterator[tuple[str, str, bool]]:
-    """What is seen of HTML that fits, in its order: TEXT with the text; elements at their start and end (False).
+    """What a reader sees of HTML that fits, in order: TEXT with the text; elements at their start and end (False).
 
-    Beside a LINK's start stands its target, beside an IMAGE the words for it, beside `ol` its first number (DOWN behind
-    it where the list is reversed), beside `li` the number that it is given.
+    A LINK's start has its target, an IMAGE its alternative text, `ol` its first number (followed by DOWN in a reversed
+    list), and `li` the number that it is given.
     """
     body = parsed(html).body
     stack = [] if body is None or body.child is None else [(body.child, True)]
@@ -121,8 +122,8 @@ def walked(html: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def scanned(html: str) -> Iterator[tuple[str, str, bool]]:
-    """The same of any HTML, up to MOST_TAGS tags, as its tags stand there: nothing is put right."""
-    at, unseen, depth = 0, "", 0  # the element that is not seen, and how often it is open
+    """The same for any HTML, up to MOST_TAGS tags, as they are written: nothing is corrected."""
+    at, unseen, depth = 0, "", 0  # the hidden element, and how often it is open
     for _ in range(MOST_TAGS):
         start = html.find("<", at)
         if not depth:
@@ -159,7 +160,7 @@ def _told(node: LexborNode, tag: str) -> str:
 
 
 def _items(node: LexborNode) -> int:
-    """How many items a list has, from which one that is reversed counts down."""
+    """How many items a list has: a reversed one counts down from there."""
     number, child = 0, node.child
     while child is not None:
         number += child.tag == "li"
@@ -184,7 +185,7 @@ def _is_said_hidden(attributes: str) -> bool:
 
 
 def _may_hide(style: str) -> bool:
-    """Whether it is worth a closer look: most styles are not."""
+    """Whether a style needs a closer look: most do not."""
     said = style.lower()
     return "none" in said or "hid" in said or "opacity" in said
 
@@ -194,7 +195,7 @@ def _hides(style: str) -> bool:
 
 
 def _is_text(node: LexborNode) -> bool:
-    """Whether an element holds text alone, and is no link: a preheader, and not a part of the layout."""
+    """Whether an element holds only text and is no link: a preheader, not a part of the layout."""
     if node.tag in (LINK, _OTHER):
         return False
     child = node.child

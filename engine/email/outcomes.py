@@ -1,4 +1,4 @@
-"""What becomes of e-mails: from a reply of the relay to the row's next state, written in groups and told as events."""
+"""Outcomes of e-mails: what the relay's reply means for the row, written in groups and published as events."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
     from engine.models import CloudEvent
 
-RELAY_PAUSE = timedelta(seconds=5)  # after a connection to the relay could not be had, until it is tried again
-REFUSED_PAUSE = timedelta(minutes=1)  # likewise, when it was refused for good: a relay may lock out who keeps knocking
+RELAY_PAUSE = timedelta(seconds=5)  # from a failed connection to the relay to the next try
+REFUSED_PAUSE = timedelta(minutes=1)  # likewise, after a permanent refusal: relays may lock out clients that insist
 
-# Until the next attempt, after the first, second, … that the relay deferred; the last repeats until the e-mail expires.
-# RFC 5321 4.5.4.1 asks for 30 minutes where a queue talks to the world; this one talks to its own relay, and most
-# deferrals there (greylisting, a full queue) are over in minutes.
+# The time from the first, second, … deferred attempt to the next; the last repeats until the e-mail expires. RFC 5321,
+# 4.5.4.1, asks for 30 minutes between queues on the Internet; this queue talks to its own relay, where most deferrals
+# (greylisting, a full queue) are over in minutes.
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))
-SLOWLY = timedelta(minutes=5)  # at the least, when the relay refuses this installation or its sender
+SLOWLY = timedelta(minutes=5)  # the shortest backoff when the relay refuses this installation or its sender
 
 _RECORD = due.outcome(due.EMAILS).returning(emails.c.seq, emails.c.last_update)
 _LOG = Rows(
@@ -46,7 +46,7 @@ _LOG = Rows(
     code=SmallInteger(),
     reply=Text(),
 ).insert_into(email_attempts, at=Now())
-_ATTEMPTS = {  # looked up once: a look costs as much as the count
+_ATTEMPTS = {  # looked up once: the look-up costs as much as the count
     word: metrics.ATTEMPTS.labels(word)
     for word in ("accepted", "deferred", "refused", "rejected", "in_doubt", "expired", "abandoned")
 }
@@ -58,7 +58,7 @@ _OPEN = exists().where(emails.c.order_seq == orders.c.seq, EMAIL_OPEN)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one claim: the row's next state and due time, and the line for the log of attempts."""
+    """The outcome of one claim: the row's next state and due time, and the line for the log of attempts."""
 
     email: Email
     state: EmailState
@@ -69,11 +69,11 @@ class Result:
     reply: Reply
     duration: timedelta
     relay: str
-    told: bool = True  # False: the state alone is recorded, since it cannot be with the rest
+    told: bool = True  # False: only the state is recorded, since the whole outcome cannot be
 
 
 def record(connection: Connection, results: Sequence[Result]) -> None:
-    """Write a group of outcomes and their log lines, complete the orders that have no open e-mail left, and tell."""
+    """Write a group of outcomes and their log lines, complete orders that have no open e-mail left, publish events."""
     results = _with_reasons(connection, results)
     recorded = run(
         connection,
@@ -102,9 +102,9 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
 
 
 def _with_reasons(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:
-    """Results where those that are out of time say why: what the last attempt ended with.
+    """The results, with the last attempt's reply added to those that expired.
 
-    Where the relay refused this installation, that is what they fail for.
+    If the last attempt was refused, the e-mail ends as Failed.
     """
     late = [result.email.seq for result in results if result.outcome == "expired"]
     if not late:
@@ -123,7 +123,7 @@ def _with_reason(result: Result, last: SendAttempt) -> Result:
 
 
 def _unlogged(connection: Connection, results: Sequence[Result], ours: Container[int]) -> Sequence[Result]:
-    """All but those that have their line already: their commit was done, and the answer to it was lost."""
+    """All but those that have their line already: they were committed, and the database's answer was lost."""
     late = {result.email.seq for result in results if result.email.seq not in ours}
     if not late:
         return results
@@ -133,7 +133,7 @@ def _unlogged(connection: Connection, results: Sequence[Result], ours: Container
 
 
 def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:
-    """All but those that say of a relay that was not reached what the e-mail's newest line says already."""
+    """All but those whose relay was not reached and whose reply the e-mail's newest line has already."""
     again = {result.email.seq for result in results if result.outcome == "deferred" and not result.reached}
     if not again:
         return results
@@ -152,8 +152,8 @@ def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]
 def _complete(
     connection: Connection, settled: Sequence[Email], states: dict[int, EmailState], at: datetime
 ) -> list[CloudEvent]:
-    """Complete the orders that have no open e-mail left; returns what tells of e-mails and orders that have ended."""
-    # Locked first: of two workers that settle an order's last e-mails at once, the second must see the first's.
+    """Complete the orders that have no open e-mail left; returns the events of settled e-mails and orders."""
+    # Locked first: if two workers settle an order's last e-mails at once, the second must see the first's.
     touched = select(*columns(OrderName, orders.c))
     touched = touched.where(orders.c.seq.in_({email.order_seq for email in settled}))
     names = read(OrderName, connection.execute(touched.order_by(orders.c.seq).with_for_update()))
@@ -171,12 +171,12 @@ def backoff(attempts: int) -> timedelta:
 
 
 def pause(refusal: Reply) -> timedelta:
-    """How long to leave a relay alone that gave no connection, with these words."""
+    """How long to leave the relay alone after it refused a connection with this reply."""
     return REFUSED_PAUSE if (refusal.code or 0) // 100 == 5 else RELAY_PAUSE  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
 
 
 def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: datetime) -> Result:
-    """What an answer of the relay means for the e-mail: the one table from SMTP to what users see."""
+    """What the relay's answer means for the e-mail: the one table from SMTP to what users see."""
     later = min(backoff(email.attempts + 1), max(email.expires_at - now, MILLISECOND))
     state, delay, reached, settled = EmailState.NEW, later, True, False
     match outcome:
@@ -204,16 +204,16 @@ def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: da
 
 
 def unsent(email: Email, state: EmailState, word: str, text: str) -> Result:
-    """What became of an e-mail that is not sent at all."""
+    """The outcome of an e-mail that is not sent at all."""
     _ATTEMPTS[word].inc()
     reply = Reply(None, text)
     return Result(email, state, None, False, word, None, reply, timedelta(0), "")
 
 
 def broken(email: Email, order: Letter, error: Exception) -> Result:
-    """What an error of this installation's means for the e-mail: tried again as far as BACKOFF goes, then failed.
+    """The outcome after an error of Varsel's: the e-mail is tried again as far as BACKOFF goes, then it fails.
 
-    Nobody knows how far the attempt had come: an e-mail that may be sent at most once is not tried again.
+    It is not known how far the attempt came: an e-mail that may be sent at most once is not tried again.
     """
     reply = Reply(None, f"an error of Varsel's ({type(error).__name__}); its log has the details")
     over = email.attempts >= len(BACKOFF) or order.guarantee == DeliveryGuarantee.AT_MOST_ONCE

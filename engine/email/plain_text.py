@@ -10,7 +10,7 @@ from engine.email.markup import DOWN, IMAGE, LINK, TEXT, fits, scanned, walked
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST = 200_000  # characters of a text that is made without the parser
+LONGEST = 200_000  # characters of a text made without the parser
 NO_TEXT = "This message has no plain-text version: please open it in a program that shows HTML.\n"
 CUT = "\nThe rest of this message can be read in a program that shows HTML.\n"
 
@@ -26,7 +26,7 @@ _SPACE = re.compile(r"[ \t\r\n\f]+")
 _NUMBER = re.compile(r"-?[0-9]{1,6}")
 _INVISIBLE = re.compile(r"[\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]*")  # spacers of a layout, fillers of a preview
 _TARGET = re.compile(r"https?:\S+|(?:mailto|tel):(?P<said>\S+)", re.IGNORECASE)
-_NO_PART = {ord(character): None for character in "\t\n\r"}  # of an address, wherever it stands (WHATWG URL, 4.4)
+_NO_PART = {ord(character): None for character in "\t\n\r"}  # ignored anywhere in an address (WHATWG URL, 4.4)
 _RAISED = {  # so that 10<sup>2</sup> is not 102
     "sup": str.maketrans("0123456789+-=()", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾"),
     "sub": str.maketrans("0123456789+-=()", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎"),
@@ -34,10 +34,10 @@ _RAISED = {  # so that 10<sup>2</sup> is not 102
 
 
 def readable(html: str) -> str:
-    """Return the text of an HTML body; of one that the parser must not get, a simpler one, at most LONGEST and CUT."""
+    """Return the text of an HTML body; if the parser must not get it, a simpler text, at most LONGEST and CUT."""
     if fits(html):
         return _laid_out(walked(html))
-    seen = scanned(html)  # <pre> as a paragraph: its lines are not counted
+    seen = scanned(html)  # <pre> becomes a paragraph: its lines are not counted
     text = _laid_out(("p" if tag == "pre" else tag, said[: LONGEST + 1], starts) for tag, said, starts in seen)
     return text[:LONGEST] + CUT if len(text) > LONGEST else text or NO_TEXT
 
@@ -55,15 +55,15 @@ def _laid_out(seen: Iterable[tuple[str, str, bool]]) -> str:
 
 
 class _Text:
-    """Lines under construction: white space is written only once it is known that something follows."""
+    """Lines under construction: white space is written only when something follows."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
-        self._breaks = 0  # line ends that stand before whatever comes next
+        self._breaks = 0  # line ends before whatever comes next
         self._space = False
         self._verbatim = 0  # depth of <pre>
-        self._lists: list[tuple[int, int] | None] = []  # that are open: next number and step, None without numbers
-        self._marked = False  # whether an item's mark was written last: what follows stands beside it
+        self._lists: list[tuple[int, int] | None] = []  # open lists: next number and step, None without numbers
+        self._marked = False  # whether an item's mark was written last: text follows it on the same line
         self._raised: list[str] = []  # the open elements of _RAISED
         self._link: tuple[str, int] | None = None  # the open link's target, and where its text begins
 
@@ -132,7 +132,7 @@ class _Text:
             self._space = True
         else:
             return
-        self._raised.clear()  # whose end may be missing
+        self._raised.clear()  # their end tags may be missing
 
     def _begin_item(self, told: str) -> None:
         self._marked = False
@@ -145,7 +145,7 @@ class _Text:
         self._marked = True
 
     def _show(self, words: str) -> None:
-        """Let words stand for an image, apart from those around it."""
+        """Write an image's alternative text, separated from the words around it."""
         if said := _SPACE.sub(" ", words).strip():
             self._space = True
             self._write(said)
@@ -174,7 +174,7 @@ class _Text:
 
 
 def _numbering(told: str) -> tuple[int, int] | None:
-    """The first number of a list and the step to the next; None: a list that goes down from who knows where."""
+    """The first number of a list and the step to the next; None: a reversed list without a known first number."""
     first, down = told.removesuffix(DOWN), told.endswith(DOWN)
     if not _NUMBER.fullmatch(first):
         return None if down else (1, 1)

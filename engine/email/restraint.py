@@ -1,7 +1,7 @@
-"""Restraint: a relay that refuses e-mail after e-mail for reasons of ours is asked once a minute, not with them all.
+"""Restraint: after several refusals in a row for reasons of this installation, one e-mail a minute is tried.
 
-What counts is a creator's: some relays take mail to some domains alone, and then one creator's refusals must not hold
-up what the relay takes from others. Each worker process knows its own; what it knows is bounded by who has orders.
+Refusals count by creator: some relays take mail only to some domains, and one creator's refusals must not delay what
+the relay takes from others. Each worker process counts for itself, and only creators that have orders.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from engine.runtime.clock import steady
 if TYPE_CHECKING:
     from engine.email.outcomes import Result
 
-IN_A_ROW = 10  # refusals without an answer of another kind, after which a creator's e-mails are held back
-ASK_EVERY = timedelta(minutes=1)  # then, one of them is tried
-HELD_FOR = timedelta(minutes=5)  # the others
+IN_A_ROW = 10  # refusals without another answer, after which a creator's e-mails are restrained
+ASK_EVERY = timedelta(minutes=1)  # one of them is tried
+RESTRAINED_FOR = timedelta(minutes=5)  # the others wait
 FORGOTTEN_AFTER = timedelta(minutes=90)  # without an attempt: longer than an e-mail waits for its next
 
 
@@ -29,10 +29,10 @@ class Restraint:
         self._refused: dict[str, int] = {}  # in a row, by creator
         self._ask_at: dict[str, float] = {}  # on the monotonic clock
         self._trouble: Trouble | None = None
-        self._heard_at = 0.0  # of the newest refusal, likewise
+        self._heard_at = 0.0  # when the newest refusal came, likewise
 
     def may_try(self, creator: str) -> bool:
-        """Whether an e-mail of this creator may be tried now; if so, and refusals are the rule, it is the minute's."""
+        """Whether an e-mail of this creator may be tried now; if they are restrained, True uses up the minute's try."""
         if self._refused.get(creator, 0) < IN_A_ROW:
             return True
         now = time.monotonic()
@@ -55,6 +55,6 @@ class Restraint:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What the relay says; None: nobody's e-mails are held back."""
+        """What the relay says; None: no creator is restrained."""
         forgotten = time.monotonic() - self._heard_at > FORGOTTEN_AFTER.total_seconds()
         return None if forgotten else self._trouble

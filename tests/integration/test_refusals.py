@@ -15,7 +15,7 @@ from engine.db.dialects import Now
 from engine.db.tables import emails, orders
 from engine.email import restraint
 from engine.email.outcomes import BACKOFF, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
-from engine.email.restraint import HELD_FOR, IN_A_ROW
+from engine.email.restraint import IN_A_ROW, RESTRAINED_FOR
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.queue.backoff import JITTER
@@ -180,7 +180,7 @@ def test_a_relay_that_refuses_all_is_asked_with_few(store: Store) -> None:
     assert len(waiting) == 100 - tried
     for row in waiting:
         assert (row.state, row.unresolved) == (EmailState.NEW, 0)
-        assert due_between(row.due_at, began, HELD_FOR, HELD_FOR)
+        assert due_between(row.due_at, began, RESTRAINED_FOR, RESTRAINED_FOR)
 
 
 def test_one_that_gets_through_lets_the_others_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
