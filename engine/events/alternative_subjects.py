@@ -1,11 +1,11 @@
-"""Alternative subjects: the three spellings of an organisation are one."""
+"""Alternative subjects: an organisation has three spellings, which mean the same."""
 
 from __future__ import annotations
 
 import re
 
 _ORGANISATION = re.compile("/(?:org|organization)/")
-_SPELLINGS = ("/organisation/", "/org/", "/organization/")  # first: normal
+_SPELLINGS = ("/organisation/", "/org/", "/organization/")  # the first is the normal one
 
 
 def normal(subject: str) -> str:
@@ -14,7 +14,7 @@ def normal(subject: str) -> str:
 
 
 def spellings(subject: str) -> tuple[str, ...]:
-    """An alternative subject as it may have been published."""
+    """The spellings in which an alternative subject may have been published."""
     first = normal(subject)
     number = first.removeprefix(_SPELLINGS[0])
     return (subject,) if number == first else tuple(prefix + number for prefix in _SPELLINGS)

@@ -1,4 +1,4 @@
-"""Events of Altinn apps: plain JSON, from which the event is made here (events contract 3.1, 4.1 and 5.1)."""
+"""Events of Altinn apps: they come as plain JSON, and the event is made here (events contract 3.1, 4.1 and 5.1)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WITH_INSTANCE = 5  # segments of /org/app/instances/party/guid
 
 
 def read_app_event(body: bytes, now: datetime) -> CloudEvent:
-    """Make the event that an app asks for; id, time, resource and instance are never the app's to say.
+    """Make the event that an app asks for; Varsel sets id, time, resource and instance.
 
     BadRequest when a required member is missing; Invalid (`$`, `$.member`) when something else is wrong.
     """
@@ -44,7 +44,7 @@ def read_app_event(body: bytes, now: datetime) -> CloudEvent:
 
 
 def _texts(members: Members) -> dict[str, str]:
-    """What was given of the members that matter; null and the empty string are nothing."""
+    """The members that matter, as far as they were given; null and the empty string count as missing."""
     given = {name: members[name][0] for name in (*_REQUIRED, *_OPTIONAL) if name in members}
     if isinstance(media_type := given.get("contenttype"), dict):
         given["contenttype"] = next((part for name, part in media_type.items() if name.lower() == "mediatype"), None)
@@ -78,5 +78,5 @@ def _attributes(texts: dict[str, str], now: datetime) -> dict[str, str]:
 
 
 def _path(name: str) -> str:
-    """Where the member stands that an attribute was made of; "" is the body as a whole."""
+    """The path of the member from which an attribute was made; "" is the body as a whole."""
     return f"$.{name.replace('datacontenttype', 'contenttype')}" if name else "$"

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from engine.resources import app_resource
 from engine.text.urn import is_urn
 
-_SOURCE = re.compile(  # RFC 3986, 2 and 3: its characters, and no user before the host
+_SOURCE = re.compile(  # only characters of RFC 3986, 2 and 3, and no user before the host
     r"https?://[A-Za-z0-9\[][A-Za-z0-9.:\[\]_-]*(/[A-Za-z0-9._~:/\[\]@!$&'()*+,;=%-]*)?(?:[?#][A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*)?",
     re.IGNORECASE,
 )
@@ -24,14 +24,14 @@ def publishes_for(publisher: str, source: str) -> bool:
 
 
 def resource_of(source: str) -> str | None:
-    """The resource of the app that a source names; None: it names none."""
+    """The resource of the app that a source names; None: it names no app."""
     names = segments(source)[:2]
     resource = app_resource(*names) if names else ""
     return resource if is_urn(resource) else None
 
 
 def segments(source: str) -> list[str]:
-    """The path of an absolute http or https URL, from the org on; none when two readers could see two paths."""
+    """The path's segments of an absolute http or https URL: org, app, …; empty if the path is ambiguous."""
     found = _SOURCE.fullmatch(source)
     if not found:
         return []

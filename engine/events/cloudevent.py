@@ -1,7 +1,7 @@
 """CloudEvents 1.0 as they come in: structured, batched and binary (events contract 4.5 and 5.4).
 
-Data keeps the JSON text in which it came, apart from the space between its tokens: no number, no escape is changed.
-Inside this file and for its callers, `Invalid` names an attribute, or "" for the event as a whole.
+Data keeps its JSON text, without the space between its tokens: no number and no escape is changed. In this file and for
+its callers, `Invalid` names an attribute, or "" for the event as a whole.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 VERSION = "1.0"
 MOST_ATTRIBUTES = 50
 LONGEST_NAME = 50  # characters
-# UTF-8 bytes: what a PostgreSQL index entry holds
+# UTF-8 bytes that fit into a PostgreSQL index entry
 LONGEST = {"id": 500, "source": 2_000, "type": 500, "subject": 1_000}
 LONGEST_OTHER = 2_000  # likewise, for every other attribute
 
-_TYPES = {  # must be strings; other extensions may be booleans and integers
+_TYPES = {  # all strings; other extensions may be booleans and integers
     "specversion": "String",
     "id": "String",
     "source": "URI-reference",
@@ -55,7 +55,7 @@ _NOT_IN_A_STRING = re.compile(  # CloudEvents 1.0.2, section 3: controls, lone s
     + "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
     + "]"
 )
-_TIME = re.compile(  # RFC 3339, 5.6, but for leap seconds, which many receivers cannot read
+_TIME = re.compile(  # RFC 3339, 5.6, without leap seconds, which many receivers cannot read
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
     r"(?:[Zz]|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 )
@@ -73,7 +73,7 @@ _QUOTED_PAIR = re.compile(r"\\(.)")
 
 
 def decode(body: bytes) -> CloudEvent:
-    """Read an event in structured mode; Invalid (`RequestBody`) tells what is wrong with it (events contract 5.4)."""
+    """Read an event in structured mode; Invalid (`RequestBody`) says what is wrong with it (events contract 5.4)."""
     try:
         return _event(read_object(body))
     except Invalid as error:
@@ -109,7 +109,7 @@ def decode_binary(headers: Iterable[tuple[str, str]], body: bytes) -> CloudEvent
 
 
 def encode(attributes: Mapping[str, Any], data: str | None = None, data_base64: str | None = None) -> CloudEvent:
-    """Check attributes and make the record; `data` is JSON text; Invalid names the attribute."""
+    """Check attributes and make the record; `data` is a JSON text. Invalid names the attribute."""
     version = attributes["specversion"]
     if version != VERSION:
         raise invalid("specversion", f"Unsupported CloudEvents spec version {shown(version)}")
@@ -124,7 +124,7 @@ def encode(attributes: Mapping[str, Any], data: str | None = None, data_base64: 
     moment = None
     if (time := attributes.get("time")) is not None:
         moment = _instant(time)
-        attributes = {**attributes, "time": time.upper()}  # t and z are RFC 3339, too, but not all receivers read them
+        attributes = {**attributes, "time": time.upper()}  # RFC 3339 allows t and z, but not all receivers read them
     text = to_json({"specversion": VERSION, **attributes}).decode()[:-1]
     if data is not None:
         media_type = attributes.get("datacontenttype")
@@ -148,9 +148,9 @@ def encode(attributes: Mapping[str, Any], data: str | None = None, data_base64: 
 
 
 def _renamed(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes with the resource of an app under the name that it has today (events contract 6.2).
+    """The attributes, with an app's old resource replaced by its present one (events contract 6.2).
 
-    That follows from the source, in which the app stands. Invalid when it does not.
+    It follows from the source, which names the app; Invalid when it does not.
     """
     resource = attributes.get("resource")
     if not isinstance(resource, str) or not resource.startswith(OLD_APP):
@@ -163,7 +163,7 @@ def _renamed(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def require_resource(event: CloudEvent) -> None:
-    """Demand what a generic event is matched by (events contract 3.4); BadRequest when it is missing or no URN."""
+    """Require the resource of a generic event (events contract 3.4); BadRequest when it is missing or not a URN."""
     if not event.resource:
         raise BadRequest("A 'resource' property must be defined.")
     if not is_urn(event.resource):
@@ -209,7 +209,7 @@ def _check_name(name: str) -> None:
 def _check_text(name: str, value: str) -> None:
     if not value and name in _NOT_EMPTY:
         raise invalid(name, f"The value for attribute '{name}' must be non-empty")
-    if not value.isprintable() and (bad := _NOT_IN_A_STRING.search(value)):  # the first is quick and nearly always true
+    if not value.isprintable() and (bad := _NOT_IN_A_STRING.search(value)):  # isprintable() is quick and mostly enough
         raise invalid(name, f"The text for attribute '{name}' must not contain U+{ord(bad[0]):04X}")
     most = LONGEST.get(name, LONGEST_OTHER)
     if len(value.encode()) > most:
@@ -228,7 +228,7 @@ def _check_base64(value: Any) -> None:
 
 
 def _instant(text: str) -> datetime:
-    """In UTC, to the microsecond."""
+    """The time in UTC, to the microsecond."""
     if _TIME.fullmatch(text):
         try:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
@@ -249,7 +249,7 @@ def _add(attributes: dict[str, str], name: str, value: str) -> None:
 
 
 def _unescaped(header: str, value: str) -> str:
-    """HTTP binding 3.1.3.2: without quotes, then percent-decoded once."""
+    """The value without quotes, then percent-decoded once (HTTP binding 3.1.3.2)."""
     if len(value) > 1 and value[0] == value[-1] == '"':
         value = _QUOTED_PAIR.sub(r"\1", value[1:-1])
     try:
@@ -259,7 +259,7 @@ def _unescaped(header: str, value: str) -> str:
 
 
 def _content(body: bytes, media_type: str | None) -> tuple[str | None, str | None]:
-    """What a body is in the JSON format: `data`, `data_base64`."""
+    """The body in the JSON format: `data` and `data_base64`, of which at most one is set."""
     if not body:
         return None, None
     if media_type is None or _is_json(media_type):

@@ -1,7 +1,7 @@
-"""From events to deliveries: each new event is joined with the subscriptions that it matches, in its own transaction.
+"""Fan-out: each new event is joined with the subscriptions that it matches, in the transaction that stores it.
 
-A subscription's filters stand in a table by what an event has: its resource, its subject or "" for any, its type, the
-pattern or "" for any. So an event looks up a few keys, however many subscriptions there are.
+The table of filters has a key of resource, subject ("" for any) and type (or a pattern, or "" for any). So an event
+looks up a few keys, however many subscriptions there are.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.models import CloudEvent
 
 ANY = ""  # no event's key is empty
-MOST_DOTS = 16  # of a pattern: an event is looked up under that many beginnings of its type at most
+MOST_DOTS = 16  # of a pattern: an event is looked up under at most that many beginnings of its type
 
 _PAIRS = Rows(resource=Text(), subject=Text())
 _FILTERS = (
@@ -83,7 +83,7 @@ _INSERT_PART = deliveries.insert().from_select(_COLUMNS, _PART).returning(delive
 
 
 class Matched(Protocol):
-    """An event, as far as filters look at it."""
+    """The members of an event that filters look at."""
 
     @property
     def type(self) -> str: ...
@@ -96,22 +96,22 @@ class Matched(Protocol):
 
 
 def watched(connection: Connection, events_: Iterable[CloudEvent]) -> dict[tuple[str, str], int]:
-    """The resources and subject keys of events that filters ask for, with the number of those filters."""
+    """The events' pairs of resource and subject key for which there are filters, with the number of those filters."""
     given = {pair for event in events_ for pair in pairs(event)}
     asked = ({"resource": resource, "subject": subject} for resource, subject in given)
     return {(row.resource, row.subject): row.filters for row in run(connection, _WATCHED, asked) if row.filters}
 
 
 def count_filters(connection: Connection, given: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], int]:
-    """Of some keys, those under which filters stand, with their number."""
+    """Those of the given keys that have filters, with their number."""
     rows = run(connection, _COUNTED, (_as_row(key) for key in given))
     return {(row.resource, row.subject, row.type): row.filters for row in rows}
 
 
 def fan_out(connection: Connection, fresh: Iterable[tuple[int, CloudEvent]], asked: Collection[tuple[str, str]]) -> int:
-    """Queue new events (with their numbers) for every subscription that they match; returns how many deliveries.
+    """Queue new events (with their numbers) for every subscription that they match; returns the number of deliveries.
 
-    `asked`: the resources and subject keys that filters ask for.
+    `asked`: the pairs of resource and subject key for which there are filters.
     """
     matched = run(
         connection,
@@ -125,7 +125,7 @@ def fan_out(connection: Connection, fresh: Iterable[tuple[int, CloudEvent]], ask
 def fan_out_part(connection: Connection, event: WaitingEvent, reached: int, most: int) -> list[int]:
     """Queue an event for the next `most` subscriptions that it matches, in the order of their numbers.
 
-    They are numbered above `reached`, and not above its newest; returns their numbers. They are not woken yet.
+    Their numbers are above `reached` and at most `event.newest`; returns the numbers. It does not wake them.
     """
     rows = [{"event_seq": event.seq, **_as_row(key)} for key in keys(event)]
     part = {"rows": to_json(rows).decode(), "first": reached + 1, "last": event.newest, "most": most}
@@ -135,7 +135,7 @@ def fan_out_part(connection: Connection, event: WaitingEvent, reached: int, most
 def wake(connection: Connection, subscription_seqs: Collection[int]) -> None:
     """Make subscriptions that have something to deliver due: now, or when their circuit closes.
 
-    Their rows are locked, so that a worker that is about to let go of one looks once more before it does.
+    Their rows are locked, so that a worker that is about to release one looks once more first.
     """
     if not subscription_seqs:
         return
@@ -151,25 +151,25 @@ def wake(connection: Connection, subscription_seqs: Collection[int]) -> None:
 def lock(subscription_seqs: Collection[int]) -> Select[int, int]:
     """The statement that locks subscriptions, always in the same order, and reads `seq` and `claim`.
 
-    Whoever changes deliveries locks their subscriptions first: so do those who push, and nobody waits in a circle.
+    Every change of deliveries locks their subscriptions first, as pushing does, so that there is no deadlock.
     """
     chosen = select(subscriptions.c.seq, subscriptions.c.claim).where(subscriptions.c.seq.in_(subscription_seqs))
     return chosen.order_by(subscriptions.c.seq).with_for_update(key_share=True)
 
 
 def pairs(event: Matched) -> Iterator[tuple[str, str]]:
-    """The beginnings of its keys: its resource with each of its subject keys."""
+    """The pairs that an event's keys begin with: its resource with each of its subject keys."""
     return ((event.resource or "", subject) for subject in subject_keys(event))
 
 
 def keys(event: Matched, asked: Collection[tuple[str, str]] | None = None) -> Iterator[tuple[str, str, str]]:
-    """Under which keys (resource, subject, type) filters that the event fits can stand; `asked`: only of these."""
+    """The keys (resource, subject, type) of filters that the event can match; `asked`: only with these pairs."""
     found = (pair for pair in pairs(event) if asked is None or pair in asked)
     return ((*pair, type_) for pair in found for type_ in type_keys(event.type))
 
 
 def subject_keys(event: Matched) -> Iterator[str]:
-    """Under which subjects a filter finds the event."""
+    """The subjects of filters that the event matches."""
     yield ANY
     if event.subject:
         yield subject_key(event.subject)
@@ -178,7 +178,7 @@ def subject_keys(event: Matched) -> Iterator[str]:
 
 
 def type_keys(type_: str) -> Iterator[str]:
-    """Under which types a filter finds the event: its own, and every pattern that it fits."""
+    """The types of filters that the event matches: its own, and every pattern that it fits."""
     yield ANY
     yield type_
     place = -1

@@ -1,4 +1,4 @@
-"""Taking events in: the group commit after which an event is stored, and the queue for when the database is away."""
+"""Intake of events: the group commit that stores them, and the spool while the database is away."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPOOLED = "events"  # what a wake-up for entries of the spool is called
-LARGEST_ENTRY = 1_000_000  # characters of the events of one entry, where one event is not larger
+SPOOLED = "events"  # the name of the wake-up for entries of the spool
+LARGEST_ENTRY = 1_000_000  # characters of the events of one entry, unless one event is larger
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("events")
 
 
 class Publisher:
-    """Where events come in. One per web process.
+    """Takes events in. One per web process.
 
-    `spool` keeps an entry of events elsewhere (raises Unavailable), `wake` is told which lane has work now, or
-    (SPOOLED) that entries were kept.
+    `spool` keeps an entry of events elsewhere (raises Unavailable). `wake` gets the name of the lane that has work, or
+    SPOOLED when entries were kept.
     """
 
     def __init__(self, store: Store, spool: Callable[[bytes], None], wake: Callable[[str], None]) -> None:
@@ -45,7 +45,7 @@ class Publisher:
         self._commits = GroupCommit(store, _write, self._committed, self._keep)
 
     async def publish(self, events: Sequence[CloudEvent], party: str) -> None:
-        """Keep events, all or none: stored or, while the database does not answer, in the queue. Raises Unavailable.
+        """Keep events, all or none: stored or, while the database does not answer, in the spool. Raises Unavailable.
 
         `party`: who publishes them; publishers take turns.
         """
@@ -53,11 +53,11 @@ class Publisher:
         metrics.EVENTS.inc(len(events))
 
     async def close(self) -> None:
-        """Commit what is under way."""
+        """Wait until what is under way is committed."""
         await self._commits.close()
 
     def _keep(self, items: Sequence[Sequence[CloudEvent]], error: Unavailable) -> Sequence[FanOut | Exception]:
-        log.warning("%s; %d events go to the queue", error.told(), sum(map(len, items)))
+        log.warning("%s; %d events go to the spool", error.told(), sum(map(len, items)))
         try:
             for entry in _entries(items):
                 self._spool(entry)
@@ -77,7 +77,7 @@ class Publisher:
 
 
 def _write(connection: Connection, items: Sequence[Sequence[CloudEvent]]) -> Sequence[FanOut]:
-    """Store a group; what became of it is told with the first."""
+    """Store a group; its first item gets the result of the whole."""
     given = [event for events in items for event in events]
     first = persist(connection, given) if given else NOTHING
     return [first, *[NOTHING] * (len(items) - 1)]

@@ -1,6 +1,6 @@
-"""The JSON of events, read so that the text in which it came is kept.
+"""The JSON of events, read so that its text is kept.
 
-In an `Invalid` of here, "" is the text as a whole, "[3]" the fourth event of a batch, and `data` an event's data.
+In an `Invalid` raised here, "" is the text as a whole, "[3]" the fourth event of a batch, and `data` an event's data.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     Read = TypeVar("Read")
 
-Members = dict[str, tuple[Any, str]]  # of a JSON object, by name: the value, and the text in which it came
+Members = dict[str, tuple[Any, str]]  # of a JSON object, by name: the value and its text
 
 MOST_EVENTS = 1_000  # in a batch
-DEEPEST = 64  # levels of data: whoever reads the event later must get to the bottom, too
+DEEPEST = 64  # levels of data: readers of the event must be able to parse it, too
 MOST_DIGITS = 300  # of a whole number that templates may count with
 LONGEST_SHOWN = 50  # characters
 
@@ -33,22 +33,22 @@ _ARRAY = re.compile(rf"\[{_SPACE}(\]{_SPACE})?")
 _NAME_AND_COLON = re.compile(rf'"((?:[^"\\\x00-\x1f]++|\\.)*+)"{_SPACE}:{_SPACE}')
 _AFTER_MEMBER = re.compile(rf"{_SPACE}([,}}]){_SPACE}")
 _AFTER_ELEMENT = re.compile(rf"{_SPACE}([,\]]){_SPACE}")
-# Of valid JSON; that a string might not end makes it a pattern that never has to go back.
+# For valid JSON; a string without an end matches, too, so that the pattern never backtracks.
 _BEFORE_SPACE = re.compile(rf'((?:[^" \t\n\r]++|"(?:[^"\\]++|\\.?)*+"?)++){_SPACE}')
 
 
 def read_object(body: bytes) -> Members:
-    """Read a JSON object and keep the text of its members; Invalid when it is none, or a name stands twice."""
+    """Read a JSON object and keep the text of its members; Invalid when it is not one, or a name occurs twice."""
     return _parsed(body, _object)
 
 
 def read_batch(body: bytes, make: Callable[[Members], Read]) -> list[Read]:
-    """Read a JSON array of objects and make something of each; Invalid, also of `make`, gets the object's place."""
+    """Read a JSON array of objects and call `make` with each; every Invalid gets the object's place."""
     return _parsed(body, partial(_array, make))
 
 
 def read_value(body: bytes) -> tuple[Any, str]:
-    """Read JSON of any kind: the value, and the text in which it came; Invalid when it is none."""
+    """Read JSON of any kind: the value and its text; Invalid when it is not JSON."""
     return _parsed(body, _value)
 
 
@@ -60,27 +60,27 @@ def compact(value: Any, text: str) -> str:
 
 
 def values(text: str) -> Any:
-    """The values of stored JSON, for templates; a number that Python would not read or would change is its text."""
+    """The values of stored JSON, for templates; a number that Python cannot read or would change stays text."""
     return _READER.decode(text)
 
 
 def kind(value: Any) -> str:
-    """What a JSON value is called in a message."""
+    """The name of a JSON value's kind, for messages."""
     return str(value) if isinstance(value, bool) else _KINDS[type(value)]
 
 
 def shown(text: str) -> str:
-    """A text as it may stand in a message: short, in quotes, nothing that cannot be printed."""
+    """A text for messages: short, in quotes, only printable characters."""
     return repr(text[:LONGEST_SHOWN])
 
 
 def twice(name: str) -> Invalid:
-    """What to raise when a name stands there twice."""
+    """The error for a name that occurs twice."""
     return invalid("", f"The name {shown(name)} stands there twice")
 
 
 def invalid(place: str, text: str) -> Invalid:
-    """What to raise when one thing is wrong."""
+    """The error for one broken rule."""
     return Invalid({place: [text]})
 
 
@@ -90,7 +90,7 @@ def placed(error: Invalid, place: str) -> Invalid:
 
 
 def _parsed(body: bytes, read: Callable[[str, int], tuple[Read, int]]) -> Read:
-    """Read a whole JSON text: `read` gets it and where to begin, and says where it stopped."""
+    """Read a whole JSON text: `read` gets the text and where to begin, and returns where it stopped."""
     try:
         text = body.decode("utf-8-sig").strip(" \t\n\r")
         found, end = read(text, 0)
@@ -145,7 +145,7 @@ def _object(text: str, at: int) -> tuple[Members, int]:
 
 
 def _after(form: re.Pattern[str], text: str, at: int) -> tuple[str, int]:
-    """What stands here (the form's group), and where the next token begins."""
+    """The text matched by the form's group, and where the next token begins."""
     found = form.match(text, at)
     if not found:
         raise json.JSONDecodeError("Expecting a name or a delimiter", text, at)
@@ -162,7 +162,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | float:
-    """Attributes have 32 bits, and data is kept as text; Python would read no more than 4,300 digits."""
+    """A longer number becomes a float: attributes have 32 bits, data stays text, and int() takes 4,300 digits."""
     return int(digits) if len(digits) <= len("-2147483648") else float(digits)
 
 
@@ -171,7 +171,7 @@ def _shown_integer(digits: str) -> int | str:
 
 
 def _shown_number(text: str) -> float | str:
-    """A number beyond a float's range stays as it is: it must be neither infinite nor nothing."""
+    """A number beyond a float's range stays text: it must become neither infinite nor zero."""
     number = float(text)
     is_zero = not text.lower().partition("e")[0].strip("-0.")
     return number if isfinite(number) and (number or is_zero) else text

@@ -1,9 +1,9 @@
 """Fan-outs that are too large for the transaction that stores their events: they wait, and workers do them in steps.
 
-Small ones are done where the events are stored. A large one, and whatever is published on its resource before it is
-done, waits here (the lane `fan_outs`) in the order of the events' numbers. One step is one transaction with a bounded
-number of deliveries; then the next owner has its turn, so that nobody waits for the whole of another's. A crash undoes
-the step that it interrupts and nothing else.
+Small fan-outs are done with the storing. A large one, and every event published on its resource before it is done,
+waits in the lane `fan_outs`, in the order of the events' numbers. A step is one transaction with a bounded number of
+deliveries; then the next owner has its turn, so that no owner waits for all of another's. A crash undoes only the step
+that it interrupts.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ log = logging.getLogger(__name__)
 
 Key = TypeVar("Key", tuple[str, str], tuple[str, str, str])
 
-AT_ONCE = 1_000  # most deliveries that a publishing transaction queues itself: other writers wait no longer
-STEP = 500  # deliveries of a step, after which it ends
-STEP_EVENTS = 100  # events of a step
-FAILED_PAUSE = timedelta(seconds=30)  # after a step that ended in an error of ours
+AT_ONCE = 1_000  # most deliveries that a publishing transaction queues itself, since other writers wait for it
+STEP = 500  # most deliveries of a step
+STEP_EVENTS = 100  # most events of a step
+FAILED_PAUSE = timedelta(seconds=30)  # after a step that ended in an error of Varsel's
 
 _RESOURCES = Rows(resource=Text())
 _BEHIND = select(waiting_events.c.resource).where(waiting_events.c.resource == _RESOURCES["resource"]).distinct()
@@ -53,7 +53,7 @@ _INSERT_WAITING = Rows(event_seq=BigInteger(), fan_out_seq=BigInteger(), resourc
 
 
 class FanOut(NamedTuple):
-    """What became of new events: deliveries that were queued at once, and events that wait for it."""
+    """The fan-out of new events: the number of deliveries queued at once, and of events that wait."""
 
     deliveries: int
     waiting: int
@@ -64,7 +64,7 @@ _WAITING = select(*records.columns(records.WaitingEvent, events.c, waiting_event
 
 
 def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEvent]]) -> FanOut:
-    """Queue new events (with their numbers) for their subscribers now or, where these are many, in steps."""
+    """Queue new events (with their numbers) for their subscribers: now or, if these are many, in steps."""
     asked = watched(connection, (event for _, event in fresh))
     matching = [(seq, event) for seq, event in fresh if any(pair in asked for pair in pairs(event))]
     if not matching:
@@ -72,21 +72,21 @@ def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEven
     large = _large(connection, [event for _, event in matching], asked)
     later = [(seq, event) for seq, event in matching if event.resource in large]
     if later:
-        _put_off(connection, later)  # before subscriptions are locked: a step locks its own row first, too
+        _put_off(connection, later)  # locks fan-outs before subscriptions, as a step does
     now = ((seq, event) for seq, event in matching if event.resource not in large)
     return FanOut(fan_out(connection, now, asked), len(later))
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next step of a fan-out; `failed`: it ended in an error of ours, and waits."""
+    """The next step of a fan-out; `failed`: it ended in an error of Varsel's, and waits."""
 
     row: records.FanOut
     failed: bool = False
 
 
 class FanOuts(Work[records.FanOut, Step]):
-    """Does a step of the fan-out that has waited longest, which then waits behind the others.
+    """Does a step of the fan-out that has waited longest; then that waits behind the others.
 
     `queued` is called when deliveries may be due.
     """
@@ -103,11 +103,11 @@ class FanOuts(Work[records.FanOut, Step]):
         return Claim(due.claim(connection, due.FAN_OUTS, 1, lease))
 
     def decided(self, row: records.FanOut) -> Step:
-        """A step is nothing but what is recorded."""
+        """A step needs no work before it is recorded."""
         return Step(row)
 
     def record(self, connection: Connection, steps: Sequence[Step]) -> bool:
-        """Do the step of each row that is still ours; there may be others."""
+        """Do the step of each row that is still ours; other fan-outs may be due."""
         for step in steps:
             row = step.row
             ours = select(fan_outs.c.seq).where(fan_outs.c.seq == row.seq, fan_outs.c.claim == row.claim)
@@ -119,19 +119,19 @@ class FanOuts(Work[records.FanOut, Step]):
         return True
 
     def broken(self, row: records.FanOut, _step: Step, error: Exception) -> Step:
-        """A step that ended in an error is tried again."""
+        """Try a step that ended in an error again."""
         log.error("a step of fan-out %s ended in an error", row.seq, exc_info=error)
         return Step(row, failed=True)
 
     def recorded(self, _steps: Sequence[Step]) -> None:
-        """Subscribers have something to get."""
+        """Tell that deliveries may be due."""
         self._queued()
 
 
 def _large(connection: Connection, given: Sequence[CloudEvent], asked: dict[tuple[str, str], int]) -> set[str]:
-    """The resources whose events have to wait: behind others, or since they match more than one transaction may queue.
+    """The resources whose events wait: behind others, or since they match more than one transaction may queue.
 
-    Those that match least are done at once. What counts is filters: a subscription has one for each of its types.
+    Resources that match least are done at once. Filters are counted: a subscription has one for each of its types.
     """
     resources = {event.resource or "" for event in given}
     large = {row.resource for row in run(connection, _BEHIND, ({"resource": each} for each in resources))}
@@ -150,7 +150,7 @@ def _large(connection: Connection, given: Sequence[CloudEvent], asked: dict[tupl
 def _weights(
     given: Sequence[CloudEvent], filters: Mapping[Key, int], of: Callable[[CloudEvent], Iterable[Key]]
 ) -> Counter[str]:
-    """By resource, how many filters its events can meet."""
+    """By resource, how many filters its events can match."""
     weights: Counter[str] = Counter()
     for event in given:
         weights[event.resource or ""] += sum(filters.get(key, 0) for key in of(event))
@@ -169,12 +169,12 @@ def _put_off(connection: Connection, later: Sequence[tuple[int, CloudEvent]]) ->
 
 
 def owner(resource: str) -> str:
-    """Whose events wait in one row: an organisation's are its apps', others stand for themselves."""
+    """Whose events wait in one row: those of an organisation's apps together, any other resource's alone."""
     return "_".join(resource.split("_", 2)[:2]) if resource.startswith(APP) else resource
 
 
 def _step(connection: Connection, row: records.FanOut) -> None:
-    """Go on with the first events of a claimed row, which is locked; without any left, it goes."""
+    """Go on with the first events of a claimed and locked row; the row is deleted when none is left."""
     first = _WAITING.where(waiting_events.c.fan_out_seq == row.seq).order_by(waiting_events.c.event_seq)
     reached, done, touched, room = row.reached, 0, set[int](), STEP
     for event in records.read(records.WaitingEvent, connection.execute(first.limit(STEP_EVENTS))):

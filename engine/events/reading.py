@@ -1,4 +1,4 @@
-"""Finding events again: pages in the order of their numbers, behind the last event that a reader has seen."""
+"""Reading events: pages in the order of their numbers, after the last event that a reader has seen."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
 LARGEST = 4_000_000  # characters of events on one page, after which it ends early
-# What patterns may cost: a floating character (behind a %) can meet each character of each event that is looked at.
-WORK = 200_000  # floating characters times events that a page looks at; no more are looked at than MOST_LOOKED_AT
-MOST_LOOKED_AT = 10_000
+# The cost of patterns: a floating character (after a %) may be compared with each character of each event.
+WORK = 200_000  # floating characters times events that a page looks at
+MOST_LOOKED_AT = 10_000  # events
 
 _STORED, _NAMES = select(*columns(StoredEvent, events.c)), select(*columns(EventName, events.c))
 _GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
@@ -29,10 +29,10 @@ _GLOB = str.maketrans({"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is asked for; every given condition must hold, and of a list one entry."""
+    """A reader's conditions: an event must meet each of them, and one entry of each list."""
 
-    after: str = ""  # an event's id; unknown: from the beginning
-    after_source: str = ""  # that event's source; without it, of several events of that id the first counts
+    after: str = ""  # an event's id; if it is unknown, the page starts at the beginning
+    after_source: str = ""  # that event's source; without it, the first of several events with that id counts
     size: int
     resource: str | None = None
     of_apps: bool = False  # only events of apps
@@ -41,20 +41,20 @@ class Query:
     types: tuple[str, ...] = ()  # patterns with % and _
     sources: tuple[str, ...] = ()  # likewise
     any_case: bool = False  # of the patterns
-    since: datetime | None = None  # the event's time, both ends included
+    since: datetime | None = None  # of the event's time, both ends included
     until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events, and the last event that was looked at: the next page begins behind it; None: nothing was left."""
+    """Events, and the last event that was looked at: the next page begins after it; None: nothing was left."""
 
     rows: Sequence[StoredEvent]
     last: EventName | None
 
 
 def page(connection: Connection, query: Query) -> Page:
-    """The next events, at most `size` and not many more than LARGEST, among those that patterns let it look at."""
+    """The next events: at most `size`, about LARGEST characters, and only as many looked at as patterns allow."""
     conditions = _about(query)
     if query.after:
         conditions = [*conditions, events.c.seq > _seen(connection, query, conditions)]
@@ -79,9 +79,9 @@ def page(connection: Connection, query: Query) -> Page:
 
 
 def _seen(connection: Connection, query: Query, about: Sequence[ColumnElement[bool]]) -> int:
-    """The place, among all events, of the one that `after` names; 0, the beginning, when there is none.
+    """The number of the event that `after` names; 0, the beginning, when there is none.
 
-    It may be of another resource or subject. Of several with that id, one that is asked about comes first.
+    It may have another resource or subject. If several events have that id, one that meets the conditions comes first.
     """
     named = select(events.c.seq).where(events.c.id == query.after)
     if query.after_source:
@@ -91,7 +91,7 @@ def _seen(connection: Connection, query: Query, about: Sequence[ColumnElement[bo
 
 
 def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]]) -> EventName | None:
-    """The last event that patterns are compared with on this page; None: with all that are left."""
+    """The last event that this page compares with patterns; None: it compares all that are left."""
     patterns = (*query.types, *query.sources)
     if not patterns:
         return None
@@ -101,12 +101,12 @@ def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElemen
 
 
 def floating(pattern: str) -> int:
-    """The characters of a pattern that can stand anywhere in a text."""
+    """The number of a pattern's characters that can match anywhere in a text."""
     return len(pattern.partition("%")[2])
 
 
 def _about(query: Query) -> list[ColumnElement[bool]]:
-    """What the events that are asked about have in common."""
+    """The conditions on resource and subject."""
     conditions = []
     if query.resource is not None:
         conditions.append(events.c.resource == query.resource)
@@ -118,7 +118,7 @@ def _about(query: Query) -> list[ColumnElement[bool]]:
 
 
 def _fits(dialect: str, column: ColumnElement[str], pattern: str, query: Query) -> ColumnElement[bool]:
-    """A pattern of the contract. SQLite's LIKE does not tell upper case from lower, its GLOB does."""
+    """The condition of a contract's pattern. SQLite's LIKE ignores case, its GLOB does not."""
     if dialect == "sqlite" and not query.any_case:
         return column.op("GLOB")(pattern.translate(_GLOB))
     like = column.ilike if query.any_case else column.like

@@ -1,8 +1,8 @@
-"""What became of an order or an e-mail, as an event: senders subscribe to results instead of polling for them.
+"""Events of orders and e-mails: senders subscribe to results instead of polling for them.
 
 The types are `no.varsel.order.STATE` and `no.varsel.email.STATE`, with the state in lower case; only final states are
-told. The resource is the creator's own (`status_resource` of engine/resources.py), the subject is the order's id. No
-personal data is in them: who received what is told by the orders API, to whom it concerns.
+published. The resource is the creator's own (`status_resource` of engine/resources.py), the subject is the order's id.
+They have no personal data: the orders API tells the creator who received what.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SOURCE = "urn:varsel:orders"
 
 
 class Named(Protocol):
-    """An order, as far as its events tell of it."""
+    """The members of an order that its events have."""
 
     @property
     def id(self) -> UUID: ...
@@ -35,16 +35,16 @@ class Named(Protocol):
 
 
 def order_event(order: Named, state: OrderState, at: datetime) -> CloudEvent:
-    """An order has come to its end; `at`, by the database."""
+    """The event of an order that has ended; `at`: the database's time."""
     return _event("order", order.id, order, state, at, {})
 
 
 def email_event(order: Named, email_id: UUID, state: EmailState, at: datetime) -> CloudEvent:
-    """One of an order's e-mails has come to its end; `at`, by the database."""
+    """The event of an order's e-mail that has ended; `at`: the database's time."""
     return _event("email", email_id, order, state, at, {"notificationId": str(email_id)})
 
 
-def _event(  # noqa: PLR0913, PLR0917 what both have in common
+def _event(  # noqa: PLR0913, PLR0917 what both kinds have in common
     kind: str, name: UUID, order: Named, state: str, at: datetime, more: dict[str, str]
 ) -> CloudEvent:
     data = {"orderId": str(order.id), **more, "status": str(state)}

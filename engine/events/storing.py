@@ -1,8 +1,8 @@
-"""Storing events, and numbering them so that who reads by number misses none.
+"""Storing events, and numbering them so that readers by number miss none.
 
-A reader remembers the number of the last event it saw. If an event could appear behind that with a lower number, it
-would be missed. So numbers are given under a lock that is held until the transaction has ended: on PostgreSQL an
-advisory lock, taken as late as possible; on SQLite the one writer's own.
+A reader remembers the number of the last event that it saw. An event that appeared later with a lower number would be
+missed. So numbers are given under a lock until the transaction ends: on PostgreSQL an advisory lock, taken as late as
+possible; on SQLite the lock of the one writer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.sql.dml import ReturningInsert
 
-LOCK = 0x6576656E7473  # "events": any number, as long as nobody else uses it
+LOCK = 0x6576656E7473  # "events": any number that nothing else uses
 
 _GIVEN = Rows(
     id=Text(),
@@ -51,9 +51,9 @@ class EventRow(TypedDict):
 
 
 def persist(connection: Connection, given: Sequence[CloudEvent]) -> FanOut:
-    """Store events and queue them for their subscribers or, where these are many, let them wait for that.
+    """Store events and queue them for their subscribers or, if these are many, let them wait for that.
 
-    An event that is there already (by source and id) is left alone, and not queued again.
+    An event that is stored already (by source and id) is neither stored nor queued again.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})

@@ -1,1 +1,1 @@
-"""Orders: what a system asked for, from the posted body to the e-mails that come of it."""
+"""Orders: from the posted body to the rows of their e-mails."""

@@ -1,4 +1,4 @@
-"""An order for any channel (contract 3.2): the e-mail order that it means. Varsel has no other channel."""
+"""An order for any channel (contract 3.2), read as an e-mail order: Varsel has no other channel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EMAIL_ALONE = "This installation sends e-mail only: the notificationChannel must be Email."
 
 _CONTENT = ("subject", "body", "contenttype")
-_PLACES = {  # where what an e-mail order calls so stands in this one
+_PLACES = {  # field of an e-mail order: its place in this one
     "Subject": "EmailTemplate.Subject",
     "Body": "EmailTemplate.Body",
     "$.subject": "$.emailTemplate.subject",
@@ -31,20 +31,20 @@ _PLACES = {  # where what an e-mail order calls so stands in this one
 
 
 class EmailTemplate(EmailContent):
-    """What the e-mails of an order say, and who is their sender."""
+    """The texts of an order's e-mails, and their sender."""
 
     from_address: str | None = Field(None, description="only the installation's own sender; better left out")
 
 
 class OrderRequest(Addressed):
-    """An order for any channel, of which there is one. Unknown members are ignored; names may be in any case."""
+    """An order for any channel. Unknown members are ignored; names may be in any case."""
 
     notification_channel: str | int = Field(description="Email, or its number 0", examples=["Email"])
     email_template: EmailTemplate
 
 
 def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
-    """Check a posted order for any channel; Invalid, also for a channel or a sender that there is not."""
+    """Check a posted order for any channel; Invalid, also for another channel or sender."""
     members = {name.lower(): member for name, member in value.items()}
     _check_channel(members.get("notificationchannel"))
     template = members.get("emailtemplate")
@@ -70,7 +70,7 @@ def _check_channel(channel: Any) -> None:
 
 
 def _check_sender(address: Any, sender: str) -> None:
-    """Another sender than the installation's is refused: no relay would let everybody write in its name."""
+    """Refuse any sender but the installation's: relays do not let a client write as anybody."""
     if isinstance(address, str) and address.strip().lower() in ("", sender.lower()):
         return
     if address is not None:

@@ -1,6 +1,6 @@
-"""Due orders with a condition: their senders' endpoints are asked, each creator's share of them at once.
+"""Due orders with a condition: their senders' endpoints are asked, at once as many as each creator's share allows.
 
-Beside the lane's other orders, which never wait for an endpoint: see engine/orders/processing.py.
+The lane's other orders never wait for an endpoint: see engine/orders/processing.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from engine.db.tables import orders
 from engine.observability import logs
 from engine.orders.conditions import Verdict, ask
-from engine.orders.processing import Decision, Next, Orders, admit, lost, set_back, step
+from engine.orders.outcomes import Decision, Next, lost, set_back
+from engine.orders.processing import Orders, admit, step
 from engine.queue import due
 from engine.queue.work import Claim
 from engine.runtime.shares import Shares
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from engine.outbound import Outbound
     from engine.queue.work import Hand
 
-CHECKS = 150  # orders whose conditions a process asks at once; of one creator 100: see engine/runtime/shares.py
+CHECKS = 150  # conditions that a process asks at once; 100 of one creator: see engine/runtime/shares.py
 
 
 class ConditionChecks(Orders):
@@ -42,7 +43,7 @@ class ConditionChecks(Orders):
         self._shares = Shares(CHECKS)
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
-        """Take what fits, of which no pause stops anything."""
+        """Take the orders that have room and that no pause stops."""
         conditional = orders.c.condition_endpoint.is_not(None)
         shares = self._shares.copy()
         claimed, more = due.claim_fairly(connection, due.ORDERS, orders.c.creator, shares, lease, conditional)
@@ -63,16 +64,16 @@ class ConditionChecks(Orders):
             self._shares.give_back(order.creator)
 
     def decided(self, order: Order) -> Decision | None:
-        """Only an order that is never asked for."""
+        """Only an order that several workers have lost."""
         return lost(order)
 
     async def perform(self, hand: Hand[Order, Decision], order: Order) -> None:
-        """The decision table (contract 6.7): a second inconclusive answer sends anyway, and leaves a trace."""
+        """The decision table (contract 6.7): after a second inconclusive answer, the order is sent, and it is noted."""
         try:
             with logs.bound(lane="orders", order_id=order.id), step(order) as span:
                 answer = await ask(self._outbound, order.condition_endpoint or "", order.creator)
                 span.set(condition=answer.verdict)
-        except Exception as error:  # noqa: BLE001 a bug may raise whatever it likes
+        except Exception as error:  # noqa: BLE001 a bug may raise anything
             hand.end(order, set_back(order, error))
             return
         match answer.verdict:

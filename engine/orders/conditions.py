@@ -1,4 +1,4 @@
-"""Send conditions: just before an order is sent, its sender's own endpoint may stop it (contract 6.7)."""
+"""Conditions: just before an order is sent, its sender's own endpoint may stop it (contract 6.7)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Verdict(StrEnum):
-    """What the endpoint said; what an inconclusive answer leads to is the order's affair."""
+    """What the endpoint said; the caller decides what follows from an inconclusive answer."""
 
     MET = "met"
     NOT_MET = "not met"
@@ -31,9 +31,9 @@ class Condition:
 
 
 async def ask(outbound: Outbound, url: str, creator: str) -> Condition:
-    """Ask once, on behalf of an order's creator: 2xx with the JSON member `sendNotification` true or false.
+    """Ask once, on behalf of an order's creator.
 
-    Anything else is inconclusive.
+    The answer is 2xx with the JSON member `sendNotification` true or false; anything else is inconclusive.
     """
     answer = await outbound.get(url, party=creator)
     if isinstance(answer, Failure):

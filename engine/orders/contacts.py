@@ -1,7 +1,7 @@
-"""The contact directory: how a person or an organisation known only by its number is reached.
+"""The contact directory: how to reach a person or an organisation that is known only by number.
 
-`Directory` is what the engine needs; the table behind `varsel contacts import` is the first to provide it, a client of
-a contact register can be the next.
+`Directory` is what the engine needs. The table behind `varsel contacts import` provides it; a client of a contact
+register could, too.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("identity", "name", "email", "reserved")
 PERSON_DIGITS, ORGANIZATION_DIGITS = 11, 9
-LONGEST_NAME = 500  # characters: it stands wherever an order has the keyword
-CHUNK = 500  # identities per statement: SQLite allows 32,766 variables, planners like fewer
+LONGEST_NAME = 500  # characters: it replaces each keyword of an order
+CHUNK = 500  # identities per statement: SQLite allows 32,766 variables, but fewer are planned faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,17 @@ class Contact:
 
 
 class Directory(Protocol):
-    """Looks identities up; who is not in the answer is unknown. Raises Unavailable when it cannot be asked."""
+    """Looks identities up; those not in the answer are unknown. Raises Unavailable when it cannot be asked."""
 
     def look_up(self, connection: Connection, identities: Collection[str]) -> Mapping[str, Contact]:
-        """Find national identity numbers (11 digits) and organisation numbers (9 digits)."""
+        """Find persons (11 digits) and organisations (9 digits) by number."""
 
 
 class ContactTable:
     """The directory in Varsel's own database."""
 
     def look_up(self, connection: Connection, identities: Collection[str]) -> Mapping[str, Contact]:
-        """See Directory; an organisation's addresses are told apart without regard to case (contract 5.11)."""
+        """See Directory; addresses of an organisation that differ only in case are one (contract 5.11)."""
         found: dict[str, Contact] = {}
         wanted = sorted(identities)
         for start in range(0, len(wanted), CHUNK):
@@ -62,12 +62,12 @@ class ContactTable:
 def import_contacts(connection: Connection, source: TextIO) -> int:
     """Read CSV with the columns `identity,name,email,reserved`; returns the number of lines taken.
 
-    The file's identities replace what was known of them, others stay. One bad line refuses the whole file: Invalid
-    names each line and how to mend it.
+    The file's identities replace what was known of them; others stay. One bad line refuses the whole file: Invalid
+    names each bad line and how to correct it.
     """
     rows: list[dict[str, str | bool]] = []
     errors: dict[str, list[str]] = {}
-    persons: dict[str, int] = {}  # where each stands
+    persons: dict[str, int] = {}  # the line of each
     for line, entry in _entries(source):
         row, problems = _read_line(entry)
         identity = str(row["identity"])
@@ -87,7 +87,7 @@ def import_contacts(connection: Connection, source: TextIO) -> int:
 
 
 def _entries(source: TextIO) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """The file's lines by number, the first left out; Invalid when it is not such a file."""
+    """The file's lines by number, without the first; Invalid when it is not such a file."""
     reader = csv.DictReader(source)
     try:
         missing = [column for column in COLUMNS[:3] if column not in (reader.fieldnames or ())]

@@ -1,4 +1,4 @@
-"""From an order's recipients to the rows of its e-mails: addresses and names are found."""
+"""The rows of an order's e-mails, made from its recipients: their addresses and names are found."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
-from engine.db.tables import MILLISECOND, milliseconds
+from sqlalchemy import BigInteger, Text, Uuid
+
+from engine.db.dialects import Now
+from engine.db.rows import Rows, run
+from engine.db.tables import MILLISECOND, Instant, emails, milliseconds
 from engine.models import EXPIRY, EmailState, derived_id
 from engine.orders.new_order import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sqlalchemy import Connection
 
     from engine.db.records import Order
     from engine.orders.contacts import Contact
@@ -19,6 +25,19 @@ if TYPE_CHECKING:
 
 _RESERVED = EmailState.FAILED_RECIPIENT_RESERVED
 _NOT_IDENTIFIED = EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED
+
+
+_INSERT = Rows(
+    id=Uuid(),
+    order_seq=BigInteger(),
+    expires_at=Instant(),
+    state=Text(),
+    due_at=Instant(),
+    address=Text(),
+    organization_number=Text(),
+    national_identity_number=Text(),
+    recipient_name=Text(),
+).insert_into(emails, last_update=Now())
 
 
 class EmailRow(TypedDict):
@@ -38,9 +57,9 @@ class EmailRow(TypedDict):
 def generated(
     order: Order, place: int, recipient: Recipient, known: Mapping[str, Contact], *, keyed: bool
 ) -> Iterator[EmailRow]:
-    """The rows that come of one recipient: one per address, or one that says why there is none.
+    """The rows of one recipient: one per address, or one that says why there is none.
 
-    Where the order is `keyed`, and the directory knows the recipient, they have the name for the keywords.
+    If the order is `keyed` and the directory knows the recipient, they have the name for the keywords.
     """
     address, its_number = recipient.get("emailAddress"), number(recipient)
     contact = None if address else known.get(its_number or "")
@@ -61,17 +80,22 @@ def generated(
 
 
 def failed(order: Order, recipients: str) -> Iterator[EmailRow]:
-    """The rows of an order that cannot be processed, one for each of its `recipients`: nothing is sent to them."""
-    with suppress(ValueError):  # it may be its recipients that cannot be read
+    """The rows of an order that cannot be processed, one for each recipient: nothing is sent to them."""
+    with suppress(ValueError):  # perhaps the recipients cannot be read
         for place, recipient in enumerate(json.loads(recipients)):
             yield _row(order, place, recipient, recipient.get("emailAddress", ""), EmailState.FAILED)
 
 
-def _row(order: Order, place: int, recipient: Recipient, address: str, state: EmailState) -> EmailRow:
-    """An e-mail that says what its order says, keywords and all.
+def insert(connection: Connection, rows: Iterable[EmailRow]) -> None:
+    """Store e-mails."""
+    run(connection, _INSERT, rows)
 
-    Its identifier follows from the order, the recipient's place and the address: e-mails that are generated again, of
-    a database that was restored, have the Message-IDs that they had.
+
+def _row(order: Order, place: int, recipient: Recipient, address: str, state: EmailState) -> EmailRow:
+    """The row of one e-mail.
+
+    Its identifier follows from the order, the recipient's place and the address: if the e-mail is generated again after
+    a restore, it has the same Message-ID.
     """
     send_time = milliseconds(order.requested_send_time)
     return {

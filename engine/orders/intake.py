@@ -1,4 +1,4 @@
-"""Taking orders in: look-up of contacts, idempotency, and the group commit after which an order is safe."""
+"""Intake of orders: look-up of contacts, idempotency, and the group commit after which an order is safe."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to an order: its id, and the look-up where one was needed. `replayed`: given before."""
+    """The answer to an order: its id, and the look-up if one was needed. `replayed`: given before."""
 
     order_id: UUID
     lookup: Lookup | None
@@ -75,7 +75,7 @@ def fingerprint(payload: Mapping[str, object]) -> str:
 
 
 class Intake:
-    """Where orders come in. One per web process; `wake` is called after a commit that made work due."""
+    """Takes orders in. One per web process; `wake` is called after a commit that stored orders."""
 
     def __init__(
         self, store: Store, readers: Readers, directory: Directory, sender: str, wake: Callable[[], None]
@@ -89,13 +89,13 @@ class Intake:
         self._commits = GroupCommit(store, _write, self._committed)
 
     async def close(self) -> None:
-        """Commit what is under way."""
+        """Wait until what is under way is committed."""
         await self._commits.close()
 
     async def replay(self, creator: str, key: Key) -> Receipt | None:
         """The receipt given earlier for this key; KeyReused when it was for another payload.
 
-        To be asked for what cannot be placed any more, such as a send time that has passed; `place` looks for itself.
+        For orders that cannot be placed any more, such as one whose send time has passed; `place` does the same itself.
         """
         found = await self._readers.read(creator, _find_key, creator, key)
         if isinstance(found, KeyReused):
@@ -105,8 +105,8 @@ class Intake:
     async def place(self, creator: str, order: NewOrder, key: Key | None) -> Receipt:
         """Store an order, unless its key is known; when this returns, the order survives a crash.
 
-        Raises Unavailable (nothing stored), KeyReused, or KeyInUse while a request with the same key runs; Overrun when
-        too many of the creator's orders wait for a look-up.
+        Raises Unavailable (nothing is stored), KeyReused, KeyInUse while a request with the same key runs, or Overrun
+        when too many of the creator's orders wait for a look-up.
         """
         numbers = {known_by for recipient in order.recipients if (known_by := number(recipient))}
         lookup = None
@@ -129,7 +129,7 @@ class Intake:
             self._running.discard(claim)
 
     def _look_up(self, connection: Connection, numbers: set[str], *, respect: bool) -> Lookup:
-        """What the directory knows of these; `respect`: reserved persons are not reached (contract 3.3)."""
+        """What the directory knows of these numbers; `respect`: reserved persons count as unreached (contract 3.3)."""
         known = self._directory.look_up(connection, numbers)
         reserved = tuple(sorted(n for n in numbers if n in known and known[n].is_reserved))
         missing = tuple(sorted(n for n in numbers.difference(reserved) if n not in known or not known[n].emails))
@@ -146,7 +146,7 @@ class Intake:
 
 
 def _write(connection: Connection, placements: Sequence[_Placement]) -> list[Receipt | Exception]:
-    """Insert a group of orders; a key that is there already answers with what it answered before."""
+    """Insert a group of orders; a known key gets the receipt that it got before."""
     plain = [placement.row for placement in placements if placement.key is None]
     if plain:
         insert(connection, plain)

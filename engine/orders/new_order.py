@@ -1,4 +1,4 @@
-"""An order that comes in, posted or made of an event: what it says, and the row that it becomes."""
+"""A new order, posted or made from an event: its members, and the row that it becomes."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-LONGEST_SUBJECT = 998  # characters: RFC 5322 2.1.1 allows no longer line, and nobody reads so far
-TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: what follows from them must be a time, too
+LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
+TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: later times are computed from them
 
 _GIVEN = Rows(
     id=Uuid(),
@@ -51,7 +51,7 @@ _INSERT = _GIVEN.insert_into(
 
 
 class Recipient(TypedDict, total=False):
-    """One recipient, as its order stores it: only what was given."""
+    """One recipient as its order stores it: only the members that were given."""
 
     emailAddress: str
     mobileNumber: str
@@ -81,7 +81,7 @@ class OrderRow(TypedDict):
 
 
 class NewOrder(NamedTuple):
-    """What an order says, checked."""
+    """An order's members, checked."""
 
     subject: str
     body: str
@@ -124,7 +124,7 @@ def insert(connection: Connection, rows: Sequence[OrderRow]) -> None:
 
 
 def number(recipient: Recipient) -> str | None:
-    """What the directory is asked for; None: the recipient has an address."""
+    """The number to look up in the directory; None: the recipient has an address."""
     if recipient.get("emailAddress"):
         return None
     return recipient.get("nationalIdentityNumber") or recipient.get("organizationNumber")

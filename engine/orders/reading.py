@@ -1,4 +1,4 @@
-"""What a creator can see and undo: orders, their state, their e-mails. A foreign order is an unknown one."""
+"""What a creator can read and cancel: its orders, their state, their e-mails. Other creators' orders are not found."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _POSTED, _HEAD = select(*columns(PostedOrder, orders.c)), select(*columns(OrderHead, orders.c))
 _EMAILS = select(*columns(EmailStatus, emails.c)).order_by(emails.c.seq)
-LARGEST = 4_000_000  # bytes of orders that are read at once, where one is not larger
-CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order can not be cancelled (contract 2.3)
+LARGEST = 4_000_000  # bytes of orders that are read at once, unless one is larger
+CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order cannot be cancelled (contract 2.3)
 
 
 def find(connection: Connection, creator: str, order_id: UUID) -> PostedOrder:
-    """One order; NotFound when this creator has none of that id."""
+    """One order; NotFound when this creator has none with that id."""
     chosen = _POSTED.where(orders.c.id == order_id, orders.c.creator == creator)
     order = first(PostedOrder, connection.execute(chosen))
     if order is None:
@@ -36,9 +36,9 @@ def find(connection: Connection, creator: str, order_id: UUID) -> PostedOrder:
 
 
 def find_by_reference(connection: Connection, creator: str, reference: str, after: int = 0) -> Sequence[PostedOrder]:
-    """Orders that the creator gave this reference, oldest first: the next behind the number `after`; none: no more.
+    """Orders to which the creator gave this reference, oldest first, from the number after `after`; empty: no more.
 
-    There can be any number of them, of any size: not many more than LARGEST come at once.
+    There can be any number of them, of any size: about LARGEST bytes come at once.
     """
     mine = (orders.c.creator == creator, orders.c.senders_reference == reference, orders.c.seq > after)
     chosen = _POSTED.where(*mine).order_by(orders.c.seq)
@@ -47,7 +47,7 @@ def find_by_reference(connection: Connection, creator: str, reference: str, afte
 
 
 def counts(connection: Connection, order: OrderHead) -> tuple[int, int]:
-    """How many e-mails came of an order, and how many of them a relay took over."""
+    """How many e-mails an order has, and how many of them the relay accepted."""
     handed_over = func.count().filter(emails.c.state.in_(HANDED_OVER))
     row = connection.execute(select(func.count(), handed_over).where(emails.c.order_seq == order.seq)).one()
     return row[0], row[1]

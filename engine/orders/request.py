@@ -1,4 +1,4 @@
-"""A posted e-mail order: its members (contract 3.1); the rules that they keep stand in rules.py."""
+"""A posted e-mail order and the types of its members (contract 3.1); their rules are in rules.py."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(?P<zo
 
 
 def _enum(kind: type[StrEnum]) -> BeforeValidator:
-    """Names in any case, or their numbers (contract 1); null is the default."""
+    """A name in any case, or its number (contract 1); null means the default."""
     members = list(kind)
     by_name = {member.lower(): member for member in members}
 
@@ -79,7 +79,7 @@ class EmailContent(_Request):
 
 
 class Addressed(_Request):
-    """What orders say beside that: to whom, when and whether."""
+    """The other members of orders: recipients, send time, condition."""
 
     recipients: tuple[RecipientRequest, ...] | None = Field((), description="at least one")
     senders_reference: str | None = Field(None, description="your own name for the order")
@@ -111,7 +111,7 @@ _RECIPIENT_NAMES |= {name: name for name in _RECIPIENT_NAMES.values()}
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
-    """Read a JSON object; Invalid in the contract's shape when it is none."""
+    """Read a JSON object; Invalid in the contract's shape when it is not one."""
     try:
         value = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
@@ -122,7 +122,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
 
 
 def read_request(value: Mapping[str, Any], most_recipients: int) -> EmailOrderRequest:
-    """Return what is posted; Invalid when a member has not the type that it should. Of more recipients, one is kept."""
+    """Return what was posted; Invalid when a member has a wrong type. Keeps one recipient beyond `most_recipients`."""
     named = _named(value, _ORDER_NAMES)
     if isinstance(recipients := named.get("recipients"), list):
         named["recipients"] = tuple(
@@ -138,7 +138,7 @@ def read_request(value: Mapping[str, Any], most_recipients: int) -> EmailOrderRe
 
 
 def _named(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Member names are matched in any case; unknown members are dropped; of doubles the last counts."""
+    """Match member names in any case; unknown members are dropped, and of duplicates the last counts."""
     return {name: member for key, member in value.items() if (name := names.get(key) or names.get(key.lower()))}
 
 

@@ -1,6 +1,6 @@
-"""The rules that a posted order's members keep (contract 4.2 to 4.7), each with the message for who breaks it.
+"""The rules for a posted order's members (contract 4.2 to 4.7), each with its message.
 
-Two layers, as in the contract: what is missing altogether is reported alone; then all broken rules together.
+There are two layers, as in the contract: missing members are reported alone; then all broken rules together.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.outbound import Guard
 
 GRACE = timedelta(minutes=5)  # a send time may lie this far back (contract 4.2)
-LONGEST_REFERENCE = 500  # characters: what a PostgreSQL index entry holds, whatever the script
+LONGEST_REFERENCE = 500  # characters: in any script, they fit into a PostgreSQL index entry
 LONGEST_URL = 2_000
 
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
@@ -44,7 +44,7 @@ class Limits:
 
 
 def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
-    """Check a posted order against every rule of the contract; Invalid tells each that is broken."""
+    """Check a posted order against every rule of the contract; Invalid names each broken rule."""
     request = read_request(value, limits.recipients)
     errors = _missing(request) or _broken_rules(request, limits, now)
     if errors:

@@ -1,10 +1,10 @@
-"""Outbound HTTP, guarded: a caller's address must not reach what only this machine or its network may reach (SSRF).
+"""Outbound HTTP behind a guard: a caller's address must not reach this machine or its network (SSRF).
 
 guard        decides where calls may go
 lookups      finds the addresses of a host, without waiting for a resolver that hangs
-connections  connects to addresses that were checked, and keeps connections
-exchange     one request and answer over a connection: bounded in bytes and work
-calls        one call: bounded in time
+connections  connects to checked addresses, and keeps connections
+exchange     one request and its answer over a connection, bounded in bytes and work
+calls        one call, bounded in time
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Calls to others' servers: bounded in time and size; a failure over there is a value."""
+"""Calls to others' servers, bounded in time and size; a failure of the other side is a value."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from engine.outbound.guard import Guard
     from engine.outbound.lookups import Resolver
 
-ANSWER_WITHIN = timedelta(seconds=15)  # for everything: look-up, connection, request, answer
+ANSWER_WITHIN = timedelta(seconds=15)  # for the whole call: look-up, connection, request, answer
 LONGEST_DATE = 64  # characters
-LONGEST_WAIT = timedelta(hours=24)  # that another side may ask for
+LONGEST_WAIT = timedelta(hours=24)  # that the other side may ask for
 CONNECTIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; the body only as far as engine/outbound/exchange.py reads it."""
+    """The answer; its body only as far as engine/outbound/exchange.py reads it."""
 
     status: int
     body: bytes
@@ -46,18 +46,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """No answer, and why; the text may name parts of this network."""
+    """Why there is no answer; the text may name parts of this network."""
 
     reason: str
 
 
 class Withdrawn(Failure):
-    """Not sent after all: the caller said so when it was asked, directly before."""
+    """Not sent: the caller no longer wanted it when it was asked, directly before."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A request to be made, on behalf of `party`, if `still` says yes when the connection is there."""
+    """A request to be made on behalf of `party`, if `still` is true when the connection is there."""
 
     method: str
     url: str
@@ -70,9 +70,8 @@ class _Call:
 class Outbound:
     """Makes guarded calls: no redirects, no proxies, no cookies; bounded in time and size.
 
-    `within` bounds a whole call, `connections` how many are made at once: more than the receivers that may hang.
-    `ca_file` names certificates that are trusted beside the well-known ones; `clock` tells the time, for a Retry-After
-    with a date.
+    `within` bounds a whole call, and `connections` how many calls are made at once: more than the receivers that may
+    hang. The certificates in `ca_file` are trusted beside the well-known ones. `clock` is for a Retry-After with a date.
     """
 
     def __init__(  # noqa: PLR0913 what bounds a call
@@ -92,7 +91,7 @@ class Outbound:
         self._connections = Connections(guard, _tls(ca_file), Lookups(resolver))
 
     async def get(self, url: str, *, party: str = "") -> Answer | Failure:
-        """GET an address, on behalf of `party`. What goes wrong over there is a Failure, not an exception."""
+        """GET an address, on behalf of `party`. A failure of the other side is a Failure, not an exception."""
         return await self._guarded(_Call("GET", url, None, (("Accept", "application/json"),), party))
 
     async def post(
@@ -104,9 +103,9 @@ class Outbound:
         party: str = "",
         still: Callable[[], bool] = lambda: True,
     ) -> Answer | Failure:
-        """POST to an address, likewise; a header that cannot be sent as it stands, such as a line end, is a Failure.
+        """POST to an address, likewise; a header that cannot be sent, such as one with a line end, is a Failure.
 
-        Withdrawn: `still` said no when it was asked, directly before the request would have gone.
+        Withdrawn: `still` was false when it was asked, directly before the request would have been sent.
         """
         length = ("Content-Length", str(len(body)))
         return await self._guarded(_Call("POST", url, body, (*headers, length), party, still))
@@ -114,7 +113,7 @@ class Outbound:
     async def _guarded(self, call: _Call) -> Answer | Failure:
         try:
             self._guard.check_url(call.url)
-            async with self._slots:  # a call that waits for a slot has not begun: its time does not run
+            async with self._slots:  # the time of a call begins when it has a slot
                 with anyio.fail_after(self._within):
                     return await self._make(call)
         except TimeoutError:
@@ -125,7 +124,7 @@ class Outbound:
             return Failure(f"{type(error).__name__} {error}".strip())
 
     async def close(self) -> None:
-        """Give up all connections."""
+        """Close idle connections."""
         await self._connections.close()
 
     async def _make(self, call: _Call) -> Answer | Withdrawn:
@@ -135,7 +134,7 @@ class Outbound:
         headers = [
             (b"Host", url.netloc),
             *((name.encode("ascii"), value.encode("ascii")) for name, value in call.headers),
-            (b"Accept-Encoding", b"identity"),  # nothing is decompressed here: a small answer cannot grow large
+            (b"Accept-Encoding", b"identity"),  # nothing is decompressed, so that a small answer cannot become large
             (b"User-Agent", b"Varsel"),
         ]
         request = h11.Request(method=call.method, target=url.raw_path, headers=headers)
@@ -152,7 +151,7 @@ class Outbound:
 
 @cache
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
-    """The authorities that connections verify with; reading them all takes 30 ms."""
+    """The trusted authorities; reading them all takes 30 ms."""
     context = httpx.create_ssl_context(trust_env=False)
     if ca_file:
         context.load_verify_locations(ca_file)
@@ -160,7 +159,7 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]], clock: Clock) -> timedelta | None:
-    """The Retry-After header (RFC 9110, 10.2.3): seconds or a date; None when there is none that can be read."""
+    """The Retry-After header (RFC 9110, 10.2.3), seconds or a date; None when it is missing or cannot be read."""
     text = next((value.decode("latin-1").strip() for name, value in headers if name.lower() == b"retry-after"), "")
     if text.isascii() and text.isdigit():
         delay = timedelta(seconds=min(int(text[:9]), LONGEST_WAIT.total_seconds()))

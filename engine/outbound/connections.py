@@ -1,4 +1,4 @@
-"""Connections that are kept for the next call to the same place, each made to an address that was checked."""
+"""Connections to checked addresses, kept for the next call to the same place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_WITHIN = timedelta(seconds=5)  # for one address of the host, and again for its TLS
-MOST_IDLE = 200  # connections that are kept, of all places together
+MOST_IDLE = 200  # kept connections, of all places together
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class Place:
 
 
 class Connections:
-    """Lends connections, one call each at a time.
+    """Lends connections, each to one call at a time.
 
-    httpcore's own pool looks at every connection and every waiting call whenever one of them changes: with hundreds
-    of calls at once that costs more than the calls. Here a call looks at its own place's idle connections only.
+    httpcore's own pool looks at every connection and every waiting call whenever one of them changes: with hundreds of
+    calls at once, that costs more than the calls. Here, a call looks only at its own place's idle connections.
     """
 
     def __init__(self, guard: Guard, tls: ssl.SSLContext, lookups: Lookups) -> None:
@@ -62,7 +62,7 @@ class Connections:
         return Connection(await self._connect(place, party))
 
     async def give_back(self, place: Place, connection: Connection) -> None:
-        """Keep a connection whose call has ended well; close any other."""
+        """Keep a connection if its call ended well; else close it."""
         if not connection.reuse():
             await connection.close()
             return
@@ -88,12 +88,12 @@ class Connections:
             del self._by_place[place]
 
     async def _connect(self, place: Place, party: str) -> httpcore.AsyncNetworkStream:
-        """Resolve, check every address, and connect to one that was checked: a second look-up has no say."""
+        """Resolve, check every address, and connect to one of them; there is no second look-up."""
         addresses = await self._lookups.addresses(party, place.host, place.port)
         for address in addresses:
             try:
                 self._guard.check_address(ipaddress.ip_address(address))
-            except Refused as refusal:  # whoever named the host must not learn from us what our network calls it
+            except Refused as refusal:  # the caller who named the host must not learn its address in this network
                 log.warning("%s is not called: %s", place.host, refusal)
                 raise Refused("its host does not have a public address") from None
         within = CONNECT_WITHIN.total_seconds()
@@ -110,7 +110,7 @@ class Connections:
             return stream
         try:
             return await stream.start_tls(self._tls, place.host, within)
-        except BaseException:  # also cancelled: a handshake that hangs leaves no connection behind
+        except BaseException:  # also when cancelled, so that a handshake that hangs leaves no connection open
             with anyio.CancelScope(shield=True):
                 await stream.aclose()
             raise

@@ -1,7 +1,7 @@
-"""One request and its answer over a connection, HTTP/1.1 (RFC 9112) by h11; the cost of an answer is bounded here.
+"""One request and its answer over a connection, HTTP/1.1 (RFC 9112) by h11; the cost of an answer is bounded.
 
-A server may send interim answers, headers, tiny chunks and trailers without end. All of these are bytes outside the
-body and steps of the parser. Both are counted, so none of them needs a rule of its own.
+A server may send interim answers, headers, tiny chunks and trailers without end. All of them are bytes outside the body
+and steps of the parser. Both are counted, so that none of them needs a rule of its own.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     Headers = Sequence[tuple[bytes, bytes]]
 
-LONGEST_ANSWER = 16 * 1024  # bytes that are read of a body
+LONGEST_ANSWER = 16 * 1024  # bytes of a body that are read
 LONGEST_HEAD = 16 * 1024  # bytes up to the end of the headers, interim answers (1xx) included
-MOST_BYTES = LONGEST_HEAD + 2 * LONGEST_ANSWER  # of a whole answer: as much again as the body for chunks and trailers
+MOST_BYTES = LONGEST_HEAD + 2 * LONGEST_ANSWER  # of a whole answer: chunks and trailers may take as much as the body
 MOST_STEPS = 1000  # reads from the network, interim answers and chunks: two for each chunk that comes by itself
-IDLE = 4.0  # seconds that an unused connection is kept: less than the 5 of common servers, lest both ends differ
+IDLE = 4.0  # seconds that an unused connection is kept: common servers close theirs after 5
 
 
 class Excessive(Exception):
-    """The answer's head goes beyond its bounds."""
+    """The answer's head exceeds its bounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Connection:
     async def exchange(self, head: h11.Request, body: bytes | None) -> Received:
         """Make a request and read its answer.
 
-        Raises what httpcore's stream does; h11.ProtocolError when either side breaks the protocol; Excessive.
+        Raises the errors of httpcore's stream, Excessive, and h11.ProtocolError when either side breaks the protocol.
         """
         events = (head, h11.Data(body or b""), h11.EndOfMessage())
         request = b"".join(self._http.send(event) or b"" for event in events)
@@ -64,7 +64,7 @@ class Connection:
         return Received(answer.status_code, answer.headers.raw_items(), received, complete)
 
     def reuse(self) -> bool:
-        """Prepare for the next exchange; False: this one was the connection's last."""
+        """Prepare for the next exchange; False: the connection cannot be used again."""
         ended = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
         if not ended or self._http.trailing_data[0]:
             return False
@@ -74,7 +74,7 @@ class Connection:
 
     @property
     def expired(self) -> bool:
-        """Whether it was idle for too long, or the other side has hung up or spoken unasked."""
+        """Whether it was idle for too long, or the other side has hung up or sent something unasked."""
         return time.monotonic() > self._expires or bool(self._stream.get_extra_info("is_readable"))
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Where outbound calls may go: addresses inside this machine or its network are refused (SSRF)."""
+"""Where outbound calls may go: addresses of this machine or its network are refused (SSRF)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.text.urls import MOST_PORT
 PORTS = (443, 8443)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NOT_PUBLIC = tuple(  # beside what every Python version's is_global and is_reserved know
+_NOT_PUBLIC = tuple(  # beside those that is_global and is_reserved know in every Python version
     ipaddress.ip_network(network)
     for network in (
         "192.0.0.0/24",  # protocol assignments, RFC 6890
@@ -30,7 +30,7 @@ _NOT_PUBLIC = tuple(  # beside what every Python version's is_global and is_rese
         "fec0::/10",  # site-local, RFC 3879
     )
 )
-_NEVER = tuple(  # not even in development: there, clouds hand out their machines' credentials; and disguised forms
+_NEVER = tuple(  # not even in development: clouds' credential services, and IPv4 in disguise
     ipaddress.ip_network(network)
     for network in (
         "169.254.0.0/16",  # link-local, RFC 3927: nearly every cloud
@@ -54,7 +54,7 @@ class Guard:
     def check_url(self, url: str) -> None:
         """Refuse (Refused) an address by its text; what its name resolves to is checked at every connection."""
         try:
-            parts = httpx.URL(url)  # the parser that also decides where the call goes: no two readings of one address
+            parts = httpx.URL(url)  # the parser that the call uses, too: an address must not have two readings
         except httpx.InvalidURL:
             raise Refused("it is not a well-formed URL") from None
         if parts.scheme not in (("https", "http") if self.allow_private else ("https",)):

@@ -1,4 +1,4 @@
-"""Look-ups of host names: the system's resolver may hang for as long as a stranger's name server likes."""
+"""Look-ups of host names; each is bounded, since a stranger's name server can make the system's resolver hang."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     Resolver = Callable[[str, int], Awaitable[list[str]]]
 
-LOOK_UP_WITHIN = timedelta(seconds=5)  # the resolver's own patience is longer, and cannot be shortened
-LOOKUPS = 60  # at once; one that nobody waits for any more counts until the resolver returns
+LOOK_UP_WITHIN = timedelta(seconds=5)  # the resolver's own limit is longer, and cannot be shortened
+LOOKUPS = 60  # at once; one that timed out counts until the resolver returns
 
 
 class Lookups:
@@ -39,8 +39,8 @@ class Lookups:
 async def resolve(host: str, port: int) -> list[str]:
     """All addresses of a host, by the system's resolver; OSError or UnicodeError when there are none.
 
-    It runs in a thread of its own, for which the process does not wait when it ends: a look-up cannot be interrupted,
-    and a loop's look-ups share few threads with everything else (asyncio's with to_thread(), uvloop's with files).
+    It runs in a thread of its own, for which the process does not wait when it ends: a look-up cannot be interrupted.
+    The event loop's own look-ups share few threads with other work (asyncio's with to_thread(), uvloop's with files).
     """
     loop = asyncio.get_running_loop()
     found: asyncio.Future[list[str]] = loop.create_future()

@@ -1,1 +1,1 @@
-"""Subscriptions: who wants to hear of which events, and how they are told."""
+"""Subscriptions: which events a consumer wants, and where they are pushed."""

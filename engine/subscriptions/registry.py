@@ -1,7 +1,7 @@
-"""Subscriptions as they are kept: made, listed, paused, resumed, given a new secret, removed; and what was pushed.
+"""Subscriptions: made, listed, paused, resumed, given a new secret, removed; and what was pushed to them.
 
-Whatever is asked of a subscription, its consumer asks: NotFound when there is none, Forbidden when it is another's
-(events contract 3.8).
+Only its consumer may use a subscription: NotFound when there is none, Forbidden when it is another's (events contract
+3.8).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from engine.models import Caller
     from engine.subscriptions.spec import SubscriptionSpec
 
-OVERLAP = timedelta(hours=24)  # for which both secrets sign, when one takes the other's place
-LOCK = 0x737562  # "sub": sets the locks on consumers apart
-AT_ONCE = 500  # deliveries that one transaction inserts or removes: other writers wait no longer
+OVERLAP = timedelta(hours=24)  # after a secret is replaced, both sign for so long
+LOCK = 0x737562  # "sub": keeps the locks on consumers apart from other locks
+AT_ONCE = 500  # deliveries that one transaction inserts or removes, since other writers wait for it
 KEPT = subscriptions.c.removed.is_(None)
 _SUBSCRIPTIONS = select(*columns(KeptSubscription, subscriptions.c))
 _PUSHED = select(
@@ -40,14 +40,14 @@ _PUSHED = select(
 _ATTEMPTS = select(*columns(PushAttempt, delivery_attempts.c))
 MOST_DELIVERIES = 1_000  # of one page
 SHOWN_ATTEMPTS = 20  # of one delivery
-LARGEST_PAGE = 1_000_000  # characters of deliveries' names, and of their attempts; more than those of one delivery
-ATTEMPT = 200  # characters that an attempt counts for, beside the reply
+LARGEST_PAGE = 1_000_000  # characters of deliveries' names, and of their attempts; one delivery has fewer
+ATTEMPT = 200  # characters that an attempt counts for, in addition to its reply
 
 
 def subscribe(
     connection: Connection, caller: Caller, spec: SubscriptionSpec, most: int
 ) -> tuple[KeptSubscription, bool]:
-    """The subscription that is asked for, and whether it is new; in both cases its endpoint is validated (again).
+    """The subscription that is asked for, and whether it is new; its endpoint is validated, again if it is not new.
 
     Conflict when it is new and the consumer has `most` already.
     """
@@ -70,7 +70,7 @@ def subscribe(
         type_filter=None if spec.type_as_given is None else json.dumps(spec.type_as_given, ensure_ascii=False),
         source_start=spec.source_start,
         ordered=spec.ordered,
-        validated=is_mail,  # whoever may order e-mails needs no proof that the address wants them
+        validated=is_mail,  # a caller that may order e-mails need not prove that the address wants them
         salt=new_salt(),
         state=SubscriptionState.WAITING,
     )
@@ -90,7 +90,7 @@ def subscribe(
 
 
 def _again(connection: Connection, caller: Caller, row: KeptSubscription) -> KeptSubscription:
-    """The subscription that its consumer asks for once more: it goes on where its endpoint had told it to end."""
+    """A subscription that its consumer asks for once more; if its endpoint had answered 410 Gone, it is resumed."""
     if caller.party is not None:
         connection.execute(update(subscriptions).where(subscriptions.c.seq == row.seq).values(party=caller.party))
     if row.paused_reason == GONE:
@@ -99,7 +99,7 @@ def _again(connection: Connection, caller: Caller, row: KeptSubscription) -> Kep
 
 
 def find(connection: Connection, identity: str | None, seq: int) -> KeptSubscription:
-    """One subscription of the caller's."""
+    """One subscription of the caller."""
     row = first(KeptSubscription, connection.execute(_SUBSCRIPTIONS.where(subscriptions.c.seq == seq, KEPT)))
     if row is None:
         raise NotFound(f"There is no subscription {seq}.")
@@ -109,15 +109,16 @@ def find(connection: Connection, identity: str | None, seq: int) -> KeptSubscrip
 
 
 def find_all(connection: Connection, identity: str | None) -> Sequence[KeptSubscription]:
-    """All subscriptions of the caller's, the oldest first."""
+    """All subscriptions of the caller, the oldest first."""
     mine = _SUBSCRIPTIONS.where(subscriptions.c.consumer == (identity or ""), KEPT)
     return read(KeptSubscription, connection.execute(mine.order_by(subscriptions.c.seq)))
 
 
 def remove(connection: Connection, caller: Caller, seq: int) -> None:
-    """End a subscription, with all that was and would be pushed.
+    """Remove a subscription with all its deliveries.
 
-    Where these are many rows, they go in steps (engine/db/retention.py); nobody sees it, and nothing is pushed to it.
+    If they are many, they are removed in steps (engine/db/retention.py); until then, nobody sees the subscription, and
+    nothing is pushed to it.
     """
     find(connection, caller.identity, seq)
     connection.execute(lock({seq}))
@@ -151,8 +152,8 @@ def resume(connection: Connection, caller: Caller, seq: int) -> KeptSubscription
 
 
 def stop(connection: Connection, seq: int, reason: str) -> None:
-    """Push nothing more to a subscription, whoever wants it so."""
-    # The end of a worker's lease stays: should it never let go, the next one must look.
+    """Push nothing more to a subscription, whoever asks for it."""
+    # The due time of a claimed row stays: if its worker dies, another must look when the lease ends.
     held_until = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
     connection.execute(
         update(subscriptions).where(subscriptions.c.seq == seq).values(paused_reason=reason, due_at=held_until)
@@ -160,14 +161,14 @@ def stop(connection: Connection, seq: int, reason: str) -> None:
 
 
 def go_on(connection: Connection, seq: int) -> None:
-    """Push what waits, whoever wants it so."""
+    """Push what waits, whoever asks for it."""
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     connection.execute(chosen.values(paused_reason=None, open_until=None, failures=0))
     wake(connection, {seq})
 
 
 def rotate(connection: Connection, caller: Caller, seq: int) -> tuple[str, datetime]:
-    """Give it a new secret, whose salt is returned, and until when the old one signs what is pushed, too: OVERLAP."""
+    """Give it a new secret; returns its salt, and until when the old secret signs, too (OVERLAP)."""
     row = find(connection, caller.identity, seq)
     chosen = update(subscriptions).where(subscriptions.c.seq == seq)
     changed = chosen.values(salt=new_salt(), old_salt=row.salt, old_salt_until=after(OVERLAP))
@@ -176,12 +177,12 @@ def rotate(connection: Connection, caller: Caller, seq: int) -> tuple[str, datet
     return salt, until
 
 
-def pushed(  # noqa: PLR0913 a page is asked for by many things
+def pushed(  # noqa: PLR0913 a page has many parameters
     connection: Connection, identity: str | None, seq: int, *, state: DeliveryState | None, after_id: int, size: int
 ) -> tuple[Sequence[tuple[PushedDelivery, Sequence[PushAttempt]]], bool]:
-    """What was or will be pushed, the newest first, each with its newest attempts; `after_id` 0: from the newest.
+    """Deliveries, the newest first, each with its newest attempts, and whether there may be more.
 
-    And whether there may be more: a page ends after `size` deliveries, and before the one that makes it too large.
+    `after_id` 0: from the newest. A page ends after `size` deliveries, or before the one that makes it too large.
     """
     find(connection, identity, seq)
     chosen = _PUSHED.where(deliveries.c.subscription_seq == seq)
@@ -206,9 +207,9 @@ def pushed(  # noqa: PLR0913 a page is asked for by many things
 
 
 def _attempts(connection: Connection, seqs: Sequence[int]) -> tuple[Sequence[PushAttempt], bool]:
-    """The newest attempts of deliveries, those of the newest delivery first, as far as a page goes; whether all.
+    """The newest attempts of deliveries, those of the newest delivery first, up to a page; and whether these are all.
 
-    They are sorted before their replies are read, and these a few at a time: to sort replies is to read them all.
+    They are sorted without their replies, which are then read a few at a time: sorting replies would read them all.
     """
     log = delivery_attempts.c
     place = func.row_number().over(partition_by=log.delivery_seq, order_by=log.seq.desc()).label("place")
@@ -248,7 +249,7 @@ def retry(connection: Connection, caller: Caller, seq: int, delivery: int) -> No
 
 def _bound(connection: Connection, identity: str, most: int) -> None:
     """Conflict when the consumer has more than `most`, the new one included."""
-    if connection.dialect.name == "postgresql":  # two at once would not see each other's; SQLite has one writer
+    if connection.dialect.name == "postgresql":  # two at once would not see each other; SQLite has one writer
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(identity, LOCK))))
     mine = select(func.count()).select_from(subscriptions).where(subscriptions.c.consumer == identity, KEPT)
     if connection.execute(mine).scalar_one() > most:
@@ -267,7 +268,7 @@ def _subject_key(spec: SubscriptionSpec) -> str:
 
 
 def _validate(connection: Connection, subscription: KeptSubscription) -> None:
-    """Queue the validation event, unless it waits already: then its next attempt is now."""
+    """Queue the validation event; if it waits already, its next attempt is now."""
     connection.execute(lock({subscription.seq}))
     mine = (deliveries.c.subscription_seq == subscription.seq, deliveries.c.event_seq.is_(None))
     again = {"due_at": Now(), "attempts": 0, "last_update": Now()}

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 MOST_REPLAYED = 10_000  # events of one replay
 
 
-def replayed(  # noqa: PLR0913, PLR0917 a replay is asked for by many things
+def replayed(  # noqa: PLR0913, PLR0917 a replay has many parameters
     connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int | None
 ) -> list[int]:
-    """The numbers of events that match and were stored in that time (both ends included), to be pushed again.
+    """The numbers of matching events that were stored in that time (both ends included), to be pushed again.
 
-    Conflict when `count` is given and they are not so many any more, and while the endpoint is not validated;
-    BadRequest for more than MOST_REPLAYED.
+    Conflict when `count` is given and differs from their number, and while the endpoint is not validated; BadRequest
+    for more than MOST_REPLAYED.
     """
     subscription = find(connection, caller.identity, seq)
     if not subscription.validated:
@@ -46,10 +46,10 @@ def replayed(  # noqa: PLR0913, PLR0917 a replay is asked for by many things
     return found
 
 
-def note_replay(  # noqa: PLR0913, PLR0917 a replay is asked for by many things
+def note_replay(  # noqa: PLR0913, PLR0917 a replay has many parameters
     connection: Connection, caller: Caller, seq: int, since: datetime, until: datetime, count: int
 ) -> None:
-    """Write down who pushes what again."""
+    """Record in the audit log who pushes what again."""
     times = {"since": since.isoformat(), "until": until.isoformat(), "count": count}
     note_consumer(connection, caller.name, "replay", f"subscriptions/{seq}", times)
 

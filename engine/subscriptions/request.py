@@ -1,4 +1,4 @@
-"""A posted subscription: its members (events contract 4.2) and, beyond the contract, those of Varsel's own."""
+"""A posted subscription: the members of the contract (events contract 4.2), and Varsel's own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _types(value: Any) -> Any:
 
 
 class SubscriptionRequest(BaseModel):
-    """A request to be told of events. Unknown members are ignored; names may be written in any case."""
+    """A request to get events. Unknown members are ignored; names may be written in any case."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, alias_generator=to_camel)
 
@@ -61,7 +61,7 @@ class SubscriptionRequest(BaseModel):
     )
     include_subunits: bool = Field(default=False, description="not supported without a register of organisations")
     ordered: bool = Field(
-        default=False, description="of one subject, the next event comes only when the one before is delivered or dead"
+        default=False, description="each subject's next event comes only when the one before is delivered or dead"
     )
     template: str | None = Field(
         None, description="name of the stored template; only and always with a mailto: endPoint", examples=["receipt"]
@@ -72,7 +72,7 @@ _NAMES = {to_camel(name).lower(): to_camel(name) for name in SubscriptionRequest
 
 
 def read_request(body: bytes) -> SubscriptionRequest:
-    """Read a posted subscription; Invalid ("", `$`, `$.member`) when it is no JSON of the right types."""
+    """Read a posted subscription; Invalid ("", `$`, `$.member`) when it is not JSON of the right types."""
     if not body:
         raise Invalid({"": ["A non-empty request body is required."]})
     try:
@@ -83,7 +83,7 @@ def read_request(body: bytes) -> SubscriptionRequest:
         raise Invalid({"$": ["The body must be a JSON object."]})
     named: dict[str, Any] = {_NAMES[key.lower()]: member for key, member in value.items() if key.lower() in _NAMES}
     if isinstance(types := named.get("typeFilter"), list):
-        named["typeFilter"] = types[: MOST_TYPES + 1]  # of a list that is too long, no entry is looked at in vain
+        named["typeFilter"] = types[: MOST_TYPES + 1]  # one too many is enough to refuse a list that is too long
     try:
         return SubscriptionRequest.model_validate(named)
     except ValidationError as error:

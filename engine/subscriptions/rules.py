@@ -1,6 +1,6 @@
-"""The rules that a posted subscription keeps (events contract 3.6 and 5.6), in the contract's order.
+"""The rules for a posted subscription (events contract 3.6 and 5.6), in the contract's order.
 
-Beyond the contract: type patterns, sourcePrefixFilter, ordered, and mailto: endpoints with a template.
+Beyond the contract are type patterns, sourcePrefixFilter, ordered, and mailto: endpoints with a template.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from engine.outbound import Guard
     from engine.subscriptions.request import SubscriptionRequest
 
-LONGEST_URL = 2_000  # bytes of UTF-8, as are the next two: what a PostgreSQL index entry holds
+LONGEST_URL = 2_000  # bytes of UTF-8, as the next two: they fit into a PostgreSQL index entry
 LONGEST_SUBJECT = 1_000
 LONGEST_TYPE = 500
 
@@ -46,7 +46,7 @@ _TYPE = re.compile(r"[^*]+(?:\.\*)?")
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionRules:
-    """What an installation says: the domain of its apps, where calls may go, the names of the stored templates."""
+    """An installation's part: the domain of its apps, where calls may go, the names of the stored templates."""
 
     apps_domain: str
     guard: Guard
@@ -56,7 +56,7 @@ class SubscriptionRules:
 def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) -> SubscriptionSpec:
     """Check a posted subscription; the first broken rule counts.
 
-    Invalid: no JSON of the right types. Forbidden: a scope is missing. BadRequest: any other rule, in its exact words.
+    Invalid: not JSON of the right types. Forbidden: a scope is missing. BadRequest: any other rule, in its exact words.
     """
     request = read_request(body)
     endpoint = _endpoint(request.end_point, rules.guard)
@@ -126,8 +126,8 @@ def _source(text: str | None) -> str | None:
 
 
 def _normal_url(url: httpx.URL) -> str:
-    """Scheme and host in lower case, what needs it percent-encoded, and never without a path."""
-    lower = httpx.URL(str(url))  # the usual port is left out only where the scheme is in lower case already
+    """The URL with scheme and host in lower case, percent-encoded where necessary, and always with a path."""
+    lower = httpx.URL(str(url))  # the default port is dropped only if the scheme is in lower case already
     return _BARE_HOST.sub(r"\1/", str(lower))
 
 
@@ -136,7 +136,7 @@ def _is_mail(endpoint: str) -> bool:
 
 
 def _on_domain(source: str | None, domain: str) -> bool:
-    """Whether a source's host is the domain or below it: whole labels, where the contract compares the letters."""
+    """Whether a source's host is the domain or below it, by whole labels; the contract compares letters."""
     host = httpx.URL(source or "").raw_host.decode()
     return f".{host}".endswith(f".{domain.lower()}")
 
@@ -191,7 +191,7 @@ def _types(given: str | list[str] | None) -> tuple[str, ...]:
 
 
 def _app_resource(request: SubscriptionRequest, source: str | None, caller: Caller) -> str:
-    """The rules for app events (events contract 5.6); returns the resource, if need be by the source."""
+    """The rules for app events (events contract 5.6); returns the resource, which may follow from the source."""
     alternative = request.alternative_subject_filter
     has_subject = request.subject_filter is not None or alternative is not None
     if not has_subject and not (caller.identity or "").startswith("/org/"):
@@ -205,7 +205,7 @@ def _app_resource(request: SubscriptionRequest, source: str | None, caller: Call
         return given or ""
     parts = _APP_SOURCE.fullmatch(source)
     resource = app_resource(*parts.groups()) if parts else ""
-    if not is_urn(resource):  # the path's percent signs, for instance: no event could have such a resource
+    if not is_urn(resource):  # for instance, percent signs in the path: no event can have such a resource
         raise BadRequest("A valid app id is required in source filter {environment}/{org}/{app}")
     if given not in (None, resource):
         raise BadRequest("Provided resource filter and source filter are not compatible")

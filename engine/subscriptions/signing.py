@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PURPOSE = b"varsel webhook secret\0"  # so that the same key can serve other ends without touching this one
+_PURPOSE = b"varsel webhook secret\0"  # so that the same key can serve other purposes, too
 
 
 def new_salt() -> str:
@@ -26,13 +26,13 @@ def new_salt() -> str:
 def message_id(source: str, id: str) -> str:  # noqa: A002 the attribute's name
     """The webhook-id of an event: the same at every attempt and replay, so that receivers can recognise a repeat.
 
-    `source` and `id` make a CloudEvent unique; neither holds a NUL.
+    `source` and `id` identify a CloudEvent; neither contains a NUL.
     """
     return "evt_" + sha256(f"{source}\0{id}".encode()).hexdigest()[:32]
 
 
 class Signer:
-    """Signs what is pushed; `key` is the installation's."""
+    """Signs what is pushed, with the installation's `key`."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -42,9 +42,9 @@ class Signer:
         return "whsec_" + b64encode(self._derive(salt)).decode()
 
     def headers(self, salts: Sequence[str], message_id: str, at: int, body: bytes) -> list[tuple[str, str]]:
-        """The headers of one attempt, made `at` seconds after 1970; a signature for each salt.
+        """The headers of one attempt, made `at` seconds after 1970; with a signature for each salt.
 
-        Two salts overlap while a secret is replaced: receivers accept whichever signature theirs verifies.
+        Two salts overlap while a secret is replaced: receivers accept the signature that their secret verifies.
         """
         signed = f"{message_id}.{at}.".encode() + body
         signatures = [b64encode(hmac.digest(self._derive(salt), signed, "sha256")).decode() for salt in salts]

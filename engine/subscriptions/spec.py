@@ -1,4 +1,4 @@
-"""A parsed subscription: one that keeps the rules."""
+"""A parsed subscription that keeps the rules."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hashlib import sha256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionSpec:
-    """A subscription that keeps the rules; whether the caller may have it is decided elsewhere."""
+    """A subscription that keeps the rules; whether the caller may have it is checked elsewhere."""
 
     endpoint: str  # normalised, like source_filter
     source_filter: str | None
     source_prefix: str | None
-    resource_filter: str  # lower-case, as every URN of the contract's kind
+    resource_filter: str  # in lower case, like every URN of the contract
     subject_filter: str | None
     alternative_subject_filter: str | None  # organisations as /organisation/N
     types: tuple[str, ...]  # whole types, and beginnings that end in .*; empty: any
@@ -26,11 +26,11 @@ class SubscriptionSpec:
 
     @property
     def source_start(self) -> str | None:
-        """What the source of a matching event, with a slash behind it, begins with; None: anything."""
+        """What a matching event's source, followed by a slash, begins with; None: anything."""
         return self.source_prefix if self.source_filter is None else self.source_filter.removesuffix("/") + "/"
 
     def fingerprint(self, identity: str) -> str:
-        """SHA-256 (hex) of what makes two subscriptions one (events contract 3.6, step 8): not the order of types."""
+        """SHA-256 (hex): equal subscriptions have the same (events contract 3.6, step 8), in any order of types."""
         parts = (
             identity,
             self.endpoint,

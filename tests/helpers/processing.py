@@ -13,7 +13,8 @@ from engine.db.records import Order
 from engine.db.tables import emails, events, orders
 from engine.orders.condition_checks import ConditionChecks
 from engine.orders.contacts import ContactTable
-from engine.orders.processing import Decision, Orders
+from engine.orders.outcomes import Decision
+from engine.orders.processing import Orders
 from engine.queue.runner import Runner
 from tests.helpers.rows import add_order
 from tests.helpers.waiting import LONG

@@ -13,7 +13,8 @@ from sqlalchemy import Text, delete, func, select, update
 from engine.db.dialects import Now
 from engine.db.tables import audit_log, contacts, emails, orders
 from engine.models import EXPIRY, Content, EmailState, OrderState
-from engine.orders.processing import RECIPIENTS_AT_ONCE, RETRIES
+from engine.orders.outcomes import RETRIES
+from engine.orders.processing import RECIPIENTS_AT_ONCE
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.text.keywords import content

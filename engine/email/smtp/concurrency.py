@@ -1,17 +1,17 @@
-"""How many connections the relay takes at once, learned from what it refuses while others of ours work."""
+"""How many connections the relay takes at once, learned from those that it refuses while others work."""
 
 from __future__ import annotations
 
 import time
 from datetime import timedelta
 
-AGAIN_AFTER = timedelta(seconds=10)  # a refusal, one connection more is tried; twice as long after each further one
+AGAIN_AFTER = timedelta(seconds=10)  # from a refusal to the next try of one connection more; doubled each time
 AGAIN_AT_LATEST = timedelta(minutes=5)
-NEXT_AFTER = timedelta(seconds=1)  # one more was taken, the next is tried
+NEXT_AFTER = timedelta(seconds=1)  # from one connection more that was taken to the next try
 
 
 class Concurrency:
-    """A number of connections: down to those that work at a refusal, up one by one; never above `most`."""
+    """The number of connections: a refusal lowers it to those that work, then it rises one by one, up to `most`."""
 
     def __init__(self, most: int) -> None:
         self._most = self._learned = most
@@ -25,7 +25,7 @@ class Concurrency:
         return self._learned + more
 
     def refused(self, working: int) -> bool:
-        """Learn that no more than those that work are taken; returns whether that is news."""
+        """Learn that the relay takes no more than `working`; returns whether that is news."""
         news = self._learned > working
         self._learned = max(1, min(working, self._learned))
         self._try_at = time.monotonic() + self._patience.total_seconds()
@@ -33,7 +33,7 @@ class Concurrency:
         return news
 
     def taken(self, working: int) -> None:
-        """Learn that so many are taken: the newest has been used."""
+        """Learn that the relay takes `working`: the newest has carried a message."""
         if working > self._learned:
             self._learned = working
             self._patience = AGAIN_AFTER

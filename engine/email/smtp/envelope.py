@@ -1,4 +1,4 @@
-"""A message in the form that it has on the wire: nothing in it can end it, or say more than it says."""
+"""A message in the form that it has on the wire: its text can neither end it nor add commands."""
 
 from __future__ import annotations
 

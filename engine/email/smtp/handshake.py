@@ -1,8 +1,8 @@
 """How a session begins: connecting, greeting, TLS, EHLO, signing in.
 
-aiosmtplib reads what EHLO offers and signs in, over the one thing of its client that says something: `execute_command`.
-Its own protocol is not used: it takes `2500` for 250, takes what stands behind a reply for the next one, and parses a
-reply again from its first line whenever a packet comes.
+aiosmtplib reads EHLO's offers and signs in; all its commands pass through `execute_command`. Its own protocol is not
+used: it takes `2500` for 250 and whatever follows a reply for the next reply, and with each packet it parses a reply
+again from its first line.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Handshake:
 
     @classmethod
     async def over(cls, route: Route) -> Handshake:
-        """Connect as far as messages may follow; what stops that is raised: WIRE_ERRORS, or ValueError for a name."""
+        """Connect until messages may follow; raises WIRE_ERRORS, or ValueError for an unusable host name."""
         protocol = Protocol()
         context, within = (route.tls, route.connect_timeout) if route.scheme == "smtps" else (None, None)
         try:
@@ -57,7 +57,7 @@ class Handshake:
         client = _Client(protocol, route)
         if route.scheme == "smtp+starttls" and route.tls:
             await client.begin_tls(route.tls, route.connect_timeout)
-            client = _Client(protocol, route)  # what was offered in clear is asked again (RFC 3207, 4.2)
+            client = _Client(protocol, route)  # asks again what was offered in clear (RFC 3207, 4.2)
         if route.user:
             await client.login(route.user, route.password)
         if client.is_ehlo_or_helo_needed:
@@ -66,7 +66,7 @@ class Handshake:
 
 
 class _Client(aiosmtplib.SMTP):
-    """aiosmtplib's EHLO and AUTH, said and heard by our protocol."""
+    """aiosmtplib's EHLO and AUTH over Varsel's protocol."""
 
     def __init__(self, protocol: Protocol, route: Route) -> None:
         super().__init__(hostname=route.host, local_hostname=route.local_hostname, timeout=None)

@@ -1,4 +1,4 @@
-"""The sessions with the relay: which of them work, rest and leave, and how many there may be."""
+"""The sessions with the relay: which of them work, rest or leave, and how many there may be."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from engine.email.smtp.replies import Reply
     from engine.email.smtp.route import Route
 
-TURNS_TO_CLOSE = 3  # of the event loop, that a connection takes to close whose TLS handshake failed
+TURNS_TO_CLOSE = 3  # turns of the event loop until a connection whose TLS handshake failed is closed
 
 
 class Pool:
-    """Reused sessions, of which never more are open than are set, nor than the relay takes.
+    """Reused sessions: at most `connections` of them are open, and no more than the relay takes.
 
-    A session is used for so many `messages`, so long (`age`) and after a rest of at most so long (`rest`); in seconds.
+    A session carries at most `messages`, lives at most `age` seconds, and rests at most `rest` seconds.
     """
 
     def __init__(self, route: Route, connections: int, *, messages: int, age: float, rest: float) -> None:
@@ -29,8 +29,8 @@ class Pool:
         self._rest = rest
         self._concurrency = Concurrency(connections)
         self._open = 0  # sessions: at work, idle and leaving
-        self._proven = 0  # of them at work and idle, that have carried a message: the relay takes so many
-        self._idle: list[Session] = []  # the one used last is on top, so that the surplus ages and goes
+        self._proven = 0  # sessions at work and idle that have carried a message: the relay takes so many
+        self._idle: list[Session] = []  # the one used last is at the end, so that those not needed grow old and go
         self._leaving: set[asyncio.Task[None]] = set()  # sessions that say QUIT
         self._dropped: list[Session] = []  # aborted; the event loop may not have closed them yet
         self._sweeper: asyncio.TimerHandle | None = None
@@ -47,7 +47,7 @@ class Pool:
 
     @property
     def may_open(self) -> bool:
-        """At first one is opened, then as many at once as there are: a relay that takes few refuses few."""
+        """Open one at first, then as many at once as there are: a relay that takes few then refuses few."""
         return self.opening < max(1, self.established)
 
     def reserve(self) -> None:
@@ -55,7 +55,7 @@ class Pool:
         self.opening += 1
 
     def forgo(self) -> None:
-        """Count it no more."""
+        """No longer count a session that was reserved."""
         self.opening -= 1
 
     async def open(self) -> Session | Reply:
@@ -70,7 +70,7 @@ class Pool:
             self.forgo()
 
     def take(self) -> Session | None:
-        """Return the session that rested least, None when there is none that can be used."""
+        """Return the session that has rested least; None: none can be used."""
         while self._idle:
             session = self._idle.pop()
             if not session.connected:  # the relay hung up meanwhile
@@ -107,11 +107,11 @@ class Pool:
         self._dropped = [dropped for dropped in self._dropped if not dropped.closed] + [session]
 
     def refused(self) -> bool:
-        """Learn that the relay takes no more than there are; returns whether that is news."""
+        """Learn that the relay takes no more sessions than there are; returns whether that is news."""
         return self._concurrency.refused(self.established)
 
     async def close(self) -> None:
-        """Say goodbye on all connections; for when nobody sends any more."""
+        """Say QUIT on all connections, when nobody sends any more."""
         if self._sweeper:
             self._sweeper.cancel()
         while self._idle:
@@ -130,7 +130,7 @@ class Pool:
         )
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Retire what nobody has used for a while, and come again while there is anything left."""
+        """Retire sessions that have rested for too long, and come again while some are left."""
         rested = self._idle
         self._idle = [session for session in rested if not self._expired(session)]
         for session in rested:

@@ -1,4 +1,4 @@
-"""What we say to the relay, and its replies: bounded, each byte read once, and none that nobody asked for."""
+"""Commands to the relay and its replies: replies are bounded, read once, and only taken when one is due."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
 
 LONGEST_REPLY = 16 * 1024  # bytes; RFC 5321, 4.5.3.1.5 has 512 for a line
 LONGEST_LINE = 8 * 1024
-LINE = re.compile(rb"[0-9]{3}[- \r\n]")  # how each line of a reply begins (RFC 5321, 4.2)
+LINE = re.compile(rb"[0-9]{3}[- \r\n]")  # the beginning of each line of a reply (RFC 5321, 4.2)
 MOST_LINES = 100  # of one reply; the longest in use, EHLO's, have about twenty
-CONTROL = re.compile(rb"[\x00-\x1f\x7f]")  # in a command, it could begin another
+CONTROL = re.compile(rb"[\x00-\x1f\x7f]")  # in a command, one could begin another command
 
 Response: TypeAlias = SMTPResponse  # code and text
 WIRE_ERRORS = (SMTPException, OSError)  # OSError: also time-outs and TLS
 
 
 class Protocol(asyncio.Protocol):
-    """A connection to the relay, on asyncio's transport. What is said has one reply, read before the next is said.
+    """A connection to the relay, on asyncio's transport. Each command has one reply, read before the next command.
 
-    SMTPServerDisconnected: the relay has hung up, or was hung up on. SMTPException: it replied out of turn.
+    SMTPServerDisconnected: the relay has hung up, or Varsel has. SMTPException: the relay replied out of turn.
     """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None  # None: not yet, or no more
-        self.lost = asyncio.Event()  # nothing of the connection is left
-        self._awaited: asyncio.Future[Response] | None = None  # the reply to what was said; None: it has been read
+        self.lost = asyncio.Event()  # set when the connection is closed
+        self._awaited: asyncio.Future[Response] | None = None  # the next reply; None: it has been read
         self._received = bytearray()
-        self._line_at = 0  # where the line begins that is not complete
-        self._looked_at = 0  # up to here there is no further line end
-        self._lines = 0  # of the reply that is coming in
+        self._line_at = 0  # where the incomplete line begins
+        self._looked_at = 0  # up to here, all line ends are found
+        self._lines = 0  # of the incomplete reply
 
     @property
     def connected(self) -> bool:
-        """False: the relay has hung up, or was hung up on."""
+        """False: the relay has hung up, or Varsel has."""
         return self.transport is not None and not self.transport.is_closing()
 
     @property
     def resting(self) -> bool:
-        """Whether all that was said is on its way, and nothing came behind the last reply."""
+        """Whether everything said has been written to the network, and nothing came after the last reply."""
         return self.transport is not None and self.transport.get_write_buffer_size() == 0 and not self._received
 
     def info(self, what: str) -> Any:
-        """What the transport tells of itself: see asyncio's `get_extra_info`."""
+        """The transport's `get_extra_info`; see asyncio."""
         return self.transport.get_extra_info(what) if self.transport else None
 
     async def command(self, *words: bytes) -> Response:
@@ -61,7 +61,7 @@ class Protocol(asyncio.Protocol):
         return await self.reply()
 
     def say(self, data: bytes) -> None:
-        """Say something, unless there is a reply to nothing: it would be taken for the reply to this."""
+        """Say something, unless an unasked reply has come: it would be taken for the reply to this."""
         if self._received:
             msg = "the relay replied more often than it was asked"
             raise SMTPException(msg)
@@ -71,7 +71,7 @@ class Protocol(asyncio.Protocol):
         self.transport.write(data)
 
     async def reply(self) -> Response:
-        """Return the reply to what was said last; at first, the greeting."""
+        """Return the reply to what was said last; before anything was said, the greeting."""
         if self._awaited is None:
             raise SMTPServerDisconnected("Connection lost")
         try:
@@ -80,7 +80,7 @@ class Protocol(asyncio.Protocol):
             self._awaited = None
 
     async def start_tls(self, context: SSLContext, host: str, within: float) -> None:
-        """Go on in TLS; what stands behind the reply to STARTTLS came in clear and is not heard (RFC 3207, 4.2)."""
+        """Go on in TLS; what followed the reply to STARTTLS came in clear and is dropped (RFC 3207, 4.2)."""
         if self.transport is None or self.transport.is_closing():
             raise SMTPServerDisconnected("Connection lost")
         self._received.clear()
@@ -89,7 +89,7 @@ class Protocol(asyncio.Protocol):
         )
 
     def abort(self) -> None:
-        """Hang up at once: a relay that fell silent behind TLS would hold a polite close for half a minute."""
+        """Hang up at once: with TLS, a silent relay would delay a polite close by half a minute."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -108,7 +108,7 @@ class Protocol(asyncio.Protocol):
         self._fail(SMTPServerDisconnected("Unexpected EOF received"))
 
     def data_received(self, data: bytes) -> None:
-        """Take in what the relay says; a reply that does not end, or that nobody asked for, ends the connection."""
+        """Take in what the relay says; a reply that does not end, or is not due, ends the connection."""
         awaited = self._awaited
         if awaited is None:
             self.abort()
@@ -146,18 +146,18 @@ class Protocol(asyncio.Protocol):
     def _fail(self, error: SMTPException) -> None:
         if self._awaited is not None and not self._awaited.done():
             self._awaited.set_exception(error)
-            self._awaited.exception()  # nobody may be left who asks
+            self._awaited.exception()  # marks it as seen: perhaps nobody awaits it any more
 
 
 def read_reply(lines: bytes) -> Response:
-    """Return code and text of a reply that is complete; the lines of the text without what stands around them."""
+    """Return code and text of a complete reply; the lines of the text are stripped."""
     *_, last = said = lines.removesuffix(b"\n").split(b"\n")
     text = b"\n".join(line[4:].strip(b" \t\r\n") for line in said)
     return Response(int(last[:3]), text.lstrip(b"\n").decode("utf-8", "surrogateescape"))
 
 
 def last_words(error: Exception) -> Reply:
-    """Translate what a connection raised, or the system: the relay's own reply where there is one."""
+    """Translate an error of the connection or the system; if the relay replied, its own reply."""
     if isinstance(error, SMTPResponseException):
         return Reply.of(error.code, error.message)
     return Reply.of(None, "no reply in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__)

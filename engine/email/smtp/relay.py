@@ -1,4 +1,4 @@
-"""The relay: senders wait in order for a session of the pool, and learn what became of their message."""
+"""The relay: senders wait in order for a session of the pool, send a message and get its outcome."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MESSAGES_PER_CONNECTION = 500  # relays end long sessions, some rudely; a new one every so often costs nothing
-CONNECTION_AGE = timedelta(seconds=300)  # so that a relay's new address or balancer is found within minutes
-IDLE = timedelta(seconds=30)  # below the least that relays and firewalls wait before they cut a silent connection
+MESSAGES_PER_CONNECTION = 500  # relays end long sessions, some rudely; a new session now and then costs nothing
+CONNECTION_AGE = timedelta(seconds=300)  # so that a relay's new address is found within minutes
+IDLE = timedelta(seconds=30)  # relays and firewalls cut silent connections later than that
 
 NOTHING = Reply(None, "no connection to the relay")
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
-TROUBLE_LASTS = 15.0  # seconds; with e-mails to send it is asked again after 5, and without, old trouble is no news
+TROUBLE_LASTS = 15.0  # seconds; while e-mails wait, the relay is tried every 5, so older trouble is out of date
 
 
 @dataclass(slots=True)
 class Turn:
-    """What a sender got: a session, or why there is none; `told`: another sender has tried."""
+    """What a sender got: a session, or why there is none; `told`: another sender tried and told this one."""
 
     session: Session | None
     refusal: Reply | None = None
     told: bool = False
-    counts: bool = True  # among the senders at work
+    counts: bool = True  # True: it is one of the senders at work
 
 
 class Relay:
@@ -86,7 +86,7 @@ class Relay:
 
     @property
     def trouble(self) -> Trouble | None:
-        """Why no connection can be had, for operators; None: one can, or nobody has tried lately."""
+        """Why there is no connection, for operators; None: there is one, or nobody has tried lately."""
         if not self._pool.opening and steady() - self._refused_at > TROUBLE_LASTS:
             return None
         return self._trouble
@@ -99,9 +99,9 @@ class Relay:
         ours: Callable[[], bool] = lambda: True,
         turn: Turn | None = None,
     ) -> Outcome:
-        """Hand one message over; nothing that the network or the relay does raises.
+        """Hand one message over; errors of the network or the relay are outcomes, not exceptions.
 
-        `ours` is asked as late as can be whether the message may still be sent; `turn`: one that the sender has.
+        `ours` is asked as late as possible whether the message may still be sent; `turn`: the sender's own, if any.
         """
         try:
             envelope = Envelope.of(sender, recipient, message)
@@ -115,7 +115,7 @@ class Relay:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[Turn]:
-        """A sender's turn with a connection, as soon as there is one; those who wait are served in order."""
+        """A sender's turn with a connection, as soon as there is one; senders are served in order."""
         turn = await self._wait()
         try:
             yield turn
@@ -125,11 +125,11 @@ class Relay:
             self._end(turn)
 
     async def close(self) -> None:
-        """Say goodbye on all connections; for when nobody sends any more."""
+        """Say QUIT on all connections, when nobody sends any more."""
         await self._pool.close()
 
     async def _send(self, turn: Turn, envelope: Envelope, ours: Callable[[], bool]) -> Outcome:
-        """Run one transaction; over another connection when this one turns out to be dead, or one too many."""
+        """Run one transaction; if the connection turns out to be dead or one too many, over another one."""
         started = time.monotonic()
         while turn.session:
             session, turn.session = turn.session, None
@@ -152,9 +152,9 @@ class Relay:
             self._next()
 
     async def _wait(self, *, first: bool = False) -> Turn:
-        """Wait for a connection, before all others or behind them.
+        """Wait for a connection, ahead of all other senders (`first`) or behind them.
 
-        One that is refused while others work is none of the sender's business. When none works, everybody is told.
+        If one is refused while others work, the sender waits on. If none works, all senders are told.
         """
         while True:
             place: asyncio.Future[Session | Reply | None] = asyncio.get_running_loop().create_future()
@@ -179,7 +179,7 @@ class Relay:
             first = True
 
     async def _open_one(self) -> Session | Reply:
-        """Open a session for a sender that was let go on to do so."""
+        """Open a session for a sender whose turn it is."""
         opened = None
         try:
             opened = await self._pool.open()
@@ -193,9 +193,9 @@ class Relay:
         return opened
 
     def _next(self) -> None:
-        """Let the first in the queue go on: over a session that rests, or by opening one."""
+        """Let the first sender go on, with a session that rests or by opening one."""
         while self._queue:
-            if self._queue[0].done():  # its sender does not wait any more
+            if self._queue[0].done():  # its sender was cancelled
                 self._queue.popleft()
                 continue
             if self._working >= self._pool.limit:
@@ -209,7 +209,7 @@ class Relay:
             self._queue.popleft().set_result(session)
 
     def _decline(self, place: asyncio.Future[Session | Reply | None]) -> None:
-        """Undo what was given to a sender that was cancelled at the same moment."""
+        """Take back what was given to a sender that was cancelled at the same moment."""
         if not place.done() or place.cancelled():
             return
         given = place.result()
@@ -223,7 +223,7 @@ class Relay:
         self._next()
 
     def _give_up(self, refusal: Reply) -> Turn:
-        """Tell all who wait that there is no connection."""
+        """Tell all waiting senders that there is no connection."""
         if self._trouble is None:
             log.warning("e-mails wait: %s", of_relay(refusal.code, refusal.text, self.name))
         self._refused_at = steady()
@@ -244,14 +244,14 @@ class Relay:
             self._trouble = None
 
     async def _attempt(self, session: Session, envelope: Envelope, started: float, ours: Callable[[], bool]) -> Outcome:
-        """Run one transaction, and see to the session afterwards."""
+        """Run one transaction; then give the session back, or drop it."""
         if envelope.utf8 and not session.utf8:
             self._pool.give_back(session)
             return Rejected(NO_SMTPUTF8, Phase.MAIL, _since(started), EmailState.FAILED_INVALID_EMAIL_FORMAT)
         try:
             reply = await session.deliver(envelope, ours)
         except BaseException:
-            self._pool.drop(session)  # cancelled in mid-conversation: the next reply would be to this message
+            self._pool.drop(session)  # cancelled midway: the next reply would be to this message
             raise
         outcome = judge(reply, session.phase, _since(started))
         self._pool.give_back(session) if session.in_step(reply) and not _crowded(outcome) else self._pool.drop(session)
@@ -259,7 +259,7 @@ class Relay:
 
 
 def _crowded(outcome: Outcome) -> bool:
-    """Whether a connection was refused with its first message: it was one too many."""
+    """Whether the relay refused a connection's first message because there are too many connections."""
     return (
         isinstance(outcome, Deferred)
         and outcome.phase is Phase.MAIL

@@ -1,11 +1,11 @@
-"""What a relay's replies mean: the outcome of one attempt to hand a message over, as a value.
+"""What the relay's replies mean: the outcome of one attempt to hand a message over, as a value.
 
 Accepted    the relay has taken the message over
 Deferred    not now: try again
 Refused     not from this installation or its sender, whoever the recipient is: try again, slowly
 Rejected    never: the e-mail's final state
 InDoubt     the connection broke after the message was handed over: it may have been taken (RFC 1047)
-Withdrawn   not handed over, because the e-mail was the sender's no longer: nobody may conclude anything from it
+Withdrawn   not handed over, because the worker's lease had ended: it says nothing about the relay or the e-mail
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ if TYPE_CHECKING:
 
     from engine.models import EmailState
 
-CLOSING = 421  # the relay ends the session: of whoever it is, it says nothing (RFC 5321, 4.2.3)
+CLOSING = 421  # the relay ends the session; this says nothing about sender or recipient (RFC 5321, 4.2.3)
 CROWDED = re.compile(r"too many|concurren|simultaneous|connection (?:count|limit|rate)", re.IGNORECASE)
 ENHANCED = re.compile(r"#?([245]\.\d{1,3}\.\d{1,3})(?![^\s:])")
 QMAILS = re.compile(r"\(#([245]\.\d{1,3}\.\d{1,3})[ )]")
-REPLY_CHARACTERS = 1000  # of the relay's words are kept
+REPLY_CHARACTERS = 1000  # of a reply that are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The relay's last words; `code` None: it said nothing that can be understood, and `text` is Varsel's."""
+    """The relay's last reply; `code` None: there was none that can be understood, and `text` is Varsel's."""
 
     code: int | None
     text: str
 
     @classmethod
     def of(cls, code: int | None, text: str) -> Reply:
-        """Return a reply that can be stored and shown: no control characters, no endless text, no impossible code."""
+        """Return a reply that can be stored and shown: no control characters, a bounded text, a possible code."""
         text = "".join(character if character.isprintable() else " " for character in text[:REPLY_CHARACTERS])
         return cls(code if code is not None and 200 <= code <= 599 else None, text)  # noqa: PLR2004  # RFC 5321, 4.2.1
 
     @property
     def enhanced(self) -> str | None:
-        """The enhanced status code (RFC 3463), as 5.1.1 or #5.1.1 at the beginning, or where qmail has it: (#5.1.1)."""
+        """The enhanced status code (RFC 3463): 5.1.1 or #5.1.1 at the beginning, or (#5.1.1) anywhere, as in qmail."""
         found = ENHANCED.match(self.text) or QMAILS.search(self.text)
         return found[1] if found else None
 
     @property
     def impersonal(self) -> str:
-        """Code and text without addresses, for whoever may not see them."""
+        """Code and text without addresses, for readers who may not see them."""
         words = ("<address>" if "@" in word else word for word in self.text.split())
         return " ".join([*([str(self.code)] if self.code else []), *words])
 
     @property
     def crowded(self) -> bool:
-        """Whether it says that there are too many connections."""
+        """Whether the relay says that there are too many connections."""
         return (self.code or 0) // 100 == 4 and CROWDED.search(self.text) is not None  # noqa: PLR2004  # 4yz
 
 
@@ -78,30 +78,30 @@ class Deferred(_Attempt):
 
     @property
     def reached(self) -> bool:
-        """Whether there was a session with the relay: what the backoff schedule counts."""
+        """Whether there was a session with the relay; the backoff schedule counts only such attempts."""
         return self.phase is not Phase.CONNECT
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(_Attempt):
-    """Not delivered, for a reason that is this installation's or its sender's: worth another attempt, but not soon."""
+    """Not delivered, for a reason of this installation or its sender: worth another attempt, but not soon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected(_Attempt):
-    """Not delivered, and no attempt would be."""
+    """Not delivered, and not worth another attempt."""
 
     state: EmailState
 
 
 @dataclass(frozen=True, slots=True)
 class InDoubt(_Attempt):
-    """Handed over, but neither taken nor refused."""
+    """Handed over, but neither accepted nor refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn(_Attempt):
-    """Not handed over: the e-mail was the sender's no longer."""
+    """Not handed over: the worker's lease had ended."""
 
 
 Outcome: TypeAlias = Accepted | Deferred | Refused | Rejected | InDoubt | Withdrawn

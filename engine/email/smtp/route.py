@@ -1,4 +1,4 @@
-"""How to get to the relay: VARSEL_SMTP_URL taken apart, and what is found once for all connections."""
+"""How to reach the relay: VARSEL_SMTP_URL taken apart, and what is prepared once for all connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How to get to the relay; times in seconds."""
+    """How to reach the relay; times in seconds."""
 
     scheme: str
     host: str
@@ -34,7 +34,7 @@ class Route:
 
     @classmethod
     def of(cls, url: str, ca_file: Path | None, connect_timeout: timedelta, data_timeout: timedelta) -> Route:
-        """Take the address apart; what takes time (TLS context, own name) is found once, here."""
+        """Take the address apart; what takes time (TLS context, own name) is prepared once, here."""
         parts = urlsplit(url)
         return cls(
             scheme=parts.scheme,
@@ -50,6 +50,6 @@ class Route:
 
 
 def _local_hostname() -> str:
-    """Return what EHLO says: the machine's name, or the address literal of one without (RFC 5321, 4.1.4)."""
+    """Return the name for EHLO: the machine's, or an address literal if it has none (RFC 5321, 4.1.4)."""
     name = socket.getfqdn()
     return name if re.fullmatch(r"[A-Za-z0-9.-]+", name) and "." in name else "[127.0.0.1]"

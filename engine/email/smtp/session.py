@@ -1,6 +1,6 @@
-"""A session with the relay: transactions, time-outs, goodbye.
+"""A session with the relay: transactions, time-outs, QUIT.
 
-Exceptions of the connection, the library and the system end here: what they mean is returned as a Reply without a code.
+Exceptions of the connection, the library and the system end here: they are returned as a Reply without a code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engine.email.smtp.protocol import Response
     from engine.email.smtp.route import Route
 
-GOODBYE = timedelta(seconds=2)  # for the answer to QUIT, which nobody needs
+GOODBYE = timedelta(seconds=2)  # for the reply to QUIT, which nobody needs
 YES, OK, START = 2, 250, 354  # the first digit of a good reply, and codes (RFC 5321, 4.2)
 
 OPEN_ERRORS = (*WIRE_ERRORS, ValueError)  # ValueError: host names and challenges that do not decode
@@ -32,30 +32,30 @@ OPEN_ERRORS = (*WIRE_ERRORS, ValueError)  # ValueError: host names and challenge
 class Session:
     """An open connection; one transaction at a time.
 
-    One timer watches over all its replies: a wait_for() around each would cost a quarter of what a message does.
+    One timer watches all its replies: a wait_for() for each would add a quarter to a message's cost.
     """
 
     def __init__(self, handshake: Handshake, route: Route) -> None:
         self.loop = asyncio.get_running_loop()
         self.greeting = handshake.greeting
-        self.offers = handshake.offers  # of EHLO, in lower case, with their parameters
+        self.offers = handshake.offers
         self.utf8 = "smtputf8" in self.offers
-        self.phase = Phase.CONNECT  # what was begun last
-        self.stale = False  # died before it answered MAIL: the message may go through another session at once
+        self.phase = Phase.CONNECT  # the last one that began
+        self.stale = False  # it ended before it answered MAIL: the message may go over another session at once
         self.born = self.rested = self.loop.time()
         self.messages = 0
         self._protocol = handshake.protocol
         self._route = route
         self._size = "size" in self.offers
-        self._transaction_open = False  # the relay remembers a sender: RSET before the next
-        self._overdue = False  # ended by the timer
-        self._deadline = inf  # of the reply that is awaited
+        self._transaction_open = False  # True: the relay remembers a sender, and RSET comes before the next
+        self._overdue = False  # the timer ended the session
+        self._deadline = inf  # of the awaited reply
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
 
     @classmethod
     async def open(cls, route: Route) -> Self | Reply:
-        """Connect: greeting, TLS, authentication, EHLO; a Reply says why not."""
+        """Connect: greeting, TLS, authentication, EHLO; a Reply says why it failed."""
         try:
             async with asyncio.timeout(route.connect_timeout):
                 return cls(await Handshake.over(route), route)
@@ -63,9 +63,9 @@ class Session:
             return last_words(error)
 
     async def deliver(self, envelope: Envelope, ours: Callable[[], bool] = lambda: True) -> Reply:
-        """Run a transaction and return the reply that ended it; `phase` and `stale` tell more about it.
+        """Run a transaction and return the reply that ended it; `phase` and `stale` say more about it.
 
-        UNSENT: `ours` said no when it was asked, directly before the message would have gone.
+        UNSENT: `ours` was False when it was asked, directly before the message would have been sent.
         """
         self.phase, self.stale = Phase.MAIL, False
         try:
@@ -81,7 +81,7 @@ class Session:
         return Reply.of(response.code, response.message)
 
     async def propose(self, sender: str) -> Reply:
-        """Return the relay's answer to a message from this sender, which is not sent; ValueError for no address."""
+        """Return the relay's reply to MAIL with this sender; no message is sent. ValueError if it is no address."""
         address, utf8 = wire_address(sender)
         words = (b"FROM:<%b>" % address.encode(), *((b"SMTPUTF8",) if utf8 else ()))
         try:
@@ -93,11 +93,11 @@ class Session:
         return Reply.of(response.code, response.message)
 
     async def _transaction(self, envelope: Envelope, ours: Callable[[], bool]) -> Response | None:
-        """Say MAIL, RCPT, DATA and the message; return the first reply that is not the hoped-for one, or the last.
+        """Say MAIL, RCPT, DATA and the message; return the first bad reply, or the last one.
 
-        None: the message did not go, since it is not `ours` any more.
+        None: the message was not sent, since it is not `ours` any more.
 
-        The seam for PIPELINING (RFC 2920): where EHLO offers it, MAIL, RCPT and DATA may be written at once.
+        PIPELINING (RFC 2920) would go here: if EHLO offers it, MAIL, RCPT and DATA may be written at once.
         """
         size = (b"SIZE=%d" % envelope.size,) if self._size else ()
         utf8 = (b"SMTPUTF8",) if envelope.utf8 else ()
@@ -128,13 +128,13 @@ class Session:
     async def _hand_over(self, data: bytes) -> Response:
         self._expect(self._route.data_timeout)
         self._protocol.say(data)
-        self.phase = Phase.DOT  # from here on the relay may have it
+        self.phase = Phase.DOT  # from here on, the relay may have the message
         response = await self._protocol.reply()
         self._deadline = inf
         return response
 
     async def _reset(self) -> None:
-        """Make the relay forget a refused transaction; a second reply to that would show here."""
+        """Make the relay forget a refused transaction; if the refusal had a second reply, this fails."""
         response = await self._command(b"RSET")
         if response.code != OK:
             msg = "the relay did not answer RSET with 250"
@@ -142,7 +142,7 @@ class Session:
         self._transaction_open = False
 
     def in_step(self, reply: Reply) -> bool:
-        """Whether the session can go on behind this reply: the phase allows it, and no other is under way."""
+        """Whether the session can go on after this reply: the phase allows it, and no other reply has come."""
         code = reply.code or 0
         proper = code // 100 in (4, 5) or (self.phase is Phase.DOT and code // 100 == YES)
         return proper and code != CLOSING and self.connected and self._protocol.resting
@@ -159,32 +159,32 @@ class Session:
 
     @property
     def closed(self) -> bool:
-        """True: nothing of the connection is left."""
+        """True: the connection is closed."""
         return self._protocol.lost.is_set()
 
     async def quit(self) -> None:
-        """Say QUIT, wait a little for the answer, and close."""
+        """Say QUIT, wait a little for the reply, and close."""
         try:
             self._expect(GOODBYE.total_seconds())
             await self._protocol.command(b"QUIT")
         except WIRE_ERRORS:
-            pass  # gone is gone
+            pass  # it has ended already
         finally:
             self.abort()
         await self.gone()
 
     def abort(self) -> None:
-        """Close at once; who still awaits a reply gets an SMTPServerDisconnected."""
+        """Close at once; whoever awaits a reply gets SMTPServerDisconnected."""
         if self._timer:
             self._timer.cancel()
         self._protocol.abort()
 
     async def gone(self) -> None:
-        """Return when an aborted connection is closed: after a turn of the event loop, with TLS a few."""
+        """Return when an aborted connection is closed, after one turn of the event loop or, with TLS, a few."""
         await self._protocol.lost.wait()
 
     def _expect(self, seconds: float) -> None:
-        """Start the clock for the reply to what is said next."""
+        """Set the deadline for the reply to what is said next."""
         self._deadline = self.loop.time() + seconds
         if self._deadline < self._timer_at:
             if self._timer:
@@ -195,7 +195,7 @@ class Session:
         self._timer, self._timer_at = self.loop.call_at(self._deadline, self._look), self._deadline
 
     def _look(self) -> None:
-        """End the session if its reply is overdue; watch on if a later one is awaited."""
+        """End the session if its reply is overdue; watch on if the deadline lies ahead."""
         self._timer, self._timer_at = None, inf
         if self._deadline <= self.loop.time():
             self._overdue = True
