@@ -1,10 +1,10 @@
 """Everything that Varsel itself raises.
 
 VarselError
-├── Invalid          the caller's input breaks a rule; carries the rule per field
+├── Invalid          the caller's input breaks rules; carries them by field
 ├── BadRequest       the caller's input breaks a rule that concerns the request as a whole
 ├── Conflict         the thing exists, but its state forbids the act
-├── NotFound         no such thing for this creator (a foreign thing is an unknown thing)
+├── NotFound         no such thing for this creator; others' things are not found, either
 ├── KeyReused        an Idempotency-Key came back with another payload
 ├── KeyInUse         the first request with this Idempotency-Key is still running
 ├── Unauthenticated  no credential, or one that does not verify
@@ -12,12 +12,12 @@ VarselError
 ├── Forbidden        a good credential without the needed right
 ├── CrossOrigin      a cookie's credential, in a request that another site's page may have sent
 ├── Refused          an outbound address that the guard does not let through
-├── Overrun          a read that takes longer than it may, or more of one caller than there is room for; says what to do
+├── Overrun          a read takes too long, or one caller has more going on than there is room for; says what to do
 ├── Unavailable      a part that is needed now does not answer; says when to try again
 └── Misconfigured    the installation's settings cannot work; found at start
 
-`api/problems.py` gives each leaf its HTTP status; a test proves that none is missing. Failures that are expected
-in delivery (a refused recipient, a slow relay) are values, not exceptions: see `engine/email/smtp/`.
+`api/problems.py` gives each leaf its HTTP status; a test checks that none is missing. Expected failures of delivery (a
+refused recipient, a slow relay) are values, not exceptions: see `engine/email/smtp/`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class VarselError(Exception):
-    """The root: catching it catches everything that is Varsel's own."""
+    """The root of Varsel's own exceptions."""
 
 
 class Invalid(VarselError):
@@ -42,7 +42,7 @@ class Invalid(VarselError):
 
 
 class BadRequest(VarselError):
-    """A request that breaks a rule as a whole; the message is what the caller reads."""
+    """A request that breaks a rule as a whole; the caller reads the message."""
 
 
 class Conflict(VarselError):
@@ -50,7 +50,7 @@ class Conflict(VarselError):
 
 
 class NotFound(VarselError):
-    """Nothing of that name belongs to this creator."""
+    """This creator has nothing of that name."""
 
 
 class KeyReused(VarselError):
@@ -66,7 +66,7 @@ class Unauthenticated(VarselError):
 
 
 class InvalidToken(Unauthenticated):
-    """A bearer token that does not verify; the text has nothing of it, and no quotes."""
+    """A bearer token that does not verify; the text contains no part of the token, and no quotes."""
 
 
 class Forbidden(VarselError):
@@ -74,7 +74,7 @@ class Forbidden(VarselError):
 
 
 class CrossOrigin(VarselError):
-    """A credential that browsers send by themselves, where nothing shows that a page of ours sent it."""
+    """A credential that browsers send by themselves, and no sign that one of Varsel's pages sent the request."""
 
 
 class Refused(VarselError):
@@ -82,13 +82,13 @@ class Refused(VarselError):
 
 
 class Overrun(VarselError):
-    """More than one request may read, or than one caller may have going on at once; the message says what to do."""
+    """A request reads more, or a caller has more going on at once, than is allowed; the message says what to do."""
 
 
 class Unavailable(VarselError):
-    """A needed part does not answer, or as `text` says; `retry_after` is when it is worth asking again.
+    """A needed part does not answer, unless `text` says otherwise; `retry_after` is when to ask again.
 
-    Callers read the text, which tells nothing of the installation; `diagnosis` is for those who run it.
+    Callers read the text, which says nothing about the installation; `diagnosis` is for its operators.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Unavailable(VarselError):
         self.diagnosis = diagnosis
 
     def told(self) -> Diagnosis | str:
-        """What is wrong and what to do, one line as text; for logs and whoever is at a terminal."""
+        """What is wrong and what to do, in one line; for logs and terminals."""
         return self.diagnosis or str(self)
 
 

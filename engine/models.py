@@ -1,4 +1,4 @@
-"""The words of the domain: states as users see them, and the records that the engine passes around."""
+"""States as users see them, and the records that all rooms of the engine share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID
 
-# Why a subscription is paused: its consumer ends that by resuming it, or by posting it again.
+# Why a subscription is paused; its consumer ends the pause by resuming or posting the subscription.
 GONE = "The endpoint answered 410 Gone; resume the subscription when it is back."
-EXPIRY = timedelta(hours=48)  # after its requested send time, an e-mail is given up (contract 6.4)
+EXPIRY = timedelta(hours=48)  # from an order's send time until its e-mails are given up (contract 6.4)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -19,14 +19,14 @@ _CHANCE = random.Random()  # noqa: S311 seeded by the system in each process; se
 
 
 class ContentType(StrEnum):
-    """What an order's body is (contract 3.1)."""
+    """The format of an order's body (contract 3.1)."""
 
     PLAIN = "Plain"
     HTML = "Html"
 
 
 class DeliveryGuarantee(StrEnum):
-    """What happens to an e-mail whose attempt is in doubt: sent again, or reported and left (RFC 1047)."""
+    """What follows when an attempt is in doubt: the e-mail is sent again, or reported as failed (RFC 1047)."""
 
     AT_LEAST_ONCE = "AtLeastOnce"
     AT_MOST_ONCE = "AtMostOnce"
@@ -49,7 +49,7 @@ class EmailState(StrEnum):
 
     NEW = "New"  # generated, or deferred by the relay; waits for its next attempt
     SENDING = "Sending"  # claimed by a worker
-    SUCCEEDED = "Succeeded"  # the relay took it over
+    SUCCEEDED = "Succeeded"  # the relay accepted it
     DELIVERED = "Delivered"  # a report says that it reached the mailbox
     FAILED = "Failed"  # refused for a reason that has no state of its own
     FAILED_RECIPIENT_RESERVED = "Failed_RecipientReserved"
@@ -66,7 +66,7 @@ HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)
 
 
 class SubscriptionState(StrEnum):
-    """Whether a worker has a subscription in its hands."""
+    """Whether a worker has claimed a subscription."""
 
     WAITING = "Waiting"
     PUSHING = "Pushing"
@@ -77,12 +77,12 @@ class DeliveryState(StrEnum):
 
     WAITING = "Waiting"  # for its first or next attempt
     DELIVERED = "Delivered"  # answered with 2xx, or made into an order
-    DEAD = "Dead"  # given up after the last attempt; the reason stands with it, and it can be tried again
+    DEAD = "Dead"  # given up after the last attempt; its last attempt has the reason, and it can be tried again
     UNAUTHORIZED = "Unauthorized"  # the subscriber may not have this event
 
 
 class FanOutState(StrEnum):
-    """Whether events that match many subscriptions wait for their next step; nobody sees this during a step."""
+    """Whether events that match many subscriptions wait for their next step; a step runs within one transaction."""
 
     WAITING = "Waiting"
     RUNNING = "Running"
@@ -95,12 +95,12 @@ class JobState(StrEnum):
     RUNNING = "Running"
     DONE = "Done"
     STOPPED = "Stopped"  # by an operator
-    FAILED = "Failed"  # given up; the reason stands with it
+    FAILED = "Failed"  # given up; the row has the reason
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a message says, the same for all recipients of an order until keywords are filled in."""
+    """The texts of a message, the same for all recipients of an order until keywords are replaced."""
 
     sender: str  # the From address
     subject: str  # one line, no control characters
@@ -116,7 +116,7 @@ class CloudEvent:
     source: str
     type: str
     subject: str | None
-    resource: str | None  # extension attribute: matching and access use it
+    resource: str | None  # extension attribute, used by matching and access
     alternative_subject: str | None  # extension attribute `alternativesubject`
     time: datetime | None  # aware
     text: str  # compact JSON: specversion first, data or data_base64 last
@@ -124,7 +124,7 @@ class CloudEvent:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request: `creator` owns what it creates; None when the credential names no organisation."""
+    """Who sent a request. `creator` owns what it creates; None when the credential names no organisation."""
 
     creator: str | None
     scopes: frozenset[str]
@@ -148,20 +148,20 @@ class Trouble:
 
 
 def new_id(at: datetime) -> UUID:
-    """A fresh UUID version 7 (RFC 9562, 5.7): rows that are made together stand together in their index.
+    """A fresh UUID version 7 (RFC 9562, 5.7): rows that are made together are together in their index.
 
-    `at`: the database's time, so that identifiers sort by time, whichever machine makes them. An identifier is a name,
-    not a secret: only its creator may ask for it. So no system call per id is needed.
+    `at`: the database's time, so that identifiers sort by time, whichever machine makes them. An identifier is not a
+    secret, since only its creator may ask for it; so it needs no system call.
     """
     stamp, chance = _stamp(at), _CHANCE.getrandbits(74)
     return UUID(int=stamp << 80 | 7 << 76 | chance >> 62 << 64 | 2 << 62 | chance & (1 << 62) - 1)
 
 
 def derived_id(at: datetime, *names: object) -> UUID:
-    """The identifier of something that follows from something else: the same each time, and unlike any other.
+    """An identifier that follows from `names`: the same each time, and unlike any other.
 
-    A UUID version 8 (RFC 9562, 5.8) that begins with the time `at` and ends in a digest of `names`, so that it stands
-    among those of version 7 by its time. `at` must follow from the same thing.
+    A UUID version 8 (RFC 9562, 5.8) that begins with the time `at`, so that it sorts among those of version 7, and ends
+    in a digest of `names`. `at`, too, must be the same each time.
     """
     digest = int.from_bytes(sha256("\0".join(map(str, names)).encode("utf-8", "surrogatepass")).digest()[:10])
     return UUID(int=_stamp(at) << 80 | 8 << 76 | (digest >> 62 & 0xFFF) << 64 | 2 << 62 | digest & (1 << 62) - 1)

@@ -1,4 +1,4 @@
-"""The installation's settings: read from VARSEL_* variables once, checked as a whole, passed around from then on."""
+"""The installation's settings: read once from VARSEL_* variables, checked as a whole, then passed around."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PREFIX = "VARSEL_"
-HOUR, YEAR = 3_600, 31_536_000  # seconds that a setting may have at most
-MOST = 1_000_000  # of things that a setting counts
+HOUR, YEAR = 3_600, 31_536_000  # largest values of settings, in seconds
+MOST = 1_000_000  # largest value of a setting that is a count
 
 
 def variable(name: str) -> str:
@@ -35,7 +35,7 @@ _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 
 @contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Wraps reading the file that a setting names: Misconfigured then names the setting."""
+    """Wrap the reading of a file that a setting names, so that Misconfigured names the setting."""
     try:
         yield
     except Misconfigured as error:
@@ -54,32 +54,34 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = Field(
         None, description="smtp://, smtp+starttls:// or smtps://, with USER:PASSWORD@ where the relay wants them"
     )
-    smtp_ca_file: Path | None = Field(None, description="certificates that sign the relay's, beside the system's own")
+    smtp_ca_file: Path | None = Field(
+        None, description="authorities that may sign the relay's certificate, beside the system's own"
+    )
     base_url: BaseUrl = Field("http://127.0.0.1:5090", description="what links in answers start with")
     hosts: Words = Field(
         (),
-        description="names with a dot, beside BASE_URL's, by which pages without sign-in are asked for; commas between",
+        description="host names with a dot, beside BASE_URL's, that pages without sign-in answer to; commas between",
     )
     trusted_proxies: Networks = Field(
-        (), description="addresses or networks of proxies whose X-Forwarded-For tells where a request comes from"
+        (), description="addresses or networks of proxies whose X-Forwarded-For says where a request comes from"
     )
     inbox: Path | None = Field(None, description="folder of the development inbox; set by `varsel up`")
     metrics_dir: Path | None = Field(None, description="folder where the processes of one machine share their metrics")
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="port where a worker or scheduler shows its metrics; not with METRICS_DIR"
     )
-    metrics_host: str = Field("127.0.0.1", description="address that METRICS_PORT is on")
+    metrics_host: str = Field("127.0.0.1", description="address on which METRICS_PORT listens")
 
     # Who may call
     jwks: Words = Field((), description="files or https URLs of key sets, separated by commas")
     issuers: Words = Field((), description="issuers of bearer tokens, separated by commas; empty: any")
     audiences: Words = Field(
-        (), description="of which a bearer token must name one, separated by commas; empty: none is asked for"
+        (), description="audiences, of which a bearer token must name one, separated by commas; empty: none is needed"
     )
     token_leeway: float = Field(5, ge=0, le=300, description="how far the issuers' clocks and this one may be apart")
     max_token_lifetime: float = Field(172_800, ge=60, le=YEAR, description="longest life of a token that is accepted")
     issuer_ca_file: Path | None = Field(
-        None, description="certificates that sign those of JWKS and OIDC_ISSUER, beside the system's own"
+        None, description="authorities that may sign the certificates of JWKS and OIDC_ISSUER, beside the system's own"
     )
     platform_keys: Path | None = Field(None, description="folder with one ISSUER.pem per platform issuer")
 
@@ -87,7 +89,7 @@ class Settings(BaseSettings):
     apps_domain: str = Field("apps.altinn.no", description="a source on this domain is an app's")
     access_file: Path | None = Field(None, description="TOML: who may publish, read and subscribe on which resource")
     webhook_key: Key | None = Field(
-        None, description="signs what is pushed: 32 characters or more, as of `openssl rand -base64 32`"
+        None, description="key that signs what is pushed: 32 characters or more, as from `openssl rand -base64 32`"
     )
     email_templates: Path | None = Field(None, description="folder of e-mail templates, beside the built-in ones")
 
@@ -110,7 +112,7 @@ class Settings(BaseSettings):
 
     # What is let in and out
     allow_private_endpoints: bool = Field(
-        default=False, description="let condition and webhook addresses be plain http and loopback"
+        default=False, description="allow plain http and loopback for condition and webhook addresses"
     )
     from_address: Sender = Field("noreply@varsel.example", description="the sender of every order's messages")
     max_connections: int = Field(800, ge=10, le=MOST, description="clients' connections to one `web` process")
@@ -119,7 +121,7 @@ class Settings(BaseSettings):
     max_recipients: int = Field(10_000, ge=1, le=MOST, description="most recipients of one order")
 
     # How work is done
-    lease: float = Field(30, ge=1, le=HOUR, description="how long a claim holds: the bound on recovery after a crash")
+    lease: float = Field(30, ge=1, le=HOUR, description="how long a claim lasts, which bounds recovery after a crash")
     smtp_connections: int = Field(12, ge=1, le=500, description="connections to the relay, per worker process")
     smtp_connect_timeout: float = Field(
         20, gt=0, le=HOUR, description="for the connection, its greeting and each command"
@@ -131,7 +133,7 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         90, ge=1, le=36_500, description="finished orders and events are removed after so many days"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
     log_format: Literal["text", "json"] = Field("text", description="text, or json: one object per line")
     tracing: bool = Field(
         default=False, description="send traces by OTLP, as the OTEL_* variables say; needs the extra `tracing`"
@@ -149,32 +151,32 @@ class Settings(BaseSettings):
                 msg = f"{variable(name)}: {error}"
                 raise ValueError(msg) from None
         if self.metrics_port is not None and self.metrics_dir is not None:
-            names = f"{variable('metrics_port')}: not with {variable('metrics_dir')}"
-            msg = f"{names}, by which `web` shows what all processes of the machine count"
+            names = f"{variable('metrics_port')}: not together with {variable('metrics_dir')}"
+            msg = f"{names}, with which `web` shows the metrics of all processes of the machine"
             raise ValueError(msg)
         oidc = {name: getattr(self, name) for name in ("oidc_issuer", "oidc_client_id", "oidc_roles")}
         if any(oidc.values()) and not all(oidc.values()):
             missing = ", ".join(variable(name) for name, value in oidc.items() if not value)
-            msg = f"{missing}: must be set, too, for OpenID Connect needs {', '.join(map(variable, oidc))}"
+            msg = f"{missing}: must be set, too, since OpenID Connect needs {', '.join(map(variable, oidc))}"
             raise ValueError(msg)
         for name in ("jwks", "issuers"):
             if any(each.count("://") > 1 for each in getattr(self, name)):
-                msg = f"{variable(name)}: two addresses stand in one word; separate them by a comma"
+                msg = f"{variable(name)}: two addresses are in one word; separate them by a comma"
                 raise ValueError(msg)
         for source in self.jwks:
             if "://" in source and not source.startswith("https://"):
                 where = f"{variable('jwks')}: {urls.shown(source)}"
-                msg = f"{where} must be a file or an https URL, for whoever alters it on the way signs tokens"
+                msg = f"{where} must be a file or an https URL: anybody who can alter it on the way could sign tokens"
                 raise ValueError(msg)
         return self
 
     @property
     def lease_time(self) -> timedelta:
-        """How long a claim holds."""
+        """How long a claim lasts."""
         return timedelta(seconds=self.lease)
 
     def need(self, name: str) -> str:
-        """The value of a setting that a process cannot run without; Misconfigured when it is not set."""
+        """The value of a setting that a process needs; Misconfigured when it is not set."""
         value = getattr(self, name)
         if value is None:
             msg = (
@@ -192,7 +194,7 @@ def check_smtp_url(url: str) -> None:
         msg = "must be smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT"
         raise ValueError(msg)
     if parts.scheme == "smtp" and parts.username and parts.hostname not in urls.LOOPBACK:
-        msg = "a password over plain smtp:// can be read by everybody on the way; use smtp+starttls://"
+        msg = "a password over plain smtp:// can be read on the way; use smtp+starttls://"
         raise ValueError(msg)
 
 
@@ -219,7 +221,7 @@ def load() -> Settings:
         raise Misconfigured(msg)
     quoted = sorted(name for name in known if _QUOTED.fullmatch(os.environ.get(name, "")))
     if quoted:
-        msg = f"{', '.join(quoted)}: stands in quotes, which `docker run --env-file` does not take away: leave them out"
+        msg = f"{', '.join(quoted)}: stands in quotes, which `docker run --env-file` does not remove; leave them out"
         raise Misconfigured(msg)
     try:
         return Settings()

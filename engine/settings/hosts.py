@@ -1,7 +1,7 @@
-"""The names under which this installation answers without a credential; a name from somebody else's DNS is none.
+"""The host names under which this installation answers without a credential.
 
-A page whose name was made to resolve to this machine (DNS rebinding) asks by that name. Nobody can make addresses, or
-names without a dot, resolve to us; all other names must be known.
+An attacker's page can make its own name resolve to this machine (DNS rebinding), and then asks by that name. Nobody can
+do so with addresses or names without a dot; all other names must be known.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.settings import Settings
 
 _HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9._-]{0,255}))(:[0-9]{0,5})?")  # RFC 9110, 7.2
-FOREIGN = "This is no name of the installation. Ask by that of VARSEL_BASE_URL, or put this one into VARSEL_HOSTS."
+FOREIGN = "This host name is unknown here. Use the one of VARSEL_BASE_URL, or add this one to VARSEL_HOSTS."
 
 
 def is_own(host: str, settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""The kinds of values that settings have, beside numbers and paths: how each is read, and what is refused."""
+"""The types of settings, beside numbers and paths: how each is read, and what is refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ROLE = re.compile(r"[^=]+=(?:viewer|operator|admin)")
 
 def _role(value: str) -> str:
     if not _ROLE.fullmatch(value):
-        msg = f"{value!r} is no VALUE=ROLE with the role viewer, operator or admin; separate several by commas"
+        msg = f"{value!r} is not VALUE=ROLE with the role viewer, operator or admin; separate several by commas"
         raise ValueError(msg)
     return value
 
@@ -36,7 +36,7 @@ Roles = Annotated[tuple[Annotated[str, AfterValidator(_role)], ...], NoDecode, B
 Network = IPv4Network | IPv6Network
 
 
-_MAPPED = 96  # bits that come before an IPv4 address which is written as one of IPv6 (RFC 4291, 2.5.5.2)
+_MAPPED = 96  # bits before an IPv4 address that is written as an IPv6 address (RFC 4291, 2.5.5.2), as clients are read
 
 
 def _network(value: Any) -> Any:
@@ -47,9 +47,9 @@ def _network(value: Any) -> Any:
     except ValueError:
         network = None
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped and network.prefixlen >= _MAPPED:
-        network = ip_network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED))  # as clients come
+        network = ip_network((network.network_address.ipv4_mapped, network.prefixlen - _MAPPED))
     if network is None or not network.prefixlen:
-        msg = "must be addresses and networks such as 10.0.0.7 or 10.1.0.0/16, and not all there are"
+        msg = "must be addresses and networks such as 10.0.0.7 or 10.1.0.0/16, and not all addresses"
         raise ValueError(msg)
     return network
 
@@ -60,7 +60,7 @@ Networks = Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_words)]  #
 
 def _base_url(value: str) -> str:
     if not urls.is_site(value, ("http", "https")) or urlsplit(value).query or urlsplit(value).fragment:
-        msg = "must be an address such as https://notify.example.org, with nothing behind ? or #"
+        msg = "must be an address such as https://notify.example.org, without ? or #"
         raise ValueError(msg)
     return value.rstrip("/")
 
@@ -68,7 +68,7 @@ def _base_url(value: str) -> str:
 def _issuer(value: str) -> str:
     local = urls.is_site(value, ("http",)) and urlsplit(value).hostname in urls.LOOPBACK
     if not local and not urls.is_site(value, ("https",)):
-        msg = "must be an https address such as https://login.example.org, for whoever alters its answers signs in"
+        msg = "must be an https address such as https://login.example.org: altered answers could sign anybody in"
         raise ValueError(msg)
     return value
 
@@ -85,7 +85,7 @@ def _sender(value: str) -> str:
 
 def _long(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value()) < SHORTEST_KEY:
-        msg = f"must have {SHORTEST_KEY} characters or more, as of `openssl rand -base64 32`"
+        msg = f"must have {SHORTEST_KEY} characters or more, as from `openssl rand -base64 32`"
         raise ValueError(msg)
     return value
 

@@ -297,7 +297,7 @@ CASES = [
     ),
     # Files and settings
     Case("unknown-setting", given(databse_url="x"), "unknown setting VARSEL_DATABSE_URL", "varsel config", EVERYBODY),
-    Case("roles", given(oidc_roles="a=adminb=viewer"), "'a=adminb=viewer' is no VALUE=ROLE", "commas", EVERYBODY),
+    Case("roles", given(oidc_roles="a=adminb=viewer"), "'a=adminb=viewer' is not VALUE=ROLE", "commas", EVERYBODY),
     Case("quotes", given(from_address='"a@example.no"'), "VARSEL_FROM_ADDRESS: stands in quotes", "leave", EVERYBODY),
     Case("joined", given(issuers="https://a.nohttps://b.no"), "two addresses", "comma", EVERYBODY),
     Case("jwks", given(jwks="/none.json"), "/none.json", "VARSEL_JWKS: ", ("web",), doctor_adds="`web` does not start"),
