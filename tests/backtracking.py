@@ -38,7 +38,7 @@ _START = -1  # of the pattern
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A way without a character: only before characters of `allowed`; `sure` unless something could forbid it."""
+    """A transition that reads no character, only before those of `allowed`; `sure` unless something could forbid it."""
 
     to: int
     allowed: int
@@ -139,7 +139,7 @@ class _Builder:
         return end
 
     def characters(self, code: Any, argument: Any) -> int | None:
-        """The characters that an item takes one of, as bits; None: it is no such item."""
+        """The characters of which an item reads one, as bits; None: it reads no single character."""
         if code is op.ANY:
             return self.those(lambda c: self.flags & re.DOTALL or c != "\n")
         if code is op.LITERAL:
@@ -199,7 +199,7 @@ def _judge(automaton: _Automaton, first: int, last: int, *, searches: bool, whol
 def _moves(
     automaton: _Automaton, first: int, last: int, *, searches: bool, whole: bool
 ) -> dict[int, list[tuple[int, int]]]:
-    """Of every state the states that follow, each with the characters (as bits) that lead there."""
+    """For every state, the states that follow, each with the characters (as bits) that lead there."""
     edges: dict[int, dict[int, list[int]]] = {}
     ends: set[int] = set()  # where a match is certain, whatever follows
     for state in (first, *automaton.characters):
@@ -218,7 +218,7 @@ def _moves(
 
 
 def _ways(automaton: _Automaton, state: int, last: int) -> tuple[dict[int, list[int]], bool]:
-    """The states that follow, each with what may be read on every way to it; and whether a match is certain here."""
+    """The states that follow, each with the characters read on the way; and whether a match is certain here."""
     found: dict[int, list[int]] = {}
     certain, count = False, 0
     stack = [(state, -1, True, frozenset([state]))]
@@ -238,7 +238,7 @@ def _ways(automaton: _Automaton, state: int, last: int) -> tuple[dict[int, list[
 
 
 def _settled(edges: dict[int, dict[int, list[int]]], ends: set[int]) -> set[int]:
-    """The states from which nothing can fail any more: what is read from there on belongs to the match."""
+    """The states from which nothing can fail any more: everything read from there on belongs to the match."""
     settled = set(ends)
     while loose := {state for state in settled if not edges[state].keys() <= settled}:
         settled -= loose

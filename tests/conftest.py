@@ -27,7 +27,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> str:
-    """Which database the test runs on: everything that asks for this runs on both."""
+    """The database that the test runs on: tests that use this run on both."""
     return str(request.param)
 
 

@@ -1,4 +1,4 @@
-"""A backup under load and its way back: nothing is missing that was answered before, nothing comes twice unasked."""
+"""A backup under load, and its restore: nothing that was answered is missing, and nothing is sent twice unasked."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_database_that_is_deleted_under_its_processes_takes_nothing_in_until_i
 
 
 def test_postgresql_is_backed_up_and_restored_as_the_document_says(tmp_path: Path) -> None:
-    """With the rights that the document grants, into the database itself and on a server that has none of it."""
+    """Restore with the documented rights, into the same database and on another server."""
     document = DOCUMENT.read_text()
     dump, restore = re.findall(r"^    (pg_(?:dump|restore) .+)$", document, re.MULTILINE)
     assert [dump.split()[0], restore.split()[0]] == ["pg_dump", "pg_restore"]
@@ -141,7 +141,7 @@ def perform(url: str, statements: str) -> None:
 
 
 def addresses(server: Postgres) -> tuple[str, str]:
-    """Of the database, with its owner and with the processes' user."""
+    """The addresses of the database, for its owner and for the processes' user."""
     url = server.address(USER)
     return url.replace("varsel@", "varsel_owner@"), url.replace("varsel@", f"{USER}@")
 

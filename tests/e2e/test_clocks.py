@@ -1,4 +1,4 @@
-"""Machines whose clocks are wrong: what is decided, and what stands on the wire, is by the database's clock."""
+"""Machines whose clocks are wrong: decisions and messages follow the database's clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SOON = timedelta(minutes=2)  # far below the hours that clocks are wrong by, far
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[EventSite]:
-    """On PostgreSQL, whose clock is its server's; on SQLite, the database's clock is the machine's own."""
+    """An installation on PostgreSQL, whose clock is its server's; with SQLite, it would be the machine's."""
     settings = {"database_url": postgres.database(), "worker_processes": 1, "lease": LEASE}
     with EventSite(tmp_path_factory.mktemp("site"), **settings) as running:
         yield running
@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterat
 
 @contextmanager
 def wrong_worker(site: EventSite, hours: int) -> Iterator[int]:
-    """Another worker works in place of the site's, on a machine whose clock is off so far; gives its process id."""
+    """Replace the site's worker by one on a machine whose clock is off by so much; gives its process id."""
     wrong = {"PYTHONPATH": str(WRONG_CLOCK), "WRONG_BY": str(hours * 3600)}
     with stopped(site.varsel.pid("worker 1")), site.another("worker", **wrong) as pid:
         yield pid
@@ -91,7 +91,7 @@ def test_signatures_of_a_worker_whose_clock_is_an_hour_off_verify_at_the_receive
 
 @pytest.mark.parametrize("step", [-HOUR, 30 * YEAR], ids=["back", "forward"])
 def test_the_scheduler_goes_on_when_its_machines_clock_is_set(site: EventSite, step: int, tmp_path: Path) -> None:
-    """As when a machine starts without a clock that goes on, and learns the time later."""
+    """A machine starts without a battery-backed clock, and learns the time later."""
     wrong_by = tmp_path / "wrong-by"
     wrong_by.write_text("0")
     wrong = {"PYTHONPATH": str(WRONG_CLOCK), "WRONG_BY": str(wrong_by)}

@@ -75,7 +75,7 @@ def test_the_demo_publishes_without_curl_as_well(tmp_path: Path) -> None:
 
 
 def _part(told: str, number: int) -> str:
-    """What stands below a heading."""
+    """The text below a heading."""
     return told.split(f"== {number}. ")[1].partition(f"== {number + 1}. ")[0]
 
 

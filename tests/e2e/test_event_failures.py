@@ -1,4 +1,4 @@
-"""When processes die: no event is lost, and only what was in flight comes twice, with its first copy's webhook-id."""
+"""When processes die, no event is lost, and only events in flight come twice, with the same webhook-id."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventSite]:
 
 @pytest.fixture
 def site(whole: EventSite) -> EventSite:
-    """An installation of which tests break only what its supervisor repairs; nothing is left to do in it."""
+    """An installation with nothing left to do; tests break only what its supervisor repairs."""
     whole.settle()
     return whole
 

@@ -1,4 +1,4 @@
-"""When processes die: no mail is lost, and only what was in flight comes twice, with its first copy's Message-ID."""
+"""When processes die, no mail is lost, and only mails in flight come twice, with the same Message-ID."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(whole: Site) -> Site:
-    """An installation of which tests break only what its supervisor repairs; nothing is left to do in it."""
+    """An installation with nothing left to do; tests break only what its supervisor repairs."""
     whole.settle()
     whole.relay.messages.clear()
     return whole

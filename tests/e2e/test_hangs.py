@@ -1,4 +1,4 @@
-"""When parts hang, without hanging up: requests are answered, processes start and end, nothing is lost or doubled."""
+"""When parts hang without closing: requests are answered, processes start and end, nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_redis_hangs_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 class Services:
-    """What single processes run on, and their settings."""
+    """The servers that single processes use, and their settings."""
 
     def __init__(self, folder: Path, server: Postgres, relay: ScriptedSMTP, cache: Redis) -> None:
         self.server, self.relay, self.cache = server, relay, cache

@@ -1,4 +1,4 @@
-"""Leases: work in flight stays its worker's, however long it takes; what a worker can not begin or finish goes on."""
+"""Leases: work in flight stays with its worker, however long it takes; work that a worker cannot do goes to another."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """One worker, whose leases end at once when it is killed."""
+    """One worker, whose leases are ended at once when it is killed."""
     with Site(tmp_path_factory.mktemp("mortal"), lease=1, smtp_connections=4, worker_processes=1) as running:
         yield running
 
@@ -51,7 +51,7 @@ def sleepy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventSite]:
 def test_a_worker_that_slept_longer_than_its_lease_sends_nothing_that_others_took_over(
     sleepy: EventSite, capsys: pytest.CaptureFixture[str], phase: Phase
 ) -> None:
-    """It had said MAIL, or DATA, over each of its connections, and awoke to the relay's answers."""
+    """It had said MAIL or DATA over each of its connections before it stopped; it resumes with the relay's replies."""
     to = addresses(40, phase)
     relay, sleeper = sleepy.relay, sleepy.varsel.pid("worker 1")
     relay.messages.clear()
@@ -78,7 +78,7 @@ def test_a_worker_that_slept_longer_than_its_lease_sends_nothing_that_others_too
 def test_a_worker_that_slept_longer_than_its_lease_pushes_nothing_that_others_took_over(
     sleepy: EventSite, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What had reached the receiver when it was stopped may come twice, but nothing that waited behind it."""
+    """Events that had reached the receiver when the worker stopped may come twice, but none that waited behind them."""
     resource, sleeper = "urn:altinn:resource:sleepy", sleepy.varsel.pid("worker 1")
     with http.Receiver(http.Say(200)) as receiver:
         sleepy.subscribe(receiver, 1, resource)
@@ -104,7 +104,7 @@ def test_a_worker_that_slept_longer_than_its_lease_pushes_nothing_that_others_to
 def test_a_relay_that_hangs_after_the_dot_keeps_one_mail_and_no_other(
     patient: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What waits behind the connection that hangs must find the other worker's."""
+    """E-mails that wait behind a connection that hangs must go over the other worker's."""
     stuck, *others = to = addresses(40)
     patient.relay.messages.clear()
     patient.relay.script = ByAddress({stuck: ("dot", Hang())}, {"dot": Slow(0.02)})

@@ -1,4 +1,4 @@
-"""A whole installation behind PgBouncer, with the settings that it comes with and few connections of the server's."""
+"""A whole installation behind PgBouncer, with its default settings and few connections to the server."""
 
 from __future__ import annotations
 

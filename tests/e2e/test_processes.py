@@ -1,4 +1,4 @@
-"""Processes: what they say when they cannot start, and that they end; the Procfile with services of one's own."""
+"""Processes: what they say when they cannot start, and how they end; the Procfile with external services."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ WEBHOOK_KEY = "a key of these tests, 32 characters"
 
 
 def varsel(*arguments: object, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, on these settings alone."""
+    """Run a command to its end, with only these settings."""
     own = {f"VARSEL_{name.upper()}": value for name, value in settings.items()}
     command = [sys.executable, "-m", "engine", *map(str, arguments)]
     return subprocess.run(command, env=plain() | own, check=False, capture_output=True, text=True, timeout=patience())
 
 
 def plain() -> dict[str, str]:
-    """The environment without settings of Varsel's, and with a free port."""
+    """The environment without Varsel's settings, and with a free port."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
     return kept | {"PORT": str(free_port())}
 
 
 def listener() -> socket.socket:
-    """A free port, taken."""
+    """A port that somebody listens on."""
     return socket.create_server(("127.0.0.1", 0))
 
 
@@ -194,7 +194,7 @@ def test_a_database_file_without_a_folder_is_named_in_one_line(command: str, tmp
 
 
 def essentials(folder: Path) -> dict[str, str]:
-    """Settings of a process that would start; nobody needs to answer at the addresses."""
+    """Settings with which a process would start; nothing needs to answer at the addresses."""
     return {
         "database_url": f"sqlite:///{folder}/varsel.db",
         "redis_url": f"unix://{folder}/redis.sock",

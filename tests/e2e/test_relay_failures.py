@@ -49,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(whole: Site) -> Site:
-    """An installation with nothing left to do, and a relay that behaves."""
+    """An installation with nothing left to do, and a relay that behaves well."""
     whole.relay.script = {}
     whole.settle()
     whole.relay.messages.clear()
@@ -153,7 +153,7 @@ def test_mails_wait_for_a_relay_that_is_down(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_slow_relay_gets_each_mail_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """Slow enough that a batch outlives its lease."""
+    """A relay so slow that a batch outlives its lease."""
     to = addresses(ceil(LEASE * 2 * CONNECTIONS * 2))
     site.relay.script = {"mail": Slow(0.1), "rcpt": Slow(0.1), "data": Slow(0.1), "dot": Slow(0.2)}
     site.post(*to)

@@ -1,4 +1,4 @@
-"""A release is made of a clean checkout whose change log has the version's heading; all but `make check` runs here."""
+"""A release needs a clean checkout whose change log has the version's heading; all but `make check` runs here."""
 
 from __future__ import annotations
 

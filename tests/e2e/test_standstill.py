@@ -1,4 +1,4 @@
-"""A Redis that lets Varsel's user do too little: nothing is delivered, everybody says so, and it goes on by itself."""
+"""A Redis whose rights are too few: nothing is delivered, every part says so, and work goes on by itself later."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def installed(request: pytest.FixtureRequest, wheel: Path, tmp_path: Path) -> Path:
-    """The programs of a fresh environment that has the wheel; its dependencies are another's, so nothing is fetched."""
+    """The programs of a fresh environment with the wheel; it borrows its dependencies, so nothing is downloaded."""
     folder = tmp_path / "environment"
     run(request.param, "-m", "venv", "--without-pip", folder)
     place = "import sysconfig; print(sysconfig.get_path('purelib'))"

@@ -29,7 +29,7 @@ ROWS = 60
 
 
 def made(number: int, at: datetime) -> UUID:
-    """A version 7 identifier of that time."""
+    """A version 7 UUID with that time."""
     return type(first_id(at))(int=first_id(at).int | 7 << 76 | 2 << 62 | number)
 
 
@@ -54,7 +54,7 @@ def add_orders_and_emails(connection: Connection) -> None:
 
 
 def _stands(number: int, held: int, later: int) -> dict[str, Any]:
-    """Some are held back, some due later, most are due."""
+    """Some rows are paused, some are due later, most are due."""
     return PAUSED if number % held == 0 else {"due_at": _due_at(number, later)}
 
 

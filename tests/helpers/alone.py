@@ -1,4 +1,4 @@
-"""One process of Varsel's, without a supervisor: it ends when it ends, and what it says is kept."""
+"""One process of Varsel, without a supervisor; its output is kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Alone:
-    """`varsel …` on these settings alone; use it as a context, which kills what has not ended."""
+    """`varsel …` with only these settings; use it as a context, which kills the process if it has not ended."""
 
     def __init__(self, folder: Path, *arguments: object, **settings: str) -> None:
         self._file = folder / f"{arguments[0]}.log"
@@ -32,7 +32,7 @@ class Alone:
 
     @property
     def output(self) -> str:
-        """All that it has said."""
+        """All its output."""
         return self._file.read_text()
 
     @property
@@ -45,7 +45,7 @@ class Alone:
         self._process.send_signal(signal.SIGTERM)
 
     def await_line(self, words: str) -> str:
-        """The first line that it says with these words in it."""
+        """The first line of output with these words."""
 
         def line() -> str | None:
             assert self.ended is None, self.output

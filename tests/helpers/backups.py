@@ -1,4 +1,4 @@
-"""Backups: somebody in a database's file, who is in it, and progress that nobody follows."""
+"""Backups: a contact in a database's file, the contacts in it, and progress that nobody follows."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def beat(store: Store, memory: Memory) -> Heartbeat:
-    """A process lives long enough to be settled; it remembers what `memory` does."""
+    """A process lives long enough to count as settled; it starts with this `memory`."""
     beating = Heartbeat(store, Kind("worker"), memory)
     beating.start()
     try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def claim_emails(connection: Connection, lease: timedelta) -> Sequence[Outgoing]:
-    """E-mails that may be sent; what is paused is put out of the way."""
+    """E-mails that may be sent; paused ones are held."""
     relay = Relay("smtp://127.0.0.1:25", connections=1, connect_timeout=LONG, data_timeout=LONG)
     return Deliverer(Clock(), relay, 1).claim(connection, lease).rows
 

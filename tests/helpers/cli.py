@@ -1,4 +1,4 @@
-"""The command line on a store of the test's, and rows to show and to act on."""
+"""The command line on a test's store, and rows to show and to act on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LISTS = ("orders", "emails", "events", "subscriptions", "deliveries", "audit")
 
 
 class Cli:
-    """Commands on one database, with what they print taken apart."""
+    """Commands on one database, with their output parsed."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -59,7 +59,7 @@ def order_of(store: Store, **values: Any) -> UUID:
 
 
 def email_of(store: Store, *, order: dict[str, Any] | None = None, reply: str | None = None, **values: Any) -> UUID:
-    """An e-mail of an order of its own; with a reply, it has had an attempt that ended with it."""
+    """An e-mail with its own order; with a reply, it has had an attempt that ended with that reply."""
     with store.write() as connection:
         seq = add_email(connection, add_order(connection, state=OrderState.PROCESSED, **order or {}), **values)
         if reply is not None:
@@ -75,7 +75,7 @@ def failed(store: Store, **values: Any) -> UUID:
 
 
 def delivery_of(store: Store, **values: Any) -> int:
-    """A delivery to a subscription of its own."""
+    """A delivery with its own subscription."""
     with store.write() as connection:
         subscription = add_subscription(connection, "https://receiver.example.no/hook")
         persist(connection, [an_event()])

@@ -1,4 +1,4 @@
-"""A client of what runs on this machine: over plain HTTP, past any proxy, and as patient as the tests."""
+"""A client of servers on this machine: plain HTTP, no proxy, and the tests' patience."""
 
 from __future__ import annotations
 

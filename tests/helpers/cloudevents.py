@@ -1,4 +1,4 @@
-"""Events as they are sent, whole or in headers."""
+"""Events as they are sent, as JSON or in headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MISSING = "CloudEvent is missing required attributes: {} (Parameter 'data')"
 
 
 def body(**members: Any) -> bytes:
-    """A valid event with these members on top; `...` takes one away."""
+    """A valid event with these members changed; `...` removes one."""
     return json.dumps({name: value for name, value in (VALID | members).items() if value is not ...}).encode()
 
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def varsel(*arguments: object, given: str | None = None, **settings: str) -> Result:
-    """Run a command in this process, on these settings alone; `given` is its standard input."""
+    """Run a command in this process, with only these settings; `given` is its standard input."""
     environment = {name: None for name in os.environ if name.startswith("VARSEL_")} | variables(settings)
     return CliRunner().invoke(app, [*map(str, arguments)], input=given, env=environment, prog_name="varsel")
 
 
 def process(*arguments: object, given: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own, on these settings alone."""
+    """Run a command in its own process, with only these settings."""
     with TemporaryFile("w+") as output, TemporaryFile("w+") as errors, TemporaryFile("w+") as typed:
         typed.write(given)
         typed.seek(0)
@@ -37,12 +37,12 @@ def process(*arguments: object, given: str = "", **settings: str) -> subprocess.
 
 
 def command(*arguments: object) -> list[str]:
-    """What starts it."""
+    """The command that starts it."""
     return [sys.executable, "-m", "engine", *map(str, arguments)]
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment with these settings instead of its own, a free port, and no size of its terminal."""
+    """This process's environment with these settings instead of its own, a free port, and no terminal size."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VARSEL_")}
     for name in ("COLUMNS", "LINES"):
         kept.pop(name, None)

@@ -65,7 +65,7 @@ class Site:
         prepare(state, config)
 
     def browser(self, name: str) -> Browser:
-        """One in which this operator has signed in."""
+        """A browser in which this operator has signed in."""
         browser = Browser(self)
         answer = browser.post("/console/sign-in", name=name, password=PASSWORD, next="/console/overview")
         assert answer.status_code == 303
@@ -82,7 +82,7 @@ def operators_file(folder: Path) -> Path:
 
 @functools.cache
 def _operators() -> str:
-    """With hashes that are quickly verified: each takes as much work as it says itself."""
+    """Operators with hashes that are quick to verify: a hash says how much work it takes."""
     quick = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     return "\n".join(
         f'[operators.{name}]\nrole = "{role}"\npassword = "{quick.hash(PASSWORD)}"' for name, role in ROLES.items()
@@ -90,7 +90,7 @@ def _operators() -> str:
 
 
 class Browser:
-    """Keeps cookies, and the token of the last page; follows nothing by itself."""
+    """A browser that keeps cookies and the token of the last page; it follows no redirects."""
 
     def __init__(self, site: Site) -> None:
         transport = httpx.ASGITransport(site.app, client=("127.0.0.1", 50_000))
@@ -100,14 +100,14 @@ class Browser:
         return asyncio.run(self.client.get(path))
 
     def post(self, path: str, **fields: str) -> httpx.Response:
-        """With the token of this session."""
+        """Post a form with this session's token."""
         return self.send(path, csrf=self.token(), **fields)
 
     def send(self, path: str, origin: str = HOME, **fields: str) -> httpx.Response:
         return asyncio.run(self.client.post(path, data=fields, headers={"Origin": origin}))
 
     def answer(self, path: str, says: str) -> httpx.Response:
-        """Say yes to the question at `path`, when it `says` this."""
+        """Confirm the question at `path` if its text contains `says`."""
         asked = self.get(path)
         assert (asked.status_code, says in asked.text) == (200, True), asked.text
         given = self.send(path.partition("?")[0], **fields(asked.text))
@@ -120,7 +120,7 @@ class Browser:
 
 
 def fields(page: str) -> dict[str, str]:
-    """What the form of a question sends, its token too."""
+    """The fields that a question's form sends, with its token."""
     [form] = re.findall(r'<form method="post" action="[^"]*" class="actions">(.*?)</form>', page, re.DOTALL)
     return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form)}
 

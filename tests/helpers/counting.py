@@ -1,4 +1,4 @@
-"""Counting mail: what relays got, compared with what was ordered."""
+"""Counting mail: the mails that relays got, compared with the orders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Count:
-    """Addresses by what went wrong with their mail; nothing should have."""
+    """Addresses by what went wrong with their mail; there should be none."""
 
     lost: list[str]  # no relay has taken a mail over
     doubled: list[str]  # more than one copy; an address stands here once per copy too many
@@ -49,5 +49,5 @@ def count(envelopes: Iterable[Envelope], addresses: Iterable[str]) -> Count:
 
 
 def tell(capsys: pytest.CaptureFixture[str], scenario: str, counted: Count) -> None:
-    """Have the end of the run show the two numbers that a failure is judged by."""
+    """Show the numbers of lost and doubled mails at the end of the run."""
     suite.tell(capsys.request.node, f"{scenario}: {len(counted.lost)} lost, {len(counted.doubled)} doubled")

@@ -27,7 +27,7 @@ def resource() -> str:
 
 
 def publish(client: httpx.Client, *events: dict[str, Any]) -> list[str]:
-    """Publish events, each with whatever it lacks; their ids."""
+    """Publish events, with missing members added; returns their ids."""
     whole = [{"specversion": "1.0", "id": uuid.uuid4().hex, "source": "urn:x", "type": "t"} | event for event in events]
     media = {"Content-Type": "application/cloudevents-batch+json"}
     client.post(EVENTS, content=json.dumps(whole).encode(), headers=media).raise_for_status()
@@ -45,7 +45,7 @@ def ids(answer: httpx.Response) -> list[str]:
 
 
 def walk(client: httpx.Client, path: str, params: Sequence[tuple[str, str]], **headers: str) -> list[list[str]]:
-    """The ids on all pages, by the links from one to the next."""
+    """The ids on all pages, following the links."""
     pages = []
     answer = client.get(f"{path}?{urlencode(params)}", headers=headers)
     while link := answer.headers.get("next"):

@@ -33,7 +33,7 @@ LARGEST = 1 << 20  # bytes of what is asked: arguments and an environment
 
 
 class Fork:
-    """A process; the part of subprocess.Popen that tests need."""
+    """A process, with the part of subprocess.Popen that tests need."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ def _server() -> tuple[socket.socket, threading.Lock]:
 
 
 def _serve(channel: socket.socket) -> None:
-    """Answer what is asked; return as the process that was asked for."""
+    """Serve requests; return in the process that was asked for."""
     while True:
         asked, files, *_ = socket.recv_fds(channel, LARGEST, 3)
         if not asked:
@@ -117,7 +117,7 @@ def _serve(channel: socket.socket) -> None:
 
 
 def _become(arguments: list[str], environment: dict[str, str], files: list[int]) -> None:
-    """Be as Python is when it has been started so."""
+    """Become like a Python process that was started with this command."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files):
         os.dup2(file, number)

@@ -1,4 +1,4 @@
-"""An installation's database, as tests read it and move its times."""
+"""An installation's database, for tests to read and to change its times."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNFINISHED = (OrderState.REGISTERED, OrderState.PROCESSING, OrderState.PROCESSED
 
 
 class Ledger:
-    """What an installation has written down; `source` is its database's URL or, with embedded defaults, its folder."""
+    """An installation's records; `source` is its database's URL or, with embedded defaults, its folder."""
 
     def __init__(self, source: str | Path) -> None:
         self._store = Store(source if isinstance(source, str) else f"sqlite:///{source}/varsel.db")
@@ -114,7 +114,7 @@ class Ledger:
             return not any(connection.scalar(select(func.count()).where(condition)) for condition in left)
 
     def hurry(self) -> None:
-        """Make due now what waits for its next attempt, in place of minutes of backoff."""
+        """Make rows that wait for their next attempt due now, without minutes of backoff."""
         mails = (emails.c.state == EmailState.NEW, emails.c.unresolved == 0)
         slow = (orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0)
         idle = (subscriptions.c.unresolved == 0,)

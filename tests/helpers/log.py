@@ -1,4 +1,4 @@
-"""The process's own logging, set up as a process sets it up, and put back afterwards."""
+"""Logging, set up as a process sets it up, and restored afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def logging_as(format_: str) -> Iterator[None]:
-    """Log in this format, from INFO on, to what is standard error now."""
+    """Log in this format, from INFO on, to the current standard error."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     logs.configure("INFO", format_)

@@ -1,4 +1,4 @@
-"""E-mails of a store that are sent in a batch, and what became of them."""
+"""E-mails of a store, sent in a batch, and their outcomes."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ def failing_with(error: Exception) -> Callable[..., Awaitable[bytes]]:
 
 
 def result(email: Any, state: EmailState = EmailState.SUCCEEDED, delay: timedelta | None = None) -> outcomes.Result:
-    """What an attempt to send a claimed e-mail may end with."""
+    """A possible outcome of an attempt to send a claimed e-mail."""
     return outcomes.Result(email, state, delay, True, "accepted", "dot", Reply(250, "ok"), timedelta(0), "relay:25")

@@ -1,4 +1,4 @@
-"""An installation that is set wrongly, in one of many ways; and what the doctor and the processes say of it."""
+"""Installations with a misconfiguration, and what the doctor and the processes say about it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OIDC = {"oidc_client_id": "varsel", "oidc_roles": "ops=admin"}
 
 
 class Parts:
-    """Servers on which all is well, and the settings by which it is."""
+    """Servers without a fault, and the settings to use them."""
 
     def __init__(
         self, folder: Path, stack: ExitStack, postgres: StrictPostgres, cache: StrictRedis, relay: ScriptedSMTP
@@ -51,13 +51,13 @@ class Parts:
             upgrade(store)
 
     def as_app(self, *statements: str) -> dict[str, str]:
-        """A migrated database that belongs to somebody else; `statements` are what its user may do."""
+        """A migrated database with another owner; `statements` grant its user's rights."""
         self.migrate()
         self.postgres.run(self.database, *statements)
         return {"database_url": self.postgres.url(self.database)}
 
     def encoded(self, encoding: str) -> dict[str, str]:
-        """A database that keeps text so."""
+        """A database with this encoding."""
         name = f"{self.database}_{encoding.lower()}"
         how = f"ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
         self.postgres.run(self.database, f'CREATE DATABASE "{name}" {how}')
@@ -70,7 +70,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Case:
-    """A misconfiguration: the settings that differ, what is said, and which processes say so beside `doctor`."""
+    """A misconfiguration: the settings that differ, the message, and the processes that print it beside `doctor`."""
 
     name: str
     settings: Callable[[Parts], dict[str, str]]
@@ -87,7 +87,7 @@ class Case:
 
 
 def database(**parts: str) -> Callable[[Parts], dict[str, str]]:
-    """The address of the database with other parts."""
+    """The address of the database with some parts changed."""
     return lambda it: {"database_url": it.postgres.url(**({"database": it.database, "user": "varsel"} | parts))}
 
 
@@ -96,7 +96,7 @@ def option(name: str) -> Callable[[Parts], dict[str, str]]:
 
 
 def pooled(url: Callable[[str], str] = str, **settings: object) -> Callable[[Parts], dict[str, str]]:
-    """Behind a pooler with these settings, at a form of its address."""
+    """The database behind a pooler with these settings, at this form of its address."""
 
     def begin(it: Parts) -> dict[str, str]:
         pooler = PgBouncer(it.postgres.address(it.database), **settings)  # type: ignore[arg-type]
@@ -153,7 +153,7 @@ def findings(settings: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def asked(told: str, settings: dict[str, str]) -> str:
-    """The finding of the doctor's that says this."""
+    """The doctor's finding that says this."""
     found = findings(settings)
     finding = next((each for each in found if told in each["text"] and each["level"] != "ok"), None)
     assert finding, "\n".join(map(str, found))
@@ -161,7 +161,7 @@ def asked(told: str, settings: dict[str, str]) -> str:
 
 
 def said(command: str, told: str, settings: dict[str, str], folder: Path) -> str:
-    """The line of a process that says this; where the process ends, it is its last, and there is no trace."""
+    """The line of a process that says this; if the process ends, it is its last line, without a traceback."""
     arguments = (command, "--port", free_port()) if command == "web" else (command,)
     with ExitStack() as stack:
         running = stack.enter_context(Alone(folder, *arguments, **settings))

@@ -19,7 +19,7 @@ LATE = f"no answer within {SHORT.total_seconds():g} s"  # what a failure says wh
 
 
 class Names:
-    """A resolver whose answers a test gives, one look-up after another; the last answer stays."""
+    """A resolver with a test's answers, one for each look-up; the last one repeats."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self._answers = list(answers)

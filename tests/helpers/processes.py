@@ -20,20 +20,20 @@ _LIBRARY = ctypes.CDLL(None)
 
 
 def start(command: Sequence[str], ends_by: signal.Signals = signal.SIGTERM, **options: Any) -> subprocess.Popen[Any]:
-    """Start a program that gets the signal when the tests end without having ended it, however they end."""
+    """Start a program that gets the signal when the tests end first, however they end."""
     tests = os.getpid()
     return subprocess.Popen(command, preexec_fn=lambda: end_with(tests, ends_by), **options)  # noqa: PLW1509 no locks
 
 
 def end_with(parent: int, ends_by: signal.Signals) -> None:
-    """Have this process get the signal when its parent ends."""
+    """Ask for the signal when this process's parent ends."""
     _LIBRARY.prctl(_SET_PARENT_DEATH_SIGNAL, ends_by)
     if os.getppid() != parent:  # it ended just now
         os._exit(1)
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that only waits to be buried does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         return _stat(pid)[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -41,7 +41,7 @@ def alive(pid: int) -> bool:
 
 
 def parent(pid: int) -> int:
-    """Who started a process."""
+    """The parent of a process."""
     return int(_stat(pid)[1])
 
 
@@ -79,7 +79,7 @@ def stop(pid: int) -> int:
 
 
 def opened(pid: int) -> set[Path]:
-    """What a process has open: files, and others by names such as socket:[1]."""
+    """A process's open files, and other descriptors by names such as socket:[1]."""
     found = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
@@ -97,5 +97,5 @@ def connections(pid: int, port: int) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """What follows the name in proc(5)'s stat: state, parent, …"""
+    """The fields after the name in proc(5)'s stat: state, parent, …"""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

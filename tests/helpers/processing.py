@@ -1,4 +1,4 @@
-"""Orders as a worker runs their lane: those without a condition, and those with one beside them."""
+"""The lane of orders as a worker runs it: orders without a condition, and beside them those with one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows to work on, as the intake and the processing would have written them; and what a store holds of some."""
+"""Rows to work on, as intake and processing would write them; and how many a table has."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def now() -> datetime:
 
 
 def add_order(connection: Connection, *, due_in: timedelta | None = None, **values: Any) -> int:
-    """An order; `due_in` None: it is not due any more."""
+    """An order; `due_in` None: it has no due time."""
     due_at = None if due_in is None else now() + due_in
     row = {
         "id": new_id(now()),
@@ -65,7 +65,7 @@ APP = "urn:altinn:resource:app_ttd_apps-test"
 
 
 def an_event(**attributes: Any) -> CloudEvent:
-    """An event as intake would have it."""
+    """An event as intake would read it."""
     given: dict[str, Any] = {
         "id": str(new_id(now())),
         "source": "https://ttd.apps.altinn.no/ttd/apps-test/instances/50019855/428a4575",
@@ -107,7 +107,7 @@ def count(store: Store, table: Table) -> int:
 
 
 def contact_names(store: Store) -> list[str]:
-    """The names in the contact directory, in the order in which they came."""
+    """The names in the contact directory, in the order of their insertion."""
     with store.read() as connection:
         return list(connection.scalars(select(contacts.c.name).order_by(contacts.c.seq)))
 

@@ -1,4 +1,4 @@
-"""The console's front door over HTTP: a small application behind it, browsers from several addresses, and settings."""
+"""Signing in to the console over HTTP: a small application, browsers from several addresses, and settings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def act(request: Request) -> Response:
 
 
 class Site:
-    """The console with nothing in it but sign-in, a page and an action."""
+    """A console with only sign-in, a page and an action."""
 
     opened: ClassVar[list[Site]] = []
 
@@ -84,7 +84,7 @@ class Site:
             connection.execute(delete(audit_log))
 
     def audit(self) -> list[tuple[str, str, dict[str, Any]]]:
-        """Who did what, with details, since this site is there."""
+        """The audit log of this site: who did what, with details."""
         with self.store.read() as connection:
             lines = connection.execute(select(audit_log).order_by(audit_log.c.seq)).all()
         assert {line.target for line in lines} <= {"console"}
@@ -92,7 +92,7 @@ class Site:
 
 
 class Browser:
-    """Keeps cookies, sends what browsers send, and follows nothing by itself."""
+    """A browser that keeps cookies and sends browsers' headers; it follows no redirects."""
 
     def __init__(self, site: Site, base: str = HOME, address: str = "127.0.0.1", **headers: str) -> None:
         transport = httpx.ASGITransport(site.app, client=(address, 50_000))
@@ -114,7 +114,7 @@ class Browser:
         return self.post("/console/sign-in", name=name, password=password, next=next_, csrf=self.token())
 
     def who(self) -> str:
-        """What the page says; "" when it sends us to sign in."""
+        """The page's text; "" when it redirects to the sign-in."""
         answer = self.get("/console")
         return "" if answer.status_code == 303 else " ".join(answer.text.split()[:2])
 
@@ -133,7 +133,7 @@ def settings(**values: Any) -> Settings:
 
 
 def session(site: Site, **changes: Any) -> str:
-    """A cookie of somebody who signed in as anna, with changes, signed as the server does."""
+    """The cookie of an operator who signed in as anna, with changes, signed like the server's."""
     operators = site.app.state.entrance.operators
     mark = operators.find("anna").mark if operators else ""
     content = {"id": "x", "who": "anna", "at": int(time.time()), "csrf": "x"} | changes

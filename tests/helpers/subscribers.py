@@ -1,4 +1,4 @@
-"""Subscribers of a store: they subscribe, events are published and pushed, and what became of that is read."""
+"""Subscribers of a store: subscribing, publishing, pushing, and reading the outcomes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def spec_for(endpoint: str, subject: str | None = None) -> SubscriptionSpec:
 
 
 def publish(store: Store, *events: CloudEvent) -> int:
-    """In parts that are fanned out at once: what is put off is another lane's work."""
+    """Publish in parts small enough to be fanned out at once, since another lane does larger ones."""
     queued = 0
     for start in range(0, len(events), PART):
         with store.write() as connection:
@@ -112,7 +112,7 @@ def attempts(store: Store, seq: int) -> Sequence[Row[Any]]:
 
 
 def hurry(store: Store, seq: int) -> None:
-    """Make due now what waits for its next attempt or for its circuit."""
+    """Make rows that wait for their next attempt or circuit due now."""
     with store.write() as connection:
         waiting = (deliveries.c.subscription_seq == seq, deliveries.c.due_at.is_not(None))
         connection.execute(update(deliveries).where(*waiting).values(due_at=Now()))

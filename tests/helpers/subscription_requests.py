@@ -1,4 +1,4 @@
-"""Requests for subscriptions, those who make them, and how they are parsed."""
+"""Requests for subscriptions, their callers, and how they are parsed."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def subscribe(client: httpx.Client, **members: object) -> dict[str, Any]:
 
 
 def token(installation: Installation, claims: Mapping[str, object]) -> dict[str, str]:
-    """The header of somebody whom the development key does not know how to name."""
+    """A header that names an identity which development tokens cannot."""
     key = (installation.folder / "keys" / "development.pem").read_bytes()
     given = {"iss": "varsel-development", "exp": datetime.now(UTC) + timedelta(hours=1), "scope": SCOPES, **claims}
     return {"Authorization": f"Bearer {jwt.encode(given, key, 'ES256', headers={'kid': 'development'})}"}

@@ -1,4 +1,4 @@
-"""How the whole suite runs: what stays together, what comes first, and what its end tells beside the numbers."""
+"""How the whole suite runs: which tests stay together, which come first, and what its end reports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Give each test its group, which one process runs; and an end, if all that it waits for has given up."""
+    """Give each test its group, which one process runs, and a time-out."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
         item.add_marker(pytest.mark.timeout(5 * patience()))
@@ -66,13 +66,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Where reports come together, name a test as its caller does: without its group, which pytest-xdist appends."""
+    """Remove the group that pytest-xdist appends to a test's name, where reports are collected."""
     if "PYTEST_XDIST_WORKER" not in os.environ and report.nodeid.rfind("@") > report.nodeid.rfind("]"):
         report.nodeid = report.nodeid.rpartition("@")[0]
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """What failures lost and doubled, above the one line that ends it all."""
+    """Print what failures lost and doubled, above the last line."""
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
     told = [text for report in reports for name, text in report.user_properties if name == _TOLD]
     if told:
@@ -81,7 +81,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 
 
 def tell(item: pytest.Item, text: str) -> None:
-    """Have the end of the run tell this of a test."""
+    """Report this about a test at the end of the run."""
     item.user_properties.append((_TOLD, text))
 
 
@@ -94,7 +94,7 @@ def _database(item: pytest.Item) -> str:
 
 
 def _group(item: pytest.Item) -> str:
-    """Tests that share what is dear to make: an installation, or else a module's fixtures on one database."""
+    """The group of tests that share costly fixtures: an installation, or a module's fixtures on one database."""
     module = item.nodeid.partition("::")[0]
     if module.startswith(_FIRST[0]):
         return "browser"

@@ -1,4 +1,4 @@
-"""A terminal that a program runs in, as if somebody sat before it."""
+"""A terminal in which a program runs as if a person used it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Terminal:
         os.close(self._ours)
 
     def wait_for(self, text: str, times: int = 1) -> None:
-        """Wait until it wrote this so many times; AssertionError when it does not."""
+        """Wait until it has written this so many times; AssertionError when it does not."""
 
         def written() -> bool:
             self._read()

@@ -65,7 +65,7 @@ def put(path: Path, content: bytes) -> None:
 
 
 def forged(header: dict[str, Any], content: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
-    """A token as an attacker makes it: any header, any signature."""
+    """A token made by an attacker: any header, any signature."""
 
     def segment(data: bytes) -> bytes:
         return base64.urlsafe_b64encode(data).rstrip(b"=")
@@ -79,7 +79,7 @@ def hmac_of(secret: bytes) -> Callable[[bytes], bytes]:
 
 
 def named(value: object) -> str:
-    """A test's name without the keys in it, which are others in each process."""
+    """A test's name without its keys, which differ in each process."""
     return value if isinstance(value, str) else "content"
 
 

@@ -1,4 +1,4 @@
-"""Keys, key sets and tokens for tests, and what verifies them."""
+"""Keys, key sets and tokens for tests, and their verifiers."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def claims(**more: Any) -> dict[str, Any]:
 
 
 def knowing(tmp_path: Path, *keys: object, **settings: Any) -> Verifier:
-    """A verifier that knows these keys of bearer tokens."""
+    """A verifier with these keys of bearer tokens."""
     return Verifier(Settings(jwks=(str(key_set(tmp_path / "jwks.json", *keys)),), **settings))
 
 
 def at_once(verifier: Verifier) -> Callable[[str], Caller]:
-    """Verifies bearer tokens where there is nothing to wait for."""
+    """Verifies bearer tokens without waiting for keys."""
 
     def verify(token: str) -> Caller:
         try:
@@ -71,7 +71,7 @@ def at_once(verifier: Verifier) -> Callable[[str], Caller]:
 
 
 def bearer(tmp_path: Path, *keys: object, **settings: Any) -> Callable[[str], Caller]:
-    """What verifies bearer tokens, and knows these keys."""
+    """A verifier of bearer tokens with these keys."""
     return at_once(knowing(tmp_path, *keys, **settings))
 
 

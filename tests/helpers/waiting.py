@@ -31,7 +31,7 @@ _SLOWEST = 20  # beyond that, waiting for what never comes would last for hours
 
 @functools.cache
 def slowness() -> float:
-    """How many times slower this machine is than a free one of today; 1 or more, measured once per process."""
+    """How many times slower this machine is than an idle one of today; 1 or more, measured once per process."""
     speed = min(_work() for _ in range(5)) / _WORK
     processors = len(os.sched_getaffinity(0))
     busy = os.getloadavg()[0] + int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -39,7 +39,7 @@ def slowness() -> float:
 
 
 def patience() -> float:
-    """Seconds after which what a test waits for will never come."""
+    """Seconds that a test waits before it gives up."""
     return _PATIENCE * slowness()
 
 
@@ -54,12 +54,12 @@ def wait_for(condition: Callable[[], T]) -> T:
 
 
 def due_between(due_at: datetime, began: datetime, least: timedelta, most: timedelta) -> bool:
-    """Whether work that began then put something off by so much, however long ago the work has ended."""
+    """Whether a due time was set to `least` up to `most` after a moment between `began` and now."""
     return began + least <= due_at <= datetime.now(UTC) + most
 
 
 def _work() -> float:
-    """Seconds of the processor, which other processes do not lengthen, for a fixed piece of work."""
+    """CPU time of a fixed piece of work, in seconds; other processes do not lengthen it."""
     began = time.process_time()
     sum(number * number for number in range(100_000))
     return time.process_time() - began

@@ -1,4 +1,4 @@
-"""Addresses in the settings that cannot work: every command says so in a line, and shows nothing secret of them."""
+"""Addresses in the settings that cannot work: every command says so in a line without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do to one row: what applies to it by its state, and what that changes."""
+"""Actions of operators on one row: which apply in each state, and what they change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of each, with all that belongs to it, and a text that says why it waits."""
+"""The page of each kind of row, with all that belongs to it and a text that says why it waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do to all that match: jobs, in batches."""
+"""Actions of operators on all rows that match: jobs, in batches."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_batch_of_a_job_reads_none_of_its_orders_texts(store: Store) -> None:
 
 
 def done(store: Store) -> int:
-    """Work on the oldest job to its end; how many batches it took."""
+    """Work on the oldest job to its end; returns the number of batches."""
     with store.write() as connection:
         held = jobs.claim(connection, LEASE)
     assert held is not None
@@ -94,7 +94,7 @@ def test_what_changed_meanwhile_is_left_as_it_is(store: Store) -> None:
 
 
 def test_rescheduling_all_moves_each_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is rescheduled stands further on in the list that the job walks through."""
+    """A rescheduled row comes later in the list that the job walks through."""
     monkeypatch.setattr(jobs, "ROWS", 2)
     later = (now() + 9 * HOUR).replace(microsecond=0).isoformat()
     with store.write() as connection:
@@ -106,7 +106,7 @@ def test_rescheduling_all_moves_each_once(store: Store, monkeypatch: pytest.Monk
 
 
 def test_what_is_overdue_is_rescheduled_to_one_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A moment of each batch's own would be further on in the list, batch after batch."""
+    """If each batch used its own time, its rows would come later in the list, batch after batch."""
     monkeypatch.setattr(jobs, "ROWS", 2)
     with store.write() as connection:
         for _ in range(5):

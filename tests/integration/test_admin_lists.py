@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def filled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """Rows of all kinds, an hour apart, in which every condition has matches and others; windows are small."""
+    """Rows of all kinds, an hour apart, so that every condition matches some of them; windows are small."""
     monkeypatch.setattr(lists, "WINDOW", 7)
     with store.write() as connection:
         add_orders_and_emails(connection)
@@ -48,7 +48,7 @@ def all_of(connection: Connection, resource: Resource) -> list[Row]:
 
 
 def logged(connection: Connection, resource: Resource) -> dict[int, Row]:
-    """The one line that each row has in the log of attempts."""
+    """The one line of each row in the log of attempts."""
     log, owner = (email_attempts, "email_seq") if resource is EMAILS else (delivery_attempts, "delivery_seq")
     return {getattr(row, owner): dict(row._mapping) for row in connection.execute(select(log))}  # noqa: SLF001 SQLAlchemy's documented name
 
@@ -66,17 +66,17 @@ def is_due(row: Row) -> bool:
 
 
 def is_later(row: Row) -> bool:
-    """But for what a worker has in hand."""
+    """Whether it is due later; a row that a worker has in hand is not."""
     return row["due_at"] is not None and now() < row["due_at"] and row["state"] != EmailState.SENDING
 
 
 def untried(row: Row) -> bool:
-    """An e-mail that is due, though looked at later."""
+    """Whether an e-mail counts as due, though a worker looks at it later."""
     return is_later(row) and row["attempts"] == 0
 
 
 def of_paused(row: Row) -> bool:
-    """Of a delivery: its subscription is."""
+    """Whether a delivery's subscription is paused."""
     return bool((row["subscription_seq"] - 1) % 3 == 0)
 
 

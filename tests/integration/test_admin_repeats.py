@@ -1,4 +1,4 @@
-"""What operators send again, once for each time they ask."""
+"""Sending again: operators' requests have effect once each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log: what nobody can fill, and for how long it is kept."""
+"""The audit log: nobody can fill it up, and how long it is kept."""
 
 from __future__ import annotations
 

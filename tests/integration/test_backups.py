@@ -1,4 +1,4 @@
-"""`varsel backup` and `varsel restore`: what a backup holds, what is refused, and what waits after a restore."""
+"""`varsel backup` and `varsel restore`: what a backup contains, what is refused, and what waits after a restore."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A database's file, where no process is."""
+    """A database's file that no process uses."""
     with closing(Store(f"sqlite:///{tmp_path}/varsel.db")) as store:
         upgrade(store)
     return tmp_path / "varsel.db"
@@ -56,7 +56,7 @@ def url(file: Path) -> str:
 def test_a_backup_that_is_taken_while_others_write_is_of_one_moment(
     file: Path, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was written before is in it, and nothing of what was written later without all that came before."""
+    """A backup has all rows that were written before it, and a later row only with all rows before that one."""
     target, written, seen, ended = tmp_path / "backup.db", [0], [0], threading.Event()
 
     def write() -> None:
@@ -132,7 +132,7 @@ def test_a_database_that_is_broken_makes_no_backup(file: Path, tmp_path: Path) -
 
 @pytest.fixture
 def kept(file: Path, tmp_path: Path) -> Path:
-    """A backup, after which somebody was added."""
+    """A backup, and a contact that was added later."""
     backups.backup(file, tmp_path / "backup.db", nothing)
     with closing(Store(f"sqlite:///{file}")) as store, store.write() as connection:
         connection.execute(contacts.insert().values(person(1)))

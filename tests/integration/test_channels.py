@@ -1,4 +1,4 @@
-"""Orders for any channel, and for SMS: an e-mail engine takes those for e-mail, and says so of the others."""
+"""Orders for any channel, and for SMS: orders for e-mail are accepted, others are refused with the reason."""
 
 from __future__ import annotations
 

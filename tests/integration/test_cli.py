@@ -91,7 +91,7 @@ def test_a_shell_gets_its_script(shell: str) -> None:
 
 
 def completed(line: str) -> list[str]:
-    """What bash offers behind the line, by the script itself."""
+    """What bash offers after the line, by running the script."""
     words = line.split(" ")
     script = subprocess.run(
         command(), env=environment() | {"_VARSEL_COMPLETE": "source_bash"}, check=True, capture_output=True, text=True

@@ -1,4 +1,4 @@
-"""Acting on all that match, and holding back, on the command line."""
+"""Acting on all rows that match, and pausing, on the command line."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def working(store: Store) -> Iterator[None]:
 
 
 def fail(store: Store, count: int, **values: Any) -> None:
-    """So many failed e-mails of one order."""
+    """One order with so many failed e-mails."""
     with store.write() as connection:
         order = add_order(connection, state=OrderState.COMPLETED)
         for _ in range(count):

@@ -1,4 +1,4 @@
-"""The commands of resources follow from the registry: what it has, they have, with no word more."""
+"""The commands of resources follow from the registry: they have everything in it, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group commit, on both databases: durable before answered, one culprit fails alone, nothing waits for ever."""
+"""Group commit, on both databases: stored before answered; one bad item fails alone; nothing waits for ever."""
 
 from __future__ import annotations
 

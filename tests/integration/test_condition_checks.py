@@ -1,4 +1,4 @@
-"""Conditions whose endpoints hang take their creator's share of what is asked at once, and hold up nobody else."""
+"""Conditions whose endpoints hang use only their creator's share, and delay nobody else."""
 
 from __future__ import annotations
 

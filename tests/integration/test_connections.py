@@ -1,4 +1,4 @@
-"""What clients' connections may take up: size, time, number. What is slow here is the client, never the clock."""
+"""Bounds of clients' connections: size, time, number. Slow clients are simulated without waiting for time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHORT = Bounds(head_time=0.3, body_time=0.3, stall_time=0.3)
 
 
 def is_problem(answer: Answer, status: int) -> bool:
-    """A refusal in the shape of all others, that ends the connection."""
+    """Whether this is a problem document with this status; AssertionError when it does not end the connection."""
     said = json.loads(answer.body)
     assert said.keys() == {"type", "title", "status", "detail", "traceId"}
     assert answer.headers["connection"] == "close"
@@ -33,7 +33,7 @@ def is_problem(answer: Answer, status: int) -> bool:
 
 
 def drip(client: Client, data: bytes) -> None:
-    """Send this again and again until the other side has closed; AssertionError when it never does."""
+    """Send this repeatedly until the other side closes; AssertionError when it never does."""
     wait_for(lambda: client.push(data) < len(data))
 
 

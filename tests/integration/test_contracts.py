@@ -1,4 +1,4 @@
-"""Every route that the contracts list, and how Varsel answers: by row, without, with and with better credentials."""
+"""Every route that the contracts list, and its answer without, with poor and with good credentials."""
 
 from __future__ import annotations
 

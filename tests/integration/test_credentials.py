@@ -1,4 +1,4 @@
-"""Credentials over HTTP, on every operation: 401 and 403 without a body, whatever else is wrong with the request."""
+"""Credentials over HTTP, on every operation: 401 and 403 have no body, whatever else is wrong."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def claims(**more: Any) -> dict[str, Any]:
 
 
 def forgeries(installation: Installation) -> dict[str, str]:
-    """Bearer tokens that must not be believed, by what is wrong with them."""
+    """Bearer tokens that must be refused, by their fault."""
     good = installation.key.bearer("ttd", SCOPE, HOUR)
     header, content, signature = good.split(".")
     mine = {"kid": jwt.get_unverified_header(good)["kid"], "typ": "JWT"}

@@ -63,13 +63,13 @@ async def send_all(relay: Relay) -> list[Outcome]:
 
 
 async def everything(deliverer: Delivering) -> None:
-    """All that is due, as a worker does."""
+    """Deliver everything that is due, as a worker does."""
     await deliverer.run()
 
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No further connection is tried while the test lasts."""
+    """Let the pool try no further connection during the test."""
     monkeypatch.setattr(concurrency, "AGAIN_AFTER", timedelta(hours=1))
 
 

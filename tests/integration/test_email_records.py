@@ -1,4 +1,4 @@
-"""What becomes of a batch of e-mails when it cannot be recorded, sent or ended as it should."""
+"""What becomes of a batch of e-mails that cannot be recorded, sent or ended properly."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BROKEN = {
 
 
 def break_(store: Store, act: str, table: str) -> None:
-    """Let every such statement fail, in a way that no table of faults knows."""
+    """Let every such statement fail, with an error that is in no table of faults."""
     with store.write() as connection:
         for statement in BROKEN[store.dialect.name]:
             connection.execute(text(statement.format(act=act, table=table)))

@@ -1,4 +1,4 @@
-"""A database that is older than it was: its lanes are paused until somebody says that they may go on."""
+"""A database that was restored: its lanes are paused until an operator resumes them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def row(store: Store) -> Any:
 
 
 def restore(store: Store, ago: timedelta) -> None:
-    """Put the mark back, as it stands in a backup of that time."""
+    """Set the mark back to its value in a backup of that time."""
     with store.write() as connection:
         connection.execute(update(installation).values(mark=row_mark(connection) - ago))
 
@@ -174,7 +174,7 @@ def test_a_replica_that_lacks_the_last_seconds_is_not_paused(store: Store, redis
 
 
 def test_nobody_claims_before_the_database_was_compared(store: Store, tmp_path: Path) -> None:
-    """While Redis is away, the mark stays where it is, and nothing is taken for settled."""
+    """While Redis is away, the mark does not move, and nothing counts as settled."""
     beating = Heartbeat(store, Kind("worker"), Memory(redis_client.Redis.from_url(f"unix://{tmp_path}/nobody")))
     beating.start()
     try:

@@ -75,7 +75,7 @@ def stored(client: httpx.Client, resource: str) -> list[dict[str, Any]]:
 
 
 def of_the_app(client: httpx.Client, event_id: str) -> dict[str, Any]:
-    """An event of the seed's app."""
+    """An event of the example's app."""
     since = (datetime.now(UTC) - timedelta(minutes=5)).isoformat()
     answer = client.get(f"{API}/app/ttd/apps-test", params={"from": since, "size": "1000"}).raise_for_status()
     [found] = [entry for entry in answer.json() if entry["id"] == event_id]

@@ -1,4 +1,4 @@
-"""What patterns cost the database when events are read, on both databases: bounded by what a page looks at."""
+"""The cost of patterns when events are read, on both databases: a page looks at a bounded number of events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endpoints that hang take their consumer's share of what a process can do, and leave the others theirs."""
+"""Endpoints that hang use only their consumer's share of a process, and leave others theirs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def ask_for_validation(store: Store, endpoint: str, consumer: str, number: int =
 
 
 def beside(store: Store, hanging: Receiver, count: int, work: Callable[[Pushing], Awaitable[None]]) -> None:
-    """Push until so many calls hang, then do the work, and let everything go."""
+    """Push until so many calls hang, run the block, then release everything."""
 
     async def both(pushing: Pushing) -> None:
         running = asyncio.create_task(pushing.run())

@@ -1,4 +1,4 @@
-"""What the store makes of a database that hangs, is locked, read-only or full: Unavailable, soon, and nothing else."""
+"""If a database hangs, is locked, read-only or full, the store raises Unavailable soon, and nothing else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def remote(server: Postgres) -> Iterator[Store]:
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """An SQLite file, of which nobody waits for long."""
+    """An SQLite file with short time-outs."""
     monkeypatch.setattr(engine.db.sqlite, "TURN", 0.5)
     monkeypatch.setattr(engine.db.sqlite, "BUSY_MS", 500)
     with closing(Store(f"sqlite:///{tmp_path}/varsel.db")) as store:
@@ -72,7 +72,7 @@ def number(store: Store) -> int:
 
 
 def refused(store: Store) -> Unavailable:
-    """What a write of the store's raises."""
+    """The error that a write raises."""
     with pytest.raises(Unavailable, match="the database") as raised, store.write() as connection:
         add(connection)
     return raised.value

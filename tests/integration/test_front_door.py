@@ -1,4 +1,4 @@
-"""What every route asks of a request before its handler: a name of ours, headers that come once, a page of ours."""
+"""What every route checks before its handler: the host name, headers that occur once, the page's origin."""
 
 from __future__ import annotations
 

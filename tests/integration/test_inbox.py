@@ -61,7 +61,7 @@ def receive(folder: Path, *messages: EmailMessage | bytes, to: Sequence[str] = (
 
 
 def converse(folder: Path, *commands: bytes) -> list[bytes]:
-    """Say these to an inbox, byte for byte; what it answers to each."""
+    """Say these to an inbox, byte for byte; returns the reply to each."""
 
     async def run() -> list[bytes]:
         async with served(folder) as port:
@@ -85,7 +85,7 @@ async def _reply(reader: asyncio.StreamReader) -> bytes:
 
 
 def call(folder: Path, method: str, path: str) -> httpx.Response:
-    """Ask the web side, which knows nothing of the SMTP side but the folder."""
+    """Ask the web side, which shares only the folder with the SMTP side."""
 
     async def run() -> httpx.Response:
         app = Starlette(routes=pages.ROUTES, exception_handlers={VarselError: answer_error})

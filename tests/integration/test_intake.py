@@ -1,4 +1,4 @@
-"""Taking orders in, on both databases: what was posted is what is stored, and a key makes one order."""
+"""Intake of orders, on both databases: the order is stored as posted, and a key makes one order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`varsel backup` and `varsel restore` where something comes between: what was there is there, and nothing is left."""
+"""Interrupted `varsel backup` and `varsel restore`: existing files stay, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEFT = {"varsel.db", "varsel.db.gate", "varsel.db.use", "backup.db"}
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A database with somebody in it, where no process is; backup.db is without."""
+    """A database with a contact that no process uses; backup.db has none."""
     with closing(Store(f"sqlite:///{tmp_path}/varsel.db")) as store:
         upgrade(store)
         backups.backup(tmp_path / "varsel.db", tmp_path / "backup.db", nothing)
@@ -40,7 +40,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def terminations() -> Iterator[list[int]]:
-    """Where SIGTERM counts instead of ending this process."""
+    """SIGTERM is counted instead of ending this process."""
     counted: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: counted.append(number))
     yield counted

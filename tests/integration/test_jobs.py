@@ -1,4 +1,4 @@
-"""Jobs: they do what somebody said yes to and nothing beyond, and end whatever happens to them."""
+"""Jobs: they do what was confirmed and nothing else, and they end, whatever happens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CANCEL = find("orders", "cancel")
 
 
 def work(store: Store) -> None:
-    """Do the oldest job to its end."""
+    """Run the oldest job to its end."""
     with store.write() as connection:
         held = jobs.claim(connection, LONG)
     assert held is not None
@@ -60,7 +60,7 @@ def test_a_job_is_done_to_nothing_that_came_after_the_yes(store: Store, given: d
 
 
 def test_a_job_is_done_to_no_more_rows_than_were_counted(store: Store) -> None:
-    """One that it did not apply to then can take the place of one that has changed, but come to no more."""
+    """A row to which the action did not apply then may replace one that has changed, but the number stays."""
     with store.write() as connection:
         busy = add_order(connection, state=OrderState.PROCESSING, unresolved=1)
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""JSON as clients of all kinds send it: the same answer on every route that takes a body."""
+"""JSON as various clients send it: the same answer on every route that takes a body."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_body_that_is_said_to_be_as_it_is_is_taken(
 
 
 def changed(text: str) -> dict[str, bytes]:
-    """What is no JSON of RFC 8259, made of a good one."""
+    """Make text that is not JSON (RFC 8259) from valid JSON."""
     member = text.rstrip("]}") + ', "x": '
     end = text[len(text.rstrip("]}")) :]
     return {

@@ -116,14 +116,14 @@ def issuer(tmp_path: Path) -> Iterator[Issuer]:
 
 @pytest.fixture
 def trusted(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Issuer:
-    """An issuer whose certificate the system trusts, the way an operator says so."""
+    """An issuer whose certificate is trusted by the setting for it."""
     monkeypatch.setenv("SSL_CERT_FILE", str(issuer.certificate))
     return issuer
 
 
 @pytest.fixture(autouse=True)
 def _short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between fetches, and between two looks: what is tested does not rest on their length."""
+    """Short times between fetches and between looks: the tests do not depend on their length."""
     for name in ("PAUSE", "LOOK"):
         monkeypatch.setattr(key_sets, name, timedelta(seconds=0.05))
     monkeypatch.setattr(key_sets, "FETCH_TIME", LONG)
@@ -150,7 +150,7 @@ async def outcome(verifier: Verifier, text: str) -> str:
 
 
 async def outcomes(verifier: Verifier, *texts: str) -> list[str]:
-    """Of tokens that come all at once."""
+    """The outcomes of tokens that come all at once."""
     return await asyncio.gather(*(outcome(verifier, text) for text in texts))
 
 

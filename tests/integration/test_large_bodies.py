@@ -1,4 +1,4 @@
-"""What one caller's large bodies and large orders cost the others, on both databases."""
+"""What one caller's large bodies and orders cost other callers, on both databases."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ EVENTS = [each for each in events.OPERATIONS if each.method == "POST"]
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the others go on until this is true."""
+    """Let other tasks run until this is true."""
     while not condition():  # noqa: ASYNC110 it is looked at after each of their steps
         await asyncio.sleep(0)
 
 
 async def nothing() -> Message:
-    """What comes from a client that waits."""
+    """The first message of a client that waits for 100 Continue."""
     return await asyncio.Future()
 
 
@@ -130,7 +130,7 @@ def test_a_large_body_waits_for_its_turn_and_small_ones_go_on(
 
 @contextmanager
 def begun(installation: Installation, org: str) -> Iterator[Client]:
-    """An order of LARGE bytes that comes in, and never does wholly."""
+    """An order of LARGE bytes that never arrives completely."""
     token = installation.key.bearer(org, "altinn:notifications.create", HOUR)
     fields = f"Host: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
     head = f"POST {API}/orders/email HTTP/1.1\r\n{fields}Content-Length: {LARGE}\r\n\r\n"
@@ -140,7 +140,7 @@ def begun(installation: Installation, org: str) -> Iterator[Client]:
 
 
 def refused(client: Client) -> bool:
-    """Whether a body is not asked for, since there is no room; else it is asked for."""
+    """Whether the body is not requested, since there is no room for it."""
     line = client.line()
     if b" 100 " in line:
         client.line()
@@ -163,7 +163,7 @@ def test_of_large_bodies_each_party_has_its_share_of_the_room(installation: Inst
 
 def test_a_large_body_that_says_no_size_has_room_as_it_grows() -> None:
     async def taken(large: LargeBodies, size: int) -> int:
-        """How much room it has in the end, in bytes, rounded up to thousands."""
+        """The room that it has in the end, in bytes, rounded up to thousands."""
         app = Starlette()
         app.state.large_bodies = large
         chunks: list[Message] = [{"type": "http.request", "body": b" " * SMALL, "more_body": True}] * (size // SMALL)

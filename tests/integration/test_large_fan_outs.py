@@ -1,4 +1,4 @@
-"""Events that match many subscriptions, on both databases: in steps, once each, in their order, fair, and whole."""
+"""Events that match many subscriptions, on both databases: fan-out in steps, once each, in order, fair and complete."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OTHER = "urn:altinn:resource:app_nav_sykmelding"
 
 
 def subscribe(store: Store, count: int, **values: Any) -> list[int]:
-    """Subscriptions to the same."""
+    """Subscriptions to the same resource."""
     with store.write() as connection:
         first = add_subscription(connection, "https://example.no/", **values)
         if count == 1:
@@ -58,7 +58,7 @@ def publish(store: Store, *given: CloudEvent) -> FanOut:
 
 
 def advance(connection: Connection) -> bool:
-    """A step, as a worker does it; False: none waits."""
+    """Do a step as a worker does; False: none waits."""
     fan_outs = FanOuts()
     claimed = fan_outs.claim(connection, LEASE).rows
     fan_outs.record(connection, [fan_outs.decided(row) for row in claimed])
@@ -71,7 +71,7 @@ def step(store: Store) -> bool:
 
 
 def finish(store: Store) -> list[int]:
-    """Do all steps; how many deliveries each queued."""
+    """Do all steps; returns how many deliveries each queued."""
     sizes = [len(queued(store))]
     while step(store):
         sizes.append(len(queued(store)))
@@ -79,7 +79,7 @@ def finish(store: Store) -> list[int]:
 
 
 def queued(store: Store) -> Sequence[tuple[int, int]]:
-    """The deliveries in their order: numbers of subscription and event."""
+    """The deliveries in order: the numbers of subscription and event."""
     chosen = select(deliveries.c.subscription_seq, deliveries.c.event_seq).order_by(deliveries.c.seq)
     with store.read() as connection:
         return [(row.subscription_seq, row.event_seq) for row in connection.execute(chosen)]

@@ -1,4 +1,4 @@
-"""Leases: what is sent stays its worker's until that is written down, and what is lost is not sent."""
+"""Leases: what is sent stays with its worker until the outcome is recorded, and what is lost is not sent."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DEADLOCKS = """
 
 @contextmanager
 def disk_full(store: Store, table: str) -> Iterator[None]:
-    """No row can be added to the table while the block runs; rows can be changed, as within a page that has room."""
+    """Within the block, rows of the table can be changed but not added, as if the disk were full."""
     with store.write() as connection:
         connection.execute(text(FULL.format(table=table)))
     yield
@@ -75,7 +75,7 @@ def claim(store: Store, lease: timedelta = LONG) -> list[Email]:
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_mail_stays_leased_until_its_outcome_is_recorded(store: Store) -> None:
-    """The disk is full for several leases: another worker that looks all the time gets nothing to send again."""
+    """The disk is full for several leases: another worker that polls gets nothing to send again."""
     an_email(store)
 
     async def deliver(url: str) -> None:
@@ -100,7 +100,7 @@ def test_a_mail_stays_leased_until_its_outcome_is_recorded(store: Store) -> None
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 def test_a_lease_is_kept_though_extending_it_meets_deadlocks(store: Store) -> None:
-    """Three, which would be one lease, were it tried again no sooner."""
+    """Three deadlocks would take a whole lease if the write were not tried again sooner."""
     an_email(store)
     leases: Leases[Email] = Leases(store, due.EMAILS, LEASE)
     leases.take(claim(store, LEASE))

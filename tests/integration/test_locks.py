@@ -1,4 +1,4 @@
-"""Whoever changes deliveries or e-mails locks their subscription or order as workers do: nobody misses the other."""
+"""Every change of deliveries or e-mails locks their subscription or order, as workers do: none misses another."""
 
 from __future__ import annotations
 

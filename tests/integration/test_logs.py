@@ -1,4 +1,4 @@
-"""What the log says of work that failed: which order, e-mail and delivery, and nothing personal."""
+"""The log of work that failed: it names the order, e-mail or delivery, and nothing personal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A commit was done, and its answer is lost: what is written again because of that happens once all the same."""
+"""A commit is done, and its answer is lost: the write is repeated, and has effect once."""
 
 from __future__ import annotations
 

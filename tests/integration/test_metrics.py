@@ -1,4 +1,4 @@
-"""What /metrics says: nothing twice, each process its own or all in one answer, and an answer whatever is down."""
+"""/metrics: no sample twice, each process alone or all in one answer, and an answer whatever is down."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def scrape(address: str) -> Samples:
 
 
 def counted(name: str, **labels: str) -> float:
-    """What this very process has counted."""
+    """The metrics of this process."""
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
@@ -189,7 +189,7 @@ def test_all_processes_of_a_machine_add_up_and_nothing_is_counted_twice(tmp_path
 
 
 class Process:
-    """A worker or scheduler of its own, with a port for its metrics; its database and Redis are the test's."""
+    """A worker or scheduler with a port for its metrics, on the test's database and Redis."""
 
     def __init__(self, kind: str, settings: dict[str, str]) -> None:
         self.port = free_port()

@@ -69,7 +69,7 @@ def test_an_empty_database_is_behind(empty_url: str) -> None:
 
 
 def become_newer(store: Store, oldest: str) -> None:
-    """As a newer program would migrate it: something is added, and programs from `oldest` on can work on it."""
+    """Migrate as a newer program would: something is added, and programs from `oldest` on can work on it."""
     with store.write() as connection:
         connection.execute(text("ALTER TABLE emails ADD COLUMN news TEXT NOT NULL DEFAULT 'none'"))
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -1,4 +1,4 @@
-"""A database that the program before made goes on under this one, with all that waits, failed, is paused or dead."""
+"""A database of the previous release goes on under this one: rows that wait, failed, are paused or dead."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ OF_DOMAINS = {"kari@Slow.Example", "both@slow.example", "anna@blåbær.no"}
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    """Who is called."""
+    """The receiver of all calls."""
     with Receiver(YES) as running:
         yield running
 
 
 @pytest.fixture
 def old(empty_url: str, receiver: Receiver) -> Iterator[Store]:
-    """The database of the program before."""
+    """The database of the previous release."""
     with closing(Store(empty_url)) as store:
         with store.write() as connection:
             fill(connection, receiver.url)
@@ -126,7 +126,7 @@ def test_everything_in_an_old_database_goes_on(
     with Site(folder, **settings) as site:
 
         def got(*expected: set[str]) -> bool:
-            """Whether each of these has got their message, and nobody else has."""
+            """Whether each of these, and nobody else, has got a message."""
             named = (name if "@" in name else f"{name}@example.no" for each in expected for name in each)
             wanted = {wire_address(address)[0] for address in named}
             to = Counter(address for mail in site.relay.accepted for address in mail.rcpt_tos)

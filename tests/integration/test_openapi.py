@@ -1,4 +1,4 @@
-"""The OpenAPI document is true: no 500, no status and no answer that it does not describe."""
+"""The OpenAPI document is true: no 500, and no status or answer that it does not describe."""
 
 from __future__ import annotations
 

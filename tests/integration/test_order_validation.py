@@ -1,4 +1,4 @@
-"""What an order must not look like, over HTTP and on both databases: each mistake has its answer."""
+"""Invalid orders over HTTP, on both databases: each mistake has its answer."""
 
 from __future__ import annotations
 

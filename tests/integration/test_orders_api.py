@@ -1,4 +1,4 @@
-"""Orders over HTTP, as the contract has them, on both databases."""
+"""Orders over HTTP by the contract, on both databases."""
 
 from __future__ import annotations
 

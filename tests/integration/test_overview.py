@@ -119,7 +119,7 @@ RESOURCES_OF = {"orders": ORDERS, "emails": EMAILS, "webhooks": DELIVERIES}
 
 
 def told_alike(connection: Connection) -> dict[str, tuple[int, ...]]:
-    """Waiting, due, retrying and held of each lane, which its lists and its rows confirm."""
+    """Each lane's waiting, due, retrying and held rows, compared with its lists."""
     figures = {lane.name: lane for lane in lanes(connection)}
     for name, resource in RESOURCES_OF.items():
         lane = figures[name]
@@ -172,7 +172,7 @@ def test_what_a_pause_holds_back_is_held_whatever_is_paused(store: Store) -> Non
 
 
 def test_what_waits_for_a_dead_relay_is_due_since_its_send_time(store: Store) -> None:
-    """Handed back for seconds, again and again; what the relay has deferred waits for its next attempt."""
+    """E-mails that are handed back again and again are due; one that the relay deferred waits for its next attempt."""
     with store.write() as connection:
         of = add_order(connection)
         for _ in range(3):

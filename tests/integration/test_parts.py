@@ -1,4 +1,4 @@
-"""To which part of the API /metrics counts an answer: what the document's tag says, or the console."""
+"""The part to which /metrics counts an answer: the operation's tag in the document, or the console."""
 
 from __future__ import annotations
 

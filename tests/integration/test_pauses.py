@@ -1,4 +1,4 @@
-"""Pauses: what is held back, what goes on meanwhile, and that nothing stays behind when one ends."""
+"""Pauses: what is paused, what goes on meanwhile, and that nothing stays paused when one ends."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def work(store: Store) -> None:
 
 
 def sent(store: Store) -> set[str]:
-    """Whom a worker would send to now."""
+    """The addresses to which a worker would send now."""
     with store.write() as connection:
         free = claim_emails(connection, LEASE)
     return {row.email.address for row in free}
@@ -210,7 +210,7 @@ def test_the_end_of_a_pause_begins_nothing_for_what_another_one_has_held_back(st
 
 
 def test_a_pause_that_ends_while_mail_is_claimed_leaves_none_behind(store: Store) -> None:
-    """A claim either sees the pause end, or its mail is released by it: never neither."""
+    """Either a claim sees that the pause has ended, or the end of the pause releases its mail."""
     for round_ in range(15):
         with store.write() as connection:
             pause(connection, "anna", "domain", "slow.example")

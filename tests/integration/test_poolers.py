@@ -1,4 +1,4 @@
-"""Behind a pooler that lends a server's connection for one transaction: nothing stays with a connection."""
+"""Behind a pooler that lends a connection for one transaction: no state stays with a connection."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_a_read_that_takes_too_long_is_ended(pooler: PgBouncer, direct: str) -> 
 
 
 def refusal(url: str) -> str:
-    """What a store says that is not let in."""
+    """The error of a store that is not let in."""
     with closing(Store(url)) as store, pytest.raises(Unavailable) as raised, store.read():
         pass
     assert str(raised.value) == "the database refuses the connection"

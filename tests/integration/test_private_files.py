@@ -1,4 +1,4 @@
-"""What commands write is their owner's alone, whichever comes first; and what is open is closed."""
+"""Only the owner can read what commands write, whichever runs first; files open to others are closed to them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """Of the folder and all in it."""
+    """The modes of the folder and everything in it."""
     found = [folder, *folder.rglob("*")]
     return {str(path.relative_to(folder)): stat.S_IMODE(path.lstat().st_mode) for path in found}
 

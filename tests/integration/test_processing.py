@@ -1,4 +1,4 @@
-"""From due orders to e-mails, on both databases: fencing, poison, and what comes of each recipient."""
+"""Processing due orders, on both databases: fencing, orders that fail, and the e-mails of each recipient."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def know(store: Store, *rows: tuple[str, str, str, bool]) -> None:
 
 
 def contents(store: Store, order: int) -> Sequence[Content]:
-    """What each e-mail says."""
+    """The texts of each e-mail."""
     return [content(the_order(store, order), email) for email in made(store, order)]
 
 
@@ -139,7 +139,7 @@ def test_a_name_in_a_subject_is_not_html(store: Store) -> None:
 
 @pytest.mark.parametrize("word", ["$recipientName$", "$recipientNumber$"])
 def test_a_body_with_keywords_is_stored_once_however_many_recipients_there_are(store: Store, word: str) -> None:
-    """100 kB for 300 recipients are no 30 MB; nor is a subject stored so often."""
+    """Texts of 100 kB for 300 recipients do not become 30 MB; a subject, too, is stored once."""
     know(store, (FIRM, "Fjell", "post@fjell.example", False))
     body = f"{word} {'x' * 100_000}"
     seq = place(store, *[{"organizationNumber": FIRM}] * 300, subject=f"Til {word}", body=body)
@@ -255,7 +255,7 @@ def test_an_order_that_two_workers_lost_is_worked_on_alone(store: Store) -> None
 
 
 def test_emails_that_are_generated_again_keep_their_identifiers(store: Store) -> None:
-    """As of a database that was restored: a repeat has the Message-ID that the receiver has seen."""
+    """After a restore, a repeated e-mail has the Message-ID that the receiver has seen."""
     know(store, (FIRM, "Firm", "a@firm.no", False), (FIRM, "Firm", "b@firm.no", False), (KARI, "Kari", "", False))
     twice = {"emailAddress": "ola@example.no"}
     numbers = ({"organizationNumber": FIRM}, {"nationalIdentityNumber": KARI}, {"nationalIdentityNumber": NOBODY})

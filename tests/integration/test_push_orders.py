@@ -36,7 +36,7 @@ def test_an_event_becomes_an_order_and_the_order_is_made_once(store: Store) -> N
 
 
 def test_an_order_that_is_made_again_keeps_its_identifier(store: Store) -> None:
-    """As of a database that was restored: so its e-mail keeps its Message-ID, too."""
+    """After a restore, its e-mail keeps its Message-ID."""
     seq = subscribe(store, "mailto:kari@example.no", template="event", creator="ttd")
     publish(store, an_event(), an_event())
 

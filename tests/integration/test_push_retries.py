@@ -1,4 +1,4 @@
-"""What could not be pushed: attempts, circuits, and subscriptions that are paused."""
+"""Failed pushes: attempts, circuits, and subscriptions that are paused."""
 
 from __future__ import annotations
 

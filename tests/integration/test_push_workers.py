@@ -1,4 +1,4 @@
-"""Workers that push: faults of one's own, several at once, and what comes to pass meanwhile."""
+"""Workers that push: their own faults, several at once, and changes during a push."""
 
 from __future__ import annotations
 

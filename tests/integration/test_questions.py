@@ -1,4 +1,4 @@
-"""What is asked before something is done that cannot be undone: the numbers are the database's."""
+"""Questions before actions that cannot be undone: their numbers are the database's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def order(connection: Connection, **values: Any) -> tuple[int, UUID]:
 
 
 def settled(connection: Connection) -> UUID:
-    """An order of seven: four have it, two failed, one of them in doubt, and one has no address."""
+    """An order to seven recipients: four have it, two failed, one of them in doubt, and one has no address."""
     seq, key = order(connection, state=OrderState.COMPLETED)
     for state in (EmailState.SUCCEEDED, EmailState.SUCCEEDED, EmailState.SUCCEEDED, EmailState.DELIVERED):
         add_email(connection, seq, state=state, due_at=None)
@@ -160,7 +160,7 @@ def test_before_a_restored_database_goes_on_it_is_said_what_is_done_again(store:
 
 
 def test_what_goes_out_is_what_no_other_pause_stops(store: Store) -> None:
-    """Before a claim has looked at it, and behind."""
+    """Before and after a claim has looked at it."""
     nothing = ("Nothing goes out at once.",)
 
     def lines(connection: Connection, kind: str, value: str) -> tuple[str, ...]:

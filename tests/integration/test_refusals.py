@@ -1,4 +1,4 @@
-"""A relay that refuses this installation or its sender: e-mails wait, operators see why, and nobody hammers it."""
+"""A relay that refuses this installation or its sender: e-mails wait, operators see why, and attempts are few."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def findings(store: Store) -> list[dict[str, Any]]:
 
 
 def hurry(store: Store) -> None:
-    """Make everything due that waits."""
+    """Make everything that waits due."""
     with store.write() as connection:
         connection.execute(update(emails).where(emails.c.due_at.is_not(None)).values(due_at=Now()))
 
 
 def batches(store: Store, script: Script, times: int = 1) -> ScriptedSMTP:
-    """Let one deliverer work on what waits, so many times; returns its relay."""
+    """Let one deliverer work on what is due, so many times; returns its relay."""
 
     async def work(deliverer: Delivering) -> None:
         for _ in range(times):

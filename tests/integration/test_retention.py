@@ -1,4 +1,4 @@
-"""What is removed when its time is over, and what stays, on both databases."""
+"""Retention: what is removed in time, and what stays, on both databases."""
 
 from __future__ import annotations
 

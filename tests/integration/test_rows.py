@@ -1,4 +1,4 @@
-"""Rows that go over as one JSON parameter arrive as they were, on both databases."""
+"""Rows that are sent as one JSON parameter arrive unchanged, on both databases."""
 
 from __future__ import annotations
 

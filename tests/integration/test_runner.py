@@ -1,4 +1,4 @@
-"""The loop of due work, with a work of the test's own on the lane of e-mails."""
+"""The loop of due work, with a test's own work on the lane of e-mails."""
 
 from __future__ import annotations
 

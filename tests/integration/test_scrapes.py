@@ -1,4 +1,4 @@
-"""The metrics port of a worker or scheduler: few connections, each soon over, by names of ours."""
+"""The metrics port of a worker or scheduler: few and short connections, only under known host names."""
 
 from __future__ import annotations
 

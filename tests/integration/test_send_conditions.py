@@ -27,7 +27,7 @@ PROCESSED = (OrderState.PROCESSED, OrderState.COMPLETED)
 
 
 class Sender:
-    """Places an order with a condition, and watches what becomes of it."""
+    """Places an order with a condition, and reads what becomes of it."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -54,7 +54,7 @@ class Sender:
         wait_for(lambda: self.row().state in states)
 
     def asked_once(self) -> timedelta:
-        """Return when one answer was inconclusive: how long it is until the endpoint is asked again."""
+        """Wait for one inconclusive answer; return how long it is until the endpoint is asked again."""
         row = wait_for(lambda: (row := self.row()).attempts == 1 and row.unresolved == 0 and row)
         assert row.state == OrderState.PROCESSING
         with self.store.read() as connection:
@@ -63,7 +63,7 @@ class Sender:
         return remaining
 
     def hurry(self) -> None:
-        """Make the order due now, in place of the minute."""
+        """Make the order due now, without waiting a minute."""
         with self.store.write() as connection:
             connection.execute(update(orders).where(orders.c.id == self._id).values(due_at=Now()))
 

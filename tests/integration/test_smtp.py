@@ -1,4 +1,4 @@
-"""The relay against a real SMTP server that behaves as badly as a test wants."""
+"""The relay against a real SMTP server that misbehaves as a test wants."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_nobody_listening_is_deferred_without_having_reached_the_relay() -> None
 
 
 def test_an_old_trouble_with_the_relay_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that has nothing to send does not learn that the relay is well again."""
+    """A worker without e-mails to send does not notice that the relay has recovered."""
     relay = Relay(f"smtp://127.0.0.1:{free_port()}", connections=1, connect_timeout=LONG, data_timeout=LONG)
     assert isinstance(send(relay), Deferred)
     trouble = relay.trouble
@@ -224,7 +224,7 @@ def test_a_mistake_of_ours_is_not_hidden_as_an_outcome(failing: type[Failing]) -
 
 
 def test_a_message_that_was_lost_meanwhile_is_withdrawn_even_after_data() -> None:
-    """`ours` is asked last when the relay has said 354: nothing but hanging up takes that back."""
+    """`ours` is asked last after the relay's 354; then only hanging up can withdraw the message."""
     told: list[int] = []  # how many DATA the relay had heard
 
     def ours() -> bool:

@@ -1,4 +1,4 @@
-"""Relays that say what no relay should: it is a value, no reply is taken for another message's, and it ends."""
+"""Relays that break the protocol: the outcome is a value, no reply is taken for another message's, and it ends."""
 
 from __future__ import annotations
 

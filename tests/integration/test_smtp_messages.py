@@ -1,4 +1,4 @@
-"""What of a message goes on the wire, and the test's own server that reads it."""
+"""Messages on the wire, and the tests' own server that reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The relay over TLS, and signed in."""
+"""The relay over TLS and with authentication."""
 
 from __future__ import annotations
 

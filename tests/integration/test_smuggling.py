@@ -1,4 +1,4 @@
-"""Requests whose length or end two parsers could see differently: refused, and what hides in them is never a request.
+"""Requests whose length or end is ambiguous are refused, and nothing hidden in them becomes a request.
 
 The forms are those of RFC 9112, 11.2, and of what attacks have used since: each goes over a socket to the server.
 """
@@ -30,7 +30,7 @@ def _nothing_asked_yet(web: Web) -> None:
 
 
 def post(*fields: bytes, body: bytes = b"", line: bytes = b"POST / HTTP/1.1", end: bytes = b"\r\n") -> bytes:
-    """A request with these header fields as they are, and what hides behind it."""
+    """A request with exactly these header fields, followed by a hidden one."""
     return end.join([line, b"Host: varsel", *fields, b"", b""]) + body + HIDDEN
 
 

@@ -1,4 +1,4 @@
-"""What became of orders and e-mails, told as events: once, of final states only, to their creator's resource."""
+"""Events of orders and e-mails: one for each final state, on their creator's resource."""
 
 from __future__ import annotations
 

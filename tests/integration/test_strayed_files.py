@@ -1,4 +1,4 @@
-"""A database's file that is deleted, moved or replaced under those who have it open: nothing more is lost in it."""
+"""A database's file that is deleted, moved or replaced while it is open: nothing more is written to the lost file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def add(store: Store, number: int) -> None:
 
 
 def remove(file: Path) -> None:
-    """As `rm varsel.db*` does."""
+    """Delete the files, as `rm varsel.db*` does."""
     for path in file.parent.glob(f"{file.name}*"):
         path.unlink()
 
@@ -101,7 +101,7 @@ def test_a_file_that_comes_in_its_place_is_used_from_then_on_and_is_in_use(
 
 
 def test_a_file_that_is_still_empty_is_not_taken_for_another(store: Store, file: Path, tmp_path: Path) -> None:
-    """A copy begins with an empty file: who opened it then would make a database of it."""
+    """A copy begins with an empty file: opening it then would create a database."""
     backups.backup(file, tmp_path / "of it", nothing)
     remove(file)
     file.touch()

@@ -114,7 +114,7 @@ def test_a_replay_queues_events_in_parts_and_in_their_order(store: Store) -> Non
 
 
 def attempt(store: Store, number_of: int, attempts: int, reply: str) -> None:
-    """Every delivery has been attempted so often, and got this reply."""
+    """Give every delivery so many attempts with this reply."""
     with store.write() as connection:
         seqs = connection.scalars(select(deliveries.c.seq)).all()
         assert len(seqs) == number_of

@@ -48,7 +48,7 @@ SAMPLED = {"traceparent": f"00-{TRACE}-{CALLER}-01"}
 
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    """A collector, to which this process traces."""
+    """A collector to which this process sends traces."""
     with Collector() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
         tracing.configure(Settings(tracing=True), "worker")
@@ -57,7 +57,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 class Traced:
-    """An installation that traces to a collector; its relay refuses Ola."""
+    """An installation that sends traces to a collector; its relay refuses Ola."""
 
     def __init__(self, collector: Collector, installation: Installation) -> None:
         self.collector = collector

@@ -1,4 +1,4 @@
-"""Writes for callers, on both databases: fair slots, and reads for callers that wait for no writes."""
+"""Writes for callers, on both databases: fair slots, and reads that do not wait for writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a failure test about events stands on: an installation, its subscriptions, and what their receivers got."""
+"""The basis of failure tests about events: an installation, its subscriptions, and what their receivers got."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EventSite(Site):
         return self
 
     def subscribe(self, receiver: Receiver, number: int, resource: str) -> None:
-        """Subscribe at the receiver's paths /0, /1, … to a resource; returns when all are validated."""
+        """Subscribe the receiver's paths /0, /1, … to a resource; returns when all are validated."""
         for path in range(number):
             self.add_subscription(endPoint=f"{receiver.url}/{path}", resourceFilter=resource)
         self.settle()
@@ -52,7 +52,7 @@ class EventSite(Site):
         assert answer.status_code == 200, answer.text
 
     def post_batch(self, resource: str, ids: Iterable[str]) -> httpx.Response:
-        """Send a batch, whatever the answer may be."""
+        """Send a batch, whatever the answer."""
         batch = [
             {
                 "specversion": "1.0",
@@ -86,7 +86,7 @@ class EventSite(Site):
         wait_for(lambda: len(receiver.requests) >= number)
 
     def unsettled(self, resource: str) -> set[str]:
-        """Which pushes of a resource's events have no outcome yet, named as `pairs` does."""
+        """The pushes of a resource's events without an outcome, named as `pairs` does."""
         return {
             f"/{row.endpoint.rpartition('/')[2]} {row.event_id}"
             for row in self.ledger.deliveries(resource)
@@ -101,7 +101,7 @@ def pairs(subscriptions: int, ids: Iterable[str]) -> list[str]:
 
 
 def named(requests: Iterable[Received]) -> list[tuple[str, str]]:
-    """Which event came to which path, as `pairs` has it, and its webhook-id; validation events are none."""
+    """The pushed events as `pairs` names them, with their webhook-id; without validation events."""
     bodies = ((request, json.loads(request.body)) for request in list(requests))
     return [
         (f"{request.target} {event['id']}", request.headers["webhook-id"])
@@ -111,7 +111,7 @@ def named(requests: Iterable[Received]) -> list[tuple[str, str]]:
 
 
 def count_pushes(expected: Iterable[str], *receivers: Receiver) -> Count:
-    """Compare what was pushed with what was to be pushed; what was read but not answered is a copy that is lost."""
+    """Compare what was pushed with what was to be pushed; a request that was read but not answered is a lost copy."""
     answered = {name for receiver in receivers for name, _ in named(receiver.answered)}
     copies: dict[str, list[str]] = defaultdict(list)
     for receiver in receivers:

@@ -1,10 +1,10 @@
-"""A scriptable HTTP server on a real socket, for tests of whatever calls out.
+"""A scriptable HTTP server on a real socket, for tests of outbound calls.
 
     with Receiver(Say(503), Say(200, b'{"sendNotification": true}')) as receiver:
         ... call receiver.url ...
         assert receiver.requests[0].method == "GET"
 
-The script is used up, one action per request; its last action stays, until `act` gives it another script.
+Each request uses up one action of the script; the last one repeats until `act` sets another script.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ POURED = 10_000  # bytes that Pour sends at a time
 
 @dataclass(frozen=True)
 class Say:
-    """Answer with this status and body; `close` announces that it hangs up behind it."""
+    """Answer with this status and body; `close` announces that it hangs up afterwards."""
 
     status: int
     body: bytes = b""
@@ -82,7 +82,7 @@ class Drip:
 
 @dataclass(frozen=True)
 class Pour:
-    """Send `first` and then `again` without end; with `apart`, each in a packet of its own."""
+    """Send `first` and then `again` without end; with `apart`, each in its own packet."""
 
     first: bytes
     again: bytes
@@ -94,7 +94,7 @@ Action = Say | Slow | Reset | Raw | Close | Hang | Drip | Pour
 
 @dataclass(frozen=True)
 class Received:
-    """A request that came in completely."""
+    """A complete request."""
 
     method: str
     target: str
@@ -136,11 +136,11 @@ class Receiver:
         self._loop.call_soon_threadsafe(setattr, self, "_script", list(script))
 
     def hang_up(self) -> None:
-        """End what Hang keeps now and later."""
+        """Release all requests that Hang keeps, now and later."""
         self._loop.call_soon_threadsafe(self._let_go.set)
 
     def catch_up(self) -> None:
-        """Return when it has taken in what was sent until now, also by those who are gone."""
+        """Return when it has read everything that was sent until now, also by clients that are gone."""
         with socket.create_connection(("127.0.0.1", self.port)) as last:  # connections are accepted in their order
             port = last.getsockname()[1]
             wait_for(lambda: any(each.get_extra_info("peername")[1] == port for each in list(self._writers)))
@@ -295,6 +295,6 @@ class Receiver:
 
 
 async def _some_rounds() -> None:
-    """Of the event loop, each of which reads what has come: more than a new connection needs for its first request."""
+    """Some turns of the event loop, which read what has come: more than a new connection's first request needs."""
     for _ in range(20):
         await asyncio.sleep(0)

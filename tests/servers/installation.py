@@ -1,4 +1,4 @@
-"""A whole installation, started as a person starts it: `varsel up` in a folder of the test's."""
+"""A whole installation, started as a person starts it: `varsel up` in a test's folder."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Installation:
         return int(found[-1])
 
     def environment(self) -> dict[str, str]:
-        """The variables for one more process like those that it has started."""
+        """The environment for one more process like those that it has started."""
         own = {
             "DATABASE_URL": f"sqlite:///{self.folder}/varsel.db",
             "REDIS_URL": f"unix://{self.folder}/redis.sock",
@@ -88,7 +88,7 @@ class Installation:
         return connect(self.address, headers=headers)
 
     def messages(self, to: str | None = None) -> list[dict[str, Any]]:
-        """What the development inbox holds."""
+        """The messages in the development inbox."""
         asked = {"to": to} if to else {}
         answer = ask("GET", f"{self.address}/inbox/messages", params=asked)
         messages: list[dict[str, Any]] = answer.raise_for_status().json()["messages"]
@@ -111,5 +111,5 @@ def order(*addresses: str, **members: object) -> dict[str, object]:
 
 
 def at(delay: timedelta) -> str:
-    """So long from now, as an order says it."""
+    """A time so long from now, as an order writes it."""
     return (datetime.now(UTC) + delay).isoformat()

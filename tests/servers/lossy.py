@@ -1,4 +1,4 @@
-"""The way to a PostgreSQL, on which the answer to a commit gets lost: it is done, and nobody learns of it.
+"""A proxy to a PostgreSQL that loses the answer to a commit: it is done, and the client does not learn of it.
 
 with Lossy(url) as way:
     store = Store(way.url)
@@ -48,7 +48,7 @@ class Lossy:
         self._folder.cleanup()
 
     def lose(self, text: bytes) -> None:
-        """Lose the answer to the next commit of a transaction with this text in a statement."""
+        """Lose the answer to the next commit of a transaction that has a statement with this text."""
         self._lost.clear()
         self._text = text
 
@@ -67,7 +67,7 @@ class Lossy:
             _Pair(self, client, server)
 
     def is_meant(self, said: bytes) -> bool:
-        """Whether this is of the transaction whose answer is to be lost."""
+        """Whether this belongs to the transaction whose answer is to be lost."""
         return bool(self._text) and self._text in said
 
     def told(self) -> None:

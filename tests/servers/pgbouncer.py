@@ -1,4 +1,4 @@
-"""A real PgBouncer of this machine's before a PostgreSQL of the tests', with the settings that it comes with."""
+"""A real PgBouncer in front of the tests' PostgreSQL, with its default settings."""
 
 from __future__ import annotations
 
@@ -78,12 +78,12 @@ class PgBouncer:
 
     @property
     def url(self) -> str:
-        """Where the database is to be had through it."""
+        """The database's address through the pooler."""
         return f"postgresql://varsel@/varsel?host={self._folder}&port={self._port}"
 
     @property
     def gone(self) -> str:
-        """Where one is that the server does not have."""
+        """The address of a database that the server does not have."""
         return self.url.replace("/varsel?", "/gone?")
 
     def _known(self, users: Mapping[str, str]) -> dict[str, object]:

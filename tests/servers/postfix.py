@@ -1,4 +1,4 @@
-"""A real Postfix on loopback that takes mail over STARTTLS only and delivers it into a Maildir of the test's."""
+"""A real Postfix on loopback that takes mail only over STARTTLS and delivers it into a test's Maildir."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Postfix:
         return [path.read_bytes() for path in sorted((self.folder / "mail" / "box" / "new").glob("*"))]
 
     def log(self) -> str:
-        """What Postfix says that it did."""
+        """Postfix's log."""
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of this machine's, in a folder of the test's, listening on a unix socket only."""
+"""A real PostgreSQL in a test's folder, listening only on a unix socket."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _OTHERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 class Postgres:
     """A server that lives as long as the context; `database()` makes an empty database and returns its URL.
 
-    What is measured needs one that is not `hasty`. `options`: settings such as port=5432.
+    Measurements need one that is not `hasty`. `options`: settings such as port=5432.
     """
 
     def __init__(self, *options: str, hasty: bool = True) -> None:
@@ -95,7 +95,7 @@ class Postgres:
         self._process.wait(patience())
 
     def hang(self) -> None:
-        """Stop all its processes where they are; what is sent to them is still acknowledged."""
+        """Stop all its processes (SIGSTOP); the kernel still acknowledges what is sent to them."""
         self._hung = freeze(self._process.pid)
 
     def resume(self) -> None:
@@ -112,7 +112,7 @@ class Postgres:
         return self.address(name)
 
     def borrow(self, template: str) -> str:
-        """A copy of a database that has tables and no rows: one that was given back, since a new one is dear."""
+        """A copy of a database with tables and no rows: one that was given back, or else a new one, which is costly."""
         if self._free[template]:
             return self._free[template].pop()
         url = self.database(template)

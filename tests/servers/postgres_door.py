@@ -1,4 +1,4 @@
-"""What stands before a PostgreSQL and lets nobody in: a pooler that says so in other words each time."""
+"""A pooler in front of PostgreSQL that lets nobody in, with a different message each time."""
 
 from __future__ import annotations
 

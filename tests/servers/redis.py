@@ -1,4 +1,4 @@
-"""A real Redis of the test's own, on a unix socket: for outages that no supervisor ends."""
+"""A test's own real Redis, on a unix socket: for outages that no supervisor ends."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Redis:
         self._process.wait()
 
     def hang(self) -> None:
-        """Stop it where it is; what is sent to it is still acknowledged."""
+        """Stop it (SIGSTOP); the kernel still acknowledges what is sent to it."""
         stop(self._process.pid)
 
     def resume(self) -> None:

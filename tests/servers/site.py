@@ -1,4 +1,4 @@
-"""What a failure test stands on: an installation, the relay that it sends to, its ledger, and a client."""
+"""The basis of failure tests: an installation, its relay, its ledger, and a client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FLAWLESS = Count(lost=[], doubled=[], renamed=[], unordered=[])
 
 
 class Site:
-    """Use it as a context, which at its end proves that Ctrl-C leaves no process behind.
+    """Use it as a context, whose end checks that Ctrl-C leaves no process behind.
 
     Settings are those of Installation; `smtp_url` names a relay of the test's own.
     """
@@ -61,16 +61,16 @@ class Site:
         return str(answer.headers["location"])
 
     def processing_status(self, location: str) -> str:
-        """How far the API says that an order is."""
+        """The order's state in the API."""
         return str(self.client.get(f"{location}/status").raise_for_status().json()["processingStatus"]["status"])
 
     def send_statuses(self, location: str) -> dict[str, str]:
-        """What the API says became of each address."""
+        """The state of each address in the API."""
         answer: dict[str, Any] = self.client.get(f"{location}/notifications/email").raise_for_status().json()
         return {entry["recipient"]["emailAddress"]: entry["sendStatus"]["status"] for entry in answer["notifications"]}
 
     def await_copies(self, number: int) -> None:
-        """Return when the relay has got so many."""
+        """Return when the relay has got so many mails."""
         wait_for(lambda: len(self.relay.messages) >= number)
 
     def settle(self, *, hurried: bool = False) -> None:
@@ -89,7 +89,7 @@ class Site:
 
     @contextmanager
     def another(self, command: str, **variables: str) -> Iterator[int]:
-        """A further worker or scheduler, such as the site's own but for these variables; gives its process id."""
+        """A further worker or scheduler, like the site's own except for these variables; gives its process id."""
         its = self.varsel.environment()
         process = start([sys.executable, "-m", "engine", command], env=its | variables)
         try:
@@ -116,13 +116,13 @@ class Site:
 
 
 def addresses(number: int, name: str = "kari") -> list[str]:
-    """So many different addresses."""
+    """Make so many different addresses."""
     return [f"{name}.{n}@example.no" for n in range(number)]
 
 
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """A process stands still (SIGSTOP) while the block runs: its supervisor does not notice.
+    """Stop a process (SIGSTOP) while the block runs: its supervisor does not notice.
 
     It is not stopped while it writes to an SQLite file: then nobody else could write until the end of the block.
     """
@@ -136,7 +136,7 @@ def stopped(pid: int) -> Iterator[None]:
 
 
 def _stop(pid: int) -> bool:
-    """Stop a process; whether the gates that it has opened are free (docs/decisions/0002)."""
+    """Stop a process; returns whether the gates that it has opened are free (docs/decisions/0002)."""
     gates = {path for path in opened(stop(pid)) if path.suffix == ".gate"}
     return all(map(_is_free, gates))
 

@@ -1,4 +1,4 @@
-"""A scriptable SMTP server on a real socket, for tests of whatever sends mail.
+"""A scriptable SMTP server on a real socket, for tests that send mail.
 
     with ScriptedSMTP({"rcpt": Say(450, "4.2.0 later"), "dot": [Close(), Say(554, "5.7.1 spam")]}) as server:
         ... send to server.url ...
@@ -44,7 +44,7 @@ class ScriptedSMTP:
 
     `tls`: "starttls" offers it, "implicit" speaks it from the start; the self-signed certificate (for `cert_name`,
     beside 127.0.0.1 unless `cert_name` is given) lies in `ca_file`. `credentials`: MAIL needs AUTH first.
-    `most`: so many sessions at once are let in; a further one is turned away, as `turn_away` says, in its phase.
+    `most`: sessions that are let in at once; a further one is turned away in the phase that `turn_away` names.
     `lenient`: takes LF . LF for the end of a message too, like the servers that SMTP smuggling needs.
     """
 
@@ -123,7 +123,7 @@ class ScriptedSMTP:
         return [line.split(" ")[0].upper() for of, line in list(self.commands) if session in (None, of)]
 
     def count(self, phase: Phase) -> int:
-        """How often sessions have come to a phase: with Hang, how to know that one hangs there."""
+        """How often sessions have come to a phase; with Hang, it tells that one hangs there."""
         return self._counts[phase]
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
@@ -184,7 +184,7 @@ class ScriptedSMTP:
     # What sessions call
 
     def action(self, phase: Phase, session: int, argument: str) -> Action | None:
-        """Count the step, and return what the script wants done."""
+        """Count the step, and return the script's action."""
         step = Step(phase, self._counts[phase], session, argument)
         self._counts[phase] += 1
         self.wake()

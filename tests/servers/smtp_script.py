@@ -1,4 +1,4 @@
-"""What a ScriptedSMTP is to do, in which phase of a session."""
+"""The actions of a ScriptedSMTP, by phase of a session."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Phase = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "
 
 @dataclass(frozen=True)
 class Say:
-    """Answer with this code and text (a line per newline); with `close`, hang up behind it."""
+    """Answer with this code and text (a line per newline); with `close`, hang up afterwards."""
 
     code: int
     text: str
@@ -20,7 +20,7 @@ class Say:
 
 @dataclass(frozen=True)
 class Raw:
-    """Answer with exactly these bytes; with `close`, hang up behind them."""
+    """Answer with exactly these bytes; with `close`, hang up afterwards."""
 
     data: bytes
     close: bool = False
@@ -47,7 +47,7 @@ class Slow:
 
 @dataclass(frozen=True)
 class Pour:
-    """Send `first` and then `again` without end, each in a packet of its own, until the client hangs up."""
+    """Send `first` and then `again` without end, each in its own packet, until the client hangs up."""
 
     first: bytes
     again: bytes
@@ -58,7 +58,7 @@ Action = Say | Raw | Close | Hang | Slow | Pour
 
 @dataclass(frozen=True)
 class Step:
-    """Where a session is: what a script function decides by."""
+    """Where a session is, for functions in a script."""
 
     phase: Phase
     n: int  # how often any session was in this phase before
@@ -71,9 +71,9 @@ Script = Callable[[Step], Action | None] | Mapping[Phase, Action | Sequence[Acti
 
 
 class ByAddress:
-    """What to do in which phase of the mails to an address: rcpt, data or dot, where the address is known.
+    """Actions for mails to an address, by the phases in which the address is known: rcpt, data or dot.
 
-    `otherwise`: what to do in a phase of all other mails.
+    `otherwise`: the actions for all other mails, by phase.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ REPLIES: dict[Phase, str] = {
 
 @dataclass
 class Envelope:
-    """A message that came in completely, final dot included."""
+    """A complete message, final dot included."""
 
     session: int
     mail_from: str
@@ -45,7 +45,7 @@ class Envelope:
 
 
 class Reader(asyncio.StreamReader):
-    """A stream that also says when its other end has gone away, though nobody reads."""
+    """A stream that notices when the other end has gone away, even if nobody reads."""
 
     def __init__(self) -> None:
         super().__init__(limit=64_000_000)
@@ -65,7 +65,7 @@ class HungUp(Exception):
 
 
 class Session:
-    """One client's conversation; commands that came pipelined are answered one after the other."""
+    """One client's conversation; pipelined commands are answered one after the other."""
 
     def __init__(self, server: ScriptedSMTP, number: int, reader: Reader, writer: asyncio.StreamWriter) -> None:
         self.server = server
@@ -154,7 +154,7 @@ class Session:
         raise HungUp
 
     async def _content(self) -> bytes:
-        """Read up to the final dot and take the stuffing out; only CRLF ends a line, unless the server is lenient."""
+        """Read up to the final dot and undo dot-stuffing; only CRLF ends a line, unless the server is lenient."""
         lines: list[bytes] = []
         while True:
             line = await self.reader.readuntil(b"\n")

@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis that look at who comes: passwords, rights, TLS; on ports of this machine."""
+"""A PostgreSQL and a Redis that check passwords, rights and TLS, on ports of this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERYTHING = ("~varsel:*", "~dramatiq*", "+@all")
 
 
 class StrictPostgres(Postgres):
-    """Takes passwords over TCP, and lets the user `stranger` in from nowhere. No TLS."""
+    """Takes passwords over TCP, and never lets the user `stranger` in. No TLS."""
 
     def __init__(self) -> None:
         self.port = free_port()
@@ -45,18 +45,18 @@ class StrictPostgres(Postgres):
         return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
 
     def address(self, database: str) -> str:
-        """The administrator's way to a database of it."""
+        """The administrator's address of one of its databases."""
         return f"{super().address(database)}&port={self.port}"
 
     def run(self, database: str, *statements: str) -> None:
-        """As superuser, in a database of it."""
+        """A superuser's connection to one of its databases."""
         with self._connect(self.address(database)) as connection:
             for statement in statements:
                 connection.execute(statement.encode())
 
 
 class StrictRedis:
-    """Takes a password from everybody: at `port` plain, at `tls_port` with the certificate."""
+    """Needs a password from everybody: without TLS at `port`, with TLS and the certificate at `tls_port`."""
 
     def __init__(self, folder: Path, certificate: Path, key: Path) -> None:
         self._folder = folder
@@ -88,7 +88,7 @@ class StrictRedis:
 
     @contextmanager
     def set(self, name: str, value: str) -> Iterator[None]:
-        """A setting while the block runs."""
+        """Change a setting while the block runs."""
         before = self.run("CONFIG", "GET", name)
         self.run("CONFIG", "SET", name, value)
         yield

@@ -1,4 +1,4 @@
-"""A collector of traces: takes in OTLP over HTTP, as protobuf, and keeps the spans."""
+"""A collector of traces: it receives OTLP over HTTP, as protobuf, and keeps the spans."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Span:
-    """A span as it came in; ids in hex, `parent` "" for a trace's first."""
+    """A received span; ids in hex, and `parent` is "" for a trace's first."""
 
     name: str
     process: str

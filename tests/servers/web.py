@@ -1,4 +1,4 @@
-"""The front door alone: uvicorn with Varsel's connections before a small application, and a client of bytes.
+"""The HTTP server alone: uvicorn with Varsel's connections and a small application, and a client that sends bytes.
 
 with Web(Bounds(head_time=0.2)) as web, web.connect() as client:
     client.send(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
@@ -33,7 +33,7 @@ LARGE = 4_000_000  # bytes of the answer at /large
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """An answer."""
 
     status: int
     headers: dict[str, str]  # names in lower case
@@ -62,7 +62,7 @@ class Client:
         self._socket.sendall(data)
 
     def push(self, data: bytes) -> int:
-        """Send until the other side hears no more; returns how many bytes it took."""
+        """Send until the other side reads no more; returns how many bytes it took."""
         sent = 0
         try:
             while sent < len(data):

@@ -1,4 +1,4 @@
-"""Answers byte by byte: the order of their members, no member that is null, nothing escaped that need not be."""
+"""Answers byte by byte: the order of members, no null members, nothing escaped without need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AT = datetime(2026, 5, 1, 12, 0, 0, 120_000, tzinfo=UTC)
 
 
 def row(**values: Any) -> Any:
-    """A stored order, in which what may be missing is missing."""
+    """A stored order without its optional members."""
     missing = dict.fromkeys(
         ("senders_reference", "ignore_reservation", "resource_id", "resource_action", "condition_endpoint")
     )

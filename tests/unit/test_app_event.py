@@ -1,4 +1,4 @@
-"""Events of apps: what is made of a request, and what is refused (events contract 3.1 and 5.1)."""
+"""Events of apps: the event made from a request, and what is refused (events contract 3.1 and 5.1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_APP = "The source must be an http or https URL with the path /org/app or belo
 
 
 def made(**members: Any) -> dict[str, Any]:
-    """The event of a valid request with these members on top."""
+    """The event of a valid request with these members changed."""
     event: dict[str, Any] = json.loads(read_app_event(json.dumps(VALID | members).encode(), NOW).text)
     return event
 

@@ -1,4 +1,4 @@
-"""What children of `varsel up` have from it, and what they must not have."""
+"""What children of `varsel up` inherit from it, and what they must not inherit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose clock decides: the database's, but for what is listed here with its reason."""
+"""The database's clock decides, except in the places listed here with their reasons."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_clock_carries_the_databases_time_along() -> None:
 
 
 def test_an_answer_that_was_long_under_way_does_not_move_a_known_clock() -> None:
-    """The thread that asked may have been stopped in between: the answer would be of long ago, or of now."""
+    """The thread that asked may have been stopped in between: the answer could be old or new."""
     clock = Clock()
     clock.tell(NOON, steady() - 60)
     first = clock.at(1000)
@@ -92,7 +92,7 @@ def _uses(folder: Path) -> Iterator[str]:
 
 
 def _reads(tree: ast.AST, inside: tuple[str, ...] = ()) -> Iterator[str]:
-    """Where the wall clock is read, or a name imported under which it could be."""
+    """Where the wall clock is read, or a name is imported that could read it."""
     for node in ast.iter_child_nodes(tree):
         within = inside
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

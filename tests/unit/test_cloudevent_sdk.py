@@ -1,4 +1,4 @@
-"""CloudEvents of any shape: what is read as the SDK reads it, and what must only not break."""
+"""CloudEvents of any shape: valid ones are read as the SDK reads them, and none breaks the reader."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ATTRIBUTES = st.builds(
 
 
 def sdk_reads(text: bytes) -> tuple[dict[str, Any], Any]:
-    """What the SDK reads; it invents a time where there is none."""
+    """The SDK's reading; it invents a time if there is none."""
     event = from_structured_event(HTTPMessage({"content-type": "application/cloudevents+json"}, text))
     attributes = event.get_attributes()
     if "time" not in json.loads(text):

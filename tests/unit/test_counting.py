@@ -1,4 +1,4 @@
-"""Answers count to the part of their endpoint; handed over together, they are as if each had been observed."""
+"""Answers count to the part of their endpoint; handing them over together equals observing each."""
 
 from __future__ import annotations
 

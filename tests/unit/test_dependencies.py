@@ -1,4 +1,4 @@
-"""What is imported is declared: no package is there only because another one happens to need it."""
+"""Everything imported is declared: no package is installed only because another one needs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXTRAS = {"engine": {"embedded", "tracing"}, "bench": ALL, "tests": ALL}  # besi
 
 
 def imported(path: Path) -> Iterator[str]:
-    """The top-level modules that a file imports, wherever in it."""
+    """The top-level modules that a file imports anywhere."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         match node:
             case ast.Import():
@@ -39,7 +39,7 @@ def declared(extras: set[str]) -> set[str]:
 
 
 def canonical(requirement: str) -> str:
-    """The name at its beginning, of whose spellings one counts (packaging.python.org, "Names and normalization")."""
+    """The name that a requirement begins with, normalised (packaging.python.org, "Names and normalization")."""
     return re.sub("[-_.]+", "-", re.split(r"[^\w.-]", requirement)[0]).lower()
 
 

@@ -1,4 +1,4 @@
-"""What deploy/ watches is what Varsel shows, and what the documentation explains."""
+"""deploy/ uses only metrics that Varsel has and the documentation explains."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ WRONG = {  # what differs, when this alert alone is to be raised
 
 @pytest.fixture(scope="module")
 def families(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, ...]]:
-    """Varsel's metrics: the names of the samples of each. Neither the database nor Redis need be there for that."""
+    """Varsel's metrics, each with the names of its samples; it needs neither the database nor Redis."""
     folder = tmp_path_factory.mktemp("nothing")
     store = Store(f"postgresql+psycopg://varsel@127.0.0.1:{free_port()}/varsel")
     with redis.Redis.from_url(f"unix://{folder}/none") as nobody:

@@ -1,4 +1,4 @@
-"""What is said of a part, by its own words: never that it is silent when it has answered."""
+"""Diagnoses of a part by its own words: one that has answered is never called silent."""
 
 from __future__ import annotations
 

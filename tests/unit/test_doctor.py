@@ -141,7 +141,7 @@ def test_a_provider_with_a_private_authority_is_asked_as_sign_in_would_ask_it(tm
 
 
 async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer without end, and soon enough for each read."""
+    """Answer without end, each time before a read times out."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n{")
     with closing(writer), suppress(OSError):

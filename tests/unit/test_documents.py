@@ -1,4 +1,4 @@
-"""What the documents say exists, and what exists is in the documents."""
+"""Everything that the documents name exists, and what exists is in the documents."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
 def links(document: Path) -> list[str]:
-    """The targets of its links to files of the repository, without what stands behind a `#`."""
+    """The targets of its links to files of the repository, without fragments."""
     targets = re.findall(r"\]\(([^)#\s]+)", document.read_text())
     return [target for target in targets if "://" not in target]
 
@@ -112,7 +112,7 @@ def test_a_package_that_lists_its_files_lists_each_once(package: str) -> None:
 
 
 def parts(node: ast.AST) -> set[str]:
-    """The words that the identifiers of a statement or an expression consist of."""
+    """The words in the identifiers of a statement or an expression."""
     values = (getattr(node, field, None) for field in ("id", "attr", "arg", "name", "asname"))
     return {part for value in values if isinstance(value, str) for part in re.findall("[a-z]+", value.lower())}
 

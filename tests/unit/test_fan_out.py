@@ -1,4 +1,4 @@
-"""Under how many keys an event is looked up: counted, and bounded whatever its type is."""
+"""The number of keys under which an event is looked up is bounded, whatever its type."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several parts need has one home: what stands in two files comes to differ in them."""
+"""Whatever several parts need has one home: copies in two files would come to differ."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def modules() -> dict[str, list[ast.AST]]:
 
 
 def texts(nodes: list[ast.AST]) -> list[str]:
-    """The texts of a module, and the fixed parts of those that are filled in."""
+    """The strings of a module, and the fixed parts of its f-strings."""
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def names(nodes: list[ast.AST]) -> set[str]:
-    """The modules that one imports, and the attributes that it reads."""
+    """The modules that a module imports, and the attributes that it reads."""
     imported = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
     return imported | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 

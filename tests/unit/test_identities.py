@@ -1,4 +1,4 @@
-"""Who a bearer token says that its holder is (events contract 6.1)."""
+"""The identity in a bearer token (events contract 6.1)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from api.joined import Joined
 
 
 class Recording(asyncio.Transport):
-    """Where an answer goes: each write, and whether it was closed."""
+    """A transport that records each write, and whether it was closed."""
 
     def __init__(self) -> None:
         super().__init__()

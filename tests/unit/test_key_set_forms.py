@@ -1,4 +1,4 @@
-"""Key sets as identity providers publish them: what of them is used, and what is passed over (RFC 7517, 5)."""
+"""Key sets as identity providers publish them: which keys are used, and which are skipped (RFC 7517, 5)."""
 
 from __future__ import annotations
 

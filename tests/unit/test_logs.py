@@ -1,4 +1,4 @@
-"""Logs: one record is one line, whatever stands in it, and says what it is about."""
+"""Logs: one record is one line, whatever it contains, and says what it is about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a caller writes, reading it makes no more nodes, steps and text than its size allows: counted, not timed."""
+"""Whatever a caller writes, its size bounds the nodes, steps and text of reading it: counted, not timed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ MANY_BODIES = "".join(f"<body a{i}><html b{i}>" for i in range(N)) + "x"
 
 
 def nodes(html: str) -> tuple[int, int]:
-    """How many there are in the tree, and how deep it is."""
+    """The number of nodes in the tree, and its depth."""
     count = deepest = 0
     stack: list[tuple[LexborNode | None, int]] = [(parsed(html).root, 1)]
     while stack:

@@ -1,4 +1,4 @@
-"""What of a row a viewer sees."""
+"""The parts of a row that a viewer sees."""
 
 from __future__ import annotations
 

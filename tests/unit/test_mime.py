@@ -46,7 +46,7 @@ def body_of(message: bytes, kind: str = "plain") -> str:
 
 
 def lines(text: str) -> list[str]:
-    """The lines of a text, whichever way they end; a last empty one does not count."""
+    """The lines of a text, however they end; an empty last one does not count."""
     found = re.split("\r\n|\r|\n", text)
     return found[:-1] if found[-1] == "" else found
 

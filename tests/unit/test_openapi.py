@@ -46,7 +46,7 @@ class Receipt(BaseModel):
 
 
 class Litter(RootModel[list[Kitten]]):
-    """Kittens that come together."""
+    """A list of kittens."""
 
 
 async def adopt(_request: Any) -> HTTPResponse:

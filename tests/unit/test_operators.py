@@ -51,7 +51,7 @@ def test_an_added_operator_is_let_in_with_the_password_and_nothing_else(file: Pa
 
 
 def test_an_unknown_name_takes_as_much_work_as_a_wrong_password(file: Path) -> None:
-    """In time of the processor, which other processes do not lengthen: a hash is worth ten thousand look-ups."""
+    """In CPU time, which other processes do not lengthen, a hash costs ten thousand look-ups."""
     known = Operators(file)
 
     def seconds(name: str) -> float:

@@ -1,4 +1,4 @@
-"""Any JSON is either an order or a list of what is wrong with it; hypothesis chooses the JSON."""
+"""Any JSON is either an order or a list of errors; hypothesis chooses the JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LINE = st.text(st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, 
 
 
 def tried(value: dict[str, Any]) -> tuple[NewOrder | None, dict[str, list[str]]]:
-    """The order, or what is wrong with it; whatever else is raised fails the test."""
+    """The order, or its errors; any other exception fails the test."""
     try:
         return parse_order(value, LIMITS, NOW), {}
     except Invalid as refused:

@@ -1,4 +1,4 @@
-"""The guard of outbound calls: its table of vectors, and that what it checks is what is dialled."""
+"""The guard of outbound calls: its table of vectors, and calls that go only to the checked address."""
 
 from __future__ import annotations
 

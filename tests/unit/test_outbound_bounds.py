@@ -1,4 +1,4 @@
-"""Answers without end: each call ends by what it counts, long before its time is over; and look-ups that hang."""
+"""Answers without end: a call ends by its counts, long before its time is over; and look-ups that hang."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ENDLESS_BODIES = {
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> list[Connection]:
-    """The connections that a test opens, to see what their answers cost."""
+    """The connections that a test opens, to count what their answers cost."""
     opened: list[Connection] = []
     begin = Connection.__init__
 
@@ -139,7 +139,7 @@ def test_a_tls_handshake_that_hangs_leaves_no_connection_behind() -> None:
 
 
 class Hanging:
-    """A resolver that hangs on names of evil.example until it is let go."""
+    """A resolver that hangs on names of evil.example until it is released."""
 
     def __init__(self) -> None:
         self.hanging = 0
@@ -173,7 +173,7 @@ def test_look_ups_that_hang_take_their_partys_share_and_leave_the_others_theirs(
 
 
 def hold(monkeypatch: pytest.MonkeyPatch) -> tuple[Callable[[], int], threading.Event]:
-    """Make the system's resolver hang; returns how many look-ups do so, and what lets them go."""
+    """Make the system's resolver hang; returns a count of look-ups that hang, and a function that releases them."""
     go, calls, real = threading.Event(), [], socket.getaddrinfo
 
     def slow(host: str, *args: object, **more: object) -> object:

@@ -1,4 +1,4 @@
-"""Outbound posts: what arrives, where they end, and when the answer says to come again."""
+"""Outbound posts: what arrives, how they end, and what the answer's Retry-After means."""
 
 from __future__ import annotations
 

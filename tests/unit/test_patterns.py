@@ -1,4 +1,4 @@
-"""No pattern of the project takes more than linear time, whatever text it meets."""
+"""No pattern of the project takes more than linear time, whatever the text."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def tree(file: Path) -> ast.Module:
 
 @cache
 def uses(file: Path) -> dict[str, set[str]]:
-    """By which methods a module uses each name; by those of unknown patterns, if it hands on what has that name."""
+    """The methods with which a module uses each name; if it passes the name on, those of unknown patterns."""
     nodes = list(ast.walk(tree(file)))
     called = [node.func for node in nodes if isinstance(node, ast.Call)]
     unknown = {call.attr for call in called if isinstance(call, ast.Attribute) and is_local(call.value)}
@@ -61,7 +61,7 @@ def uses(file: Path) -> dict[str, set[str]]:
 
 
 def is_local(node: ast.expr) -> bool:
-    """Whether it is an item, or a name of neither a global nor an import: what was handed on gets such a name."""
+    """Whether it is an item, or a name neither global nor imported: a value that was passed on has such a name."""
     if isinstance(node, ast.Subscript):
         return True
     return isinstance(node, ast.Name) and node.id.islower() and not node.id.startswith("_") and node.id != "re"
@@ -74,7 +74,7 @@ def imports_re(node: ast.AST) -> bool:
 
 
 def named() -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
-    """Every compiled pattern, and by which methods it is used in any module."""
+    """Every compiled pattern, and the methods with which any module uses it."""
     for file in (file for file in FILES if any(map(imports_re, ast.walk(tree(file))))):
         module = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for name, value in vars(importlib.import_module(module)).items():
@@ -85,7 +85,7 @@ def named() -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
 
 
 def written() -> Iterator[tuple[str, re.Pattern[Any], set[str]]]:
-    """Every pattern that stands where it is used: `re.sub(…)`, and pydantic's `pattern=`."""
+    """Every pattern that is written where it is used: `re.sub(…)`, and pydantic's `pattern=`."""
     for file in FILES:
         for node in ast.walk(tree(file)):
             if not isinstance(node, ast.Call):

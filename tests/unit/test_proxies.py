@@ -1,4 +1,4 @@
-"""Where a request comes from: what a trusted proxy says, and nothing that a client makes up."""
+"""Where a request comes from: a trusted proxy's word counts, a client's does not."""
 
 from __future__ import annotations
 

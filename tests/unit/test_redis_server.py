@@ -1,4 +1,4 @@
-"""Which Redis `varsel up` starts, and which is too old."""
+"""The Redis that `varsel up` starts, and those that are too old."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""E-mails from stored templates: what they may see, how long they may grow, and that values stay values."""
+"""E-mails from stored templates: what templates see, how long e-mails may become, and that values are escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of the same fault, the log has one line a minute with a count; of different ones, all."""
+"""The log has one line a minute with a count for the same fault, and all lines for different ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: every one documented, every mistake told."""
+"""Settings: each is documented, and each mistake is reported."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def by_a_shell(file: Path) -> dict[str, str]:
 
 
 def by_docker(file: Path) -> dict[str, str]:
-    """As `docker run --env-file` does: a line is a name, = and the value, to its end and as it stands."""
+    """Read as `docker run --env-file` does: a line is a name, = and the value, up to its end and unchanged."""
     lines = (line.strip() for line in file.read_text().splitlines())
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 

@@ -1,4 +1,4 @@
-"""Fair shares: what one party may use, what is left for others, and in which order those who wait are served."""
+"""Fair shares: what one party may use, what is left for others, and the order in which waiting parties are served."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.runtime.shares import EAGERNESS, Shares
 
 
 def fill(shares: Shares, party: str) -> int:
-    """Take all that a party may have; returns how many slots that are."""
+    """Take all slots that a party may have; returns their number."""
     count = 0
     while shares.fits(party):
         shares.take(party)

@@ -1,4 +1,4 @@
-"""No file of the code is longer than what one reads at a sitting; each is about one thing."""
+"""No file of the code is longer than one reads in one go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scheduler does when its machine's clock is set."""
+"""A scheduler whose machine's clock is set."""
 
 from __future__ import annotations
 

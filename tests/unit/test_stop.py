@@ -1,4 +1,4 @@
-"""The signal that asks a process to end is heard whatever it meets."""
+"""The signal that asks a process to end is heard at any moment."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_any_number_of_signals_is_taken() -> None:
 
 
 def _steps(call: Callable[[], object], step: int, number: signal.Signals) -> int:
-    """Call it, with the signal at this one of its steps; how many steps, instructions of Python, it has."""
+    """Call it, with the signal at this one of its steps; returns the number of its steps (Python instructions)."""
     seen = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""Every rule of a posted subscription with its exact text, and which comes first; hypothesis chooses strange bodies."""
+"""Every rule of a posted subscription with its exact text, in order; hypothesis chooses strange bodies."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ INSTALLATIONS = st.sampled_from([RULES, DEVELOPMENT])
 
 
 def tried(body: bytes, caller: Caller, rules: SubscriptionRules) -> tuple[SubscriptionSpec | None, str]:
-    """The spec, or what is wrong with it; whatever else is raised fails the test."""
+    """The spec, or its error; any other exception fails the test."""
     try:
         return parse_subscription(body, caller, rules), ""
     except (Invalid, BadRequest, Forbidden) as error:

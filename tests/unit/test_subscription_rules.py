@@ -181,7 +181,7 @@ def test_each_rule_of_generic_subscriptions_has_its_text(members: dict[str, Any]
 
 
 def test_the_first_broken_rule_of_a_generic_subscription_counts() -> None:
-    """Given a body and a caller that break everything, each repair shows the next rule."""
+    """A body and a caller break every rule; each repair shows the next rule."""
     body: dict[str, Any] = {
         "endPoint": "/",
         "sourceFilter": "/",

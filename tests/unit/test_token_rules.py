@@ -1,4 +1,4 @@
-"""What a token must say beside its signature: for whom it is, and when; and what decides nothing."""
+"""What a token must say beside its signature: audience and times; and claims that decide nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of an address in the settings is shown, and which addresses are refused."""
+"""The parts of an address that are shown, and the addresses that are refused."""
 
 from __future__ import annotations
 

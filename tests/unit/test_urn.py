@@ -1,4 +1,4 @@
-"""URNs of the contract's narrow kind."""
+"""URNs by the contract's narrow grammar."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A package, so that its browser and its installations end with its last test."""
+"""A package, so that its browser and installations end with its last test."""

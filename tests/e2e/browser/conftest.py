@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Site:
-    """An installation, and what its pages complained about in the browser."""
+    """An installation, and the errors of its pages in the browser."""
 
     running: Installation
     browser: Browser
@@ -92,7 +92,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 @pytest.fixture(scope="package")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """One in which operators have to sign in."""
+    """An installation in which operators have to sign in."""
     folder = tmp_path_factory.mktemp("guarded")
     with Installation(folder, operators_file=operators_file(folder), worker_processes=1) as running:
         yield running
@@ -100,7 +100,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 @pytest.fixture
 def site(running: Installation, browser: Browser) -> Iterator[Site]:
-    """The open installation. A test that leaves a complaint of the browser's behind fails."""
+    """The open installation. A test that leaves an error in the browser fails."""
     yield from _watched(Site(running, browser))
 
 

@@ -1,4 +1,4 @@
-"""Every page: readable for everybody, in both colours, on a phone and on a wall, without a complaint."""
+"""Every page is readable for everybody, in both colours, on a phone and on a wall, without errors."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def filled(running: Installation, browser: Browser) -> dict[str, str]:
 
 
 def _fill(connection: Connection) -> dict[str, int]:
-    """What takes long to happen by itself: a day's history, a receiver that fails, a job; the numbers of some."""
+    """Add what takes long to happen by itself: a day's history, a receiver that fails, a job; returns some numbers."""
     minute = timedelta(minutes=1)
     this = now().replace(second=0, microsecond=0)
     volumes = {"orders": 40, "events": 90, "emails.accepted": 120, "emails.failed": 2, "webhooks.accepted": 70}

@@ -195,7 +195,7 @@ def test_without_javascript_the_same_can_be_done(site: Site) -> None:
 
 
 def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_only_when_asked_for_to_all(site: Site) -> None:
-    """Without JavaScript, too: every step is a page."""
+    """It works without JavaScript, too: every step is a page."""
     order = site.order("has@example.no", "lacks+550@example.no")
     page = site.open(f"/console/orders/{order}", java_script_enabled=False)
     wait_for(lambda: (page.reload(), page.locator("h1").inner_text())[1].endswith("Completed"))

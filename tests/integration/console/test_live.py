@@ -1,4 +1,4 @@
-"""The console's pages that are live, and those that wait for nobody."""
+"""The console's live pages, and pages that wait for nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def test_a_page_is_a_stream_to_whoever_asks_for_one(site: Site, keys: dict[str, Any]) -> None:
     async def removes_anna(scope: Scope, receive: Receive, send: Send) -> None:
-        """The console; when the stream shows its first page, the one who looks at it is an operator no more."""
+        """The console; when the stream has shown its first page, its reader is no longer an operator."""
 
         async def sent(message: Message) -> None:
             await send(message)

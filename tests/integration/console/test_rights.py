@@ -11,7 +11,7 @@ from tests.helpers.console import Browser, Site, pages
 
 
 def actions(site: Site, keys: dict[str, Any]) -> list[str]:
-    """Every address of the console that takes a POST, but those of signing in and out."""
+    """Every address of the console that takes a POST, except those for signing in and out."""
     [mount] = [route for route in site.app.routes if isinstance(route, Mount)]
     found = []
     for route in mount.routes:

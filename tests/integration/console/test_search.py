@@ -1,4 +1,4 @@
-"""The console's search box, and what is found and said on its pages."""
+"""The console's search box, and what its pages find and say."""
 
 from __future__ import annotations
 

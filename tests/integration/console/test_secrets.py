@@ -1,4 +1,4 @@
-"""What the console shows of what stands in the database, and to whom."""
+"""What the console shows of the database, and to whom."""
 
 from __future__ import annotations
 

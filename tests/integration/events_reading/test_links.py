@@ -131,7 +131,7 @@ def test_an_event_that_is_not_asked_for_still_says_where_to_go_on(client: httpx.
 
 
 def about_two(client: httpx.Client, app: str) -> tuple[str, list[str]]:
-    """A person's number, and the ids of its four events among those of somebody else."""
+    """A person's number, and the ids of the person's four events, which lie among others'."""
     person = a_person()
     hers, others = (of_app(app, alternativesubject=f"/person/{number}") for number in (person, a_person()))
     return person, publish(client, *[hers, others] * 4)[::2]

@@ -1,4 +1,4 @@
-"""The servers of installations that are set wrongly."""
+"""Servers for misconfigured installations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor and the processes say of an installation as it is set."""
+"""What the doctor and the processes say about an installation's settings."""
 
 from __future__ import annotations
 

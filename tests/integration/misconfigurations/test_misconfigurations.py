@@ -1,4 +1,4 @@
-"""What is set wrongly, and what each process says of it: the same words with the same advice, in one line."""
+"""Each misconfiguration, and what each process says about it: the same words and advice, in one line."""
 
 from __future__ import annotations
 

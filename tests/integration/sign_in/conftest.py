@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A database for tests to which it is all the same which one it is."""
+    """A database for tests that may run on either."""
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('database')}/varsel.db")
     upgrade(store)
     yield store

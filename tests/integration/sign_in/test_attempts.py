@@ -39,7 +39,7 @@ def test_after_five_failures_a_name_has_to_wait_wherever_the_next_try_comes_from
 
 
 def fail_elsewhere(site: Site, name: str = "anna") -> None:
-    """Strangers try until the name has to wait."""
+    """Strangers try until the name is locked for a while."""
     for number in range(FREE):
         assert Browser(site, address=f"203.0.113.{number}").sign_in(name, "wrong").status_code == 403
     assert Browser(site, address="198.51.100.1").sign_in(name).status_code == 429

@@ -55,7 +55,7 @@ def test_with_nobody_set_up_the_console_is_closed_and_says_what_to_do(kept: Stor
 
 
 def main_part(page: str) -> str:
-    """What stands below the head of the page."""
+    """The text below the head of the page."""
     return page.partition("<main")[2]
 
 

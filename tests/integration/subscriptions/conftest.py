@@ -1,4 +1,4 @@
-"""Clients that may subscribe and publish."""
+"""Clients with the rights to subscribe and publish."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def all_delivered(client: httpx.Client, seq: int, count: int) -> list[dict[str, 
 
 
 def around() -> dict[str, str]:
-    """From an hour ago until in an hour."""
+    """The time from an hour ago to an hour from now."""
     now, hour = datetime.now(UTC), timedelta(hours=1)
     return {"from": (now - hour).isoformat(), "to": (now + hour).isoformat()}
 

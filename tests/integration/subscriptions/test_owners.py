@@ -1,4 +1,4 @@
-"""Subscriptions are listed, read and removed by their creators alone."""
+"""Only its consumer lists, reads and removes a subscription."""
 
 from __future__ import annotations
 
