@@ -1,10 +1,10 @@
 # Everything a person does with a checkout. `make` alone lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
-# Images of Python often set it; each process of the tests would then compile everything anew.
+# Python images often set it; each process of the tests would then compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 STAMP := .venv/.ready
-# Side by side, but what shares an installation in one process, the longest first (tests/helpers/suite.py).
+# In parallel; tests that share an installation run in one process, the longest first (tests/helpers/suite.py).
 TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 PYTEST := $(BIN)/pytest $(TESTS)
 
@@ -37,19 +37,19 @@ system: setup # what tests and benchmarks need beyond Python
 test: setup system ## run all tests; ARGS="--numprocesses 4" goes to pytest
 	@$(PYTEST) tests $(ARGS)
 
-test-quick: setup system ## unit and integration tests on SQLite alone, but for those marked slow: the daily round
+test-quick: setup system ## run unit and integration tests on SQLite, without those marked slow: for every day
 	@$(PYTEST) tests/unit tests/integration -k 'not postgresql' -m 'not slow' $(ARGS)
 
-pythons: setup system ## install the wheel and deliver a mail on each Python from 3.11 to 3.13 that is here
+pythons: setup system ## install the wheel and deliver a mail on each Python from 3.11 to 3.13 on the machine
 	@PYTHONS="$$(sh tests/pythons.sh)" $(BIN)/pytest -vv tests/e2e/test_wheel.py
 
-coverage: setup system ## how much of the code the tests below tests/e2e run; less than 90 % is an error
+coverage: setup system ## how much of the code unit and integration tests run; less than 90 % is an error
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest tests/unit tests/integration $(TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-pictures: setup system ## make the pictures in docs/console anew
+pictures: setup system ## make the pictures in docs/console again
 	@SCREENSHOTS=1 $(BIN)/pytest tests/e2e/browser/test_pages.py -k picture
 
 lint: setup ## lint, format check, types, import contract

@@ -1,1 +1,1 @@
-"""Benchmarks: one file per question; each prints ratios to a limit or a peer measured beside it in the same run."""
+"""Benchmarks: one file per question; each prints ratios to a limit or a peer that is measured in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m bench [NAME ...]`: runs the named questions, or all, and prints one table of what came out."""
+"""`python -m bench [NAME ...]`: runs the named questions, or all, and prints one table of their figures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ QUESTIONS = ("intake", "delivery", "latency", "memory", "events", "console", "wa
 
 
 def main(names: list[str]) -> int:
-    """Run each question; one that breaks is told and does not stop the others. Always 0: a benchmark is no test."""
+    """Run each question; if one breaks, say so and go on. Always returns 0: a benchmark is not a test."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that contexts end what they started
     unknown = [name for name in names if name not in QUESTIONS]
     if unknown:
-        print(f"unknown: {', '.join(unknown)}; there are {', '.join(QUESTIONS)}")
+        print(f"unknown: {', '.join(unknown)}; the questions are {', '.join(QUESTIONS)}")
         return 0
     figures: list[Figure] = []
     for name in names or QUESTIONS:

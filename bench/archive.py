@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 PER_ORDER = 10  # e-mails of an order
 DAYS = 30
-STEP = 1_000_000  # rows of a statement, between two lines of progress
+STEP = 1_000_000  # rows of a statement, after which progress is printed
 _NOW = "(extract(epoch FROM now()) * 1000)::bigint"
-# Row i of n was made at an even distance in the last DAYS days, the last one now.
+# The rows are evenly spread over the last DAYS days; the last one is made now.
 _MADE = f"({_NOW} - (:n - i)::bigint * {DAYS * 86_400_000} / :n)"
-_UUID = (  # of version 7, from the time of making
+_UUID = (  # version 7, with the row's time
     f"(lpad(to_hex({_MADE}), 12, '0') || '7' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15))::uuid"
 )
 _STATES = """CASE WHEN i % 50 = 7 THEN (ARRAY['Failed_Bounced', 'Failed_Bounced', 'Failed', 'Failed_TTL',

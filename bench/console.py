@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAILS = 10_000_000
 ROUNDS = 7  # of each page
 BOUND = 100.0  # milliseconds, of the median
-DEEP = 20  # pages that are turned before one counts as deep
+DEEP = 20  # pages before one that counts as deep
 
 LISTS: dict[str, list[dict[str, str]]] = {
     "orders": [
@@ -150,7 +150,7 @@ def _deep(reader: http.client.HTTPConnection, path: str) -> str:
 
 
 def _timed(reader: http.client.HTTPConnection, path: str, rest: float) -> float:
-    """Milliseconds until the page is there; `rest`: seconds before, so that none of the one before is reused."""
+    """Milliseconds until the page is there; `rest`: seconds to wait first, so that no earlier reading is reused."""
     time.sleep(rest)
     started = time.perf_counter()
     _read(reader, path)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 MAILS = 10_000
-PEER_MAILS = 5_000  # its rate does not depend on how many come
+PEER_MAILS = 5_000  # its rate does not depend on their number
 LIMIT_MAILS = 20_000
 MAIL_SIZE = 2_300  # bytes
 WARM_UP = 200  # mails that open connections and fill caches before the clock starts
@@ -39,7 +39,7 @@ class _Run:
 
 
 def run() -> list[Figure]:
-    """All systems in turns, each into a fresh sink; then a last time on PostgreSQL."""
+    """Run all systems in turns, each into a fresh sink."""
     runs: dict[str, list[_Run]] = {}
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
@@ -78,7 +78,7 @@ def _limit(folder: Path) -> list[tuple[str, _Run]]:
 
 
 def _varsel(folder: Path, database: str, url: str) -> list[tuple[str, _Run]]:
-    """One order for all, then an order for each."""
+    """Send one order to all recipients, then an order to each."""
     with Sink(folder / "sink") as sink, Varsel(folder / "varsel", url, sink.url, workers=2) as varsel:
         addresses = [f"mottaker{number}@example.no" for number in range(MAILS)]
         singles = [posts.html_order(number, [address]) for number, address in enumerate(addresses)]

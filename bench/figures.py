@@ -1,4 +1,4 @@
-"""What a benchmark found: figures, some of which have a bound, and the table of them all."""
+"""The figures that benchmarks find, some with a bound, and their table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STARTED = time.monotonic()
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value; `least` and `most` are the bounds of issue and documentation, where it has one."""
+    """A measured value; `least` or `most` is its documented bound, if it has one."""
 
     question: str
     name: str
@@ -27,7 +27,7 @@ class Figure:
 
     @property
     def bound(self) -> str:
-        """The bound in words, "" where there is none."""
+        """The bound in words; "" if there is none."""
         if self.least is not None:
             return f">= {_number(self.least)}"
         return f"< {_number(self.most)}" if self.most is not None else ""
@@ -52,7 +52,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median of the rounds' ratios: both of a round ran back to back, under the same load of the machine."""
+    """The median of the rounds' ratios: the two runs of a round follow each other, under the same load."""
     return median(our / their for our, their in zip(ours, theirs, strict=True))
 
 
@@ -67,7 +67,7 @@ def say(text: str) -> None:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """All figures, one a line."""
+    """All figures, one per line."""
     rows = [("question", "figure", "value", "bound", "")]
     rows += [(f.question, f.name, f"{_number(f.value)} {f.unit}".strip(), f.bound, f.verdict) for f in figures]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]

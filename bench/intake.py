@@ -21,12 +21,12 @@ from tests.servers.postgres import Postgres
 
 ROUNDS = 3
 SECONDS = 4  # per run of wrk
-LOAD = 0.6  # of what the process can take, for the waiting times
+LOAD = 0.6  # of the process's full rate, for the waiting times
 PACED_SECONDS = 5
 
 
 def run() -> list[Figure]:
-    """Wrk on the constant, on SQLite and on PostgreSQL in turns; then the waiting times below full load."""
+    """Run wrk on the constant, SQLite and PostgreSQL in turns; then measure waiting times below full load."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         postgres = parts.enter_context(Postgres(hasty=False))
@@ -71,7 +71,7 @@ def run() -> list[Figure]:
 
 
 def _check_stored(varsel: Varsel, answered: float) -> None:
-    """Every 202 is a row; RuntimeError where one is missing."""
+    """Check that every 202 is a row; RuntimeError when one is missing."""
     store = Store(varsel.database_url)
     with store.read() as connection:
         stored = connection.execute(select(func.count()).select_from(orders)).scalar_one()
@@ -81,7 +81,7 @@ def _check_stored(varsel: Varsel, answered: float) -> None:
 
 
 def _waits(varsel: Varsel, rate: float) -> list[float]:
-    """The p99 of each round, in seconds, of requests that come at a steady rate."""
+    """The p99 of each round, in seconds, for requests at a steady rate."""
     requests = list(posts.wire([posts.SMALL] * int(rate * PACED_SECONDS), varsel.tokens))
     return [
         percentile(posts.post_all(varsel.port, requests, connections=CONNECTIONS, rate=rate), 0.99)

@@ -1,4 +1,4 @@
-"""Latency: how long from POST to the relay when nothing else is to do, and how exactly a send time is met."""
+"""Latency: the time from POST to the relay when the installation is idle, and how exactly a send time is met."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from engine.models import DeliveryGuarantee, OrderState, new_id
 from tests.servers.postgres import Postgres
 
 SAMPLES = 50  # orders posted to an idle installation
-PAUSE = (0.3, 0.5)  # seconds between them: an idle worker looks into its queue ever more seldom
+PAUSE = (0.3, 0.5)  # seconds between them, so that the workers are idle
 SPREAD_ORDERS = 200
 SPREAD = timedelta(seconds=10)
 AHEAD = timedelta(seconds=2)  # the first of them is posted before it is due
@@ -38,7 +38,7 @@ _RCPT = re.compile(rb"RCPT TO:<([^>]*)>", re.IGNORECASE)
 
 
 def run() -> list[Figure]:
-    """Idle latency on both databases; then send times with few and with many orders waiting, in turns."""
+    """Measure idle latency on both databases; then send times with few and with many orders waiting, in turns."""
     figures = []
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
@@ -65,12 +65,12 @@ def run() -> list[Figure]:
 
 
 def _idle(folder: Path, url: str) -> list[float]:
-    """Seconds from POST to the relay, one order at a time, at no fixed rhythm."""
+    """Seconds from POST to the relay, one order at a time, at random intervals."""
     waits = []
     with _StampingSink() as sink, Varsel(folder, url, sink.url, workers=2) as varsel:
         client = _Client(varsel)
         for number in range(SAMPLES + 2):
-            time.sleep(random.uniform(*PAUSE))  # noqa: S311 so that it falls in step with no tick
+            time.sleep(random.uniform(*PAUSE))  # noqa: S311 random, so that it does not follow the clock's ticks
             address = f"ledig{number}@example.no"
             started = time.time()
             client.post(posts.html_order(number, [address]))
@@ -95,7 +95,7 @@ def _spread(folder: Path, number: int) -> list[float]:
 
 
 def _fill(folder: Path, count: int) -> None:
-    """Make a database with so many orders that are due far in the future."""
+    """Make a database with so many orders that are due far ahead."""
     with Varsel(folder, "", "smtp://127.0.0.1:9", workers=0):
         pass
     store = Store(f"sqlite:///{folder}/varsel.db")
@@ -144,7 +144,7 @@ class _Client:
 
 
 class _StampingSink:
-    """A relay in a thread of this process, which notes when the mail for each address was there."""
+    """A relay in a thread of this process, which notes when the mail for each address arrived."""
 
     def __init__(self) -> None:
         self.arrived: dict[str, float] = {}

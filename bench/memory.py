@@ -12,11 +12,11 @@ from bench.figures import Figure, say
 from bench.processes import Sink
 from bench.varsel import Varsel
 
-STEP = 20_000  # orders between two looks
+STEP = 20_000  # orders between two measurements
 STEPS = 5
 CONNECTIONS = 32
 WITHIN = 180.0  # seconds for one step
-GROWTH = 1.05  # of what a process had after the first step: allocators breathe, leaks climb
+GROWTH = 1.05  # relative to the first step: allocators vary a little, leaks grow
 
 
 def run() -> list[Figure]:

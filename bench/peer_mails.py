@@ -1,4 +1,4 @@
-"""The peer of delivery: what a good engineer writes in an hour. An actor per mail, a connection per thread.
+"""The peer of delivery, as a good engineer writes it in an hour: an actor per mail, a connection per thread.
 
 `dramatiq bench.peer_mails` works; `python -m bench.peer_mails FIRST COUNT` enqueues, and prints when it began.
 """

@@ -1,4 +1,4 @@
-"""The peer of pushing events: the same bodies posted by bare httpx, nothing stored, nothing signed, nothing recorded.
+"""The peer of pushing events: bare httpx posts the same bodies, and stores, signs and records nothing.
 
 `python -m bench.peer_posts URL COUNT AT_ONCE` posts, and prints when (Unix time) it began.
 """
@@ -17,7 +17,7 @@ from bench.posts import stored_event
 
 
 async def post_all(url: str, count: int, at_once: int) -> None:
-    """Post so many events, so many of them at once."""
+    """Post `count` events, `at_once` of them at once."""
     text = stored_event(1, "/party/50019855", datetime.now(UTC)).text.encode()
     headers = {"Content-Type": "application/json; charset=utf-8"}
     limits = httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once)

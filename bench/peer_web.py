@@ -1,4 +1,4 @@
-"""The limit of what comes in: the same Starlette and uvicorn, answering the same POSTs with constants."""
+"""The limit of intake: the same Starlette and uvicorn, answering the same POSTs with constants."""
 
 from __future__ import annotations
 

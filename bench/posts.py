@@ -1,4 +1,4 @@
-"""Posting orders and events: what is posted, and a client that costs little CPU of the machine it measures."""
+"""Posting orders and events: the bodies, and a client that takes little CPU from the machine that it measures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 def html(number: int) -> str:
-    """A body whose message, with its plain-text alternative, has about 2.3 kB; it differs for each number."""
+    """A body, different for each number, whose message with its plain-text alternative has about 2.3 kB."""
     paragraphs = "".join(f'<p style="margin:0 0 16px">{_PARAGRAPH}</p>\n' for _ in range(PARAGRAPHS))
     return f"<html><body>\n<h1>Vedtak i sak {number}</h1>\n{paragraphs}</body></html>\n"
 
@@ -55,13 +55,13 @@ def html_order(number: int, recipients: Sequence[str], **members: Any) -> dict[s
 
 
 def app_event(party: int = 50019855) -> str:
-    """What an app posts about an instance of that party's, as JSON."""
+    """An app's event about an instance of this party, as JSON."""
     event = {"type": APP_TYPE, "source": _SOURCE, "subject": f"/party/{party}", "specversion": "1.0"}
     return json.dumps(event | {"alternativesubject": "/person/01017512345"})
 
 
 def stored_event(number: int, subject: str, at: datetime, resource: str = APP_RESOURCE) -> CloudEvent:
-    """An event with an id of its own, as it is stored and pushed."""
+    """An event with its own id, as it is stored and pushed."""
     about = {"source": _SOURCE, "type": APP_TYPE, "subject": subject, "resource": resource}
     given = {"id": f"0190f3c2-0000-7000-8000-{number:012}"} | about
     written = {"specversion": "1.0", "time": at.isoformat(), "alternativesubject": "/person/01017512345"}
@@ -87,11 +87,11 @@ def request(path: str, headers: Mapping[str, str], body: str) -> bytes:
 def post_all(port: int, requests: Iterable[bytes], *, connections: int, rate: float | None = None) -> list[float]:
     """Post every request and return how long each took, in seconds; RuntimeError when an answer is not 2xx.
 
-    Without a rate, each connection sends the next request when the last one is answered. With a rate (per second),
-    requests have their times whether or not earlier ones are answered, and count from there (no omission of waits).
+    Without a rate, each connection sends the next request when the last one is answered. With a rate (per second), each
+    request has its time, whether or not earlier ones are answered, and is measured from that time.
     """
     gc.collect()
-    gc.disable()  # its passes would show as the server's
+    gc.disable()  # its passes would look like the server's time
     try:
         return uvloop.run(_post_all(port, iter(requests), connections, rate))
     finally:

@@ -1,4 +1,4 @@
-"""The programs that a benchmark runs: on loopback only, with their CPU time and memory read from /proc."""
+"""The programs that a benchmark runs, on loopback only; their CPU time and memory are read from /proc."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def wait_until(condition: Callable[[], object], what: str, within: float = WITHIN, every: float = 0.02) -> None:
-    """Return when the condition holds; TimeoutError when it does not in time."""
+    """Return when the condition holds; TimeoutError when it does not hold in time."""
     give_up = time.monotonic() + within
     while not condition():
         if time.monotonic() > give_up:
@@ -33,7 +33,7 @@ def wait_until(condition: Callable[[], object], what: str, within: float = WITHI
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number: int = probe.getsockname()[1]
@@ -83,7 +83,7 @@ class Program:
         return sum(_cpu(pid) for pid in _family(self.pid))
 
     def memory(self) -> int:
-        """Memory that its processes have to themselves, in bytes: mapped pages of a file are the system's cache."""
+        """Private memory of its processes, in bytes: mapped pages of a file belong to the system's cache."""
         texts = [Path(f"/proc/{pid}/status").read_text() for pid in _family(self.pid)]
         return sum(int(found[1]) * 1024 for text in texts if (found := re.search(r"RssAnon:\s+(\d+) kB", text)))
 
@@ -130,7 +130,7 @@ class Sink(Program):
         return int(found[-1]) if found else 0
 
     def wait_for(self, count: int, within: float) -> float:
-        """Wait for so many mails; returns when (on the monotonic clock) the last one was there."""
+        """Wait for so many mails; returns when (on the monotonic clock) the last one arrived."""
         wait_until(lambda: self.count() >= count, f"{count} mails in the sink", within, every=0.005)
         return time.monotonic()
 
@@ -178,7 +178,7 @@ def smtp_source(port: int, mails: int, size: int) -> float:
 
 
 def _program(name: str) -> str:
-    """Debian keeps Postfix's programs where not every PATH looks."""
+    """The path of a program; Debian keeps Postfix's where not every PATH looks."""
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/lib/postfix/sbin")
     if not found:
         raise FileNotFoundError(f"{name} is missing: `make bench` installs it")
@@ -191,7 +191,7 @@ def _cpu(pid: int) -> float:
 
 
 def _family(root: int) -> set[int]:
-    """A process and all that descend from it."""
+    """A process and all its descendants."""
     parents = {int(path.name): _stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()}
     family = {root}
     while found := {pid for pid, fields in parents.items() if fields and int(fields[1]) in family} - family:
@@ -200,7 +200,7 @@ def _family(root: int) -> set[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat behind the name (proc(5)): state, parent, …; empty when it is gone."""
+    """The fields of /proc/PID/stat after the name (proc(5)): state, parent, …; empty when it is gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

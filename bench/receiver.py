@@ -1,6 +1,6 @@
 """`python -m bench.receiver PORT`: answers every POST with 204, except to /hang, and remembers when it came.
 
-GET /count tells how many came and when (Unix time) the last one, GET /arrivals the times of each path.
+GET /count returns how many came and when (Unix time) the last one came, GET /arrivals the times by path.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
 class Log:
-    """What came."""
+    """The POSTs that came."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -28,7 +28,7 @@ class Log:
         self.arrivals: dict[str, list[float]] = {}
 
     def note(self, path: str) -> None:
-        """A POST is there as a whole."""
+        """Note a complete POST."""
         self.count += 1
         self.last = time.time()
         self.arrivals.setdefault(path, []).append(self.last)

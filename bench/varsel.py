@@ -1,4 +1,4 @@
-"""Varsel under measurement: its processes one by one, against a database, a Redis and a relay of the benchmark's."""
+"""Varsel under measurement: its single processes, with the benchmark's database, Redis and relay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIFETIME = timedelta(hours=2)
 
 
 class Varsel:
-    """An installation in `folder`; `workers` is the number of worker processes (0: the scheduler stays away, too)."""
+    """An installation in `folder`; `workers` is the number of worker processes (0: no scheduler, either)."""
 
     def __init__(self, folder: Path, database_url: str, smtp_url: str, *, workers: int) -> None:
         self._folder = folder

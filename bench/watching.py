@@ -1,7 +1,7 @@
-"""What operators who watch cost: delivery with ten live pages of the console open, against delivery with none.
+"""The cost of operators who watch: delivery with ten live pages of the console open, relative to none.
 
-A page is read as its browser reads it: one event stream, its content thrown away. What ten browsers need to draw them
-is on their own machines.
+A page is read as a browser reads it: one event stream, whose content is dropped. Drawing would happen on the browser's
+machine.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _REQUEST = "GET {} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\
 
 
 def run() -> list[Figure]:
-    """One order of MAILS e-mails at a time on SQLite, with and without readers in turns."""
+    """Send one order of MAILS e-mails at a time on SQLite, with and without readers in turns."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Events: taken in, pushed to their subscribers, and both with a million stored, or one subscriber that hangs."""
+"""Events: publishing and pushing them, also with a million stored, or with one subscriber that hangs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run() -> list[Figure]:
-    """One question after another, each on both databases."""
+    """Run one question after another, each on both databases."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         postgres = parts.enter_context(Postgres(hasty=False))

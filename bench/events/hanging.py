@@ -19,7 +19,7 @@ CROWD_SAMPLES = 30  # events that each of them gets
 
 
 def ask(folder: Path, postgres: Postgres) -> list[Figure]:
-    """One event at a time for a crowd of subscribers, with and without one that never answers."""
+    """Push one event at a time to many subscribers, with and without one that never answers."""
     with ExitStack() as parts:
         systems = installations(parts, folder, postgres, workers=2, suffixes=(", all answer", ", one hangs"))
         receivers = {name: parts.enter_context(Receiver()) for name in systems}

@@ -1,4 +1,4 @@
-"""What the questions about events share: installations on both databases, subscribers, and who posts and reads."""
+"""Shared by the questions about events: installations on both databases, subscribers, publishers and readers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NOWHERE = "smtp://127.0.0.1:9"
 def installations(
     parts: ExitStack, folder: Path, postgres: Postgres, *, workers: int, suffixes: Sequence[str] = ("",)
 ) -> dict[str, Varsel]:
-    """Running installations on each database, one for every suffix of their names."""
+    """Running installations on each database, one for each suffix of their names."""
     found = {}
     for suffix in suffixes:
         for database in DATABASES:
@@ -46,14 +46,14 @@ def installations(
 
 
 def load(folder: Path, port: int, headers: Mapping[str, str], bodies: Sequence[str]) -> tuple[float, int]:
-    """Post these bodies in turns with wrk; how many were answered a second, and in all."""
+    """Post these bodies in turns with wrk; returns the answers per second, and their number."""
     script = folder / "app.lua"
     write_script(script, [{"Content-Type": "application/json", **headers}], bodies)
     return wrk(f"http://127.0.0.1:{port}{posts.APP_PATH}", script, SECONDS)
 
 
 def resource(number: int) -> str:
-    """Where an event belongs: the app that is published to and queried is one of many."""
+    """The resource of an event: the app that is published to and queried is one of many."""
     place = number % RESOURCES
     return f"urn:altinn:resource:app_ttd_app{place}" if place else posts.APP_RESOURCE
 
@@ -73,7 +73,7 @@ def post_slowly(systems: Mapping[str, Varsel], party: int, samples: int) -> dict
     clients = {name: Client(varsel) for name, varsel in systems.items()}
     for number in range(samples):
         for name in alternated(list(systems), number):
-            time.sleep(random.uniform(*PAUSE))  # noqa: S311 so that it falls in step with no tick
+            time.sleep(random.uniform(*PAUSE))  # noqa: S311 random, so that it does not follow the clock's ticks
             posted[name].append(time.time())
             clients[name].ask("POST", posts.APP_PATH, posts.app_event(party))
     time.sleep(1)

@@ -1,4 +1,4 @@
-"""How many events a second are taken in."""
+"""How many events are published per second."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BATCH = 100  # events
 
 
 def ask(folder: Path, postgres: Postgres) -> list[Figure]:
-    """Wrk on the constant and on both databases in turns: one event a request; then a batch."""
+    """Run wrk on the constant and on both databases in turns: one event per request, then a batch."""
     with ExitStack() as parts:
         systems = installations(parts, folder, postgres, workers=0)
         port = free_port()
@@ -84,7 +84,7 @@ def _load_batches(folder: Path, varsel: Varsel) -> tuple[float, int]:
 
 
 def _check_stored(name: str, varsel: Varsel, answered: int) -> None:
-    """Every event that was answered is a row; RuntimeError where one is missing."""
+    """Check that every answered event is stored; RuntimeError when one is missing."""
     store = Store(varsel.database_url)
     with store.read() as connection:
         stored = connection.execute(select(func.count()).select_from(events)).scalar_one()

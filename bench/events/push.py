@@ -25,13 +25,13 @@ PUSHED = 1_000  # events of a round of fan-out
 SUBSCRIBERS = 20  # each gets all of them
 WARM_UP = 20  # events that open connections before the clock starts
 CONNECTIONS = 32  # that post these events
-PEER_POSTS = 1_000  # its rate does not depend on how many come
+PEER_POSTS = 1_000  # its rate does not depend on their number
 PEERS = {f"httpx, {count} at once": count for count in (SUBSCRIBERS * AT_ONCE, 10)}  # as many as ours; its best
 SAMPLES = 50  # events posted to an idle installation
 
 
 def ask(folder: Path, postgres: Postgres) -> list[Figure]:
-    """Many events for many subscribers, beside bare httpx; then one event at a time for one."""
+    """Push many events to many subscribers, compared with bare httpx; then one event at a time to one subscriber."""
     with ExitStack() as parts:
         systems = installations(parts, folder, postgres, workers=2)
         receivers = {name: parts.enter_context(Receiver()) for name in systems}
@@ -68,7 +68,7 @@ def _push_all(varsel: Varsel, receiver: Receiver, count: int) -> float:
     posts.post_all(varsel.port, [request] * count, connections=CONNECTIONS)
     expected = count * SUBSCRIBERS
     ended = receiver.wait_for(before + expected, WITHIN)
-    time.sleep(0.5)  # the last outcomes are recorded; whatever is pushed twice comes
+    time.sleep(0.5)  # the last outcomes are recorded, and anything pushed twice arrives
     if (came := receiver.count()[0] - before) != expected:
         raise RuntimeError(f"{came} requests came, not {expected}")
     return expected / (ended - started)

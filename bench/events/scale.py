@@ -1,4 +1,4 @@
-"""Whether it matters how much is stored."""
+"""Whether the number of stored events matters."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def ask(folder: Path, postgres: Postgres) -> list[Figure]:
 
 
 def _fill(name: str, url: str, numbers: range) -> None:
-    """Store the events of these numbers and, where these are all, the subscriptions."""
+    """Store the events with these numbers and, after the last one, the subscriptions."""
     store = Store(url)
     for start in range(0, len(numbers), GROUP):
         with store.write() as connection:
