@@ -79,7 +79,7 @@ def ask(folder: Path, postgres: Postgres) -> list[Figure]:
 
 
 def _fill(name: str, url: str, numbers: range) -> None:
-    """Store the events with these numbers and, after the last one, the subscriptions."""
+    """Store the events with these numbers and, if they are STORED, the subscriptions."""
     store = Store(url)
     for start in range(0, len(numbers), GROUP):
         with store.write() as connection:
@@ -90,7 +90,7 @@ def _fill(name: str, url: str, numbers: range) -> None:
         with store.write() as connection:
             for number in range(SUBSCRIPTIONS):
                 _add_bystander(connection, number)
-    if store.dialect.name == "postgresql":  # what it would do by itself within minutes
+    if store.dialect.name == "postgresql":  # as it does by itself within minutes
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
             connection.execute("CHECKPOINT")

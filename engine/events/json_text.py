@@ -76,7 +76,7 @@ def shown(text: str) -> str:
 
 def twice(name: str) -> Invalid:
     """The error for a name that occurs twice."""
-    return invalid("", f"The name {shown(name)} stands there twice")
+    return invalid("", f"The name {shown(name)} occurs twice")
 
 
 def invalid(place: str, text: str) -> Invalid:

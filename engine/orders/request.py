@@ -73,7 +73,7 @@ class EmailContent(_Request):
 
     subject: str | None = Field(None, description=f"required, up to {LONGEST_SUBJECT} characters in one line")
     body: str | None = Field(
-        None, description="required; text or HTML, by contentType; of control characters, tabs and line ends alone"
+        None, description="required; text or HTML, by contentType; no control characters except tabs and line ends"
     )
     content_type: Annotated[ContentType, _enum(ContentType)] = ContentType.PLAIN
 

@@ -132,9 +132,9 @@ def _check_texts(subject: str, body: str, broken: _Broken) -> None:
     if NOT_IN_A_LINE.search(subject):
         broken.add("Subject", "A subject must not contain control characters.")
     if keywords.count(subject, body) > keywords.MOST:
-        broken.add("Body", f"Keywords may stand {keywords.MOST:,} times in an order at most.")
+        broken.add("Body", f"An order has at most {keywords.MOST:,} keywords.")
     if NOT_IN_A_BODY.search(body):
-        broken.add("Body", "Of control characters, only tabs and line ends may stand in a body.")
+        broken.add("Body", "A body must not contain control characters, except tabs and line ends.")
 
 
 def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:
@@ -142,9 +142,9 @@ def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:
         broken.add("RequestedSendTime", "The requested send time must have a time zone, such as Z or +01:00.")
         when = when.replace(tzinfo=UTC)
     if when < now - GRACE:
-        broken.add("RequestedSendTime", "The requested send time must not lie in the past.")
+        broken.add("RequestedSendTime", "The requested send time must not be in the past.")
     if when >= TOO_FAR:
-        broken.add("RequestedSendTime", f"The requested send time must lie before the year {TOO_FAR.year}.")
+        broken.add("RequestedSendTime", f"The requested send time must be before the year {TOO_FAR.year}.")
 
 
 def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:
@@ -158,7 +158,7 @@ def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:
         if NOT_IN_A_LINE.search(text or ""):
             broken.add(field, "Control characters are not allowed.")
     if order.resource_action and not ((order.resource_id or "").strip() and order.resource_action.strip()):
-        broken.add("ResourceAction", "A resource action needs a resourceId beside it, and must not be blank.")
+        broken.add("ResourceAction", "A resource action needs a resourceId, and must not be blank.")
 
 
 def _check_endpoint(url: str, guard: Guard, broken: _Broken) -> None:

@@ -58,19 +58,19 @@ class Guard:
         except httpx.InvalidURL:
             raise Refused("it is not a well-formed URL") from None
         if parts.scheme not in (("https", "http") if self.allow_private else ("https",)):
-            raise Refused("only https is let out")
+            raise Refused("only https is allowed")
         host = parts.raw_host.decode("ascii")
         if not host or parts.userinfo:
             raise Refused("it must have a host and no user or password")
         if parts.port is not None and not 0 < parts.port <= MOST_PORT:
             raise Refused(f"a port is 1 to {MOST_PORT}")
         if not self.allow_private and parts.port not in (None, *PORTS):
-            raise Refused(f"only the ports {' and '.join(map(str, PORTS))} are let out")
+            raise Refused(f"only the ports {' and '.join(map(str, PORTS))} are allowed")
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
             if not _NAME.fullmatch(host):
-                raise Refused("the host has characters that no name has") from None
+                raise Refused("the host has characters that are not allowed in a name") from None
             if _ODD_NUMBER.fullmatch(host):
                 raise Refused("the host is a number in an unusual form") from None
         else:

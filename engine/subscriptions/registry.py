@@ -254,8 +254,8 @@ def _bound(connection: Connection, identity: str, most: int) -> None:
     mine = select(func.count()).select_from(subscriptions).where(subscriptions.c.consumer == identity, KEPT)
     if connection.execute(mine).scalar_one() > most:
         raise Conflict(
-            f"There are {most} subscriptions of {identity}, the most that one consumer can have: end one that is not "
-            "needed any more, or let one of them cover several types."
+            f"{identity} has {most} subscriptions, the most that one consumer can have: delete one that is not needed "
+            "any more, or let one of them cover several types."
         )
 
 

@@ -238,10 +238,10 @@ def _check_consumer(caller: Caller) -> None:
 def _check_template(template: str | None, resource: str, known: frozenset[str], *, is_mail: bool) -> None:
     if not is_mail:
         if template is not None:
-            raise BadRequest("template stands only beside a mailto: endPoint.")
+            raise BadRequest("A template is allowed only with a mailto: endPoint.")
     elif template not in known:
         raise BadRequest(
             f"A mailto: endPoint needs a template, one of: {', '.join(sorted(known)) or '(none is stored)'}."
         )
     elif resource.startswith(OWN):
-        raise BadRequest("A mailto: endPoint cannot hear of e-mails: each would cause the next, without end.")
+        raise BadRequest("A mailto: endPoint cannot get events about e-mails: each mail would cause the next.")

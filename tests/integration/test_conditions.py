@@ -123,7 +123,7 @@ def test_an_endpoint_that_is_gone_is_inconclusive() -> None:
 
 def test_an_address_that_the_guard_refuses_is_inconclusive_and_not_called() -> None:
     with Receiver(Say(200, YES)) as receiver:
-        assert asked(receiver.url, allow_private=False) == Condition(Verdict.INCONCLUSIVE, "only https is let out")
+        assert asked(receiver.url, allow_private=False) == Condition(Verdict.INCONCLUSIVE, "only https is allowed")
         assert asked("https://localhost:8443/", allow_private=False).verdict is Verdict.INCONCLUSIVE
     assert receiver.connections == 0
 

@@ -34,7 +34,7 @@ def subscribe(store: Store, number: int, caller: Caller = TTD, most: int = 3) ->
 
 def test_a_consumer_has_so_many_subscriptions_and_no_more(store: Store) -> None:
     seqs = [subscribe(store, number)[0] for number in range(3)]
-    with pytest.raises(Conflict, match="There are 3 subscriptions of /org/ttd, the most that one consumer can have"):
+    with pytest.raises(Conflict, match="/org/ttd has 3 subscriptions, the most that one consumer can have"):
         subscribe(store, 3)
     assert subscribe(store, 2) == (seqs[2], False)  # it is there already
     assert subscribe(store, 0, NAV)[1]

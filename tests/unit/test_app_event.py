@@ -162,7 +162,7 @@ def test_a_source_that_names_no_app_is_refused(source: str) -> None:
         (b'{"type":1,}', "$", "The body is not valid JSON"),
         (b"// no\n{}", "$", "The body is not valid JSON"),
         (b"[]", "$", "Cannot decode element of kind 'Array'"),
-        (b'{"type":"a","type":"b"}', "$", "The name 'type' stands there twice"),
+        (b'{"type":"a","type":"b"}', "$", "The name 'type' occurs twice"),
         (b'{"data":' + b"[" * 100_000, "$", "The body is nested too deeply"),
     ],
 )

@@ -183,7 +183,7 @@ def test_attributes_are_counted() -> None:
 )
 def test_a_name_stands_once(members: bytes) -> None:
     sent = b'{"specversion":"1.0","source":"/b","type":"c",' + members + b"}"
-    assert message(sent) == "The name 'id' stands there twice"
+    assert message(sent) == "The name 'id' occurs twice"
 
 
 @pytest.mark.parametrize("sent", [b"[" * 1_000_000, b'{"data":' * 1_000_000, b'{"x":' + b"[" * 1_000_000])

@@ -67,6 +67,6 @@ def test_a_mail_endpoint_needs_a_stored_template(template: str | None) -> None:
 
 def test_a_mail_about_mails_would_never_end() -> None:
     body = {**MAIL, "resourceFilter": "urn:altinn:resource:varsel:ttd"}
-    assert refused(body) == "A mailto: endPoint cannot hear of e-mails: each would cause the next, without end."
+    assert refused(body) == "A mailto: endPoint cannot get events about e-mails: each mail would cause the next."
     del body["template"]
     assert parsed({**body, "endPoint": HTTPS}).resource_filter == "urn:altinn:resource:varsel:ttd"

@@ -274,7 +274,7 @@ def test_names_are_resolved_by_the_system_and_checked() -> None:
 
 def test_a_url_that_the_guard_refuses_is_not_even_resolved() -> None:
     names = Names(["93.184.216.34"])
-    assert failed(Outbound(STRICT, names), "http://example.no/") == "only https is let out"
+    assert failed(Outbound(STRICT, names), "http://example.no/") == "only https is allowed"
     assert names.asked == []
 
 

@@ -112,7 +112,7 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("LEASE", "0", "greater than or equal to 1"),
         ("LEASE", "soon", "valid number"),
         ("SMTP_URL", "http://relay", "must be smtp://"),
-        ("SMTP_URL", "smtp://user:secret@relay.example", "read by everybody"),
+        ("SMTP_URL", "smtp://user:secret@relay.example", "can be read on the way"),
         ("DATABASE_URL", "mysql://x", "sqlite:/// or postgresql://"),
         ("JWKS", "http://issuer.example/jwks", "https URL"),
         ("BASE_URL", "notify.example", "must be an address"),

@@ -60,7 +60,7 @@ def test_an_endpoint_is_an_absolute_https_address(endpoint: str | None) -> None:
         ("https://127.0.0.1/", "127.0.0.1 is not a public address"),
         ("https://10.0.0.8/hook", "10.0.0.8 is not a public address"),
         ("https://[::1]/", "::1 is not a public address"),
-        ("https://example.no:22/", "only the ports 443 and 8443 are let out"),
+        ("https://example.no:22/", "only the ports 443 and 8443 are allowed"),
         ("https://kari:secret@example.no/", "it must have a host and no user or password"),
         ("https://example.no:port/", "it is not a well-formed URL"),
         ("https://example.no/" + "a" * LONGEST_URL, "it has more than 2000 characters"),
@@ -218,7 +218,7 @@ def test_the_first_broken_rule_of_a_generic_subscription_counts() -> None:
     assert refused(body, caller) == REGISTER_TEXT
     del body["includeSubunits"]
     assert refused(body, caller) == CONSUMER_TEXT
-    assert refused(body) == "template stands only beside a mailto: endPoint."
+    assert refused(body) == "A template is allowed only with a mailto: endPoint."
     del body["template"]
     assert parsed(body).source_start == "https://example.no/"
 

@@ -151,7 +151,7 @@ def test_the_same_subscription_is_the_same_one_and_shows_no_secret_again(client:
         (ORG, {"typeFilter": ["a", "b\0"]}, "typeFilter must not contain control characters."),
         (ORG, {"typeFilter": ["a"] * 21}, "typeFilter has at most 20 types."),
         (ORG, {"sourcePrefixFilter": "x" * 2001}, "sourcePrefixFilter has at most 2000 bytes of UTF-8."),
-        (ORG, {"template": "none"}, "template stands only beside a mailto: endPoint."),
+        (ORG, {"template": "none"}, "A template is allowed only with a mailto: endPoint."),
     ],
 )  # fmt: skip
 def test_a_broken_rule_is_told_as_a_json_string(
