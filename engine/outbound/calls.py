@@ -71,7 +71,7 @@ class Outbound:
     """Makes guarded calls: no redirects, no proxies, no cookies; bounded in time and size.
 
     `within` bounds a whole call, and `connections` how many calls are made at once: more than the receivers that may
-    hang. Certificates in `ca_file` are trusted beside the well-known ones. `clock` is for a Retry-After with a date.
+    hang. Certificates in `ca_file` are trusted beside the usual ones. `clock` is for a Retry-After with a date.
     """
 
     def __init__(  # noqa: PLR0913 what bounds a call
