@@ -6,7 +6,7 @@ filters.py    from query strings to values
 rows.py       rows as operators see them
 lists.py      pages of a list, bounded in time at any size
 details.py    one of them, with all that happened to it
-standing.py   where an open row stands: in hand, held, due, later
+standing.py   where an open row stands: in flight, paused, due, later
 reasons.py    why a row stands there
 lanes.py      the lanes in numbers
 overview.py   all on one page: the lanes, the processes, the plots, and a sentence

@@ -149,22 +149,22 @@ ACTIONS = [
     ),
 ]  # fmt: skip
 
-# What another pause covers as well stays back. Where that is a domain's, and the address writes it in another way, this
-# does not see it: what is released in vain is held back by the claim once more.
+# What another pause covers as well stays paused. A domain's pause is not seen here where the address spells the domain
+# in another way: what is released in vain is paused again by the next claim.
 _BY_THIS = exists().where(pauses.c.kind + ":" + pauses.c.value == emails.c.paused_by)
 _OF_CREATOR = exists().where(pauses.c.kind == CREATOR, pauses.c.value == orders.c.creator)
 _ITS_ORDERS = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, _OF_CREATOR.correlate(orders))
 _END = func.substr(func.lower(emails.c.address), func.length(emails.c.address) - func.length(pauses.c.value))
 _TO_DOMAIN = exists().where(pauses.c.kind == DOMAIN, "@" + pauses.c.value == _END)
-_HELD = "Only what is held back, and by no other pause, can be released"
+_PAUSED = "Only what is paused, and by no other pause, can be released"
 RELEASES = [
     Action(
         ORDERS, "release", "Release", "released",
-        and_(orders.c.paused_by.is_not(None), ~_OF_CREATOR), changes.release_orders, _HELD,
+        and_(orders.c.paused_by.is_not(None), ~_OF_CREATOR), changes.release_orders, _PAUSED,
     ),
     Action(
         EMAILS, "release", "Release", "released",
-        and_(emails.c.paused_by.is_not(None), ~_BY_THIS, ~_ITS_ORDERS.exists(), ~_TO_DOMAIN), changes.make_due, _HELD,
+        and_(emails.c.paused_by.is_not(None), ~_BY_THIS, ~_ITS_ORDERS.exists(), ~_TO_DOMAIN), changes.make_due, _PAUSED,
     ),
 ]  # fmt: skip
 

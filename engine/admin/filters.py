@@ -62,7 +62,7 @@ class Field:
 
     @property
     def is_time(self) -> bool:
-        """Whether it bounds when a row was made."""
+        """Whether it bounds when a row was created."""
         return self.name in _TIMES
 
 
@@ -168,8 +168,8 @@ def first_id(at: datetime) -> UUID:
     return UUID(int=max(0, milliseconds(at)) << 80)
 
 
-def made_at(id_: UUID) -> datetime:
-    """When a version 7 identifier was made."""
+def created(id_: UUID) -> datetime:
+    """When a version 7 identifier was created."""
     return datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
 
 

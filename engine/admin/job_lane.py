@@ -1,4 +1,4 @@
-"""Operators' jobs as due work: whoever has claimed one does batch after batch, each in a transaction of its own."""
+"""Operators' jobs as due work: the worker that claims one does batch after batch, each in a transaction of its own."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ log = logging.getLogger(__name__)
 
 
 class Jobs(Work[Job, Job]):
-    """What operators asked to be done to all that match; an outcome is a job whose batch ended in an error."""
+    """Actions on all that match; an outcome is a job whose batch ended in an error."""
 
     lane = due.JOBS
     calls_others = False
 
-    def __init__(self, store: Store, lease: timedelta) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._lease = lease
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Job]:
         """Take the job that has waited longest."""
@@ -42,7 +41,7 @@ class Jobs(Work[Job, Job]):
         """Do batches until none is left, or the worker stops."""
         try:
             while not hand.stopping.is_set():
-                if not await self._store.writing(jobs.advance, job, self._lease):
+                if not await self._store.writing(jobs.advance, job):
                     hand.end(job)
                     return
         except Unavailable as error:

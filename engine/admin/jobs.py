@@ -1,8 +1,8 @@
 """Jobs: an action on all that match, in batches of one transaction each, with the progress in the same transaction.
 
-A job waits in the database like everything else (the lane `jobs`). Whoever has claimed it does batch after batch; a
-worker that ends in between costs nothing but its lease. What somebody said yes to is its bound: it is done to rows that
-were there then, and never to more than were counted.
+A job waits in the database like everything else (the lane `jobs`). The worker that claims it does batch after batch;
+when that worker ends in between, another one goes on after its lease. What an operator confirmed is the job's bound: it
+is done to rows that were there then, and never to more than were counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from engine.admin.changes import send_time
 from engine.admin.filters import lasting
 from engine.admin.lists import batch, count
 from engine.admin.standing import Standing
-from engine.db.dialects import Now, after, now
+from engine.db.dialects import Now, now
 from engine.db.tables import job_rows, jobs, orders
 from engine.errors import BadRequest, Conflict, NotFound
 from engine.models import JobState
@@ -108,13 +108,13 @@ def _begin(  # noqa: PLR0913, PLR0917 likewise
 
 
 def release(connection: Connection, who: str) -> list[int]:
-    """Make due what pauses have held back, in the background; returns the jobs' numbers.
+    """Make due what no pause stops any more, in the background; returns the jobs' numbers.
 
-    Nothing bounds it: what a worker holds back a moment later must not stay so.
+    Nothing bounds it: a row that a worker pauses a moment later must be released too.
     """
-    held = {"state": Standing.HELD.value}
-    found = [(action, Asked(matching(connection, action, held).number, None)) for action in RELEASES]
-    return [_begin(connection, who, action, held, None, asked) for action, asked in found if asked.number]
+    paused = {"state": Standing.PAUSED.value}
+    found = [(action, Asked(matching(connection, action, paused).number, None)) for action in RELEASES]
+    return [_begin(connection, who, action, paused, None, asked) for action, asked in found if asked.number]
 
 
 def claim(connection: Connection, lease: timedelta) -> records.Job | None:
@@ -122,13 +122,13 @@ def claim(connection: Connection, lease: timedelta) -> records.Job | None:
     return next(iter(due.claim(connection, due.JOBS, 1, lease)), None)
 
 
-def advance(connection: Connection, held: records.Job, lease: timedelta) -> bool:
+def advance(connection: Connection, claimed: records.Job) -> bool:
     """Do the next batch of a claimed job; returns whether there is more to do."""
-    chosen = select(jobs).where(jobs.c.seq == held.seq, jobs.c.claim == held.claim)
+    chosen = select(jobs).where(jobs.c.seq == claimed.seq, jobs.c.claim == claimed.claim)
     job = connection.execute(chosen.with_for_update()).one_or_none()
     if job is None or job.state != JobState.RUNNING:
         return False
-    if due.is_lost(held):
+    if due.is_lost(claimed):
         _give_up(connection, job, f"It ended {due.LOST_IS_DEAD} workers in a row.")
         return False
     action, bounded = find(job.resource, job.action), job.newest is not None
@@ -143,16 +143,18 @@ def advance(connection: Connection, held: records.Job, lease: timedelta) -> bool
         connection.execute(its, [{"target": f"{job.resource}/{key}"} for key in done])
     now_done = job.done + len(done)
     more = position is not None and not (bounded and now_done >= job.total)
-    values = {"done": now_done, "last_update": Now(), "attempts": 0, "unresolved": 1, "due_at": after(lease)}
+    values = {"done": now_done, "last_update": Now(), "attempts": 0, "unresolved": 1}
     if not more:
         values |= {"state": JobState.DONE, "unresolved": 0, "due_at": None, "claim": job.claim + 1}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(**values, position=position))
     return more
 
 
-def failed(connection: Connection, held: records.Job) -> None:
+def failed(connection: Connection, claimed: records.Job) -> None:
     """A batch of a claimed job ended in an error that nobody expected: try it again, or give the job up."""
-    chosen = select(jobs).where(jobs.c.seq == held.seq, jobs.c.claim == held.claim, jobs.c.state == JobState.RUNNING)
+    chosen = select(jobs).where(
+        jobs.c.seq == claimed.seq, jobs.c.claim == claimed.claim, jobs.c.state == JobState.RUNNING
+    )
     job = connection.execute(chosen.with_for_update()).one_or_none()
     if job is None:
         return

@@ -42,15 +42,15 @@ class LaneFigures:
     name: str
     waiting: int  # due later: a send time, or an attempt that comes again
     due: int
-    in_flight: int  # in a worker's hands
-    retrying: int  # of those that wait: have been tried before
-    held: int  # back by a pause of their lane, creator, domain or subscription
+    in_flight: int  # claimed by a worker
+    retrying: int  # of those that wait: tried before
+    held: int  # paused with their lane, creator, domain or subscription
     dead: int  # failed for good, or set aside
     oldest_due_seconds: float  # 0.0 when nothing is due
     paused_reason: str | None = None  # who paused it, and why
 
     def paused(self, reason: str) -> LaneFigures:
-        """The same, paused: what would be due is held back."""
+        """The same, paused: what would be due is paused."""
         return replace(self, paused_reason=reason, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
 
 
@@ -93,7 +93,7 @@ def _of_rows(
     soonest = select(*columns).order_by(due_at).limit(due.NEAREST)
     found = _standings(connection, soonest.where(later))
     first = _standings(connection, soonest.where(oldest))[Standing.DUE].since
-    in_flight, early = found[Standing.IN_HAND].rows, found[Standing.DUE]
+    in_flight, early = found[Standing.IN_FLIGHT].rows, found[Standing.DUE]
     return LaneFigures(
         name=lane.name,
         waiting=max(0, counted(connection, table, later) - in_flight - early.rows),
@@ -113,7 +113,7 @@ def _age(connection: Connection, *moments: datetime | None) -> float:
 
 
 def _of_fan_outs(connection: Connection) -> LaneFigures:
-    """Of fan-outs, what waits are events; what workers hold are steps."""
+    """Of fan-outs, events wait; what is in flight are steps."""
     first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
     stored = connection.scalar(select(events.c.registered).where(events.c.seq == first))
     return LaneFigures(
@@ -129,7 +129,7 @@ def _of_fan_outs(connection: Connection) -> LaneFigures:
 
 
 def _of_webhooks(connection: Connection) -> LaneFigures:
-    """Of webhooks, what waits are deliveries; what workers hold are subscriptions."""
+    """Of webhooks, deliveries wait; what is in flight are subscriptions."""
     stands = of_deliveries()
     columns = (stands.word.label("word"), deliveries.c.attempts, stands.since.label("since"))
     kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
@@ -141,14 +141,14 @@ def _of_webhooks(connection: Connection) -> LaneFigures:
         due=found[Standing.DUE].rows,
         in_flight=_claimed(connection, subscriptions),
         retrying=found[Standing.LATER].tried,
-        held=found[Standing.HELD].rows,
+        held=found[Standing.PAUSED].rows,
         dead=counted(connection, deliveries, DELIVERY_DEAD),
         oldest_due_seconds=_age(connection, found[Standing.DUE].since),
     )
 
 
 def _claimed(connection: Connection, table: Table) -> int:
-    """Rows in workers' hands: their due times are the ends of leases."""
+    """Rows in flight: their due times are the ends of leases."""
     return counted(connection, table, table.c.due_at > Now(), table.c.unresolved > 0)
 
 

@@ -36,7 +36,7 @@ def leaving(connection: Connection, kind: str, values: Collection[str], *, again
         if again:
             chosen = chosen.where(repeated(connection, lane.table))
         leave = 0
-        for standing in (stands.held, stands.due):  # the few before the many
+        for standing in (stands.paused, stands.due):  # the few before the many
             for row in connection.execute(chosen.where(standing).limit(COUNTED)):
                 stopped = lane.name in before.lanes or bool(before.cause(row.creator, row.address))
                 leave += stopped and not after.cause(row.creator, row.address)

@@ -97,7 +97,7 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
         (found.by if found.newest_first else found.rest).append(orders.c.creator == creator)
     if recipient := given.get("recipient"):
         found.rest.append(contains(orders.c.recipients, recipient))
-    _made(found, orders.c.id, given)
+    _created(found, orders.c.id, given)
     return found
 
 
@@ -118,7 +118,7 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
         found.rest.append(its.exists())
     if error := given.get("error"):
         found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS[error]))
-    _made(found, emails.c.id, given)
+    _created(found, emails.c.id, given)
     return found
 
 
@@ -233,13 +233,13 @@ def _stand(
     found.rest.append(stands.of(group))
     if group in (Standing.LATER, RETRYING):
         found.by.append(table.c.due_at > Now())
-    elif group == Standing.HELD:
+    elif group == Standing.PAUSED:
         none = replace(waiting, which=table.c.due_at <= EPOCH)  # cursors of before the lane went on are of this part
-        found.parts = [waiting if stands.paused else none, paused]
+        found.parts = [waiting if stands.lane_paused else none, paused]
 
 
 def _open(table: Table) -> tuple[Part, Part]:
-    """What waits, in the order in which it becomes due, and what a pause holds back.
+    """What waits, in the order in which it becomes due, and what is paused.
 
     Few or many, the indexes of due work and of what is paused have just these.
     """
@@ -247,8 +247,8 @@ def _open(table: Table) -> tuple[Part, Part]:
     return waiting, Part([table.c.seq], table.c.paused_by.is_not(None))
 
 
-def _made(found: Narrowed, key: Column[Any], given: Given) -> None:
-    """When a row was made, read from its identifier."""
+def _created(found: Narrowed, key: Column[Any], given: Given) -> None:
+    """When a row was created, read from its identifier."""
     place = found.by if found.newest_first else found.rest
     if since := given.get("since"):
         place.append(key >= first_id(since))

@@ -31,7 +31,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
         (orders.c.state == OrderState.CANCELLED, "was cancelled"),
         (orders.c.state == OrderState.SEND_CONDITION_NOT_MET, "was not sent, since its condition was not met"),
         (orders.c.state == OrderState.PROCESSED, "is still on its way: not all of its e-mails are settled"),
-        (orders.c.unresolved > 0, "is still on its way: a worker has it in hand"),
+        (orders.c.unresolved > 0, "is still on its way: a worker works on it"),
         (orders.c.state == OrderState.PROCESSING, "is still on its way: its processing has begun"),
         (orders.c.state == OrderState.REGISTERED, "waits for its send time"),
         (
@@ -57,8 +57,8 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
             "is to somebody who has reserved against electronic communication",
         ),
         (EMAIL_FAILED, "has failed: it can be tried again"),
-        (emails.c.state == EmailState.SENDING, "is on its way: a worker has it in hand"),
-        (emails.c.paused_by.is_not(None), "is held back by a pause"),
+        (emails.c.state == EmailState.SENDING, "is on its way: a worker works on it"),
+        (emails.c.paused_by.is_not(None), "is paused"),
         (true(), "waits to be sent, by itself"),
     ),
     DELIVERIES.name: (

@@ -51,7 +51,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     figures = lanes(connection)
     now: datetime = connection.execute(select(Now())).scalar_one()
     running = _processes(connection, now)
-    held = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
+    paused = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
     stopped = (STOPPED, subscriptions.c.paused_reason.is_not(None), subscriptions.c.removed.is_(None))
     left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.open_until > Now())
     day = _plots(connection, now, DAY, timedelta(minutes=15))
@@ -61,7 +61,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         "at": now,
         "lanes": figures,
         "processes": running,
-        "pauses": held,
+        "pauses": paused,
         "paused_subscriptions": counted(connection, subscriptions, *stopped),
         "jobs": ROWS["jobs"](connection, connection.scalars(going).all()),
         "hour": _plots(connection, now, HOUR, timedelta(minutes=1)),
@@ -69,7 +69,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         "restored": restored,
         "findings": (_older(connection, restored) if restored else [])
         + findings(figures, running, due.stalled(connection), counted(connection, subscriptions, *left_alone))
-        + _paused(held)
+        + _paused(paused)
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
 
@@ -180,14 +180,13 @@ def _clocks(alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _warnings(figures: Sequence[LaneFigures], left_alone: int) -> list[dict[str, Any]]:
     found = []
     for lane in figures:
-        held = f"{_some(lane.held, lane)} held back" if lane.held else ""
         if lane.paused_reason:
-            found.append(
-                _finding("warning", f"The lane {lane.name} is paused {lane.paused_reason}{held and f'; {held}'}")
-            )
-        elif held:
-            of = " of a subscription" if lane.name == due.WEBHOOKS.name else ""
-            found.append(_finding("warning", f"{held} by a pause{of}"))
+            wait = f"; {some(lane.held, lane.name)} {'waits' if lane.held == 1 else 'wait'}" if lane.held else ""
+            found.append(_finding("warning", f"The lane {lane.name} is paused {lane.paused_reason}{wait}"))
+        elif lane.held:
+            its = "its subscription" if lane.held == 1 else "their subscriptions"
+            of = f" with {its}" if lane.name == due.WEBHOOKS.name else ""
+            found.append(_finding("warning", f"{_some(lane.held, lane)} paused{of}"))
     if left_alone:
         whose = (
             "The endpoint of 1 subscription" if left_alone == 1 else f"The endpoints of {left_alone:,} subscriptions"

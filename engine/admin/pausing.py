@@ -31,7 +31,7 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
 def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> str:
-    """Begin to hold back; returns what to say of it. Invalid, Conflict when it is paused already."""
+    """Pause it; returns what to say of it. Invalid, Conflict when it is paused already."""
     value = checked(kind, value)
     if not _begin(connection, who, kind, value, reason):
         raise Conflict(f"The {kind} {value} is paused already.")
@@ -41,7 +41,7 @@ def pause(connection: Connection, who: str, kind: str, value: str, reason: str =
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
-    """Go on; what was held back becomes due again, in the background. Invalid, Conflict when it is not paused."""
+    """Go on; what was paused becomes due again, in the background. Invalid, Conflict when it is not paused."""
     value = paused(connection, kind, value)
     connection.execute(delete(pauses).where(pauses.c.kind == kind, pauses.c.value == value))
     note(connection, who, "resume", f"{kind}/{value}")

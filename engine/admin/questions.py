@@ -107,8 +107,8 @@ def of_subscription(connection: Connection, seq: int) -> Question:
     its = deliveries.c.subscription_seq == seq
     due = some(counted(connection, deliveries, its, deliveries.c.due_at <= Now()), "webhooks")
     later = some(counted(connection, deliveries, its, deliveries.c.due_at > Now()), "webhooks")
-    held = "webhooks" in in_force(connection).lanes
-    first = f"Nothing goes out while the lane webhooks is paused: {due} wait." if held else f"Goes out at once: {due}."
+    waits = f"Nothing goes out while the lane webhooks is paused: {due} wait."
+    first = waits if "webhooks" in in_force(connection).lanes else f"Goes out at once: {due}."
     return Question(f"Push to {endpoint} again?", (first, f"Later, when their next attempts are due: {later}."))
 
 
@@ -157,7 +157,7 @@ def of_restored(connection: Connection) -> Question:
 
 
 def _goes_out(leave: Mapping[str, int]) -> tuple[str, ...]:
-    """What goes out at once, of what was held back, by lane."""
+    """What goes out at once of what was paused, by lane."""
     parts = [some(number, lane) for lane, number in leave.items() if number]
     return (f"Goes out at once: {', '.join(parts)}." if parts else "Nothing goes out at once.",)
 

@@ -32,10 +32,10 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
         )
     if found["standing"] is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
         return None
-    if found["standing"] == Standing.IN_HAND:
-        return "A worker has it in hand."
-    if held := _held(connection, row.paused_by, row.creator, "", "orders"):
-        return held
+    if found["standing"] == Standing.IN_FLIGHT:
+        return "A worker works on it."
+    if paused := _paused(connection, row.paused_by, row.creator, "", "orders"):
+        return paused
     if found["standing"] == Standing.LATER:
         if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
             return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
@@ -65,10 +65,10 @@ def of_email(
             if last and row.state not in _REASONS
             else _why(_REASONS.get(row.state))
         )
-    if found["standing"] == Standing.IN_HAND:
-        return _why("A worker has it in hand.")
-    if held := _held(connection, row.paused_by, found["creator"], row.address, "emails"):
-        return _why(held)
+    if found["standing"] == Standing.IN_FLIGHT:
+        return _why("A worker works on it.")
+    if paused := _paused(connection, row.paused_by, found["creator"], row.address, "emails"):
+        return _why(paused)
     if last and (found["standing"] == Standing.LATER or row.due_at > now(connection)):
         return _said(last, "it is tried again by itself")
     of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
@@ -106,7 +106,7 @@ def _why(text: str | None, answer: str | None = None) -> dict[str, str | None]:
     return {"why": text, "answer": answer}
 
 
-def _held(connection: Connection, paused_by: str | None, creator: str, address: str, lane: str) -> str | None:
+def _paused(connection: Connection, paused_by: str | None, creator: str, address: str, lane: str) -> str | None:
     paused = in_force(connection)
     if lane in paused.lanes:
         return f"The lane {lane} is paused."

@@ -67,7 +67,7 @@ def _by_name(*fields: Field) -> dict[str, Field]:
 _CREATOR = Field("creator", "Who ordered, such as ttd.")
 _REFERENCE = Field("reference", "The sender's reference.")
 _RECIPIENT = Field("recipient", "An address or its beginning, @domain, or a number.")
-_MADE = (Field("since", "From: a time, or how long ago: 90m, 24h, 7d."), Field("until", "Before: likewise."))
+_CREATED = (Field("since", "From: a time, or how long ago: 90m, 24h, 7d."), Field("until", "Before: likewise."))
 _ORDER = Field("order", "An order's id.", uuid)
 _EMAIL = Field("email", "An e-mail's id.", uuid)
 _EVENT = Field("event", "An event's number.", number)
@@ -89,7 +89,7 @@ ORDERS = Resource(
     orders.c.id,
     "Print orders, the newest first.\n\nThose that wait: the next one due first.",
     "Print an order with its counts.\n\nAlso why it waits, and who did what to it.",
-    _by_name(_state(WAITING, *GROUPS, *OrderState), _CREATOR, _REFERENCE, _RECIPIENT, *_MADE, _ORDER),
+    _by_name(_state(WAITING, *GROUPS, *OrderState), _CREATOR, _REFERENCE, _RECIPIENT, *_CREATED, _ORDER),
 )
 EMAILS = Resource(
     "emails",
@@ -103,7 +103,7 @@ EMAILS = Resource(
         _CREATOR,
         _REFERENCE,
         _error(EMAIL_ERRORS),
-        *_MADE,
+        *_CREATED,
         _ORDER,
         _EMAIL,
     ),
@@ -120,7 +120,7 @@ EVENTS = Resource(
         Field("subject", "Its subject."),
         Field("resource", "Its resource."),
         Field("id", "Its publisher's id."),
-        *_MADE,
+        *_CREATED,
         _EVENT,
     ),
 )
@@ -144,7 +144,7 @@ DELIVERIES = Resource(
     deliveries.c.seq,
     "Print deliveries, the newest first.",
     "Print a delivery with every attempt, and why it waits.",
-    _by_name(_state(*GROUPS, *DeliveryState), _SUBSCRIPTION, _EVENT, _error(PUSH_ERRORS), *_MADE, _DELIVERY),
+    _by_name(_state(*GROUPS, *DeliveryState), _SUBSCRIPTION, _EVENT, _error(PUSH_ERRORS), *_CREATED, _DELIVERY),
 )
 AUDIT = Resource(
     "audit",
@@ -156,7 +156,7 @@ AUDIT = Resource(
         Field("who", "Who did it, such as anna or cli:root."),
         Field("action", "What was done, such as pause."),
         Field("target", "To what, such as lane/emails."),
-        *_MADE,
+        *_CREATED,
     ),
 )
 JOBS = Resource(

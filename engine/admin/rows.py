@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import case, func, select
 
-from engine.admin.filters import made_at
+from engine.admin.filters import created
 from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
 from engine.db.dialects import Now
 from engine.db.tables import (
@@ -113,7 +113,7 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
         attempt = last.get(row.pop("seq"))
         of_order = filled(row.pop("of_order"), row.pop("recipient_name"), row["organization_number"])
         row["subject"] = of_order if row["subject"] is None else row["subject"]
-        row["created"] = made_at(row["id"])
+        row["created"] = created(row["id"])
         row["last_outcome"] = attempt.outcome if attempt else None
         row["last_code"] = attempt.code if attempt else None
         row["last_reply"] = attempt.reply if attempt else None

@@ -80,7 +80,7 @@ class Workshop:
             due.EMAILS.name: self._runner(deliverer),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
             due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
-            due.JOBS.name: self._runner(Jobs(self._store, self._lease)),
+            due.JOBS.name: self._runner(Jobs(self._store)),
         }
         self._heartbeat.start()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
-PAUSED: dict[str, Any] = {"due_at": None, "paused_by": "creator:ttd"}  # of what is held back
+PAUSED: dict[str, Any] = {"due_at": None, "paused_by": "creator:ttd"}  # of what is paused
 
 
 def now() -> datetime:

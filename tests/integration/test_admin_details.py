@@ -66,9 +66,7 @@ def test_why_an_order_waits(store: Store) -> None:
     with store.write() as connection:
         assert why_order(connection, due_in=HOUR) == "Waits for its send time."
         assert str(why_order(connection, due_in=-HOUR)).startswith("It is due and waits for a worker.")
-        assert (
-            why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, unresolved=1) == "A worker has it in hand."
-        )
+        assert why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, unresolved=1) == "A worker works on it."
         asked = why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, condition_endpoint="https://a.no")
         assert str(asked).startswith("Its send condition")
         failed = why_order(connection, due_in=HOUR, state=OrderState.PROCESSING)
@@ -95,7 +93,7 @@ def test_why_an_email_waits_or_failed(store: Store) -> None:
             " 451 4.7.1 greylisted, come back."
         )
         sending = add_email(connection, of, state=EmailState.SENDING, due_in=HOUR)
-        assert why_email(connection, sending) == "A worker has it in hand."
+        assert why_email(connection, sending) == "A worker works on it."
         lost = add_email(connection, of, state=EmailState.SENDING)
         assert str(why_email(connection, lost)).startswith("It is due"), "its worker has ended"
         failed = add_email(connection, of, state=EmailState.FAILED_BOUNCED, due_at=None)

@@ -41,12 +41,12 @@ def test_a_batch_of_a_job_reads_none_of_its_orders_texts(store: Store) -> None:
 def done(store: Store) -> int:
     """Work on the oldest job to its end; returns the number of batches."""
     with store.write() as connection:
-        held = jobs.claim(connection, LEASE)
-    assert held is not None
+        claimed = jobs.claim(connection, LEASE)
+    assert claimed is not None
     batches, more = 0, True
     while more:
         with store.write() as connection:
-            more = jobs.advance(connection, held, LEASE)
+            more = jobs.advance(connection, claimed)
         batches += 1
     return batches
 
@@ -130,11 +130,11 @@ def test_a_job_whose_worker_died_is_gone_on_with_and_the_dead_one_changes_nothin
         lost = jobs.claim(connection, timedelta(0))
     assert lost is not None
     with store.write() as connection:
-        assert jobs.advance(connection, lost, timedelta(0))
+        assert jobs.advance(connection, lost)
     with store.write() as connection:
         assert jobs.claim(connection, LEASE) is not None
     with store.write() as connection:
-        assert not jobs.advance(connection, lost, LEASE)  # its claim is not the newest any more
+        assert not jobs.advance(connection, lost)  # its claim is not the newest any more
         assert job(store).done == 2
         connection.execute(update(jobs_table).values(due_at=now() - HOUR))
     assert done(store) == 2
@@ -147,11 +147,11 @@ def test_a_stopped_job_does_no_further_batch(store: Store, monkeypatch: pytest.M
         for _ in range(3):
             email(connection, EmailState.FAILED)
         seq = start(connection, "anna", find("emails", "retry"), {})
-        held = jobs.claim(connection, LEASE)
-        assert held is not None
-        assert jobs.advance(connection, held, LEASE)
+        claimed = jobs.claim(connection, LEASE)
+        assert claimed is not None
+        assert jobs.advance(connection, claimed)
         jobs.stop(connection, "ola", seq)
-        assert not jobs.advance(connection, held, LEASE)
+        assert not jobs.advance(connection, claimed)
         with pytest.raises(Conflict):
             jobs.stop(connection, "ola", seq)
         with pytest.raises(NotFound):

@@ -54,11 +54,11 @@ def working(store: Store) -> Iterator[None]:
     def work() -> None:
         while not ended.wait(0.02):
             with store.write() as connection:
-                held = jobs.claim(connection, LEASE)
-            more = held is not None
-            while held is not None and more:
+                claimed = jobs.claim(connection, LEASE)
+            more = claimed is not None
+            while claimed is not None and more:
                 with store.write() as connection:
-                    more = jobs.advance(connection, held, LEASE)
+                    more = jobs.advance(connection, claimed)
 
     thread = threading.Thread(target=work)
     thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +11,24 @@ from sqlalchemy import func, select, update
 
 from engine.admin import details, jobs, pausing, questions
 from engine.admin.actions import find
+from engine.admin.job_lane import Jobs
 from engine.db.tables import emails, orders
 from engine.db.tables import jobs as jobs_table
 from engine.errors import Conflict
 from engine.models import EmailState, JobState, OrderState
 from engine.queue import due
+from engine.queue.runner import Runner
 from tests.helpers.claims import claim_emails
 from tests.helpers.mails import order_states
 from tests.helpers.rows import PAUSED, add_email, add_order, now
-from tests.helpers.waiting import LONG
+from tests.helpers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from engine.db.records import Job
     from engine.db.store import Store
+    from engine.queue.work import Hand
 
 HOUR = timedelta(hours=1)
 CANCEL = find("orders", "cancel")
@@ -32,12 +37,12 @@ CANCEL = find("orders", "cancel")
 def work(store: Store) -> None:
     """Run the oldest job to its end."""
     with store.write() as connection:
-        held = jobs.claim(connection, LONG)
-    assert held is not None
+        claimed = jobs.claim(connection, LONG)
+    assert claimed is not None
     more = True
     while more:
         with store.write() as connection:
-            more = jobs.advance(connection, held, LONG)
+            more = jobs.advance(connection, claimed)
 
 
 def job(store: Store) -> dict[str, Any]:
@@ -135,12 +140,12 @@ def test_a_job_whose_batch_ends_in_an_error_is_given_up_and_says_why(
     attempts = 0
     while job(store)["due_at"] is not None:
         with store.write() as connection:
-            held = jobs.claim(connection, LONG)
-        assert held is not None
+            claimed = jobs.claim(connection, LONG)
+        assert claimed is not None
         with pytest.raises(ZeroDivisionError), store.write() as connection:
-            jobs.advance(connection, held, LONG)
+            jobs.advance(connection, claimed)
         with store.write() as connection:
-            jobs.failed(connection, held)
+            jobs.failed(connection, claimed)
         attempts += 1
     assert attempts == jobs.ERRORS
     assert job(store)["state"] == JobState.FAILED
@@ -153,8 +158,34 @@ def test_a_job_that_ends_its_workers_is_given_up(store: Store) -> None:
         jobs.start(connection, "anna", CANCEL, {})
         for _ in range(due.LOST_IS_DEAD + 1):
             connection.execute(update(jobs_table).values(due_at=now() - HOUR))
-            held = jobs.claim(connection, LONG)
-        assert held is not None
-        assert not jobs.advance(connection, held, LONG)
+            claimed = jobs.claim(connection, LONG)
+        assert claimed is not None
+        assert not jobs.advance(connection, claimed)
     assert job(store)["state"] == JobState.FAILED
     assert order_states(store) == ["Registered"]
+
+
+def test_the_runner_extends_a_jobs_lease_while_it_works_on_it(store: Store) -> None:
+    class Slow(Jobs):
+        async def perform(self, hand: Hand[Job, Job], job_: Job) -> None:
+            await asyncio.to_thread(wait_for, lambda: job(store)["due_at"] > job_.due_at)
+            await super().perform(hand, job_)
+
+    with store.write() as connection:
+        add_order(connection, due_in=HOUR)
+        jobs.start(connection, "anna", CANCEL, {})
+    asyncio.run(Runner(store, Slow(store), timedelta(seconds=1)).run())
+    assert (job(store)["state"], job(store)["due_at"]) == (JobState.DONE, None)
+    assert order_states(store) == ["Cancelled"]
+
+
+def test_a_batch_leaves_the_lease_as_it_is(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "ROWS", 1)
+    with store.write() as connection:
+        for _ in range(2):
+            add_order(connection, due_in=HOUR)
+        jobs.start(connection, "anna", CANCEL, {})
+        claimed = jobs.claim(connection, LONG)
+        assert claimed is not None
+        assert jobs.advance(connection, claimed)
+    assert job(store)["due_at"] == claimed.due_at

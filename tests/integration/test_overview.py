@@ -107,7 +107,7 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
         found = lanes(connection)[-1]
         assert (found.waiting, found.due, found.retrying, found.held) == (1, 2, 0, 1)
         alone = ("warning", "The endpoint of 1 subscription kept failing or asked for time: webhooks wait")
-        assert sentences(connection) == [("warning", "1 webhook is held back by a pause of a subscription"), alone]
+        assert sentences(connection) == [("warning", "1 webhook is paused with its subscription"), alone]
         connection.execute(update(subscriptions).values(paused_reason=None, open_until=now() + HOUR))
         assert sentences(connection) == [
             ("warning", "The endpoints of 4 subscriptions kept failing or asked for time: webhooks wait")
@@ -158,7 +158,7 @@ def test_what_a_pause_holds_back_is_held_whatever_is_paused(store: Store) -> Non
             pause(connection, "anna", "lane", lane)
         held = {"orders": (1, 0, 0, 1), "emails": (0, 0, 0, 73), "fan_outs": (0, 0, 0, 0), "webhooks": (0, 0, 0, 56)}
         assert told_alike(connection) == held
-        assert ("warning", "The lane emails is paused by anna; 73 e-mails are held back") in sentences(connection)
+        assert ("warning", "The lane emails is paused by anna; 73 e-mails wait") in sentences(connection)
         for lane in ("orders", "emails", "webhooks"):
             resume(connection, "anna", "lane", lane)
         pause(connection, "anna", "creator", "ttd")
@@ -167,7 +167,7 @@ def test_what_a_pause_holds_back_is_held_whatever_is_paused(store: Store) -> Non
         pause_subscription(connection, "anna", seq)
         assert told_alike(connection) == held
         seen = overview(connection)
-        assert ("warning", "56 webhooks are held back by a pause of a subscription") in sentences(connection)
+        assert ("warning", "56 webhooks are paused with their subscriptions") in sentences(connection)
         assert seen["paused_subscriptions"] == 1, "what holds them back is shown beside"
 
 
@@ -258,8 +258,8 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         add_email(connection, add_order(connection), **PAUSED)
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
-            ("warning", "The lane orders is paused by anna; 2 orders are held back"),
-            ("warning", "1 e-mail is held back by a pause"),
+            ("warning", "The lane orders is paused by anna; 2 orders wait"),
+            ("warning", "1 e-mail is paused"),
         ]
         since = datetime(2026, 5, 1, 12, tzinfo=UTC)
         process(connection, "worker", relay="relay:25", trouble="connection refused", trouble_since=since)

@@ -39,13 +39,13 @@ def work(store: Store) -> None:
     """Do every job that waits."""
     while True:
         with store.write() as connection:
-            held = jobs.claim(connection, LEASE)
-        if held is None:
+            claimed = jobs.claim(connection, LEASE)
+        if claimed is None:
             return
         more = True
         while more:
             with store.write() as connection:
-                more = jobs.advance(connection, held, LEASE)
+                more = jobs.advance(connection, claimed)
 
 
 def sent(store: Store) -> set[str]:
@@ -187,7 +187,7 @@ def test_what_is_held_back_can_be_cancelled_or_rescheduled_and_is_then_as_any_ot
         pause(connection, "anna", "creator", "skd")
         claim_orders(connection, LEASE)
         cancelled, rescheduled = connection.scalars(select(orders.c.id).order_by(orders.c.seq)).all()
-        assert len(page(connection, ORDERS, {"state": "Registered"}).items) == 2, "what is held back waits, too"
+        assert len(page(connection, ORDERS, {"state": "Registered"}).items) == 2, "what is paused waits, too"
         perform(connection, "anna", find("orders", "cancel"), cancelled)
         perform(connection, "anna", find("orders", "reschedule"), rescheduled, (now() + LEASE).isoformat())
         found = connection.execute(select(orders.c.state, orders.c.paused_by).order_by(orders.c.seq)).all()

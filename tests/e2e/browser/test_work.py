@@ -112,7 +112,7 @@ def test_a_paused_domain_holds_back_its_own_alone(site: Site) -> None:
     expect(page.locator("#pauses")).to_contain_text("domain held.example by local")
     site.order("kari@held.example", "ola@free.example")
     wait_for(lambda: site.arrived("ola@free.example"))
-    expect(page.locator("#sentence")).to_contain_text("1 e-mail is held back by a pause")
+    expect(page.locator("#sentence")).to_contain_text("1 e-mail is paused")
     page.get_by_role("link", name="1", exact=True).first.wait_for()
     page.goto("/console/emails?state=held")
     page.get_by_role("link", name="kari@held.example").click()
