@@ -3,7 +3,8 @@
 Small fan-outs are done with the storing. A large one, and every event published on its resource before it is done,
 waits in the lane `fan_outs`, in the order of the events' numbers. A step is one transaction with a bounded number of
 deliveries; then the next owner has its turn, so that no owner waits for all of another's. A crash undoes only the step
-that it interrupts.
+that it interrupts. An event that ends one worker after another is set aside: subscriptions for which it is not queued
+yet do not get it, and the events behind it go on.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from engine.db.rows import Rows, run
 from engine.db.tables import events, fan_outs, subscriptions, waiting_events
 from engine.events.fan_out import count_filters, fan_out, fan_out_part, keys, pairs, wake, watched
 from engine.models import FanOutState
+from engine.observability.audit import ITSELF, note
 from engine.queue import due
 from engine.queue.work import Claim, Work
 from engine.resources import APP
@@ -114,6 +116,8 @@ class FanOuts(Work[records.FanOut, Step]):
             if connection.execute(ours.with_for_update()).first():
                 if step.failed:
                     _wait(connection, row, row.reached, FAILED_PAUSE)
+                elif due.is_lost(row):
+                    _set_aside(connection, row)
                 else:
                     _step(connection, row)
         return True
@@ -174,10 +178,9 @@ def owner(resource: str) -> str:
 
 
 def _step(connection: Connection, row: records.FanOut) -> None:
-    """Go on with the first events of a claimed and locked row; the row is deleted when none is left."""
-    first = _WAITING.where(waiting_events.c.fan_out_seq == row.seq).order_by(waiting_events.c.event_seq)
+    """Go on with the first events of a claimed and locked row (of a suspect, one); delete the row when none is left."""
     reached, done, touched, room = row.reached, 0, set[int](), STEP
-    for event in records.read(records.WaitingEvent, connection.execute(first.limit(STEP_EVENTS))):
+    for event in _first(connection, row, 1 if due.is_suspect(row) else STEP_EVENTS):
         queued = fan_out_part(connection, event, reached, room)
         touched.update(queued)
         room -= len(queued)
@@ -186,6 +189,27 @@ def _step(connection: Connection, row: records.FanOut) -> None:
             break
         reached, done = 0, event.seq
     wake(connection, touched)
+    _end(connection, row, done, reached)
+
+
+def _set_aside(connection: Connection, row: records.FanOut) -> None:
+    """Queue the first event of a claimed row no further: it may be what ends the workers."""
+    done = 0
+    for event in _first(connection, row, 1):
+        done = event.seq
+        reason = f"{due.LOST_IS_DEAD} workers ended while they queued it"
+        log.error("event %s set aside before it was queued for all subscriptions: %s", event.seq, reason)
+        note(connection, ITSELF, "set-aside", f"events/{event.seq}", {"reason": reason, "reached": row.reached})
+    _end(connection, row, done, 0)
+
+
+def _first(connection: Connection, row: records.FanOut, most: int) -> Sequence[records.WaitingEvent]:
+    first = _WAITING.where(waiting_events.c.fan_out_seq == row.seq).order_by(waiting_events.c.event_seq)
+    return records.read(records.WaitingEvent, connection.execute(first.limit(most)))
+
+
+def _end(connection: Connection, row: records.FanOut, done: int, reached: int) -> None:
+    """End a step: events up to `done` wait no longer. Without any left, the row goes."""
     mine = waiting_events.c.fan_out_seq == row.seq
     connection.execute(delete(waiting_events).where(mine, waiting_events.c.event_seq <= done))
     if connection.execute(select(waiting_events.c.event_seq).where(mine).limit(1)).first() is None:

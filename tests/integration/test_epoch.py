@@ -138,7 +138,7 @@ def test_processes_of_the_time_of_the_backup_are_forgotten(store: Store) -> None
         assert overview(connection)["processes"] == []
 
 
-def test_what_was_in_hand_when_the_database_was_copied_may_have_been_done(store: Store) -> None:
+def test_what_was_in_flight_when_the_database_was_copied_may_have_been_done(store: Store) -> None:
     with store.write() as connection:
         order = add_order(connection)
         add_email(connection, order, due_in=-MINUTE, state=EmailState.SENDING, unresolved=1)  # its lease ended since

@@ -14,7 +14,16 @@ from engine.admin.details import event as event_details
 from engine.admin.lanes import lanes
 from engine.db.dialects import after
 from engine.db.retention import prune_some
-from engine.db.tables import deliveries, events, fan_outs, pauses, subscription_filters, subscriptions, waiting_events
+from engine.db.tables import (
+    audit_log,
+    deliveries,
+    events,
+    fan_outs,
+    pauses,
+    subscription_filters,
+    subscriptions,
+    waiting_events,
+)
 from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, FanOuts, owner
 from engine.events.storing import persist
 from engine.queue import due
@@ -207,6 +216,53 @@ def test_a_step_that_breaks_off_is_undone_and_done_again(store: Store) -> None:
     assert queued(store) == done
     assert sum(finish(store)) == MANY - len(done)
     assert len(set(queued(store))) == len(queued(store)) == MANY
+
+
+def lose(store: Store, number: int) -> None:
+    """Claim the fan-out so many times, each by a worker that ends at once."""
+    for _ in range(number):
+        with store.write() as connection:
+            [row] = FanOuts().claim(connection, LEASE).rows
+            assert row.seq
+            connection.execute(update(fan_outs).values(due_at=now()))
+
+
+def test_after_two_lost_workers_a_step_is_one_event(store: Store) -> None:
+    seqs = subscribe(store, 3)
+    publish(store, *(an_event() for _ in range(AT_ONCE)))
+    lose(store, due.LOST_IS_SUSPECT)
+    step(store)
+    assert queued(store) == [(seq, 1) for seq in seqs]
+    step(store)
+    assert len(queued(store)) == 3 * (1 + STEP_EVENTS)
+
+
+def test_an_event_that_ends_five_workers_is_set_aside_and_those_behind_it_go_on(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event(), an_event())
+    step(store)
+    lose(store, due.LOST_IS_DEAD)
+    assert step(store)
+    assert {event for _, event in queued(store)} == {1}
+    assert len(queued(store)) == STEP
+    assert "event 1 set aside" in caplog.text
+    with store.read() as connection:
+        line = connection.execute(select(audit_log)).one()
+        assert (line.who, line.action, line.target) == ("varsel", "set-aside", "events/1")
+    assert sum(finish(store)) == MANY
+    assert {event for _, event in queued(store)[STEP:]} == {2}
+    assert (count(store, fan_outs), count(store, waiting_events)) == (0, 0)
+
+
+def test_the_last_event_that_is_set_aside_ends_the_fan_out(store: Store) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event())
+    lose(store, due.LOST_IS_DEAD)
+    assert step(store)
+    assert queued(store) == []
+    assert (count(store, fan_outs), count(store, waiting_events)) == (0, 0)
 
 
 def test_subscriptions_that_do_not_match_after_all_end_the_fan_out(store: Store) -> None:
