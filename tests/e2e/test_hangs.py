@@ -13,11 +13,11 @@ import pytest
 from engine.auth.tokens import DevelopmentKey
 from engine.db.migrations import upgrade
 from engine.db.store import Store
-from tests.helpers.alone import Alone
 from tests.helpers.client import ask, connect
 from tests.helpers.counting import tell
 from tests.helpers.ledger import Ledger
 from tests.helpers.ports import free_port
+from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import wait_for
 from tests.servers.event_site import API as EVENTS
 from tests.servers.event_site import SCOPES, EventSite, count_pushes, pairs
@@ -149,9 +149,9 @@ def test_every_process_ends_though_the_relay_the_database_and_redis_hang(service
     services.migrate()
     services.relay.script = {"dot": Hang()}
     with ExitStack() as stack:
-        web = stack.enter_context(Alone(tmp_path, "web", "--port", services.port, **services.settings))
-        worker = stack.enter_context(Alone(tmp_path, "worker", **services.settings))
-        scheduler = stack.enter_context(Alone(tmp_path, "scheduler", **services.settings))
+        web = stack.enter_context(SingleProcess(tmp_path, "web", "--port", services.port, **services.settings))
+        worker = stack.enter_context(SingleProcess(tmp_path, "worker", **services.settings))
+        scheduler = stack.enter_context(SingleProcess(tmp_path, "scheduler", **services.settings))
         wait_for(services.answers)
         client = stack.enter_context(services.client())
         assert client.post(f"{API}/orders/email", json=order()).status_code == 202
@@ -173,9 +173,9 @@ def test_processes_start_without_the_database_and_redis_and_work_when_they_come(
     services.migrate()
     services.server.stop()
     with ExitStack() as stack:
-        web = stack.enter_context(Alone(tmp_path, "web", "--port", services.port, **services.settings))
-        worker = stack.enter_context(Alone(tmp_path, "worker", **services.settings))
-        scheduler = stack.enter_context(Alone(tmp_path, "scheduler", **services.settings))
+        web = stack.enter_context(SingleProcess(tmp_path, "web", "--port", services.port, **services.settings))
+        worker = stack.enter_context(SingleProcess(tmp_path, "worker", **services.settings))
+        scheduler = stack.enter_context(SingleProcess(tmp_path, "scheduler", **services.settings))
         for waiting in (worker, scheduler):
             assert "the database does not answer" in waiting.await_line("waiting for the database")
         wait_for(services.answers)
@@ -206,7 +206,7 @@ def test_processes_start_without_the_database_and_redis_and_work_when_they_come(
 @pytest.mark.parametrize("command", ["worker", "scheduler"])
 def test_what_waits_for_the_database_ends_when_it_is_told_to(command: str, services: Services, tmp_path: Path) -> None:
     nowhere = services.settings | {"database_url": f"postgresql://varsel@/varsel?host={tmp_path}"}
-    with Alone(tmp_path, command, **nowhere) as waiting:
+    with SingleProcess(tmp_path, command, **nowhere) as waiting:
         waiting.await_line("waiting for the database")
         waiting.terminate()
         wait_for(lambda: waiting.ended is not None)
@@ -218,7 +218,7 @@ def test_a_database_that_refuses_in_other_words_each_time_is_a_line_a_minute(
 ) -> None:
     with (
         ClosedDoor() as door,
-        Alone(tmp_path, "scheduler", **services.settings | {"database_url": door.url}) as waiting,
+        SingleProcess(tmp_path, "scheduler", **services.settings | {"database_url": door.url}) as waiting,
     ):
         waiting.await_line("waiting for the database")
         before = door.knocks

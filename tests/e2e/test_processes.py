@@ -16,12 +16,12 @@ import httpx
 import pytest
 
 from engine.auth.tokens import DevelopmentKey
-from tests.helpers.alone import Alone
 from tests.helpers.client import ask, connect
 from tests.helpers.counting import count, tell
 from tests.helpers.ledger import Ledger
 from tests.helpers.ports import free_port
 from tests.helpers.processes import alive, descendants, opened, parent, start
+from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, Installation, order
 from tests.servers.redis import Redis
@@ -231,7 +231,7 @@ def test_a_folder_has_one_up_until_the_last_process_of_it_has_ended(tmp_path: Pa
 
 def test_an_inbox_has_one_receiver(tmp_path: Path) -> None:
     settings = {"inbox": str(tmp_path)}
-    with Alone(tmp_path, "inbox", "--port", 0, **settings) as first:
+    with SingleProcess(tmp_path, "inbox", "--port", 0, **settings) as first:
         first.await_line("inbox smtp://")
         (tmp_path / "0.tmp").touch()  # a message that is being written
         ended = varsel("inbox", "--port", "0", **settings)

@@ -10,12 +10,12 @@ import httpx
 
 from engine.db.migrations import upgrade
 from engine.db.store import Store
-from tests.helpers.alone import Alone
 from tests.helpers.client import connect
 from tests.helpers.command import varsel
 from tests.helpers.ledger import Ledger
 from tests.helpers.ports import free_port
 from tests.helpers.rows import add_order
+from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import wait_for
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.strict import EVERYTHING, StrictRedis
@@ -40,9 +40,9 @@ def test_work_that_nobody_takes_is_told_and_goes_on_when_the_cause_is_gone(empty
             "webhook_key": "a key of these tests, 32 characters",
         }
         port = free_port()
-        web = stack.enter_context(Alone(tmp_path, "web", "--port", port, **settings))
-        worker = stack.enter_context(Alone(tmp_path, "worker", **settings))
-        scheduler = stack.enter_context(Alone(tmp_path, "scheduler", **settings))
+        web = stack.enter_context(SingleProcess(tmp_path, "web", "--port", port, **settings))
+        worker = stack.enter_context(SingleProcess(tmp_path, "worker", **settings))
+        scheduler = stack.enter_context(SingleProcess(tmp_path, "scheduler", **settings))
         client = stack.enter_context(connect(f"http://127.0.0.1:{port}"))
 
         def ready() -> dict[str, str]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from engine.auth.tokens import DevelopmentKey
 from engine.db.migrations import upgrade
 from engine.db.store import Store
-from tests.helpers.alone import Alone
 from tests.helpers.command import varsel
 from tests.helpers.ports import free_port
+from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import wait_for
 from tests.servers.pgbouncer import PgBouncer
 
@@ -164,7 +164,7 @@ def said(command: str, told: str, settings: dict[str, str], folder: Path) -> str
     """The line of a process that says this; if the process ends, it is its last line, without a traceback."""
     arguments = (command, "--port", free_port()) if command == "web" else (command,)
     with ExitStack() as stack:
-        running = stack.enter_context(Alone(folder, *arguments, **settings))
+        running = stack.enter_context(SingleProcess(folder, *arguments, **settings))
         wait_for(lambda: told in running.output or running.ended is not None)
         output = running.output
         if running.ended is not None:

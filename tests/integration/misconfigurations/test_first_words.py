@@ -14,10 +14,10 @@ import pytest
 from sqlalchemy import text
 
 from engine.db.store import Store
-from tests.helpers.alone import Alone
 from tests.helpers.command import process
 from tests.helpers.misconfigurations import ALL, NOWHERE, OIDC, SEQUENCES, USAGE, Parts, asked, findings
 from tests.helpers.ports import free_port
+from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.oidc import Provider
 from tests.servers.smtp import ScriptedSMTP
@@ -38,7 +38,7 @@ def test_what_is_set_rightly_is_said_to_be_well(parts: Parts) -> None:
         found = findings(parts.good | own | {"oidc_issuer": provider.url} | OIDC)
     problems = [each for each in found if each["level"] == "problem" and each["name"] != "processes"]
     assert problems == []
-    with Alone(parts.folder, "worker", **parts.good | own) as worker:
+    with SingleProcess(parts.folder, "worker", **parts.good | own) as worker:
         wait_for(lambda: any("1 worker run" in each["text"] for each in findings(parts.good | own)))
         worker.terminate()
         wait_for(lambda: worker.ended is not None)
@@ -85,7 +85,7 @@ def test_nothing_is_said_to_listen_at_a_port_that_cannot_be_had(command: str, pa
 
 def test_web_can_be_asked_once_it_says_that_it_starts(parts: Parts) -> None:
     parts.migrate()
-    with Alone(parts.folder, "web", "--port", free_port(), **parts.good) as web:
+    with SingleProcess(parts.folder, "web", "--port", free_port(), **parts.good) as web:
         told: list[str] = []
         while not told:
             told = re.findall(r"starts: web, at http://127\.0\.0\.1:(\d+)", web.output)
@@ -95,7 +95,9 @@ def test_web_can_be_asked_once_it_says_that_it_starts(parts: Parts) -> None:
 
 def test_a_key_set_that_was_never_had_is_not_said_to_stay(parts: Parts) -> None:
     parts.migrate()
-    with Alone(parts.folder, "web", "--port", free_port(), **parts.good | {"jwks": f"https://{NOWHERE}/x"}) as web:
+    with SingleProcess(
+        parts.folder, "web", "--port", free_port(), **parts.good | {"jwks": f"https://{NOWHERE}/x"}
+    ) as web:
         wait_for(lambda: "there is no key of bearer tokens from it" in web.output)
         assert "stay as they were" not in web.output
 

@@ -1,4 +1,4 @@
-"""One process of Varsel, without a supervisor; its output is kept."""
+"""One process of Varsel, without a supervisor: it ends when it ends, and its output is kept."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Alone:
-    """`varsel …` with only these settings; use it as a context, which kills the process if it has not ended."""
+class SingleProcess:
+    """`varsel …` with these settings; use it as a context, which kills it if it has not ended."""
 
     def __init__(self, folder: Path, *arguments: object, **settings: str) -> None:
         self._file = folder / f"{arguments[0]}.log"
@@ -32,7 +32,7 @@ class Alone:
 
     @property
     def output(self) -> str:
-        """All its output."""
+        """All that it has printed."""
         return self._file.read_text()
 
     @property
@@ -45,7 +45,7 @@ class Alone:
         self._process.send_signal(signal.SIGTERM)
 
     def await_line(self, words: str) -> str:
-        """The first line of output with these words."""
+        """The first line that it prints with these words in it."""
 
         def line() -> str | None:
             assert self.ended is None, self.output
