@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, exists, false, func, or_, select
 
@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection
 
     from engine.admin.resources import Resource
-
-TEXTS = frozenset({"subject", "body", "recipients"})  # of any size: a batch does without
 
 
 class Command(NamedTuple):
@@ -52,7 +50,7 @@ class Action:
     label: str  # on its button
     done: str  # in a sentence: "3 e-mails were …"
     applies: ColumnElement[bool]
-    apply: Callable[[Connection, Sequence[Row[Any]], str | None], Sequence[UUID] | None]  # the orders that it made
+    apply: Callable[[Connection, Sequence[int], str | None], Sequence[UUID] | None]  # the orders that it creates
     conflict: str  # to what alone it can be done
     for_all: bool = True  # also to all that match
     takes: str | None = None  # what it must be given
@@ -193,7 +191,7 @@ def possible(connection: Connection, resource: Resource, key: UUID | int) -> lis
 def perform(
     connection: Connection, who: str, action: Action, key: UUID | int, argument: str | None = None
 ) -> UUID | None:
-    """Do it to one row; returns the order that it made.
+    """Do it to one row; returns the order that it created.
 
     NotFound, Conflict when it does not apply or was done a moment ago, Invalid for a wrong argument.
     """
@@ -203,29 +201,29 @@ def perform(
         raise refusal(connection, action.resource, key, action.conflict)
     if action.sends and _sent_lately(connection, action, key):
         raise Conflict("It was sent again less than a minute ago; to do so once more, wait a minute.")
-    made = next(iter(done.made), None)
-    detail = ({} if argument is None else {"to": argument}) | ({} if made is None else {"order": str(made)})
+    created = next(iter(done.created), None)
+    detail = ({} if argument is None else {"to": argument}) | ({} if created is None else {"order": str(created)})
     note(connection, who, action.audited, f"{action.resource.name}/{key}", detail)
-    return made
+    return created
 
 
 class Done(NamedTuple):
-    """The keys of the rows that something was done to, and the orders that it made."""
+    """The keys of the rows that something was done to, and the orders that it created."""
 
-    keys: list[Any]
-    made: Sequence[UUID] = ()
+    keys: list[UUID | int]
+    created: Sequence[UUID] = ()
 
 
-def act(connection: Connection, action: Action, keys: Sequence[Any], argument: str | None) -> Done:
+def act(connection: Connection, action: Action, keys: Sequence[UUID | int], argument: str | None) -> Done:
     """Do it to those of the rows that it applies to."""
     if action.resource is DELIVERIES:
         its = select(deliveries.c.subscription_seq).where(deliveries.c.seq.in_(keys))
         connection.execute(lock(set(connection.scalars(its))))
-    columns = [column for column in action.resource.table.c if column.name not in TEXTS]
-    chosen = select(*columns).where(action.resource.key.in_(keys), action.applies)
-    rows = connection.execute(chosen.order_by(action.resource.table.c.seq).with_for_update()).all()
-    made = action.apply(connection, rows, argument) if rows else None
-    return Done([getattr(row, action.resource.key.name) for row in rows], made or ())
+    seq = action.resource.table.c.seq
+    chosen = select(seq, action.resource.key.label("key")).where(action.resource.key.in_(keys), action.applies)
+    rows = connection.execute(chosen.order_by(seq).with_for_update()).all()
+    created = action.apply(connection, [row.seq for row in rows], argument) if rows else None
+    return Done([row.key for row in rows], created or ())
 
 
 def check(connection: Connection, action: Action, argument: str | None) -> str | None:

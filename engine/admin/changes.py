@@ -1,15 +1,16 @@
-"""What actions do to the rows that they apply to. Each takes the rows, locked, and what the action was given."""
+"""What actions do to the rows that they apply to, which are locked. Each takes their numbers, and the argument."""
 
 from __future__ import annotations
 
 import json
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, insert, literal, select, update
 
 from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
 from engine.db.dialects import Now, after, now
+from engine.db.records import Email, Letter, OrderName, columns, read
 from engine.db.tables import EMAIL_FAILED, deliveries, email_attempts, emails, orders
 from engine.events.fan_out import wake
 from engine.events.status import order_event
@@ -22,82 +23,86 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Connection, Row, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
 FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
 IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
+NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "trace"}  # columns of an order that are a new one's own
 
 
-def cancel(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """Nothing is sent, and its sender is told."""
-    _update(connection, orders, rows, state=OrderState.CANCELLED, due_at=None, paused_by=None, last_update=Now())
+def cancel(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
+    """Nothing is sent, and the sender is told."""
+    _update(connection, orders, seqs, state=OrderState.CANCELLED, due_at=None, paused_by=None, last_update=Now())
+    names = select(*columns(OrderName, orders.c)).where(orders.c.seq.in_(seqs)).order_by(orders.c.seq)
     at = now(connection)
-    persist(connection, [order_event(row, OrderState.CANCELLED, at) for row in rows])
+    cancelled = read(OrderName, connection.execute(names))
+    persist(connection, [order_event(order, OrderState.CANCELLED, at) for order in cancelled])
 
 
-def reschedule(connection: Connection, rows: Sequence[Row[Any]], argument: str | None) -> None:
+def reschedule(connection: Connection, seqs: Sequence[int], argument: str | None) -> None:
     """Another send time: the one given, or now."""
     at = send_time(argument, now(connection))
-    _update(connection, orders, rows, requested_send_time=at, due_at=at, paused_by=None, last_update=Now())
+    _update(connection, orders, seqs, requested_send_time=at, due_at=at, paused_by=None, last_update=Now())
 
 
-def process(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """What was set aside begins anew, without the e-mails that told of it.
+def process(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
+    """An order that was set aside begins anew, without the failed e-mails that told of it.
 
-    What waits for its condition's second answer keeps the first, and has no e-mails.
+    One that waits for its condition's second answer keeps the first; it has no e-mails.
     """
-    connection.execute(delete(emails).where(emails.c.order_seq.in_([row.seq for row in rows])))
-    _update(connection, orders, rows, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
+    connection.execute(delete(emails).where(emails.c.order_seq.in_(seqs)))
+    _update(connection, orders, seqs, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
 
 
-def order_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> list[UUID]:
+def order_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:
     """New orders that say the same to the same recipients, due now."""
-    return [_copy(connection, _whole(connection, orders, row.seq)) for row in rows]
+    return [_copy(connection, seq) for seq in seqs]
 
 
-def try_failed_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+def try_failed_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
     """Of these orders, the e-mails that failed; what was handed over stays as it is."""
-    seqs = [row.seq for row in rows]
     _open_again(connection, and_(emails.c.order_seq.in_(seqs), *FAILED_WITH_ADDRESS), seqs)
 
 
-def try_again(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """A new series of attempts: those before stay in the log."""
-    _open_again(connection, emails.c.seq.in_([row.seq for row in rows]), {row.order_seq for row in rows})
+def try_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
+    """A new series of attempts; the earlier ones stay in the log."""
+    which = emails.c.seq.in_(seqs)
+    _open_again(connection, which, set(connection.scalars(select(emails.c.order_seq).where(which))))
 
 
-def order_again_for(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> list[UUID]:
-    """The relay has taken these over; receivers drop a second one of the same Message-ID. So they are new mails."""
-    made = []
-    for row in rows:
-        order, email = _whole(connection, orders, row.order_seq), _whole(connection, emails, row.seq)
+def order_again_for(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:
+    """New orders: receivers drop a second e-mail with the Message-ID of the one that the relay has taken over."""
+    created = []
+    chosen = select(*columns(Email, emails.c)).where(emails.c.seq.in_(seqs)).order_by(emails.c.seq)
+    for email in read(Email, connection.execute(chosen)):
+        its_order = select(*columns(Letter, orders.c)).where(orders.c.seq == email.order_seq)
+        [order] = read(Letter, connection.execute(its_order))
         said = content(order, email)  # an address of its own has no name for the keywords
-        recipients = json.dumps([{"emailAddress": row.address}], separators=(",", ":"))
-        made.append(_copy(connection, order, recipients=recipients, subject=said.subject, body=said.body))
-    return made
+        recipients = json.dumps([{"emailAddress": email.address}], separators=(",", ":"))
+        created.append(_copy(connection, order.seq, recipients=recipients, subject=said.subject, body=said.body))
+    return created
 
 
-def make_due(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+def make_due(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
     """The next attempt is now."""
-    _update(connection, emails, rows, due_at=Now(), paused_by=None)
+    _update(connection, emails, seqs, due_at=Now(), paused_by=None)
 
 
-def replay(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """A new series of attempts: those before stay in the log."""
-    fresh = {"state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0, "last_update": Now()}
-    _update(connection, deliveries, rows, **fresh)
-    wake(connection, {row.subscription_seq for row in rows})
+def replay(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
+    """A new series of attempts; the earlier ones stay in the log."""
+    _update(connection, deliveries, seqs, state=DeliveryState.WAITING, due_at=Now(), attempts=0, last_update=Now())
+    _wake(connection, seqs)
 
 
-def push_now(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
+def push_now(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
     """The next attempt is now, as soon as the subscription is free."""
-    _update(connection, deliveries, rows, due_at=Now())
-    wake(connection, {row.subscription_seq for row in rows})
+    _update(connection, deliveries, seqs, due_at=Now())
+    _wake(connection, seqs)
 
 
-def release_orders(connection: Connection, rows: Sequence[Row[Any]], _argument: str | None) -> None:
-    """Due again when they were to be sent."""
-    _update(connection, orders, rows, due_at=orders.c.requested_send_time, paused_by=None)
+def release_orders(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
+    """Due again at their send times."""
+    _update(connection, orders, seqs, due_at=orders.c.requested_send_time, paused_by=None)
 
 
 def send_time(argument: str | None, now: datetime) -> datetime:
@@ -121,20 +126,27 @@ def _open_again(connection: Connection, which: ColumnElement[bool], of: Collecti
     connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
 
 
-def _whole(connection: Connection, table: Table, seq: int) -> Row[Any]:
-    return connection.execute(select(table).where(table.c.seq == seq)).one()
-
-
-def _copy(connection: Connection, order: Row[Any], **instead: str) -> UUID:
+def _copy(connection: Connection, seq: int, **instead: str) -> UUID:
     """A new order that says the same, due now, but for what stands in `instead`; returns its identifier."""
-    values = dict(order._mapping) | instead | {"id": new_id(now(connection)), "state": OrderState.REGISTERED}  # noqa: SLF001 SQLAlchemy's documented name
-    for name in ("seq", "claim", "unresolved", "attempts", "trace"):
-        del values[name]
+    new = new_id(now(connection))
+    given: dict[str, object] = {"id": new, "state": OrderState.REGISTERED.value, **instead}
+    values: dict[str, ColumnElement[object]] = {
+        name: literal(value, orders.c[name].type) for name, value in given.items()
+    }
     values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
-    connection.execute(insert(orders).values(values))
-    made: UUID = values["id"]
-    return made
+    names = [column.name for column in orders.c if column.name not in NOT_COPIED]
+    copied = select(*(values.get(name, orders.c[name]) for name in names)).where(orders.c.seq == seq)
+    connection.execute(insert(orders).from_select(names, copied))
+    return new
 
 
-def _update(connection: Connection, table: Any, rows: Sequence[Row[Any]], **values: Any) -> None:
-    connection.execute(update(table).where(table.c.seq.in_([row.seq for row in rows])).values(values))
+def _update(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
+    connection: Connection, table: Table, seqs: Sequence[int], **values: object
+) -> None:
+    connection.execute(update(table).where(table.c.seq.in_(seqs)).values(values))
+
+
+def _wake(connection: Connection, seqs: Sequence[int]) -> None:
+    """Make the subscriptions of these deliveries due."""
+    its = select(deliveries.c.subscription_seq).where(deliveries.c.seq.in_(seqs))
+    wake(connection, set(connection.scalars(its)))

@@ -197,7 +197,9 @@ def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     return func.lower(column).contains(text.lower(), autoescape=True)
 
 
-def had_attempt(log: Table, owner: Column[int], seq: ColumnElement[int], error: ColumnElement[bool]) -> Any:
+def had_attempt(
+    log: Table, owner: Column[int], seq: ColumnElement[int], error: ColumnElement[bool]
+) -> ColumnElement[bool]:
     """Whether a row of the log that belongs to `seq` ended so."""
     return select(log.c.seq).where(owner == seq, error).exists()
 

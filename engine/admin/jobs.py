@@ -8,7 +8,7 @@ is done to rows that were there then, and never to more than were counted.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, func, insert, select, true, update
 
@@ -18,6 +18,7 @@ from engine.admin.changes import send_time
 from engine.admin.filters import lasting
 from engine.admin.lists import batch, count
 from engine.admin.standing import Standing
+from engine.db import records
 from engine.db.dialects import Now, now
 from engine.db.tables import job_rows, jobs, orders
 from engine.errors import BadRequest, Conflict, NotFound
@@ -29,10 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection
 
     from engine.admin.actions import Action
-    from engine.db import records
 
 MOST = 1_000_000  # rows of one job
 ROWS = 500  # of a batch: other writers wait no longer
@@ -124,18 +124,16 @@ def claim(connection: Connection, lease: timedelta) -> records.Job | None:
 
 def advance(connection: Connection, claimed: records.Job) -> bool:
     """Do the next batch of a claimed job; returns whether there is more to do."""
-    chosen = select(jobs).where(jobs.c.seq == claimed.seq, jobs.c.claim == claimed.claim)
-    job = connection.execute(chosen.with_for_update()).one_or_none()
-    if job is None or job.state != JobState.RUNNING:
+    job = _running(connection, claimed)
+    if job is None:
         return False
     if due.is_lost(claimed):
         _give_up(connection, job, f"It ended {due.LOST_IS_DEAD} workers in a row.")
         return False
     action, bounded = find(job.resource, job.action), job.newest is not None
     room = min(ROWS, job.total - job.done) if bounded else ROWS
-    which = and_(
-        _left(connection, action, job.argument), action.resource.table.c.seq <= job.newest if bounded else true()
-    )
+    seq = action.resource.table.c.seq
+    which = and_(_left(connection, action, job.argument), seq <= job.newest if bounded else true())
     keys, position = batch(connection, action.resource, json.loads(job.filter), which, job.position, room)
     done = act(connection, action, keys, job.argument).keys if keys else []
     if done:
@@ -152,10 +150,7 @@ def advance(connection: Connection, claimed: records.Job) -> bool:
 
 def failed(connection: Connection, claimed: records.Job) -> None:
     """A batch of a claimed job ended in an error that nobody expected: try it again, or give the job up."""
-    chosen = select(jobs).where(
-        jobs.c.seq == claimed.seq, jobs.c.claim == claimed.claim, jobs.c.state == JobState.RUNNING
-    )
-    job = connection.execute(chosen.with_for_update()).one_or_none()
+    job = _running(connection, claimed)
     if job is None:
         return
     if job.attempts + 1 < ERRORS:
@@ -183,7 +178,14 @@ def stop(connection: Connection, who: str, seq: int) -> None:
     raise Conflict("The job has ended already.")
 
 
-def _give_up(connection: Connection, job: Row[Any], why: str) -> None:
+def _running(connection: Connection, claimed: records.Job) -> records.OpenJob | None:
+    """A claimed job, locked; None: it is not this worker's any more, or was stopped."""
+    chosen = select(*records.columns(records.OpenJob, jobs.c))
+    ours = (jobs.c.seq == claimed.seq, jobs.c.claim == claimed.claim, jobs.c.state == JobState.RUNNING)
+    return records.first(records.OpenJob, connection.execute(chosen.where(*ours).with_for_update()))
+
+
+def _give_up(connection: Connection, job: records.OpenJob, why: str) -> None:
     """End a job for good; what it has done stays done."""
     reason = f"{why} What it has done stays done; for the rest, begin it anew."
     ended = {"state": JobState.FAILED, "reason": reason, "due_at": None, "unresolved": 0, "last_update": Now()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, literal, select
 
@@ -76,7 +76,7 @@ class _Counted:
     since: datetime | None = None
 
 
-def _standings(connection: Connection, looked_at: Select[Any]) -> defaultdict[str, _Counted]:
+def _standings(connection: Connection, looked_at: Select[object]) -> defaultdict[str, _Counted]:
     """By standing, the rows of a query with `word`, `attempts` and `since`."""
     each = looked_at.subquery()
     tried = func.count().filter(each.c.attempts > 0)
@@ -147,12 +147,16 @@ def _of_webhooks(connection: Connection) -> LaneFigures:
     )
 
 
-def _claimed(connection: Connection, table: Table) -> int:
+def _claimed(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
+    connection: Connection, table: Table
+) -> int:
     """Rows in flight: their due times are the ends of leases."""
     return counted(connection, table, table.c.due_at > Now(), table.c.unresolved > 0)
 
 
-def counted(connection: Connection, table: FromClause, *conditions: ColumnElement[bool]) -> int:
+def counted(  # type: ignore[explicit-any]  # SQLAlchemy's FromClause has one inside
+    connection: Connection, table: FromClause, *conditions: ColumnElement[bool]
+) -> int:
     """How many rows of a table match; COUNTED at most."""
     matching = select(literal(1)).select_from(table).where(*conditions).limit(COUNTED).subquery()
     return connection.execute(select(func.count()).select_from(matching)).scalar_one()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import literal, select, true
 
@@ -32,7 +32,7 @@ def leaving(connection: Connection, kind: str, values: Collection[str], *, again
     before = in_force(connection)
     after = before.without(kind, values)
 
-    def rows(lane: due.Lane[due.Claimed], chosen: Select[Any], stands: Standings) -> int:
+    def rows(lane: due.Lane[due.Claimed], chosen: Select[object], stands: Standings) -> int:
         if again:
             chosen = chosen.where(repeated(connection, lane.table))
         leave = 0

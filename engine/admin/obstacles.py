@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, case, exists, or_, select, true
 
@@ -72,8 +72,8 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
 def refusal(connection: Connection, resource: Resource, key: UUID | int, rule: str) -> NotFound | Conflict:
     """Why an action applies to no row of this key; `rule` says to which it does."""
     reasons = _IS[resource.name]
-    chosen: Any = select(case(*((condition, text) for condition, text in reasons))).select_from(resource.table)
-    found = connection.scalar(chosen.where(resource.key == key))
+    told = case(*((condition, text) for condition, text in reasons))
+    found = connection.scalar(select(told).select_from(resource.table).where(resource.key == key))
     if found is None:
         return NotFound(f"There is no such row among the {resource.name}: {key}.")
     return Conflict(f"{rule}; this one {found}.")

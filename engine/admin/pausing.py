@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 
 from engine.admin.jobs import release
 from engine.admin.lanes import lanes as figures
 from engine.db.dialects import Now, insert_new
+from engine.db.records import KeptSubscription, columns, first
 from engine.db.tables import orders, pauses, subscriptions
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock
@@ -23,7 +24,7 @@ from engine.text.addresses import compared
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
@@ -110,7 +111,7 @@ def resume_subscription(connection: Connection, who: str, seq: int) -> None:
     note(connection, who, "resume", f"subscriptions/{seq}")
 
 
-def paused_subscription(connection: Connection, seq: int) -> Row[Any]:
+def paused_subscription(connection: Connection, seq: int) -> KeptSubscription:
     """A subscription that is paused; NotFound, Conflict when it is not."""
     found = _subscription(connection, seq)
     if found.paused_reason is None:
@@ -134,8 +135,9 @@ def _begin(connection: Connection, who: str, kind: str, value: str, reason: str)
     return True
 
 
-def _subscription(connection: Connection, seq: int) -> Row[Any]:
-    found = connection.execute(select(subscriptions).where(subscriptions.c.seq == seq, registry.KEPT)).one_or_none()
+def _subscription(connection: Connection, seq: int) -> KeptSubscription:
+    chosen = select(*columns(KeptSubscription, subscriptions.c)).where(subscriptions.c.seq == seq, registry.KEPT)
+    found = first(KeptSubscription, connection.execute(chosen))
     if found is None:
         raise NotFound(f"There is no subscription {seq}.")
     return found

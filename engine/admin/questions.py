@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, select
 
@@ -162,7 +162,7 @@ def _goes_out(leave: Mapping[str, int]) -> tuple[str, ...]:
     return (f"Goes out at once: {', '.join(parts)}." if parts else "Nothing goes out at once.",)
 
 
-def _resend_failed(connection: Connection, order: Row[Any]) -> Question:
+def _resend_failed(connection: Connection, order: Row[object]) -> Question:
     its = _emails(connection, order)
     lines = [f"{some(its.have, 'addresses')} {'has it, and gets' if its.have == 1 else 'have it, and get'} nothing."]
     if its.nowhere:
@@ -174,7 +174,7 @@ def _resend_failed(connection: Connection, order: Row[Any]) -> Question:
     )
 
 
-def _resend(connection: Connection, order: Row[Any]) -> Question:
+def _resend(connection: Connection, order: Row[object]) -> Question:
     its, number = _emails(connection, order), _recipients(order)
     verbs = "has it already, and gets" if its.have == 1 else "have it already, and get"
     have = f"{some(its.have, 'addresses')} {verbs} it a second time."
@@ -206,7 +206,7 @@ class _Emails:
     nowhere: int  # no address
 
 
-def _emails(connection: Connection, order: Row[Any]) -> _Emails:
+def _emails(connection: Connection, order: Row[object]) -> _Emails:
     chosen = select(
         func.count().filter(emails.c.state.in_(HANDED_OVER)),
         func.count().filter(*changes.FAILED_WITH_ADDRESS),
@@ -217,7 +217,7 @@ def _emails(connection: Connection, order: Row[Any]) -> _Emails:
     return _Emails(have, failed, doubt, nowhere)
 
 
-def _recipients(order: Row[Any]) -> int:
+def _recipients(order: Row[object]) -> int:
     return len(json.loads(order.recipients))
 
 

@@ -7,7 +7,7 @@ follow from it. Its condition is in narrowing.py. The resource of an event (`urn
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Uuid
 
@@ -20,6 +20,7 @@ from engine.models import DeliveryState, EmailState, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from uuid import UUID
 
     from sqlalchemy import Column, Connection, Table
 
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class Resource:  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     """A kind of rows that operators look at. `lists` and `shows` tell what its commands print; "": no row has a page.
 
     The values of its field `state` are those of the table, and groups of them in lower case.
     """
 
     name: str
-    table: Table
-    key: Column[Any]  # newest last
+    table: Table  # type: ignore[explicit-any]
+    key: Column[object]  # newest last
     lists: str
     shows: str
     fields: Mapping[str, Field]
@@ -51,7 +52,7 @@ class Resource:
         return {name: field for name, field in self.fields.items() if not is_masked(name)}
 
     @property
-    def read_key(self) -> Callable[[str], Any]:
+    def read_key(self) -> Callable[[str], UUID | int]:
         """Makes a row's key of what was typed; ValueError."""
         return uuid if isinstance(self.key.type, Uuid) else number
 
@@ -79,7 +80,7 @@ def _state(*choices: str) -> Field:
     return Field("state", "Its state, or a group.", choices=choices)
 
 
-def _error(choices: Mapping[str, Any]) -> Field:
+def _error(choices: Mapping[str, object]) -> Field:
     return Field("error", "How an attempt ended.", choices=tuple(choices))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, type_coerce
 
@@ -53,8 +53,8 @@ class Standings:
     due: ColumnElement[bool]
     later: ColumnElement[bool]
     tried: ColumnElement[bool]
-    next: ColumnElement[Any]
-    since: ColumnElement[Any]
+    next: ColumnElement[object]
+    since: ColumnElement[object]
     lane_paused: bool  # what would be due is paused then
 
     def of(self, group: str) -> ColumnElement[bool]:
@@ -66,7 +66,7 @@ class Standings:
         ]
 
     @property
-    def word(self) -> ColumnElement[Any]:
+    def word(self) -> ColumnElement[object]:
         """The row's standing; NULL: it is settled."""
         return case(
             (self.settled, None),
@@ -111,11 +111,11 @@ def of_deliveries(paused_lanes: Container[str] = ()) -> Standings:
     return Standings(settled, false(), paused, due, later, deliveries.c.attempts > 0, next_, next_, lane_paused)
 
 
-def _of_rows(
+def _of_rows(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     table: Table,
     in_flight: ColumnElement[bool],
     early: ColumnElement[bool],
-    since: ColumnElement[Any],
+    since: ColumnElement[object],
     *,
     lane_paused: bool,
 ) -> Standings:

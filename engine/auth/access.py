@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from engine.errors import Misconfigured
 from engine.resources import APP, OWN, status_resource
@@ -156,7 +156,7 @@ def _read(file: Path) -> Iterator[_Rule]:
         yield _rule(rule, f"{file}: rule {number}")
 
 
-def _rule(given: Any, place: str) -> _Rule:
+def _rule(given: object, place: str) -> _Rule:
     if not isinstance(given, dict):
         raise Misconfigured(f"{place}: is no table; write [[rule]] above it")
     unknown = given.keys() - {"who", "may", "on", "subjects"}
@@ -174,7 +174,7 @@ def _rule(given: Any, place: str) -> _Rule:
     )
 
 
-def _texts(given: dict[str, Any], key: str, place: str) -> list[str]:
+def _texts(given: dict[str, object], key: str, place: str) -> list[str]:
     texts = given.get(key)
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
         raise Misconfigured(f'{place}: {key} must be a list of one or more texts, such as {key} = ["..."]')

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import argon2
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -169,7 +169,7 @@ def _write(file: Path, entries: Mapping[str, _Entry]) -> None:
         raise Misconfigured(f"{file}: {error.strerror}") from None
 
 
-def _entry(name: str, given: Any, place: str) -> _Entry:
+def _entry(name: str, given: object, place: str) -> _Entry:
     if not NAME.fullmatch(name):
         raise Misconfigured(f"{place}: a name has 1 to 64 characters: small letters, digits and . _ @ - (in quotes)")
     if not isinstance(given, dict) or given.keys() != {"role", "password"}:

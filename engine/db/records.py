@@ -163,6 +163,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A claimed job: what is to be done, and how far it is."""
+
+    seq: int
+    claim: int
+    attempts: int
+    resource: str
+    action: str
+    filter: str  # JSON
+    argument: str | None
+    total: int
+    newest: int | None
+    done: int
+    position: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class OrderHead:
     """An order as its creator sees it, without its texts."""
 

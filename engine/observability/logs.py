@@ -12,7 +12,7 @@ import re
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from engine.observability.repeats import OnceAMinute
 from engine.text.times import rfc3339
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextvars import Token
 
-_NOTHING: Mapping[str, Any] = {}
-_BOUND: ContextVar[Mapping[str, Any]] = ContextVar("bound", default=_NOTHING)
+_NOTHING: Mapping[str, object] = {}
+_BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default=_NOTHING)
 _PLAIN = re.compile(r"[\w.:/+-]+", re.ASCII)
 
 
@@ -39,7 +39,7 @@ class bound:  # noqa: N801 reads as the verb that it is
         self._fields = fields
 
     def __enter__(self) -> Self:
-        self._token: Token[Mapping[str, Any]] = _BOUND.set({**_BOUND.get(), **self._fields})
+        self._token: Token[Mapping[str, object]] = _BOUND.set({**_BOUND.get(), **self._fields})
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +93,7 @@ def configure(level: str, format_: str = "text") -> None:
         logging.getLogger(name).setLevel(level)
 
 
-def _about() -> Mapping[str, Any]:
+def _about() -> Mapping[str, object]:
     """The subject of a record, to recognise repeats: without the trace, which each request has of its own."""
     return {name: value for name, value in _BOUND.get().items() if name != "trace_id"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.errors import Misconfigured
 
@@ -49,7 +49,7 @@ def read_bounded(file: Path, most: int, mend: str = "") -> bytes:
     return content
 
 
-def read_toml(file: Path, mend: str = "") -> dict[str, Any]:
+def read_toml(file: Path, mend: str = "") -> dict[str, object]:
     """The tables of a TOML file; Misconfigured when it is none, is too large, or cannot be read."""
     content = read_bounded(file, MAX_TOML, mend)
     try:

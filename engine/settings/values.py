@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
@@ -16,7 +16,7 @@ from engine.text.addresses import bare, wire_address
 SHORTEST_KEY = 32  # characters
 
 
-def _words(value: Any) -> Any:
+def _words(value: object) -> object:
     return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
 
@@ -39,7 +39,7 @@ Network = IPv4Network | IPv6Network
 _MAPPED = 96  # bits before an IPv4 address that is written as an IPv6 address (RFC 4291, 2.5.5.2), as clients are read
 
 
-def _network(value: Any) -> Any:
+def _network(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:

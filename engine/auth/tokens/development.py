@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import jwt
@@ -77,7 +77,7 @@ class DevelopmentKey:
             raise Misconfigured(msg) from None
         return self._sign({"iss": issuer, APP_CLAIM: app}, lifetime)
 
-    def _sign(self, claims: dict[str, Any], lifetime: timedelta) -> str:
+    def _sign(self, claims: dict[str, object], lifetime: timedelta) -> str:
         now = datetime.now(UTC)
         times = {"iat": now, "exp": now + lifetime, "jti": uuid4().hex}
         return jwt.encode(claims | times, self._key, algorithm=ALGORITHM, headers={"kid": KID})

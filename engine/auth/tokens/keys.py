@@ -10,7 +10,7 @@ import logging
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -123,7 +123,7 @@ def _some(keys: list[Key], place: str) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _jwk(item: Any) -> Key | None:
+def _jwk(item: object) -> Key | None:
     """A key of a set; None: it is for another purpose. Misconfigured when it should not be there."""
     given = {name: value for name, value in item.items() if value is not None} if isinstance(item, dict) else {}
     kind, kid, alg, uses = str(given.get("kty")), given.get("kid"), given.get("alg"), given.get("key_ops")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import jwt
@@ -141,12 +141,12 @@ class Verifier:
         caller = self._platforms.get(token, keys)
         if caller:
             return caller
-        header = _header(token)
+        _, algorithm = _header(token)
         issuer = _part(token, 1).get("iss")
         if not isinstance(issuer, str):
             msg = "the token names no issuer"
             raise Unauthenticated(msg)
-        candidates = [key for key in self._platform_keys.of(issuer) if header["alg"] in key.algorithms]
+        candidates = [key for key in self._platform_keys.of(issuer) if algorithm in key.algorithms]
         verified = _verify(token, candidates, replace(self._platform_rules, issuers=(issuer,)))
         if verified is None:
             raise Unauthenticated(UNKNOWN_KEY)
@@ -162,8 +162,8 @@ class Verifier:
         caller = self._bearers.get(token, keys)
         if caller:
             return caller
-        header = _header(token)
-        candidates = [key for key in keys.get(header.get("kid"), ()) if header["alg"] in key.algorithms]
+        kid, algorithm = _header(token)
+        candidates = [key for key in keys.get(kid, ()) if algorithm in key.algorithms]
         verified = _verify(token, candidates[:MAX_TRIES], self._bearer_rules)
         if verified is None:
             return None
@@ -179,7 +179,7 @@ class Verifier:
         return caller
 
 
-def _verify(token: str, candidates: Sequence[Key], rules: Rules) -> tuple[dict[str, Any], float] | None:
+def _verify(token: str, candidates: Sequence[Key], rules: Rules) -> tuple[dict[str, object], float] | None:
     """Claims, and until when (seconds since 1970) the token may be remembered; None: none of the keys has signed it."""
     now = datetime.now(UTC)
     reason = None
@@ -218,18 +218,18 @@ def _verify(token: str, candidates: Sequence[Key], rules: Rules) -> tuple[dict[s
     raise Unauthenticated(msg)
 
 
-def _header(token: str) -> dict[str, Any]:
-    """The header of a token that may be one; it only chooses among known keys."""
+def _header(token: str) -> tuple[str | None, str]:
+    """The `kid` and `alg` of a token that may be one; they only choose among known keys."""
     if len(token) <= MAX_TOKEN and token.isascii():
         header = _part(token, 0)
         kid, algorithm = header.get("kid"), header.get("alg")
         if isinstance(kid, str | None) and isinstance(algorithm, str) and algorithm in ALGORITHMS:
-            return header
+            return kid, algorithm
     msg = "the token is malformed, too long or of an unknown algorithm"
     raise Unauthenticated(msg)
 
 
-def _part(token: str, index: int) -> dict[str, Any]:
+def _part(token: str, index: int) -> dict[str, object]:
     """A part of a token, unverified; empty when it is malformed."""
     try:
         part = json.loads(base64.urlsafe_b64decode(token.split(".")[index] + "=="))
@@ -244,7 +244,7 @@ def _creator(value: object) -> str | None:
     return str(value) if good else None
 
 
-def _identity(claims: dict[str, Any]) -> str | None:
+def _identity(claims: dict[str, object]) -> str | None:
     """Who subscribes and reads: the first that the token names (events contract 6.1)."""
     system_users = claims.get(DETAILS_CLAIM)
     names = (
@@ -289,7 +289,7 @@ def _parsed(text: str) -> object:
     return found
 
 
-def _scopes(claims: dict[str, Any]) -> frozenset[str]:
+def _scopes(claims: dict[str, object]) -> frozenset[str]:
     """All scopes of all claims that may hold some: separated by spaces (RFC 8693, 4.2), or a list."""
     values = [claims.get(name) for name in SCOPE_CLAIMS]
     texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
