@@ -1,4 +1,4 @@
-"""What can be done to orders, e-mails and deliveries: to one here and now, or to all that match in the background."""
+"""Actions on orders, e-mails and deliveries: on one row at once, or on all that match in the background."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Action:
     done: str  # in a sentence: "3 e-mails were …"
     applies: ColumnElement[bool]
     apply: Callable[[Connection, Sequence[int], str | None], Sequence[UUID] | None]  # the orders that it creates
-    conflict: str  # to what alone it can be done
-    for_all: bool = True  # also to all that match
+    conflict: str  # to which rows it applies, as an error says it
+    for_all: bool = True  # can be done to all that match, too
     takes: str | None = None  # what it must be given
-    asks: bool = False  # cannot be undone: engine/admin/questions.py has what is asked before
-    doubted: ColumnElement[bool] = field(default_factory=false)  # of which rows it asks, where it asks of no others
-    sends: bool = False  # what was sent before, or tried: within a minute, once in either way
-    copies: bool = False  # as a new order
-    command: Command | None = None  # None: the command line does it to all that match alone
+    asks: bool = False  # it cannot be undone: engine/admin/questions.py asks first
+    doubted: ColumnElement[bool] = field(default_factory=false)  # the rows for which it asks, unless it always does
+    sends: bool = False  # something that was sent or tried before: at most once a minute
+    copies: bool = False  # creates a new order
+    command: Command | None = None  # None: the command line has it only for all that match
 
     @property
     def audited(self) -> str:
@@ -67,7 +67,7 @@ class Action:
 
     @property
     def may_ask(self) -> bool:
-        """Whether there are rows of which it asks."""
+        """Whether there are rows for which it asks."""
         return self.asks or not self.doubted.compare(false())
 
 
@@ -97,7 +97,7 @@ ACTIONS = [
     ),
     Action(
         ORDERS, "resend", "Send to all again", "ordered again for all", _SETTLED, changes.order_again,
-        "Only an order of which nothing is on its way can be sent to all again",
+        "Only an order that has ended can be sent to all again",
         for_all=False, asks=True, sends=True, copies=True,
         command=Command("resend", "Also to those who have it: a new order, due now.", flag="all"),
     ),
@@ -116,8 +116,8 @@ ACTIONS = [
         "Only an e-mail that failed, and has an address, can be tried again", sends=True, doubted=changes.IN_DOUBT,
         command=Command(
             "retry",
-            "Try an e-mail again that failed.\n\n"
-            "Or at once one that waits for a later attempt. Asks where it is in doubt whether it arrived.",
+            "Try a failed e-mail again.\n\n"
+            "Or try at once one that waits for a later attempt. Asks first if it may have arrived.",
         ),
     ),
     Action(
@@ -126,19 +126,19 @@ ACTIONS = [
     ),
     Action(
         EMAILS, "resend", "Send a second one", "ordered again", emails.c.state.in_(HANDED_OVER),
-        changes.order_again_for, "Only of an e-mail that the relay has taken over can a second one be sent",
+        changes.order_again_for, "A second e-mail can be sent only when the relay has taken over the first",
         for_all=False, asks=True, sends=True, copies=True,
         command=Command(
             "resend",
-            "Send a second e-mail where the first one was sent.\n\n"
-            "The relay has taken that over: it is a new order to its address alone.",
+            "Send a second e-mail to the same address.\n\n"
+            "The relay has taken over the first one, so this makes a new order, to this address alone.",
         ),
     ),
     Action(
         DELIVERIES, "retry", "Replay", "queued again",
         or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
         "Only a delivery that was given up can be replayed",
-        command=Command("retry", "Push again what is dead, or at once what waits for a later attempt."),
+        command=Command("retry", "Push a dead delivery again.\n\nOr push at once one that waits for a later attempt."),
     ),
     Action(
         DELIVERIES, "retry_now", "Try now", "made due",
@@ -227,7 +227,7 @@ def act(connection: Connection, action: Action, keys: Sequence[UUID | int], argu
 
 
 def check(connection: Connection, action: Action, argument: str | None) -> str | None:
-    """The argument as it is written down: a time with its offset, now, or none; Invalid where it is none of these."""
+    """The argument as it is stored: a time with its offset, now, or none; Invalid for anything else."""
     if action.takes == "time":
         return _checked_time(argument, now(connection))
     if argument is not None:
@@ -250,9 +250,9 @@ def _checked_time(argument: str | None, earliest: datetime) -> str:
 
 
 def _sent_lately(connection: Connection, action: Action, key: UUID | int) -> bool:
-    """Whether the same people were sent to a moment ago: by a second click, another button, or a second operator.
+    """Whether it was sent again a moment ago: by a second click, another button, or a second operator.
 
-    What failed may be tried again as often as it fails. Locks the order, so that of two at once one sees the other.
+    What failed may be tried again as often as it fails. Locks the order, so that one of two callers sees the other.
     """
     order = select(orders.c.id, orders.c.seq).where(orders.c.id == key)
     if action.resource is EMAILS:

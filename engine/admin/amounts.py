@@ -16,7 +16,7 @@ _NAMES = {
 
 
 def some(number: int, what: str) -> str:
-    """So many of a resource, of what a lane holds, or recipients."""
+    """A number with its noun: that of a resource, of a lane's rows, or of recipients."""
     return f"{number:,} {_NAMES[what][number != 1]}"
 
 

@@ -1,7 +1,7 @@
-"""Backups of an SQLite database: one moment of it in one file, looked at before it counts.
+"""Backups of an SQLite database: one moment of it in one file, which is checked before it counts.
 
-A copy of the file alone lacks what stands in its WAL, and of a file that is written to it is of no moment. SQLite's
-online copy (sqlite.org/backup.html) reads one moment while others write.
+A copy of the file alone lacks what is in its WAL, and mixes several moments while others write. SQLite's online backup
+(sqlite.org/backup.html) reads one moment while others write.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from engine.text.urls import of_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-STEP = 1_000  # pages between two words about how far it is
+STEP = 1_000  # pages between two reports of progress
 BESIDE = ("-wal", "-shm", "-journal")  # what SQLite puts beside a database's file
 _TAKEN = (5, 6)  # SQLite's result codes: BUSY, LOCKED
 _OURS = "SELECT count(*) FROM sqlite_master WHERE name IN ('orders', 'emails', 'contacts')"
@@ -50,17 +50,17 @@ def backup(database: Path, target: Path, progress: Callable[[int, int], None]) -
         _examine(draft)
         _sync(draft)
         try:
-            target.touch(0o600, exist_ok=False)  # so nothing is replaced that came meanwhile
+            target.touch(0o600, exist_ok=False)  # does not replace a file that came meanwhile
         except FileExistsError:
             raise _there(target) from None
         _put(draft, target)
 
 
 def restore(source: Path, database: Path) -> Path | None:
-    """Put a backup in the database's place, brought to this program's schema; returns where what was there is kept.
+    """Put a backup in the database's place, migrated to this schema; returns where the previous database is kept.
 
-    What the backup would do again waits, whatever Redis remembers: its lanes are paused. Where the path is a link, what
-    it leads to is replaced. Conflict while somebody uses the database; Misconfigured where the backup cannot be used.
+    Its lanes are paused, since what is due in it may have been done already. If the path is a link, its target is
+    replaced. Conflict while somebody uses the database; Misconfigured if the backup cannot be used.
     """
     database = database.resolve()
     taken = f"{database} is in use: end `varsel up`, or every web, worker and scheduler, and commands that look at it"
@@ -89,9 +89,9 @@ def restore(source: Path, database: Path) -> Path | None:
 
 @contextmanager
 def _draft(target: Path, otherwise: str) -> Iterator[Path]:
-    """A new file beside the target, for its owner alone; what is left of it in the end goes, also at SIGTERM.
+    """A new file beside the target, for its owner alone; what is left of it is removed, also at SIGTERM.
 
-    `otherwise`: what is said of the target where an error ends the block.
+    `otherwise`: what an error message says of the target.
     """
     with ending():
         try:
@@ -124,7 +124,7 @@ def _open(file: Path) -> sqlite3.Connection:
 
 
 def _examine(draft: Path) -> None:
-    """Fold the draft into one file; Misconfigured where it is not whole, or none of Varsel's."""
+    """Fold the draft into one file; Misconfigured if it is damaged, or not a database of Varsel's."""
     with closing(_open(draft)) as connection:
         try:
             connection.execute("PRAGMA journal_mode=DELETE").fetchone()
@@ -135,12 +135,12 @@ def _examine(draft: Path) -> None:
         except sqlite3.DatabaseError as error:
             found = str(error)
     if found != "ok":
-        raise Misconfigured(f"this is no database of Varsel's that is whole: {found}")
+        raise Misconfigured(f"this is no database of Varsel's, or a damaged one: {found}")
 
 
 @contextmanager
 def _aside(database: Path, stamp: str) -> Iterator[Path | None]:
-    """Move what is there out of the way (None: nothing is), and back where the block puts nothing in its place.
+    """Move what is there out of the way (None: nothing is), and back if the block puts nothing in its place.
 
     Conflict where another program has it open.
     """
@@ -149,7 +149,7 @@ def _aside(database: Path, stamp: str) -> Iterator[Path | None]:
         _fold(database)
     kept = database.with_name(f"{database.name}.before-{stamp}")
     try:
-        # A WAL that stays behind would be taken for the new one's.
+        # A WAL that stayed behind would be taken for that of the new database.
         moved = [_rename(f"{database}{tail}", f"{kept}{tail}") for tail in (*BESIDE, "")]
         yield kept if any(moved) else None
     finally:
@@ -167,7 +167,7 @@ def _rename(old: str, new: str) -> bool:
 
 
 def _fold(database: Path) -> None:
-    """Put what stands in the WAL into the file; a broken one stays as it is. Conflict where somebody has it open."""
+    """Move what is in the WAL into the file; a damaged one stays as it is. Conflict if somebody has it open."""
     with closing(_open(database)) as connection:
         try:
             connection.execute("PRAGMA journal_mode=DELETE").fetchone()
@@ -182,11 +182,11 @@ def _sync(draft: Path) -> None:
 
 
 def _put(draft: Path, target: Path) -> None:
-    """Give the draft, which is on disk, its name, for good."""
+    """Give the draft its name, durably."""
     draft.replace(target)
     try:
         folder = os.open(target.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
-    except OSError:  # a folder may be one that can be written, and not read
+    except OSError:  # the folder may be writable, but not readable
         os.sync()

@@ -1,6 +1,6 @@
 """What /metrics shows beside the processes' own counts: the lanes, and whether the database and Redis answer.
 
-Every `web` shows the same of it, whatever it has counted itself: over several, take the `max by (lane, state)`.
+Every web process shows the same figures: over several, take the `max by (lane, state)`.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _SAME = " The same from every web process: max by (lane)."
 
 
 def exposition(store: Store, client: redis.Redis) -> bytes:
-    """Everything as text. Blocks for as long as the database and Redis take; either may be away."""
+    """Everything as text. Waits for the database and Redis, either of which may be away."""
     parts = CollectorRegistry()
     parts.register(Parts(store, client))
     return generate_latest(parts) + metrics.counted()
 
 
 class Parts(Collector):
-    """What the database and Redis say now; asked at each scrape, kept by no process."""
+    """What the database and Redis say now; asked at each scrape."""
 
     def __init__(self, store: Store, client: redis.Redis) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""What lists can be narrowed to: values as a query string has them, checked."""
+"""Filters of lists: values as a query string has them, checked and read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _AGO = re.compile(r"(\d{1,4})([mhd])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
-# How an attempt can have ended badly, as conditions on its line in the log.
+# How an attempt can fail, as conditions on its line in the log.
 EMAIL_ERRORS = {
     "unreachable": and_(email_attempts.c.code.is_(None), email_attempts.c.outcome == "deferred"),
     "4xx": email_attempts.c.code.between(400, 499),
@@ -50,7 +50,7 @@ PUSH_ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a list can be narrowed to: `name` in query strings and options, `help` on the command line.
+    """What a list can be narrowed by: `name` in query strings and options, `help` on the command line.
 
     `read` makes a value of what was typed (ValueError); where there are `choices`, it is one of them.
     """
@@ -93,7 +93,7 @@ def _value(field: Field, text: str, now: datetime) -> Any:
 
 
 def bounded(text: str) -> str:
-    """What somebody typed, as it is; ValueError where no column can have it: PostgreSQL's texts have no NUL."""
+    """What somebody typed, unchanged; ValueError if no column can have it: PostgreSQL's texts have no NUL."""
     if len(text) > LONGEST or not text.isprintable():
         msg = f"At most {LONGEST} characters, none of them control characters."
         raise ValueError(msg)
@@ -117,7 +117,7 @@ def moment(text: str, now: datetime) -> datetime:
 def typed(text: str, zone: tzinfo | None) -> datetime:
     """A time as people write it; without an offset, of this zone (None: of this machine). ValueError.
 
-    Of two that are written alike, since clocks were set back in between, the first; Invalid for one that clocks skip.
+    Where clocks are set back, the first of two times that are written alike; Invalid for a time that clocks skip.
     """
     if not _TIME.fullmatch(text):
         msg = f"{text} is no time"
@@ -135,7 +135,7 @@ def typed(text: str, zone: tzinfo | None) -> datetime:
 
 
 def lasting(given: Mapping[str, str], now: datetime) -> dict[str, str]:
-    """The values that are not empty, for later: how long ago is counted from this moment. They were parsed before."""
+    """The values that are not empty, with "how long ago" as the time that it means now. They were parsed before."""
     return {
         name: moment(value.strip(), now).isoformat(timespec="milliseconds") if name in _TIMES else value
         for name, value in given.items()
@@ -193,19 +193,19 @@ def first_number(connection: Connection, table: Table, time: Column[datetime], a
 
 
 def contains(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
-    """Whether a column has this text in it, whatever the case."""
+    """Whether a column contains this text, in upper or lower case."""
     return func.lower(column).contains(text.lower(), autoescape=True)
 
 
 def had_attempt(
     log: Table, owner: Column[int], seq: ColumnElement[int], error: ColumnElement[bool]
 ) -> ColumnElement[bool]:
-    """Whether a row of the log that belongs to `seq` ended so."""
+    """Whether an attempt of the row `seq` ended so."""
     return select(log.c.seq).where(owner == seq, error).exists()
 
 
 def to_address(column: ColumnElement[str], numbers: tuple[ColumnElement[Any], ...], text: str) -> ColumnElement[bool]:
-    """Whether a recipient is meant by `text`: @domain, digits of a number, or the beginning of an address."""
+    """Whether `text` names a recipient: by @domain, a number, or the beginning of an address."""
     address = func.lower(column)
     if text.startswith("@"):
         return or_(*(address.endswith(f"@{each}", autoescape=True) for each in spelled(text[1:])))

@@ -59,5 +59,5 @@ class Jobs(Work[Job, Job]):
         return bool(failed)
 
     def broken(self, job: Job, _outcome: Job, _error: Exception) -> Job:
-        """There is nothing else to record."""
+        """The same: that the job failed is all there is to record."""
         return job

@@ -35,21 +35,21 @@ if TYPE_CHECKING:
     from engine.admin.actions import Action
 
 MOST = 1_000_000  # rows of one job
-ROWS = 500  # of a batch: other writers wait no longer
-ERRORS = 3  # attempts at a batch that end in an error of ours, after which the job is given up
+ROWS = 500  # of a batch, which bounds how long other writers wait
+ERRORS = 3  # attempts at a batch that end in an error of Varsel's, after which the job is given up
 
 
 class Asked(NamedTuple):
-    """What somebody says yes to: how many rows, counted up to one more than MOST, none of them newer than that one."""
+    """What an operator confirms: how many rows (counted up to MOST + 1), none of them newer than `newest`."""
 
     number: int
     newest: int | None  # None: it has no bound
 
 
 def matching(connection: Connection, action: Action, given: Mapping[str, str], newest: int | None = None) -> Asked:
-    """To how many rows that match `given`, up to the `newest` one, it applies.
+    """How many rows that match `given`, up to the `newest` one, it applies to.
 
-    Invalid; BadRequest for what is done to one at a time.
+    Invalid; BadRequest for an action on one row at a time.
     """
     if not action.for_all:
         raise BadRequest(f"{action.label} is for one at a time.")
@@ -69,8 +69,8 @@ def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
 ) -> int:
     """Begin to do it to all that match, in the background; returns the job's number.
 
-    It is done to what was there when it was `asked` (None: now), and to no more rows than that. BadRequest for more
-    than MOST; Conflict when more match by now than were asked about.
+    It is done to rows that were there when it was `asked` (None: now), and to no more than were counted then.
+    BadRequest for more than MOST; Conflict when more match by now.
     """
     argument = check(connection, action, argument)
     found = matching(connection, action, given, asked and asked.newest)
@@ -128,7 +128,7 @@ def advance(connection: Connection, claimed: records.Job) -> bool:
     if job is None:
         return False
     if due.is_lost(claimed):
-        _give_up(connection, job, f"It ended {due.LOST_IS_DEAD} workers in a row.")
+        _give_up(connection, job, f"{due.LOST_IS_DEAD} workers in a row ended while they worked on it.")
         return False
     action, bounded = find(job.resource, job.action), job.newest is not None
     room = min(ROWS, job.total - job.done) if bounded else ROWS
@@ -149,7 +149,7 @@ def advance(connection: Connection, claimed: records.Job) -> bool:
 
 
 def failed(connection: Connection, claimed: records.Job) -> None:
-    """A batch of a claimed job ended in an error that nobody expected: try it again, or give the job up."""
+    """A batch of a claimed job ended in an unexpected error: try it again, or give the job up."""
     job = _running(connection, claimed)
     if job is None:
         return
@@ -158,11 +158,11 @@ def failed(connection: Connection, claimed: records.Job) -> None:
         again |= {"claim": job.claim + 1}
         connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(again))
     else:
-        _give_up(connection, job, f"{ERRORS} attempts ended in an error of Varsel's; the worker's log has it.")
+        _give_up(connection, job, f"{ERRORS} attempts ended in an error of Varsel's, which the worker's log shows.")
 
 
 def stop(connection: Connection, who: str, seq: int) -> None:
-    """End a job after the batch that it is at; NotFound, Conflict when it has ended already."""
+    """End a job after its current batch; NotFound, Conflict when it has ended already."""
     ended = {
         "state": JobState.STOPPED,
         "due_at": None,
@@ -187,14 +187,14 @@ def _running(connection: Connection, claimed: records.Job) -> records.OpenJob | 
 
 def _give_up(connection: Connection, job: records.OpenJob, why: str) -> None:
     """End a job for good; what it has done stays done."""
-    reason = f"{why} What it has done stays done; for the rest, begin it anew."
+    reason = f"{why} What it has done stays done; start a new job for the rest."
     ended = {"state": JobState.FAILED, "reason": reason, "due_at": None, "unresolved": 0, "last_update": Now()}
     ended |= {"claim": job.claim + 1}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(ended))
 
 
 def _left(connection: Connection, action: Action, argument: str | None) -> ColumnElement[bool]:
-    """What a job has still to do: rescheduled orders stand further on in its list, and are not to be done twice."""
+    """What a job still has to do: orders that it has rescheduled come again further on in its list."""
     if action.takes == "time":
         return and_(action.applies, orders.c.requested_send_time != send_time(argument, now(connection)))
     return action.applies

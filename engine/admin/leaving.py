@@ -1,4 +1,4 @@
-"""What goes out when pauses end: what they stop and no other pause does, asked of each row as the claims ask it."""
+"""What goes out when pauses end: the rows that they stop and no other pause does, judged as claims judge them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _EMAILS = select(orders.c.creator, emails.c.address).select_from(emails.join(ord
 
 
 def leaving(connection: Connection, kind: str, values: Collection[str], *, again: bool = False) -> dict[str, int]:
-    """By lane, how much goes out at once when these pauses end, each counted up to COUNTED; what others stop does not.
+    """By lane, how much goes out at once when these pauses end, counted up to COUNTED.
 
-    `again`: of that, what may have been done before the database was restored.
+    `again`: only what may have been done before the database was restored.
     """
     before = in_force(connection)
     after = before.without(kind, values)

@@ -1,8 +1,8 @@
 """Pages of a list: a bounded time each, whatever the size of the table.
 
-A page goes on where the one before ended, by key: so it is as quick at the end as at the beginning, and what comes in
-meanwhile moves nothing. Conditions without an index are looked at within a WINDOW of rows; when that holds too few
-matches, the page says how far back it has looked, and the next one goes on from there.
+A page begins where the one before ended, by key: the last page is as quick as the first, and new rows move nothing.
+Conditions without an index are checked within a WINDOW of rows; when that has too few matches, the page says how far
+back it has looked, and the next one goes on from there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from engine.admin.narrowing import Narrowed, Part
     from engine.admin.resources import Resource
 
-WINDOW = 10_000  # rows that a page looks at for what no index answers
+WINDOW = 10_000  # rows that a page looks at for conditions that no index answers
 SIZE = 50  # rows of a page
 LARGEST = 1_000
 _NO_CURSOR = {"cursor": ["Not a cursor of this list; begin at its newest page."]}
@@ -38,7 +38,7 @@ _NO_CURSOR = {"cursor": ["Not a cursor of this list; begin at its newest page."]
 class Page:
     """Rows as dictionaries, and where the next page begins (None: there is none).
 
-    `looked_back`: the page holds too few matches although there may be more: the cursor of the last row looked at.
+    `looked_back`: the page has too few matches, but there may be more: `next` is the last row that it looked at.
     """
 
     items: list[dict[str, Any]]
@@ -65,7 +65,7 @@ def count_of_page(connection: Connection, resource: Resource, given: Mapping[str
 def count(
     connection: Connection, resource: Resource, given: Mapping[str, str], also: ColumnElement[bool], most: int
 ) -> int:
-    """How many rows match, counted up to `most`; `also`: a further condition. Takes as long as it takes."""
+    """How many rows match, counted up to `most`; `also`: a further condition. Its time has no bound."""
     narrowed = _narrowed(connection, resource, given)
     parts = or_(*(part.which for part in narrowed.parts))
     matching = select(resource.key).where(parts, *narrowed.by, *narrowed.rest, also).limit(most).subquery()
@@ -94,7 +94,7 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
 def _shown_on(
     connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None, size: int
 ) -> tuple[Sequence[Row[Any]], tuple[Any, ...] | None]:
-    """The keys and places of a page's rows, and where the window ends that they are looked for in; None: nowhere."""
+    """The keys and places of a page's rows, and the end of the window that was searched; None: it has no end."""
     narrowed = _narrowed(connection, resource, given)
     found: list[Row[Any]] = []
     for part, beyond in _from(narrowed, cursor):
@@ -114,7 +114,7 @@ def _narrowed(connection: Connection, resource: Resource, given: Mapping[str, st
 def _from(narrowed: Narrowed, cursor: str | None) -> Sequence[tuple[Part, Sequence[ColumnElement[bool]]]]:
     """The parts of a list from the cursor on, each with what lies beyond that; Invalid.
 
-    Which part a cursor is of, its length says.
+    The length of a cursor says of which part it is.
     """
     if cursor is None:
         return [(part, ()) for part in narrowed.parts]

@@ -234,21 +234,18 @@ def _stand(
     if group in (Standing.LATER, RETRYING):
         found.by.append(table.c.due_at > Now())
     elif group == Standing.PAUSED:
-        none = replace(waiting, which=table.c.due_at <= EPOCH)  # cursors of before the lane went on are of this part
+        none = replace(waiting, which=table.c.due_at <= EPOCH)  # for cursors from before the lane was resumed
         found.parts = [waiting if stands.lane_paused else none, paused]
 
 
 def _open(table: Table) -> tuple[Part, Part]:
-    """What waits, in the order in which it becomes due, and what is paused.
-
-    Few or many, the indexes of due work and of what is paused have just these.
-    """
+    """What waits, in the order in which it becomes due, and what is paused: each has an index of its own."""
     waiting = Part([table.c.due_at, table.c.seq], table.c.due_at.is_not(None))
     return waiting, Part([table.c.seq], table.c.paused_by.is_not(None))
 
 
 def _created(found: Narrowed, key: Column[Any], given: Given) -> None:
-    """When a row was created, read from its identifier."""
+    """When rows were created, as their identifiers say."""
     place = found.by if found.newest_first else found.rest
     if since := given.get("since"):
         place.append(key >= first_id(since))

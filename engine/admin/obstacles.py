@@ -1,4 +1,4 @@
-"""What a row is that an action does not apply to, in words: the one reason that keeps the action from it."""
+"""Why an action does not apply to a row, in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, EMAIL_F
 _UNKNOWN = _FAILED.where(emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, emails.c.address == "")
 _SENT = emails.c.state.in_(HANDED_OVER)
 
-# "This one …": the first that is true.
+# What follows "this one …": the first that is true.
 _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
     ORDERS.name: (
         (ORDER_SET_ASIDE, "was set aside, to be processed anew"),
@@ -70,7 +70,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
 
 
 def refusal(connection: Connection, resource: Resource, key: UUID | int, rule: str) -> NotFound | Conflict:
-    """Why an action applies to no row of this key; `rule` says to which it does."""
+    """Why an action does not apply to the row with this key; `rule` says to which rows it does."""
     reasons = _IS[resource.name]
     told = case(*((condition, text) for condition, text in reasons))
     found = connection.scalar(select(told).select_from(resource.table).where(resource.key == key))

@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 
     from engine.admin.lanes import LaneFigures
 
-SKEWED = timedelta(seconds=5)  # a process's clock that is further from the database's is told of
-LATE = timedelta(seconds=60)  # a row that has been due for longer is told of
+SKEWED = timedelta(seconds=5)  # a process whose clock is further from the database's is reported
+LATE = timedelta(seconds=60)  # a lane with a row that has been due for longer is reported
 LOOK = "`varsel top` shows the lanes and the processes."
-REFUSED = "Set right what the relay says; `varsel emails list --error refused` shows the e-mails."
+REFUSED = "Correct what the relay complains of; `varsel emails list --error refused` shows the e-mails."
 CLOCK = "Start `varsel scheduler` (or `varsel up`)."
 FEW = 5  # names in a sentence
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def overview(connection: Connection) -> dict[str, Any]:
-    """Everything that the first page shows, without Redis: that is asked elsewhere."""
+    """Everything that the first page shows, except for Redis."""
     figures = lanes(connection)
     now: datetime = connection.execute(select(Now())).scalar_one()
     running = _processes(connection, now)
@@ -89,19 +89,19 @@ def findings(
 
 
 def _older(connection: Connection, counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """A database that is older than it was; its lanes are paused. `counts`: by lane, what it would do again."""
+    """A database that is older than it was; its lanes are paused. `counts`: by lane, what it may do again."""
     row = connection.execute(select(installation)).one()
     waits = ", ".join(some(count, lane) for lane, count in counts.items())
     text = (
-        f"The database is {span(row.seen - row.as_of)} older than it was: what would perhaps be done again is paused,"
-        f" {waits}, and `varsel restored` lists it. It lacks what was done"
+        f"The database is {span(row.seen - row.as_of)} older than it was. What may be done a second time is paused:"
+        f" {waits}. It lacks what was done"
     )
     advice = "`varsel restored` lists what would be done again; `varsel restored --resume` lets it go on."
     return [_finding("problem", text, row.as_of, advice)]
 
 
 def _paused(pauses_: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Creators and domains that are; lanes have findings of their own."""
+    """Creators and domains that are paused; lanes have findings of their own."""
     found = []
     for kind, name in ((CREATOR, "creator"), (DOMAIN, "recipients' domain")):
         mine = [pause for pause in pauses_ if pause["kind"] == kind]
@@ -119,7 +119,7 @@ def _has_trouble(running: Sequence[dict[str, Any]]) -> bool:
 
 
 def _refused(connection: Connection) -> list[dict[str, Any]]:
-    """E-mails that wait until somebody sets the relay or the sender right."""
+    """E-mails that wait until somebody corrects the relay or the sender."""
     found = refusals(connection)
     if found is None:
         return []
@@ -146,7 +146,7 @@ def _problems(
         found += [_stalled(name, since) for name, since in stalled.items()]
     if not any(process["kind"] == "scheduler" for process in alive):
         found.append(_finding("problem", "No scheduler runs: send times and retries wait", advice=CLOCK))
-    if not found:  # what was found is why they lag behind
+    if not found:  # what was found explains why they lag behind
         late = [lane for lane in waiting if lane.oldest_due_seconds > LATE.total_seconds()]
         texts = [f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due" for lane in late]
         found = [_finding("problem", text) for text in texts]
@@ -162,7 +162,7 @@ def _stalled(lane: str, since: timedelta) -> dict[str, Any]:
 
 
 def _clocks(alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Machines whose clocks are off: delivery goes by the database's, but tokens and sessions by theirs."""
+    """Machines whose clocks are off: delivery follows the database's clock, but tokens and sessions follow theirs."""
     off = {
         process["host"]: timedelta(milliseconds=process["skew_ms"])
         for process in alive
@@ -172,7 +172,9 @@ def _clocks(alive: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for host, skew in sorted(off.items()):
         how = f"{abs(skew).total_seconds():,.0f} s {'ahead of' if skew > timedelta(0) else 'behind'} the database's"
         found.append(
-            _finding("warning", f"The clock of {host} is {how}: good tokens are refused there, or old ones taken")
+            _finding(
+                "warning", f"The clock of {host} is {how}: valid tokens are refused there, or expired ones accepted"
+            )
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Pausing and going on: a lane, a creator, a recipients' domain, a subscription. See engine/queue/pauses.py."""
+"""Pausing and resuming: a lane, a creator, a recipients' domain, a subscription. See engine/queue/pauses.py."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def pause(connection: Connection, who: str, kind: str, value: str, reason: str =
         raise Conflict(f"The {kind} {value} is paused already.")
     known = select(orders.c.seq).where(orders.c.creator == value).limit(1)
     unheard_of = kind == CREATOR and connection.execute(known).first() is None
-    return f"The {kind} {value} is paused.{' Nothing that is kept was ordered by it.' if unheard_of else ''}"
+    return f"The {kind} {value} is paused.{' No order of its is stored.' if unheard_of else ''}"
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
-    """Go on; what was paused becomes due again, in the background. Invalid, Conflict when it is not paused."""
+    """Resume it; what was paused becomes due again, in the background. Invalid, Conflict when it is not paused."""
     value = paused(connection, kind, value)
     connection.execute(delete(pauses).where(pauses.c.kind == kind, pauses.c.value == value))
     note(connection, who, "resume", f"{kind}/{value}")
@@ -53,7 +53,7 @@ def resume(connection: Connection, who: str, kind: str, value: str) -> None:
 
 
 def paused(connection: Connection, kind: str, value: str) -> str:
-    """The value as it is kept, of something that is paused; Invalid, Conflict when it is not."""
+    """The value of a pause, as it is stored; Invalid, Conflict when there is no such pause."""
     value = checked(kind, value)
     chosen = select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)
     if connection.execute(chosen.with_for_update()).first() is None:
@@ -62,13 +62,13 @@ def paused(connection: Connection, kind: str, value: str) -> str:
 
 
 def resume_all(connection: Connection, who: str) -> None:
-    """Let all lanes go on that are paused; Conflict when none is."""
+    """Resume all lanes that are paused; Conflict when none is."""
     for lane in paused_lanes(connection):
         resume(connection, who, LANE, lane)
 
 
 def paused_lanes(connection: Connection) -> list[str]:
-    """Those that are; Conflict when none is."""
+    """The lanes that are paused; Conflict when none is."""
     found = in_force(connection).lanes
     if not found:
         raise Conflict("No lane is paused.")
@@ -76,7 +76,7 @@ def paused_lanes(connection: Connection) -> list[str]:
 
 
 def go_on_restored(connection: Connection, who: str) -> str:
-    """Let the lanes go on that were paused because the database is older than it was; returns what to say of it.
+    """Resume the lanes that were paused because the database is older than it was; returns what to say of it.
 
     Conflict when it is not.
     """
@@ -88,7 +88,7 @@ def go_on_restored(connection: Connection, who: str) -> str:
 
 
 def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:
-    """Pause those of the lanes that are not; they are drained when `in_flight` is 0. Invalid."""
+    """Pause those of the lanes that are not paused; they are drained when `in_flight` is 0. Invalid."""
     for lane in lanes:
         _begin(connection, who, LANE, checked(LANE, lane), reason or "to drain")
 
@@ -120,12 +120,12 @@ def paused_subscription(connection: Connection, seq: int) -> KeptSubscription:
 
 
 def in_flight(connection: Connection, lanes: Collection[str]) -> int:
-    """How many rows of these lanes workers hold: 0 when they are drained. Of a lane that is paused it only falls."""
+    """How many rows of these lanes are in flight: 0 when they are drained. In a paused lane, the number only falls."""
     return sum(lane.in_flight for lane in figures(connection) if lane.name in lanes)
 
 
 def _begin(connection: Connection, who: str, kind: str, value: str, reason: str) -> bool:
-    """Pause what is not paused yet; False: somebody has, even a moment ago. Invalid."""
+    """Pause what is not paused yet; False: it is paused already. Invalid."""
     reason = _reason(reason)
     line = {"kind": kind, "value": value, "at": Now(), "who": who, "reason": reason}
     begun = insert_new(connection.dialect.name, pauses).values(line).returning(pauses.c.at)
@@ -144,7 +144,7 @@ def _subscription(connection: Connection, seq: int) -> KeptSubscription:
 
 
 def checked(kind: str, value: str) -> str:
-    """The value as it is kept; Invalid."""
+    """The value as it is stored; Invalid."""
     if kind not in KINDS:
         raise Invalid({"kind": [f"One of {', '.join(KINDS)}."]})
     value = value.strip()

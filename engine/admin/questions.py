@@ -1,4 +1,4 @@
-"""What is asked before something is done that cannot be undone: what will happen, in numbers.
+"""What is asked before an action that cannot be undone: what will happen, in numbers.
 
 The console shows it on a page of its own, the command line before it goes on.
 """
@@ -36,14 +36,14 @@ if TYPE_CHECKING:
 
     from engine.admin.actions import Action
 
-ADDED_UP = 1_000  # orders whose recipients are added up: their lists are long
-LISTS = 8_000_000  # bytes of these lists; beyond, the number of orders tells enough
+ADDED_UP = 1_000  # orders whose recipients are counted: their lists are long
+LISTS = 8_000_000  # bytes of these lists; beyond, the number of orders is enough
 _ONE_DOUBT = "It is in doubt whether it arrived: it may come a second time."
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be done, and what that means; `at` and `before`: the new send time and the one until now."""
+    """What is to be done, and what that means; `at` and `before`: the new send time and the present one."""
 
     title: str
     lines: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
         case "orders.cancel":
             return Question(
                 f"Cancel this order to {some(_recipients(row), 'recipients')}?",
-                ("Nobody gets it. A cancelled order does not come back: it can only be ordered anew.",),
+                ("Nobody gets it. A cancelled order cannot be restored: it can only be posted again.",),
             )
         case "orders.reschedule":
             at = changes.send_time(argument, now(connection))
@@ -84,9 +84,9 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
 def of_all(
     connection: Connection, action: Action, given: Mapping[str, str], argument: str | None = None
 ) -> tuple[jobs.Asked, Question]:
-    """To how many rows that match an action applies, and what is asked before it is done to them.
+    """How many of the rows that match an action applies to, and what is asked before it is done to them.
 
-    Invalid; BadRequest for what is done to one at a time.
+    Invalid; BadRequest for an action on one row at a time.
     """
     actions.check(connection, action, argument)
     asked = jobs.matching(connection, action, given)
@@ -102,7 +102,7 @@ def of_all(
 
 
 def of_subscription(connection: Connection, seq: int) -> Question:
-    """Before a subscription goes on that is paused; NotFound, Conflict when it is not."""
+    """Before a paused subscription is resumed; NotFound, Conflict when it is not paused."""
     endpoint = paused_subscription(connection, seq).endpoint
     its = deliveries.c.subscription_seq == seq
     due = some(counted(connection, deliveries, its, deliveries.c.due_at <= Now()), "webhooks")
@@ -130,19 +130,19 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
 
 
 def of_resume(connection: Connection, kind: str, value: str) -> Question:
-    """Before what is paused goes on; Invalid, Conflict when it is not."""
+    """Before a pause ends; Invalid, Conflict when there is no such pause."""
     value = paused(connection, kind, value)
     return Question(f"Let the {kind} {value} go on?", _goes_out(leaving(connection, kind, [value])))
 
 
 def of_resume_all(connection: Connection) -> Question:
-    """Before all lanes go on that are paused; Conflict when none is."""
+    """Before all paused lanes are resumed; Conflict when none is paused."""
     chosen = paused_lanes(connection)
     return Question(f"Let the lanes {', '.join(chosen)} go on?", _goes_out(leaving(connection, LANE, chosen)))
 
 
 def of_restored(connection: Connection) -> Question:
-    """Before the lanes of a database go on that is older than it was; Conflict when it is not."""
+    """Before the lanes of a database that is older than it was are resumed; Conflict when it is not older."""
     if older(connection) is None:
         raise Conflict("The database is not older than it was: nothing is paused for that.")
     its = select(pauses.c.value).where(pauses.c.kind == LANE, pauses.c.who == WHO)
@@ -167,7 +167,7 @@ def _resend_failed(connection: Connection, order: Row[object]) -> Question:
     lines = [f"{some(its.have, 'addresses')} {'has it, and gets' if its.have == 1 else 'have it, and get'} nothing."]
     if its.nowhere:
         who = some(its.nowhere, "recipients")
-        lines.append(f"{who} cannot be reached by this: with no address, only a new order looks one up again.")
+        lines.append(f"{who} cannot be reached by this, for want of an address; a new order looks for one again.")
     return Question(
         f"Send again to {some(its.failed, 'addresses')} that did not get it?",
         (*lines, *_doubt(its.doubt), "The same e-mails are tried again, for another 48 hours."),
@@ -193,12 +193,13 @@ def _resend(connection: Connection, order: Row[object]) -> Question:
 def _doubt(number: int) -> tuple[str, ...]:
     if not number:
         return ()
-    return (f"Of {some(number, 'emails')} it is in doubt whether it arrived: it may come a second time.",)
+    they = "it" if number == 1 else "they"
+    return (f"It is in doubt whether {some(number, 'emails')} arrived: {they} may come a second time.",)
 
 
 @dataclass(frozen=True, slots=True)
 class _Emails:
-    """An order's e-mails, one for each address, by what became of them."""
+    """The number of an order's e-mails, by what became of them; each address has one."""
 
     have: int
     failed: int  # and can be tried again

@@ -1,4 +1,4 @@
-"""Why a thing stands as it does: what it waits for, and what was said of it last."""
+"""Why a row stands where it does: what it waits for, and the last answer to it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
     """Why an order waits; None: it does not."""
     if row.state == OrderState.SET_ASIDE:
         return (
-            "Set aside: it ended five workers in a row, or every attempt in an error."
-            " Process it anew when the cause is gone."
+            "Set aside: five workers in a row ended while they worked on it, or every attempt ended in an error."
+            " Process it again when the cause is gone."
         )
     if found["standing"] is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
         return None
@@ -41,7 +41,7 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
             return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
         later = row.state == OrderState.PROCESSING
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
-    return _due("An order")
+    return _DUE
 
 
 def unknown(counts: Mapping[str, int]) -> str | None:
@@ -49,7 +49,7 @@ def unknown(counts: Mapping[str, int]) -> str | None:
     unknown = counts.get(EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, 0)
     if not unknown:
         return None
-    return f"Of {some(unknown, 'recipients')} no address was known. When it is, post a new order for them."
+    return f"No address of {some(unknown, 'recipients')} was known. When it is, post a new order for them."
 
 
 def of_email(
@@ -73,7 +73,7 @@ def of_email(
         return _said(last, "it is tried again by itself")
     of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
     trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
-    return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _due("An e-mail"))
+    return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _DUE)
 
 
 def of_delivery(
@@ -97,12 +97,12 @@ def of_delivery(
     if found["standing"] == Standing.LATER:
         if found["ordered"] and found["due_at"] <= now(connection):
             return _why("It waits for an earlier event on the same subject: its subscription keeps the order.")
-        return _why("The attempt before did not succeed; the next one is due by itself.", last)
-    return _why(_due("A delivery"))
+        return _why("The last attempt did not succeed; the next one follows by itself.", last)
+    return _why(_DUE)
 
 
 def _why(text: str | None, answer: str | None = None) -> dict[str, str | None]:
-    """Why something waits, and what was answered to it: words from outside, which not everybody may see."""
+    """Why something waits, and the answer to it: words from outside, which viewers do not see."""
     return {"why": text, "answer": answer}
 
 
@@ -118,8 +118,7 @@ def _paused(connection: Connection, paused_by: str | None, creator: str, address
     return f"The recipients' domain {domain} is paused." if domain in paused.domains else "It is being released."
 
 
-def _due(what: str) -> str:
-    return f"It is due and waits for a worker. {what} that stays so means that no worker runs, or that all are busy."
+_DUE = "It is due and waits for a worker. If it stays so, no worker runs, or all are busy."
 
 
 def _said(attempt: Row[Any], then: str) -> dict[str, str | None]:

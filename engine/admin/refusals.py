@@ -20,7 +20,7 @@ LOOKED_AT = 5_000  # e-mails, the soonest due
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """What waits for somebody to set the relay or the sender right."""
+    """What waits for somebody to correct the relay or the sender."""
 
     count: int  # of those that were looked at
     since: datetime  # the oldest of their newest attempts

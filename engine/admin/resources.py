@@ -1,7 +1,7 @@
 """The resources of the console and the command line: kinds of rows that have a list.
 
-What a list can be narrowed to stands here alone: the console's form, the command's options and what either accepts
-follow from it. Its condition is in narrowing.py. The resource of an event (`urn:altinn:resource:…`) is something else.
+What a list can be narrowed by is defined here: the console's form, the command's options and what either accepts
+follow from it. The conditions are in narrowing.py. The resource of an event (`urn:altinn:resource:…`) is another thing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Resource:  # type: ignore[explicit-any]  # SQLAlchemy's Table has one insi
 
     @property
     def open_fields(self) -> dict[str, Field]:
-        """The fields that viewers see: whoever narrows a list by what is masked reads it, piece by piece."""
+        """The fields that viewers see: filters by masked values would reveal them, piece by piece."""
         return {name: field for name, field in self.fields.items() if not is_masked(name)}
 
     @property
@@ -132,7 +132,7 @@ SUBSCRIPTIONS = Resource(
     "Print subscriptions, the newest first.",
     "Print a subscription with the number of its deliveries by state.",
     _by_name(
-        Field("state", "How it is.", choices=("paused", "failing", "unvalidated")),
+        Field("state", "Its state.", choices=("paused", "failing", "unvalidated")),
         Field("consumer", "Whose it is, such as /org/ttd."),
         Field("endpoint", "A part of its address."),
         Field("resource", "A part of its resource filter."),

@@ -1,4 +1,4 @@
-"""What was typed into the search box, and where it is: whatever there is of that name is found."""
+"""Where to find what was typed into the search box."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHARED = ("recipient", "reference", "creator", "order")  # what both lists are 
 
 
 def identified(connection: Connection, text: str) -> str | None:
-    """The page of an order or e-mail (by its identifier, or its Message-ID) or the list of an event's; None: none.
+    """The page of an order or e-mail (by identifier or Message-ID), or the list of events with this id; None: none.
 
     Invalid for what cannot be the name of anything.
     """

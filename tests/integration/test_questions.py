@@ -64,8 +64,8 @@ def test_before_an_order_is_sent_again_it_is_said_who_has_it(store: Store) -> No
     assert failed.title == "Send again to 2 addresses that did not get it?"
     assert failed.lines[:3] == (
         "4 addresses have it, and get nothing.",
-        "1 recipient cannot be reached by this: with no address, only a new order looks one up again.",
-        "Of 1 e-mail it is in doubt whether it arrived: it may come a second time.",
+        "1 recipient cannot be reached by this, for want of an address; a new order looks for one again.",
+        "It is in doubt whether 1 e-mail arrived: it may come a second time.",
     )
     assert everybody.title == "Send again to everybody, 7 recipients?"
     assert everybody.lines[0] == "4 addresses have it already, and get it a second time."
@@ -112,7 +112,7 @@ def test_before_something_is_done_to_many_it_is_said_to_how_many(store: Store) -
         assert (asked.number, cancel.title, cancel.lines) == (3, "Cancel: 3 orders", ("To 21 recipients.",))
         asked, retry = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
         assert (asked.number, retry.title) == (2, "Try again: 2 e-mails")
-        assert retry.lines[0].startswith("Of 1 e-mail it is in doubt")
+        assert retry.lines[0].startswith("It is in doubt whether 1 e-mail")
         assert questions.of_all(connection, find("emails", "retry"), {"recipient": "@other.example"})[0].number == 0
 
 
