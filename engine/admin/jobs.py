@@ -8,6 +8,7 @@ is done to rows that were there then, and never to more than were counted.
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, func, insert, select, true, update
@@ -37,6 +38,23 @@ if TYPE_CHECKING:
 MOST = 1_000_000  # rows of one job
 ROWS = 500  # of a batch, which bounds how long other writers wait
 ERRORS = 3  # attempts at a batch that end in an error of Varsel's, after which the job is given up
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A claimed job: what is to be done, and how far it is."""
+
+    seq: int
+    claim: int
+    attempts: int
+    resource: str
+    action: str
+    filter: str  # JSON
+    argument: str | None
+    total: int
+    newest: int | None
+    done: int
+    position: str | None
 
 
 class Asked(NamedTuple):
@@ -75,7 +93,7 @@ def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
     argument = check(connection, action, argument)
     found = matching(connection, action, given, asked and asked.newest)
     if found.number > MOST:
-        raise BadRequest(f"More than {MOST} match, the most of one job: narrow the list down.")
+        raise BadRequest(f"More than {MOST} match, which is the most for one job: narrow the list down.")
     if asked is not None and found.number > asked.number:
         raise Conflict(f"{some(found.number, action.resource.name)} match by now, not {asked.number}.")
     return _begin(connection, who, action, given, argument, found)
@@ -178,14 +196,14 @@ def stop(connection: Connection, who: str, seq: int) -> None:
     raise Conflict("The job has ended already.")
 
 
-def _running(connection: Connection, claimed: records.Job) -> records.OpenJob | None:
+def _running(connection: Connection, claimed: records.Job) -> OpenJob | None:
     """A claimed job, locked; None: it is not this worker's any more, or was stopped."""
-    chosen = select(*records.columns(records.OpenJob, jobs.c))
+    chosen = select(*records.columns(OpenJob, jobs.c))
     ours = (jobs.c.seq == claimed.seq, jobs.c.claim == claimed.claim, jobs.c.state == JobState.RUNNING)
-    return records.first(records.OpenJob, connection.execute(chosen.where(*ours).with_for_update()))
+    return records.first(OpenJob, connection.execute(chosen.where(*ours).with_for_update()))
 
 
-def _give_up(connection: Connection, job: records.OpenJob, why: str) -> None:
+def _give_up(connection: Connection, job: OpenJob, why: str) -> None:
     """End a job for good; what it has done stays done."""
     reason = f"{why} What it has done stays done; start a new job for the rest."
     ended = {"state": JobState.FAILED, "reason": reason, "due_at": None, "unresolved": 0, "last_update": Now()}

@@ -51,7 +51,7 @@ class Question:
 
 
 class Access(Protocol):
-    """Decides. This is the place for the client of a policy decision point over HTTP: hence async, and in batches."""
+    """Decides. A client of a policy decision point over HTTP would stand here: so it is async, and in batches."""
 
     async def decide(self, questions: Sequence[Question]) -> Sequence[bool]:
         """One answer per question, in their order; Unavailable when there is no answer now."""
@@ -106,7 +106,7 @@ def _of_own_party(question: Question, resource: str) -> bool:
 
 
 def _built_in(question: Question, resource: str) -> bool:
-    """An app's events belong to its organisation, and to whom their subject names; scopes have decided all else.
+    """An app's events belong to its organisation, and to the party that is their subject; scopes decide all else.
 
     Only app events can be read without a scope (events contract 1.5); others cannot.
     """

@@ -39,7 +39,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Comer:
-    """Somebody who tries to sign in: for what the tries count, and whether it is no stranger to this name."""
+    """Somebody who tries to sign in: what counts the tries, and whether this name has signed in from there."""
 
     name: str
     network: str  # one IPv4 address, or an IPv6 network

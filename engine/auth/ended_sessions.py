@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def end(connection: Connection, session: str, kept: timedelta) -> None:
-    """Let nobody in with this session again. `kept`: for how long, at least, its cookie could be used."""
+    """Let nobody in with this session again. `kept`: the longest time for which its cookie could be used."""
     line = {"session": session, "forgotten": after(kept)}
     connection.execute(insert_new(connection.dialect.name, ended_sessions).values(line))
 

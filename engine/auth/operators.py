@@ -49,7 +49,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Somebody who is let in, however that came about. `name` is what the audit log says.
+    """Somebody who may use the console, however they signed in. `name` is what the audit log says.
 
     `mark` changes with the password, and reveals nothing of it. Empty for operators without a password here.
     """
@@ -69,7 +69,7 @@ class Operators:
     def __init__(self, file: Path) -> None:
         self._file = Followed(file)
         self._hasher = argon2.PasswordHasher()
-        _nobodys()  # made now: the first unknown name must not take longer than others
+        _nobodys()  # computed now: the first unknown name must not take longer than others
         self._file.changed()  # before it is read: what is written meanwhile is read again
         self._entries = _read(file)
 
@@ -79,7 +79,7 @@ class Operators:
         return entry.operator(name) if entry else None
 
     def verify(self, name: str, password: str) -> Operator | None:
-        """The operator whose name and password these are; None takes as long for an unknown name as for a known one."""
+        """The operator with this name and password; None takes as long for an unknown name as for a known one."""
         if len(password) > MOST_PASSWORD:
             return None
         entry = self._look().get(name)
@@ -147,7 +147,7 @@ def _read(file: Path) -> dict[str, _Entry]:
     document = read_toml(file, mend="`varsel operator add NAME` writes one")
     operators = document.pop("operators", {})
     if document or not isinstance(operators, dict):
-        raise Misconfigured(f"{file}: has something else than operators; write [operators.NAME] above each one")
+        raise Misconfigured(f"{file}: has entries that are not operators; write [operators.NAME] above each one")
     return {name: _entry(name, given, f"{file}: operators.{name!r}") for name, given in operators.items()}
 
 

@@ -133,7 +133,7 @@ class _Turns(Generic[Item, Result]):
         """Wait for the next group; empty: nothing is left and nothing more comes."""
         new = self._arrived()
         if not self._parties and len(new) <= GROUP and sum(waiting.size for waiting in new) <= LARGEST:
-            return new  # with everything in one group, nobody's turn is before another's
+            return new  # all fit in one group: no turns are needed
         for waiting in new:
             self._parties.setdefault(waiting.party, deque()).append(waiting)
         group: list[_Waiting[Item, Result]] = []

@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL say differently: the time, and an INSERT of what may be there already."""
+"""What SQLite and PostgreSQL write differently: the time, and an INSERT of a row that may exist already."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def now(connection: Connection) -> datetime:
 
 
 def insert_new(dialect: str, table: Table) -> Insert:
-    """An INSERT that leaves a row alone which is there already (neither database needs a savepoint for it)."""
+    """An INSERT that leaves a row that exists already unchanged (neither database needs a savepoint for it)."""
     build = sqlite_insert if dialect == "sqlite" else postgresql_insert
     return build(table).on_conflict_do_nothing()
 
 
 def insert_or_lock(dialect: str, table: Table, key: Column[Any]) -> Insert:
-    """An INSERT that locks the row which has this key already; both are returned."""
+    """An INSERT that locks a row that has this key already; both are returned."""
     build = sqlite_insert if dialect == "sqlite" else postgresql_insert
     insert = build(table)
     return insert.on_conflict_do_update(index_elements=[key], set_={key.name: insert.excluded[key.name]})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CONNECT_WITHIN = 3  # seconds: without a database, the caller must get a 503 while it still waits
 BEGIN_WITHIN = 3.0  # seconds for the begin of a transaction, which also shows whether an idle connection still works
-ANSWER_WITHIN = 10.0  # seconds for a statement: every one is for few rows, but its caller may have none to spare
+ANSWER_WITHIN = 10.0  # seconds for a statement: each is for few rows
 # Each transaction begins with this, in one message. The server gives up a little earlier, so that it does not go on
 # with work that nobody waits for. On few rows, parallel workers and compiled plans never win back what they cost at the
 # start.
@@ -34,7 +34,7 @@ _SETTINGS = (
 )
 _NETWORK = {"tcp_user_timeout": 10_000, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
-_TEXT = {"client_encoding": "UTF8"}  # whatever the address, the user or the environment say
+_TEXT = {"client_encoding": "UTF8"}  # regardless of the address, the user and the environment
 
 
 class Unfit(psycopg.OperationalError):
@@ -59,7 +59,7 @@ class Bounded(psycopg.Connection[Any]):
 
 
 def create(url: str, connections: int) -> Engine:
-    """An engine whose pool may give out connections that have ended; ValueError for an option that cannot be.
+    """An engine whose pool may give out connections that have ended; ValueError for an unknown option.
 
     Its connections with the option `varsel_writes` are for writers. The address's own options come first.
     """
@@ -86,7 +86,7 @@ def _check_options(engine: Engine) -> None:
     try:
         timeout_from_conninfo(conninfo_to_dict(make_conninfo(**options)))
     except psycopg.ProgrammingError:
-        msg = "an option that cannot be"
+        msg = "an unknown option, or a malformed time"
         raise ValueError(msg) from None
 
 

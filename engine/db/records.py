@@ -61,7 +61,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class OrderName:
-    """What tells of an order."""
+    """What status events say of an order."""
 
     seq: int
     id: UUID
@@ -105,7 +105,7 @@ class Email:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who is told of events: where, and how."""
+    """A subscription: its endpoint, and how events are pushed to it."""
 
     seq: int
     due_at: datetime
@@ -154,29 +154,12 @@ class FanOut:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What an operator asked to be done to all that match."""
+    """An operator's action on all that match, as it is claimed."""
 
     seq: int
     due_at: datetime
     claim: int
     unresolved: int
-
-
-@dataclass(frozen=True, slots=True)
-class OpenJob:
-    """A claimed job: what is to be done, and how far it is."""
-
-    seq: int
-    claim: int
-    attempts: int
-    resource: str
-    action: str
-    filter: str  # JSON
-    argument: str | None
-    total: int
-    newest: int | None
-    done: int
-    position: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ from engine.models import OrderState
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Table
 
-ROWS = 500  # per transaction: writers in front of it wait no longer
+ROWS = 500  # per transaction, which bounds how long writers wait
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
 HISTORY_KEPT = timedelta(days=8)  # the plots show a day; one more week is there for comparison
 AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back on it
-GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended without a word
+GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended without signing off
 FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE)
 
 

@@ -115,7 +115,7 @@ class File:
             log.warning("there is another file at %s: from now on that is the database", self._path)
 
     def _take(self) -> IO[str]:
-        return take(self._beside(USE), f"{self._path} is being restored: wait for the end of that", shared=True)
+        return take(self._beside(USE), f"{self._path} is being restored: wait until that has ended", shared=True)
 
     def _beside(self, tail: str) -> Path:
         """A file beside the database's own, to which the path may be a link."""
@@ -130,7 +130,7 @@ class File:
 
 
 def unusable(file: Path, error: OSError) -> Misconfigured:
-    """Why a file can neither be read nor made."""
+    """Why a file can neither be read nor created."""
     missing = not file.parent.is_dir()
     return Misconfigured(f"{file}: " + (f"there is no folder {file.parent}" if missing else str(error.strerror)))
 

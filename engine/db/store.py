@@ -58,7 +58,7 @@ class Store:
         try:
             create = sqlite.create if url.startswith("sqlite") else postgresql.create
             self._engine = create(url, connections)
-        except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:  # its words may have a password in them
+        except (SQLAlchemyError, ImportError, TypeError, ValueError) as error:  # its message may have a password
             what = f"the database's address {shown(url)} cannot be used ({type(error).__name__})"
             raise Misconfigured(f"{what}: check its driver and its options") from None
         self.clock = Clock()
@@ -66,7 +66,7 @@ class Store:
         self._admit = admit
         self._admitted: float | None = None  # when it last did, by the steady clock
         self._reads, self._writes = Circuit(self._is_away), Circuit(self._is_away)
-        self._away = Fault.SILENT  # how it was when it was away the last time
+        self._away = Fault.SILENT  # its fault when it was last away
         self._threads = ThreadPoolExecutor(CONNECTIONS, "store")  # its own: a database that hangs stops nothing else
         self._trouble: Unavailable | None = None
         self._diagnosis: Diagnosis | None = None  # of the last fault
@@ -163,7 +163,7 @@ class Store:
             self._admitted = steady()
 
     def _forget(self) -> None:
-        """The database is another."""
+        """The database is another one now."""
         self._admitted = None
 
     def _check_file(self, connection: Connection) -> None:

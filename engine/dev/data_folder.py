@@ -1,4 +1,4 @@
-"""The data folder: where the database, the keys and the mails lie of an installation that is given no others."""
+"""The data folder: the database, keys and mails of an installation that is given no others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def data_folder(config: Settings, data: Path | None) -> Path:
 
 
 def private_folder(config: Settings, data: Path | None) -> Path:
-    """The same, made where it is missing, and closed to others where it was open; which is said."""
+    """The same; it is created if it is missing, and closed to others, with a message, if it was open."""
     folder = data_folder(config, data)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if count := tighten(folder):

@@ -58,7 +58,7 @@ class DemoFailed(VarselError):
 
 
 def run() -> None:
-    """Start everything on free ports, and show the whole way of an order and of an event. DemoFailed if one fails."""
+    """Start everything on free ports, and show the whole path of an order and of an event. DemoFailed if one fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     with tempfile.TemporaryDirectory(prefix="varsel-demo-") as folder:
         command = [sys.executable, "-m", "engine", "up", "--data", folder, "--port", "0", "--smtp-port", "0"]
@@ -79,7 +79,7 @@ def _address(installation: subprocess.Popen[str]) -> str:
     for line in installation.stdout or ():
         if line.startswith("ready "):
             return line.split()[1]
-    raise DemoFailed("the installation ended before it was ready; its reason stands above")
+    raise DemoFailed("the installation ended before it was ready; the reason is printed above")
 
 
 def _show(address: str, key: DevelopmentKey) -> None:

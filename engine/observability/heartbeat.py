@@ -118,7 +118,7 @@ class Heartbeat:
             self.doubt()
             log.debug("the database does not answer; the counts are written when it does")
             return BEAT_EVERY  # the next look tries again; until then /readyz says that nothing can be written
-        except Exception:  # the thread must outlive a bug: nobody would claim any more, or say why
+        except Exception:  # the thread must outlive a bug: without it, nothing is claimed, and nothing says why
             self.doubt()
             log.exception("the heartbeat could not be written")
             return BEAT_EVERY

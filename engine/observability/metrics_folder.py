@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def check(folder: Path) -> None:
-    """Raise Misconfigured if this user can neither write to the folder nor make it."""
+    """Raise Misconfigured if this user can neither write to the folder nor create it."""
     whole = folder.absolute()
     there = next(each for each in (whole, *whole.parents) if os.path.exists(each))  # noqa: PTH110 Path's may raise
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise Misconfigured(f"VARSEL_METRICS_DIR: {folder} is no folder that can be written, or that can be made")
+        raise Misconfigured(f"VARSEL_METRICS_DIR: {folder} is not a folder that can be written or created")

@@ -21,7 +21,7 @@ _expected: dict[type[Exception], Callable[[Any], object]] = {Unavailable: Unavai
 
 
 def expect(kind: type[Exception], tell: Callable[[Any], object]) -> None:
-    """Log errors of this kind, which mean that a part is away, in one line without a trace: the words of `tell`."""
+    """Log errors of this kind, which mean that a part is away, in one line without a trace: what `tell` returns."""
     _expected[kind] = tell
 
 

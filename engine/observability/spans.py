@@ -19,7 +19,7 @@ from engine.observability.tracing import Span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CLOSE_WITHIN = 5.0  # seconds that sending the last spans may take: whoever stops the process waits
+CLOSE_WITHIN = 5.0  # seconds that sending the last spans may take: the end of the process waits for it
 _W3C = TraceContextTextMapPropagator()
 
 
@@ -35,7 +35,7 @@ class Tracer:
 
     def span(self, name: str, headers: Mapping[str, str], kind: str, attributes: Mapping[str, object]) -> Span:
         """A span of the trace that `headers` name, else the first of a new trace."""
-        # With an empty context: whatever the worker happens to do is not the parent of this work.
+        # With an empty context: the worker's own span at this moment is not the parent of this work.
         parent = _W3C.extract(headers, context.Context())
         started = _Running(self._tracer.start_span(name, parent, trace.SpanKind[kind.upper()]))
         started.set(**attributes)
@@ -76,7 +76,7 @@ class _Running(Span):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind:
-            self.failed(kind.__name__)  # not its text, in which addresses may stand
+            self.failed(kind.__name__)  # not its text, which may have addresses
         self._bound.__exit__()
         context.detach(self._token)
         self._span.end()

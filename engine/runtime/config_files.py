@@ -21,13 +21,13 @@ class Followed:
         self._stamp: tuple[int, ...] | None = None  # None: not looked at yet
 
     def changed(self) -> bool:
-        """Whether it is another one than at the last call; at the first call it is."""
+        """Whether it has changed since the last call; True at the first call."""
         before, self._stamp = self._stamp, _stamp(self.path)
         return self._stamp != before
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when it does; empty: it cannot be seen."""
+    """What changes with the file; empty: it cannot be seen."""
     try:
         status = path.stat()
     except OSError:

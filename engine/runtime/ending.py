@@ -17,7 +17,7 @@ CLOSE_WITHIN = 12.0  # seconds that `web` has to close when its last answers hav
 
 
 def end_within(seconds: float, last: Callable[[], None]) -> None:
-    """End this process, with exit code 1, if it has not ended by itself by then; `last` is called before.
+    """End this process, with exit code 1, if it has not ended by itself by then; `last` is called first.
 
     Others claim its rows when its leases have run out. A mail or an event whose outcome is not recorded by then comes a
     second time, with the same Message-ID or webhook-id.
@@ -28,6 +28,9 @@ def end_within(seconds: float, last: Callable[[], None]) -> None:
 
 
 def _end(seconds: float, last: Callable[[], None]) -> None:
-    log.error("something hangs: ended %d s after it was to end; its rows are claimed again after their leases", seconds)
+    log.error(
+        "something hangs: ended %d s after the order to end; its rows are claimed again after their leases",
+        seconds,
+    )
     last()
     os._exit(1)  # nothing else ends a process whose threads hang

@@ -8,7 +8,7 @@ from engine.errors import Misconfigured
 
 
 def demand(module: str, extra: str, why: str) -> None:
-    """Raise Misconfigured, which says what to install, where the module is missing; `why`: who needs it."""
+    """Raise Misconfigured, which says what to install, if the module is missing; `why`: what needs it."""
     try:
         found = find_spec(module)
     except ImportError:  # also when its package is missing or incomplete

@@ -1,4 +1,4 @@
-"""When Python looks for garbage in cycles: seldom, since the slowest answers wait for its passes."""
+"""How often Python looks for garbage in cycles: seldom, since answers wait for its passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that only their owner reads: tokens' keys, messages and people's addresses lie in them."""
+"""Files that only their owner may read: they have keys of tokens, messages and addresses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tighten(folder: Path) -> int:
     """
     entries = [folder / name for name in os.listdir(folder)]  # noqa: PTH208 names alone
     ours = [path for path in entries if any(fnmatch(path.name, pattern) for pattern in OURS)]
-    top = [folder, *ours] if len(ours) == len(entries) else ours  # closed first: then nobody changes what is in it
+    top = [folder, *ours] if len(ours) == len(entries) else ours  # the folder first: then nobody changes what is in it
     if not any(map(_is_open, top)):
         return 0
     found = [*top, *(path for each in ours for path in _below(each))]

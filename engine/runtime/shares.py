@@ -41,7 +41,7 @@ class Shares:
 
     @property
     def full(self) -> bool:
-        """Whether nobody can get a slot."""
+        """Whether no slot is free for anybody."""
         return self._free <= 0
 
     def fits(self, party: str, number: int = 1) -> bool:
@@ -58,7 +58,7 @@ class Shares:
         self._free -= number
 
     def give_back(self, party: str, number: int = 1) -> None:
-        """End the use of slots; whoever waits and fits now gets them."""
+        """End the use of slots; those who wait and fit now get them."""
         self._used[party] -= number
         if not self._used[party]:
             del self._used[party]

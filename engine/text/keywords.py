@@ -15,7 +15,7 @@ MOST = 1_000  # keywords in an order's texts: a name may be long
 
 
 def count(*texts: str) -> int:
-    """How many keywords stand in texts."""
+    """How many keywords texts have."""
     return sum([text.count(NAME) + text.count(NUMBER) for text in texts])
 
 

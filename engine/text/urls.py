@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 HIDDEN = "***"
 MOST_PORT = 65535
-LOOPBACK = ("localhost", "127.0.0.1", "::1")  # hosts by which this machine is meant
-LOOPBACK_HOST = r"(?:localhost|127\.0\.0\.1|\[::1\])"  # a pattern: the same as they stand before a port
+LOOPBACK = ("localhost", "127.0.0.1", "::1")  # hosts that mean this machine
+LOOPBACK_HOST = r"(?:localhost|127\.0\.0\.1|\[::1\])"  # a pattern: the same, as they are written before a port
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?"
 # Scheme, user and password, host and port, path or name, the rest. An @ where it may belong to a password fits nothing.

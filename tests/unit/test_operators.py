@@ -94,7 +94,7 @@ def test_a_password_too_short_or_too_long_is_not_added(password: str, tmp_path: 
 def test_nothing_is_added_to_what_is_no_file_of_operators(tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text("[[rule]]\n")
-    with pytest.raises(Misconfigured, match=r"other\.toml: has something else than operators"):
+    with pytest.raises(Misconfigured, match=r"other\.toml: has entries that are not operators"):
         add(other, "anna", Role.VIEWER, PASSWORD)
     with pytest.raises(Misconfigured, match="No such file"):
         add(tmp_path / "missing" / "file", "anna", Role.VIEWER, PASSWORD)
@@ -105,8 +105,8 @@ def test_nothing_is_added_to_what_is_no_file_of_operators(tmp_path: Path) -> Non
     [
         ("[operators", "is not TOML"),
         ("a = " + "[" * 5000, "is not TOML"),
-        ("operators = 1", "has something else than operators"),
-        (entry() + "[other]", "has something else than operators"),
+        ("operators = 1", "has entries that are not operators"),
+        (entry() + "[other]", "has entries that are not operators"),
         (entry("Anna"), r"operators\.'Anna': a name has 1 to 64 characters"),
         (entry('"a\\n"'), r"operators\.'a\\n': a name has"),
         ("[operators]\nanna = 1", r"operators\.'anna': must have a role and a password"),

@@ -45,7 +45,7 @@ class KeyAddress:
         self._url = url
         self._place = f"key set at {urlsplit(url).hostname}"
         self._trusted = trusted
-        self._began = float("-inf")  # the last fetch, likewise
+        self._began = float("-inf")  # when the last fetch began, likewise
         self._asking: asyncio.Task[None] | None = None
         self._changed = False
 
@@ -195,5 +195,5 @@ class BearerKeys:
 
 
 def authorities(ca_file: Path | None) -> ssl.SSLContext:
-    """Who signs the certificates of key sets: whom the system trusts (SSL_CERT_FILE names others), and this file."""
+    """The authorities trusted for key sets: the system's (SSL_CERT_FILE names others), and those of this file."""
     return with_file(ssl.create_default_context(), ca_file, "issuer_ca_file")

@@ -54,7 +54,7 @@ ALWAYS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A public key, what it may verify and, when it stood in a certificate, from when until when."""
+    """A public key, what it may verify and, if it came in a certificate, from when until when."""
 
     public: RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
     algorithms: tuple[str, ...]

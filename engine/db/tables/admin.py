@@ -18,7 +18,7 @@ pauses = Table(
     Column("reason", Text, nullable=False),
 )
 
-jobs = Table(  # what operators asked to be done to everything that matches
+jobs = Table(  # actions of operators on all that match
     "jobs",
     metadata,
     Column("seq", SEQUENCE, primary_key=True),  # users see it
@@ -30,16 +30,16 @@ jobs = Table(  # what operators asked to be done to everything that matches
     Column("action", String(20), nullable=False),
     Column("filter", Text, nullable=False),  # JSON, as the list's query string
     Column("argument", Text),  # such as the new send time
-    Column("total", Integer, nullable=False),  # rows that matched when it was asked for
+    Column("total", Integer, nullable=False),  # rows that matched when it was started
     Column("done", Integer, nullable=False, default=0),
     Column("position", Text),  # the last row's key: the next batch starts after it
-    Column("newest", BigInteger),  # the last row that was there when somebody said yes; NULL: it has no bound
+    Column("newest", BigInteger),  # the last row that was there when it was confirmed; NULL: it has no bound
     Column("reason", Text),  # why it was given up
     sqlite_autoincrement=True,
 )
 Index("ix_jobs_due", jobs.c.due_at, jobs.c.seq, **where_set(jobs.c.due_at))
 
-job_rows = Table(  # to what a job was done
+job_rows = Table(  # the rows that a job changed
     "job_rows",
     metadata,
     Column("seq", SEQUENCE, primary_key=True),

@@ -57,7 +57,7 @@ metadata = MetaData(
 
 
 def work_columns(tries: str = "attempts") -> tuple[Column[Any], ...]:
-    """Of a table whose rows wait for somebody to look at them; `tries`: what its count of tries is called."""
+    """Columns of a table of due work; `tries`: the name of its count of tries."""
     return (
         Column("state", String(40), nullable=False),
         Column("due_at", Instant),
@@ -68,7 +68,7 @@ def work_columns(tries: str = "attempts") -> tuple[Column[Any], ...]:
 
 
 def paused_column() -> Column[Any]:
-    """Of a table whose rows pauses hold back: by which one, such as creator:ttd; see `engine/queue/pauses.py`."""
+    """The pause that stops the row, such as creator:ttd; see `engine/queue/pauses.py`."""
     return Column("paused_by", Text)
 
 
