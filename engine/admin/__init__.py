@@ -3,13 +3,11 @@
 resources.py  the kinds of rows that have a list, each with its filters
 narrowing.py  from values to a list's conditions and order
 filters.py    from query strings to values
-rows.py       rows as operators see them
 lists.py      pages of a list, bounded in time at any size
 rows.py       rows as they are shown, and what viewers do not see of them
 details.py    one row, with all that happened to it
 reasons.py    why it waits or failed
 standing.py   where an open row stands: in flight, paused, due, later
-reasons.py    why a row stands there
 lanes.py      the lanes in numbers
 overview.py   everything on one page: the lanes, the processes, the plots, and what is wrong
 refusals.py   e-mails that wait because the relay refuses this installation
