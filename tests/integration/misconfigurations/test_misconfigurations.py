@@ -285,7 +285,7 @@ CASES = [
         "USER:PASSWORD",
     ),
     Case(
-        "relay-plain-password", given(smtp_url="smtp://u:p@relay.example"), "read by everybody", "starttls", EVERYBODY
+        "relay-plain-password", given(smtp_url="smtp://u:p@relay.example"), "be read on the way", "starttls", EVERYBODY
     ),
     Case(
         "relay-ca",
