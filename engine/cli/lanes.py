@@ -29,7 +29,7 @@ COLOURS = {"warning": "yellow", "problem": "red"}
 def lanes(as_json: Json = False, data: Data = None) -> None:
     """Print what waits, lane by lane.
 
-    That is what is due, in flight, retrying, held back, and dead.
+    That is what is due, in flight, retrying, paused, and dead.
     """
     from engine.admin import lanes as figures
 
