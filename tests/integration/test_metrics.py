@@ -246,7 +246,7 @@ def test_a_port_that_is_taken_ends_the_process_with_the_reason(kind: str, settin
 
 
 def test_a_folder_and_a_port_contradict_each_other(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="VARSEL_METRICS_PORT: not with VARSEL_METRICS_DIR"):
+    with pytest.raises(ValueError, match="VARSEL_METRICS_PORT: not together with VARSEL_METRICS_DIR"):
         Settings(metrics_port=9100, metrics_dir=tmp_path)
     metrics.serve(Settings())  # neither: nothing listens
 

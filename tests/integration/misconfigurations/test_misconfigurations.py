@@ -321,7 +321,7 @@ CASES = [
         "metrics-folder",
         lambda it: {"metrics_dir": it.file("metrics", "")},
         "VARSEL_METRICS_DIR: ",
-        "is no folder",
+        "is not a folder",
         (*RUNNING, "scheduler"),
         doctor_adds="`scheduler` do not start without it",
     ),
