@@ -71,13 +71,13 @@ class Taken:
     bodies of `party` have no more room. api/connections ends a body that comes too slowly.
     """
 
-    __slots__ = ("_held", "_limit", "_party", "_request")
+    __slots__ = ("_limit", "_party", "_request", "_room")
 
     def __init__(self, request: Request, party: str, limit: int) -> None:
         self._request = request
         self._party = party
         self._limit = limit
-        self._held = 0
+        self._room = 0
 
     async def __aenter__(self) -> bytes:
         self._check_head()
@@ -108,22 +108,22 @@ class Taken:
     def _check(self, size: int) -> None:
         if size > self._limit:
             raise HTTPException(413)
-        if size > SMALL and size > self._held:
-            self._hold(min(2 * self._held, self._limit) if self._held else max(size, LEAST))
+        if size > SMALL and size > self._room:
+            self._take_room(min(2 * self._room, self._limit) if self._room else max(size, LEAST))
 
-    def _hold(self, size: int) -> None:
+    def _take_room(self, size: int) -> None:
         """Take room for so many bytes in all; the room of a body that does not tell its size grows by doubling."""
         room: Shares = self._request.app.state.large_bodies.room
-        more = size - self._held
+        more = size - self._room
         if not room.fits(self._party, more):
             raise Overrun("Large requests leave no room for this one; wait until some are answered.")
         room.take(self._party, more)
-        self._held = size
+        self._room = size
 
     def _let_go(self) -> None:
-        if self._held:
-            self._request.app.state.large_bodies.room.give_back(self._party, self._held)
-            self._held = 0
+        if self._room:
+            self._request.app.state.large_bodies.room.give_back(self._party, self._room)
+            self._room = 0
 
 
 async def work_on(request: Request, party: str, size: int, act: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

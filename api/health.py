@@ -31,7 +31,7 @@ async def livez(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Each dependency by name, and whether what was taken in moves on.
 
-    Without the database, nothing can be accepted: 503. Without Redis or workers, orders still can: to take `web` out
+    Without the database, no order can be accepted: 503. Without Redis or workers, orders still can: to take `web` out
     of its load balancer would only make things worse. So the answer is 200, and the body says what is wrong.
     """
     state = request.app.state

@@ -14,21 +14,21 @@ class Joined:
     The first piece waits for the second until the event loop's next step, and no longer: an answer may be a stream.
     """
 
-    __slots__ = ("_held", "_loop", "_transport", "_written")
+    __slots__ = ("_first", "_loop", "_transport", "_written")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._held = b""
+        self._first = b""
         self._written = False
 
     def write(self, data: bytes) -> None:
         """Write a piece of the answer."""
         if self._written:
-            self._transport.write(self._held + data if self._held else data)
-            self._held = b""
+            self._transport.write(self._first + data if self._first else data)
+            self._first = b""
         else:
-            self._written, self._held = True, data
+            self._written, self._first = True, data
             self._loop.call_soon(self.flush)
 
     def is_closing(self) -> bool:
@@ -41,7 +41,7 @@ class Joined:
         self._transport.close()
 
     def flush(self) -> None:
-        """Write what is held, unless the client is gone."""
-        if self._held and not self._transport.is_closing():
-            self._transport.write(self._held)
-        self._held = b""
+        """Write what waits, unless the client is gone."""
+        if self._first and not self._transport.is_closing():
+            self._transport.write(self._first)
+        self._first = b""

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from api.answers import Answer, instant
-from engine.models import HANDED_OVER, EmailState, OrderState
+from engine.models import EXPIRY_HOURS, HANDED_OVER, EmailState, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ EMAIL_TEXTS = {
     EmailState.FAILED_SUPRESSED_RECIPIENT: "The address is suppressed after earlier failures.",
     EmailState.FAILED_BOUNCED: "The recipient's mailbox does not exist or takes no mail.",
     EmailState.FAILED_FILTERED_SPAM: "The e-mail was refused as spam.",
-    EmailState.FAILED_TTL: "The e-mail could not be delivered within 48 hours.",
+    EmailState.FAILED_TTL: f"The e-mail could not be delivered within {EXPIRY_HOURS} hours.",
     EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail is larger than the mail system accepts.",
 }
 # What v1 shows (contract 3.6). Of an order set aside, the e-mails' states tell that all have failed.

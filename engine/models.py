@@ -11,7 +11,8 @@ from uuid import UUID
 
 # Why a subscription is paused; its consumer ends the pause by resuming or posting the subscription.
 GONE = "The endpoint answered 410 Gone; resume the subscription when it is back."
-EXPIRY = timedelta(hours=48)  # from an order's send time until its e-mails are given up (contract 6.4)
+EXPIRY_HOURS = 48
+EXPIRY = timedelta(hours=EXPIRY_HOURS)  # from an order's send time until its e-mails are given up (contract 6.4)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -36,11 +37,11 @@ class OrderState(StrEnum):
     """An order's life (contract 6.1)."""
 
     REGISTERED = "Registered"  # stored, waiting for its send time
-    PROCESSING = "Processing"  # claimed: condition, look-up and generation in progress
+    PROCESSING = "Processing"  # claimed for its condition, look-up and generation, or waiting for another attempt
     PROCESSED = "Processed"  # all e-mails generated, at least one not settled; v1 shows it as Completed
     COMPLETED = "Completed"  # every e-mail is settled
     SEND_CONDITION_NOT_MET = "SendConditionNotMet"  # the condition endpoint said no
-    CANCELLED = "Cancelled"  # by its creator, in time
+    CANCELLED = "Cancelled"  # by its creator or an operator
     SET_ASIDE = "SetAside"  # it cannot be processed, and its e-mails have failed; v1 shows it as Completed
 
 
@@ -77,7 +78,7 @@ class DeliveryState(StrEnum):
 
     WAITING = "Waiting"  # for its first or next attempt
     DELIVERED = "Delivered"  # answered with 2xx, or made into an order
-    DEAD = "Dead"  # given up after the last attempt; its last attempt has the reason, and it can be tried again
+    DEAD = "Dead"  # given up; its last attempt has the reason, and it can be tried again
     UNAUTHORIZED = "Unauthorized"  # the subscriber may not have this event
 
 

@@ -1,1 +1,1 @@
-"""Templates of pages."""
+"""Templates of pages and e-mails."""

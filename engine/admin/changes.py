@@ -6,7 +6,7 @@ import json
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, insert, literal, select, update
+from sqlalchemy import and_, case, delete, insert, literal, select, update
 
 from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
 from engine.db.dialects import Now, after, now
@@ -46,12 +46,14 @@ def reschedule(connection: Connection, seqs: Sequence[int], argument: str | None
 
 
 def process(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
-    """An order that was set aside begins anew, without the failed e-mails that told of it.
+    """An order that was set aside begins anew, without its count of errors and the failed e-mails that told of it.
 
-    One that waits for its condition's second answer keeps the first; it has no e-mails.
+    An order that waits to ask its condition again keeps its count of answers; it has no e-mails.
     """
     connection.execute(delete(emails).where(emails.c.order_seq.in_(seqs)))
-    _update(connection, orders, seqs, state=OrderState.REGISTERED, due_at=Now(), unresolved=0, last_update=Now())
+    attempts = case((orders.c.state == OrderState.SET_ASIDE, 0), else_=orders.c.attempts)
+    again = {"state": OrderState.REGISTERED, "attempts": attempts, "due_at": Now(), "unresolved": 0}
+    _update(connection, orders, seqs, **again, last_update=Now())
 
 
 def order_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:

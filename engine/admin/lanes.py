@@ -37,7 +37,10 @@ DELIVERIES = 20_000  # likewise, the oldest that are open
 
 @dataclass(frozen=True, slots=True)
 class LaneFigures:
-    """A lane in numbers; each is counted up to COUNTED."""
+    """A lane in numbers. Rows are counted up to COUNTED, those in flight or retrying among the NEAREST soonest.
+
+    Deliveries are counted among the DELIVERIES oldest.
+    """
 
     name: str
     waiting: int  # due later: a send time, or an attempt that comes again

@@ -40,7 +40,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
         ),
         (
             and_(_FAILED.where(emails.c.address == "").exists(), ~_FAILED.where(emails.c.address != "").exists()),
-            "is settled, and those who did not get it have reserved against electronic communication",
+            "is settled, and those who did not get it have declined electronic communication",
         ),
         (~_FAILED.exists(), "is settled, and everybody has it"),
         (true(), "is settled"),
@@ -54,7 +54,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
         ),
         (
             emails.c.state == EmailState.FAILED_RECIPIENT_RESERVED,
-            "is to somebody who has reserved against electronic communication",
+            "is to somebody who has declined electronic communication",
         ),
         (EMAIL_FAILED, "has failed: it can be tried again"),
         (emails.c.state == EmailState.SENDING, "is on its way: a worker works on it"),

@@ -38,11 +38,14 @@ def pause(connection: Connection, who: str, kind: str, value: str, reason: str =
         raise Conflict(f"The {kind} {value} is paused already.")
     known = select(orders.c.seq).where(orders.c.creator == value).limit(1)
     unheard_of = kind == CREATOR and connection.execute(known).first() is None
-    return f"The {kind} {value} is paused.{' No order of its is stored.' if unheard_of else ''}"
+    return f"The {kind} {value} is paused.{' No order of this creator is stored.' if unheard_of else ''}"
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
-    """Resume it; what was paused becomes due again, in the background. Invalid, Conflict when it is not paused."""
+    """End a pause. A lane goes on at once; rows of a creator or domain become due again in the background.
+
+    Invalid for a bad value, Conflict when it is not paused.
+    """
     value = paused(connection, kind, value)
     connection.execute(delete(pauses).where(pauses.c.kind == kind, pauses.c.value == value))
     note(connection, who, "resume", f"{kind}/{value}")
@@ -84,7 +87,7 @@ def go_on_restored(connection: Connection, who: str) -> str:
         raise Conflict("The database is not older than it was: nothing is paused for that.")
     left = in_force(connection).lanes
     others = ", ".join(lane for lane in LANES if lane in left)
-    return f"The lanes go on, but for what else is paused: {others}." if others else "All lanes go on."
+    return f"The lanes go on, except {others}, which other pauses stop." if others else "All lanes go on."
 
 
 def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:

@@ -23,7 +23,7 @@ from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, now
 from engine.db.tables import EMAIL_FAILED, deliveries, emails, orders, pauses
 from engine.errors import Conflict
-from engine.models import HANDED_OVER
+from engine.models import EXPIRY_HOURS, HANDED_OVER
 from engine.queue.epoch import WHO, older
 from engine.queue.pauses import LANE, in_force
 
@@ -124,7 +124,7 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
         (
             f"In flight, and ended first: {', '.join(busy)}." if busy else "Nothing is in flight.",
             f"Not done until each lane is resumed: {', '.join([*left, 'what comes in meanwhile'])}.",
-            "The 48 hours in which an e-mail may be sent go on.",
+            f"The {EXPIRY_HOURS} hours in which an e-mail may be sent go on.",
         ),
     )
 
@@ -170,7 +170,7 @@ def _resend_failed(connection: Connection, order: Row[object]) -> Question:
         lines.append(f"{who} cannot be reached by this, for want of an address; a new order looks for one again.")
     return Question(
         f"Send again to {some(its.failed, 'addresses')} that did not get it?",
-        (*lines, *_doubt(its.doubt), "The same e-mails are tried again, for another 48 hours."),
+        (*lines, *_doubt(its.doubt), f"The same e-mails are tried again, for another {EXPIRY_HOURS} hours."),
     )
 
 

@@ -136,7 +136,7 @@ def _answer(code: int | None, text: str) -> str:
 
 
 _REASONS = {
-    EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has reserved against electronic communication.",
+    EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has declined electronic communication.",
     EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knew no address of this recipient."
     " When it does, post a new order for it.",
 }

@@ -27,7 +27,7 @@ def pause(kind: Kind, value: Value, reason: Reason = "", data: Data = None) -> N
 
 
 def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:
-    """End a pause. What it held becomes due again."""
+    """End a pause. What it stopped becomes due again."""
     from engine.admin import pausing, questions
 
     with reading(data) as connection:

@@ -114,7 +114,7 @@ class Subscription:
     failures: int  # in a row
     endpoint: str
     consumer: str
-    creator: str
+    creator: str | None  # of e-mail orders
     party: str | None
     template: str | None
     salt: str
@@ -127,7 +127,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event for one subscription; without an event, the validation event."""
+    """An event for one subscription; without an `event_seq`, the validation event, whose texts are empty."""
 
     seq: int
     subscription_seq: int

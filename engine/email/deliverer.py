@@ -16,10 +16,10 @@ from engine.db.bounded import read_within, weight
 from engine.db.records import Email, Letter, columns, read
 from engine.db.tables import orders
 from engine.email.mime import Compiled, compile_message, message_id
-from engine.email.outcomes import RELAY_PAUSE, Result, broken, pause, record, result_of, unsent
+from engine.email.outcomes import RELAY_RETRY, Result, broken, record, result_of, retry_after, unsent
 from engine.email.restraint import RESTRAINED_FOR, Restraint
 from engine.email.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
-from engine.models import Content, DeliveryGuarantee, EmailState
+from engine.models import EXPIRY_HOURS, Content, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
 from engine.queue.pauses import in_force
@@ -73,7 +73,7 @@ class Deliverer(Work[Outgoing, Result]):
         self._compiling = asyncio.Lock()
         self._restraint = Restraint()
         self._crowded = False  # the relay has no connection left for this process: its other clients use them
-        self._relay_pause = RELAY_PAUSE  # how long the relay is left alone when it gives no connection
+        self._relay_retry = RELAY_RETRY  # how long the relay is left alone when it gives no connection
 
     @property
     def trouble(self) -> Trouble | None:
@@ -111,13 +111,13 @@ class Deliverer(Work[Outgoing, Result]):
         while hand.waiting:
             async with self._relay.turn() as turn:  # an e-mail that waits for a connection can be handed back
                 self._crowded = turn.refusal is not None and turn.refusal.crowded
-                self._relay_pause = pause(turn.refusal) if turn.refusal else RELAY_PAUSE
+                self._relay_retry = retry_after(turn.refusal) if turn.refusal else RELAY_RETRY
                 if turn.told or self._crowded or (row := hand.next()) is None:
                     return  # one e-mail records that there is no connection; the others are handed back
                 if not self._restraint.may_try(row.letter.creator):
                     left = row.email.expires_at - self._clock.now()
                     left = timedelta(seconds=left // timedelta(seconds=1))  # few statements for many rows
-                    hand.hand_back(row, max(min(left, RESTRAINED_FOR), RELAY_PAUSE))
+                    hand.hand_back(row, max(min(left, RESTRAINED_FOR), RELAY_RETRY))
                     continue
                 result = await self._guarded(row, partial(hand.ours, row), turn)
             if isinstance(result, Withdrawn):
@@ -130,7 +130,7 @@ class Deliverer(Work[Outgoing, Result]):
 
     def standstill(self) -> Standstill:
         """The relay has no connection: its other clients use them, or it cannot be reached."""
-        return Standstill(timedelta(0) if self._crowded else self._relay_pause, self._relay_pause)
+        return Standstill(timedelta(0) if self._crowded else self._relay_retry, self._relay_retry)
 
     def record(self, connection: Connection, results: Sequence[Result]) -> bool:
         """Write what became of e-mails."""
@@ -199,7 +199,7 @@ class Deliverer(Work[Outgoing, Result]):
             )
             return unsent(email, EmailState.FAILED, "in_doubt", text)
         if self._clock.now() >= email.expires_at:
-            return unsent(email, EmailState.FAILED_TTL, "expired", "not delivered within 48 hours")
+            return unsent(email, EmailState.FAILED_TTL, "expired", f"not delivered within {EXPIRY_HOURS} hours")
         try:
             wire_address(email.address)
         except ValueError as error:
@@ -247,7 +247,7 @@ def _letters(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Le
 
 
 def _admit(connection: Connection, claimed: Sequence[Email], letters: Mapping[int, Letter]) -> list[Outgoing]:
-    """The e-mails that no pause stops; the others are held."""
+    """The e-mails that no pause stops; the others are paused."""
     paused = in_force(connection, lock=True)
     stopped = {
         email.seq: cause

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from engine.models import CloudEvent
 
-RELAY_PAUSE = timedelta(seconds=5)  # from a failed connection to the relay to the next try
-REFUSED_PAUSE = timedelta(minutes=1)  # likewise, after a permanent refusal: relays may lock out clients that insist
+RELAY_RETRY = timedelta(seconds=5)  # from a failed connection to the relay to the next try
+REFUSED_RETRY = timedelta(minutes=1)  # likewise, after a permanent refusal: relays may lock out clients that insist
 
 # The time from the first, second, … deferred attempt to the next; the last repeats until the e-mail expires. RFC 5321,
 # 4.5.4.1, asks for 30 minutes between queues on the Internet; this queue talks to its own relay, where most deferrals
@@ -170,9 +170,9 @@ def backoff(attempts: int) -> timedelta:
     return jittered(BACKOFF[min(attempts, len(BACKOFF)) - 1])
 
 
-def pause(refusal: Reply) -> timedelta:
+def retry_after(refusal: Reply) -> timedelta:
     """How long to leave the relay alone after it refused a connection with this reply."""
-    return REFUSED_PAUSE if (refusal.code or 0) // 100 == 5 else RELAY_PAUSE  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
+    return REFUSED_RETRY if (refusal.code or 0) // 100 == 5 else RELAY_RETRY  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
 
 
 def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: datetime) -> Result:
@@ -186,7 +186,7 @@ def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: da
             state, settled, word = outcome.state, True, "rejected"
         case Deferred():
             word, reached = "deferred", outcome.reached
-            delay = later if reached else pause(outcome.reply)
+            delay = later if reached else retry_after(outcome.reply)
         case Refused():
             word, delay = "refused", min(max(later, SLOWLY), max(email.expires_at - now, MILLISECOND))
         case InDoubt():

@@ -44,7 +44,7 @@ Key = TypeVar("Key", tuple[str, str], tuple[str, str, str])
 AT_ONCE = 1_000  # most deliveries that a publishing transaction queues itself, since other writers wait for it
 STEP = 500  # most deliveries of a step
 STEP_EVENTS = 100  # most events of a step
-FAILED_PAUSE = timedelta(seconds=30)  # after a step that ended in an error of Varsel's
+FAILED_RETRY = timedelta(seconds=30)  # after a step that ended in an error of Varsel's
 
 _RESOURCES = Rows(resource=Text())
 _BEHIND = select(waiting_events.c.resource).where(waiting_events.c.resource == _RESOURCES["resource"]).distinct()
@@ -115,7 +115,7 @@ class FanOuts(Work[records.FanOut, Step]):
             ours = select(fan_outs.c.seq).where(fan_outs.c.seq == row.seq, fan_outs.c.claim == row.claim)
             if connection.execute(ours.with_for_update()).first():
                 if step.failed:
-                    _wait(connection, row, row.reached, FAILED_PAUSE)
+                    _wait(connection, row, row.reached, FAILED_RETRY)
                 elif due.is_lost(row):
                     _set_aside(connection, row)
                 else:

@@ -85,7 +85,7 @@ def record(connection: Connection, decision: Decision, generated: Collection[int
         case Next.SEND_ANYWAY if order.seq in generated:
             _tell_of_condition(connection, order, reason, "sent anyway")
         case Next.NOT_MET:
-            settle(connection, [(order, OrderState.SEND_CONDITION_NOT_MET, None)])
+            write(connection, [(order, OrderState.SEND_CONDITION_NOT_MET, None)])
         case Next.ASK_AGAIN:
             _ask_again(connection, order, reason)
         case Next.SET_BACK:
@@ -94,7 +94,7 @@ def record(connection: Connection, decision: Decision, generated: Collection[int
             _give_up(connection, order, reason)
 
 
-def settle(
+def write(
     connection: Connection,
     outcomes: Sequence[tuple[Order, OrderState, timedelta | None]],
     events: Sequence[CloudEvent] = (),
@@ -127,7 +127,7 @@ def settle(
 
 
 def _ask_again(connection: Connection, order: Order, reason: str) -> None:
-    if settle(connection, [(order, OrderState.PROCESSING, CONDITION_RETRY)]):
+    if write(connection, [(order, OrderState.PROCESSING, CONDITION_RETRY)]):
         _tell_of_condition(connection, order, reason, f"asked again in {CONDITION_RETRY.seconds} s")
 
 

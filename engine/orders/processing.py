@@ -17,7 +17,7 @@ from engine.models import OrderState
 from engine.observability import tracing
 from engine.orders.generation import EmailRow, generated, insert
 from engine.orders.new_order import Recipient, number
-from engine.orders.outcomes import SENT, Decision, Next, lost, record, set_back, settle
+from engine.orders.outcomes import SENT, Decision, Next, lost, record, set_back, write
 from engine.queue import due
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim, Work
@@ -116,7 +116,7 @@ class Orders(Work[Order, Decision]):
                 settled.append((order, state, None))
 
         insert(connection, made())
-        return settle(connection, settled, unsendable)
+        return write(connection, settled, unsendable)
 
 
 def step(order: Order) -> tracing.Span:
@@ -130,7 +130,7 @@ def _keyed() -> ColumnElement[bool]:
 
 
 def admit(connection: Connection, claimed: Sequence[Order]) -> Sequence[Order]:
-    """The claimed orders that no pause stops; the others are held."""
+    """The claimed orders that no pause stops; the others are paused."""
     if not claimed:
         return ()
     paused = in_force(connection, lock=True)

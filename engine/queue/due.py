@@ -2,13 +2,14 @@
 
 The columns of every work table:
 
-- `due_at`: the next instant at which a worker must look at the row; NULL: never again, unless `paused_by` is set. A
-  send time, a retry and the end of a dead worker's lease all use this column.
+- `due_at`: the next instant at which a worker must look at the row. A send time, a retry and the end of a dead worker's
+  lease all use this column. NULL: no worker looks at it until another change makes it due.
 - `claim`: grows by one with every claim and with its end. It is the fencing token: an outcome counts only while its
   claim is the newest, so an outcome that is written twice counts once.
 - `unresolved`: claims since the last recorded outcome. Above 1, an earlier worker ended while it had the row.
-- `attempts`: tries that reached the wire; the backoff schedule counts these.
-- `state`: what users see.
+- `attempts`: what the backoff schedule counts. Of e-mails: tries that reached the wire; of orders: answers of the
+  condition's endpoint, and errors of Varsel's; of jobs: batches that ended in an error. Subscriptions have `failures`.
+- `state`: what users see of orders, e-mails and jobs.
 - `paused_by`, in orders and e-mails: the pause that stops the row. Until the pause ends, the row has no due time.
 """
 
@@ -48,13 +49,13 @@ if TYPE_CHECKING:
 
     from engine.runtime.shares import Shares
 
-LOST_IS_SUSPECT = 2  # lost claims in a row; with more, a row is worked on alone, because it may be what kills workers
+LOST_IS_SUSPECT = 2  # lost claims in a row from which on a row is worked on alone: it may be what kills workers
 LOOK = 300  # due rows that one step of a fair claim looks at
 NEAREST = 5_000  # rows of a lane, soonest due first, among which leased ones are looked for
 # A lane stands still when a row has been due for longer and no worker has a lease in that lane: an idle worker would
 # have claimed the row at once.
 STALLED = timedelta(seconds=30)
-LOST_IS_DEAD = 5  # lost claims in a row; with more, a row is set aside for good
+LOST_IS_DEAD = 5  # lost claims in a row from which on a row is set aside for good
 _LEASED = Rows(seq=BigInteger(), claim=Integer())
 _STOPPED = Rows(seq=BigInteger(), claim=Integer(), cause=Text())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())

@@ -73,7 +73,7 @@ def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[U
 
 
 def restored(connection: Connection, who: str = WHO) -> None:
-    """Pause the lanes of a database that was just restored; the audit log names `who` said so.
+    """Pause the lanes of a database that was just restored; the audit log names `who` as the one who said so.
 
     Everything that is due now may have been performed already, because no mark says when the last process ended.
     """

@@ -44,5 +44,5 @@ class Memory:
             return  # the next heartbeat has a newer one
 
     def look(self, connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
-        """As the function of this name."""
+        """Compare the database's mark and move it on (`epoch.look`): the heartbeat's room is below this one."""
         return look(connection, remembered)

@@ -99,7 +99,7 @@ class Runner(Generic[R, O]):
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._work.turn_every.total_seconds()):
                     await self._hand.changed.wait()
-        await self._settle()
+        await self._record_and_release()
         if ailing and self._leases:
             await asyncio.sleep(AGAIN)
 
@@ -201,7 +201,7 @@ class Runner(Generic[R, O]):
             if not self._serving:
                 hand.changed.set()
 
-    async def _settle(self) -> None:
+    async def _record_and_release(self) -> None:
         """Record and release: at once when nothing is being performed, else in groups."""
         hand = self._hand
         idle = not self._serving and not hand.waiting

@@ -154,9 +154,9 @@ def resume(connection: Connection, caller: Caller, seq: int) -> KeptSubscription
 def stop(connection: Connection, seq: int, reason: str) -> None:
     """Push nothing more to a subscription, whoever asks for it."""
     # The due time of a claimed row stays: if its worker dies, another must look when the lease ends.
-    held_until = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
+    lease_end = case((subscriptions.c.unresolved > 0, subscriptions.c.due_at))
     connection.execute(
-        update(subscriptions).where(subscriptions.c.seq == seq).values(paused_reason=reason, due_at=held_until)
+        update(subscriptions).where(subscriptions.c.seq == seq).values(paused_reason=reason, due_at=lease_end)
     )
 
 

@@ -56,7 +56,7 @@ class Backlog:
         return AHEAD * self.window.width - self.size
 
     def end_if_done(self) -> bool:
-        """Whether it has ended; from then on nothing is added, even by a look that is under way."""
+        """End it if nothing is left to do; returns whether it takes no more deliveries, even from a running look."""
         if self.done:
             self.closed = True
             self.ended.set()
@@ -85,14 +85,14 @@ class Backlog:
             self.circuit.succeeded()
             self.window.succeeded()
             self._error = None
-        elif result.reached and not result.ours:
+        elif result.reached and not result.own_fault:
             self._error = _told(result)
             self.window.failed()
             self.circuit.failed(alone=not self.closed)
-            pause = self.circuit.open_for
-            if pause or result.retry_after or result.gone:
+            open_for = self.circuit.open_for
+            if open_for or result.retry_after or result.gone:
                 self.closed = True
-                self._alone_for = max(filter(None, (pause, result.retry_after, self._alone_for)), default=None)
+                self._alone_for = max(filter(None, (open_for, result.retry_after, self._alone_for)), default=None)
 
     def forget(self, delivery: Delivery) -> int:
         """Drop a delivery whose outcome is recorded; returns its bytes."""

@@ -87,7 +87,7 @@ def broken(delivery: Delivery, error: Exception) -> Result:
     delay = next_attempt(delivery.attempts + 1, validation=delivery.event_seq is None)
     state, outcome = (DeliveryState.DEAD, "rejected") if delay is None else (DeliveryState.WAITING, "deferred")
     metrics.PUSHES.labels(outcome).inc()
-    return Result(delivery, state, delay, True, outcome, None, reason, timedelta(0), ours=True)
+    return Result(delivery, state, delay, True, outcome, None, reason, timedelta(0), own_fault=True)
 
 
 def body_for(endpoint: str, text: str) -> bytes:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from engine.runtime.shares import Shares
 
 FETCH = 100  # deliveries of one subscription that are in memory at most
+# A validation event is not stored: its row has no texts.
+_TEXTS = {name: func.coalesce(events.c[name], "").label(name) for name in ("id", "source", "resource", "text")}
 
 
 def claim(
@@ -67,7 +69,7 @@ def fetch(
     Each comes with its event. There are at most FETCH including the known ones, and little more than `room` bytes.
     """
     chosen = (
-        select(*columns(Delivery, deliveries.c, events.c))
+        select(*columns(Delivery, _TEXTS, deliveries.c, events.c))
         .select_from(deliveries.outerjoin(events))
         .where(deliveries.c.subscription_seq == subscription.seq, deliveries.c.due_at <= Now())
         .where(deliveries.c.seq.not_in(known))

@@ -78,7 +78,7 @@ class Result:
     duration: timedelta
     gone: bool = False  # 410: the subscriber wants no more events
     retry_after: timedelta | None = None  # how long the subscriber asks to be left alone
-    ours: bool = False  # an error of this installation, which does not count as the subscriber's failure
+    own_fault: bool = False  # an error of this installation, which does not count as the subscriber's failure
     order: OrderRow | None = None  # stored with the outcome
     claim: int = 0  # of the subscription
 
@@ -93,7 +93,7 @@ class Release:
     error: str | None
 
 
-def settle(connection: Connection, results: Sequence[Result], releases: Sequence[Release]) -> bool:
+def record(connection: Connection, results: Sequence[Result], releases: Sequence[Release]) -> bool:
     """Write a group of outcomes and release subscriptions; returns whether one of these is due again already.
 
     A subscription that another worker has claimed since is left alone.

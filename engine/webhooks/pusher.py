@@ -24,7 +24,7 @@ from engine.webhooks.backlog import Backlog
 from engine.webhooks.call import broken, postponed, refused
 from engine.webhooks.deliveries import claim, fetch, size, still_ours
 from engine.webhooks.mail_sink import SCHEME
-from engine.webhooks.outcomes import Release, Result, settle
+from engine.webhooks.outcomes import Release, Result, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +110,7 @@ class Pusher(Work[Subscription, Outcome]):
     def record(self, connection: Connection, outcomes: Sequence[Outcome]) -> bool:
         """Write the outcomes of deliveries, and release subscriptions that have ended."""
         results = [outcome for outcome in outcomes if isinstance(outcome, Result)]
-        return settle(connection, results, [outcome for outcome in outcomes if isinstance(outcome, Release)])
+        return record(connection, results, [outcome for outcome in outcomes if isinstance(outcome, Release)])
 
     def broken(self, _row: Subscription, outcome: Outcome, error: Exception) -> Outcome:
         """An outcome that cannot be written counts as a bug in Varsel."""

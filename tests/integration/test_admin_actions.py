@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from engine.admin.actions import ACTIONS, find, perform
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS, RESOURCES
-from engine.db.tables import audit_log, deliveries, emails, events, subscriptions
+from engine.db.tables import audit_log, deliveries, emails, events, orders, subscriptions
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, new_id
@@ -63,12 +63,14 @@ def test_of_an_email_its_state_says_what_can_be_done(store: Store) -> None:
 
 def test_the_emails_of_an_order_that_was_set_aside_are_made_anew_and_not_sent_as_they_are(store: Store) -> None:
     with store.write() as connection:
-        key = order(connection, state=OrderState.SET_ASIDE, due_at=None)
+        key = order(connection, state=OrderState.SET_ASIDE, due_at=None, attempts=6)
         add_email(connection, row(connection, ORDERS, key).seq, state=EmailState.FAILED, due_at=None)
         assert names(connection, EMAILS, connection.scalar(select(emails.c.id))) == set()
         perform(connection, "anna", find("orders", "retry"), key)
         assert connection.scalar(select(func.count()).select_from(emails)) == 0
         assert row(connection, ORDERS, key).state == OrderState.REGISTERED
+        attempts = connection.scalar(select(orders.c.attempts).where(orders.c.id == key))
+        assert attempts == 0  # its errors are counted anew
 
 
 def test_of_a_delivery_its_state_says_what_can_be_done(store: Store) -> None:

@@ -101,7 +101,7 @@ def test_why_an_email_waits_or_failed(store: Store) -> None:
         attempt(connection, failed, "rejected", 550, "5.1.1 no such user.")
         assert str(why_email(connection, failed)).endswith("it is not tried again. It said: 550 5.1.1 no such user.")
         reserved = add_email(connection, of, state=EmailState.FAILED_RECIPIENT_RESERVED, due_at=None, address="")
-        assert "reserved against" in str(why_email(connection, reserved))
+        assert "declined electronic" in str(why_email(connection, reserved))
         unknown = add_email(connection, of, state=EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, due_at=None, address="")
         assert "contact directory" in str(why_email(connection, unknown))
         sent = add_email(connection, of, state=EmailState.SUCCEEDED, due_at=None)

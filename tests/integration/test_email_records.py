@@ -12,7 +12,7 @@ from sqlalchemy import text, update
 from engine.db.dialects import Now, after
 from engine.db.tables import emails
 from engine.email.deliverer import Deliverer
-from engine.email.outcomes import BACKOFF, RELAY_PAUSE
+from engine.email.outcomes import BACKOFF, RELAY_RETRY
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from tests.helpers.mails import batch, failing_with, fill, log, one, order_states, rows
 from tests.helpers.ports import free_port
@@ -120,7 +120,7 @@ def test_what_is_handed_back_by_a_relay_that_is_down_waits_a_little(store: Store
     began = now()
     batch(store, {"connect": Say(421, "4.3.2 closed", close=True)})
     for row in rows(store).values():
-        assert due_between(row.due_at, began, timedelta(0), RELAY_PAUSE)
+        assert due_between(row.due_at, began, timedelta(0), RELAY_RETRY)
 
 
 def test_a_worker_that_is_ending_begins_nothing(store: Store) -> None:

@@ -14,7 +14,7 @@ from engine.admin.overview import REFUSED, overview
 from engine.db.dialects import Now
 from engine.db.tables import emails, orders
 from engine.email import restraint
-from engine.email.outcomes import BACKOFF, REFUSED_PAUSE, RELAY_PAUSE, SLOWLY
+from engine.email.outcomes import BACKOFF, REFUSED_RETRY, RELAY_RETRY, SLOWLY
 from engine.email.restraint import IN_A_ROW, RESTRAINED_FOR
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from engine.observability.heartbeat import Heartbeat, Kind
@@ -208,12 +208,12 @@ def test_what_is_held_back_fails_when_its_time_is_over(store: Store) -> None:
     fill(store, 30, expires_at=now() + timedelta(seconds=90))
     batches(store, {"rcpt": DENIED})
     for row in rows(store):
-        assert row.due_at <= row.expires_at + RELAY_PAUSE
+        assert row.due_at <= row.expires_at + RELAY_RETRY
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
-    [(Say(554, "5.7.1 no", close=True), REFUSED_PAUSE), (Say(421, "4.3.2 closed", close=True), RELAY_PAUSE)],
+    [(Say(554, "5.7.1 no", close=True), REFUSED_RETRY), (Say(421, "4.3.2 closed", close=True), RELAY_RETRY)],
     ids=["554", "421"],
 )
 def test_a_relay_that_turns_the_connection_away_for_good_is_left_alone_for_longer(
