@@ -114,7 +114,7 @@ class Subscription:
     failures: int  # in a row
     endpoint: str
     consumer: str
-    creator: str | None  # of e-mail orders
+    creator: str  # set with a mailto: endpoint, where it is read
     party: str | None
     template: str | None
     salt: str

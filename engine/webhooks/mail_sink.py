@@ -44,7 +44,7 @@ class MailSink:
             senders_reference=delivery.id,
         )
         name = derived_id(delivery.created, subscription.seq, delivery.seq, delivery.source, delivery.id)
-        row = order.row(name, subscription.creator or "", self._sender)  # one with mailto: has a creator
+        row = order.row(name, subscription.creator, self._sender)
         metrics.PUSHES.labels("accepted").inc()
         reply = f"order {row['id']}"
         return Result(delivery, DeliveryState.DELIVERED, None, True, "accepted", None, reply, duration, order=row)

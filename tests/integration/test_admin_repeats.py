@@ -148,7 +148,7 @@ def test_what_fails_again_is_tried_again_and_another_mail_of_the_order_has_its_o
         (OrderState.REGISTERED, [], "waits for its send time"),
         (OrderState.COMPLETED, [(EmailState.SUCCEEDED, "a@b.no")], "everybody has it"),
         (OrderState.COMPLETED, [(EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, "")], "post a new order for them"),
-        (OrderState.COMPLETED, [(EmailState.FAILED_RECIPIENT_RESERVED, "")], "have reserved"),
+        (OrderState.COMPLETED, [(EmailState.FAILED_RECIPIENT_RESERVED, "")], "have declined"),
     ],
 )
 def test_an_order_that_cannot_be_sent_again_to_some_says_the_one_reason(

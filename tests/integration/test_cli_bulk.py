@@ -241,7 +241,7 @@ def test_what_is_listed_of_a_restored_database_is_what_is_counted(store: Store, 
     asked = run("restored", "--resume", given="n\n")
     assert "Goes out at once: 2 orders.\n" in asked.stderr
     assert "a second time: nothing.\n" in asked.stderr
-    assert run("restored", "--resume", "--yes").stdout == "The lanes go on, but for what else is paused: emails.\n"
+    assert run("restored", "--resume", "--yes").stdout == "The lanes go on, except emails, which other pauses stop.\n"
 
 
 def test_lanes_of_a_restored_database_that_go_on_one_by_one_wait_no_more(store: Store, run: Any) -> None:

@@ -100,7 +100,7 @@ def test_a_pause_of_a_creator_stands_in_the_sentence_and_an_unknown_one_is_told_
         admin.post("/console/pause", kind="creator", value=creator)
         page = admin.get("/console/overview").text
         assert f"The creator {creator} is paused." in page
-        assert ("No order of its is stored." in page) is doubted
+        assert ("No order of this creator is stored." in page) is doubted
     assert "2 creators are paused: ttd, tdd." in page
 
 
