@@ -155,6 +155,9 @@ def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> 
         (["orderz"], 2, "Did you mean"),
         (["token"], 2, "name the organisation"),
         (["token", "--platform"], 2, "--issuer"),
+        (["token", "--org", "ttd", "--hours", "nan"], 2, "VARSEL_MAX_TOKEN_LIFETIME"),
+        (["token", "--org", "ttd", "--hours", "inf"], 2, "VARSEL_MAX_TOKEN_LIFETIME"),
+        (["token", "--org", "ttd", "--hours", "1e13"], 2, "VARSEL_MAX_TOKEN_LIFETIME"),
         (["pause", "planet", "x"], 2, "lane"),
         (["operator", "list"], 1, "VARSEL_OPERATORS_FILE"),
         (["wait-ready", "--url", "nonsense"], 2, "nonsense"),
@@ -173,6 +176,14 @@ def test_a_folder_or_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         assert ended.exit_code == 1
         assert str(place) in ended.stderr
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("words", [("up",), ("token", "--org", "ttd")], ids=lambda words: words[0])
+def test_a_data_folder_that_cannot_be_made_is_told(words: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    ended = varsel(*words, "--data", file / "data")
+    assert (ended.exit_code, ended.stderr) == (1, f"Error: {file / 'data'}: Not a directory\n")
 
 
 def test_a_database_that_does_not_answer_is_told_in_one_line() -> None:

@@ -305,3 +305,21 @@ def test_events_that_wait_are_kept(store: Store) -> None:
         connection.execute(update(events).values(registered=after(-timedelta(days=365))))
         prune_some(connection, timedelta(days=90))
     assert sum(finish(store)) == MANY
+
+
+def test_an_event_that_ends_workers_is_set_aside_after_five_wherever_it_waits(store: Store) -> None:
+    subscribe(store, 3)
+    publish(store, *(an_event() for _ in range(AT_ONCE)))
+    deadly, lost = 10, 0
+    while count(store, audit_log) == 0 and lost < 10 * due.LOST_IS_DEAD:
+        with store.write() as connection:
+            work = FanOuts()
+            [row] = work.claim(connection, LEASE).rows
+            most = 1 if due.is_suspect(row) else STEP_EVENTS
+            first = select(waiting_events.c.event_seq).order_by(waiting_events.c.event_seq).limit(most)
+            if deadly in connection.scalars(first).all() and not due.is_lost(row):
+                connection.execute(update(fan_outs).values(due_at=now()))  # the worker ends with this event
+                lost += 1
+            else:
+                work.record(connection, [work.decided(row)])
+    assert lost <= due.LOST_IS_DEAD + due.LOST_IS_SUSPECT

@@ -161,6 +161,7 @@ def test_a_source_that_names_no_app_is_refused(source: str) -> None:
         (b"{", "$", "The body is not valid JSON"),
         (b'{"type":1,}', "$", "The body is not valid JSON"),
         (b"// no\n{}", "$", "The body is not valid JSON"),
+        (b'{"type":"\xff"}', "$", "The body is not valid JSON: it is not UTF-8"),
         (b"[]", "$", "Cannot decode element of kind 'Array'"),
         (b'{"type":"a","type":"b"}', "$", "The name 'type' occurs twice"),
         (b'{"data":' + b"[" * 100_000, "$", "The body is nested too deeply"),
