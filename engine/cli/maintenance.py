@@ -41,9 +41,9 @@ def token(
 
     config = settings.load()
     key = development_key(config, data)
+    if not abs(hours) * 3600 <= config.max_token_lifetime:  # nan is refused, too
+        context.fail(f"--hours {hours:g} is not within VARSEL_MAX_TOKEN_LIFETIME ({config.max_token_lifetime:g} s)")
     lifetime = timedelta(hours=hours)
-    if lifetime.total_seconds() > config.max_token_lifetime:
-        context.fail(f"--hours {hours:g} is longer than VARSEL_MAX_TOKEN_LIFETIME ({config.max_token_lifetime:g} s)")
     if platform:
         if not issuer:
             context.fail("--platform needs --issuer, such as --issuer ttd")

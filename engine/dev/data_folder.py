@@ -24,9 +24,16 @@ def data_folder(config: Settings, data: Path | None) -> Path:
 
 
 def private_folder(config: Settings, data: Path | None) -> Path:
-    """The same; it is created if it is missing, and closed to others, with a message, if it was open."""
+    """The same; it is created if it is missing, and closed to others, with a message, if it was open.
+
+    Misconfigured when it cannot be created.
+    """
     folder = data_folder(config, data)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: {error.strerror}"
+        raise Misconfigured(msg) from None
     if count := tighten(folder):
         typer.echo(f"{folder}: {count} files or folders were open to others; now only their owner has access", err=True)
     return folder

@@ -98,6 +98,8 @@ def _parsed(body: bytes, read: Callable[[str, int], tuple[Read, int]]) -> Read:
             raise json.JSONDecodeError("Extra data", text, end)
     except RecursionError:
         raise invalid("", "The body is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise invalid("", "The body is not valid JSON: it is not UTF-8") from None
     except ValueError as error:
         raise invalid("", f"The body is not valid JSON: {error}") from None
     return found
