@@ -149,6 +149,7 @@ class FanOut:
     due_at: datetime
     claim: int
     unresolved: int
+    attempts: int  # events that are still to be queued one by one, after lost workers
     reached: int
 
 

@@ -115,7 +115,7 @@ class FanOuts(Work[records.FanOut, Step]):
             ours = select(fan_outs.c.seq).where(fan_outs.c.seq == row.seq, fan_outs.c.claim == row.claim)
             if connection.execute(ours.with_for_update()).first():
                 if step.failed:
-                    _wait(connection, row, row.reached, FAILED_RETRY)
+                    _wait(connection, row, row.reached, row.attempts, FAILED_RETRY)
                 elif due.is_lost(row):
                     _set_aside(connection, row)
                 else:
@@ -178,9 +178,13 @@ def owner(resource: str) -> str:
 
 
 def _step(connection: Connection, row: records.FanOut) -> None:
-    """Go on with the first events of a claimed and locked row (of a suspect, one); delete the row when none is left."""
+    """Go on with the first events of a claimed and locked row; delete the row when none is left.
+
+    From a suspect on, as many events as the lost step may have had are queued one by one: any of them may be deadly.
+    """
     reached, done, touched, room = row.reached, 0, set[int](), STEP
-    for event in _first(connection, row, 1 if due.is_suspect(row) else STEP_EVENTS):
+    singly = STEP_EVENTS if due.is_suspect(row) else row.attempts
+    for event in _first(connection, row, 1 if singly else STEP_EVENTS):
         queued = fan_out_part(connection, event, reached, room)
         touched.update(queued)
         room -= len(queued)
@@ -189,7 +193,7 @@ def _step(connection: Connection, row: records.FanOut) -> None:
             break
         reached, done = 0, event.seq
     wake(connection, touched)
-    _end(connection, row, done, reached)
+    _end(connection, row, done, reached, singly - 1 if singly and done else singly)
 
 
 def _set_aside(connection: Connection, row: records.FanOut) -> None:
@@ -200,7 +204,7 @@ def _set_aside(connection: Connection, row: records.FanOut) -> None:
         reason = f"{due.LOST_IS_DEAD} workers ended while they queued it"
         log.error("event %s set aside before it was queued for all subscriptions: %s", event.seq, reason)
         note(connection, ITSELF, "set-aside", f"events/{event.seq}", {"reason": reason, "reached": row.reached})
-    _end(connection, row, done, 0)
+    _end(connection, row, done, 0, max(0, row.attempts - 1))
 
 
 def _first(connection: Connection, row: records.FanOut, most: int) -> Sequence[records.WaitingEvent]:
@@ -208,19 +212,20 @@ def _first(connection: Connection, row: records.FanOut, most: int) -> Sequence[r
     return records.read(records.WaitingEvent, connection.execute(first.limit(most)))
 
 
-def _end(connection: Connection, row: records.FanOut, done: int, reached: int) -> None:
+def _end(connection: Connection, row: records.FanOut, done: int, reached: int, singly: int) -> None:
     """End a step: events up to `done` wait no longer. Without any left, the row goes."""
     mine = waiting_events.c.fan_out_seq == row.seq
     connection.execute(delete(waiting_events).where(mine, waiting_events.c.event_seq <= done))
     if connection.execute(select(waiting_events.c.event_seq).where(mine).limit(1)).first() is None:
         connection.execute(delete(fan_outs).where(fan_outs.c.seq == row.seq))
     else:
-        _wait(connection, row, reached, timedelta(0))
+        _wait(connection, row, reached, singly, timedelta(0))
 
 
-def _wait(connection: Connection, row: records.FanOut, reached: int, delay: timedelta) -> None:
+def _wait(connection: Connection, row: records.FanOut, reached: int, singly: int, delay: timedelta) -> None:
     """End the claim: the row waits for its next step."""
-    again = {"state": FanOutState.WAITING, "due_at": after(delay), "unresolved": 0, "reached": reached}
+    again = {"state": FanOutState.WAITING, "due_at": after(delay), "unresolved": 0}
+    again |= {"reached": reached, "attempts": singly}
     ended = update(fan_outs).where(fan_outs.c.seq == row.seq)
     connection.execute(ended.values(again | {"claim": fan_outs.c.claim + 1}))
 

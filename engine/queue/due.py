@@ -8,7 +8,8 @@ The columns of every work table:
   claim is the newest, so an outcome that is written twice counts once.
 - `unresolved`: claims since the last recorded outcome. Above 1, an earlier worker ended while it had the row.
 - `attempts`: what the backoff schedule counts. Of e-mails: tries that reached the wire; of orders: answers of the
-  condition's endpoint, and errors of Varsel's; of jobs: batches that ended in an error. Subscriptions have `failures`.
+  condition's endpoint, and errors of Varsel's; of jobs: batches that ended in an error. Subscriptions have
+  `failures`; of fan-outs, it is the number of events that are still to be queued one by one, after lost workers.
 - `state`: what users see of orders, e-mails and jobs.
 - `paused_by`, in orders and e-mails: the pause that stops the row. Until the pause ends, the row has no due time.
 """
