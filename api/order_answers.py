@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -137,7 +137,7 @@ class Order(OrderHead):
             from_address=row.sender, subject=row.subject, body=row.body, content_type=row.content_type
         )
         return cls(
-            **_head(row),
+            **vars(_head(row)),
             recipients=_RECIPIENTS.validate_json(row.recipients),
             email_template=template,
             delivery_guarantee=row.guarantee,
@@ -191,7 +191,7 @@ class OrderStatus(OrderHead):
         if generated:
             links = Links(self=f"{base}/orders/{row.id}/notifications/email")
             summary = StatusSummary(email=ChannelStatus(links=links, generated=generated, succeeded=succeeded))
-        return cls(**_head(row), processing_status=processing, notifications_status_summary=summary)
+        return cls(**vars(_head(row)), processing_status=processing, notifications_status_summary=summary)
 
 
 class SendStatus(Answer):
@@ -247,30 +247,16 @@ class EmailSummary(Answer):
         )
 
 
-class _Head(TypedDict):
-    id: UUID
-    senders_reference: str | None
-    requested_send_time: str
-    creator: str
-    created: str
-    notification_channel: str
-    ignore_reservation: bool | None
-    resource_id: str | None
-    resource_action: str | None
-    condition_endpoint: str | None
-
-
-def _head(row: records.OrderHead) -> _Head:
-    """The members of an OrderHead."""
-    return {
-        "id": row.id,
-        "senders_reference": row.senders_reference,
-        "requested_send_time": instant(row.requested_send_time),
-        "creator": row.creator,
-        "created": instant(row.created),
-        "notification_channel": "Email",
-        "ignore_reservation": row.ignore_reservation,
-        "resource_id": row.resource_id,
-        "resource_action": row.resource_action,
-        "condition_endpoint": row.condition_endpoint,
-    }
+def _head(row: records.OrderHead) -> OrderHead:
+    return OrderHead(
+        id=row.id,
+        senders_reference=row.senders_reference,
+        requested_send_time=instant(row.requested_send_time),
+        creator=row.creator,
+        created=instant(row.created),
+        notification_channel="Email",
+        ignore_reservation=row.ignore_reservation,
+        resource_id=row.resource_id,
+        resource_action=row.resource_action,
+        condition_endpoint=row.condition_endpoint,
+    )

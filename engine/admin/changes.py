@@ -58,7 +58,8 @@ def process(connection: Connection, seqs: Sequence[int], _argument: str | None) 
 
 def order_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:
     """New orders that say the same to the same recipients, due now."""
-    return [_copy(connection, seq) for seq in seqs]
+    at = now(connection)
+    return [_copy(connection, seq, at) for seq in seqs]
 
 
 def try_failed_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
@@ -74,14 +75,14 @@ def try_again(connection: Connection, seqs: Sequence[int], _argument: str | None
 
 def order_again_for(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:
     """New orders: receivers drop a second e-mail with the Message-ID of the one that the relay has taken over."""
-    created = []
+    created, at = [], now(connection)
     chosen = select(*columns(Email, emails.c)).where(emails.c.seq.in_(seqs)).order_by(emails.c.seq)
     for email in read(Email, connection.execute(chosen)):
         its_order = select(*columns(Letter, orders.c)).where(orders.c.seq == email.order_seq)
         [order] = read(Letter, connection.execute(its_order))
         said = content(order, email)  # an address of its own has no name for the keywords
         recipients = json.dumps([{"emailAddress": email.address}], separators=(",", ":"))
-        created.append(_copy(connection, order.seq, recipients=recipients, subject=said.subject, body=said.body))
+        created.append(_copy(connection, order.seq, at, recipients=recipients, subject=said.subject, body=said.body))
     return created
 
 
@@ -128,9 +129,9 @@ def _open_again(connection: Connection, which: ColumnElement[bool], of: Collecti
     connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
 
 
-def _copy(connection: Connection, seq: int, **instead: str) -> UUID:
-    """A new order that says the same, due now, but for what stands in `instead`; returns its identifier."""
-    new = new_id(now(connection))
+def _copy(connection: Connection, seq: int, at: datetime, **instead: str) -> UUID:
+    """A new order that says the same, due now, except for `instead`; returns its identifier, which begins with `at`."""
+    new = new_id(at)
     given: dict[str, object] = {"id": new, "state": OrderState.REGISTERED.value, **instead}
     values: dict[str, ColumnElement[object]] = {
         name: literal(value, orders.c[name].type) for name, value in given.items()

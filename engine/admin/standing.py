@@ -61,9 +61,8 @@ class Standings:
         """The condition of one of GROUPS, but for REPEATED."""
         if group == RETRYING:
             return and_(self.later, self.tried)
-        return {Standing.DUE.value: self.due, Standing.LATER.value: self.later, Standing.PAUSED.value: self.paused}[
-            group
-        ]
+        conditions = {Standing.DUE: self.due, Standing.LATER: self.later, Standing.PAUSED: self.paused}
+        return conditions[Standing(group)]
 
     @property
     def word(self) -> ColumnElement[object]:
