@@ -34,7 +34,7 @@ class ConditionChecks(Orders):
     """Due orders with a condition."""
 
     at_once = CHECKS
-    gather = timedelta(milliseconds=200)  # each order without a condition may wake this lane
+    gather = timedelta(milliseconds=200)  # while endpoints hang, each claim of other orders wakes this one
     calls_others = False
 
     def __init__(self, directory: Directory, outbound: Outbound, generated: Callable[[], None] = lambda: None) -> None:

@@ -30,25 +30,41 @@ if TYPE_CHECKING:
     from engine.orders.contacts import Directory
 
 BATCH = 100  # orders per claim
+_CONDITIONAL_DUE = (
+    select(orders.c.seq).where(orders.c.due_at <= Now(), orders.c.condition_endpoint.is_not(None)).limit(1)
+)
 RECIPIENTS_AT_ONCE = 400_000  # characters of orders' recipients in one transaction, unless one order has more
 
 
 class Orders(Work[Order, Decision]):
     """Due orders without a condition. Those with one are claimed separately: see engine/orders/condition_checks.py.
 
-    `generated` is called when there may be e-mails to send.
+    `generated` is called when there may be e-mails to send, `conditional` when orders with a condition are due.
     """
 
     lane = due.ORDERS
 
-    def __init__(self, directory: Directory, generated: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        generated: Callable[[], None] = lambda: None,
+        conditional: Callable[[], None] = lambda: None,
+    ) -> None:
         self._directory = directory
         self._generated = generated
+        self._conditional = conditional
+        self._conditional_due = False
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
         """Take a batch of orders that no pause stops."""
         claimed = due.claim(connection, due.ORDERS, BATCH, lease, orders.c.condition_endpoint.is_(None))
+        self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
         return Claim(admit(connection, claimed), len(claimed) == BATCH)
+
+    def taken(self, _rows: Sequence[Order]) -> None:
+        """Tell whether the other kind of orders is due: looking for it costs less here than in a claim of its own."""
+        if self._conditional_due:
+            self._conditional()
 
     def decided(self, order: Order) -> Decision | None:
         """An order without a condition needs only its e-mails."""

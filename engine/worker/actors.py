@@ -17,7 +17,7 @@ from engine.events.intake import SPOOLED
 from engine.observability import metrics, tracing
 from engine.queue import due
 from engine.queue.broker import QUEUE, connect
-from engine.worker.workshop import CONDITIONS, Workshop
+from engine.worker.workshop import Workshop
 
 if TYPE_CHECKING:
     from dramatiq import Broker, Worker
@@ -67,7 +67,7 @@ dramatiq.set_broker(BROKER)  # for Dramatiq's own program
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_orders() -> None:
     """Process due orders."""
-    await PROCESS.workshop.run(due.ORDERS.name, CONDITIONS)
+    await PROCESS.workshop.run(due.ORDERS.name)
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)

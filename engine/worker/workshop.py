@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from engine import settings
@@ -73,10 +74,10 @@ class Workshop:
         self._pushing = Outbound(guard, connections=CALLS, clock=self._store.clock)
         self._begun: set[asyncio.Task[None]] = set()
         self._lease = config.lease_time
-        contacts = ContactTable()
+        contacts, generated = ContactTable(), partial(self._begin, due.EMAILS.name)
         self._runners: dict[str, Runs] = {
-            due.ORDERS.name: self._runner(Orders(contacts, self._generated)),
-            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, self._generated), seen=lambda _: None),
+            due.ORDERS.name: self._runner(Orders(contacts, generated, partial(self._begin, CONDITIONS))),
+            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, generated), seen=lambda _: None),
             due.EMAILS.name: self._runner(deliverer),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
             due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
@@ -84,9 +85,9 @@ class Workshop:
         }
         self._heartbeat.start()
 
-    async def run(self, *lanes: str) -> None:
-        """Work until nothing of these lanes is due."""
-        await asyncio.gather(*(self._runners[lane].run() for lane in lanes))
+    async def run(self, lane: str) -> None:
+        """Work until nothing of the lane is due."""
+        await self._runners[lane].run()
 
     async def store_spooled(self) -> None:
         """Store events of the spool. If the database still does not answer, the clock notifies again."""
@@ -128,9 +129,9 @@ class Workshop:
         signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, self._notifier.notify)
         return Runner(self._store, work, self._lease, signals)
 
-    def _generated(self) -> None:
-        """Deliver e-mails that were just made in this process, without a wake-up through Redis."""
-        task = asyncio.create_task(self.run(due.EMAILS.name))
+    def _begin(self, lane: str) -> None:
+        """Run a lane of which this process knows that it has due work, without a wake-up through Redis."""
+        task = asyncio.create_task(self.run(lane))
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
 

@@ -13,10 +13,12 @@ from sqlalchemy import Text, delete, func, select, update
 from engine.db.dialects import Now
 from engine.db.tables import audit_log, contacts, emails, orders
 from engine.models import EXPIRY, Content, EmailState, OrderState
+from engine.orders.contacts import ContactTable
 from engine.orders.outcomes import RETRIES
-from engine.orders.processing import RECIPIENTS_AT_ONCE
+from engine.orders.processing import RECIPIENTS_AT_ONCE, Orders
 from engine.outbound import Guard, Outbound
 from engine.queue import due
+from engine.queue.runner import Runner
 from engine.text.keywords import content
 from tests.helpers.processing import Processing, batch, checks, made, place, the_order, told
 from tests.helpers.waiting import LONG, SHORT
@@ -75,6 +77,22 @@ def test_due_orders_become_due_emails_and_others_wait(store: Store) -> None:
         assert (email.subject, email.body) == (None, None)
     assert made(store, later) == []
     batch(store)
+
+
+def test_a_claim_tells_of_due_orders_with_a_condition_and_leaves_them(store: Store) -> None:
+    def calls() -> int:
+        found: list[None] = []
+        work = Orders(ContactTable(), conditional=lambda: found.append(None))
+        asyncio.run(Runner(store, work, LEASE).run())
+        return len(found)
+
+    place(store)
+    asked = place(store, due_in=timedelta(hours=1), condition_endpoint="http://127.0.0.1:1/")
+    assert calls() == 0
+    with store.write() as connection:
+        connection.execute(update(orders).where(orders.c.seq == asked).values(due_at=Now()))
+    assert calls() == 1
+    assert (the_order(store, asked).claim, made(store, asked)) == (0, [])
 
 
 def test_an_order_that_reaches_nobody_is_completed_at_once(store: Store) -> None:
