@@ -38,11 +38,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WHO = "varsel"  # the name of who paused the lanes
-REPEATABLE = {
+NOT_REPEATED = {
     "orders": orders,
     "emails": emails,
     "webhooks": deliveries,
-}  # the rows that would be performed again, by lane
+}  # by lane, rows that must not be performed twice
 # A replica that takes over may lack the last seconds. What is repeated then has the same Message-ID and webhook-id as
 # before. Stopping everything until an operator comes would be worse.
 TOLERATED = timedelta(seconds=30)
@@ -116,7 +116,7 @@ def again(connection: Connection) -> dict[str, int] | None:
     waiting = in_force(connection).lanes
     return {
         lane: int(connection.scalar(select(func.count()).where(repeated(connection, table))) or 0)
-        for lane, table in REPEATABLE.items()
+        for lane, table in NOT_REPEATED.items()
         if lane in waiting
     }
 
@@ -137,7 +137,7 @@ def go_on(connection: Connection, who: str) -> bool:
 
 def lane_goes_on(connection: Connection) -> None:
     """Forget that the database is older than it was, once each of its lanes was resumed."""
-    if not in_force(connection).lanes & REPEATABLE.keys():
+    if not in_force(connection).lanes & NOT_REPEATED.keys():
         connection.execute(update(installation).where(installation.c.seen.is_not(None)).values(as_of=None, seen=None))
 
 
@@ -156,7 +156,7 @@ def _pause(connection: Connection, as_of: datetime, seen: datetime, who: str = W
     connection.execute(update(installation).values(as_of=as_of, seen=seen, mark=seen))
     told = f"its last change is of {as_of:%Y-%m-%d %H:%M:%S} UTC, but {seen:%Y-%m-%d %H:%M:%S} was seen before"
     reason = "what is due may have been done already"
-    lines = [{"kind": LANE, "value": lane, "at": Now(), "who": WHO, "reason": reason} for lane in REPEATABLE]
+    lines = [{"kind": LANE, "value": lane, "at": Now(), "who": WHO, "reason": reason} for lane in NOT_REPEATED]
     connection.execute(insert_new(connection.dialect.name, pauses).values(lines))  # an operator's own pause stays
     note(connection, who, "restored.pause", "database", {"as_of": str(as_of), "seen": str(seen)})
-    return f"the database is older than it was: {told}; {', '.join(REPEATABLE)} are paused"
+    return f"the database is older than it was: {told}; {', '.join(NOT_REPEATED)} are paused"
