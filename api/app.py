@@ -102,7 +102,9 @@ def _prepare(state: State, config: Settings) -> None:
     state.notifier = state.queue.notifier
     state.redis = state.queue.client
     state.verifier = Verifier(config)
-    state.limits = Limits(config.max_recipients, Guard(config.allow_private_endpoints), config.from_address)
+    state.limits = Limits(
+        config.max_recipients, Guard(config.allow_private_endpoints), config.from_address, config.bulk_above
+    )
     with naming("access_file"):
         state.access = Rules(config.access_file)
     state.signer = Signer(config.need("webhook_key").encode())

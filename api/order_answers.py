@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from api.answers import Answer, instant
-from engine.models import EXPIRY_HOURS, HANDED_OVER, EmailState, OrderState
+from engine.models import EXPIRY_HOURS, HANDED_OVER, LEVELS, EmailState, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +128,7 @@ class Order(OrderHead):
     recipients: list[Recipient]
     email_template: EmailTemplate
     delivery_guarantee: str
+    priority: str
     links: Links
 
     @classmethod
@@ -141,6 +142,7 @@ class Order(OrderHead):
             recipients=_RECIPIENTS.validate_json(row.recipients),
             email_template=template,
             delivery_guarantee=row.guarantee,
+            priority=LEVELS[row.priority],
             links=Links(self=f"{base}/orders/{row.id}", status=f"{base}/orders/{row.id}/status"),
         )
 

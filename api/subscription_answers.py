@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from engine.db import records
+    from engine.subscriptions.shown import KeptSubscription, PushAttempt, PushedDelivery
 
 
 class Refusal(RootModel[str | Problem]):
@@ -47,7 +47,7 @@ class Subscription(Answer):
     )
 
     @classmethod
-    def of(cls, row: records.KeptSubscription, secret: str | None = None) -> Self:
+    def of(cls, row: KeptSubscription, secret: str | None = None) -> Self:
         """From the stored row."""
         return cls(
             id=row.seq,
@@ -79,7 +79,7 @@ class SubscriptionList(Answer):
     subscriptions: list[Subscription]
 
     @classmethod
-    def of(cls, rows: Sequence[records.KeptSubscription]) -> Self:
+    def of(cls, rows: Sequence[KeptSubscription]) -> Self:
         """From the stored rows."""
         return cls(count=len(rows), subscriptions=[Subscription.of(row) for row in rows])
 
@@ -106,7 +106,7 @@ class Reply(Answer):
     duration_ms: int
 
     @classmethod
-    def of(cls, row: records.PushAttempt) -> Self:
+    def of(cls, row: PushAttempt) -> Self:
         """From the stored row."""
         return cls(
             at=instant(row.at), outcome=row.outcome, status=row.status, body=row.reply, duration_ms=row.duration_ms
@@ -129,7 +129,7 @@ class Delivery(Answer):
     replies: list[Reply] = Field(description="the newest attempts, the oldest of them first")
 
     @classmethod
-    def of(cls, row: records.PushedDelivery, attempts: Sequence[records.PushAttempt]) -> Self:
+    def of(cls, row: PushedDelivery, attempts: Sequence[PushAttempt]) -> Self:
         """From the stored rows."""
         return cls(
             id=row.seq,
@@ -153,7 +153,7 @@ class DeliveryList(Answer):
     deliveries: list[Delivery]
 
     @classmethod
-    def of(cls, found: Sequence[tuple[records.PushedDelivery, Sequence[records.PushAttempt]]]) -> Self:
+    def of(cls, found: Sequence[tuple[PushedDelivery, Sequence[PushAttempt]]]) -> Self:
         """From deliveries with their attempts."""
         return cls(count=len(found), deliveries=[Delivery.of(row, attempts) for row, attempts in found])
 

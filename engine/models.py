@@ -33,6 +33,22 @@ class DeliveryGuarantee(StrEnum):
     AT_MOST_ONCE = "AtMostOnce"
 
 
+class Priority(StrEnum):
+    """Which orders pass which: instant ones have connections of their own, and bulk gets what the others leave."""
+
+    INSTANT = "Instant"
+    NORMAL = "Normal"
+    BULK = "Bulk"
+
+    @property
+    def level(self) -> int:
+        """As the database has it: what comes first is smaller."""
+        return LEVELS.index(self)
+
+
+LEVELS = tuple(Priority)
+
+
 class OrderState(StrEnum):
     """An order's life (contract 6.1)."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
 IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
-NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "trace"}  # columns of an order that are a new one's own
+NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "rank", "trace"}  # columns of an order that are a new one's own
 
 
 def cancel(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
@@ -146,6 +146,8 @@ def _copy(connection: Connection, seq: int, at: datetime, **instead: str) -> UUI
 def _update(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     connection: Connection, table: Table, seqs: Sequence[int], **values: object
 ) -> None:
+    if "due_at" in values and "rank" in table.c:
+        values["rank"] = None  # the next claim gives it one, when the row is due
     connection.execute(update(table).where(table.c.seq.in_(seqs)).values(values))
 
 

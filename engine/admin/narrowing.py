@@ -37,7 +37,7 @@ from engine.db.tables import (
     orders,
     subscriptions,
 )
-from engine.models import DeliveryState, EmailState, OrderState
+from engine.models import DeliveryState, EmailState, OrderState, Priority
 from engine.queue.epoch import repeated
 from engine.queue.pauses import in_force
 
@@ -91,6 +91,7 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
         found.rest.append(orders.c.state == state)
     if id_ := given.get("order"):
         found.by.append(orders.c.id == id_)
+    _priority(found, orders, given)
     if reference := given.get("reference"):
         found.by.append(orders.c.senders_reference == reference)
     if creator := given.get("creator"):
@@ -105,6 +106,7 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(emails.c.id)
     if state := given.get("state"):
         _email_state(connection, found, state)
+    _priority(found, emails, given)
     if id_ := given.get("email"):
         found.by.append(emails.c.id == id_)
     if order := given.get("order"):
@@ -120,6 +122,11 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
         found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS[error]))
     _created(found, emails.c.id, given)
     return found
+
+
+def _priority(found: Narrowed, table: Table, given: Given) -> None:
+    if priority := given.get("priority"):
+        found.rest.append(table.c.priority == Priority(priority).level)
 
 
 def _email_state(connection: Connection, found: Narrowed, state: str) -> None:

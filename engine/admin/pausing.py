@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from engine.admin.jobs import release
 from engine.admin.lanes import lanes as figures
 from engine.db.dialects import Now, insert_new
-from engine.db.records import KeptSubscription, columns, first
+from engine.db.records import columns, first
 from engine.db.tables import orders, pauses, subscriptions
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock
@@ -19,6 +19,7 @@ from engine.queue import due
 from engine.queue.epoch import go_on, lane_goes_on
 from engine.queue.pauses import CREATOR, DOMAIN, KINDS, LANE, in_force
 from engine.subscriptions import registry
+from engine.subscriptions.shown import KeptSubscription
 from engine.text.addresses import compared
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from engine.db.tables import (
     ALIVE,
     processes,
 )
-from engine.models import DeliveryState, EmailState, OrderState
+from engine.models import LEVELS, DeliveryState, EmailState, OrderState, Priority
 from engine.queue.pauses import in_force
 from engine.text.addresses import domain_of
 
@@ -41,7 +41,7 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
             return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
         later = row.state == OrderState.PROCESSING
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
-    return _DUE
+    return _turn(row.priority)
 
 
 def unknown(counts: Mapping[str, int]) -> str | None:
@@ -73,7 +73,7 @@ def of_email(
         return _said(last, "it is tried again by itself")
     of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
     trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
-    return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _DUE)
+    return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _turn(row.priority))
 
 
 def of_delivery(
@@ -119,6 +119,16 @@ def _paused(connection: Connection, paused_by: str | None, creator: str, address
 
 
 _DUE = "It is due and waits for a worker. If it stays so, no worker runs, or all are busy."
+_TURNS = {
+    Priority.INSTANT: "It is due, and workers keep connections free for instant orders.",
+    Priority.NORMAL: "It is due and waits for its turn: creators take turns, each with its share.",
+    Priority.BULK: "It is due and waits for its turn: bulk gets what other orders leave, and a small share at least.",
+}
+
+
+def _turn(level: int) -> str:
+    """What a due row waits for."""
+    return f"{_TURNS[LEVELS[level]]} If it stays so, no worker runs, or all are busy."
 
 
 def _said(attempt: Row[Any], then: str) -> dict[str, str | None]:

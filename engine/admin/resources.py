@@ -16,7 +16,7 @@ from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS
 from engine.db.tables import audit_log, deliveries, emails, events, jobs, orders, subscriptions
-from engine.models import DeliveryState, EmailState, OrderState
+from engine.models import DeliveryState, EmailState, OrderState, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,6 +65,7 @@ def _by_name(*fields: Field) -> dict[str, Field]:
     return {field.name: field for field in fields}
 
 
+_PRIORITY = Field("priority", "Which pass which.", choices=tuple(Priority))
 _CREATOR = Field("creator", "Who ordered, such as ttd.")
 _REFERENCE = Field("reference", "The sender's reference.")
 _RECIPIENT = Field("recipient", "An address or its beginning, @domain, or a number.")
@@ -90,7 +91,7 @@ ORDERS = Resource(
     orders.c.id,
     "Print orders, the newest first.\n\nThose that wait: the next one due first.",
     "Print an order with its counts.\n\nAlso why it waits, and who did what to it.",
-    _by_name(_state(WAITING, *GROUPS, *OrderState), _CREATOR, _REFERENCE, _RECIPIENT, *_CREATED, _ORDER),
+    _by_name(_state(WAITING, *GROUPS, *OrderState), _PRIORITY, _CREATOR, _REFERENCE, _RECIPIENT, *_CREATED, _ORDER),
 )
 EMAILS = Resource(
     "emails",
@@ -100,6 +101,7 @@ EMAILS = Resource(
     "Print an e-mail with every attempt.\n\nAlso why it waits or failed, and who did what to it.",
     _by_name(
         _state(WAITING, *GROUPS, FAILED, *EmailState),
+        _PRIORITY,
         _RECIPIENT,
         _CREATOR,
         _REFERENCE,

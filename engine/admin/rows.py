@@ -22,6 +22,7 @@ from engine.db.tables import (
     orders,
     subscriptions,
 )
+from engine.models import LEVELS
 from engine.observability.audit import detail_of
 from engine.queue.pauses import in_force
 from engine.text.keywords import filled
@@ -47,6 +48,7 @@ _EMAIL = (
     orders.c.id.label("order_id"),
     orders.c.creator,
     orders.c.senders_reference.label("reference"),
+    emails.c.priority,
     emails.c.address,
     emails.c.organization_number,
     emails.c.national_identity_number,
@@ -76,6 +78,7 @@ _ORDER = (
     orders.c.subject,
     orders.c.content_type,
     orders.c.guarantee,
+    orders.c.priority,
 )
 _EVENT = tuple(
     events.c[name]
@@ -111,6 +114,7 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
     last = _last(connection, email_attempts, email_attempts.c.email_seq, [row["seq"] for row in found])
     for row in found:
         attempt = last.get(row.pop("seq"))
+        row["priority"] = LEVELS[row["priority"]]
         of_order = filled(row.pop("of_order"), row.pop("recipient_name"), row["organization_number"])
         row["subject"] = of_order if row["subject"] is None else row["subject"]
         row["created"] = created(row["id"])
@@ -122,7 +126,10 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
 
 def _orders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     columns = _stands(of_orders(in_force(connection).lanes))
-    return _of_keys(connection, select(*_ORDER, *columns), orders.c.id, keys)
+    found = _of_keys(connection, select(*_ORDER, *columns), orders.c.id, keys)
+    for row in found:
+        row["priority"] = LEVELS[row["priority"]]
+    return found
 
 
 def _events(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:

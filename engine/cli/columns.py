@@ -12,6 +12,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "order": "id",
         "state": "state",
         "send time": "requested_send_time",
+        "priority": "priority",
         "creator": "creator",
         "reference": "reference",
         "subject": "subject",

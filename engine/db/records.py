@@ -55,6 +55,7 @@ class Order:
     attempts: int
     condition_endpoint: str | None
     recipients_size: int  # characters
+    priority: int
     ignore_reservation: bool | None
     trace: str | None
 
@@ -96,6 +97,8 @@ class Email:
     claim: int
     unresolved: int
     attempts: int
+    priority: int
+    creator: str
     address: str
     organization_number: str | None
     recipient_name: str | None
@@ -190,6 +193,7 @@ class PostedOrder(OrderHead):
     body: str
     content_type: str
     guarantee: str
+    priority: int
     recipients: str  # JSON
 
 
@@ -212,60 +216,6 @@ class SendAttempt:
     email_seq: int
     outcome: str
     code: int | None
-    reply: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptSubscription:
-    """A subscription as its consumer sees it."""
-
-    seq: int
-    consumer: str
-    created: datetime
-    endpoint: str
-    template: str | None
-    resource_filter: str
-    source_filter: str | None
-    source_prefix: str | None
-    subject_filter: str | None
-    alternative_subject_filter: str | None
-    party: str | None
-    type_filter: str | None  # JSON
-    source_start: str | None
-    ordered: bool
-    validated: bool
-    paused_reason: str | None
-    last_error: str | None
-    open_until: datetime | None
-    salt: str
-
-
-@dataclass(frozen=True, slots=True)
-class PushedDelivery:
-    """A delivery as its consumer sees it; without an event, that of the validation event."""
-
-    seq: int
-    event_seq: int | None
-    event_id: str | None
-    source: str | None
-    type: str | None
-    state: str
-    attempts: int
-    due_at: datetime | None
-    created: datetime
-    last_update: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PushAttempt:
-    """One attempt at a delivery, and the answer."""
-
-    seq: int
-    delivery_seq: int
-    at: datetime
-    duration_ms: int
-    outcome: str
-    status: int | None
     reply: str
 
 

@@ -44,10 +44,10 @@ class Rows:
         self._columns = columns
         members = [column(name, kind) for name, kind in columns.items()]
         each = _Each(bindparam("rows", type_=Text), *members)
-        self._given = each.table_valued(column("value"), *members, name="given").c
+        self.source = each.table_valued(column("value"), *members, name="given")
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
-        field = _Field(self._given.value, self._given[name])
+        field = _Field(self.source.c.value, self.source.c[name])
         kind = self._columns[name]
         return type_coerce(field, kind) if isinstance(kind, Text) else cast(field, kind)
 
@@ -70,6 +70,11 @@ def run(connection: Connection, statement: Executable, rows: Iterable[Mapping[st
         if result.returns_rows:
             found += result.all()
     return found
+
+
+def few(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, str]:
+    """The parameter of a statement that reads Rows, if these are so few that they need no splitting."""
+    return {"rows": to_json(list(rows)).decode()}
 
 
 def _texts(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

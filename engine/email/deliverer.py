@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from engine.db.bounded import read_within, weight
 from engine.db.records import Email, Letter, columns, read
-from engine.db.tables import orders
+from engine.db.tables import emails, orders
 from engine.email.mime import Compiled, compile_message, message_id
 from engine.email.outcomes import RELAY_RETRY, Result, broken, record, result_of, retry_after, unsent
 from engine.email.restraint import RESTRAINED_FOR, Restraint
@@ -22,6 +22,7 @@ from engine.email.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
 from engine.models import EXPIRY_HOURS, Content, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
+from engine.queue.fairness import ALL, FairClaims
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim, Standstill, Work
 from engine.text import keywords
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.models import Trouble
+    from engine.queue.fairness import Turns
     from engine.queue.work import Hand
     from engine.runtime.clock import Clock
 
@@ -43,6 +45,7 @@ BATCH = 200  # e-mails per claim: large enough to pay for claim and record, smal
 CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, unless one order's are larger
 COMPILED = 32_000_000  # bytes of compiled messages and their contents that a process keeps
 COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled in a thread, one at a time
+_CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("emails")
 
 
@@ -64,7 +67,15 @@ class Deliverer(Work[Outgoing, Result]):
     lane = due.EMAILS
     insists = True  # an e-mail that the relay has must not be sent once more
 
-    def __init__(self, clock: Clock, relay: Relay, connections: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        relay: Relay,
+        connections: int,
+        turns: Turns = ALL,
+    ) -> None:
+        self.gather = turns.every
+        self._claims = FairClaims(due.EMAILS, turns, copied={"creator": _CREATOR})
         self._clock = clock
         self._relay = relay
         self.at_once = connections
@@ -85,14 +96,15 @@ class Deliverer(Work[Outgoing, Result]):
 
         E-mails whose orders' texts exceed CONTENTS together with the others' are handed back.
         """
-        claimed = due.claim(connection, due.EMAILS, BATCH, lease)
+        batch = self._claims.claim(connection, BATCH, lease)
+        claimed = batch.rows
         if not claimed:
-            return Claim()
+            return Claim(more=batch.more)
         letters, whole = _letters(connection, {email.order_seq for email in claimed})
         if not whole:
             due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in letters])
         readable = [email for email in claimed if email.order_seq in letters]
-        return Claim(_admit(connection, readable, letters), not whole or len(claimed) == BATCH)
+        return Claim(_admit(connection, readable, letters), not whole or batch.more)
 
     def has_room(self, leased: int) -> bool:
         """A second batch is claimed while the first is sent."""

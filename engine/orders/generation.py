@@ -6,13 +6,14 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypedDict
 
-from sqlalchemy import BigInteger, Text, Uuid
+from sqlalchemy import BigInteger, SmallInteger, Text, Uuid
 
 from engine.db.dialects import Now
 from engine.db.rows import Rows, run
 from engine.db.tables import MILLISECOND, Instant, emails, milliseconds
 from engine.models import EXPIRY, EmailState, derived_id
 from engine.orders.new_order import number
+from engine.queue.fairness import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,6 +34,9 @@ _INSERT = Rows(
     expires_at=Instant(),
     state=Text(),
     due_at=Instant(),
+    rank=BigInteger(),
+    priority=SmallInteger(),
+    creator=Text(),
     address=Text(),
     organization_number=Text(),
     national_identity_number=Text(),
@@ -48,6 +52,9 @@ class EmailRow(TypedDict):
     expires_at: int
     state: EmailState
     due_at: int | None
+    rank: int | None  # where it stands among its creator's; the first of an order: its send time
+    priority: int
+    creator: str
     address: str
     organization_number: str | None
     national_identity_number: str | None
@@ -104,6 +111,9 @@ def _row(order: Order, place: int, recipient: Recipient, address: str, state: Em
         "expires_at": send_time + EXPIRY // MILLISECOND,
         "state": state,
         "due_at": send_time if state is EmailState.NEW else None,
+        "rank": send_time + STEP * place if state is EmailState.NEW else None,
+        "priority": order.priority,
+        "creator": order.creator,
         "address": address,
         "organization_number": recipient.get("organizationNumber"),
         "national_identity_number": recipient.get("nationalIdentityNumber"),

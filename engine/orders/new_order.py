@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from pydantic_core import to_json
-from sqlalchemy import Boolean, Text, Uuid, func
+from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, Uuid, and_, case, func, type_coerce
 
 from engine.db.dialects import Now
 from engine.db.rows import Rows, run
 from engine.db.tables import Instant, milliseconds, orders
-from engine.models import ContentType, DeliveryGuarantee, OrderState
+from engine.models import ContentType, DeliveryGuarantee, OrderState, Priority
 from engine.observability import tracing
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
+INSTANT_RECIPIENTS = 100  # of an instant order; more would make others wait, who are in a hurry, too
 TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: later times are computed from them
 
 _GIVEN = Rows(
@@ -35,18 +36,18 @@ _GIVEN = Rows(
     content_type=Text(),
     guarantee=Text(),
     recipients=Text(),
+    priority=SmallInteger(),
     condition_endpoint=Text(),
     ignore_reservation=Boolean(),
     resource_id=Text(),
     resource_action=Text(),
     trace=Text(),
 )
+_SEND_TIME = func.coalesce(_GIVEN["send_time"], Now())
+# What is due now, and has no condition, is ready.
+_RANK = case((and_(Now() >= _SEND_TIME, _GIVEN["condition_endpoint"].is_(None)), type_coerce(_SEND_TIME, BigInteger)))
 _INSERT = _GIVEN.insert_into(
-    orders,
-    created=Now(),
-    last_update=Now(),
-    requested_send_time=func.coalesce(_GIVEN["send_time"], Now()),
-    due_at=func.coalesce(_GIVEN["send_time"], Now()),
+    orders, created=Now(), last_update=Now(), requested_send_time=_SEND_TIME, due_at=_SEND_TIME, rank=_RANK
 )
 
 
@@ -73,6 +74,7 @@ class OrderRow(TypedDict):
     content_type: str
     guarantee: str
     recipients: str
+    priority: int
     condition_endpoint: str | None
     ignore_reservation: bool | None
     resource_id: str | None
@@ -94,6 +96,7 @@ class NewOrder(NamedTuple):
     resource_id: str | None = None
     resource_action: str | None = None
     delivery_guarantee: DeliveryGuarantee = DeliveryGuarantee.AT_LEAST_ONCE
+    priority: Priority = Priority.NORMAL
 
     def row(self, order_id: UUID, creator: str, sender: str) -> OrderRow:
         """The order under this identifier; `sender` is the From address of its e-mails."""
@@ -110,6 +113,7 @@ class NewOrder(NamedTuple):
             "content_type": self.content_type,
             "guarantee": self.delivery_guarantee,
             "recipients": to_json(self.recipients).decode(),
+            "priority": self.priority.level,
             "condition_endpoint": self.condition_endpoint,
             "ignore_reservation": self.ignore_reservation,
             "resource_id": self.resource_id,

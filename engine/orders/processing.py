@@ -19,6 +19,7 @@ from engine.orders.generation import EmailRow, generated, insert
 from engine.orders.new_order import Recipient, number
 from engine.orders.outcomes import SENT, Decision, Next, lost, record, set_back, write
 from engine.queue import due
+from engine.queue.fairness import ALL, FairClaims
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim, Work
 from engine.text.keywords import NAME, NUMBER
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from engine.orders.contacts import Directory
+    from engine.queue.fairness import Turns
 
 BATCH = 100  # orders per claim
 _CONDITIONAL_DUE = (
@@ -49,7 +51,10 @@ class Orders(Work[Order, Decision]):
         directory: Directory,
         generated: Callable[[], None] = lambda: None,
         conditional: Callable[[], None] = lambda: None,
+        turns: Turns = ALL,
     ) -> None:
+        self.gather = turns.every
+        self._claims = FairClaims(due.ORDERS, turns, fit=orders.c.condition_endpoint.is_(None))
         self._directory = directory
         self._generated = generated
         self._conditional = conditional
@@ -57,9 +62,9 @@ class Orders(Work[Order, Decision]):
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
         """Take a batch of orders that no pause stops."""
-        claimed = due.claim(connection, due.ORDERS, BATCH, lease, orders.c.condition_endpoint.is_(None))
+        claimed = self._claims.claim(connection, BATCH, lease)
         self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
-        return Claim(admit(connection, claimed), len(claimed) == BATCH)
+        return Claim(admit(connection, claimed.rows), claimed.more)
 
     def taken(self, _rows: Sequence[Order]) -> None:
         """Tell whether the other kind of orders is due: looking for it costs less here than in a claim of its own."""

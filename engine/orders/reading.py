@@ -87,7 +87,7 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderH
             orders.c.state == OrderState.REGISTERED,
             orders.c.requested_send_time > after(CANCEL_WINDOW),
         )
-        .values(state=OrderState.CANCELLED, due_at=None, paused_by=None, last_update=Now())
+        .values(state=OrderState.CANCELLED, due_at=None, rank=None, paused_by=None, last_update=Now())
         .returning(*columns(OrderName, orders.c))
     )
     cancelled = first(OrderName, connection.execute(cancelling))

@@ -12,8 +12,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, from_json
 
 from engine.errors import Invalid
-from engine.models import ContentType, DeliveryGuarantee
-from engine.orders.new_order import LONGEST_SUBJECT
+from engine.models import ContentType, DeliveryGuarantee, Priority
+from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT
 from engine.text import json_types
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ _LINE_END = re.compile("\r\n|\r|\n")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?)?")
 
 
-def _enum(kind: type[StrEnum]) -> BeforeValidator:
-    """A name in any case, or its number (contract 1); null means the default."""
+def _enum(kind: type[StrEnum], *, null: bool = False) -> BeforeValidator:
+    """A name in any case, or its number (contract 1); null means the first, unless it may be `null`."""
     members = list(kind)
     by_name = {member.lower(): member for member in members}
 
     def read(value: Any) -> Any:
         if value is None:
-            return members[0]
+            return None if null else members[0]
         if isinstance(value, str) and value.lower() in by_name:
             return by_name[value.lower()]
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(members):
@@ -93,6 +93,11 @@ class Addressed(_Request):
     resource_action: str | None = Field(None, description="only together with resourceId")
     delivery_guarantee: Annotated[DeliveryGuarantee, _enum(DeliveryGuarantee)] = Field(
         DeliveryGuarantee.AT_LEAST_ONCE, description="what to do when an attempt is in doubt: send again, or report"
+    )
+    priority: Annotated[Priority | None, _enum(Priority, null=True)] = Field(
+        None,
+        description=f"Instant (to up to {INSTANT_RECIPIENTS} recipients, who wait for it), Normal or Bulk; default: "
+        "Bulk for very many recipients, else Normal",
     )
 
 

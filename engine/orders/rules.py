@@ -11,8 +11,9 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid, Refused
+from engine.models import Priority
 from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
-from engine.orders.new_order import LONGEST_SUBJECT, TOO_FAR, NewOrder, Recipient
+from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT, TOO_FAR, NewOrder, Recipient
 from engine.orders.request import read_request
 from engine.text import keywords
 from engine.text.addresses import bare, read_address
@@ -41,6 +42,7 @@ class Limits:
     recipients: int
     guard: Guard
     sender: str  # the From address of every e-mail
+    bulk_above: int  # recipients; a larger order is bulk, unless it says its priority
 
 
 def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
@@ -49,11 +51,12 @@ def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewO
     errors = _missing(request) or _broken_rules(request, limits, now)
     if errors:
         raise Invalid(errors)
-    return _order(request)
+    return _order(request, limits)
 
 
-def _order(request: EmailOrderRequest) -> NewOrder:
+def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
     """The order that a checked request asks for."""
+    usual = Priority.BULK if len(request.recipients or ()) > limits.bulk_above else Priority.NORMAL
     return NewOrder(
         subject=request.subject or "",
         body=request.body or "",
@@ -66,6 +69,7 @@ def _order(request: EmailOrderRequest) -> NewOrder:
         resource_id=request.resource_id,
         resource_action=request.resource_action,
         delivery_guarantee=request.delivery_guarantee,
+        priority=request.priority or usual,
     )
 
 
@@ -119,6 +123,8 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
     if len(recipients) > limits.recipients:
         broken.add("Recipients", f"An order has at most {limits.recipients} recipients; split it.")
         return broken.errors
+    if order.priority is Priority.INSTANT and len(recipients) > INSTANT_RECIPIENTS:
+        broken.add("Priority", f"An instant order has at most {INSTANT_RECIPIENTS} recipients; send it as Normal.")
     for place, recipient in enumerate(recipients):
         email = recipient.email_address
         if not email or recipient.organization_number or recipient.national_identity_number or not read_address(email):

@@ -11,6 +11,7 @@ The columns of every work table:
   condition's endpoint, and errors of Varsel's; of jobs: batches that ended in an error. Subscriptions have
   `failures`; of fan-outs, it is the number of events that are still to be queued one by one, after lost workers.
 - `state`: what users see of orders, e-mails and jobs.
+- `priority` and `rank`, in orders and e-mails: whose turn it is; see engine/queue/fairness.py.
 - `paused_by`, in orders and e-mails: the pause that stops the row. Until the pause ends, the row has no due time.
 """
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, TypeVarTuple
 
 from sqlalchemy import (
@@ -168,22 +170,19 @@ def _oldest(lane: Lane[Claimed], chosen: Select[*Columns]) -> Select[*Columns]:
 
 
 def take(
-    connection: Connection, lane: Lane[R], seqs: Select[tuple[int]] | Sequence[int], lease: timedelta
+    connection: Connection,
+    lane: Lane[R],
+    seqs: Select[tuple[int]] | Sequence[int],
+    lease: timedelta,
+    given: Mapping[str, object] = MappingProxyType({}),
 ) -> Sequence[R]:
-    """Claim these rows."""
+    """Claim these rows; `given`: the parameters of the selection."""
     table = lane.table
-    statement = (
-        update(table)
-        .where(table.c.seq.in_(seqs))
-        .values(
-            claim=table.c.claim + 1,
-            unresolved=table.c.unresolved + 1,
-            due_at=after(lease),
-            state=lane.claimed,
-        )
-        .returning(*lane.columns)
-    )
-    return sorted(records.read(lane.record, connection.execute(statement)), key=lambda row: row.seq)
+    values = {"claim": table.c.claim + 1, "unresolved": table.c.unresolved + 1, "due_at": after(lease)}
+    unready = {"rank": None} if "rank" in table.c else {}
+    statement = update(table).where(table.c.seq.in_(seqs)).values(**values, **unready, state=lane.claimed)
+    claimed = statement.returning(*lane.columns)
+    return sorted(records.read(lane.record, connection.execute(claimed, given)), key=lambda row: row.seq)
 
 
 def outcome(lane: Lane[Claimed]) -> Update:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 O = TypeVar("O")  # noqa: E741  an outcome
 
 NOW = timedelta(0)
+GATHER = timedelta(milliseconds=50)
 FULL = 200  # outcomes that are recorded without waiting for `record_every`
 
 
@@ -100,7 +101,7 @@ class Work(ABC, Generic[R, O]):
 
     lane: Lane[Claimed]
     at_once = 1  # rows performed side by side
-    gather = timedelta(milliseconds=50)  # between two claims, unless more is due: larger batches cost less per row
+    gather = GATHER  # between two claims, unless more is due: larger batches cost less per row
     turn_every = timedelta(milliseconds=100)  # the longest turn while rows are performed
     record_every = timedelta(milliseconds=100)  # a crash can repeat what was performed within this time
     isolates = True  # whether suspects are worked on alone

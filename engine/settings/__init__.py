@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import Misconfigured
-from engine.settings.values import BaseUrl, Issuer, Key, Networks, Roles, Sender, Words  # noqa: TC001 pydantic reads them
+from engine.settings.values import BaseUrl, Issuer, Key, Networks, Roles, Sender, Weights, Words  # noqa: TC001 pydantic reads them
 from engine.text import urls
 
 if TYPE_CHECKING:
@@ -123,6 +123,18 @@ class Settings(BaseSettings):
     # How work is done
     lease: float = Field(30, ge=1, le=HOUR, description="how long a claim lasts, which bounds recovery after a crash")
     smtp_connections: int = Field(12, ge=1, le=500, description="connections to the relay, per worker process")
+    smtp_instant_connections: int = Field(
+        2, ge=1, le=100, description="further connections to the relay, per worker process, for instant orders alone"
+    )
+    bulk_above: int = Field(
+        1_000, ge=1, le=MOST, description="an order with more recipients is bulk, unless it says its priority"
+    )
+    bulk_share: float = Field(
+        0.1, ge=0.01, le=0.99, description="the part of what is sent that is bulk's while normal orders wait, too"
+    )
+    creator_weights: Weights = Field(
+        {}, description="creators that get more or less than an equal share, as in: ttd=2,skd=0.5"
+    )
     smtp_connect_timeout: float = Field(
         20, gt=0, le=HOUR, description="for the connection, its greeting and each command"
     )

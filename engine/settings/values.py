@@ -33,6 +33,23 @@ def _role(value: str) -> str:
 
 Roles = Annotated[tuple[Annotated[str, AfterValidator(_role)], ...], NoDecode, BeforeValidator(_words)]  # likewise
 
+_WEIGHT = re.compile(r"[^=]+=[0-9]+(?:\.[0-9]+)?")
+LEAST, MOST = 0.01, 100.0  # weights beyond would mean "never" and "alone"
+
+
+def _weights(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    words = value.replace(",", " ").split()
+    for word in words:
+        if not _WEIGHT.fullmatch(word) or not LEAST <= float(word.partition("=")[2]) <= MOST:
+            msg = f"{word!r} is not CREATOR=WEIGHT with a weight from {LEAST} to {MOST:.0f}; separate several by commas"
+            raise ValueError(msg)
+    return {creator: float(weight) for creator, _, weight in (word.partition("=") for word in words)}
+
+
+Weights = Annotated[dict[str, float], NoDecode, BeforeValidator(_weights)]  # separated likewise
+
 Network = IPv4Network | IPv6Network
 
 

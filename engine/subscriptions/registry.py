@@ -14,12 +14,13 @@ from sqlalchemy import Connection, case, delete, func, select, update
 
 from engine.db.bounded import read_within
 from engine.db.dialects import Now, after, insert_new
-from engine.db.records import KeptSubscription, PushAttempt, PushedDelivery, columns, first, read
+from engine.db.records import columns, first, read
 from engine.db.tables import deliveries, delivery_attempts, events, subscription_filters, subscriptions
 from engine.errors import Conflict, Forbidden, NotFound
 from engine.events.fan_out import ANY, alternative_key, lock, subject_key, wake
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.observability.audit import note_consumer
+from engine.subscriptions.shown import KeptSubscription, PushAttempt, PushedDelivery
 from engine.subscriptions.signing import new_salt
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
-    from engine.db.records import KeptSubscription
     from engine.models import Caller
+    from engine.subscriptions.shown import KeptSubscription
 
 MOST_REPLAYED = 10_000  # events of one replay
 

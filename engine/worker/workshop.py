@@ -20,12 +20,14 @@ from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.large_fan_outs import FanOuts
 from engine.events.storing import persist
+from engine.models import Priority
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
 from engine.orders.processing import Orders
 from engine.outbound import Guard, Outbound
 from engine.queue import due
+from engine.queue.fairness import Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
 from engine.queue.signals import Signals
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONDITIONS = "conditions"  # the runner of orders that have a condition
+INSTANT = {lane.name: f"instant {lane.name}" for lane in (due.ORDERS, due.EMAILS)}  # the runner of what is instant
+IN_A_HURRY, USUAL = (Priority.INSTANT,), (Priority.NORMAL, Priority.BULK)
 
 
 class Runs(Protocol):
@@ -65,20 +69,30 @@ class Workshop:
         self._notifier = notifier
         self._spool = spool
         self._store = Store(config.need("database_url"), admit)
-        self._relay = _relay(config)
-        deliverer = Deliverer(self._store.clock, self._relay, config.smtp_connections)
-        kind = Kind("worker", self._relay.name, lambda: deliverer.trouble)
+        usual, instant = (Turns(some, config.creator_weights, config.bulk_share) for some in (USUAL, IN_A_HURRY))
+        self._relays = [_relay(config, count) for count in (config.smtp_connections, config.smtp_instant_connections)]
+        deliverer = Deliverer(self._store.clock, self._relays[0], config.smtp_connections, usual)
+        messenger = Deliverer(self._store.clock, self._relays[1], config.smtp_instant_connections, instant)
+        kind = Kind("worker", self._relays[0].name, lambda: deliverer.trouble or messenger.trouble)
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
         guard = Guard(config.allow_private_endpoints)
         self._asking = Outbound(guard, connections=CHECKS, clock=self._store.clock)
         self._pushing = Outbound(guard, connections=CALLS, clock=self._store.clock)
         self._begun: set[asyncio.Task[None]] = set()
         self._lease = config.lease_time
-        contacts, generated = ContactTable(), partial(self._begin, due.EMAILS.name)
+        contacts = ContactTable()
+        e_mails, instant_e_mails = partial(self._begin, due.EMAILS.name), partial(self._begin, INSTANT[due.EMAILS.name])
+
+        def both() -> None:
+            e_mails()
+            instant_e_mails()
+
         self._runners: dict[str, Runs] = {
-            due.ORDERS.name: self._runner(Orders(contacts, generated, partial(self._begin, CONDITIONS))),
-            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, generated), seen=lambda _: None),
+            due.ORDERS.name: self._runner(Orders(contacts, e_mails, partial(self._begin, CONDITIONS), usual)),
+            INSTANT[due.ORDERS.name]: self._runner(Orders(contacts, instant_e_mails, turns=instant)),
+            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, both), seen=lambda _: None),
             due.EMAILS.name: self._runner(deliverer),
+            INSTANT[due.EMAILS.name]: self._runner(messenger),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
             due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
             due.JOBS.name: self._runner(Jobs(self._store)),
@@ -86,7 +100,9 @@ class Workshop:
         self._heartbeat.start()
 
     async def run(self, lane: str) -> None:
-        """Work until nothing of the lane is due."""
+        """Work until nothing of the lane is due; what is instant goes on beside it."""
+        if lane in INSTANT:
+            self._begin(INSTANT[lane])
         await self._runners[lane].run()
 
     async def store_spooled(self) -> None:
@@ -114,7 +130,8 @@ class Workshop:
         """Wait for what is in flight, and close connections to the relay and endpoints."""
         while self._begun:
             await asyncio.wait(self._begun)
-        await self._relay.close()
+        for relay in self._relays:
+            await relay.close()
         await self._asking.close()
         await self._pushing.close()
 
@@ -131,15 +148,15 @@ class Workshop:
 
     def _begin(self, lane: str) -> None:
         """Run a lane of which this process knows that it has due work, without a wake-up through Redis."""
-        task = asyncio.create_task(self.run(lane))
+        task = asyncio.create_task(self._runners[lane].run())
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
 
 
-def _relay(config: Settings) -> Relay:
+def _relay(config: Settings, connections: int) -> Relay:
     return Relay(
         config.need("smtp_url"),
-        connections=config.smtp_connections,
+        connections=connections,
         connect_timeout=timedelta(seconds=config.smtp_connect_timeout),
         data_timeout=timedelta(seconds=config.smtp_data_timeout),
         ca_file=config.smtp_ca_file,

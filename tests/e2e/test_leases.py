@@ -125,6 +125,20 @@ def test_a_relay_that_hangs_after_the_dot_keeps_one_mail_and_no_other(
     assert patient.relay.peak <= 2
 
 
+def test_an_instant_order_passes_mails_that_hang_on_every_other_connection(patient: Site) -> None:
+    stuck, instant = addresses(40, "stuck"), "instant@example.no"
+    patient.relay.script = ByAddress({address: ("dot", Hang()) for address in stuck})
+    before = patient.relay.count("dot")
+    patient.post(*stuck, priority="Normal")
+    wait_for(lambda: patient.relay.count("dot") == before + 2)
+    patient.post(instant, priority="Instant")
+    wait_for(lambda: any(mail.rcpt_tos == [instant] for mail in list(patient.relay.accepted)))
+    assert not any(mail.rcpt_tos[0] in stuck for mail in list(patient.relay.accepted))
+    patient.relay.script = {}
+    patient.relay.release()
+    patient.settle()
+
+
 def test_an_order_decided_early_in_its_batch_is_not_generated_again(
     patient: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

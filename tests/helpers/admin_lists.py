@@ -46,6 +46,7 @@ def add_orders_and_emails(connection: Connection) -> None:
             state=state,
             **(_stands(number, 5, 7) if waits else {"due_at": None}),
             attempts=number % 2,
+            priority=number % 3,
             creator=("ttd", "skd", "100%_sure")[number % 3],
             senders_reference=f"reference-{number % 9}" if number % 2 else None,
             recipients=f'[{{"emailAddress":"Person{number}@Example.no"}}]',
@@ -73,6 +74,7 @@ def _email(connection: Connection, number: int, order: int, at: datetime) -> Non
         state=state,
         **(_stands(number, 4, 6) if waits else {"due_at": None}),
         attempts=number % 3,
+        priority=number % 2,
         address=f"Person{number % 10}@{('example.no', 'other.example', 'a_b.example')[number % 3]}",
     )
     outcomes = [("deferred", None), ("deferred", 451), ("rejected", 550), ("in_doubt", None), ("expired", None)]

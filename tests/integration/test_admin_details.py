@@ -65,7 +65,7 @@ def test_an_order_tells_what_to_do_about_recipients_without_a_known_address(stor
 def test_why_an_order_waits(store: Store) -> None:
     with store.write() as connection:
         assert why_order(connection, due_in=HOUR) == "Waits for its send time."
-        assert str(why_order(connection, due_in=-HOUR)).startswith("It is due and waits for a worker.")
+        assert str(why_order(connection, due_in=-HOUR)).startswith("It is due and waits for its turn:")
         assert why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, unresolved=1) == "A worker works on it."
         asked = why_order(connection, due_in=HOUR, state=OrderState.PROCESSING, condition_endpoint="https://a.no")
         assert str(asked).startswith("Its send condition")
@@ -84,7 +84,7 @@ def test_why_an_email_waits_or_failed(store: Store) -> None:
     with store.write() as connection:
         of = add_order(connection)
         new = add_email(connection, of, due_in=-HOUR)
-        assert str(why_email(connection, new)).startswith("It is due and waits for a worker.")
+        assert str(why_email(connection, new)).startswith("It is due and waits for its turn:")
         attempt(connection, new, "deferred", 451, "4.7.1 greylisted,\r\ncome back")
         assert str(why_email(connection, new)).startswith("It is due")
         connection.execute(update(emails).values(due_at=now() + HOUR, attempts=1))

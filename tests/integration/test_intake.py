@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from engine.db.store import Store
     from engine.orders.new_order import NewOrder
 
-LIMITS = Limits(10, Guard(allow_private=True), "noreply@example.no")
+LIMITS = Limits(10, Guard(allow_private=True), "noreply@example.no", bulk_above=5)
 ORDER = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@example.no"}]}
 BASE = "http://127.0.0.1:5090/notifications/api/v1"
 
@@ -60,6 +60,7 @@ ORDERS = st.fixed_dictionaries(
         "ignoreReservation": st.booleans(),
         "resourceId": LINE,
         "deliveryGuarantee": st.sampled_from(["AtLeastOnce", "AtMostOnce"]),
+        "priority": st.sampled_from(["Instant", "Normal", "Bulk"]),
     },
 )
 
@@ -102,7 +103,8 @@ def test_an_order_comes_out_as_it_went_in(store: Store, posted: dict[str, Any]) 
         assert shown.pop(name)
     if "requestedSendTime" not in posted:
         shown.pop("requestedSendTime")
-    expected = {"deliveryGuarantee": "AtLeastOnce"} | posted
+    usual = "Bulk" if len(posted["recipients"]) > LIMITS.bulk_above else "Normal"
+    expected = {"deliveryGuarantee": "AtLeastOnce", "priority": usual} | posted
     assert shown == {name: value for name, value in expected.items() if name not in template}
 
 

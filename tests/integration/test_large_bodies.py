@@ -226,7 +226,7 @@ def test_nothing_of_a_payload_waits_but_the_order(store: Store, tmp_path: Path) 
     state = app.state
     state.settings = Settings(jwks=(str(key.jwks),), platform_keys=key.platform)
     state.verifier, state.store = Verifier(state.settings), store
-    state.limits = Limits(10, Guard(allow_private=False), "varsel@example.no")
+    state.limits = Limits(10, Guard(allow_private=False), "varsel@example.no", bulk_above=5)
     state.large_bodies = LargeBodies(LARGE)
     bearer = key.bearer("ttd", "altinn:notifications.create", HOUR)
     headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "k", "Content-Type": "application/json"}

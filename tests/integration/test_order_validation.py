@@ -200,6 +200,19 @@ def test_what_is_no_json_is_told_at_the_root(client: httpx.Client, body: bytes, 
         assert set(answer.json()["errors"]) == {key} | REQUIRED
 
 
+def test_an_instant_order_is_for_a_few_who_wait(client: httpx.Client) -> None:
+    many = [f"kari.{n}@example.no" for n in range(101)]
+    said = errors(client, order(*many, priority="instant"))
+    assert said == {"Priority": ["An instant order has at most 100 recipients; send it as Normal."]}
+    assert list(errors(client, order(priority="Urgent"))) == ["$.priority", *REQUIRED]
+
+
+@pytest.mark.parametrize(("given", "shown"), [(None, "Normal"), ("bulk", "Bulk"), ("INSTANT", "Instant"), (2, "Bulk")])
+def test_a_priority_is_read_in_any_case(client: httpx.Client, given: object, shown: str) -> None:
+    order_id = client.post(ORDERS, json=order(priority=given)).json()["orderId"]
+    assert client.get(f"{API}/orders/{order_id}").json()["priority"] == shown
+
+
 def test_strange_but_harmless_json_is_an_order(client: httpx.Client) -> None:
     deep: Any = []
     for _ in range(100):

@@ -84,6 +84,7 @@ def test_what_was_posted_comes_back_with_the_contracts_names(client: httpx.Clien
             "contentType": "Html",
         },
         "deliveryGuarantee": "AtLeastOnce",
+        "priority": "Normal",
         "links": {"self": base, "status": f"{base}/status"},
     }
     status = client.get(f"{base}/status").json()

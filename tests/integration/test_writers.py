@@ -76,7 +76,7 @@ def test_an_order_with_a_key_waits_for_nobodys_writes(store: Store, tmp_path: Pa
     state.store, state.writers = store, Writers(store)
     state.large_bodies, state.limits = (
         LargeBodies(state.settings.max_body_bytes),
-        Limits(10, Guard(allow_private=False), "varsel@example.no"),
+        Limits(10, Guard(allow_private=False), "varsel@example.no", bulk_above=5),
     )
     begun, go_on = threading.Semaphore(0), threading.Event()
 

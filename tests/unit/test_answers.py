@@ -27,7 +27,7 @@ def row(**values: Any) -> Any:
     )
     its = {"id": ID, "creator": "ttd", "created": AT, "requested_send_time": AT, "last_update": AT, "sender": "a@b.no"}
     its |= {"subject": "Hei", "body": 'Kåre: "1 < 2"\n\u2028', "content_type": "Plain", "guarantee": "AtLeastOnce"}
-    its |= {"state": OrderState.REGISTERED, "recipients": '[{"emailAddress": "kari@example.no"}]'}
+    its |= {"priority": 1, "state": OrderState.REGISTERED, "recipients": '[{"emailAddress": "kari@example.no"}]'}
     return SimpleNamespace(**missing | its | values)
 
 
@@ -42,7 +42,7 @@ def test_an_order_is_told_as_it_was_posted() -> None:
         f'{HEAD}"recipients":[{{"emailAddress":"kari@example.no"}}],'
         '"emailTemplate":{"fromAddress":"a@b.no","subject":"Hei","body":"Kåre: \\"1 < 2\\"\\n\u2028",'
         '"contentType":"Plain"},'
-        f'"deliveryGuarantee":"AtLeastOnce","links":{{"self":"{BASE}/orders/{ID}","status":"{BASE}/orders/{ID}/status"}}}}'
+        f'"deliveryGuarantee":"AtLeastOnce","priority":"Normal","links":{{"self":"{BASE}/orders/{ID}","status":"{BASE}/orders/{ID}/status"}}}}'
     )
 
 

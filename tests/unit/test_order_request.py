@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from engine.orders.new_order import NewOrder
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LIMITS = Limits(3, Guard(allow_private=False), "noreply@example.no")
+LIMITS = Limits(3, Guard(allow_private=False), "noreply@example.no", bulk_above=5)
 MEMBERS = st.sampled_from(
     ["subject", "body", "contentType", "recipients", "sendersReference", "requestedSendTime", "conditionEndpoint",
-     "ignoreReservation", "resourceId", "resourceAction", "deliveryGuarantee", "emailAddress", "organizationNumber"]
+     "ignoreReservation", "resourceId", "resourceAction", "deliveryGuarantee", "priority", "emailAddress",
+     "organizationNumber"]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 JSON = st.recursive(

@@ -86,9 +86,10 @@ def test_the_example_is_read_the_same_by_all_who_read_such_files(
 ) -> None:
     text = re.sub(r"^# (?=VARSEL_\w+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     shown_as = dict(re.findall(r"^VARSEL_(\w+)=(.*)", text, re.MULTILINE))
-    [roles] = re.findall(r"as in: (\S+)$", text, re.MULTILINE)
-    meant = shown_as | FILLED | {"OIDC_ROLES": roles}
-    assert {name for name, value in shown_as.items() if not value} == FILLED.keys() | {"OIDC_ROLES"}
+    roles, weights = re.findall(r"as in: (\S+)$", text, re.MULTILINE)
+    examples = {"OIDC_ROLES": roles, "CREATOR_WEIGHTS": weights}
+    meant = shown_as | FILLED | examples
+    assert {name for name, value in shown_as.items() if not value} == FILLED.keys() | examples.keys()
     file = tmp_path / ".env"
     file.write_text(re.sub(r"(?m)^(VARSEL_(\w+)=).*", lambda found: found[1] + meant[found[2]], text))
     read = {name.removeprefix("VARSEL_"): value for name, value in reader(file).items() if value}
@@ -97,6 +98,7 @@ def test_the_example_is_read_the_same_by_all_who_read_such_files(
         environment.setenv(name, value)
     config = settings.load()
     assert config.oidc_roles == ("varsel-admins=admin", "support=viewer")
+    assert config.creator_weights == {"ttd": 2.0, "skd": 0.5}
     assert config.metrics_dir is None
 
 
@@ -136,6 +138,9 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("TRUSTED_PROXIES", "10.0.0.7, ::/0", "not all addresses"),
         ("TRUSTED_PROXIES", "::ffff:0:0/96", "not all addresses"),
         ("TOKEN_LEEWAY", "301", "less than or equal to 300"),
+        ("CREATOR_WEIGHTS", "ttd", "CREATOR_WEIGHTS: 'ttd' is not CREATOR=WEIGHT"),
+        ("CREATOR_WEIGHTS", "ttd=0", "with a weight from 0.01 to 100"),
+        ("CREATOR_WEIGHTS", "ttd=1,skd=nan", "'skd=nan' is not CREATOR=WEIGHT"),
         ("OIDC_ROLES", "varsel-admins=root", "OIDC_ROLES: 'varsel-admins=root' is not VALUE=ROLE"),
         ("OIDC_ROLES", "varsel-admins=adminsupport=viewer", "is not VALUE=ROLE"),
         ("OIDC_ROLES", "varsel-admins = admin", "is not VALUE=ROLE"),

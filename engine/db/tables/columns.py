@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     ColumnElement,
     Dialect,
@@ -64,6 +65,14 @@ def work_columns(tries: str = "attempts") -> tuple[Column[Any], ...]:
         Column("claim", Integer, nullable=False, default=0),
         Column("unresolved", SmallInteger, nullable=False, default=0),
         Column(tries, SmallInteger, nullable=False, default=0),
+    )
+
+
+def turn_columns() -> tuple[Column[Any], ...]:
+    """Columns of a table whose rows are claimed in fair turns; see `engine/queue/fairness.py`."""
+    return (
+        Column("priority", SmallInteger, nullable=False, server_default="1"),
+        Column("rank", BigInteger, CheckConstraint("rank IS NULL OR due_at IS NOT NULL")),
     )
 
 

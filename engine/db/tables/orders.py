@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -19,7 +20,25 @@ from sqlalchemy import (
     or_,
 )
 
-from engine.db.tables.columns import SEQUENCE, Instant, metadata, paused_column, where, where_set, work_columns
+from engine.db.tables.columns import (
+    SEQUENCE,
+    Instant,
+    metadata,
+    paused_column,
+    turn_columns,
+    where,
+    where_set,
+    work_columns,
+)
+
+
+def _index_turns(table: Table, *also: ColumnElement[bool]) -> None:
+    """The indexes of fair claims: ready rows, and due or waiting ones that are to become ready."""
+    c = table.c
+    Index(f"ix_{table.name}_ready", c.priority, c.creator, c.rank, c.seq, **where_set(c.rank))
+    unready = and_(c.rank.is_(None), c.due_at.is_not(None), *also)
+    Index(f"ix_{table.name}_unready", c.priority, c.due_at, c.seq, **where(unready))
+
 
 orders = Table(
     "orders",
@@ -33,6 +52,7 @@ orders = Table(
     Column("last_update", Instant, nullable=False),  # of the state; users see it
     *work_columns(),
     paused_column(),
+    *turn_columns(),
     # What to send: stored once, however many recipients there are.
     Column("sender", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -48,12 +68,10 @@ orders = Table(
     Column("trace", Text),  # W3C traceparent of the request; NULL: not traced
 )
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
-for _name, _kind in {  # claimed apart: neither kind is looked for among the other's rows
-    "unconditional": orders.c.condition_endpoint.is_(None),
-    "conditional": orders.c.condition_endpoint.is_not(None),
-}.items():
-    _due = where(and_(orders.c.due_at.is_not(None), _kind))
-    Index(f"ix_orders_{_name}", orders.c.due_at, orders.c.seq, **_due)
+# Orders with a condition and those without are claimed apart: neither kind is looked for among the other's rows.
+_CONDITIONAL = and_(orders.c.due_at.is_not(None), orders.c.condition_endpoint.is_not(None))
+Index("ix_orders_conditional", orders.c.due_at, orders.c.seq, **where(_CONDITIONAL))
+_index_turns(orders, orders.c.condition_endpoint.is_(None))
 Index("ix_orders_reference", orders.c.senders_reference, orders.c.creator, **where_set(orders.c.senders_reference))
 Index("ix_orders_paused", orders.c.seq, **where_set(orders.c.paused_by))
 Index("ix_orders_ended", orders.c.last_update, **where(orders.c.due_at.is_(None)))  # retention
@@ -72,6 +90,8 @@ emails = Table(
     Column("last_update", Instant, nullable=False),
     *work_columns(),
     paused_column(),
+    *turn_columns(),
+    Column("creator", String(100)),  # the order's; NULL in rows of older versions that have ended
     Column("address", Text, nullable=False),  # "" when there is none
     Column("organization_number", String(9)),
     Column("national_identity_number", String(11)),
@@ -80,6 +100,7 @@ emails = Table(
     Column("body", Text),  # likewise
 )
 Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
+_index_turns(emails)
 Index("ix_emails_paused", emails.c.seq, **where_set(emails.c.paused_by))
 EMAIL_OPEN = or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None))
 # "Is anything of this order still open?" must not walk through what is settled.

@@ -1,0 +1,252 @@
+"""Fair claims: creators take turns, however much each of them has waiting.
+
+The columns of a table that is claimed fairly:
+
+- `priority`: of the order; 0 instant, 1 normal, 2 bulk.
+- `rank`: set when the row is *ready*, which is due and not claimed. It says where the row stands among the ready rows
+  of its creator: the milliseconds of its due time, plus STEP for each e-mail before it in its order. So a small order
+  passes most of a large one. Whatever else changes `due_at` sets `rank` to NULL.
+- `creator`: of e-mails, a copy of the order's, set at the latest with `rank`.
+
+The ready rows of one creator and one priority are a *flow*. A claim looks at the flows, not at the rows, and takes an
+equal part of each, or one by weight. What a flow does not use goes to the others. So the cost of a claim depends
+neither on how many rows wait nor on how many creators there are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    SmallInteger,
+    Text,
+    bindparam,
+    exists,
+    literal,
+    select,
+    true,
+    type_coerce,
+    union_all,
+    update,
+)
+
+from engine.db.dialects import Now
+from engine.db.rows import Rows, few
+from engine.models import LEVELS, Priority
+from engine.queue import due
+from engine.queue.due import Claimed
+from engine.queue.pauses import in_force
+from engine.queue.work import GATHER, Claim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Update
+    from sqlalchemy.sql.selectable import CompoundSelect
+
+STEP = 100  # milliseconds by which the rank of each further e-mail of an order grows: 36,000 e-mails are an hour
+FLOWS = 64  # flows that one claim looks at; with more of them, the next claim goes on behind
+READIED = 1_000  # due rows of a priority that one claim makes ready
+HURRY = timedelta(milliseconds=5)  # between two claims of instant rows
+ENOUGH = 0.9  # of a batch: what is left of it is not worth another statement
+_CREATORS = Rows(creator=Text())
+
+
+class FairlyClaimed(Claimed, Protocol):
+    """A row in a worker's hands, and whose it is."""
+
+    @property
+    def creator(self) -> str: ...
+    @property
+    def priority(self) -> int: ...
+
+
+F = TypeVar("F", bound=FairlyClaimed)
+
+
+class Flow(NamedTuple):
+    """The ready rows of one creator and one priority."""
+
+    priority: int
+    creator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Who takes turns: the priorities that are claimed, the weights of creators, and the part of bulk."""
+
+    priorities: Sequence[Priority] = LEVELS
+    weights: Mapping[str, float] = field(default_factory=dict)  # 1.0 for those that are not named
+    bulk: float = 0.1  # of a batch, while anything else is ready, too
+
+    @property
+    def every(self) -> timedelta:
+        """The time between two claims: those who are in a hurry gain more by it than larger batches would save."""
+        return HURRY if self.priorities == (Priority.INSTANT,) else GATHER
+
+
+ALL = Turns()
+
+
+class FairClaims(Generic[F]):
+    """The claims of one runner: of a lane's rows that have one of these priorities.
+
+    `fit` says which due rows become ready, `copied` which columns are set by then.
+    """
+
+    def __init__(
+        self,
+        lane: due.Lane[F],
+        turns: Turns,
+        fit: ColumnElement[bool] | None = None,
+        copied: Mapping[str, ScalarSelect[object]] | None = None,
+    ) -> None:
+        self._lane = lane
+        self._levels = [priority.level for priority in turns.priorities]
+        self._turns = turns
+        self._flows = _flows(lane, self._levels, true() if fit is None else fit)
+        self._make_ready = _make_ready(lane, true() if fit is None else fit, copied or {})
+        self._behind = dict.fromkeys(self._levels, "")  # where the claim before ended, if there were more creators
+
+    def claim(self, connection: Connection, limit: int, lease: timedelta) -> Claim[F]:
+        """Claim ready rows, up to `limit`, for the time of `lease`; a paused lane has none."""
+        if self._lane.name in in_force(connection).lanes:
+            return Claim()
+        flows, unready = self._look(connection)
+        for level in unready:
+            connection.execute(self._make_ready, {"level": level})
+        if unready:
+            flows, unready = self._look(connection)
+        taken, unfinished = self._divide(connection, flows, limit, lease)
+        more = bool(unfinished or unready or any(self._behind.values()))
+        return Claim(sorted(taken, key=lambda row: row.seq), more)
+
+    def _look(self, connection: Connection) -> tuple[list[Flow], list[int]]:
+        """The flows whose turn it is, and the priorities of which due rows are to be made ready."""
+        flows: list[Flow] = []
+        behind, self._behind = self._behind, dict.fromkeys(self._levels, "")
+        found, unready = self._found(connection, behind)
+        first = self._found(connection, self._behind)[0] if any(behind.values()) else {}
+        for level, creators in found.items():
+            if len(creators) == FLOWS:
+                self._behind[level] = creators[-1]
+            elif behind[level]:
+                creators += [creator for creator in first[level] if creator <= behind[level]]
+            flows += [Flow(level, creator) for creator in creators]
+        return flows, unready
+
+    def _found(self, connection: Connection, behind: Mapping[int, str]) -> tuple[Mapping[int, list[str]], list[int]]:
+        """By priority, the creators that come next; and the priorities of which due rows are not ready."""
+        creators: dict[int, list[str]] = {level: [] for level in self._levels}
+        unready: list[int] = []
+        given = {f"behind_{level}": creator for level, creator in behind.items()}
+        for level, creator in connection.execute(self._flows, given):
+            creators[level].append(creator) if creator else unready.append(level)
+        return creators, unready
+
+    def _divide(
+        self, connection: Connection, flows: Sequence[Flow], limit: int, lease: timedelta
+    ) -> tuple[list[F], Sequence[Flow]]:
+        """Take a part of each flow, until a batch is full; returns what was taken, and the flows that may have more."""
+        taken: list[F] = []
+        while flows and len(taken) < ENOUGH * limit:
+            rest: list[Flow] = []
+            for level, quota, creators in self._parts(flows, limit - len(taken)):
+                rows = self._take(connection, level, quota, creators, lease)
+                counts = Counter(row.creator for row in rows)
+                rest += [Flow(level, creator) for creator in creators if counts[creator] >= quota]
+                taken += rows
+            flows = rest
+        return taken, flows
+
+    def _parts(self, flows: Sequence[Flow], room: int) -> Iterator[tuple[int, int, Sequence[str]]]:
+        """How many rows each of a priority's creators may give: priority, quota, creators."""
+        creators = defaultdict[int, list[str]](list)
+        for flow in flows:
+            creators[flow.priority].append(flow.creator)
+        bulk = Priority.BULK.level
+        of_bulk = max(1, round(room * self._turns.bulk)) if len(creators) > 1 else room
+        for level, those in sorted(creators.items()):
+            for quota, some in self._quotas(those, of_bulk if level == bulk else room - of_bulk * (bulk in creators)):
+                yield level, quota, some
+
+    def _quotas(self, creators: Sequence[str], room: int) -> Iterator[tuple[int, Sequence[str]]]:
+        """By their weights, how many rows creators may give."""
+        weights = {creator: self._turns.weights.get(creator, 1.0) for creator in creators[:room]}
+        whole = sum(weights.values())
+        alike = defaultdict[int, list[str]](list)
+        for creator, weight in weights.items():
+            alike[max(1, int(room * weight / whole))].append(creator)
+        yield from alike.items()
+
+    def _take(
+        self, connection: Connection, level: int, quota: int, creators: Sequence[str], lease: timedelta
+    ) -> Sequence[F]:
+        chosen = _first_of_each(self._lane, connection.dialect.name)
+        given = few({"creator": creator} for creator in creators)
+        return due.take(connection, self._lane, chosen, lease, {**given, "level": level, "quota": quota})
+
+
+def _flows(lane: due.Lane[F], levels: Sequence[int], fit: ColumnElement[bool]) -> CompoundSelect[int, str]:
+    """Of each priority, the first FLOWS creators behind one; and "", if it has due rows that are not ready.
+
+    Each step of the walk is one look into the index, which goes to the first row of the next creator.
+    """
+    parts: list[Select[int, str]] = []
+    for level in levels:
+        its = literal(level, SmallInteger)
+        ready, row = lane.table.alias(f"ready_{level}"), lane.table.alias(f"row_{level}")
+        following = select(ready.c.seq).where(ready.c.rank.is_not(None), ready.c.priority == its)
+        following = following.order_by(ready.c.creator, ready.c.rank, ready.c.seq).limit(1)
+        first = following.where(ready.c.creator > bindparam(f"behind_{level}", type_=Text()))
+        start = select(row.c.creator, literal(1, Integer).label("number"))
+        walk = start.where(row.c.seq == first.scalar_subquery()).cte(f"walk_{level}", recursive=True)
+        second = following.where(ready.c.creator > walk.c.creator).correlate(walk).scalar_subquery()
+        step = select(row.c.creator, walk.c.number + 1).select_from(walk.join(row, row.c.seq == second))
+        walk = walk.union_all(step.where(walk.c.number < FLOWS))
+        waiting = exists().where(*_unready(lane, fit), lane.table.c.priority == its)
+        parts += [select(its, walk.c.creator), select(its, literal("", Text)).where(waiting)]
+    return union_all(*parts)
+
+
+def _unready(lane: due.Lane[F], fit: ColumnElement[bool]) -> Sequence[ColumnElement[bool]]:
+    table = lane.table
+    return table.c.rank.is_(None), table.c.due_at <= Now(), fit
+
+
+def _make_ready(lane: due.Lane[F], fit: ColumnElement[bool], copied: Mapping[str, ScalarSelect[object]]) -> Update:
+    """Make the oldest due rows of a priority ready."""
+    table = lane.table
+    level = bindparam("level", type_=SmallInteger())
+    oldest = select(table.c.seq).where(*_unready(lane, fit), table.c.priority == level)
+    oldest = oldest.order_by(table.c.due_at, table.c.seq).limit(READIED).with_for_update(skip_locked=True)
+    chosen = select(oldest.cte("oldest").c.seq)
+    return update(table).where(table.c.seq.in_(chosen)).values(rank=type_coerce(table.c.due_at, BigInteger), **copied)
+
+
+def _first_of_each(lane: due.Lane[F], dialect: str) -> Select[tuple[int]]:
+    """Of each creator, the first `quota` ready rows of the priority `level`.
+
+    SQLite has no LATERAL, and PostgreSQL would scan the whole table for the other form.
+    """
+    given, ready = _CREATORS.source, lane.table.alias("ready")
+    of_one = (
+        select(ready.c.seq)
+        .where(
+            ready.c.rank.is_not(None),
+            ready.c.priority == bindparam("level", type_=SmallInteger()),
+            ready.c.creator == _CREATORS["creator"],
+        )
+        .order_by(ready.c.rank, ready.c.seq)
+        .limit(bindparam("quota", type_=Integer()))
+    )
+    if dialect == "sqlite":
+        row = lane.table.alias("row")
+        return select(row.c.seq).select_from(given.join(row, true())).where(row.c.seq.in_(of_one.correlate(given)))
+    each = of_one.with_for_update(skip_locked=True).lateral("each")
+    return select(select(each.c.seq).select_from(given.join(each, true())).cte("first").c.seq)
