@@ -64,8 +64,8 @@ format: setup ## rewrite the files in the house format
 
 check: lint test ## what CI runs: lint, format, types, import contract, tests
 
-bench: setup system ## print every ratio of docs/performance.md, measured on this machine
-	@$(BIN)/python -m bench
+bench: setup system ## print every ratio of docs/performance.md, measured here; ARGS="intake delivery": only these
+	@$(BIN)/python -m bench $(ARGS)
 
 release: setup ## check, build wheel and source distribution into dist/, and tag the version; pushes nothing
 	@sh .ci/releasable >/dev/null
@@ -74,6 +74,9 @@ release: setup ## check, build wheel and source distribution into dist/, and tag
 	@$(BIN)/python -m hatchling build --directory dist
 	@version=$$(sh .ci/releasable) && git tag --annotate --message "Varsel $$version" "v$$version"
 
-lock: ## rewrite requirements.lock (needs uv)
+lock: ## rewrite the locks of dependencies and of the benchmark's peers (needs uv and npm)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --extra embedded --extra tracing --extra dev pyproject.toml --output-file requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  bench/peers/requirements.in --output-file bench/peers/requirements.lock
+	@npm install --prefix bench/peers --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund

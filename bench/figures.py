@@ -51,9 +51,9 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """The median of the rounds' ratios: the two runs of a round follow each other, under the same load."""
-    return median(our / their for our, their in zip(ours, theirs, strict=True))
+def ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
+    """The ratio of the medians."""
+    return median(ours) / median(theirs)
 
 
 def alternated(names: Sequence[str], number: int) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Intake: durable 202s per second of one web process, against the same server that answers a constant."""
+"""Intake: durable 202s per second of one web process, against FastAPI's and against a constant from the same server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
 from bench import posts
 from bench.figures import Figure, alternated, median, percentile, ratio, say
+from bench.peers import parts as packages
 from bench.processes import Program, free_port, listens, wait_until
 from bench.varsel import Varsel
 from bench.wrk import CONNECTIONS, write_script, wrk
@@ -19,14 +22,42 @@ from engine.db.store import Store
 from engine.db.tables import orders
 from tests.servers.postgres import Postgres
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
 ROUNDS = 3
 SECONDS = 4  # per run of wrk
 LOAD = 0.6  # of the process's full rate, for the waiting times
 PACED_SECONDS = 5
+CONSTANT, PEER = "constant", "FastAPI"
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """One web process."""
+
+    program: Program
+    port: int
+    tokens: Sequence[str]
+
+    def run(self, script: Path) -> _Run:
+        """Put full load on it for a while."""
+        headers = [{"Content-Type": "application/json", "Authorization": f"Bearer {token}"} for token in self.tokens]
+        write_script(script, headers, [json.dumps(posts.SMALL, ensure_ascii=False)])
+        before = self.program.cpu()
+        rate, answered = wrk(f"http://127.0.0.1:{self.port}{posts.PATH}", script, SECONDS)
+        return _Run(rate, answered, (self.program.cpu() - before) / answered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    rate: float  # answers per second
+    answered: int
+    cpu: float  # seconds per answer
 
 
 def run() -> list[Figure]:
-    """Run wrk on the constant, SQLite and PostgreSQL in turns; then measure waiting times below full load."""
+    """Run wrk on all servers in turns; then measure Varsel's waiting times below full load."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         postgres = parts.enter_context(Postgres(hasty=False))
@@ -35,49 +66,65 @@ def run() -> list[Figure]:
             "SQLite": parts.enter_context(Varsel(folder / "sqlite", "", nowhere, workers=0)),
             "PostgreSQL": parts.enter_context(Varsel(folder / "pg", postgres.database(), nowhere, workers=0)),
         }
-        port = free_port()
-        parts.enter_context(Program("constant", [sys.executable, "-m", "bench.peer_web", str(port)]))
-        wait_until(lambda: listens(port), "the constant's server")
-        ports = {"constant": port} | {name: varsel.port for name, varsel in systems.items()}
-        script = folder / "post.lua"
-        tokens = systems["SQLite"].tokens
-        rates: dict[str, list[float]] = {name: [] for name in ports}
-        cpu: dict[str, list[float]] = {name: [] for name in systems}
+        servers = {name: _Server(each.program("web"), each.port, each.tokens) for name, each in systems.items()}
+        servers |= _peers(parts, systems["SQLite"], f"sqlite:///{folder}/peer.db", postgres.database())
+        runs: dict[str, list[_Run]] = {name: [] for name in servers}
         for number in range(ROUNDS):
-            for name in alternated(list(ports), number):
-                if name in systems:
-                    tokens = systems[name].tokens
-                headers = [{"Content-Type": "application/json", "Authorization": f"Bearer {token}"} for token in tokens]
-                write_script(script, headers, [json.dumps(posts.SMALL, ensure_ascii=False)])
-                before = systems[name].program("web").cpu() if name in systems else 0.0
-                rate, answered = wrk(f"http://127.0.0.1:{ports[name]}{posts.PATH}", script, SECONDS)
-                if name in systems:
-                    cpu[name].append((systems[name].program("web").cpu() - before) / answered)
-                rates[name].append(rate)
-                say(f"intake {name}: {rate:,.0f} answers/s")
-        figures = [Figure("intake", "constant answers", median(rates["constant"]), "/s")]
+            for name in alternated(list(servers), number):
+                runs[name].append(servers[name].run(folder / "post.lua"))
+                say(f"intake {name}: {runs[name][-1].rate:,.0f} answers/s")
+        figures = [
+            Figure("intake", name, median(each.rate for each in runs[name]), "/s")
+            for name in runs
+            if name not in systems
+        ]
         for name, varsel in systems.items():
-            durable = median(rates[name])
-            _check_stored(varsel, sum(rates[name]) * SECONDS)
-            waits = _waits(varsel, durable * LOAD)
+            figures += _figures(name, runs)
+            _check_stored(varsel, sum(each.answered for each in runs[name]))
+            waits = _waits(varsel, median(each.rate for each in runs[name]) * LOAD)
             say(f"intake {name}: p99 {', '.join(f'{1000 * wait:.0f}' for wait in waits)} ms at {LOAD:.0%} of that load")
-            figures += [
-                Figure("intake", f"{name}: durable 202s", durable, "/s"),
-                Figure("intake", f"{name}: web process, CPU per order", 1000 * median(cpu[name]), "ms"),
-                Figure("intake", f"{name} / constant", ratio(rates[name], rates["constant"]), least=0.30),
-                Figure("intake", f"{name}: p99 at {LOAD:.0%} of that load", 1000 * median(waits), "ms", most=50),
-            ]
+            p99 = 1000 * median(waits)
+            figures.append(Figure("intake", f"{name}: p99 at {LOAD:.0%} of that load", p99, "ms", most=50))
     return figures
 
 
-def _check_stored(varsel: Varsel, answered: float) -> None:
+def _peers(parts: ExitStack, varsel: Varsel, sqlite: str, postgresql: str) -> dict[str, _Server]:
+    """The constant, and the peer on each database with Varsel's keys. Without its packages, the peer is left out."""
+    commands = {CONSTANT: [sys.executable, "-m", "bench.peers.constant"]}
+    try:
+        serve = [str(packages.python()), "bench/peers/orders.py", str(varsel.jwks)]
+        commands[f"{PEER}, SQLite"] = [*serve, sqlite.replace("sqlite:", "sqlite+aiosqlite:")]
+        commands[f"{PEER}, PostgreSQL"] = [*serve, postgresql.replace("postgresql:", "postgresql+asyncpg:")]
+    except packages.Missing as reason:
+        say(f"intake: {PEER} is left out: {reason}")
+    servers = {}
+    for name, command in commands.items():
+        port = free_port()
+        program = parts.enter_context(Program(name, [*command, str(port)]))
+        servers[name] = _Server(program, port, varsel.tokens)
+    for name, server in servers.items():
+        wait_until(lambda: listens(server.port), f"the server of {name}")  # noqa: B023 called at once
+    return servers
+
+
+def _figures(name: str, runs: Mapping[str, Sequence[_Run]]) -> Iterator[Figure]:
+    rates = {each: [run.rate for run in several] for each, several in runs.items()}
+    cpu = 1000 * median(run.cpu for run in runs[name])
+    yield Figure("intake", f"{name}: durable 202s", median(rates[name]), "/s")
+    yield Figure("intake", f"{name}: web process, CPU per order", cpu, "ms")
+    for peer, least in ((CONSTANT, 0.28), (f"{PEER}, {name}", 3.0)):
+        if peer in runs:
+            yield Figure("intake", f"{name} / {peer}", ratio(rates[name], rates[peer]), least=least)
+
+
+def _check_stored(varsel: Varsel, answered: int) -> None:
     """Check that every 202 is a row; RuntimeError when one is missing."""
     store = Store(varsel.database_url)
     with store.read() as connection:
         stored = connection.execute(select(func.count()).select_from(orders)).scalar_one()
     store.close()
-    if stored < answered * 0.99:  # wrk's rates are rounded
-        raise RuntimeError(f"{stored} orders are stored of {answered:.0f} that were answered with 202")
+    if stored < answered:
+        raise RuntimeError(f"{stored} orders are stored of {answered} that were answered with 202")
 
 
 def _waits(varsel: Varsel, rate: float) -> list[float]:

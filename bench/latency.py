@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import http.client
-import json
 import random
-import re
 import tempfile
-import threading
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import func, insert, select
 
 from bench import posts
 from bench.figures import Figure, alternated, median, percentile, ratio, say
-from bench.processes import wait_until
+from bench.processes import Stamps, wait_until
 from bench.varsel import Varsel
 from engine.db.store import Store
 from engine.db.tables import orders
@@ -34,7 +29,6 @@ AHEAD = timedelta(seconds=2)  # the first of them is posted before it is due
 WAITING = {"1,000 waiting": 1_000, "100,000 waiting": 100_000}  # orders due far in the future
 FAR = timedelta(days=30)
 ROUNDS = 3
-_RCPT = re.compile(rb"RCPT TO:<([^>]*)>", re.IGNORECASE)
 
 
 def run() -> list[Figure]:
@@ -67,31 +61,32 @@ def run() -> list[Figure]:
 def _idle(folder: Path, url: str) -> list[float]:
     """Seconds from POST to the relay, one order at a time, at random intervals."""
     waits = []
-    with _StampingSink() as sink, Varsel(folder, url, sink.url, workers=2) as varsel:
-        client = _Client(varsel)
+    with Stamps(folder / "relay") as sink, Varsel(folder, url, sink.url, workers=2) as varsel:
+        client = posts.Client(varsel.port, varsel.tokens[0])
         for number in range(SAMPLES + 2):
             time.sleep(random.uniform(*PAUSE))  # noqa: S311 random, so that it does not follow the clock's ticks
             address = f"ledig{number}@example.no"
             started = time.time()
             client.post(posts.html_order(number, [address]))
-            wait_until(lambda: address in sink.arrived, address, every=0.001)  # noqa: B023 called at once
-            waits.append(sink.arrived[address] - started)
+            wait_until(lambda: address in sink.arrived(), address, every=0.001)  # noqa: B023 called at once
+            waits.append(sink.arrived()[address] - started)
     return waits[2:]  # the first ones open connections
 
 
 def _spread(folder: Path, number: int) -> list[float]:
     """Seconds from the requested send time to the relay, for orders that become due one after another."""
-    with _StampingSink() as sink, Varsel(folder, "", sink.url, workers=2) as varsel:
+    with Stamps(folder / "relay") as sink, Varsel(folder, "", sink.url, workers=2) as varsel:
         first = datetime.now(UTC) + AHEAD
         due = {
             f"runde{number}-{index}@example.no": first + SPREAD * random.random()  # noqa: S311 no secret
             for index in range(SPREAD_ORDERS)
         }
-        client = _Client(varsel)
+        client = posts.Client(varsel.port, varsel.tokens[0])
         for address, at in due.items():
             client.post(posts.html_order(7, [address], requestedSendTime=at.isoformat()))
-        wait_until(lambda: sink.arrived.keys() >= due.keys(), "all mails in the sink", every=0.05)
-    return [sink.arrived[address] - at.timestamp() for address, at in due.items()]
+        wait_until(lambda: sink.arrived().keys() >= due.keys(), "all mails in the sink", every=0.05)
+        arrived = sink.arrived()
+    return [arrived[address] - at.timestamp() for address, at in due.items()]
 
 
 def _fill(folder: Path, count: int) -> None:
@@ -126,54 +121,3 @@ def _waiting(now: datetime, number: int) -> dict[str, Any]:
         "guarantee": DeliveryGuarantee.AT_LEAST_ONCE,
         "recipients": f'[{{"emailAddress":"siden{number}@example.no"}}]',
     }
-
-
-class _Client:
-    """Posts one order after another over one connection."""
-
-    def __init__(self, varsel: Varsel) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", varsel.port, timeout=30)
-        self._headers = {"Authorization": f"Bearer {varsel.tokens[0]}", "Content-Type": "application/json"}
-
-    def post(self, order: dict[str, Any]) -> None:
-        self._connection.request("POST", posts.PATH, json.dumps(order), self._headers)
-        answer = self._connection.getresponse()
-        if answer.status != 202:
-            raise RuntimeError(f"not answered with 202: {answer.status} {answer.read()!r}")
-        answer.read()
-
-
-class _StampingSink:
-    """A relay in a thread of this process, which notes when the mail for each address arrived."""
-
-    def __init__(self) -> None:
-        self.arrived: dict[str, float] = {}
-        self.url = ""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, "127.0.0.1"), self._loop).result()
-        self.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        recipient = ""
-        writer.write(b"220 sink ESMTP\r\n")
-        while line := await reader.readline():
-            reply = b"250 ok\r\n"
-            if found := _RCPT.match(line):
-                recipient = found[1].decode()
-            elif line[:4].upper() == b"DATA":
-                writer.write(b"354 go ahead\r\n")
-                await reader.readuntil(b"\r\n.\r\n")
-                self.arrived[recipient] = time.time()
-            elif line[:4].upper() == b"QUIT":
-                reply = b"221 bye\r\n"
-            writer.write(reply)
-        writer.close()

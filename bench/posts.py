@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import http.client
 import json
 import re
 import time
@@ -33,6 +34,7 @@ APP_TYPE = "app.instance.created"
 _SOURCE = "https://ttd.apps.altinn.no/ttd/apps-test/instances/50019855/428a4575-2c04-4400-89a3-1aaadd2579cd"
 _PARAGRAPH = "Du har mottatt et vedtak i saken din. Logg inn for å lese hele vedtaket og se hvilke frister som gjelder."
 PARAGRAPHS = 6  # make a message of about 2.3 kB
+PARAGRAPHS_ALONE = 16  # make as large a message without an HTML part
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -42,9 +44,9 @@ def html(number: int) -> str:
     return f"<html><body>\n<h1>Vedtak i sak {number}</h1>\n{paragraphs}</body></html>\n"
 
 
-def text(number: int) -> str:
+def text(number: int, paragraphs: int = PARAGRAPHS) -> str:
     """What the body says, as plain text."""
-    return f"Vedtak i sak {number}\n\n" + f"{_PARAGRAPH}\n\n" * PARAGRAPHS
+    return f"Vedtak i sak {number}\n\n" + f"{_PARAGRAPH}\n\n" * paragraphs
 
 
 def html_order(number: int, recipients: Sequence[str], **members: Any) -> dict[str, Any]:
@@ -52,6 +54,11 @@ def html_order(number: int, recipients: Sequence[str], **members: Any) -> dict[s
     addressed = [{"emailAddress": address} for address in recipients]
     subject = f"Vedtak i sak {number}"
     return {"subject": subject, "body": html(number), "contentType": "html", "recipients": addressed} | members
+
+
+def text_order(number: int, recipients: Sequence[str]) -> dict[str, Any]:
+    """An order whose message is as large, and is one part of plain text."""
+    return html_order(number, recipients, contentType="Plain", body=text(number, PARAGRAPHS_ALONE))
 
 
 def app_event(party: int = 50019855) -> str:
@@ -82,6 +89,22 @@ def request(path: str, headers: Mapping[str, str], body: str) -> bytes:
     lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{''.join(lines)}Content-Length: {len(content)}\r\n\r\n"
     return head.encode() + content
+
+
+class Client:
+    """Posts one order after another over one connection."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def post(self, order: Mapping[str, Any]) -> None:
+        """Post an order; RuntimeError when it is not accepted."""
+        self._connection.request("POST", PATH, json.dumps(order), self._headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 202:
+            raise RuntimeError(f"not answered with 202: {answer.status} {body!r}")
 
 
 def post_all(port: int, requests: Iterable[bytes], *, connections: int, rate: float | None = None) -> list[float]:

@@ -135,6 +135,38 @@ class Sink(Program):
         return time.monotonic()
 
 
+class Stamps(Program):
+    """A relay that takes every mail, and remembers when it took the one for each address."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "stamps"
+        file.touch()
+        self.port = free_port()
+        self.url = f"smtp://127.0.0.1:{self.port}"
+        self._lines = file.open("rb")
+        self._rest = b""
+        self._arrived: dict[str, float] = {}
+        super().__init__("relay", [sys.executable, "-m", "bench.stamps", str(self.port), str(file)])
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        wait_until(lambda: listens(self.port), "the relay")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self._lines.close()
+
+    def arrived(self) -> Mapping[str, float]:
+        """When (Unix time) the mail for each address was taken, so far."""
+        *lines, self._rest = (self._rest + self._lines.read()).split(b"\n")
+        for line in lines:
+            at, _, address = line.partition(b" ")
+            self._arrived[address.decode()] = float(at)
+        return self._arrived
+
+
 class Receiver(Program):
     """A receiver of webhooks: takes every POST, except to /hang, and remembers when it came."""
 

@@ -35,6 +35,7 @@ class Varsel:
         self.port = free_port()
         self.programs: list[Program] = []
         key = DevelopmentKey(folder)
+        self.jwks = key.jwks
         self.tokens = [key.bearer(f"org{n}", "altinn:notifications.create", LIFETIME) for n in range(TOKENS)]
         self.app_headers = {  # of the app ttd/apps-test, whose organisation reads and publishes everything else, too
             "Authorization": f"Bearer {key.bearer('ttd', 'altinn:events.publish altinn:events.subscribe', LIFETIME)}",
@@ -43,7 +44,7 @@ class Varsel:
         self._settings = {
             "VARSEL_DATABASE_URL": self.database_url,
             "VARSEL_SMTP_URL": smtp_url,
-            "VARSEL_JWKS": str(key.jwks),
+            "VARSEL_JWKS": str(self.jwks),
             "VARSEL_PLATFORM_KEYS": str(key.platform),
             "VARSEL_WEBHOOK_KEY": "a key of the benchmark's, 32 characters",
             "VARSEL_ALLOW_PRIVATE_ENDPOINTS": "true",

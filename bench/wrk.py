@@ -42,7 +42,7 @@ def write_script(path: Path, headers: Sequence[Mapping[str, str]], bodies: Seque
 
 def wrk(url: str, script: Path, seconds: int) -> tuple[float, int]:
     """Answers per second, and their number; RuntimeError when one was not 2xx."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(script), url]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s", "-s", str(script), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     rate, answered = re.search(r"Requests/sec: *([\d.]+)", output), re.search(r"(\d+) requests in", output)
     if not rate or not answered or "Non-2xx" in output or "Socket errors" in output:

@@ -32,7 +32,7 @@ def ask(folder: Path, postgres: Postgres) -> list[Figure]:
     with ExitStack() as parts:
         systems = installations(parts, folder, postgres, workers=0)
         port = free_port()
-        parts.enter_context(Program("constant", [sys.executable, "-m", "bench.peer_web", str(port)]))
+        parts.enter_context(Program("constant", [sys.executable, "-m", "bench.peers.constant", str(port)]))
         wait_until(lambda: listens(port), "the constant's server")
         ports = {"constant": port} | {name: varsel.port for name, varsel in systems.items()}
         rates: dict[str, list[float]] = {name: [] for name in ports}

@@ -76,7 +76,7 @@ def _push_all(varsel: Varsel, receiver: Receiver, count: int) -> float:
 
 def _peer(at_once: int) -> float:
     with Receiver() as receiver:
-        command = [sys.executable, "-m", "bench.peer_posts", receiver.url, str(PEER_POSTS), str(at_once)]
+        command = [sys.executable, "-m", "bench.peers.calls", receiver.url, str(PEER_POSTS), str(at_once)]
         done = subprocess.run(command, check=True, capture_output=True, timeout=WITHIN)
         count, last = receiver.count()
         if count != PEER_POSTS:

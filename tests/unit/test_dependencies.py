@@ -6,6 +6,7 @@ No package is there only because another one happens to need it, and none stays 
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 import tomllib
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
+PEERS = ROOT / "bench" / "peers"  # they have environments of their own
 OURS = {"engine", "api", "scheduler", "bench", "tests"}
 ALL = {"embedded", "tracing", "dev"}
 EXTRAS = {"engine": {"embedded", "tracing"}, "bench": ALL, "tests": ALL}  # beside what is always there
@@ -63,6 +65,12 @@ def distributions(*folders: str) -> set[str]:
     return {canonical(name) for module in modules for name in known.get(module, ())}
 
 
+def of_peers() -> set[str]:
+    """The distributions that the benchmark's peers name."""
+    lines = (PEERS / "requirements.in").read_text().splitlines()
+    return {canonical(line) for line in lines if not line.startswith("#")}
+
+
 def canonical(requirement: str) -> str:
     """The name that a requirement begins with, normalised (packaging.python.org, "Names and normalization")."""
     return re.sub("[-_.]+", "-", re.split(r"[^\w.-]", requirement)[0]).lower()
@@ -71,6 +79,7 @@ def canonical(requirement: str) -> str:
 @pytest.mark.parametrize("folder", sorted(OURS))
 def test_every_package_that_is_imported_is_declared(folder: str) -> None:
     own, known = declared(EXTRAS.get(folder, set())), packages_distributions()
+    own |= of_peers() if folder == "bench" else set()
     foreign = {
         module: path.relative_to(ROOT)
         for path in (ROOT / folder).rglob("*.py")
@@ -81,7 +90,7 @@ def test_every_package_that_is_imported_is_declared(folder: str) -> None:
     undeclared = {
         f"{path}: {module}"
         for module, path in foreign.items()
-        if not {canonical(name) for name in known.get(module, ())} & own
+        if not {canonical(name) for name in known.get(module, [module])} & own
     }
     assert undeclared == set()
 
@@ -92,10 +101,18 @@ def test_every_package_that_is_declared_is_imported_or_needed_otherwise() -> Non
     assert unused == set(NEEDED_OTHERWISE)
 
 
-def test_the_lock_has_what_is_declared_each_with_hashes_and_names_no_host() -> None:
-    lock = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize(("folder", "wanted"), [(ROOT, declared(ALL)), (PEERS, of_peers())])
+def test_the_lock_has_what_is_declared_each_with_hashes_and_names_no_host(folder: Path, wanted: set[str]) -> None:
+    lock = (folder / "requirements.lock").read_text()
     entries = re.findall(r"^([a-z0-9-]+)==\S+(?: ;[^\\]+)? \\\n    --hash=sha256:", lock, re.MULTILINE)
-    assert declared(ALL) <= set(entries)
+    assert wanted <= set(entries)
     assert len(entries) == sum(1 for line in lock.splitlines() if not line.startswith(" "))
     assert "//" not in lock
     assert "index" not in lock
+
+
+def test_the_lock_of_the_peer_on_node_has_what_is_declared_each_with_a_hash_and_names_no_registry() -> None:
+    root, *packages = json.loads((PEERS / "package-lock.json").read_text())["packages"].values()
+    assert root["dependencies"] == json.loads((PEERS / "package.json").read_text())["dependencies"]
+    assert len(packages) > len(root["dependencies"])
+    assert [package for package in packages if "integrity" not in package or "resolved" in package] == []

@@ -1,6 +1,6 @@
 """The peer of delivery, as a good engineer writes it in an hour: an actor per mail, a connection per thread.
 
-`dramatiq bench.peer_mails` works; `python -m bench.peer_mails FIRST COUNT` enqueues, and prints when it began.
+`dramatiq bench.peers.actors` works; `python -m bench.peers.actors FIRST COUNT` enqueues, and prints when it began.
 """
 
 from __future__ import annotations

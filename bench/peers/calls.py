@@ -1,6 +1,6 @@
 """The peer of pushing events: bare httpx posts the same bodies, and stores, signs and records nothing.
 
-`python -m bench.peer_posts URL COUNT AT_ONCE` posts, and prints when (Unix time) it began.
+`python -m bench.peers.calls URL COUNT AT_ONCE` posts, and prints when (Unix time) it began.
 """
 
 from __future__ import annotations
