@@ -80,7 +80,7 @@ def _instant(varsel: Varsel, relay: Stamps) -> list[float]:
         time.sleep(random.uniform(*PAUSE))  # noqa: S311 random, so that it does not follow the clock's ticks
         address = f"instant{number}@{domain(INSTANT)}"
         posted[address] = time.time()
-        client.post(posts.html_order(number, [address], priority="Instant"))
+        client.post(posts.html_order(number, [address], priority="Instant"))  # ignored where orders have none
     with suppress(TimeoutError):
         wait_until(lambda: all(address in relay.arrived() for address in posted), "the last one's mail", WITHIN)
     arrived = relay.arrived()
