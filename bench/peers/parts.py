@@ -73,4 +73,5 @@ def _run(command: Sequence[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Missing(str(error)) from error
     if done.returncode:
-        raise Missing(f"{command[0]} failed: {done.stderr.strip()[-300:]}")
+        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        raise Missing(f"{Path(command[0]).name} failed: {'; '.join(errors[:2])}")
