@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from apscheduler.jobstores.base import JobLookupError
+
 from engine.db.retention import prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TICK = timedelta(milliseconds=100)
+TICK = timedelta(milliseconds=100)  # between looks while something is due, or will be before the next look
 SPOOL_EVERY = timedelta(seconds=1)
 PRUNE_EVERY = timedelta(minutes=1)
 
@@ -45,13 +47,18 @@ def wake(clock: Clock) -> None:
     """Notify each lane that has due work; if work is due before the next tick, notify exactly then."""
     try:
         with clock.store.read() as connection:
-            waits = {name: until for name, until in due.next_due(connection).items() if until <= TICK}
+            waits = {name: until for name, until in due.next_due(connection).items() if until <= due.LOOK_EVERY}
             paused = in_force(connection).lanes if waits else frozenset()
     except Unavailable as error:
         log.warning("due work could not be looked up; the next tick tries again: %s", error.told())
+        _look_soon(clock)
         return
-    for name in waits.keys() - paused:
-        if (until := waits[name]) > timedelta(0):
+    if lanes := waits.keys() - paused:
+        _look_soon(clock)
+    for name in lanes:
+        if (until := waits[name]) <= timedelta(0):
+            clock.notifier.notify(name)
+        elif until <= TICK:
             clock.scheduler.add_job(
                 clock.notifier.notify,
                 "date",
@@ -60,8 +67,12 @@ def wake(clock: Clock) -> None:
                 id=f"notify {name}",
                 replace_existing=True,
             )
-        else:
-            clock.notifier.notify(name)
+
+
+def _look_soon(clock: Clock) -> None:
+    """Look again at the next tick."""
+    with suppress(JobLookupError):  # the clock has ended meanwhile
+        clock.scheduler.modify_job(wake.__name__, next_run_time=datetime.now(UTC) + TICK)
 
 
 def wake_spool(clock: Clock) -> None:
@@ -83,7 +94,7 @@ def prune(clock: Clock) -> None:
 
 
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
-    (wake, TICK),
+    (wake, due.LOOK_EVERY),
     (wake_spool, SPOOL_EVERY),
     (prune, PRUNE_EVERY),
 ]

@@ -26,6 +26,7 @@ from engine.admin.amounts import some, span
 from engine.admin.rows import masked
 from engine.auth.operators import Role
 from engine.errors import VarselError
+from engine.queue import due
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ async def look(request: Request, act: Callable[Concatenate[Connection, P], R], *
 
 
 async def write(request: Request, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call `act(connection, …)` in a transaction, in the operator's share of the writers."""
+    """Call `act(connection, …)` in a transaction, in the operator's share of the writers; then workers look at once."""
     written: R = await request.app.state.writers.write(_share(request), act, *args, **kwargs)
+    for lane in due.LANES:
+        request.app.state.notifier.notify(lane.name)
     return written
 
 

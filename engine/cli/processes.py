@@ -16,8 +16,6 @@ from engine.cli.exits import FAILED
 from engine.cli.options import Data
 
 if TYPE_CHECKING:
-    import socket
-
     from engine.settings import Settings
 
 SCHEMA_WAIT = timedelta(seconds=30)  # for `varsel migrate` of another process
@@ -70,6 +68,7 @@ def web(
         log.warning("%s", NO_SET)
     from api.app import create_app
     from api.connections import Bounds, bounded, reserve_descriptors
+    from api.server import Server
 
     reserve_descriptors(config.max_connections)
     serving = uvicorn.Config(
@@ -86,15 +85,7 @@ def web(
         timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s), so that they close, not we
     )
 
-    class Server(uvicorn.Server):
-        """Says so in the log when it takes requests."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            if self.started:
-                _tell(f"web, at http://{host}:{port}")
-
-    server = Server(serving)
+    server = Server(serving, lambda: _tell(f"web, at http://{host}:{port}"))
     server.run()
     if not server.started:
         raise typer.Exit(FAILED)

@@ -91,6 +91,7 @@ class Child:
         signal.set_wakeup_fd(-1)  # the pipe of `up` (engine/runtime/stop.py)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         os.setpgid(0, 0)  # Ctrl-C reaches `up` alone, which then ends its children in order
         if sys.platform == "linux":

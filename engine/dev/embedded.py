@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 START_WITHIN = 300.0  # seconds until the API must answer; a process that ends before is told of at once
 STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
+LOOK_EVERY = 1.0  # seconds between two looks whether all children run; the end of one is looked at when it comes
 RESTART_AFTER = 0.5  # seconds before a child that ended is started again
 LOCK = "varsel.lock"  # in the data folder: who runs in it
 LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
@@ -72,7 +74,7 @@ class Installation:
 
     def run(self) -> int:
         """Start everything, say where it is, and stay until SIGINT or SIGTERM; returns the exit code."""
-        self._stop = Stop()
+        self._stop = Stop(signal.SIGCHLD)
         try:
             self._prepare()
             self._wait_until_ready()
@@ -189,7 +191,7 @@ class Installation:
         return mode(config.model_copy(update=its))
 
     def _supervise(self) -> None:
-        while not self._stop.wait(0.1):
+        while not self._stop.wait(LOOK_EVERY):
             for name, child in self._children.items():
                 if child.exit_code is not None and not self._stop.is_set():
                     typer.echo(f"{name} ended (exit code {child.exit_code}); starting it again", err=True)

@@ -32,16 +32,22 @@ SERIES = {
     "webhooks.deferred": (metrics.PUSHES, {"deferred"}),
     "webhooks.failed": (metrics.PUSHES, {"rejected", "unauthorized"}),
 }
+COUNTERS = {counter for counter, _ in SERIES.values()}
 
 
 def sample() -> dict[str, int]:
     """This process's own counts since its start, by series."""
-    return {name: _count(counter, outcomes) for name, (counter, outcomes) in SERIES.items()}
+    counted = {counter: _counted(counter) for counter in COUNTERS}
+    return {
+        name: sum(count for outcome, count in counted[counter].items() if outcomes is None or outcome in outcomes)
+        for name, (counter, outcomes) in SERIES.items()
+    }
 
 
-def _count(counter: Counter, outcomes: set[str] | None) -> int:
-    samples = [sample for family in counter.collect() for sample in family.samples if sample.name.endswith("_total")]
-    return int(sum(sample.value for sample in samples if outcomes is None or sample.labels["outcome"] in outcomes))
+def _counted(counter: Counter) -> dict[str, int]:
+    """What a counter has counted, by outcome; "" where it has none."""
+    samples = (sample for family in counter.collect() for sample in family.samples)
+    return {sample.labels.get("outcome", ""): int(sample.value) for sample in samples if sample.name.endswith("_total")}
 
 
 def add(connection: Connection, earlier: dict[str, int], later: dict[str, int]) -> None:

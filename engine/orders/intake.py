@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, select
@@ -17,9 +19,11 @@ from engine.errors import KeyInUse, KeyReused
 from engine.models import new_id
 from engine.observability import metrics
 from engine.orders.new_order import insert, number
+from engine.queue.due import LOOK_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from engine.db.readers import Readers
@@ -117,9 +121,15 @@ class Intake:
         row = order.row(order_id, creator, self._sender)
         placement = _Placement(row, Receipt(order_id, lookup), key)
         size = ROW + len(row["subject"]) + len(row["body"]) + len(row["recipients"])
-        if key is None:
+        receipt = await self._submit(placement, creator, size)
+        if order.requested_send_time:
+            self._wake_at(order.requested_send_time)
+        return receipt
+
+    async def _submit(self, placement: _Placement, creator: str, size: int) -> Receipt:
+        if placement.key is None:
             return await self._commits.submit(placement, creator, size)
-        claim = (creator, key.value)
+        claim = (creator, placement.key.value)
         if claim in self._running:
             raise KeyInUse("A request with this Idempotency-Key is still running; ask again when it is answered.")
         self._running.add(claim)
@@ -127,6 +137,12 @@ class Intake:
             return await self._commits.submit(placement, creator, size)
         finally:
             self._running.discard(claim)
+
+    def _wake_at(self, send_time: datetime) -> None:
+        """Wake a worker then, if the clock may not have looked before."""
+        until = send_time - self._store.clock.now()
+        if timedelta(0) < until < LOOK_EVERY:
+            asyncio.get_running_loop().call_later(until.total_seconds(), self._wake)
 
     def _look_up(self, connection: Connection, numbers: set[str], *, respect: bool) -> Lookup:
         """What the directory knows of these numbers; `respect`: reserved persons count as unreached (contract 3.3)."""

@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
 COALESCE_MS = 1000  # after this time, a wake-up that no worker took counts as lost
-BUSY = 0.02  # seconds between two checks whether a prefetched message has been processed
+BUSY = 0.02  # seconds between two checks whether a prefetched message has been processed, or the worker ends
+WAITS = 10  # of an idle worker, one after another, until it fetches: each fetch tells Dramatiq that it lives
 QUIET_AFTER_FAILURE = 1.0  # seconds without a try after Redis failed to answer
 
 
@@ -92,6 +93,8 @@ class Notifier:
 class _Broker(RedisBroker):
     """Has no delayed messages, because everything that waits, waits in the database; so workers look for none."""
 
+    ending = False  # the worker is to end: its consumer does not wait in Redis any more
+
     def get_declared_delay_queues(self) -> set[str]:
         return set()
 
@@ -121,11 +124,13 @@ class _Consumer(_RedisConsumer):
         return message
 
     def _wait(self) -> None:
-        if self.outstanding_message_count >= self.prefetch:
-            time.sleep(BUSY)
-            return
-        # Moves the message to where it is: every waiting worker learns of it, and the first one takes it.
-        self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT")
+        for _ in range(WAITS):
+            if self.broker.ending or self.outstanding_message_count >= self.prefetch:
+                time.sleep(BUSY)
+                return
+            # Moves the message to where it is: every waiting worker learns of it, and the first one takes it.
+            if self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT"):
+                return
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         try:
@@ -139,7 +144,7 @@ class Queue:
     """A process's connection to Redis and what uses it."""
 
     client: redis.Redis
-    broker: RedisBroker
+    broker: _Broker
     notifier: Notifier
     spool: Spool
 

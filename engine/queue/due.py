@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from engine.runtime.shares import Shares
 
 LOST_IS_SUSPECT = 2  # lost claims in a row from which on a row is worked on alone: it may be what kills workers
+# How often the clock looks for due rows, at least. Whoever makes a row due earlier wakes a worker.
+LOOK_EVERY = timedelta(seconds=1)
 LOOK = 300  # due rows that one step of a fair claim looks at
 NEAREST = 5_000  # rows of a lane, soonest due first, among which leased ones are looked for
 # A lane stands still when a row has been due for longer and no worker has a lease in that lane: an idle worker would

@@ -251,6 +251,8 @@ class Runner(Generic[R, O]):
         for delay in {delay for _, delay in handed_back}:
             rows = [row for row, wanted in handed_back if wanted == delay]
             await self._store.recording(due.hand_back, self._work.lane, rows, delay)
+            if delay == NOW:
+                self._signals.wake(self._work.lane.name)
 
     async def _record(self, group: Sequence[tuple[R, O]]) -> None:
         """Write a group. If one outcome cannot be written, write the others, and a substitute for that one."""

@@ -12,29 +12,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
+MOST = 65_536  # signals that are read at once: a pipe holds no more
 
 
 class Stop:
-    """Set by SIGTERM or SIGINT, from its creation on, in the main thread.
+    """Set by SIGTERM or SIGINT, from its creation on, in the main thread. Signals of `besides` only end a wait.
 
     Python runs a signal's handler between two steps of the main thread, so not before the end of a wait that this
     thread is just about to begin. In the signal itself Python only writes into a pipe: `wait` waits for that pipe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *besides: signal.Signals) -> None:
+        self._set = False
         self._reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)  # full of signals: then it is set
-        for number in ENDING:
+        for number in (*ENDING, *besides):
             signal.signal(number, _nothing)
 
     def is_set(self) -> bool:
         return self.wait(0)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait for so long at most, or without end; returns whether it is set then."""
-        readable, _, _ = select.select([self._reader], [], [], seconds)
-        return bool(readable)
+        """Wait for a signal, for so long at most, or without end; returns whether it is set then."""
+        if not self._set and select.select([self._reader], [], [], seconds)[0]:
+            self._set = any(number in ENDING for number in os.read(self._reader, MOST))
+        return self._set
 
 
 def _nothing(*_: object) -> None:

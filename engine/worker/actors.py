@@ -39,7 +39,9 @@ class Process(Middleware):
             raise MiddlewareError(str(error)) from error
 
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """Begin no new work."""
+        """Begin no new work. The wake-up reaches this worker's consumer where it waits, and others see what is left."""
+        REDIS.broker.ending = True
+        REDIS.notifier.notify(due.ORDERS.name)
         _loop_thread().loop.call_soon_threadsafe(self.workshop.stop)
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:

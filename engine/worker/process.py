@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+from queue import Empty, PriorityQueue
 from typing import TYPE_CHECKING
 
-# Dramatiq reads these when it is imported: how long an idle worker waits for a message before it checks whether it must
-# end (ms), and how many messages it prefetches: wake-ups are few and short.
-os.environ.setdefault("dramatiq_worker_timeout", "250")
+# Dramatiq reads it when it is imported: how many messages a worker prefetches. Wake-ups are few and short.
 os.environ.setdefault("dramatiq_queue_prefetch", "2")
 
 import dramatiq
@@ -27,6 +26,10 @@ from engine.runtime.stop import Stop
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dramatiq.worker import _WorkQueueItem
+
+WAIT_MS = 1000  # milliseconds that the consumer waits in Redis at a time: less than Redis has to answer
+
 
 def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
     """Work until SIGTERM or SIGINT; then finish what is in flight, hand back the rest, and end.
@@ -39,7 +42,7 @@ def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
 
     logs.configure(log_level, settings.load().log_format)
     stop = Stop()
-    worker = dramatiq.Worker(BROKER, worker_threads=threads)
+    worker = _Worker(BROKER, threads)
     try:
         worker.start()
     except MiddlewareError as error:
@@ -52,6 +55,42 @@ def run(threads: int, log_level: str, started: Callable[[], None]) -> None:
     end_within(END_WITHIN, metrics.end)
     worker.stop()
     BROKER.close()
+
+
+class _Worker(dramatiq.Worker):
+    """Dramatiq's worker; its idle threads wait until there is something to do, or until they end."""
+
+    def __init__(self, broker: dramatiq.Broker, threads: int) -> None:
+        super().__init__(broker, worker_threads=threads, worker_timeout=WAIT_MS)
+        self.work_queue: _Messages = _Messages()
+
+    def stop(self, timeout: int = 600_000) -> None:
+        """As Dramatiq's."""
+        for thread in self.workers:
+            thread.stop()
+        self.work_queue.end()
+        super().stop(timeout)
+
+
+class _Messages(PriorityQueue["_WorkQueueItem"]):
+    """The messages between Dramatiq's consumer and its threads."""
+
+    _ended = False
+
+    def get(self, block: bool = True, timeout: float | None = None) -> _WorkQueueItem:  # noqa: ARG002, FBT001, FBT002
+        """The next message; waits for it without end, or until `end`. Then, or if it shall not wait, queue.Empty."""
+        with self.not_empty:
+            self.not_empty.wait_for(lambda: self._qsize() or self._ended or not block)
+            if not self._qsize():
+                raise Empty
+            self.not_full.notify()
+            return self._get()
+
+    def end(self) -> None:
+        """Nobody waits any more."""
+        with self.mutex:
+            self._ended = True
+            self.not_empty.notify_all()
 
 
 def _allow_many_files() -> None:

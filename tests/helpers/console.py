@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import argon2
 import httpx
+from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy import update
 from starlette.applications import Starlette
 
@@ -31,6 +32,7 @@ from engine.db.tables import (
 )
 from engine.db.writers import Writers
 from engine.models import EmailState, OrderState, new_id
+from engine.queue.broker import Notifier
 from engine.settings import Settings
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 
@@ -61,6 +63,7 @@ class Site:
         state.settings, state.store, state.redis = config, store, client
         state.readers = self.readers = Readers(store.engine.url.render_as_string(hide_password=False))
         state.writers = Writers(store)
+        state.notifier = Notifier(client, RedisBroker(client=client))
         self.app.routes.extend(console(config, state))
         prepare(state, config)
 

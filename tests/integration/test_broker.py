@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 import pytest
 
-from engine.queue.broker import _Broker
+from engine.queue.broker import WAITS, _Broker
 from engine.queue.redis_client import connect
 from tests.helpers.waiting import LONG, SHORT, patience, wait_for
 from tests.servers.redis import Redis
@@ -46,13 +46,26 @@ def calls(broker: Any, command: str) -> int:
     return int(told["calls"])
 
 
-def test_between_two_looks_an_idle_worker_waits_once(broker: Any) -> None:
-    idle = consumer(broker, SHORT)
+def test_between_two_fetches_an_idle_worker_waits_several_times(broker: Any) -> None:
+    idle = consumer(broker, SHORT / WAITS)
     assert next(idle) is None  # this one brings Redis the script, too
-    looks = calls(broker, "evalsha")
+    fetches = calls(broker, "evalsha")
     assert [next(idle) for _ in range(3)] == [None] * 3
-    assert calls(broker, "evalsha") == looks + 3
-    assert calls(broker, "blmove") == 1 + 3
+    assert calls(broker, "evalsha") == fetches + 3
+    assert calls(broker, "blmove") == (1 + 3) * WAITS
+
+
+def test_a_worker_that_is_to_end_waits_no_more(broker: Any) -> None:
+    waiting = consumer(broker, LONG / 2)
+    ending = threading.Thread(target=lambda: [next(waiting), next(waiting)])
+    ending.start()
+    wait_for(lambda: broker.client.info("clients")["blocked_clients"] == 1)
+    broker.ending = True
+    enqueue(broker)
+    ending.join(patience())
+    assert not ending.is_alive()
+    assert next(waiting) is None
+    assert calls(broker, "blmove") == 1
 
 
 def test_whoever_waits_takes_a_message_when_it_comes(broker: Any) -> None:

@@ -26,6 +26,7 @@ from engine.orders.request import parse_json
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 from tests.helpers.rows import count
+from tests.helpers.waiting import LONG, SHORT, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -118,6 +119,23 @@ def test_whoever_waits_is_woken_after_the_commit_and_not_by_a_replay(store: Stor
 
     run(store, work, lambda: seen.append(count(store, orders)))
     assert seen == [1]
+
+
+def test_an_order_that_is_due_before_the_clock_looks_wakes_a_worker_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.orders.intake.LOOK_EVERY", LONG)
+    woken: list[datetime] = []
+
+    async def work(entrance: Intake) -> datetime:
+        await entrance.place("ttd", request(), None)  # from now on, the database's time is known
+        due_at = store.clock.now() + SHORT * 4
+        await entrance.place("ttd", request(requestedSendTime=due_at.isoformat()), None)
+        await asyncio.to_thread(wait_for, lambda: len(woken) == 3)
+        return due_at
+
+    due_at = run(store, work, lambda: woken.append(store.clock.now()))
+    assert woken[1] < due_at <= woken[2] + MILLISECOND
 
 
 def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:

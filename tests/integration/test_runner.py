@@ -13,6 +13,7 @@ from engine.db.tables import emails
 from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.runner import Runner
+from engine.queue.signals import Signals
 from engine.queue.work import Claim, Work
 from tests.helpers.rows import add_email, add_order
 from tests.helpers.waiting import LONG, wait_for
@@ -101,12 +102,14 @@ def test_a_runner_that_stops_gives_back_what_it_has_not_begun_and_records_the_re
             hand.end(row, row.seq)
 
         work = Numbered(stop)
-        runner = Runner(store, work, LONG)
+        runner = Runner(store, work, LONG, Signals(wake=woken.append))
         await runner.run()
         return work
 
+    woken: list[str] = []
     work = asyncio.run(run())
     assert len(work.recorded_as) == 1
+    assert woken == [due.EMAILS.name]  # for others
     assert states(store)[1:] == [(EmailState.NEW, 0)] * (NUMBER - 1)
 
 

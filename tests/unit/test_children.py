@@ -38,11 +38,12 @@ def work():
     told["name"] = Path("/proc/self/comm").read_text().strip()
     told["own_group"] = os.getpgrp() == os.getpid()
     told["handlers"] = [signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler) for number in ENDING]
+    told["of_children"] = signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
     told["blocked"] = sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
     told["environment"] = dict(os.environ)
     sys.exit(7)
 
-stop = Stop()
+stop = Stop(signal.SIGCHLD)
 code = Child("worker 1", work, {"VARSEL_DATA": "there"}).start().wait()
 print(json.dumps({"exit_code": code, "stop": stop.is_set()}), flush=True)
 os._exit(0)
@@ -70,6 +71,7 @@ def test_a_child_is_as_if_it_had_been_started_by_itself() -> None:
         "name": "varsel-worker-1",
         "own_group": True,
         "handlers": [True, True],
+        "of_children": True,
         "blocked": [],
         "environment": {"VARSEL_DATA": "there"},
         "log_closed": True,

@@ -64,6 +64,18 @@ def test_any_number_of_signals_is_taken() -> None:
     assert stop.wait()
 
 
+def test_another_signal_ends_a_wait_and_sets_nothing() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    stop = Stop(signal.SIGUSR1)
+    signal.raise_signal(signal.SIGUSR1)
+    assert not stop.wait(patience())  # at once
+    signal.raise_signal(signal.SIGUSR1)
+    signal.raise_signal(signal.SIGTERM)
+    assert stop.wait()
+    assert stop.is_set()
+    signal.signal(signal.SIGUSR1, before)
+
+
 def _steps(call: Callable[[], object], step: int, number: signal.Signals) -> int:
     """Call it, with the signal at this one of its steps; returns the number of its steps (Python instructions)."""
     seen = 0

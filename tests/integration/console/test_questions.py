@@ -16,8 +16,11 @@ from engine.models import EmailState, OrderState, new_id
 from engine.queue.pauses import in_force
 from tests.helpers.console import Site, fields
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
+    import redis
+
     from engine.db.store import Store
 
 HOUR = timedelta(hours=1)
@@ -30,6 +33,14 @@ def test_an_action_on_all_that_match_shows_the_count_and_becomes_a_job(site: Sit
     page = browser.get(answer.headers["location"]).text
     assert "<progress" in page
     assert "ola" in page
+
+
+def test_an_action_wakes_the_workers(site: Site, keys: dict[str, Any], client: redis.Redis) -> None:
+    client.flushall()
+    site.browser("ola").answer("/console/emails/all/retry?state=failed", "1 e-mail")
+    assert keys
+    lane = b'"wake_jobs"'
+    wait_for(lambda: any(lane in told for told in client.hgetall("dramatiq:varsel.msgs").values()))
 
 
 def test_a_question_that_is_not_true_any_more_is_asked_again(site: Site, store: Store) -> None:
