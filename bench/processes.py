@@ -82,6 +82,12 @@ class Program:
         """CPU time so far, of all its processes and threads, in seconds."""
         return sum(_cpu(pid) for pid in _family(self.pid))
 
+    def cpu_each(self) -> dict[str, float]:
+        """The same of each process, by its name in the system; the program itself has ours."""
+        others = _family(self.pid) - {self.pid}
+        named = {Path(f"/proc/{pid}/comm").read_text().strip(): _cpu(pid) for pid in sorted(others)}
+        return {self.name: _cpu(self.pid)} | named
+
     def memory(self) -> int:
         """Private memory of its processes, in bytes: mapped pages of a file belong to the system's cache."""
         texts = [Path(f"/proc/{pid}/status").read_text() for pid in _family(self.pid)]
