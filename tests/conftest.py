@@ -1,4 +1,4 @@
-"""What tests share: both databases, and an installation on each."""
+"""What tests share: both databases, an installation on each, and both kinds of relay."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from engine.db.store import Store
 from tests.helpers.waiting import LEASE
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres
+from tests.servers.smtp import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,14 @@ def store(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
     yield store
     store.close()
+
+
+@pytest.fixture(params=["pipelined", "one by one"])
+def pipelining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether scripted relays offer PIPELINING: tests that use this run in both ways."""
+    if request.param == "one by one":
+        monkeypatch.setattr("tests.servers.smtp.EXTENSIONS", tuple(each for each in EXTENSIONS if each != "PIPELINING"))
+    return bool(request.param == "pipelined")
 
 
 @pytest.fixture(scope="session")

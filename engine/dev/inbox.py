@@ -114,6 +114,12 @@ class _Keeper:
         self._names = deque(_names(folder))
         self._refused: set[str] = set()  # addresses whose first attempt was
 
+    async def handle_EHLO(  # noqa: N802 aiosmtpd's name
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, offers: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*offers[:-1], "250-PIPELINING", offers[-1]]  # aiosmtpd reads commands one by one, however they come
+
     async def handle_RCPT(  # noqa: N802 aiosmtpd's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:

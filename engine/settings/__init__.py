@@ -141,6 +141,9 @@ class Settings(BaseSettings):
     smtp_data_timeout: float = Field(
         600, gt=0, le=HOUR, description="for the reply to the final dot (RFC 5321, 4.5.3.2.6)"
     )
+    smtp_pipelining: bool = Field(
+        default=True, description="say MAIL, RCPT and DATA at once where the relay offers that (RFC 2920)"
+    )
     worker_processes: int = Field(2, ge=1, le=64, description="worker processes of `varsel up`")
     retention_days: int = Field(
         90, ge=1, le=36_500, description="finished orders and events are removed after so many days"

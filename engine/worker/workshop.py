@@ -160,6 +160,7 @@ def _relay(config: Settings, connections: int) -> Relay:
         connect_timeout=timedelta(seconds=config.smtp_connect_timeout),
         data_timeout=timedelta(seconds=config.smtp_data_timeout),
         ca_file=config.smtp_ca_file,
+        pipelining=config.smtp_pipelining,
     )
 
 

@@ -20,9 +20,15 @@ TEXT = "Blåbærsyltetøy på brødskiva. "
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Postfix runs as root alone")
-def test_postfix_takes_the_mail_over_starttls_and_both_parts_arrive_intact(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pipelining", ["true", "false"])
+def test_postfix_takes_the_mail_over_starttls_and_both_parts_arrive_intact(pipelining: str, tmp_path: Path) -> None:
     html = f"<h1>Hei, Kari 👋</h1><p>{TEXT * 100}</p><p>.<br>..</p>"
-    with Postfix() as postfix, Installation(tmp_path, smtp_url=postfix.url, smtp_ca_file=postfix.ca_file) as varsel:
+    with (
+        Postfix() as postfix,
+        Installation(
+            tmp_path, smtp_url=postfix.url, smtp_ca_file=postfix.ca_file, smtp_pipelining=pipelining
+        ) as varsel,
+    ):
         with varsel.client() as client:
             posted = order("kari@example.no", subject="Søknaden din er mottatt ✓", body=html, contentType="Html")
             assert client.post(f"{API}/orders/email", json=posted).status_code == 202

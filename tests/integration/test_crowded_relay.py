@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from engine.db.store import Store
     from tests.servers import smtp_script
 
+pytestmark = pytest.mark.usefixtures("pipelining")
+
 SENDERS = 20
 MAILS = 250
 TAKES = 2

@@ -116,6 +116,33 @@ def mail(subject: str = "Hei", text: str = "Hei, Kari!\n", html: str | None = No
     return message
 
 
+def test_commands_that_come_at_once_are_answered_in_order(tmp_path: Path) -> None:
+    def transaction(recipient: bytes) -> bytes:
+        return b"MAIL FROM:<a@example.no>\r\nRCPT TO:<%b>\r\nDATA" % recipient
+
+    async def run() -> list[bytes]:
+        async with served(tmp_path) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await _reply(reader)
+            writer.write(b"EHLO x\r\n")
+            assert b"250-PIPELINING\r\n" in await _reply(reader)
+            said = (
+                transaction(b"kari+550@example.no"),
+                b"RSET\r\n" + transaction(b"kari@example.no"),
+                b"Subject: one\r\n\r\none\r\n.\r\n" + transaction(b"ola@example.no"),
+                b"Subject: two\r\n\r\ntwo\r\n.\r\nQUIT",
+            )
+            codes = []
+            for group, replies in zip(said, (3, 4, 4, 2), strict=True):
+                writer.write(group + b"\r\n")
+                codes.append(b" ".join([(await _reply(reader))[:3] for _ in range(replies)]))
+            writer.close()
+            return codes
+
+    assert asyncio.run(run()) == [b"250 550 503", b"250 250 250 354", b"250 250 250 354", b"250 221"]
+    assert [message["subject"] for message in listed(tmp_path)] == ["one", "two"]
+
+
 def test_a_mail_that_comes_in_over_smtp_is_shown_whole(tmp_path: Path) -> None:
     sent = mail("Søknaden er mottatt ✓", "Hei, Kåre!\n", "<p>Hei, Kåre!</p>")
     receive(tmp_path, sent, to=("kari@example.no", "ola@example.no"))

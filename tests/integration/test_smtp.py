@@ -24,6 +24,8 @@ from tests.servers.smtp_script import Close, Hang, Raw, Say, Slow
 if TYPE_CHECKING:
     from tests.servers import smtp_script
 
+pytestmark = pytest.mark.usefixtures("pipelining")
+
 
 def test_the_log_tells_once_when_the_relay_goes_and_once_when_it_is_back(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "engine.email.smtp.relay")

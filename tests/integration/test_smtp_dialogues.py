@@ -17,6 +17,8 @@ from tests.servers.smtp_script import Pour, Raw, Say
 if TYPE_CHECKING:
     from tests.servers import smtp_script
 
+pytestmark = pytest.mark.usefixtures("pipelining")
+
 AGES = timedelta(hours=1)  # no reply of these tests may end by its time
 EVERYWHERE: tuple[smtp_script.Phase, ...] = ("connect", "ehlo", "mail", "rcpt", "data", "dot")
 ENDLESS = {
@@ -140,7 +142,15 @@ def test_replies_to_what_was_not_said_yet_end_the_connection(phase: smtp_script.
     assert len(server.accepted) == 1
 
 
-@pytest.mark.parametrize("injected", [b"250 ok\r\n", b"250-SIZE 1\r\n250 ok\r\n", b"535 no\r\n"])
+@pytest.mark.parametrize(
+    "injected",
+    [
+        b"250 ok\r\n",
+        b"250-SIZE 1\r\n250 ok\r\n",
+        b"535 no\r\n",
+        b"250 relay\r\n250 ok\r\n250 ok\r\n354 go on\r\n250 taken\r\n",
+    ],
+)
 def test_what_is_injected_behind_starttls_is_not_heard(injected: bytes) -> None:
     with ScriptedSMTP({"starttls": [Raw(b"220 go on\r\n" + injected)]}, tls="starttls") as server:
         (outcome,) = send_in_turn(relay_to(server, ca_file=server.ca_file))

@@ -13,6 +13,9 @@ from tests.helpers.relay import KARI, MESSAGE, SENDER, relay_to, send, with_rela
 from tests.servers.smtp import EXTENSIONS, ScriptedSMTP
 from tests.servers.smtp_script import Say
 
+pytestmark = pytest.mark.usefixtures("pipelining")
+
+
 # What goes on the wire
 
 

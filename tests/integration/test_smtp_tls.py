@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.servers import smtp_script
 
+pytestmark = pytest.mark.usefixtures("pipelining")
+
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])

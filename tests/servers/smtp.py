@@ -52,7 +52,7 @@ class ScriptedSMTP:
         self,
         script: Script | None = None,
         *,
-        extensions: Sequence[str] = EXTENSIONS,
+        extensions: Sequence[str] | None = None,
         tls: Literal["starttls", "implicit"] | None = None,
         cert_name: str | None = None,
         credentials: tuple[str, str] | None = None,
@@ -63,12 +63,13 @@ class ScriptedSMTP:
     ) -> None:
         self.messages: list[Envelope] = []
         self.commands: list[tuple[int, str]] = []  # session, line
+        self.pieces: list[bytes] = []  # as they came from the network, without TLS
         self.sessions = 0  # opened so far
         self.open = 0  # open now
         self.ended: set[int] = set()  # sessions
         self.peak = 0  # most that were open at once
         self.port = port
-        self.extensions = tuple(extensions)
+        self.extensions = EXTENSIONS if extensions is None else tuple(extensions)
         self.credentials = credentials
         self.lenient = lenient
         self.most = most
@@ -157,7 +158,7 @@ class ScriptedSMTP:
         self._released = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         server = await self._loop.create_server(
-            lambda: asyncio.StreamReaderProtocol(Reader(), self._accept),
+            lambda: asyncio.StreamReaderProtocol(Reader(self.pieces), self._accept),
             "127.0.0.1",
             self.port,
             ssl=self.context if self.tls == "implicit" else None,

@@ -46,6 +46,11 @@ class Slow:
 
 
 @dataclass(frozen=True)
+class KeepBack:
+    """Behave well, but send the answer together with the next one, as a relay may to commands that came at once."""
+
+
+@dataclass(frozen=True)
 class Pour:
     """Send `first` and then `again` without end, each in its own packet, until the client hangs up."""
 
@@ -53,7 +58,7 @@ class Pour:
     again: bytes
 
 
-Action = Say | Raw | Close | Hang | Slow | Pour
+Action = Say | Raw | Close | Hang | Slow | KeepBack | Pour
 
 
 @dataclass(frozen=True)

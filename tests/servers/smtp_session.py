@@ -7,11 +7,13 @@ import base64
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
-from tests.servers.smtp_script import Close, Hang, Phase, Pour, Raw, Say, Slow
+from tests.servers.smtp_script import Close, Hang, KeepBack, Phase, Pour, Raw, Say, Slow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.servers.smtp import ScriptedSMTP
 
 REPLIES: dict[Phase, str] = {
@@ -47,9 +49,14 @@ class Envelope:
 class Reader(asyncio.StreamReader):
     """A stream that notices when the other end has gone away, even if nobody reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: list[bytes]) -> None:
         super().__init__(limit=64_000_000)
         self.gone = asyncio.Event()
+        self._pieces = pieces
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        self._pieces.append(bytes(data))
+        super().feed_data(data)
 
     def feed_eof(self) -> None:
         super().feed_eof()
@@ -77,6 +84,7 @@ class Session:
         self.secure = server.tls == "implicit"
         self.known = server.credentials is None
         self.yes = False  # the last scriptable answer was one, and is sent
+        self.kept_back = b""  # answers that go with the next one
         self.envelope: Envelope | None = None
 
     async def run(self) -> None:
@@ -130,10 +138,10 @@ class Session:
             self.envelope.rcpt_tos.append(argument[len("TO:<") :].partition(">")[0])
 
     async def on_data(self, argument: str) -> None:
-        if self.envelope is None or not self.envelope.rcpt_tos:
-            await self._answer("data", argument, "503 5.5.1 RCPT first")
-        elif await self._answer("data", argument):
-            envelope, self.envelope = self.envelope, None
+        envelope = self.envelope or Envelope(self.number, "")
+        usual = None if envelope.rcpt_tos else "503 5.5.1 RCPT first"
+        if await self._answer("data", argument, usual):
+            self.envelope = None
             envelope.data = await self._content()
             self.server.messages.append(envelope)
             try:
@@ -191,8 +199,11 @@ class Session:
             data, close = _wire("\n".join(f"{action.code} {line}" for line in action.text.split("\n"))), action.close
         else:
             data, close = _wire(usual or REPLIES[phase]), False
-        self.writer.write(data)
-        await self.writer.drain()
+        self.kept_back += data
+        if not isinstance(action, KeepBack):
+            self.writer.write(self.kept_back)
+            await self.writer.drain()
+            self.kept_back = b""
         self.yes = data[:1] in (b"2", b"3")
         if close:
             raise HungUp

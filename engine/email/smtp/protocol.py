@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPServerDisconnected
@@ -24,7 +25,9 @@ WIRE_ERRORS = (SMTPException, OSError)  # OSError: also time-outs and TLS
 
 
 class Protocol(asyncio.Protocol):
-    """A connection to the relay, on asyncio's transport. Each command has one reply, read before the next command.
+    """A connection to the relay, on asyncio's transport. Each command has one reply, in the commands' order.
+
+    Commands may be said at once (RFC 2920); their replies are read before anything else is said.
 
     SMTPServerDisconnected: the relay has hung up, or Varsel has. SMTPException: the relay replied out of turn.
     """
@@ -32,7 +35,7 @@ class Protocol(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None  # None: not yet, or no more
         self.lost = asyncio.Event()  # set when the connection is closed
-        self._awaited: asyncio.Future[Response] | None = None  # the next reply; None: it has been read
+        self._awaited: deque[asyncio.Future[Response]] = deque()  # replies that have not been read, in their order
         self._received = bytearray()
         self._line_at = 0  # where the incomplete line begins
         self._looked_at = 0  # up to here, all line ends are found
@@ -44,9 +47,15 @@ class Protocol(asyncio.Protocol):
         return self.transport is not None and not self.transport.is_closing()
 
     @property
+    def awaited(self) -> int:
+        """How many replies have not been read yet."""
+        return len(self._awaited)
+
+    @property
     def resting(self) -> bool:
-        """Whether everything said has been written to the network, and nothing came after the last reply."""
-        return self.transport is not None and self.transport.get_write_buffer_size() == 0 and not self._received
+        """Whether all that was said has been written and answered, and nothing came after the last reply."""
+        written = self.transport is not None and self.transport.get_write_buffer_size() == 0
+        return written and not self._awaited and not self._received
 
     def info(self, what: str) -> Any:
         """The transport's `get_extra_info`; see asyncio."""
@@ -54,30 +63,28 @@ class Protocol(asyncio.Protocol):
 
     async def command(self, *words: bytes) -> Response:
         """Say a command; return its reply. ValueError: a word has a control character."""
-        if any(CONTROL.search(word) for word in words):
-            msg = "a command has a control character"
-            raise ValueError(msg)
-        self.say(b" ".join(words) + b"\r\n")
+        self.say(line(*words))
         return await self.reply()
 
-    def say(self, data: bytes) -> None:
-        """Say something, unless an unasked reply has come: it would be taken for the reply to this."""
+    def say(self, data: bytes, replies: int = 1) -> None:
+        """Say something that has so many replies, unless an unasked one has come: it would be taken for the first."""
         if self._received:
             msg = "the relay replied more often than it was asked"
             raise SMTPException(msg)
         if self.transport is None or self.transport.is_closing():
             raise SMTPServerDisconnected("Connection lost")
-        self._awaited = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._awaited.extend(loop.create_future() for _ in range(replies))
         self.transport.write(data)
 
     async def reply(self) -> Response:
-        """Return the reply to what was said last; before anything was said, the greeting."""
-        if self._awaited is None:
+        """Return the next reply; before anything was said, the greeting."""
+        if not self._awaited:
             raise SMTPServerDisconnected("Connection lost")
         try:
-            return await self._awaited
+            return await self._awaited[0]
         finally:
-            self._awaited = None
+            self._awaited.popleft()
 
     async def start_tls(self, context: SSLContext, host: str, within: float) -> None:
         """Go on in TLS; what followed the reply to STARTTLS came in clear and is dropped (RFC 3207, 4.2)."""
@@ -95,7 +102,7 @@ class Protocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # TLS or not, asyncio's or uvloop's
-        self._awaited = asyncio.get_running_loop().create_future()
+        self._awaited.append(asyncio.get_running_loop().create_future())
 
     def connection_lost(self, exc: Exception | None) -> None:
         error = SMTPServerDisconnected("Connection lost")
@@ -109,16 +116,18 @@ class Protocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what the relay says; a reply that does not end, or is not due, ends the connection."""
-        awaited = self._awaited
-        if awaited is None:
+        if not self._awaited:
             self.abort()
-        elif awaited.done():
+        elif self._awaited[-1].done():
             self._received += data[:1]  # enough to see that it spoke again
         else:
             self._received += data
-            self._look_for_end(awaited)
+            for awaited in self._awaited:
+                if not awaited.done() and not self._look_for_end(awaited):
+                    return
 
-    def _look_for_end(self, awaited: asyncio.Future[Response]) -> None:
+    def _look_for_end(self, awaited: asyncio.Future[Response]) -> bool:
+        """Read a reply if it is complete; returns whether it is."""
         received = self._received
         while (end := received.find(b"\n", self._looked_at)) >= 0:
             begin, self._line_at = self._line_at, end + 1
@@ -126,27 +135,37 @@ class Protocol(asyncio.Protocol):
             self._lines += 1
             if not LINE.match(received, begin):
                 self._give_up(f"this is no reply: {received[begin:end].decode('utf-8', 'replace')}")
-                return
+                return False
             if end - begin >= LONGEST_LINE:
                 self._give_up("a line of the relay's reply is too long")
-                return
+                return False
             if received[begin + 3 : begin + 4] != b"-":
                 self._line_at = self._looked_at = self._lines = 0
                 awaited.set_result(read_reply(bytes(received[: end + 1])))
                 del received[: end + 1]
-                return
+                return True
         self._looked_at = len(received)
         if self._looked_at > LONGEST_REPLY or self._lines >= MOST_LINES:
             self._give_up("the relay's reply does not end")
+        return False
 
     def _give_up(self, why: str) -> None:
         self._fail(SMTPServerDisconnected(why))
         self.abort()
 
     def _fail(self, error: SMTPException) -> None:
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_exception(error)
-            self._awaited.exception()  # marks it as seen: perhaps nobody awaits it any more
+        for awaited in self._awaited:
+            if not awaited.done():
+                awaited.set_exception(error)
+                awaited.exception()  # marks it as seen: perhaps nobody awaits it any more
+
+
+def line(*words: bytes) -> bytes:
+    """Return a command as it is said; ValueError: a word has a control character."""
+    if any(CONTROL.search(word) for word in words):
+        msg = "a command has a control character"
+        raise ValueError(msg)
+    return b" ".join(words) + b"\r\n"
 
 
 def read_reply(lines: bytes) -> Response:

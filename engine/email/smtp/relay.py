@@ -52,6 +52,7 @@ class Relay:
     `url`: smtp:// (port 25), smtp+starttls:// (587, always with TLS) or smtps:// (465); USER:PASSWORD@ percent-encoded.
     `connect_timeout` bounds connecting as a whole and each command, `data_timeout` the reply to the final dot.
     `ca_file`: certificates trusted beside the system's; Misconfigured when it cannot be used.
+    `pipelining`: say MAIL, RCPT and DATA at once where the relay offers that (RFC 2920).
     """
 
     def __init__(  # noqa: PLR0913  # what a relay is, and how long a connection to it may be used
@@ -62,11 +63,12 @@ class Relay:
         connect_timeout: timedelta,
         data_timeout: timedelta,
         ca_file: Path | None = None,
+        pipelining: bool = True,
         messages_per_connection: int = MESSAGES_PER_CONNECTION,
         connection_age: timedelta = CONNECTION_AGE,
         idle: timedelta = IDLE,
     ) -> None:
-        self._route = Route.of(url, ca_file, connect_timeout, data_timeout)
+        self._route = Route.of(url, ca_file, connect_timeout, data_timeout, pipelining=pipelining)
         self._pool = Pool(
             self._route,
             connections,

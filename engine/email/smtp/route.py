@@ -31,9 +31,18 @@ class Route:
     local_hostname: str
     connect_timeout: float
     data_timeout: float
+    pipelining: bool  # False: not even where it is offered
 
     @classmethod
-    def of(cls, url: str, ca_file: Path | None, connect_timeout: timedelta, data_timeout: timedelta) -> Route:
+    def of(
+        cls,
+        url: str,
+        ca_file: Path | None,
+        connect_timeout: timedelta,
+        data_timeout: timedelta,
+        *,
+        pipelining: bool = True,
+    ) -> Route:
         """Take the address apart; what takes time (TLS context, own name) is prepared once, here."""
         parts = urlsplit(url)
         return cls(
@@ -46,6 +55,7 @@ class Route:
             local_hostname=_local_hostname(),
             connect_timeout=connect_timeout.total_seconds(),
             data_timeout=data_timeout.total_seconds(),
+            pipelining=pipelining,
         )
 
 

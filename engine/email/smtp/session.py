@@ -6,13 +6,14 @@ Exceptions of the connection, the library and the system end here: they are retu
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.email.smtp.handshake import Handshake
 from engine.email.smtp.phases import Phase
-from engine.email.smtp.protocol import WIRE_ERRORS, last_words
+from engine.email.smtp.protocol import WIRE_ERRORS, last_words, line
 from engine.email.smtp.replies import CLOSING, UNSENT, Reply
 from engine.text.addresses import wire_address
 
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
 GOODBYE = timedelta(seconds=2)  # for the reply to QUIT, which nobody needs
 YES, OK, START = 2, 250, 354  # the first digit of a good reply, and codes (RFC 5321, 4.2)
+NO = (4, 5)  # the first digits of refusals
+BEFORE_DOT = (Phase.MAIL, Phase.RCPT, Phase.DATA)
 
 OPEN_ERRORS = (*WIRE_ERRORS, ValueError)  # ValueError: host names and challenges that do not decode
 
 
 class Session:
-    """An open connection; one transaction at a time.
+    """An open connection; one transaction at a time. MAIL, RCPT and DATA go at once where the relay offers PIPELINING.
 
     One timer watches all its replies: a wait_for() for each would add a quarter to a message's cost.
     """
@@ -47,6 +50,7 @@ class Session:
         self._protocol = handshake.protocol
         self._route = route
         self._size = "size" in self.offers
+        self._pipelining = route.pipelining and "pipelining" in self.offers
         self._transaction_open = False  # True: the relay remembers a sender, and RSET comes before the next
         self._overdue = False  # the timer ended the session
         self._deadline = inf  # of the awaited reply
@@ -96,42 +100,73 @@ class Session:
         """Say MAIL, RCPT, DATA and the message; return the first bad reply, or the last one.
 
         None: the message was not sent, since it is not `ours` any more.
-
-        PIPELINING (RFC 2920) would go here: if EHLO offers it, MAIL, RCPT and DATA may be written at once.
         """
-        size = (b"SIZE=%d" % envelope.size,) if self._size else ()
-        utf8 = (b"SMTPUTF8",) if envelope.utf8 else ()
-        response = await self._command(b"MAIL", b"FROM:<%b>" % envelope.sender, *size, *utf8)
-        if response.code // 100 != YES:
-            return response
-        self._transaction_open = True
-        self.phase = Phase.RCPT
-        response = await self._command(b"RCPT", b"TO:<%b>" % envelope.recipient)
-        if response.code // 100 != YES:
-            return response
-        self.phase = Phase.DATA
-        response = await self._command(b"DATA")
-        if response.code != START:
-            return response
+        if refusal := await self._announce(envelope):
+            return refusal
         if not ours():
             return None
         response = await self._hand_over(envelope.data)
         self._transaction_open = response.code // 100 != YES
         return response
 
+    async def _announce(self, envelope: Envelope) -> Response | None:
+        """Say MAIL, RCPT and DATA; return the first bad reply. None: the relay waits for the message."""
+        lines = self._lines(envelope)
+        if self._pipelining:
+            self._say(*lines)
+        for phase, said in zip(BEFORE_DOT, lines, strict=True):
+            self.phase = phase
+            if not self._pipelining:
+                self._say(said)
+            response = await self._reply()
+            if response.code != START if phase is Phase.DATA else response.code // 100 != YES:
+                await self._skip_rest(response)
+                return response
+            self._transaction_open = True
+        return None
+
+    def _lines(self, envelope: Envelope) -> tuple[bytes, bytes, bytes]:
+        size = (b"SIZE=%d" % envelope.size,) if self._size else ()
+        utf8 = (b"SMTPUTF8",) if envelope.utf8 else ()
+        mail = line(b"MAIL", b"FROM:<%b>" % envelope.sender, *size, *utf8)
+        return mail, line(b"RCPT", b"TO:<%b>" % envelope.recipient), line(b"DATA")
+
+    async def _skip_rest(self, refusal: Response) -> None:
+        """Read the replies to what was said behind a refused command; they change nothing.
+
+        A relay without a recipient may want the message nonetheless: it gets an empty one (RFC 2920, 3.1). One that
+        refused the sender but took the recipient could deliver that, so the session ends.
+        """
+        if not self._protocol.awaited or not _is_no(refusal) or refusal.code == CLOSING:
+            return
+        self._transaction_open = True
+        with suppress(*WIRE_ERRORS):  # some relays hang up instead
+            *others, data = [await self._reply() for _ in range(self._protocol.awaited)]
+            if data.code == START and all(map(_is_no, others)):
+                await self._command(b".")
+            elif data.code == START:
+                self.abort()
+
+    def _say(self, *lines: bytes) -> None:
+        """Say commands at once. Their replies have the time of all together: a relay may keep them back to the last."""
+        self._expect(self._route.connect_timeout * len(lines))
+        self._protocol.say(b"".join(lines), len(lines))
+
     async def _command(self, *words: bytes) -> Response:
-        self._expect(self._route.connect_timeout)
-        response = await self._protocol.command(*words)
-        self._deadline = inf
+        self._say(line(*words))
+        return await self._reply()
+
+    async def _reply(self) -> Response:
+        response = await self._protocol.reply()
+        if not self._protocol.awaited:
+            self._deadline = inf
         return response
 
     async def _hand_over(self, data: bytes) -> Response:
         self._expect(self._route.data_timeout)
         self._protocol.say(data)
         self.phase = Phase.DOT  # from here on, the relay may have the message
-        response = await self._protocol.reply()
-        self._deadline = inf
-        return response
+        return await self._reply()
 
     async def _reset(self) -> None:
         """Make the relay forget a refused transaction; if the refusal had a second reply, this fails."""
@@ -144,7 +179,7 @@ class Session:
     def in_step(self, reply: Reply) -> bool:
         """Whether the session can go on after this reply: the phase allows it, and no other reply has come."""
         code = reply.code or 0
-        proper = code // 100 in (4, 5) or (self.phase is Phase.DOT and code // 100 == YES)
+        proper = code // 100 in NO or (self.phase is Phase.DOT and code // 100 == YES)
         return proper and code != CLOSING and self.connected and self._protocol.resting
 
     @property
@@ -202,3 +237,7 @@ class Session:
             self.abort()
         elif self._deadline < inf:
             self._watch()
+
+
+def _is_no(response: Response) -> bool:
+    return response.code // 100 in NO
