@@ -168,6 +168,14 @@ def test_a_goodbye_in_the_middle_is_the_reply_of_its_phase(phase: smtp_script.Ph
     assert server.sessions == 2
 
 
+@pytest.mark.parametrize("phase", ["mail", "rcpt"])
+def test_nothing_more_is_expected_of_a_relay_that_says_goodbye(phase: smtp_script.Phase) -> None:
+    with ScriptedSMTP({phase: [Say(421, "4.3.2 going down")], "data": [Hang()]}) as server:
+        outcome, after = send_in_turn(relay_to(server, connect_timeout=AGES), times=2)
+    assert (outcome.phase, outcome.reply.code) == (Phase(phase), 421)
+    assert isinstance(after, Accepted)
+
+
 @pytest.mark.parametrize("dot", [Say(250, "2.0.0 ok"), Say(554, "5.5.1 no recipients"), Close(), Hang()], ids=repr)
 def test_a_relay_that_wants_a_message_for_nobody_gets_an_empty_one(dot: smtp_script.Action) -> None:
     with ScriptedSMTP({"rcpt": [NOBODY], "data": [Say(354, "go ahead")], "dot": [dot]}) as server:
@@ -185,7 +193,7 @@ def test_a_relay_that_refuses_the_sender_and_wants_a_message_for_nobody_gets_an_
     assert (type(outcome), outcome.phase, outcome.reply.code) == (Refused, Phase.MAIL, 550)
     assert isinstance(after, Accepted)
     assert [(mail.rcpt_tos, mail.data) for mail in server.messages] == [([], b""), ([KARI], message(1))]
-    assert server.sessions == 1
+    assert server.verbs() == ["EHLO", *["MAIL", "RCPT", "DATA"], "RSET", *["MAIL", "RCPT", "DATA"], "QUIT"]
 
 
 def test_a_relay_that_refuses_the_sender_but_takes_the_recipient_gets_no_message_at_all() -> None:
