@@ -43,7 +43,7 @@ class Session:
         self.greeting = handshake.greeting
         self.offers = handshake.offers
         self.utf8 = "smtputf8" in self.offers
-        self.phase = Phase.CONNECT  # the last one that began
+        self.phase = Phase.CONNECT  # the one whose reply is awaited or was the last
         self.stale = False  # it ended before it answered MAIL: the message may go over another session at once
         self.born = self.rested = self.loop.time()
         self.messages = 0
