@@ -30,12 +30,14 @@ from engine.text.addresses import wire_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from sqlalchemy import Connection
 
     from engine.models import Trouble
     from engine.queue.fairness import Turns
+    from engine.queue.pauses import Pauses
     from engine.queue.work import Hand
     from engine.runtime.clock import Clock
 
@@ -65,7 +67,6 @@ class Deliverer(Work[Outgoing, Result]):
     """Sends due e-mails through one relay. One per worker process."""
 
     lane = due.EMAILS
-    insists = True  # an e-mail that the relay has must not be sent once more
 
     def __init__(
         self,
@@ -96,7 +97,8 @@ class Deliverer(Work[Outgoing, Result]):
 
         E-mails whose orders' texts exceed CONTENTS together with the others' are handed back.
         """
-        batch = self._claims.claim(connection, BATCH, lease)
+        paused = in_force(connection, lock=True)
+        batch = self._claims.claim(connection, paused, BATCH, lease)
         claimed = batch.rows
         if not claimed:
             return Claim(more=batch.more)
@@ -104,7 +106,7 @@ class Deliverer(Work[Outgoing, Result]):
         if not whole:
             due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in letters])
         readable = [email for email in claimed if email.order_seq in letters]
-        return Claim(_admit(connection, readable, letters), not whole or batch.more)
+        return Claim(_admit(connection, readable, letters, paused), not whole or batch.more)
 
     def has_room(self, leased: int) -> bool:
         """A second batch is claimed while the first is sent."""
@@ -126,19 +128,33 @@ class Deliverer(Work[Outgoing, Result]):
                 self._relay_retry = retry_after(turn.refusal) if turn.refusal else RELAY_RETRY
                 if turn.told or self._crowded or (row := hand.next()) is None:
                     return  # one e-mail records that there is no connection; the others are handed back
-                if not self._restraint.may_try(row.letter.creator):
+                if not self.may_try(row.letter.creator):
                     left = row.email.expires_at - self._clock.now()
                     left = timedelta(seconds=left // timedelta(seconds=1))  # few statements for many rows
                     hand.hand_back(row, max(min(left, RESTRAINED_FOR), RELAY_RETRY))
                     continue
-                result = await self._guarded(row, partial(hand.ours, row), turn)
+                result = await self.attempt(row, partial(hand.ours, row), turn)
             if isinstance(result, Withdrawn):
                 hand.withdraw(row)
             else:
-                self._restraint.heard(row.letter.creator, result)
                 hand.end(row, result)
                 if result.outcome == "deferred" and not result.reached:
                     return
+
+    def connection(self) -> AbstractAsyncContextManager[Turn]:
+        """One of the relay's connections, for `attempt`, as soon as it is the sender's turn."""
+        return self._relay.turn()
+
+    def may_try(self, creator: str) -> bool:
+        """Whether an e-mail of this creator may be tried now."""
+        return self._restraint.may_try(creator)
+
+    async def attempt(self, row: Outgoing, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
+        """Make an attempt, and learn from it; `ours`: whether the row may still be sent."""
+        result = await self._guarded(row, ours, turn)
+        if not isinstance(result, Withdrawn):
+            self._restraint.heard(row.letter.creator, result)
+        return result
 
     def standstill(self) -> Standstill:
         """The relay has no connection: its other clients use them, or it cannot be reached."""
@@ -148,6 +164,10 @@ class Deliverer(Work[Outgoing, Result]):
         """Write what became of e-mails."""
         record(connection, results)
         return False
+
+    def insists(self, _result: Result) -> bool:
+        """An e-mail that the relay has must not be sent once more."""
+        return True
 
     def broken(self, row: Outgoing, result: Result, error: Exception) -> Result:
         """Write the state alone if the outcome cannot be written: what the relay has must not be sent once more."""
@@ -258,9 +278,10 @@ def _letters(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Le
     return {letter.seq: letter for letter in read(Letter, rows)}, whole
 
 
-def _admit(connection: Connection, claimed: Sequence[Email], letters: Mapping[int, Letter]) -> list[Outgoing]:
+def _admit(
+    connection: Connection, claimed: Sequence[Email], letters: Mapping[int, Letter], paused: Pauses
+) -> list[Outgoing]:
     """The e-mails that no pause stops; the others are paused."""
-    paused = in_force(connection, lock=True)
     stopped = {
         email.seq: cause
         for email in claimed

@@ -92,13 +92,18 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
     ours = {row.seq: row.last_update for row in recorded}
     told = [result for result in results if result.told]
     lines = _news(connection, _unlogged(connection, told, ours))
-    run(connection, _LOG, [_log_line(result) for result in lines])
+    log_attempts(connection, lines)
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
         events = _complete(connection, settled, states, max(ours.values()))
         if told:
             persist(connection, events)
+
+
+def log_attempts(connection: Connection, results: Sequence[Result]) -> None:
+    """Write the log lines of attempts."""
+    run(connection, _LOG, [_log_line(result) for result in results])
 
 
 def _with_reasons(connection: Connection, results: Sequence[Result]) -> Sequence[Result]:

@@ -14,6 +14,7 @@ from engine.orders.conditions import Verdict, ask
 from engine.orders.outcomes import Decision, Next, lost, set_back
 from engine.orders.processing import Orders, admit, step
 from engine.queue import due
+from engine.queue.pauses import in_force
 from engine.queue.work import Claim
 from engine.runtime.shares import Shares
 
@@ -47,7 +48,7 @@ class ConditionChecks(Orders):
         conditional = orders.c.condition_endpoint.is_not(None)
         shares = self._shares.copy()
         claimed, more = due.claim_fairly(connection, due.ORDERS, orders.c.creator, shares, lease, conditional)
-        return Claim(admit(connection, claimed), more)
+        return Claim(admit(connection, claimed, in_force(connection, lock=True)), more)
 
     def has_room(self, _leased: int) -> bool:
         """The shares decide."""

@@ -23,6 +23,7 @@ from engine.queue import due
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     from engine.db.records import Order
     from engine.models import CloudEvent
@@ -46,6 +47,7 @@ class Next(Enum):
     ASK_AGAIN = auto()
     SET_BACK = auto()  # an error of Varsel's ended the attempt
     SET_ASIDE = auto()
+    SENT = auto()  # its e-mail went out already: see engine/worker/short_way.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,19 @@ def write(
 
     Returns the `seq` of those orders.
     """
+    at = settle(connection, outcomes)
+    final = [
+        order_event(order, state, at[order.seq]) for order, state, _ in outcomes if state in FINAL and order.seq in at
+    ]
+    if final or events:
+        persist(connection, [*events, *final])
+    return at.keys()
+
+
+def settle(
+    connection: Connection, outcomes: Sequence[tuple[Order, OrderState, timedelta | None]]
+) -> dict[int, datetime]:
+    """Write outcomes of orders that are still ours; returns when, by `seq`."""
     ours = run(
         connection,
         _SETTLE,
@@ -117,13 +132,7 @@ def write(
             for order, state, delay in outcomes
         ],
     )
-    at = {row.seq: row.last_update for row in ours}
-    final = [
-        order_event(order, state, at[order.seq]) for order, state, _ in outcomes if state in FINAL and order.seq in at
-    ]
-    if final or events:
-        persist(connection, [*events, *final])
-    return at.keys()
+    return {row.seq: row.last_update for row in ours}
 
 
 def _ask_again(connection: Connection, order: Order, reason: str) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from engine.orders.contacts import Directory
     from engine.queue.fairness import Turns
+    from engine.queue.pauses import Pauses
 
 BATCH = 100  # orders per claim
 _CONDITIONAL_DUE = (
@@ -62,9 +63,10 @@ class Orders(Work[Order, Decision]):
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
         """Take a batch of orders that no pause stops."""
-        claimed = self._claims.claim(connection, BATCH, lease)
+        paused = in_force(connection, lock=True)
+        claimed = self._claims.claim(connection, paused, BATCH, lease)
         self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
-        return Claim(admit(connection, claimed.rows), claimed.more)
+        return Claim(admit(connection, claimed.rows, paused), claimed.more)
 
     def taken(self, _rows: Sequence[Order]) -> None:
         """Tell whether the other kind of orders is due: looking for it costs less here than in a claim of its own."""
@@ -150,11 +152,8 @@ def _keyed() -> ColumnElement[bool]:
     return or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER)))
 
 
-def admit(connection: Connection, claimed: Sequence[Order]) -> Sequence[Order]:
+def admit(connection: Connection, claimed: Sequence[Order], paused: Pauses) -> Sequence[Order]:
     """The claimed orders that no pause stops; the others are paused."""
-    if not claimed:
-        return ()
-    paused = in_force(connection, lock=True)
     stopped = {order.seq: cause for order in claimed if (cause := paused.cause(order.creator))}
     due.pause(connection, due.ORDERS, claimed, stopped)
     return [order for order in claimed if order.seq not in stopped]

@@ -40,7 +40,6 @@ from engine.db.rows import Rows, few
 from engine.models import LEVELS, Priority
 from engine.queue import due
 from engine.queue.due import Claimed
-from engine.queue.pauses import in_force
 from engine.queue.work import GATHER, Claim
 
 if TYPE_CHECKING:
@@ -48,6 +47,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Update
     from sqlalchemy.sql.selectable import CompoundSelect
+
+    from engine.queue.pauses import Pauses
 
 STEP = 100  # milliseconds by which the rank of each further e-mail of an order grows: 36,000 e-mails are an hour
 FLOWS = 64  # flows that one claim looks at; with more of them, the next claim goes on behind
@@ -113,9 +114,9 @@ class FairClaims(Generic[F]):
         self._make_ready = _make_ready(lane, true() if fit is None else fit, copied or {})
         self._behind = dict.fromkeys(self._levels, "")  # where the claim before ended, if there were more creators
 
-    def claim(self, connection: Connection, limit: int, lease: timedelta) -> Claim[F]:
+    def claim(self, connection: Connection, paused: Pauses, limit: int, lease: timedelta) -> Claim[F]:
         """Claim ready rows, up to `limit`, for the time of `lease`; a paused lane has none."""
-        if self._lane.name in in_force(connection).lanes:
+        if self._lane.name in paused.lanes:
             return Claim()
         flows, unready = self._look(connection)
         for level in unready:

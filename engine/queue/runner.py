@@ -285,7 +285,7 @@ class Runner(Generic[R, O]):
     async def _insist(self, row: R, outcome: O, error: Exception) -> None:
         """Write a substitute for an outcome that cannot be written: try a few times, or until it is written."""
         instead = self._work.broken(row, outcome, error)
-        for _ in itertools.count() if self._work.insists else range(TRIES):
+        for _ in itertools.count() if self._work.insists(outcome) else range(TRIES):
             try:
                 await self._write([instead])
             except Exception:

@@ -105,7 +105,6 @@ class Work(ABC, Generic[R, O]):
     turn_every = timedelta(milliseconds=100)  # the longest turn while rows are performed
     record_every = timedelta(milliseconds=100)  # a crash can repeat what was performed within this time
     isolates = True  # whether suspects are worked on alone
-    insists = False  # whether recording is tried for ever, because repeating the row would do harm
     calls_others = True  # whether a claim that leaves due rows wakes other workers
 
     @abstractmethod
@@ -152,6 +151,10 @@ class Work(ABC, Generic[R, O]):
 
         This may run twice, because the answer to a commit can be lost. The second time must change nothing.
         """
+
+    def insists(self, _outcome: O) -> bool:
+        """Whether recording is tried for ever, because repeating the row would do harm."""
+        return False
 
     @abstractmethod
     def broken(self, row: R, outcome: O, error: Exception) -> O:

@@ -24,7 +24,6 @@ from engine.models import Priority
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
-from engine.orders.processing import Orders
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.fairness import Turns
@@ -36,6 +35,7 @@ from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import CALLS, Pusher
 from engine.webhooks.rendering import Templates
+from engine.worker.short_way import ShortWay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,8 +88,10 @@ class Workshop:
             instant_e_mails()
 
         self._runners: dict[str, Runs] = {
-            due.ORDERS.name: self._runner(Orders(contacts, e_mails, partial(self._begin, CONDITIONS), usual)),
-            INSTANT[due.ORDERS.name]: self._runner(Orders(contacts, instant_e_mails, turns=instant)),
+            due.ORDERS.name: self._runner(
+                ShortWay(deliverer, contacts, e_mails, partial(self._begin, CONDITIONS), usual)
+            ),
+            INSTANT[due.ORDERS.name]: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant)),
             CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, both), seen=lambda _: None),
             due.EMAILS.name: self._runner(deliverer),
             INSTANT[due.EMAILS.name]: self._runner(messenger),

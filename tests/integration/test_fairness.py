@@ -14,6 +14,7 @@ from engine.db.tables import emails, milliseconds, orders
 from engine.models import Priority
 from engine.queue import due
 from engine.queue.fairness import FLOWS, READIED, STEP, FairClaims, Turns
+from engine.queue.pauses import in_force
 from tests.helpers.claims import claim_orders
 from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.waiting import LONG
@@ -34,7 +35,7 @@ def claims(priorities: Sequence[Priority] = USUAL, **turns: Any) -> FairClaims[E
 
 def claim(store: Store, fair: FairClaims[Email], limit: int) -> list[Email]:
     with store.write() as connection:
-        return list(fair.claim(connection, limit, LONG).rows)
+        return list(fair.claim(connection, in_force(connection), limit, LONG).rows)
 
 
 def backlog(store: Store, creator: str, count: int, priority: Priority = Priority.NORMAL, **values: Any) -> int:
