@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from engine.db.bounded import read_within, weight
 from engine.db.records import Email, Letter, columns, read
@@ -48,6 +48,8 @@ CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, unless one order
 COMPILED = 32_000_000  # bytes of compiled messages and their contents that a process keeps
 COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled in a thread, one at a time
 _CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
+_ITS_ORDERS = orders.c.seq.in_(bindparam("seqs", expanding=True))
+_LETTERS = select(*columns(Letter, orders.c)).where(_ITS_ORDERS).order_by(orders.c.seq)
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("emails")
 
 
@@ -273,8 +275,9 @@ def _size(content: Content, compiled: Compiled) -> int:
 
 def _letters(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Letter], bool]:
     """The texts of orders by `seq`, up to CONTENTS; and whether these are all."""
-    chosen = select(*columns(Letter, orders.c)).where(orders.c.seq.in_(order_seqs)).order_by(orders.c.seq)
-    rows, whole = read_within(connection, chosen, CONTENTS, lambda order: weight(order.subject, order.body))
+    rows, whole = read_within(
+        connection, _LETTERS, CONTENTS, lambda row: weight(row.subject, row.body), {"seqs": [*order_seqs]}
+    )
     return {letter.seq: letter for letter in read(Letter, rows)}, whole
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from engine.db.dialects import Now
 from engine.db.records import Order
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 BATCH = 100  # orders per claim
 _CONDITIONAL_DUE = (
     select(orders.c.seq).where(orders.c.due_at <= Now(), orders.c.condition_endpoint.is_not(None)).limit(1)
+)
+# Whether keywords may stand in the order's texts (SQLite does not tell upper case from lower).
+_KEYED = or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER)))
+_NEWEST = (
+    select(orders.c.seq, orders.c.claim, orders.c.recipients, _KEYED.label("keyed"), Now().label("now"))
+    .where(orders.c.seq.in_(bindparam("seqs", expanding=True)))
+    .with_for_update()
 )
 RECIPIENTS_AT_ONCE = 400_000  # characters of orders' recipients in one transaction, unless one order has more
 
@@ -116,10 +123,8 @@ class Orders(Work[Order, Decision]):
 
     def _generate(self, connection: Connection, claimed: Sequence[Order]) -> Collection[int]:
         """Insert the e-mails of orders that are still ours, and settle the orders; returns their `seq`."""
-        keyed = _keyed().label("keyed")
-        newest = select(orders.c.seq, orders.c.claim, orders.c.recipients, keyed, Now().label("now"))
-        newest = newest.where(orders.c.seq.in_([order.seq for order in claimed]))
-        ours = {(row.seq, row.claim): row for row in connection.execute(newest.with_for_update())}
+        newest = connection.execute(_NEWEST, {"seqs": [order.seq for order in claimed]})
+        ours = {(row.seq, row.claim): row for row in newest}
         work = [(order, ours[order.seq, order.claim]) for order in claimed if (order.seq, order.claim) in ours]
         entries: dict[int, list[Recipient]] = {row.seq: json.loads(row.recipients) for _, row in work}
         known = self._directory.look_up(connection, {n for of in entries.values() for n in map(number, of) if n})
@@ -145,11 +150,6 @@ class Orders(Work[Order, Decision]):
 def step(order: Order) -> tracing.Span:
     """An order's step in its trace."""
     return tracing.span("process order", order.trace, order_id=order.id)
-
-
-def _keyed() -> ColumnElement[bool]:
-    """Whether keywords may stand in the order's texts (SQLite does not tell upper case from lower)."""
-    return or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER)))
 
 
 def admit(connection: Connection, claimed: Sequence[Order], paused: Pauses) -> Sequence[Order]:

@@ -45,7 +45,7 @@ from engine.queue.work import GATHER, Claim
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Update
+    from sqlalchemy import ColumnElement, Connection, Executable, ScalarSelect, Select, Update
     from sqlalchemy.sql.selectable import CompoundSelect
 
     from engine.queue.pauses import Pauses
@@ -112,6 +112,7 @@ class FairClaims(Generic[F]):
         self._turns = turns
         self._flows = _flows(lane, self._levels, true() if fit is None else fit)
         self._make_ready = _make_ready(lane, true() if fit is None else fit, copied or {})
+        self._taking: dict[str, Executable] = {}  # by the database's kind
         self._behind = dict.fromkeys(self._levels, "")  # where the claim before ended, if there were more creators
 
     def claim(self, connection: Connection, paused: Pauses, limit: int, lease: timedelta) -> Claim[F]:
@@ -188,9 +189,13 @@ class FairClaims(Generic[F]):
     def _take(
         self, connection: Connection, level: int, quota: int, creators: Sequence[str], lease: timedelta
     ) -> Sequence[F]:
-        chosen = _first_of_each(self._lane, connection.dialect.name)
+        dialect = connection.dialect.name
+        if dialect not in self._taking:
+            self._taking[dialect] = due.taking(self._lane, _first_of_each(self._lane, dialect))
         given = few({"creator": creator} for creator in creators)
-        return due.take(connection, self._lane, chosen, lease, {**given, "level": level, "quota": quota})
+        return due.taken(
+            connection, self._lane, self._taking[dialect], lease, {**given, "level": level, "quota": quota}
+        )
 
 
 def _flows(lane: due.Lane[F], levels: Sequence[int], fit: ColumnElement[bool]) -> CompoundSelect[int, str]:

@@ -44,11 +44,15 @@ class Pauses:
         return replace(self, **{of: getattr(self, of) - frozenset(values)})
 
 
+_NONE = Pauses()
+_PAUSED = select(pauses.c.kind, pauses.c.value)
+_LOCKED = _PAUSED.with_for_update(read=True, key_share=True)
+
+
 def in_force(connection: Connection, *, lock: bool = False) -> Pauses:
     """What is paused now. With `lock`, no pause ends before the transaction does."""
-    chosen = select(pauses.c.kind, pauses.c.value)
-    if lock:
-        chosen = chosen.with_for_update(read=True, key_share=True)
-    found = connection.execute(chosen).all()
+    found = connection.execute(_LOCKED if lock else _PAUSED).all()
+    if not found:
+        return _NONE
     of = {kind: frozenset(row.value for row in found if row.kind == kind) for kind in KINDS}
     return Pauses(of[LANE], of[CREATOR], of[DOMAIN])

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, SmallInteger, Text, Uuid, literal, select
+from sqlalchemy import BigInteger, Integer, SmallInteger, Text, Uuid, bindparam, literal, select
 
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
@@ -71,6 +71,11 @@ class Single(Letter):
     """What an order says, and to whom."""
 
     recipients: str  # JSON
+
+
+_SINGLES = select(*columns(Single, orders.c)).where(
+    orders.c.seq.in_(bindparam("seqs", expanding=True)), orders.c.guarantee == DeliveryGuarantee.AT_LEAST_ONCE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +176,9 @@ def _letters_of(connection: Connection, claimed: Sequence[Order]) -> dict[int, O
     }
     if not simple:
         return {}
-    chosen = select(*columns(Single, orders.c)).where(
-        orders.c.seq.in_(simple), orders.c.guarantee == DeliveryGuarantee.AT_LEAST_ONCE
+    rows, _ = read_within(
+        connection, _SINGLES, CONTENTS, lambda row: weight(row.subject, row.body), {"seqs": [*simple]}
     )
-    rows, _ = read_within(connection, chosen, CONTENTS, lambda row: weight(row.subject, row.body))
     paused = in_force(connection)
     found = ((letter.seq, _outgoing(simple[letter.seq], letter, paused)) for letter in read(Single, rows))
     return {seq: outgoing for seq, outgoing in found if outgoing}
