@@ -11,7 +11,7 @@ import traceback
 
 from bench.figures import Figure, say, table
 
-QUESTIONS = ("intake", "delivery", "latency", "idle", "fairness", "memory", "events", "console", "watching")
+QUESTIONS = ("intake", "delivery", "latency", "idle", "fairness", "storm", "memory", "events", "console", "watching")
 
 
 def main(names: list[str]) -> int:
