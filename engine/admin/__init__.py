@@ -9,6 +9,7 @@ details.py    one row, with all that happened to it
 reasons.py    why it waits or failed
 standing.py   where an open row stands: in flight, paused, due, later
 lanes.py      the lanes in numbers
+turns.py      whose turn it is: what each creator has ready
 overview.py   everything on one page: the lanes, the processes, the plots, and what is wrong
 refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis

@@ -11,6 +11,7 @@ from engine.admin.amounts import some, span
 from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
+from engine.admin.turns import turns
 from engine.db.dialects import Now
 from engine.db.tables import (
     ALIVE,
@@ -60,6 +61,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     return {
         "at": now,
         "lanes": figures,
+        "turns": turns(connection),
         "processes": running,
         "pauses": paused,
         "paused_subscriptions": counted(connection, subscriptions, *stopped),

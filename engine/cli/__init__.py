@@ -29,7 +29,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -54,7 +54,10 @@ from engine.errors import VarselError
 from engine.runtime.garbage import collect_seldom
 from engine.runtime.private_files import UMASK
 
-SECTIONS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
     "Running": (
         processes.up,
         processes.demo,
@@ -66,6 +69,7 @@ SECTIONS = {
     ),
     "Looking": (
         lanes.lanes,
+        lanes.turns,
         lanes.top,
         health.doctor,
         health.wait_ready,

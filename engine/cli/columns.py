@@ -83,6 +83,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "oldest due": "oldest_due",
         "paused": "paused_reason",
     },
+    "turns": {"lane": "lane", "priority": "priority", "creator": "creator", "ready": "ready", "since": "since"},
     "processes": {
         "process": "kind",
         "host": "host",

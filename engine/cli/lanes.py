@@ -1,4 +1,4 @@
-"""`varsel lanes` and `varsel top`: what waits, who works, and what is wrong."""
+"""`varsel lanes`, `varsel turns` and `varsel top`: what waits, who works, and what is wrong."""
 
 from __future__ import annotations
 
@@ -38,6 +38,20 @@ def lanes(as_json: Json = False, data: Data = None) -> None:
     if as_json:
         return print_list(found)
     return print_table(COLUMNS["lanes"], _figures(found))
+
+
+def turns(as_json: Json = False, data: Data = None) -> None:
+    """Print whose turn it is: the creators that have orders or e-mails ready.
+
+    Up to ten creators of each priority, and up to a thousand rows of each.
+    """
+    from engine.admin import turns as figures
+
+    with reading(data) as connection:
+        found = figures.turns(connection)
+    if as_json:
+        return print_list(found)
+    return print_table(COLUMNS["turns"], [asdict(each) for each in found])
 
 
 def top(as_json: Json = False, data: Data = None) -> None:
@@ -108,6 +122,7 @@ def _page(seen: dict[str, Any], width: int) -> RenderableType:
         parts.append(Text("All well.", style="green"))
     tables = {
         "lanes": _figures(seen["lanes"]),
+        "turns": [asdict(each) for each in seen["turns"]],
         "throughput": _throughput(seen["hour"]),
         "processes": seen["processes"],
         "jobs": seen["jobs"],

@@ -198,7 +198,15 @@ class FairClaims(Generic[F]):
         )
 
 
-def _flows(lane: due.Lane[F], levels: Sequence[int], fit: ColumnElement[bool]) -> CompoundSelect[int, str]:
+def flows(connection: Connection, lane: due.Lane[Claimed]) -> Mapping[int, Sequence[str]]:
+    """By priority, the first FLOWS creators of a lane that have rows ready."""
+    levels = range(len(LEVELS))
+    given = {f"behind_{level}": "" for level in levels}
+    found = connection.execute(_flows(lane, levels, true()), given).all()
+    return {level: [row.creator for row in found if row[0] == level and row.creator] for level in levels}
+
+
+def _flows(lane: due.Lane[Claimed], levels: Sequence[int], fit: ColumnElement[bool]) -> CompoundSelect[int, str]:
     """Of each priority, the first FLOWS creators behind one; and "", if it has due rows that are not ready.
 
     Each step of the walk is one look into the index, which goes to the first row of the next creator.
@@ -220,7 +228,7 @@ def _flows(lane: due.Lane[F], levels: Sequence[int], fit: ColumnElement[bool]) -
     return union_all(*parts)
 
 
-def _unready(lane: due.Lane[F], fit: ColumnElement[bool]) -> Sequence[ColumnElement[bool]]:
+def _unready(lane: due.Lane[Claimed], fit: ColumnElement[bool]) -> Sequence[ColumnElement[bool]]:
     table = lane.table
     return table.c.rank.is_(None), table.c.due_at <= Now(), fit
 

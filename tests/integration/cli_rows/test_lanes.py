@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.cli import HOUR, Cli, email_of, failed, order_of
 from tests.helpers.command import command, environment
+from tests.helpers.rows import add_email, add_order
 from tests.helpers.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -31,6 +32,19 @@ def test_lanes_are_shown_with_what_waits_in_them(store: Store, cli: Cli) -> None
     page = cli.text("top")
     assert "No worker runs: 1 e-mail is due." in page
     assert cli.json("top").keys() >= {"lanes", "processes", "findings", "hour"}
+
+
+def test_turns_are_shown_by_priority_and_creator(store: Store, cli: Cli) -> None:
+    with store.write() as connection:
+        for creator, priority, count in (("skd", 1, 2), ("ttd", 2, 1)):
+            order = add_order(connection, creator=creator)
+            for place in range(count):
+                add_email(connection, order, creator=creator, priority=priority, rank=1_800_000_000_000 + place)
+    found = [(each["priority"], each["creator"], each["ready"]) for each in cli.items("turns")]
+    assert found == [("Normal", "skd", 2), ("Bulk", "ttd", 1)]
+    assert {each["since"] for each in cli.items("turns")} == {"2027-01-15T08:00:00.000Z"}
+    assert "skd" in cli.text("turns")
+    assert "skd" in cli.text("top")
 
 
 def test_top_is_live_until_q_is_pressed(store: Store, cli: Cli) -> None:
