@@ -41,9 +41,9 @@ def lanes(as_json: Json = False, data: Data = None) -> None:
 
 
 def turns(as_json: Json = False, data: Data = None) -> None:
-    """Print whose turn it is: the creators that have orders or e-mails ready.
+    """Print who has orders or e-mails ready.
 
-    Up to ten creators of each priority, and up to a thousand rows of each.
+    Creators take turns. Up to ten creators of each priority, and up to a thousand rows of each.
     """
     from engine.admin import turns as figures
 
