@@ -1,4 +1,7 @@
-"""The HTTP server: uvicorn's, which waits here until it is to end, instead of looking ten times a second."""
+"""The HTTP server of one `web` process: uvicorn's, with connections of our own.
+
+It waits for the signal that ends it, instead of looking for one ten times a second.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,62 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from api.app import create_app
+from api.connections import Bounds, bounded, reserve_descriptors
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
     from types import FrameType
 
+    from api.turns import Turns
+    from engine.settings import Settings
+
 DATE_EVERY = 1.0  # seconds between two times of the field Date, whose unit is a second (RFC 9110, 6.6.1)
 
 
-class Server(uvicorn.Server):
-    """Calls `listening` when it takes requests."""
+def serve(config: Settings, host: str, port: int, started: Callable[[], None], turns: Turns | None = None) -> bool:
+    """Serve requests until SIGTERM or SIGINT; returns whether it could start. `started` is called when it has.
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    `turns`: the port is shared, and already listened at. Misconfigured when the settings cannot work.
+    """
+    reserve_descriptors(config.max_connections)
+    serving = uvicorn.Config(
+        create_app(),
+        http=bounded(Bounds(connections=config.max_connections)),
+        ws="none",
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s), so that they close, not we
+    )
+    server = Server(serving, started, turns)
+    server.run(sockets=[] if turns else None)
+    return server.started
+
+
+class Server(uvicorn.Server):
+    """Calls `listening` when it takes requests, and takes turns at a port that it shares."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], turns: Turns | None = None) -> None:
         super().__init__(config)
         self._listening = listening
+        self._turns = turns
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = asyncio.Event()
+        if turns:
+            self.server_state.connections = turns.connections  # type: ignore[assignment]  # it takes whatever comes
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's."""
         await super().startup(sockets)
         if self.started:
+            if self._turns:
+                self._turns.begin(self._protocol)
             self._listening()
 
     async def main_loop(self) -> None:
@@ -44,3 +82,16 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         if self._loop:
             self._loop.call_soon_threadsafe(self._told.set)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's; the port is left to the others first."""
+        if self._turns:
+            self._turns.end()
+            sockets = [self._turns.listener]
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn calls it
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol

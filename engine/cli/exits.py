@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 import typer
@@ -34,4 +35,4 @@ def end(error: VarselError, code: int | None = None) -> NoReturn:
         lines = [str(error.diagnosis) if error.diagnosis else f"{error}; `varsel doctor` says more"]
     typer.echo("\n".join(plain(line) for line in [f"Error: {lines[0]}", *lines[1:]]), err=True)
     kinds = (number for kind, number in CODES.items() if isinstance(error, kind))
-    raise typer.Exit(next(kinds, FAILED) if code is None else code)
+    sys.exit(next(kinds, FAILED) if code is None else code)

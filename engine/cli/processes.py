@@ -7,17 +7,23 @@ import os
 import sys
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.exits import FAILED
+from engine.cli.exits import FAILED, end
 from engine.cli.options import Data
+from engine.errors import VarselError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from api.turns import Turns
     from engine.settings import Settings
 
+BACKLOG = 2048  # connections that wait until a process accepts them
 SCHEMA_WAIT = timedelta(seconds=30)  # for `varsel migrate` of another process
 
 log = logging.getLogger(__name__)
@@ -49,46 +55,43 @@ def demo() -> None:
 def web(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="PORT", help="Port.")] = 5090,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
 ) -> None:
     """Run the API."""
-    import uvicorn
-
     from engine import settings
     from engine.auth.tokens.key_sets import NO_SET
-    from engine.dev.ports import free_port
     from engine.observability import tracing
+    from engine.runtime.ports import bound
 
     config = settings.load()
     tracing.check(config)
     for name in ("redis_url", "webhook_key"):
         config.need(name)
-    port = free_port(port, "--port", host)
-    _prepare(config, down=True)
-    if not config.jwks:
-        log.warning("%s", NO_SET)
-    from api.app import create_app
-    from api.connections import Bounds, bounded, reserve_descriptors
-    from api.server import Server
+    with bound(port, "--port", host) as listener:
+        port = listener.getsockname()[1]
+        _prepare(config, down=True)
+        if not config.jwks:
+            log.warning("%s", NO_SET)
+        started = partial(_tell, f"web, at http://{host}:{port}")
+        if processes == 1:
+            listener.close()
+            _serve(config, host, port, started)
+        else:
+            from api.processes import Processes
 
-    reserve_descriptors(config.max_connections)
-    serving = uvicorn.Config(
-        create_app(),
-        http=bounded(Bounds(connections=config.max_connections)),
-        ws="none",
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s), so that they close, not we
-    )
+            listener.listen(BACKLOG)
+            Processes(listener, processes, partial(_serve, config, host, port, started)).run()
 
-    server = Server(serving, lambda: _tell(f"web, at http://{host}:{port}"))
-    server.run()
-    if not server.started:
-        raise typer.Exit(FAILED)
+
+def _serve(config: Settings, host: str, port: int, started: Callable[[], None], turns: Turns | None = None) -> None:
+    """Serve in this process, which may be one of several at the port; the process ends as a command does."""
+    from api.server import serve
+
+    try:
+        if not serve(config, host, port, started, turns):
+            sys.exit(FAILED)
+    except VarselError as error:
+        end(error)
 
 
 def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go on side by side.")] = 6) -> None:
@@ -221,4 +224,4 @@ def _share_metrics(config: Settings) -> None:
     if config.metrics_dir:
         metrics_folder.check(config.metrics_dir)
         config.metrics_dir.mkdir(parents=True, exist_ok=True)
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(config.metrics_dir)
+        os.environ[metrics_folder.VARIABLE] = str(config.metrics_dir)

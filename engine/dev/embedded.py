@@ -23,14 +23,15 @@ import typer
 from engine.auth.console_mode import Mode, mode
 from engine.auth.tokens import DevelopmentKey
 from engine.dev import inbox, welcome
-from engine.dev.children import Child, share
 from engine.dev.data_folder import data_folder, database_url, private_folder, webhook_key
-from engine.dev.ports import bound
 from engine.errors import Misconfigured
 from engine.observability import tracing
 from engine.queue import redis_server
+from engine.runtime.children import Child, share
 from engine.runtime.file_locks import take
+from engine.runtime.ports import bound
 from engine.runtime.stop import Stop
+from engine.runtime.supervisor import Supervisor
 from engine.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 START_WITHIN = 300.0  # seconds until the API must answer; a process that ends before is told of at once
 STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
 LOOK_EVERY = 1.0  # seconds between two looks whether all children run; the end of one is looked at when it comes
-RESTART_AFTER = 0.5  # seconds before a child that ended is started again
+LOOK_SOON = 0.1  # likewise, while one is about to be started again
 LOCK = "varsel.lock"  # in the data folder: who runs in it
 LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
 
@@ -69,7 +70,7 @@ class Installation:
             self._reserved.append(bound(smtp_port, "--smtp-port"))
         self._port = self._reserved[0].getsockname()[1]
         self._smtp_port = self._reserved[-1].getsockname()[1]
-        self._children: dict[str, Child] = {}
+        self._supervisor = Supervisor(partial(typer.echo, err=True))
         self._temporary: str | None = None
 
     def run(self) -> int:
@@ -152,19 +153,13 @@ class Installation:
         return path
 
     def _add(self, name: str, work: Callable[[], object], *, quiet: bool = False) -> None:
-        self._children[name] = Child(name, work, self._settings, quiet=quiet)
-        self._start(name)
-
-    def _start(self, name: str) -> None:
-        child = self._children[name].start()
-        typer.echo(f"started {name} (pid {child.pid})", err=True)
+        self._supervisor.start(name, work, self._settings, quiet=quiet)
 
     def _wait_until_ready(self) -> None:
         give_up = time.monotonic() + START_WITHIN
         while not self._stop.wait(0.05):
-            for name, child in self._children.items():
-                if child.exit_code is not None:
-                    raise Misconfigured(f"{name} ended at start (exit code {child.exit_code}); see above")
+            for name, code in self._supervisor.ended().items():
+                raise Misconfigured(f"{name} ended at start (exit code {code}); see above")
             try:
                 with urllib.request.urlopen(f"{self._url}/readyz", timeout=10):  # noqa: S310 our own address
                     return
@@ -191,23 +186,13 @@ class Installation:
         return mode(config.model_copy(update=its))
 
     def _supervise(self) -> None:
-        while not self._stop.wait(LOOK_EVERY):
-            for name, child in self._children.items():
-                if child.exit_code is not None and not self._stop.is_set():
-                    typer.echo(f"{name} ended (exit code {child.exit_code}); starting it again", err=True)
-                    self._stop.wait(RESTART_AFTER)
-                    self._start(name)
+        while not self._stop.wait(LOOK_SOON if self._supervisor.ended() else LOOK_EVERY):
+            self._supervisor.look()
 
     def _end(self) -> None:
         """End the children, those that others need last."""
-        needed = [child for name, child in self._children.items() if name in ("redis", "inbox")]
-        for group in ([child for child in self._children.values() if child not in needed], needed):
-            for child in group:
-                child.end()
-            give_up = time.monotonic() + STOP_WITHIN
-            for child in group:
-                if child.wait(max(0.1, give_up - time.monotonic())) is None:
-                    child.kill()
+        self._supervisor.end(STOP_WITHIN, but=("redis", "inbox"))
+        self._supervisor.end(STOP_WITHIN)
         for port in self._reserved:
             port.close()
         if self._temporary:

@@ -25,12 +25,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from engine.errors import Misconfigured
 from engine.observability import scrapes
+from engine.observability.metrics_folder import VARIABLE
 
 if TYPE_CHECKING:
     from engine.settings import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the variable by which prometheus_client knows VARSEL_METRICS_DIR
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # of latencies
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
@@ -118,7 +118,7 @@ BUILD.labels(version("varsel")).set(1)
 def counted() -> bytes:
     """The counts of this process as text; with VARSEL_METRICS_DIR, those of all processes of the machine."""
     registry = REGISTRY
-    if FOLDER in os.environ:
+    if VARIABLE in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
     return generate_latest(registry)
@@ -144,5 +144,5 @@ def not_had(config: Settings, error: OSError) -> Misconfigured:
 
 def end() -> None:
     """Remove figures that are valid only while the process lives; its counts stay in the machine's sums."""
-    if FOLDER in os.environ:
+    if VARIABLE in os.environ:
         mark_process_dead(os.getpid())

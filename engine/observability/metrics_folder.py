@@ -10,6 +10,8 @@ from engine.errors import Misconfigured
 if TYPE_CHECKING:
     from pathlib import Path
 
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # by which prometheus_client knows the folder, when it is imported
+
 
 def check(folder: Path) -> None:
     """Raise Misconfigured if this user can neither write to the folder nor create it."""

@@ -1,1 +1,1 @@
-"""What every process needs: clock, circuits, fair shares, signals, files."""
+"""What every process needs: clock, circuits, fair shares, signals, children, ports, files."""

@@ -20,14 +20,14 @@ import threading
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from engine.dev import children
+from engine.runtime import children
 from tests.helpers.processes import end_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
-# As in engine.dev.children.SHARED, nothing that imports prometheus_client.
+# As in engine.runtime.children.SHARED, nothing that imports prometheus_client.
 PREPARED = ("engine.cli", "engine.dev.embedded")
 LARGEST = 1 << 20  # bytes of what is asked: arguments and an environment
 

@@ -135,14 +135,14 @@ def test_errors_without_a_code_of_their_own_end_with_1() -> None:
     for kind in VarselError.__subclasses__():
         needed = len(inspect.signature(kind.__init__).parameters) - 1
         error = kind({"x": ["y"]}) if kind.__name__ == "Invalid" else kind(*["x"] * min(1, needed))
-        with pytest.raises(typer.Exit) as ended:
+        with pytest.raises(SystemExit) as ended:
             exits.end(error)
         expected = {"Invalid": 2, "NotFound": 3, "Conflict": 5, "BadRequest": 5}.get(kind.__name__, 1)
-        assert ended.value.exit_code == expected
+        assert ended.value.code == expected
 
 
 def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit):
+    with pytest.raises(SystemExit):
         exits.end(Conflict("a\x1b[2Jb\u202ec\nd"))
     assert capsys.readouterr().err == "Error: a\\x1b[2Jb\\u202ec\\nd\n"
 

@@ -11,7 +11,7 @@ from tests.helpers.waiting import patience
 
 SHARED = """
 import json, sys, threading
-from engine.dev.children import share
+from engine.runtime.children import share
 share()
 print(json.dumps([threading.active_count(), sorted({"prometheus_client", "engine.queue.broker"} & {*sys.modules})]))
 """
@@ -23,7 +23,7 @@ print(json.dumps([threading.active_count(), dramatiq.broker.global_broker is Non
 CHILD = """
 import json, logging, os, signal, sys
 from pathlib import Path
-from engine.dev.children import Child
+from engine.runtime.children import Child
 from engine.runtime.stop import ENDING, Stop
 
 class Last(logging.Handler):
@@ -47,6 +47,20 @@ stop = Stop(signal.SIGCHLD)
 code = Child("worker 1", work, {"VARSEL_DATA": "there"}).start().wait()
 print(json.dumps({"exit_code": code, "stop": stop.is_set()}), flush=True)
 os._exit(0)
+"""
+SUPERVISED = """
+import json, re, sys, time
+from engine.runtime.supervisor import Supervisor
+
+told = []
+supervisor = Supervisor(told.append)
+supervisor.start("x", lambda: sys.exit(3), {})
+ended = []
+while len(ended) < 3:
+    ended += supervisor.look()
+    time.sleep(0.01)
+supervisor.end(within=60)
+print(json.dumps([ended, [re.sub("pid .*[)]", "pid N)", line) for line in told]]))
 """
 
 
@@ -77,3 +91,16 @@ def test_a_child_is_as_if_it_had_been_started_by_itself() -> None:
         "log_closed": True,
     }
     assert parent == {"exit_code": 7, "stop": False}
+
+
+def test_a_child_that_keeps_ending_waits_longer_before_each_start() -> None:
+    [[ended, lines]] = told(SUPERVISED)
+    assert ended == ["x", "x", "x"]
+    assert lines == [
+        "started x (pid N)",
+        "x ended (exit code 3); starting it again in 0.5 s",
+        "started x (pid N)",
+        "x ended (exit code 3); starting it again in 1 s",
+        "started x (pid N)",
+        "x ended (exit code 3); starting it again in 2 s",
+    ]
