@@ -7,8 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
+from api.fields import field
 from api.hang_ups import unless_gone
 from engine.errors import Overrun
 from engine.runtime.shares import Shares
@@ -29,7 +29,7 @@ _DIGITS = 19  # of a Content-Length: Python reads no more than 4,300
 
 def media_type(request: Request) -> str:
     """What a body is said to be, in lower case and without parameters; "": nothing is said."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return (field(request, b"content-type") or "").partition(";")[0].strip().lower()
 
 
 def require_json(request: Request) -> None:
@@ -81,20 +81,26 @@ class Taken:
 
     async def __aenter__(self) -> bytes:
         self._check_head()
-        body = bytearray()  # grows in place, however many pieces come
         try:
-            async for chunk in self._request.stream():
-                body += chunk
-                self._check(len(body))
-        except BaseException as error:
+            return await self._read()
+        except BaseException:
             self._let_go()
-            if isinstance(error, ClientDisconnect):  # nobody is there to be answered, and nothing is wrong here
-                raise HTTPException(400) from None
             raise
-        return bytes(body)
 
     async def __aexit__(self, *_: object) -> None:
         self._let_go()
+
+    async def _read(self) -> bytes:
+        body = bytearray()  # grows in place, however many pieces come
+        more = True
+        while more:
+            message = await self._request.receive()
+            if message["type"] == "http.disconnect":  # nobody is there to be answered, and nothing is wrong here
+                raise HTTPException(400)
+            body += message["body"]
+            self._check(len(body))
+            more = message["more_body"]
+        return bytes(body)
 
     def _check_head(self) -> None:
         fields = dict(self._request.scope["headers"])  # api/singles.py and the parser refuse what comes twice

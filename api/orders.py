@@ -14,6 +14,7 @@ from api import reads
 from api.answers import JSON
 from api.auth import authenticate, require_create, require_creator
 from api.bodies import Taken, require_json, work_on
+from api.fields import field
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.problems import Problem
@@ -278,7 +279,7 @@ def _posted(request: Request, body: bytes, parse: Parse, now: datetime) -> tuple
 
 
 def _key(request: Request, payload: dict[str, Any]) -> Key | None:
-    text = request.headers.get("idempotency-key")
+    text = field(request, b"idempotency-key")
     if text is None:
         return None
     match = _KEY.fullmatch(text.strip())

@@ -19,12 +19,19 @@ def fault(url: bytes, headers: Sequence[Field], parser: HttpRequestParser, bound
     """The status that a head is refused with; None: it is taken."""
     if len(url) > bounds.line:
         return 414
-    sizes = [len(name) + len(value) for name, value in headers]
-    if len(headers) > bounds.fields or sum(sizes) > bounds.head or max(sizes, default=0) > bounds.line:
+    total, hosts, coded = 0, 0, False
+    for name, value in headers:
+        size = len(name) + len(value)
+        if size > bounds.line:
+            return 431
+        total += size
+        if name == b"host":
+            hosts += 1
+        elif name == b"transfer-encoding":
+            coded = True
+    if len(headers) > bounds.fields or total > bounds.head:
         return 431
-    names = [name for name, _ in headers]
-    hosts = names.count(b"host")
-    if hosts != 1 or b"transfer-encoding" in names:
+    if hosts != 1 or coded:
         codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
         return _framing_fault(hosts, codings, old=parser.get_http_version() == "1.0")
     return None

@@ -37,7 +37,8 @@ LARGEST = 16_000_000  # bytes of one parameter, above which the rows are split; 
 class Rows:
     """A table with the given columns, to be read in a statement; `run` passes the rows.
 
-    Values are those of JSON: an Instant is milliseconds, a UUID its hex digits.
+    Values are those of JSON: an Instant is milliseconds, a UUID its hex digits, a state its text (to find that in a
+    member of an enumeration takes pydantic 2 µs, twice as long as all else of an order's row).
     """
 
     def __init__(self, **columns: TypeEngine[Any]) -> None:

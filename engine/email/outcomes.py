@@ -82,7 +82,7 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
             {
                 "seq": result.email.seq,
                 "claim": result.email.claim,
-                "state": result.state,
+                "state": result.state.value,
                 "attempts": result.email.attempts + result.reached,
                 "delay": None if result.delay is None else result.delay // MILLISECOND,
             }

@@ -163,7 +163,7 @@ def _weights(
 
 def _put_off(connection: Connection, later: Sequence[tuple[int, CloudEvent]]) -> None:
     owners = sorted({owner(event.resource or "") for _, event in later})
-    rows = ({"owner": each, "state": FanOutState.WAITING} for each in owners)
+    rows = ({"owner": each, "state": FanOutState.WAITING.value} for each in owners)
     found = {row.owner: row.seq for row in run(connection, _insert_owners(connection.dialect.name), rows)}
     waiting = (
         {"event_seq": seq, "fan_out_seq": found[owner(event.resource or "")], "resource": event.resource}

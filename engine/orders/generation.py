@@ -50,7 +50,7 @@ class EmailRow(TypedDict):
     id: str
     order_seq: int
     expires_at: int
-    state: EmailState
+    state: str
     due_at: int | None
     rank: int | None  # where it stands among its creator's; the first of an order: its send time
     priority: int
@@ -109,7 +109,7 @@ def _row(order: Order, place: int, recipient: Recipient, address: str, state: Em
         "id": derived_id(order.created, order.id, place, address).hex,
         "order_seq": order.seq,
         "expires_at": send_time + EXPIRY // MILLISECOND,
-        "state": state,
+        "state": state.value,
         "due_at": send_time if state is EmailState.NEW else None,
         "rank": send_time + STEP * place if state is EmailState.NEW else None,
         "priority": order.priority,

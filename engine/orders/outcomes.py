@@ -15,7 +15,7 @@ from engine.db.rows import run
 from engine.db.tables import MILLISECOND, orders
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
-from engine.models import OrderState
+from engine.models import EmailState, OrderState
 from engine.observability import logs
 from engine.observability.audit import ITSELF, note
 from engine.orders.generation import failed, insert
@@ -161,7 +161,7 @@ def _give_up(connection: Connection, order: Order, reason: str) -> None:
     recipients = connection.scalar(select(orders.c.recipients).where(orders.c.seq == order.seq)) or "[]"
     rows = list(failed(order, recipients))
     insert(connection, rows)
-    told = [email_event(order, UUID(row["id"]), row["state"], at) for row in rows]
+    told = [email_event(order, UUID(row["id"]), EmailState(row["state"]), at) for row in rows]
     persist(connection, [*told, order_event(order, OrderState.COMPLETED, at)])
     note(connection, ITSELF, "set-aside", f"orders/{order.id}", {"reason": reason})
 

@@ -13,7 +13,7 @@ from engine.db.dialects import Now
 from engine.db.records import Order
 from engine.db.tables import orders
 from engine.events.status import email_event
-from engine.models import OrderState
+from engine.models import EmailState, OrderState
 from engine.observability import tracing
 from engine.orders.generation import EmailRow, generated, insert
 from engine.orders.new_order import Recipient, number
@@ -137,7 +137,8 @@ class Orders(Work[Order, Decision]):
                 for place, entry in enumerate(entries[row.seq]):
                     for email in generated(order, place, entry, known, keyed=row.keyed):
                         if email["due_at"] is None:
-                            unsendable.append(email_event(order, UUID(email["id"]), email["state"], row.now))
+                            failure = EmailState(email["state"])
+                            unsendable.append(email_event(order, UUID(email["id"]), failure, row.now))
                         else:
                             state = OrderState.PROCESSED
                         yield email

@@ -117,7 +117,7 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
             {
                 "seq": result.delivery.seq,
                 "known": result.delivery.attempts,
-                "state": result.state,
+                "state": result.state.value,
                 "attempts": result.delivery.attempts + result.reached,
                 "delay": None if result.delay is None else result.delay // MILLISECOND,
             }
