@@ -97,9 +97,9 @@ class Taken:
             message = await self._request.receive()
             if message["type"] == "http.disconnect":  # nobody is there to be answered, and nothing is wrong here
                 raise HTTPException(400)
-            body += message["body"]
+            body += message.get("body", b"")
             self._check(len(body))
-            more = message["more_body"]
+            more = message.get("more_body", False)
         return bytes(body)
 
     def _check_head(self) -> None:
