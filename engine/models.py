@@ -164,6 +164,18 @@ class Trouble:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Slowed:
+    """Whom e-mails of a worker process go to slowly, and why."""
+
+    kind: str  # relay, domain
+    name: str
+    since: float  # by the steady clock
+    said: str  # the reply that asked for it; empty: it is a limit of the operator's
+    rate: float | None = None  # e-mails a second of this process
+    connections: int | None = None  # e-mails at once of this process
+
+
 def new_id(at: datetime) -> UUID:
     """A fresh UUID version 7 (RFC 9562, 5.7): rows that are made together are together in their index.
 

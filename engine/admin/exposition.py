@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from engine.admin.lanes import lanes
+from engine.admin.slowness import slowness
 from engine.db.store import ping
 from engine.errors import Unavailable
 from engine.observability import metrics
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from engine.admin.lanes import LaneFigures
+    from engine.admin.slowness import Slowness
     from engine.db.store import Store
 
 STATES = ("waiting", "due", "in_flight", "retrying", "held", "dead")
@@ -56,12 +58,14 @@ class Parts(Collector):
 
     def collect(self) -> Iterable[Metric]:
         found: Sequence[LaneFigures] = ()
+        slow: Sequence[Slowness] = ()
         lengths: dict[str, int] = {}
         stalled: Mapping[str, timedelta] | None = None
         database_took = redis_took = None
         with suppress(Unavailable), self._store.read() as connection:
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
+            slow = slowness(connection)
             stalled = due.stalled(connection)
         with suppress(redis.RedisError, OSError):
             lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}  # also when it is full
@@ -70,6 +74,7 @@ class Parts(Collector):
             *_answers("database", database_took),
             *_lanes(found),
             _stalled(stalled),
+            *_paces(slow),
             *_answers("redis", redis_took),
             _lists(lengths),
         ]
@@ -125,6 +130,28 @@ def _stalled(stalled: Mapping[str, timedelta] | None) -> Metric:
     for lane in due.LANES if stalled is not None else ():
         seconds.add_metric([lane.name], (stalled or {}).get(lane.name, timedelta(0)).total_seconds())
     return seconds
+
+
+def _paces(slow: Sequence[Slowness]) -> Iterable[Metric]:
+    """Domains only as a number: a domain can be a person's, and there are many."""
+    number = GaugeMetricFamily(
+        "varsel_slowed",
+        "Relays and recipients' domains (kind) to which e-mails go slowly, by a limit or because they asked for it. "
+        "The same from every web process: max by (kind).",
+        labels=["kind"],
+    )
+    relays = GaugeMetricFamily(
+        "varsel_relay_pace",
+        "E-mails a second that all workers together give a relay, while that is limited. "
+        "The same from every web process: max by (relay).",
+        labels=["relay"],
+    )
+    for kind in ("relay", "domain"):
+        number.add_metric([kind], sum(each.kind == kind for each in slow))
+    for each in slow:
+        if each.kind == "relay" and each.rate is not None:
+            relays.add_metric([each.name], each.rate)
+    return number, relays
 
 
 def _lists(lengths: dict[str, int]) -> Metric:

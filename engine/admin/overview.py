@@ -11,6 +11,7 @@ from engine.admin.amounts import some, span
 from engine.admin.lanes import counted, lanes
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
+from engine.admin.slowness import slowness
 from engine.admin.turns import turns
 from engine.db.dialects import Now
 from engine.db.tables import (
@@ -37,12 +38,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.admin.lanes import LaneFigures
+    from engine.admin.slowness import Slowness
 
 SKEWED = timedelta(seconds=5)  # a process whose clock is further from the database's is reported
 LATE = timedelta(seconds=60)  # a lane with a row that has been due for longer is reported
 LOOK = "`varsel top` shows the lanes and the processes."
 REFUSED = "Correct what the relay complains of; `varsel emails list --error refused` shows the e-mails."
 CLOCK = "Start `varsel scheduler` (or `varsel up`)."
+SLOW = "They go faster by themselves when they are taken; `varsel emails list` shows what waits."
 FEW = 5  # names in a sentence
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -56,7 +59,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     stopped = (STOPPED, subscriptions.c.paused_reason.is_not(None), subscriptions.c.removed.is_(None))
     left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.open_until > Now())
     day = _plots(connection, now, DAY, timedelta(minutes=15))
-    restored = again(connection)
+    restored, slow = again(connection), slowness(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
     return {
         "at": now,
@@ -70,7 +73,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         "day": day,
         "restored": restored,
         "findings": (_older(connection, restored) if restored else [])
-        + findings(figures, running, due.stalled(connection), counted(connection, subscriptions, *left_alone))
+        + findings(figures, running, due.stalled(connection), counted(connection, subscriptions, *left_alone), slow)
         + _paused(paused)
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
@@ -81,13 +84,25 @@ def findings(
     running: Sequence[dict[str, Any]],
     stalled: Mapping[str, timedelta],
     left_alone: int,
+    slow: Sequence[Slowness] = (),
 ) -> list[dict[str, Any]]:
     """What is wrong, the worst first, each with a level (problem or warning), a sentence, since when, and what to do.
 
-    `stalled`: lanes that stand still; `left_alone`: subscriptions to which nothing is pushed for a while.
+    `stalled`: lanes that stand still; `left_alone`: subscriptions to which nothing is pushed for a while; `slow`: where
+    e-mails go slowly, which explains why they lag behind.
     """
     alive = [process for process in running if process["alive"]]
-    return _problems(figures, alive, stalled) + _clocks(alive) + _warnings(figures, left_alone)
+    explained = [figure for figure in figures if not (slow and figure.name == due.EMAILS.name)]
+    problems = _problems(figures, alive, stalled) or _late(explained)
+    return problems + _clocks(alive) + _warnings(figures, left_alone) + _slow(slow)
+
+
+def _slow(slow: Sequence[Slowness]) -> list[dict[str, Any]]:
+    """Where e-mails go slowly; beyond FEW, how many there are."""
+    found = [_finding("warning", each.text, each.since, SLOW) for each in slow[:FEW]]
+    if more := len(slow[FEW:]):
+        found.append(_finding("warning", f"E-mails go slowly to {more:,} more recipients' domains", advice=SLOW))
+    return found
 
 
 def _older(connection: Connection, counts: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -148,11 +163,14 @@ def _problems(
         found += [_stalled(name, since) for name, since in stalled.items()]
     if not any(process["kind"] == "scheduler" for process in alive):
         found.append(_finding("problem", "No scheduler runs: send times and retries wait", advice=CLOCK))
-    if not found:  # what was found explains why they lag behind
-        late = [lane for lane in waiting if lane.oldest_due_seconds > LATE.total_seconds()]
-        texts = [f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due" for lane in late]
-        found = [_finding("problem", text) for text in texts]
     return found
+
+
+def _late(figures: Sequence[LaneFigures]) -> list[dict[str, Any]]:
+    """Lanes that lag behind, when nothing else that was found explains it."""
+    waiting = [lane for lane in figures if lane.due and not lane.paused_reason]
+    late = [lane for lane in waiting if lane.oldest_due_seconds > LATE.total_seconds()]
+    return [_finding("problem", f"The lane {lane.name} lags behind: {_some(lane.due, lane)} due") for lane in late]
 
 
 def _stalled(lane: str, since: timedelta) -> dict[str, Any]:

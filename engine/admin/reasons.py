@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from engine.admin.amounts import some
+from engine.admin.slowness import slowness
 from engine.admin.standing import Standing
 from engine.db.dialects import after, now
 from engine.db.tables import (
@@ -69,11 +70,24 @@ def of_email(
         return _why("A worker works on it.")
     if paused := _paused(connection, row.paused_by, found["creator"], row.address, "emails"):
         return _why(paused)
-    if last and (found["standing"] == Standing.LATER or row.due_at > now(connection)):
+    later = found["standing"] == Standing.LATER or row.due_at > now(connection)
+    if slow := _slowly(connection, last, row.address) if later else None:
+        return _why(slow)
+    if last and later:
         return _said(last, "it is tried again by itself")
     of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
     trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
     return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _turn(row.priority))
+
+
+def _slowly(connection: Connection, last: Row[Any] | None, address: str) -> str | None:
+    """The pace that an e-mail waits for; None: it has been tried, or nothing goes slowly."""
+    domain = domain_of(address)
+    slow = [each for each in slowness(connection) if each.kind == "relay" or each.name == domain]
+    if not slow or last:
+        return None
+    since = f"{slow[-1].since:%H:%M} UTC"
+    return f"{slow[-1].text}. So it has been since {since}. The e-mail waits for its turn, which comes by itself."
 
 
 def of_delivery(

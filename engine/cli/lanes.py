@@ -29,15 +29,19 @@ COLOURS = {"warning": "yellow", "problem": "red"}
 def lanes(as_json: Json = False, data: Data = None) -> None:
     """Print what waits, lane by lane.
 
-    That is what is due, in flight, retrying, paused, and dead.
+    That is what is due, in flight, retrying, paused, and dead; and where e-mails go slowly.
     """
     from engine.admin import lanes as figures
+    from engine.admin.slowness import slowness
 
     with reading(data) as connection:
-        found = figures.lanes(connection)
+        found, slow = figures.lanes(connection), slowness(connection)
     if as_json:
         return print_list(found)
-    return print_table(COLUMNS["lanes"], _figures(found))
+    print_table(COLUMNS["lanes"], _figures(found))
+    for each in slow:
+        console().print(f"{plain(each.text)}, since {cell(each.since)}.", soft_wrap=True)
+    return None
 
 
 def turns(as_json: Json = False, data: Data = None) -> None:

@@ -14,6 +14,7 @@ from engine.auth.tokens.issuers import PlatformKeys
 from engine.auth.tokens.key_sets import NO_SET, KeyAddress, authorities
 from engine.auth.tokens.keys import KeyFile, read_jwks
 from engine.doctor.findings import WEB, Finding, ok, problem, unset, usable, warning, wrong
+from engine.email.limits import Limits
 from engine.observability import tracing
 from engine.settings import PREFIX, Settings
 from engine.text.urls import file_of, shown
@@ -31,6 +32,7 @@ FETCHED = "until it can be fetched, tokens of its issuer are refused (503)"
 FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("keys", "platform_keys", PlatformKeys, WEB),
     ("access", "access_file", Rules, BOTH),
+    ("limits", "limits_file", Limits, "`worker` does not start without it"),
     ("operators", "operators_file", roles, WEB),
     ("templates", "email_templates", Templates, BOTH),
 )

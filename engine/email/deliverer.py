@@ -15,9 +15,11 @@ from sqlalchemy import bindparam, select
 from engine.db.bounded import read_within, weight
 from engine.db.records import Email, Letter, columns, read
 from engine.db.tables import emails, orders
+from engine.email.gate import Gate
+from engine.email.limits import Limits
 from engine.email.mime import Compiled, compile_message, message_id
 from engine.email.outcomes import RELAY_RETRY, Result, broken, record, result_of, retry_after, unsent
-from engine.email.restraint import RESTRAINED_FOR, Restraint
+from engine.email.pace import Pace
 from engine.email.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
 from engine.models import EXPIRY_HOURS, Content, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
@@ -25,6 +27,7 @@ from engine.queue import due
 from engine.queue.fairness import ALL, FairClaims
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim, Standstill, Work
+from engine.runtime.clock import steady
 from engine.text import keywords
 from engine.text.addresses import wire_address
 
@@ -76,6 +79,7 @@ class Deliverer(Work[Outgoing, Result]):
         relay: Relay,
         connections: int,
         turns: Turns = ALL,
+        pace: Pace | None = None,
     ) -> None:
         self.gather = turns.every
         self._claims = FairClaims(due.EMAILS, turns, copied={"creator": _CREATOR})
@@ -85,14 +89,15 @@ class Deliverer(Work[Outgoing, Result]):
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
         self._compiled_size = 0
         self._compiling = asyncio.Lock()
-        self._restraint = Restraint()
+        self._gate = Gate(clock, pace or Pace(Limits(), steady()))
+        self._serving = 0  # calls of `serve` that run
         self._crowded = False  # the relay has no connection left for this process: its other clients use them
         self._relay_retry = RELAY_RETRY  # how long the relay is left alone when it gives no connection
 
     @property
     def trouble(self) -> Trouble | None:
         """Why e-mails wait, for operators: the relay cannot be reached, or refuses this installation."""
-        return self._relay.trouble or self._restraint.trouble
+        return self._relay.trouble or self._gate.trouble
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Outgoing]:
         """Take a batch of e-mails that no pause stops, with their orders' texts.
@@ -124,38 +129,49 @@ class Deliverer(Work[Outgoing, Result]):
 
     async def serve(self, hand: Hand[Outgoing, Result]) -> None:
         """Send one e-mail after another while some wait; ends early when there is no connection."""
-        while hand.waiting:
+        self._serving += 1
+        try:
+            await self._serve(hand)
+        finally:
+            self._serving -= 1
+            if not self._serving:
+                self._gate.close(hand)
+
+    async def _serve(self, hand: Hand[Outgoing, Result]) -> None:
+        following: Outgoing | None = None  # of a line
+        while following or hand.waiting:
             async with self._relay.turn() as turn:  # an e-mail that waits for a connection can be handed back
                 self._crowded = turn.refusal is not None and turn.refusal.crowded
                 self._relay_retry = retry_after(turn.refusal) if turn.refusal else RELAY_RETRY
-                if turn.told or self._crowded or (row := hand.next()) is None:
-                    return  # one e-mail records that there is no connection; the others are handed back
-                if not self.may_try(row.letter.creator):
-                    left = row.email.expires_at - self._clock.now()
-                    left = timedelta(seconds=left // timedelta(seconds=1))  # few statements for many rows
-                    hand.hand_back(row, max(min(left, RESTRAINED_FOR), RELAY_RETRY))
+                if turn.told or self._crowded or (row := hand.next(following)) is None:
+                    break  # one e-mail records that there is no connection; the others are handed back
+                following = None
+                if not self._gate.admits(hand, row, self._relay.name, open_=turn.refusal is None):
                     continue
                 result = await self.attempt(row, partial(hand.ours, row), turn)
+                following = self._gate.ended(row)
             if isinstance(result, Withdrawn):
                 hand.withdraw(row)
             else:
                 hand.end(row, result)
                 if result.outcome == "deferred" and not result.reached:
-                    return
+                    break
+        if following:
+            hand.waiting.appendleft(following)
 
     def connection(self) -> AbstractAsyncContextManager[Turn]:
         """One of the relay's connections, for `attempt`, as soon as it is the sender's turn."""
         return self._relay.turn()
 
-    def may_try(self, creator: str) -> bool:
-        """Whether an e-mail of this creator may be tried now."""
-        return self._restraint.may_try(creator)
+    def is_free(self, row: Outgoing) -> bool:
+        """Whether an e-mail may be tried now, and nothing limits or slows those like it."""
+        return self._gate.is_free(row, self._relay.name)
 
     async def attempt(self, row: Outgoing, ours: Callable[[], bool], turn: Turn) -> Result | Withdrawn:
         """Make an attempt, and learn from it; `ours`: whether the row may still be sent."""
         result = await self._guarded(row, ours, turn)
         if not isinstance(result, Withdrawn):
-            self._restraint.heard(row.letter.creator, result)
+            self._gate.heard(row, result)
         return result
 
     def standstill(self) -> Standstill:

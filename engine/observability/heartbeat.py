@@ -5,30 +5,32 @@ Each beat carries the process's counts into history, in the same transaction.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, func, select, update
 
-from engine.db.dialects import Now
-from engine.db.tables import MILLISECOND, processes
+from engine.db.dialects import Now, after
+from engine.db.tables import ALIVE, MILLISECOND, processes
 from engine.errors import Unavailable
 from engine.observability import history
 from engine.runtime.clock import steady
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from engine.db.store import Store
-    from engine.models import Trouble
+    from engine.models import Slowed, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +41,16 @@ BEAT_EVERY = 5  # looks without news after which a beat is due
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The kind of a process: web, worker or scheduler; for a worker, its relay and the relay's state."""
+    """The kind of a process: web, worker or scheduler; for a worker, its relay, its state and whom mail goes to slowly.
+
+    `peers` is told how many processes of the kind live, and how many of them stand before this one.
+    """
 
     name: str
     relay: str | None = None
     trouble: Callable[[], Trouble | None] = lambda: None
+    slowed: Callable[[], Sequence[Slowed]] = tuple
+    peers: Callable[[int, int], None] = lambda _, __: None
 
 
 class Memory(Protocol):
@@ -136,12 +143,25 @@ class Heartbeat:
             "skew_ms": clock.skew() // MILLISECOND,
             "trouble": trouble.text if trouble else None,
             "trouble_since": clock.at(trouble.since) if trouble else None,
+            "slowed": self._slowed(),
         }
         asked = steady()
         mine = update(processes).where(processes.c.id == self._id).values(seen).returning(processes.c.seen)
         if told := connection.scalar(mine):
             clock.tell(told, asked)
-            return
+        else:
+            self._begin_process(connection, seen)
+        alive = (processes.c.kind == self._kind.name, processes.c.seen > after(-ALIVE))
+        before = func.count().filter(processes.c.id < self._id)
+        self._kind.peers(*connection.execute(select(func.count(), before).where(*alive)).one())
+
+    def _slowed(self) -> str | None:
+        """Whom mail goes to slowly, as JSON; None: nobody."""
+        clock = self._store.clock
+        each = [asdict(slowed) | {"since": rfc3339(clock.at(slowed.since))} for slowed in self._kind.slowed()]
+        return json.dumps(each, ensure_ascii=False) if each else None
+
+    def _begin_process(self, connection: Connection, seen: dict[str, object]) -> None:
         who = {"id": self._id, "kind": self._kind.name, "host": socket.gethostname(), "pid": os.getpid()}
         what = {"version": version("varsel"), "started": Now(), "relay": self._kind.relay}
         connection.execute(processes.insert().values(who | what | seen))

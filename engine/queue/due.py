@@ -64,6 +64,7 @@ STALLED = timedelta(seconds=30)
 LOST_IS_DEAD = 5  # lost claims in a row from which on a row is set aside for good
 _LEASE: BindParameter[int] = bindparam("lease", type_=BigInteger())
 _LEASED = Rows(seq=BigInteger(), claim=Integer())
+_HANDED_BACK = Rows(seq=BigInteger(), claim=Integer(), delay=BigInteger())
 _STOPPED = Rows(seq=BigInteger(), claim=Integer(), cause=Text())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 
@@ -229,11 +230,20 @@ def extend(
     return {(row.seq, row.claim): row.due_at for row in extended}
 
 
-def hand_back(
-    connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], delay: timedelta = timedelta(0)
-) -> None:
-    """Hand back rows that were not worked on: they are due after `delay`, as if they had not been claimed."""
-    run(connection, leased(lane, _LEASED).values(_unclaimed(lane) | {"due_at": after(delay)}), _claims(rows))
+def hand_back(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed]) -> None:
+    """Hand back rows that were not worked on: they are due now, as if they had not been claimed."""
+    hand_back_later(connection, lane, [(row, timedelta(0)) for row in rows])
+
+
+def hand_back_later(connection: Connection, lane: Lane[Claimed], rows: Collection[tuple[Claimed, timedelta]]) -> None:
+    """Hand back rows that were not worked on, each with the time until it is due again."""
+    back = leased(lane, _HANDED_BACK).values(_unclaimed(lane) | {"due_at": after(_HANDED_BACK["delay"])})
+    claims = _claims([row for row, _ in rows])
+    run(
+        connection,
+        back,
+        [mine | {"delay": delay // MILLISECOND} for mine, (_, delay) in zip(claims, rows, strict=True)],
+    )
 
 
 def pause(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], causes: Mapping[int, str]) -> None:

@@ -248,11 +248,10 @@ class Runner(Generic[R, O]):
     async def _write_back(self, handed_back: Sequence[tuple[R, timedelta]]) -> None:
         """Hand rows back, each with its delay. A row that another worker has claimed since stays with that worker."""
         self._leases.let_go(row for row, _ in handed_back)
-        for delay in {delay for _, delay in handed_back}:
-            rows = [row for row, wanted in handed_back if wanted == delay]
-            await self._store.recording(due.hand_back, self._work.lane, rows, delay)
-            if delay == NOW:
-                self._signals.wake(self._work.lane.name)
+        if handed_back:
+            await self._store.recording(due.hand_back_later, self._work.lane, handed_back)
+        if any(delay == NOW for _, delay in handed_back):
+            self._signals.wake(self._work.lane.name)
 
     async def _record(self, group: Sequence[tuple[R, O]]) -> None:
         """Write a group. If one outcome cannot be written, write the others, and a substitute for that one."""

@@ -56,12 +56,16 @@ class Hand(Generic[R, O]):
         self.changed = asyncio.Event()  # set: the next turn is wanted now
         self.stopping = asyncio.Event()  # set: begin nothing more
 
-    def next(self) -> R | None:
-        """The row that has waited longest; None if no row waits or nothing may begin any more."""
-        if not self.waiting or self.stopping.is_set():
+    def next(self, resumed: R | None = None) -> R | None:
+        """The row that was put off, or else has waited longest; None if none waits or nothing may begin any more."""
+        if self.stopping.is_set() or not (resumed or self.waiting):
             return None
-        row = self.begun[asyncio.current_task()] = self.waiting.popleft()
+        row = self.begun[asyncio.current_task()] = resumed or self.waiting.popleft()
         return row
+
+    def put_off(self, row: R) -> None:
+        """Keep a row that cannot be performed yet; it goes on by `next`, or is handed back."""
+        self._finish(row)
 
     def ours(self, row: R) -> bool:
         """Whether the row is still leased by this worker; asked directly before a step that cannot be undone."""

@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     creator_weights: Weights = Field(
         {}, description="creators that get more or less than an equal share, as in: ttd=2,skd=0.5"
     )
+    limits_file: Path | None = Field(
+        None, description="TOML: how many e-mails a second go to a relay or to a recipients' domain"
+    )
     smtp_connect_timeout: float = Field(
         20, gt=0, le=HOUR, description="for the connection, its greeting and each command"
     )

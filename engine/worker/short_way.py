@@ -142,10 +142,11 @@ class ShortWay(Orders):
 
     async def _send(self, order: Order, ours: Callable[[], bool], turn: Turn) -> Decision | None:
         """Hand an order to the relay, or let it take the usual way; None: its lease has ended."""
-        if turn.session is None or not self._deliverer.may_try(order.creator):
+        outgoing = self._waiting[order.seq, order.claim]
+        if turn.session is None or not self._deliverer.is_free(outgoing):
             return Decision(order, Next.GENERATE)
         with step(order):
-            result = await self._deliverer.attempt(self._waiting[order.seq, order.claim], ours, turn)
+            result = await self._deliverer.attempt(outgoing, ours, turn)
         return None if isinstance(result, Withdrawn) else Sent(order, Next.SENT, result=result)
 
     def insists(self, decision: Decision) -> bool:

@@ -15,6 +15,8 @@ from engine.auth.access import Rules
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
+from engine.email.limits import Limits
+from engine.email.pace import Pace
 from engine.email.smtp import Relay
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
@@ -30,6 +32,7 @@ from engine.queue.fairness import Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
 from engine.queue.signals import Signals
+from engine.runtime.clock import steady
 from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
@@ -71,9 +74,16 @@ class Workshop:
         self._store = Store(config.need("database_url"), admit)
         usual, instant = (Turns(some, config.creator_weights, config.bulk_share) for some in (USUAL, IN_A_HURRY))
         self._relays = [_relay(config, count) for count in (config.smtp_connections, config.smtp_instant_connections)]
-        deliverer = Deliverer(self._store.clock, self._relays[0], config.smtp_connections, usual)
-        messenger = Deliverer(self._store.clock, self._relays[1], config.smtp_instant_connections, instant)
-        kind = Kind("worker", self._relays[0].name, lambda: deliverer.trouble or messenger.trouble)
+        pace = _pace(config)
+        deliverer = Deliverer(self._store.clock, self._relays[0], config.smtp_connections, usual, pace)
+        messenger = Deliverer(self._store.clock, self._relays[1], config.smtp_instant_connections, instant, pace)
+        kind = Kind(
+            "worker",
+            self._relays[0].name,
+            trouble=lambda: deliverer.trouble or messenger.trouble,
+            slowed=lambda: pace.slowed(steady()),
+            peers=pace.divide,
+        )
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
         guard = Guard(config.allow_private_endpoints)
         self._asking = Outbound(guard, connections=CHECKS, clock=self._store.clock)
@@ -164,6 +174,11 @@ def _relay(config: Settings, connections: int) -> Relay:
         ca_file=config.smtp_ca_file,
         pipelining=config.smtp_pipelining,
     )
+
+
+def _pace(config: Settings) -> Pace:
+    with settings.naming("limits_file"):
+        return Pace(Limits(config.limits_file), steady())
 
 
 def _pusher(config: Settings, store: Store, outbound: Outbound) -> Pusher:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from engine.db.store import Store
+    from engine.email.pace import Pace
 
 LEASE = LONG
 
@@ -23,8 +24,10 @@ LEASE = LONG
 class Delivering(Runner[Outgoing, Result]):
     """Delivers what is due."""
 
-    def __init__(self, store: Store, relay: Relay, connections: int, lease: timedelta = LEASE) -> None:
-        self.deliverer = Deliverer(store.clock, relay, connections)
+    def __init__(
+        self, store: Store, relay: Relay, connections: int, lease: timedelta = LEASE, pace: Pace | None = None
+    ) -> None:
+        self.deliverer = Deliverer(store.clock, relay, connections, pace=pace)
         super().__init__(store, self.deliverer, lease)
 
 

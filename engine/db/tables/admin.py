@@ -68,6 +68,7 @@ processes = Table(
     Column("relay", Text),  # of a worker: host:port
     Column("trouble", Text),  # why no connection to the relay can be had; NULL: all is well
     Column("trouble_since", Instant),
+    Column("slowed", Text),  # whom its mail goes to slowly: JSON of a list of Slowed; NULL: nobody
     Column("skew_ms", BigInteger),  # its wall clock less the database's; NULL: of an older version
 )
 

@@ -1,0 +1,79 @@
+"""Where e-mails go slowly, in words: the workers' tellings, put together."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import select
+
+from engine.db.dialects import after
+from engine.db.tables import ALIVE, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+N = TypeVar("N", int, float)
+
+FEW = 10.0  # e-mails a second; fewer are shown with a digit behind the point
+
+
+@dataclass(frozen=True, slots=True)
+class Slowness:
+    """A relay or domain to which e-mails go slowly: since when, why, and how many from all workers."""
+
+    kind: str
+    name: str
+    since: datetime
+    said: str  # the reply that asked for it; empty: it is a limit of the operator's
+    rate: float | None  # a second
+    connections: int | None  # at once
+
+    @property
+    def text(self) -> str:
+        """A sentence without its full stop."""
+        who = f"The relay {self.name}" if self.kind == "relay" else self.name
+        if self.said:
+            return f"{who} is approached slowly, with {self._pace}, because it answered: {self.said}"
+        return f"{who} gets {self._pace} at most, as the file of limits says"
+
+    @property
+    def _pace(self) -> str:
+        parts = []
+        if self.rate is not None:
+            number = f"{self.rate:,.0f}" if self.rate >= FEW else f"{self.rate:.1f}".removesuffix(".0")
+            parts.append(f"{number} e-mails a second")
+        if self.connections is not None:
+            parts.append(f"{self.connections} at once")
+        return " and ".join(parts)
+
+
+def slowness(connection: Connection) -> Sequence[Slowness]:
+    """All that living workers tell: relays first, then the domains in the order of their beginning."""
+    told = select(processes.c.slowed).where(processes.c.slowed.is_not(None), processes.c.seen > after(-ALIVE))
+    found: dict[tuple[str, str], Slowness] = {}
+    for text in connection.scalars(told):
+        for each in json.loads(text):
+            new = Slowness(**each | {"since": datetime.fromisoformat(each["since"])})
+            known = found.get((new.kind, new.name))
+            found[new.kind, new.name] = _both(known, new) if known else new
+    return sorted(found.values(), key=lambda each: (each.kind != "relay", each.since))
+
+
+def _both(one: Slowness, other: Slowness) -> Slowness:
+    return Slowness(
+        one.kind,
+        one.name,
+        min(one.since, other.since),
+        one.said or other.said,
+        _sum(one.rate, other.rate),
+        _sum(one.connections, other.connections),
+    )
+
+
+def _sum(one: N | None, other: N | None) -> N | None:
+    return other if one is None else one if other is None else one + other

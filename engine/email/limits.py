@@ -1,0 +1,94 @@
+"""Limits of how many e-mails go to a relay or a recipients' domain, from a TOML file of the operator's."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.email.pressure import Kind
+from engine.errors import Misconfigured
+from engine.runtime.clock import steady
+from engine.runtime.config_files import Followed, read_toml
+from engine.text.addresses import compared
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import UnionType
+
+log = logging.getLogger(__name__)
+
+CHECK = 1.0  # seconds for which a changed file may go unnoticed
+SLOWEST, MOST = 0.01, 1_000_000
+WRITE = 'write [domain."example.no"] or [relay."smtp.example.no:587"], and below it rate = 10'
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Of the whole installation; None: no limit."""
+
+    rate: float | None = None  # e-mails a second
+    connections: int | None = None  # e-mails on their way at once
+
+
+NONE = Limit()
+
+
+class Limits:
+    """The limits of the file, which is followed while it changes; without a file there are none.
+
+    Misconfigured when the file cannot be used at the start; a later fault is logged, and the limits stay as they were.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = Followed(file) if file else None
+        self._limits: Mapping[tuple[Kind, str], Limit] = {}
+        self._next_look = 0.0  # by the steady clock
+        if self._file:
+            self._look(self._file)
+
+    def of(self, kind: Kind, name: str) -> Limit:
+        """The limit of a relay or domain."""
+        if self._file and steady() >= self._next_look:
+            try:
+                self._look(self._file)
+            except Misconfigured as fault:
+                log.warning("the limits stay as they were: %s", fault)
+        return self._limits.get((kind, name), NONE)
+
+    def _look(self, file: Followed) -> None:
+        """Read the file if it has changed since the last look; Misconfigured, once per change."""
+        self._next_look = steady() + CHECK
+        if file.changed():
+            self._limits = _read(file.path)
+
+
+def _read(file: Path) -> dict[tuple[Kind, str], Limit]:
+    document = read_toml(file)
+    strange = document.keys() - set(Kind)
+    if strange:
+        raise Misconfigured(f"{file}: knows no {', '.join(map(repr, sorted(strange)))}; {WRITE}")
+    found = {}
+    for kind, tables in document.items():
+        if not isinstance(tables, dict):
+            raise Misconfigured(f"{file}: {kind} is no table; {WRITE}")
+        for name, given in tables.items():
+            found[Kind(kind), compared(name)] = _limit(Kind(kind), given, f"{file}: {kind}.{name!r}")
+    return found
+
+
+def _limit(kind: Kind, given: object, place: str) -> Limit:
+    known = {"rate"} if kind is Kind.RELAY else {"rate", "connections"}
+    if not isinstance(given, dict) or not given or given.keys() - known:
+        raise Misconfigured(f"{place}: must have {' or '.join(sorted(known, reverse=True))} and nothing else; {WRITE}")
+    rate, connections = given.get("rate"), given.get("connections")
+    if rate is not None and not (_is_number(rate, int | float) and SLOWEST <= rate <= MOST):
+        raise Misconfigured(f"{place}: rate must be a number from {SLOWEST} to {MOST:,}: e-mails a second")
+    if connections is not None and not (_is_number(connections, int) and 1 <= connections <= MOST):
+        raise Misconfigured(f"{place}: connections must be a whole number from 1 to {MOST:,}")
+    return Limit(rate, connections)
+
+
+def _is_number(given: object, kind: type | UnionType) -> bool:
+    return isinstance(given, kind) and not isinstance(given, bool)

@@ -1,0 +1,193 @@
+"""Pace: how fast e-mails go to each relay and each recipients' domain.
+
+There are two reasons to go slowly: a limit that an operator wrote, which is divided by the number of workers; and
+replies that ask for fewer e-mails (engine/email/pressure.py), which each worker process heeds for itself. Where there
+is neither, nothing waits. Times are in seconds by the steady clock, and passed in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from engine.email.bucket import Bucket
+from engine.email.limits import NONE
+from engine.email.pressure import Kind, asks
+from engine.email.slowdown import Recent, Slowdown
+from engine.models import Slowed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.email.limits import Limits
+    from engine.email.outcomes import Result
+
+log = logging.getLogger(__name__)
+
+SEVERAL = 3  # replies of the last seconds that ask for less, after which e-mails go more slowly
+LEAST = {Kind.RELAY: 1.0, Kind.DOMAIN: 0.2}  # e-mails a second of a process: the slowest that replies make them
+SHOWN_FOR = 30.0  # seconds for which operators see a limit after an e-mail had to wait for it
+WORDS = 200  # characters of a reply that operators see
+SHOWN = 50  # domains and relays that operators see
+
+
+class Target(NamedTuple):
+    """Whom e-mails go to: a relay or a domain."""
+
+    kind: Kind
+    name: str
+
+
+class Pace:
+    """What a worker process knows of the pace, for all its connections."""
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self._workers, self._place_among = 1, 0
+        self._buckets: dict[Target, Bucket] = {}  # of those that have a rate
+        self._queues: dict[Target, Bucket] = {}  # of those that have a number of connections
+        self._begun: Counter[Target] = Counter()  # e-mails on their way, of those that have one
+        self._slowdowns: dict[Target, Slowdown] = {}
+        self._waited: dict[Target, tuple[float, float]] = {}  # since when and until when e-mails waited
+        self._sent: Recent[Target] = Recent(now)
+        self._pressed: Recent[Target] = Recent(now)
+
+    def divide(self, workers: int, place: int) -> None:
+        """So many worker processes divide the limits; this one's place among them, from 0, says who gets a rest."""
+        self._workers, self._place_among = max(1, workers), place
+
+    def wait(self, relay: str, domain: str, now: float) -> float:
+        """How long an e-mail has to wait for its turn; 0.0: it goes now, and is counted."""
+        targets = _targets(relay, domain)
+        buckets = {target: bucket for target in targets if (bucket := self._bucket(target, now))}
+        full = [target for target, bucket in buckets.items() if not bucket.has(now)]
+        if full:
+            for target in full:
+                self._note(target, now)
+            return max(buckets[target].place(now) for target in full)
+        for bucket in buckets.values():
+            bucket.take()
+        for target in targets:
+            self._sent.add(target, now)
+        return 0.0
+
+    def is_free(self, relay: str, domain: str, now: float) -> bool:
+        """Whether nothing limits or slows e-mails there; True: one goes now, and is counted."""
+        targets = _targets(relay, domain)
+        limited = targets if self._slowdowns or self._limits.given else ()
+        if any(self._bucket(target, now) or self._connections(target) is not None for target in limited):
+            return False
+        for target in targets:
+            self._sent.add(target, now)
+        return True
+
+    def begin(self, domain: str) -> None:
+        """An e-mail to the domain is on its way."""
+        self._begun[Target(Kind.DOMAIN, domain)] += 1
+
+    def is_full(self, domain: str, now: float) -> bool:
+        """Whether as many e-mails are on their way to the domain as may be."""
+        target = Target(Kind.DOMAIN, domain)
+        most = self._connections(target)
+        if most is None or self._begun[target] < most:
+            return False
+        self._note(target, now)
+        return True
+
+    def queue(self, domain: str, now: float) -> float:
+        """How long an e-mail waits until others to the domain have ended, by how fast they did of late."""
+        target = Target(Kind.DOMAIN, domain)
+        queue = self._queues.setdefault(target, Bucket(1.0, now))
+        queue.rate = max(1.0, self._sent.rate(target, now))
+        return queue.place(now)
+
+    def ended(self, domain: str) -> None:
+        """An e-mail to the domain is no longer on its way."""
+        target = Target(Kind.DOMAIN, domain)
+        self._begun[target] -= 1
+        if not self._begun[target]:
+            del self._begun[target]
+
+    def heard(self, domain: str, result: Result, now: float) -> None:
+        """Learn from the outcome of an attempt."""
+        targets = _targets(result.relay, domain)
+        if result.outcome == "accepted":
+            for target in targets:
+                self._took(target, now)
+        elif kind := asks(result):
+            said = result.reply.impersonal[:WORDS]
+            self._asked_for_less(next(each for each in targets if each.kind == kind), said, now)
+
+    def slowed(self, now: float) -> Sequence[Slowed]:
+        """For whom e-mails wait, or go more slowly; another thread may ask."""
+        self._forget(now)
+        found = [
+            Slowed(target.kind, target.name, slowdown.since, slowdown.said, slowdown.rate)
+            for target, slowdown in list(self._slowdowns.items())
+        ]
+        limited = [
+            Slowed(target.kind, target.name, since, "", self._rate(target), self._connections(target))
+            for target, (since, _) in list(self._waited.items())
+            if target not in self._slowdowns and self._limits.of(*target) != NONE
+        ]
+        return (found + limited)[:SHOWN]
+
+    def _rate(self, target: Target) -> float | None:
+        """The part of the limit that is this process's; None: there is none."""
+        rate = self._limits.of(*target).rate
+        return None if rate is None else rate / self._workers
+
+    def _connections(self, target: Target) -> int | None:
+        most = self._limits.of(*target).connections
+        if most is None:
+            return None
+        each, rest = divmod(most, self._workers)
+        return each + (self._place_among < rest)
+
+    def _bucket(self, target: Target, now: float) -> Bucket | None:
+        """The bucket of what has a limit or a slowdown, at the pace of this moment."""
+        slowdown = self._slowdowns.get(target)
+        rates = [rate for rate in (self._rate(target), slowdown.rate if slowdown else None) if rate is not None]
+        if not rates:
+            self._buckets.pop(target, None)
+            return None
+        rate = min(rates)
+        bucket = self._buckets.get(target)
+        if bucket is None:
+            bucket = self._buckets[target] = Bucket(rate, now)
+        bucket.rate = rate
+        return bucket
+
+    def _note(self, target: Target, now: float) -> None:
+        """An e-mail has to wait: operators see it for a while."""
+        since, until = self._waited.get(target, (now, now))
+        self._waited[target] = (since if now - until < SHOWN_FOR else now), now
+
+    def _took(self, target: Target, now: float) -> None:
+        if slowdown := self._slowdowns.get(target):
+            slowdown.taken()
+            self._end_if_over(target, slowdown, now)
+
+    def _asked_for_less(self, target: Target, said: str, now: float) -> None:
+        self._pressed.add(target, now)
+        if slowdown := self._slowdowns.get(target):
+            slowdown.asked(said, now)
+        elif self._pressed.count(target, now) >= SEVERAL:
+            self._slowdowns[target] = Slowdown(self._sent.rate(target, now), LEAST[target.kind], said, now)
+            log.info("e-mails go more slowly to a %s: %s", target.kind, said)
+
+    def _forget(self, now: float) -> None:
+        for target, slowdown in list(self._slowdowns.items()):
+            self._end_if_over(target, slowdown, now)
+        for target, (_, until) in list(self._waited.items()):
+            if now - until > SHOWN_FOR:
+                self._waited.pop(target, None)
+
+    def _end_if_over(self, target: Target, slowdown: Slowdown, now: float) -> None:
+        if slowdown.is_over(now):
+            self._slowdowns.pop(target, None)
+
+
+def _targets(relay: str, domain: str) -> Sequence[Target]:
+    return Target(Kind.RELAY, relay), Target(Kind.DOMAIN, domain)

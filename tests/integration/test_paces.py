@@ -1,0 +1,263 @@
+"""E-mails that wait for a limit or a pace: others pass them, no attempt counts, and operators see why."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, update
+
+from engine.admin import details
+from engine.admin.overview import overview
+from engine.admin.slowness import slowness
+from engine.db.dialects import Now
+from engine.db.tables import emails
+from engine.email import gate
+from engine.email.limits import Limits
+from engine.email.pace import Pace
+from engine.email.smtp import Relay
+from engine.models import EmailState, OrderState, Slowed
+from engine.observability import heartbeat
+from engine.observability.heartbeat import Heartbeat, Kind
+from engine.runtime.clock import steady
+from tests.helpers.mails import log
+from tests.helpers.relaying import LEASE, Delivering
+from tests.helpers.rows import add_email, add_order
+from tests.helpers.waiting import LONG, wait_for
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import ByAddress, Hang, Say
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+    from uuid import UUID
+
+    from engine.db.store import Store
+    from tests.servers.smtp_script import Action, Phase, Script
+
+SLOW, OTHER = "slow.no", "other.no"
+MAILS = 40
+
+
+class Hours:
+    """A steady clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Hours:
+    hours = Hours()
+    monkeypatch.setattr(gate, "steady", hours)
+    return hours
+
+
+def fill(store: Store, *domains: str, count: int = MAILS) -> None:
+    with store.write() as connection:
+        for domain in domains:
+            of = add_order(connection, state=OrderState.PROCESSED)
+            for number in range(count):
+                add_email(connection, of, address=f"kari.{number}@{domain}")
+
+
+def states(store: Store, domain: str) -> Sequence[tuple[str, int]]:
+    """State and attempts of the e-mails to a domain."""
+    with store.read() as connection:
+        chosen = select(emails.c.state, emails.c.attempts).where(emails.c.address.like(f"%@{domain}"))
+        return [(row.state, row.attempts) for row in connection.execute(chosen.order_by(emails.c.seq))]
+
+
+def sent(store: Store, domain: str) -> int:
+    return sum(state == EmailState.SUCCEEDED for state, _ in states(store, domain))
+
+
+def hurry(store: Store) -> None:
+    """Make everything that waits due."""
+    with store.write() as connection:
+        connection.execute(update(emails).where(emails.c.due_at.is_not(None)).values(due_at=Now()))
+
+
+def workers(
+    store: Store, server: ScriptedSMTP, paces: Sequence[Pace], work: Callable[[Sequence[Delivering]], Awaitable[None]]
+) -> None:
+    """A worker for each pace, with four connections."""
+
+    async def opened() -> None:
+        relays = [Relay(server.url, connections=4, connect_timeout=LONG, data_timeout=LONG) for _ in paces]
+        try:
+            await work([Delivering(store, relay, 4, LEASE, pace) for relay, pace in zip(relays, paces, strict=True)])
+        finally:
+            for relay in relays:
+                await relay.close()
+
+    asyncio.run(opened())
+
+
+async def run(at_work: Sequence[Delivering]) -> None:
+    await asyncio.gather(*(worker.run() for worker in at_work))
+
+
+def every(phase: Phase, action: Action) -> Script:
+    """An action for all e-mails to SLOW."""
+    return ByAddress({f"kari.{number}@{SLOW}": (phase, action) for number in range(MAILS)})
+
+
+@pytest.mark.parametrize(
+    ("phase", "action"),
+    [("dot", Say(451, "4.7.0 slow down")), ("rcpt", Say(421, "4.7.0 too many", close=True))],
+    ids=["451", "421"],
+)
+def test_a_domain_that_asks_for_less_gets_less_and_others_pass(
+    phase: Phase, action: Action, store: Store, clock: Hours
+) -> None:
+    fill(store, SLOW, OTHER)
+    pace = Pace(Limits(), clock())
+    speeds: list[float] = []
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        await run(at_work)
+        assert sent(store, OTHER) == MAILS
+        untried = [attempts for _, attempts in states(store, SLOW) if not attempts]
+        assert MAILS / 2 < len(untried) < MAILS, "most were handed back, and no attempt counts for them"
+        server.script = {}
+        for _ in range(100):
+            speeds.extend(slowed.rate or 0.0 for slowed in pace.slowed(clock()))
+            if sent(store, SLOW) == MAILS:
+                break
+            clock.now += 5
+            hurry(store)
+            await run(at_work)
+
+    with ScriptedSMTP(every(phase, action)) as server:
+        workers(store, server, [pace], work)
+    assert sent(store, SLOW) == MAILS
+    assert speeds == sorted(speeds), "each e-mail that is taken makes it faster"
+    assert speeds[0] < speeds[-1]
+
+
+def test_greylisting_slows_nothing_down(store: Store) -> None:
+    fill(store, SLOW)
+    with ScriptedSMTP(every("rcpt", Say(450, "4.7.1 try again later"))) as server:
+        workers(store, server, [Pace(Limits(), steady())], run)
+    assert [attempts for _, attempts in states(store, SLOW)] == [1] * MAILS
+
+
+def test_two_workers_keep_to_a_limit_of_the_installation(store: Store, tmp_path: Path, clock: Hours) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nrate = 10\n')
+    fill(store, SLOW, OTHER)
+    paces = [Pace(Limits(file), clock()) for _ in range(2)]
+    for place, pace in enumerate(paces):
+        pace.divide(2, place)
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        await run(at_work)
+        assert sent(store, OTHER) == MAILS
+        for second in range(1, 20):
+            clock.now += 1
+            hurry(store)
+            await run(at_work)
+            assert sent(store, SLOW) <= 2 + 10 * second
+        assert sent(store, SLOW) == MAILS
+
+    with ScriptedSMTP() as server:
+        workers(store, server, paces, work)
+    assert [line.outcome for line in log(store)] == ["accepted"] * 2 * MAILS
+
+
+def test_as_many_e_mails_to_a_domain_are_on_their_way_as_may_be_and_others_pass(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nconnections = 3\n')
+    fill(store, SLOW, OTHER)
+    paces = [Pace(Limits(file), steady()) for _ in range(2)]
+    for place, pace in enumerate(paces):
+        pace.divide(2, place)
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        running = asyncio.create_task(run(at_work))
+        await asyncio.to_thread(server.wait_for, lambda: len(server.accepted) == MAILS)
+        assert 1 <= sum(SLOW in line for _, line in server.commands) <= 3
+        server.script = {}
+        server.release()
+        await running
+        while sent(store, SLOW) < MAILS:
+            hurry(store)
+            await run(at_work)
+
+    with ScriptedSMTP(every("dot", Hang())) as server:
+        workers(store, server, paces, work)
+    assert {line.outcome for line in log(store)} == {"accepted"}
+
+
+def test_a_line_goes_on_without_the_database(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nconnections = 1\n')
+    fill(store, SLOW, count=30)
+    with ScriptedSMTP() as server:
+        workers(store, server, [Pace(Limits(file), steady())], run)
+    assert sent(store, SLOW) == 30, "nobody was handed back"
+    with store.read() as connection:
+        assert set(connection.scalars(select(emails.c.claim))) == {2}
+
+
+def test_what_stops_hands_back_what_stands_in_a_line(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nconnections = 1\n')
+    fill(store, SLOW, count=30)
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        running = asyncio.create_task(run(at_work))
+        await asyncio.to_thread(server.wait_for, lambda: server.count("dot") == 1)
+        at_work[0].stop()
+        server.script = {}
+        server.release()
+        await running
+
+    with ScriptedSMTP({"dot": Hang()}) as server:
+        workers(store, server, [Pace(Limits(file), steady())], work)
+    assert states(store, SLOW) == [("Succeeded", 1)] + [("New", 0)] * 29
+
+
+def test_operators_see_who_is_approached_slowly_and_why(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "LOOK_EVERY", 0.02)
+    told: list[tuple[int, int]] = []
+    slow = [
+        Slowed("domain", SLOW, steady() - 60, "451 4.7.0 slow down", rate=1.5),
+        Slowed("domain", OTHER, steady() - 60, "", rate=20, connections=2),
+    ]
+    kinds = [Kind("worker", "relay:25", slowed=lambda: slow, peers=lambda *at: told.append(at)) for _ in range(2)]
+    beating = [Heartbeat(store, kind) for kind in kinds]
+    with store.write() as connection:
+        waits = add_email(connection, add_order(connection), address=f"kari@{SLOW}", due_in=timedelta(hours=1))
+        due = add_email(connection, add_order(connection), address="kari@third.no", due_in=timedelta(hours=1))
+    for each in beating:
+        each.start()
+    try:
+        wait_for(lambda: {(2, 0), (2, 1)} <= set(told))
+        with store.read() as connection:
+            why = [str(details.email(connection, name)["why"]) for name in ids(store, waits, due)]
+            texts = [finding["text"] for finding in overview(connection)["findings"]]
+            since = {each.since for each in slowness(connection)}
+    finally:
+        for each in beating:
+            each.stop()
+    answered = f"{SLOW} is approached slowly, with 3 e-mails a second, because it answered: 451 4.7.0 slow down"
+    assert why[0].startswith(f"{answered}. So it has been since ")
+    assert SLOW not in why[1]
+    assert {answered, f"{OTHER} gets 40 e-mails a second and 4 at once at most, as the file of limits says"} <= set(
+        texts
+    )
+    assert all(datetime.now(UTC) - each > timedelta(seconds=50) for each in since)
+    with store.read() as connection:
+        assert slowness(connection) == []
+
+
+def ids(store: Store, *seqs: int) -> list[UUID]:
+    with store.read() as connection:
+        return [connection.scalars(select(emails.c.id).where(emails.c.seq == seq)).one() for seq in seqs]
