@@ -7,6 +7,7 @@ lists.py      pages of a list, bounded in time at any size
 rows.py       rows as they are shown, and what viewers do not see of them
 details.py    one row, with all that happened to it
 reasons.py    why it waits or failed
+slowness.py   where e-mails go slowly, in words
 standing.py   where an open row stands: in flight, paused, due, later
 lanes.py      the lanes in numbers
 turns.py      whose turn it is: what each creator has ready

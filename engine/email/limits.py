@@ -48,6 +48,11 @@ class Limits:
         if self._file:
             self._look(self._file)
 
+    @property
+    def given(self) -> bool:
+        """Whether there is a file, which may have limits by now."""
+        return self._file is not None
+
     def of(self, kind: Kind, name: str) -> Limit:
         """The limit of a relay or domain."""
         if self._file and steady() >= self._next_look:

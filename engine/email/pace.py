@@ -60,7 +60,8 @@ class Pace:
     def wait(self, relay: str, domain: str, now: float) -> float:
         """How long an e-mail has to wait for its turn; 0.0: it goes now, and is counted."""
         targets = _targets(relay, domain)
-        buckets = {target: bucket for target in targets if (bucket := self._bucket(target, now))}
+        slow = targets if self._slowdowns or self._limits.given else ()
+        buckets = {target: bucket for target in slow if (bucket := self._bucket(target, now))}
         full = [target for target, bucket in buckets.items() if not bucket.has(now)]
         if full:
             for target in full:
@@ -88,6 +89,8 @@ class Pace:
 
     def is_full(self, domain: str, now: float) -> bool:
         """Whether as many e-mails are on their way to the domain as may be."""
+        if not self._limits.given:
+            return False
         target = Target(Kind.DOMAIN, domain)
         most = self._connections(target)
         if most is None or self._begun[target] < most:
@@ -111,13 +114,12 @@ class Pace:
 
     def heard(self, domain: str, result: Result, now: float) -> None:
         """Learn from the outcome of an attempt."""
-        targets = _targets(result.relay, domain)
         if result.outcome == "accepted":
-            for target in targets:
+            for target in _targets(result.relay, domain) if self._slowdowns else ():
                 self._took(target, now)
         elif kind := asks(result):
-            said = result.reply.impersonal[:WORDS]
-            self._asked_for_less(next(each for each in targets if each.kind == kind), said, now)
+            name = result.relay if kind is Kind.RELAY else domain
+            self._asked_for_less(Target(kind, name), result.reply.impersonal[:WORDS], now)
 
     def slowed(self, now: float) -> Sequence[Slowed]:
         """For whom e-mails wait, or go more slowly; another thread may ask."""

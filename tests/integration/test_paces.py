@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from redis import Redis
 from sqlalchemy import select, update
 
 from engine.admin import details
+from engine.admin.exposition import exposition
 from engine.admin.overview import overview
 from engine.admin.slowness import slowness
 from engine.db.dialects import Now
@@ -22,6 +24,7 @@ from engine.models import EmailState, OrderState, Slowed
 from engine.observability import heartbeat
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.runtime.clock import steady
+from tests.helpers.command import varsel
 from tests.helpers.mails import log
 from tests.helpers.relaying import LEASE, Delivering
 from tests.helpers.rows import add_email, add_order
@@ -224,12 +227,15 @@ def test_what_stops_hands_back_what_stands_in_a_line(store: Store, tmp_path: Pat
     assert states(store, SLOW) == [("Succeeded", 1)] + [("New", 0)] * 29
 
 
-def test_operators_see_who_is_approached_slowly_and_why(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operators_see_who_is_approached_slowly_and_why(
+    store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(heartbeat, "LOOK_EVERY", 0.02)
     told: list[tuple[int, int]] = []
     slow = [
         Slowed("domain", SLOW, steady() - 60, "451 4.7.0 slow down", rate=1.5),
         Slowed("domain", OTHER, steady() - 60, "", rate=20, connections=2),
+        Slowed("relay", "relay:25", steady() - 60, "421 busy", rate=25),
     ]
     kinds = [Kind("worker", "relay:25", slowed=lambda: slow, peers=lambda *at: told.append(at)) for _ in range(2)]
     beating = [Heartbeat(store, kind) for kind in kinds]
@@ -244,15 +250,20 @@ def test_operators_see_who_is_approached_slowly_and_why(store: Store, monkeypatc
             why = [str(details.email(connection, name)["why"]) for name in ids(store, waits, due)]
             texts = [finding["text"] for finding in overview(connection)["findings"]]
             since = {each.since for each in slowness(connection)}
+        printed = varsel("lanes", database_url=database_url).stdout
+        shown = exposition(store, Redis.from_url(f"unix://{tmp_path}/nobody")).decode()
     finally:
         for each in beating:
             each.stop()
     answered = f"{SLOW} is approached slowly, with 3 e-mails a second, because it answered: 451 4.7.0 slow down"
     assert why[0].startswith(f"{answered}. So it has been since ")
-    assert SLOW not in why[1]
-    assert {answered, f"{OTHER} gets 40 e-mails a second and 4 at once at most, as the file of limits says"} <= set(
-        texts
-    )
+    assert why[1].startswith("The relay relay:25 is approached slowly, with 50 e-mails a second, because")
+    limited = f"{OTHER} gets 40 e-mails a second and 4 at once at most, as the file of limits says"
+    assert {answered, limited} <= set(texts)
+    assert f"{limited}, since " in printed
+    for line in ('varsel_slowed{kind="domain"} 2.0', 'varsel_relay_pace{relay="relay:25"} 50.0'):
+        assert line in shown
+    assert SLOW not in shown, "a domain can be a person's"
     assert all(datetime.now(UTC) - each > timedelta(seconds=50) for each in since)
     with store.read() as connection:
         assert slowness(connection) == []

@@ -53,6 +53,7 @@ FILLED = {
     "TRUSTED_PROXIES": "10.0.0.7,10.1.0.0/16,fd00::/8",
     "PLATFORM_KEYS": "/etc/varsel/platform",
     "ACCESS_FILE": "/etc/varsel/access.toml",
+    "LIMITS_FILE": "/etc/varsel/limits.toml",
     "WEBHOOK_KEY": "Zm9vYmFy+/Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmE=",
     "EMAIL_TEMPLATES": "/etc/varsel/templates",
     "OPERATORS_FILE": "/etc/varsel/operators.toml",

@@ -310,6 +310,14 @@ CASES = [
         doctor_adds="`web` and `worker`",
     ),
     Case(
+        "limits",
+        lambda it: {"limits_file": it.file("l.toml", "[domain.'example.no']\nrate = 0")},
+        "rate must be a number",
+        "VARSEL_LIMITS_FILE: ",
+        ("worker",),
+        doctor_adds="`worker` does not",
+    ),
+    Case(
         "operators",
         lambda it: {"operators_file": it.file("o.toml", "x=")},
         "o.toml",
