@@ -11,11 +11,14 @@ from sqlalchemy import select, update
 from engine.admin.pausing import pause
 from engine.db.tables import emails, orders
 from engine.email.deliverer import Deliverer
+from engine.email.limits import Limits
 from engine.email.outcomes import BACKOFF
+from engine.email.pace import Pace
 from engine.email.smtp import Relay
 from engine.models import EmailState, OrderState
 from engine.orders.contacts import ContactTable
 from engine.queue.runner import Runner
+from engine.runtime.clock import steady
 from engine.worker.short_way import Sent, ShortWay
 from tests.helpers.mails import batch, log, one
 from tests.helpers.ports import free_port
@@ -28,6 +31,7 @@ from tests.servers.smtp_script import Close, Say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from engine.db.store import Store
     from engine.orders.outcomes import Decision
@@ -36,13 +40,14 @@ if TYPE_CHECKING:
 TWICE = ({"emailAddress": "kari@example.no"}, {"emailAddress": "ola@example.no"})
 
 
-def run(store: Store, url: str, kind: type[ShortWay] = ShortWay) -> list[None]:
+def run(store: Store, url: str, kind: type[ShortWay] = ShortWay, limits: Path | None = None) -> list[None]:
     """Process due orders over a relay with two connections; returns a None for each wake-up of the e-mails' lane."""
     woken: list[None] = []
 
     async def opened() -> None:
         relay = Relay(url, connections=2, connect_timeout=LONG, data_timeout=LONG)
-        work = kind(Deliverer(store.clock, relay, 2), ContactTable(), lambda: woken.append(None))
+        deliverer = Deliverer(store.clock, relay, 2, pace=Pace(Limits(limits), steady()))
+        work = kind(deliverer, ContactTable(), lambda: woken.append(None))
         try:
             await Runner(store, work, LONG).run()
         finally:
@@ -130,6 +135,16 @@ def test_without_a_connection_all_orders_take_the_usual_way(store: Store) -> Non
     with ScriptedSMTP() as server:
         deliver(store, server.url, lambda deliverer: deliverer.run())
     assert len(server.accepted) == 5
+
+
+def test_a_domain_with_a_limit_lets_the_order_take_the_usual_way(store: Store, tmp_path: Path) -> None:
+    for address in ("kari@example.no", "ola@other.example"):
+        place(store, {"emailAddress": address})
+    limits = tmp_path / "limits.toml"
+    limits.write_text('[domain."example.no"]\nrate = 10\n')
+    with ScriptedSMTP() as server:
+        assert run(store, server.url, limits=limits) == [None]
+    assert [mail.rcpt_tos for mail in server.accepted] == [["ola@other.example"]]
 
 
 def test_an_outcome_that_is_written_twice_counts_once(store: Store) -> None:
