@@ -38,6 +38,7 @@ from engine.observability import logs, metrics, tracing
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
+from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.queue import due
@@ -109,6 +110,8 @@ def _prepare(state: State, config: Settings) -> None:
         state.access = Rules(config.access_file)
     state.signer = Signer(config.need("webhook_key").encode())
     state.seal = Seal(config.need("webhook_key").encode())
+    with naming("quotas_file"):
+        state.quotas = Quotas(config.quotas_file)
     with naming("email_templates"):
         templates = frozenset(Templates(config.email_templates).names())
     state.rules = SubscriptionRules(config.apps_domain, Guard(config.allow_private_endpoints), templates)
@@ -127,7 +130,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.writers = Writers(state.store)
     state.large_bodies = LargeBodies(config.max_body_bytes)
     wake_orders = partial(state.notifier.notify, due.ORDERS.name)
-    state.intake = Intake(state.store, state.readers, ContactTable(), config.from_address, wake_orders)
+    state.intake = Intake(state.store, state.readers, ContactTable(), state.quotas, config.from_address, wake_orders)
     state.publisher = Publisher(state.store, state.queue.spool.add, state.notifier.notify)
     heartbeat = Heartbeat(state.store, Kind("web"), Memory(state.redis))
     heartbeat.start()

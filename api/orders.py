@@ -18,6 +18,7 @@ from api.fields import field
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.problems import Problem
+from api.rate_limits import MEANINGS, rate_limits
 from engine.errors import Invalid, NotFound, VarselError
 from engine.orders import reading
 from engine.orders.intake import Key, fingerprint
@@ -50,12 +51,17 @@ REFUSED = {
 UNKNOWN = {404: Documented("This creator has no such order.")}
 KEY = Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours")
 TAKEN = {
-    202: Documented("Stored.", answers.Receipt),
+    202: Documented("Stored.", answers.Receipt, headers=MEANINGS),
     408: Documented("The body took longer than 30 seconds.", Problem),
     409: Documented("A request with this Idempotency-Key is still running.", Problem),
     413: Documented("The body is too large.", Problem),
     415: Documented("The body is not JSON, or it is compressed.", Problem),
     422: Documented("This Idempotency-Key was used with another payload.", Problem),
+    429: Documented(
+        "The creator's quota of recipients does not let the order in.",
+        Problem,
+        headers={"Retry-After": "Seconds until it does, if nothing else comes before.", **MEANINGS},
+    ),
     **REFUSED,
 }
 
@@ -91,7 +97,7 @@ async def take(request: Request, parse: Parse) -> Response:
             receipt = await state.intake.place(require_creator(caller), order, key)
         elif not (key and caller.creator and (receipt := await state.intake.replay(caller.creator, key))):
             raise order  # it was not accepted earlier under this key
-    headers = {"Location": f"{state.base}/orders/{receipt.order_id}"}
+    headers = {"Location": f"{state.base}/orders/{receipt.order_id}", **rate_limits(receipt.allowances)}
     if receipt.replayed:
         headers["Idempotency-Replayed"] = "true"
     return answers.Receipt.of(receipt).response(202, headers, _JSON)

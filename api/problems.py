@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.rate_limits import rate_limits
 from engine import errors
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ STATUS: dict[type[errors.VarselError], int] = {
     errors.Conflict: 409,
     errors.KeyInUse: 409,
     errors.KeyReused: 422,
+    errors.QuotaExceeded: 429,
     errors.Overrun: 503,
     errors.Unavailable: 503,
     errors.Misconfigured: 500,
@@ -51,6 +53,7 @@ TITLES = {
     415: "Unsupported Media Type",
     421: "Misdirected Request",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
@@ -67,6 +70,7 @@ _REFERENCES = {
     415: "rfc9110#section-15.5.16",
     421: "rfc9110#section-15.5.20",
     422: "rfc9110#section-15.5.21",
+    429: "rfc6585#section-4",
     431: "rfc6585#section-5",
     500: "rfc9110#section-15.6.1",
     503: "rfc9110#section-15.6.4",
@@ -129,6 +133,9 @@ async def answer_error(request: Request, error: Exception) -> Response:
         if error.__cause__ is not None:
             log.warning("%s", error.told())
         return problem(request, status, f"{error}; try again.", headers={"Retry-After": str(seconds)})
+    if isinstance(error, errors.QuotaExceeded):
+        again = {"Retry-After": str(math.ceil(error.retry_after.total_seconds()))}
+        return problem(request, status, str(error), headers=again | rate_limits(error.allowances))
     if isinstance(error, errors.Overrun):
         return problem(request, status, str(error), headers={"Retry-After": "2"})
     if isinstance(error, errors.Invalid):

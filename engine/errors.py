@@ -7,6 +7,7 @@ VarselError
 ├── NotFound         no such thing for this creator; others' things are not found, either
 ├── KeyReused        an Idempotency-Key came back with another payload
 ├── KeyInUse         the first request with this Idempotency-Key is still running
+├── QuotaExceeded    the creator may not order so many recipients now; says when
 ├── Unauthenticated  no credential, or one that does not verify
 │   └── InvalidToken a bearer token that does not verify
 ├── Forbidden        a good credential without the needed right
@@ -26,7 +27,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.diagnosis import Diagnosis
+    from engine.models import Allowance
 
 
 class VarselError(Exception):
@@ -59,6 +63,18 @@ class KeyReused(VarselError):
 
 class KeyInUse(VarselError):
     """A request with the same Idempotency-Key has not been answered yet (same draft, 2.6)."""
+
+
+class QuotaExceeded(VarselError):
+    """The creator's quota does not let the order in; `retry_after` is when it does, if nothing else comes before.
+
+    `allowances`: what is left of the quotas that it exceeds.
+    """
+
+    def __init__(self, text: str, retry_after: timedelta, allowances: Sequence[Allowance]) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+        self.allowances = allowances
 
 
 class Unauthenticated(VarselError):

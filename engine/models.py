@@ -157,6 +157,17 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a creator's quota: so many recipients in what remains of a window."""
+
+    name: str  # minute or day
+    quota: int  # recipients
+    window: timedelta
+    left: int  # recipients
+    during: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """Why e-mails wait, in the relay's words or in Varsel's, and since when, by the steady clock."""
 

@@ -71,6 +71,17 @@ class OrderName:
 
 
 @dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """How many recipients of a creator's orders count in the newest minute and day."""
+
+    creator: str
+    minute: datetime
+    in_minute: int
+    day: datetime
+    in_day: int
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """What an order says to all its recipients."""
 

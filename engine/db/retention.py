@@ -20,6 +20,7 @@ from engine.db.tables import (
     jobs,
     orders,
     processes,
+    quota_use,
     subscriptions,
     waiting_events,
 )
@@ -32,6 +33,7 @@ ROWS = 500  # per transaction, which bounds how long writers wait
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
 HISTORY_KEPT = timedelta(days=8)  # the plots show a day; one more week is there for comparison
 AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back on it
+USE_KEPT = timedelta(days=2)  # of quotas, after the start of the last day in which an order counted
 GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended without signing off
 FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE)
 
@@ -46,6 +48,9 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
     connection.execute(delete(ended_sessions).where(ended_sessions.c.forgotten < Now()))  # their cookies are too old
+    connection.execute(
+        delete(quota_use).where(quota_use.c.day < after(-USE_KEPT), quota_use.c.minute < after(-USE_KEPT))
+    )
     ended = (jobs.c.due_at.is_(None), jobs.c.last_update < limit)
     finished = (orders.c.due_at.is_(None), orders.c.last_update < limit, orders.c.state.in_(FINISHED))
     stored = (events.c.registered < limit, ~_has(waiting_events, waiting_events.c.event_seq == events.c.seq))

@@ -16,6 +16,7 @@ from engine.auth.tokens.keys import KeyFile, read_jwks
 from engine.doctor.findings import WEB, Finding, ok, problem, unset, usable, warning, wrong
 from engine.email.limits import Limits
 from engine.observability import tracing
+from engine.orders.quotas import Quotas
 from engine.settings import PREFIX, Settings
 from engine.text.urls import file_of, shown
 from engine.webhooks.rendering import Templates
@@ -33,6 +34,7 @@ FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("keys", "platform_keys", PlatformKeys, WEB),
     ("access", "access_file", Rules, BOTH),
     ("limits", "limits_file", Limits, "`worker` does not start without it"),
+    ("quotas", "quotas_file", Quotas, WEB),
     ("operators", "operators_file", roles, WEB),
     ("templates", "email_templates", Templates, BOTH),
 )

@@ -36,6 +36,13 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 # web
 ORDERS = Counter("varsel_orders", "Orders taken in over HTTP. Counted by web.")
+EXCESS_ORDERS = Counter(
+    "varsel_excess_orders",
+    "Orders that exceeded a quota of their creator, by result: refused (429), or paced (due later). Counted by web.",
+    ["result"],
+)
+for _result in ("refused", "paced"):
+    EXCESS_ORDERS.labels(_result)  # begins with 0: a series that begins with 1 shows no increase
 EVENTS = Counter("varsel_events", "Events taken in over HTTP, those that were there already included. Counted by web.")
 REQUESTS = Counter(
     "varsel_requests",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, select
@@ -14,10 +15,11 @@ from sqlalchemy import Connection, bindparam, select
 from engine.db.bounded import ROW
 from engine.db.commits import GroupCommit
 from engine.db.dialects import Now, insert_new
-from engine.db.tables import idempotency_keys
-from engine.errors import KeyInUse, KeyReused
+from engine.db.tables import idempotency_keys, milliseconds
+from engine.errors import KeyInUse, KeyReused, QuotaExceeded
 from engine.models import new_id
 from engine.observability import metrics
+from engine.orders import budget
 from engine.orders.new_order import insert, number
 from engine.queue.due import LOOK_EVERY
 
@@ -28,8 +30,11 @@ if TYPE_CHECKING:
 
     from engine.db.readers import Readers
     from engine.db.store import Store
+    from engine.models import Allowance
+    from engine.orders.budget import Budget
     from engine.orders.contacts import Directory
     from engine.orders.new_order import NewOrder, OrderRow
+    from engine.orders.quotas import Quotas
 
 _KEY_IS = (
     idempotency_keys.c.creator == bindparam("creator"),
@@ -50,11 +55,16 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer to an order: its id, and the look-up if one was needed. `replayed`: given before."""
+    """The answer to an order: its id, and the look-up if one was needed. `replayed`: given before.
+
+    `allowances`: what is left of its creator's quotas; `paced`: it waits for them.
+    """
 
     order_id: UUID
     lookup: Lookup | None
     replayed: bool = False
+    allowances: tuple[Allowance, ...] = ()
+    paced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ class Key:
 @dataclass(frozen=True, slots=True)
 class _Placement:
     row: OrderRow
+    recipients: int
     receipt: Receipt
     key: Key | None
 
@@ -81,8 +92,14 @@ def fingerprint(payload: Mapping[str, object]) -> str:
 class Intake:
     """Takes orders in. One per web process; `wake` is called after a commit that stored orders."""
 
-    def __init__(
-        self, store: Store, readers: Readers, directory: Directory, sender: str, wake: Callable[[], None]
+    def __init__(  # noqa: PLR0913, PLR0917 what an order passes
+        self,
+        store: Store,
+        readers: Readers,
+        directory: Directory,
+        quotas: Quotas,
+        sender: str,
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._readers = readers
@@ -90,7 +107,7 @@ class Intake:
         self._sender = sender
         self._wake = wake
         self._running: set[tuple[str, str]] = set()
-        self._commits = GroupCommit(store, _write, self._committed)
+        self._commits = GroupCommit(store, partial(_write, quotas), self._committed)
 
     async def close(self) -> None:
         """Wait until what is under way is committed."""
@@ -109,8 +126,9 @@ class Intake:
     async def place(self, creator: str, order: NewOrder, key: Key | None) -> Receipt:
         """Store an order, unless its key is known; when this returns, the order survives a crash.
 
-        Raises Unavailable (nothing is stored), KeyReused, KeyInUse while a request with the same key runs, or Overrun
-        when too many of the creator's orders wait for a look-up.
+        Raises Unavailable (nothing is stored), KeyReused, KeyInUse while a request with the same key runs, Overrun
+        when too many of the creator's orders wait for a look-up, or QuotaExceeded; Invalid when it has more recipients
+        than the creator's quota.
         """
         numbers = {known_by for recipient in order.recipients if (known_by := number(recipient))}
         lookup = None
@@ -119,7 +137,7 @@ class Intake:
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
         order_id = new_id(self._store.clock.now())
         row = order.row(order_id, creator, self._sender)
-        placement = _Placement(row, Receipt(order_id, lookup), key)
+        placement = _Placement(row, len(order.recipients), Receipt(order_id, lookup), key)
         size = ROW + len(row["subject"]) + len(row["body"]) + len(row["recipients"])
         receipt = await self._submit(placement, creator, size)
         if order.requested_send_time:
@@ -154,29 +172,58 @@ class Intake:
         return Lookup(status, reserved, missing)
 
     def _committed(self, results: Sequence[Receipt | Exception]) -> None:
-        stored = sum(isinstance(result, Receipt) and not result.replayed for result in results)
+        stored = [result for result in results if isinstance(result, Receipt) and not result.replayed]
         if stored:
-            metrics.ORDERS.inc(stored)
-            _GROUP_SIZE.observe(stored)
+            metrics.ORDERS.inc(len(stored))
+            _GROUP_SIZE.observe(len(stored))
             self._wake()
+        if refused := sum(isinstance(result, QuotaExceeded) for result in results):
+            metrics.EXCESS_ORDERS.labels("refused").inc(refused)
+        if paced := sum(receipt.paced for receipt in stored):
+            metrics.EXCESS_ORDERS.labels("paced").inc(paced)
 
 
-def _write(connection: Connection, placements: Sequence[_Placement]) -> list[Receipt | Exception]:
-    """Insert a group of orders; a known key gets the receipt that it got before."""
-    plain = [placement.row for placement in placements if placement.key is None]
-    if plain:
-        insert(connection, plain)
-    return [p.receipt if p.key is None else _write_keyed(connection, p, p.key) for p in placements]
+def _write(quotas: Quotas, connection: Connection, placements: Sequence[_Placement]) -> Sequence[Receipt | Exception]:
+    """Insert a group of orders, as far as quotas let them in; a known key gets the receipt that it got before.
+
+    Budgets are locked before keys are inserted: if all do so, no two transactions wait for each other.
+    """
+    budgets = budget.lock(connection, quotas.find({placement.row["creator"] for placement in placements}))
+    rows: list[OrderRow] = []
+    results = [_place(connection, each, budgets.get(each.row["creator"]), rows) for each in placements]
+    if rows:
+        insert(connection, rows)
+    budget.record(connection, budgets)
+    return results
 
 
-def _write_keyed(connection: Connection, placement: _Placement, key: Key) -> Receipt | Exception:
-    creator, receipt = placement.row["creator"], placement.receipt
+def _place(
+    connection: Connection, placement: _Placement, its: Budget | None, rows: list[OrderRow]
+) -> Receipt | Exception:
+    """The result of one order; if it is new and let in, its row is added to `rows`."""
+    key = placement.key
+    moment = its.admit(placement.recipients) if its else None
+    if isinstance(moment, Exception):
+        return (key and _find_key(connection, placement.row["creator"], key)) or moment
+    if key and (known := _known(connection, placement, key)):
+        return known
+    if not its or not moment:
+        rows.append(placement.row)
+        return placement.receipt
+    its.take(moment, placement.recipients)
+    paced = its.waits(moment) and milliseconds(moment) > (placement.row["send_time"] or 0)
+    rows.append({**placement.row, "due_at": milliseconds(moment)} if paced else placement.row)
+    return replace(placement.receipt, allowances=its.allowances(), paced=paced)
+
+
+def _known(connection: Connection, placement: _Placement, key: Key) -> Receipt | Exception | None:
+    """What an order with this key was answered; None: the key is new, and is the order's from now on."""
     entry = {
-        "creator": creator,
+        "creator": placement.row["creator"],
         "key": key.value,
         "fingerprint": key.fingerprint,
-        "order_id": receipt.order_id,
-        "answer": _lookup_json(receipt.lookup),
+        "order_id": placement.receipt.order_id,
+        "answer": _lookup_json(placement.receipt.lookup),
     }
     fresh = (
         insert_new(connection.dialect.name, idempotency_keys)
@@ -184,9 +231,9 @@ def _write_keyed(connection: Connection, placement: _Placement, key: Key) -> Rec
         .returning(idempotency_keys.c.key)
     )
     if connection.execute(fresh).first():  # an INSERT's rowcount is -1 on PostgreSQL, whether or not it wrote a row
-        insert(connection, [placement.row])
-        return receipt
-    return _find_key(connection, creator, key) or KeyInUse("The first request with this Idempotency-Key was undone.")
+        return None
+    known = _find_key(connection, placement.row["creator"], key)
+    return known or KeyInUse("The first request with this Idempotency-Key was undone.")
 
 
 def _find_key(connection: Connection, creator: str, key: Key) -> Receipt | KeyReused | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 from pydantic_core import to_json
 from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, Uuid, and_, case, func, type_coerce
@@ -29,6 +29,7 @@ _GIVEN = Rows(
     creator=Text(),
     senders_reference=Text(),
     send_time=Instant(),
+    due_at=Instant(),
     state=Text(),
     sender=Text(),
     subject=Text(),
@@ -44,10 +45,11 @@ _GIVEN = Rows(
     trace=Text(),
 )
 _SEND_TIME = func.coalesce(_GIVEN["send_time"], Now())
+_DUE_AT = func.coalesce(_GIVEN["due_at"], _SEND_TIME)
 # What is due now, and has no condition, is ready.
-_RANK = case((and_(Now() >= _SEND_TIME, _GIVEN["condition_endpoint"].is_(None)), type_coerce(_SEND_TIME, BigInteger)))
+_RANK = case((and_(Now() >= _DUE_AT, _GIVEN["condition_endpoint"].is_(None)), type_coerce(_DUE_AT, BigInteger)))
 _INSERT = _GIVEN.insert_into(
-    orders, created=Now(), last_update=Now(), requested_send_time=_SEND_TIME, due_at=_SEND_TIME, rank=_RANK
+    orders, created=Now(), last_update=Now(), requested_send_time=_SEND_TIME, due_at=_DUE_AT, rank=_RANK
 )
 
 
@@ -67,6 +69,7 @@ class OrderRow(TypedDict):
     creator: str
     senders_reference: str | None
     send_time: int | None  # None: at once
+    due_at: NotRequired[int]  # when that is later than the send time
     state: str
     sender: str
     subject: str

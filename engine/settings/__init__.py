@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     max_subscriptions: int = Field(500, ge=1, le=MOST, description="most subscriptions of one consumer")
     max_recipients: int = Field(10_000, ge=1, le=MOST, description="most recipients of one order")
 
+    quotas_file: Path | None = Field(
+        None, description="TOML: how many recipients a creator may order in a minute and in a day"
+    )
+
     # How work is done
     lease: float = Field(30, ge=1, le=HOUR, description="how long a claim lasts, which bounds recovery after a crash")
     smtp_connections: int = Field(12, ge=1, le=500, description="connections to the relay, per worker process")

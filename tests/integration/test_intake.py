@@ -22,6 +22,7 @@ from engine.errors import KeyInUse, KeyReused
 from engine.orders import reading
 from engine.orders.contacts import ContactTable, import_contacts
 from engine.orders.intake import Intake, Key, Receipt, fingerprint
+from engine.orders.quotas import Quotas
 from engine.orders.request import parse_json
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
@@ -73,7 +74,7 @@ def request(**members: Any) -> NewOrder:
 @asynccontextmanager
 async def intake(store: Store, wake: Callable[[], None] = lambda: None) -> AsyncIterator[Intake]:
     readers = Readers(store.engine.url.render_as_string(hide_password=False))
-    entrance = Intake(store, readers, ContactTable(), "noreply@varsel.example", wake)
+    entrance = Intake(store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", wake)
     try:
         yield entrance
     finally:

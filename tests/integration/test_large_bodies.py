@@ -27,6 +27,7 @@ from engine.errors import Overrun
 from engine.orders import reading
 from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
+from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.resources import SCOPE_PUBLISH
@@ -234,7 +235,7 @@ def test_nothing_of_a_payload_waits_but_the_order(store: Store, tmp_path: Path) 
 
     async def run() -> None:
         readers = Readers(store.engine.url.render_as_string(hide_password=False))
-        state.intake = Intake(store, readers, ContactTable(), "noreply@varsel.example", lambda: None)
+        state.intake = Intake(store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda: None)
         content = json.dumps({"subject": "s", "body": "b", "recipients": [], "x": [0] * zeros}).encode()
         turns, room, go_on = state.large_bodies.turns, state.large_bodies.room, threading.Event()
         async with httpx.AsyncClient(

@@ -22,6 +22,7 @@ from engine.db.writers import WAITING, Writers
 from engine.errors import Overrun
 from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake
+from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.settings import Settings
@@ -86,7 +87,9 @@ def test_an_order_with_a_key_waits_for_nobodys_writes(store: Store, tmp_path: Pa
 
     async def run() -> list[int]:
         state.readers = Readers(store.engine.url.render_as_string(hide_password=False))
-        state.intake = Intake(store, state.readers, ContactTable(), "noreply@varsel.example", lambda: None)
+        state.intake = Intake(
+            store, state.readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda: None
+        )
         bearer = key.bearer("ttd", "altinn:notifications.create", timedelta(hours=1))
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "k", "Content-Type": "application/json"}
         async with httpx.AsyncClient(

@@ -35,6 +35,7 @@ from engine.db.tables.orders import (
     emails,
     idempotency_keys,
     orders,
+    quota_use,
 )
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "orders",
     "pauses",
     "processes",
+    "quota_use",
     "subscription_filters",
     "subscriptions",
     "waiting_events",

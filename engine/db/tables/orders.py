@@ -139,6 +139,17 @@ idempotency_keys = Table(
     Column("created", Instant, nullable=False, index=True),
 )
 
+quota_use = Table(  # of creators that have a quota: see engine/orders/budget.py
+    "quota_use",
+    metadata,
+    Column("creator", String(100), primary_key=True),
+    # The newest windows in which orders of this creator count, with the recipients in them so far.
+    Column("minute", Instant, nullable=False, server_default="0"),
+    Column("in_minute", Integer, nullable=False, server_default="0"),
+    Column("day", Instant, nullable=False, server_default="0"),
+    Column("in_day", Integer, nullable=False, server_default="0"),
+)
+
 contacts = Table(
     "contacts",
     metadata,

@@ -1,0 +1,107 @@
+"""Quotas: how many recipients each creator may order in a minute and in a day, by a file that is followed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeGuard
+
+from engine.errors import Misconfigured
+from engine.runtime.config_files import Followed, read_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+LARGEST = 1_000_000_000  # recipients
+LONGEST_NAME = 100  # characters of a creator's
+
+log = logging.getLogger(__name__)
+
+
+class Excess(StrEnum):
+    """What becomes of an order that exceeds a quota."""
+
+    REFUSE = "refuse"  # 429: the client sends it again later
+    PACE = "pace"  # it is taken in, and due when the quota allows
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How many recipients a creator may order in a minute and in a day (UTC); None: any number."""
+
+    per_minute: int | None = None
+    per_day: int | None = None
+    exceeded: Excess = Excess.REFUSE
+
+    @property
+    def limits(self) -> bool:
+        """Whether it limits anything."""
+        return bool(self.per_minute or self.per_day)
+
+
+class Quotas:
+    """The quotas of a TOML file, which is followed while it changes; None: nobody has one.
+
+    Misconfigured when the file cannot be used at the start; a later fault is logged, and the quotas stay as they were.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = Followed(file) if file else None
+        self._default, self._named = Quota(), dict[str, Quota]()
+        if self._file:
+            self._file.changed()  # before it is read: what is written meanwhile is read again
+            self._default, self._named = _read(self._file.path)
+
+    def find(self, creators: Collection[str]) -> dict[str, Quota]:
+        """The quotas of those creators that have one, as the file has them at this moment."""
+        if not self._file:
+            return {}
+        self._look(self._file)
+        found = {creator: self._named.get(creator, self._default) for creator in creators}
+        return {creator: quota for creator, quota in found.items() if quota.limits}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The creators that the file names."""
+        return self._named.keys()
+
+    def _look(self, file: Followed) -> None:
+        if file.changed():
+            try:
+                self._default, self._named = _read(file.path)
+            except Misconfigured as fault:
+                log.warning("the quotas stay as they were: %s", fault)
+
+
+def _read(file: Path) -> tuple[Quota, dict[str, Quota]]:
+    document = read_toml(file)
+    default, named = document.pop("default", {}), document.pop("creators", {})
+    if document or not isinstance(named, dict):
+        what = ", ".join(map(repr, sorted(document))) or "'creators' in this form"
+        raise Misconfigured(f"{file}: knows no {what}; write [default] or [creators.NAME] above quotas")
+    for name in named:
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise Misconfigured(f"{file}: creators.{name[:LONGEST_NAME]!r}: no creator has such a name")
+    quotas = {name: _quota(given, f"{file}: creators.{name!r}") for name, given in named.items()}
+    return _quota(default, f"{file}: default"), quotas
+
+
+def _quota(given: object, place: str) -> Quota:
+    if not isinstance(given, dict):
+        raise Misconfigured(f"{place}: is no table; write [default] or [creators.NAME] above quotas")
+    if unknown := given.keys() - {"per_minute", "per_day", "exceeded"}:
+        names = ", ".join(map(repr, sorted(unknown)))
+        raise Misconfigured(f"{place}: knows no {names}; there are per_minute, per_day and exceeded")
+    for key in ("per_minute", "per_day"):
+        if key in given and not _is_count(given[key]):
+            raise Misconfigured(f"{place}: {key} must be a number of recipients from 1 to {LARGEST:,}")
+    exceeded = given.get("exceeded", Excess.REFUSE)
+    if exceeded not in tuple(Excess):
+        raise Misconfigured(f"{place}: exceeded must be one of {', '.join(Excess)}, in quotes")
+    return Quota(given.get("per_minute"), given.get("per_day"), Excess(exceeded))
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 1 <= value <= LARGEST  # a bool is an int, too
