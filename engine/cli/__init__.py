@@ -2,7 +2,7 @@
 
 processes.py      `varsel up`, and one command per process
 health.py         does everything work
-lanes.py          what waits, who works
+lanes.py          what waits, who may order, who works
 resources.py      orders, e-mails, … : list, show, act, as the registry has them
 events.py         publishing an event
 subscriptions.py  pausing and resuming a subscription
@@ -70,6 +70,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
     "Looking": (
         lanes.lanes,
         lanes.turns,
+        lanes.quotas,
         lanes.top,
         health.doctor,
         health.wait_ready,

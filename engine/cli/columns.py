@@ -84,6 +84,15 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "paused": "paused_reason",
     },
     "turns": {"lane": "lane", "priority": "priority", "creator": "creator", "ready": "ready", "since": "since"},
+    "quotas": {
+        "creator": "creator",
+        "a minute": "per_minute",
+        "left": "left_in_minute",
+        "a day": "per_day",
+        "left today": "left_in_day",
+        "exceeded": "exceeded",
+        "next order": "next_order",
+    },
     "processes": {
         "process": "kind",
         "host": "host",

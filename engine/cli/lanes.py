@@ -1,4 +1,4 @@
-"""`varsel lanes`, `varsel turns` and `varsel top`: what waits, who works, and what is wrong."""
+"""What waits, whose turn it is, what creators have left, who works, and what is wrong."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.columns import COLUMNS
@@ -56,6 +57,23 @@ def turns(as_json: Json = False, data: Data = None) -> None:
     if as_json:
         return print_list(found)
     return print_table(COLUMNS["turns"], [asdict(each) for each in found])
+
+
+def quotas(as_json: Json = False, data: Data = None) -> None:
+    """Print what creators have left of their quotas.
+
+    Of those that VARSEL_QUOTAS_FILE names, and of those that have ordered lately.
+    """
+    from engine import settings
+    from engine.admin.quotas import standings
+    from engine.orders.quotas import Quotas
+
+    kept = Quotas(Path(settings.load().need("quotas_file")))
+    with reading(data) as connection:
+        found = standings(connection, kept)
+    if as_json:
+        return print_list(found)
+    return print_table(COLUMNS["quotas"], [asdict(each) for each in found])
 
 
 def top(as_json: Json = False, data: Data = None) -> None:

@@ -14,12 +14,12 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Text, update
+from sqlalchemy import Integer, Text, update
 
 from engine.db.dialects import insert_or_lock, now
 from engine.db.records import QuotaUse, columns, read
 from engine.db.rows import Rows, run
-from engine.db.tables import EPOCH, quota_use
+from engine.db.tables import EPOCH, Instant, milliseconds, quota_use
 from engine.errors import Invalid, QuotaExceeded
 from engine.models import Allowance
 from engine.orders.quotas import Excess
@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 LONGEST_WAIT = timedelta(days=1)  # of a paced order: its e-mails expire two days after its send time
 _CREATORS = Rows(creator=Text())
+_USES = Rows(creator=Text(), minute=Instant(), in_minute=Integer(), day=Instant(), in_day=Integer())
+_RECORD = (
+    update(quota_use)
+    .where(quota_use.c.creator == _USES["creator"])
+    .values({name: _USES[name] for name in ("minute", "in_minute", "day", "in_day")})
+)
 
 
 @dataclass(slots=True)
@@ -80,6 +86,7 @@ class Budget:
     """What one creator has left, during one transaction that has locked its row."""
 
     def __init__(self, quota: Quota, use: QuotaUse, at: datetime) -> None:
+        self._use = use
         self._paces = quota.exceeded is Excess.PACE
         self._at = at
         self._windows: list[_Window] = []
@@ -94,11 +101,16 @@ class Budget:
         most = min(window.quota for window in self._windows)
         if recipients > most and not self._paces:
             return Invalid({"Recipients": [f"An order of this creator has at most {most:,} recipients; split it."]})
+        moment = self.earliest(recipients)
+        wait = moment - self._at - (LONGEST_WAIT if self._paces else timedelta())
+        return self._refusal(recipients, wait) if wait > timedelta() else moment
+
+    def earliest(self, recipients: int = 1) -> datetime:
+        """The first instant, from now on, at which so many more have room."""
         moment = self._at
         while (later := max(window.reach(moment, recipients) for window in self._windows)) > moment:
             moment = later
-        wait = moment - self._at - (LONGEST_WAIT if self._paces else timedelta())
-        return self._refusal(recipients, wait) if wait > timedelta() else moment
+        return moment
 
     def take(self, moment: datetime, recipients: int) -> None:
         """Count an order that was admitted for this instant."""
@@ -114,10 +126,14 @@ class Budget:
         """What is left."""
         return tuple(window.allowance(self._at) for window in self._windows)
 
-    def counted(self) -> dict[str, datetime | int]:
-        """What counts by now, by the column that stores it."""
-        starts = {window.name: window.start for window in self._windows}
-        return {**starts, **{f"in_{window.name}": window.used for window in self._windows}}
+    def counted(self) -> dict[str, str | int]:
+        """What counts by now, as `record` stores it; windows without a quota stay as they are."""
+        use = self._use
+        row = {"minute": milliseconds(use.minute), "in_minute": use.in_minute}
+        row |= {"day": milliseconds(use.day), "in_day": use.in_day}
+        for window in self._windows:
+            row |= {window.name: milliseconds(window.start), f"in_{window.name}": window.used}
+        return {"creator": use.creator, **row}
 
     def _refusal(self, recipients: int, wait: timedelta) -> QuotaExceeded:
         full = [window for window in self._windows if window.reach(self._at, recipients) > self._at]
@@ -142,10 +158,7 @@ def lock(connection: Connection, quotas: Mapping[str, Quota]) -> dict[str, Budge
 
 def record(connection: Connection, budgets: Mapping[str, Budget]) -> None:
     """Store what was taken."""
-    for creator, budget in budgets.items():
-        if budget.changed:
-            its = update(quota_use).where(quota_use.c.creator == creator)
-            connection.execute(its.values(budget.counted()))
+    run(connection, _RECORD, [budget.counted() for budget in budgets.values() if budget.changed])
 
 
 @cache

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from engine.admin import details
+from engine.admin.quotas import QuotaStanding, standings
 from engine.db.readers import Readers
 from engine.db.retention import prune_some
 from engine.db.tables import orders, quota_use
@@ -181,7 +182,7 @@ def test_paced_orders_are_stored_as_posted_and_due_when_the_quota_allows(taking:
     assert [result.paced for result in results] == [True, True, False, True, True]
     with taking.store.read() as connection:
         rows = connection.execute(select(orders).order_by(orders.c.seq)).all()
-        told = [details.order(connection, row.id)["why"] for row in rows]
+        shown = [details.order(connection, row.id) for row in rows]
     assert [row.due_at for row in rows] == [
         ahead,
         ahead + MINUTE,
@@ -192,7 +193,8 @@ def test_paced_orders_are_stored_as_posted_and_due_when_the_quota_allows(taking:
     assert all(row.requested_send_time == row.created for row in rows if row.requested_send_time != later)
     assert all(row.rank is None for row in rows)
     paced = "Its creator's quota is used up until then: the order is paced."
-    assert told == [paced, paced, "Waits for its send time.", paced, paced]
+    assert [each["next_attempt"] for each in shown] == [row.due_at for row in rows]
+    assert [each["why"] for each in shown] == [paced, paced, "Waits for its send time.", paced, paced]
 
 
 def test_orders_that_exceeded_a_quota_are_counted(taking: Taking) -> None:
@@ -215,3 +217,16 @@ def test_what_nobody_uses_any_more_is_forgotten(taking: Taking) -> None:
     with taking.store.write() as connection:
         prune_some(connection, DAY)
         assert set(connection.scalars(select(quota_use.c.creator))) == {"skd", "nav"}
+
+
+def test_operators_see_what_is_left(taking: Taking, tmp_path: Path) -> None:
+    taking.given("[default]\nper_day = 10\n[creators.skd]\nper_minute = 5\nper_day = 7\nexceeded = 'pace'\n")
+    ahead = beginning(MINUTE) + 60 * MINUTE
+    taking.used("skd", minute=ahead, in_minute=5, day=beginning(DAY), in_day=6)
+    taking.place(an_order(4))
+    with taking.store.read() as connection:
+        found = standings(connection, Quotas(tmp_path / "quotas.toml"))
+    assert found == [
+        QuotaStanding("skd", 5, 0, 7, 1, "pace", ahead + MINUTE),
+        QuotaStanding("ttd", None, None, 10, 6, "refuse", None),
+    ]

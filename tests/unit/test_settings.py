@@ -54,6 +54,7 @@ FILLED = {
     "PLATFORM_KEYS": "/etc/varsel/platform",
     "ACCESS_FILE": "/etc/varsel/access.toml",
     "LIMITS_FILE": "/etc/varsel/limits.toml",
+    "QUOTAS_FILE": "/etc/varsel/quotas.toml",
     "WEBHOOK_KEY": "Zm9vYmFy+/Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmE=",
     "EMAIL_TEMPLATES": "/etc/varsel/templates",
     "OPERATORS_FILE": "/etc/varsel/operators.toml",

@@ -318,6 +318,14 @@ CASES = [
         doctor_adds="`worker` does not",
     ),
     Case(
+        "quotas",
+        lambda it: {"quotas_file": it.file("q.toml", "[default]\nper_day = -1\n")},
+        "per_day must be a number of recipients from 1",
+        "VARSEL_QUOTAS_FILE: ",
+        ("web",),
+        doctor_adds="`web` does not",
+    ),
+    Case(
         "operators",
         lambda it: {"operators_file": it.file("o.toml", "x=")},
         "o.toml",
