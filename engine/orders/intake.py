@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -20,7 +20,7 @@ from engine.errors import KeyInUse, KeyReused, QuotaExceeded
 from engine.models import new_id
 from engine.observability import metrics
 from engine.orders import budget
-from engine.orders.new_order import insert, number
+from engine.orders.new_order import delay, insert, number
 from engine.queue.due import LOOK_EVERY
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ class Lookup:
 class Receipt:
     """The answer to an order: its id, and the look-up if one was needed. `replayed`: given before.
 
-    `allowances`: what is left of its creator's quotas; `paced`: it waits for them.
+    `allowances`: what is left of its creator's quotas; `paced_until`: when it is due, if it waits for them.
     """
 
     order_id: UUID
     lookup: Lookup | None
     replayed: bool = False
     allowances: tuple[Allowance, ...] = ()
-    paced: bool = False
+    paced_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +172,14 @@ class Intake:
         return Lookup(status, reserved, missing)
 
     def _committed(self, results: Sequence[Receipt | Exception]) -> None:
-        stored = [result for result in results if isinstance(result, Receipt) and not result.replayed]
+        stored = [result for result in results if _is_new(result)]
         if stored:
             metrics.ORDERS.inc(len(stored))
             _GROUP_SIZE.observe(len(stored))
             self._wake()
         if refused := sum(isinstance(result, QuotaExceeded) for result in results):
             metrics.EXCESS_ORDERS.labels("refused").inc(refused)
-        if paced := sum(receipt.paced for receipt in stored):
+        if paced := sum(receipt.paced_until is not None for receipt in stored):
             metrics.EXCESS_ORDERS.labels("paced").inc(paced)
 
 
@@ -189,18 +189,22 @@ def _write(quotas: Quotas, connection: Connection, placements: Sequence[_Placeme
     Budgets are locked before keys are inserted: if all do so, no two transactions wait for each other.
     """
     budgets = budget.lock(connection, quotas.find({placement.row["creator"] for placement in placements}))
-    rows: list[OrderRow] = []
-    results = [_place(connection, each, budgets.get(each.row["creator"]), rows) for each in placements]
+    results = [_place(connection, placement, budgets.get(placement.row["creator"])) for placement in placements]
+    rows = [placement.row for placement, result in zip(placements, results, strict=True) if _is_new(result)]
     if rows:
         insert(connection, rows)
+    paced = {each.order_id: each.paced_until for each in results if isinstance(each, Receipt) and each.paced_until}
+    delay(connection, paced)
     budget.record(connection, budgets)
     return results
 
 
-def _place(
-    connection: Connection, placement: _Placement, its: Budget | None, rows: list[OrderRow]
-) -> Receipt | Exception:
-    """The result of one order; if it is new and let in, its row is added to `rows`."""
+def _is_new(result: Receipt | Exception) -> TypeGuard[Receipt]:
+    return isinstance(result, Receipt) and not result.replayed
+
+
+def _place(connection: Connection, placement: _Placement, its: Budget | None) -> Receipt | Exception:
+    """The result of one order, before it is inserted."""
     key = placement.key
     moment = its.admit(placement.recipients) if its else None
     if isinstance(moment, Exception):
@@ -208,12 +212,10 @@ def _place(
     if key and (known := _known(connection, placement, key)):
         return known
     if not its or not moment:
-        rows.append(placement.row)
         return placement.receipt
     its.take(moment, placement.recipients)
     paced = its.waits(moment) and milliseconds(moment) > (placement.row["send_time"] or 0)
-    rows.append({**placement.row, "due_at": milliseconds(moment)} if paced else placement.row)
-    return replace(placement.receipt, allowances=its.allowances(), paced=paced)
+    return replace(placement.receipt, allowances=its.allowances(), paced_until=moment if paced else None)
 
 
 def _known(connection: Connection, placement: _Placement, key: Key) -> Receipt | Exception | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from pydantic_core import to_json
-from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, Uuid, and_, case, func, type_coerce
+from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, Uuid, and_, case, func, type_coerce, update
 
 from engine.db.dialects import Now
 from engine.db.rows import Rows, run
@@ -15,7 +15,7 @@ from engine.models import ContentType, DeliveryGuarantee, OrderState, Priority
 from engine.observability import tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection
@@ -29,7 +29,6 @@ _GIVEN = Rows(
     creator=Text(),
     senders_reference=Text(),
     send_time=Instant(),
-    due_at=Instant(),
     state=Text(),
     sender=Text(),
     subject=Text(),
@@ -45,12 +44,14 @@ _GIVEN = Rows(
     trace=Text(),
 )
 _SEND_TIME = func.coalesce(_GIVEN["send_time"], Now())
-_DUE_AT = func.coalesce(_GIVEN["due_at"], _SEND_TIME)
 # What is due now, and has no condition, is ready.
-_RANK = case((and_(Now() >= _DUE_AT, _GIVEN["condition_endpoint"].is_(None)), type_coerce(_DUE_AT, BigInteger)))
+_RANK = case((and_(Now() >= _SEND_TIME, _GIVEN["condition_endpoint"].is_(None)), type_coerce(_SEND_TIME, BigInteger)))
 _INSERT = _GIVEN.insert_into(
-    orders, created=Now(), last_update=Now(), requested_send_time=_SEND_TIME, due_at=_DUE_AT, rank=_RANK
+    orders, created=Now(), last_update=Now(), requested_send_time=_SEND_TIME, due_at=_SEND_TIME, rank=_RANK
 )
+
+_LATER = Rows(id=Uuid(), due_at=Instant())
+_DELAY = update(orders).where(orders.c.id == _LATER["id"]).values(due_at=_LATER["due_at"], rank=None)
 
 
 class Recipient(TypedDict, total=False):
@@ -69,7 +70,6 @@ class OrderRow(TypedDict):
     creator: str
     senders_reference: str | None
     send_time: int | None  # None: at once
-    due_at: NotRequired[int]  # when that is later than the send time
     state: str
     sender: str
     subject: str
@@ -128,6 +128,11 @@ class NewOrder(NamedTuple):
 def insert(connection: Connection, rows: Sequence[OrderRow]) -> None:
     """Store orders."""
     run(connection, _INSERT, rows)
+
+
+def delay(connection: Connection, due: Mapping[UUID, datetime]) -> None:
+    """Make orders that this transaction has stored due later than at their send time."""
+    run(connection, _DELAY, [{"id": order_id.hex, "due_at": milliseconds(at)} for order_id, at in due.items()])
 
 
 def number(recipient: Recipient) -> str | None:

@@ -179,17 +179,12 @@ def test_paced_orders_are_stored_as_posted_and_due_when_the_quota_allows(taking:
     taking.used(minute=ahead, in_minute=0)
     later = ahead + 30 * MINUTE
     results = taking.place(an_order(2), an_order(), an_order(1, later), an_order(5), an_order())
-    assert [result.paced for result in results] == [True, True, False, True, True]
+    paced_until = [ahead, ahead + MINUTE, None, ahead + 2 * MINUTE, ahead + 4 * MINUTE]
+    assert [result.paced_until for result in results] == paced_until
     with taking.store.read() as connection:
         rows = connection.execute(select(orders).order_by(orders.c.seq)).all()
         shown = [details.order(connection, row.id) for row in rows]
-    assert [row.due_at for row in rows] == [
-        ahead,
-        ahead + MINUTE,
-        later,
-        ahead + 2 * MINUTE,
-        ahead + 4 * MINUTE,
-    ]
+    assert [row.due_at for row in rows] == [until or later for until in paced_until]
     assert all(row.requested_send_time == row.created for row in rows if row.requested_send_time != later)
     assert all(row.rank is None for row in rows)
     paced = "Its creator's quota is used up until then: the order is paced."
