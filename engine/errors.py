@@ -71,7 +71,9 @@ class QuotaExceeded(VarselError):
     `allowances`: what is left of the quotas that it exceeds.
     """
 
-    def __init__(self, text: str, retry_after: timedelta, allowances: Sequence[Allowance]) -> None:
+    def __init__(
+        self, text: str, retry_after: timedelta = timedelta(minutes=1), allowances: Sequence[Allowance] = ()
+    ) -> None:
         super().__init__(text)
         self.retry_after = retry_after
         self.allowances = allowances
