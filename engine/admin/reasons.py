@@ -40,7 +40,7 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
     if found["standing"] == Standing.LATER:
         if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
             return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
-        if row.state == OrderState.REGISTERED and row.due_at > row.requested_send_time:
+        if not row.claim and row.due_at > row.requested_send_time:
             return "Its creator's quota is used up until then: the order is paced."
         later = row.state == OrderState.PROCESSING
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."

@@ -85,7 +85,7 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderH
             orders.c.id == order_id,
             orders.c.creator == creator,
             orders.c.state == OrderState.REGISTERED,
-            orders.c.requested_send_time > after(CANCEL_WINDOW),
+            func.coalesce(orders.c.due_at, orders.c.requested_send_time) > after(CANCEL_WINDOW),  # it may be paced
         )
         .values(state=OrderState.CANCELLED, due_at=None, rank=None, paused_by=None, last_update=Now())
         .returning(*columns(OrderName, orders.c))

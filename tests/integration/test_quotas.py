@@ -15,9 +15,10 @@ from engine.admin.quotas import QuotaStanding, standings
 from engine.db.readers import Readers
 from engine.db.retention import prune_some
 from engine.db.tables import orders, quota_use
-from engine.errors import Invalid, KeyReused, QuotaExceeded
-from engine.models import ContentType
+from engine.errors import Conflict, Invalid, KeyReused, QuotaExceeded
+from engine.models import ContentType, OrderState
 from engine.observability import metrics
+from engine.orders import reading
 from engine.orders.contacts import ContactTable
 from engine.orders.intake import Intake, Key, Receipt
 from engine.orders.new_order import NewOrder
@@ -155,7 +156,7 @@ def test_a_minute_that_is_used_up_is_over_with_the_next(taking: Taking) -> None:
     taking.used("skd", minute=beginning(MINUTE) + 60 * MINUTE, in_minute=9)
     assert kinds(taking.place(an_order(9))) == [Receipt]
     [refusal] = taking.place(an_order(), creator="skd")
-    assert 60 * MINUTE < refusal.retry_after <= 61 * MINUTE
+    assert 59 * MINUTE < refusal.retry_after <= 61 * MINUTE
 
 
 def test_a_known_key_gets_its_first_answer_and_costs_nothing(taking: Taking) -> None:
@@ -190,6 +191,17 @@ def test_paced_orders_are_stored_as_posted_and_due_when_the_quota_allows(taking:
     paced = "Its creator's quota is used up until then: the order is paced."
     assert [each["next_attempt"] for each in shown] == [row.due_at for row in rows]
     assert [each["why"] for each in shown] == [paced, paced, "Waits for its send time.", paced, paced]
+
+
+def test_an_order_can_be_cancelled_while_it_is_paced(taking: Taking) -> None:
+    taking.given("[default]\nper_minute = 2\nexceeded = 'pace'\n")
+    [now_due] = taking.place(an_order())
+    taking.used("skd", minute=beginning(MINUTE) + 60 * MINUTE, in_minute=0)
+    [paced] = taking.place(an_order(), creator="skd")
+    with taking.store.write() as connection:
+        assert reading.cancel(connection, "skd", paced.order_id)[0].state == OrderState.CANCELLED
+        with pytest.raises(Conflict):
+            reading.cancel(connection, "ttd", now_due.order_id)
 
 
 def test_orders_that_exceeded_a_quota_are_counted(taking: Taking) -> None:
