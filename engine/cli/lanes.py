@@ -8,7 +8,6 @@ import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.columns import COLUMNS
@@ -62,13 +61,13 @@ def turns(as_json: Json = False, data: Data = None) -> None:
 def quotas(as_json: Json = False, data: Data = None) -> None:
     """Print what creators have left of their quotas.
 
-    Of those that VARSEL_QUOTAS_FILE names, and of those that have ordered lately.
+    Of those that VARSEL_QUOTAS_FILE names, and of those that have ordered lately. Without the file there are none.
     """
     from engine import settings
     from engine.admin.quotas import standings
     from engine.orders.quotas import Quotas
 
-    kept = Quotas(Path(settings.load().need("quotas_file")))
+    kept = Quotas(settings.load().quotas_file)
     with reading(data) as connection:
         found = standings(connection, kept)
     if as_json:
