@@ -82,6 +82,17 @@ def test_an_extended_lease_holds_and_a_handed_back_row_is_as_if_never_claimed(st
     assert (again.seq, again.claim, again.unresolved) == (given.seq, 3, 1)
 
 
+def test_each_row_is_handed_back_with_a_time_of_its_own(store: Store) -> None:
+    fill(store, 3)
+    claimed = claim(store)
+    waits = [timedelta(milliseconds=-1), timedelta(hours=1), timedelta(hours=2)]
+    with store.write() as connection:
+        due.hand_back_later(connection, due.EMAILS, list(zip(claimed, waits, strict=True)))
+    first, second, third = rows(store)
+    assert third.due_at - second.due_at == timedelta(hours=1)
+    assert [row.seq for row in claim(store)] == [first.seq]
+
+
 def test_handing_back_an_old_claim_changes_nothing(store: Store) -> None:
     fill(store, 1)
     [first] = claim(store, lease=SHORT)
