@@ -13,7 +13,7 @@ from api.hosts import own_host
 from engine.admin.exposition import exposition
 from engine.errors import Unavailable
 from engine.observability import metrics
-from engine.queue import due
+from engine.queue import lateness
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -50,7 +50,7 @@ async def _database(store: Store) -> dict[str, str]:
     """Whether it can be read now, and could be written a few seconds ago; and which lanes stand still."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
-            stalled = await store.reading(due.stalled)
+            stalled = await store.reading(lateness.stalled)
     except Unavailable as error:
         return {"database": str(error)}
     except TimeoutError:

@@ -13,7 +13,7 @@ from apscheduler.jobstores.base import JobLookupError
 from engine.db.retention import prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
-from engine.queue import due
+from engine.queue import lateness
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def wake(clock: Clock) -> None:
     """Notify each lane that has due work; if work is due before the next tick, notify exactly then."""
     try:
         with clock.store.read() as connection:
-            waits = {name: until for name, until in due.next_due(connection).items() if until <= due.LOOK_EVERY}
+            waits = {
+                name: until for name, until in lateness.next_due(connection).items() if until <= lateness.LOOK_EVERY
+            }
             paused = in_force(connection).lanes if waits else frozenset()
     except Unavailable as error:
         log.warning("due work could not be looked up; the next tick tries again: %s", error.told())
@@ -94,7 +96,7 @@ def prune(clock: Clock) -> None:
 
 
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
-    (wake, due.LOOK_EVERY),
+    (wake, lateness.LOOK_EVERY),
     (wake_spool, SPOOL_EVERY),
     (prune, PRUNE_EVERY),
 ]

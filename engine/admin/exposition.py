@@ -20,7 +20,7 @@ from engine.admin.slowness import slowness
 from engine.db.store import ping
 from engine.errors import Unavailable
 from engine.observability import metrics
-from engine.queue import due
+from engine.queue import due, lateness
 from engine.queue.redis_client import prove
 from engine.queue.spool import Spool
 
@@ -66,7 +66,7 @@ class Parts(Collector):
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
             slow = slowness(connection)
-            stalled = due.stalled(connection)
+            stalled = lateness.stalled(connection)
         with suppress(redis.RedisError, OSError):
             lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}  # also when it is full
             redis_took = _timed(lambda: prove(self._client))

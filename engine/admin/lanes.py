@@ -21,7 +21,7 @@ from engine.db.tables import (
     subscriptions,
     waiting_events,
 )
-from engine.queue import due
+from engine.queue import due, lateness
 from engine.queue.pauses import LANE
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _of_rows(
     table, due_at = lane.table, lane.table.c.due_at
     oldest, later = due_at <= Now(), due_at > Now()
     columns = (stands.word.label("word"), table.c.attempts, stands.since.label("since"))
-    soonest = select(*columns).order_by(due_at).limit(due.NEAREST)
+    soonest = select(*columns).order_by(due_at).limit(lateness.NEAREST)
     found = _standings(connection, soonest.where(later))
     first = _standings(connection, soonest.where(oldest))[Standing.DUE].since
     in_flight, early = found[Standing.IN_FLIGHT].rows, found[Standing.DUE]

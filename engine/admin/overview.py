@@ -28,7 +28,7 @@ from engine.db.tables import (
     subscriptions,
 )
 from engine.observability.history import SERIES
-from engine.queue import due
+from engine.queue import due, lateness
 from engine.queue.epoch import again
 from engine.queue.pauses import CREATOR, DOMAIN
 
@@ -73,7 +73,9 @@ def overview(connection: Connection) -> dict[str, Any]:
         "day": day,
         "restored": restored,
         "findings": (_older(connection, restored) if restored else [])
-        + findings(figures, running, due.stalled(connection), counted(connection, subscriptions, *left_alone), slow)
+        + findings(
+            figures, running, lateness.stalled(connection), counted(connection, subscriptions, *left_alone), slow
+        )
         + _paused(paused)
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -17,18 +15,17 @@ from engine.db.records import Email, Letter, columns, read
 from engine.db.tables import emails, orders
 from engine.email.gate import Gate
 from engine.email.limits import Limits
-from engine.email.mime import Compiled, compile_message, message_id
+from engine.email.messages import Messages
 from engine.email.outcomes import RELAY_RETRY, Result, broken, record, result_of, retry_after, unsent
 from engine.email.pace import Pace
 from engine.email.smtp import UNSENT, Phase, Relay, Turn, Withdrawn
-from engine.models import EXPIRY_HOURS, Content, DeliveryGuarantee, EmailState
+from engine.models import EXPIRY_HOURS, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
 from engine.queue.fairness import ALL, FairClaims
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim, Standstill, Work
 from engine.runtime.clock import steady
-from engine.text import keywords
 from engine.text.addresses import wire_address
 
 if TYPE_CHECKING:
@@ -48,8 +45,6 @@ log = logging.getLogger(__name__)
 
 BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
 CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, unless one order's are larger
-COMPILED = 32_000_000  # bytes of compiled messages and their contents that a process keeps
-COMPILED_AT_ONCE = 5_000  # characters of a body; a longer one is compiled in a thread, one at a time
 _CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
 _ITS_ORDERS = orders.c.seq.in_(bindparam("seqs", expanding=True))
 _LETTERS = select(*columns(Letter, orders.c)).where(_ITS_ORDERS).order_by(orders.c.seq)
@@ -86,9 +81,7 @@ class Deliverer(Work[Outgoing, Result]):
         self._clock = clock
         self._relay = relay
         self.at_once = connections
-        self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
-        self._compiled_size = 0
-        self._compiling = asyncio.Lock()
+        self._messages = Messages()
         self._gate = Gate(clock, pace or Pace(Limits(), steady()))
         self._serving = 0  # calls of `serve` that run
         self._crowded = False  # the relay has no connection left for this process: its other clients use them
@@ -227,7 +220,7 @@ class Deliverer(Work[Outgoing, Result]):
         if settled := self._settled(email, order):
             return settled
         try:
-            message = await self._made(email, order)
+            message = await self._messages.made(email, order, self._clock.now())
         except (OSError, MemoryError, RuntimeError):  # the machine's fault: a later attempt can succeed
             raise
         except Exception as error:
@@ -255,38 +248,6 @@ class Deliverer(Work[Outgoing, Result]):
         except ValueError as error:
             return unsent(email, EmailState.FAILED_INVALID_EMAIL_FORMAT, "abandoned", f"not sent: {error}")
         return None
-
-    async def _made(self, email: Email, order: Letter) -> bytes:
-        """The message to one recipient; what fails here fails at every attempt."""
-        compiled = await self._compile(email, order)
-        name = message_id(email.id, order.sender)
-        return compiled.fill(to=email.address, message_id=name, date=self._clock.now())
-
-    async def _compile(self, email: Email, order: Letter) -> Compiled:
-        content = keywords.content(order, email)
-        if kept := self._kept(content):
-            return kept
-        if len(content.body) <= COMPILED_AT_ONCE:
-            return self._keep(content, compile_message(content))
-        async with self._compiling:
-            return self._kept(content) or self._keep(content, await asyncio.to_thread(compile_message, content))
-
-    def _kept(self, content: Content) -> Compiled | None:
-        if content in self._compiled:
-            self._compiled.move_to_end(content)
-        return self._compiled.get(content)
-
-    def _keep(self, content: Content, compiled: Compiled) -> Compiled:
-        """Keep a message for the content's other recipients; drop those that were unused for the longest time."""
-        self._compiled[content] = compiled
-        self._compiled_size += _size(content, compiled)
-        while self._compiled_size > COMPILED:
-            self._compiled_size -= _size(*self._compiled.popitem(last=False))
-        return compiled
-
-
-def _size(content: Content, compiled: Compiled) -> int:
-    return weight(content.body) + len(compiled.rest)
 
 
 def _letters(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Letter], bool]:

@@ -21,7 +21,7 @@ from engine.models import new_id
 from engine.observability import metrics
 from engine.orders import budget
 from engine.orders.new_order import delay, insert, number
-from engine.queue.due import LOOK_EVERY
+from engine.queue.lateness import LOOK_EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -54,13 +54,7 @@ if TYPE_CHECKING:
     from engine.runtime.shares import Shares
 
 LOST_IS_SUSPECT = 2  # lost claims in a row from which on a row is worked on alone: it may be what kills workers
-# How often the clock looks for due rows, at least. Whoever makes a row due earlier wakes a worker.
-LOOK_EVERY = timedelta(seconds=1)
 LOOK = 300  # due rows that one step of a fair claim looks at
-NEAREST = 5_000  # rows of a lane, soonest due first, among which leased ones are looked for
-# A lane stands still when a row has been due for longer and no worker has a lease in that lane: an idle worker would
-# have claimed the row at once.
-STALLED = timedelta(seconds=30)
 LOST_IS_DEAD = 5  # lost claims in a row from which on a row is set aside for good
 _LEASE: BindParameter[int] = bindparam("lease", type_=BigInteger())
 _LEASED = Rows(seq=BigInteger(), claim=Integer())
@@ -120,9 +114,6 @@ FAN_OUTS = Lane("fan_outs", fan_outs, records.FanOut, FanOutState.RUNNING, FanOu
 WEBHOOKS = Lane("webhooks", subscriptions, records.Subscription, SubscriptionState.PUSHING, SubscriptionState.WAITING)
 JOBS = Lane("jobs", jobs, records.Job, JobState.RUNNING, JobState.WAITING)
 LANES: tuple[Lane[Claimed], ...] = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
-_FIRST_OF_EACH = select(
-    Now(), *(select(func.min(lane.table.c.due_at)).scalar_subquery().label(lane.name) for lane in LANES)
-)
 
 
 def claim(
@@ -272,32 +263,6 @@ def isolate(rows: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
         return rows, ()
     chosen = random.choice(suspects)  # noqa: S311 any of them, but not always the same
     return [chosen], [row for row in rows if row is not chosen]
-
-
-def next_due(connection: Connection) -> dict[str, timedelta]:
-    """How long until each lane's next row is due, negative if it is overdue; lanes without open rows are left out."""
-    clock, *dues = connection.execute(_FIRST_OF_EACH).one()
-    return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
-
-
-def stalled(connection: Connection) -> dict[str, timedelta]:
-    """Lanes that stand still, whatever the cause, each with how long its oldest row has been due.
-
-    Such a lane has a due row, is not paused, and no worker has a lease in it.
-    """
-    late = {name: -until for name, until in next_due(connection).items() if -until > STALLED}
-    if not late:
-        return {}
-    paused = in_force(connection).lanes
-    lanes = [lane for lane in LANES if lane.name in late and lane.name not in paused]
-    return {lane.name: late[lane.name] for lane in lanes if not _is_worked_on(connection, lane)}
-
-
-def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:
-    due_at = lane.table.c.due_at
-    nearest = select(lane.table.c.unresolved).where(due_at > Now()).order_by(due_at).limit(NEAREST)
-    found = nearest.subquery()
-    return connection.execute(select(found.c.unresolved).where(found.c.unresolved > 0).limit(1)).first() is not None
 
 
 def _unclaimed(lane: Lane[Claimed]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from engine.db.tables import email_attempts, orders
 from engine.db.tables import emails as emails_table
 from engine.email import outcomes
 from engine.models import EmailState, OrderState
-from engine.queue import due
+from engine.queue import due, lateness
 from tests.helpers.mails import result
 from tests.helpers.rows import add_email, add_order
 from tests.helpers.waiting import LONG, patience
@@ -135,7 +135,7 @@ def test_a_deferred_email_is_due_after_its_delay_and_keeps_its_order_open(store:
     [email] = claim(store)
     with store.write() as connection:
         outcomes.record(connection, [result(email, EmailState.NEW, timedelta(minutes=10))])
-        until = due.next_due(connection).get(due.EMAILS.name)
+        until = lateness.next_due(connection).get(due.EMAILS.name)
         assert connection.scalars(select(orders.c.state)).one() == OrderState.PROCESSED
     assert until is not None
     assert timedelta(minutes=9) < until <= timedelta(minutes=10)
@@ -143,7 +143,7 @@ def test_a_deferred_email_is_due_after_its_delay_and_keeps_its_order_open(store:
 
 def test_nothing_waits_in_an_empty_lane(store: Store) -> None:
     with store.read() as connection:
-        assert due.next_due(connection).get(due.EMAILS.name) is None
+        assert lateness.next_due(connection).get(due.EMAILS.name) is None
 
 
 def test_a_row_that_lost_two_workers_is_worked_on_alone(store: Store) -> None:

@@ -105,7 +105,7 @@ def test_a_batch_has_a_bounded_number_of_bytes_of_its_orders_texts(
 
 
 def test_compiled_messages_are_kept_up_to_a_number_of_bytes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.email.deliverer.COMPILED", 200_000)
+    monkeypatch.setattr("engine.email.messages.COMPILED", 200_000)
     for number in range(6):
         fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
 

@@ -25,7 +25,7 @@ from engine.observability.heartbeat import Heartbeat, Kind
 from engine.observability.history import SERIES
 from engine.observability.metrics import ATTEMPTS
 from engine.observability.metrics import ORDERS as ORDERS_TAKEN
-from engine.queue import due
+from engine.queue import due, lateness
 from engine.runtime.clock import steady
 from tests.helpers.claims import claim_emails, claim_orders
 from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, an_event, now
@@ -274,22 +274,22 @@ def test_a_lane_of_which_nobody_takes_what_is_due_stands_still_whatever_the_caus
         process(connection, "scheduler")
         of = add_order(connection, due_in=-timedelta(seconds=5))
         add_email(connection, of, due_in=HOUR)
-        assert due.stalled(connection) == {}
+        assert lateness.stalled(connection) == {}
         add_email(connection, of, due_in=-HOUR)
         add_email(connection, of, due_in=-HOUR)
-        assert [*due.stalled(connection)] == ["emails"]
+        assert [*lateness.stalled(connection)] == ["emails"]
         told = [text for _, text in sentences(connection) if "stands still" in text]
         assert len(told) == 1
         assert told[0].startswith("The lane emails stands still: something has been due for 3,6")
         due.claim(connection, due.EMAILS, 1, LEASE)  # a worker has one of two in hand: it moves
-        assert due.stalled(connection) == {}
+        assert lateness.stalled(connection) == {}
 
 
 def test_a_paused_lane_does_not_stand_still(store: Store) -> None:
     with store.write() as connection:
         add_order(connection, due_in=-HOUR)
         pause(connection, "anna", "lane", "orders")
-        assert due.stalled(connection) == {}
+        assert lateness.stalled(connection) == {}
 
 
 def test_plots_have_every_minute_where_it_belongs(store: Store) -> None:

@@ -14,7 +14,7 @@ from engine.auth.access import Rules
 from engine.db.tables import deliveries, subscriptions
 from engine.models import Caller, DeliveryState
 from engine.outbound import Guard, Outbound
-from engine.queue import due
+from engine.queue import due, lateness
 from engine.queue.runner import Runner
 from engine.subscriptions import registry
 from engine.webhooks import call, pusher, window
@@ -212,10 +212,10 @@ def test_events_that_come_while_one_is_pushed_are_pushed_too(store: Store) -> No
 def test_the_lane_is_due_as_long_as_something_waits(store: Store) -> None:
     seq = subscribe(store, "https://example.no/")
     with store.read() as connection:
-        assert due.next_due(connection).get(due.WEBHOOKS.name) is None
+        assert lateness.next_due(connection).get(due.WEBHOOKS.name) is None
     publish(store, an_event())
     with store.read() as connection:
-        assert due.next_due(connection).get(due.WEBHOOKS.name) is not None
+        assert lateness.next_due(connection).get(due.WEBHOOKS.name) is not None
     wait_for(lambda: seconds_until_due(store, seq) <= 0)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert
 
 from engine.db.store import Store
 from engine.db.tables import pauses
-from engine.queue import due
+from engine.queue import due, lateness
 from engine.queue.broker import connect
 from engine.queue.pauses import LANE
 from engine.settings import Settings
@@ -53,7 +53,7 @@ def messages(clock: Clock) -> int:
     return int(clock.spool._client.llen("dramatiq:varsel"))  # noqa: SLF001 the same Redis
 
 
-@pytest.mark.parametrize("due_in", [None, due.LOOK_EVERY * 10])
+@pytest.mark.parametrize("due_in", [None, lateness.LOOK_EVERY * 10])
 def test_the_clock_takes_its_time_while_nothing_is_due_soon(
     store: Store, tmp_path: Path, due_in: timedelta | None
 ) -> None:
@@ -67,7 +67,7 @@ def test_the_clock_takes_its_time_while_nothing_is_due_soon(
 def test_the_clock_looks_again_soon_when_something_will_be_due(store: Store, tmp_path: Path) -> None:
     with clock(store, tmp_path) as busy:
         with store.write() as connection:
-            add_order(connection, due_in=due.LOOK_EVERY * 0.9)
+            add_order(connection, due_in=lateness.LOOK_EVERY * 0.9)
         assert looks_soon(busy)
 
 
