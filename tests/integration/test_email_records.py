@@ -11,7 +11,7 @@ from sqlalchemy import text, update
 
 from engine.db.dialects import Now, after
 from engine.db.tables import emails
-from engine.email.deliverer import Deliverer
+from engine.email.messages import Messages
 from engine.email.outcomes import BACKOFF, RELAY_RETRY
 from engine.models import DeliveryGuarantee, EmailState, OrderState
 from tests.helpers.mails import batch, failing_with, fill, log, one, order_states, rows
@@ -77,7 +77,7 @@ def test_an_attempt_that_fails_in_an_error_of_ours_is_repeated_and_ends_with_the
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     fill(store, "kari@example.no")
-    monkeypatch.setattr(Deliverer, "_made", failing_with(RuntimeError()))
+    monkeypatch.setattr(Messages, "made", failing_with(RuntimeError()))
     for count in range(1, len(BACKOFF) + 2):
         batch(store)
         assert one(store).attempts == count
@@ -93,7 +93,7 @@ def test_an_attempt_that_fails_in_an_error_of_ours_is_the_last_when_there_may_be
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(store, "kari@example.no", order={"guarantee": DeliveryGuarantee.AT_MOST_ONCE})
-    monkeypatch.setattr(Deliverer, "_made", failing_with(RuntimeError()))
+    monkeypatch.setattr(Messages, "made", failing_with(RuntimeError()))
     batch(store)
     assert one(store).state == EmailState.FAILED
 

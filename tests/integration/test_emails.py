@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from engine.db.dialects import Now
 from engine.db.tables import emails
-from engine.email.deliverer import Deliverer
+from engine.email.messages import Messages
 from engine.email.mime import Compiled
 from engine.email.outcomes import BACKOFF, backoff
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
@@ -240,7 +240,7 @@ def test_what_the_machine_lacks_is_an_attempt(store: Store, monkeypatch: pytest.
     fill(store, "kari@example.no")
     began = now()
 
-    monkeypatch.setattr(Deliverer, "_made", failing_with(error))
+    monkeypatch.setattr(Messages, "made", failing_with(error))
     batch(store)
     row = one(store)
     assert (row.state, row.attempts) == (EmailState.NEW, 1)
