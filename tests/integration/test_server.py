@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from api import server
@@ -23,6 +24,7 @@ DAY = 86_400.0  # seconds
 
 def test_a_signal_ends_the_server_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "DATE_EVERY", DAY)
+    monkeypatch.setattr(AppStatus, "should_exit", False)  # the signal sets it, for all streams of this process
     before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn sends it on when it has ended
     port, ended, late = free_port(), threading.Event(), list[bool]()
 

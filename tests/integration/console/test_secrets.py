@@ -69,8 +69,8 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
             else:  # one of few values, a number, a time
                 assert answer.status_code == 400
     assert allowed == {
-        "orders": ["state", "creator", "since", "until", "order"],
-        "emails": ["state", "creator", "error", "since", "until", "order", "email"],
+        "orders": ["state", "priority", "creator", "since", "until", "order"],
+        "emails": ["state", "priority", "creator", "error", "since", "until", "order", "email"],
         "events": ["type", "resource", "id", "since", "until", "event"],
         "subscriptions": ["state", "consumer", "resource", "subscription"],
         "deliveries": ["state", "subscription", "event", "error", "since", "until", "delivery"],
