@@ -169,10 +169,14 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why e-mails wait, in the relay's words or in Varsel's, and since when, by the steady clock."""
+    """Why e-mails wait, in the relay's words or in Varsel's, and since when, by the steady clock.
+
+    `relay`: which relays it is about, where there are several.
+    """
 
     since: float
     text: str
+    relay: str = ""
 
 
 @dataclass(frozen=True, slots=True)

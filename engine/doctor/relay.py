@@ -1,43 +1,65 @@
-"""The relay: a session as delivery opens it, up to the point where a message would begin."""
+"""The relays: a session with each as delivery opens it, up to the point where a message would begin."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 import time
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.diagnosis import Diagnosis, of_relay, of_sender
-from engine.doctor.findings import Finding, ok, unset, warning, wrong
+from engine.doctor.findings import Finding, ok, unset, usable, warning, wrong
+from engine.email.routing import Routing
 from engine.email.smtp import Reply
 from engine.email.smtp.route import Route
 from engine.email.smtp.session import OK, Session
+from engine.errors import Misconfigured
 from engine.text.urls import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from engine.doctor.findings import Place
     from engine.settings import Settings
+    from engine.settings.relays import RelayAddress
 
 CONNECT_WITHIN = timedelta(seconds=6)  # less than delivery gives it: somebody waits for the answer
 SOON = 14  # days before a certificate ends
 
 
 def relay(place: Place) -> list[Finding]:
-    """Whether a session can be opened, and what the relay offers in it."""
+    """Whether a session with each relay can be opened, and what it offers."""
     config = place.config
     if config.smtp_url is None:
         if place.embedded:
             return [ok("relay", "none is set: mails stay in the development inbox of `varsel up`")]
         return [unset(place, "smtp_url", "`worker` does")]
-    route = Route.of(config.smtp_url.get_secret_value(), config.smtp_ca_file, CONNECT_WITHIN, CONNECT_WITHIN)
-    return asyncio.run(_look(route, config))
+    setting, file = config.smtp_url.get_secret_value(), config.routes_file
+    found = []
+    if file:
+        without = "`worker` does not start without it"
+        found.append(usable("routes", str(file), partial(Routing, setting, file), without, "routes_file"))
+    try:
+        routes = Routing(setting, file).routes
+    except Misconfigured:
+        routes = Routing(setting).routes
+    return found + asyncio.run(_look_at_all(list(routes.relays.values()), config))
 
 
-async def _look(route: Route, config: Settings) -> list[Finding]:
-    name, place = "relay", f"{route.host}:{route.port}"
+async def _look_at_all(relays: Sequence[RelayAddress], config: Settings) -> list[Finding]:
+    found = await asyncio.gather(*(_look(relay, config) for relay in relays))
+    if len(relays) == 1:
+        return found[0]
+    named = zip(relays, found, strict=True)
+    return [replace(each, name=f"relay {relay.name}") for relay, its in named for each in its]
+
+
+async def _look(relay: RelayAddress, config: Settings) -> list[Finding]:
+    name, place = "relay", relay.name
+    route = Route.of(relay.url, config.smtp_ca_file, CONNECT_WITHIN, CONNECT_WITHIN)
     session = await Session.open(route)
     if isinstance(session, Reply):
         return [wrong(name, of_relay(session.code, session.text, place))]

@@ -1,7 +1,7 @@
 """The gate before the relay: whether an e-mail may be tried now, and what becomes of one that may not.
 
-It stands behind the restraint of its creator (restraint.py), the number of e-mails to its domain at once (lines.py) and
-the pace of its domain and relay (pace.py). None of these counts as an attempt.
+It stands behind the restraint of the creator (restraint.py), and asks for the number of e-mails to the domain at once
+(lines.py) and for the pace of domain and relay (pace.py). Neither counts as an attempt.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.email.lines import Lines
-from engine.email.outcomes import RELAY_RETRY
-from engine.email.restraint import RESTRAINED_FOR, Restraint
 from engine.runtime.clock import steady
 from engine.text.addresses import domain_of
 
 if TYPE_CHECKING:
-    from engine.email.deliverer import Outgoing
     from engine.email.outcomes import Result
+    from engine.email.outgoing import Outgoing
     from engine.email.pace import Pace
-    from engine.models import Trouble
     from engine.queue.work import Hand
     from engine.runtime.clock import Clock
 
@@ -30,22 +27,13 @@ class Gate:
     def __init__(self, clock: Clock, pace: Pace) -> None:
         self._clock = clock
         self._pace = pace
-        self._restraint = Restraint()
         self._lines: Lines[Outgoing] = Lines()
-
-    @property
-    def trouble(self) -> Trouble | None:
-        """What the relay says to creators whose e-mails are restrained; None: there are none."""
-        return self._restraint.trouble
 
     def admits(self, hand: Hand[Outgoing, Result], row: Outgoing, relay: str, *, open_: bool) -> bool:
         """Whether an e-mail may be tried now; one that may not is handed back, or joins its domain's line.
 
         `open_`: there is a connection; without one, the e-mail only records that.
         """
-        if not self._restraint.may_try(row.letter.creator):
-            hand.hand_back(row, max(self._within_life(row, RESTRAINED_FOR.total_seconds()), RELAY_RETRY))
-            return False
         domain, now = domain_of(row.email.address), steady()
         if open_ and self._pace.is_full(domain, now):
             hand.put_off(row)
@@ -60,9 +48,8 @@ class Gate:
         return True
 
     def is_free(self, row: Outgoing, relay: str) -> bool:
-        """Whether an e-mail may be tried now, and neither a limit nor a pace counts those like it."""
-        free = self._pace.is_free(relay, domain_of(row.email.address), steady())
-        return free and self._restraint.may_try(row.letter.creator)
+        """Whether neither a limit nor a pace counts those like it."""
+        return self._pace.is_free(relay, domain_of(row.email.address), steady())
 
     def ended(self, row: Outgoing) -> Outgoing | None:
         """An attempt is over: returns the next e-mail of the domain's line."""
@@ -72,7 +59,6 @@ class Gate:
 
     def heard(self, row: Outgoing, result: Result) -> None:
         """Learn what became of an attempt."""
-        self._restraint.heard(row.letter.creator, result)
         self._pace.heard(domain_of(row.email.address), result, steady())
 
     def close(self, hand: Hand[Outgoing, Result]) -> None:

@@ -1,7 +1,7 @@
 """Restraint: after several refusals in a row for reasons of this installation, one e-mail a minute is tried.
 
 Refusals count by creator: some relays take mail only to some domains, and one creator's refusals must not delay what
-the relay takes from others. Each worker process counts for itself, and only creators that have orders.
+the relay takes from others. Each worker process counts for itself, for each relay, and only creators that have orders.
 """
 
 from __future__ import annotations
@@ -35,11 +35,15 @@ class Restraint:
         """Whether an e-mail of this creator may be tried now; if they are restrained, True uses up the minute's try."""
         if self._refused.get(creator, 0) < IN_A_ROW:
             return True
-        now = time.monotonic()
-        if now < self._ask_at.get(creator, 0.0):
+        if self.holds(creator):
             return False
-        self._ask_at[creator] = now + ASK_EVERY.total_seconds()
+        self._ask_at[creator] = time.monotonic() + ASK_EVERY.total_seconds()
         return True
+
+    def holds(self, creator: str) -> bool:
+        """Whether e-mails of this creator are restrained and none may be tried now; it uses nothing up."""
+        held = self._refused.get(creator, 0) >= IN_A_ROW
+        return held and time.monotonic() < self._ask_at.get(creator, 0.0)
 
     def heard(self, creator: str, result: Result) -> None:
         """Learn what became of an attempt."""

@@ -1,4 +1,4 @@
-"""A process's heartbeat: a row that says that it lives, how far its clock is off, and what troubles its relay.
+"""A process's heartbeat: a row that says that it lives, how far its clock is off, and what troubles its relays.
 
 Each beat carries the process's counts into history, in the same transaction.
 """
@@ -41,7 +41,7 @@ BEAT_EVERY = 5  # looks without news after which a beat is due
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The kind of a process: web, worker or scheduler; for a worker, its relay, its state and whom mail goes to slowly.
+    """The kind of a process: web, worker or scheduler; of a worker, its relays and where mail goes slowly.
 
     `peers` is told how many processes of the kind live, and how many of them stand before this one.
     """
@@ -141,6 +141,7 @@ class Heartbeat:
         seen = {
             "seen": Now(),
             "skew_ms": clock.skew() // MILLISECOND,
+            "relay": (trouble and trouble.relay) or self._kind.relay,
             "trouble": trouble.text if trouble else None,
             "trouble_since": clock.at(trouble.since) if trouble else None,
             "slowed": self._slowed(),
@@ -163,5 +164,5 @@ class Heartbeat:
 
     def _begin_process(self, connection: Connection, seen: dict[str, object]) -> None:
         who = {"id": self._id, "kind": self._kind.name, "host": socket.gethostname(), "pid": os.getpid()}
-        what = {"version": version("varsel"), "started": Now(), "relay": self._kind.relay}
+        what = {"version": version("varsel"), "started": Now()}
         connection.execute(processes.insert().values(who | what | seen))

@@ -80,7 +80,8 @@ SMTP_SECONDS = Histogram(
 )
 RELAY_FAILURES = Counter(
     "varsel_relay_failures",
-    "Connections to the relay that could not be had; each is an attempt deferred, too. Counted by worker.",
+    "Connections to a relay that could not be had; each is an attempt deferred, or one that another relay takes over. "
+    "Counted by worker.",
 )
 DUE_LAG = Histogram(
     "varsel_due_lag_seconds",

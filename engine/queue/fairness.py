@@ -43,7 +43,7 @@ from engine.queue.due import Claimed
 from engine.queue.work import GATHER, Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Executable, ScalarSelect, Select, Update
     from sqlalchemy.sql.selectable import CompoundSelect
@@ -115,8 +115,18 @@ class FairClaims(Generic[F]):
         self._taking: dict[str, Executable] = {}  # by the database's kind
         self._behind = dict.fromkeys(self._levels, "")  # where the claim before ended, if there were more creators
 
-    def claim(self, connection: Connection, paused: Pauses, limit: int, lease: timedelta) -> Claim[F]:
-        """Claim ready rows, up to `limit`, for the time of `lease`; a paused lane has none."""
+    def claim(
+        self,
+        connection: Connection,
+        paused: Pauses,
+        limit: int,
+        lease: timedelta,
+        waits: Callable[[str], bool] = lambda _: False,
+    ) -> Claim[F]:
+        """Claim ready rows, up to `limit`, for the time of `lease`; a paused lane has none.
+
+        `waits` says of a creator whether none of its rows can be used now: they stay.
+        """
         if self._lane.name in paused.lanes:
             return Claim()
         flows, unready = self._look(connection)
@@ -124,6 +134,7 @@ class FairClaims(Generic[F]):
             connection.execute(self._make_ready, {"level": level})
         if unready:
             flows, unready = self._look(connection)
+        flows = [flow for flow in flows if not waits(flow.creator)]
         taken, unfinished = self._divide(connection, flows, limit, lease)
         more = bool(unfinished or unready or any(self._behind.values()))
         return Claim(sorted(taken, key=lambda row: row.seq), more)

@@ -189,7 +189,7 @@ class Runner(Generic[R, O]):
         task, hand = asyncio.current_task(), self._hand
         try:
             await self._work.serve(hand)
-            self._stands_still |= bool(hand.waiting)
+            self._stands_still |= self._work.stands_still(hand)
         except Exception:
             log.exception("lane %s: a bug ended its work", self._work.lane.name)
             if lost := hand.begun.pop(task, None):

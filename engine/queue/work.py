@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from engine.queue.due import R
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -56,12 +56,25 @@ class Hand(Generic[R, O]):
         self.changed = asyncio.Event()  # set: the next turn is wanted now
         self.stopping = asyncio.Event()  # set: begin nothing more
 
-    def next(self, resumed: R | None = None) -> R | None:
-        """The row that was put off, or else has waited longest; None if none waits or nothing may begin any more."""
-        if self.stopping.is_set() or not (resumed or self.waiting):
+    def next(self, fits: Callable[[R], bool] | None = None, resumed: R | None = None) -> R | None:
+        """The row that was put off, or else that has waited longest, of those that fit.
+
+        None if none waits or nothing may begin any more.
+        """
+        if self.stopping.is_set():
             return None
-        row = self.begun[asyncio.current_task()] = resumed or self.waiting.popleft()
+        row = resumed or next((each for each in self.waiting if fits is None or fits(each)), None)
+        if row is None:
+            return None
+        if row is not resumed:
+            self.waiting.remove(row)
+        self.begun[asyncio.current_task()] = row
         return row
+
+    def put_back(self, row: R) -> None:
+        """Let a row wait again that was not worked on."""
+        self.waiting.appendleft(row)
+        self._finish(row)
 
     def put_off(self, row: R) -> None:
         """Keep a row that cannot be performed yet; it goes on by `next`, or is handed back."""
@@ -132,7 +145,7 @@ class Work(ABC, Generic[R, O]):
     async def serve(self, hand: Hand[R, O]) -> None:
         """Perform rows while some wait; up to `at_once` of these calls run side by side.
 
-        A call that returns while rows wait says that nothing can be performed now: see `standstill`.
+        A call that returns while rows wait says that nothing can be performed now, unless `stands_still` knows better.
         """
         while (row := hand.next()) is not None:
             await self.perform(hand, row)
@@ -140,6 +153,10 @@ class Work(ABC, Generic[R, O]):
     async def perform(self, hand: Hand[R, O], row: R) -> None:
         """Work on a row, and tell the hand its outcome."""
         raise NotImplementedError
+
+    def stands_still(self, hand: Hand[R, O]) -> bool:
+        """Asked when a call of `serve` returns: whether nothing can be performed now."""
+        return bool(hand.waiting)
 
     def standstill(self) -> Standstill:
         """How long nothing can be performed."""

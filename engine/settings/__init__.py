@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import Misconfigured
+from engine.settings import relays
+from engine.settings.relays import read_relays
 from engine.settings.values import BaseUrl, Issuer, Key, Networks, Roles, Sender, Weights, Words  # noqa: TC001 pydantic reads them
 from engine.text import urls
 
@@ -52,8 +53,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
     redis_url: SecretStr | None = Field(None, description="redis://HOST:PORT/0, rediss:// or unix:///SOCKET")
     smtp_url: SecretStr | None = Field(
-        None, description="smtp://, smtp+starttls:// or smtps://, with USER:PASSWORD@ where the relay wants them"
+        None,
+        description="smtp://, smtp+starttls:// or smtps://, with USER:PASSWORD@ where the relay wants them; several are"
+        " separated by commas, with weights where they are unequal, as in: 3*smtp://a:25,smtp://b:25",
     )
+    routes_file: Path | None = Field(None, description="TOML: which creators and domains have relays of their own")
     smtp_ca_file: Path | None = Field(
         None, description="authorities that may sign the relay's certificate, beside the system's own"
     )
@@ -208,18 +212,6 @@ class Settings(BaseSettings):
         return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
-def check_smtp_url(url: str) -> None:
-    """Refuse (ValueError) a relay address that cannot work, or that would show a password to the network."""
-    urls.check_server(url, ("smtp", "smtp+starttls", "smtps"))
-    parts = urlsplit(url)
-    if not parts.hostname:
-        msg = "must be smtp://HOST:PORT, smtp+starttls://HOST:PORT or smtps://HOST:PORT"
-        raise ValueError(msg)
-    if parts.scheme == "smtp" and parts.username and parts.hostname not in urls.LOOPBACK:
-        msg = "a password over plain smtp:// can be read on the way; use smtp+starttls://"
-        raise ValueError(msg)
-
-
 def _check_key_set(url: str) -> None:
     urls.check_server(url, ("https",))
     if not urls.is_site(url, ("https",)):
@@ -227,10 +219,10 @@ def _check_key_set(url: str) -> None:
         raise ValueError(msg)
 
 
-_ADDRESSES: dict[str, Callable[[str], None]] = {
+_ADDRESSES: dict[str, Callable[[str], object]] = {
     "database_url": urls.check_database,
     "redis_url": urls.check_redis,
-    "smtp_url": check_smtp_url,
+    "smtp_url": read_relays,
 }
 
 
@@ -259,6 +251,8 @@ def shown(config: Settings, name: str) -> str:
     """A setting as `varsel config` prints it: addresses as urls.shown leaves them, lists separated by spaces."""
     value = getattr(config, name)
     if isinstance(value, SecretStr):
+        if name == "smtp_url":
+            return relays.shown(value.get_secret_value())
         return urls.shown(value.get_secret_value()) if name in _ADDRESSES else urls.HIDDEN
     if isinstance(value, tuple):
         return " ".join(_public(str(each)) for each in value)

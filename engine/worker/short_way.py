@@ -21,8 +21,8 @@ from engine.db.dialects import Now, after
 from engine.db.records import Email, Letter, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import EPOCH, MILLISECOND, Instant, emails, milliseconds, orders
-from engine.email.deliverer import CONTENTS, Outgoing
 from engine.email.outcomes import Result, log_attempts
+from engine.email.outgoing import CONTENTS, Outgoing
 from engine.email.smtp import Withdrawn
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from engine.db.records import Order
     from engine.email.deliverer import Deliverer
+    from engine.email.relays import Outlet
     from engine.email.smtp import Turn
     from engine.orders.contacts import Directory
     from engine.orders.new_order import Recipient
@@ -127,26 +128,36 @@ class ShortWay(Orders):
         """What follows for an order that takes the usual way; None: it is to be sent."""
         return None if (order.seq, order.claim) in self._waiting else super().decided(order)
 
+    async def turn(self, _hand: Hand[Order, Decision]) -> None:
+        """Follow the relays, whose number may change."""
+        self.at_once = self._deliverer.at_once
+
     async def serve(self, hand: Hand[Order, Decision]) -> None:
         """Send one order after another while some wait; without a connection, all of them take the usual way."""
         while hand.waiting:
-            async with self._deliverer.connection() as turn:  # an order that waits for a connection can be handed back
-                order = hand.next()
-                if order is None:
+            first = hand.waiting[0]
+            outlet = self._deliverer.outlet(self._waiting[first.seq, first.claim])
+            if outlet is None:
+                if (order := hand.next()) is None:
                     return
-                decision = await self._send(order, partial(hand.ours, order), turn)
+                hand.end(order, Decision(order, Next.GENERATE))
+                continue
+            async with self._deliverer.connection(outlet) as turn:  # an order that waits for it can be handed back
+                if (order := hand.next()) is None:
+                    return
+                decision = await self._send(order, partial(hand.ours, order), outlet, turn)
             if decision is None:
                 hand.withdraw(order)
             else:
                 hand.end(order, decision)
 
-    async def _send(self, order: Order, ours: Callable[[], bool], turn: Turn) -> Decision | None:
+    async def _send(self, order: Order, ours: Callable[[], bool], outlet: Outlet, turn: Turn) -> Decision | None:
         """Hand an order to the relay, or let it take the usual way; None: its lease has ended."""
         outgoing = self._waiting[order.seq, order.claim]
-        if turn.session is None or not self._deliverer.is_free(outgoing):
+        if turn.session is None or not self._deliverer.is_free(outgoing, outlet):
             return Decision(order, Next.GENERATE)
         with step(order):
-            result = await self._deliverer.attempt(outgoing, ours, turn)
+            result = await self._deliverer.attempt(outgoing, ours, outlet, turn)
         return None if isinstance(result, Withdrawn) else Sent(order, Next.SENT, result=result)
 
     def insists(self, decision: Decision) -> bool:

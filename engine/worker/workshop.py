@@ -17,6 +17,8 @@ from engine.db.store import Store
 from engine.email.deliverer import Deliverer
 from engine.email.limits import Limits
 from engine.email.pace import Pace
+from engine.email.relays import Relays
+from engine.email.routing import Routing
 from engine.email.smtp import Relay
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
@@ -41,7 +43,7 @@ from engine.webhooks.rendering import Templates
 from engine.worker.short_way import ShortWay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import redis
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from engine.queue.spool import Spool
     from engine.queue.work import O, Work
     from engine.settings import Settings
+    from engine.settings.relays import RelayAddress
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +76,12 @@ class Workshop:
         self._spool = spool
         self._store = Store(config.need("database_url"), admit)
         usual, instant = (Turns(some, config.creator_weights, config.bulk_share) for some in (USUAL, IN_A_HURRY))
-        self._relays = [_relay(config, count) for count in (config.smtp_connections, config.smtp_instant_connections)]
-        pace = _pace(config)
-        deliverer = Deliverer(self._store.clock, self._relays[0], config.smtp_connections, usual, pace)
-        messenger = Deliverer(self._store.clock, self._relays[1], config.smtp_instant_connections, instant, pace)
+        self._relays, pace = _relays(config), _pace(config)
+        deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace)
+        messenger = Deliverer(self._store.clock, self._relays[1], instant, pace)
         kind = Kind(
             "worker",
-            self._relays[0].name,
+            self._relays[0].names,
             trouble=lambda: deliverer.trouble or messenger.trouble,
             slowed=lambda: pace.slowed(steady()),
             peers=pace.divide,
@@ -142,8 +144,8 @@ class Workshop:
         """Wait for what is in flight, and close connections to the relay and endpoints."""
         while self._begun:
             await asyncio.wait(self._begun)
-        for relay in self._relays:
-            await relay.close()
+        for relays in self._relays:
+            await relays.close()
         await self._asking.close()
         await self._pushing.close()
 
@@ -165,10 +167,19 @@ class Workshop:
         task.add_done_callback(self._begun.discard)
 
 
-def _relay(config: Settings, connections: int) -> Relay:
+def _relays(config: Settings) -> Sequence[Relays]:
+    """The relays for usual e-mails, and the same ones for instant e-mails."""
+    with settings.naming("routes_file"):
+        routing = Routing(config.need("smtp_url"), config.routes_file)
+    counts = (config.smtp_connections, config.smtp_instant_connections)
+    return [Relays(routing, partial(_relay, config, count), count) for count in counts]
+
+
+def _relay(config: Settings, connections: int, address: RelayAddress) -> Relay:
     return Relay(
-        config.need("smtp_url"),
+        address.url,
         connections=connections,
+        name=address.name,
         connect_timeout=timedelta(seconds=config.smtp_connect_timeout),
         data_timeout=timedelta(seconds=config.smtp_data_timeout),
         ca_file=config.smtp_ca_file,

@@ -13,6 +13,7 @@ from engine.email.smtp import Relay
 from engine.orders.contacts import ContactTable
 from engine.orders.processing import Orders
 from engine.runtime.clock import Clock
+from tests.helpers.relaying import only
 from tests.helpers.waiting import LONG
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.records import Order
-    from engine.email.deliverer import Outgoing
+    from engine.email.outgoing import Outgoing
 
 
 def claim_emails(connection: Connection, lease: timedelta) -> Sequence[Outgoing]:
     """E-mails that may be sent; paused ones are held."""
     relay = Relay("smtp://127.0.0.1:25", connections=1, connect_timeout=LONG, data_timeout=LONG)
-    return Deliverer(Clock(), relay, 1).claim(connection, lease).rows
+    return Deliverer(Clock(), only(relay, 1)).claim(connection, lease).rows
 
 
 def a_subscription(connection: Connection, seq: int) -> Subscription:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from engine.email.deliverer import Deliverer, Outgoing
+from engine.email.deliverer import Deliverer
 from engine.email.outcomes import Result
+from engine.email.outgoing import Outgoing
+from engine.email.relays import Relays
+from engine.email.routing import Routing
 from engine.email.smtp import Relay
 from engine.queue.runner import Runner
 from tests.helpers.waiting import LONG
@@ -21,13 +24,18 @@ if TYPE_CHECKING:
 LEASE = LONG
 
 
+def only(relay: Relay, connections: int) -> Relays:
+    """A worker's relays, of which there is one."""
+    return Relays(Routing(f"smtp://{relay.name}"), lambda _: relay, connections)
+
+
 class Delivering(Runner[Outgoing, Result]):
     """Delivers what is due."""
 
     def __init__(
         self, store: Store, relay: Relay, connections: int, lease: timedelta = LEASE, pace: Pace | None = None
     ) -> None:
-        self.deliverer = Deliverer(store.clock, relay, connections, pace=pace)
+        self.deliverer = Deliverer(store.clock, only(relay, connections), pace=pace)
         super().__init__(store, self.deliverer, lease)
 
 

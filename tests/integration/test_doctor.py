@@ -244,6 +244,23 @@ def test_a_certificate_of_somebody_else_is_a_problem(tmp_path: Path) -> None:
         assert "VARSEL_SMTP_CA_FILE" in found.advice
 
 
+def test_each_of_several_relays_and_the_file_of_routes_are_checked(tmp_path: Path) -> None:
+    file = tmp_path / "routes.toml"
+    with ScriptedSMTP() as server:
+        file.write_text(f'[relays.own]\nurl = "{server.url}"\n')
+        several = place(tmp_path, smtp_url=f"2*{server.url},smtp://127.0.0.1:1", routes_file=file)
+        found = relay.relay(several)
+        assert one(found, "routes.toml can be used").level == Level.OK
+        own = f"own (127.0.0.1:{server.port})"
+        assert {each.name for each in found if "greets" in each.text} == {
+            f"relay 127.0.0.1:{server.port}",
+            f"relay {own}",
+        }
+        assert {each.name for each in problems(found)} == {"relay 127.0.0.1:1"}
+        file.write_text("broken")
+        assert "VARSEL_ROUTES_FILE" in one(relay.relay(several), "is not TOML").text
+
+
 def test_a_relay_that_is_not_there_or_says_nothing_is_a_problem(tmp_path: Path) -> None:
     [refused] = relay.relay(place(tmp_path, smtp_url="smtp://127.0.0.1:1"))
     assert refused.level == Level.PROBLEM

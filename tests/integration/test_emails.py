@@ -91,7 +91,7 @@ def test_a_batch_has_a_bounded_number_of_bytes_of_its_orders_texts(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Six orders of 40 kB; e-mails that do not fit are handed back, and due as before."""
-    monkeypatch.setattr("engine.email.deliverer.CONTENTS", 100_000)
+    monkeypatch.setattr("engine.email.outgoing.CONTENTS", 100_000)
     for number in range(6):
         fill(store, f"kari.{number}@example.no", order={"body": str(number) * 40_000})
     with ScriptedSMTP() as server:

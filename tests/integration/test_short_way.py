@@ -23,7 +23,7 @@ from engine.worker.short_way import Sent, ShortWay
 from tests.helpers.mails import batch, log, one
 from tests.helpers.ports import free_port
 from tests.helpers.processing import place, the_order, told
-from tests.helpers.relaying import deliver
+from tests.helpers.relaying import deliver, only
 from tests.helpers.rows import count
 from tests.helpers.waiting import LONG
 from tests.servers.smtp import ScriptedSMTP
@@ -46,7 +46,7 @@ def run(store: Store, url: str, kind: type[ShortWay] = ShortWay, limits: Path | 
 
     async def opened() -> None:
         relay = Relay(url, connections=2, connect_timeout=LONG, data_timeout=LONG)
-        deliverer = Deliverer(store.clock, relay, 2, pace=Pace(Limits(limits), steady()))
+        deliverer = Deliverer(store.clock, only(relay, 2), pace=Pace(Limits(limits), steady()))
         work = kind(deliverer, ContactTable(), lambda: woken.append(None))
         try:
             await Runner(store, work, LONG).run()

@@ -41,7 +41,8 @@ def test_the_senders_address_is_kept_without_what_pasting_left_around_it(environ
 FILLED = {
     "DATABASE_URL": "postgresql://varsel:p%40ss%23@db.example:5432/varsel?sslmode=verify-full",
     "REDIS_URL": "rediss://:p%40ss@cache.example:6379/0",
-    "SMTP_URL": "smtp+starttls://varsel:p%40ss@relay.example:587",
+    "SMTP_URL": "3*smtp+starttls://varsel:p%40ss@relay.example:587,smtps://other.example",
+    "ROUTES_FILE": "/etc/varsel/routes.toml",
     "SMTP_CA_FILE": "/etc/varsel/relay.pem",
     "HOSTS": "notify.example,notify.internal.example",
     "INBOX": "/var/lib/varsel/inbox",
@@ -88,7 +89,7 @@ def test_the_example_is_read_the_same_by_all_who_read_such_files(
 ) -> None:
     text = re.sub(r"^# (?=VARSEL_\w+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     shown_as = dict(re.findall(r"^VARSEL_(\w+)=(.*)", text, re.MULTILINE))
-    roles, weights = re.findall(r"as in: (\S+)$", text, re.MULTILINE)
+    _, roles, weights = re.findall(r"as in: (\S+)$", text, re.MULTILINE)
     examples = {"OIDC_ROLES": roles, "CREATOR_WEIGHTS": weights}
     meant = shown_as | FILLED | examples
     assert {name for name, value in shown_as.items() if not value} == FILLED.keys() | examples.keys()

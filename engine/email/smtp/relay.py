@@ -49,6 +49,7 @@ class Turn:
 class Relay:
     """All connections of one event loop to one relay.
 
+    `name`: as logs and attempts show it, HOST:PORT if it is empty.
     `url`: smtp:// (port 25), smtp+starttls:// (587, always with TLS) or smtps:// (465); USER:PASSWORD@ percent-encoded.
     `connect_timeout` bounds connecting as a whole and each command, `data_timeout` the reply to the final dot.
     `ca_file`: certificates trusted beside the system's; Misconfigured when it cannot be used.
@@ -60,6 +61,7 @@ class Relay:
         url: str,
         *,
         connections: int,
+        name: str = "",
         connect_timeout: timedelta,
         data_timeout: timedelta,
         ca_file: Path | None = None,
@@ -69,6 +71,7 @@ class Relay:
         idle: timedelta = IDLE,
     ) -> None:
         self._route = Route.of(url, ca_file, connect_timeout, data_timeout, pipelining=pipelining)
+        self.name = name or f"{self._route.host}:{self._route.port}"
         self._pool = Pool(
             self._route,
             connections,
@@ -82,9 +85,9 @@ class Relay:
         self._refused_at = 0.0  # by the steady clock
 
     @property
-    def name(self) -> str:
-        """The relay as the log of attempts shows it."""
-        return f"{self._route.host}:{self._route.port}"
+    def connected(self) -> bool:
+        """Whether connections are open."""
+        return self._pool.established > 0
 
     @property
     def trouble(self) -> Trouble | None:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from engine.runtime.authorities import with_file
+from engine.settings.relays import PORTS
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
-
-PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 
 
 @dataclass(frozen=True, slots=True)
