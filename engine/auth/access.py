@@ -6,29 +6,22 @@ the rules of a file, or built-in ones. No answer is cached: it is valid for its 
 
 from __future__ import annotations
 
-import logging
 import re
-import time
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from engine.errors import Misconfigured
 from engine.resources import APP, OWN, status_resource
-from engine.runtime.config_files import Followed, read_toml
+from engine.runtime.config_files import Contents, read_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
-
-CHECK = timedelta(seconds=1)  # how long a changed file may go unnoticed
 
 # In the name of an app's resource, the organisation ends at the first underscore: one whose own name has an underscore
 # cannot be told from another, and gets nothing without a rule file.
 _APPOWNER = re.compile(r"/org/([A-Za-z0-9.-]+)")
-
-log = logging.getLogger(__name__)
 
 
 class Action(StrEnum):
@@ -61,23 +54,14 @@ class Access(Protocol):
 class Rules:
     """Access by the rules of a TOML file, which is followed while it changes; None: by the built-in rules.
 
-    Misconfigured when the file cannot be used at the start; a later fault is logged, and the rules stay as they were.
+    Misconfigured when the file cannot be used at the start.
     """
 
     def __init__(self, file: Path | None) -> None:
-        self._file = Followed(file) if file else None
-        self._rules: tuple[_Rule, ...] = ()
-        self._next_look = 0.0  # by time.monotonic(), in seconds
-        if self._file:
-            self._look(self._file)
+        self._file = Contents(file, _read, "access rules") if file else None
 
     async def decide(self, questions: Sequence[Question]) -> Sequence[bool]:
         """One answer per question, in their order."""
-        if self._file and time.monotonic() >= self._next_look:
-            try:
-                self._look(self._file)
-            except Misconfigured as fault:
-                log.warning("the access rules stay as they were: %s", fault)
         return [self._permits(question) for question in questions]
 
     def _permits(self, question: Question) -> bool:
@@ -89,14 +73,8 @@ class Rules:
         if _of_own_party(question, resource):
             return True
         if self._file:
-            return any(rule.permits(question, resource) for rule in self._rules)
+            return any(rule.permits(question, resource) for rule in self._file.now)
         return _built_in(question, resource)
-
-    def _look(self, file: Followed) -> None:
-        """Read the file if it has changed since the last look; Misconfigured, once per change."""
-        self._next_look = time.monotonic() + CHECK.total_seconds()
-        if file.changed():
-            self._rules = tuple(_read(file.path))
 
 
 def _of_own_party(question: Question, resource: str) -> bool:
@@ -145,15 +123,14 @@ class _Rule:
         )
 
 
-def _read(file: Path) -> Iterator[_Rule]:
+def _read(file: Path) -> list[_Rule]:
     document = read_toml(file)
     rules = document.pop("rule", None)
     if document:
         raise Misconfigured(f"{file}: knows no {_named(document)}; write [[rule]] above each rule")
     if not isinstance(rules, list) or not rules:
         raise Misconfigured(f"{file}: has no [[rule]]; without a rule nobody may do anything, so write at least one")
-    for number, rule in enumerate(rules, 1):
-        yield _rule(rule, f"{file}: rule {number}")
+    return [_rule(rule, f"{file}: rule {number}") for number, rule in enumerate(rules, 1)]
 
 
 def _rule(given: object, place: str) -> _Rule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import secrets
@@ -16,7 +15,7 @@ import argon2
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from engine.errors import Invalid, Misconfigured, NotFound
-from engine.runtime.config_files import Followed, read_toml
+from engine.runtime.config_files import Contents, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[a-z0-9._@-]{1,64}")
 _HASH = re.compile(r"\$argon2id\$[A-Za-z0-9$=,+/]{1,500}")
 LEAST_PASSWORD, MOST_PASSWORD = 12, 1024  # characters
-
-log = logging.getLogger(__name__)
 
 
 class Role(StrEnum):
@@ -62,41 +59,29 @@ class Operator:
 class Operators:
     """The operators of a TOML file, which is followed while it changes.
 
-    Misconfigured when the file cannot be used at the start; a later fault is logged, and the operators stay as they
-    were.
+    Misconfigured when the file cannot be used at the start.
     """
 
     def __init__(self, file: Path) -> None:
-        self._file = Followed(file)
+        self._file = Contents(file, _read, "operators", at_once=True)
         self._hasher = argon2.PasswordHasher()
         _nobodys()  # computed now: the first unknown name must not take longer than others
-        self._file.changed()  # before it is read: what is written meanwhile is read again
-        self._entries = _read(file)
 
     def find(self, name: str) -> Operator | None:
         """The operator of that name as the file has it at this moment; None: there is none."""
-        entry = self._look().get(name)
+        entry = self._file.now.get(name)
         return entry.operator(name) if entry else None
 
     def verify(self, name: str, password: str) -> Operator | None:
         """The operator with this name and password; None takes as long for an unknown name as for a known one."""
         if len(password) > MOST_PASSWORD:
             return None
-        entry = self._look().get(name)
+        entry = self._file.now.get(name)
         try:
             self._hasher.verify(entry.password if entry else _nobodys(), password)
         except (Argon2Error, InvalidHashError):
             return None
         return entry.operator(name) if entry else None
-
-    def _look(self) -> Mapping[str, _Entry]:
-        """Read the file if it has changed since the last look."""
-        if self._file.changed():
-            try:
-                self._entries = _read(self._file.path)
-            except Misconfigured as fault:
-                log.warning("the operators stay as they were: %s", fault)
-        return self._entries
 
 
 @cache

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.email.pressure import Kind
 from engine.errors import Misconfigured
-from engine.runtime.clock import steady
-from engine.runtime.config_files import Followed, read_toml
+from engine.runtime.config_files import Contents, read_toml
 from engine.text.addresses import compared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
     from types import UnionType
 
-log = logging.getLogger(__name__)
-
-CHECK = 1.0  # seconds for which a changed file may go unnoticed
 SLOWEST, MOST = 0.01, 1_000_000
 WRITE = 'write [domain."example.no"] or [relay."smtp.example.no:587"], and below it rate = 10'
 
@@ -38,15 +32,11 @@ NONE = Limit()
 class Limits:
     """The limits of the file, which is followed while it changes; without a file there are none.
 
-    Misconfigured when the file cannot be used at the start; a later fault is logged, and the limits stay as they were.
+    Misconfigured when the file cannot be used at the start.
     """
 
     def __init__(self, file: Path | None = None) -> None:
-        self._file = Followed(file) if file else None
-        self._limits: Mapping[tuple[Kind, str], Limit] = {}
-        self._next_look = 0.0  # by the steady clock
-        if self._file:
-            self._look(self._file)
+        self._file = Contents(file, _read, "limits") if file else None
 
     @property
     def given(self) -> bool:
@@ -55,18 +45,7 @@ class Limits:
 
     def of(self, kind: Kind, name: str) -> Limit:
         """The limit of a relay or domain."""
-        if self._file and steady() >= self._next_look:
-            try:
-                self._look(self._file)
-            except Misconfigured as fault:
-                log.warning("the limits stay as they were: %s", fault)
-        return self._limits.get((kind, name), NONE)
-
-    def _look(self, file: Followed) -> None:
-        """Read the file if it has changed since the last look; Misconfigured, once per change."""
-        self._next_look = steady() + CHECK
-        if file.changed():
-            self._limits = _read(file.path)
+        return self._file.now.get((kind, name), NONE) if self._file else NONE
 
 
 def _read(file: Path) -> dict[tuple[Kind, str], Limit]:

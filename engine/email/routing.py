@@ -14,15 +14,13 @@ else = "default"                    # over the setting's, while its own are down
 
 from __future__ import annotations
 
-import logging
 import re
-import time
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from engine.errors import Misconfigured
-from engine.runtime.config_files import Followed, read_toml
+from engine.runtime.config_files import Contents, read_toml
 from engine.settings.relays import MOST_RELAYS, RelayAddress, check_smtp_url, check_weight, place_of, read_relays
 from engine.text.addresses import compared
 
@@ -30,15 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-CHECK = timedelta(seconds=1)  # how long a changed file may go unnoticed
 MOST_RULES = 1_000
 DEFAULT = "default"  # the relays of VARSEL_SMTP_URL, in a rule's `else`
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # without a colon, so that it is no HOST:PORT
 _DOMAIN = re.compile(r"(?:\*\.)?[^\s@*.]+(?:\.[^\s@*.]+)*")
 
 Choices: TypeAlias = "tuple[tuple[str, ...], ...]"  # names of relays; further ones serve while those before are down
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,33 +76,18 @@ class Routes:
 class Routing:
     """The routes of the setting and of a TOML file, which is followed while it changes.
 
-    Misconfigured when they cannot be used at the start; a later fault is logged, and the routes stay as they were.
+    Misconfigured when they cannot be used at the start.
     """
 
     def __init__(self, setting: str, file: Path | None = None) -> None:
         relays = read_relays(setting)
         self._usual = Routes({relay.name: relay for relay in relays}, tuple(relay.name for relay in relays))
-        self._file = Followed(file) if file else None
-        self._next_look = 0.0  # by time.monotonic(), in seconds
-        self._routes = self._usual
-        if self._file:
-            self._look(self._file)
+        self._file = Contents(file, partial(_read, usual=self._usual), "routes") if file else None
 
     @property
     def routes(self) -> Routes:
         """The routes now."""
-        if self._file and time.monotonic() >= self._next_look:
-            try:
-                self._look(self._file)
-            except Misconfigured as fault:
-                log.warning("the routes stay as they were: %s", fault)
-        return self._routes
-
-    def _look(self, file: Followed) -> None:
-        """Read the file if it has changed since the last look; Misconfigured, once per change."""
-        self._next_look = time.monotonic() + CHECK.total_seconds()
-        if file.changed():
-            self._routes = _read(file.path, self._usual)
+        return self._file.now if self._file else self._usual
 
 
 def _names(domain: str) -> Iterator[str]:

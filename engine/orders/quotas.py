@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeGuard
 
 from engine.errors import Misconfigured
-from engine.runtime.config_files import Followed, read_toml
+from engine.runtime.config_files import Contents, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 LARGEST = 1_000_000_000  # recipients
 LONGEST_NAME = 100  # characters of a creator's
-
-log = logging.getLogger(__name__)
 
 
 class Excess(StrEnum):
@@ -44,35 +41,24 @@ class Quota:
 class Quotas:
     """The quotas of a TOML file, which is followed while it changes; None: nobody has one.
 
-    Misconfigured when the file cannot be used at the start; a later fault is logged, and the quotas stay as they were.
+    Misconfigured when the file cannot be used at the start.
     """
 
     def __init__(self, file: Path | None) -> None:
-        self._file = Followed(file) if file else None
-        self._default, self._named = Quota(), dict[str, Quota]()
-        if self._file:
-            self._file.changed()  # before it is read: what is written meanwhile is read again
-            self._default, self._named = _read(self._file.path)
+        self._file = Contents(file, _read, "quotas") if file else None
 
     def find(self, creators: Collection[str]) -> dict[str, Quota]:
-        """The quotas of those creators that have one, as the file has them at this moment."""
+        """The quotas of those creators that have one."""
         if not self._file:
             return {}
-        self._look(self._file)
-        found = {creator: self._named.get(creator, self._default) for creator in creators}
+        default, named = self._file.now
+        found = {creator: named.get(creator, default) for creator in creators}
         return {creator: quota for creator, quota in found.items() if quota.limits}
 
     @property
     def names(self) -> Collection[str]:
         """The creators that the file names."""
-        return self._named.keys()
-
-    def _look(self, file: Followed) -> None:
-        if file.changed():
-            try:
-                self._default, self._named = _read(file.path)
-            except Misconfigured as fault:
-                log.warning("the quotas stay as they were: %s", fault)
+        return self._file.now[1].keys() if self._file else ()
 
 
 def _read(file: Path) -> tuple[Quota, dict[str, Quota]]:

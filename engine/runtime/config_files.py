@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from engine.errors import Misconfigured
+from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+T = TypeVar("T")
+
+CHECK = timedelta(seconds=1)  # how long a changed file may go unnoticed
 MAX_TOML = 1024 * 1024  # bytes of a file of rules or operators
+
+log = logging.getLogger(__name__)
 
 
 class Followed:
@@ -24,6 +33,37 @@ class Followed:
         """Whether it has changed since the last call; True at the first call."""
         before, self._stamp = self._stamp, _stamp(self.path)
         return self._stamp != before
+
+
+class Contents(Generic[T]):
+    """What a file says, as `read` has it; it is followed while it changes. `what`: what its entries are, in words.
+
+    Misconfigured when the file cannot be used at the start; a later fault is logged once, and the entries stay as they
+    were. A change is noticed within CHECK, or `at_once`.
+    """
+
+    def __init__(self, path: Path, read: Callable[[Path], T], what: str, *, at_once: bool = False) -> None:
+        self._file = Followed(path)
+        self._read = read
+        self._what = what
+        self._at_once = at_once
+        self._look()  # before it is read: what is written meanwhile is read again
+        self._now = read(path)
+
+    @property
+    def now(self) -> T:
+        """The newest that can be used; the same object until the file has changed."""
+        if (self._at_once or steady() >= self._next_look) and self._look():
+            try:
+                self._now = self._read(self._file.path)
+            except Misconfigured as fault:
+                log.warning("the %s stay as they were: %s", self._what, fault)
+        return self._now
+
+    def _look(self) -> bool:
+        """Whether the file has changed since the last look."""
+        self._next_look = steady() + CHECK.total_seconds()
+        return self._file.changed()
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

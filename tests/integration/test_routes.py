@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.email import relays as module
-from engine.email import routing
 from engine.email.outcomes import REFUSED_RETRY, RELAY_RETRY
 from engine.models import EmailState
+from engine.runtime import config_files
 from tests.helpers.mails import log, rows
 from tests.helpers.several_relays import MAILS, Worker, fill, got, hurry, own_relay, own_rule, servers, setting, states
 from tests.servers.smtp_script import Close, Hang, Say, Slow
@@ -109,7 +109,7 @@ def test_mail_for_a_slow_relay_blocks_nobody_elses(
 
 
 def test_the_file_is_followed_while_mail_flows(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routing, "CHECK", timedelta(0))
+    monkeypatch.setattr(config_files, "CHECK", timedelta(0))
     file = tmp_path / "routes.toml"
     file.write_text("")
     with servers({"dot": Slow(0.005)}, {}) as (usual, own):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.errors import Misconfigured
 from engine.orders.quotas import Excess, Quota, Quotas
+from engine.runtime import config_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,8 +79,9 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_is_followed_and_a_broken_one_changes_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(config_files, "CHECK", timedelta(0))
     quotas = Quotas(written(tmp_path, "[default]\nper_day = 1\n"))
     written(tmp_path, "[default]\nper_day = 22\n")
     assert quotas.find({"ttd"}) == {"ttd": Quota(per_day=22)}

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.email import routing
 from engine.email.routing import Routing
 from engine.errors import Misconfigured
+from engine.runtime import config_files
 from engine.settings.relays import MOST_RELAYS, read_relays, shown
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def test_a_file_that_cannot_be_used_is_refused_without_a_password(tmp_path: Path
 def test_a_file_is_followed_and_a_broken_one_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(routing, "CHECK", timedelta(0))
+    monkeypatch.setattr(config_files, "CHECK", timedelta(0))
     followed = routing_of(tmp_path, RULES)
     before = followed.routes
     assert followed.routes is before
