@@ -145,7 +145,7 @@ def _rule(given: object, known: Mapping[str, RelayAddress], usual: tuple[str, ..
         frozenset(_domain(each, place) for each in _texts(table, "domains", place)) if "domains" in table else None
     )
     choices = (names, usual) if "else" in table else (names,)
-    return Rule(creators, None if domains is None else frozenset(domains), choices)
+    return Rule(creators, domains, choices)
 
 
 def _domain(text: str, place: str) -> str:
