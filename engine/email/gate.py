@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.email.lines import Lines
+from engine.email.outcomes import within_life
 from engine.runtime.clock import steady
 from engine.text.addresses import domain_of
 
@@ -27,7 +28,7 @@ class Gate:
     def __init__(self, clock: Clock, pace: Pace) -> None:
         self._clock = clock
         self._pace = pace
-        self._lines: Lines[Outgoing] = Lines()
+        self._lines: Lines[Outgoing] = Lines(pace.counter())
 
     def admits(self, hand: Hand[Outgoing, Result], row: Outgoing, relay: str, *, open_: bool) -> bool:
         """Whether an e-mail may be tried now; one that may not is handed back, or joins its domain's line.
@@ -38,12 +39,11 @@ class Gate:
         if open_ and self._pace.is_full(domain, now):
             hand.put_off(row)
             for each in self._lines.join(domain, row):
-                hand.hand_back(each, self._within_life(each, self._pace.queue(domain, now)))
+                self._hand_back(hand, each, self._pace.queue(domain, now))
             return False
         if open_ and (wait := self._pace.wait(relay, domain, now)):
-            hand.hand_back(row, self._within_life(row, wait))
+            self._hand_back(hand, row, wait)
             return False
-        self._pace.begin(domain)
         self._lines.begin(domain)
         return True
 
@@ -53,9 +53,7 @@ class Gate:
 
     def ended(self, row: Outgoing) -> Outgoing | None:
         """An attempt is over: returns the next e-mail of the domain's line."""
-        domain = domain_of(row.email.address)
-        self._pace.ended(domain)
-        return self._lines.end(domain)
+        return self._lines.end(domain_of(row.email.address))
 
     def heard(self, row: Outgoing, result: Result) -> None:
         """Learn what became of an attempt."""
@@ -65,6 +63,6 @@ class Gate:
         """Nobody is left who would call the lines: what stands in them waits as before."""
         hand.waiting.extend(self._lines.leave())
 
-    def _within_life(self, row: Outgoing, wait: float) -> timedelta:
-        """So many seconds, but no longer than the e-mail lives."""
-        return max(min(timedelta(seconds=wait), row.email.expires_at - self._clock.now()), timedelta(milliseconds=1))
+    def _hand_back(self, hand: Hand[Outgoing, Result], row: Outgoing, wait: float) -> None:
+        """Hand back for so many seconds, but no longer than the e-mail lives."""
+        hand.hand_back(row, within_life(row.email, timedelta(seconds=wait), self._clock.now()))

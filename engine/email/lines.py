@@ -5,10 +5,11 @@ They stay in the worker's hands, so that the next one follows at once, and they 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
 R = TypeVar("R")
@@ -18,10 +19,10 @@ MOST = 100  # rows in all lines: other domains' rows need room in the worker's h
 
 
 class Lines(Generic[R]):
-    """The lines of one lane's worker, by domain, and how many rows it has begun of each domain."""
+    """The lines of one lane's worker, by domain. They count in `begun` how many rows of each domain it has begun."""
 
-    def __init__(self) -> None:
-        self._begun: Counter[str] = Counter()
+    def __init__(self, begun: Counter[str]) -> None:
+        self._begun = begun
         self._lines: defaultdict[str, deque[R]] = defaultdict(deque)
         self._length = 0
 

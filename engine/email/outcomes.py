@@ -175,6 +175,11 @@ def backoff(attempts: int) -> timedelta:
     return jittered(BACKOFF[min(attempts, len(BACKOFF)) - 1])
 
 
+def within_life(email: Email, delay: timedelta, now: datetime) -> timedelta:
+    """A delay that ends no later than the e-mail's life: what has expired is claimed once more, to say so."""
+    return min(delay, max(email.expires_at - now, MILLISECOND))
+
+
 def retry_after(refusal: Reply) -> timedelta:
     """How long to leave the relay alone after it refused a connection with this reply."""
     return REFUSED_RETRY if (refusal.code or 0) // 100 == 5 else RELAY_RETRY  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
@@ -182,7 +187,7 @@ def retry_after(refusal: Reply) -> timedelta:
 
 def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: datetime) -> Result:
     """What the relay's answer means for the e-mail: the one table from SMTP to what users see."""
-    later = min(backoff(email.attempts + 1), max(email.expires_at - now, MILLISECOND))
+    later = within_life(email, backoff(email.attempts + 1), now)
     state, delay, reached, settled = EmailState.NEW, later, True, False
     match outcome:
         case Accepted():
@@ -193,7 +198,7 @@ def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: da
             word, reached = "deferred", outcome.reached
             delay = later if reached else retry_after(outcome.reply)
         case Refused():
-            word, delay = "refused", min(max(later, SLOWLY), max(email.expires_at - now, MILLISECOND))
+            word, delay = "refused", within_life(email, max(later, SLOWLY), now)
         case InDoubt():
             settled, word = order.guarantee == DeliveryGuarantee.AT_MOST_ONCE, "in_doubt"
             state = EmailState.FAILED if settled else EmailState.NEW

@@ -47,7 +47,7 @@ class Pace:
         self._workers, self._place_among = 1, 0
         self._buckets: dict[Target, Bucket] = {}  # of those that have a rate
         self._queues: dict[Target, Bucket] = {}  # of those that have a number of connections
-        self._begun: Counter[Target] = Counter()  # e-mails on their way, of those that have one
+        self._begun: list[Counter[str]] = []  # e-mails on their way, by domain
         self._slowdowns: dict[Target, Slowdown] = {}
         self._waited: dict[Target, tuple[float, float]] = {}  # since when and until when e-mails waited
         self._sent: Recent[Target] = Recent(now)
@@ -83,9 +83,10 @@ class Pace:
             self._sent.add(target, now)
         return True
 
-    def begin(self, domain: str) -> None:
-        """An e-mail to the domain is on its way."""
-        self._begun[Target(Kind.DOMAIN, domain)] += 1
+    def counter(self) -> Counter[str]:
+        """A counter of a lane's e-mails on their way, by domain: whoever gets it keeps it, and all count together."""
+        self._begun.append(Counter())
+        return self._begun[-1]
 
     def is_full(self, domain: str, now: float) -> bool:
         """Whether as many e-mails are on their way to the domain as may be."""
@@ -93,7 +94,7 @@ class Pace:
             return False
         target = Target(Kind.DOMAIN, domain)
         most = self._connections(target)
-        if most is None or self._begun[target] < most:
+        if most is None or sum(begun[domain] for begun in self._begun) < most:
             return False
         self._note(target, now)
         return True
@@ -104,13 +105,6 @@ class Pace:
         queue = self._queues.setdefault(target, Bucket(1.0, now))
         queue.rate = max(1.0, self._sent.rate(target, now))
         return queue.place(now)
-
-    def ended(self, domain: str) -> None:
-        """An e-mail to the domain is no longer on its way."""
-        target = Target(Kind.DOMAIN, domain)
-        self._begun[target] -= 1
-        if not self._begun[target]:
-            del self._begun[target]
 
     def heard(self, domain: str, result: Result, now: float) -> None:
         """Learn from the outcome of an attempt."""

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from engine.email.outcomes import RELAY_RETRY
+from engine.email.outcomes import within_life
 from engine.email.restraint import RESTRAINED_FOR
 
 if TYPE_CHECKING:
@@ -67,6 +67,5 @@ class Placement:
             self._hand_back(row, hand, RESTRAINED_FOR)
 
     def _hand_back(self, row: Outgoing, hand: Hand[Outgoing, Result], delay: timedelta) -> None:
-        """Hand back until the delay is over or the e-mail expires, in whole seconds: few statements for many rows."""
-        left = timedelta(seconds=(row.email.expires_at - self._clock.now()) // timedelta(seconds=1))
-        hand.hand_back(row, max(min(left, delay), RELAY_RETRY))
+        """Hand back until the delay is over or the e-mail expires."""
+        hand.hand_back(row, within_life(row.email, delay, self._clock.now()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from engine.email.lines import LONG, MOST, Lines
 
 
 def test_whoever_ends_calls_the_next_of_its_line() -> None:
-    lines: Lines[int] = Lines()
+    lines: Lines[int] = Lines(Counter())
     lines.begin("a")
     lines.begin("b")
     assert [lines.join("a", number) for number in (1, 2)] == [[], []]
@@ -19,7 +21,7 @@ def test_whoever_ends_calls_the_next_of_its_line() -> None:
 
 
 def test_nobody_stays_in_a_line_that_nobody_would_call() -> None:
-    lines: Lines[int] = Lines()
+    lines: Lines[int] = Lines(Counter())
     assert lines.join("a", 1) == [1]
     lines.begin("a")
     lines.join("a", 1)
@@ -30,7 +32,7 @@ def test_nobody_stays_in_a_line_that_nobody_would_call() -> None:
 
 
 def test_lines_have_an_end_and_all_of_them_together_too() -> None:
-    lines: Lines[int] = Lines()
+    lines: Lines[int] = Lines(Counter())
     for domain in "abcdef":
         lines.begin(domain)
     left = [lines.join(domain, number) for domain in "abcdef" for number in range(LONG + 1)]

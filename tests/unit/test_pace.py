@@ -115,15 +115,12 @@ def test_an_e_mail_that_waits_for_the_relay_uses_up_nothing_of_its_domain(tmp_pa
 def test_workers_divide_a_limit_without_a_rest(connections: int, workers: int, tmp_path: Path) -> None:
     pace = pace_of(tmp_path, f'[domain."example.no"]\nrate = 12\nconnections = {connections}\n')
     begun = sent = 0
+    mine = pace.counter()
     for place in range(workers):
         pace.divide(workers, place)
-        mine = 0
         while not pace.is_full("example.no", 0.0):
-            pace.begin("example.no")
-            mine += 1
-        for _ in range(mine):
-            pace.ended("example.no")
-        begun += mine
+            mine["example.no"] += 1
+        begun += mine.pop("example.no", 0)
     assert begun == connections
     for place in range(workers):
         pace = pace_of(tmp_path, '[domain."example.no"]\nrate = 12\n')
