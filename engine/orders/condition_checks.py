@@ -12,7 +12,7 @@ from engine.db.tables import orders
 from engine.observability import logs
 from engine.orders.conditions import Verdict, ask
 from engine.orders.outcomes import Decision, Next, lost, set_back
-from engine.orders.processing import Orders, admit, step
+from engine.orders.processing import Processing, admit, step
 from engine.queue import due
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CHECKS = 150  # conditions that a process asks at once; 100 of one creator: see engine/runtime/shares.py
 
 
-class ConditionChecks(Orders):
+class ConditionChecks(Processing):
     """Due orders with a condition."""
 
     at_once = CHECKS

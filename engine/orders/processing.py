@@ -46,43 +46,17 @@ _NEWEST = (
 RECIPIENTS_AT_ONCE = 400_000  # characters of orders' recipients in one transaction, unless one order has more
 
 
-class Orders(Work[Order, Decision]):
-    """Due orders without a condition. Those with one are claimed separately: see engine/orders/condition_checks.py.
+class Processing(Work[Order, Decision]):
+    """What follows for orders in hand; subclasses say which orders those are.
 
-    `generated` is called when there may be e-mails to send, `conditional` when orders with a condition are due.
+    `generated` is called when there may be e-mails to send.
     """
 
     lane = due.ORDERS
 
-    def __init__(
-        self,
-        directory: Directory,
-        generated: Callable[[], None] = lambda: None,
-        conditional: Callable[[], None] = lambda: None,
-        turns: Turns = ALL,
-    ) -> None:
-        self.gather = turns.every
-        self._claims = FairClaims(due.ORDERS, turns, fit=orders.c.condition_endpoint.is_(None))
+    def __init__(self, directory: Directory, generated: Callable[[], None] = lambda: None) -> None:
         self._directory = directory
         self._generated = generated
-        self._conditional = conditional
-        self._conditional_due = False
-
-    def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
-        """Take a batch of orders that no pause stops."""
-        paused = in_force(connection, lock=True)
-        claimed = self._claims.claim(connection, paused, BATCH, lease)
-        self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
-        return Claim(admit(connection, claimed.rows, paused), claimed.more)
-
-    def taken(self, _rows: Sequence[Order]) -> None:
-        """Tell whether the other kind of orders is due: looking for it costs less here than in a claim of its own."""
-        if self._conditional_due:
-            self._conditional()
-
-    def decided(self, order: Order) -> Decision | None:
-        """An order without a condition needs only its e-mails."""
-        return lost(order) or Decision(order, Next.GENERATE)
 
     def groups(self, outcomes: Sequence[tuple[Order, Decision]]) -> Iterator[Sequence[tuple[Order, Decision]]]:
         """Split a batch: other writers wait for at most RECIPIENTS_AT_ONCE, or for one order if that is more.
@@ -146,6 +120,42 @@ class Orders(Work[Order, Decision]):
 
         insert(connection, made())
         return write(connection, settled, unsendable)
+
+
+class Orders(Processing):
+    """Due orders without a condition. Those with one are claimed separately: see engine/orders/condition_checks.py.
+
+    `conditional` is called when orders with a condition are due.
+    """
+
+    def __init__(
+        self,
+        directory: Directory,
+        generated: Callable[[], None] = lambda: None,
+        conditional: Callable[[], None] = lambda: None,
+        turns: Turns = ALL,
+    ) -> None:
+        super().__init__(directory, generated)
+        self.gather = turns.every
+        self._claims = FairClaims(due.ORDERS, turns, fit=orders.c.condition_endpoint.is_(None))
+        self._conditional = conditional
+        self._conditional_due = False
+
+    def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
+        """Take a batch of orders that no pause stops."""
+        paused = in_force(connection, lock=True)
+        claimed = self._claims.claim(connection, paused, BATCH, lease)
+        self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
+        return Claim(admit(connection, claimed.rows, paused), claimed.more)
+
+    def taken(self, _rows: Sequence[Order]) -> None:
+        """Tell whether the other kind of orders is due: looking for it costs less here than in a claim of its own."""
+        if self._conditional_due:
+            self._conditional()
+
+    def decided(self, order: Order) -> Decision | None:
+        """An order without a condition needs only its e-mails."""
+        return lost(order) or Decision(order, Next.GENERATE)
 
 
 def step(order: Order) -> tracing.Span:
