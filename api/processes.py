@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from engine.errors import Misconfigured
 from engine.observability.metrics_folder import VARIABLE
 from engine.runtime.children import share
 from engine.runtime.stop import Stop
-from engine.runtime.supervisor import Supervisor
+from engine.runtime.supervisor import LOOK_SOON, Supervisor
 
 if TYPE_CHECKING:
     import socket
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.1  # seconds
 STOP_WITHIN = 25.0  # seconds that children have to answer what they have begun, and to close; they need 22 at most
 
 
@@ -39,7 +39,7 @@ class Processes:
 
     def run(self) -> None:
         """Return when SIGTERM or SIGINT has come and all have ended; Misconfigured when none of them can start."""
-        stop = Stop()
+        stop = Stop(signal.SIGCHLD)
         share()
         with TemporaryDirectory(prefix="varsel-metrics-") as folder:
             os.environ.setdefault(VARIABLE, folder)  # unless VARSEL_METRICS_DIR is set: each shows the counts of all
@@ -52,7 +52,7 @@ class Processes:
     def _supervise(self, stop: Stop) -> None:
         waiting = list(self._numbers)
         self._start(waiting.pop(0))  # alone: if it cannot, it says so once
-        while not stop.wait(LOOK_EVERY):
+        while not stop.wait(LOOK_SOON if waiting else self._supervisor.look_in):
             for name in self._supervisor.look():
                 self._forget(self._numbers[name])
             while waiting and self._port.is_served():

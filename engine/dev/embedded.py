@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 START_WITHIN = 300.0  # seconds until the API must answer; a process that ends before is told of at once
 STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
-LOOK_EVERY = 1.0  # seconds between two looks whether all children run; the end of one is looked at when it comes
-LOOK_SOON = 0.1  # likewise, while one is about to be started again
 LOCK = "varsel.lock"  # in the data folder: who runs in it
 LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
 
@@ -186,7 +184,7 @@ class Installation:
         return mode(config.model_copy(update=its))
 
     def _supervise(self) -> None:
-        while not self._stop.wait(LOOK_SOON if self._supervisor.ended() else LOOK_EVERY):
+        while not self._stop.wait(self._supervisor.look_in):
             self._supervisor.look()
 
     def _end(self) -> None:

@@ -11,6 +11,8 @@ from engine.runtime.children import Child
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+LOOK_EVERY = 1.0  # seconds between two looks whether all children run; the end of one is looked at when it comes
+LOOK_SOON = 0.1  # likewise, while one is about to be started again
 FIRST_WAIT = 0.5  # seconds before a child that ended is started again; twice as many after each further end
 LONGEST_WAIT = 30.0
 SOUND_AFTER = 60.0  # seconds: a child that has lived for so long begins with FIRST_WAIT again
@@ -43,8 +45,13 @@ class Supervisor:
         codes = {name: each.child.exit_code for name, each in self._all.items()}
         return {name: code for name, code in codes.items() if code is not None}
 
+    @property
+    def look_in(self) -> float:
+        """Seconds until `look` is to be called, unless a child ends (SIGCHLD) before."""
+        return LOOK_SOON if self.ended() else LOOK_EVERY
+
     def look(self) -> list[str]:
-        """Start again whose wait is over; returns those that have ended since the last look. Call it often."""
+        """Start again whose wait is over; returns those that have ended since the last look."""
         now = time.monotonic()
         new = [name for name in self.ended() if self._all[name].again is None]
         for name in new:

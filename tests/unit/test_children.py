@@ -62,6 +62,27 @@ while len(ended) < 3:
 supervisor.end(within=60)
 print(json.dumps([ended, [re.sub("pid .*[)]", "pid N)", line) for line in told]]))
 """
+SHARING = """
+import asyncio, os, signal, socket
+from mmap import mmap
+from api.processes import Processes
+from engine.runtime import supervisor
+
+supervisor.LOOK_EVERY = 3600.0
+starts = mmap(-1, 1)
+
+async def serve(turns):
+    starts[0] += 1
+    turns.begin(asyncio.Protocol)
+    if starts[0] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if starts[0] == 3:
+        os.kill(os.getppid(), signal.SIGTERM)
+    await asyncio.Event().wait()
+
+Processes(socket.create_server(("127.0.0.1", 0)), 2, lambda turns: asyncio.run(serve(turns))).run()
+print(starts[0])
+"""
 
 
 def told(program: str, **variables: str) -> list[Any]:
@@ -91,6 +112,10 @@ def test_a_child_is_as_if_it_had_been_started_by_itself() -> None:
         "log_closed": True,
     }
     assert parent == {"exit_code": 7, "stop": False}
+
+
+def test_the_parent_of_processes_at_one_port_is_told_when_one_ends_and_starts_it_again() -> None:
+    assert told(SHARING) == [3]
 
 
 def test_a_child_that_keeps_ending_waits_longer_before_each_start() -> None:
