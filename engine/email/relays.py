@@ -7,7 +7,9 @@ relay that is away goes over others where its route has any. A worker that has o
 from __future__ import annotations
 
 import logging
+import random
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
 from engine.email.outcomes import RELAY_RETRY, retry_after
@@ -18,7 +20,6 @@ from engine.text.addresses import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
 
     from engine.email.routing import Choices, Routes, Routing
     from engine.email.smtp import Relay, Reply
@@ -48,6 +49,7 @@ class Outlet:
         self.retry = RELAY_RETRY  # how long it is left alone
         self.until = 0.0  # and until when, on the monotonic clock
         self._failed = False
+        self._failed_at = 0.0  # likewise: since when
         self._slot = 0.0  # likewise: when the last e-mail that was put off comes again
         self._trouble: Trouble | None = None
 
@@ -73,6 +75,8 @@ class Outlet:
 
     def heard(self, refusal: Reply | None) -> None:
         """Learn that it gave a connection, or why not."""
+        if refusal and not self._failed:
+            self._failed_at = time.monotonic()
         self._failed = refusal is not None
         if refusal:
             self.crowded, self.retry = refusal.crowded, retry_after(refusal)
@@ -80,10 +84,15 @@ class Outlet:
             self._trouble = self.relay.trouble
 
     def put_off(self) -> timedelta:
-        """When an e-mail that waits for it is due again: BUSY of them every few seconds, so that they come in turn."""
+        """When an e-mail that waits for it is due again: BUSY of them every few seconds, so that they come in turn.
+
+        Few e-mails would come every few seconds: the longer it has failed, the more seldom they come.
+        """
         now = time.monotonic()
         self._slot = max(self._slot, self.until, now + AGAIN) + AGAIN / BUSY
-        return min(RELAY_RETRY * int((self._slot - now) / AGAIN), RESTRAINED_FOR)
+        turn = RELAY_RETRY * int((self._slot - now) / AGAIN)
+        failing = timedelta(seconds=now - self._failed_at if self._failed else 0)
+        return min(max(turn, min(failing, RESTRAINED_FOR) * random.uniform(0.5, 1)), RESTRAINED_FOR)  # noqa: S311
 
 
 Outlets: TypeAlias = "tuple[Outlet, ...]"
