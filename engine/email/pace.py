@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
+from zlib import crc32
 
 from engine.email.bucket import Bucket
 from engine.email.limits import NONE
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 SEVERAL = 3  # replies of the last seconds that ask for less, after which e-mails go more slowly
 LEAST = {Kind.RELAY: 1.0, Kind.DOMAIN: 0.2}  # e-mails a second of a process: the slowest that replies make them
+ASK = 20.0  # e-mails a second that come again to find a connection free, if that is faster than others end
 SHOWN_FOR = 30.0  # seconds for which operators see a limit after an e-mail had to wait for it
 WORDS = 200  # characters of a reply that operators see
 SHOWN = 50  # domains and relays that operators see
@@ -54,7 +56,7 @@ class Pace:
         self._pressed: Recent[Target] = Recent(now)
 
     def divide(self, workers: int, place: int) -> None:
-        """So many worker processes divide the limits; this one's place among them, from 0, says who gets a rest."""
+        """So many worker processes divide the limits; this one's place among them, from 0, says which rests it gets."""
         self._workers, self._place_among = max(1, workers), place
 
     def wait(self, relay: str, domain: str, now: float) -> float:
@@ -100,10 +102,13 @@ class Pace:
         return True
 
     def queue(self, domain: str, now: float) -> float:
-        """How long an e-mail waits until others to the domain have ended, by how fast they did of late."""
+        """How long an e-mail waits until others to the domain have ended, by how fast they did of late.
+
+        Not by that alone: other workers' connections may be free, and this one may have none.
+        """
         target = Target(Kind.DOMAIN, domain)
         queue = self._queues.setdefault(target, Bucket(1.0, now))
-        queue.rate = max(1.0, self._sent.rate(target, now))
+        queue.rate = max(1.0, ASK / len(self._queues), self._sent.rate(target, now))
         return queue.place(now)
 
     def heard(self, domain: str, result: Result, now: float) -> None:
@@ -139,7 +144,8 @@ class Pace:
         if most is None:
             return None
         each, rest = divmod(most, self._workers)
-        return each + (self._place_among < rest)
+        turn = (self._place_among + crc32(target.name.encode())) % self._workers  # not the same one's everywhere
+        return each + (turn < rest)
 
     def _bucket(self, target: Target, now: float) -> Bucket | None:
         """The bucket of what has a limit or a slowdown, at the pace of this moment."""

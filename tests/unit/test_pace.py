@@ -130,6 +130,22 @@ def test_workers_divide_a_limit_without_a_rest(connections: int, workers: int, t
     assert sent == 12
 
 
+def test_no_worker_is_without_a_connection_to_all_domains_that_have_few(tmp_path: Path) -> None:
+    names = [f"{number}.no" for number in range(30)]
+    pace = pace_of(tmp_path, "".join(f'[domain."{name}"]\nconnections = 1\n' for name in names))
+    shares = []
+    for place in range(3):
+        pace.divide(3, place)
+        shares.append(sum(not pace.is_full(name, 0.0) for name in names))
+    assert sum(shares) == len(names)
+    assert min(shares) > 0
+
+
+def test_what_a_worker_without_a_connection_claims_soon_reaches_one_that_has_one(tmp_path: Path) -> None:
+    pace = pace_of(tmp_path, '[domain."example.no"]\nconnections = 1\n')
+    assert max(pace.queue("example.no", 0.0) for _ in range(200)) < 11
+
+
 def test_several_replies_that_ask_for_less_slow_their_domain_down_alone(tmp_path: Path) -> None:
     pace = pace_of(tmp_path)
     go(pace, "example.no", 0.0, 100)
