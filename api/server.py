@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DATE_EVERY = 1.0  # seconds between two times of the field Date, whose unit is a second (RFC 9110, 6.6.1)
 
 
-def serve(config: Settings, host: str, port: int, started: Callable[[], None], turns: Turns | None = None) -> bool:
+def serve(config: Settings, listener: socket.socket, started: Callable[[], None], turns: Turns | None = None) -> bool:
     """Serve requests until SIGTERM or SIGINT; returns whether it could start. `started` is called when it has.
 
     `turns`: the port is shared, and already listened at. Misconfigured when the settings cannot work.
@@ -35,8 +35,6 @@ def serve(config: Settings, host: str, port: int, started: Callable[[], None], t
         create_app(),
         http=bounded(Bounds(connections=config.max_connections)),
         ws="none",
-        host=host,
-        port=port,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -45,7 +43,7 @@ def serve(config: Settings, host: str, port: int, started: Callable[[], None], t
         timeout_keep_alive=75,  # longer than the idle time of clients and proxies (60 s), so that they close, not we
     )
     server = Server(serving, started, turns)
-    server.run(sockets=[] if turns else None)
+    server.run(sockets=[] if turns else [listener])
     return server.started
 
 

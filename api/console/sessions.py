@@ -251,7 +251,8 @@ def _is_here(request: Request) -> bool:
     if any(name in request.headers for name in _FORWARDED) or not request.client:
         return False
     try:
-        from_here = ipaddress.ip_address(request.client.host).is_loopback
+        address = ipaddress.ip_address(request.client.host)
     except ValueError:
         return False
-    return from_here and bool(_HERE.fullmatch(request.headers.get("host", "")))
+    address = getattr(address, "ipv4_mapped", None) or address  # of whoever listens at :: as well
+    return address.is_loopback and bool(_HERE.fullmatch(request.headers.get("host", "")))

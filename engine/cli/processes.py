@@ -18,6 +18,7 @@ from engine.cli.options import Data
 from engine.errors import VarselError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from api.turns import Turns
@@ -62,6 +63,7 @@ def web(
     from engine.auth.tokens.key_sets import NO_SET
     from engine.observability import tracing
     from engine.runtime.ports import bound
+    from engine.text.urls import place
 
     config = settings.load()
     tracing.check(config)
@@ -72,23 +74,22 @@ def web(
         _prepare(config, down=True)
         if not config.jwks:
             log.warning("%s", NO_SET)
-        started = partial(_tell, f"web, at http://{host}:{port}")
+        started = partial(_tell, f"web, at http://{place(host, port)}")
         if processes == 1:
-            listener.close()
-            _serve(config, host, port, started)
+            _serve(config, listener, started)
         else:
             from api.processes import Processes
 
             listener.listen(BACKLOG)
-            Processes(listener, processes, partial(_serve, config, host, port, started)).run()
+            Processes(listener, processes, partial(_serve, config, listener, started)).run()
 
 
-def _serve(config: Settings, host: str, port: int, started: Callable[[], None], turns: Turns | None = None) -> None:
+def _serve(config: Settings, listener: socket.socket, started: Callable[[], None], turns: Turns | None = None) -> None:
     """Serve in this process, which may be one of several at the port; the process ends as a command does."""
     from api.server import serve
 
     try:
-        if not serve(config, host, port, started, turns):
+        if not serve(config, listener, started, turns):
             sys.exit(FAILED)
     except VarselError as error:
         end(error)
@@ -160,9 +161,13 @@ def _tell(what: str) -> None:
 
 
 def _metrics(config: Settings) -> str:
+    from engine.text.urls import place
+
     if config.metrics_dir:
         return f"its metrics in {config.metrics_dir}"
-    return f"metrics at http://{config.metrics_host}:{config.metrics_port}" if config.metrics_port else "no metrics"
+    return (
+        f"metrics at http://{place(config.metrics_host, config.metrics_port)}" if config.metrics_port else "no metrics"
+    )
 
 
 def _look_at_redis(config: Settings) -> None:

@@ -37,6 +37,11 @@ def shown(url: str) -> str:
     return f"{scheme[0] if scheme else ''}{HIDDEN}"
 
 
+def place(host: str, port: int) -> str:
+    """Host and port as an address has them: IPv6 in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def file_of(url: str) -> Path | None:
     """The file of an SQLite address, as SQLAlchemy reads it; None: it is no such address."""
     return Path(unquote(url.removeprefix("sqlite:///"))) if url.startswith("sqlite") else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 
@@ -16,3 +17,9 @@ def free_port() -> int:
     port: int = bound.getsockname()[1]
     bound.detach()  # open until the process ends
     return port
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has an address of IPv6 of its own."""
+    with socket.socket(socket.AF_INET6) as probe:
+        return probe.connect_ex(("::1", 9)) != errno.EADDRNOTAVAIL

@@ -8,15 +8,18 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from sqlalchemy import text
 
 from engine.db.store import Store
+from engine.text.urls import place
 from tests.helpers.command import process
 from tests.helpers.misconfigurations import ALL, NOWHERE, OIDC, SEQUENCES, USAGE, Parts, asked, findings
-from tests.helpers.ports import free_port
+from tests.helpers.ports import free_port, has_ipv6
 from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.oidc import Provider
@@ -91,6 +94,18 @@ def test_web_can_be_asked_once_it_says_that_it_starts(parts: Parts) -> None:
             told = re.findall(r"starts: web, at http://127\.0\.0\.1:(\d+)", web.output)
             assert web.ended is None
         socket.create_connection(("127.0.0.1", int(told[0]))).close()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.parametrize(("host", "asked", "processes"), [("::", ["127.0.0.1", "::1"], 1), ("::1", ["::1"], 2)])
+def test_web_listens_at_addresses_of_ipv6(host: str, asked: list[str], processes: int, parts: Parts) -> None:
+    parts.migrate()
+    arguments = ("web", "--host", host, "--port", 0, "--processes", processes)
+    with SingleProcess(parts.folder, *arguments, **parts.good) as web:
+        port = web.await_line(f"starts: web, at http://[{host}]:").rpartition(":")[2]
+        for address in asked:
+            url = f"http://{place(address, int(port))}/livez"
+            assert httpx.get(url, timeout=patience()).status_code == HTTPStatus.OK
 
 
 def test_a_key_set_that_was_never_had_is_not_said_to_stay(parts: Parts) -> None:
