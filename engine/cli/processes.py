@@ -165,9 +165,8 @@ def _metrics(config: Settings) -> str:
 
     if config.metrics_dir:
         return f"its metrics in {config.metrics_dir}"
-    return (
-        f"metrics at http://{place(config.metrics_host, config.metrics_port)}" if config.metrics_port else "no metrics"
-    )
+    port = config.metrics_port
+    return f"metrics at http://{place(config.metrics_host, port)}" if port else "no metrics"
 
 
 def _look_at_redis(config: Settings) -> None:
