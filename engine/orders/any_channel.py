@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from engine.errors import Invalid
-from engine.orders.request import Addressed, EmailContent
+from engine.orders.request import Addressed, EmailContent, malformed
 from engine.orders.rules import parse_order
 from engine.text import json_types
 
@@ -51,7 +51,7 @@ def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -
     if template is None:
         raise Invalid({"EmailTemplate": ["The EmailTemplate field is required."]})
     if not isinstance(template, dict):
-        raise Invalid({"$.emailTemplate": [json_types.told(json_types.OBJECT)]})
+        raise malformed(("$.emailTemplate", json_types.told(json_types.OBJECT)))
     texts = {name.lower(): text for name, text in template.items()}
     _check_sender(texts.get("fromaddress"), limits.sender)
     content = {name: texts.get(name) for name in _CONTENT}
@@ -64,14 +64,17 @@ def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -
 def _check_channel(channel: Any) -> None:
     if channel is None:
         raise Invalid({"NotificationChannel": ["The NotificationChannel field is required."]})
-    is_email = channel.lower() == "email" if isinstance(channel, str) else channel == 0 and channel is not False
-    if not is_email:
+    if isinstance(channel, bool) or not isinstance(channel, str | int):
+        raise malformed(("$.notificationChannel", json_types.told("must be a string or a whole number")))
+    if channel != 0 and str(channel).lower() != "email":
         raise Invalid({"NotificationChannel": [EMAIL_ALONE]})
 
 
 def _check_sender(address: Any, sender: str) -> None:
     """Refuse any sender but the installation's: relays do not let a client write as anybody."""
-    if isinstance(address, str) and address.strip().lower() in ("", sender.lower()):
+    if address is None:
         return
-    if address is not None:
+    if not isinstance(address, str):
+        raise malformed(("$.emailTemplate.fromAddress", json_types.told(json_types.STRING)))
+    if address.strip().lower() not in ("", sender.lower()):
         raise Invalid({"EmailTemplate.FromAddress": [f"E-mails have the sender {sender} here; leave it out."]})

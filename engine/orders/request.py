@@ -120,9 +120,9 @@ def parse_json(body: bytes) -> dict[str, Any]:
     try:
         value = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
-        raise _malformed(("$", f"The body is not valid JSON: {error}.")) from None
+        raise malformed(("$", f"The body is not valid JSON: {error}.")) from None
     if not isinstance(value, dict):
-        raise _malformed(("$", "The body must be a JSON object."))
+        raise malformed(("$", "The body must be a JSON object."))
     return value
 
 
@@ -139,7 +139,7 @@ def read_request(value: Mapping[str, Any], most_recipients: int) -> EmailOrderRe
     try:
         return EmailOrderRequest.model_validate(named)
     except ValidationError as error:
-        raise _malformed(*json_types.problems(error)) from None
+        raise malformed(*json_types.problems(error)) from None
 
 
 def _named(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
@@ -147,7 +147,8 @@ def _named(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]
     return {name: member for key, member in value.items() if (name := names.get(key) or names.get(key.lower()))}
 
 
-def _malformed(*problems: tuple[str, str]) -> Invalid:
+def malformed(*problems: tuple[str, str]) -> Invalid:
+    """The refusal of values of a wrong type, each by its JSON path and a message (contract 4.1)."""
     errors: dict[str, list[str]] = {}
     for path, message in problems:
         errors.setdefault(path, []).append(message)
