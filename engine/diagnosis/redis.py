@@ -37,9 +37,15 @@ REDIS: Sequence[Fault] = (
         " that is in it.",
     ),
     Fault(
-        signs(r"SSL|Connection reset|closed by server|Timeout connecting"),
+        signs(r"SSL|Timeout connecting"),
         "breaks off the connection, or says nothing: TLS on one side alone looks like this",
         "Use rediss:// in VARSEL_REDIS_URL where Redis has TLS, and redis:// where it has none.",
+    ),
+    Fault(
+        signs(r"Connection reset|closed by server|Broken pipe"),
+        "has broken off the connection",
+        "Look whether it still runs: it may have ended, or been restarted. If it has never answered, this is TLS on one"
+        " side alone: use rediss:// in VARSEL_REDIS_URL where Redis has TLS, and redis:// where it has none.",
     ),
     Fault(
         signs(r"Protocol Error|InvalidResponse"),

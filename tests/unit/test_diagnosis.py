@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+import redis
 from psycopg import OperationalError
 from sqlalchemy import exc
 
 from engine.db.faults import Fault, fault
-from engine.diagnosis import of_database, of_relay, of_sender
+from engine.diagnosis import of_database, of_redis, of_relay, of_sender
 
 SERVER = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 SILENT = [
@@ -66,6 +67,23 @@ def test_a_statement_that_the_server_gave_up_is_told_alike(words: str) -> None:
 def test_a_pool_that_is_empty_is_no_network() -> None:
     error = exc.TimeoutError("QueuePool limit of size 10 overflow 0 reached, connection timed out, timeout 3.00")
     assert of_database(error).text.startswith("the database is too slow")
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "advice"),
+    [
+        ("Connection closed by server.", "has broken off the connection", "Look whether it still runs"),
+        ("Error while reading from /run/redis.sock : (104, 'Connection reset by peer')", "broken off", "still runs"),
+        ("Error 32 while writing to socket. Broken pipe.", "broken off", "still runs"),
+        ("Error 1 connecting to r:6379. [SSL] record layer failure.", "TLS on one side alone", "Use rediss://"),
+        ("Timeout connecting to server", "TLS on one side alone", "Use rediss://"),
+        ("Error 2 connecting to unix:/run/redis.sock. No such file or directory.", "does not answer", "Start it"),
+    ],
+)
+def test_a_redis_that_has_ended_is_not_first_suspected_of_tls(words: str, told: str, advice: str) -> None:
+    found = of_redis(redis.ConnectionError(words))
+    assert told in found.text
+    assert advice in found.advice
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ CASES = [
     Case(
         "redis-tls-alone",
         lambda it: {"redis_url": f"redis://:{PASSWORD}@127.0.0.1:{it.cache.tls_port}/0"},
-        "TLS on one side alone",
+        "has broken off the connection",
         "rediss://",
         RUNNING,
     ),
