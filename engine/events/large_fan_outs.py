@@ -26,6 +26,7 @@ from engine.events.fan_out import count_filters, fan_out, fan_out_part, keys, pa
 from engine.models import FanOutState
 from engine.observability.audit import ITSELF, note
 from engine.queue import due
+from engine.queue.backoff import jittered
 from engine.queue.work import Claim, Work
 from engine.resources import APP
 
@@ -44,7 +45,8 @@ Key = TypeVar("Key", tuple[str, str], tuple[str, str, str])
 AT_ONCE = 1_000  # most deliveries that a publishing transaction queues itself, since other writers wait for it
 STEP = 500  # most deliveries of a step
 STEP_EVENTS = 100  # most events of a step
-FAILED_RETRY = timedelta(seconds=30)  # after a step that ended in an error of Varsel's
+# The time from a step that ended in an error of Varsel's to the next try; the last repeats.
+RETRIES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 5, 30))
 
 _RESOURCES = Rows(resource=Text())
 _BEHIND = select(waiting_events.c.resource).where(waiting_events.c.resource == _RESOURCES["resource"]).distinct()
@@ -81,10 +83,10 @@ def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEven
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The next step of a fan-out; `failed`: it ended in an error of Varsel's, and waits."""
+    """The next step of a fan-out; `delay`: it ended in an error of Varsel's, and is tried again then."""
 
     row: records.FanOut
-    failed: bool = False
+    delay: timedelta | None = None
 
 
 class FanOuts(Work[records.FanOut, Step]):
@@ -99,6 +101,7 @@ class FanOuts(Work[records.FanOut, Step]):
 
     def __init__(self, queued: Callable[[], None] = lambda: None) -> None:
         self._queued = queued
+        self._failures: Counter[int] = Counter()  # in a row in this process, by the row's `seq`
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[records.FanOut]:
         """Take one."""
@@ -114,8 +117,8 @@ class FanOuts(Work[records.FanOut, Step]):
             row = step.row
             ours = select(fan_outs.c.seq).where(fan_outs.c.seq == row.seq, fan_outs.c.claim == row.claim)
             if connection.execute(ours.with_for_update()).first():
-                if step.failed:
-                    _wait(connection, row, row.reached, row.attempts, FAILED_RETRY)
+                if step.delay:
+                    _wait(connection, row, row.reached, row.attempts, step.delay)
                 elif due.is_lost(row):
                     _set_aside(connection, row)
                 else:
@@ -123,12 +126,17 @@ class FanOuts(Work[records.FanOut, Step]):
         return True
 
     def broken(self, row: records.FanOut, _step: Step, error: Exception) -> Step:
-        """Try a step that ended in an error again."""
-        log.error("a step of fan-out %s ended in an error", row.seq, exc_info=error)
-        return Step(row, failed=True)
+        """Try a step that ended in an error again, later after each further error."""
+        self._failures[row.seq] += 1
+        failures = self._failures[row.seq]
+        log.error("a step of fan-out %s ended in an error", row.seq, exc_info=error if failures == 1 else None)
+        return Step(row, jittered(RETRIES[min(failures, len(RETRIES)) - 1]))
 
-    def recorded(self, _steps: Sequence[Step]) -> None:
+    def recorded(self, steps: Sequence[Step]) -> None:
         """Tell that deliveries may be due."""
+        for step in steps:
+            if step.delay is None:
+                self._failures.pop(step.row.seq, None)
         self._queued()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from engine.admin.details import event as event_details
 from engine.admin.lanes import lanes
-from engine.db.dialects import after
+from engine.db.dialects import Now, after
 from engine.db.retention import prune_some
 from engine.db.tables import (
     audit_log,
@@ -24,7 +24,7 @@ from engine.db.tables import (
     subscriptions,
     waiting_events,
 )
-from engine.events.large_fan_outs import AT_ONCE, STEP, STEP_EVENTS, FanOut, FanOuts, owner
+from engine.events.large_fan_outs import AT_ONCE, RETRIES, STEP, STEP_EVENTS, FanOut, FanOuts, owner
 from engine.events.storing import persist
 from engine.queue import due
 from engine.webhooks.deliveries import fetch
@@ -257,6 +257,35 @@ def test_an_event_that_ends_five_workers_is_set_aside_and_those_behind_it_go_on(
     assert sum(finish(store)) == MANY
     assert {event for _, event in queued(store)[STEP:]} == {2}
     assert (count(store, fan_outs), count(store, waiting_events)) == (0, 0)
+
+
+def test_a_step_that_keeps_ending_in_an_error_is_tried_more_and_more_seldom(store: Store) -> None:
+    subscribe(store, MANY)
+    publish(store, an_event())
+    work = FanOuts()
+
+    def fail() -> timedelta:
+        with store.write() as connection:
+            connection.execute(update(fan_outs).values(due_at=Now()))
+            [row] = work.claim(connection, LEASE).rows
+            step = work.broken(row, work.decided(row), RuntimeError())
+            work.record(connection, [step])
+            work.recorded([step])
+            waits: timedelta = connection.scalars(select(fan_outs.c.due_at)).one() - now()
+            return waits
+
+    waits = [fail() for _ in range(len(RETRIES) + 1)]
+    for waited, planned in zip(waits, [*RETRIES, RETRIES[-1]], strict=True):
+        assert planned * 0.8 < waited < planned * 1.2
+    with store.write() as connection:
+        connection.execute(update(fan_outs).values(due_at=Now()))
+        [row] = work.claim(connection, LEASE).rows
+        step = work.decided(row)
+        work.record(connection, [step])
+        work.recorded([step])
+    assert fail() < RETRIES[1] * 0.8, "a step that succeeded begins anew"
+    with store.read() as connection:
+        assert next(lane for lane in lanes(connection) if lane.name == "fan_outs").due == 1, "operators see it"
 
 
 def test_the_last_event_that_is_set_aside_ends_the_fan_out(store: Store) -> None:
