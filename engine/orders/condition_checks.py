@@ -81,6 +81,7 @@ class ConditionChecks(Processing):
             case Verdict.NOT_MET:
                 following = Next.NOT_MET
             case Verdict.INCONCLUSIVE:
+                # An earlier error of Varsel's counts like an answer: rare, and not worth a column in each order.
                 following = Next.ASK_AGAIN if order.attempts == 0 else Next.SEND_ANYWAY
             case _:
                 following = Next.GENERATE
