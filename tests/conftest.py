@@ -10,7 +10,7 @@ import pytest
 from engine.db.store import Store
 from tests.helpers.waiting import LEASE
 from tests.servers.installation import Installation
-from tests.servers.postgres import Postgres
+from tests.servers.postgres import Postgres, name_of
 from tests.servers.smtp import EXTENSIONS
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def migrated(database: str, request: pytest.FixtureRequest, tmp_path_factory: py
         store = Store(f"sqlite:///{made}")
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        store = Store(server.database())
-        made = str(store.engine.url.database)
+        store = Store(url := server.database())
+        made = name_of(url)
     upgrade(store)
     store.close()
     return made

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.auth.tokens import DevelopmentKey
-from engine.db.migrations import upgrade
-from engine.db.store import Store
 from tests.helpers.command import varsel
 from tests.helpers.ports import free_port
 from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import wait_for
 from tests.servers.pgbouncer import PgBouncer
+from tests.servers.postgres import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,18 +23,18 @@ if TYPE_CHECKING:
     from tests.servers.smtp import ScriptedSMTP
     from tests.servers.strict import StrictPostgres, StrictRedis
 
+Servers: TypeAlias = "tuple[StrictPostgres, StrictRedis, ScriptedSMTP]"
 NOWHERE = "127.0.0.1:1"
 OIDC = {"oidc_client_id": "varsel", "oidc_roles": "ops=admin"}
 
 
 class Parts:
-    """Servers without a fault, and the settings to use them."""
+    """Servers without a fault, and the settings to use them; the database is a copy of `template`."""
 
-    def __init__(
-        self, folder: Path, stack: ExitStack, postgres: StrictPostgres, cache: StrictRedis, relay: ScriptedSMTP
-    ) -> None:
-        self.folder, self.stack, self.postgres, self.cache, self.relay = folder, stack, postgres, cache, relay
-        self.database = str(Store(postgres.database()).engine.url.database)
+    def __init__(self, folder: Path, stack: ExitStack, servers: Servers, template: str) -> None:
+        self.folder, self.stack = folder, stack
+        self.postgres, self.cache, self.relay = postgres, cache, relay = servers
+        self.database = name_of(postgres.database(template))
         self.good = {
             "database_url": postgres.url(self.database, "varsel"),
             "redis_url": cache.url(),
@@ -46,13 +45,8 @@ class Parts:
             "from_address": "noreply@varsel.example",
         }
 
-    def migrate(self) -> None:
-        with closing(Store(self.good["database_url"])) as store:
-            upgrade(store)
-
     def as_app(self, *statements: str) -> dict[str, str]:
-        """A migrated database with another owner; `statements` grant its user's rights."""
-        self.migrate()
+        """A user who does not own the tables; `statements` grant its rights."""
         self.postgres.run(self.database, *statements)
         return {"database_url": self.postgres.url(self.database)}
 
@@ -78,7 +72,6 @@ class Case:
     hint: str
     who: tuple[str, ...] = ()
     while_it_is: Callable[[Parts], AbstractContextManager[object]] = field(default=lambda _: nullcontext())
-    migrated: bool = True
     by_doctor: bool = True
     doctor_adds: str = ""
 
@@ -117,7 +110,6 @@ def altered(statement: str) -> Callable[[Parts], dict[str, str]]:
     """The database's schema is not what it says."""
 
     def alter(it: Parts) -> dict[str, str]:
-        it.migrate()
         it.postgres.run(it.database, statement)
         return {}
 
@@ -128,7 +120,6 @@ def become(version: str) -> Callable[[Parts], dict[str, str]]:
     """The database's schema is of another Varsel."""
 
     def alter(it: Parts) -> dict[str, str]:
-        it.migrate()
         it.postgres.run(
             it.database,
             f"UPDATE alembic_version SET version_num = '{version}'",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.helpers.processes import freeze, start
 from tests.helpers.waiting import patience, wait_for
@@ -151,6 +152,11 @@ class Postgres:
     @property
     def _data(self) -> Path:
         return self._folder / "data"
+
+
+def name_of(url: str) -> str:
+    """The name of the database at this address."""
+    return str(conninfo_to_dict(url)["dbname"])
 
 
 def program(name: str) -> str:

@@ -33,7 +33,6 @@ pytestmark = pytest.mark.slow
 
 
 def test_what_is_set_rightly_is_said_to_be_well(parts: Parts) -> None:
-    parts.migrate()
     url = parts.cache.user("app", *["~varsel:*", "~dramatiq*", "+@read", "+@write", "+@scripting", "+@transaction"])
     parts.cache.run("ACL", "SETUSER", "app", *["+@connection", "+info", "+time", "+config|get"])
     own = parts.as_app(USAGE, ALL, SEQUENCES, "GRANT SELECT ON alembic_version TO app") | {"redis_url": url}
@@ -50,7 +49,6 @@ def test_what_is_set_rightly_is_said_to_be_well(parts: Parts) -> None:
 
 
 def test_text_is_utf_8_whatever_encoding_the_address_or_the_user_has(parts: Parts) -> None:
-    parts.migrate()
     parts.postgres.run(
         parts.database, f"ALTER ROLE varsel IN DATABASE \"{parts.database}\" SET client_encoding = 'SQL_ASCII'"
     )
@@ -71,7 +69,7 @@ def test_an_issuer_that_calls_itself_otherwise_is_named(parts: Parts) -> None:
 
 
 def test_the_advice_names_the_schema_in_which_the_tables_are(parts: Parts) -> None:
-    apart = "CREATE SCHEMA apart AUTHORIZATION varsel"
+    apart = "ALTER SCHEMA public RENAME TO apart"
     parts.postgres.run(parts.database, apart, f'ALTER DATABASE "{parts.database}" SET search_path = apart')
     url = parts.as_app("GRANT USAGE ON SCHEMA apart TO app")
     assert "GRANT INSERT ON ALL TABLES IN SCHEMA apart TO" in asked("needed: INSERT", parts.good | url)
@@ -79,7 +77,6 @@ def test_the_advice_names_the_schema_in_which_the_tables_are(parts: Parts) -> No
 
 @pytest.mark.parametrize("command", ["worker", "scheduler"])
 def test_nothing_is_said_to_listen_at_a_port_that_cannot_be_had(command: str, parts: Parts) -> None:
-    parts.migrate()
     port = str(parts.relay.port)
     ended = process(command, **parts.good | {"metrics_port": port})
     assert ended.returncode == 1
@@ -87,7 +84,6 @@ def test_nothing_is_said_to_listen_at_a_port_that_cannot_be_had(command: str, pa
 
 
 def test_web_can_be_asked_once_it_says_that_it_starts(parts: Parts) -> None:
-    parts.migrate()
     with SingleProcess(parts.folder, "web", "--port", free_port(), **parts.good) as web:
         told: list[str] = []
         while not told:
@@ -109,7 +105,6 @@ def test_web_listens_at_addresses_of_ipv6(host: str, asked: list[str], processes
 
 
 def test_a_key_set_that_was_never_had_is_not_said_to_stay(parts: Parts) -> None:
-    parts.migrate()
     with SingleProcess(
         parts.folder, "web", "--port", free_port(), **parts.good | {"jwks": f"https://{NOWHERE}/x"}
     ) as web:
@@ -122,7 +117,6 @@ def test_tracing_without_its_extra_is_told(parts: Parts) -> None:
     hidden.mkdir()
     (hidden / "__init__.py").write_text("raise ImportError")
     own = {f"VARSEL_{name.upper()}": value for name, value in parts.good.items()} | {"VARSEL_TRACING": "true"}
-    parts.migrate()
     for command in ("doctor", "web", "worker"):
         done = subprocess.run(
             [sys.executable, "-m", "engine", command],
@@ -139,7 +133,6 @@ def test_tracing_without_its_extra_is_told(parts: Parts) -> None:
 
 @pytest.mark.parametrize("missing", ["webhook_key", "redis_url", "smtp_url"])
 def test_what_a_folder_of_up_has_does_not_help_other_processes(missing: str, parts: Parts) -> None:
-    parts.migrate()
     own = {name: value for name, value in parts.good.items() if name != missing}
     stale = parts.folder / ".varsel"
     (stale / "keys").mkdir(parents=True)

@@ -22,6 +22,7 @@ from tests.helpers.misconfigurations import (
     said,
     user,
 )
+from tests.servers.postgres import name_of
 from tests.servers.strict import EVERYTHING, PASSWORD
 
 pytestmark = pytest.mark.slow
@@ -131,11 +132,10 @@ CASES = [
     Case("pooler-simple", pooled(disable_pqexec=1), "takes no transactions", "disable_pqexec off", EVERYBODY),
     Case(
         "may-not-migrate",
-        lambda it: {"database_url": it.postgres.url(it.database)},
+        lambda it: {"database_url": it.postgres.url(name_of(it.postgres.database()))},
         "permission denied for schema public",
         "as the owner of the tables",
         ("migrate",),
-        migrated=False,
         by_doctor=False,
     ),
     Case(
@@ -389,8 +389,6 @@ CASES = [
     ids=str,
 )
 def test_what_is_set_wrongly_is_said_with_what_to_do(case: Case, command: str, parts: Parts) -> None:
-    if case.migrated:
-        parts.migrate()
     settings = parts.good | case.settings(parts)
     with case.while_it_is(parts):
         line = asked(case.told, settings) if command == "doctor" else said(command, case.told, settings, parts.folder)
