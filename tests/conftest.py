@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from engine.db.store import Store
-from tests.helpers.waiting import LEASE
+from tests.helpers.waiting import LEASE, await_same_day
 from tests.servers.installation import Installation
 from tests.servers.postgres import Postgres, name_of
 from tests.servers.smtp import EXTENSIONS
@@ -79,6 +79,12 @@ def store(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
     yield store
     store.close()
+
+
+@pytest.fixture
+def same_day() -> None:
+    """The test begins and ends on the same day (UTC)."""
+    await_same_day()
 
 
 @pytest.fixture(params=["pipelined", "one by one"])

@@ -9,6 +9,7 @@ A test that needs a quick machine is a defect. It is right on a slow one when it
 - What must not happen is proved by waiting for what comes after it, not by waiting a while.
 - Where Varsel shall run into its own time-out, give it SHORT; where it shall not, LONG. Leases that a test waits for
   are LEASE: a worker that gets no processor for a while must still keep them.
+- What is counted by days starts anew at midnight: such tests use the fixture `same_day`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ T = TypeVar("T")
 
 _PATIENCE = 120  # seconds, on a machine of today that has nothing else to do
 _WORK = 0.01  # seconds that _work() takes on such a machine
+_EPOCH, _DAY = datetime(1970, 1, 1, tzinfo=UTC), timedelta(days=1)
 _SLOWEST = 20  # beyond that, waiting for what never comes would last for hours
 
 
@@ -51,6 +53,11 @@ def wait_for(condition: Callable[[], T]) -> T:
         assert waited < patience(), f"did not come true within {patience():.0f} s"
         time.sleep(min(0.02 + waited / 50, 0.2))  # between two looks, not instead of one; looks cost others' time
     return value
+
+
+def await_same_day() -> None:
+    """Return when this day (UTC) has enough left for a test; close to its end, that is when the next has begun."""
+    wait_for(lambda: _DAY - (datetime.now(UTC) - _EPOCH) % _DAY > LONG / 4)
 
 
 def due_between(due_at: datetime, began: datetime, least: timedelta, most: timedelta) -> bool:

@@ -13,7 +13,7 @@ from tests.servers.installation import API, Installation, order
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("same_day")]
 
 QUOTAS = """
 [default]

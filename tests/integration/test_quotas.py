@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
+pytestmark = pytest.mark.usefixtures("same_day")
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
