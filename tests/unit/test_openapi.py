@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
-import schemathesis
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from starlette.applications import Starlette
 from starlette.responses import Response as HTTPResponse
@@ -137,6 +136,8 @@ def rows(html: str) -> list[list[str]]:
 
 
 def test_the_document_is_valid_openapi() -> None:
+    import schemathesis  # noqa: PLC0415 which takes a second, in every process of the tests if it stood above
+
     schema = schemathesis.openapi.from_dict(described())
     schema.validate()
     assert schema.specification.version == "3.1.0"
