@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,14 +30,14 @@ class Site:
     running: Installation
     browser: Browser
     complaints: list[str] = field(default_factory=list)
-    contexts: list[BrowserContext] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
 
     def open(self, path: str = "/console", **options: Any) -> Page:
-        """A page in a browser of its own."""
-        options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
-        context = self.browser.new_context(base_url=self.running.address, timezone_id="Europe/Oslo", **options)
-        self.contexts.append(context)
+        """A page, which has no cookies of other tests; with options, it is in a browser of its own."""
+        address = self.running.address
+        context = _context(self.browser, address, **options) if options else _plain(self.browser, address)
         page = context.new_page()
+        self.pages.append(page)
         page.set_default_timeout(patience() * 1000)
         page.on("console", self._complain)
         page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
@@ -44,6 +45,15 @@ class Site:
         page.on("requestfailed", self._asked)
         page.goto(path)
         return page
+
+    def close(self) -> None:
+        """Close all its pages, and forget their cookies."""
+        for page in self.pages:
+            context = page.context
+            page.close()
+            context.clear_cookies()
+            if context is not _plain(self.browser, self.running.address):
+                context.close()
 
     def order(self, *addresses: str, **members: object) -> str:
         """Post an order; its identifier."""
@@ -71,6 +81,17 @@ class Site:
         own = request.url.startswith((self.running.address, "data:", "about:"))
         if not own and request.failure != "csp":  # that one never left the browser
             self.complaints.append(f"asked for {request.url}: {request.failure}")
+
+
+@functools.cache
+def _plain(browser: Browser, address: str) -> BrowserContext:
+    """The context that pages without options share: a new one costs a second of the processor."""
+    return _context(browser, address)
+
+
+def _context(browser: Browser, address: str, **options: Any) -> BrowserContext:
+    options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
+    return browser.new_context(base_url=address, timezone_id="Europe/Oslo", **options)
 
 
 @pytest.fixture(scope="package")
@@ -111,6 +132,5 @@ def guarded_site(guarded: Installation, browser: Browser) -> Iterator[Site]:
 
 def _watched(site: Site) -> Iterator[Site]:
     yield site
-    for context in site.contexts:
-        context.close()
+    site.close()
     assert site.complaints == []

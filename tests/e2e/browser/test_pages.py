@@ -54,7 +54,7 @@ def filled(running: Installation, browser: Browser) -> dict[str, str]:
     email = page.locator("tbody a").first.get_attribute("href")
     page.goto("/console/orders?state=Completed")
     order = page.locator("tbody a").first.get_attribute("href")
-    page.context.close()
+    site.close()
     assert email
     assert order
     return {
