@@ -11,7 +11,19 @@ import traceback
 
 from bench.figures import Figure, say, table
 
-QUESTIONS = ("intake", "delivery", "latency", "idle", "fairness", "storm", "memory", "events", "console", "watching")
+QUESTIONS = (
+    "intake",
+    "delivery",
+    "latency",
+    "idle",
+    "fairness",
+    "storm",
+    "memory",
+    "events",
+    "console",
+    "watching",
+    "history",
+)
 
 
 def main(names: list[str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import create_engine, text
@@ -13,10 +14,13 @@ from engine.db.store import Store
 from engine.db.tables import metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
 PER_ORDER = 10  # e-mails of an order
 DAYS = 30
+SOON = 86_400_000  # milliseconds until the first open rows become due: they disturb no measurement
 STEP = 1_000_000  # rows of a statement, after which progress is printed
 _NOW = "(extract(epoch FROM now()) * 1000)::bigint"
 # The rows are evenly spread over the last DAYS days; the last one is made now.
@@ -33,14 +37,14 @@ ORDERS = f"""INSERT INTO orders (seq, id, creator, senders_reference, created, r
     due_at, claim, unresolved, attempts, sender, subject, body, content_type, guarantee, recipients)
   SELECT i, {_UUID}, CASE WHEN i % 100003 = 5 THEN 'rare' ELSE 'org' || (i % 50) * (i % 7) END, 'reference-' || i,
     {_MADE}, {_MADE}, {_MADE}, CASE WHEN i % 100 = 3 THEN 'Registered' ELSE 'Completed' END,
-    CASE WHEN i % 100 = 3 THEN {_NOW} + 3600000 + i END, 1, 0, 0, 'noreply@varsel.example', 'Invoice ' || i,
+    CASE WHEN i % 100 = 3 THEN {_NOW} + {SOON} + i END, 1, 0, 0, 'noreply@varsel.example', 'Invoice ' || i,
     repeat('Your invoice is ready. ', 20), 'Plain', 'AtLeastOnce',
     '[{{"emailAddress":"person' || i || '@example.no"}}]'
   FROM generate_series(:first, :last) i"""
 EMAILS = f"""INSERT INTO emails (seq, id, order_seq, expires_at, last_update, state, due_at, claim, unresolved,
     attempts, address)
   SELECT i, {_UUID}, (i - 1) / {PER_ORDER} + 1, {_MADE} + 172800000, {_MADE}, {_STATES},
-    CASE WHEN {_OPEN} THEN {_NOW} + 600000 + i END, 1,
+    CASE WHEN {_OPEN} THEN {_NOW} + {SOON} + i END, 1,
     CASE WHEN i % 20000 = 13 THEN 1 ELSE 0 END, CASE WHEN i % 2000 = 11 THEN 0 ELSE 1 END,
     'person' || i % 3000000 || '@' ||
       CASE WHEN i % 100003 = 5 THEN 'rare.example' ELSE 'example' || i % 100 || '.no' END
@@ -62,7 +66,7 @@ DELIVERIES = f"""INSERT INTO deliveries (seq, subscription_seq, event_seq, state
     last_update)
   SELECT i, 1 + i % 100, i * 10,
     CASE WHEN i % 100 = 7 THEN 'Dead' WHEN i % 1000 = 11 THEN 'Waiting' ELSE 'Delivered' END,
-    CASE WHEN i % 1000 = 11 THEN {_NOW} + 600000 END, 1, {_MADE}, {_MADE}
+    CASE WHEN i % 1000 = 11 THEN {_NOW} + {SOON} END, 1, {_MADE}, {_MADE}
   FROM generate_series(:first, :last) i"""
 SUBSCRIPTIONS = f"""INSERT INTO subscriptions (seq, consumer, created, fingerprint, endpoint, resource_filter, ordered,
     validated, salt, state, claim, unresolved, failures)
@@ -74,47 +78,76 @@ HISTORY = f"""INSERT INTO history (minute, series, count)
     unnest(ARRAY['orders', 'events', 'emails.accepted', 'emails.failed', 'webhooks.accepted']) series"""
 
 
+_RANGES = (  # how many e-mails there are for each of these
+    ("orders", ORDERS, PER_ORDER),
+    ("e-mails", EMAILS, 1),
+    ("attempts", ATTEMPTS, 1),
+    ("events", EVENTS, 1),
+    ("deliveries", DELIVERIES, PER_ORDER),
+)
+_OURS = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'ix_%'"
+_SETTINGS = ("statement_timeout = 0", "synchronous_commit = off", "session_replication_role = replica")
+
+
 def make(url: str, mails: int) -> None:
     """Fill a new PostgreSQL database: so many e-mails, as many events, a tenth of orders and of deliveries."""
+    with filling(url) as connection:
+        connection.execute(text("SET maintenance_work_mem = '1GB'"))
+        indexes = connection.execute(text(_OURS)).all()
+        for name, _ in indexes:
+            connection.execute(text(f'DROP INDEX "{name}"'))
+        _vacuum_by_itself(connection, "SET (autovacuum_enabled = off)")
+        fill(connection, 1, mails, mails)
+        _insert(connection, "subscriptions", SUBSCRIPTIONS, (1, 100, 100))
+        _insert(connection, "history", HISTORY, (1, 1440, 1440))
+        for name, definition in indexes:
+            started = time.monotonic()
+            connection.execute(text(definition))
+            say(f"archive: {name} made in {time.monotonic() - started:.0f} s")
+        number_from(connection, 2 * mails)
+        _vacuum_by_itself(connection, "RESET (autovacuum_enabled)")
+        connection.execute(text("VACUUM ANALYZE"))
+        size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
+        say(f"archive: {mails:,} e-mails and as many events are there, {size / 1e9:.1f} GB")
+
+
+@contextmanager
+def filling(url: str) -> Iterator[Connection]:
+    """A connection that stores fast, to a database that has the tables after this."""
     store = Store(url)
     upgrade(store)
     engine = create_engine(store.engine.url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        for setting in ("statement_timeout = 0", "synchronous_commit = off", "session_replication_role = replica"):
+        for setting in _SETTINGS:
             connection.execute(text(f"SET {setting}"))
-        connection.execute(text("SET maintenance_work_mem = '1GB'"))
-        indexes = connection.execute(
-            text("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE 'ix_%'")
-        ).all()
-        for name, _ in indexes:
-            connection.execute(text(f'DROP INDEX "{name}"'))
-        for table in metadata.sorted_tables:
-            connection.execute(text(f"ALTER TABLE {table.name} SET (autovacuum_enabled = off)"))
-        for what, statement, rows in (
-            ("orders", ORDERS, mails // PER_ORDER),
-            ("e-mails", EMAILS, mails),
-            ("attempts", ATTEMPTS, mails),
-            ("events", EVENTS, mails),
-            ("subscriptions", SUBSCRIPTIONS, 100),
-            ("deliveries", DELIVERIES, mails // 10),
-            ("history", HISTORY, 1440),
-        ):
-            _insert(connection, what, statement, rows)
-        for name, definition in indexes:
-            started = time.monotonic()
-            connection.execute(text(definition))
-            say(f"console: {name} made in {time.monotonic() - started:.0f} s")
-        connection.execute(text("VACUUM ANALYZE"))
-        size = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
-        say(f"console: {mails:,} e-mails and as many events are there, {size / 1e9:.1f} GB")
+        yield connection
     engine.dispose()
     store.close()
 
 
-def _insert(connection: Connection, what: str, statement: str, rows: int) -> None:
-    for first in range(1, rows + 1, STEP):
-        last = min(rows, first + STEP - 1)
-        sql = statement.replace(":first", str(first)).replace(":last", str(last)).replace(":n", str(rows))
+def fill(connection: Connection, first: int, last: int, mails: int) -> None:
+    """Store the e-mails with these numbers, of so many, and what belongs to them."""
+    for what, statement, per in _RANGES:
+        _insert(connection, what, statement, ((first - 1) // per + 1, last // per, mails // per))
+
+
+def number_from(connection: Connection, first: int) -> None:
+    """Let what is stored by others have these numbers."""
+    for table in ("orders", "emails", "email_attempts", "events", "deliveries"):
+        connection.execute(text(f"SELECT setval('{table}_seq_seq', {first})"))
+
+
+def _insert(connection: Connection, what: str, statement: str, rows: tuple[int, int, int]) -> None:
+    """Insert the rows from one to another, of so many."""
+    begin, end, count = rows
+    for first in range(begin, end + 1, STEP):
+        last = min(end, first + STEP - 1)
+        sql = statement.replace(":first", str(first)).replace(":last", str(last)).replace(":n", str(count))
         connection.exec_driver_sql(sql, execution_options={"no_parameters": True})
-        if last % (STEP * 2) == 0 or last == rows:
-            say(f"console: {last:,} {what}")
+        if last % (STEP * 2) == 0 or last == count:
+            say(f"archive: {last:,} {what}")
+
+
+def _vacuum_by_itself(connection: Connection, setting: str) -> None:
+    for table in metadata.sorted_tables:
+        connection.execute(text(f"ALTER TABLE {table.name} {setting}"))

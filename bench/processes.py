@@ -223,6 +223,13 @@ def _program(name: str) -> str:
     return found
 
 
+def cpu_of(pid: int) -> float:
+    """CPU time so far of a process, its descendants, and its children that have ended, in seconds."""
+    fields = _stat(pid)
+    ended = (int(fields[13]) + int(fields[14])) / _TICK
+    return ended + sum(_cpu(each) for each in _family(pid))
+
+
 def _cpu(pid: int) -> float:
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / _TICK if fields else 0.0

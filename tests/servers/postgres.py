@@ -95,6 +95,10 @@ class Postgres:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(patience())
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def hang(self) -> None:
         """Stop all its processes (SIGSTOP); the kernel still acknowledges what is sent to them."""
         self._hung = freeze(self._process.pid)
