@@ -24,7 +24,7 @@ from bench.figures import Figure, alternated, median, ratio, say
 from bench.processes import Sink, cpu_of
 from bench.varsel import Varsel
 from engine.db.dialects import now
-from engine.db.retention import prune_some
+from engine.db.retention import Reached, prune_some
 from engine.db.store import Store
 from engine.db.tables import orders
 from tests.servers.postgres import Postgres
@@ -173,14 +173,16 @@ class _Installation:
         return partial(self._prune, kept)
 
     def _prune(self, kept: timedelta) -> None:
-        more = True
+        more, reached = True, Reached()
         while more:
             with self._store.write() as connection:
-                more = prune_some(connection, kept)
+                more = prune_some(connection, kept, reached)
 
 
 def _order(later: str) -> dict[str, Any]:
-    return {**posts.SMALL, "requestedSendTime": later, "recipients": [{"emailAddress": _address()}]}
+    reference = f"sak-{random.getrandbits(64):x}"
+    members = {"sendersReference": reference, "requestedSendTime": later}
+    return posts.SMALL | members | {"recipients": [{"emailAddress": _address()}]}
 
 
 def _address() -> str:

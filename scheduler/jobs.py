@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from apscheduler.jobstores.base import JobLookupError
 
-from engine.db.retention import prune_some
+from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
 from engine.queue import lateness
@@ -87,10 +87,10 @@ def wake_spool(clock: Clock) -> None:
 def prune(clock: Clock) -> None:
     """Remove rows whose retention is over."""
     try:
-        more = True
+        more, reached = True, Reached()
         while more:
             with clock.store.write() as connection:
-                more = prune_some(connection, clock.retention)
+                more = prune_some(connection, clock.retention, reached)
     except Unavailable as error:
         log.warning("pruning goes on at the next tick: %s", error.told())
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, literal, select, tuple_
 
 from engine.db.dialects import Now, after
 from engine.db.tables import (
+    EPOCH,
     audit_log,
     deliveries,
     emails,
@@ -27,7 +29,9 @@ from engine.db.tables import (
 from engine.models import OrderState
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Table
+    from collections.abc import Sequence
+
+    from sqlalchemy import Column, ColumnElement, Table
 
 ROWS = 500  # per transaction, which bounds how long writers wait
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
@@ -38,11 +42,22 @@ GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended w
 FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE)
 
 
-def prune_some(connection: Connection, retention: timedelta) -> bool:
+@dataclass(slots=True)
+class Reached:
+    """Before these times, no order and no event is left that can be removed.
+
+    What is removed stays in PostgreSQL's indexes until they are vacuumed: a batch must not walk over all those before.
+    """
+
+    orders: datetime = EPOCH
+    events: datetime = EPOCH
+
+
+def prune_some(connection: Connection, retention: timedelta, reached: Reached | None = None) -> bool:
     """Remove what has expired, and the oldest finished orders and events with their rows; whether more may be left.
 
     An order's time counts from its end: one that waited long can be read as long as any other. Dependent rows go first,
-    so that no row removes more than ROWS of another table with it.
+    so that no row removes more than ROWS of another table with it. `reached`: by the batches before this one.
     """
     limit = after(-retention)
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
@@ -52,28 +67,49 @@ def prune_some(connection: Connection, retention: timedelta) -> bool:
         delete(quota_use).where(quota_use.c.day < after(-USE_KEPT), quota_use.c.minute < after(-USE_KEPT))
     )
     ended = (jobs.c.due_at.is_(None), jobs.c.last_update < limit)
-    finished = (orders.c.due_at.is_(None), orders.c.last_update < limit, orders.c.state.in_(FINISHED))
-    stored = (events.c.registered < limit, ~_has(waiting_events, waiting_events.c.event_seq == events.c.seq))
     gone = subscriptions.c.removed.is_not(None)
-    its_orders = select(orders.c.seq).where(*finished).order_by(orders.c.last_update).limit(ROWS)
-    its_events = select(events.c.seq).where(*stored).order_by(events.c.registered).limit(ROWS)
     its_subscriptions = select(subscriptions.c.seq).where(gone)
-    no_emails = ~_has(emails, emails.c.order_seq == orders.c.seq)
-    of_event, of_subscription = deliveries.c.event_seq, deliveries.c.subscription_seq
+    of_subscription = deliveries.c.subscription_seq
     removed = [
         _forget_keys(connection),
-        _remove(connection, job_rows, job_rows.c.job_seq, job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))),
-        _remove(connection, emails, emails.c.seq, emails.c.order_seq.in_(its_orders)),
-        _remove(connection, orders, orders.c.last_update, *finished, no_emails),
-        _remove(connection, deliveries, deliveries.c.seq, of_event.in_(its_events)),
-        _remove(connection, events, events.c.registered, *stored, ~_has(deliveries, of_event == events.c.seq)),
-        _remove(connection, deliveries, deliveries.c.seq, of_subscription.in_(its_subscriptions)),
-        _remove(connection, audit_log, audit_log.c.at, audit_log.c.at < after(-max(retention, AUDIT_KEPT))),
+        _remove(connection, job_rows, job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))),
+        *_remove_orders(connection, limit, reached or Reached()),
+        *_remove_events(connection, limit, reached or Reached()),
+        _remove(connection, deliveries, of_subscription.in_(its_subscriptions)),
+        _remove(connection, audit_log, audit_log.c.at < after(-max(retention, AUDIT_KEPT))),
     ]
     empty = (gone, ~_has(deliveries, of_subscription == subscriptions.c.seq))
-    _remove(connection, subscriptions, subscriptions.c.seq, *empty)
+    _remove(connection, subscriptions, *empty)
     connection.execute(delete(jobs).where(*ended, ~_has(job_rows, job_rows.c.job_seq == jobs.c.seq)))
     return max(removed) == ROWS
+
+
+def _remove_orders(connection: Connection, limit: ColumnElement[datetime], reached: Reached) -> Sequence[int]:
+    """Remove the oldest finished orders with their e-mails; returns how many of both."""
+    ended = orders.c.last_update
+    finished = (orders.c.due_at.is_(None), ended.between(reached.orders, limit), orders.c.state.in_(FINISHED))
+    oldest = connection.execute(select(orders.c.seq, ended).where(*finished).order_by(ended).limit(ROWS)).all()
+    reached.orders = oldest[0].last_update if oldest else reached.orders
+    return _remove_with(connection, orders, emails.c.order_seq, [row.seq for row in oldest])
+
+
+def _remove_events(connection: Connection, limit: ColumnElement[datetime], reached: Reached) -> Sequence[int]:
+    """Remove the oldest events with their deliveries; returns how many of both."""
+    stored = events.c.registered
+    over = (stored.between(reached.events, limit), ~_has(waiting_events, waiting_events.c.event_seq == events.c.seq))
+    oldest = connection.execute(select(events.c.seq, stored).where(*over).order_by(stored).limit(ROWS)).all()
+    reached.events = oldest[0].registered if oldest else reached.events
+    return _remove_with(connection, events, deliveries.c.event_seq, [row.seq for row in oldest])
+
+
+def _remove_with(connection: Connection, table: Table, owner: Column[int], seqs: Sequence[int]) -> Sequence[int]:
+    """Remove rows of one table and before them those that they own. If these are too many, some of both stay."""
+    owned = owner.table
+    some = select(owned.c.seq).where(owner.in_(seqs)).limit(ROWS)
+    gone = connection.scalars(delete(owned).where(owned.c.seq.in_(some)).returning(owner)).all()
+    alone = set(gone) if len(gone) == ROWS else seqs  # looking at all of them for each batch would take the longest
+    left = connection.execute(delete(table).where(table.c.seq.in_(alone), ~_has(owned, owner == table.c.seq)))
+    return len(gone), left.rowcount
 
 
 def _has(table: Table, belongs: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -89,7 +125,7 @@ def _forget_keys(connection: Connection) -> int:
     return forgotten
 
 
-def _remove(connection: Connection, table: Table, age: ColumnElement[object], *conditions: ColumnElement[bool]) -> int:
-    oldest = select(table.c.seq).where(*conditions).order_by(age).limit(ROWS)
-    removed: int = connection.execute(delete(table).where(table.c.seq.in_(oldest))).rowcount
+def _remove(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> int:
+    some = select(table.c.seq).where(*conditions).limit(ROWS)
+    removed: int = connection.execute(delete(table).where(table.c.seq.in_(some))).rowcount
     return removed

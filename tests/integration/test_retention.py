@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select, update
 
 from engine.db.dialects import after
-from engine.db.retention import ROWS, prune_some
+from engine.db.retention import ROWS, Reached, prune_some
 from engine.db.tables import deliveries, emails, events, idempotency_keys, job_rows, jobs, orders
 from engine.events.storing import persist
 from engine.models import OrderState, new_id
@@ -97,6 +97,38 @@ def test_what_belongs_to_the_old_goes_before_it_in_steps_of_its_own(store: Store
     assert all(max(step) <= ROWS for step in steps)
     assert [sum(counts) for counts in zip(*steps, strict=True)] == [3 * (ROWS // 2), ROWS // 2, ROWS + 1, 1]
     assert left == [0, 0, 0, 0]
+
+
+def test_what_the_oldest_orders_have_goes_whatever_else_is_old(store: Store) -> None:
+    """A batch looks at the oldest alone: those behind them, which may be millions, have e-mails of their own."""
+    with store.write() as connection:
+        for each in (ROWS + 1, 0, 1):
+            order = add_order(connection, state=OrderState.COMPLETED, last_update=after(-YEAR))
+            for _ in range(each):
+                add_email(connection, order)
+    left, reached = [], Reached()
+    more = True
+    while more:
+        with store.write() as connection:
+            more = prune_some(connection, KEPT, reached)
+        left.append((count(store, orders), count(store, emails)))
+    assert left == [(3, 2), (0, 0)]
+
+
+def test_a_batch_begins_where_the_one_before_it_began(store: Store) -> None:
+    with store.write() as connection:
+        persist(connection, [an_event() for _ in range(3)])
+        for number in range(3):
+            at = after(-YEAR + number * DAY)
+            add_order(connection, state=OrderState.COMPLETED, last_update=at)
+            connection.execute(update(events).where(events.c.seq == number + 1).values(registered=at))
+        second = connection.execute(select(orders.c.last_update).where(orders.c.seq == 2)).scalar_one()
+        reached = Reached(orders=second, events=second - timedelta(seconds=1))
+    for now_reached, left in ((reached, 1), (Reached(), 0)):
+        with store.write() as connection:
+            assert not prune_some(connection, KEPT, now_reached)
+        assert (count(store, orders), count(store, events)) == (left, left)
+    assert reached.orders == second
 
 
 def test_forgotten_idempotency_keys_go_in_steps(store: Store) -> None:
