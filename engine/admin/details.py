@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from engine.admin import reasons
 from engine.admin.rows import ROWS
+from engine.db.blocks import everywhere
 from engine.db.dialects import now
 from engine.db.tables import (
     audit_log,
@@ -165,7 +166,7 @@ def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
 
 def _status_events(connection: Connection, order_id: UUID, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
     """The first of an order's status events; `which`: of one of its e-mails alone."""
-    its = select(events.c.seq).where(events.c.subject == f"/orders/{order_id}", *which)
+    its = select(events.c.seq).where(everywhere(connection, events), events.c.subject == f"/orders/{order_id}", *which)
     return ROWS["events"](connection, connection.scalars(its.order_by(events.c.seq).limit(LINKED)).all())
 
 

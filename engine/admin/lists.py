@@ -127,9 +127,14 @@ def _from(narrowed: Narrowed, cursor: str | None) -> Sequence[tuple[Part, Sequen
 
 
 def _ordered(resource: Resource, narrowed: Narrowed, part: Part) -> Select[Any]:
-    """What an index answers of a part."""
+    """What an index answers of a part.
+
+    Where it is sorted afterwards, no index may seem to have that order: for a frequent text, PostgreSQL would walk
+    through the whole list, and expect to meet one soon.
+    """
     chosen = select(resource.key.label("key"), *part.order).where(part.which, *narrowed.by)
-    return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in part.order))
+    order = [func.coalesce(column, column) for column in part.order] if narrowed.sorted else part.order
+    return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in order))
 
 
 def _window_end(connection: Connection, looked_at: Select[Any]) -> tuple[Any, ...] | None:

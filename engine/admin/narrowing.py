@@ -21,6 +21,7 @@ from engine.admin.filters import (
     to_address,
 )
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
+from engine.db.blocks import everywhere
 from engine.db.dialects import Now
 from engine.db.tables import (
     DELIVERY_DEAD,
@@ -68,6 +69,7 @@ class Narrowed:
 
     parts: Sequence[Part]
     newest_first: bool = True
+    sorted: bool = False  # what is found by a text: the index of texts begins with the block
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
 
@@ -75,6 +77,11 @@ class Narrowed:
     def newest(cls, key: Column[Any]) -> Self:
         """A list in the order of its keys, the newest first."""
         return cls([Part([key])])
+
+    def find(self, connection: Connection, table: Table, *which: ColumnElement[bool]) -> None:
+        """Narrow it to rows that an index finds which begins with the block."""
+        self.by += [everywhere(connection, table), *which]
+        self.sorted = True
 
 
 def _orders(connection: Connection, given: Given) -> Narrowed:
@@ -93,7 +100,7 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
         found.by.append(orders.c.id == id_)
     _priority(found, orders, given)
     if reference := given.get("reference"):
-        found.by.append(orders.c.senders_reference == reference)
+        found.find(connection, orders, orders.c.senders_reference == reference)
     if creator := given.get("creator"):
         (found.by if found.newest_first else found.rest).append(orders.c.creator == creator)
     if recipient := given.get("recipient"):
@@ -112,9 +119,10 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
     if order := given.get("order"):
         found.by.append(emails.c.order_seq == select(orders.c.seq).where(orders.c.id == order).scalar_subquery())
     if reference := given.get("reference"):
-        found.by.append(emails.c.order_seq.in_(select(orders.c.seq).where(orders.c.senders_reference == reference)))
+        referred = select(orders.c.seq).where(everywhere(connection, orders), orders.c.senders_reference == reference)
+        found.by.append(emails.c.order_seq.in_(referred))
     if recipient := given.get("recipient"):
-        _email_recipient(found, recipient)
+        _email_recipient(connection, found, recipient)
     if creator := given.get("creator"):
         its = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, orders.c.creator == creator)
         found.rest.append(its.exists())
@@ -143,9 +151,9 @@ def _email_state(connection: Connection, found: Narrowed, state: str) -> None:
         found.rest.append(emails.c.state == state)
 
 
-def _email_recipient(found: Narrowed, recipient: str) -> None:
+def _email_recipient(connection: Connection, found: Narrowed, recipient: str) -> None:
     if "@" in recipient[1:]:  # a whole address: the index has it
-        found.by.append(func.lower(emails.c.address) == recipient.lower())
+        found.find(connection, emails, func.lower(emails.c.address) == recipient.lower())
     else:
         numbers = (emails.c.organization_number, emails.c.national_identity_number)
         found.rest.append(to_address(emails.c.address, numbers, recipient))
@@ -153,9 +161,11 @@ def _email_recipient(found: Narrowed, recipient: str) -> None:
 
 def _events(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(events.c.seq)
-    for name in ("id", "resource", "subject"):
+    for name in ("id", "resource"):
         if value := given.get(name):
             found.by.append(events.c[name] == value)
+    if subject := given.get("subject"):
+        found.find(connection, events, events.c.subject == subject)
     for name in ("source", "type"):
         if value := given.get(name):
             found.rest.append(contains(events.c[name], value))

@@ -12,6 +12,7 @@ from engine.admin.filters import bounded, uuid
 from engine.admin.lists import count_of_page
 from engine.admin.narrowing import WAITING
 from engine.admin.resources import ORDERS
+from engine.db.blocks import everywhere
 from engine.db.tables import emails, events, orders
 from engine.errors import Invalid
 
@@ -45,7 +46,7 @@ def identified(connection: Connection, text: str) -> str | None:
 
 def named(connection: Connection, text: str) -> tuple[str, dict[str, str]]:
     """The list, and its filter, of a recipient (an address or number) or of an order's reference."""
-    its = select(orders.c.seq).where(orders.c.senders_reference == text).limit(1)
+    its = select(orders.c.seq).where(everywhere(connection, orders), orders.c.senders_reference == text).limit(1)
     if connection.execute(its).first() is None and ("@" in text or text.isdigit()):
         return "emails", {"recipient": text}
     return "orders", {"reference": text}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, and_, case, or_, select, true
 
+from engine.db.blocks import onwards
 from engine.db.bounded import read_within
 from engine.db.records import EventName, StoredEvent, columns, first, read
-from engine.db.tables import events
+from engine.db.tables import block_of, events
 from engine.resources import APP
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ class Query:
     since: datetime | None = None  # of the event's time, both ends included
     until: datetime | None = None
 
+    @property
+    def by_subject(self) -> bool:
+        """Whether an index finds the events by what they are about; it begins with the block."""
+        return self.subject is not None or bool(self.alternative_subjects)
+
+    @property
+    def order(self) -> Sequence[ColumnElement[int]]:
+        """That of their numbers. As it begins with the block, no planner walks through all events for a subject."""
+        return [block_of(events), events.c.seq] if self.by_subject else [events.c.seq]
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -56,26 +67,39 @@ class Page:
 def page(connection: Connection, query: Query) -> Page:
     """The next events: at most `size`, about LARGEST characters, and only as many looked at as patterns allow."""
     conditions = _about(query)
-    if query.after:
-        conditions = [*conditions, events.c.seq > _seen(connection, query, conditions)]
+    seen = _seen(connection, query, conditions) if query.after else 0
+    if seen:
+        conditions.append(events.c.seq > seen)
     if query.of_apps:
         conditions.append(events.c.resource.startswith(APP, autoescape=True))
     if query.since:
         conditions.append(events.c.time >= query.since)
     if query.until:
         conditions.append(events.c.time <= query.until)
+    found: list[StoredEvent] = []
+    for part in onwards(connection, events, seen) if query.by_subject else (true(),):
+        end, full = _read_on(connection, query, [*conditions, part], found)
+        if full or end is not None:
+            return Page(found, found[-1] if full else end)
+    return Page(found, found[-1] if found else None)
+
+
+def _read_on(
+    connection: Connection, query: Query, conditions: Sequence[ColumnElement[bool]], found: list[StoredEvent]
+) -> tuple[EventName | None, bool]:
+    """Add what meets the conditions to `found`; returns where patterns end the page, and whether it is full."""
     end = _end(connection, query, conditions)
-    if end is not None:
-        conditions.append(events.c.seq <= end.seq)
-    dialect = connection.dialect.name
-    for column, patterns in ((events.c.type, query.types), (events.c.source, query.sources)):
-        if patterns:
-            conditions.append(or_(*(_fits(dialect, column, each, query) for each in patterns)))
-    chosen = _STORED.where(*conditions).order_by(events.c.seq).limit(query.size)
-    rows, whole = read_within(connection, chosen, LARGEST, lambda row: len(row.text))
-    found = read(StoredEvent, rows)
-    full = len(found) == query.size or not whole
-    return Page(found, found[-1] if found and (full or end is None) else end)
+    behind = [] if end is None else [events.c.seq <= end.seq]
+    fitting = [
+        or_(*(_fits(connection.dialect.name, column, each, query) for each in patterns))
+        for column, patterns in ((events.c.type, query.types), (events.c.source, query.sources))
+        if patterns
+    ]
+    chosen = _STORED.where(*conditions, *behind, *fitting).order_by(*query.order).limit(query.size - len(found))
+    room = LARGEST - sum(len(event.text) for event in found)
+    rows, whole = read_within(connection, chosen, room, lambda row: len(row.text))
+    found += read(StoredEvent, rows)
+    return end, len(found) == query.size or not whole
 
 
 def _seen(connection: Connection, query: Query, about: Sequence[ColumnElement[bool]]) -> int:
@@ -96,7 +120,7 @@ def _end(connection: Connection, query: Query, conditions: Sequence[ColumnElemen
     if not patterns:
         return None
     looked_at = min(MOST_LOOKED_AT, WORK // max(1, sum(map(floating, patterns))))
-    chosen = _NAMES.where(*conditions).order_by(events.c.seq)
+    chosen = _NAMES.where(*conditions).order_by(*query.order)
     return first(EventName, connection.execute(chosen.offset(looked_at - 1).limit(1)))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select, update
 
+from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
 from engine.db.records import EmailStatus, OrderHead, OrderName, PostedOrder, columns, first, read
@@ -41,7 +42,7 @@ def find_by_reference(connection: Connection, creator: str, reference: str, afte
     There can be any number of them, of any size: about LARGEST bytes come at once.
     """
     mine = (orders.c.creator == creator, orders.c.senders_reference == reference, orders.c.seq > after)
-    chosen = _POSTED.where(*mine).order_by(orders.c.seq)
+    chosen = _POSTED.where(everywhere(connection, orders), *mine).order_by(orders.c.seq)
     found, _ = read_within(connection, chosen, LARGEST, lambda row: weight(row.body, row.recipients))
     return read(PostedOrder, found)
 

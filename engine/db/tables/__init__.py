@@ -13,7 +13,7 @@ from engine.db.tables.admin import (
     pauses,
     processes,
 )
-from engine.db.tables.columns import EPOCH, MILLISECOND, Instant, metadata, milliseconds
+from engine.db.tables.columns import BLOCK, EPOCH, MILLISECOND, Instant, block_of, metadata, milliseconds
 from engine.db.tables.events import (
     DELIVERY_DEAD,
     STOPPED,
@@ -40,6 +40,7 @@ from engine.db.tables.orders import (
 
 __all__ = [
     "ALIVE",
+    "BLOCK",
     "DELIVERY_DEAD",
     "EMAIL_FAILED",
     "EMAIL_OPEN",
@@ -49,6 +50,7 @@ __all__ = [
     "STOPPED",
     "Instant",
     "audit_log",
+    "block_of",
     "compatibility",
     "contacts",
     "deliveries",

@@ -15,12 +15,15 @@ from sqlalchemy import (
     MetaData,
     SmallInteger,
     String,
+    Table,
     Text,
     TypeDecorator,
+    literal_column,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+BLOCK = 131_072  # rows; its part of an index has a few megabytes, however many rows there are
 SEQUENCE = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER PRIMARY KEY
 
 
@@ -79,6 +82,12 @@ def turn_columns() -> tuple[Column[Any], ...]:
 def paused_column() -> Column[Any]:
     """The pause that stops the row, such as creator:ttd; see `engine/queue/pauses.py`."""
     return Column("paused_by", Text)
+
+
+def block_of(table: Table) -> ColumnElement[int]:
+    """The block of a row, with which an index begins; see `engine/db/blocks.py`."""
+    block: ColumnElement[int] = table.c.seq // literal_column(str(BLOCK), Integer)
+    return block
 
 
 def where_set(column: Column[Any]) -> dict[str, Any]:

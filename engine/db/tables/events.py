@@ -16,7 +16,7 @@ from sqlalchemy import (
     or_,
 )
 
-from engine.db.tables.columns import SEQUENCE, Instant, metadata, where, where_set, work_columns
+from engine.db.tables.columns import SEQUENCE, Instant, block_of, metadata, where, where_set, work_columns
 
 events = Table(
     "events",
@@ -35,9 +35,10 @@ events = Table(
 )
 Index("uq_events_id_source", events.c.id, events.c.source, unique=True)
 Index("ix_events_resource", events.c.resource, events.c.seq, events.c.time)
-Index("ix_events_subject", events.c.subject, events.c.seq, **where_set(events.c.subject))
+Index("ix_events_subject", block_of(events), events.c.subject, events.c.seq, **where_set(events.c.subject))
 Index(
     "ix_events_alternative_subject",
+    block_of(events),
     events.c.alternative_subject,
     events.c.seq,
     **where_set(events.c.alternative_subject),

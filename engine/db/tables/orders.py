@@ -23,6 +23,7 @@ from sqlalchemy import (
 from engine.db.tables.columns import (
     SEQUENCE,
     Instant,
+    block_of,
     metadata,
     paused_column,
     turn_columns,
@@ -72,7 +73,13 @@ Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_a
 _CONDITIONAL = and_(orders.c.due_at.is_not(None), orders.c.condition_endpoint.is_not(None))
 Index("ix_orders_conditional", orders.c.due_at, orders.c.seq, **where(_CONDITIONAL))
 _index_turns(orders, orders.c.condition_endpoint.is_(None))
-Index("ix_orders_reference", orders.c.senders_reference, orders.c.creator, **where_set(orders.c.senders_reference))
+Index(
+    "ix_orders_reference",
+    block_of(orders),
+    orders.c.senders_reference,
+    orders.c.creator,
+    **where_set(orders.c.senders_reference),
+)
 Index("ix_orders_paused", orders.c.seq, **where_set(orders.c.paused_by))
 Index("ix_orders_ended", orders.c.last_update, **where(orders.c.due_at.is_(None)))  # retention
 Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists
@@ -107,7 +114,7 @@ EMAIL_OPEN = or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None))
 Index("ix_emails_open", emails.c.order_seq, **where(EMAIL_OPEN))
 # What operators look for. Identifiers begin with a time, as UUIDs of version 7 do: their order is that of time.
 Index("ix_emails_id", emails.c.id)
-Index("ix_emails_address", func.lower(emails.c.address), emails.c.id)
+Index("ix_emails_address", block_of(emails), func.lower(emails.c.address), emails.c.id)
 EMAIL_FAILED = emails.c.state.like(literal_column("'Failed%'"))
 Index("ix_emails_failed", emails.c.id, **where(EMAIL_FAILED))
 
