@@ -16,6 +16,7 @@ QUESTIONS = (
     "delivery",
     "latency",
     "idle",
+    "workers",
     "fairness",
     "storm",
     "memory",

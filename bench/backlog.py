@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Text, Uuid, cast, func, insert, literal, select, text
+from sqlalchemy import BigInteger, Text, Uuid, cast, func, insert, literal, select, text, type_coerce
 
 from bench import posts
 from bench.processes import wait_until
@@ -13,6 +13,7 @@ from engine.db.dialects import Now
 from engine.db.store import Store
 from engine.db.tables import emails, orders
 from engine.models import EmailState
+from engine.queue.fairness import STEP
 
 if TYPE_CHECKING:
     from typing import Self
@@ -59,6 +60,7 @@ class Backlog:
             "address": literal("copy") + number + "." + order + f"@{domain(creator)}",
             "state": literal(EmailState.NEW),
             "due_at": Now(),
+            "rank": type_coerce(Now(), BigInteger) + STEP * numbers.c.n,  # as generation.py makes them: ready at once
             "claim": literal(0),
             "unresolved": literal(0),
             "attempts": literal(0),

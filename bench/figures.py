@@ -6,10 +6,12 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+Name = TypeVar("Name")
 
 _STARTED = time.monotonic()
 
@@ -56,7 +58,7 @@ def ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
     return median(ours) / median(theirs)
 
 
-def alternated(names: Sequence[str], number: int) -> Sequence[str]:
+def alternated(names: Sequence[Name], number: int) -> Sequence[Name]:
     """The order in which round `number` runs its systems, so that none is always the first."""
     return names if number % 2 == 0 else names[::-1]
 

@@ -142,9 +142,9 @@ class Sink(Program):
 
 
 class Stamps(Program):
-    """A relay that takes every mail, and remembers when it took the one for each address."""
+    """A relay that takes every mail, and remembers when it took the one for each address; it answers after `delay`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, delay: float = 0.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "stamps"
         file.touch()
@@ -153,7 +153,7 @@ class Stamps(Program):
         self._lines = file.open("rb")
         self._rest = b""
         self._arrived: dict[str, float] = {}
-        super().__init__("relay", [sys.executable, "-m", "bench.stamps", str(self.port), str(file)])
+        super().__init__("relay", [sys.executable, "-m", "bench.stamps", str(self.port), str(file), str(delay)])
 
     def __enter__(self) -> Self:
         super().__enter__()

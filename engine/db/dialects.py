@@ -25,6 +25,12 @@ class Now(FunctionElement[Any]):
     inherit_cache = True
 
 
+class RowNow(Now):
+    """The time of each row of a statement, which may have waited for a lock. PostgreSQL only."""
+
+    inherit_cache = True
+
+
 def after(delay: timedelta | ColumnElement[int]) -> ColumnElement[Any]:
     """The database's clock plus a delay; as an SQL expression, in milliseconds, where NULL gives NULL."""
     milliseconds = literal(delay // MILLISECOND, BigInteger) if isinstance(delay, timedelta) else delay
@@ -39,6 +45,11 @@ def _now_sqlite(_element: Now, _compiler: Any, **_: Any) -> str:
 @compiles(Now, "postgresql")
 def _now_postgresql(_element: Now, _compiler: Any, **_: Any) -> str:
     return "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)"
+
+
+@compiles(RowNow, "postgresql")
+def _row_now_postgresql(_element: RowNow, _compiler: Any, **_: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
 
 
 def now(connection: Connection) -> datetime:

@@ -26,7 +26,7 @@ from sqlalchemy.ext.compiler import compiles
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Executable, Row, Table
+    from sqlalchemy import CTE, ColumnElement, Executable, Row, Table
     from sqlalchemy.types import TypeEngine
 
 AnyInsert = TypeVar("AnyInsert", bound=Insert)
@@ -56,11 +56,14 @@ class Rows:
         """An INSERT of every row, its columns by name; `values` are further columns, or replace columns."""
         return self.complete(table.insert(), **values)
 
-    def complete(self, insert: AnyInsert, **values: ColumnElement[Any]) -> AnyInsert:
-        """Likewise, with one database's own INSERT."""
+    def complete(self, insert: AnyInsert, behind: CTE | None = None, /, **values: ColumnElement[Any]) -> AnyInsert:
+        """Likewise, with one database's own INSERT; `behind`: what is read before the first row is written."""
         chosen = {name: self[name] for name in self._columns if name in insert.table.c} | values
         # SQLite would read a following ON CONFLICT as a join's ON, if there were no WHERE.
-        return insert.from_select(list(chosen), select(*chosen.values()).where(true()))
+        rows = select(*chosen.values()).where(true())
+        if behind is not None:
+            rows = rows.select_from(self.source.join(behind, true()))
+        return insert.from_select(list(chosen), rows)
 
 
 def run(connection: Connection, statement: Executable, rows: Iterable[Mapping[str, Any]]) -> Sequence[Row[Any]]:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from engine.db.tables import emails, orders
 from engine.email.gate import Gate
+from engine.email.in_hand import InHand
 from engine.email.limits import Limits
 from engine.email.messages import Messages
 from engine.email.outcomes import Result, broken, record, result_of, unsent
@@ -20,6 +21,7 @@ from engine.email.outgoing import Outgoing, admitted, letters_of
 from engine.email.pace import Pace
 from engine.email.placement import Placement
 from engine.email.smtp import UNSENT, Phase, Turn, Withdrawn
+from engine.email.tempo import Tempo
 from engine.models import EXPIRY_HOURS, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
@@ -52,6 +54,7 @@ class Deliverer(Work[Outgoing, Result]):
     """Sends due e-mails through the relays. Two per worker process: instant e-mails have their own."""
 
     lane = due.EMAILS
+    claims_meanwhile = True
 
     def __init__(self, clock: Clock, relays: Relays, turns: Turns = ALL, pace: Pace | None = None) -> None:
         self.gather = turns.every
@@ -61,6 +64,9 @@ class Deliverer(Work[Outgoing, Result]):
         self.at_once = relays.at_once
         self._placement = Placement(relays, clock)
         self._messages = Messages()
+        self._tempo = Tempo()
+        self._in_hand = InHand()
+        self._ours: Callable[[Outgoing], bool] = lambda _: False  # whether an e-mail in hand is leased
         self._gate = Gate(clock, pace or Pace(Limits(), steady()))
         self._serving = 0  # calls of `serve` that run
 
@@ -76,7 +82,7 @@ class Deliverer(Work[Outgoing, Result]):
         """
         self._relays.follow()
         paused = in_force(connection, lock=True)
-        batch = self._claims.claim(connection, paused, BATCH, lease, self._relays.lets_wait)
+        batch = self._claims.claim(connection, paused, self.batch(BATCH), lease, self._relays.lets_wait)
         claimed, more = batch.rows, batch.more or self._relays.some_are_busy
         if not claimed:
             return Claim(more=more)
@@ -86,9 +92,13 @@ class Deliverer(Work[Outgoing, Result]):
         readable = [email for email in claimed if email.order_seq in letters]
         return Claim(admitted(connection, readable, letters, paused), not whole or more)
 
-    def has_room(self, leased: int) -> bool:
+    def has_room(self, hand: Hand[Outgoing, Result]) -> bool:
         """A second batch is claimed while the first is sent, and further ones for relays that have little to do."""
-        return leased <= BATCH or self._placement.has_further_room
+        return hand.has_room(self.batch(BATCH)) or self._placement.has_further_room
+
+    def batch(self, most: int) -> int:
+        """How many rows to claim at a time: as many as the connections send in a moment."""
+        return self._tempo.batch(self.at_once, most)
 
     def decided(self, row: Outgoing) -> Result | None:
         """An e-mail that is not to be sent waits for no connection."""
@@ -100,6 +110,7 @@ class Deliverer(Work[Outgoing, Result]):
 
     async def turn(self, hand: Hand[Outgoing, Result]) -> None:
         """Say which relay each e-mail takes."""
+        self._ours = hand.ours
         self.at_once = self._relays.at_once
         self._placement.share_out(hand)
 
@@ -179,7 +190,8 @@ class Deliverer(Work[Outgoing, Result]):
 
     async def attempt(self, row: Outgoing, ours: Callable[[], bool], outlet: Outlet, turn: Turn) -> Result | Withdrawn:
         """Make an attempt, and learn from it; `ours`: whether the row may still be sent."""
-        result = await self._guarded(row, ours, outlet, turn)
+        with self._tempo.attempt():
+            result = await self._guarded(row, ours, outlet, turn)
         if not isinstance(result, Withdrawn):
             outlet.restraint.heard(row.letter.creator, result)
             self._gate.heard(row, result)
@@ -196,14 +208,19 @@ class Deliverer(Work[Outgoing, Result]):
             return Standstill(NOW, NOW)
         return Standstill(NOW if outlet.crowded else outlet.retry, outlet.retry)
 
+    def taken(self, rows: Sequence[Outgoing]) -> None:
+        """Note which orders have e-mails in hand."""
+        self._in_hand.take(rows)
+
     def released(self, rows: Sequence[Outgoing]) -> None:
         """E-mails that are out of hand take no relay any more."""
+        self._in_hand.leave(row.email for row in rows)
         for row in rows:
             self._relays.leave(row.seq)
 
     def record(self, connection: Connection, results: Sequence[Result]) -> bool:
         """Write what became of e-mails."""
-        record(connection, results)
+        record(connection, results, self._in_hand.beside(results, self._ours))
         return False
 
     def insists(self, _result: Result) -> bool:
@@ -217,6 +234,7 @@ class Deliverer(Work[Outgoing, Result]):
 
     def recorded(self, results: Sequence[Result]) -> None:
         """Count the size of the group."""
+        self._in_hand.leave(result.email for result in results)
         _GROUP_SIZE.observe(len(results))
 
     async def _guarded(self, row: Outgoing, ours: Callable[[], bool], outlet: Outlet, turn: Turn) -> Result | Withdrawn:

@@ -21,7 +21,7 @@ from engine.queue import due
 from engine.queue.backoff import jittered
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Collection, Container, Mapping, Sequence
     from datetime import datetime
 
     from engine.models import CloudEvent
@@ -72,8 +72,15 @@ class Result:
     told: bool = True  # False: only the state is recorded, since the whole outcome cannot be
 
 
-def record(connection: Connection, results: Sequence[Result]) -> None:
-    """Write a group of outcomes and their log lines, complete orders that have no open e-mail left, publish events."""
+def _never(_order_seq: int) -> bool:
+    return False
+
+
+def record(connection: Connection, results: Sequence[Result], stays_open: Callable[[int], bool] = _never) -> None:
+    """Write a group of outcomes and their log lines, complete orders that have no open e-mail left, publish events.
+
+    `stays_open`: whether this process has further e-mails of an order (by `seq`) in hand, and records them later.
+    """
     results = _with_reasons(connection, results)
     recorded = run(
         connection,
@@ -96,7 +103,7 @@ def record(connection: Connection, results: Sequence[Result]) -> None:
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
-        events = _complete(connection, settled, states, max(ours.values()))
+        events = _complete(connection, settled, states, max(ours.values()), stays_open)
         if told:
             persist(connection, events)
 
@@ -155,19 +162,37 @@ def _news(connection: Connection, results: Sequence[Result]) -> Sequence[Result]
 
 
 def _complete(
-    connection: Connection, settled: Sequence[Email], states: dict[int, EmailState], at: datetime
+    connection: Connection,
+    settled: Sequence[Email],
+    states: dict[int, EmailState],
+    at: datetime,
+    stays_open: Callable[[int], bool],
 ) -> list[CloudEvent]:
     """Complete the orders that have no open e-mail left; returns the events of settled e-mails and orders."""
-    # Locked first: if two workers settle an order's last e-mails at once, the second must see the first's.
-    touched = select(*columns(OrderName, orders.c))
-    touched = touched.where(orders.c.seq.in_({email.order_seq for email in settled}))
-    names = read(OrderName, connection.execute(touched.order_by(orders.c.seq).with_for_update()))
-    locked = {name.seq: name for name in names}
-    done = update(orders).where(orders.c.seq.in_(locked), orders.c.state == OrderState.PROCESSED, ~_OPEN)
-    done = done.values(state=OrderState.COMPLETED, last_update=Now())
-    completed = connection.scalars(done.returning(orders.c.seq)).all()
+    # Locked first: if two workers settle an order's last e-mails at once, the second must see the first's. Where all
+    # orders stay open, workers share the lock, and whoever settles the last e-mails waits for all of them. If a lease
+    # has ended by then, others may have settled what this process had in hand, before they could wait for it.
+    touched = {email.order_seq for email in settled}
+    shared = all(map(stays_open, touched))
+    locked = _locked(connection, touched, shared=shared)
+    if shared and not all(map(stays_open, touched)):
+        locked, shared = _locked(connection, touched, shared=False), False
+    completed = () if shared else _completed(connection, touched)
     told = [email_event(locked[email.order_seq], email.id, states[email.seq], at) for email in settled]
     return told + [order_event(locked[seq], OrderState.COMPLETED, at) for seq in completed]
+
+
+def _locked(connection: Connection, seqs: Collection[int], *, shared: bool) -> Mapping[int, OrderName]:
+    names = select(*columns(OrderName, orders.c)).where(orders.c.seq.in_(seqs)).order_by(orders.c.seq)
+    found = connection.execute(names.with_for_update(read=shared, key_share=shared))
+    return {name.seq: name for name in read(OrderName, found)}
+
+
+def _completed(connection: Connection, seqs: Collection[int]) -> Sequence[int]:
+    """Complete those of the orders, which are locked, that have no open e-mail left."""
+    done = update(orders).where(orders.c.seq.in_(seqs), orders.c.state == OrderState.PROCESSED, ~_OPEN)
+    done = done.values(state=OrderState.COMPLETED, last_update=Now())
+    return connection.scalars(done.returning(orders.c.seq)).all()
 
 
 def backoff(attempts: int) -> timedelta:

@@ -114,13 +114,13 @@ class Heartbeat:
         mark = None
         try:
             with self._store.write() as connection:
-                history.add(connection, self._written, counts)
                 if last:
                     connection.execute(delete(processes).where(processes.c.id == self._id))
                 else:
                     self._write_process(connection, trouble)
                     if self._memory and remembered is not None:
                         mark = self._memory.look(connection, remembered)
+                history.add(connection, self._written, counts)  # the last: all processes lock the same rows
         except Unavailable:
             self.doubt()
             log.debug("the database does not answer; the counts are written when it does")

@@ -50,7 +50,7 @@ class ConditionChecks(Processing):
         claimed, more = due.claim_fairly(connection, due.ORDERS, orders.c.creator, shares, lease, conditional)
         return Claim(admit(connection, claimed, in_force(connection, lock=True)), more)
 
-    def has_room(self, _leased: int) -> bool:
+    def has_room(self, _hand: Hand[Order, Decision]) -> bool:
         """The shares decide."""
         return not self._shares.full
 

@@ -144,9 +144,14 @@ class Orders(Processing):
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
         """Take a batch of orders that no pause stops."""
         paused = in_force(connection, lock=True)
-        claimed = self._claims.claim(connection, paused, BATCH, lease)
+        claimed = self._claims.claim(connection, paused, self.batch, lease)
         self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
         return Claim(admit(connection, claimed.rows, paused), claimed.more)
+
+    @property
+    def batch(self) -> int:
+        """Orders per claim."""
+        return BATCH
 
     def taken(self, _rows: Sequence[Order]) -> None:
         """Tell whether the other kind of orders is due: looking for it costs less here than in a claim of its own."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import (
@@ -56,6 +57,9 @@ READIED = 1_000  # due rows of a priority that one claim makes ready
 HURRY = timedelta(milliseconds=5)  # between two claims of instant rows
 ENOUGH = 0.9  # of a batch: what is left of it is not worth another statement
 _CREATORS = Rows(creator=Text())
+# While nobody has counted the rows of a new backlog, PostgreSQL expects few. It would collect and sort all rows of a
+# flow for each claim, where the index has them in order: 89 ms for 100,000 rows, and 0.3 in order.
+_IN_ORDER = "SET LOCAL enable_bitmapscan = off"
 
 
 class FairlyClaimed(Claimed, Protocol):
@@ -113,7 +117,7 @@ class FairClaims(Generic[F]):
         self._flows = _flows(lane, self._levels, true() if fit is None else fit)
         self._make_ready = _make_ready(lane, true() if fit is None else fit, copied or {})
         self._taking: dict[str, Executable] = {}  # by the database's kind
-        self._behind = dict.fromkeys(self._levels, "")  # where the claim before ended, if there were more creators
+        self._behind = dict.fromkeys(self._levels, "")  # whom the claim before reached, if there were more creators
 
     def claim(
         self,
@@ -125,11 +129,14 @@ class FairClaims(Generic[F]):
     ) -> Claim[F]:
         """Claim ready rows, up to `limit`, for the time of `lease`; a paused lane has none.
 
+        Creators are mixed, so that none waits until all of another's rows are performed.
         `waits` says of a creator whether none of its rows can be used now: they stay.
         """
         if self._lane.name in paused.lanes:
             return Claim()
         flows, unready = self._look(connection)
+        if (flows or unready) and connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(_IN_ORDER)
         for level in unready:
             connection.execute(self._make_ready, {"level": level})
         if unready:
@@ -137,7 +144,7 @@ class FairClaims(Generic[F]):
         flows = [flow for flow in flows if not waits(flow.creator)]
         taken, unfinished = self._divide(connection, flows, limit, lease)
         more = bool(unfinished or unready or any(self._behind.values()))
-        return Claim(sorted(taken, key=lambda row: row.seq), more)
+        return Claim(_mixed(taken), more)
 
     def _look(self, connection: Connection) -> tuple[list[Flow], list[int]]:
         """The flows whose turn it is, and the priorities of which due rows are to be made ready."""
@@ -185,7 +192,10 @@ class FairClaims(Generic[F]):
         bulk = Priority.BULK.level
         of_bulk = max(1, round(room * self._turns.bulk)) if len(creators) > 1 else room
         for level, those in sorted(creators.items()):
-            for quota, some in self._quotas(those, of_bulk if level == bulk else room - of_bulk * (bulk in creators)):
+            its = of_bulk if level == bulk else room - of_bulk * (bulk in creators)
+            if len(those) > its:
+                self._behind[level] = those[its - 1]
+            for quota, some in self._quotas(those, its):
                 yield level, quota, some
 
     def _quotas(self, creators: Sequence[str], room: int) -> Iterator[tuple[int, Sequence[str]]]:
@@ -207,6 +217,17 @@ class FairClaims(Generic[F]):
         return due.taken(
             connection, self._lane, self._taking[dialect], lease, {**given, "level": level, "quota": quota}
         )
+
+
+def _mixed(taken: Sequence[F]) -> Sequence[F]:
+    """Rows in the order in which each creator's are spread evenly over all."""
+    rows = sorted(taken, key=lambda row: row.seq)
+    counts, before = Counter(row.creator for row in rows), Counter[str]()
+    places: list[float] = []
+    for row in rows:
+        places.append((before[row.creator] + 0.5) / counts[row.creator])
+        before[row.creator] += 1
+    return [row for _, row in sorted(zip(places, rows, strict=True), key=itemgetter(0))]
 
 
 def flows(connection: Connection, lane: due.Lane[Claimed]) -> Mapping[int, Sequence[str]]:

@@ -1,9 +1,8 @@
 """The one loop of due work: claim, admit, isolate, perform, record, release.
 
 A lane supplies a `Work`. It claims and admits rows in one transaction, performs each row and tells the hand the
-outcome, and records outcomes in one transaction. The runner does what all lanes have in common: it claims while there
-is room, works on a suspect alone, extends leases until outcomes are recorded, keeps trying to record while the database
-is away, hands back what has not begun, and stops.
+outcome, and records outcomes in one transaction. The runner does what all lanes have in common: it works on a suspect
+alone, extends leases until outcomes are recorded, keeps trying to record, hands back what has not begun, and stops.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ log = logging.getLogger(__name__)
 
 SOON = 0.02  # seconds that a turn may wait for its time to record
 TRIES = 3  # at recording a substitute for an outcome; then the claim runs out
-AGAIN = 1.0  # seconds until the database is asked again, when it did not answer while rows are in hand
+AGAIN = 1.0  # seconds until others are called again, or a database that did not answer while rows are in hand
 
 
 class Runner(Generic[R, O]):
@@ -50,10 +49,11 @@ class Runner(Generic[R, O]):
         self._suspect: R | None = None  # performed when nothing else is in hand
         self._alone = False  # a suspect is being performed, or was until now
         self._serving: set[asyncio.Task[None]] = set()
+        self._recording: asyncio.Task[None] | None = None  # beside the loop
         self._wanted = False  # something may be due
         self._more = False  # more is due than could be taken
         self._stands_still = False
-        self._claim_at = self._record_at = self._closed_until = 0.0  # on the monotonic clock
+        self._claim_at = self._record_at = self._call_at = self._closed_until = 0.0  # on the monotonic clock
         self._running = False
 
     async def run(self) -> None:
@@ -72,7 +72,8 @@ class Runner(Generic[R, O]):
             self._running = False
 
     def _goes_on(self) -> bool:
-        return bool(self._leases or self._serving or (self._wanted and not self._hand.stopping.is_set()))
+        in_hand = self._leases or self._serving or self._recording
+        return bool(in_hand or (self._wanted and not self._hand.stopping.is_set()))
 
     def stop(self) -> None:
         """Begin nothing more: rows that wait are handed back, rows that are performed may end."""
@@ -96,10 +97,8 @@ class Runner(Generic[R, O]):
         self._hand_back()
         self._start()
         if self._serving:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._work.turn_every.total_seconds()):
-                    await self._hand.changed.wait()
-        await self._record_and_release()
+            await self._hand.change(self._work.turn_every)
+        await self._record_in_time()
         if ailing and self._leases:
             await asyncio.sleep(AGAIN)
 
@@ -113,18 +112,22 @@ class Runner(Generic[R, O]):
         if self._hand.stopping.is_set() or not self._signals.settled():
             return  # the clock notifies again
         claim = await self._store.writing(self._work.claim, self._lease)
-        rows = await self._isolate(claim.rows) if self._work.isolates else claim.rows
+        rows, rest = due.isolate(claim.rows) if self._work.isolates else (claim.rows, ())
+        if rest:
+            await self._store.writing(due.hand_back, self._work.lane, rest)
+            self._wanted = True
         self._more = claim.more
         if claim.more and (claim.rows or not self._leases):  # pauses may have stopped all claimed rows
             self._wanted, self._claim_at = True, 0.0
-            if self._work.calls_others:
+            if self._work.calls_others and time.monotonic() >= self._call_at:
+                self._call_at = time.monotonic() + AGAIN
                 self._signals.wake(self._work.lane.name)
         self._take(rows)
 
     async def _may_claim(self) -> bool:
         """Whether there is room, and time enough for rows to gather; waits for that only while nothing is in hand."""
         self._alone = self._alone and bool(self._leases)
-        if self._suspect or self._alone or not self._work.has_room(len(self._leases)):
+        if self._suspect or self._alone or not self._work.has_room(self._hand):
             self._wanted = bool(self._leases)  # without rows in hand there is room, unless a bug has lost track of it
             return False
         if time.monotonic() < self._closed_until:
@@ -148,19 +151,11 @@ class Runner(Generic[R, O]):
             else:
                 self._hand.waiting.append(row)
 
-    async def _isolate(self, claimed: Sequence[R]) -> Sequence[R]:
-        rows, rest = due.isolate(claimed)
-        if rest:
-            await self._store.writing(due.hand_back, self._work.lane, rest)
-            self._wanted = True
-        return rows
-
     def _hand_back(self) -> None:
         """Hand back waiting rows: all if this process stops or nothing can be performed, else those waiting long."""
         hand, delay = self._hand, NOW
         if self._stands_still and hand.waiting and not self._serving and not hand.stopping.is_set():
-            until = self._work.standstill()
-            delay = until.rows
+            delay = (until := self._work.standstill()).rows
             self._closed_until = time.monotonic() + until.process.total_seconds()
         elif not hand.stopping.is_set():
             late = self._store.clock.now() + self._lease / 2
@@ -169,14 +164,14 @@ class Runner(Generic[R, O]):
             return
         while hand.waiting:
             hand.hand_back(hand.waiting.popleft(), delay)
-        if self._hand.stopping.is_set() and self._suspect and not self._serving:
+        if hand.stopping.is_set() and self._suspect and not self._serving:
             hand.hand_back(self._suspect)
             self._suspect = None
 
     def _start(self) -> None:
         """Serve waiting rows side by side; a suspect alone."""
         hand = self._hand
-        unwritten = hand.outcomes or hand.ended or hand.handed_back
+        unwritten = hand.outcomes or hand.ended or hand.handed_back or self._recording
         if self._suspect and not (self._serving or hand.waiting or unwritten):  # a crash would lose what is in memory
             hand.waiting.append(self._suspect)
             self._suspect, self._alone = None, True
@@ -201,18 +196,29 @@ class Runner(Generic[R, O]):
             if not self._serving:
                 hand.changed.set()
 
-    async def _record_and_release(self) -> None:
-        """Record and release: at once when nothing is being performed, else in groups."""
-        hand = self._hand
-        idle = not self._serving and not hand.waiting
-        early = 0.0 if idle or len(hand.outcomes) >= FULL else self._record_at - time.monotonic()
+    async def _record_in_time(self) -> None:
+        """Record at once when nothing is being performed, else in groups, and beside the loop if the work allows it."""
+        if recording := self._recording:
+            if self._serving and not recording.done():
+                return
+            self._recording = None
+            await recording
+        at_once = not (self._serving or self._hand.waiting) or len(self._hand.outcomes) >= FULL
+        early = 0.0 if at_once else self._record_at - time.monotonic()
         if early > SOON:
             return
         await asyncio.sleep(max(0.0, early))
         self._record_at = time.monotonic() + self._work.record_every.total_seconds()
-        handed_back, hand.handed_back = hand.handed_back, []
-        outcomes, hand.outcomes = hand.outcomes, []
-        ended, hand.ended = hand.ended, []
+        if self._serving and self._work.claims_meanwhile:
+            self._recording = asyncio.create_task(self._record_and_release())
+            self._recording.add_done_callback(lambda _: self._hand.changed.set())
+        else:
+            await self._record_and_release()
+
+    async def _record_and_release(self) -> None:
+        hand, idle = self._hand, not self._serving and not self._hand.waiting
+        handed_back, outcomes, ended = hand.handed_back, hand.outcomes, hand.ended
+        hand.handed_back, hand.outcomes, hand.ended = [], [], []
         if hand.withdrawn:
             hand.withdrawn = False
             log.warning("lane %s: rows whose leases had ended were skipped", self._work.lane.name)
@@ -226,7 +232,7 @@ class Runner(Generic[R, O]):
         with self._surviving("handing back"):
             await self._write_back(handed_back)
         self._release([row for row, _ in handed_back])
-        if idle and not (handed_back or outcomes or ended or self._suspect or self._serving):
+        if idle and not (handed_back or outcomes or ended or self._suspect or self._serving or hand.waiting):
             self._release(self._leases.rows())  # a bug has lost track of them: their claims run out
 
     @contextmanager

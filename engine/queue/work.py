@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -24,6 +25,7 @@ O = TypeVar("O")  # noqa: E741  an outcome
 NOW = timedelta(0)
 GATHER = timedelta(milliseconds=50)
 FULL = 200  # outcomes that are recorded without waiting for `record_every`
+UNRECORDED = 2 * FULL  # rows in hand, above which none are claimed even if most wait only to be recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,23 @@ class Hand(Generic[R, O]):
         self.withdrawn = False
         self.changed = asyncio.Event()  # set: the next turn is wanted now
         self.stopping = asyncio.Event()  # set: begin nothing more
+        self._low_water = 0  # rows that wait, at which the next turn is wanted for a claim
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every claimed row is released."""
+        return not self._leases
+
+    def has_room(self, batch: int) -> bool:
+        """Whether half a batch waits at most, and records keep up with what is performed."""
+        self._low_water = batch // 2
+        return len(self.waiting) <= self._low_water and len(self._leases) <= UNRECORDED
+
+    async def change(self, within: timedelta) -> None:
+        """Wait until the next turn is wanted."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                await self.changed.wait()
 
     def next(self, fits: Callable[[R], bool] | None = None, resumed: R | None = None) -> R | None:
         """The row that was put off, or else that has waited longest, of those that fit.
@@ -68,6 +87,8 @@ class Hand(Generic[R, O]):
             return None
         if row is not resumed:
             self.waiting.remove(row)
+            if len(self.waiting) == self._low_water:
+                self.changed.set()
         self.begun[asyncio.current_task()] = row
         return row
 
@@ -87,7 +108,7 @@ class Hand(Generic[R, O]):
     def note(self, row: R, outcome: O) -> None:
         """Note an outcome to record; the row may have further ones."""
         self.outcomes.append((row, outcome))
-        if len(self.outcomes) >= FULL:
+        if len(self.outcomes) == FULL:
             self.changed.set()
 
     def end(self, row: R, outcome: O | None = None) -> None:
@@ -123,14 +144,15 @@ class Work(ABC, Generic[R, O]):
     record_every = timedelta(milliseconds=100)  # a crash can repeat what was performed within this time
     isolates = True  # whether suspects are worked on alone
     calls_others = True  # whether a claim that leaves due rows wakes other workers
+    claims_meanwhile = False  # whether `claim` and `record` may run side by side
 
     @abstractmethod
     def claim(self, connection: Connection, lease: timedelta) -> Claim[R]:
         """Take due rows and admit them: rows that are paused, or exceed a limit, are left out."""
 
-    def has_room(self, leased: int) -> bool:
-        """Whether more rows may be claimed when so many are leased."""
-        return not leased
+    def has_room(self, hand: Hand[R, O]) -> bool:
+        """Whether more rows may be claimed beside those in hand."""
+        return hand.is_empty
 
     def taken(self, rows: Sequence[R]) -> None:
         """Called with rows that were just claimed."""

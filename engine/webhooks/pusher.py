@@ -77,7 +77,7 @@ class Pusher(Work[Subscription, Outcome]):
         copies = {validated: places.copy() for validated, places in self._places.items()}
         return Claim(*claim(connection, copies, lease))
 
-    def has_room(self, _leased: int) -> bool:
+    def has_room(self, _hand: Hand[Subscription, Outcome]) -> bool:
         """The places decide."""
         return True
 

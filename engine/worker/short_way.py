@@ -89,6 +89,8 @@ class Sent(Decision):
 class ShortWay(Orders):
     """Due orders without a condition; those to one address are handed to the relay at once."""
 
+    claims_meanwhile = True
+
     def __init__(
         self,
         deliverer: Deliverer,
@@ -109,9 +111,14 @@ class ShortWay(Orders):
         self._found = _letters_of(connection, claimed.rows)
         return claimed
 
-    def has_room(self, leased: int) -> bool:
+    @property
+    def batch(self) -> int:
+        """As many as are sent in a moment."""
+        return self._deliverer.batch(BATCH)
+
+    def has_room(self, hand: Hand[Order, Decision]) -> bool:
         """A second batch is claimed while the first is sent."""
-        return leased <= BATCH
+        return hand.has_room(self.batch)
 
     def taken(self, rows: Sequence[Order]) -> None:
         """Keep the texts until the orders are released."""

@@ -10,13 +10,14 @@ from email.policy import default
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from engine.db.dialects import Now
 from engine.db.tables import emails
 from engine.email.messages import Messages
 from engine.email.mime import Compiled
 from engine.email.outcomes import BACKOFF, backoff
+from engine.email.tempo import LEAST
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.queue import due
 from engine.queue.backoff import JITTER
@@ -26,10 +27,11 @@ from tests.helpers.relaying import LEASE, Delivering, deliver
 from tests.helpers.rows import now
 from tests.helpers.waiting import due_between
 from tests.servers.smtp import ScriptedSMTP
-from tests.servers.smtp_script import Close, Say
+from tests.servers.smtp_script import Close, Say, Slow
 
 if TYPE_CHECKING:
     from engine.db.store import Store
+    from tests.servers.smtp_script import Step
 
 
 def waits(store: Store, address: str) -> timedelta:
@@ -54,6 +56,28 @@ def test_a_batch_is_delivered_recorded_and_completes_its_orders(store: Store) ->
     assert {(line.outcome, line.code, line.claim, line.relay) for line in lines} == {
         ("accepted", 250, 1, server.url.removeprefix("smtp://"))
     }
+
+
+def test_what_is_in_hand_of_a_slow_relay_is_what_it_takes_in_a_moment(store: Store) -> None:
+    in_hand: list[int] = []
+
+    def slowly(step: Step) -> Slow | None:
+        if step.phase == "data":
+            with store.read() as connection:
+                in_hand.append(connection.scalar(select(func.count()).where(emails.c.state == EmailState.SENDING)) or 0)
+            return Slow(0.02)
+        return None
+
+    async def twice(delivering: Delivering) -> None:
+        for count in (4, 150):  # the first ones show how slow it is
+            in_hand.clear()
+            fill(store, *(f"kari.{n}@{count}.example.no" for n in range(count)))
+            await delivering.run()
+
+    with ScriptedSMTP(slowly) as server:
+        deliver(store, server.url, twice)
+    assert len(in_hand) == 150
+    assert max(in_hand) < 2 * LEAST
 
 
 def test_nothing_due_is_nothing_done(store: Store) -> None:

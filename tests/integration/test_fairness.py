@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from engine.db.dialects import Now
 from engine.db.tables import emails, milliseconds, orders
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from engine.db.store import Store
 
 CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
+MANY = "INSERT INTO emails (id, {0}) SELECT gen_random_uuid(), {0} FROM emails, generate_series(1, 5000)"
+KNOWN = "UPDATE pg_class SET reltuples = 100000, relpages = pg_relation_size(oid) / 8192 WHERE relname = 'emails'"
+READ = "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'emails'"
 USUAL = (Priority.NORMAL, Priority.BULK)
 
 
@@ -114,6 +117,36 @@ def test_more_creators_than_a_claim_looks_at_take_turns(store: Store) -> None:
     first, second = (of_each(claim(store, fair, FLOWS)) for _ in range(2))
     assert first == dict.fromkeys(creators[:FLOWS], 1)
     assert second == dict.fromkeys(creators[FLOWS:], 1) | dict.fromkeys(creators[: FLOWS - 10], 1)
+
+
+def test_more_creators_than_a_claim_has_rows_take_turns(store: Store) -> None:
+    creators = [f"c{n}" for n in range(7)]
+    for creator in creators:
+        backlog(store, creator, 4)
+    fair = claims()
+    seen = sum((of_each(claim(store, fair, 4)) for _ in range(7)), Counter[str]())
+    assert seen == dict.fromkeys(creators, 4)
+
+
+def test_a_claim_reads_no_more_of_a_backlog_than_it_takes_though_nobody_has_counted_that(store: Store) -> None:
+    backlog(store, "ttd", 1, rank=1)
+    if store.dialect.name == "postgresql":
+        with store.write() as connection:
+            connection.exec_driver_sql(MANY.format(", ".join(c.name for c in emails.c if c.name not in {"seq", "id"})))
+            connection.exec_driver_sql(KNOWN)
+        with store.write() as connection:
+            assert len(claims().claim(connection, in_force(connection), 10, LONG).rows) == 10
+            assert connection.scalar(text(READ)) < 100
+
+
+def test_the_rows_of_all_creators_are_mixed(store: Store) -> None:
+    for creator, count in {"large": 20, "middle": 4, "small": 2}.items():
+        backlog(store, creator, count)
+    claimed = claim(store, claims(), 26)
+    assert of_each(claimed[:13]) == {"large": 10, "middle": 2, "small": 1}
+    assert [email.seq for email in claimed if email.creator == "large"] == sorted(
+        email.seq for email in claimed if email.creator == "large"
+    )
 
 
 def test_what_is_due_becomes_ready_with_the_name_of_its_creator(store: Store) -> None:

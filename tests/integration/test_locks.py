@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.store import Store
+    from engine.email.outcomes import Result
 
 
 TTD = Caller(creator="ttd", scopes=frozenset(), platform=False, identity="/org/ttd")
@@ -45,6 +46,7 @@ SPEC = SubscriptionSpec(
     is_app=True,
 )
 LEASE = timedelta(minutes=5)
+TAKEN = Accepted(Reply(250, "taken"), Phase.DOT, timedelta())
 CHANGES: dict[str, Callable[[Connection, int, int], Any]] = {
     "subscribe": lambda connection, _seq, _delivery: subscribe(connection, TTD, SPEC, 500),
     "retry": lambda connection, seq, delivery: retry(connection, TTD, seq, delivery),
@@ -89,7 +91,6 @@ def test_an_order_whose_last_mail_is_settled_while_another_is_tried_again_is_not
         add_email(connection, seq)
         [last] = due.claim(connection, due.EMAILS, 1, LEASE)
         [order] = read(Letter, connection.execute(select(*columns(Letter, orders.c))))
-    answer = Accepted(Reply(250, "taken"), Phase.DOT, timedelta())
 
     def trying_again() -> None:
         try:
@@ -101,7 +102,7 @@ def test_an_order_whose_last_mail_is_settled_while_another_is_tried_again_is_not
 
     thread = threading.Thread(target=trying_again)
     with store.write() as connection:
-        record(connection, [result_of(last, order, answer, "relay:25", now())])
+        record(connection, [result_of(last, order, TAKEN, "relay:25", now())])
         thread.start()
         thread.join(0.5)
         assert thread.is_alive()
@@ -109,3 +110,49 @@ def test_an_order_whose_last_mail_is_settled_while_another_is_tried_again_is_not
     assert done == [None]
     with store.read() as connection:
         assert connection.scalar(select(orders.c.state)) == OrderState.PROCESSED
+
+
+def two_results(store: Store) -> tuple[Result, Result]:
+    """The outcomes of an order's two e-mails, which are in the hands of two workers."""
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.PROCESSED)
+        for _ in range(2):
+            add_email(connection, seq)
+        claimed = due.claim(connection, due.EMAILS, 2, LEASE)
+        [order] = read(Letter, connection.execute(select(*columns(Letter, orders.c))))
+    first, last = (result_of(email, order, TAKEN, "relay:25", now()) for email in claimed)
+    return first, last
+
+
+def order_state(store: Store) -> str:
+    with store.read() as connection:
+        return str(connection.execute(select(orders.c.state)).scalar_one())
+
+
+def test_who_settles_the_last_mail_of_an_order_waits_for_those_who_have_more_of_it_in_hand(store: Store) -> None:
+    first, last = two_results(store)
+
+    def settling() -> None:
+        with store.write() as connection:
+            record(connection, [last])
+
+    thread = threading.Thread(target=settling)
+    with store.write() as connection:
+        record(connection, [first], lambda _: True)
+        thread.start()
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join()
+    assert order_state(store) == OrderState.COMPLETED
+
+
+def test_who_loses_what_it_has_in_hand_of_an_order_while_it_records_looks_whether_that_was_the_last(
+    store: Store,
+) -> None:
+    first, last = two_results(store)
+    with store.write() as connection:
+        record(connection, [last], lambda _: True)
+    has_more = iter([True, False])
+    with store.write() as connection:
+        record(connection, [first], lambda _: next(has_more))
+    assert order_state(store) == OrderState.COMPLETED

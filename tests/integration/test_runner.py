@@ -147,3 +147,34 @@ def test_a_wake_up_that_comes_while_outcomes_are_recorded_is_heard(store: Store)
 
     fill(store, 1)
     assert len(asyncio.run(run())) == 2
+
+
+def test_rows_are_claimed_while_outcomes_are_recorded_where_the_work_allows_it(store: Store) -> None:
+    """Other workers may be in the way of a record for long, and nothing shall stand still meanwhile."""
+    claims: list[int] = []
+
+    class Meanwhile(Numbered):
+        claims_meanwhile = True
+        at_once = NUMBER
+
+        def has_room(self, _hand: Hand[Email, int]) -> bool:
+            return len(claims) < NUMBER
+
+        def claim(self, connection: Connection, lease: timedelta) -> Claim[Email]:
+            claims.append(len(self.recorded_as))
+            return Claim(due.claim(connection, due.EMAILS, 1, lease), more=True)
+
+        def record(self, connection: Connection, outcomes: Sequence[int]) -> bool:
+            if store.dialect.name == "postgresql":  # on SQLite, the gate lets one in at a time
+                wait_for(lambda: len(claims) == NUMBER)
+            return super().record(connection, outcomes)
+
+    async def note_one(hand: Hand[Email, int], row: Email) -> None:
+        hand.note(row, row.seq)
+        await asyncio.to_thread(wait_for, lambda: row.seq in work.recorded_as)
+        hand.end(row)
+
+    fill(store)
+    work = Meanwhile(note_one)
+    asyncio.run(Runner(store, work, LONG).run())
+    assert len(work.recorded_as) == NUMBER

@@ -86,7 +86,7 @@ class Postgres:
     def start(self) -> None:
         options = [word for option in self._options for word in ("-c", option)]
         command = [program("postgres"), "-D", str(self._data), "-k", str(self._folder), *options]
-        with (self._folder / "log").open("a") as log:
+        with self._log.open("a") as log:
             self._process = start(command, signal.SIGQUIT, **self._as, stdout=log, stderr=log)
         wait_for(self._answers)
 
@@ -108,6 +108,10 @@ class Postgres:
         hung, self._hung = self._hung, []
         for pid in reversed(hung):  # the first buries the others that have ended
             os.kill(pid, signal.SIGCONT)
+
+    def log(self) -> str:
+        """What it has written so far."""
+        return self._log.read_text()
 
     def database(self, template: str = "template0") -> str:
         """An empty database, or a copy of one that nobody is connected with."""
@@ -135,7 +139,7 @@ class Postgres:
                 self._free[template].append(url)
 
     def _answers(self) -> bool:
-        assert self._process.poll() is None, (self._folder / "log").read_text()
+        assert self._process.poll() is None, self.log()
         try:
             self._connect(self._administration).close()
         except psycopg.OperationalError:
@@ -152,6 +156,10 @@ class Postgres:
 
     def address(self, database: str) -> str:
         return f"postgresql://varsel@/{database}?host={self._folder}"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"
 
     @property
     def _data(self) -> Path:

@@ -95,7 +95,6 @@ def test_web_can_be_asked_once_it_says_that_it_starts(parts: Parts) -> None:
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize(("host", "asked", "processes"), [("::", ["127.0.0.1", "::1"], 1), ("::1", ["::1"], 2)])
 def test_web_listens_at_addresses_of_ipv6(host: str, asked: list[str], processes: int, parts: Parts) -> None:
-    parts.migrate()
     arguments = ("web", "--host", host, "--port", 0, "--processes", processes)
     with SingleProcess(parts.folder, *arguments, **parts.good) as web:
         port = web.await_line(f"starts: web, at http://[{host}]:").rpartition(":")[2]
