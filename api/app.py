@@ -13,8 +13,9 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from api import channels, deliveries, docs, events, health, inbox, orders, subscriptions
+from api import chains, channels, deliveries, docs, events, health, inbox, orders, shipments, subscriptions
 from api.bodies import LargeBodies
+from api.chain_answers import Words
 from api.console.application import PART as CONSOLE
 from api.console.application import console, prepare
 from api.counting import CountAnswers
@@ -58,9 +59,11 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
 
-OPERATIONS = (
-    orders.OPERATIONS + channels.OPERATIONS + events.OPERATIONS + subscriptions.OPERATIONS + deliveries.OPERATIONS
-)
+OPERATIONS = [
+    operation
+    for part in (orders, channels, chains, shipments, events, subscriptions, deliveries)
+    for operation in part.OPERATIONS
+]
 ERRORS = {
     VarselError: answer_error,
     HTTPException: answer_http_error,
@@ -106,6 +109,7 @@ def _prepare(state: State, config: Settings) -> None:
     state.limits = Limits(
         config.max_recipients, Guard(config.allow_private_endpoints), config.from_address, config.bulk_above
     )
+    state.words = Words(reports=config.delivery_reports)
     with naming("access_file"):
         state.access = Rules(config.access_file)
     state.signer = Signer(config.need("webhook_key").encode())

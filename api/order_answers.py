@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from engine.db import records
-    from engine.orders import intake
+    from engine.orders import receipts
 
 ORDER_TEXTS = {
     OrderState.REGISTERED: "The order is stored and waits for its requested send time.",
@@ -61,7 +61,7 @@ class Receipt(Answer):
     recipient_lookup: RecipientLookup | None = None
 
     @classmethod
-    def of(cls, receipt: intake.Receipt) -> Self:
+    def of(cls, receipt: receipts.Receipt) -> Self:
         """From what the engine answers."""
         if receipt.lookup is None:
             return cls(order_id=receipt.order_id)
@@ -100,6 +100,13 @@ class EmailTemplate(Answer):
     content_type: str
 
 
+class SmsTemplate(Answer):
+    """What an SMS would say: kept, and not sent."""
+
+    sender_number: str
+    body: str
+
+
 class Links(Answer):
     """Where to look next."""
 
@@ -127,6 +134,7 @@ class Order(OrderHead):
 
     recipients: list[Recipient]
     email_template: EmailTemplate
+    sms_template: SmsTemplate | None = None
     delivery_guarantee: str
     priority: str
     links: Links
@@ -141,6 +149,7 @@ class Order(OrderHead):
             **vars(_head(row)),
             recipients=_RECIPIENTS.validate_json(row.recipients),
             email_template=template,
+            sms_template=SmsTemplate.model_validate_json(row.sms) if row.sms else None,
             delivery_guarantee=row.guarantee,
             priority=LEVELS[row.priority],
             links=Links(self=f"{base}/orders/{row.id}", status=f"{base}/orders/{row.id}/status"),
@@ -256,7 +265,7 @@ def _head(row: records.OrderHead) -> OrderHead:
         requested_send_time=instant(row.requested_send_time),
         creator=row.creator,
         created=instant(row.created),
-        notification_channel="Email",
+        notification_channel=row.channel or "Email",
         ignore_reservation=row.ignore_reservation,
         resource_id=row.resource_id,
         resource_action=row.resource_action,

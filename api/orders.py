@@ -21,8 +21,9 @@ from api.problems import Problem
 from api.rate_limits import MEANINGS, rate_limits
 from engine.errors import Invalid, NotFound, VarselError
 from engine.orders import reading
-from engine.orders.intake import Key, fingerprint
-from engine.orders.request import EmailOrderRequest, parse_json
+from engine.orders.members import parse_json
+from engine.orders.receipts import Key, fingerprint
+from engine.orders.request import PARAMETER, EmailOrderRequest
 from engine.orders.rules import parse_order
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def _posted(request: Request, body: bytes, parse: Parse, now: datetime) -> tuple
 
     Done in one go, so that only the order stays in memory: there, a payload is many times as large as its body.
     """
-    payload = parse_json(body)
+    payload = parse_json(body, PARAMETER)
     key = _key(request, payload)
     try:
         return parse(payload, request.app.state.limits, now), key

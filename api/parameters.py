@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 INT32 = 2**31 - 1  # the contract's numbers
 INT64 = 2**63 - 1  # the database's
+UUID = {"type": "string", "format": "uuid"}
 DATE_TIME = {"type": "string", "format": "date-time"}
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")

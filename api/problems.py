@@ -32,9 +32,11 @@ STATUS: dict[type[errors.VarselError], int] = {
     errors.Forbidden: 403,
     errors.CrossOrigin: 403,
     errors.NotFound: 404,
+    errors.NoShipment: 404,
     errors.Conflict: 409,
     errors.KeyInUse: 409,
     errors.KeyReused: 422,
+    errors.Unreachable: 422,
     errors.QuotaExceeded: 429,
     errors.Overrun: 503,
     errors.Unavailable: 503,
@@ -76,6 +78,12 @@ _REFERENCES = {
     503: "rfc9110#section-15.6.4",
 }
 
+CODES: dict[type[Exception], tuple[str, str]] = {  # of the second generation, with their titles (contract 4.1)
+    errors.Unreachable: ("NOT-00001", "Missing contact information for recipient(s)"),
+    errors.NoShipment: ("NOT-00003", "Shipment not found"),
+}
+PROBLEM = "application/problem+json; charset=utf-8"
+
 
 class Problem(BaseModel):
     """A problem document (RFC 9457); `errors` names the broken rules per field."""
@@ -84,6 +92,7 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str | None = None
+    code: str | None = None
     errors: dict[str, list[str]] | None = None
     traceId: str  # noqa: N815 the contract's spelling
 
@@ -97,7 +106,7 @@ def problem(
 ) -> Response:
     """A problem document (RFC 9457) in the contract's shape."""
     body = document(status, detail, field_errors, _trace_id(request.scope.get("trace"), request.headers))
-    return Response(body, status, headers, "application/problem+json; charset=utf-8")
+    return Response(body, status, headers, PROBLEM)
 
 
 def document(
@@ -105,13 +114,16 @@ def document(
     detail: str | None = None,
     field_errors: Mapping[str, list[str]] | None = None,
     trace: str | None = None,
+    coded: tuple[str, str] | None = None,
 ) -> bytes:
-    """The body of a problem document; `trace` names the request in logs (None: a fresh one)."""
+    """The body of a problem document; `trace` names the request (None: a fresh one), `coded` is code and title."""
+    code, title = coded or (None, "One or more validation errors occurred." if field_errors else TITLES[status])
     content = Problem(
-        type=f"https://tools.ietf.org/html/{_REFERENCES[status]}",
-        title="One or more validation errors occurred." if field_errors else TITLES[status],
+        type=f"urn:altinn:error:{code}" if code else f"https://tools.ietf.org/html/{_REFERENCES[status]}",
+        title=title,
         status=status,
         detail=detail or None,
+        code=code,
         errors=dict(field_errors) if field_errors else None,
         traceId=trace or _trace_id(None, {}),
     )
@@ -140,6 +152,9 @@ async def answer_error(request: Request, error: Exception) -> Response:
         return problem(request, status, str(error), headers={"Retry-After": "2"})
     if isinstance(error, errors.Invalid):
         return problem(request, status, field_errors=error.errors)
+    if coded := CODES.get(type(error)):
+        trace = _trace_id(request.scope.get("trace"), request.headers)
+        return Response(document(status, str(error), trace=trace, coded=coded), status, media_type=PROBLEM)
     return problem(request, status, str(error) or None)
 
 

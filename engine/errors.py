@@ -5,6 +5,8 @@ VarselError
 ├── BadRequest       the caller's input breaks a rule that concerns the request as a whole
 ├── Conflict         the thing exists, but its state forbids the act
 ├── NotFound         no such thing for this creator; others' things are not found, either
+│   └── NoShipment   likewise, an order that the second generation was asked for
+├── Unreachable      the contact directory has no address for a recipient
 ├── KeyReused        an Idempotency-Key came back with another payload
 ├── KeyInUse         the first request with this Idempotency-Key is still running
 ├── QuotaExceeded    the creator may not order so many recipients now; says when
@@ -57,8 +59,19 @@ class NotFound(VarselError):
     """This creator has nothing of that name."""
 
 
+class NoShipment(NotFound):
+    """This creator has no order of that identifier (contract 3.10)."""
+
+
+class Unreachable(VarselError):
+    """The contact directory has no address for a recipient of the second generation (contract 2.4)."""
+
+
 class KeyReused(VarselError):
-    """The Idempotency-Key was used before with another payload (draft-ietf-httpapi-idempotency-key-header-07, 2.7)."""
+    """The Idempotency-Key or idempotencyId was used before with another payload.
+
+    (draft-ietf-httpapi-idempotency-key-header-07, 2.7)
+    """
 
 
 class KeyInUse(VarselError):

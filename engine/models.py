@@ -49,6 +49,15 @@ class Priority(StrEnum):
 LEVELS = tuple(Priority)
 
 
+class OrderKind(StrEnum):
+    """How an order came, in the words of the second generation (contract 3.10)."""
+
+    NOTIFICATION = "Notification"
+    REMINDER = "Reminder"  # of another order, in its chain
+    INSTANT = "Instant"
+    COMPOSED = "Composed"
+
+
 class OrderState(StrEnum):
     """An order's life (contract 6.1)."""
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
 IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
-NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "rank", "trace"}  # columns of an order that are a new one's own
+# Columns of an order that are a new one's own.
+NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "rank", "trace", "kind", "chain_id"}
 
 
 def cancel(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:

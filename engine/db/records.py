@@ -71,6 +71,20 @@ class OrderName:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """A receipt of the second generation: which orders a creator's identifier made."""
+
+    id: UUID
+    creator: str
+    kind: str
+    idempotency_id: str
+    fingerprint: str
+    shipments: str  # JSON
+    dialog_id: str | None
+    transmission_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaUse:
     """How many recipients of a creator's orders count in the newest minute and day."""
 
@@ -193,6 +207,8 @@ class OrderHead:
     ignore_reservation: bool | None
     resource_id: str | None
     resource_action: str | None
+    kind: str
+    channel: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +222,7 @@ class PostedOrder(OrderHead):
     guarantee: str
     priority: int
     recipients: str  # JSON
+    sms: str | None  # JSON
 
 
 @dataclass(frozen=True, slots=True)

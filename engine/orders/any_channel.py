@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from engine.errors import Invalid
-from engine.orders.request import Addressed, EmailContent, malformed
+from engine.orders.members import malformed
+from engine.orders.request import PARAMETER, Addressed, EmailContent
 from engine.orders.rules import parse_order
 from engine.text import json_types
 
@@ -51,7 +52,7 @@ def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -
     if template is None:
         raise Invalid({"EmailTemplate": ["The EmailTemplate field is required."]})
     if not isinstance(template, dict):
-        raise malformed(("$.emailTemplate", json_types.told(json_types.OBJECT)))
+        raise malformed(PARAMETER, ("$.emailTemplate", json_types.told(json_types.OBJECT)))
     texts = {name.lower(): text for name, text in template.items()}
     _check_sender(texts.get("fromaddress"), limits.sender)
     content = {name: texts.get(name) for name in _CONTENT}
@@ -65,7 +66,7 @@ def _check_channel(channel: Any) -> None:
     if channel is None:
         raise Invalid({"NotificationChannel": ["The NotificationChannel field is required."]})
     if isinstance(channel, bool) or not isinstance(channel, str | int):
-        raise malformed(("$.notificationChannel", json_types.told("must be a string or a whole number")))
+        raise malformed(PARAMETER, ("$.notificationChannel", json_types.told("must be a string or a whole number")))
     if channel != 0 and str(channel).lower() != "email":
         raise Invalid({"NotificationChannel": [EMAIL_ALONE]})
 
@@ -75,6 +76,6 @@ def _check_sender(address: Any, sender: str) -> None:
     if address is None:
         return
     if not isinstance(address, str):
-        raise malformed(("$.emailTemplate.fromAddress", json_types.told(json_types.STRING)))
+        raise malformed(PARAMETER, ("$.emailTemplate.fromAddress", json_types.told(json_types.STRING)))
     if address.strip().lower() not in ("", sender.lower()):
         raise Invalid({"EmailTemplate.FromAddress": [f"E-mails have the sender {sender} here; leave it out."]})

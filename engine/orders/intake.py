@@ -3,90 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, TypeGuard
-
-from sqlalchemy import Connection, bindparam, select
 
 from engine.db.bounded import ROW
 from engine.db.commits import GroupCommit
-from engine.db.dialects import Now, insert_new
-from engine.db.tables import idempotency_keys, milliseconds
-from engine.errors import KeyInUse, KeyReused, QuotaExceeded
+from engine.db.tables import milliseconds
+from engine.errors import KeyInUse, KeyReused, QuotaExceeded, Unreachable
 from engine.models import new_id
 from engine.observability import metrics
-from engine.orders import budget
+from engine.orders import budget, chains
+from engine.orders.chains import Shipment
 from engine.orders.new_order import delay, insert, number
+from engine.orders.receipts import Lookup, Placement, Receipt, claimed, find_by_key, first_receipt, found
 from engine.queue.lateness import LOOK_EVERY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from uuid import UUID
+
+    from sqlalchemy import Connection
 
     from engine.db.readers import Readers
     from engine.db.store import Store
-    from engine.models import Allowance
+    from engine.models import OrderKind
     from engine.orders.budget import Budget
+    from engine.orders.chains import NewChain
     from engine.orders.contacts import Directory
     from engine.orders.new_order import NewOrder, OrderRow
     from engine.orders.quotas import Quotas
+    from engine.orders.receipts import Key
 
-_KEY_IS = (
-    idempotency_keys.c.creator == bindparam("creator"),
-    idempotency_keys.c.key == bindparam("key"),
-)
-_FIND_KEY = select(idempotency_keys).where(*_KEY_IS)
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("orders")
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """What the directory knew when the order was taken in (contract 3.3)."""
-
-    status: str  # Success, PartialSuccess or Failed
-    is_reserved: tuple[str, ...]
-    missing_contact: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """The answer to an order: its id, and the look-up if one was needed. `replayed`: given before.
-
-    `allowances`: what is left of its creator's quotas; `paced_until`: when it is due, if it waits for them.
-    """
-
-    order_id: UUID
-    lookup: Lookup | None
-    replayed: bool = False
-    allowances: tuple[Allowance, ...] = ()
-    paced_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An Idempotency-Key with the fingerprint of the payload it came with."""
-
-    value: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Placement:
-    row: OrderRow
-    recipients: int
-    receipt: Receipt
-    key: Key | None
-
-
-def fingerprint(payload: Mapping[str, object]) -> str:
-    """SHA-256 over the meaning of a JSON payload: order of members and white space do not count."""
-    text = json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Intake:
@@ -118,10 +69,10 @@ class Intake:
 
         For orders that cannot be placed any more, such as one whose send time has passed; `place` does the same itself.
         """
-        found = await self._readers.read(creator, _find_key, creator, key)
-        if isinstance(found, KeyReused):
-            raise found
-        return found
+        receipt = await self._readers.read(creator, find_by_key, creator, key)
+        if isinstance(receipt, KeyReused):
+            raise receipt
+        return receipt
 
     async def place(self, creator: str, order: NewOrder, key: Key | None) -> Receipt:
         """Store an order, unless its key is known; when this returns, the order survives a crash.
@@ -137,14 +88,59 @@ class Intake:
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
         order_id = new_id(self._store.clock.now())
         row = order.row(order_id, creator, self._sender)
-        placement = _Placement(row, len(order.recipients), Receipt(order_id, lookup), key)
-        size = ROW + len(row["subject"]) + len(row["body"]) + len(row["recipients"])
-        receipt = await self._submit(placement, creator, size)
+        receipt = await self._submit(Placement([row], len(order.recipients), Receipt(order_id, lookup), key), creator)
         if order.requested_send_time:
             self._wake_at(order.requested_send_time)
         return receipt
 
-    async def _submit(self, placement: _Placement, creator: str, size: int) -> Receipt:
+    async def place_chain(self, creator: str, chain: NewChain, fingerprint: str, *, strict: bool) -> Receipt:
+        """Store an order and its reminders, unless its identifier is known: then the receipt is the first one's.
+
+        Raises Unavailable, Overrun and QuotaExceeded as `place` does; KeyReused when the identifier is known with
+        another payload, if that is to be `strict`; Unreachable when the directory has no address for a recipient.
+        """
+        numbers = {known_by for order in chain.orders for known_by in map(number, order.recipients) if known_by}
+        if numbers:
+            lookup = await self._readers.read(creator, self._look_up, numbers, respect=False)
+            if lookup.missing_contact:
+                return await self._known_chain(creator, chain, fingerprint, lookup.missing_contact, strict=strict)
+        now = self._store.clock.now()
+        chain_id, ids = new_id(now), [new_id(now) for _ in chain.orders]
+        rows = [
+            order.row(order_id, creator, self._sender, chain_id)
+            for order_id, order in zip(ids, chain.orders, strict=True)
+        ]
+        shipments = tuple(Shipment(i, row["senders_reference"]) for i, row in zip(ids, rows, strict=True))
+        stored = chain.row(chain_id, creator, fingerprint, shipments)
+        receipt = Receipt(chain_id, shipments=shipments)
+        placed = await self._submit(Placement(rows, len(rows), receipt, chain=stored, strict=strict), creator)
+        for order in chain.orders:
+            if order.requested_send_time:
+                self._wake_at(order.requested_send_time)
+        return placed
+
+    async def _known_chain(
+        self, creator: str, chain: NewChain, fingerprint: str, missing: Sequence[str], *, strict: bool
+    ) -> Receipt:
+        """The receipt given earlier; Unreachable when there is none."""
+        receipt = await self.replay_chain(creator, chain.kind, chain.idempotency_id, fingerprint, strict=strict)
+        if receipt is None:
+            raise Unreachable(f"The contact directory has no e-mail address for {len(missing)} of the recipients.")
+        return receipt
+
+    async def replay_chain(
+        self, creator: str, kind: OrderKind, idempotency_id: str, fingerprint: str, *, strict: bool
+    ) -> Receipt | None:
+        """The receipt given earlier for this identifier; KeyReused when that is `strict` and it was another payload."""
+        known = await self._readers.read(creator, chains.find, creator, kind, idempotency_id)
+        receipt = first_receipt(known, fingerprint, strict=strict) if known else None
+        if isinstance(receipt, KeyReused):
+            raise receipt
+        return receipt
+
+    async def _submit(self, placement: Placement, creator: str) -> Receipt:
+        texts = ((row["subject"], row["body"], row["recipients"], row["sms"] or "") for row in placement.rows)
+        size = sum(ROW + sum(map(len, each)) for each in texts)
         if placement.key is None:
             return await self._commits.submit(placement, creator, size)
         claim = (creator, placement.key.value)
@@ -174,7 +170,7 @@ class Intake:
     def _committed(self, results: Sequence[Receipt | Exception]) -> None:
         stored = [result for result in results if _is_new(result)]
         if stored:
-            metrics.ORDERS.inc(len(stored))
+            metrics.ORDERS.inc(sum(max(1, len(receipt.shipments)) for receipt in stored))
             _GROUP_SIZE.observe(len(stored))
             self._wake()
         if refused := sum(isinstance(result, QuotaExceeded) for result in results):
@@ -183,18 +179,17 @@ class Intake:
             metrics.EXCESS_ORDERS.labels("paced").inc(paced)
 
 
-def _write(quotas: Quotas, connection: Connection, placements: Sequence[_Placement]) -> Sequence[Receipt | Exception]:
+def _write(quotas: Quotas, connection: Connection, placements: Sequence[Placement]) -> Sequence[Receipt | Exception]:
     """Insert a group of orders, as far as quotas let them in; a known key gets the receipt that it got before.
 
     Budgets are locked before keys are inserted: if all do so, no two transactions wait for each other.
     """
-    budgets = budget.lock(connection, quotas.find({placement.row["creator"] for placement in placements}))
-    results = [_place(connection, placement, budgets.get(placement.row["creator"])) for placement in placements]
-    rows = [placement.row for placement, result in zip(placements, results, strict=True) if _is_new(result)]
-    if rows:
-        insert(connection, rows)
-    paced = {each.order_id: each.paced_until for each in results if isinstance(each, Receipt) and each.paced_until}
-    delay(connection, paced)
+    budgets = budget.lock(connection, quotas.find({placement.creator for placement in placements}))
+    results = [_place(connection, placement, budgets.get(placement.creator)) for placement in placements]
+    stored = [(each.rows, result) for each, result in zip(placements, results, strict=True) if _is_new(result)]
+    if stored:
+        insert(connection, [row for rows, _ in stored for row in rows])
+    delay(connection, dict(chain.from_iterable(_paced(rows, result.paced_until) for rows, result in stored)))
     budget.record(connection, budgets)
     return results
 
@@ -203,55 +198,21 @@ def _is_new(result: Receipt | Exception) -> TypeGuard[Receipt]:
     return isinstance(result, Receipt) and not result.replayed
 
 
-def _place(connection: Connection, placement: _Placement, its: Budget | None) -> Receipt | Exception:
+def _place(connection: Connection, placement: Placement, its: Budget | None) -> Receipt | Exception:
     """The result of one order, before it is inserted."""
-    key = placement.key
     moment = its.admit(placement.recipients) if its else None
     if isinstance(moment, Exception):
-        return (key and _find_key(connection, placement.row["creator"], key)) or moment
-    if key and (known := _known(connection, placement, key)):
+        return found(connection, placement) or moment
+    if known := claimed(connection, placement):
         return known
     if not its or not moment:
         return placement.receipt
     its.take(moment, placement.recipients)
-    paced = its.waits(moment) and milliseconds(moment) > (placement.row["send_time"] or 0)
+    paced = its.waits(moment) and any(True for _ in _paced(placement.rows, moment))
     return replace(placement.receipt, allowances=its.allowances(), paced_until=moment if paced else None)
 
 
-def _known(connection: Connection, placement: _Placement, key: Key) -> Receipt | Exception | None:
-    """What an order with this key was answered; None: the key is new, and is the order's from now on."""
-    entry = {
-        "creator": placement.row["creator"],
-        "key": key.value,
-        "fingerprint": key.fingerprint,
-        "order_id": placement.receipt.order_id,
-        "answer": _lookup_json(placement.receipt.lookup),
-    }
-    fresh = (
-        insert_new(connection.dialect.name, idempotency_keys)
-        .values(created=Now(), **entry)
-        .returning(idempotency_keys.c.key)
-    )
-    if connection.execute(fresh).first():  # an INSERT's rowcount is -1 on PostgreSQL, whether or not it wrote a row
-        return None
-    known = _find_key(connection, placement.row["creator"], key)
-    return known or KeyInUse("The first request with this Idempotency-Key was undone.")
-
-
-def _find_key(connection: Connection, creator: str, key: Key) -> Receipt | KeyReused | None:
-    row = connection.execute(_FIND_KEY, {"creator": creator, "key": key.value}).one_or_none()
-    if row is None:
-        return None
-    if row.fingerprint != key.fingerprint:
-        return KeyReused("This Idempotency-Key was used with another payload; use a fresh key for a new order.")
-    known = json.loads(row.answer)
-    lookup = Lookup(known["status"], tuple(known["isReserved"]), tuple(known["missingContact"])) if known else None
-    return Receipt(row.order_id, lookup, replayed=True)
-
-
-def _lookup_json(lookup: Lookup | None) -> str:
-    if lookup is None:
-        return "null"
-    return json.dumps(
-        {"status": lookup.status, "isReserved": lookup.is_reserved, "missingContact": lookup.missing_contact}
-    )
+def _paced(rows: Sequence[OrderRow], until: datetime | None) -> Iterator[tuple[str, datetime]]:
+    """The orders, by their rows' identifiers, that are to be due later than at their send time."""
+    if until:
+        yield from ((row["id"], until) for row in rows if milliseconds(until) > (row["send_time"] or 0))

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, Uuid, and_, case
 from engine.db.dialects import Now
 from engine.db.rows import Rows, run
 from engine.db.tables import Instant, milliseconds, orders
-from engine.models import ContentType, DeliveryGuarantee, OrderState, Priority
+from engine.models import ContentType, DeliveryGuarantee, OrderKind, OrderState, Priority
 from engine.observability import tracing
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ _GIVEN = Rows(
     resource_id=Text(),
     resource_action=Text(),
     trace=Text(),
+    kind=Text(),
+    chain_id=Uuid(),
+    channel=Text(),
+    sms=Text(),
 )
 _SEND_TIME = func.coalesce(_GIVEN["send_time"], Now())
 # What is due now, and has no condition, is ready.
@@ -83,6 +87,10 @@ class OrderRow(TypedDict):
     resource_id: str | None
     resource_action: str | None
     trace: str | None
+    kind: str
+    chain_id: str | None
+    channel: str | None
+    sms: str | None
 
 
 class NewOrder(NamedTuple):
@@ -100,8 +108,11 @@ class NewOrder(NamedTuple):
     resource_action: str | None = None
     delivery_guarantee: DeliveryGuarantee = DeliveryGuarantee.AT_LEAST_ONCE
     priority: Priority = Priority.NORMAL
+    kind: OrderKind = OrderKind.NOTIFICATION
+    channel: str | None = None  # None: Email
+    sms: str | None = None  # JSON, as the answer to its sender has it
 
-    def row(self, order_id: UUID, creator: str, sender: str) -> OrderRow:
+    def row(self, order_id: UUID, creator: str, sender: str, chain_id: UUID | None = None) -> OrderRow:
         """The order under this identifier; `sender` is the From address of its e-mails."""
         reference, send_time = self.senders_reference, self.requested_send_time
         return {
@@ -122,6 +133,10 @@ class NewOrder(NamedTuple):
             "resource_id": self.resource_id,
             "resource_action": self.resource_action,
             "trace": tracing.current(),
+            "kind": self.kind.value,
+            "chain_id": chain_id.hex if chain_id else None,
+            "channel": self.channel,
+            "sms": self.sms,
         }
 
 
@@ -130,9 +145,9 @@ def insert(connection: Connection, rows: Sequence[OrderRow]) -> None:
     run(connection, _INSERT, rows)
 
 
-def delay(connection: Connection, due: Mapping[UUID, datetime]) -> None:
-    """Make orders that this transaction has stored due later than at their send time."""
-    run(connection, _DELAY, [{"id": order_id.hex, "due_at": milliseconds(at)} for order_id, at in due.items()])
+def delay(connection: Connection, due: Mapping[str, datetime]) -> None:
+    """Make orders that this transaction has stored due later than at their send time; by their rows' identifiers."""
+    run(connection, _DELAY, [{"id": order_id, "due_at": milliseconds(at)} for order_id, at in due.items()])
 
 
 def number(recipient: Recipient) -> str | None:

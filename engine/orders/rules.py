@@ -5,20 +5,25 @@ There are two layers, as in the contract: missing members are reported alone; th
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import Invalid, Refused
+from engine.errors import Invalid
 from engine.models import Priority
-from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
-from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT, TOO_FAR, NewOrder, Recipient
+from engine.orders.checks import (
+    GRACE,
+    Broken,
+    check_action,
+    check_endpoint,
+    check_name,
+    check_organization,
+    check_person,
+    check_texts,
+    check_time,
+)
+from engine.orders.new_order import INSTANT_RECIPIENTS, NewOrder, Recipient
 from engine.orders.request import read_request
-from engine.text import keywords
 from engine.text.addresses import bare, read_address
-from engine.text.controls import NOT_IN_A_BODY, NOT_IN_A_LINE
-from engine.text.urls import LOOPBACK_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +31,6 @@ if TYPE_CHECKING:
 
     from engine.orders.request import EmailOrderRequest, RecipientRequest
     from engine.outbound import Guard
-
-GRACE = timedelta(minutes=5)  # a send time may lie this far back (contract 4.2)
-LONGEST_REFERENCE = 500  # characters: in any script, they fit into a PostgreSQL index entry
-LONGEST_URL = 2_000
-
-_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.-]+\.[A-Za-z]{2,}(?::\d{1,5})?(?:[/?#][^\s]*)?", re.IGNORECASE)
-_LOOPBACK_URL = re.compile(rf"https?://{LOOPBACK_HOST}(?::\d{{1,5}})?(?:[/?#][^\s]*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,27 +94,15 @@ def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:
     return {field: [f"The {field} field is required."] for field in blank}
 
 
-class _Broken:
-    """Collects the broken rules per field."""
-
-    __slots__ = ("errors",)
-
-    def __init__(self) -> None:
-        self.errors: dict[str, list[str]] = {}
-
-    def add(self, field: str, message: str) -> None:
-        self.errors.setdefault(field, []).append(message)
-
-
 def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> dict[str, list[str]]:
-    broken = _Broken()
-    _check_texts(order.subject or "", order.body or "", broken)
+    broken = Broken()
+    check_texts(order.subject or "", order.body or "", broken)
     if order.requested_send_time is not None:
-        _check_time(order.requested_send_time, now, broken)
+        check_time(order.requested_send_time, now - GRACE, broken)
     if order.senders_reference or order.resource_id or order.resource_action:
         _check_names(order, broken)
     if order.condition_endpoint is not None:
-        _check_endpoint(order.condition_endpoint, limits.guard, broken)
+        check_endpoint(order.condition_endpoint, limits.guard, broken)
     recipients = order.recipients or ()
     if not recipients:
         broken.add("Recipients", "An order needs at least one recipient.")
@@ -132,54 +118,14 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
     return broken.errors
 
 
-def _check_texts(subject: str, body: str, broken: _Broken) -> None:
-    if len(subject) > LONGEST_SUBJECT:
-        broken.add("Subject", f"A subject has at most {LONGEST_SUBJECT} characters.")
-    if NOT_IN_A_LINE.search(subject):
-        broken.add("Subject", "A subject must not contain control characters.")
-    if keywords.count(subject, body) > keywords.MOST:
-        broken.add("Body", f"An order has at most {keywords.MOST:,} keywords.")
-    if NOT_IN_A_BODY.search(body):
-        broken.add("Body", "A body must not contain control characters, except tabs and line ends.")
+def _check_names(order: EmailOrderRequest, broken: Broken) -> None:
+    check_name("SendersReference", order.senders_reference, broken)
+    check_name("ResourceId", order.resource_id, broken)
+    check_name("ResourceAction", order.resource_action, broken)
+    check_action(order.resource_action, order.resource_id, broken)
 
 
-def _check_time(when: datetime, now: datetime, broken: _Broken) -> None:
-    if when.tzinfo is None:
-        broken.add("RequestedSendTime", "The requested send time must have a time zone, such as Z or +01:00.")
-        when = when.replace(tzinfo=UTC)
-    if when < now - GRACE:
-        broken.add("RequestedSendTime", "The requested send time must not be in the past.")
-    if when >= TOO_FAR:
-        broken.add("RequestedSendTime", f"The requested send time must be before the year {TOO_FAR.year}.")
-
-
-def _check_names(order: EmailOrderRequest, broken: _Broken) -> None:
-    for field, text in (
-        ("SendersReference", order.senders_reference),
-        ("ResourceId", order.resource_id),
-        ("ResourceAction", order.resource_action),
-    ):
-        if len(text or "") > LONGEST_REFERENCE:
-            broken.add(field, f"At most {LONGEST_REFERENCE} characters are allowed.")
-        if NOT_IN_A_LINE.search(text or ""):
-            broken.add(field, "Control characters are not allowed.")
-    if order.resource_action and not ((order.resource_id or "").strip() and order.resource_action.strip()):
-        broken.add("ResourceAction", "A resource action needs a resourceId, and must not be blank.")
-
-
-def _check_endpoint(url: str, guard: Guard, broken: _Broken) -> None:
-    field = "ConditionEndpoint"
-    fits = len(url) <= LONGEST_URL and url.isprintable()
-    if not fits or not (_PUBLIC_URL.fullmatch(url) or (guard.allow_private and _LOOPBACK_URL.fullmatch(url))):
-        broken.add(field, "The condition endpoint must be an absolute http or https address of a public host.")
-        return
-    try:
-        guard.check_url(url)
-    except Refused as error:
-        broken.add(field, f"The condition endpoint is refused: {error}.")
-
-
-def _check_recipient(recipient: RecipientRequest, place: str, broken: _Broken) -> None:
+def _check_recipient(recipient: RecipientRequest, place: str, broken: Broken) -> None:
     email, organization = recipient.email_address, recipient.organization_number
     person = recipient.national_identity_number
     if not (email or organization or person):
@@ -188,18 +134,10 @@ def _check_recipient(recipient: RecipientRequest, place: str, broken: _Broken) -
     if email and not read_address(email):
         broken.add(f"{place}.EmailAddress", "This is not a valid e-mail address.")
     if person:
-        field = f"{place}.NationalIdentityNumber"
-        if not _digits(person, PERSON_DIGITS):
-            broken.add(field, "A national identity number has exactly 11 digits.")
+        check_person(person, broken.within(place))
         if email or recipient.mobile_number or organization:
             broken.add(place, "A national identity number must stand alone.")
     if organization:
-        field = f"{place}.OrganizationNumber"
-        if not _digits(organization, ORGANIZATION_DIGITS):
-            broken.add(field, "An organisation number has exactly 9 digits.")
+        check_organization(organization, "OrganizationNumber", broken.within(place))
         if email or recipient.mobile_number or person:
             broken.add(place, "An organisation number must stand alone.")
-
-
-def _digits(text: str, count: int) -> bool:
-    return len(text) == count and text.isascii() and text.isdigit()

@@ -124,6 +124,15 @@ class Settings(BaseSettings):
     max_subscriptions: int = Field(500, ge=1, le=MOST, description="most subscriptions of one consumer")
     max_recipients: int = Field(10_000, ge=1, le=MOST, description="most recipients of one order")
 
+    idempotency_strict: bool = Field(
+        default=False,
+        description="refuse a known idempotencyId with another body (422), instead of the first answer",
+    )
+    delivery_reports: bool = Field(
+        default=False,
+        description="whether reports tell what was delivered: without, answers of the second generation call "
+        "Email_Delivered what the relay has taken over",
+    )
     quotas_file: Path | None = Field(
         None, description="TOML: how many recipients a creator may order in a minute and in a day"
     )

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pydantic import ValidationError
 
 STRING, OBJECT, ARRAY, BOOLEAN = "must be a string", "must be an object", "must be an array", "must be true or false"
+INTEGER = "must be a whole number"
 
 _TEXTS = {  # by pydantic's name of the error; those that validators of ours raise have a text of their own
     "string_type": STRING,
     "model_type": OBJECT,
     "tuple_type": ARRAY,
     "bool_type": BOOLEAN,
+    "int_type": INTEGER,
+    "int_parsing": INTEGER,
 }
 
 
@@ -27,5 +30,12 @@ def told(text: str) -> str:
 def problems(error: ValidationError) -> Iterator[tuple[str, str]]:
     """Each wrong value's JSON path, such as `$.recipients[0].emailAddress`, and its message."""
     for item in error.errors(include_url=False, include_context=False, include_input=False):
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
-        yield f"${path}", told(_TEXTS.get(item["type"], item["msg"]))
+        place = item["loc"]
+        if item["type"] == "missing":
+            yield _path(place[:-1]), f"The JSON object lacks the member {place[-1]}, which is required."
+        else:
+            yield _path(place), told(_TEXTS.get(item["type"], item["msg"]))
+
+
+def _path(place: Sequence[int | str]) -> str:
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)

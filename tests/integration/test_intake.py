@@ -21,9 +21,11 @@ from engine.db.tables import EPOCH, MILLISECOND, orders
 from engine.errors import KeyInUse, KeyReused
 from engine.orders import reading
 from engine.orders.contacts import ContactTable, import_contacts
-from engine.orders.intake import Intake, Key, Receipt, fingerprint
+from engine.orders.intake import Intake
+from engine.orders.members import parse_json
 from engine.orders.quotas import Quotas
-from engine.orders.request import parse_json
+from engine.orders.receipts import Key, Receipt, fingerprint
+from engine.orders.request import PARAMETER
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 from tests.helpers.rows import count
@@ -68,7 +70,7 @@ ORDERS = st.fixed_dictionaries(
 
 
 def request(**members: Any) -> NewOrder:
-    return parse_order(parse_json(json.dumps(ORDER | members).encode()), LIMITS, datetime.now(UTC))
+    return parse_order(parse_json(json.dumps(ORDER | members).encode(), PARAMETER), LIMITS, datetime.now(UTC))
 
 
 @asynccontextmanager
@@ -221,7 +223,7 @@ def test_without_a_send_time_an_order_is_due_by_the_databases_clock(store: Store
     ],
 )
 def test_a_fingerprint_is_of_the_meaning(one: str, other: str, *, same: bool) -> None:
-    prints = [fingerprint(parse_json(text.encode())) for text in (one, other)]
+    prints = [fingerprint(parse_json(text.encode(), PARAMETER)) for text in (one, other)]
     assert (prints[0] == prints[1]) is same
 
 

@@ -20,9 +20,10 @@ from engine.models import ContentType, OrderState
 from engine.observability import metrics
 from engine.orders import reading
 from engine.orders.contacts import ContactTable
-from engine.orders.intake import Intake, Key, Receipt
+from engine.orders.intake import Intake
 from engine.orders.new_order import NewOrder
 from engine.orders.quotas import Quotas
+from engine.orders.receipts import Key, Receipt
 from tests.helpers.rows import count
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from api.order_answers import EmailSummary, Order, OrderList, OrderStatus, Recei
 from api.problems import document
 from api.subscription_answers import Subscription
 from engine.models import EmailState, OrderState
-from engine.orders.intake import Lookup
-from engine.orders.intake import Receipt as Taken
+from engine.orders.receipts import Lookup
+from engine.orders.receipts import Receipt as Taken
 
 BASE = "https://varsel.example.no"
 ID = UUID("019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f")
@@ -23,11 +23,19 @@ AT = datetime(2026, 5, 1, 12, 0, 0, 120_000, tzinfo=UTC)
 def row(**values: Any) -> Any:
     """A stored order without its optional members."""
     missing = dict.fromkeys(
-        ("senders_reference", "ignore_reservation", "resource_id", "resource_action", "condition_endpoint")
+        (
+            *("senders_reference", "ignore_reservation", "resource_id", "resource_action", "condition_endpoint"),
+            *("channel", "sms"),
+        )
     )
     its = {"id": ID, "creator": "ttd", "created": AT, "requested_send_time": AT, "last_update": AT, "sender": "a@b.no"}
     its |= {"subject": "Hei", "body": 'Kåre: "1 < 2"\n\u2028', "content_type": "Plain", "guarantee": "AtLeastOnce"}
-    its |= {"priority": 1, "state": OrderState.REGISTERED, "recipients": '[{"emailAddress": "kari@example.no"}]'}
+    its |= {
+        "kind": "Notification",
+        "priority": 1,
+        "state": OrderState.REGISTERED,
+        "recipients": '[{"emailAddress": "kari@example.no"}]',
+    }
     return SimpleNamespace(**missing | its | values)
 
 

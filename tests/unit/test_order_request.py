@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from engine.errors import Invalid
 from engine.models import ContentType
-from engine.orders.request import PARAMETER, parse_json
+from engine.orders.members import parse_json
+from engine.orders.request import PARAMETER
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 
@@ -86,7 +87,7 @@ def test_a_wrong_type_is_told_by_its_place_and_what_must_stand_there(
 def test_any_body_is_an_object_or_refused(body: bytes) -> None:
     found: Any = {}
     with suppress(Invalid):
-        found = parse_json(body)
+        found = parse_json(body, PARAMETER)
     assert isinstance(found, dict)
 
 

@@ -44,6 +44,11 @@ Index(
     **where_set(events.c.alternative_subject),
 )
 Index("ix_events_registered", events.c.registered)  # retention, replay
+ORDER_ENDED = or_(  # the events that are the feed of shipments: see engine/orders/shipments.py
+    events.c.type == literal_column("'no.varsel.order.completed'"),
+    events.c.type == literal_column("'no.varsel.order.sendconditionnotmet'"),
+)
+Index("ix_events_feed", events.c.resource, events.c.seq, **where(ORDER_ENDED))
 
 subscriptions = Table(
     "subscriptions",

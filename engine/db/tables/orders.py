@@ -67,7 +67,13 @@ orders = Table(
     Column("resource_id", Text),
     Column("resource_action", Text),
     Column("trace", Text),  # W3C traceparent of the request; NULL: not traced
+    # Of the second generation.
+    Column("kind", String(12), nullable=False, server_default="Notification"),
+    Column("chain_id", Uuid),  # NULL: the order is in no chain
+    Column("channel", String(20)),  # as posted; NULL: Email
+    Column("sms", Text),  # JSON: what an SMS would have said and who would have sent it, kept for its sender
 )
+Index("ix_orders_chain", orders.c.chain_id, orders.c.seq, **where_set(orders.c.chain_id))
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
 # Orders with a condition and those without are claimed apart: neither kind is looked for among the other's rows.
 _CONDITIONAL = and_(orders.c.due_at.is_not(None), orders.c.condition_endpoint.is_not(None))
@@ -145,6 +151,22 @@ idempotency_keys = Table(
     Column("answer", Text, nullable=False),  # JSON, as first given
     Column("created", Instant, nullable=False, index=True),
 )
+
+chains = Table(  # receipts of the second generation, which are kept for ever: see engine/orders/chains.py
+    "chains",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("creator", String(100), nullable=False),
+    Column("kind", String(12), nullable=False),  # of its first order
+    Column("idempotency_id", String(500), nullable=False),
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of the payload
+    Column("shipments", Text, nullable=False),  # JSON: the orders' identifiers and references, the main one first
+    Column("dialog_id", String(500)),
+    Column("transmission_id", String(500)),
+    Column("created", Instant, nullable=False),
+)
+Index("uq_chains_idempotency_id", chains.c.creator, chains.c.kind, chains.c.idempotency_id, unique=True)
+Index("ix_chains_dialog", chains.c.creator, chains.c.dialog_id, **where_set(chains.c.dialog_id))
 
 quota_use = Table(  # of creators that have a quota: see engine/orders/budget.py
     "quota_use",

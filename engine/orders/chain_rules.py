@@ -1,0 +1,223 @@
+"""The rules of the second generation's orders (contract 4.5), each with its message, and the orders they become."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from engine.errors import Invalid
+from engine.models import OrderKind, Priority
+from engine.orders.chain_request import (
+    INSTANT_PARAMETER,
+    PARAMETER,
+    ChainRequest,
+    Channel,
+    InstantEmailRequest,
+    TimePolicy,
+)
+from engine.orders.chains import NewChain
+from engine.orders.checks import (
+    Broken,
+    check_action,
+    check_endpoint,
+    check_name,
+    check_organization,
+    check_person,
+    check_texts,
+    check_time,
+)
+from engine.orders.members import validated
+from engine.orders.new_order import NewOrder
+from engine.resources import RESOURCE
+from engine.text.addresses import bare, read_address
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from engine.orders import new_order
+    from engine.orders.chain_request import (
+        EmailRecipient,
+        InstantEmailRecipient,
+        InstantEmailSettings,
+        NumberRecipient,
+        Recipient,
+        Reminder,
+    )
+    from engine.orders.rules import Limits
+
+MOST_REMINDERS = 100
+LATEST = 36_500  # days: a century
+NO_SMS = "This installation sends e-mail only: use recipientEmail, or a channelSchema of Email or EmailPreferred."
+
+
+def parse_chain(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewChain:
+    """Check a posted order with its reminders; Invalid names each broken rule by its C# path (contract 4.1)."""
+    request = validated(ChainRequest, value, PARAMETER, MOST_REMINDERS)
+    broken = Broken()
+    _check_names(request, broken)
+    if association := request.dialogporten_association:
+        within = broken.within("DialogportenAssociation")
+        check_name("DialogId", association.dialog_id, within)
+        check_name("TransmissionId", association.transmission_id, within)
+    _check_when(request, limits, now, broken)
+    _check_recipient(request.recipient, limits, broken)
+    reminders = request.reminders or ()
+    if len(reminders) > MOST_REMINDERS:
+        broken.add("Reminders", f"An order has at most {MOST_REMINDERS} reminders.")
+    for place, reminder in enumerate(reminders[:MOST_REMINDERS]):
+        _check_reminder(reminder, limits, now, f"Reminders[{place}]", broken)
+    if broken.errors:
+        raise Invalid(broken.errors)
+    # Reminders count from the first order's requested time (contract 4.2), which is now if none was given.
+    begins = request.requested_send_time or (now if reminders else None)
+    first = _order(request, begins)
+    return NewChain(
+        request.idempotency_id,
+        [first, *(_reminder(reminder, begins or now) for reminder in reminders)],
+        association.dialog_id if association else None,
+        association.transmission_id if association else None,
+    )
+
+
+def parse_instant(value: Mapping[str, Any], limits: Limits, _now: datetime) -> NewChain:
+    """Check a posted instant e-mail; Invalid, likewise."""
+    request = validated(InstantEmailRequest, value, INSTANT_PARAMETER, 1)
+    broken = Broken()
+    _check_names(request, broken)
+    _check_email(request.recipient_email, limits, broken.within("RecipientEmail"), "EmailSettings")
+    if broken.errors:
+        raise Invalid(broken.errors)
+    settings = request.recipient_email.email_settings
+    order = _written(settings, {"emailAddress": bare(request.recipient_email.email_address)})
+    order = order._replace(
+        senders_reference=request.senders_reference, kind=OrderKind.INSTANT, priority=Priority.INSTANT
+    )
+    return NewChain(request.idempotency_id, [order])
+
+
+def _check_names(request: ChainRequest | InstantEmailRequest, broken: Broken) -> None:
+    if not request.idempotency_id.strip():
+        broken.add("IdempotencyId", "The idempotencyId must not be blank.")
+    check_name("IdempotencyId", request.idempotency_id, broken)
+    check_name("SendersReference", request.senders_reference, broken)
+
+
+def _check_when(order: ChainRequest | Reminder, limits: Limits, now: datetime, broken: Broken) -> None:
+    if order.requested_send_time is not None:
+        check_time(order.requested_send_time, now, broken)
+    if order.condition_endpoint is not None:
+        check_endpoint(order.condition_endpoint, limits.guard, broken)
+
+
+def _check_reminder(reminder: Reminder, limits: Limits, now: datetime, place: str, broken: Broken) -> None:
+    within = broken.within(place)
+    if (reminder.delay_days is None) == (reminder.requested_send_time is None):
+        broken.add(place, "A reminder has either delayDays or requestedSendTime.")
+    if reminder.delay_days is not None and not 1 <= reminder.delay_days <= LATEST:
+        within.add("DelayDays", f"delayDays is a number from 1 to {LATEST}.")
+    check_name("SendersReference", reminder.senders_reference, within)
+    _check_when(reminder, limits, now, within)
+    _check_recipient(reminder.recipient, limits, within)
+
+
+def _check_recipient(recipient: Recipient, limits: Limits, broken: Broken) -> None:
+    given = [name for name in type(recipient).model_fields if getattr(recipient, name) is not None]
+    if len(given) != 1:
+        broken.add("Recipient", "Give exactly one of recipientEmail, recipientPerson and recipientOrganization.")
+        return
+    within = broken.within("Recipient")
+    if recipient.recipient_sms is not None:
+        within.add("RecipientSms", NO_SMS)
+    if recipient.recipient_external_identity is not None:
+        within.add("RecipientExternalIdentity", "No directory here knows external identities: use recipientEmail.")
+    if recipient.recipient_email:
+        _check_email(recipient.recipient_email, limits, within.within("RecipientEmail"), "Settings")
+    if person := recipient.recipient_person:
+        inside = within.within("RecipientPerson")
+        check_person(person.national_identity_number, inside)
+        _check_number(person, limits, inside)
+    if organization := recipient.recipient_organization:
+        inside = within.within("RecipientOrganization")
+        check_organization(organization.org_number, "OrgNumber", inside)
+        _check_number(organization, limits, inside)
+
+
+def _check_email(
+    recipient: EmailRecipient | InstantEmailRecipient, limits: Limits, broken: Broken, settings: str
+) -> None:
+    if not read_address(recipient.email_address):
+        broken.add("EmailAddress", "This is not a valid e-mail address.")
+    _check_settings(recipient.email_settings, limits, broken.within(settings))
+
+
+def _check_number(recipient: NumberRecipient, limits: Limits, broken: Broken) -> None:
+    if recipient.channel_schema not in (Channel.EMAIL, Channel.EMAIL_PREFERRED):
+        broken.add("ChannelSchema", NO_SMS)
+    elif recipient.email_settings is None:
+        broken.add("EmailSettings", "This channel needs emailSettings.")
+    elif recipient.channel_schema is Channel.EMAIL_PREFERRED and recipient.sms_settings is None:
+        broken.add("SmsSettings", "EmailPreferred needs smsSettings, too; they are kept.")
+    if recipient.email_settings:
+        _check_settings(recipient.email_settings, limits, broken.within("EmailSettings"))
+    if recipient.sms_settings and not recipient.sms_settings.body.strip():
+        broken.within("SmsSettings").add("Body", "The body must not be blank.")
+    check_name("ResourceId", recipient.resource_id, broken)
+    check_name("ResourceAction", recipient.resource_action, broken)
+    resource = recipient.resource_id
+    if resource is not None and (not resource.startswith(RESOURCE) or resource == RESOURCE):
+        broken.add("ResourceId", f"A resourceId begins with {RESOURCE}.")
+    check_action(recipient.resource_action, resource, broken)
+
+
+def _check_settings(settings: InstantEmailSettings, limits: Limits, broken: Broken) -> None:
+    for field, text in (("Subject", settings.subject), ("Body", settings.body)):
+        if not text.strip():
+            broken.add(field, f"The {field.lower()} must not be blank.")
+    check_texts(settings.subject, settings.body, broken)
+    sender = settings.sender_email_address
+    if sender is not None and sender.strip().lower() != limits.sender.lower():
+        broken.add("SenderEmailAddress", f"E-mails have the sender {limits.sender} here; leave it out.")
+    if getattr(settings, "sending_time_policy", TimePolicy.ANYTIME) is not TimePolicy.ANYTIME:
+        broken.add("SendingTimePolicy", "E-mails are sent at any time of day: use Anytime.")
+
+
+def _order(order: ChainRequest | Reminder, at: datetime | None) -> NewOrder:
+    """The order to one recipient, whose rules were checked."""
+    made = _to(order.recipient)
+    return made._replace(
+        senders_reference=order.senders_reference, requested_send_time=at, condition_endpoint=order.condition_endpoint
+    )
+
+
+def _reminder(reminder: Reminder, begins: datetime) -> NewOrder:
+    at = reminder.requested_send_time or begins + timedelta(days=reminder.delay_days or 0)
+    return _order(reminder, at)._replace(kind=OrderKind.REMINDER)
+
+
+def _to(recipient: Recipient) -> NewOrder:
+    if email := recipient.recipient_email:
+        return _written(email.email_settings, {"emailAddress": bare(email.email_address)})
+    if person := recipient.recipient_person:
+        made = _numbered(person, {"nationalIdentityNumber": person.national_identity_number})
+        return made._replace(ignore_reservation=person.ignore_reservation or None)
+    assert recipient.recipient_organization  # noqa: S101 the only one left
+    organization = recipient.recipient_organization
+    return _numbered(organization, {"organizationNumber": organization.org_number})
+
+
+def _numbered(recipient: NumberRecipient, entry: new_order.Recipient) -> NewOrder:
+    assert recipient.email_settings  # noqa: S101 it was checked
+    sms = recipient.sms_settings
+    return _written(recipient.email_settings, entry)._replace(
+        resource_id=recipient.resource_id,
+        resource_action=recipient.resource_action,
+        channel=None if recipient.channel_schema is Channel.EMAIL else recipient.channel_schema.value,
+        sms=to_json({"body": sms.body, "senderNumber": sms.sender or ""}).decode() if sms else None,
+    )
+
+
+def _written(settings: InstantEmailSettings, entry: new_order.Recipient) -> NewOrder:
+    return NewOrder(settings.subject, settings.body, settings.content_type, [entry])

@@ -1,0 +1,143 @@
+"""Orders as the second generation reads them: one by one, as a feed of those that have ended, and by their dialog.
+
+The feed is made of the orders' own events (engine/events/status.py): an order's end is published once, under a number
+that no reader can miss (engine/events/storing.py). An entry tells of the e-mails as they are when it is read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from engine.db.records import EmailStatus, OrderHead, columns, read
+from engine.db.tables import ORDER_ENDED, chains, emails, events, orders
+from engine.errors import NoShipment, NotFound
+from engine.events.status import SOURCE
+from engine.models import OrderState
+from engine.orders.outcomes import FINAL
+from engine.orders.reading import notifications
+from engine.resources import status_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+MOST = 500  # entries of a page
+LARGEST = 500_000  # characters of posted recipients on a page, unless one order has more; answers are three times that
+LOGGED = 1_000  # e-mails of a dialog, the newest ones
+
+_ENDED = select(events.c.seq, events.c.type, events.c.subject, events.c.time).where(
+    ORDER_ENDED, events.c.source == SOURCE
+)
+_STATES = {f"no.varsel.order.{state.lower()}": state for state in FINAL}
+
+
+@dataclass(frozen=True, slots=True)
+class Sized(OrderHead):
+    """An order, and how much its recipients are."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEmail(EmailStatus):
+    """An e-mail, and whose it is."""
+
+    order_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An order that has ended; `number`: its place in the feed."""
+
+    number: int
+    order: OrderHead
+    state: OrderState
+    at: datetime
+    emails: Sequence[EmailStatus]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An e-mail of a dialog, with what its order and chain say."""
+
+    id: UUID
+    state: str
+    last_update: datetime
+    address: str
+    kind: str
+    requested_send_time: datetime
+    dialog_id: str
+    transmission_id: str | None
+
+
+def find(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, Sequence[EmailStatus]]:
+    """An order and its e-mails; NoShipment when this creator has none with that id."""
+    try:
+        return notifications(connection, creator, order_id)
+    except NotFound as error:
+        raise NoShipment(str(error)) from None
+
+
+def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_first: bool) -> Sequence[Entry]:
+    """The next entries behind the number `seen`, or before it if the newest come first (0: from the newest on).
+
+    There are at most `size`, and fewer when orders have very many recipients. None: there are no more.
+    """
+    number = events.c.seq
+    chosen = _ENDED.where(events.c.resource == status_resource(creator))
+    chosen = chosen.order_by(number.desc() if newest_first else number).limit(size)
+    while True:
+        behind = [number < seen] if newest_first and seen else [] if newest_first else [number > seen]
+        ended = connection.execute(chosen.where(*behind)).all()
+        heads = _heads(connection, [UUID(row.subject.rpartition("/")[2]) for row in ended])
+        if heads or len(ended) < size:
+            break
+        seen = ended[-1].seq  # retention has removed all these orders
+    found = [(row, heads[its]) for row in ended if (its := UUID(row.subject.rpartition("/")[2])) in heads]
+    shown = list(islice(found, _fitting([head.size for _, head in found])))
+    its_emails = _emails(connection, [head.seq for _, head in shown])
+    return [Entry(row.seq, head, _STATES[row.type], row.time, its_emails[head.seq]) for row, head in shown]
+
+
+def log(connection: Connection, creator: str, dialog_id: str, transmission_id: str | None) -> Sequence[Logged]:
+    """The newest e-mails of orders that belong to a dialog, and that have ended; the newest first."""
+    joined = chains.join(orders, orders.c.chain_id == chains.c.id).join(emails, emails.c.order_seq == orders.c.seq)
+    named = {name: emails.c[name] for name in ("id", "state", "last_update", "address")}
+    chosen = select(*columns(Logged, named, orders.c, chains.c)).select_from(joined)
+    chosen = chosen.where(chains.c.creator == creator, chains.c.dialog_id == dialog_id, emails.c.due_at.is_(None))
+    if transmission_id is not None:
+        chosen = chosen.where(chains.c.transmission_id == transmission_id)
+    chosen = chosen.where(orders.c.state.in_((*FINAL, OrderState.SET_ASIDE)))
+    return read(Logged, connection.execute(chosen.order_by(emails.c.seq.desc()).limit(LOGGED)))
+
+
+def _heads(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, Sized]:
+    sized = {"size": func.length(orders.c.recipients)}
+    chosen = select(*columns(Sized, sized, orders.c)).where(orders.c.id.in_(ids))
+    return {head.id: head for head in read(Sized, connection.execute(chosen))} if ids else {}
+
+
+def _fitting(sizes: Sequence[int]) -> int:
+    """How many of these orders are shown: one at least."""
+    room = LARGEST
+    for count, size in enumerate(sizes):
+        room -= size
+        if room < 0:
+            return max(1, count)
+    return len(sizes)
+
+
+def _emails(connection: Connection, seqs: Sequence[int]) -> Mapping[int, Sequence[EmailStatus]]:
+    chosen = select(*columns(OrderEmail, emails.c)).where(emails.c.order_seq.in_(seqs)).order_by(emails.c.seq)
+    found: dict[int, list[EmailStatus]] = defaultdict(list)
+    for email in read(OrderEmail, connection.execute(chosen)):
+        found[email.order_seq].append(email)
+    return found
