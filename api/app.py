@@ -13,7 +13,19 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
-from api import chains, channels, deliveries, docs, events, health, inbox, orders, shipments, subscriptions
+from api import (
+    chains,
+    channels,
+    dashboard,
+    deliveries,
+    docs,
+    events,
+    health,
+    inbox,
+    orders,
+    shipments,
+    subscriptions,
+)
 from api.bodies import LargeBodies
 from api.chain_answers import Words
 from api.console.application import PART as CONSOLE
@@ -61,7 +73,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = [
     operation
-    for part in (orders, channels, chains, shipments, events, subscriptions, deliveries)
+    for part in (orders, channels, chains, shipments, dashboard, events, subscriptions, deliveries)
     for operation in part.OPERATIONS
 ]
 ERRORS = {

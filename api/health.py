@@ -28,6 +28,11 @@ async def livez(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
+async def health(_request: Request) -> Response:
+    """The same, in the words of the contract."""
+    return PlainTextResponse("Healthy")
+
+
 async def readyz(request: Request) -> Response:
     """Each dependency by name, and whether what was taken in moves on.
 
@@ -69,4 +74,4 @@ async def metrics_page(request: Request) -> Response:
     return Response(text, media_type=metrics.CONTENT_TYPE)
 
 
-ROUTES = [Route("/livez", livez), Route("/health", livez), Route("/readyz", readyz), Route("/metrics", metrics_page)]
+ROUTES = [Route("/livez", livez), Route("/health", health), Route("/readyz", readyz), Route("/metrics", metrics_page)]

@@ -121,6 +121,9 @@ Index("ix_emails_open", emails.c.order_seq, **where(EMAIL_OPEN))
 # What operators look for. Identifiers begin with a time, as UUIDs of version 7 do: their order is that of time.
 Index("ix_emails_id", emails.c.id)
 Index("ix_emails_address", block_of(emails), func.lower(emails.c.address), emails.c.id)
+# What support looks for: see engine/orders/dashboard.py.
+for _name, _number in (("person", emails.c.national_identity_number), ("organization", emails.c.organization_number)):
+    Index(f"ix_emails_{_name}", block_of(emails), _number, **where_set(_number))
 EMAIL_FAILED = emails.c.state.like(literal_column("'Failed%'"))
 Index("ix_emails_failed", emails.c.id, **where(EMAIL_FAILED))
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0020"
+down_revision = "0021"
 
 IN_A_CHAIN = "chain_id IS NOT NULL"
 WITH_A_DIALOG = "dialog_id IS NOT NULL"
@@ -32,8 +32,10 @@ def upgrade() -> None:
     )
     op.create_index("uq_chains_idempotency_id", "chains", ["creator", "kind", "idempotency_id"], unique=True)
     _index("ix_chains_dialog", "chains", ["creator", "dialog_id"], WITH_A_DIALOG)
+    for name, column in (("person", "national_identity_number"), ("organization", "organization_number")):
+        _index(f"ix_emails_{name}", "emails", [sa.text("(seq / 131072)"), column], f"{column} IS NOT NULL")
     _index("ix_events_feed", "events", ["resource", "seq"], ENDED)
 
 
-def _index(name: str, table: str, columns: list[str], condition: str) -> None:
+def _index(name: str, table: str, columns: list[str | sa.TextClause], condition: str) -> None:
     op.create_index(name, table, columns, sqlite_where=sa.text(condition), postgresql_where=sa.text(condition))
