@@ -51,6 +51,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "recipient_count": len(given),
         "body": row.body,
         "condition_endpoint": row.condition_endpoint,
+        "condition_answer": row.condition_answer,
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
         "why": reasons.of_order(connection, found, row) or reasons.unknown(counts),

@@ -16,6 +16,7 @@ from engine.auth.tokens.keys import KeyFile, read_jwks
 from engine.doctor.findings import WEB, Finding, ok, problem, unset, usable, warning, wrong
 from engine.email.limits import Limits
 from engine.observability import tracing
+from engine.orders.credentials import Credentials
 from engine.orders.quotas import Quotas
 from engine.settings import PREFIX, Settings
 from engine.text.urls import file_of, shown
@@ -35,6 +36,7 @@ FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("access", "access_file", Rules, BOTH),
     ("limits", "limits_file", Limits, "`worker` does not start without it"),
     ("quotas", "quotas_file", Quotas, WEB),
+    ("credentials", "credentials_file", Credentials, "`worker` does not start without it"),
     ("operators", "operators_file", roles, WEB),
     ("templates", "email_templates", Templates, BOTH),
 )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from engine.outbound import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from engine.outbound import Outbound
 
 
@@ -30,12 +32,12 @@ class Condition:
     reason: str
 
 
-async def ask(outbound: Outbound, url: str, creator: str) -> Condition:
-    """Ask once, on behalf of an order's creator.
+async def ask(outbound: Outbound, url: str, creator: str, credential: Sequence[tuple[str, str]] = ()) -> Condition:
+    """Ask once, on behalf of an order's creator; `credential`: header fields that prove who asks.
 
     The answer is 2xx with the JSON member `sendNotification` true or false; anything else is inconclusive.
     """
-    answer = await outbound.get(url, party=creator)
+    answer = await outbound.get(url, credential, party=creator)
     if isinstance(answer, Failure):
         return Condition(Verdict.INCONCLUSIVE, answer.reason)
     if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:

@@ -5,6 +5,7 @@ lookups      finds the addresses of a host, without waiting for a resolver that 
 connections  connects to checked addresses, and keeps connections
 exchange     one request and its answer over a connection, bounded in bytes and work
 calls        one call, bounded in time
+signatures   what proves to the other side who calls
 """
 
 from __future__ import annotations

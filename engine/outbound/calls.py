@@ -90,9 +90,9 @@ class Outbound:
         self._slots = asyncio.Semaphore(connections)
         self._connections = Connections(guard, _tls(ca_file), Lookups(resolver))
 
-    async def get(self, url: str, *, party: str = "") -> Answer | Failure:
+    async def get(self, url: str, headers: Sequence[tuple[str, str]] = (), *, party: str = "") -> Answer | Failure:
         """GET an address, on behalf of `party`. A failure of the other side is a Failure, not an exception."""
-        return await self._guarded(_Call("GET", url, None, (("Accept", "application/json"),), party))
+        return await self._guarded(_Call("GET", url, None, (("Accept", "application/json"), *headers), party))
 
     async def post(
         self,

@@ -133,6 +133,9 @@ class Settings(BaseSettings):
         description="whether reports tell what was delivered: without, answers of the second generation call "
         "Email_Delivered what the relay has taken over",
     )
+    credentials_file: Path | None = Field(
+        None, description="TOML: by creator, the bearer token or the secret with which condition endpoints are asked"
+    )
     quotas_file: Path | None = Field(
         None, description="TOML: how many recipients a creator may order in a minute and in a day"
     )

@@ -12,6 +12,8 @@ from hashlib import sha256
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from engine.outbound.signatures import signature_headers
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -46,13 +48,7 @@ class Signer:
 
         Two salts overlap while a secret is replaced: receivers accept the signature that their secret verifies.
         """
-        signed = f"{message_id}.{at}.".encode() + body
-        signatures = [b64encode(hmac.digest(self._derive(salt), signed, "sha256")).decode() for salt in salts]
-        return [
-            ("webhook-id", message_id),
-            ("webhook-timestamp", str(at)),
-            ("webhook-signature", " ".join("v1," + signature for signature in signatures)),
-        ]
+        return signature_headers(map(self._derive, salts), message_id, at, body)
 
     def _derive(self, salt: str) -> bytes:
         return hmac.digest(self._key, _PURPOSE + salt.encode(), "sha256")

@@ -28,6 +28,7 @@ from engine.models import Priority
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
+from engine.orders.credentials import Credentials
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.fairness import Turns
@@ -104,7 +105,7 @@ class Workshop:
                 ShortWay(deliverer, contacts, e_mails, partial(self._begin, CONDITIONS), usual)
             ),
             INSTANT[due.ORDERS.name]: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant)),
-            CONDITIONS: self._runner(ConditionChecks(contacts, self._asking, both), seen=lambda _: None),
+            CONDITIONS: self._runner(self._conditions(config, contacts, both), seen=lambda _: None),
             due.EMAILS.name: self._runner(deliverer),
             INSTANT[due.EMAILS.name]: self._runner(messenger),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
@@ -159,6 +160,11 @@ class Workshop:
         seen = seen or self._notifier.seen
         signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, self._notifier.notify)
         return Runner(self._store, work, self._lease, signals)
+
+    def _conditions(self, config: Settings, contacts: ContactTable, generated: Callable[[], None]) -> ConditionChecks:
+        with settings.naming("credentials_file"):
+            credentials = Credentials(config.credentials_file)
+        return ConditionChecks(contacts, self._asking, generated, credentials, self._store.clock)
 
     def _begin(self, lane: str) -> None:
         """Run a lane of which this process knows that it has due work, without a wake-up through Redis."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.db.store import Store
+    from engine.orders.credentials import Credentials
     from engine.outbound import Outbound
 
 NOW = timedelta(seconds=-1)
@@ -35,9 +36,11 @@ def processing(store: Store, lease: timedelta = LONG) -> Processing:
     return Runner(store, Orders(ContactTable()), lease)
 
 
-def checks(store: Store, outbound: Outbound, lease: timedelta = LONG) -> Processing:
+def checks(
+    store: Store, outbound: Outbound, lease: timedelta = LONG, credentials: Credentials | None = None
+) -> Processing:
     """Asks conditions of due orders."""
-    return Runner(store, ConditionChecks(ContactTable(), outbound), lease)
+    return Runner(store, ConditionChecks(ContactTable(), outbound, credentials=credentials), lease)
 
 
 def batch(store: Store) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
+from engine.admin import details
 from engine.db.tables import emails, orders, pauses
 from engine.models import OrderState
 from engine.orders import condition_checks
+from engine.orders.credentials import Credentials
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from tests.helpers.processing import Processing, checks, processing
@@ -21,6 +23,7 @@ from tests.servers.http import Hang, Receiver, Say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from engine.db.store import Store
 
@@ -138,3 +141,28 @@ def test_a_paused_creators_conditions_are_not_asked(store: Store) -> None:
     with store.read() as connection:
         held = select(orders.c.due_at, orders.c.paused_by).where(orders.c.creator == "evil")
         assert connection.execute(held).one() == (None, "creator:evil")
+
+
+def test_an_endpoint_learns_who_asks_and_its_answer_is_kept(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "credentials.toml"
+    file.write_text('[creators.ttd]\nbearer = "a-long-token"\nhosts = ["127.0.0.1"]\n')
+    credentials = Credentials(file)
+
+    async def once() -> None:
+        outbound = Outbound(Guard(allow_private=True))
+        await checks(store, outbound, LEASE, credentials).run()
+        await outbound.close()
+
+    with Receiver(Say(200, b'{"sendNotification": false}')) as receiver:
+        place(store, receiver, creator="ttd")
+        place(store, receiver, creator="skd")
+        asyncio.run(once())
+    assert sorted(request.headers.get("authorization", "") for request in receiver.requests) == [
+        "",
+        "Bearer a-long-token",
+    ]
+    with store.read() as connection:
+        kept = connection.scalars(select(orders.c.condition_answer)).all()
+        shown = details.order(connection, connection.scalars(select(orders.c.id)).all()[0])
+    assert kept == ["sendNotification is false"] * 2
+    assert shown["condition_answer"] == "sendNotification is false"

@@ -55,6 +55,7 @@ FILLED = {
     "PLATFORM_KEYS": "/etc/varsel/platform",
     "ACCESS_FILE": "/etc/varsel/access.toml",
     "LIMITS_FILE": "/etc/varsel/limits.toml",
+    "CREDENTIALS_FILE": "/etc/varsel/credentials.toml",
     "QUOTAS_FILE": "/etc/varsel/quotas.toml",
     "WEBHOOK_KEY": "Zm9vYmFy+/Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmE=",
     "EMAIL_TEMPLATES": "/etc/varsel/templates",

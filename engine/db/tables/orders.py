@@ -63,6 +63,7 @@ orders = Table(
     # To whom, and whether.
     Column("recipients", Text, nullable=False),  # JSON, as posted
     Column("condition_endpoint", Text),
+    Column("condition_answer", Text),  # what the endpoint said last, for operators; NULL: it was not asked yet
     Column("ignore_reservation", Boolean),
     Column("resource_id", Text),
     Column("resource_action", Text),

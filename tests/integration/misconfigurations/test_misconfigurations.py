@@ -326,6 +326,14 @@ CASES = [
         doctor_adds="`web` does not",
     ),
     Case(
+        "credentials",
+        lambda it: {"credentials_file": it.file("c.toml", "[creators.ttd]\nsecret = 'whsec_AAAA'\n")},
+        "secret must be whsec_",
+        "VARSEL_CREDENTIALS_FILE: ",
+        ("worker",),
+        doctor_adds="`worker` does not",
+    ),
+    Case(
         "operators",
         lambda it: {"operators_file": it.file("o.toml", "x=")},
         "o.toml",

@@ -1,4 +1,4 @@
-"""Orders of the second generation: chains of them, and their feed"""
+"""Orders of the second generation: chains of them, and their feed; what a condition's endpoint said"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.add_column("orders", sa.Column("chain_id", sa.Uuid()))
     op.add_column("orders", sa.Column("channel", sa.String(20)))
     op.add_column("orders", sa.Column("sms", sa.Text()))
+    op.add_column("orders", sa.Column("condition_answer", sa.Text()))
     _index("ix_orders_chain", "orders", ["chain_id", "seq"], IN_A_CHAIN)
     op.create_table(
         "chains",
