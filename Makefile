@@ -29,7 +29,7 @@ $(STAMP): requirements.lock pyproject.toml
 up: setup ## start everything on embedded defaults; Ctrl-C stops it
 	@$(BIN)/varsel up
 
-demo: setup ## an order becomes a mail; an event is published, read, pushed and mailed
+demo: setup ## an order becomes a mail, a reminder follows; an event is published, read, pushed and mailed
 	@$(BIN)/varsel demo
 
 system: setup # what tests and benchmarks need beyond Python

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from base64 import b64decode, b64encode
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ORDERS = "/notifications/api/v1/orders"
+FUTURE = "/notifications/api/v1/future"
 EVENTS = "/events/api/v1"
 ORDER = {
     "subject": "Your application has been received",
@@ -41,6 +42,7 @@ ORDER = {
     "recipients": [{"emailAddress": "kari@example.no"}],
     "sendersReference": "demo-1",
 }
+REMINDER_AFTER = timedelta(seconds=2)
 EVENT = """{
   "type": "app.instance.created",
   "source": "https://ttd.apps.altinn.no/ttd/apps-test/instances/50019855/428a4575-2c04-4400-89a3-1aaadd2579cd",
@@ -88,16 +90,18 @@ def _show(address: str, key: DevelopmentKey) -> None:
     with httpx.Client(base_url=address, headers={"Authorization": f"Bearer {bearer}"}, trust_env=False) as client:
         _head("1. An order becomes an e-mail")
         _order(client)
+        _head("2. A message is followed by a reminder")
+        _chain(client)
         with _Receiver() as receiver:
-            _head("2. Somebody subscribes to an app's events")
+            _head("3. Somebody subscribes to an app's events")
             secret = _subscribe(client, receiver)
-            _head("3. The app publishes one")
+            _head("4. The app publishes one")
             event_id = _publish(address, bearer, platform)
-            _head("4. It can be read")
+            _head("5. It can be read")
             _pull(client, event_id)
-            _head("5. It was pushed, and signed")
+            _head("6. It was pushed, and signed")
             _pushed(receiver, secret, event_id)
-        _head("6. It became an e-mail")
+        _head("7. It became an e-mail")
         typer.echo(f"\n{_mail(client, 'app.instance.created: /party/50019855')}")
 
 
@@ -110,6 +114,23 @@ def _order(client: httpx.Client) -> None:
     typer.echo(f"\nThe mail as it was received:\n\n{_mail(client, str(ORDER['subject']))}")
     status = _wait(client, f"{ORDERS}/{order}/status", _succeeded)
     typer.echo(f"The order's status:\n\n{json.dumps(status, indent=2)}")
+
+
+def _chain(client: httpx.Client) -> None:
+    """A message with a reminder, which usually follows by days (`delayDays`) and here by seconds."""
+    reminder_at = (datetime.now(UTC) + REMINDER_AFTER).isoformat(timespec="milliseconds")
+    first, second = ({"recipientEmail": _to_kari(subject)} for subject in ("Please answer", "You have not answered"))
+    reminder = {"requestedSendTime": reminder_at, "recipient": second}
+    body = {"idempotencyId": "demo-2", "recipient": first, "reminders": [reminder]}
+    shipments = _posted(client, f"{FUTURE}/orders", body)["notification"]
+    typer.echo(f"\nThe reminder as it was received:\n\n{_mail(client, 'You have not answered')}")
+    path = f"{FUTURE}/shipment/{shipments['reminders'][0]['shipmentId']}"
+    shipment = _wait(client, path, lambda found: found if found["status"] == "Order_Completed" else None)
+    typer.echo(f"GET {client.base_url.join(path)}\n\n{json.dumps(shipment, indent=2)}")
+
+
+def _to_kari(subject: str) -> dict[str, Any]:
+    return {"emailAddress": "kari@example.no", "emailSettings": {"subject": subject, "body": "Hei, Kari!"}}
 
 
 def _succeeded(status: dict[str, Any]) -> dict[str, Any] | None:
