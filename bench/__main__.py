@@ -13,6 +13,7 @@ from bench.figures import Figure, say, table
 
 QUESTIONS = (
     "intake",
+    "chains",
     "delivery",
     "latency",
     "idle",
