@@ -12,9 +12,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, Uuid, func, select
 
 from engine.db.records import EmailStatus, OrderHead, columns, read
+from engine.db.rows import Rows, run
 from engine.db.tables import ORDER_ENDED, chains, emails, events, orders
 from engine.errors import NoShipment, NotFound
 from engine.events.status import SOURCE
@@ -51,6 +52,13 @@ class OrderEmail(EmailStatus):
     """An e-mail, and whose it is."""
 
     order_seq: int
+
+
+_ID, _SEQ = Rows(id=Uuid()), Rows(seq=BigInteger())
+_HEADS = select(*columns(Sized, {"size": func.length(orders.c.recipients)}, orders.c))
+_HEADS = _HEADS.join_from(orders, _ID.source, orders.c.id == _ID["id"])
+_EMAILS = select(*columns(OrderEmail, emails.c)).join_from(emails, _SEQ.source, emails.c.order_seq == _SEQ["seq"])
+_EMAILS = _EMAILS.order_by(emails.c.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +104,12 @@ def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_f
     chosen = chosen.order_by(number.desc() if newest_first else number).limit(size)
     while True:
         behind = [number < seen] if newest_first and seen else [] if newest_first else [number > seen]
-        ended = connection.execute(chosen.where(*behind)).all()
-        heads = _heads(connection, [UUID(row.subject.rpartition("/")[2]) for row in ended])
+        ended = {UUID(row.subject.rpartition("/")[2]): row for row in connection.execute(chosen.where(*behind))}
+        heads = _heads(connection, [*ended])
         if heads or len(ended) < size:
             break
-        seen = ended[-1].seq  # retention has removed all these orders
-    found = [(row, heads[its]) for row in ended if (its := UUID(row.subject.rpartition("/")[2])) in heads]
+        seen = [*ended.values()][-1].seq  # retention has removed all these orders
+    found = [(row, heads[its]) for its, row in ended.items() if its in heads]
     shown = list(islice(found, _fitting([head.size for _, head in found])))
     its_emails = _emails(connection, [head.seq for _, head in shown])
     return [Entry(row.seq, head, _STATES[row.type], row.time, its_emails[head.seq]) for row, head in shown]
@@ -120,9 +128,8 @@ def log(connection: Connection, creator: str, dialog_id: str, transmission_id: s
 
 
 def _heads(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, Sized]:
-    sized = {"size": func.length(orders.c.recipients)}
-    chosen = select(*columns(Sized, sized, orders.c)).where(orders.c.id.in_(ids))
-    return {head.id: head for head in read(Sized, connection.execute(chosen))} if ids else {}
+    found = run(connection, _HEADS, [{"id": order_id.hex} for order_id in ids])
+    return {head.id: head for head in read(Sized, found)}
 
 
 def _fitting(sizes: Sequence[int]) -> int:
@@ -136,8 +143,7 @@ def _fitting(sizes: Sequence[int]) -> int:
 
 
 def _emails(connection: Connection, seqs: Sequence[int]) -> Mapping[int, Sequence[EmailStatus]]:
-    chosen = select(*columns(OrderEmail, emails.c)).where(emails.c.order_seq.in_(seqs)).order_by(emails.c.seq)
     found: dict[int, list[EmailStatus]] = defaultdict(list)
-    for email in read(OrderEmail, connection.execute(chosen)):
+    for email in read(OrderEmail, run(connection, _EMAILS, [{"seq": seq} for seq in seqs])):
         found[email.order_seq].append(email)
     return found
