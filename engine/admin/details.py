@@ -52,12 +52,23 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "body": row.body,
         "condition_endpoint": row.condition_endpoint,
         "condition_answer": row.condition_answer,
+        "kind": row.kind,
+        "chain": _chain(connection, row.chain_id),
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
         "why": reasons.of_order(connection, found, row) or reasons.unknown(counts),
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
+
+
+def _chain(connection: Connection, chain_id: UUID | None) -> list[dict[str, Any]]:
+    """The orders of a chain, the first one and its reminders; empty: the order is in none."""
+    if chain_id is None:
+        return []
+    shown = select(orders.c.id, orders.c.kind, orders.c.state, orders.c.requested_send_time)
+    its = shown.where(orders.c.chain_id == chain_id).order_by(orders.c.seq).limit(LINKED)
+    return [dict(row._mapping) for row in connection.execute(its)]
 
 
 def email(connection: Connection, email_id: UUID) -> dict[str, Any]:

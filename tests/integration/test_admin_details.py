@@ -247,3 +247,18 @@ def test_a_viewer_sees_states_and_codes_but_nobody(store: Store) -> None:
     assert (shown["state"], shown["timeline"][0]["code"]) == (EmailState.NEW, 451)
     assert "kari" not in str(shown)
     assert "over quota" not in str(shown)
+
+
+def test_an_order_tells_its_chain(store: Store) -> None:
+    chain = new_id(now())
+    with store.write() as connection:
+        first = add_order(connection, chain_id=chain)
+        second = add_order(connection, chain_id=chain, kind="Reminder")
+        alone = add_order(connection)
+        ids = [id_of(connection, orders, seq) for seq in (first, second, alone)]
+        found = details.order(connection, ids[1])
+        assert found["kind"] == "Reminder"
+        assert [(each["id"], each["kind"]) for each in found["chain"]] == [
+            (ids[0], "Notification"), (ids[1], "Reminder"),
+        ]  # fmt: skip
+        assert details.order(connection, ids[2])["chain"] == []
