@@ -68,7 +68,7 @@ def _chain(connection: Connection, chain_id: UUID | None) -> list[dict[str, Any]
         return []
     shown = select(orders.c.id, orders.c.kind, orders.c.state, orders.c.requested_send_time)
     its = shown.where(orders.c.chain_id == chain_id).order_by(orders.c.seq).limit(LINKED)
-    return [dict(row._mapping) for row in connection.execute(its)]
+    return [dict(row) for row in connection.execute(its).mappings()]
 
 
 def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
