@@ -59,7 +59,7 @@ ID = Parameter(
 _SETTINGS = {"subject": "Hei", "body": "Hei, Kari!"}
 _KARI = {"emailAddress": "kari@example.no", "emailSettings": _SETTINGS}
 
-OPERATIONS = Operations("Orders with reminders")
+OPERATIONS = Operations("Orders")
 
 
 @OPERATIONS.add(

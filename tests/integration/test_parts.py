@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 EVENTS = "/events/api/v1"
-PARTS = ("orders", "events", "subscriptions", "console", "other")
+PARTS = ("orders", "shipments", "support", "events", "subscriptions", "console", "other")
 PLACES = [
     (f"{API}/orders/1", "orders"),
     (f"{API}/orders/1/notifications/sms", "orders"),
+    (f"{API}/future/orders/instant", "orders"),
+    (f"{API}/future/shipment/feed", "shipments"),
+    (f"{API}/future/dashboard/recipients/notifications/nin", "support"),
     (f"{EVENTS}/events", "events"),
     (f"{EVENTS}/app/party", "events"),
     (f"{EVENTS}/subscriptions", "subscriptions"),

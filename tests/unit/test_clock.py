@@ -36,6 +36,7 @@ MAY = {
     "api/console/sessions.py _signed_in": "a session's lifetime",
     # Things of this machine alone.
     "engine/doctor/relay.py _tls": "TLS compares certificates with the machine's clock, too",
+    "engine/dev/demo.py _chain": "a send time as a client of the API chooses it",
     "engine/dev/inbox.py _Keeper.handle_DATA": "names of files in their order, of a tool without a database",
     "engine/observability/logs.py _Text": "the times of log lines, which nobody decides by",
     "engine/observability/repeats.py OnceAMinute._tell": "likewise",
