@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
@@ -29,7 +29,7 @@ from engine.orders.checks import (
     check_time,
 )
 from engine.orders.members import validated
-from engine.orders.new_order import NewOrder
+from engine.orders.new_order import TOO_FAR, NewOrder
 from engine.resources import RESOURCE
 from engine.text.addresses import bare, read_address
 
@@ -67,8 +67,11 @@ def parse_chain(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewC
     reminders = request.reminders or ()
     if len(reminders) > MOST_REMINDERS:
         broken.add("Reminders", f"An order has at most {MOST_REMINDERS} reminders.")
+    most_days = (TOO_FAR - (request.requested_send_time or now).replace(tzinfo=UTC)).days - 1
     for place, reminder in enumerate(reminders[:MOST_REMINDERS]):
         _check_reminder(reminder, limits, now, f"Reminders[{place}]", broken)
+        if reminder.delay_days and reminder.delay_days > most_days:
+            broken.add(f"Reminders[{place}].DelayDays", f"The reminder must be sent before the year {TOO_FAR.year}.")
     if broken.errors:
         raise Invalid(broken.errors)
     # Reminders count from the first order's requested time (contract 4.2), which is now if none was given.

@@ -15,6 +15,7 @@ INTEGER = "must be a whole number"
 _TEXTS = {  # by pydantic's name of the error; those that validators of ours raise have a text of their own
     "string_type": STRING,
     "model_type": OBJECT,
+    "dict_type": OBJECT,
     "tuple_type": ARRAY,
     "bool_type": BOOLEAN,
     "int_type": INTEGER,
