@@ -22,7 +22,7 @@ from engine.errors import Invalid
 from engine.models import OrderKind
 from engine.orders import chains
 from engine.orders.chain_request import INSTANT_PARAMETER, PARAMETER, ChainRequest, InstantEmailRequest
-from engine.orders.chain_rules import NO_SMS, parse_chain, parse_instant
+from engine.orders.chain_rules import NO_SMS, is_name, parse_chain, parse_instant
 from engine.orders.members import parse_json
 from engine.orders.receipts import fingerprint
 
@@ -184,8 +184,8 @@ def _posted(
     """
     payload = parse_json(body, parameter)
     mark = fingerprint(payload)
-    name = next((value for key, value in payload.items() if key.lower() == "idempotencyid"), None)
+    name = [value for key, value in payload.items() if key.lower() == "idempotencyid"][-1:]  # the last one counts
     try:
         return parse(payload, request.app.state.limits, now), None, mark
     except Invalid as error:
-        return Invalid(error.errors), name if isinstance(name, str) else None, mark
+        return Invalid(error.errors), name[0] if name and is_name(name[0]) else None, mark

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _USUAL = timedelta(days=7)  # the span, if none is given
 _OLDEST = timedelta(days=3_650)
 _SPAN = (
-    Parameter("from", "query", "requested send times from here on; default: 7 days before `to`", schema=DATE_TIME),
+    Parameter("from", "query", "requested send times from here on; default: 7 days ago", schema=DATE_TIME),
     Parameter("to", "query", "up to here, which is not included; default: now", schema=DATE_TIME),
 )
 
@@ -126,7 +126,7 @@ async def get_of_phone(request: Request) -> Response:
 async def _answer(request: Request, by: By | None, header: str) -> Response:
     caller = await authenticate_bearer(request, request.app.state.verifier)
     require_scope(caller, SCOPE_SUPPORT)
-    value = (field(request, header.lower().encode()) or "").strip()
+    value = _utf8(field(request, header.lower().encode()) or "").strip()
     now = await request.app.state.store.now()
     broken = Broken()
     since, until = _span(request, now, broken)
@@ -142,7 +142,7 @@ async def _answer(request: Request, by: By | None, header: str) -> Response:
         raise Invalid(broken.errors)
     if by is None:
         return Response(b"[]", media_type=JSON)
-    known_as = bare(value).lower() if by is By.ADDRESS else value
+    known_as = bare(value) if by is By.ADDRESS else value
     find = partial(_found, by=by, value=known_as, since=since, until=until)
     return Response(await reads.read(request, caller.name, find), media_type=JSON)
 
@@ -155,11 +155,18 @@ def _span(request: Request, now: datetime, broken: Broken) -> tuple[datetime, da
             broken.add(name, "The time must not lie in the future.")
         if moment and moment < now - _OLDEST:
             broken.add(name, "The time must not lie more than 10 years back.")
-    until = until or now
-    since = since or max(until, now - _OLDEST + _USUAL) - _USUAL
+    since, until = since or now - _USUAL, until or now
     if since >= until:
         broken.add("From", "`from` must lie before `to`.")
     return since, until
+
+
+def _utf8(text: str) -> str:
+    """A header's text, which came as UTF-8 or as Latin-1."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return text
 
 
 def _found(connection: Connection, by: By, value: str, since: datetime, until: datetime) -> bytes:

@@ -153,7 +153,7 @@ def _email_state(connection: Connection, found: Narrowed, state: str) -> None:
 
 def _email_recipient(connection: Connection, found: Narrowed, recipient: str) -> None:
     if "@" in recipient[1:]:  # a whole address: the index has it
-        found.find(connection, emails, func.lower(emails.c.address) == recipient.lower())
+        found.find(connection, emails, func.lower(emails.c.address) == func.lower(recipient))
     else:
         numbers = (emails.c.organization_number, emails.c.national_identity_number)
         found.rest.append(to_address(emails.c.address, numbers, recipient))

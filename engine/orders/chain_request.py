@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from engine.models import ContentType
-from engine.orders.members import Members, SendTime, Subject, enum
+from engine.orders.members import Members, NullableTime, SendTime, Subject, enum
 
 PARAMETER = "notificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
 INSTANT_PARAMETER = "instantEmailNotificationOrderRequest"
@@ -120,7 +120,7 @@ class Reminder(Members):
     delay_days: Annotated[int | None, BeforeValidator(_whole)] = Field(
         None, description="days of 24 hours after the first order's requestedSendTime, 1 or more"
     )
-    requested_send_time: SendTime = Field(None, description="in place of delayDays; with a zone")
+    requested_send_time: NullableTime = Field(None, description="in place of delayDays; with a zone")
     senders_reference: str | None = Field(None, description="your own name for the reminder")
     condition_endpoint: str | None = Field(None, description="asked before sending: should it still be sent?")
 

@@ -101,6 +101,14 @@ def parse_instant(value: Mapping[str, Any], limits: Limits, _now: datetime) -> N
     return NewChain(request.idempotency_id, [order])
 
 
+def is_name(text: object) -> bool:
+    """Whether it can be the identifier of a chain."""
+    broken = Broken()
+    if isinstance(text, str):
+        check_name("IdempotencyId", text, broken)
+    return isinstance(text, str) and not broken.errors
+
+
 def _check_names(request: ChainRequest | InstantEmailRequest, broken: Broken) -> None:
     if not request.idempotency_id.strip():
         broken.add("IdempotencyId", "The idempotencyId must not be blank.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,6 +21,7 @@ SECRET = "whsec_"  # noqa: S105  # what the base64 of a key begins with (Standar
 LEAST_KEY, MOST_KEY = 24, 64  # bytes (same)
 WRITE = 'write [creators.NAME], and below it bearer = "TOKEN" with hosts = ["example.no"], or secret = "whsec_…"'
 
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")  # as it stands in a URL; others as their A-labels
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{8,4000}")  # RFC 6750, 2.1
 
 
@@ -28,9 +29,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{8,4000}")  # RFC 6750, 2.1
 class Credential:
     """What one creator's endpoints get: a bearer token, if they are on these hosts; or a signature by this key."""
 
-    bearer: str = ""
+    bearer: str = field(default="", repr=False)
     hosts: frozenset[str] = frozenset()
-    key: bytes = b""
+    key: bytes = field(default=b"", repr=False)
 
 
 class Credentials:
@@ -69,8 +70,8 @@ def _credential(given: object, place: str) -> Credential:
     bearer, hosts = given["bearer"], given["hosts"]
     if not isinstance(bearer, str) or not _TOKEN.fullmatch(bearer):
         raise Misconfigured(f"{place}: bearer must be a token of 8 characters or more, letters, digits and ._~+/=-")
-    if not isinstance(hosts, list) or not hosts or not all(isinstance(host, str) and host for host in hosts):
-        raise Misconfigured(f'{place}: hosts must be a list of names, such as ["example.no"]')
+    if not isinstance(hosts, list) or not hosts or not all(isinstance(h, str) and _HOST.fullmatch(h) for h in hosts):
+        raise Misconfigured(f'{place}: hosts must be a list of names alone, without scheme or port: ["example.no"]')
     return Credential(bearer=bearer, hosts=frozenset(host.lower() for host in hosts))
 
 

@@ -62,7 +62,7 @@ def find(connection: Connection, by: By, value: str, since: datetime, until: dat
     chosen = select(*columns(Attempted, own, orders.c, emails.c)).join_from(emails, orders)
     chosen = chosen.where(
         everywhere(connection, emails),
-        _COLUMNS[by] == value,
+        _COLUMNS[by] == func.lower(value),
         orders.c.requested_send_time >= since,
         orders.c.requested_send_time < until,
     )

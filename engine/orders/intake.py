@@ -182,10 +182,14 @@ class Intake:
 def _write(quotas: Quotas, connection: Connection, placements: Sequence[Placement]) -> Sequence[Receipt | Exception]:
     """Insert a group of orders, as far as quotas let them in; a known key gets the receipt that it got before.
 
-    Budgets are locked before keys are inserted: if all do so, no two transactions wait for each other.
+    Budgets are locked before names are stored, and names in their order: so no two transactions wait for each other.
     """
     budgets = budget.lock(connection, quotas.find({placement.creator for placement in placements}))
-    results = [_place(connection, placement, budgets.get(placement.creator)) for placement in placements]
+    in_order = sorted(range(len(placements)), key=lambda place: placements[place].name)
+    answers = {
+        place: _place(connection, placements[place], budgets.get(placements[place].creator)) for place in in_order
+    }
+    results = [answers[place] for place in range(len(placements))]
     stored = [(each.rows, result) for each, result in zip(placements, results, strict=True) if _is_new(result)]
     if stored:
         insert(connection, [row for rows, _ in stored for row in rows])

@@ -43,7 +43,7 @@ def find_by_reference(connection: Connection, creator: str, reference: str, afte
     """
     mine = (orders.c.creator == creator, orders.c.senders_reference == reference, orders.c.seq > after)
     chosen = _POSTED.where(everywhere(connection, orders), *mine).order_by(orders.c.seq)
-    found, _ = read_within(connection, chosen, LARGEST, lambda row: weight(row.body, row.recipients))
+    found, _ = read_within(connection, chosen, LARGEST, lambda row: weight(row.body, row.recipients, row.sms))
     return read(PostedOrder, found)
 
 

@@ -82,7 +82,15 @@ class Placement:
 
     @property
     def creator(self) -> str:
+        """Whose they are."""
         return self.rows[0]["creator"]
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Under which name they are answered the same; all of them are "" if they have none."""
+        if self.chain:
+            return self.creator, self.chain.kind, self.chain.idempotency_id
+        return (self.creator, "", self.key.value) if self.key else ("", "", "")
 
 
 def fingerprint(payload: Mapping[str, object]) -> str:

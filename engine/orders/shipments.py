@@ -25,7 +25,7 @@ from engine.orders.reading import notifications
 from engine.resources import status_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -37,6 +37,7 @@ LOGGED = 1_000  # e-mails of a dialog, the newest ones
 _ENDED = select(events.c.seq, events.c.type, events.c.subject, events.c.time).where(
     ORDER_ENDED, events.c.source == SOURCE
 )
+NOT_MET = f"no.varsel.order.{OrderState.SEND_CONDITION_NOT_MET.lower()}"
 _STATES = {f"no.varsel.order.{state.lower()}": state for state in FINAL}
 
 
@@ -104,12 +105,14 @@ def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_f
     chosen = chosen.order_by(number.desc() if newest_first else number).limit(size)
     while True:
         behind = [number < seen] if newest_first and seen else [] if newest_first else [number > seen]
-        ended = {UUID(row.subject.rpartition("/")[2]): row for row in connection.execute(chosen.where(*behind))}
-        heads = _heads(connection, [*ended])
+        ended = [(UUID(row.subject.rpartition("/")[2]), row) for row in connection.execute(chosen.where(*behind))]
+        heads = _heads(connection, [its for its, _ in ended])
         if heads or len(ended) < size:
             break
-        seen = [*ended.values()][-1].seq  # retention has removed all these orders
-    found = [(row, heads[its]) for its, row in ended.items() if its in heads]
+        seen = ended[-1][1].seq  # retention has removed all these orders
+    known = _completed_before(connection, [its for its, row in ended if row.type == NOT_MET])
+    first = [(its, row) for its, row in ended if row.type != NOT_MET or its not in known]
+    found = [(row, heads[its]) for its, row in first if its in heads]
     shown = list(islice(found, _fitting([head.size for _, head in found])))
     its_emails = _emails(connection, [head.seq for _, head in shown])
     return [Entry(row.seq, head, _STATES[row.type], row.time, its_emails[head.seq]) for row, head in shown]
@@ -125,6 +128,15 @@ def log(connection: Connection, creator: str, dialog_id: str, transmission_id: s
         chosen = chosen.where(chains.c.transmission_id == transmission_id)
     chosen = chosen.where(orders.c.state.in_((*FINAL, OrderState.SET_ASIDE)))
     return read(Logged, connection.execute(chosen.order_by(emails.c.seq.desc()).limit(LOGGED)))
+
+
+def _completed_before(connection: Connection, ids: Sequence[UUID]) -> Collection[UUID]:
+    """Those of the orders that have an entry already: they were set aside, and processed again by an operator."""
+    if not ids:
+        return ()
+    names = {f"{its}-{OrderState.COMPLETED.lower()}": its for its in ids}
+    found = connection.scalars(select(events.c.id).where(events.c.id.in_(names), events.c.source == SOURCE))
+    return {names[name] for name in found}
 
 
 def _heads(connection: Connection, ids: Sequence[UUID]) -> Mapping[UUID, Sized]:

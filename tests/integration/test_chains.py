@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import pytest
 
 from engine.db.store import Store
 from engine.orders.contacts import import_contacts
+from engine.orders.receipts import Key, Placement, Receipt
 from tests.helpers.client import connect
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, at
@@ -252,3 +254,35 @@ def test_reminders_without_a_send_time_count_from_now(client: httpx.Client) -> N
     begins = datetime.fromisoformat(found["requestedSendTime"])
     assert datetime.fromisoformat(found["reminders"][0]["requestedSendTime"]) - begins == timedelta(days=2)
     assert abs(begins - before) < timedelta(hours=1)
+
+
+def test_an_identifier_that_cannot_be_one_is_refused(client: httpx.Client) -> None:
+    for name in ("a\0b", "x" * 501, "\u2028"):
+        assert "IdempotencyId" in errors(client.post(CHAINS, json=chain(name=name)))
+
+
+def test_of_two_identifiers_in_a_body_the_last_counts(client: httpx.Client) -> None:
+    known = chain(requestedSendTime=at(timedelta(hours=1)))
+    client.post(CHAINS, json=known)
+    text = json.dumps({"IDEMPOTENCYID": known["idempotencyId"]} | chain(recipient={}))
+    answer = client.post(CHAINS, content=text, headers={"Content-Type": "application/json"})
+    assert "Recipient" in errors(answer)
+
+
+def test_a_reminder_may_have_either_time_as_null(client: httpx.Client) -> None:
+    reminders = [
+        {"delayDays": 3, "requestedSendTime": None, "recipient": MAIL},
+        {"delayDays": None, "requestedSendTime": at(timedelta(hours=1)), "recipient": MAIL},
+    ]
+    assert client.post(CHAINS, json=chain(reminders=reminders)).status_code == 201
+    assert "$.requestedSendTime" in errors(client.post(CHAINS, json=chain(requestedSendTime=None)))
+
+
+def test_groups_claim_identifiers_in_one_order() -> None:
+    """Two processes whose groups have the same identifiers in another order would wait for each other."""
+    placements = [
+        Placement([{"creator": creator}], 1, Receipt(uuid.UUID(int=0)), key)  # type: ignore[typeddict-item]
+        for creator, key in (("ttd", Key("b", "")), ("skd", Key("c", "")), ("ttd", None), ("ttd", Key("a", "")))
+    ]
+    names = [placement.name for placement in placements]
+    assert sorted(names) == [("", "", ""), ("skd", "", "c"), ("ttd", "", "a"), ("ttd", "", "b")]

@@ -21,7 +21,7 @@ from engine.errors import Unavailable
 from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
-from engine.orders import shipments
+from engine.orders import reading, shipments
 from engine.orders.outcomes import FINAL
 from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.waiting import wait_for
@@ -250,3 +250,25 @@ def test_receipts_outlive_their_orders(client: httpx.Client, installation: Insta
     assert (again.status_code, again.json()) == (200, receipt.json())
     found = client.get(receipt.headers["location"]).json()["notification"]
     assert found == {"shipmentId": receipt.json()["notification"]["shipmentId"]}
+
+
+def test_an_order_that_was_set_aside_and_then_not_sent_keeps_its_one_entry(store: Store) -> None:
+    with store.write() as connection:
+        name = end(connection, OrderState.SET_ASIDE)
+        again = connection.execute(select(orders).where(orders.c.id == name)).one()
+        persist(connection, [order_event(again, OrderState.SEND_CONDITION_NOT_MET, now())])
+        other = end(connection, OrderState.SEND_CONDITION_NOT_MET)
+    assert names(page(store)) == [name, other]
+    assert names(page(store, newest_first=True)) == [other, name]
+    assert names(page(store, seen=page(store)[0].number)) == [other]
+
+
+def test_orders_by_reference_are_bounded_with_what_an_sms_would_say(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LARGEST", 10_000)
+    with store.write() as connection:
+        for _ in range(5):
+            add_order(connection, senders_reference="r", sms=json.dumps({"senderNumber": "", "body": "x" * 9_000}))
+    with store.read() as connection:
+        assert len(reading.find_by_reference(connection, "ttd", "r")) == 1

@@ -28,7 +28,7 @@ CONTACTS = f"""identity,name,email,reserved
 
 def ask(installation: Installation, path: str, header: str, value: str, **span: str) -> httpx.Response:
     with installation.client(scope=SCOPE_SUPPORT) as client:
-        return client.get(f"{PATH}/{path}", headers={header: value}, params=span)
+        return client.get(f"{PATH}/{path}", headers={header.encode(): value.encode()}, params=span)
 
 
 def test_all_orders_to_somebody_are_found_the_latest_first(installation: Installation) -> None:
@@ -36,7 +36,7 @@ def test_all_orders_to_somebody_are_found_the_latest_first(installation: Install
     with store.write() as connection:
         import_contacts(connection, io.StringIO(CONTACTS))
     store.close()
-    to = f"{uuid.uuid4().hex}@Example.no"
+    to = f"Æ{uuid.uuid4().hex}@Example.no"
     several = [{"emailAddress": to}, {"nationalIdentityNumber": PERSON}, {"organizationNumber": ORGANIZATION}]
     posted = []
     for org in ("ttd", "skd"):
@@ -50,7 +50,7 @@ def test_all_orders_to_somebody_are_found_the_latest_first(installation: Install
         return entries if done else []
 
     for path, header, value, also in (
-        ("email", "Email", to.upper(), {"emailAddress": to}),
+        ("email", "Email", to.replace("@E", "@e"), {"emailAddress": to}),
         ("nin", "NationalIdentityNumber", PERSON, {"nationalIdentityNumber": PERSON}),
         ("orgnumber", "OrganizationNumber", ORGANIZATION, {"organizationNumber": ORGANIZATION}),
     ):

@@ -28,8 +28,8 @@ VALID = {"idempotencyId": "x", "recipient": MAIL}
 MEMBERS = st.sampled_from(
     ["idempotencyId", "sendersReference", "requestedSendTime", "conditionEndpoint", "dialogportenAssociation",
      "dialogId", "recipient", "reminders", "recipientEmail", "recipientSms", "recipientPerson", "recipientOrganization",
-     "delayDays", "emailAddress", "emailSettings", "smsSettings", "subject", "body", "contentType", "channelSchema", "orgNumber",
-     "nationalIdentityNumber", "senderEmailAddress", "sendingTimePolicy", "resourceId", "resourceAction"]
+     "delayDays", "emailAddress", "emailSettings", "smsSettings", "subject", "body", "contentType", "channelSchema",
+     "orgNumber", "nationalIdentityNumber", "senderEmailAddress", "sendingTimePolicy", "resourceId", "resourceAction"]
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 TIMES = st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat)
