@@ -97,8 +97,8 @@ class Deliverer(Work[Outgoing, Result]):
         return hand.has_room(self.batch(BATCH)) or self._placement.has_further_room
 
     def batch(self, most: int) -> int:
-        """How many rows to claim at a time: as many as the connections send in a moment."""
-        return self._tempo.batch(self.at_once, most)
+        """How many rows to claim: what the connections send in a moment; several relays do not wait for a slow one."""
+        return most if self._relays.several else self._tempo.batch(self.at_once, most)
 
     def decided(self, row: Outgoing) -> Result | None:
         """An e-mail that is not to be sent waits for no connection."""

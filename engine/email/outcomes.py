@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Connection, Integer, SmallInteger, Text, exists, func, select, update
+from sqlalchemy import BigInteger, Connection, Integer, SmallInteger, Text, bindparam, exists, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from engine.db.dialects import Now
 from engine.db.records import Email, Letter, OrderName, SendAttempt, columns, read
@@ -53,6 +54,9 @@ _ATTEMPTS = {  # looked up once: the look-up costs as much as the count
 _SMTP_SECONDS = {
     word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "refused", "rejected", "in_doubt")
 }
+ORDER_LOCKS = 1 << 62  # and the order's `seq`: numbers that nothing else locks
+_KEYS = func.unnest(bindparam("keys", type_=ARRAY(BigInteger)))
+_SHARED, _ALONE = select(func.pg_advisory_xact_lock_shared(_KEYS)), select(func.pg_advisory_xact_lock(_KEYS))
 _OPEN = exists().where(emails.c.order_seq == orders.c.seq, EMAIL_OPEN)
 
 
@@ -183,8 +187,14 @@ def _complete(
 
 
 def _locked(connection: Connection, seqs: Collection[int], *, shared: bool) -> Mapping[int, OrderName]:
+    """Lock orders, shared or alone; on PostgreSQL by advisory locks, since those who share a row's lock pass who waits.
+
+    Who has them alone has the rows, too: operators lock those.
+    """
     names = select(*columns(OrderName, orders.c)).where(orders.c.seq.in_(seqs)).order_by(orders.c.seq)
-    found = connection.execute(names.with_for_update(read=shared, key_share=shared))
+    if connection.dialect.name == "postgresql":
+        connection.execute(_SHARED if shared else _ALONE, {"keys": [ORDER_LOCKS + seq for seq in sorted(seqs)]})
+    found = connection.execute(names if shared else names.with_for_update())
     return {name.seq: name for name in read(OrderName, found)}
 
 

@@ -177,9 +177,14 @@ class Relays:
         return next((outlet for outlet in self.outlets if outlet.alone and outlet.resting), None)
 
     @property
+    def several(self) -> bool:
+        """Whether there is more than one."""
+        return len(self._plan.outlets) > 1
+
+    @property
     def some_want(self) -> bool:
         """Whether one of several relays has less to do than it can."""
-        return len(self.outlets) > 1 and any(outlet.wants for outlet in self.outlets)
+        return self.several and any(outlet.wants for outlet in self.outlets)
 
     @property
     def some_are_busy(self) -> bool:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, TypedDict
 
-from sqlalchemy import Connection, Text, exists, func, literal_column, select
+from sqlalchemy import Connection, Text, func, select
 
 from engine.db.dialects import Now, RowNow, insert_new
 from engine.db.rows import Rows, run
-from engine.db.tables import EPOCH, MILLISECOND, Instant, events, milliseconds, subscription_filters
+from engine.db.tables import EPOCH, MILLISECOND, Instant, events, milliseconds
 from engine.events.large_fan_outs import FanOut, fan_out_or_wait
 from engine.models import CloudEvent
 
@@ -59,7 +59,7 @@ def persist(connection: Connection, given: Sequence[CloudEvent]) -> FanOut:
     for event in given:
         by_name.setdefault((event.id, event.source), event)
     fresh = run(connection, _insert(connection.dialect.name), map(as_row, given))
-    return fan_out_or_wait(connection, [(row.seq, by_name[row.id, row.source]) for row in fresh if row.watched])
+    return fan_out_or_wait(connection, [(row.seq, by_name[row.id, row.source]) for row in fresh])
 
 
 def as_row(event: CloudEvent) -> EventRow:
@@ -91,13 +91,14 @@ def from_row(row: EventRow) -> CloudEvent:
 
 
 @cache
-def _insert(dialect: str) -> ReturningInsert[int, str, str, bool]:
-    """Take the lock, and store; in one statement, since other writers wait for each answer from here to the commit."""
+def _insert(dialect: str) -> ReturningInsert[int, str, str]:
+    """Take the lock, and store; in one statement, since other writers wait for each answer from here to the commit.
+
+    Who watches is asked behind it: this statement sees what was committed before it waited for the lock.
+    """
     if dialect == "postgresql":
         lock = select(func.pg_advisory_xact_lock(LOCK).label("taken")).cte("lock")
         insert = _GIVEN.complete(insert_new(dialect, events), lock, registered=RowNow())
     else:
         insert = _GIVEN.complete(insert_new(dialect, events), registered=Now())
-    resource = func.coalesce(literal_column("events.resource", Text), "")  # as text: SQLAlchemy does not correlate here
-    filters = exists().where(subscription_filters.c.resource == resource)
-    return insert.returning(events.c.seq, events.c.id, events.c.source, filters.label("watched"))
+    return insert.returning(events.c.seq, events.c.id, events.c.source)

@@ -134,16 +134,18 @@ class FairClaims(Generic[F]):
         """
         if self._lane.name in paused.lanes:
             return Claim()
+        behind = self._behind
         flows, unready = self._look(connection)
         if (flows or unready) and connection.dialect.name == "postgresql":
             connection.exec_driver_sql(_IN_ORDER)
         for level in unready:
             connection.execute(self._make_ready, {"level": level})
         if unready:
+            self._behind = behind  # whose turn it is has not changed
             flows, unready = self._look(connection)
         flows = [flow for flow in flows if not waits(flow.creator)]
         taken, unfinished = self._divide(connection, flows, limit, lease)
-        more = bool(unfinished or unready or any(self._behind.values()))
+        more = bool(unfinished or unready or (taken and any(self._behind.values())))
         return Claim(_mixed(taken), more)
 
     def _look(self, connection: Connection) -> tuple[list[Flow], list[int]]:

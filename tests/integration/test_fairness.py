@@ -128,6 +128,18 @@ def test_more_creators_than_a_claim_has_rows_take_turns(store: Store) -> None:
     assert seen == dict.fromkeys(creators, 4)
 
 
+def test_they_take_turns_also_while_others_become_ready(store: Store) -> None:
+    creators = [f"c{n}" for n in range(7)]
+    for creator in creators:
+        backlog(store, creator, 20)
+    fair, seen = claims(), Counter[str]()
+    for _ in range(14):
+        backlog(store, "a", 1)  # due, and not ready: the claim looks twice
+        seen += of_each(claim(store, fair, 4))
+    assert min(seen[creator] for creator in creators) >= 5
+    assert max(seen[creator] for creator in creators) <= 9
+
+
 def test_a_claim_reads_no_more_of_a_backlog_than_it_takes_though_nobody_has_counted_that(store: Store) -> None:
     backlog(store, "ttd", 1, rank=1)
     if store.dialect.name == "postgresql":
