@@ -45,6 +45,7 @@ LATE = timedelta(seconds=60)  # a lane with a row that has been due for longer i
 LOOK = "`varsel top` shows the lanes and the processes."
 REFUSED = "Correct what the relay complains of; `varsel emails list --error refused` shows the e-mails."
 CLOCK = "Start `varsel scheduler` (or `varsel up`)."
+LIMITED = "Change the file that VARSEL_LIMITS_FILE names, if that is too little; `varsel emails list` shows what waits."
 SLOW = "They go faster by themselves when they are taken; `varsel emails list` shows what waits."
 FEW = 5  # names in a sentence
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -101,7 +102,7 @@ def findings(
 
 def _slow(slow: Sequence[Slowness]) -> list[dict[str, Any]]:
     """Where e-mails go slowly; beyond FEW, how many there are."""
-    found = [_finding("warning", each.text, each.since, SLOW) for each in slow[:FEW]]
+    found = [_finding("warning", each.text, each.since, SLOW if each.said else LIMITED) for each in slow[:FEW]]
     if more := len(slow[FEW:]):
         found.append(_finding("warning", f"E-mails go slowly to {more:,} more recipients' domains", advice=SLOW))
     return found

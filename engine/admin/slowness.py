@@ -46,7 +46,7 @@ class Slowness:
         parts = []
         if self.rate is not None:
             number = f"{self.rate:,.0f}" if self.rate >= FEW else f"{self.rate:.1f}".removesuffix(".0")
-            parts.append(f"{number} e-mails a second")
+            parts.append(f"{number} e-mail{'' if number == '1' else 's'} a second")
         if self.connections is not None:
             parts.append(f"{self.connections} at once")
         return " and ".join(parts)

@@ -95,6 +95,8 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderH
     found = status(connection, creator, order_id)
     if cancelled:
         persist(connection, [order_event(cancelled, OrderState.CANCELLED, found[0].last_update)])
+    if found[0].state in (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE):
+        raise Conflict("The order has ended; it cannot be cancelled any more.")
     if found[0].state != OrderState.CANCELLED:
         raise Conflict("The order is being processed, or its send time is less than five minutes away.")
     return found

@@ -144,6 +144,11 @@ def test_an_order_is_cancelled_in_time_and_not_later(client: httpx.Client, insta
         assert (cancelled.status_code, cancelled.json()["processingStatus"]["status"]) == (200, "Cancelled")
     refused = client.put(f"{API}/orders/{late}/cancel")
     assert (refused.status_code, refused.json()["title"]) == (409, "Conflict")
+    ended = place(client)
+    wait_for(
+        lambda: "completed" in client.get(f"{API}/orders/{ended}/status").json()["processingStatus"]["description"]
+    )
+    assert client.put(f"{API}/orders/{ended}/cancel").json()["detail"].startswith("The order has ended")
 
 
 def test_each_recipient_has_its_own_result(client: httpx.Client) -> None:
