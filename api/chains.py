@@ -15,7 +15,7 @@ from api.bodies import Taken, work_on
 from api.fields import field
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
-from api.orders import PREFIX, REFUSED, TAKEN, sender
+from api.orders import PREFIX, READ, TAKEN, sender
 from api.problems import Problem
 from api.rate_limits import MEANINGS, rate_limits
 from engine.errors import Invalid
@@ -126,7 +126,7 @@ async def post_instant_sms(request: Request) -> Response:
         responses={
             200: Documented("The orders.", answers.Chain),
             404: Documented("This creator has no such order.", Problem),
-            **{status: meaning for status, meaning in REFUSED.items() if status != 400},  # noqa: PLR2004
+            **READ,
         },
     )
 )

@@ -43,12 +43,12 @@ PREFIX = "/notifications/api/v1"
 _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')  # quoted, as the draft has it, or bare, as many clients send it
 _JSON = f"{JSON}; charset=utf-8"
 ID = Parameter("id", "path", "the order's id, a UUID", required=True)
-REFUSED = {
-    400: Documented("The input breaks a rule; `errors` says which, per field.", Problem),
+READ = {
     401: Documented("No credential, or one that does not verify."),
     403: Documented("The credential lacks the scope, or names no organisation."),
     503: Documented("The database does not answer; Retry-After says when to come again.", Problem),
 }
+REFUSED = {400: Documented("The input breaks a rule; `errors` says which, per field.", Problem), **READ}
 UNKNOWN = {404: Documented("This creator has no such order.")}
 KEY = Parameter("Idempotency-Key", "header", "the same key and payload give the same answer for 48 hours")
 TAKEN = {

@@ -14,7 +14,7 @@ from api.auth import authenticate, require_create, require_creator
 from api.chains import named
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
-from api.orders import PREFIX, REFUSED
+from api.orders import PREFIX, READ, REFUSED
 from api.parameters import INT64, Given, integers, not_valid
 from api.problems import Problem
 from engine.errors import Invalid
@@ -37,7 +37,6 @@ SIZE = Parameter(
 ORDER = Parameter("orderBy", "query", "asc, or desc for the newest first", schema={"enum": ["asc", "desc"]})
 DIALOG = Parameter("dialogId", "query", "the dialog, as it was posted", required=True)
 TRANSMISSION = Parameter("transmissionId", "query", "one of its transmissions")
-READ = {status: meaning for status, meaning in REFUSED.items() if status != 400}  # noqa: PLR2004
 
 OPERATIONS = Operations("Shipments")
 

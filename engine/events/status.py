@@ -34,6 +34,11 @@ class Named(Protocol):
     def senders_reference(self) -> str | None: ...
 
 
+def event_type(kind: str, state: str) -> str:
+    """The type of an event of an order or e-mail in this state."""
+    return f"no.varsel.{kind}.{state.lower()}"
+
+
 def order_event(order: Named, state: OrderState, at: datetime) -> CloudEvent:
     """The event of an order that has ended; `at`: the database's time."""
     return _event("order", order.id, order, state, at, {})
@@ -55,7 +60,7 @@ def _event(  # noqa: PLR0913, PLR0917 what both kinds have in common
             "specversion": "1.0",
             "id": f"{name}-{state.lower()}",
             "source": SOURCE,
-            "type": f"no.varsel.{kind}.{state.lower()}",
+            "type": event_type(kind, state),
             "subject": f"/orders/{order.id}",
             "time": rfc3339(at),
             "resource": status_resource(order.creator),

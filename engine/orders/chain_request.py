@@ -14,6 +14,7 @@ from engine.models import ContentType
 from engine.orders.members import Members, NullableTime, SendTime, Subject, enum
 
 PARAMETER = "notificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
+DIGITS = 9  # of a number in a string
 INSTANT_PARAMETER = "instantEmailNotificationOrderRequest"
 
 
@@ -37,7 +38,7 @@ class TimePolicy(StrEnum):
 def _whole(value: Any) -> Any:
     """Numbers may stand in strings (contract 1)."""
     text = value.strip() if isinstance(value, str) else ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else value  # noqa: PLR2004  # no huge ones
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else value
 
 
 class InstantEmailSettings(Members):

@@ -6,7 +6,8 @@ The receipt is kept for ever, so that the same identifier never makes a second o
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
+    from sqlalchemy.sql.dml import ReturningInsert
 
     from engine.orders.new_order import NewOrder
 
@@ -79,11 +81,15 @@ def claim(connection: Connection, new: Chain) -> Chain | None:
 
     A transaction that stores the same identifier at this moment is waited for.
     """
-    values = {column.name: getattr(new, column.name) for column in chains.c if column.name != "created"}
-    fresh = insert_new(connection.dialect.name, chains).values(created=Now(), **values).returning(chains.c.id)
-    if connection.execute(fresh).first():
+    if connection.execute(_insert(connection.dialect.name), asdict(new)).first():
         return None
     return find(connection, new.creator, OrderKind(new.kind), new.idempotency_id)
+
+
+@cache
+def _insert(dialect: str) -> ReturningInsert[UUID]:
+    given = {field.name: bindparam(field.name, type_=chains.c[field.name].type) for field in fields(Chain)}
+    return insert_new(dialect, chains).values(created=Now(), **given).returning(chains.c.id)
 
 
 def find_by_id(connection: Connection, creator: str, chain_id: UUID) -> tuple[Chain, Mapping[UUID, OrderHead]]:

@@ -18,7 +18,7 @@ from engine.db.records import EmailStatus, OrderHead, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import ORDER_ENDED, chains, emails, events, orders
 from engine.errors import NoShipment, NotFound
-from engine.events.status import SOURCE
+from engine.events.status import SOURCE, event_type
 from engine.models import OrderState
 from engine.orders.outcomes import FINAL
 from engine.orders.reading import notifications
@@ -37,8 +37,8 @@ LOGGED = 1_000  # e-mails of a dialog, the newest ones
 _ENDED = select(events.c.seq, events.c.type, events.c.subject, events.c.time).where(
     ORDER_ENDED, events.c.source == SOURCE
 )
-NOT_MET = f"no.varsel.order.{OrderState.SEND_CONDITION_NOT_MET.lower()}"
-_STATES = {f"no.varsel.order.{state.lower()}": state for state in FINAL}
+NOT_MET = event_type("order", OrderState.SEND_CONDITION_NOT_MET)
+_STATES = {event_type("order", state): state for state in FINAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def find(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHea
 def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_first: bool) -> Sequence[Entry]:
     """The next entries behind the number `seen`, or before it if the newest come first (0: from the newest on).
 
-    There are at most `size`, and fewer when orders have very many recipients. None: there are no more.
+    There are at most `size`, and fewer when orders have very many recipients. Empty: there are no more.
     """
     number = events.c.seq
     chosen = _ENDED.where(events.c.resource == status_resource(creator))

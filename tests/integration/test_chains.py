@@ -13,7 +13,6 @@ import pytest
 
 from engine.db.store import Store
 from engine.orders.contacts import import_contacts
-from engine.orders.receipts import Key, Placement, Receipt
 from tests.helpers.client import connect
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, at
@@ -276,13 +275,3 @@ def test_a_reminder_may_have_either_time_as_null(client: httpx.Client) -> None:
     ]
     assert client.post(CHAINS, json=chain(reminders=reminders)).status_code == 201
     assert "$.requestedSendTime" in errors(client.post(CHAINS, json=chain(requestedSendTime=None)))
-
-
-def test_groups_claim_identifiers_in_one_order() -> None:
-    """Two processes whose groups have the same identifiers in another order would wait for each other."""
-    placements = [
-        Placement([{"creator": creator}], 1, Receipt(uuid.UUID(int=0)), key)  # type: ignore[typeddict-item]
-        for creator, key in (("ttd", Key("b", "")), ("skd", Key("c", "")), ("ttd", None), ("ttd", Key("a", "")))
-    ]
-    names = [placement.name for placement in placements]
-    assert sorted(names) == [("", "", ""), ("skd", "", "c"), ("ttd", "", "a"), ("ttd", "", "b")]

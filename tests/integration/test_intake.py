@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import literal_column, select
 
 from api import order_answers
 from api.answers import instant
 from engine.db.readers import Readers
-from engine.db.tables import EPOCH, MILLISECOND, orders
+from engine.db.tables import EPOCH, MILLISECOND, chains, orders
 from engine.errors import KeyInUse, KeyReused
+from engine.models import new_id
 from engine.orders import reading
+from engine.orders.chains import NewChain
 from engine.orders.contacts import ContactTable, import_contacts
-from engine.orders.intake import Intake
+from engine.orders.intake import Intake, _write
 from engine.orders.members import parse_json
 from engine.orders.quotas import Quotas
-from engine.orders.receipts import Key, Receipt, fingerprint
+from engine.orders.receipts import Key, Placement, Receipt, fingerprint
 from engine.orders.request import PARAMETER
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
@@ -33,6 +35,8 @@ from tests.helpers.waiting import LONG, SHORT, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from sqlalchemy import ColumnElement
 
     from engine.db.store import Store
     from engine.orders.new_order import NewOrder
@@ -231,3 +235,21 @@ def test_a_fingerprint_is_of_the_meaning(one: str, other: str, *, same: bool) ->
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=15))  # fmt: skip
 def test_any_payload_has_a_fingerprint(value: Any) -> None:
     assert len(fingerprint({"any": value})) == 64
+
+
+def test_a_group_claims_names_in_one_order_whatever_the_order_of_its_requests(store: Store) -> None:
+    """Two processes whose groups have the same names in another order would wait for each other."""
+    placements = []
+    for name in ("c", "a", "b"):
+        chain, chain_id = NewChain(name, [request()]), new_id(datetime.now(UTC))
+        rows = [
+            order.row(new_id(datetime.now(UTC)), "ttd", "noreply@varsel.example", chain_id) for order in chain.orders
+        ]
+        receipt = Receipt(chain_id)
+        placements.append(Placement(rows, 1, receipt, chain=chain.row(chain_id, "ttd", "", receipt.shipments)))
+    place: ColumnElement[str] = literal_column("ctid" if store.dialect.name == "postgresql" else "rowid")
+    with store.write() as connection:
+        answers = _write(Quotas(None), connection, placements)
+        stored = connection.scalars(select(chains.c.idempotency_id).order_by(place)).all()
+    assert stored == ["a", "b", "c"]
+    assert answers == [placement.receipt for placement in placements]
