@@ -196,8 +196,8 @@ class Slowed:
     name: str
     since: float  # by the steady clock
     said: str  # the reply that asked for it; empty: it is a limit of the operator's
-    rate: float | None = None  # e-mails a second of this process
-    connections: int | None = None  # e-mails at once of this process
+    rate: float | None = None  # e-mails a second: of this process; of a limit, of the whole installation
+    connections: int | None = None  # e-mails at once, likewise
 
 
 def new_id(at: datetime) -> UUID:

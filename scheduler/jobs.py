@@ -13,7 +13,7 @@ from apscheduler.jobstores.base import JobLookupError
 from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
-from engine.queue import lateness
+from engine.queue import due, lateness
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def wake(clock: Clock) -> None:
             waits = {
                 name: until for name, until in lateness.next_due(connection).items() if until <= lateness.LOOK_EVERY
             }
+            if lateness.some_wait(connection):
+                waits[due.EMAILS.name] = timedelta(0)
             paused = in_force(connection).lanes if waits else frozenset()
     except Unavailable as error:
         log.warning("due work could not be looked up; the next tick tries again: %s", error.told())

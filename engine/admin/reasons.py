@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from engine.admin.amounts import some
+from engine.admin.amounts import some, span
 from engine.admin.slowness import slowness
 from engine.admin.standing import Standing
+from engine.admin.turns import WAITING, waiting
 from engine.db.dialects import after, now
 from engine.db.tables import (
     ALIVE,
@@ -72,9 +73,9 @@ def of_email(
         return _why("A worker works on it.")
     if paused := _paused(connection, row.paused_by, found["creator"], row.address, "emails"):
         return _why(paused)
-    later = found["standing"] == Standing.LATER or row.due_at > now(connection)
-    if slow := _slowly(connection, last, row.address) if later else None:
+    if slow := _slowly(connection, row, tried=last is not None):
         return _why(slow)
+    later = found["standing"] == Standing.LATER or row.due_at > now(connection)
     if last and later:
         return _said(last, "it is tried again by itself")
     of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
@@ -82,14 +83,22 @@ def of_email(
     return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _turn(row.priority))
 
 
-def _slowly(connection: Connection, last: Row[Any] | None, address: str) -> str | None:
-    """The pace that an e-mail waits for; None: it has been tried, or nothing goes slowly."""
-    domain = domain_of(address)
-    slow = [each for each in slowness(connection) if each.kind == "relay" or each.name == domain]
-    if not slow or last:
+def _slowly(connection: Connection, row: Row[Any], *, tried: bool) -> str | None:
+    """The pace that an e-mail waits for; None: it waits for none.
+
+    An e-mail that was not claimed yet waits for the relay's, if that has one.
+    """
+    target = row.waits_for
+    slow = [each for each in slowness(connection) if each.target == target or (target is None and each.kind == "relay")]
+    if target is None and (tried or not slow):
         return None
-    since = f"{slow[-1].since:%H:%M} UTC"
-    return f"{slow[-1].text}. So it has been since {since}. The e-mail waits for its turn, which comes by itself."
+    since = f"{slow[0].text}. So it has been since {slow[0].since:%H:%M} UTC. " if slow else ""
+    if target is None:
+        return f"{since}The e-mail waits for its turn, which comes by itself."
+    count = waiting(connection, target)
+    many = "10,000 e-mails or more" if count == WAITING else some(count, "emails")
+    takes = f", enough for {span(count / slow[0].rate)}" if slow and slow[0].rate else ""
+    return f"{since}Those that wait for the {target}: {many}{takes}. Creators take turns among them."
 
 
 def of_delivery(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
-
-N = TypeVar("N", int, float)
 
 FEW = 10.0  # e-mails a second; fewer are shown with a digit behind the point
 
@@ -32,6 +30,11 @@ class Slowness:
     said: str  # the reply that asked for it; empty: it is a limit of the operator's
     rate: float | None  # a second
     connections: int | None  # at once
+
+    @property
+    def target(self) -> str:
+        """What `waits_for` says of e-mails that wait for it; see engine/email/pace.py."""
+        return f"{self.kind} {self.name}"
 
     @property
     def text(self) -> str:
@@ -65,15 +68,13 @@ def slowness(connection: Connection) -> Sequence[Slowness]:
 
 
 def _both(one: Slowness, other: Slowness) -> Slowness:
-    return Slowness(
-        one.kind,
-        one.name,
-        min(one.since, other.since),
-        one.said or other.said,
-        _sum(one.rate, other.rate),
-        _sum(one.connections, other.connections),
-    )
+    """What two workers tell: each has a pace of its own, and they share a limit."""
+    since = min(one.since, other.since)
+    if bool(one.said) != bool(other.said):
+        return replace(one if one.said else other, since=since)
+    rate = _sum(one.rate, other.rate) if one.said else one.rate
+    return replace(one, since=since, rate=rate)
 
 
-def _sum(one: N | None, other: N | None) -> N | None:
+def _sum(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else one + other

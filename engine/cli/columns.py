@@ -83,7 +83,14 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "oldest due": "oldest_due",
         "paused": "paused_reason",
     },
-    "turns": {"lane": "lane", "priority": "priority", "creator": "creator", "ready": "ready", "since": "since"},
+    "turns": {
+        "lane": "lane",
+        "priority": "priority",
+        "creator": "creator",
+        "ready": "ready",
+        "since": "since",
+        "waits for": "waits_for",
+    },
     "quotas": {
         "creator": "creator",
         "a minute": "per_minute",

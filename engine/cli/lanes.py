@@ -47,7 +47,8 @@ def lanes(as_json: Json = False, data: Data = None) -> None:
 def turns(as_json: Json = False, data: Data = None) -> None:
     """Print who has orders or e-mails ready.
 
-    Creators take turns. Up to ten creators of each priority, and up to a thousand rows of each.
+    Creators take turns, also among e-mails that wait for the pace of a relay or domain. Up to ten creators of each
+    priority, and up to a thousand rows of each.
     """
     from engine.admin import turns as figures
 

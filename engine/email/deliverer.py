@@ -9,9 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
-from engine.db.tables import emails, orders
+from engine.email.claims import Claims
 from engine.email.gate import Gate
 from engine.email.in_hand import InHand
 from engine.email.limits import Limits
@@ -25,7 +23,7 @@ from engine.email.tempo import Tempo
 from engine.models import EXPIRY_HOURS, DeliveryGuarantee, EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
-from engine.queue.fairness import ALL, FairClaims
+from engine.queue.fairness import ALL
 from engine.queue.pauses import in_force
 from engine.queue.work import NOW, Claim, Standstill, Work
 from engine.runtime.clock import steady
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BATCH = 200  # e-mails per claim: large enough to pay for claim and record, small enough to hand back
-_CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("emails")
 
 
@@ -58,7 +55,6 @@ class Deliverer(Work[Outgoing, Result]):
 
     def __init__(self, clock: Clock, relays: Relays, turns: Turns = ALL, pace: Pace | None = None) -> None:
         self.gather = turns.every
-        self._claims = FairClaims(due.EMAILS, turns, copied={"creator": _CREATOR})
         self._clock = clock
         self._relays = relays
         self.at_once = relays.at_once
@@ -68,6 +64,7 @@ class Deliverer(Work[Outgoing, Result]):
         self._in_hand = InHand()
         self._ours: Callable[[Outgoing], bool] = lambda _: False  # whether an e-mail in hand is leased
         self._gate = Gate(clock, pace or Pace(Limits(), steady()))
+        self._claims = Claims(turns, self._gate)
         self._serving = 0  # calls of `serve` that run
 
     @property
@@ -82,7 +79,8 @@ class Deliverer(Work[Outgoing, Result]):
         """
         self._relays.follow()
         paused = in_force(connection, lock=True)
-        batch = self._claims.claim(connection, paused, self.batch(BATCH), lease, self._relays.lets_wait)
+        limit = int(min(self.batch(BATCH), self._relays.room))
+        batch = self._claims.claim(connection, paused, limit, lease, self._relays.lets_wait)
         claimed, more = batch.rows, batch.more or self._relays.some_are_busy
         if not claimed:
             return Claim(more=more)
@@ -94,6 +92,7 @@ class Deliverer(Work[Outgoing, Result]):
 
     def has_room(self, hand: Hand[Outgoing, Result]) -> bool:
         """A second batch is claimed while the first is sent, and further ones for relays that have little to do."""
+        self._placement.look(hand, self._gate)
         return hand.has_room(self.batch(BATCH)) or self._placement.has_further_room
 
     def batch(self, most: int) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.email.pressure import Kind
 from engine.errors import Misconfigured
@@ -18,8 +17,7 @@ SLOWEST, MOST = 0.01, 1_000_000
 WRITE = 'write [domain."example.no"] or [relay."smtp.example.no:587"], and below it rate = 10'
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     """Of the whole installation; None: no limit."""
 
     rate: float | None = None  # e-mails a second

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-LONG = 50  # rows in a line
+LONG = 50  # rows in a line, however fast it moves
 MOST = 100  # rows in all lines: other domains' rows need room in the worker's hands, too
 
 
@@ -43,15 +43,22 @@ class Lines(Generic[R]):
             del self._lines[domain]
         return row
 
-    def join(self, domain: str, row: R) -> Sequence[R]:
-        """Put a row at the end of its line; returns those that find no place, or whose line nobody would call."""
+    def join(self, domain: str, row: R, long: int = LONG) -> Sequence[R]:
+        """Put a row at the end of its line of `long` rows at most.
+
+        Returns those that find no place, or whose line nobody would call.
+        """
         if not self._begun[domain]:
             return [row, *self._leave(domain)]
-        if self._length >= MOST or len(self._lines[domain]) >= LONG:
+        if self._length >= MOST or self.length(domain) >= min(long, LONG):
             return [row]
         self._lines[domain].append(row)
         self._length += 1
         return []
+
+    def length(self, domain: str) -> int:
+        """How many rows stand in a domain's line."""
+        return len(self._lines.get(domain, ()))
 
     def leave(self) -> Sequence[R]:
         """All rows leave their lines."""

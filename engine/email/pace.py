@@ -2,13 +2,14 @@
 
 There are two reasons to go slowly: a limit that an operator wrote, which is divided by the number of workers; and
 replies that ask for fewer e-mails (engine/email/pressure.py), which each worker process heeds for itself. Where there
-is neither, nothing waits. Times are in seconds by the steady clock, and passed in.
+is neither, nothing waits. Times are in seconds by the steady clock, and passed in. Claims ask in another thread.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -28,17 +29,26 @@ log = logging.getLogger(__name__)
 
 SEVERAL = 3  # replies of the last seconds that ask for less, after which e-mails go more slowly
 LEAST = {Kind.RELAY: 1.0, Kind.DOMAIN: 0.2}  # e-mails a second of a process: the slowest that replies make them
-ASK = 20.0  # e-mails a second that come again to find a connection free, if that is faster than others end
+AHEAD = 0.3  # seconds of e-mails that stand in a line, where few may be on their way at once
 SHOWN_FOR = 30.0  # seconds for which operators see a limit after an e-mail had to wait for it
 WORDS = 200  # characters of a reply that operators see
 SHOWN = 50  # domains and relays that operators see
 
 
 class Target(NamedTuple):
-    """Whom e-mails go to: a relay or a domain."""
+    """Whom e-mails go to: a relay or a domain. As text it is what `waits_for` says in the database."""
 
     kind: Kind
     name: str
+
+    @classmethod
+    def of(cls, text: str) -> Target:
+        """The target of such a text."""
+        kind, _, name = text.partition(" ")
+        return cls(Kind(kind), name)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
 
 
 class Pace:
@@ -48,7 +58,6 @@ class Pace:
         self._limits = limits
         self._workers, self._place_among = 1, 0
         self._buckets: dict[Target, Bucket] = {}  # of those that have a rate
-        self._queues: dict[Target, Bucket] = {}  # of those that have a number of connections
         self._begun: list[Counter[str]] = []  # e-mails on their way, by domain
         self._slowdowns: dict[Target, Slowdown] = {}
         self._waited: dict[Target, tuple[float, float]] = {}  # since when and until when e-mails waited
@@ -59,26 +68,39 @@ class Pace:
         """So many worker processes divide the limits; this one's place among them, from 0, says which rests it gets."""
         self._workers, self._place_among = max(1, workers), place
 
-    def wait(self, relay: str, domain: str, now: float) -> float:
-        """How long an e-mail has to wait for its turn; 0.0: it goes now, and is counted."""
+    @property
+    def limits(self) -> bool:
+        """Whether anything may have to wait."""
+        return bool(self._slowdowns or self._limits.given)
+
+    def enter(self, relay: str, domain: str, now: float) -> Target | None:
+        """Whom an e-mail has to wait for; None: it goes now, and is counted."""
         targets = _targets(relay, domain)
-        slow = targets if self._slowdowns or self._limits.given else ()
-        buckets = {target: bucket for target in slow if (bucket := self._bucket(target, now))}
-        full = [target for target, bucket in buckets.items() if not bucket.has(now)]
-        if full:
-            for target in full:
-                self._note(target, now)
-            return max(buckets[target].place(now) for target in full)
-        for bucket in buckets.values():
+        buckets = [(target, bucket) for target in targets if self.limits and (bucket := self._bucket(target, now))]
+        for target, bucket in buckets:
+            if not bucket.has(now):
+                self.waits(target, now)
+                return target
+        for _, bucket in buckets:
             bucket.take()
         for target in targets:
             self._sent.add(target, now)
-        return 0.0
+        return None
+
+    def room(self, target: Target, now: float) -> float:
+        """How many e-mails may go there now; infinite: nothing limits them."""
+        bucket = self._buckets.get(target)
+        most = self._connections(target)
+        begun = sum(begun[target.name] for begun in self._begun) if most is not None else 0
+        return min(
+            inf if self._pace(target) is None else bucket.room(now) if bucket else 1.0,
+            inf if most is None else most - begun + (self.ahead(target.name, now) if most else 0),
+        )
 
     def is_free(self, relay: str, domain: str, now: float) -> bool:
         """Whether nothing limits or slows e-mails there; True: one goes now, and is counted."""
         targets = _targets(relay, domain)
-        limited = targets if self._slowdowns or self._limits.given else ()
+        limited = targets if self.limits else ()
         if any(self._bucket(target, now) or self._connections(target) is not None for target in limited):
             return False
         for target in targets:
@@ -98,18 +120,17 @@ class Pace:
         most = self._connections(target)
         if most is None or sum(begun[domain] for begun in self._begun) < most:
             return False
-        self._note(target, now)
+        self.waits(target, now)
         return True
 
-    def queue(self, domain: str, now: float) -> float:
-        """How long an e-mail waits until others to the domain have ended, by how fast they did of late.
+    def ahead(self, domain: str, now: float) -> int:
+        """How many e-mails may stand in the domain's line, by how fast others went of late."""
+        return 1 + int(AHEAD * self._sent.rate(Target(Kind.DOMAIN, domain), now))
 
-        Not by that alone: other workers' connections may be free, and this one may have none.
-        """
-        target = Target(Kind.DOMAIN, domain)
-        queue = self._queues.setdefault(target, Bucket(1.0, now))
-        queue.rate = max(1.0, ASK / len(self._queues), self._sent.rate(target, now))
-        return queue.place(now)
+    def waits(self, target: Target, now: float) -> None:
+        """An e-mail has to wait: operators see it for a while."""
+        since, until = self._waited.get(target, (now, now))
+        self._waited[target] = (since if now - until < SHOWN_FOR else now), now
 
     def heard(self, domain: str, result: Result, now: float) -> None:
         """Learn from the outcome of an attempt."""
@@ -128,7 +149,7 @@ class Pace:
             for target, slowdown in list(self._slowdowns.items())
         ]
         limited = [
-            Slowed(target.kind, target.name, since, "", self._rate(target), self._connections(target))
+            Slowed(target.kind, target.name, since, "", *self._limits.of(*target))
             for target, (since, _) in list(self._waited.items())
             if target not in self._slowdowns and self._limits.of(*target) != NONE
         ]
@@ -147,24 +168,23 @@ class Pace:
         turn = (self._place_among + crc32(target.name.encode())) % self._workers  # not the same one's everywhere
         return each + (turn < rest)
 
+    def _pace(self, target: Target) -> float | None:
+        """E-mails a second at this moment; None: nothing limits them."""
+        slowdown = self._slowdowns.get(target)
+        rates = (self._rate(target), slowdown.rate if slowdown else None)
+        return min((rate for rate in rates if rate is not None), default=None)
+
     def _bucket(self, target: Target, now: float) -> Bucket | None:
         """The bucket of what has a limit or a slowdown, at the pace of this moment."""
-        slowdown = self._slowdowns.get(target)
-        rates = [rate for rate in (self._rate(target), slowdown.rate if slowdown else None) if rate is not None]
-        if not rates:
+        rate = self._pace(target)
+        if rate is None:
             self._buckets.pop(target, None)
             return None
-        rate = min(rates)
         bucket = self._buckets.get(target)
         if bucket is None:
             bucket = self._buckets[target] = Bucket(rate, now)
         bucket.rate = rate
         return bucket
-
-    def _note(self, target: Target, now: float) -> None:
-        """An e-mail has to wait: operators see it for a while."""
-        since, until = self._waited.get(target, (now, now))
-        self._waited[target] = (since if now - until < SHOWN_FOR else now), now
 
     def _took(self, target: Target, now: float) -> None:
         if slowdown := self._slowdowns.get(target):

@@ -10,6 +10,7 @@ from engine.email.outcomes import within_life
 from engine.email.restraint import RESTRAINED_FOR
 
 if TYPE_CHECKING:
+    from engine.email.gate import Gate
     from engine.email.outcomes import Result
     from engine.email.outgoing import Outgoing
     from engine.email.relays import Outlet, Relays
@@ -31,6 +32,15 @@ class Placement:
     def has_further_room(self) -> bool:
         """Whether a relay has little to do, and a claim may find e-mails for it."""
         return self._relays.some_want and time.monotonic() >= self._further_at
+
+    def look(self, hand: Hand[Outgoing, Result], gate: Gate) -> None:
+        """Find out how many e-mails each relay's pace allows beside those in hand."""
+        gate.look(hand, lambda row: outlet.relay.name if (outlet := self._relays.of(row.seq)) else "")
+        for outlet in self._relays.outlets:
+            room = gate.room(outlet.target)
+            outlet.most = outlet.load + room
+            if room < 1:
+                gate.waits(outlet.target)
 
     def share_out(self, hand: Hand[Outgoing, Result]) -> None:
         """Give each waiting e-mail a relay; hand back those that no relay takes now."""

@@ -10,9 +10,12 @@ import logging
 import random
 import time
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
 from engine.email.outcomes import RELAY_RETRY, retry_after
+from engine.email.pace import Target
+from engine.email.pressure import Kind
 from engine.email.restraint import RESTRAINED_FOR, Restraint
 from engine.errors import Misconfigured
 from engine.models import Trouble
@@ -43,6 +46,7 @@ class Outlet:
         self.restraint = Restraint()
         self.alone = False  # there is no other
         self.load = 0  # e-mails in hand that are to take it
+        self.most = inf  # of them, as many as its pace allows now
         self.senders = 0  # calls of `serve` that work for it
         self.credit = 0.0  # by weight; the one with most is next
         self.crowded = False  # it has no connection left for this process: its other clients use them
@@ -66,7 +70,12 @@ class Outlet:
     @property
     def wants(self) -> bool:
         """Whether more e-mails may be claimed for it."""
-        return self.load <= BUSY and not self.away
+        return self.load <= BUSY and self.load + 1 <= self.most and not self.away
+
+    @property
+    def target(self) -> Target:
+        """What e-mails that have to wait for its pace wait for."""
+        return Target(Kind.RELAY, self.relay.name)
 
     @property
     def trouble(self) -> Trouble | None:
@@ -182,6 +191,12 @@ class Relays:
         return len(self._plan.outlets) > 1
 
     @property
+    def room(self) -> float:
+        """How many more e-mails the only relay's pace allows; infinite if there are several."""
+        alone = [outlet for outlet in self.outlets if outlet.alone]
+        return max(0.0, alone[0].most - alone[0].load) if alone else inf
+
+    @property
     def some_want(self) -> bool:
         """Whether one of several relays has less to do than it can."""
         return self.several and any(outlet.wants for outlet in self.outlets)
@@ -217,7 +232,9 @@ class Relays:
             there = [outlet for outlet in outlets if not outlet.away]
             able = [outlet for outlet in there if not outlet.restraint.holds(creator)]
             if able:
-                return _next([each for each in able if each.alone or each.load < FULL]) or able[0].put_off()
+                fit = [each for each in able if each.alone or each.load < FULL]
+                quick = [each for each in fit if each.load + 1 <= each.most]
+                return _next(quick or fit) or able[0].put_off()
             restrained |= bool(there)
         return RESTRAINED_FOR if restrained else choices[0][0].put_off()
 

@@ -11,7 +11,8 @@ The columns of every work table:
   condition's endpoint, and errors of Varsel's; of jobs: batches that ended in an error. Subscriptions have
   `failures`; of fan-outs, it is the number of events that are still to be queued one by one, after lost workers.
 - `state`: what users see of orders, e-mails and jobs.
-- `priority` and `rank`, in orders and e-mails: whose turn it is; see engine/queue/fairness.py.
+- `priority` and `rank`, in orders and e-mails, and `waits_for` in e-mails: whose turn it is; see
+  engine/queue/fairness.py.
 - `paused_by`, in orders and e-mails: the pause that stops the row. Until the pause ends, the row has no due time.
 """
 
@@ -21,7 +22,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, TypeVarTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -31,10 +32,12 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    case,
     func,
     select,
     true,
     tuple_,
+    type_coerce,
     update,
 )
 
@@ -58,7 +61,7 @@ LOOK = 300  # due rows that one step of a fair claim looks at
 LOST_IS_DEAD = 5  # lost claims in a row from which on a row is set aside for good
 _LEASE: BindParameter[int] = bindparam("lease", type_=BigInteger())
 _LEASED = Rows(seq=BigInteger(), claim=Integer())
-_HANDED_BACK = Rows(seq=BigInteger(), claim=Integer(), delay=BigInteger())
+_HANDED_BACK = Rows(seq=BigInteger(), claim=Integer(), delay=BigInteger(), waits_for=Text(), behind=BigInteger())
 _STOPPED = Rows(seq=BigInteger(), claim=Integer(), cause=Text())
 _ENDED = Rows(seq=BigInteger(), claim=Integer(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 
@@ -78,6 +81,20 @@ class Claimed(Protocol):
 
 
 R = TypeVar("R", bound=Claimed)
+
+
+class HandedBack(NamedTuple, Generic[R]):
+    """A row that was not worked on: it is due again after `delay`.
+
+    If it `waits_for` somebody, it may be claimed before, at its turn: where it would stand if it became due `behind`.
+    """
+
+    row: R
+    delay: timedelta = timedelta(0)
+    waits_for: str | None = None
+    behind: timedelta = timedelta(0)
+
+
 Columns = TypeVarTuple("Columns")
 R_co = TypeVar("R_co", bound=Claimed, covariant=True)
 
@@ -176,7 +193,7 @@ def taking(lane: Lane[Claimed], seqs: Select[tuple[int]] | Sequence[int]) -> Exe
     """The statement that claims these rows, for `taken`; to build it takes longer than to run it."""
     table = lane.table
     values = {"claim": table.c.claim + 1, "unresolved": table.c.unresolved + 1, "due_at": after(_LEASE)}
-    unready = {"rank": None} if "rank" in table.c else {}
+    unready = {name: None for name in ("rank", "waits_for") if name in table.c}
     statement = update(table).where(table.c.seq.in_(seqs)).values(**values, **unready, state=lane.claimed)
     return statement.returning(*lane.columns)
 
@@ -223,18 +240,17 @@ def extend(
 
 def hand_back(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed]) -> None:
     """Hand back rows that were not worked on: they are due now, as if they had not been claimed."""
-    hand_back_later(connection, lane, [(row, timedelta(0)) for row in rows])
+    hand_back_later(connection, lane, [HandedBack(row) for row in rows])
 
 
-def hand_back_later(connection: Connection, lane: Lane[Claimed], rows: Collection[tuple[Claimed, timedelta]]) -> None:
-    """Hand back rows that were not worked on, each with the time until it is due again."""
+def hand_back_later(connection: Connection, lane: Lane[Claimed], handed_back: Collection[HandedBack[R]]) -> None:
+    """Hand back rows that were not worked on, each in its way."""
     back = leased(lane, _HANDED_BACK).values(_unclaimed(lane) | {"due_at": after(_HANDED_BACK["delay"])})
-    claims = _claims([row for row, _ in rows])
-    run(
-        connection,
-        back,
-        [mine | {"delay": delay // MILLISECOND} for mine, (_, delay) in zip(claims, rows, strict=True)],
-    )
+    if "waits_for" in lane.table.c:
+        ready_at = type_coerce(Now(), BigInteger) + _HANDED_BACK["behind"]
+        waits_for = _HANDED_BACK["waits_for"]
+        back = back.values(waits_for=waits_for, rank=case((waits_for.is_not(None), ready_at)))
+    run(connection, back, [_written(each) for each in handed_back])
 
 
 def pause(connection: Connection, lane: Lane[Claimed], rows: Collection[Claimed], causes: Mapping[int, str]) -> None:
@@ -269,6 +285,17 @@ def _unclaimed(lane: Lane[Claimed]) -> dict[str, object]:
     """The values that undo a claim, except the due time."""
     table = lane.table
     return {"state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
+
+
+def _written(handed_back: HandedBack[R]) -> Mapping[str, object]:
+    row, delay, waits_for, behind = handed_back
+    return {
+        "seq": row.seq,
+        "claim": row.claim,
+        "delay": delay // MILLISECOND,
+        "waits_for": waits_for,
+        "behind": behind // MILLISECOND,
+    }
 
 
 def _claims(rows: Collection[Claimed]) -> list[dict[str, int]]:

@@ -7,6 +7,7 @@ The columns of a table that is claimed fairly:
   of its creator: the milliseconds of its due time, plus STEP for each e-mail before it in its order. So a small order
   passes most of a large one. Whatever else changes `due_at` sets `rank` to NULL.
 - `creator`: of e-mails, a copy of the order's, set at the latest with `rank`.
+- `waits_for`, of e-mails: the relay or domain whose pace has to let the row go. Only a claim of its rows takes it.
 
 The ready rows of one creator and one priority are a *flow*. A claim looks at the flows, not at the rows, and takes an
 equal part of each, or one by weight. What a flow does not use goes to the others. So the cost of a claim depends
@@ -19,44 +20,27 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import itemgetter
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    Integer,
-    SmallInteger,
-    Text,
-    bindparam,
-    exists,
-    literal,
-    select,
-    true,
-    type_coerce,
-    union_all,
-    update,
-)
+from sqlalchemy import true
 
-from engine.db.dialects import Now
-from engine.db.rows import Rows, few
+from engine.db.rows import few
 from engine.models import LEVELS, Priority
 from engine.queue import due
 from engine.queue.due import Claimed
+from engine.queue.flows import FLOWS, Flow, first_of_each, look, making_ready
 from engine.queue.work import GATHER, Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Executable, ScalarSelect, Select, Update
-    from sqlalchemy.sql.selectable import CompoundSelect
+    from sqlalchemy import ColumnElement, Connection, Executable, ScalarSelect
 
     from engine.queue.pauses import Pauses
 
 STEP = 100  # milliseconds by which the rank of each further e-mail of an order grows: 36,000 e-mails are an hour
-FLOWS = 64  # flows that one claim looks at; with more of them, the next claim goes on behind
-READIED = 1_000  # due rows of a priority that one claim makes ready
 HURRY = timedelta(milliseconds=5)  # between two claims of instant rows
 ENOUGH = 0.9  # of a batch: what is left of it is not worth another statement
-_CREATORS = Rows(creator=Text())
 # While nobody has counted the rows of a new backlog, PostgreSQL expects few. It would collect and sort all rows of a
 # flow for each claim, where the index has them in order: 89 ms for 100,000 rows, and 0.3 in order.
 _IN_ORDER = "SET LOCAL enable_bitmapscan = off"
@@ -72,13 +56,6 @@ class FairlyClaimed(Claimed, Protocol):
 
 
 F = TypeVar("F", bound=FairlyClaimed)
-
-
-class Flow(NamedTuple):
-    """The ready rows of one creator and one priority."""
-
-    priority: int
-    creator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +78,8 @@ ALL = Turns()
 class FairClaims(Generic[F]):
     """The claims of one runner: of a lane's rows that have one of these priorities.
 
-    `fit` says which due rows become ready, `copied` which columns are set by then.
+    `fit` says which due rows become ready, `copied` which columns are set by then. `waiting`: only rows that wait for
+    somebody are claimed.
     """
 
     def __init__(
@@ -110,14 +88,25 @@ class FairClaims(Generic[F]):
         turns: Turns,
         fit: ColumnElement[bool] | None = None,
         copied: Mapping[str, ScalarSelect[object]] | None = None,
+        *,
+        waiting: bool = False,
     ) -> None:
         self._lane = lane
         self._levels = [priority.level for priority in turns.priorities]
         self._turns = turns
-        self._flows = _flows(lane, self._levels, true() if fit is None else fit)
-        self._make_ready = _make_ready(lane, true() if fit is None else fit, copied or {})
+        self._waiting = waiting
+        fit = true() if fit is None else fit
+        self._flows = look(lane, self._levels, None if waiting else fit, waiting=waiting)
+        self._make_ready = making_ready(lane, fit, copied or {})
         self._taking: dict[str, Executable] = {}  # by the database's kind
         self._behind = dict.fromkeys(self._levels, "")  # whom the claim before reached, if there were more creators
+        self._target = ""  # whom the rows wait for
+
+    def among(self, target: str) -> FairClaims[F]:
+        """From now on, claim rows that wait for this one."""
+        if target != self._target:
+            self._target, self._behind = target, dict.fromkeys(self._levels, "")
+        return self
 
     def claim(
         self,
@@ -132,7 +121,7 @@ class FairClaims(Generic[F]):
         Creators are mixed, so that none waits until all of another's rows are performed.
         `waits` says of a creator whether none of its rows can be used now: they stay.
         """
-        if self._lane.name in paused.lanes:
+        if self._lane.name in paused.lanes or limit < 1:
             return Claim()
         behind = self._behind
         flows, unready = self._look(connection)
@@ -166,7 +155,7 @@ class FairClaims(Generic[F]):
         """By priority, the creators that come next; and the priorities of which due rows are not ready."""
         creators: dict[int, list[str]] = {level: [] for level in self._levels}
         unready: list[int] = []
-        given = {f"behind_{level}": creator for level, creator in behind.items()}
+        given = {f"behind_{level}": creator for level, creator in behind.items()} | {"target": self._target}
         for level, creator in connection.execute(self._flows, given):
             creators[level].append(creator) if creator else unready.append(level)
         return creators, unready
@@ -214,11 +203,11 @@ class FairClaims(Generic[F]):
     ) -> Sequence[F]:
         dialect = connection.dialect.name
         if dialect not in self._taking:
-            self._taking[dialect] = due.taking(self._lane, _first_of_each(self._lane, dialect))
+            chosen = first_of_each(self._lane, dialect, waiting=self._waiting)
+            self._taking[dialect] = due.taking(self._lane, chosen)
         given = few({"creator": creator} for creator in creators)
-        return due.taken(
-            connection, self._lane, self._taking[dialect], lease, {**given, "level": level, "quota": quota}
-        )
+        at = {"level": level, "quota": quota} | ({"target": self._target} if self._waiting else {})
+        return due.taken(connection, self._lane, self._taking[dialect], lease, {**given, **at})
 
 
 def _mixed(taken: Sequence[F]) -> Sequence[F]:
@@ -230,71 +219,3 @@ def _mixed(taken: Sequence[F]) -> Sequence[F]:
         places.append((before[row.creator] + 0.5) / counts[row.creator])
         before[row.creator] += 1
     return [row for _, row in sorted(zip(places, rows, strict=True), key=itemgetter(0))]
-
-
-def flows(connection: Connection, lane: due.Lane[Claimed]) -> Mapping[int, Sequence[str]]:
-    """By priority, the first FLOWS creators of a lane that have rows ready."""
-    levels = range(len(LEVELS))
-    given = {f"behind_{level}": "" for level in levels}
-    found = connection.execute(_flows(lane, levels, true()), given).all()
-    return {level: [row.creator for row in found if row[0] == level and row.creator] for level in levels}
-
-
-def _flows(lane: due.Lane[Claimed], levels: Sequence[int], fit: ColumnElement[bool]) -> CompoundSelect[int, str]:
-    """Of each priority, the first FLOWS creators behind one; and "", if it has due rows that are not ready.
-
-    Each step of the walk is one look into the index, which goes to the first row of the next creator.
-    """
-    parts: list[Select[int, str]] = []
-    for level in levels:
-        its = literal(level, SmallInteger)
-        ready, row = lane.table.alias(f"ready_{level}"), lane.table.alias(f"row_{level}")
-        following = select(ready.c.seq).where(ready.c.rank.is_not(None), ready.c.priority == its)
-        following = following.order_by(ready.c.creator, ready.c.rank, ready.c.seq).limit(1)
-        first = following.where(ready.c.creator > bindparam(f"behind_{level}", type_=Text()))
-        start = select(row.c.creator, literal(1, Integer).label("number"))
-        walk = start.where(row.c.seq == first.scalar_subquery()).cte(f"walk_{level}", recursive=True)
-        second = following.where(ready.c.creator > walk.c.creator).correlate(walk).scalar_subquery()
-        step = select(row.c.creator, walk.c.number + 1).select_from(walk.join(row, row.c.seq == second))
-        walk = walk.union_all(step.where(walk.c.number < FLOWS))
-        waiting = exists().where(*_unready(lane, fit), lane.table.c.priority == its)
-        parts += [select(its, walk.c.creator), select(its, literal("", Text)).where(waiting)]
-    return union_all(*parts)
-
-
-def _unready(lane: due.Lane[Claimed], fit: ColumnElement[bool]) -> Sequence[ColumnElement[bool]]:
-    table = lane.table
-    return table.c.rank.is_(None), table.c.due_at <= Now(), fit
-
-
-def _make_ready(lane: due.Lane[F], fit: ColumnElement[bool], copied: Mapping[str, ScalarSelect[object]]) -> Update:
-    """Make the oldest due rows of a priority ready."""
-    table = lane.table
-    level = bindparam("level", type_=SmallInteger())
-    oldest = select(table.c.seq).where(*_unready(lane, fit), table.c.priority == level)
-    oldest = oldest.order_by(table.c.due_at, table.c.seq).limit(READIED).with_for_update(skip_locked=True)
-    chosen = select(oldest.cte("oldest").c.seq)
-    return update(table).where(table.c.seq.in_(chosen)).values(rank=type_coerce(table.c.due_at, BigInteger), **copied)
-
-
-def _first_of_each(lane: due.Lane[F], dialect: str) -> Select[tuple[int]]:
-    """Of each creator, the first `quota` ready rows of the priority `level`.
-
-    SQLite has no LATERAL, and PostgreSQL would scan the whole table for the other form.
-    """
-    given, ready = _CREATORS.source, lane.table.alias("ready")
-    of_one = (
-        select(ready.c.seq)
-        .where(
-            ready.c.rank.is_not(None),
-            ready.c.priority == bindparam("level", type_=SmallInteger()),
-            ready.c.creator == _CREATORS["creator"],
-        )
-        .order_by(ready.c.rank, ready.c.seq)
-        .limit(bindparam("quota", type_=Integer()))
-    )
-    if dialect == "sqlite":
-        row = lane.table.alias("row")
-        return select(row.c.seq).select_from(given.join(row, true())).where(row.c.seq.in_(of_one.correlate(given)))
-    each = of_one.with_for_update(skip_locked=True).lateral("each")
-    return select(select(each.c.seq).select_from(given.join(each, true())).cte("first").c.seq)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Generic
 from engine.db.store import RECORD_AGAIN
 from engine.errors import Unavailable
 from engine.queue import due
-from engine.queue.due import R
+from engine.queue.due import HandedBack, R
 from engine.queue.leases import Leases
 from engine.queue.signals import Signals
 from engine.queue.work import FULL, NOW, Hand, O
@@ -231,7 +231,7 @@ class Runner(Generic[R, O]):
         self._release(ended)
         with self._surviving("handing back"):
             await self._write_back(handed_back)
-        self._release([row for row, _ in handed_back])
+        self._release([each.row for each in handed_back])
         if idle and not (handed_back or outcomes or ended or self._suspect or self._serving or hand.waiting):
             self._release(self._leases.rows())  # a bug has lost track of them: their claims run out
 
@@ -251,12 +251,12 @@ class Runner(Generic[R, O]):
         with self._surviving("a release"):
             self._work.released(gone)
 
-    async def _write_back(self, handed_back: Sequence[tuple[R, timedelta]]) -> None:
-        """Hand rows back, each with its delay. A row that another worker has claimed since stays with that worker."""
-        self._leases.let_go(row for row, _ in handed_back)
+    async def _write_back(self, handed_back: Sequence[HandedBack[R]]) -> None:
+        """Hand rows back, each in its way. A row that another worker has claimed since stays with that worker."""
+        self._leases.let_go(each.row for each in handed_back)
         if handed_back:
             await self._store.recording(due.hand_back_later, self._work.lane, handed_back)
-        if any(delay == NOW for _, delay in handed_back):
+        if any(each.delay == NOW for each in handed_back):
             self._signals.wake(self._work.lane.name)
 
     async def _record(self, group: Sequence[tuple[R, O]]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from engine.queue.due import R
+from engine.queue.due import HandedBack, R
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +52,7 @@ class Hand(Generic[R, O]):
         self.waiting: deque[R] = deque()
         self.outcomes: list[tuple[R, O]] = []
         self.ended: list[R] = []  # rows whose last outcome is noted, or that have none
-        self.handed_back: list[tuple[R, timedelta]] = []
+        self.handed_back: list[HandedBack[R]] = []
         self.begun: dict[object, R] = {}  # by the task that performs it
         self.withdrawn = False
         self.changed = asyncio.Event()  # set: the next turn is wanted now
@@ -118,9 +118,11 @@ class Hand(Generic[R, O]):
         self.ended.append(row)
         self._finish(row)
 
-    def hand_back(self, row: R, delay: timedelta = NOW) -> None:
-        """Return a row that was not worked on: it is due again after `delay`."""
-        self.handed_back.append((row, delay))
+    def hand_back(
+        self, row: R, delay: timedelta = NOW, *, waits_for: str | None = None, behind: timedelta = NOW
+    ) -> None:
+        """Return a row that was not worked on: it is due again after `delay`, or at its turn behind others."""
+        self.handed_back.append(HandedBack(row, delay, waits_for, behind))
         self._finish(row)
 
     def _finish(self, row: R) -> None:

@@ -38,7 +38,7 @@ def outcome(code: int | None = 250, text: str = "ok", phase: Phase = Phase.DOT, 
 
 def go(pace: Pace, domain: str, now: float, times: int = 1) -> int:
     """Try to send so many e-mails now; returns how many may go."""
-    return sum(pace.wait(RELAY, domain, now) == 0.0 for _ in range(times))
+    return sum(pace.enter(RELAY, domain, now) is None for _ in range(times))
 
 
 def slow_down(pace: Pace, domain: str, now: float, rate: int = 100) -> float:

@@ -87,7 +87,7 @@ def test_each_row_is_handed_back_with_a_time_of_its_own(store: Store) -> None:
     claimed = claim(store)
     waits = [timedelta(milliseconds=-1), timedelta(hours=1), timedelta(hours=2)]
     with store.write() as connection:
-        due.hand_back_later(connection, due.EMAILS, list(zip(claimed, waits, strict=True)))
+        due.hand_back_later(connection, due.EMAILS, list(map(due.HandedBack, claimed, waits)))
     first, second, third = rows(store)
     assert third.due_at - second.due_at == timedelta(hours=1)
     assert [row.seq for row in claim(store)] == [first.seq]

@@ -13,7 +13,8 @@ from engine.db.dialects import Now
 from engine.db.tables import emails, milliseconds, orders
 from engine.models import Priority
 from engine.queue import due
-from engine.queue.fairness import FLOWS, READIED, STEP, FairClaims, Turns
+from engine.queue.fairness import STEP, FairClaims, Turns
+from engine.queue.flows import FLOWS, READIED
 from engine.queue.pauses import in_force
 from tests.helpers.claims import claim_orders
 from tests.helpers.rows import add_email, add_order, now

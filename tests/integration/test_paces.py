@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +22,12 @@ from engine.db.tables import emails
 from engine.email import gate
 from engine.email.limits import Limits
 from engine.email.pace import Pace
+from engine.email.pressure import Kind
 from engine.email.smtp import Relay
 from engine.models import EmailState, OrderState, Slowed
 from engine.observability import heartbeat
-from engine.observability.heartbeat import Heartbeat, Kind
+from engine.observability.heartbeat import Heartbeat
+from engine.observability.heartbeat import Kind as ProcessKind
 from engine.runtime.clock import steady
 from tests.helpers.command import varsel
 from tests.helpers.mails import log
@@ -33,7 +38,7 @@ from tests.servers.smtp import ScriptedSMTP
 from tests.servers.smtp_script import ByAddress, Hang, Say
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -201,12 +206,91 @@ def test_as_many_e_mails_to_a_domain_are_on_their_way_as_may_be_and_others_pass(
 def test_a_line_goes_on_without_the_database(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "limits.toml"
     file.write_text(f'[domain."{SLOW}"]\nconnections = 1\n')
-    fill(store, SLOW, count=30)
+    fill(store, SLOW, count=2)
     with ScriptedSMTP() as server:
         workers(store, server, [Pace(Limits(file), steady())], run)
-    assert sent(store, SLOW) == 30, "nobody was handed back"
+    assert sent(store, SLOW) == 2, "nobody was handed back"
     with store.read() as connection:
         assert set(connection.scalars(select(emails.c.claim))) == {2}
+
+
+def test_the_faster_a_domain_takes_e_mails_the_longer_its_line_is(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nconnections = 1\n')
+    fill(store, SLOW, count=300)
+    rounds: list[int] = []
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        while not rounds or rounds[-1] < 300:
+            await run(at_work)
+            rounds.append(sent(store, SLOW))
+
+    with ScriptedSMTP() as server:
+        workers(store, server, [Pace(Limits(file), steady())], work)
+    assert len(rounds) < 100
+    assert max(after - before for before, after in pairwise(rounds)) > rounds[0]
+
+
+def of_creators(store: Store, creators: Mapping[str, int], domain: str = SLOW) -> None:
+    with store.write() as connection:
+        for creator, count in creators.items():
+            of = add_order(connection, state=OrderState.PROCESSED, creator=creator)
+            for number in range(count):
+                add_email(connection, of, address=f"{creator}.{number}@{domain}")
+
+
+def sent_of(store: Store) -> Mapping[str, int]:
+    with store.read() as connection:
+        done = select(emails.c.creator).where(emails.c.state == EmailState.SUCCEEDED)
+        return Counter(connection.scalars(done))
+
+
+@pytest.mark.parametrize("target", [f'domain."{SLOW}"', 'relay."{relay}"'], ids=["domain", "relay"])
+def test_creators_take_turns_under_a_limit_whoever_came_first(
+    target: str, store: Store, tmp_path: Path, clock: Hours
+) -> None:
+    file = tmp_path / "limits.toml"
+    of_creators(store, {"first": 400})
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        for _ in range(5):
+            clock.now += 1
+            await run(at_work)
+        alone = sent_of(store)["first"]
+        assert 40 <= alone <= 51
+        of_creators(store, {"later": 5})
+        await run(at_work)
+        for _ in range(2):
+            clock.now += 1
+            await run(at_work)
+        assert sent_of(store)["later"] == 5, "five of twenty, though hundreds came before"
+        assert sent_of(store)["first"] > alone, "the other goes on"
+
+    with ScriptedSMTP() as server:
+        name = server.url.removeprefix("smtp://")
+        file.write_text(f"[{target.format(relay=name)}]\nrate = 10\n")
+        workers(store, server, [Pace(Limits(file), clock())], work)
+    assert {line.outcome for line in log(store)} == {"accepted"}
+
+
+def test_what_waited_for_a_limit_goes_at_once_when_the_limit_is_lifted(
+    store: Store, tmp_path: Path, clock: Hours
+) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nrate = 0.01\n')
+    fill(store, SLOW)
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        await run(at_work)
+        assert sent(store, SLOW) <= 1
+        file.write_text(f'[domain."{OTHER}"]\nrate = 1\n')
+        await asyncio.to_thread(wait_for, lambda: limits.of(Kind.DOMAIN, SLOW).rate is None)
+        await run(at_work)
+
+    limits = Limits(file)
+    with ScriptedSMTP() as server:
+        workers(store, server, [Pace(limits, clock())], work)
+    assert sent(store, SLOW) == MAILS
 
 
 def test_what_stops_hands_back_what_stands_in_a_line(store: Store, tmp_path: Path) -> None:
@@ -227,6 +311,29 @@ def test_what_stops_hands_back_what_stands_in_a_line(store: Store, tmp_path: Pat
     assert states(store, SLOW) == [("Succeeded", 1)] + [("New", 0)] * 29
 
 
+def test_an_e_mail_that_waited_too_long_is_settled_as_expired(store: Store, tmp_path: Path, clock: Hours) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nrate = 1\n')
+    fill(store, SLOW, count=3)
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        await run(at_work)
+        with store.read() as connection:
+            left = connection.execute(
+                select(emails.c.due_at, emails.c.expires_at).where(emails.c.waits_for.is_not(None))
+            )
+            for row in left:
+                assert abs(row.due_at - row.expires_at) < timedelta(seconds=5), "nothing is late before"
+        with store.write() as connection:
+            connection.execute(update(emails).values(expires_at=Now()))
+        clock.now += 1
+        await run(at_work)
+
+    with ScriptedSMTP() as server:
+        workers(store, server, [Pace(Limits(file), clock())], work)
+    assert sorted(state for state, _ in states(store, SLOW)) == ["Failed_TTL", "Failed_TTL", "Succeeded"]
+
+
 def test_operators_see_who_is_approached_slowly_and_why(
     store: Store, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,11 +344,14 @@ def test_operators_see_who_is_approached_slowly_and_why(
         Slowed("domain", OTHER, steady() - 60, "", rate=20, connections=2),
         Slowed("relay", "relay:25", steady() - 60, "421 busy", rate=25),
     ]
-    kinds = [Kind("worker", "relay:25", slowed=lambda: slow, peers=lambda *at: told.append(at)) for _ in range(2)]
+    kinds = [
+        ProcessKind("worker", "relay:25", slowed=lambda: slow, peers=lambda *at: told.append(at)) for _ in range(2)
+    ]
     beating = [Heartbeat(store, kind) for kind in kinds]
     with store.write() as connection:
-        waits = add_email(connection, add_order(connection), address=f"kari@{SLOW}", due_in=timedelta(hours=1))
-        due = add_email(connection, add_order(connection), address="kari@third.no", due_in=timedelta(hours=1))
+        waits = add_email(connection, add_order(connection, creator="skd"), address=f"kari@{SLOW}", creator="skd")
+        connection.execute(update(emails).values(waits_for=f"domain {SLOW}", rank=1_000))
+        due = add_email(connection, add_order(connection), address="kari@third.no")
     for each in beating:
         each.start()
     try:
@@ -251,14 +361,17 @@ def test_operators_see_who_is_approached_slowly_and_why(
             found = {finding["text"]: finding["advice"] for finding in overview(connection)["findings"]}
             since = {each.since for each in slowness(connection)}
         printed = varsel("lanes", database_url=database_url).stdout
+        turned = varsel("turns", database_url=database_url).stdout
         shown = exposition(store, Redis.from_url(f"unix://{tmp_path}/nobody")).decode()
     finally:
         for each in beating:
             each.stop()
     answered = f"{SLOW} is approached slowly, with 3 e-mails a second, because it answered: 451 4.7.0 slow down"
     assert why[0].startswith(f"{answered}. So it has been since ")
+    assert f"Those that wait for the domain {SLOW}: 1 e-mail, enough for 333 ms. Creators take turns" in why[0]
+    assert re.search(rf"emails +Normal +skd +1 +1970-\S+ \S+ +domain {SLOW}", turned)
     assert why[1].startswith("The relay relay:25 is approached slowly, with 50 e-mails a second, because")
-    limited = f"{OTHER} gets 40 e-mails a second and 4 at once at most, as the file of limits says"
+    limited = f"{OTHER} gets 20 e-mails a second and 2 at once at most, as the file of limits says"
     assert "by themselves" in found[answered]
     assert "VARSEL_LIMITS_FILE" in found[limited]
     assert f"{limited}, since " in printed

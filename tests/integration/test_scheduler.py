@@ -18,7 +18,7 @@ from engine.queue.pauses import LANE
 from engine.settings import Settings
 from scheduler.jobs import Clock, wake
 from scheduler.steps import Every
-from tests.helpers.rows import add_order, now
+from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.waiting import wait_for
 from tests.servers.redis import Redis
 
@@ -75,6 +75,15 @@ def test_what_is_due_is_told_and_looked_for_again_soon(store: Store, tmp_path: P
     with clock(store, tmp_path) as busy:
         with store.write() as connection:
             add_order(connection, due_in=timedelta(0))
+        assert looks_soon(busy)
+        wait_for(lambda: messages(busy) == 1)
+
+
+def test_while_e_mails_wait_for_a_pace_workers_look_often(store: Store, tmp_path: Path) -> None:
+    with clock(store, tmp_path) as busy:
+        with store.write() as connection:
+            of = add_order(connection, due_in=None)
+            add_email(connection, of, due_in=LATER, waits_for="domain example.no", rank=1)
         assert looks_soon(busy)
         wait_for(lambda: messages(busy) == 1)
 

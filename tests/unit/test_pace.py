@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.email.bucket import LONGEST, Bucket
-from engine.email.pace import LEAST
+from engine.email.bucket import Bucket
+from engine.email.pace import AHEAD, LEAST, Target
 from engine.email.pressure import Kind, asks
 from engine.email.slowdown import FORGOTTEN_AFTER, RISES_IN, SETTLES_IN, Recent, Slowdown
 from engine.email.smtp import Phase
@@ -28,20 +29,6 @@ def test_a_bucket_lets_no_more_through_than_its_rate_and_one_second(rate: float,
             bucket.take()
             gone += 1
     assert gone <= 1 + rate * now + 0.001
-
-
-def test_a_bucket_gives_each_that_waits_a_place_of_its_own() -> None:
-    bucket = Bucket(10.0, 0.0)
-    bucket.take()
-    assert [round(bucket.place(0.0), 3) for _ in range(3)] == [0.1, 0.2, 0.3]
-    assert round(bucket.place(0.25), 3) == 0.15, "time goes on, and the line with it"
-
-
-def test_whoever_would_wait_very_long_asks_again_before_and_not_all_at_once() -> None:
-    bucket = Bucket(1.0, 0.0)
-    places = [bucket.place(0.0) for _ in range(1000)]
-    assert max(places) <= LONGEST
-    assert len(set(places)) == 1000
 
 
 def test_a_slowdown_halves_the_pace_and_then_each_second_of_use_adds_the_same() -> None:
@@ -107,7 +94,7 @@ def test_an_e_mail_that_waits_for_the_relay_uses_up_nothing_of_its_domain(tmp_pa
     pace = pace_of(tmp_path, f'[domain."example.no"]\nrate = 2\n[relay."{RELAY}"]\nrate = 1\n')
     go(pace, "other.no", 10.0, 5)
     for _ in range(5):
-        assert pace.wait(RELAY, "example.no", 10.0) > 0
+        assert pace.enter(RELAY, "example.no", 10.0) == (Kind.RELAY, RELAY)
     assert go(pace, "example.no", 11.0, 5) == 1
 
 
@@ -141,9 +128,25 @@ def test_no_worker_is_without_a_connection_to_all_domains_that_have_few(tmp_path
     assert min(shares) > 0
 
 
-def test_what_a_worker_without_a_connection_claims_soon_reaches_one_that_has_one(tmp_path: Path) -> None:
-    pace = pace_of(tmp_path, '[domain."example.no"]\nconnections = 1\n')
-    assert max(pace.queue("example.no", 0.0) for _ in range(200)) < 11
+def test_a_worker_claims_what_may_go_and_what_may_stand_in_line(tmp_path: Path) -> None:
+    text = '[domain."example.no"]\nrate = 20\n[domain."few.no"]\nconnections = 3\n'
+    pace = pace_of(tmp_path, text)
+    example, few, other = (Target(Kind.DOMAIN, name) for name in ("example.no", "few.no", "other.no"))
+    assert pace.room(other, 0.0) == inf
+    assert pace.room(example, 0.0) == 1
+    go(pace, "example.no", 0.0)
+    assert [round(pace.room(example, second), 3) for second in (0.0, 0.5, 1.0, 9.0)] == [0, 10, 20, 20]
+    assert pace.room(few, 0.0) == 3 + 1
+    pace.counter()["few.no"] = 3
+    for tenth in range(100):
+        go(pace, "few.no", tenth / 10)
+    assert pace.room(few, 10.0) == 1 + int(10 * AHEAD)
+    pace.divide(4, 3)
+    shares = []
+    for place in range(4):
+        pace.divide(4, place)
+        shares.append(pace.room(few, 10.0) + 3)
+    assert min(shares) == 0, "whoever has no connection claims nothing"
 
 
 def test_several_replies_that_ask_for_less_slow_their_domain_down_alone(tmp_path: Path) -> None:

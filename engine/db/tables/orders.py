@@ -34,9 +34,14 @@ from engine.db.tables.columns import (
 
 
 def _index_turns(table: Table, *also: ColumnElement[bool]) -> None:
-    """The indexes of fair claims: ready rows, and due or waiting ones that are to become ready."""
+    """The indexes of fair claims: ready rows, those that wait for somebody, and those that are to become ready."""
     c = table.c
-    Index(f"ix_{table.name}_ready", c.priority, c.creator, c.rank, c.seq, **where_set(c.rank))
+    ready: ColumnElement[bool] = c.rank.is_not(None)
+    if "waits_for" in c:
+        waiting = and_(ready, c.waits_for.is_not(None))
+        Index(f"ix_{table.name}_waiting", c.waits_for, c.priority, c.creator, c.rank, c.seq, **where(waiting))
+        ready = and_(ready, c.waits_for.is_(None))
+    Index(f"ix_{table.name}_ready", c.priority, c.creator, c.rank, c.seq, **where(ready))
     unready = and_(c.rank.is_(None), c.due_at.is_not(None), *also)
     Index(f"ix_{table.name}_unready", c.priority, c.due_at, c.seq, **where(unready))
 
@@ -105,6 +110,7 @@ emails = Table(
     *work_columns(),
     paused_column(),
     *turn_columns(),
+    Column("waits_for", Text),  # the relay or domain whose pace it waits for; see engine/email/pace.py
     Column("creator", String(100)),  # the order's; NULL in rows of older versions that have ended
     Column("address", Text, nullable=False),  # "" when there is none
     Column("organization_number", String(9)),
