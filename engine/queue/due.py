@@ -287,15 +287,9 @@ def _unclaimed(lane: Lane[Claimed]) -> dict[str, object]:
     return {"state": lane.waiting, "unresolved": table.c.unresolved - 1, "claim": table.c.claim + 1}
 
 
-def _written(handed_back: HandedBack[R]) -> Mapping[str, object]:
-    row, delay, waits_for, behind = handed_back
-    return {
-        "seq": row.seq,
-        "claim": row.claim,
-        "delay": delay // MILLISECOND,
-        "waits_for": waits_for,
-        "behind": behind // MILLISECOND,
-    }
+def _written(each: HandedBack[R]) -> Mapping[str, object]:
+    times = {"delay": each.delay // MILLISECOND, "behind": each.behind // MILLISECOND}
+    return {"seq": each.row.seq, "claim": each.row.claim, "waits_for": each.waits_for, **times}
 
 
 def _claims(rows: Collection[Claimed]) -> list[dict[str, int]]:
