@@ -47,14 +47,16 @@ def reschedule(connection: Connection, seqs: Sequence[int], argument: str | None
 
 
 def process(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
-    """An order that was set aside begins anew, without its count of errors and the failed e-mails that told of it.
+    """An order that was set aside begins anew, without its errors, answers, and the failed e-mails that told of it.
 
-    An order that waits to ask its condition again keeps its count of answers; it has no e-mails.
+    An order that waits to ask its condition again keeps the first answer; it has no e-mails.
     """
     connection.execute(delete(emails).where(emails.c.order_seq.in_(seqs)))
-    attempts = case((orders.c.state == OrderState.SET_ASIDE, 0), else_=orders.c.attempts)
-    again = {"state": OrderState.REGISTERED, "attempts": attempts, "due_at": Now(), "unresolved": 0}
-    _update(connection, orders, seqs, **again, last_update=Now())
+    begins_anew = orders.c.state == OrderState.SET_ASIDE
+    attempts = case((begins_anew, 0), else_=orders.c.attempts)
+    answer = case((begins_anew, None), else_=orders.c.condition_answer)
+    again = {"attempts": attempts, "condition_answer": answer, "due_at": Now(), "unresolved": 0}
+    _update(connection, orders, seqs, state=OrderState.REGISTERED, **again, last_update=Now())
 
 
 def order_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:

@@ -54,6 +54,7 @@ class Order:
     unresolved: int
     attempts: int
     condition_endpoint: str | None
+    asked: bool  # its condition's endpoint has answered, or failed to
     recipients_size: int  # characters
     priority: int
     ignore_reservation: bool | None

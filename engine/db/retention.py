@@ -88,7 +88,8 @@ def _remove_orders(connection: Connection, limit: ColumnElement[datetime], reach
     """Remove the oldest finished orders with their e-mails; returns how many of both."""
     ended = orders.c.last_update
     finished = (orders.c.due_at.is_(None), ended.between(reached.orders, limit), orders.c.state.in_(FINISHED))
-    oldest = connection.execute(select(orders.c.seq, ended).where(*finished).order_by(ended).limit(ROWS)).all()
+    first = select(orders.c.seq, ended).where(*finished).order_by(ended).limit(ROWS)
+    oldest = connection.execute(first.with_for_update(skip_locked=True)).all()  # whoever opens one again has it
     reached.orders = oldest[0].last_update if oldest else reached.orders
     return _remove_with(connection, orders, emails.c.order_seq, [row.seq for row in oldest])
 

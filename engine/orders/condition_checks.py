@@ -110,8 +110,7 @@ class ConditionChecks(Processing):
             case Verdict.NOT_MET:
                 following = Next.NOT_MET
             case Verdict.INCONCLUSIVE:
-                # An earlier error of Varsel's counts like an answer: rare, and not worth a column in each order.
-                following = Next.ASK_AGAIN if order.attempts == 0 else Next.SEND_ANYWAY
+                following = Next.SEND_ANYWAY if order.asked else Next.ASK_AGAIN
             case _:
                 following = Next.GENERATE
         hand.end(order, Decision(order, following, answer.reason))

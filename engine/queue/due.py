@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, TypeVa
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Connection,
     Integer,
     SmallInteger,
@@ -116,13 +117,15 @@ class Lane(Generic[R_co]):  # type: ignore[explicit-any]  # SQLAlchemy's Table h
         return records.columns(self.record, self.table.c, self.computed)
 
 
+# Not IS NOT NULL: in RETURNING, SQLite 3.40 says so of a column that is NULL.
+_ASKED: ColumnElement[object] = type_coerce(func.coalesce(orders.c.condition_answer, "") != "", Boolean)
 ORDERS = Lane(
     "orders",
     orders,
     records.Order,
     OrderState.PROCESSING,
     OrderState.REGISTERED,
-    {"recipients_size": func.length(orders.c.recipients)},
+    {"recipients_size": func.length(orders.c.recipients), "asked": _ASKED},
 )
 EMAILS = Lane("emails", emails, records.Email, EmailState.SENDING, EmailState.NEW)
 # See engine/events/large_fan_outs.py.

@@ -35,7 +35,7 @@ from engine.queue.fairness import ALL
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from sqlalchemy import Connection
@@ -166,6 +166,10 @@ class ShortWay(Orders):
         with step(order):
             result = await self._deliverer.attempt(outgoing, ours, outlet, turn)
         return None if isinstance(result, Withdrawn) else Sent(order, Next.SENT, result=result)
+
+    def groups(self, outcomes: Sequence[tuple[Order, Decision]]) -> Iterator[Sequence[tuple[Order, Decision]]]:
+        """What was sent comes first: large orders take their time, and a crash would repeat what is not recorded."""
+        return super().groups(sorted(outcomes, key=lambda each: not isinstance(each[1], Sent)))
 
     def insists(self, decision: Decision) -> bool:
         """What the relay has must not be sent once more."""

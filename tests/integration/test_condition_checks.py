@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from engine.admin import details
 from engine.db.tables import emails, orders, pauses
@@ -166,3 +166,15 @@ def test_an_endpoint_learns_who_asks_and_its_answer_is_kept(store: Store, tmp_pa
         shown = details.order(connection, connection.scalars(select(orders.c.id)).all()[0])
     assert kept == ["sendNotification is false"] * 2
     assert shown["condition_answer"] == "sendNotification is false"
+
+
+def test_an_error_of_varsels_is_no_answer_of_the_endpoints(store: Store) -> None:
+    with Receiver(Say(503)) as receiver:
+        place(store, receiver, attempts=1)
+        check(store)
+        assert states(store, "evil") == {"Processing": 1}, "asked again, not sent anyway"
+        with store.write() as connection:
+            connection.execute(update(orders).values(due_at=now()))
+        check(store)
+    assert len(receiver.requests) == 2
+    assert states(store, "evil") == {"Processed": 1}

@@ -173,3 +173,21 @@ def test_an_outcome_that_cannot_be_told_is_written_without_words(store: Store) -
     assert (one(store).state, log(store)) == (EmailState.SUCCEEDED, [])
     assert the_order(store, order).state == OrderState.COMPLETED
     assert len(server.accepted) == 1
+
+
+def test_what_was_sent_is_recorded_before_large_orders_are_made(store: Store) -> None:
+    recorded: list[bool] = []
+
+    class Watched(ShortWay):
+        def record(self, connection: Any, decisions: Sequence[Decision]) -> bool:
+            recorded.append(isinstance(decisions[0], Sent))
+            return super().record(connection, decisions)
+
+    crowd = [{"emailAddress": f"kari.{number}@example.no"} for number in range(9_000)]
+    place(store, *crowd)
+    place(store, *crowd)
+    place(store, {"emailAddress": "ola@example.no"})
+    with ScriptedSMTP() as server:
+        run(store, server.url, Watched)
+    assert recorded.index(True) == 0
+    assert recorded.count(False) >= 1
