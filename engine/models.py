@@ -178,9 +178,9 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why e-mails wait, in the relay's words or in Varsel's, and since when, by the steady clock.
+    """Why e-mails wait or take other relays, in a relay's words or in Varsel's, and since when, by the steady clock.
 
-    `relay`: which relays it is about, where there are several.
+    `relay`: which relays it is about; empty: the only one.
     """
 
     since: float

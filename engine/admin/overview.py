@@ -155,7 +155,7 @@ def _problems(
     waiting = [lane for lane in figures if lane.due and not lane.paused_reason]
     for process in alive:
         if process["trouble"]:
-            text = f"E-mails wait: the relay {process['relay']} cannot be used ({process['trouble']})"
+            text = f"The relay {process['relay']} cannot be used: {process['trouble']}"
             found.append(_finding("problem", text, process["trouble_since"]))
             break
     if not any(process["kind"] == "worker" for process in alive):

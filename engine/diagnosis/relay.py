@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.diagnosis.table import WRITTEN, Diagnosis, Fault, find, signs
+from engine.settings.relays import SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,16 +96,20 @@ SENDER: Sequence[Fault] = (
 )
 
 
-def of_relay(code: int | None, text: str, name: str) -> Diagnosis:
-    """Why there is no session with the relay of this name; `code` None: it said nothing that can be understood."""
-    return _of(RELAY, code, text, name)
+def of_relay(code: int | None, text: str, name: str, written: str = SETTING) -> Diagnosis:
+    """Why there is no session with the relay of this name; `code` None: it said nothing that can be understood.
+
+    `written`: where its address stands.
+    """
+    return _of(RELAY, code, text, name, written)
 
 
-def of_sender(code: int | None, text: str, name: str) -> Diagnosis:
+def of_sender(code: int | None, text: str, name: str, written: str = SETTING) -> Diagnosis:
     """Why the relay does not take the sender's address, in a session that it let us have."""
-    return _of(SENDER, code, text, name)
+    return _of(SENDER, code, text, name, written)
 
 
-def _of(faults: Sequence[Fault], code: int | None, text: str, name: str) -> Diagnosis:
+def _of(faults: Sequence[Fault], code: int | None, text: str, name: str, written: str) -> Diagnosis:
     words = f"{code} {text}" if code else text
-    return find(faults, f"the relay {name}", words, "Check VARSEL_SMTP_URL; look at the relay's log.")
+    found = find(faults, f"the relay {name}", words, f"Check {SETTING}; look at the relay's log.")
+    return replace(found, advice=found.advice.replace(SETTING, written))

@@ -27,18 +27,19 @@ if TYPE_CHECKING:
     from engine.settings.relays import RelayAddress
 
 CONNECT_WITHIN = timedelta(seconds=6)  # less than delivery gives it: somebody waits for the answer
+INBOX = "smtp://127.0.0.1:1025"  # of `varsel up`, unless --smtp-port says otherwise
 SOON = 14  # days before a certificate ends
 
 
 def relay(place: Place) -> list[Finding]:
     """Whether a session with each relay can be opened, and what it offers."""
-    config = place.config
-    if config.smtp_url is None:
-        if place.embedded:
-            return [ok("relay", "none is set: mails stay in the development inbox of `varsel up`")]
+    config, file, found = place.config, place.config.routes_file, []
+    if config.smtp_url is None and not place.embedded:
         return [unset(place, "smtp_url", "`worker` does")]
-    setting, file = config.smtp_url.get_secret_value(), config.routes_file
-    found = []
+    if config.smtp_url is None:
+        whose = "mails that no route takes elsewhere" if file else "mails"
+        found.append(ok("relay", f"none is set: {whose} stay in the development inbox of `varsel up`"))
+    setting = config.smtp_url.get_secret_value() if config.smtp_url else INBOX
     if file:
         without = "`worker` does not start without it"
         found.append(usable("routes", str(file), partial(Routing, setting, file), without, "routes_file"))
@@ -46,15 +47,14 @@ def relay(place: Place) -> list[Finding]:
         routes = Routing(setting, file).routes
     except Misconfigured:
         routes = Routing(setting).routes
-    return found + asyncio.run(_look_at_all(list(routes.relays.values()), config))
+    relays = [relay for name, relay in routes.relays.items() if config.smtp_url or name not in routes.usual]
+    return found + asyncio.run(_look_at_all(relays, config, several=len(routes.relays) > 1))
 
 
-async def _look_at_all(relays: Sequence[RelayAddress], config: Settings) -> list[Finding]:
+async def _look_at_all(relays: Sequence[RelayAddress], config: Settings, *, several: bool) -> list[Finding]:
     found = await asyncio.gather(*(_look(relay, config) for relay in relays))
-    if len(relays) == 1:
-        return found[0]
     named = zip(relays, found, strict=True)
-    return [replace(each, name=f"relay {relay.name}") for relay, its in named for each in its]
+    return [replace(each, name=f"relay {relay.name}") if several else each for relay, its in named for each in its]
 
 
 async def _look(relay: RelayAddress, config: Settings) -> list[Finding]:
@@ -62,17 +62,17 @@ async def _look(relay: RelayAddress, config: Settings) -> list[Finding]:
     route = Route.of(relay.url, config.smtp_ca_file, CONNECT_WITHIN, CONNECT_WITHIN)
     session = await Session.open(route)
     if isinstance(session, Reply):
-        return [wrong(name, of_relay(session.code, session.text, place))]
+        return [wrong(name, of_relay(session.code, session.text, place, relay.written))]
     try:
-        found = [ok(name, f"{place} greets: {session.greeting}"), *_tls(route, session)]
+        found = [ok(name, f"{place} greets: {session.greeting}"), *_tls(route, session, relay.written)]
         if route.user:
             found.append(ok(name, f"signed in as {route.user}"))
-        return [*found, *_offers(session, config.max_body_bytes), await _sender(session, config.from_address, place)]
+        return [*found, *_offers(session, config.max_body_bytes), await _sender(session, config.from_address, relay)]
     finally:
         await session.quit()
 
 
-def _tls(route: Route, session: Session) -> Iterator[Finding]:
+def _tls(route: Route, session: Session, written: str) -> Iterator[Finding]:
     if certificate := session.certificate:
         names = ", ".join(
             value for kind, value in certificate.get("subjectAltName", ()) if kind in ("DNS", "IP Address")
@@ -82,7 +82,7 @@ def _tls(route: Route, session: Session) -> Iterator[Finding]:
         yield warning("relay", text, "Renew it.") if days < SOON else ok("relay", text)
     elif route.host not in LOOPBACK:
         text = "no TLS: messages can be read on the way"
-        yield warning("relay", text, "Use smtp+starttls:// or smtps:// in VARSEL_SMTP_URL.")
+        yield warning("relay", text, f"Use smtp+starttls:// or smtps:// in {written}.")
 
 
 def _offers(session: Session, largest: int) -> Iterator[Finding]:
@@ -98,7 +98,7 @@ def _offers(session: Session, largest: int) -> Iterator[Finding]:
         yield warning("relay", text, "Raise the relay's limit, or lower VARSEL_MAX_BODY_BYTES.")
 
 
-async def _sender(session: Session, address: str, place: str) -> Finding:
+async def _sender(session: Session, address: str, relay: RelayAddress) -> Finding:
     """Whether a message from VARSEL_FROM_ADDRESS would be taken; none is sent."""
     try:
         reply = await session.propose(address)
@@ -108,7 +108,7 @@ async def _sender(session: Session, address: str, place: str) -> Finding:
         )
     if reply.code == OK:
         return ok("relay", f"takes mail from {address}")
-    return wrong("relay", of_sender(reply.code, reply.text, place))
+    return wrong("relay", of_sender(reply.code, reply.text, relay.name, relay.written))
 
 
 OFFERS = ("size", "smtputf8", "pipelining", "8bitmime", "starttls", "auth")

@@ -170,15 +170,15 @@ class Relays:
 
     @property
     def trouble(self) -> Trouble | None:
-        """Which relays cannot be used, and why."""
-        outlets = self.outlets
-        found = [(outlet.relay.name, trouble) for outlet in outlets if (trouble := outlet.trouble)]
-        if not found or len(outlets) == 1:
-            return found[0][1] if found else None
-        texts = [f"{name}: {trouble.text}" if found[1:] else trouble.text for name, trouble in found]
-        if len(found) < len(outlets):
-            texts.append("other relays take what may go over them")
-        return Trouble(min(each.since for _, each in found), "; ".join(texts), ", ".join(name for name, _ in found))
+        """Which relays cannot be used, why, and what becomes of their e-mails."""
+        plan = self._plan
+        found = {name: trouble for name, outlet in plan.outlets.items() if (trouble := outlet.trouble)}
+        if not found:
+            return None
+        names = {name: plan.outlets[name].relay.name for name in found}
+        texts = [f"{names[name]}: {each.text}" if len(found) > 1 else each.text for name, each in found.items()]
+        text = "; ".join([*texts, plan.routes.without(found)])
+        return Trouble(min(each.since for each in found.values()), text, ", ".join(names.values()))
 
     @property
     def stuck(self) -> Outlet | None:

@@ -25,10 +25,11 @@ from engine.settings.relays import MOST_RELAYS, RelayAddress, check_smtp_url, ch
 from engine.text.addresses import compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 MOST_RULES = 1_000
+FEW = 5  # names in a sentence
 DEFAULT = "default"  # the relays of VARSEL_SMTP_URL, in a rule's `else`
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # without a colon, so that it is no HOST:PORT
 _DOMAIN = re.compile(r"(?:\*\.)?[^\s@*.]+(?:\.[^\s@*.]+)*")
@@ -48,6 +49,13 @@ class Rule:
         """Whether it is about this creator's e-mails to a domain, given as `_names` has it."""
         of_theirs = self.creators is None or creator in self.creators
         return of_theirs and (self.domains is None or not self.domains.isdisjoint(domains))
+
+    @property
+    def whose(self) -> str:
+        """Whose e-mails, in words."""
+        creators = f"of {', '.join(_few(sorted(self.creators)))}" if self.creators else ""
+        domains = f"to {', '.join(_few(sorted(self.domains)))}" if self.domains else ""
+        return f"{creators} {domains}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,18 @@ class Routes:
                     return
         yield (self.usual,)
 
+    def without(self, down: Collection[str]) -> str:
+        """What becomes of the e-mails of relays that are down, for operators; `down`: their names in the routes."""
+        them, their = ("it", "its") if len(down) == 1 else ("them", "their")
+        bound = [rule for rule in self.rules if all(name in down for names in rule.choices for name in names)]
+        if all(name in down for name in self.usual):
+            but = "" if len(bound) == len(self.rules) else ", but for those that a route takes over others"
+            return f"e-mails wait{but}"
+        if not bound:
+            return f"{their} e-mails go over other relays"
+        whose = " and those ".join(_few([rule.whose for rule in bound]))
+        return f"e-mails {whose} wait for {them}; all others go over other relays"
+
 
 class Routing:
     """The routes of the setting and of a TOML file, which is followed while it changes.
@@ -88,6 +108,10 @@ class Routing:
     def routes(self) -> Routes:
         """The routes now."""
         return self._file.now if self._file else self._usual
+
+
+def _few(names: Sequence[str]) -> list[str]:
+    return [*names[:FEW], *(["others"] if names[FEW:] else [])]
 
 
 def _names(domain: str) -> Iterator[str]:
@@ -109,14 +133,15 @@ def _read(file: Path, usual: Routes) -> Routes:
         raise Misconfigured(f"{file}: may have {MOST_RELAYS} relays and {MOST_RULES} rules")
     known = {**usual.relays}
     for name, relay in relays.items():
-        known[name] = _relay(name, relay, f"{file}: relays.{name!r}")
+        known[name] = _relay(name, relay, file)
     places = [f"{file}: rule {number}" for number in range(1, len(rules) + 1)]
     return Routes(
         known, usual.usual, [_rule(rule, known, usual.usual, place) for rule, place in zip(rules, places, strict=True)]
     )
 
 
-def _relay(name: str, given: object, place: str) -> RelayAddress:
+def _relay(name: str, given: object, file: Path) -> RelayAddress:
+    place = f"{file}: relays.{name!r}"
     if not _NAME.fullmatch(name):
         raise Misconfigured(f"{place}: a relay's name has 1 to 64 letters, digits and _ -")
     table = _table(given, {"url", "weight"}, place)
@@ -128,7 +153,7 @@ def _relay(name: str, given: object, place: str) -> RelayAddress:
         check_weight(weight)
     except ValueError as error:
         raise Misconfigured(f"{place}: {error}") from None
-    return RelayAddress(f"{name} ({place_of(url)})", url, float(weight))
+    return RelayAddress(f"{name} ({place_of(url)})", url, float(weight), f"[relays.{name}] in {file}")
 
 
 def _rule(given: object, known: Mapping[str, RelayAddress], usual: tuple[str, ...], place: str) -> Rule:

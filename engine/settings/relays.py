@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from engine.settings.values import LEAST, MOST
 from engine.text import urls
 
+SETTING = "VARSEL_SMTP_URL"
 PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 MOST_RELAYS = 50  # more are a mistake: each has its own connections
 
@@ -17,11 +18,15 @@ _WEIGHTED = re.compile(r"(?:(?P<weight>[0-9]+(?:\.[0-9]+)?)\*)?(?P<url>[^*0-9].*
 
 @dataclass(frozen=True, slots=True)
 class RelayAddress:
-    """A relay as operators name it. `url` may hold a password; `weight`: its part of the mail, beside other relays."""
+    """A relay as operators name it, and where they wrote its address.
+
+    `url` may hold a password; `weight`: its part of the mail, beside other relays.
+    """
 
     name: str
     url: str = field(repr=False)
     weight: float = 1.0
+    written: str = SETTING
 
 
 def read_relays(text: str) -> tuple[RelayAddress, ...]:

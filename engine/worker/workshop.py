@@ -186,6 +186,7 @@ def _relay(config: Settings, connections: int, address: RelayAddress) -> Relay:
         address.url,
         connections=connections,
         name=address.name,
+        written=address.written,
         connect_timeout=timedelta(seconds=config.smtp_connect_timeout),
         data_timeout=timedelta(seconds=config.smtp_data_timeout),
         ca_file=config.smtp_ca_file,

@@ -67,7 +67,14 @@ class Worker:
 
 
 def opened_relay(address: RelayAddress) -> Relay:
-    return Relay(address.url, connections=CONNECTIONS, name=address.name, connect_timeout=LONG, data_timeout=LONG)
+    return Relay(
+        address.url,
+        connections=CONNECTIONS,
+        name=address.name,
+        written=address.written,
+        connect_timeout=LONG,
+        data_timeout=LONG,
+    )
 
 
 @contextmanager

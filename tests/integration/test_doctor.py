@@ -261,6 +261,22 @@ def test_each_of_several_relays_and_the_file_of_routes_are_checked(tmp_path: Pat
         assert "VARSEL_ROUTES_FILE" in one(relay.relay(several), "is not TOML").text
 
 
+def test_the_file_of_routes_is_checked_beside_the_development_inbox_too(tmp_path: Path) -> None:
+    file = tmp_path / "routes.toml"
+    beside_inbox = place(tmp_path, routes_file=file)
+    with ScriptedSMTP() as server:
+        file.write_text(f'[relays.own]\nurl = "{server.url}"\n[relays.gone]\nurl = "smtp://127.0.0.1:1"\n')
+        found = relay.relay(beside_inbox)
+        assert one(found, "that no route takes elsewhere stay in the development inbox").level == Level.OK
+        assert one(found, "greets").name == f"relay own (127.0.0.1:{server.port})"
+    [gone] = problems(found)
+    assert gone.name == "relay gone (127.0.0.1:1)"
+    assert f"HOST:PORT in [relays.gone] in {file}." in gone.advice
+    assert "VARSEL_SMTP_URL" not in gone.advice
+    file.write_text('[[route]]\ncreators = ["skd"]\nrelays = ["own"]\n')
+    assert "VARSEL_ROUTES_FILE" in one(relay.relay(beside_inbox), "rule 1: knows no relay own").text
+
+
 def test_a_relay_that_is_not_there_or_says_nothing_is_a_problem(tmp_path: Path) -> None:
     [refused] = relay.relay(place(tmp_path, smtp_url="smtp://127.0.0.1:1"))
     assert refused.level == Level.PROBLEM

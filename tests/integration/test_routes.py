@@ -56,7 +56,10 @@ def test_who_may_not_go_over_others_waits_and_keeps_nobody_waiting(store: Store,
         async def work(worker: Worker) -> None:
             await worker.deliver()
             assert got(usual) == sorted(others)
-            assert worker.relays.trouble
+            trouble = worker.relays.trouble
+            assert trouble
+            whose_words = {'creators = ["skd"]': "of skd", 'domains = ["example.com"]': "to example.com"}[whose]
+            assert f"; e-mails {whose_words} wait for it; all others go over other relays" in trouble.text
             own.script = {}
             worker.wait_no_more()
             hurry(store)
@@ -70,13 +73,17 @@ def test_who_may_not_go_over_others_waits_and_keeps_nobody_waiting(store: Store,
     assert {line.relay for line in log(store) if line.outcome == "deferred"} == {f"own (127.0.0.1:{own.port})"}
 
 
-def test_who_may_go_over_others_does_while_the_own_is_down(store: Store, tmp_path: Path) -> None:
+def test_who_may_go_over_others_does_while_the_own_is_down(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     addresses = fill(store, MAILS, "skd")
     file = tmp_path / "routes.toml"
     with servers({}, {"connect": Close()}) as (usual, own):
         file.write_text(own_relay(own) + own_rule('creators = ["skd"]', 'else = "default"'))
         Worker(store, usual.url, file).run()
     assert got(usual) == sorted(addresses)
+    [told] = [each.getMessage() for each in caplog.records if "no connection" in each.getMessage()]
+    assert f"Check [relays.own] in {file}" in told, "its address does not stand in VARSEL_SMTP_URL"
 
 
 @pytest.mark.parametrize("whose", ['creators = ["skd"]', 'domains = ["example.com"]'])

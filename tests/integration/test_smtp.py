@@ -34,7 +34,7 @@ def test_the_log_tells_once_when_the_relay_goes_and_once_when_it_is_back(caplog:
         name = f"127.0.0.1:{server.port}"
     assert [type(outcome) for outcome in outcomes] == [Deferred] * 4 + [Accepted]
     gone, back = [record.getMessage() for record in caplog.records]
-    assert gone.startswith(f"e-mails wait: the relay {name} refuses this machine (554 5.7.1 not you). Let it in there")
+    assert gone.startswith(f"no connection: the relay {name} refuses this machine (554 5.7.1 not you). Let it in there")
     assert back.startswith(f"the relay {name} is back after ")
 
 

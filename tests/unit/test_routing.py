@@ -91,6 +91,16 @@ def test_the_first_rule_that_fits_is_followed(tmp_path: Path) -> None:
     assert [*routes.choices_of("ttd")] == [usual]
 
 
+def test_it_is_told_whose_e_mails_wait_for_a_relay_that_is_down(tmp_path: Path) -> None:
+    routes = routing_of(tmp_path, f'{RULES}\n[[route]]\ncreators = ["udi", "brreg"]\nrelays = ["own"]').routes
+    assert routes.without([A]) == "its e-mails go over other relays"
+    assert routes.without([A, B]) == "e-mails wait, but for those that a route takes over others"
+    assert routes.without(["own"]) == "e-mails of brreg, udi wait for it; all others go over other relays"
+    own_and_a = "e-mails of skd to *.example.no, example.no, xn--blbr-roah.no and those of brreg, udi wait for them"
+    assert routes.without(["own", A]) == f"{own_and_a}; all others go over other relays"
+    assert routes.without(["own", A, B]) == "e-mails wait"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -20,6 +20,7 @@ from engine.email.smtp.route import Route
 from engine.email.smtp.session import Session
 from engine.models import EmailState, Trouble
 from engine.runtime.clock import steady
+from engine.settings.relays import SETTING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -49,7 +50,7 @@ class Turn:
 class Relay:
     """All connections of one event loop to one relay.
 
-    `name`: as logs and attempts show it, HOST:PORT if it is empty.
+    `name`: as logs and attempts show it, HOST:PORT if it is empty. `written`: where its address stands, for operators.
     `url`: smtp:// (port 25), smtp+starttls:// (587, always with TLS) or smtps:// (465); USER:PASSWORD@ percent-encoded.
     `connect_timeout` bounds connecting as a whole and each command, `data_timeout` the reply to the final dot.
     `ca_file`: certificates trusted beside the system's; Misconfigured when it cannot be used.
@@ -62,6 +63,7 @@ class Relay:
         *,
         connections: int,
         name: str = "",
+        written: str = SETTING,
         connect_timeout: timedelta,
         data_timeout: timedelta,
         ca_file: Path | None = None,
@@ -72,6 +74,7 @@ class Relay:
     ) -> None:
         self._route = Route.of(url, ca_file, connect_timeout, data_timeout, pipelining=pipelining)
         self.name = name or f"{self._route.host}:{self._route.port}"
+        self._written = written
         self._pool = Pool(
             self._route,
             connections,
@@ -230,7 +233,7 @@ class Relay:
     def _give_up(self, refusal: Reply) -> Turn:
         """Tell all waiting senders that there is no connection."""
         if self._trouble is None:
-            log.warning("e-mails wait: %s", of_relay(refusal.code, refusal.text, self.name))
+            log.warning("no connection: %s", of_relay(refusal.code, refusal.text, self.name, self._written))
         self._refused_at = steady()
         self._trouble = Trouble(self._trouble.since if self._trouble else self._refused_at, refusal.text)
         for place in self._queue:
