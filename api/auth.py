@@ -9,7 +9,7 @@ from api.origins import require_same_origin
 from engine.auth.tokens.verifier import ORG_CLAIM
 from engine.errors import Forbidden, InvalidToken, Unauthenticated
 from engine.models import Caller
-from engine.resources import SCOPE_PUBLISH_ANY, SCOPES_CREATE
+from engine.resources import SCOPE_CREATE, SCOPE_PUBLISH_ANY, SCOPES_CREATE
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -64,7 +64,7 @@ def require_scope(caller: Caller, scope: str) -> None:
     """Forbidden unless the bearer token has this scope."""
     if scope not in caller.scopes:
         msg = f"needs the scope {scope}"
-        raise Forbidden(msg)
+        raise Forbidden(msg, scope)
 
 
 def publishes_anything(caller: Caller) -> bool:
@@ -76,7 +76,7 @@ def require_create(caller: Caller) -> None:
     """Forbidden unless the caller may place and read orders."""
     if not caller.platform and SCOPES_CREATE.isdisjoint(caller.scopes):
         msg = f"needs one of the scopes {', '.join(sorted(SCOPES_CREATE))}"
-        raise Forbidden(msg)
+        raise Forbidden(msg, SCOPE_CREATE)
 
 
 def require_creator(caller: Caller) -> str:

@@ -134,12 +134,13 @@ async def answer_error(request: Request, error: Exception) -> Response:
     """Translate one of Varsel's own errors; for Starlette's `exception_handlers`."""
     status = STATUS[type(error)]  # type: ignore[index]  # registered for VarselError only
     if isinstance(error, errors.InvalidToken):  # RFC 6750, 3.1
-        told = f'{CHALLENGE["WWW-Authenticate"]} error="invalid_token", error_description="{error}"'
+        told = f'Bearer error="invalid_token", error_description="{error}"'
         return Response(status_code=status, headers={"WWW-Authenticate": told})
     if isinstance(error, errors.Unauthenticated):
         return Response(status_code=status, headers=CHALLENGE)
-    if isinstance(error, errors.Forbidden):
-        return Response(status_code=status)
+    if isinstance(error, errors.Forbidden):  # RFC 6750, 3.1
+        lacks = f'Bearer error="insufficient_scope", error_description="{error}", scope="{error.scope}"'
+        return Response(status_code=status, headers={"WWW-Authenticate": lacks} if error.scope else None)
     if isinstance(error, errors.Unavailable):
         seconds = math.ceil(error.retry_after.total_seconds())
         if error.__cause__ is not None:

@@ -101,7 +101,11 @@ class InvalidToken(Unauthenticated):
 
 
 class Forbidden(VarselError):
-    """The credential is good, but does not carry the needed right."""
+    """The credential is good, but does not carry the needed right; `scope`: the one that a bearer token lacks."""
+
+    def __init__(self, text: str, scope: str = "") -> None:
+        super().__init__(text)
+        self.scope = scope
 
 
 class CrossOrigin(VarselError):

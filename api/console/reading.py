@@ -126,12 +126,11 @@ def _one_of(resource: Resource, name: str) -> Handler:
             raise NotFound(f"There is no such page among the {resource.name}.") from None
 
         def whole(connection: Connection) -> dict[str, Any]:
-            return {
-                "item": DETAILS[resource.name](connection, key),
-                "actions": actions.possible(connection, resource, key),
-            }
+            item = DETAILS[resource.name](connection, key)
+            own = item[resource.key.name]  # of an order that was asked for by its chain's
+            return {"item": item, "key": own, "actions": actions.possible(connection, resource, own)}
 
-        return {"resource": resource, "key": key, **await look(request, whole)}
+        return {"resource": resource, **await look(request, whole)}
 
     async def show(request: Request) -> Response:
         await require(request, Role.VIEWER)

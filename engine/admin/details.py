@@ -40,7 +40,11 @@ TIMELINE = 200  # attempts that are shown, the newest
 
 
 def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
-    """An order with its counts, its content, who did what to it, and its status events; NotFound."""
+    """An order with its counts, its content, who did what to it, and its status events; NotFound.
+
+    By its own identifier, or its chain's, if it is the first order of that.
+    """
+    order_id = first_of_chain(connection, order_id) or order_id
     found = _one(connection, "orders", order_id, f"There is no order {order_id}.")
     row = connection.execute(select(orders).where(orders.c.id == order_id)).one()
     states = select(emails.c.state, func.count()).where(emails.c.order_seq == row.seq).group_by(emails.c.state)
@@ -53,6 +57,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "condition_endpoint": row.condition_endpoint,
         "condition_answer": row.condition_answer,
         "kind": row.kind,
+        "chain_id": row.chain_id,
         "chain": _chain(connection, row.chain_id),
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
@@ -60,6 +65,12 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
+
+
+def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:
+    """The order that the reminders of a chain follow; None: there is no such chain, or none of its orders any more."""
+    its = select(orders.c.id).where(orders.c.chain_id == chain_id).order_by(orders.c.seq)
+    return connection.scalar(its.limit(1))
 
 
 def _chain(connection: Connection, chain_id: UUID | None) -> list[dict[str, Any]]:

@@ -42,7 +42,8 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
         if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
             return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
         if not row.claim and row.due_at > row.requested_send_time:
-            return "Its creator's quota is used up until then: the order is paced."
+            until = f"{row.due_at:%Y-%m-%d %H:%M} UTC"
+            return f"Its creator's quota is used up until {until}: the order is paced, and goes on then by itself."
         later = row.state == OrderState.PROCESSING
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
     return _turn(row.priority)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from sqlalchemy import select
 
+from engine.admin.details import first_of_chain
 from engine.admin.filters import bounded, uuid
 from engine.admin.lists import count_of_page
 from engine.admin.narrowing import WAITING
@@ -28,6 +29,8 @@ _SHARED = ("recipient", "reference", "creator", "order")  # what both lists are 
 def identified(connection: Connection, text: str) -> str | None:
     """The page of an order or e-mail (by identifier or Message-ID), or the list of events with this id; None: none.
 
+    A chain's identifier leads to its first order.
+
     Invalid for what cannot be the name of anything.
     """
     try:
@@ -39,6 +42,8 @@ def identified(connection: Connection, text: str) -> str | None:
         for table in (orders, emails):
             if connection.execute(select(table.c.id).where(table.c.id == key)).first():
                 return f"{table.name}/{key}"
+        if first := first_of_chain(connection, key):
+            return f"{orders.name}/{first}"
     if connection.execute(select(events.c.seq).where(events.c.id == text).limit(1)).first():
         return f"events?id={quote(text, safe='')}"
     return None

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, reading
 from engine.cli.options import Data, Json
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+NO_FILE = (
+    "VARSEL_QUOTAS_FILE is not set for this command, so it knows no quotas. Set it as for `varsel web`:"
+    " VARSEL_QUOTAS_FILE=FILE varsel quotas; docs/operating.md, Quotas of creators, has the form of the file."
+)
 EACH = 1.0  # seconds between two looks
 COLOURS = {"warning": "yellow", "problem": "red"}
 
@@ -68,12 +74,16 @@ def quotas(as_json: Json = False, data: Data = None) -> None:
     from engine.admin.quotas import standings
     from engine.orders.quotas import Quotas
 
-    kept = Quotas(settings.load().quotas_file)
+    file = settings.load().quotas_file
+    with settings.naming("quotas_file"):
+        kept = Quotas(file)
     with reading(data) as connection:
         found = standings(connection, kept)
+    if not found:
+        typer.echo(f"{file} gives no creator a quota who has ordered lately." if file else NO_FILE, err=True)
     if as_json:
         return print_list(found)
-    return print_table(COLUMNS["quotas"], [asdict(each) for each in found])
+    return print_table(COLUMNS["quotas"], [asdict(each) for each in found]) if found else None
 
 
 def top(as_json: Json = False, data: Data = None) -> None:

@@ -92,9 +92,22 @@ def _insert(dialect: str) -> ReturningInsert[UUID]:
     return insert_new(dialect, chains).values(created=Now(), **given).returning(chains.c.id)
 
 
+def no_order(connection: Connection, creator: str, order_id: UUID) -> NotFound:
+    """That a creator has no such order; where it is the identifier of a chain, which orders that has."""
+    chain = _of_id(connection, creator, order_id)
+    if chain is None:
+        return NotFound(f"There is no order {order_id}.")
+    its = ", ".join(str(shipment.id) for shipment in shipments(chain))
+    return NotFound(f"{order_id} is a chain's id (notificationOrderId); its orders have the shipmentIds {its}.")
+
+
+def _of_id(connection: Connection, creator: str, chain_id: UUID) -> Chain | None:
+    return first(Chain, connection.execute(_CHAIN.where(chains.c.id == chain_id, chains.c.creator == creator)))
+
+
 def find_by_id(connection: Connection, creator: str, chain_id: UUID) -> tuple[Chain, Mapping[UUID, OrderHead]]:
     """A chain, and its orders that retention has not removed; NotFound when this creator has none with that id."""
-    chain = first(Chain, connection.execute(_CHAIN.where(chains.c.id == chain_id, chains.c.creator == creator)))
+    chain = _of_id(connection, creator, chain_id)
     if chain is None:
         raise NotFound(f"There is no chain {chain_id}.")
     kept = select(*columns(OrderHead, orders.c)).where(orders.c.chain_id == chain_id)

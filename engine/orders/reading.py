@@ -16,6 +16,7 @@ from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.models import HANDED_OVER, OrderState
+from engine.orders.chains import no_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def _head(connection: Connection, creator: str, order_id: UUID) -> OrderHead:
     chosen = _HEAD.where(orders.c.id == order_id, orders.c.creator == creator)
     order = first(OrderHead, connection.execute(chosen))
     if order is None:
-        raise NotFound(f"There is no order {order_id}.")
+        raise no_order(connection, creator, order_id)
     return order
 
 

@@ -14,7 +14,7 @@ import httpx
 from engine.errors import BadRequest, Forbidden, Refused
 from engine.events.alternative_subjects import normal
 from engine.events.fan_out import MOST_DOTS
-from engine.resources import APP, OWN, SCOPE_SUBSCRIBE, SCOPES_CREATE, app_resource
+from engine.resources import APP, OWN, SCOPE_CREATE, SCOPE_SUBSCRIBE, SCOPES_CREATE, app_resource
 from engine.subscriptions.request import MOST_TYPES, read_request
 from engine.subscriptions.spec import SubscriptionSpec
 from engine.text.addresses import bare, read_address
@@ -143,9 +143,9 @@ def _on_domain(source: str | None, domain: str) -> bool:
 
 def _check_rights(caller: Caller, *, is_app: bool, is_mail: bool) -> None:
     if not is_app and SCOPE_SUBSCRIBE not in {scope.lower() for scope in caller.scopes}:
-        raise Forbidden(f"needs the scope {SCOPE_SUBSCRIBE}")
+        raise Forbidden(f"needs the scope {SCOPE_SUBSCRIBE}", SCOPE_SUBSCRIBE)
     if is_mail and SCOPES_CREATE.isdisjoint(caller.scopes):
-        raise Forbidden(f"mailto: needs one of the scopes {', '.join(sorted(SCOPES_CREATE))}")
+        raise Forbidden(f"mailto: needs one of the scopes {', '.join(sorted(SCOPES_CREATE))}", SCOPE_CREATE)
     if is_mail and caller.creator is None:
         raise Forbidden("mailto: needs a credential that names an organisation")
 

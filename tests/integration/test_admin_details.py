@@ -262,3 +262,5 @@ def test_an_order_tells_its_chain(store: Store) -> None:
             (ids[0], "Notification"), (ids[1], "Reminder"),
         ]  # fmt: skip
         assert details.order(connection, ids[2])["chain"] == []
+        assert details.order(connection, chain)["id"] == ids[0], "a chain's identifier leads to its first order"
+        assert details.order(connection, chain)["chain_id"] == found["chain_id"] == chain

@@ -108,6 +108,25 @@ def test_each_reminder_is_an_order_of_its_own(client: httpx.Client) -> None:
     ]  # fmt: skip
 
 
+def test_who_asks_for_an_order_by_its_chains_id_is_told_the_orders_ids(
+    client: httpx.Client, installation: Installation
+) -> None:
+    reminder = {"delayDays": 1, "recipient": MAIL}
+    body = chain(requestedSendTime=at(timedelta(hours=1)), reminders=[reminder])
+    receipt = client.post(CHAINS, json=body).json()
+    chain_id, first = receipt["notificationOrderId"], receipt["notification"]
+    asked = (("PUT", f"{API}/orders/{chain_id}/cancel"), ("GET", f"{API}/future/shipment/{chain_id}"))
+    ids = f"{first['shipmentId']}, {first['reminders'][0]['shipmentId']}"
+    with installation.client("skd") as other:
+        for method, path in asked:
+            answer = client.request(method, path)
+            assert answer.status_code == 404
+            told = f"{chain_id} is a chain's id (notificationOrderId); its orders have the shipmentIds {ids}."
+            assert answer.json()["detail"] == told
+            hidden = other.request(method, path)
+            assert (hidden.status_code, hidden.json()["detail"]) == (404, f"There is no order {chain_id}.")
+
+
 def test_an_instant_order_is_sent_at_once_and_shown_as_delivered(
     client: httpx.Client, installation: Installation
 ) -> None:

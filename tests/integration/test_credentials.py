@@ -1,4 +1,4 @@
-"""Credentials over HTTP, on every operation: 401 and 403 have no body, whatever else is wrong."""
+"""Credentials over HTTP, on every operation: 401 and 403 have no body, whatever else is wrong; a header says why."""
 
 from __future__ import annotations
 
@@ -111,6 +111,10 @@ def test_every_operation_needs_the_scope(installation: Installation, method: str
     with installation.client(scope=scope) as client:
         answer = client.request(method, path, content=b"{" if method == "POST" else None, headers=JSON)
     assert (answer.status_code, answer.content) == (403, b"")
+    assert answer.headers["www-authenticate"] == (
+        'Bearer error="insufficient_scope", error_description="needs one of the scopes altinn:notifications.create,'
+        ' altinn:serviceowner/notifications.create", scope="altinn:notifications.create"'
+    )
 
 
 def test_who_is_no_organisation_is_told_after_the_mistakes_of_the_body(installation: Installation) -> None:

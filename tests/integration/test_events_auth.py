@@ -158,7 +158,9 @@ def test_reading_needs_a_bearer_token(installation: Installation, path: str, who
     assert answer.status_code == status
     if status != 200:
         assert answer.content == EMPTY
-        assert ("www-authenticate" in answer.headers) == (status == 401)
+        told = answer.headers["www-authenticate"]
+        assert told.startswith("Bearer")
+        assert ('error="insufficient_scope"' in told and f'scope="{SUBSCRIBE}"' in told) == (status == 403)
 
 
 WHO: dict[str, tuple[dict[str, object], str]] = {  # claims, and scopes

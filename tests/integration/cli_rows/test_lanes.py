@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.cli import HOUR, Cli, email_of, failed, order_of
-from tests.helpers.command import command, environment
+from tests.helpers.command import command, environment, varsel
 from tests.helpers.rows import add_email, add_order
 from tests.helpers.terminal import Terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from engine.db.store import Store
 
 pytestmark = pytest.mark.slow
@@ -45,6 +47,23 @@ def test_turns_are_shown_by_priority_and_creator(store: Store, cli: Cli) -> None
     assert {each["since"] for each in cli.items("turns")} == {"2027-01-15T08:00:00.000Z"}
     assert "skd" in cli.text("turns")
     assert "skd" in cli.text("top")
+
+
+def test_quotas_say_why_there_are_none(cli: Cli, tmp_path: Path) -> None:
+    unset = varsel("quotas", database_url=cli.url)
+    assert (unset.exit_code, unset.stdout) == (0, "")
+    assert "VARSEL_QUOTAS_FILE is not set for this command" in unset.stderr
+    file = tmp_path / "quotas.toml"
+    file.write_text("[default]\nper_day = 5\n")
+    nobody = varsel("quotas", database_url=cli.url, quotas_file=str(file))
+    assert nobody.stderr == f"{file} gives no creator a quota who has ordered lately.\n"
+    file.write_text("[creators.skd]\nper_day = 5\n")
+    assert "skd" in varsel("quotas", database_url=cli.url, quotas_file=str(file)).stdout
+    file.write_text("broken")
+    assert (
+        f"VARSEL_QUOTAS_FILE: {file}: is not TOML"
+        in varsel("quotas", database_url=cli.url, quotas_file=str(file)).stderr
+    )
 
 
 def test_top_is_live_until_q_is_pressed(store: Store, cli: Cli) -> None:

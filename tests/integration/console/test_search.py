@@ -32,13 +32,21 @@ def test_the_search_box_leads_to_what_was_typed(site: Site, typed: str, leads: s
     assert answer.headers["location"] == leads
 
 
-def test_the_search_box_finds_orders_and_emails_by_identifier(site: Site, keys: dict[str, Any]) -> None:
+def test_the_search_box_finds_orders_and_emails_by_identifier(site: Site, store: Store, keys: dict[str, Any]) -> None:
     browser = site.browser("kari")
     for resource in ("orders", "emails"):
         assert (
             browser.get(f"/console/find?q={keys[resource]}").headers["location"]
             == f"/console/{resource}/{keys[resource]}"
         )
+    chain = new_id(now())
+    with store.write() as connection:
+        add_order(connection, chain_id=chain, due_in=HOUR)
+        add_order(connection, chain_id=chain, kind="Reminder")
+        first = connection.scalar(select(orders.c.id).where(orders.c.chain_id == chain, orders.c.kind != "Reminder"))
+    assert browser.get(f"/console/find?q={chain}").headers["location"] == f"/console/orders/{first}"
+    page = asyncio.run(site.browser("ola").client.get(f"/console/orders/{chain}")).text
+    assert f'action="/console/orders/{first}/cancel"' in page, "what is done there is done to that order"
     typed = urlencode({"q": f"<{keys['emails']}@varsel.example>"})
     assert browser.get(f"/console/find?{typed}").headers["location"] == f"/console/emails/{keys['emails']}"
 
