@@ -20,6 +20,7 @@ from api.orders import PREFIX, REFUSED
 from api.parameters import DATE_TIME, Given
 from engine.errors import Invalid
 from engine.models import EmailState
+from engine.observability.audit import note_consumer
 from engine.orders import dashboard
 from engine.orders.checks import Broken, check_organization, check_person
 from engine.orders.dashboard import By
@@ -140,11 +141,13 @@ async def _answer(request: Request, by: By | None, header: str) -> Response:
         broken.add(header, "This is not a valid e-mail address.")
     if broken.errors:
         raise Invalid(broken.errors)
-    if by is None:
-        return Response(b"[]", media_type=JSON)
     known_as = bare(value) if by is By.ADDRESS else value
     find = partial(_found, by=by, value=known_as, since=since, until=until)
-    return Response(await reads.read(request, caller.name, find), media_type=JSON)
+    text, count = await reads.read(request, caller.name, find) if by else (b"[]", 0)
+    # Before it is answered: whoever learns about a recipient leaves a line. It does not say about whom.
+    noted = (caller.name, "look-up", f"dashboard/{header}", {"answers": count})
+    await request.app.state.writers.write(caller.name, note_consumer, *noted)
+    return Response(text, media_type=JSON)
 
 
 def _span(request: Request, now: datetime, broken: Broken) -> tuple[datetime, datetime]:
@@ -169,9 +172,10 @@ def _utf8(text: str) -> str:
         return text
 
 
-def _found(connection: Connection, by: By, value: str, since: datetime, until: datetime) -> bytes:
+def _found(connection: Connection, by: By, value: str, since: datetime, until: datetime) -> tuple[bytes, int]:
+    """The orders as JSON, and how many they are."""
     found = dashboard.find(connection, by, value, since, until)
-    return b"[" + b",".join(SupportEntry.of(of).json_text() for of in found) + b"]"
+    return b"[" + b",".join(SupportEntry.of(of).json_text() for of in found) + b"]", len(found)
 
 
 def _attempt(email: dashboard.Attempted) -> DeliveryAttempt:

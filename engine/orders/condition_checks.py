@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ANSWERED = (Next.GENERATE, Next.SEND_ANYWAY, Next.NOT_MET, Next.ASK_AGAIN)
 CHECKS = 150  # conditions that a process asks at once; 100 of one creator: see engine/runtime/shares.py
+# What an answer is followed by, for operators; their viewers do not see the endpoint, so it names no host.
+KEPT = "; asked without the creator's token, whose hosts in VARSEL_CREDENTIALS_FILE lack this one"
 
 _SAID = Rows(seq=BigInteger(), claim=Integer(), answer=Text())
 _KEEP = (
@@ -101,6 +103,7 @@ class ConditionChecks(Processing):
             with logs.bound(lane="orders", order_id=order.id), step(order) as span:
                 url = order.condition_endpoint or ""
                 proof = self._credentials.headers(order.creator, url, order.id, int(self._clock.now().timestamp()))
+                without = KEPT if self._credentials.keep_from(order.creator, url) else ""
                 answer = await ask(self._outbound, url, order.creator, proof)
                 span.set(condition=answer.verdict)
         except Exception as error:  # noqa: BLE001 a bug may raise anything
@@ -113,7 +116,7 @@ class ConditionChecks(Processing):
                 following = Next.SEND_ANYWAY if order.asked else Next.ASK_AGAIN
             case _:
                 following = Next.GENERATE
-        hand.end(order, Decision(order, following, answer.reason))
+        hand.end(order, Decision(order, following, answer.reason + without))
 
 
 def _keep_answers(connection: Connection, decisions: Sequence[Decision]) -> None:

@@ -33,6 +33,10 @@ class Credential:
     hosts: frozenset[str] = frozenset()
     key: bytes = field(default=b"", repr=False)
 
+    def is_kept_from(self, url: str) -> bool:
+        """Whether an endpoint does not get it: an order names any host, the token is for those the operator knows."""
+        return not self.key and urlsplit(url).hostname not in self.hosts
+
 
 class Credentials:
     """The credentials of the file, which is followed while it changes; without a file there are none.
@@ -45,13 +49,20 @@ class Credentials:
 
     def headers(self, creator: str, url: str, order_id: UUID, at: int) -> Sequence[tuple[str, str]]:
         """The header fields for a call at `at`, in seconds since 1970, about an order of this creator's."""
-        its = self._file.now.get(creator) if self._file else None
-        if its is None:
+        its = self._of(creator)
+        if its is None or its.is_kept_from(url):
             return ()
         if its.key:
             return signature_headers([its.key], str(order_id), at, b"")
-        # An order names any host; the token is for those that the operator knows.
-        return (("Authorization", f"Bearer {its.bearer}"),) if urlsplit(url).hostname in its.hosts else ()
+        return (("Authorization", f"Bearer {its.bearer}"),)
+
+    def keep_from(self, creator: str, url: str) -> bool:
+        """Whether this creator has a credential, and an endpoint does not get it."""
+        its = self._of(creator)
+        return its is not None and its.is_kept_from(url)
+
+    def _of(self, creator: str) -> Credential | None:
+        return self._file.now.get(creator) if self._file else None
 
 
 def _read(file: Path) -> dict[str, Credential]:

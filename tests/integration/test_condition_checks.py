@@ -145,7 +145,10 @@ def test_a_paused_creators_conditions_are_not_asked(store: Store) -> None:
 
 def test_an_endpoint_learns_who_asks_and_its_answer_is_kept(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "credentials.toml"
-    file.write_text('[creators.ttd]\nbearer = "a-long-token"\nhosts = ["127.0.0.1"]\n')
+    file.write_text(
+        '[creators.ttd]\nbearer = "a-long-token"\nhosts = ["127.0.0.1"]\n'
+        '[creators.nav]\nbearer = "another-token"\nhosts = ["example.no"]\n'
+    )
     credentials = Credentials(file)
 
     async def once() -> None:
@@ -156,15 +159,19 @@ def test_an_endpoint_learns_who_asks_and_its_answer_is_kept(store: Store, tmp_pa
     with Receiver(Say(200, b'{"sendNotification": false}')) as receiver:
         place(store, receiver, creator="ttd")
         place(store, receiver, creator="skd")
+        place(store, receiver, creator="nav")
         asyncio.run(once())
     assert sorted(request.headers.get("authorization", "") for request in receiver.requests) == [
+        "",
         "",
         "Bearer a-long-token",
     ]
     with store.read() as connection:
-        kept = connection.scalars(select(orders.c.condition_answer)).all()
+        kept = connection.scalars(select(orders.c.condition_answer).order_by(orders.c.seq)).all()
         shown = details.order(connection, connection.scalars(select(orders.c.id)).all()[0])
-    assert kept == ["sendNotification is false"] * 2
+    withheld = "; asked without the creator's token, whose hosts in VARSEL_CREDENTIALS_FILE lack this one"
+    answer = "sendNotification is false"
+    assert kept == [answer, answer, answer + withheld]
     assert shown["condition_answer"] == "sendNotification is false"
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.admin.lists import page
+from engine.admin.resources import AUDIT
 from engine.db.store import Store
 from engine.orders.contacts import import_contacts
 from engine.resources import SCOPE_SUPPORT
@@ -35,7 +37,6 @@ def test_all_orders_to_somebody_are_found_the_latest_first(installation: Install
     store = Store(installation.environment()["VARSEL_DATABASE_URL"])
     with store.write() as connection:
         import_contacts(connection, io.StringIO(CONTACTS))
-    store.close()
     to = f"Æ{uuid.uuid4().hex}@Example.no"
     several = [{"emailAddress": to}, {"nationalIdentityNumber": PERSON}, {"organizationNumber": ORGANIZATION}]
     posted = []
@@ -62,6 +63,14 @@ def test_all_orders_to_somebody_are_found_the_latest_first(installation: Install
         assert attempt["channel"] == "email"
         assert also.items() <= attempt.items()
     assert ask(installation, "phonenumber", "PhoneNumber", "+4799999999").json() == []
+    with store.read() as connection:
+        noted = page(connection, AUDIT, {"action": "look-up"}).items
+    store.close()
+    last = {each["target"]: each["detail"]["answers"] for each in reversed(noted)}
+    kinds = ("Email", "NationalIdentityNumber", "OrganizationNumber")
+    assert last == {f"dashboard/{kind}": 2 for kind in kinds} | {"dashboard/PhoneNumber": 0}
+    assert {each["who"] for each in noted} == {"/org/ttd"}
+    assert not [value for value in (to, PERSON, ORGANIZATION) if value in str(noted)], "it says not about whom"
     assert ask(installation, "email", "Email", to, to=at(timedelta(hours=-1))).json() == []
 
 

@@ -44,6 +44,7 @@ def test_a_token_goes_to_the_named_hosts_alone(credentials: Credentials) -> None
         ("https://example.no@evil.example/", []),
     ):
         assert list(credentials.headers("ttd", url, ORDER, 7)) == expected
+        assert credentials.keep_from("ttd", url) == (not expected)
     assert list(credentials.headers("other", "https://example.no/c", ORDER, 7)) == []
     assert list(Credentials().headers("ttd", "https://example.no/c", ORDER, 7)) == []
 
@@ -52,6 +53,7 @@ def test_a_secret_signs_the_orders_id_and_the_time(credentials: Credentials) -> 
     signed = credentials.headers("skd", "https://anything.example/", ORDER, 7)
     assert list(signed) == signature_headers([KEY], str(ORDER), 7, b"")
     assert dict(signed)["webhook-id"] == str(ORDER)
+    assert not any(credentials.keep_from(creator, "https://anything.example/") for creator in ("skd", "other"))
 
 
 @pytest.mark.parametrize(
