@@ -142,8 +142,10 @@ async def _answer(request: Request, by: By | None, header: str) -> Response:
     if broken.errors:
         raise Invalid(broken.errors)
     known_as = bare(value) if by is By.ADDRESS else value
-    find = partial(_found, by=by, value=known_as, since=since, until=until)
-    text, count = await reads.read(request, caller.name, find) if by else (b"[]", 0)
+    text, count = b"[]", 0
+    if by:
+        find = partial(_found, by=by, value=known_as, since=since, until=until)
+        text, count = await reads.read(request, caller.name, find)
     # Before it is answered: whoever learns about a recipient leaves a line. It does not say about whom.
     noted = (caller.name, "look-up", f"dashboard/{header}", {"answers": count})
     await request.app.state.writers.write(caller.name, note_consumer, *noted)

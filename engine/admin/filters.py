@@ -52,7 +52,7 @@ PUSH_ERRORS = {
 class Field:
     """What a list can be narrowed by: `name` in query strings and options, `help` on the command line.
 
-    `read` makes a value of what was typed (ValueError); where there are `choices`, it is one of them.
+    `read` makes a value of what was typed (ValueError); where there are `choices`, it is one of them, in any case.
     """
 
     name: str
@@ -86,10 +86,18 @@ def parse(given: Mapping[str, str], fields: Mapping[str, Field], now: datetime) 
 
 def _value(field: Field, text: str, now: datetime) -> Any:
     text = bounded(text)
-    if field.choices and text not in field.choices:
-        msg = f"One of {', '.join(field.choices)}."
-        raise ValueError(msg)
+    if field.choices:
+        return _choice(field.choices, text)
     return moment(text, now) if field.is_time else field.read(text)
+
+
+def _choice(choices: tuple[str, ...], text: str) -> str:
+    """The choice that was meant, whatever its case, unless that tells two apart (failed, Failed); ValueError."""
+    meant = [choice for choice in choices if choice.lower() == text.lower()]
+    if not meant:
+        msg = f"{text} is none of {', '.join(choices)}."
+        raise ValueError(msg)
+    return text if text in meant else meant[0]
 
 
 def bounded(text: str) -> str:

@@ -66,11 +66,18 @@ def test_options_narrow_a_list(store: Store, cli: Cli) -> None:
     bounced = failed(store, address="ola@example.com")
     email_of(store)
     assert [item["id"] for item in cli.items("emails", "list", "--state", "failed")] == [str(bounced)]
+    assert len(cli.items("emails", "list", "--state", "new", "--priority", "NORMAL")) == 1, "whatever the case"
     assert [item["id"] for item in cli.items("emails", "list", "--recipient", "@example.com")] == [str(bounced)]
     assert [item["id"] for item in cli.items("emails", "list", "--error", "5xx")] == [str(bounced)]
     assert cli.items("emails", "list", "--since", "2100-01-01") == []
     assert len(cli.items("emails", "list", "--since", "1h", "--creator", "ttd")) == 2
     assert "Nothing matches." in varsel("emails", "list", "--creator", "x", database_url=cli.url).stderr
+
+
+def test_a_wrong_state_is_told_the_right_ones(cli: Cli) -> None:
+    told = cli.refused(2, "orders", "list", "--state", "done")
+    assert told.startswith("Error: state: done is none of waiting, due, ")
+    assert "Registered, " in told
 
 
 @pytest.mark.parametrize(
