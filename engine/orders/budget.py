@@ -96,11 +96,15 @@ class Budget:
             self._windows.append(_Window("day", DAY, quota.per_day, use.day, use.in_day))
         self.changed = False
 
-    def admit(self, recipients: int) -> datetime | Invalid | QuotaExceeded:
-        """The instant from which on an order to so many may be due; or why it is not taken in."""
+    def admit(self, recipients: int, *, reminders: bool = False) -> datetime | Invalid | QuotaExceeded:
+        """The instant from which on an order to so many may be due; or why it is not taken in.
+
+        `reminders`: they are those of its reminders, but for one.
+        """
         most = min(window.quota for window in self._windows)
         if recipients > most and not self._paces:
-            return Invalid({"Recipients": [f"An order of this creator has at most {most:,} recipients; split it."]})
+            member, whose = ("Reminders", ", those of its reminders included") if reminders else ("Recipients", "")
+            return Invalid({member: [f"An order of this creator has at most {most:,} recipients{whose}; split it."]})
         moment = self.earliest(recipients)
         wait = moment - self._at - (LONGEST_WAIT if self._paces else timedelta())
         return self._refusal(recipients, wait) if wait > timedelta() else moment

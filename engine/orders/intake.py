@@ -96,8 +96,8 @@ class Intake:
     async def place_chain(self, creator: str, chain: NewChain, fingerprint: str, *, strict: bool) -> Receipt:
         """Store an order and its reminders, unless its identifier is known: then the receipt is the first one's.
 
-        Raises Unavailable, Overrun and QuotaExceeded as `place` does; KeyReused when the identifier is known with
-        another payload, if that is to be `strict`; Unreachable when the directory has no address for a recipient.
+        Raises Unavailable, Overrun, QuotaExceeded and Invalid as `place` does; KeyReused when the identifier is known
+        with another payload, if that is to be `strict`; Unreachable when the directory has no address for a recipient.
         """
         numbers = {known_by for order in chain.orders for known_by in map(number, order.recipients) if known_by}
         if numbers:
@@ -204,7 +204,7 @@ def _is_new(result: Receipt | Exception) -> TypeGuard[Receipt]:
 
 def _place(connection: Connection, placement: Placement, its: Budget | None) -> Receipt | Exception:
     """The result of one order, before it is inserted."""
-    moment = its.admit(placement.recipients) if its else None
+    moment = its.admit(placement.recipients, reminders=len(placement.rows) > 1) if its else None
     if isinstance(moment, Exception):
         return found(connection, placement) or moment
     if known := claimed(connection, placement):

@@ -25,6 +25,7 @@ exceeded = "pace"
 
 [creators.nav]
 """
+MAIL = {"recipientEmail": {"emailAddress": "a@example.no", "emailSettings": {"subject": "a", "body": "b"}}}
 POLICY = '"day";q=3;qu="recipients";w=86400'
 
 
@@ -62,6 +63,10 @@ def test_accepted_and_refused_orders_tell_what_is_left(limited: Installation) ->
             },
         )
         larger = client.post(f"{API}/orders/email", json=order(*["a@example.no"] * 4))
+        reminders = [{"delayDays": 1, "recipient": MAIL}] * 3
+        chain = client.post(
+            f"{API}/future/orders", json={"idempotencyId": "large", "recipient": MAIL, "reminders": reminders}
+        )
     assert [answer.status_code for answer in (first, refused, second, larger)] == [202, 429, 202, 400]
     assert {answer.headers["ratelimit-policy"] for answer in (first, refused, second)} == {POLICY}
     assert [left(answer.headers["ratelimit"])[0] for answer in (first, refused, second)] == [1, 1, 0]
@@ -77,6 +82,8 @@ def test_accepted_and_refused_orders_tell_what_is_left(limited: Installation) ->
         " an order to 2 can be taken in later.",
     }
     assert larger.json()["errors"] == {"Recipients": ["An order of this creator has at most 3 recipients; split it."]}
+    told = "An order of this creator has at most 3 recipients, those of its reminders included; split it."
+    assert (chain.status_code, chain.json()["errors"]) == (400, {"Reminders": [told]})
 
 
 def test_a_paced_order_is_accepted_and_shows_the_send_time_that_was_asked_for(limited: Installation) -> None:

@@ -96,6 +96,9 @@ def test_a_window_that_is_over_counts_no_more() -> None:
 
 
 def test_an_order_that_never_fits_is_told_so_instead_of_a_time() -> None:
+    of_reminders = budget(BOTH).admit(11, reminders=True)
+    assert isinstance(of_reminders, Invalid)
+    assert [*of_reminders.errors] == ["Reminders"]
     refusal = budget(BOTH).admit(11)
     assert isinstance(refusal, Invalid)
     assert refusal.errors == {"Recipients": ["An order of this creator has at most 10 recipients; split it."]}

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from engine.errors import Invalid
 from engine.models import OrderKind, new_id
 from engine.orders.chain_rules import MOST_REMINDERS, parse_chain, parse_instant
+from engine.orders.checks import Broken, check_endpoint
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 
@@ -38,6 +39,20 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(MEMBERS | st.text(max_size=5), inner),
     max_leaves=20,
 )
+
+
+@pytest.mark.parametrize(
+    "here", ["http://localhost:1234/x", "http://127.0.0.1:8000/ask", "http://[::1]/", "https://LOCALHOST"]
+)
+def test_a_condition_may_lead_to_this_machine_where_private_addresses_are_allowed(here: str) -> None:
+    def refused(url: str, *, allow_private: bool) -> bool:
+        broken = Broken()
+        check_endpoint(url, Guard(allow_private), broken)
+        return "ConditionEndpoint" in broken.errors
+
+    assert not refused(here, allow_private=True)
+    assert refused(here, allow_private=False)
+    assert refused("http://192.168.0.1/x", allow_private=True), "other addresses have no name"
 
 
 def _parsed(parse: Any, value: dict[str, Any]) -> tuple[NewChain | None, dict[str, list[str]]]:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.auth.console_mode import Mode
 from engine.db.tables import metadata
+from engine.dev.welcome import places
 from engine.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +54,14 @@ def test_the_readme_lists_the_rooms_of_the_engine() -> None:
     assert rooms <= set(listed)
     assert len(listed) == len(set(listed))
     assert [name for name in listed if not (ROOT / name).is_dir() and name not in rooms] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md"])
+def test_pages_of_an_installation_have_the_addresses_that_it_prints(name: str) -> None:
+    printed = " ".join(places("http://127.0.0.1:5090", Mode.OPEN, 1025)).split()
+    shown = re.findall(r"(?:open |<)(http://127\.0\.0\.1:5090[^\s>]*)", (ROOT / name).read_text())
+    assert shown
+    assert [address for address in shown if address not in printed] == []
 
 
 @pytest.mark.parametrize("name", FRONT)
