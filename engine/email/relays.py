@@ -170,14 +170,14 @@ class Relays:
 
     @property
     def trouble(self) -> Trouble | None:
-        """Which relays cannot be used, why, and what becomes of their e-mails."""
+        """Which relays cannot be used, what becomes of their e-mails, and why."""
         plan = self._plan
         found = {name: trouble for name, outlet in plan.outlets.items() if (trouble := outlet.trouble)}
         if not found:
             return None
         names = {name: plan.outlets[name].relay.name for name in found}
         texts = [f"{names[name]}: {each.text}" if len(found) > 1 else each.text for name, each in found.items()]
-        text = "; ".join([*texts, plan.routes.without(found)])
+        text = f"{plan.routes.without(found)} ({'; '.join(texts)})"
         return Trouble(min(each.since for each in found.values()), text, ", ".join(names.values()))
 
     @property

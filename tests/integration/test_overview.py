@@ -262,9 +262,11 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
             ("warning", "1 e-mail is paused"),
         ]
         since = datetime(2026, 5, 1, 12, tzinfo=UTC)
-        process(connection, "worker", relay="relay:25", trouble="connection refused; e-mails wait", trouble_since=since)
+        process(
+            connection, "worker", relay="relay:25", trouble="e-mails wait (connection refused)", trouble_since=since
+        )
         worst = overview(connection)["findings"][0]
-    assert worst["text"] == "The relay relay:25 cannot be used: connection refused; e-mails wait"
+    assert worst["text"] == "The relay relay:25 cannot be used: e-mails wait (connection refused)"
     assert (worst["level"], worst["since"]) == ("problem", since)
 
 

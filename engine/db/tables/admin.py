@@ -66,7 +66,7 @@ processes = Table(
     Column("started", Instant, nullable=False),
     Column("seen", Instant, nullable=False),
     Column("relay", Text),  # of a worker: host:port
-    Column("trouble", Text),  # why no connection to the relay can be had; NULL: all is well
+    Column("trouble", Text),  # what becomes of e-mails of a relay that cannot be used, and why; NULL: all is well
     Column("trouble_since", Instant),
     Column("slowed", Text),  # whom its mail goes to slowly: JSON of a list of Slowed; NULL: nobody
     Column("skew_ms", BigInteger),  # its wall clock less the database's; NULL: of an older version
