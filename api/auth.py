@@ -48,16 +48,19 @@ async def authenticate_bearer(request: Request, verifier: Verifier) -> Caller:
     return caller
 
 
-def require_platform(request: Request, verifier: Verifier) -> Caller:
-    """Who sent a PlatformAccessToken; Forbidden unless exactly one came and verifies."""
+def require_platform(request: Request, verifier: Verifier, scope: str = "") -> Caller:
+    """Who sent a PlatformAccessToken; Forbidden unless exactly one came and verifies.
+
+    `scope`: with which a bearer token would need none.
+    """
     try:
         token = _only(request, b"platformaccesstoken")
         if token is not None:
             return _platform_caller(token, verifier)
     except Unauthenticated as error:
         raise Forbidden(str(error)) from None
-    msg = "no PlatformAccessToken header"
-    raise Forbidden(msg)
+    msg = f"needs the scope {scope}, or a PlatformAccessToken" if scope else "no PlatformAccessToken header"
+    raise Forbidden(msg, scope)
 
 
 def require_scope(caller: Caller, scope: str) -> None:

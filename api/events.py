@@ -132,7 +132,7 @@ async def post(request: Request) -> Response:
     decoded = _decoder(request)
     caller = await authenticate_bearer(request, state.verifier)
     if SCOPE_PUBLISH not in caller.scopes:
-        require_platform(request, state.verifier)
+        require_platform(request, state.verifier, SCOPE_PUBLISH)
     async with Taken(request, caller.name, state.settings.max_body_bytes) as body:
         events = await work_on(request, caller.name, len(body), decoded, body)
         for event in events:

@@ -132,6 +132,8 @@ def test_an_apps_event_needs_both_tokens(installation: Installation, who: str, s
 def test_publishing_needs_a_scope_or_a_platform_token(installation: Installation, who: str, status: int) -> None:
     answer = publish(installation, credentials(installation, who), event())
     assert (answer.status_code, answer.content) == (status, EMPTY)
+    lacks = who in ("bearer", "subscriber", "admin")
+    assert (f'scope="{PUBLISH}"' in answer.headers.get("www-authenticate", "")) == lacks
 
 
 @pytest.mark.parametrize(
