@@ -149,8 +149,8 @@ def _copy(connection: Connection, seq: int, at: datetime, **instead: str) -> UUI
 def _update(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     connection: Connection, table: Table, seqs: Sequence[int], **values: object
 ) -> None:
-    if "due_at" in values and "rank" in table.c:
-        values["rank"] = None  # the next claim gives it one, when the row is due
+    if "due_at" in values:  # the next claim gives it a rank, when the row is due, and finds out whom it waits for
+        values |= {name: None for name in ("rank", "waits_for") if name in table.c}
     connection.execute(update(table).where(table.c.seq.in_(seqs)).values(values))
 
 

@@ -1,8 +1,9 @@
 """Where an open row stands: in flight, paused, due, or to come later.
 
 Each open row is one of these, so that counts, lists and single rows tell the same. An e-mail that was not tried yet is
-due from its send time on: while the relay is away, its due time moves on by seconds, again and again. A delivery also
-waits for its subscription: for the end of its circuit or, where the order is kept, for an earlier event.
+due from its send time on: while the relay is away, its due time moves on by seconds, again and again. One that waits
+for the pace of a relay or domain is due, too, although its due time is when it expires. A delivery also waits for its
+subscription: for the end of its circuit or, where the order is kept, for an earlier event.
 """
 
 from __future__ import annotations
@@ -88,9 +89,10 @@ def of_orders(paused_lanes: Container[str] = ()) -> Standings:
 def of_emails(paused_lanes: Container[str] = ()) -> Standings:
     """Of e-mails."""
     in_flight = and_(emails.c.state == EmailState.SENDING, emails.c.due_at > Now())
-    untried = emails.c.attempts == 0
-    since = case((untried, SEND_TIME), else_=emails.c.due_at)
-    return _of_rows(emails, in_flight, and_(untried, Now() >= SEND_TIME), since, lane_paused="emails" in paused_lanes)
+    untried, waits = emails.c.attempts == 0, emails.c.waits_for.is_not(None)
+    since = case((untried, SEND_TIME), (waits, type_coerce(emails.c.rank, Instant)), else_=emails.c.due_at)
+    early = or_(and_(untried, Now() >= SEND_TIME), waits)
+    return _of_rows(emails, in_flight, early, since, lane_paused="emails" in paused_lanes)
 
 
 def of_deliveries(paused_lanes: Container[str] = ()) -> Standings:

@@ -98,7 +98,10 @@ def older(connection: Connection) -> Older | None:
 def repeated(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
     connection: Connection, table: Table
 ) -> ColumnElement[bool]:
-    """The rows of a lane that may have been performed: due when the newer database was last seen, or in flight."""
+    """The rows of a lane that may have been performed: due when the newer database was last seen, or in flight.
+
+    E-mails that waited for a pace could go before they were due.
+    """
     row = older(connection)
     if row is None:
         return table.c.due_at <= EPOCH  # none
@@ -106,7 +109,8 @@ def repeated(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
         kept = select(subscriptions.c.seq).where(subscriptions.c.removed.is_(None))
         return and_(deliveries.c.due_at <= row.seen, deliveries.c.subscription_seq.in_(kept))
     last = max(row.seen, now(connection))
-    return and_(table.c.due_at <= last, or_(table.c.due_at <= row.seen, table.c.unresolved > 0))
+    due = and_(table.c.due_at <= last, or_(table.c.due_at <= row.seen, table.c.unresolved > 0))
+    return or_(due, emails.c.waits_for.is_not(None)) if table is emails else due
 
 
 def again(connection: Connection) -> dict[str, int] | None:

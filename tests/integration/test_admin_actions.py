@@ -51,6 +51,7 @@ def test_of_an_email_its_state_says_what_can_be_done(store: Store) -> None:
     with store.write() as connection:
         assert names(connection, EMAILS, email(connection)) == {"retry_now"}
         assert names(connection, EMAILS, email(connection, due_at=now() - HOUR)) == set()
+        assert names(connection, EMAILS, email(connection, waits_for="domain example.no", rank=1)) == set()
         assert names(connection, EMAILS, email(connection, **PAUSED)) == set()
         assert names(connection, EMAILS, email(connection, EmailState.SENDING)) == set()
         for state in (EmailState.SUCCEEDED, EmailState.DELIVERED):

@@ -85,13 +85,15 @@ def test_a_restored_database_is_paused_and_tells_what_it_would_do_again(
         order = add_order(connection, state=OrderState.PROCESSED)
         add_email(connection, order, address="sent@example.no")
         add_email(connection, order, address="later@example.no", due_in=HOUR)
+        waited = {"waits_for": "domain example.no", "rank": 1}  # and may have gone meanwhile
+        add_email(connection, order, address="waited@example.no", due_in=HOUR, creator="ttd", **waited)
         pausing.pause(connection, "anna", "lane", "orders", "of her own")
     before = row(store).mark
     restore(store, HOUR)
     beat(store, Memory(redis))
     assert paused_lanes(store) == ALL
     with store.read() as connection:
-        assert again(connection) == {"orders": 0, "emails": 1, "webhooks": 0}
+        assert again(connection) == {"orders": 0, "emails": 2, "webhooks": 0}
         [finding] = [each for each in overview(connection)["findings"] if "older than it was" in each["text"]]
         lines = connection.execute(select(audit_log.c.who, audit_log.c.action)).all()
     assert (finding["level"], finding["since"]) == ("problem", before - HOUR)
