@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import random
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -157,6 +159,35 @@ def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:
     assert receipts[0].order_id == receipts[1].order_id
     assert sorted(receipt.replayed for receipt in receipts) == [False, True]
     assert count(store, orders) == 1
+
+
+def test_of_a_thousand_identifiers_that_two_processes_get_at_once_each_makes_one_chain(store: Store) -> None:
+    """Each process gets them in an order of its own, and some of them twice."""
+    reminder = request(requestedSendTime="2099-01-01T08:00:00Z")
+    answered = defaultdict[str, list[Receipt]](list)
+
+    async def place(entrance: Intake, name: str) -> None:
+        chain = NewChain(name, [request(), reminder])
+        answered[name].append(await entrance.place_chain("ttd", chain, "", strict=False))
+
+    async def work(first: Intake) -> None:
+        async with intake(store) as second:
+            for begin in range(0, 1_000, 100):
+                names = [str(number) for number in range(begin, begin + 100)]
+                ours = [place(first, name) for name in (*names, *names[::9])]
+                theirs = [place(second, name) for name in random.sample(names, len(names))]
+                await asyncio.gather(*ours, *theirs)
+
+    run(store, work)
+    kept = set()
+    for receipts in answered.values():
+        [(chain_id, shipments)] = {(receipt.order_id, receipt.shipments) for receipt in receipts}
+        assert sum(not receipt.replayed for receipt in receipts) == 1
+        kept |= {(shipment.id, chain_id) for shipment in shipments}
+    assert (len(answered), len(kept), count(store, chains)) == (1_000, 2_000, 1_000)
+    with store.read() as connection:
+        stored = connection.execute(select(orders.c.id, orders.c.chain_id)).all()
+    assert sorted(kept) == sorted(map(tuple, stored))
 
 
 def test_a_key_that_another_process_used_for_another_payload_is_refused(store: Store) -> None:
