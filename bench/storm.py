@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,16 @@ import httpx
 
 from bench.figures import Figure, say
 from bench.processes import wait_until
-from tests.servers.installation import API, order
+from tests.servers.installation import API, chain, instant, order
 from tests.servers.postgres import Postgres
 from tests.servers.site import Site, addresses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.helpers.counting import Count
 
-ORDERS = 3_000
+MAILS = 3_000
 CLIENTS = 4
 KILLED = ("web", "worker 1", "worker 2", "scheduler", "redis")
 EVERY = 1.0  # seconds
@@ -44,7 +47,7 @@ def run() -> list[Figure]:
 
 
 def _measure(name: str, site: Site) -> list[Figure]:
-    to = addresses(ORDERS, "storm")
+    to = addresses(MAILS, "storm")
     over = threading.Event()
     killed: list[str] = []
     storm = threading.Thread(target=_kill, args=(site, over, killed))
@@ -57,7 +60,7 @@ def _measure(name: str, site: Site) -> list[Figure]:
     storm.join()
     wait_until(site.ledger.settled, "the last e-mail", WITHIN)
     counted = site.count(to)
-    say(f"storm {name}: {len(counted.lost)} lost, {len(counted.doubled)} doubled of {ORDERS:,}; {len(killed)} killed")
+    say(f"storm {name}: {len(counted.lost)} lost, {len(counted.doubled)} doubled of {MAILS:,}; {len(killed)} killed")
     return [
         Figure("storm", f"{name}: mails lost", len(counted.lost), most=1),
         Figure("storm", f"{name}: mails doubled", len(counted.doubled)),
@@ -79,15 +82,20 @@ def _kill(site: Site, over: threading.Event, killed: list[str]) -> None:
 
 
 def _post(site: Site, to: list[str]) -> None:
-    """Post an order to each address, again and again with the same key until it is accepted."""
+    """Of each five addresses, one gets an order, one an instant one, and three an order with two reminders."""
     with site.varsel.client() as client:
-        for address in to:
-            while not _accepted(client, address):
-                time.sleep(AGAIN)
+        for begin in range(0, len(to), 5):
+            single, urgent, *others = to[begin : begin + 5]
+            _insist(client, "orders/email", partial(order, single), key=single)
+            _insist(client, "future/orders/instant/email", partial(instant, urgent))
+            _insist(client, "future/orders", partial(chain, *others))
 
 
-def _accepted(client: httpx.Client, address: str) -> bool:
-    with suppress(httpx.HTTPError):
-        answer = client.post(f"{API}/orders/email", json=order(address), headers={"Idempotency-Key": address})
-        return answer.status_code in (200, 202)
-    return False
+def _insist(client: httpx.Client, path: str, body: Callable[[], object], key: str | None = None) -> None:
+    """Post an order under the same name again and again, until it is accepted; `key`: if its body has none."""
+    headers = {"Idempotency-Key": key} if key else None
+    while True:
+        with suppress(httpx.HTTPError):
+            if client.post(f"{API}/{path}", json=body(), headers=headers).is_success:
+                return
+        time.sleep(AGAIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import Row, func, select, update
@@ -61,6 +62,13 @@ class Ledger:
         chosen = select(emails).where(emails.c.state.in_(states or tuple(EmailState)))
         with self._store.read() as connection:
             return {row.address: row for row in connection.execute(chosen)}
+
+    def in_flight(self) -> set[str]:
+        """The addresses that workers may be sending to: on the short way, an order has no e-mail yet."""
+        with self._store.read() as connection:
+            sending = connection.scalars(select(emails.c.address).where(emails.c.state == EmailState.SENDING)).all()
+            taken = connection.scalars(select(orders.c.recipients).where(orders.c.state == OrderState.PROCESSING)).all()
+        return {*sending, *(entry["emailAddress"] for text in taken for entry in json.loads(text))}
 
     def email_ids(self, *states: EmailState) -> list[str]:
         """The ids of e-mails in one of these states (none given: all)."""

@@ -110,6 +110,23 @@ def order(*addresses: str, **members: object) -> dict[str, object]:
     return {"subject": "Hei", "body": "Hei, Kari!", "recipients": recipients} | members
 
 
+def letter(address: str) -> dict[str, object]:
+    """What an address gets, as the second generation writes it."""
+    return {"emailAddress": address, "emailSettings": {"subject": "Hei", "body": "Hei, Kari!"}}
+
+
+def chain(first: str, *reminded: str, after: timedelta = timedelta(seconds=1), **members: object) -> dict[str, Any]:
+    """A valid order to an address, with a reminder to each further one, all of them due after so long."""
+    due = at(after)
+    reminders = [{"requestedSendTime": due, "recipient": {"recipientEmail": letter(each)}} for each in reminded]
+    return {"idempotencyId": first, "recipient": {"recipientEmail": letter(first)}, "reminders": reminders} | members
+
+
+def instant(address: str) -> dict[str, object]:
+    """A valid instant order to an address."""
+    return {"idempotencyId": address, "recipientEmail": letter(address)}
+
+
 def at(delay: timedelta) -> str:
     """A time so long from now, as an order writes it."""
     return (datetime.now(UTC) + delay).isoformat()

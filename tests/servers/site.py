@@ -8,17 +8,18 @@ import signal
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.helpers.counting import Count, count
 from tests.helpers.ledger import Ledger
 from tests.helpers.processes import alive, connections, descendants, opened, parent, start, stop
 from tests.helpers.waiting import patience, wait_for
-from tests.servers.installation import API, Installation, order
+from tests.servers.installation import API, Installation, chain, instant, order
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from tests.servers.smtp_script import Script
@@ -59,6 +60,24 @@ class Site:
         answer = self.client.post(f"{API}/orders/email", json=order(*to, **members))
         assert answer.status_code == 202, answer.text
         return str(answer.headers["location"])
+
+    def post_chain(self, first: str, *reminded: str, after: timedelta = timedelta(seconds=1)) -> None:
+        """Order a mail to an address, and reminders to others, which are due after so long."""
+        answer = self.client.post(f"{API}/future/orders", json=chain(first, *reminded, after=after))
+        assert answer.status_code == 201, answer.text
+
+    def post_instant(self, to: str) -> None:
+        """Order an instant mail."""
+        answer = self.client.post(f"{API}/future/orders/instant/email", json=instant(to))
+        assert answer.status_code == 201, answer.text
+
+    def post_each_kind(self, to: Sequence[str]) -> None:
+        """Of each five addresses, one gets an order, one an instant one, and three an order with two reminders."""
+        for begin in range(0, len(to), 5):
+            single, urgent, *others = to[begin : begin + 5]
+            self.post(single)
+            self.post_instant(urgent)
+            self.post_chain(*others)
 
     def processing_status(self, location: str) -> str:
         """The order's state in the API."""
