@@ -15,6 +15,7 @@ from tests.helpers.counting import tell
 from tests.helpers.waiting import LEASE, slowness, wait_for
 from tests.servers import http
 from tests.servers.event_site import EventSite
+from tests.servers.installation import API, instant
 from tests.servers.site import FLAWLESS, Site, addresses, stopped
 from tests.servers.smtp_script import ByAddress, Hang, Slow
 
@@ -126,13 +127,16 @@ def test_a_relay_that_hangs_after_the_dot_keeps_one_mail_and_no_other(
 
 
 def test_an_instant_order_passes_mails_that_hang_on_every_other_connection(patient: Site) -> None:
-    stuck, instant = addresses(40, "stuck"), "instant@example.no"
+    stuck, urgent = addresses(40, "stuck"), {"instant@example.no", "code@example.no"}
     patient.relay.script = ByAddress({address: ("dot", Hang()) for address in stuck})
     before = patient.relay.count("dot")
-    patient.post(*stuck, priority="Normal")
+    patient.post(*stuck[:20], priority="Normal")
+    patient.post(*stuck[20:], priority="Bulk")
     wait_for(lambda: patient.relay.count("dot") == before + 2)
-    patient.post(instant, priority="Instant")
-    wait_for(lambda: any(mail.rcpt_tos == [instant] for mail in list(patient.relay.accepted)))
+    patient.post("instant@example.no", priority="Instant")
+    with patient.varsel.client("skd") as other:
+        assert other.post(f"{API}/future/orders/instant/email", json=instant("code@example.no")).status_code == 201
+    wait_for(lambda: urgent <= {mail.rcpt_tos[0] for mail in list(patient.relay.accepted)})
     assert not any(mail.rcpt_tos[0] in stuck for mail in list(patient.relay.accepted))
     patient.relay.script = {}
     patient.relay.release()
