@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.waiting import LEASE
-from tests.servers.installation import API, Installation, order
+from tests.servers.installation import API, Installation, chain, instant, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,13 +62,16 @@ def test_accepted_and_refused_orders_tell_what_is_left(limited: Installation) ->
                 "recipients": [{"emailAddress": "a@example.no"}],
             },
         )
+        chained = client.post(f"{API}/future/orders", json=chain("a@example.no", "b@example.no"))
+        urgent = client.post(f"{API}/future/orders/instant/email", json=instant("a@example.no"))
         larger = client.post(f"{API}/orders/email", json=order(*["a@example.no"] * 4))
         reminders = [{"delayDays": 1, "recipient": MAIL}] * 3
         chain = client.post(
             f"{API}/future/orders", json={"idempotencyId": "large", "recipient": MAIL, "reminders": reminders}
         )
     assert [answer.status_code for answer in (first, refused, second, larger)] == [202, 429, 202, 400]
-    assert {answer.headers["ratelimit-policy"] for answer in (first, refused, second)} == {POLICY}
+    assert [answer.status_code for answer in (chained, urgent)] == [429, 429]
+    assert {answer.headers["ratelimit-policy"] for answer in (first, refused, second, chained, urgent)} == {POLICY}
     assert [left(answer.headers["ratelimit"])[0] for answer in (first, refused, second)] == [1, 1, 0]
     assert left(refused.headers["ratelimit"])[1] == int(refused.headers["retry-after"]) <= 86_400
     assert refused.headers["content-type"] == "application/problem+json; charset=utf-8"

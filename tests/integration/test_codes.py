@@ -1,0 +1,207 @@
+"""Every status that the notifications API says it gives, asked for once, and what comes with it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import TypeAdapter
+from sqlalchemy import text
+
+from api.app import OPERATIONS
+from api.orders import PREFIX
+from api.problems import TITLES, Problem
+from engine.db.store import Store
+from engine.resources import SCOPE_SUPPORT
+from tests.helpers.client import connect
+from tests.servers.installation import Installation, at, chain, instant, order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+SERVED = {f"{each.method} {each.path.removeprefix(PREFIX)}": each for each in OPERATIONS if PREFIX in each.path}
+# 408: test_connections.py; 429: test_quota_answers.py; 503: test_connections.py and test_failures.py.
+ELSEWHERE = {408, 429, 503}
+CREATE, POOR = "altinn:notifications.create", "altinn:other"
+NOBODY, NO_ID, LARGE = str(uuid.UUID(int=0)), "7", {"idempotencyId": "x" * 8_000_001}
+HOUR = timedelta(hours=1)
+USED = {"Idempotency-Key": "codes"}
+RUNNING = {"Idempotency-Key": "another, twice at once"}
+SETTINGS = {"subject": "Hei", "body": "Hei!"}
+ANY_CHANNEL = {
+    "notificationChannel": "Email",
+    "emailTemplate": SETTINGS,
+    "recipients": [{"emailAddress": "kari@example.no"}],
+}
+KNOWN, URGENT = chain("known@codes.example"), instant("known@codes.example")
+UNREACHABLE = {
+    "idempotencyId": "unreachable",
+    "recipient": {
+        "recipientPerson": {
+            "nationalIdentityNumber": "01017512399", "channelSchema": "Email", "emailSettings": SETTINGS
+        }
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request, and the status that it gets; `id` stands in the path, or names what `placed` placed."""
+
+    operation: str
+    status: int
+    id: str = "order"
+    query: str = ""
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media: str = "application/json"
+    scope: str | None = CREATE  # None: no credential
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.status}"
+
+
+def cases(operation: str, status: int, *others: Mapping[str, Any], **asked: Any) -> list[Case]:
+    """What is asked usually; the same as nobody, and as somebody who may not; and `others`, which differ from it."""
+    first = Case(operation, status, **asked)
+    posted = [refused(415, media="text/plain")] if operation.startswith("POST") else []
+    usual = [refused(401, scope=None), refused(403, scope=POOR)]
+    return [first, *(replace(first, **other) for other in (*usual, *posted, *others))]
+
+
+def refused(status: int = 400, **members: Any) -> Mapping[str, Any]:
+    return {"status": status, **members}
+
+
+def by_id(operation: str, *others: Mapping[str, Any]) -> list[Case]:
+    return cases(operation, 200, refused(id=NO_ID), refused(404, id=NOBODY), *others)
+
+
+def looked_up(path: str, header: str, value: str) -> list[Case]:
+    operation = f"GET /future/dashboard/recipients/notifications/{path}"
+    return cases(operation, 200, refused(headers={header: ""}), headers={header: value}, scope=SCOPE_SUPPORT)
+
+
+IN_USE = [refused(422, headers=USED), refused(409, headers=RUNNING), refused(413, body=LARGE), refused(body={})]
+TABLE = [
+    *cases("POST /orders/email", 202, *IN_USE, body=order()),
+    *cases("POST /orders", 202, *IN_USE, body=ANY_CHANNEL),
+    *cases("POST /orders/sms", 400, body={}),
+    *by_id("GET /orders/{id}"),
+    *cases("GET /orders", 200, refused(query=""), query="sendersReference=codes"),
+    *by_id("GET /orders/{id}/status"),
+    *by_id("PUT /orders/{id}/cancel", refused(409, id="due")),
+    *by_id("GET /orders/{id}/notifications/email"),
+    *by_id("GET /orders/{id}/notifications/sms"),
+    *cases(
+        "POST /future/orders", 201, refused(200, body=KNOWN), refused(422, body=UNREACHABLE),
+        refused(413, body=LARGE), refused(body={}), body=chain("new@codes.example"),
+    ),
+    *cases(
+        "POST /future/orders/instant/email", 201, refused(200, body=URGENT),
+        refused(422, body=URGENT | {"sendersReference": "x"}, headers=USED),
+        refused(413, body=LARGE), refused(body={}), body=instant("new@codes.example"),
+    ),
+    *cases("POST /future/orders/instant/sms", 400, body={}),
+    *cases("GET /orders/chain/{id}", 200, refused(404, id=NOBODY), id="chain"),
+    *cases("GET /future/shipment/{id}", 200, refused(404, id=NOBODY)),
+    *cases("GET /future/shipment/feed", 200, refused(query="seq=-1")),
+    *cases("GET /future/enduser/log", 200, refused(query=""), query="dialogId=codes"),
+    *looked_up("nin", "NationalIdentityNumber", "01017512345"),
+    *looked_up("orgnumber", "OrganizationNumber", "910150804"),
+    *looked_up("email", "Email", "kari@example.no"),
+    *looked_up("phonenumber", "PhoneNumber", "+4799999999"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def placed(installation: Installation) -> Mapping[str, str]:
+    """What cases ask for by their `id`."""
+    with installation.client() as client:
+        later, due = (
+            client.post(f"{PREFIX}/orders/email", json=body, headers=headers).json()["orderId"]
+            for body, headers in ((order(requestedSendTime=at(HOUR)), USED), (order(), {}))
+        )
+        first = client.post(f"{PREFIX}/future/orders", json=KNOWN).json()["notificationOrderId"]
+        client.post(f"{PREFIX}/future/orders/instant/email", json=URGENT)
+    return {"order": later, "due": due, "chain": first}
+
+
+def ask(installation: Installation, placed: Mapping[str, str], case: Case) -> httpx.Response:
+    method, path = case.operation.split()
+    path = path.format(id=placed.get(case.id, case.id))
+    headers = {**case.headers, "Content-Type": case.media}
+    if case.scope:
+        headers["Authorization"] = f"Bearer {installation.key.bearer('ttd', case.scope, HOUR)}"
+    with connect(installation.address) as client:
+        content = None if case.body is None else json.dumps(case.body)
+        url = f"{PREFIX}{path}?{case.query}"
+        answer: httpx.Response = client.request(method, url, content=content, headers=headers)
+    return answer
+
+
+def ask_twice_at_once(installation: Installation, placed: Mapping[str, str], case: Case) -> httpx.Response:
+    """The answer that comes while nothing can be stored; the other request is answered afterwards."""
+    database = installation.environment()["VARSEL_DATABASE_URL"]
+    with closing(Store(database)) as store, ThreadPoolExecutor(2) as pool:
+        with store.write() as connection:
+            if store.dialect.name == "postgresql":
+                connection.execute(text("LOCK TABLE idempotency_keys"))
+            case = replace(case, headers={"Idempotency-Key": uuid.uuid4().hex})
+            both = [pool.submit(ask, installation, placed, case) for _ in range(2)]
+            [first], [second] = wait(both, return_when=FIRST_COMPLETED)
+        assert second.result().status_code == 202
+        answer: httpx.Response = first.result()
+    return answer
+
+
+@pytest.mark.parametrize("case", TABLE, ids=str)
+def test_a_status_comes_with_what_is_described(
+    installation: Installation, placed: Mapping[str, str], case: Case
+) -> None:
+    asked = ask_twice_at_once if case.headers is RUNNING else ask
+    answer = asked(installation, placed, case)
+    assert answer.status_code == case.status, answer.text
+    described = SERVED[case.operation].responses[case.status]
+    if described.body is None:
+        assert answer.content == b""
+        assert ("www-authenticate" in answer.headers) == (case.status == 401)
+        return
+    TypeAdapter(described.body).validate_json(answer.content)
+    if described.body is Problem:
+        check_problem(answer, case)
+    else:
+        assert answer.headers["content-type"].startswith("application/json")
+
+
+def check_problem(answer: httpx.Response, case: Case) -> None:
+    """In the form of contract 4.1: broken rules have fields, and what the second generation alone has, a code."""
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json; charset=utf-8"
+    assert (problem["status"], problem["traceId"][:3]) == (case.status, "00-")
+    assert ("errors" in problem) == (case.status == 400)
+    if case.status == 400:
+        assert problem["title"] == "One or more validation errors occurred."
+        assert all(field and told for field, told in problem["errors"].items())
+    elif "code" in problem:
+        assert problem["type"] == f"urn:altinn:error:{problem['code']}"
+    else:
+        assert problem["title"] == TITLES[case.status]
+
+
+def codes() -> Iterator[tuple[str, int]]:
+    """What the operations say that they answer."""
+    for name, operation in SERVED.items():
+        yield from ((name, status) for status in operation.responses if status not in ELSEWHERE)
+
+
+def test_every_status_of_every_operation_is_in_the_table() -> None:
+    assert {(case.operation, case.status) for case in TABLE} == set(codes())
