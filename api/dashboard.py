@@ -88,37 +88,37 @@ class SupportEntries(RootModel[list[SupportEntry]]):
 OPERATIONS = Operations("Support")
 
 
-def _description(path: str, header: str, summary: str) -> Description:
+def _description(path: str, header: str, example: str, summary: str) -> Description:
     return Description(
         method="GET",
         path=f"{PREFIX}/future/dashboard/recipients/notifications/{path}",
         summary=summary,
         description=f"Whoever ordered it. Needs the scope `{SCOPE_SUPPORT}`.",
-        parameters=(Parameter(header, "header", "the recipient", required=True), *_SPAN),
+        parameters=(Parameter(header, "header", "the recipient", required=True, example=example), *_SPAN),
         responses={200: Documented("The orders, possibly none.", SupportEntries), **REFUSED},
         credentials=("bearer",),
     )
 
 
-@OPERATIONS.add(_description("nin", "NationalIdentityNumber", "What was sent to a person"))
+@OPERATIONS.add(_description("nin", "NationalIdentityNumber", "01017512345", "What was sent to a person"))
 async def get_of_person(request: Request) -> Response:
     """What was sent to a person."""
     return await _answer(request, By.PERSON, "NationalIdentityNumber")
 
 
-@OPERATIONS.add(_description("orgnumber", "OrganizationNumber", "What was sent to an organisation"))
+@OPERATIONS.add(_description("orgnumber", "OrganizationNumber", "910150804", "What was sent to an organisation"))
 async def get_of_organization(request: Request) -> Response:
     """What was sent to an organisation."""
     return await _answer(request, By.ORGANIZATION, "OrganizationNumber")
 
 
-@OPERATIONS.add(_description("email", "Email", "What was sent to an e-mail address"))
+@OPERATIONS.add(_description("email", "Email", "kari@example.no", "What was sent to an e-mail address"))
 async def get_of_address(request: Request) -> Response:
     """What was sent to an address."""
     return await _answer(request, By.ADDRESS, "Email")
 
 
-@OPERATIONS.add(_description("phonenumber", "PhoneNumber", "What was sent to a phone number: nothing"))
+@OPERATIONS.add(_description("phonenumber", "PhoneNumber", "+4799999999", "What was sent to a phone number: nothing"))
 async def get_of_phone(request: Request) -> Response:
     """Nothing: there is no SMS."""
     return await _answer(request, None, "PhoneNumber")

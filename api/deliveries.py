@@ -32,6 +32,10 @@ _DELIVERY = Parameter("delivery", "path", "the delivery's id", required=True, sc
 OPERATIONS = Operations("Subscriptions")
 
 
+def _time(name: str, description: str, example: str) -> Parameter:
+    return Parameter(name, "query", description, required=True, schema=DATE_TIME, example=example)
+
+
 @OPERATIONS.add(
     Description(
         method="GET",
@@ -96,8 +100,8 @@ def _page(  # noqa: PLR0913 a page is asked for by many things
         ),
         parameters=(
             ID,
-            Parameter("from", "query", "stored then or later, with time zone", required=True, schema=DATE_TIME),
-            Parameter("to", "query", "stored then or earlier, with time zone", required=True, schema=DATE_TIME),
+            _time("from", "stored then or later, with time zone", example="2026-11-23T08:00:00Z"),
+            _time("to", "stored then or earlier, with time zone", example="2026-11-24T08:00:00Z"),
             Parameter("count", "query", "how many events are expected", schema=integers(INT32, 0)),
         ),
         responses={

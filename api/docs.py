@@ -7,6 +7,7 @@ import shlex
 from importlib.metadata import version
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -89,11 +90,16 @@ def _operation(described: Mapping[str, Any], method: str, path: str, operation: 
 
 def _curl(server: str, method: str, path: str, operation: Mapping[str, Any]) -> str:
     """A command to paste; what stands in braces and $TOKEN are for the reader to fill in."""
-    names = [entry["name"] for entry in operation.get("parameters", ()) if entry["in"] == "query" and entry["required"]]
-    query = "?" + "&".join(f"{name}={{{name}}}" for name in names) if names else ""
-    lines = [f"curl -X {method.upper()} {shlex.quote(server + path + query)}", '-H "Authorization: Bearer $TOKEN"']
+    given: dict[str, dict[str, str]] = {"path": {}, "query": {}, "header": {}}
+    for entry in operation.get("parameters", ()):
+        if entry["required"] or "example" in entry:
+            given[entry["in"]][entry["name"]] = str(entry.get("example", f"{{{entry['name']}}}"))
+    query = "?" + urlencode(given["query"], safe="{}:") if given["query"] else ""
+    url = server + path.format_map(given["path"]) + query
+    lines = [f"curl -X {method.upper()} {shlex.quote(url)}", '-H "Authorization: Bearer $TOKEN"']
     if "platform" in operation.get("security", [{}])[0]:
         lines.append('-H "PlatformAccessToken: $PLATFORM_TOKEN"')
+    lines += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in given["header"].items()]
     for media, content in islice(operation.get("requestBody", {}).get("content", {}).items(), 1):
         example = content.get("example")
         body = "@body.json" if example is None else json.dumps(example, indent=2, ensure_ascii=False)

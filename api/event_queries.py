@@ -171,32 +171,34 @@ def _list(name: str, description: str) -> Parameter:
 
 _NAME = {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}
 _NUMBER = {"type": "string", "pattern": "^[0-9]{9}$"}
+_PARTY = {"type": "integer", "minimum": 1}
+_RESOURCE = {"type": "string", "pattern": f"^{RESOURCE}"}
 _PERSON_NUMBER = {"type": "string", "pattern": "^[0-9]{11}$"}
 _AFTER = "id of the last event seen; an unknown one: from the beginning"
 _SEALED_SUBJECT = Parameter(_SEALED, "query", "from `next`, in place of the header by which the page before was asked")
 _AFTER_SOURCE = Parameter("afterSource", "query", "its source, since ids of two sources can be the same")
 _SIZE = Parameter("size", "query", "of a page", schema=integers(MOST) | {"default": PAGE})
 _OF_APPS = (
-    Parameter("after", "query", f"{_AFTER}; needed without `from`"),
+    Parameter("after", "query", f"{_AFTER}; needed without `from`", example="0"),
     _AFTER_SOURCE,
     _SEALED_SUBJECT,
     Parameter("from", "query", "events of then or later, with time zone; needed without `after`", schema=DATE_TIME),
     Parameter("to", "query", "events of then or earlier, with time zone", schema=DATE_TIME),
-    Parameter("party", "query", "events with the subject `/party/N`", schema={"type": "integer", "minimum": 1}),
+    Parameter("party", "query", "events with the subject `/party/N`", schema=_PARTY, example=50019855),
     Parameter("unit", "query", "events with the alternative subject `/organisation/N`", schema=_NUMBER),
     Parameter("person", "header", "events with the alternative subject `/person/N`", schema=_PERSON_NUMBER),
     _list("type", "in any case"),
     _SIZE,
 )
 APP_PARAMETERS = (
-    Parameter("org", "path", "whose app", required=True, schema=_NAME),
-    Parameter("app", "path", "the app's name", required=True, schema=_NAME),
+    Parameter("org", "path", "whose app", required=True, schema=_NAME, example="ttd"),
+    Parameter("app", "path", "the app's name", required=True, schema=_NAME, example="apps-test"),
     *_OF_APPS,
 )
 PARTY_PARAMETERS = (*_OF_APPS, _list("source", "in any case"))
 RESOURCE_PARAMETERS = (
-    Parameter("resource", "query", "exact", required=True, schema={"type": "string", "pattern": f"^{RESOURCE}"}),
-    Parameter("after", "query", _AFTER, required=True),
+    Parameter("resource", "query", "exact", required=True, schema=_RESOURCE, example=f"{RESOURCE}skattemelding"),
+    Parameter("after", "query", _AFTER, required=True, example="0"),
     _AFTER_SOURCE,
     _SEALED_SUBJECT,
     Parameter("subject", "query", "exact"),

@@ -27,13 +27,14 @@ _WORD = re.compile("[A-Za-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter outside the body; `place` is path, query or header."""
+    """A parameter outside the body; `place` is path, query or header. With an `example`, commands to paste have it."""
 
     name: str
     place: str
     description: str
     required: bool = False
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    example: str | int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class Operation(Description):
 
     handler: Handler
     tag: str
+
+    @property
+    def id(self) -> str:
+        """What programs call it, made of method and path."""
+        return "_".join([self.method.lower(), *_WORD.findall(self.path.rpartition(_API)[2])])
 
     @property
     def part(self) -> str:
@@ -138,7 +144,7 @@ def _contents(operation: Operation) -> dict[str, type[BaseModel]]:
 
 def _describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any]:
     described: dict[str, Any] = {
-        "operationId": "_".join([operation.method.lower(), *_WORD.findall(operation.path.rpartition(_API)[2])]),
+        "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
@@ -154,6 +160,7 @@ def _describe(operation: Operation, schemas: Mapping[Any, Any]) -> dict[str, Any
                 "description": parameter.description,
                 "required": parameter.required,
                 "schema": dict(parameter.schema),
+                **({} if parameter.example is None else {"example": parameter.example}),
             }
             for parameter in operation.parameters
         ]

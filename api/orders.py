@@ -134,7 +134,9 @@ def _order(connection: Connection, creator: str, order_id: UUID, base: str) -> b
         path=PREFIX + "/orders",
         summary="Orders by reference",
         description="All orders with this sendersReference, oldest first; the match is exact.",
-        parameters=(Parameter("sendersReference", "query", "as given in the order", required=True),),
+        parameters=(
+            Parameter("sendersReference", "query", "as given in the order", required=True, example="vedtak-1"),
+        ),
         responses={200: Documented("The orders, possibly none.", answers.OrderList), **REFUSED},
     )
 )

@@ -35,7 +35,7 @@ SIZE = Parameter(
     "pageSize", "query", f"1 to {shipments.MOST} entries, which is the default", schema={"type": "integer"}
 )
 ORDER = Parameter("orderBy", "query", "asc, or desc for the newest first", schema={"enum": ["asc", "desc"]})
-DIALOG = Parameter("dialogId", "query", "the dialog, as it was posted", required=True)
+DIALOG = Parameter("dialogId", "query", "the dialog, as it was posted", required=True, example="dialog-1")
 TRANSMISSION = Parameter("transmissionId", "query", "one of its transmissions")
 
 OPERATIONS = Operations("Shipments")

@@ -73,7 +73,7 @@ def unknown_is_empty(handler: Handler) -> Handler:
         ),
         request=SubscriptionRequest,
         example={
-            "endPoint": "https://example.no/events",
+            "endPoint": "https://receiver.example/events",
             "resourceFilter": "urn:altinn:resource:app_ttd_apps-test",
             "typeFilter": ["app.instance.*"],
         },

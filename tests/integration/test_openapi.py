@@ -1,20 +1,38 @@
-"""The OpenAPI document is true: no 500, and no status or answer that it does not describe."""
+"""The OpenAPI document is true: no 500, no status or answer that it does not describe, and its examples work."""
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import update
+
+from api.app import OPERATIONS
+from api.subscriptions import PATH as SUBSCRIPTIONS
+from engine.db.store import Store
+from engine.db.tables import subscriptions
+from engine.resources import SCOPE_SUPPORT
+from tests.helpers.client import ask
+from tests.servers.installation import API, at, chain, order
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.servers.installation import Installation
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-SCOPES = "altinn:notifications.create altinn:events.publish altinn:events.subscribe"
+SCOPES = f"altinn:notifications.create altinn:events.publish altinn:events.subscribe {SCOPE_SUPPORT}"
+HOUR = timedelta(hours=1)
+SERVED = {operation.id: operation for operation in OPERATIONS}
+WORKING = [name for name, operation in SERVED.items() if min(operation.responses) < 300]  # SMS is refused always
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # the one in which requests can disturb each other
@@ -36,3 +54,57 @@ def test_schemathesis_finds_nothing(installation: Installation, tmp_path: Path) 
     ]  # fmt: skip
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def page(installation: Installation) -> Mapping[str, str]:
+    """The commands of the page for people, by operation."""
+    found = ask("GET", f"{installation.address}/docs").raise_for_status().text
+    sections = re.findall(r'(?s)<section class="operation" id="([^"]+)">.*?<pre>(curl.*?)</pre>', found)
+    return {name: unescape(command).replace("\\\n", " ") for name, command in sections}
+
+
+def identified(installation: Installation, path: str) -> Mapping[str, object]:
+    """What a reader fills into braces: names of what the reader has made."""
+    with installation.client(scope=SCOPES) as client:
+        if SUBSCRIPTIONS in path:
+            made = client.post(SUBSCRIPTIONS, json=SERVED["post_subscriptions"].example).headers["location"]
+            delivery = client.get(f"{made}/deliveries").json()["deliveries"][0]["id"]
+            validate(installation, int(made.rpartition("/")[2]))
+            return {"id": made.rpartition("/")[2], "delivery": delivery}
+        if "chain" in path:
+            made = client.post(f"{API}/future/orders", json=chain("kari@example.no")).headers["location"]
+        else:
+            made = client.post(f"{API}/orders/email", json=order(requestedSendTime=at(HOUR))).headers["location"]
+        return {"id": made.rpartition("/")[2]}
+
+
+def validate(installation: Installation, seq: int) -> None:
+    """As the subscription's endpoint would, if it existed."""
+    with closing(Store(installation.environment()["VARSEL_DATABASE_URL"])) as store, store.write() as connection:
+        connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(validated=True))
+
+
+@pytest.mark.parametrize("name", WORKING)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_command_of_the_page_works_as_it_is_pasted(
+    installation: Installation, page: Mapping[str, str], name: str
+) -> None:
+    method, url, headers, body = asked(installation, page[name])
+    if "{" in url:
+        url = url.format_map(identified(installation, SERVED[name].path))
+    answer = ask(method, url, headers=headers, content=body)
+    assert answer.is_success, answer.text
+
+
+def asked(installation: Installation, command: str) -> tuple[str, str, dict[str, str], bytes | None]:
+    """What curl asks when a shell knows the tokens: method, URL, headers, body."""
+    known = {
+        "$TOKEN": installation.key.bearer("ttd", SCOPES, HOUR),
+        "$PLATFORM_TOKEN": installation.key.platform_token("ttd", "apps-test", HOUR),
+    }
+    _, _, method, url, *options = shlex.split(command)
+    given = list(zip(options[::2], options[1::2], strict=True))
+    fields = [re.sub(r"\$\w+", lambda found: known[found[0]], text) for option, text in given if option == "-H"]
+    body = next((text.encode() for option, text in given if option == "-d"), None)
+    return method, url, dict(field.split(": ", 1) for field in fields), body

@@ -76,7 +76,7 @@ OPERATIONS = (
         parameters=(
             PLACE,
             Parameter("since", "query", "from when on", required=True, schema={"type": "string", "format": "date"}),
-            Parameter("X-Mood", "header", "how it should be told", schema={"enum": ["gay", "grave"]}),
+            Parameter("X-Mood", "header", "how it should be told", schema={"enum": ["gay", "grave"]}, example="gay"),
         ),
         responses={200: Response("The place.", Kitten)},
     ),
@@ -199,7 +199,7 @@ def test_parameters_are_described() -> None:
         "schema": {"type": "string"},
     }
     assert since["schema"] == {"type": "string", "format": "date"}
-    assert (mood["in"], mood["required"]) == ("header", False)
+    assert (mood["in"], mood["required"], mood["example"]) == ("header", False, "gay")
 
 
 def test_both_credentials_are_described() -> None:
@@ -289,6 +289,7 @@ def test_the_commands_of_the_page_can_be_pasted() -> None:
     ]
     assert json.loads(command("post_kittens")[-1]) == EXAMPLE
     assert command("get_places_place")[3].endswith("/places/{place}?since={since}")
+    assert command("get_places_place")[-2:] == ["-H", "X-Mood: gay"]
     assert command("put_places_place")[4:] == [
         *("-H", "Authorization: Bearer $TOKEN"),
         *("-H", "PlatformAccessToken: $PLATFORM_TOKEN"),
