@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,13 +25,16 @@ from tests.helpers.client import connect
 from tests.servers.installation import Installation, at, chain, instant, order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     import httpx
 
 SERVED = {f"{each.method} {each.path.removeprefix(PREFIX)}": each for each in OPERATIONS if PREFIX in each.path}
 # 408: test_connections.py; 429: test_quota_answers.py; 503: test_connections.py and test_failures.py.
 ELSEWHERE = {408, 429, 503}
+FURTHER = ELSEWHERE | {409, 413, 422}  # which the contract's section 2 tells of once, for all
+CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "notifications.md"
+DASHBOARD = "GET /future/dashboard/recipients/notifications/"
 CREATE, POOR = "altinn:notifications.create", "altinn:other"
 NOBODY, NO_ID, LARGE = str(uuid.UUID(int=0)), "7", {"idempotencyId": "x" * 8_000_001}
 HOUR = timedelta(hours=1)
@@ -86,8 +91,7 @@ def by_id(operation: str, *others: Mapping[str, Any]) -> list[Case]:
 
 
 def looked_up(path: str, header: str, value: str) -> list[Case]:
-    operation = f"GET /future/dashboard/recipients/notifications/{path}"
-    return cases(operation, 200, refused(headers={header: ""}), headers={header: value}, scope=SCOPE_SUPPORT)
+    return cases(f"{DASHBOARD}{path}", 200, refused(headers={header: ""}), headers={header: value}, scope=SCOPE_SUPPORT)
 
 
 IN_USE = [refused(422, headers=USED), refused(409, headers=RUNNING), refused(413, body=LARGE), refused(body={})]
@@ -197,11 +201,16 @@ def check_problem(answer: httpx.Response, case: Case) -> None:
         assert problem["title"] == TITLES[case.status]
 
 
-def codes() -> Iterator[tuple[str, int]]:
-    """What the operations say that they answer."""
-    for name, operation in SERVED.items():
-        yield from ((name, status) for status in operation.responses if status not in ELSEWHERE)
-
-
 def test_every_status_of_every_operation_is_in_the_table() -> None:
-    assert {(case.operation, case.status) for case in TABLE} == set(codes())
+    told = {(name, status) for name, operation in SERVED.items() for status in operation.responses}
+    assert {(case.operation, case.status) for case in TABLE} == {each for each in told if each[1] not in ELSEWHERE}
+
+
+def test_the_contract_names_the_errors_of_every_operation() -> None:
+    rows = re.findall(r"^\| `([A-Z]+ /[^`?…]+)[^|]*\|[^|]*\|([^|]*)\|$", CONTRACT.read_text(), re.MULTILINE)
+    named = {row: {int(status) for status in re.findall(r"\b\d{3}\b", errors)} for row, errors in rows}
+    for name, operation in SERVED.items():
+        row = DASHBOARD if name.startswith(DASHBOARD) else name
+        told = {status for status in operation.responses if status >= 400}
+        assert named[row] <= told
+        assert told - named[row] <= FURTHER, name
