@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import random
-from collections import defaultdict
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,39 +15,35 @@ from sqlalchemy import literal_column, select
 
 from api import order_answers
 from api.answers import instant
-from engine.db.readers import Readers
 from engine.db.tables import EPOCH, MILLISECOND, chains, orders
 from engine.errors import KeyInUse, KeyReused
 from engine.models import new_id
 from engine.orders import reading
 from engine.orders.chains import NewChain
-from engine.orders.contacts import ContactTable, import_contacts
-from engine.orders.intake import Intake, _write
+from engine.orders.contacts import import_contacts
+from engine.orders.intake import _write
 from engine.orders.members import parse_json
 from engine.orders.quotas import Quotas
 from engine.orders.receipts import Key, Placement, Receipt, fingerprint
 from engine.orders.request import PARAMETER
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
+from tests.helpers.entrances import intake, run
 from tests.helpers.rows import count
+from tests.helpers.texts import BODY, LINE
 from tests.helpers.waiting import LONG, SHORT, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
     from sqlalchemy import ColumnElement
 
     from engine.db.store import Store
+    from engine.orders.intake import Intake
     from engine.orders.new_order import NewOrder
 
 LIMITS = Limits(10, Guard(allow_private=True), "noreply@example.no", bulk_above=5)
 ORDER = {"subject": "a", "body": "b", "recipients": [{"emailAddress": "kari@example.no"}]}
 BASE = "http://127.0.0.1:5090/notifications/api/v1"
 
-# Texts of everything that may stand in them, from every plane of Unicode; lone surrogates are no text (RFC 8259, 8.2).
-LINE = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=60).filter(str.strip)
-NOT_IN_A_BODY = "".join(map(chr, (*range(9), 11, 12, *range(14, 32), 127)))
-BODY = st.text(st.characters(codec="utf-8", exclude_characters=NOT_IN_A_BODY), min_size=1).filter(str.strip)
 DIGITS = st.characters(min_codepoint=48, max_codepoint=57)
 RECIPIENT = st.one_of(
     st.sampled_from(["kari@example.no", "kåre@blåbær.no", "a;b@example.no"]).map(lambda a: {"emailAddress": a}),
@@ -77,25 +70,6 @@ ORDERS = st.fixed_dictionaries(
 
 def request(**members: Any) -> NewOrder:
     return parse_order(parse_json(json.dumps(ORDER | members).encode(), PARAMETER), LIMITS, datetime.now(UTC))
-
-
-@asynccontextmanager
-async def intake(store: Store, wake: Callable[[], None] = lambda: None) -> AsyncIterator[Intake]:
-    readers = Readers(store.engine.url.render_as_string(hide_password=False))
-    entrance = Intake(store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", wake)
-    try:
-        yield entrance
-    finally:
-        await entrance.close()
-        await readers.close()
-
-
-def run(store: Store, work: Callable[[Intake], Awaitable[Any]], wake: Callable[[], None] = lambda: None) -> Any:
-    async def opened() -> Any:
-        async with intake(store, wake) as entrance:
-            return await work(entrance)
-
-    return asyncio.run(opened())
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -159,35 +133,6 @@ def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:
     assert receipts[0].order_id == receipts[1].order_id
     assert sorted(receipt.replayed for receipt in receipts) == [False, True]
     assert count(store, orders) == 1
-
-
-def test_of_a_thousand_identifiers_that_two_processes_get_at_once_each_makes_one_chain(store: Store) -> None:
-    """Each process gets them in an order of its own, and some of them twice."""
-    reminder = request(requestedSendTime="2099-01-01T08:00:00Z")
-    answered = defaultdict[str, list[Receipt]](list)
-
-    async def place(entrance: Intake, name: str) -> None:
-        chain = NewChain(name, [request(), reminder])
-        answered[name].append(await entrance.place_chain("ttd", chain, "", strict=False))
-
-    async def work(first: Intake) -> None:
-        async with intake(store) as second:
-            for begin in range(0, 1_000, 100):
-                names = [str(number) for number in range(begin, begin + 100)]
-                ours = [place(first, name) for name in (*names, *names[::9])]
-                theirs = [place(second, name) for name in random.sample(names, len(names))]
-                await asyncio.gather(*ours, *theirs)
-
-    run(store, work)
-    kept = set()
-    for receipts in answered.values():
-        [(chain_id, shipments)] = {(receipt.order_id, receipt.shipments) for receipt in receipts}
-        assert sum(not receipt.replayed for receipt in receipts) == 1
-        kept |= {(shipment.id, chain_id) for shipment in shipments}
-    assert (len(answered), len(kept), count(store, chains)) == (1_000, 2_000, 1_000)
-    with store.read() as connection:
-        stored = connection.execute(select(orders.c.id, orders.c.chain_id)).all()
-    assert sorted(kept) == sorted(map(tuple, stored))
 
 
 def test_a_key_that_another_process_used_for_another_payload_is_refused(store: Store) -> None:
