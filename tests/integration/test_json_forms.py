@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.servers.installation import API, order
+from tests.servers.installation import API, chain, instant, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,13 @@ def event() -> dict[str, Any]:
 
 ROUTES: dict[str, tuple[str, dict[str, str], Any, int]] = {
     "order": (f"{API}/orders/email", {"Content-Type": "application/json"}, order(), 202),
+    "chain": (f"{API}/future/orders", {"Content-Type": "application/json"}, chain("forms@example.no"), 201),
+    "instant": (
+        f"{API}/future/orders/instant/email",
+        {"Content-Type": "application/json"},
+        instant("f@example.no"),
+        201,
+    ),
     "app event": (
         f"{EVENTS}/app",
         {"Content-Type": "application/json"},
