@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import pytest
 from sqlalchemy import select
 
 from engine.admin.actions import act, find
@@ -31,7 +32,6 @@ from tests.servers.smtp import ScriptedSMTP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pytest
     from sqlalchemy import Connection
 
     from engine.db.store import Store
@@ -108,6 +108,7 @@ def stored(store: Store) -> tuple[dict[UUID, str], Counter[str], Counter[tuple[s
     return states, made, Counter((row.subject.rpartition("/")[2], row.type.rpartition(".")[2]) for row in told)
 
 
+@pytest.mark.slow
 def test_an_order_is_cancelled_or_sent_and_cancelling_the_first_leaves_its_reminder(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
