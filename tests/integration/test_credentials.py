@@ -14,10 +14,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
+from api.app import OPERATIONS as SERVED
 from engine.settings import Settings
 from tests.helpers.client import connect
 from tests.helpers.token_files import forged
-from tests.servers.installation import API, Installation, order
+from tests.servers.installation import API, Installation, chain, instant, order
 
 if TYPE_CHECKING:
     import httpx
@@ -27,17 +28,11 @@ LEEWAY = timedelta(seconds=Settings.model_fields["token_leeway"].default)
 SCOPE = "altinn:notifications.create"
 ORDER = f"{API}/orders/948f5ccd-c9d4-4a06-b590-a0119b8361f1"  # of nobody
 OPERATIONS = [
-    ("POST", f"{API}/orders/email"),
-    ("POST", f"{API}/orders/sms"),
-    ("POST", f"{API}/orders"),
+    *((each.method, each.path.format(id=ORDER.rpartition("/")[2])) for each in SERVED if API in each.path),
     ("GET", f"{API}/orders?sendersReference=x"),
-    ("GET", f"{API}/orders"),
-    ("GET", ORDER),
-    ("GET", f"{ORDER}/status"),
-    ("GET", f"{ORDER}/notifications/email"),
-    ("GET", f"{ORDER}/notifications/sms"),
     ("GET", f"{API}/orders/no-id"),
-    ("PUT", f"{ORDER}/cancel"),
+    ("GET", f"{API}/future/shipment/no-id"),
+    ("GET", f"{API}/future/shipment/feed?seq=x"),
 ]
 JSON = {"Content-Type": "application/json"}  # which is asked for first, where there is a body
 FOREIGN = ec.generate_private_key(ec.SECP256R1())
@@ -123,6 +118,9 @@ def test_who_is_no_organisation_is_told_after_the_mistakes_of_the_body(installat
         assert (mistaken.status_code, list(mistaken.json()["errors"])) == (400, ["Subject"])
         answer = nobody.post(f"{API}/orders/email", json=order(), headers={"Idempotency-Key": "x"})
         assert (answer.status_code, answer.content) == (403, b"")
+        for path, body in (("", chain("nobody@example.no")), ("/instant/email", instant("nobody@example.no"))):
+            assert nobody.post(f"{API}/future/orders{path}", json=body | {"idempotencyId": " "}).status_code == 400
+            assert nobody.post(f"{API}/future/orders{path}", json=body).status_code == 403
         assert nobody.get(f"{API}/orders/no-id").status_code == 400
         assert nobody.get(ORDER).status_code == 403
         assert nobody.get(f"{API}/orders").status_code == 400
