@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
 
-from api import events, orders
+from api import chains, channels, events, orders
 from api.app import ERRORS
 from api.bodies import LEAST, ROOM, SMALL, LargeBodies, Taken, work_on
 from api.subscriptions import LARGEST, PATH
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 HOUR = timedelta(hours=1)
 LARGE = 8_000_000  # bytes
-ORDERS = [each for each in orders.OPERATIONS if each.method == "POST"]
+ORDERS = [each for part in (orders, channels, chains) for each in part.OPERATIONS if each.request]
 EVENTS = [each for each in events.OPERATIONS if each.method == "POST"]
 
 
