@@ -25,7 +25,7 @@ from tests.helpers.client import connect
 from tests.servers.installation import Installation, at, chain, instant, order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import httpx
 
@@ -59,7 +59,7 @@ UNREACHABLE = {
 
 @dataclass(frozen=True)
 class Case:
-    """A request, and the status that it gets; `id` stands in the path, or names what `placed` placed."""
+    """A request, and the status that it gets; `id` stands in the path, or names what was placed before."""
 
     operation: str
     status: int
@@ -126,53 +126,55 @@ TABLE = [
 ]  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Asker:
+    """A client of an installation: its tokens by scope, and by a case's `id` what it has placed."""
+
+    client: httpx.Client
+    tokens: Mapping[str, str]
+    placed: Mapping[str, str]
+    database: str
+
+    def ask(self, case: Case) -> httpx.Response:
+        method, path = case.operation.split()
+        path = path.format(id=self.placed.get(case.id, case.id))
+        content = None if case.body is None else json.dumps(case.body)
+        headers = {**case.headers, "Content-Type": case.media}
+        if case.scope:
+            headers["Authorization"] = f"Bearer {self.tokens[case.scope]}"
+        return self.client.request(method, f"{PREFIX}{path}?{case.query}", content=content, headers=headers)
+
+    def ask_twice_at_once(self, case: Case) -> httpx.Response:
+        """The answer that comes while nothing can be stored; the other request is answered afterwards."""
+        with closing(Store(self.database)) as store, ThreadPoolExecutor(2) as pool:
+            with store.write() as connection:
+                if store.dialect.name == "postgresql":
+                    connection.execute(text("LOCK TABLE idempotency_keys"))
+                case = replace(case, headers={"Idempotency-Key": uuid.uuid4().hex})
+                both = [pool.submit(self.ask, case) for _ in range(2)]
+                [first], [second] = wait(both, return_when=FIRST_COMPLETED)
+            assert second.result().status_code == 202
+            answer: httpx.Response = first.result()
+        return answer
+
+
 @pytest.fixture(scope="module")
-def placed(installation: Installation) -> Mapping[str, str]:
-    """What cases ask for by their `id`."""
-    with installation.client() as client:
+def asker(installation: Installation) -> Iterator[Asker]:
+    tokens = {scope: installation.key.bearer("ttd", scope, HOUR) for scope in (CREATE, SCOPE_SUPPORT, POOR)}
+    with installation.client() as ours, connect(installation.address) as client:
         later, due = (
-            client.post(f"{PREFIX}/orders/email", json=body, headers=headers).json()["orderId"]
+            ours.post(f"{PREFIX}/orders/email", json=body, headers=headers).json()["orderId"]
             for body, headers in ((order(requestedSendTime=at(HOUR)), USED), (order(), {}))
         )
-        first = client.post(f"{PREFIX}/future/orders", json=KNOWN).json()["notificationOrderId"]
-        client.post(f"{PREFIX}/future/orders/instant/email", json=URGENT)
-    return {"order": later, "due": due, "chain": first}
-
-
-def ask(installation: Installation, placed: Mapping[str, str], case: Case) -> httpx.Response:
-    method, path = case.operation.split()
-    path = path.format(id=placed.get(case.id, case.id))
-    headers = {**case.headers, "Content-Type": case.media}
-    if case.scope:
-        headers["Authorization"] = f"Bearer {installation.key.bearer('ttd', case.scope, HOUR)}"
-    with connect(installation.address) as client:
-        content = None if case.body is None else json.dumps(case.body)
-        url = f"{PREFIX}{path}?{case.query}"
-        answer: httpx.Response = client.request(method, url, content=content, headers=headers)
-    return answer
-
-
-def ask_twice_at_once(installation: Installation, placed: Mapping[str, str], case: Case) -> httpx.Response:
-    """The answer that comes while nothing can be stored; the other request is answered afterwards."""
-    database = installation.environment()["VARSEL_DATABASE_URL"]
-    with closing(Store(database)) as store, ThreadPoolExecutor(2) as pool:
-        with store.write() as connection:
-            if store.dialect.name == "postgresql":
-                connection.execute(text("LOCK TABLE idempotency_keys"))
-            case = replace(case, headers={"Idempotency-Key": uuid.uuid4().hex})
-            both = [pool.submit(ask, installation, placed, case) for _ in range(2)]
-            [first], [second] = wait(both, return_when=FIRST_COMPLETED)
-        assert second.result().status_code == 202
-        answer: httpx.Response = first.result()
-    return answer
+        first = ours.post(f"{PREFIX}/future/orders", json=KNOWN).json()["notificationOrderId"]
+        ours.post(f"{PREFIX}/future/orders/instant/email", json=URGENT)
+        placed = {"order": later, "due": due, "chain": first}
+        yield Asker(client, tokens, placed, installation.environment()["VARSEL_DATABASE_URL"])
 
 
 @pytest.mark.parametrize("case", TABLE, ids=str)
-def test_a_status_comes_with_what_is_described(
-    installation: Installation, placed: Mapping[str, str], case: Case
-) -> None:
-    asked = ask_twice_at_once if case.headers is RUNNING else ask
-    answer = asked(installation, placed, case)
+def test_a_status_comes_with_what_is_described(asker: Asker, case: Case) -> None:
+    answer = asker.ask_twice_at_once(case) if case.headers is RUNNING else asker.ask(case)
     assert answer.status_code == case.status, answer.text
     described = SERVED[case.operation].responses[case.status]
     if described.body is None:
