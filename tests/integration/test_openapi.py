@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -56,12 +57,35 @@ def test_schemathesis_finds_nothing(installation: Installation, tmp_path: Path) 
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
+@dataclass(frozen=True)
+class Page:
+    """What people paste: the command of each operation, and the tokens."""
+
+    commands: Mapping[str, str]
+    tokens: Mapping[str, str]
+
+    def asked(self, name: str) -> tuple[str, str, dict[str, str], bytes | None]:
+        """What curl asks: method, URL, headers, body."""
+        _, _, method, url, *options = shlex.split(self.commands[name])
+        given = list(zip(options[::2], options[1::2], strict=True))
+        fields = [
+            re.sub(r"\$\w+", lambda found: self.tokens[found[0]], text) for option, text in given if option == "-H"
+        ]
+        body = next((text.encode() for option, text in given if option == "-d"), None)
+        return method, url, dict(field.split(": ", 1) for field in fields), body
+
+
 @pytest.fixture(scope="module")
-def page(installation: Installation) -> Mapping[str, str]:
-    """The commands of the page for people, by operation."""
-    found = ask("GET", f"{installation.address}/docs").raise_for_status().text
+def page(installation: Installation) -> Page:
+    """The page for people."""
+    found = unescape(ask("GET", f"{installation.address}/docs").raise_for_status().text)
     sections = re.findall(r'(?s)<section class="operation" id="([^"]+)">.*?<pre>(curl.*?)</pre>', found)
-    return {name: unescape(command).replace("\\\n", " ") for name, command in sections}
+    [scopes] = re.findall('SCOPES="([^"]+)"', found)
+    tokens = {
+        "$TOKEN": installation.key.bearer("ttd", scopes, HOUR),
+        "$PLATFORM_TOKEN": installation.key.platform_token("ttd", "apps-test", HOUR),
+    }
+    return Page({name: command.replace("\\\n", " ") for name, command in sections}, tokens)
 
 
 def identified(installation: Installation, path: str) -> Mapping[str, object]:
@@ -87,24 +111,9 @@ def validate(installation: Installation, seq: int) -> None:
 
 @pytest.mark.parametrize("name", WORKING)
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_a_command_of_the_page_works_as_it_is_pasted(
-    installation: Installation, page: Mapping[str, str], name: str
-) -> None:
-    method, url, headers, body = asked(installation, page[name])
+def test_a_command_of_the_page_works_as_it_is_pasted(installation: Installation, page: Page, name: str) -> None:
+    method, url, headers, body = page.asked(name)
     if "{" in url:
         url = url.format_map(identified(installation, SERVED[name].path))
     answer = ask(method, url, headers=headers, content=body)
     assert answer.is_success, answer.text
-
-
-def asked(installation: Installation, command: str) -> tuple[str, str, dict[str, str], bytes | None]:
-    """What curl asks when a shell knows the tokens: method, URL, headers, body."""
-    known = {
-        "$TOKEN": installation.key.bearer("ttd", SCOPES, HOUR),
-        "$PLATFORM_TOKEN": installation.key.platform_token("ttd", "apps-test", HOUR),
-    }
-    _, _, method, url, *options = shlex.split(command)
-    given = list(zip(options[::2], options[1::2], strict=True))
-    fields = [re.sub(r"\$\w+", lambda found: known[found[0]], text) for option, text in given if option == "-H"]
-    body = next((text.encode() for option, text in given if option == "-d"), None)
-    return method, url, dict(field.split(": ", 1) for field in fields), body
