@@ -107,12 +107,12 @@ def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_f
         behind = [number < seen] if newest_first and seen else [] if newest_first else [number > seen]
         ended = [(UUID(row.subject.rpartition("/")[2]), row) for row in connection.execute(chosen.where(*behind))]
         heads = _heads(connection, [its for its, _ in ended])
-        if heads or len(ended) < size:
+        known = _completed_before(connection, [its for its, row in ended if row.type == NOT_MET])
+        first = [(its, row) for its, row in ended if row.type != NOT_MET or its not in known]
+        found = [(row, heads[its]) for its, row in first if its in heads]
+        if found or len(ended) < size:
             break
-        seen = ended[-1][1].seq  # retention has removed all these orders
-    known = _completed_before(connection, [its for its, row in ended if row.type == NOT_MET])
-    first = [(its, row) for its, row in ended if row.type != NOT_MET or its not in known]
-    found = [(row, heads[its]) for its, row in first if its in heads]
+        seen = ended[-1][1].seq  # retention has removed all these orders, or all have an entry already
     shown = list(islice(found, _fitting([head.size for _, head in found])))
     its_emails = _emails(connection, [head.seq for _, head in shown])
     return [Entry(row.seq, head, _STATES[row.type], row.time, its_emails[head.seq]) for row, head in shown]
