@@ -21,6 +21,7 @@ from engine.events import reading
 from engine.events.app_event import read_app_event
 from engine.events.app_source import publishes_for
 from engine.events.cloudevent import decode, decode_batch, decode_binary, require_resource
+from engine.events.status import SOURCE
 from engine.resources import OWN, SCOPE_PUBLISH, SCOPE_SUBSCRIBE
 from engine.text.times import rfc3339
 
@@ -120,7 +121,7 @@ async def post_app(request: Request) -> Response:
         responses={
             200: Documented("Stored."),
             **_REFUSED,
-            403: Documented("The scope is missing, or the caller may not publish on a resource."),
+            403: Documented("The scope is missing, or the caller may not publish on a resource, or in Varsel's name."),
             415: Documented("The body is no CloudEvent by its media type and headers, or it is compressed.", Problem),
             **_BODY,
         },
@@ -137,6 +138,8 @@ async def post(request: Request) -> Response:
         events = await work_on(request, caller.name, len(body), decoded, body)
         for event in events:
             require_resource(event)
+        if any(event.source == SOURCE for event in events):  # it would take the place of an order's own event
+            raise Forbidden("may not publish in Varsel's name")
         anything = publishes_anything(caller)
         asked = [event for event in events if not anything or (event.resource or "").startswith(OWN)]
         if not all(await _permitted(request, caller, Action.PUBLISH, asked)):

@@ -309,8 +309,12 @@ def test_another_organisations_app_is_published_for_by_an_admin_only(installatio
     assert publish(installation, nameless, event()).status_code == 200
 
 
-def test_nobody_publishes_what_varsel_itself_tells(installation: Installation) -> None:
-    posted = event(resource="urn:altinn:resource:varsel:ttd")
+@pytest.mark.parametrize(
+    "posted",
+    [event(resource="urn:altinn:resource:varsel:ttd"), event(source="urn:varsel:orders")],
+    ids=["there", "as it"],
+)
+def test_nobody_publishes_what_varsel_itself_tells(installation: Installation, posted: dict[str, object]) -> None:
     admin = [("Authorization", f"Bearer {installation.key.bearer('ttd', f'{PUBLISH} {ADMIN}', HOUR)}")]
     nameless = [("Authorization", f"Bearer {signed(installation, scope=f'{PUBLISH} {ADMIN}')}")]
     for headers in (admin, nameless, credentials(installation, "publisher")):
