@@ -66,7 +66,7 @@ def test_accepted_and_refused_orders_tell_what_is_left(limited: Installation) ->
         urgent = client.post(f"{API}/future/orders/instant/email", json=instant("a@example.no"))
         larger = client.post(f"{API}/orders/email", json=order(*["a@example.no"] * 4))
         reminders = [{"delayDays": 1, "recipient": MAIL}] * 3
-        chain = client.post(
+        reminding = client.post(
             f"{API}/future/orders", json={"idempotencyId": "large", "recipient": MAIL, "reminders": reminders}
         )
     assert [answer.status_code for answer in (first, refused, second, larger)] == [202, 429, 202, 400]
@@ -86,7 +86,7 @@ def test_accepted_and_refused_orders_tell_what_is_left(limited: Installation) ->
     }
     assert larger.json()["errors"] == {"Recipients": ["An order of this creator has at most 3 recipients; split it."]}
     told = "An order of this creator has at most 3 recipients, those of its reminders included; split it."
-    assert (chain.status_code, chain.json()["errors"]) == (400, {"Reminders": [told]})
+    assert (reminding.status_code, reminding.json()["errors"]) == (400, {"Reminders": [told]})
 
 
 def test_a_paced_order_is_accepted_and_shows_the_send_time_that_was_asked_for(limited: Installation) -> None:
