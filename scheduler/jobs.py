@@ -14,6 +14,7 @@ from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
 from engine.queue import due, lateness
+from engine.queue.flows import some_wait
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def wake(clock: Clock) -> None:
             waits = {
                 name: until for name, until in lateness.next_due(connection).items() if until <= lateness.LOOK_EVERY
             }
-            if lateness.some_wait(connection):
+            if some_wait(connection):
                 waits[due.EMAILS.name] = timedelta(0)
             paused = in_force(connection).lanes if waits else frozenset()
     except Unavailable as error:

@@ -75,7 +75,7 @@ _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved 
 _WAITS_FOR_CONDITION = and_(
     orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None)
 )
-_NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.waits_for.is_(None))
+_NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.rank.is_(None))
 
 _SETTLED = orders.c.state.in_((OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED))
 _SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *changes.FAILED_WITH_ADDRESS).exists()

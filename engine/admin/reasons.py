@@ -15,6 +15,8 @@ from engine.db.tables import (
     ALIVE,
     processes,
 )
+from engine.email.gate import waited_for
+from engine.email.pressure import Kind
 from engine.models import LEVELS, DeliveryState, EmailState, OrderState, Priority
 from engine.queue.pauses import in_force
 from engine.text.addresses import domain_of
@@ -89,8 +91,9 @@ def _slowly(connection: Connection, row: Row[Any], *, tried: bool) -> str | None
 
     An e-mail that was not claimed yet waits for the relay's, if that has one.
     """
-    target = row.waits_for
-    slow = [each for each in slowness(connection) if each.target == target or (target is None and each.kind == "relay")]
+    target = row.waits_for if row.rank is not None else None
+    kind, names = waited_for(target) if target else (Kind.RELAY, None)
+    slow = [each for each in slowness(connection) if each.kind == kind and (names is None or each.name in names)]
     if target is None and (tried or not slow):
         return None
     since = f"{slow[0].text}. So it has been since {slow[0].since:%H:%M} UTC. " if slow else ""
@@ -98,7 +101,7 @@ def _slowly(connection: Connection, row: Row[Any], *, tried: bool) -> str | None
         return f"{since}The e-mail waits for its turn, which comes by itself."
     count = waiting(connection, target)
     many = "10,000 e-mails or more" if count == WAITING else some(count, "emails")
-    takes = f", enough for {span(count / slow[0].rate)}" if slow and slow[0].rate else ""
+    takes = f", enough for {span(count / slow[0].rate)}" if len(slow) == 1 and slow[0].rate else ""
     return f"{since}Those that wait for the {target}: {many}{takes}. Creators take turns among them."
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-FEW = 10.0  # e-mails a second; fewer are shown with a digit behind the point
+FEW = 10.0  # e-mails; fewer are shown with a digit behind the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,6 @@ class Slowness:
     connections: int | None  # at once
 
     @property
-    def target(self) -> str:
-        """What `waits_for` says of e-mails that wait for it; see engine/email/pace.py."""
-        return f"{self.kind} {self.name}"
-
-    @property
     def text(self) -> str:
         """A sentence without its full stop."""
         who = f"The relay {self.name}" if self.kind == "relay" else self.name
@@ -46,13 +41,17 @@ class Slowness:
 
     @property
     def _pace(self) -> str:
-        parts = []
-        if self.rate is not None:
-            number = f"{self.rate:,.0f}" if self.rate >= FEW else f"{self.rate:.1f}".removesuffix(".0")
-            parts.append(f"{number} e-mail{'' if number == '1' else 's'} a second")
+        parts = [_a_time(self.rate)] if self.rate is not None else []
         if self.connections is not None:
             parts.append(f"{self.connections} at once")
         return " and ".join(parts)
+
+
+def _a_time(rate: float) -> str:
+    """How many e-mails a second, or an hour where a second has less than one."""
+    rate, time = (rate * 3600, "an hour") if rate < 1 else (rate, "a second")
+    number = f"{rate:,.0f}" if rate >= FEW else f"{rate:.1f}".removesuffix(".0")
+    return f"{number} e-mail{'' if number == '1' else 's'} {time}"
 
 
 def slowness(connection: Connection) -> Sequence[Slowness]:

@@ -89,7 +89,7 @@ def of_orders(paused_lanes: Container[str] = ()) -> Standings:
 def of_emails(paused_lanes: Container[str] = ()) -> Standings:
     """Of e-mails."""
     in_flight = and_(emails.c.state == EmailState.SENDING, emails.c.due_at > Now())
-    untried, waits = emails.c.attempts == 0, emails.c.waits_for.is_not(None)
+    untried, waits = emails.c.attempts == 0, and_(emails.c.rank.is_not(None), emails.c.waits_for.is_not(None))
     since = case((untried, SEND_TIME), (waits, type_coerce(emails.c.rank, Instant)), else_=emails.c.due_at)
     early = or_(and_(untried, Now() >= SEND_TIME), waits)
     return _of_rows(emails, in_flight, early, since, lane_paused="emails" in paused_lanes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, emails
 from engine.models import LEVELS
 from engine.queue import due
@@ -33,12 +34,12 @@ class ReadyFigures:
     creator: str
     ready: int  # COUNTED at most
     since: datetime  # about when its next row became due
-    waits_for: str | None = None  # the relay or domain whose pace they wait for
+    waits_for: str | None = None  # the relays or the domain whose pace they wait for
 
 
 def turns(connection: Connection) -> Sequence[ReadyFigures]:
     """The creators that have rows ready, by lane and priority, and by whom they wait for; SHOWN of each."""
-    waiting = (_of(connection, due.EMAILS, target) for target in targets(connection)[:SHOWN])
+    waiting = (_of(connection, due.EMAILS, target) for target in list(targets(connection))[:SHOWN])
     return [*_of(connection, due.ORDERS), *_of(connection, due.EMAILS), *chain.from_iterable(waiting)]
 
 
@@ -66,4 +67,5 @@ def _figures(
     first = its.order_by(c.rank, c.seq).limit(COUNTED).subquery()
     counted = select(func.count(), func.min(first.c.rank)).select_from(first)
     count, rank = connection.execute(counted, {"target": target}).one()
-    return ReadyFigures(lane.name, LEVELS[level], creator, count, EPOCH + (rank or 0) * MILLISECOND, target)
+    since = min(EPOCH + (rank or 0) * MILLISECOND, now(connection))  # ranks of a large order's e-mails lie ahead
+    return ReadyFigures(lane.name, LEVELS[level], creator, count, since, target)

@@ -124,6 +124,7 @@ class Email:
     unresolved: int
     attempts: int
     priority: int
+    waits_for: str | None  # or has waited for
     creator: str
     address: str
     organization_number: str | None

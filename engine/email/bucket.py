@@ -4,20 +4,19 @@ from __future__ import annotations
 
 
 class Bucket:
-    """Lets `rate` e-mails a second go; what a second leaves unused, the next may use."""
+    """Lets so many e-mails a second go as `rate` says at the moment; what a second leaves unused, the next may use."""
 
-    def __init__(self, rate: float, now: float) -> None:
-        self.rate = rate
+    def __init__(self, now: float) -> None:
         self._tokens = 1.0
         self._filled = now
 
-    def room(self, now: float) -> float:
+    def room(self, now: float, rate: float) -> float:
         """How many e-mails may go now; another thread may ask."""
-        return min(self._tokens + (now - self._filled) * self.rate, max(1.0, self.rate))
+        return min(self._tokens + (now - self._filled) * rate, max(1.0, rate))
 
-    def has(self, now: float) -> bool:
+    def has(self, now: float, rate: float) -> bool:
         """Whether an e-mail may go now."""
-        self._tokens, self._filled = self.room(now), now
+        self._tokens, self._filled = self.room(now, rate), now
         return self._tokens >= 1.0
 
     def take(self) -> None:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.records import Email, Letter
-    from engine.email.relays import Outlet, Relays
+    from engine.email.outlet import Outlet
+    from engine.email.relays import Relays
     from engine.models import Trouble
     from engine.queue.fairness import Turns
     from engine.queue.work import Hand
@@ -64,7 +65,7 @@ class Deliverer(Work[Outgoing, Result]):
         self._in_hand = InHand()
         self._ours: Callable[[Outgoing], bool] = lambda _: False  # whether an e-mail in hand is leased
         self._gate = Gate(clock, pace or Pace(Limits(), steady()))
-        self._claims = Claims(turns, self._gate)
+        self._claims = Claims(turns, self._gate, relays)
         self._serving = 0  # calls of `serve` that run
 
     @property
@@ -73,14 +74,12 @@ class Deliverer(Work[Outgoing, Result]):
         return self._relays.trouble
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Outgoing]:
-        """Take a batch of e-mails that no pause stops, with their orders' texts.
-
-        E-mails whose orders' texts exceed CONTENTS together with the others' are handed back.
-        """
+        """Take a batch of e-mails that no pause stops. Those whose orders' texts exceed CONTENTS are handed back."""
         self._relays.follow()
         paused = in_force(connection, lock=True)
-        limit = int(min(self.batch(BATCH), self._relays.room))
-        batch = self._claims.claim(connection, paused, limit, lease, self._relays.lets_wait)
+        if self.lane.name in paused.lanes:
+            return Claim()
+        batch = self._claims.claim(connection, self.batch(BATCH), lease)
         claimed, more = batch.rows, batch.more or self._relays.some_are_busy
         if not claimed:
             return Claim(more=more)
@@ -146,7 +145,8 @@ class Deliverer(Work[Outgoing, Result]):
                 if not outlet.restraint.may_try(row.letter.creator):
                     self._placement.restrain(row, outlet, hand)
                     continue
-                if not self._gate.admits(hand, row, outlet.relay.name, open_=turn.refusal is None):
+                relays = partial(self._relays.waiting_for, row, outlet)
+                if not self._gate.admits(hand, row, outlet.relay.name, relays, open_=turn.refusal is None):
                     continue
                 result = await self.attempt(row, partial(hand.ours, row), outlet, turn)
                 following = self._following(row, outlet, hand)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from engine.email.lines import Lines
 from engine.email.pace import Target
 from engine.email.pressure import Kind
+from engine.models import Priority
 from engine.queue.fairness import STEP
 from engine.runtime.clock import steady
 from engine.text.addresses import domain_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from engine.email.outcomes import Result
     from engine.email.outgoing import Outgoing
@@ -37,41 +38,61 @@ class Gate:
         self._clock = clock
         self._pace = pace
         self._lines: Lines[Outgoing] = Lines(pace.counter())
-        self._coming: Counter[Target] = Counter()  # e-mails in hand that have not come to the gate, as of late
+        self._coming: Counter[str] = Counter()  # e-mails in hand that have not come to the gate, by domain
         self._before: Counter[int] = Counter()  # e-mails of an order, by its `seq`, that were handed back
+        self.awaited: Collection[str] = ()  # whom e-mails in the database wait for, as of the last claim
 
-    def admits(self, hand: Hand[Outgoing, Result], row: Outgoing, relay: str, *, open_: bool) -> bool:
+    def admits(
+        self, hand: Hand[Outgoing, Result], row: Outgoing, relay: str, relays: Callable[[], str], *, open_: bool
+    ) -> bool:
         """Whether an e-mail may be tried now; one that may not is handed back, or joins its domain's line.
 
-        `open_`: there is a connection; without one, the e-mail only records that.
+        `relays` says what it waits for if the relay lets it wait. `open_`: there is a connection; without one, it only
+        records that.
         """
         domain, now = domain_of(row.email.address), steady()
-        if open_ and self._pace.is_full(domain, now):
+        if not open_:
+            self._lines.begin(domain)
+            return True
+        if self._pace.is_full(domain, now):
             hand.put_off(row)
             for each in self._lines.join(domain, row, self._pace.ahead(domain, now)):
-                self._hand_back(hand, each, Target(Kind.DOMAIN, domain))
+                self._hand_back(hand, each, waits_for(Kind.DOMAIN, domain))
             return False
-        if open_ and (target := self._pace.enter(relay, domain, now)):
-            self._hand_back(hand, row, target)
+        if self._stands_back(row, waits_for(Kind.DOMAIN, domain)):
+            self._hand_back(hand, row, waits_for(Kind.DOMAIN, domain))
+            return False
+        if target := self._pace.enter(relay, domain, now):
+            self._hand_back(hand, row, waits_for(Kind.DOMAIN, domain) if target.kind is Kind.DOMAIN else relays())
             return False
         self._lines.begin(domain)
         return True
 
-    def look(self, hand: Hand[Outgoing, Result], relay: Callable[[Outgoing], str]) -> None:
-        """Count the e-mails that wait in hand, for `room`; `relay` names the one that an e-mail is to take."""
-        self._coming.clear()
-        if self._pace.limits:
-            self._coming.update(Target(Kind.DOMAIN, domain_of(row.email.address)) for row in hand.waiting)
-            self._coming.update(Target(Kind.RELAY, relay(row)) for row in hand.waiting)
+    @property
+    def limits(self) -> bool:
+        """Whether anything may have to wait."""
+        return self._pace.limits
 
-    def room(self, target: Target) -> float:
-        """How many more e-mails to claim for a target now; infinite: nothing limits them."""
-        in_line = self._lines.length(target.name) if target.kind is Kind.DOMAIN else 0
-        return self._pace.room(target, steady()) - self._coming[target] - in_line
+    def look(self, hand: Hand[Outgoing, Result]) -> None:
+        """Count the e-mails that wait in hand, for `room_to`."""
+        self._coming = Counter(domain_of(row.email.address) for row in hand.waiting if self.limits)
 
-    def waits(self, target: Target) -> None:
-        """E-mails have to wait for a target: operators see it for a while."""
-        self._pace.waits(target, steady())
+    def room_to(self, domain: str) -> float:
+        """How many more e-mails to claim for a domain now; infinite: nothing limits them."""
+        now = steady()
+        free = self._pace.free(domain) + self._lines.room(domain, self._pace.ahead(domain, now))
+        return min(self._pace.room(Target(Kind.DOMAIN, domain), now), free) - self._coming[domain]
+
+    def room_over(self, relay: str) -> float:
+        """How many e-mails a relay's pace allows now, likewise."""
+        return self._pace.room(Target(Kind.RELAY, relay), steady())
+
+    def wait_for(self, name: str) -> None:
+        """E-mails in the database have to wait for somebody: operators see it for a while."""
+        kind, its = waited_for(name)
+        if kind:
+            for each in its:
+                self._pace.waits(Target(kind, each), steady())
 
     def is_free(self, row: Outgoing, relay: str) -> bool:
         """Whether neither a limit nor a pace counts those like it."""
@@ -89,11 +110,27 @@ class Gate:
         """Nobody is left who would call the lines: what stands in them waits as before."""
         hand.waiting.extend(self._lines.leave())
 
-    def _hand_back(self, hand: Hand[Outgoing, Result], row: Outgoing, target: Target) -> None:
+    def _stands_back(self, row: Outgoing, name: str) -> bool:
+        """Whether others wait for the same, so that an e-mail that has not waited comes after their turn."""
+        return name in self.awaited and not row.email.waits_for and row.email.priority != Priority.INSTANT.level
+
+    def _hand_back(self, hand: Hand[Outgoing, Result], row: Outgoing, name: str) -> None:
         """Let it wait until it expires: a small order passes most of a large one, as among ready e-mails."""
         if len(self._before) >= REMEMBERED:
             self._before.clear()
         order, life = row.email.order_seq, row.email.expires_at - self._clock.now()
-        behind = timedelta(milliseconds=STEP * self._before[order])
-        hand.hand_back(row, life, waits_for=str(target), behind=behind)
-        self._before[order] += 1
+        behind = 0
+        if not row.email.waits_for:  # else it had its turn
+            behind, self._before[order] = self._before[order], self._before[order] + 1
+        hand.hand_back(row, life, waits_for=name, behind=timedelta(milliseconds=STEP * behind))
+
+
+def waits_for(kind: Kind, *names: str) -> str:
+    """What the column says of an e-mail that waits: for a domain, or for any of these relays."""
+    return f"{kind} {', '.join(names)}"
+
+
+def waited_for(text: str) -> tuple[Kind | None, Sequence[str]]:
+    """Whom an e-mail waits for, by that text; None: this version does not know what it means."""
+    kind, _, name = text.partition(" ")
+    return (Kind(kind), name.split(", ")) if kind in list(Kind) else (None, ())

@@ -50,15 +50,15 @@ class Lines(Generic[R]):
         """
         if not self._begun[domain]:
             return [row, *self._leave(domain)]
-        if self._length >= MOST or self.length(domain) >= min(long, LONG):
+        if self._length >= MOST or self.room(domain, long) <= 0:
             return [row]
         self._lines[domain].append(row)
         self._length += 1
         return []
 
-    def length(self, domain: str) -> int:
-        """How many rows stand in a domain's line."""
-        return len(self._lines.get(domain, ()))
+    def room(self, domain: str, long: int) -> int:
+        """How many more rows may join a line of `long` rows at most; negative: it is longer."""
+        return (min(long, LONG) if self._begun[domain] else 0) - len(self._lines.get(domain, ()))
 
     def leave(self) -> Sequence[R]:
         """All rows leave their lines."""

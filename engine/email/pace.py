@@ -36,19 +36,10 @@ SHOWN = 50  # domains and relays that operators see
 
 
 class Target(NamedTuple):
-    """Whom e-mails go to: a relay or a domain. As text it is what `waits_for` says in the database."""
+    """Whom e-mails go to: a relay or a domain."""
 
     kind: Kind
     name: str
-
-    @classmethod
-    def of(cls, text: str) -> Target:
-        """The target of such a text."""
-        kind, _, name = text.partition(" ")
-        return cls(Kind(kind), name)
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
 
 
 class Pace:
@@ -78,7 +69,7 @@ class Pace:
         targets = _targets(relay, domain)
         buckets = [(target, bucket) for target in targets if self.limits and (bucket := self._bucket(target, now))]
         for target, bucket in buckets:
-            if not bucket.has(now):
+            if not bucket.has(now, self._pace(target)):
                 self.waits(target, now)
                 return target
         for _, bucket in buckets:
@@ -88,14 +79,14 @@ class Pace:
         return None
 
     def room(self, target: Target, now: float) -> float:
-        """How many e-mails may go there now; infinite: nothing limits them."""
-        bucket = self._buckets.get(target)
-        most = self._connections(target)
-        begun = sum(begun[target.name] for begun in self._begun) if most is not None else 0
-        return min(
-            inf if self._pace(target) is None else bucket.room(now) if bucket else 1.0,
-            inf if most is None else most - begun + (self.ahead(target.name, now) if most else 0),
-        )
+        """How many e-mails may go there now by its pace; infinite: it has none."""
+        bucket, pace = self._buckets.get(target), self._pace(target)
+        return pace if pace == inf else bucket.room(now, pace) if bucket else 1.0
+
+    def free(self, domain: str) -> float:
+        """How many more e-mails to the domain may be on their way; infinite: any number."""
+        most = self._connections(Target(Kind.DOMAIN, domain))
+        return inf if most is None else most - sum(begun[domain] for begun in self._begun)
 
     def is_free(self, relay: str, domain: str, now: float) -> bool:
         """Whether nothing limits or slows e-mails there; True: one goes now, and is counted."""
@@ -116,11 +107,9 @@ class Pace:
         """Whether as many e-mails are on their way to the domain as may be."""
         if not self._limits.given:
             return False
-        target = Target(Kind.DOMAIN, domain)
-        most = self._connections(target)
-        if most is None or sum(begun[domain] for begun in self._begun) < most:
+        if self.free(domain) > 0:
             return False
-        self.waits(target, now)
+        self.waits(Target(Kind.DOMAIN, domain), now)
         return True
 
     def ahead(self, domain: str, now: float) -> int:
@@ -168,23 +157,17 @@ class Pace:
         turn = (self._place_among + crc32(target.name.encode())) % self._workers  # not the same one's everywhere
         return each + (turn < rest)
 
-    def _pace(self, target: Target) -> float | None:
-        """E-mails a second at this moment; None: nothing limits them."""
-        slowdown = self._slowdowns.get(target)
-        rates = (self._rate(target), slowdown.rate if slowdown else None)
-        return min((rate for rate in rates if rate is not None), default=None)
+    def _pace(self, target: Target) -> float:
+        """E-mails a second at this moment; infinite: nothing limits them."""
+        rate, slowdown = self._rate(target), self._slowdowns.get(target)
+        return min(inf if rate is None else rate, slowdown.rate if slowdown else inf)
 
     def _bucket(self, target: Target, now: float) -> Bucket | None:
-        """The bucket of what has a limit or a slowdown, at the pace of this moment."""
-        rate = self._pace(target)
-        if rate is None:
+        """The bucket of what has a limit or a slowdown."""
+        if self._pace(target) == inf:
             self._buckets.pop(target, None)
             return None
-        bucket = self._buckets.get(target)
-        if bucket is None:
-            bucket = self._buckets[target] = Bucket(rate, now)
-        bucket.rate = rate
-        return bucket
+        return self._buckets.setdefault(target, Bucket(now))
 
     def _took(self, target: Target, now: float) -> None:
         if slowdown := self._slowdowns.get(target):

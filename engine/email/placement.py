@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from engine.email.gate import Gate
     from engine.email.outcomes import Result
     from engine.email.outgoing import Outgoing
-    from engine.email.relays import Outlet, Relays
+    from engine.email.outlet import Outlet
+    from engine.email.relays import Relays
     from engine.queue.work import Hand
     from engine.runtime.clock import Clock
 
@@ -34,13 +36,11 @@ class Placement:
         return self._relays.some_want and time.monotonic() >= self._further_at
 
     def look(self, hand: Hand[Outgoing, Result], gate: Gate) -> None:
-        """Find out how many e-mails each relay's pace allows beside those in hand."""
-        gate.look(hand, lambda row: outlet.relay.name if (outlet := self._relays.of(row.seq)) else "")
+        """Find out how many e-mails may be claimed beside those in hand."""
+        gate.look(hand)
+        coming = Counter(self._relays.of(row.seq) for row in hand.waiting if gate.limits)
         for outlet in self._relays.outlets:
-            room = gate.room(outlet.target)
-            outlet.most = outlet.load + room
-            if room < 1:
-                gate.waits(outlet.target)
+            outlet.room = gate.room_over(outlet.relay.name) - coming[outlet]
 
     def share_out(self, hand: Hand[Outgoing, Result]) -> None:
         """Give each waiting e-mail a relay; hand back those that no relay takes now."""

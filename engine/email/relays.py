@@ -7,101 +7,30 @@ relay that is away goes over others where its route has any. A worker that has o
 from __future__ import annotations
 
 import logging
-import random
-import time
-from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
-from engine.email.outcomes import RELAY_RETRY, retry_after
-from engine.email.pace import Target
+from engine.email.gate import waits_for
+from engine.email.outlet import BUSY, Outlet
 from engine.email.pressure import Kind
-from engine.email.restraint import RESTRAINED_FOR, Restraint
+from engine.email.restraint import RESTRAINED_FOR
 from engine.errors import Misconfigured
 from engine.models import Trouble
 from engine.text.addresses import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import timedelta
 
+    from engine.email.outgoing import Outgoing
     from engine.email.routing import Choices, Routes, Routing
-    from engine.email.smtp import Relay, Reply
+    from engine.email.smtp import Relay
     from engine.settings.relays import RelayAddress
 
 log = logging.getLogger(__name__)
 
-BUSY = 200  # e-mails in hand for one relay, above which no more are claimed for it
-FULL = 2 * BUSY  # none are taken
-AGAIN = RELAY_RETRY.total_seconds()
+FULL = 2 * BUSY  # e-mails in hand for one relay, above which none are taken
 REMEMBERED = 10_000  # pairs of creator and domain whose relays are known without a look at all rules
-
-
-class Outlet:
-    """A relay as e-mails see it: how much of the work in hand is its, and whether it is away."""
-
-    def __init__(self, address: RelayAddress, relay: Relay, connections: int) -> None:
-        self.address = address
-        self.relay = relay
-        self.connections = connections
-        self.restraint = Restraint()
-        self.alone = False  # there is no other
-        self.load = 0  # e-mails in hand that are to take it
-        self.most = inf  # of them, as many as its pace allows now
-        self.senders = 0  # calls of `serve` that work for it
-        self.credit = 0.0  # by weight; the one with most is next
-        self.crowded = False  # it has no connection left for this process: its other clients use them
-        self.retry = RELAY_RETRY  # how long it is left alone
-        self.until = 0.0  # and until when, on the monotonic clock
-        self._failed = False
-        self._failed_at = 0.0  # likewise: since when
-        self._slot = 0.0  # likewise: when the last e-mail that was put off comes again
-        self._trouble: Trouble | None = None
-
-    @property
-    def resting(self) -> bool:
-        """Whether it is left alone, since it gave no connection."""
-        return self._failed and time.monotonic() < self.until
-
-    @property
-    def away(self) -> bool:
-        """Whether others take its mail: it is left alone, or one e-mail finds out whether it is back."""
-        return self._failed and not self.alone and (self.load > 0 or time.monotonic() < self.until)
-
-    @property
-    def wants(self) -> bool:
-        """Whether more e-mails may be claimed for it."""
-        return self.load <= BUSY and self.load + 1 <= self.most and not self.away
-
-    @property
-    def target(self) -> Target:
-        """What e-mails that have to wait for its pace wait for."""
-        return Target(Kind.RELAY, self.relay.name)
-
-    @property
-    def trouble(self) -> Trouble | None:
-        """Why its e-mails wait: it cannot be reached, or refuses this installation."""
-        return self.relay.trouble or (self._trouble if self.resting else None) or self.restraint.trouble
-
-    def heard(self, refusal: Reply | None) -> None:
-        """Learn that it gave a connection, or why not."""
-        if refusal and not self._failed:
-            self._failed_at = time.monotonic()
-        self._failed = refusal is not None
-        if refusal:
-            self.crowded, self.retry = refusal.crowded, retry_after(refusal)
-            self.until = time.monotonic() + self.retry.total_seconds()
-            self._trouble = self.relay.trouble
-
-    def put_off(self) -> timedelta:
-        """When an e-mail that waits for it is due again: BUSY of them every few seconds, so that they come in turn.
-
-        Few e-mails would come every few seconds: the longer it has failed, the more seldom they come.
-        """
-        now = time.monotonic()
-        self._slot = max(self._slot, self.until, now + AGAIN) + AGAIN / BUSY
-        turn = RELAY_RETRY * int((self._slot - now) / AGAIN)
-        failing = timedelta(seconds=now - self._failed_at if self._failed else 0)
-        return min(max(turn, min(failing, RESTRAINED_FOR) * random.uniform(0.5, 1)), RESTRAINED_FOR)  # noqa: S311
 
 
 Outlets: TypeAlias = "tuple[Outlet, ...]"
@@ -193,8 +122,23 @@ class Relays:
     @property
     def room(self) -> float:
         """How many more e-mails the only relay's pace allows; infinite if there are several."""
-        alone = [outlet for outlet in self.outlets if outlet.alone]
-        return max(0.0, alone[0].most - alone[0].load) if alone else inf
+        return inf if self.several else self.outlets[0].room
+
+    @property
+    def together(self) -> str:
+        """What e-mails wait for that may take any relay: as `waits_for` says it."""
+        return waits_for(Kind.RELAY, *(outlet.relay.name for outlet in self.outlets))
+
+    def room_of(self, names: Sequence[str]) -> float:
+        """How many more e-mails the paces of these relays allow; infinite if none of them can be used."""
+        theirs = [outlet.room for outlet in self.outlets if outlet.relay.name in names and not outlet.away]
+        return sum(max(0.0, room) for room in theirs) if theirs else inf
+
+    def waiting_for(self, row: Outgoing, outlet: Outlet) -> str:
+        """What an e-mail waits for that is to take this relay, or another one of the same choice."""
+        choices = self._plan.choices(row.letter.creator, domain_of(row.email.address))
+        its = next((outlets for outlets in choices if outlet in outlets), (outlet,))
+        return waits_for(Kind.RELAY, *(each.relay.name for each in its))
 
     @property
     def some_want(self) -> bool:
@@ -233,7 +177,7 @@ class Relays:
             able = [outlet for outlet in there if not outlet.restraint.holds(creator)]
             if able:
                 fit = [each for each in able if each.alone or each.load < FULL]
-                quick = [each for each in fit if each.load + 1 <= each.most]
+                quick = [each for each in fit if each.room >= 1]
                 return _next(quick or fit) or able[0].put_off()
             restrained |= bool(there)
         return RESTRAINED_FOR if restrained else choices[0][0].put_off()
@@ -248,6 +192,7 @@ class Relays:
         self.leave(seq)
         self._taken[seq] = outlet
         outlet.load += 1
+        outlet.room -= 1
 
     def leave(self, seq: int) -> None:
         """An e-mail takes no relay any more."""

@@ -61,13 +61,16 @@ class Recent(Generic[K]):
         self._newest[key] += 1
 
     def count(self, key: K, now: float) -> int:
-        """How many there were of late."""
-        self._turn(now)
-        return self._last[key] + self._newest[key]
+        """How many there were of late; another thread may ask."""
+        age = now - self._began
+        if age < self.SPAN:
+            return self._last[key] + self._newest[key]
+        return self._newest[key] if age < 2 * self.SPAN else 0
 
     def rate(self, key: K, now: float) -> float:
-        """How many there were a second."""
-        return self.count(key, now) / max(1.0, now - self._last_began)
+        """How many there were a second; another thread may ask."""
+        since = self._last_began if now - self._began < self.SPAN else self._began
+        return self.count(key, now) / max(1.0, now - since)
 
     def _turn(self, now: float) -> None:
         if now - self._began < self.SPAN:

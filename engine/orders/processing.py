@@ -144,7 +144,7 @@ class Orders(Processing):
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
         """Take a batch of orders that no pause stops."""
         paused = in_force(connection, lock=True)
-        claimed = self._claims.claim(connection, paused, self.batch, lease)
+        claimed = Claim() if self.lane.name in paused.lanes else self._claims.claim(connection, self.batch, lease)
         self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
         return Claim(admit(connection, claimed.rows, paused), claimed.more)
 

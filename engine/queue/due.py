@@ -196,7 +196,7 @@ def taking(lane: Lane[Claimed], seqs: Select[tuple[int]] | Sequence[int]) -> Exe
     """The statement that claims these rows, for `taken`; to build it takes longer than to run it."""
     table = lane.table
     values = {"claim": table.c.claim + 1, "unresolved": table.c.unresolved + 1, "due_at": after(_LEASE)}
-    unready = {name: None for name in ("rank", "waits_for") if name in table.c}
+    unready = {"rank": None} if "rank" in table.c else {}
     statement = update(table).where(table.c.seq.in_(seqs)).values(**values, **unready, state=lane.claimed)
     return statement.returning(*lane.columns)
 

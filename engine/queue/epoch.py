@@ -110,7 +110,7 @@ def repeated(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
         return and_(deliveries.c.due_at <= row.seen, deliveries.c.subscription_seq.in_(kept))
     last = max(row.seen, now(connection))
     due = and_(table.c.due_at <= last, or_(table.c.due_at <= row.seen, table.c.unresolved > 0))
-    return or_(due, emails.c.waits_for.is_not(None)) if table is emails else due
+    return or_(due, and_(emails.c.rank.is_not(None), emails.c.waits_for.is_not(None))) if table is emails else due
 
 
 def again(connection: Connection) -> dict[str, int] | None:

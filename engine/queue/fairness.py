@@ -7,7 +7,7 @@ The columns of a table that is claimed fairly:
   of its creator: the milliseconds of its due time, plus STEP for each e-mail before it in its order. So a small order
   passes most of a large one. Whatever else changes `due_at` sets `rank` to NULL.
 - `creator`: of e-mails, a copy of the order's, set at the latest with `rank`.
-- `waits_for`, of e-mails: the relay or domain whose pace has to let the row go. Only a claim of its rows takes it.
+- `waits_for`, of e-mails: the relays or the domain whose pace has to let the row go, or had to the last time.
 
 The ready rows of one creator and one priority are a *flow*. A claim looks at the flows, not at the rows, and takes an
 equal part of each, or one by weight. What a flow does not use goes to the others. So the cost of a claim depends
@@ -36,10 +36,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Executable, ScalarSelect
 
-    from engine.queue.pauses import Pauses
-
 STEP = 100  # milliseconds by which the rank of each further e-mail of an order grows: 36,000 e-mails are an hour
 HURRY = timedelta(milliseconds=5)  # between two claims of instant rows
+REMEMBERED = 1_000  # of those whom rows wait for
 ENOUGH = 0.9  # of a batch: what is left of it is not worth another statement
 # While nobody has counted the rows of a new backlog, PostgreSQL expects few. It would collect and sort all rows of a
 # flow for each claim, where the index has them in order: 89 ms for 100,000 rows, and 0.3 in order.
@@ -99,30 +98,29 @@ class FairClaims(Generic[F]):
         self._flows = look(lane, self._levels, None if waiting else fit, waiting=waiting)
         self._make_ready = making_ready(lane, fit, copied or {})
         self._taking: dict[str, Executable] = {}  # by the database's kind
-        self._behind = dict.fromkeys(self._levels, "")  # whom the claim before reached, if there were more creators
-        self._target = ""  # whom the rows wait for
-
-    def among(self, target: str) -> FairClaims[F]:
-        """From now on, claim rows that wait for this one."""
-        if target != self._target:
-            self._target, self._behind = target, dict.fromkeys(self._levels, "")
-        return self
+        self._bulk = 0.0  # rows that bulk has coming from the claims before
+        # By whom the rows wait for: whom the claim before reached, if there were more creators.
+        self._reached: dict[str, dict[int, str]] = {}
+        self._target = ""  # of this claim
 
     def claim(
         self,
         connection: Connection,
-        paused: Pauses,
         limit: int,
         lease: timedelta,
         waits: Callable[[str], bool] = lambda _: False,
+        target: str = "",
     ) -> Claim[F]:
-        """Claim ready rows, up to `limit`, for the time of `lease`; a paused lane has none.
+        """Claim ready rows, up to `limit`, for the time of `lease`.
 
         Creators are mixed, so that none waits until all of another's rows are performed.
-        `waits` says of a creator whether none of its rows can be used now: they stay.
+        `waits` says of a creator whether none of its rows can be used now: they stay. `target`: whom the rows wait for.
         """
-        if self._lane.name in paused.lanes or limit < 1:
+        if limit < 1:
             return Claim()
+        if len(self._reached) >= REMEMBERED:
+            self._reached.clear()
+        self._target = target
         behind = self._behind
         flows, unready = self._look(connection)
         if (flows or unready) and connection.dialect.name == "postgresql":
@@ -136,6 +134,14 @@ class FairClaims(Generic[F]):
         taken, unfinished = self._divide(connection, flows, limit, lease)
         more = bool(unfinished or unready or (taken and any(self._behind.values())))
         return Claim(_mixed(taken), more)
+
+    @property
+    def _behind(self) -> dict[int, str]:
+        return self._reached.setdefault(self._target, dict.fromkeys(self._levels, ""))
+
+    @_behind.setter
+    def _behind(self, reached: dict[int, str]) -> None:
+        self._reached[self._target] = reached
 
     def _look(self, connection: Connection) -> tuple[list[Flow], list[int]]:
         """The flows whose turn it is, and the priorities of which due rows are to be made ready."""
@@ -181,13 +187,20 @@ class FairClaims(Generic[F]):
         for flow in flows:
             creators[flow.priority].append(flow.creator)
         bulk = Priority.BULK.level
-        of_bulk = max(1, round(room * self._turns.bulk)) if len(creators) > 1 else room
+        of_bulk = self._part_of_bulk(room) if len(creators) > 1 else room
         for level, those in sorted(creators.items()):
             its = of_bulk if level == bulk else room - of_bulk * (bulk in creators)
-            if len(those) > its:
+            if 0 < its < len(those):
                 self._behind[level] = those[its - 1]
             for quota, some in self._quotas(those, its):
                 yield level, quota, some
+
+    def _part_of_bulk(self, room: int) -> int:
+        """Bulk's part of so many rows, while other rows are ready; what is less than a row counts the next time."""
+        self._bulk = min(self._bulk + room * self._turns.bulk, room)
+        its = int(self._bulk + 0.001)  # ten tenths are a row
+        self._bulk -= its
+        return its
 
     def _quotas(self, creators: Sequence[str], room: int) -> Iterator[tuple[int, Sequence[str]]]:
         """By their weights, how many rows creators may give."""

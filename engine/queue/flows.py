@@ -26,7 +26,7 @@ from sqlalchemy import (
 from engine.db.dialects import Now
 from engine.db.rows import Rows
 from engine.db.tables import emails
-from engine.models import LEVELS
+from engine.models import LEVELS, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,14 +127,19 @@ def first_of_each(lane: Lane[Claimed], dialect: str, *, waiting: bool) -> Select
     return select(select(each.c.seq).select_from(given.join(each, true())).cte("first").c.seq)
 
 
-def targets(connection: Connection, behind: str = "") -> Sequence[str]:
-    """Whom e-mails wait for: the first TARGETS behind one."""
-    return [row.name for row in connection.execute(_TARGETS, {"behind": behind})]
+def targets(connection: Connection, behind: str = "") -> Mapping[str, bool]:
+    """Whom e-mails wait for, the first TARGETS behind one; and whether instant e-mails are among them."""
+    return {row.name: row.instant for row in connection.execute(_TARGETS, {"behind": behind})}
 
 
-def release(connection: Connection, target: str) -> None:
-    """Let READIED e-mails that wait for somebody wait no longer: they are in their lane's flows again."""
-    connection.execute(_RELEASE, {"target": target})
+def some_ready(connection: Connection) -> bool:
+    """Whether e-mails are ready and wait for nobody."""
+    return connection.scalar(_SOME_READY) is not None
+
+
+def some_wait(connection: Connection) -> bool:
+    """Whether e-mails wait for somebody, who may let them go before they are due."""
+    return connection.scalar(_SOME_WAIT) is not None
 
 
 def _unready(lane: Lane[Claimed], fit: ColumnElement[bool]) -> Sequence[ColumnElement[bool]]:
@@ -142,7 +147,7 @@ def _unready(lane: Lane[Claimed], fit: ColumnElement[bool]) -> Sequence[ColumnEl
     return table.c.rank.is_(None), table.c.due_at <= Now(), fit
 
 
-def _walk_of_targets() -> Select[tuple[str]]:
+def _walk_of_targets() -> Select[tuple[str, bool]]:
     waits = emails.alias("waits")
     named = waits.c.rank.is_not(None), waits.c.waits_for.is_not(None)
 
@@ -154,15 +159,13 @@ def _walk_of_targets() -> Select[tuple[str]]:
     second = following(walk.c.name).correlate(walk).scalar_subquery()
     step = select(second, walk.c.number + 1).where(walk.c.name.is_not(None), walk.c.number < TARGETS)
     walk = walk.union_all(step)
-    return select(walk.c.name).where(walk.c.name.is_not(None))
+    hurried = exists().where(*named, waits.c.waits_for == walk.c.name, waits.c.priority == Priority.INSTANT.level)
+    return select(walk.c.name, hurried.label("instant")).where(walk.c.name.is_not(None))
 
 
 _TARGETS = _walk_of_targets()
-_RELEASED = (
-    select(emails.c.seq)
-    .where(*ready(emails, waiting=True))
-    .order_by(emails.c.priority, emails.c.creator, emails.c.rank, emails.c.seq)
-    .limit(READIED)
-    .with_for_update(skip_locked=True)
-)
-_RELEASE = update(emails).where(emails.c.seq.in_(select(_RELEASED.cte("released").c.seq))).values(waits_for=None)
+# In the order of an index: a condition alone may look cheaper to answer by a scan of the table.
+_WAITING = select(emails.c.waits_for).where(emails.c.rank.is_not(None), emails.c.waits_for.is_not(None))
+_SOME_WAIT = _WAITING.order_by(emails.c.waits_for).limit(1)
+_READY = select(emails.c.priority).where(*ready(emails, waiting=False))
+_SOME_READY = _READY.order_by(emails.c.priority, emails.c.creator).limit(1)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 
 from engine.db.dialects import Now
-from engine.db.tables import emails
 from engine.queue.due import LANES
 from engine.queue.pauses import in_force
 
@@ -27,18 +26,11 @@ _FIRST_OF_EACH = select(
     Now(), *(select(func.min(lane.table.c.due_at)).scalar_subquery().label(lane.name) for lane in LANES)
 )
 
-_SOME_WAIT = select(exists().where(emails.c.rank.is_not(None), emails.c.waits_for.is_not(None)))
-
 
 def next_due(connection: Connection) -> dict[str, timedelta]:
     """How long until each lane's next row is due, negative if it is overdue; lanes without open rows are left out."""
     clock, *dues = connection.execute(_FIRST_OF_EACH).one()
     return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
-
-
-def some_wait(connection: Connection) -> bool:
-    """Whether e-mails wait for a relay or domain, which may have room before they are due."""
-    return bool(connection.scalar(_SOME_WAIT))
 
 
 def stalled(connection: Connection) -> dict[str, timedelta]:

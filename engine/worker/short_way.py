@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from engine.db.records import Order
     from engine.email.deliverer import Deliverer
-    from engine.email.relays import Outlet
+    from engine.email.outlet import Outlet
     from engine.email.smtp import Turn
     from engine.orders.contacts import Directory
     from engine.orders.new_order import Recipient
@@ -225,6 +225,7 @@ def _outgoing(order: Order, letter: Single, paused: Pauses) -> Outgoing | None:
         unresolved=1,
         attempts=0,
         priority=row["priority"],
+        waits_for=None,
         creator=row["creator"],
         address=row["address"],
         organization_number=None,

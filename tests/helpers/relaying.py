@@ -11,6 +11,7 @@ from engine.email.outgoing import Outgoing
 from engine.email.relays import Relays
 from engine.email.routing import Routing
 from engine.email.smtp import Relay
+from engine.queue.fairness import ALL
 from engine.queue.runner import Runner
 from tests.helpers.waiting import LONG
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
     from engine.email.pace import Pace
+    from engine.queue.fairness import Turns
 
 LEASE = LONG
 
@@ -32,10 +34,16 @@ def only(relay: Relay, connections: int) -> Relays:
 class Delivering(Runner[Outgoing, Result]):
     """Delivers what is due."""
 
-    def __init__(
-        self, store: Store, relay: Relay, connections: int, lease: timedelta = LEASE, pace: Pace | None = None
+    def __init__(  # noqa: PLR0913, PLR0917  # what a worker has
+        self,
+        store: Store,
+        relay: Relay,
+        connections: int,
+        lease: timedelta = LEASE,
+        pace: Pace | None = None,
+        turns: Turns = ALL,
     ) -> None:
-        self.deliverer = Deliverer(store.clock, only(relay, connections), pace=pace)
+        self.deliverer = Deliverer(store.clock, only(relay, connections), turns, pace)
         super().__init__(store, self.deliverer, lease)
 
 

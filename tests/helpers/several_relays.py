@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.db.store import Store
+    from engine.email.pace import Pace
     from engine.settings.relays import RelayAddress
     from tests.servers.smtp_script import Script
 
@@ -42,13 +43,14 @@ class Worker:
     store: Store
     setting: str
     file: Path | None = None
+    pace: Pace | None = None
 
     def run(self, work: Callable[[Worker], Awaitable[None]] | None = None) -> None:
         """Deliver what is due, or do that work, in an event loop of its own."""
 
         async def opened() -> None:
             self.relays = Relays(Routing(self.setting, self.file), opened_relay, CONNECTIONS)
-            self._runner = Runner(self.store, Deliverer(self.store.clock, self.relays), LEASE)
+            self._runner = Runner(self.store, Deliverer(self.store.clock, self.relays, pace=self.pace), LEASE)
             try:
                 await (work(self) if work else self.deliver())
             finally:

@@ -15,7 +15,6 @@ from engine.models import Priority
 from engine.queue import due
 from engine.queue.fairness import STEP, FairClaims, Turns
 from engine.queue.flows import FLOWS, READIED
-from engine.queue.pauses import in_force
 from tests.helpers.claims import claim_orders
 from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.waiting import LONG
@@ -39,7 +38,7 @@ def claims(priorities: Sequence[Priority] = USUAL, **turns: Any) -> FairClaims[E
 
 def claim(store: Store, fair: FairClaims[Email], limit: int) -> list[Email]:
     with store.write() as connection:
-        return list(fair.claim(connection, in_force(connection), limit, LONG).rows)
+        return list(fair.claim(connection, limit, LONG).rows)
 
 
 def backlog(store: Store, creator: str, count: int, priority: Priority = Priority.NORMAL, **values: Any) -> int:
@@ -148,7 +147,7 @@ def test_a_claim_reads_no_more_of_a_backlog_than_it_takes_though_nobody_has_coun
             connection.exec_driver_sql(MANY.format(", ".join(c.name for c in emails.c if c.name not in {"seq", "id"})))
             connection.exec_driver_sql(KNOWN)
         with store.write() as connection:
-            assert len(claims().claim(connection, in_force(connection), 10, LONG).rows) == 10
+            assert len(claims().claim(connection, 10, LONG).rows) == 10
             assert connection.scalar(text(READ)) < 100
 
 
@@ -206,3 +205,23 @@ def test_orders_take_turns_too(store: Store) -> None:
         add_order(connection, due_in=timedelta(seconds=-1), creator="small")
     with store.write() as connection:
         assert Counter(order.creator for order in claim_orders(connection, LONG)) == {"large": 99, "small": 1}
+
+
+def test_however_few_rows_a_claim_takes_bulk_gets_its_part_and_no_more(store: Store) -> None:
+    backlog(store, "bulk", 30, Priority.BULK)
+    backlog(store, "normal", 30)
+    fair = claims()
+    assert of_each([email for _ in range(20) for email in claim(store, fair, 1)]) == {"normal": 18, "bulk": 2}
+
+
+def test_among_rows_that_wait_for_two_everybody_gets_turns_for_each(store: Store) -> None:
+    names = ("a", "b", "c")
+    for name in names:
+        for target in ("domain one.no", "domain two.no"):
+            backlog(store, name, 4, waits_for=target, rank=1)
+    fair = FairClaims(due.EMAILS, Turns(USUAL), waiting=True)
+    for number in range(12):
+        target = ("domain one.no", "domain two.no")[number % 2]
+        with store.write() as connection:
+            [taken] = fair.claim(connection, 1, LONG, target=target).rows
+            assert (taken.waits_for, taken.creator) == (target, names[number // 2 % 3])

@@ -23,15 +23,17 @@ from engine.email.limits import Limits
 from engine.email.pace import Pace
 from engine.email.pressure import Kind
 from engine.email.smtp import Relay
-from engine.models import EmailState, OrderState, Slowed
+from engine.models import EmailState, OrderState, Priority, Slowed
 from engine.observability import heartbeat
 from engine.observability.heartbeat import Heartbeat
 from engine.observability.heartbeat import Kind as ProcessKind
+from engine.queue.fairness import ALL, Turns
 from engine.runtime.clock import steady
 from tests.helpers.command import varsel
 from tests.helpers.mails import log
 from tests.helpers.relaying import LEASE, Delivering
 from tests.helpers.rows import add_email, add_order
+from tests.helpers.several_relays import Worker, servers, setting
 from tests.helpers.waiting import LONG, wait_for
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.smtp_script import ByAddress, Hang, Say
@@ -91,14 +93,20 @@ def hurry(store: Store) -> None:
 
 
 def workers(
-    store: Store, server: ScriptedSMTP, paces: Sequence[Pace], work: Callable[[Sequence[Delivering]], Awaitable[None]]
+    store: Store,
+    server: ScriptedSMTP,
+    paces: Sequence[Pace],
+    work: Callable[[Sequence[Delivering]], Awaitable[None]],
+    turns: Turns = ALL,
 ) -> None:
     """A worker for each pace, with four connections."""
 
     async def opened() -> None:
         relays = [Relay(server.url, connections=4, connect_timeout=LONG, data_timeout=LONG) for _ in paces]
         try:
-            await work([Delivering(store, relay, 4, LEASE, pace) for relay, pace in zip(relays, paces, strict=True)])
+            await work(
+                [Delivering(store, relay, 4, LEASE, pace, turns) for relay, pace in zip(relays, paces, strict=True)]
+            )
         finally:
             for relay in relays:
                 await relay.close()
@@ -274,6 +282,94 @@ def test_creators_take_turns_under_a_limit_whoever_came_first(
     assert {line.outcome for line in log(store)} == {"accepted"}
 
 
+def test_whoever_comes_later_all_the_time_gets_no_more_than_those_who_wait(
+    store: Store, tmp_path: Path, clock: Hours
+) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nrate = 10\n')
+    of_creators(store, {"waits": 200})
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        await run(at_work)
+        for _ in range(8):
+            of_creators(store, {"comes": 10})
+            clock.now += 1
+            await run(at_work)
+
+    with ScriptedSMTP() as server:
+        workers(store, server, [Pace(Limits(file), clock())], work)
+    sent = sent_of(store)
+    assert sent["waits"] >= sent["comes"] - 5
+
+
+def test_instant_e_mails_pass_others_that_wait_for_the_same(store: Store, tmp_path: Path, clock: Hours) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text(f'[domain."{SLOW}"]\nrate = 10\n')
+    of_creators(store, {"usual": 200})
+    with store.write() as connection:
+        of = add_order(connection, state=OrderState.PROCESSED, creator="code", priority=Priority.INSTANT.level)
+        for number in range(20):
+            add_email(connection, of, address=f"code.{number}@{SLOW}", creator="code")
+        its = {"priority": Priority.INSTANT.level, "waits_for": f"domain {SLOW}", "rank": 1}
+        connection.execute(update(emails).where(emails.c.order_seq == of).values(its))
+    pace = Pace(Limits(file), clock())
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        usual = at_work[0]
+        relay = Relay(server.url, connections=1, connect_timeout=LONG, data_timeout=LONG)
+        in_a_hurry = Delivering(store, relay, 1, LEASE, pace, Turns((Priority.INSTANT,)))
+        for _ in range(3):
+            clock.now += 1
+            await usual.run()  # the others would come first
+            await in_a_hurry.run()
+        await relay.close()
+
+    with ScriptedSMTP() as server:
+        workers(store, server, [pace], work, Turns((Priority.NORMAL, Priority.BULK)))
+    assert sent_of(store)["code"] == 20
+
+
+def test_what_waits_for_one_workers_pace_goes_by_another_that_has_none(store: Store, clock: Hours) -> None:
+    fill(store, SLOW)
+    slow, quick = Pace(Limits(), clock()), Pace(Limits(), clock())
+
+    async def work(at_work: Sequence[Delivering]) -> None:
+        await at_work[0].run()
+        assert sent(store, SLOW) < MAILS
+        server.script = {}
+        await at_work[1].run()
+
+    with ScriptedSMTP(every("rcpt", Say(421, "4.7.0 too many", close=True))) as server:
+        workers(store, server, [slow, quick], work)
+    untried = [state for state, attempts in states(store, SLOW) if attempts == 0]
+    assert untried == []
+    with store.read() as connection:
+        assert (connection.scalar(select(func.max(emails.c.claim))) or 0) <= 6, "nobody hands them to and fro"
+
+
+def test_what_waits_for_a_relay_takes_another_that_has_room(store: Store, tmp_path: Path, clock: Hours) -> None:
+    file = tmp_path / "limits.toml"
+    with servers({}, {}) as (slow, quick):
+        file.write_text(f'[relay."{slow.url.removeprefix("smtp://")}"]\nrate = 1\n')
+        fill(store, OTHER)
+        both = ", ".join(each.url.removeprefix("smtp://") for each in (slow, quick))
+        with store.write() as connection:
+            connection.execute(update(emails).values(waits_for=f"relay {both}", rank=1, creator="ttd"))
+        Worker(store, setting(slow, quick), pace=Pace(Limits(file), clock())).run()
+        assert len(slow.accepted) <= 1
+    assert sent(store, OTHER) == MAILS
+
+
+def test_what_waits_for_somebody_whom_nobody_knows_goes(store: Store) -> None:
+    fill(store, SLOW, count=3)
+    with store.write() as connection:
+        for seq, name in enumerate(("planet mars", "relay gone.no:25", "domain gone.no"), 1):
+            connection.execute(update(emails).where(emails.c.seq == seq).values(waits_for=name, rank=1, creator="ttd"))
+    with ScriptedSMTP() as server:
+        workers(store, server, [Pace(Limits(), steady())], run)
+    assert sent(store, SLOW) == 3
+
+
 def test_what_waited_for_a_limit_goes_at_once_when_the_limit_is_lifted(
     store: Store, tmp_path: Path, clock: Hours
 ) -> None:
@@ -343,6 +439,7 @@ def test_operators_see_who_is_approached_slowly_and_why(
     slow = [
         Slowed("domain", SLOW, steady() - 60, "451 4.7.0 slow down", rate=1.5),
         Slowed("domain", OTHER, steady() - 60, "", rate=20, connections=2),
+        Slowed("domain", "third.no", steady() - 60, "", rate=0.01),
         Slowed("relay", "relay:25", steady() - 60, "421 busy", rate=25),
     ]
     kinds = [
@@ -376,7 +473,8 @@ def test_operators_see_who_is_approached_slowly_and_why(
     assert "by themselves" in found[answered]
     assert "VARSEL_LIMITS_FILE" in found[limited]
     assert f"{limited}, since " in printed
-    for line in ('varsel_slowed{kind="domain"} 2.0', 'varsel_relay_pace{relay="relay:25"} 50.0'):
+    assert "third.no gets 36 e-mails an hour at most, as the file of limits says" in found
+    for line in ('varsel_slowed{kind="domain"} 3.0', 'varsel_relay_pace{relay="relay:25"} 50.0'):
         assert line in shown
     assert SLOW not in shown, "a domain can be a person's"
     assert all(datetime.now(UTC) - each > timedelta(seconds=50) for each in since)

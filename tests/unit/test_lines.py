@@ -20,6 +20,15 @@ def test_whoever_ends_calls_the_next_of_its_line() -> None:
     assert lines.end("a") is None
 
 
+def test_a_line_has_room_only_while_somebody_would_call_it() -> None:
+    lines: Lines[int] = Lines(Counter())
+    assert lines.room("a", 5) == 0
+    lines.begin("a")
+    assert lines.room("a", 5) == 5
+    lines.join("a", 1)
+    assert (lines.room("a", 5), lines.room("a", 10 * LONG)) == (4, LONG - 1)
+
+
 def test_nobody_stays_in_a_line_that_nobody_would_call() -> None:
     lines: Lines[int] = Lines(Counter())
     assert lines.join("a", 1) == [1]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.email import relays
-from engine.email.relays import Outlet
+from engine.email import outlet
+from engine.email.outlet import Outlet
 from engine.email.restraint import RESTRAINED_FOR
 from engine.email.smtp import Reply
 
@@ -24,7 +24,7 @@ class Away:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(relays, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(outlet, "time", SimpleNamespace(monotonic=lambda: self.now))
         relay: Any = SimpleNamespace(trouble=None)
         address: Any = None
         self.outlet = Outlet(address, relay, connections=1)

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @given(st.floats(0.1, 500), st.lists(st.floats(0, 3), max_size=200))
 def test_a_bucket_lets_no_more_through_than_its_rate_and_one_second(rate: float, steps: list[float]) -> None:
-    bucket, now, gone = Bucket(rate, 0.0), 0.0, 0
+    bucket, now, gone = Bucket(0.0), 0.0, 0
     for step in steps:
         now += step
-        while bucket.has(now):
+        while bucket.has(now, rate):
             bucket.take()
             gone += 1
     assert gone <= 1 + rate * now + 0.001
@@ -128,25 +128,33 @@ def test_no_worker_is_without_a_connection_to_all_domains_that_have_few(tmp_path
     assert min(shares) > 0
 
 
-def test_a_worker_claims_what_may_go_and_what_may_stand_in_line(tmp_path: Path) -> None:
-    text = '[domain."example.no"]\nrate = 20\n[domain."few.no"]\nconnections = 3\n'
-    pace = pace_of(tmp_path, text)
-    example, few, other = (Target(Kind.DOMAIN, name) for name in ("example.no", "few.no", "other.no"))
-    assert pace.room(other, 0.0) == inf
+def test_a_worker_knows_how_many_may_go(tmp_path: Path) -> None:
+    pace = pace_of(tmp_path, '[domain."example.no"]\nrate = 20\n[domain."few.no"]\nconnections = 3\n')
+    example, other = Target(Kind.DOMAIN, "example.no"), Target(Kind.DOMAIN, "other.no")
+    assert (pace.room(other, 0.0), pace.free("other.no")) == (inf, inf)
     assert pace.room(example, 0.0) == 1
     go(pace, "example.no", 0.0)
     assert [round(pace.room(example, second), 3) for second in (0.0, 0.5, 1.0, 9.0)] == [0, 10, 20, 20]
-    assert pace.room(few, 0.0) == 3 + 1
-    pace.counter()["few.no"] = 3
+    assert pace.free("few.no") == 3
+    pace.counter()["few.no"] = 2
+    assert pace.free("few.no") == 1
+
+
+def test_a_limit_that_is_raised_is_felt_at_once(tmp_path: Path) -> None:
+    pace = pace_of(tmp_path, '[domain."example.no"]\nrate = 0.01\n')
+    go(pace, "example.no", 0.0)
+    assert pace.room(Target(Kind.DOMAIN, "example.no"), 1.0) < 1
+    slower = pace_of(tmp_path, '[domain."example.no"]\nrate = 1000\n')
+    pace._limits = slower._limits  # noqa: SLF001  # as if the file had been followed
+    assert pace.room(Target(Kind.DOMAIN, "example.no"), 1.0) > 900
+
+
+def test_the_faster_a_domain_takes_e_mails_the_more_stand_in_its_line(tmp_path: Path) -> None:
+    pace = pace_of(tmp_path)
+    assert pace.ahead("example.no", 0.0) == 1
     for tenth in range(100):
-        go(pace, "few.no", tenth / 10)
-    assert pace.room(few, 10.0) == 1 + int(10 * AHEAD)
-    pace.divide(4, 3)
-    shares = []
-    for place in range(4):
-        pace.divide(4, place)
-        shares.append(pace.room(few, 10.0) + 3)
-    assert min(shares) == 0, "whoever has no connection claims nothing"
+        go(pace, "example.no", tenth / 10)
+    assert pace.ahead("example.no", 10.0) == 1 + int(10 * AHEAD)
 
 
 def test_several_replies_that_ask_for_less_slow_their_domain_down_alone(tmp_path: Path) -> None:
@@ -190,12 +198,12 @@ def test_a_domain_that_takes_nothing_still_gets_an_e_mail_now_and_then(tmp_path:
 
 def test_a_pace_settles_below_what_a_domain_takes(tmp_path: Path) -> None:
     pace, taken, refused = pace_of(tmp_path), 0, 0
-    takes = Bucket(20.0, 0.0)
+    takes = Bucket(0.0)
     for tenth in range(100, 6100):
         now = tenth / 10
         for _ in range(20):  # 200 a second want to go
             if go(pace, "example.no", now):
-                if fits := takes.has(now):
+                if fits := takes.has(now, 20.0):
                     takes.take()
                 pace.heard("example.no", outcome() if fits else outcome(451, SLOWLY), now)
                 taken, refused = taken + fits, refused + (not fits)

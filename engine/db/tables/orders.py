@@ -110,7 +110,9 @@ emails = Table(
     *work_columns(),
     paused_column(),
     *turn_columns(),
-    Column("waits_for", Text),  # the relay or domain whose pace it waits for; see engine/email/pace.py
+    Column(
+        "waits_for", Text
+    ),  # while it has a rank: the relays or domain whose pace it waits for; see engine/email/gate.py
     Column("creator", String(100)),  # the order's; NULL in rows of older versions that have ended
     Column("address", Text, nullable=False),  # "" when there is none
     Column("organization_number", String(9)),
