@@ -119,7 +119,12 @@ def _prepare(state: State, config: Settings) -> None:
     state.redis = state.queue.client
     state.verifier = Verifier(config)
     state.limits = Limits(
-        config.max_recipients, Guard(config.allow_private_endpoints), config.from_address, config.bulk_above
+        config.max_recipients,
+        Guard(config.allow_private_endpoints),
+        config.from_address,
+        config.bulk_above,
+        config.max_attachment_bytes,
+        config.attachment_hosts,
     )
     state.words = Words(reports=config.delivery_reports)
     with naming("access_file"):
@@ -144,9 +149,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.store = Store(config.need("database_url"), admit)
     state.readers = Readers(config.need("database_url"), admit)
     state.writers = Writers(state.store)
-    state.large_bodies = LargeBodies(config.max_body_bytes)
+    state.large_bodies = LargeBodies(config.max_order_bytes)
     wake_orders = partial(state.notifier.notify, due.ORDERS.name)
-    state.intake = Intake(state.store, state.readers, ContactTable(), state.quotas, config.from_address, wake_orders)
+    state.intake = Intake(
+        state.store, state.readers, ContactTable(), state.quotas, config.from_address, wake_orders, state.seal.close
+    )
     state.publisher = Publisher(state.store, state.queue.spool.add, state.notifier.notify)
     heartbeat = Heartbeat(state.store, Kind("web"), Memory(state.redis))
     heartbeat.start()

@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 from api import chain_answers as answers
 from api import reads
 from api.answers import JSON
-from api.auth import authenticate, require_create, require_creator
-from api.bodies import Taken, work_on
+from api.auth import authenticate, require_create, require_creator, require_scope
+from api.bodies import Taken, require_json, work_on
 from api.fields import field
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
@@ -21,10 +21,18 @@ from api.rate_limits import MEANINGS, rate_limits
 from engine.errors import Invalid
 from engine.models import OrderKind
 from engine.orders import chains
-from engine.orders.chain_request import INSTANT_PARAMETER, PARAMETER, ChainRequest, InstantEmailRequest
-from engine.orders.chain_rules import NO_SMS, is_name, parse_chain, parse_instant
+from engine.orders.chain_request import (
+    COMPOSED_PARAMETER,
+    INSTANT_PARAMETER,
+    PARAMETER,
+    ChainRequest,
+    ComposedEmailRequest,
+    InstantEmailRequest,
+)
+from engine.orders.chain_rules import NO_SMS, is_name, parse_chain, parse_composed, parse_instant
 from engine.orders.members import parse_json
 from engine.orders.receipts import fingerprint
+from engine.resources import SCOPE_COMPOSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from engine.models import Caller
     from engine.orders.chains import NewChain
     from engine.orders.rules import Limits
 
@@ -58,6 +67,7 @@ ID = Parameter(
 )
 _SETTINGS = {"subject": "Hei", "body": "Hei, Kari!"}
 _KARI = {"emailAddress": "kari@example.no", "emailSettings": _SETTINGS}
+_FILE = {"filename": "vedtak.txt", "mimeType": "text/plain", "content": "SGVpLCBLYXJpIQo="}
 
 OPERATIONS = Operations("Orders")
 
@@ -80,7 +90,7 @@ OPERATIONS = Operations("Orders")
 )
 async def post(request: Request) -> Response:
     """Take an order and its reminders in."""
-    return await _take(request, parse_chain, OrderKind.NOTIFICATION, PARAMETER)
+    return await _take(request, await sender(request), parse_chain, OrderKind.NOTIFICATION, PARAMETER)
 
 
 @OPERATIONS.add(
@@ -97,7 +107,31 @@ async def post(request: Request) -> Response:
 )
 async def post_instant(request: Request) -> Response:
     """Take an instant e-mail in."""
-    return await _take(request, parse_instant, OrderKind.INSTANT, INSTANT_PARAMETER)
+    return await _take(request, await sender(request), parse_instant, OrderKind.INSTANT, INSTANT_PARAMETER)
+
+
+@OPERATIONS.add(
+    Description(
+        method="POST",
+        path=PREFIX + "/future/orders/composed-email",
+        summary="Order an e-mail with attachments",
+        description=f"Needs the scope `{SCOPE_COMPOSED}`. A file comes with the order, or is fetched when that is due.",
+        parameters=(STRICT,),
+        request=ComposedEmailRequest,
+        example={
+            "idempotencyId": "brev-2026-1",
+            "recipient": _KARI | {"emailSettings": _SETTINGS | {"attachments": [_FILE]}},
+        },
+        responses=STORED,
+        credentials=("bearer",),
+    )
+)
+async def post_composed(request: Request) -> Response:
+    """Take an e-mail with attachments in."""
+    require_json(request)
+    caller = await authenticate(request, request.app.state.verifier)
+    require_scope(caller, SCOPE_COMPOSED)
+    return await _take(request, caller, parse_composed, OrderKind.COMPOSED, COMPOSED_PARAMETER)
 
 
 @OPERATIONS.add(
@@ -151,12 +185,11 @@ async def named(request: Request) -> tuple[str, UUID]:
         raise HTTPException(404) from None
 
 
-async def _take(request: Request, parse: Parse, kind: OrderKind, parameter: str) -> Response:
+async def _take(request: Request, caller: Caller, parse: Parse, kind: OrderKind, parameter: str) -> Response:
     """Take an order in, which `parse` reads: 201 once it is durable, 200 if its identifier is known."""
     state = request.app.state
-    caller = await sender(request)
     strict = state.settings.idempotency_strict or field(request, b"idempotency-key") is not None
-    async with Taken(request, caller.name, state.settings.max_body_bytes) as body:
+    async with Taken(request, caller.name, state.settings.max_order_bytes) as body:
         now = await state.store.now()
         chain, name, mark = await work_on(
             request, caller.name, len(body), _posted, request, body, parse, parameter, now

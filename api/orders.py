@@ -91,7 +91,7 @@ async def take(request: Request, parse: Parse) -> Response:
     """Take an order in, which `parse` reads: 202 once it is durable."""
     state = request.app.state
     caller = await sender(request)
-    async with Taken(request, caller.name, state.settings.max_body_bytes) as body:
+    async with Taken(request, caller.name, state.settings.max_order_bytes) as body:
         now = await state.store.now()
         order, key = await work_on(request, caller.name, len(body), _posted, request, body, parse, now)
         if not isinstance(order, Invalid):

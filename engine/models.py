@@ -85,6 +85,8 @@ class EmailState(StrEnum):
     FAILED_BOUNCED = "Failed_Bounced"
     FAILED_FILTERED_SPAM = "Failed_FilteredSpam"
     FAILED_TTL = "Failed_TTL"  # not delivered within 48 hours; v1 shows it as Failed
+    FAILED_QUARANTINED = "Failed_Quarantined"  # the server of an attachment keeps it back as harmful
+    FAILED_INVALID_SAS_URL = "Failed_InvalidSasUrl"  # an attachment is not to be had at its address
     FAILED_PAYLOAD_TOO_LARGE = "Failed_PayloadTooLarge"
 
 

@@ -23,10 +23,12 @@ from engine.db.tables import (
     orders,
     waiting_events,
 )
+from engine.email.enclosures import enclose
 from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
 from engine.models import Content, ContentType
 from engine.observability.audit import detail_of
+from engine.orders import attachments
 from engine.text.keywords import content
 
 if TYPE_CHECKING:
@@ -107,9 +109,13 @@ def message(connection: Connection, email_id: UUID) -> bytes:
     found = email(connection, email_id)
     said = Content(found["sender"], found["subject"], found["body"], ContentType(found["content_type"]))
     at = found["timeline"][-1]["at"] if found["timeline"] else now(connection)
+    its = select(orders.c.seq).where(orders.c.id == found["order_id"])
     try:
-        return compile_message(said).fill(to=found["address"], message_id=found["message_id"], date=at)
-    except ValueError as error:
+        around = enclose(attachments.of_order(connection, connection.execute(its).scalar_one()))
+        compiled = compile_message(said)
+        name = found["message_id"]
+        return compiled.fill(to=found["address"], message_id=name, date=at, enclosing=around.head) + around.tail
+    except (ValueError, LookupError) as error:
         raise Conflict(f"No message can be made of it: {error}.") from None
 
 

@@ -59,6 +59,7 @@ class Order:
     priority: int
     ignore_reservation: bool | None
     trace: str | None
+    attachments: int  # how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,17 @@ class Letter:
     content_type: str
     guarantee: str
     trace: str | None
+    attachments: int  # how many
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An attachment as it is sent."""
+
+    filename: str
+    mime_type: str
+    content_id: str | None
+    content: bytes | None  # None: not fetched
 
 
 @dataclass(frozen=True, slots=True)

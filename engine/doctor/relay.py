@@ -67,7 +67,7 @@ async def _look(relay: RelayAddress, config: Settings) -> list[Finding]:
         found = [ok(name, f"{place} greets: {session.greeting}"), *_tls(route, session, relay.written)]
         if route.user:
             found.append(ok(name, f"signed in as {route.user}"))
-        return [*found, *_offers(session, config.max_body_bytes), await _sender(session, config.from_address, relay)]
+        return [*found, *_offers(session, config.max_order_bytes), await _sender(session, config.from_address, relay)]
     finally:
         await session.quit()
 
@@ -95,7 +95,7 @@ def _offers(session: Session, largest: int) -> Iterator[Finding]:
         yield warning("relay", text, "Switch it on there, if such recipients matter.")
     if size.isdigit() and 0 < int(size) < largest:
         text = f"takes messages of up to {int(size):,} bytes; orders may have up to {largest:,}"
-        yield warning("relay", text, "Raise the relay's limit, or lower VARSEL_MAX_BODY_BYTES.")
+        yield warning("relay", text, "Raise the relay's limit, or lower VARSEL_MAX_ATTACHMENT_BYTES.")
 
 
 async def _sender(session: Session, address: str, relay: RelayAddress) -> Finding:

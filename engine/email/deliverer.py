@@ -20,21 +20,20 @@ from engine.email.pace import Pace
 from engine.email.placement import Placement
 from engine.email.smtp import UNSENT, Phase, Turn, Withdrawn
 from engine.email.tempo import Tempo
-from engine.models import EXPIRY_HOURS, DeliveryGuarantee, EmailState
+from engine.email.unsent import settled
+from engine.models import EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
 from engine.queue.fairness import ALL
 from engine.queue.pauses import in_force
 from engine.queue.work import NOW, Claim, Standstill, Work
 from engine.runtime.clock import steady
-from engine.text.addresses import wire_address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from sqlalchemy import Connection
 
-    from engine.db.records import Email, Letter
     from engine.email.outlet import Outlet
     from engine.email.relays import Relays
     from engine.models import Trouble
@@ -54,13 +53,20 @@ class Deliverer(Work[Outgoing, Result]):
     lane = due.EMAILS
     claims_meanwhile = True
 
-    def __init__(self, clock: Clock, relays: Relays, turns: Turns = ALL, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        relays: Relays,
+        turns: Turns = ALL,
+        pace: Pace | None = None,
+        messages: Messages | None = None,
+    ) -> None:
         self.gather = turns.every
         self._clock = clock
         self._relays = relays
         self.at_once = relays.at_once
         self._placement = Placement(relays, clock)
-        self._messages = Messages()
+        self._messages = messages or Messages()
         self._tempo = Tempo()
         self._in_hand = InHand()
         self._ours: Callable[[Outgoing], bool] = lambda _: False  # whether an e-mail in hand is leased
@@ -100,11 +106,11 @@ class Deliverer(Work[Outgoing, Result]):
 
     def decided(self, row: Outgoing) -> Result | None:
         """An e-mail that is not to be sent waits for no connection."""
-        settled = self._settled(row.email, row.letter)
-        if settled:
+        unsendable = settled(row.email, row.letter, self._clock.now())
+        if unsendable:
             with logs.bound(lane="emails", order_id=row.letter.id, email_id=row.email.id):
-                log.info("settled as %s: %s", settled.state, settled.outcome)
-        return settled
+                log.info("settled as %s: %s", unsendable.state, unsendable.outcome)
+        return unsendable
 
     async def turn(self, hand: Hand[Outgoing, Result]) -> None:
         """Say which relay each e-mail takes."""
@@ -265,8 +271,8 @@ class Deliverer(Work[Outgoing, Result]):
         email, order = row.email, row.letter
         if not ours():
             return Withdrawn(UNSENT, Phase.CONNECT, timedelta(0))
-        if settled := self._settled(email, order):
-            return settled
+        if unsendable := settled(email, order, self._clock.now()):
+            return unsendable
         try:
             message = await self._messages.made(email, order, self._clock.now())
         except (OSError, MemoryError, RuntimeError):  # the machine's fault: a later attempt can succeed
@@ -274,25 +280,7 @@ class Deliverer(Work[Outgoing, Result]):
         except Exception as error:
             log.exception("no message can be made of e-mail %s", email.id)
             return unsent(email, EmailState.FAILED, "abandoned", f"no message can be made: {type(error).__name__}")
-        outcome = await outlet.relay.send(order.sender, email.address, message, ours, turn)
+        outcome = await outlet.relay.send(order.sender, email.address, message.own, ours, turn, message.shared)
         if isinstance(outcome, Withdrawn):
             return outcome
         return result_of(email, order, outcome, outlet.relay.name, self._clock.now())
-
-    def _settled(self, email: Email, order: Letter) -> Result | None:
-        """What became of an e-mail that is not to be sent; None: it is to be sent."""
-        if due.is_lost(email):
-            text = f"set aside: {email.unresolved - 1} workers ended while they worked on it"
-            return unsent(email, EmailState.FAILED, "abandoned", text)
-        if email.unresolved > 1 and order.guarantee == DeliveryGuarantee.AT_MOST_ONCE:
-            text = (
-                "in doubt: a worker ended while it worked on this; not sent again, as the order asks for at most once"
-            )
-            return unsent(email, EmailState.FAILED, "in_doubt", text)
-        if self._clock.now() >= email.expires_at:
-            return unsent(email, EmailState.FAILED_TTL, "expired", f"not delivered within {EXPIRY_HOURS} hours")
-        try:
-            wire_address(email.address)
-        except ValueError as error:
-            return unsent(email, EmailState.FAILED_INVALID_EMAIL_FORMAT, "abandoned", f"not sent: {error}")
-        return None

@@ -36,10 +36,14 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 class Compiled:
     """A message without To, Message-ID and Date."""
 
-    rest: bytes
+    headers: bytes
+    text: bytes  # with its own headers, which follow the others
 
-    def fill(self, *, to: str, message_id: str, date: datetime) -> bytes:
-        """Return the whole message for one recipient; ValueError when a value could break out of its header."""
+    def fill(self, *, to: str, message_id: str, date: datetime, enclosing: bytes = b"") -> bytes:
+        """Return the whole message for one recipient; ValueError when a value could break out of its header.
+
+        `enclosing`: what stands before the text, where attachments follow it (engine/email/enclosures.py).
+        """
         if not _MESSAGE_ID.fullmatch(message_id):
             msg = "a Message-ID is printable ASCII between < and >"
             raise ValueError(msg)
@@ -48,7 +52,7 @@ class Compiled:
             raise ValueError(msg)
         written = _written(date.replace(microsecond=0))
         head = f"To: {wire_address(to)[0]}\r\nMessage-ID: {message_id}\r\nDate: {written}\r\n"
-        return head.encode() + self.rest
+        return b"".join((head.encode(), self.headers, enclosing, self.text))
 
 
 def compile_message(content: Content) -> Compiled:
@@ -67,7 +71,7 @@ def compile_message(content: Content) -> Compiled:
         "Auto-Submitted: auto-generated\r\n"  # asks for no vacation replies (RFC 3834)
         "MIME-Version: 1.0\r\n"
     )
-    return Compiled(head.encode() + entity)
+    return Compiled(head.encode(), entity)
 
 
 def message_id(email_id: uuid.UUID, sender: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -21,14 +22,8 @@ if TYPE_CHECKING:
 
 EMAIL_ALONE = "This installation sends e-mail only: the notificationChannel must be Email."
 
-_CONTENT = ("subject", "body", "contenttype")
-_PLACES = {  # field of an e-mail order: its place in this one
-    "Subject": "EmailTemplate.Subject",
-    "Body": "EmailTemplate.Body",
-    "$.subject": "$.emailTemplate.subject",
-    "$.body": "$.emailTemplate.body",
-    "$.contentType": "$.emailTemplate.contentType",
-}
+_CONTENT = ("subject", "body", "contenttype", "attachments")
+_OF_TEMPLATE = re.compile(r"(\$\.)?((?:subject|body|contentType|attachments)\b.*)", re.IGNORECASE)
 
 
 class EmailTemplate(EmailContent):
@@ -59,7 +54,15 @@ def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -
     try:
         return parse_order(members | content, limits, now)
     except Invalid as error:
-        raise Invalid({_PLACES.get(place, place): told for place, told in error.errors.items()}) from None
+        raise Invalid({_place(place): told for place, told in error.errors.items()}) from None
+
+
+def _place(of_email: str) -> str:
+    """Where a field of an e-mail order stands in this one."""
+    found = _OF_TEMPLATE.fullmatch(of_email)
+    if not found:
+        return of_email
+    return f"$.emailTemplate.{found[2]}" if found[1] else f"EmailTemplate.{found[2]}"
 
 
 def _check_channel(channel: Any) -> None:

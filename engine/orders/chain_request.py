@@ -11,11 +11,13 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from engine.models import ContentType
+from engine.orders.attachment_request import Attachments
 from engine.orders.members import Members, NullableTime, SendTime, Subject, enum
 
 PARAMETER = "notificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
 DIGITS = 9  # of a number in a string
 INSTANT_PARAMETER = "instantEmailNotificationOrderRequest"
+COMPOSED_PARAMETER = "orderRequest"
 
 
 class Channel(StrEnum):
@@ -48,6 +50,7 @@ class InstantEmailSettings(Members):
     body: str = Field(description="text or HTML, by contentType")
     content_type: Annotated[ContentType, enum(ContentType)] = ContentType.PLAIN
     sender_email_address: str | None = Field(None, description="only the installation's own sender; better left out")
+    attachments: Attachments = None
 
 
 class EmailSettings(InstantEmailSettings):
@@ -151,3 +154,14 @@ class ChainRequest(Members):
     dialogporten_association: DialogAssociation | None = None
     recipient: Recipient
     reminders: tuple[Reminder, ...] | None = Field(None, description="each is an order of its own")
+
+
+class ComposedEmailRequest(Members):
+    """An e-mail with attachments. Unknown members are ignored; names may be written in any case."""
+
+    idempotency_id: str = Field(description="your name for the order: the same name never makes a second order")
+    senders_reference: str | None = Field(None, description="your own name for the order")
+    requested_send_time: SendTime = Field(None, description="not before this time; with a zone; default: at once")
+    condition_endpoint: str | None = Field(None, description="asked before sending: should it still be sent?")
+    dialogporten_association: DialogAssociation | None = None
+    recipient: EmailRecipient

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from engine.errors import Invalid
-from engine.models import OrderKind, Priority
+from engine.models import ContentType, OrderKind, Priority
+from engine.orders.attachment_rules import MOST, check_attachments, enclosed
 from engine.orders.chain_request import (
+    COMPOSED_PARAMETER,
     INSTANT_PARAMETER,
     PARAMETER,
     ChainRequest,
     Channel,
+    ComposedEmailRequest,
     InstantEmailRequest,
     TimePolicy,
 )
@@ -27,6 +30,7 @@ from engine.orders.checks import (
     check_person,
     check_texts,
     check_time,
+    zoned,
 )
 from engine.orders.members import validated
 from engine.orders.new_order import TOO_FAR, NewOrder
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
     from engine.orders import new_order
     from engine.orders.chain_request import (
+        DialogAssociation,
         EmailRecipient,
         InstantEmailRecipient,
         InstantEmailSettings,
@@ -58,39 +63,50 @@ def parse_chain(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewC
     request = validated(ChainRequest, value, PARAMETER, MOST_REMINDERS)
     broken = Broken()
     _check_names(request, broken)
-    if association := request.dialogporten_association:
-        within = broken.within("DialogportenAssociation")
-        check_name("DialogId", association.dialog_id, within)
-        check_name("TransmissionId", association.transmission_id, within)
+    _check_dialog(request.dialogporten_association, broken)
     _check_when(request, limits, now, broken)
-    _check_recipient(request.recipient, limits, broken)
+    _check_recipient(request.recipient, request.requested_send_time or now, limits, broken)
     reminders = request.reminders or ()
     if len(reminders) > MOST_REMINDERS:
         broken.add("Reminders", f"An order has at most {MOST_REMINDERS} reminders.")
-    most_days = (TOO_FAR - (request.requested_send_time or now).replace(tzinfo=UTC)).days - 1
+    beginning = (request.requested_send_time or now).replace(tzinfo=UTC)
     for place, reminder in enumerate(reminders[:MOST_REMINDERS]):
-        _check_reminder(reminder, limits, now, f"Reminders[{place}]", broken)
-        if reminder.delay_days and reminder.delay_days > most_days:
-            broken.add(f"Reminders[{place}].DelayDays", f"The reminder must be sent before the year {TOO_FAR.year}.")
+        _check_reminder(reminder, limits, now, beginning, f"Reminders[{place}]", broken)
     if broken.errors:
         raise Invalid(broken.errors)
     # Reminders count from the first order's requested time (contract 4.2), which is now if none was given.
     begins = request.requested_send_time or (now if reminders else None)
-    first = _order(request, begins)
-    return NewChain(
-        request.idempotency_id,
-        [first, *(_reminder(reminder, begins or now) for reminder in reminders)],
-        association.dialog_id if association else None,
-        association.transmission_id if association else None,
-    )
+    made = [_order(request, begins), *(_reminder(reminder, begins or now) for reminder in reminders)]
+    return NewChain(request.idempotency_id, made, *_dialog(request.dialogporten_association))
 
 
-def parse_instant(value: Mapping[str, Any], limits: Limits, _now: datetime) -> NewChain:
-    """Check a posted instant e-mail; Invalid, likewise."""
-    request = validated(InstantEmailRequest, value, INSTANT_PARAMETER, 1)
+def parse_composed(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewChain:
+    """Check a posted e-mail with attachments; Invalid, likewise."""
+    request = validated(ComposedEmailRequest, value, COMPOSED_PARAMETER, MOST)
     broken = Broken()
     _check_names(request, broken)
-    _check_email(request.recipient_email, limits, broken.within("RecipientEmail"), "EmailSettings")
+    _check_dialog(request.dialogporten_association, broken)
+    _check_when(request, limits, now, broken)
+    at = request.requested_send_time or now
+    _check_email(request.recipient, at, limits, broken.within("Recipient"), "Settings")
+    if broken.errors:
+        raise Invalid(broken.errors)
+    order = _written(request.recipient.email_settings, {"emailAddress": bare(request.recipient.email_address)})
+    order = order._replace(
+        senders_reference=request.senders_reference,
+        requested_send_time=request.requested_send_time,
+        condition_endpoint=request.condition_endpoint,
+        kind=OrderKind.COMPOSED,
+    )
+    return NewChain(request.idempotency_id, [order], *_dialog(request.dialogporten_association))
+
+
+def parse_instant(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewChain:
+    """Check a posted instant e-mail; Invalid, likewise."""
+    request = validated(InstantEmailRequest, value, INSTANT_PARAMETER, MOST)
+    broken = Broken()
+    _check_names(request, broken)
+    _check_email(request.recipient_email, now, limits, broken.within("RecipientEmail"), "EmailSettings")
     if broken.errors:
         raise Invalid(broken.errors)
     settings = request.recipient_email.email_settings
@@ -109,32 +125,51 @@ def is_name(text: object) -> bool:
     return isinstance(text, str) and not broken.errors
 
 
-def _check_names(request: ChainRequest | InstantEmailRequest, broken: Broken) -> None:
+def _check_names(request: ChainRequest | InstantEmailRequest | ComposedEmailRequest, broken: Broken) -> None:
     if not request.idempotency_id.strip():
         broken.add("IdempotencyId", "The idempotencyId must not be blank.")
     check_name("IdempotencyId", request.idempotency_id, broken)
     check_name("SendersReference", request.senders_reference, broken)
 
 
-def _check_when(order: ChainRequest | Reminder, limits: Limits, now: datetime, broken: Broken) -> None:
+def _check_dialog(association: DialogAssociation | None, broken: Broken) -> None:
+    within = broken.within("DialogportenAssociation")
+    for field, name in zip(("DialogId", "TransmissionId"), _dialog(association), strict=True):
+        check_name(field, name, within)
+
+
+def _dialog(association: DialogAssociation | None) -> tuple[str | None, str | None]:
+    return (association.dialog_id, association.transmission_id) if association else (None, None)
+
+
+def _check_when(
+    order: ChainRequest | Reminder | ComposedEmailRequest, limits: Limits, now: datetime, broken: Broken
+) -> None:
     if order.requested_send_time is not None:
         check_time(order.requested_send_time, now, broken)
     if order.condition_endpoint is not None:
         check_endpoint(order.condition_endpoint, limits.guard, broken)
 
 
-def _check_reminder(reminder: Reminder, limits: Limits, now: datetime, place: str, broken: Broken) -> None:
+def _check_reminder(  # noqa: PLR0913, PLR0917 what its rules compare it with
+    reminder: Reminder, limits: Limits, now: datetime, beginning: datetime, place: str, broken: Broken
+) -> None:
     within = broken.within(place)
+    at = reminder.requested_send_time or beginning
     if (reminder.delay_days is None) == (reminder.requested_send_time is None):
         broken.add(place, "A reminder has either delayDays or requestedSendTime.")
     if reminder.delay_days is not None and not 1 <= reminder.delay_days <= LATEST:
         within.add("DelayDays", f"delayDays is a number from 1 to {LATEST}.")
+    elif reminder.delay_days is not None and reminder.delay_days >= (TOO_FAR - beginning).days:
+        within.add("DelayDays", f"The reminder must be sent before the year {TOO_FAR.year}.")
+    elif reminder.delay_days is not None:
+        at = beginning + timedelta(days=reminder.delay_days)
     check_name("SendersReference", reminder.senders_reference, within)
     _check_when(reminder, limits, now, within)
-    _check_recipient(reminder.recipient, limits, within)
+    _check_recipient(reminder.recipient, at, limits, within)
 
 
-def _check_recipient(recipient: Recipient, limits: Limits, broken: Broken) -> None:
+def _check_recipient(recipient: Recipient, at: datetime, limits: Limits, broken: Broken) -> None:
     given = [name for name in type(recipient).model_fields if getattr(recipient, name) is not None]
     if len(given) != 1:
         broken.add("Recipient", "Give exactly one of recipientEmail, recipientPerson and recipientOrganization.")
@@ -145,26 +180,26 @@ def _check_recipient(recipient: Recipient, limits: Limits, broken: Broken) -> No
     if recipient.recipient_external_identity is not None:
         within.add("RecipientExternalIdentity", "No directory here knows external identities: use recipientEmail.")
     if recipient.recipient_email:
-        _check_email(recipient.recipient_email, limits, within.within("RecipientEmail"), "Settings")
+        _check_email(recipient.recipient_email, at, limits, within.within("RecipientEmail"), "Settings")
     if person := recipient.recipient_person:
         inside = within.within("RecipientPerson")
         check_person(person.national_identity_number, inside)
-        _check_number(person, limits, inside)
+        _check_number(person, at, limits, inside)
     if organization := recipient.recipient_organization:
         inside = within.within("RecipientOrganization")
         check_organization(organization.org_number, "OrgNumber", inside)
-        _check_number(organization, limits, inside)
+        _check_number(organization, at, limits, inside)
 
 
 def _check_email(
-    recipient: EmailRecipient | InstantEmailRecipient, limits: Limits, broken: Broken, settings: str
+    recipient: EmailRecipient | InstantEmailRecipient, at: datetime, limits: Limits, broken: Broken, settings: str
 ) -> None:
     if not read_address(recipient.email_address):
         broken.add("EmailAddress", "This is not a valid e-mail address.")
-    _check_settings(recipient.email_settings, limits, broken.within(settings))
+    _check_settings(recipient.email_settings, at, limits, broken.within(settings))
 
 
-def _check_number(recipient: NumberRecipient, limits: Limits, broken: Broken) -> None:
+def _check_number(recipient: NumberRecipient, at: datetime, limits: Limits, broken: Broken) -> None:
     if recipient.channel_schema not in (Channel.EMAIL, Channel.EMAIL_PREFERRED):
         broken.add("ChannelSchema", NO_SMS)
     elif recipient.email_settings is None:
@@ -172,7 +207,7 @@ def _check_number(recipient: NumberRecipient, limits: Limits, broken: Broken) ->
     elif recipient.channel_schema is Channel.EMAIL_PREFERRED and recipient.sms_settings is None:
         broken.add("SmsSettings", "EmailPreferred needs smsSettings, too; they are kept.")
     if recipient.email_settings:
-        _check_settings(recipient.email_settings, limits, broken.within("EmailSettings"))
+        _check_settings(recipient.email_settings, at, limits, broken.within("EmailSettings"))
     if recipient.sms_settings and not recipient.sms_settings.body.strip():
         broken.within("SmsSettings").add("Body", "The body must not be blank.")
     check_name("ResourceId", recipient.resource_id, broken)
@@ -183,11 +218,13 @@ def _check_number(recipient: NumberRecipient, limits: Limits, broken: Broken) ->
     check_action(recipient.resource_action, resource, broken)
 
 
-def _check_settings(settings: InstantEmailSettings, limits: Limits, broken: Broken) -> None:
+def _check_settings(settings: InstantEmailSettings, at: datetime, limits: Limits, broken: Broken) -> None:
     for field, text in (("Subject", settings.subject), ("Body", settings.body)):
         if not text.strip():
             broken.add(field, f"The {field.lower()} must not be blank.")
     check_texts(settings.subject, settings.body, broken)
+    is_html = settings.content_type is ContentType.HTML
+    check_attachments(settings.attachments, zoned(at), limits, broken, html=is_html)
     sender = settings.sender_email_address
     if sender is not None and sender.strip().lower() != limits.sender.lower():
         broken.add("SenderEmailAddress", f"E-mails have the sender {limits.sender} here; leave it out.")
@@ -231,4 +268,5 @@ def _numbered(recipient: NumberRecipient, entry: new_order.Recipient) -> NewOrde
 
 
 def _written(settings: InstantEmailSettings, entry: new_order.Recipient) -> NewOrder:
-    return NewOrder(settings.subject, settings.body, settings.content_type, [entry])
+    attachments = enclosed(settings.attachments)
+    return NewOrder(settings.subject, settings.body, settings.content_type, [entry], attachments=attachments)

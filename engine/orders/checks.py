@@ -60,11 +60,16 @@ def check_time(when: datetime, earliest: datetime, broken: Broken) -> None:
     """A requested send time."""
     if when.tzinfo is None:
         broken.add("RequestedSendTime", "The requested send time must have a time zone, such as Z or +01:00.")
-        when = when.replace(tzinfo=UTC)
+        when = zoned(when)
     if when < earliest:
         broken.add("RequestedSendTime", "The requested send time must not be in the past.")
     if when >= TOO_FAR:
         broken.add("RequestedSendTime", f"The requested send time must be before the year {TOO_FAR.year}.")
+
+
+def zoned(when: datetime) -> datetime:
+    """A time for further checks, if its lack of a zone is told already."""
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def check_name(field: str, text: str | None, broken: Broken) -> None:

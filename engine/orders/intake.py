@@ -15,7 +15,8 @@ from engine.db.tables import milliseconds
 from engine.errors import KeyInUse, KeyReused, QuotaExceeded, Unreachable
 from engine.models import new_id
 from engine.observability import metrics
-from engine.orders import budget, chains
+from engine.orders import attachments, budget, chains
+from engine.orders.attachments import Enclosed
 from engine.orders.chains import Shipment
 from engine.orders.new_order import delay, insert, number
 from engine.orders.receipts import Lookup, Placement, Receipt, claimed, find_by_key, first_receipt, found
@@ -51,6 +52,7 @@ class Intake:
         quotas: Quotas,
         sender: str,
         wake: Callable[[], None],
+        seal: Callable[[str], str],
     ) -> None:
         self._store = store
         self._readers = readers
@@ -58,7 +60,7 @@ class Intake:
         self._sender = sender
         self._wake = wake
         self._running: set[tuple[str, str]] = set()
-        self._commits = GroupCommit(store, partial(_write, quotas), self._committed)
+        self._commits = GroupCommit(store, partial(_write, quotas, seal), self._committed)
 
     async def close(self) -> None:
         """Wait until what is under way is committed."""
@@ -88,7 +90,8 @@ class Intake:
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
         order_id = new_id(self._store.clock.now())
         row = order.row(order_id, creator, self._sender)
-        receipt = await self._submit(Placement([row], len(order.recipients), Receipt(order_id, lookup), key), creator)
+        placement = Placement([row], len(order.recipients), Receipt(order_id, lookup), key)
+        receipt = await self._submit(_with_attachments(placement, [order]), creator)
         if order.requested_send_time:
             self._wake_at(order.requested_send_time)
         return receipt
@@ -113,7 +116,8 @@ class Intake:
         shipments = tuple(Shipment(i, row["senders_reference"]) for i, row in zip(ids, rows, strict=True))
         stored = chain.row(chain_id, creator, fingerprint, shipments)
         receipt = Receipt(chain_id, shipments=shipments)
-        placed = await self._submit(Placement(rows, len(rows), receipt, chain=stored, strict=strict), creator)
+        placement = Placement(rows, len(rows), receipt, chain=stored, strict=strict)
+        placed = await self._submit(_with_attachments(placement, chain.orders), creator)
         for order in chain.orders:
             if order.requested_send_time:
                 self._wake_at(order.requested_send_time)
@@ -140,7 +144,7 @@ class Intake:
 
     async def _submit(self, placement: Placement, creator: str) -> Receipt:
         texts = ((row["subject"], row["body"], row["recipients"], row["sms"] or "") for row in placement.rows)
-        size = sum(ROW + sum(map(len, each)) for each in texts)
+        size = sum(ROW + sum(map(len, each)) for each in texts) + sum(each.size for each in placement.enclosed)
         if placement.key is None:
             return await self._commits.submit(placement, creator, size)
         claim = (creator, placement.key.value)
@@ -179,7 +183,16 @@ class Intake:
             metrics.EXCESS_ORDERS.labels("paced").inc(paced)
 
 
-def _write(quotas: Quotas, connection: Connection, placements: Sequence[Placement]) -> Sequence[Receipt | Exception]:
+def _with_attachments(placement: Placement, orders: Sequence[NewOrder]) -> Placement:
+    """The orders that are placed, with their attachments."""
+    pairs = zip(placement.rows, orders, strict=True)
+    enclosed = [Enclosed(row, order.attachments) for row, order in pairs if order.attachments]
+    return replace(placement, enclosed=enclosed) if enclosed else placement
+
+
+def _write(
+    quotas: Quotas, seal: Callable[[str], str], connection: Connection, placements: Sequence[Placement]
+) -> Sequence[Receipt | Exception]:
     """Insert a group of orders, as far as quotas let them in; a known key gets the receipt that it got before.
 
     Budgets are locked before names are stored, and names in their order: so no two transactions wait for each other.
@@ -190,10 +203,11 @@ def _write(quotas: Quotas, connection: Connection, placements: Sequence[Placemen
         place: _place(connection, placements[place], budgets.get(placements[place].creator)) for place in in_order
     }
     results = [answers[place] for place in range(len(placements))]
-    stored = [(each.rows, result) for each, result in zip(placements, results, strict=True) if _is_new(result)]
+    stored = [(each, result) for each, result in zip(placements, results, strict=True) if _is_new(result)]
     if stored:
-        insert(connection, [row for rows, _ in stored for row in rows])
-    delay(connection, dict(chain.from_iterable(_paced(rows, result.paced_until) for rows, result in stored)))
+        insert(connection, [row for each, _ in stored for row in each.rows])
+    delay(connection, dict(chain.from_iterable(_paced(each.rows, result.paced_until) for each, result in stored)))
+    attachments.store(connection, [enclosed for each, _ in stored for enclosed in each.enclosed], seal)
     budget.record(connection, budgets)
     return results
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from engine.orders.attachments import NewAttachment
+
 LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
 INSTANT_RECIPIENTS = 100  # of an instant order; more would make others wait, who are in a hurry, too
 TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: later times are computed from them
@@ -111,6 +113,7 @@ class NewOrder(NamedTuple):
     kind: OrderKind = OrderKind.NOTIFICATION
     channel: str | None = None  # None: Email
     sms: str | None = None  # JSON, as the answer to its sender has it
+    attachments: Sequence[NewAttachment] = ()
 
     def row(self, order_id: UUID, creator: str, sender: str, chain_id: UUID | None = None) -> OrderRow:
         """The order under this identifier; `sender` is the From address of its e-mails."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, and_, bindparam, or_, select
 
 from engine.db.dialects import Now
 from engine.db.records import Order
@@ -137,7 +137,8 @@ class Orders(Processing):
     ) -> None:
         super().__init__(directory, generated)
         self.gather = turns.every
-        self._claims = FairClaims(due.ORDERS, turns, fit=orders.c.condition_endpoint.is_(None))
+        alone = and_(orders.c.condition_endpoint.is_(None), orders.c.fetches.is_(None))
+        self._claims = FairClaims(due.ORDERS, turns, fit=alone)
         self._conditional = conditional
         self._conditional_due = False
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from engine.db.records import Chain
     from engine.models import Allowance
+    from engine.orders.attachments import Enclosed
     from engine.orders.chains import Shipment
     from engine.orders.new_order import OrderRow
 
@@ -79,6 +80,7 @@ class Placement:
     key: Key | None = None
     chain: Chain | None = None
     strict: bool = False
+    enclosed: Sequence[Enclosed] = ()
 
     @property
     def creator(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from engine.models import ContentType, DeliveryGuarantee, Priority
+from engine.orders.attachment_request import Attachments
 from engine.orders.members import Members, SendTime, Subject, enum, validated
 from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT
 
@@ -33,6 +34,7 @@ class EmailContent(Members):
         None, description="required; text or HTML, by contentType; no control characters except tabs and line ends"
     )
     content_type: Annotated[ContentType, enum(ContentType)] = ContentType.PLAIN
+    attachments: Attachments = None
 
 
 class Addressed(Members):

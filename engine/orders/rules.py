@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid
-from engine.models import Priority
+from engine.models import ContentType, Priority
+from engine.orders.attachment_rules import AZURE, check_attachments, enclosed
 from engine.orders.checks import (
     GRACE,
     Broken,
@@ -20,13 +21,14 @@ from engine.orders.checks import (
     check_person,
     check_texts,
     check_time,
+    zoned,
 )
 from engine.orders.new_order import INSTANT_RECIPIENTS, NewOrder, Recipient
 from engine.orders.request import read_request
 from engine.text.addresses import bare, read_address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from engine.orders.request import EmailOrderRequest, RecipientRequest
@@ -41,6 +43,8 @@ class Limits:
     guard: Guard
     sender: str  # the From address of every e-mail
     bulk_above: int  # recipients; a larger order is bulk, unless it says its priority
+    attachment_bytes: int = 10_485_760  # of one e-mail's attachments together
+    attachment_hosts: Sequence[str] = (f"*{AZURE}",)
 
 
 def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
@@ -68,6 +72,7 @@ def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
         resource_action=request.resource_action,
         delivery_guarantee=request.delivery_guarantee,
         priority=request.priority or usual,
+        attachments=enclosed(request.attachments),
     )
 
 
@@ -103,6 +108,9 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
         _check_names(order, broken)
     if order.condition_endpoint is not None:
         check_endpoint(order.condition_endpoint, limits.guard, broken)
+    if order.attachments:
+        is_html = order.content_type is ContentType.HTML
+        check_attachments(order.attachments, zoned(order.requested_send_time or now), limits, broken, html=is_html)
     recipients = order.recipients or ()
     if not recipients:
         broken.add("Recipients", "An order needs at least one recipient.")

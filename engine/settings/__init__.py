@@ -121,6 +121,15 @@ class Settings(BaseSettings):
     from_address: Sender = Field("noreply@varsel.example", description="the sender of every order's messages")
     max_connections: int = Field(800, ge=10, le=MOST, description="clients' connections to one `web` process")
     max_body_bytes: int = Field(8_000_000, ge=1_000, le=1_000_000_000, description="largest request body")
+    max_attachment_bytes: int = Field(
+        10_485_760, ge=0, le=100_000_000, description="largest attachments of one e-mail, all together"
+    )
+    attachment_hosts: Words = Field(
+        ("*.blob.core.windows.net",), description="where attachments may be fetched: names, or *. and the end of names"
+    )
+    attachment_ca_file: Path | None = Field(
+        None, description="authorities that may sign the certificates of these hosts, beside the system's own"
+    )
     max_subscriptions: int = Field(500, ge=1, le=MOST, description="most subscriptions of one consumer")
     max_recipients: int = Field(10_000, ge=1, le=MOST, description="most recipients of one order")
 
@@ -212,6 +221,11 @@ class Settings(BaseSettings):
     def lease_time(self) -> timedelta:
         """How long a claim lasts."""
         return timedelta(seconds=self.lease)
+
+    @property
+    def max_order_bytes(self) -> int:
+        """Largest body of an order: attachments in base64 come beside what other requests may have."""
+        return self.max_body_bytes + -(-self.max_attachment_bytes // 3) * 4
 
     def need(self, name: str) -> str:
         """The value of a setting that a process needs; Misconfigured when it is not set."""

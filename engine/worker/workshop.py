@@ -16,6 +16,7 @@ from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
 from engine.email.limits import Limits
+from engine.email.messages import Messages
 from engine.email.pace import Pace
 from engine.email.relays import Relays
 from engine.email.routing import Routing
@@ -26,6 +27,7 @@ from engine.events.large_fan_outs import FanOuts
 from engine.events.storing import persist
 from engine.models import Priority
 from engine.observability.heartbeat import Heartbeat, Kind
+from engine.orders import attachments
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
 from engine.orders.credentials import Credentials
@@ -78,8 +80,9 @@ class Workshop:
         self._store = Store(config.need("database_url"), admit)
         usual, instant = (Turns(some, config.creator_weights, config.bulk_share) for some in (USUAL, IN_A_HURRY))
         self._relays, pace = _relays(config), _pace(config)
-        deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace)
-        messenger = Deliverer(self._store.clock, self._relays[1], instant, pace)
+        messages = Messages(lambda order: self._store.reading(attachments.of_order, order))
+        deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace, messages)
+        messenger = Deliverer(self._store.clock, self._relays[1], instant, pace, messages)
         kind = Kind(
             "worker",
             self._relays[0].names,

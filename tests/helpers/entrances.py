@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def intake(store: Store, wake: Callable[[], None] = lambda: None) -> AsyncIterator[Intake]:
     readers = Readers(store.engine.url.render_as_string(hide_password=False))
-    entrance = Intake(store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", wake)
+    entrance = Intake(store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", wake, str)
     try:
         yield entrance
     finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.app import OPERATIONS
+from engine.resources import SCOPE_COMPOSED
 from tests.helpers.client import ask
 from tests.servers.installation import Installation, order
 
@@ -78,6 +79,7 @@ ROUTES = [
     Route("POST", f"{ORDERS}/future/orders", 422, CREATE, CHAIN),
     Route("POST", f"{ORDERS}/future/orders/instant/email", 400, CREATE, {}),
     Route("POST", f"{ORDERS}/future/orders/instant/sms", 400, CREATE, {}),
+    Route("POST", f"{ORDERS}/future/orders/composed-email", 400, SCOPE_COMPOSED, {}),
     Route("GET", f"{ORDERS}/orders/chain/{NOBODY}", 404, CREATE),
     Route("GET", f"{ORDERS}/future/shipment/{NOBODY}", 404, CREATE),
     Route("GET", f"{ORDERS}/future/shipment/feed?seq=0", 200, CREATE),
@@ -98,8 +100,7 @@ ROUTES = [
     Route("GET", f"{EVENTS}/subscriptions/{NOTHING}", 404),
     Route("DELETE", f"{EVENTS}/subscriptions/{NOTHING}", 404),
 ]
-NOT_OFFERED = [  # attachments, and what only the contracts' own processes and operators call
-    ("POST", f"{ORDERS}/future/orders/composed-email"),
+NOT_OFFERED = [  # what only the contracts' own processes and operators call
     ("POST", f"{ORDERS}/trigger/pastdueorders"),
     ("GET", f"{ORDERS}/tests/sendcondition?conditionMet=true"),
     ("PUT", f"{EVENTS}/subscriptions/validate/1"),

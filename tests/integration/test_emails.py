@@ -135,7 +135,7 @@ def test_compiled_messages_are_kept_up_to_a_number_of_bytes(store: Store, monkey
 
     async def kept(deliverer: Delivering) -> int:
         await deliverer.run()
-        return sum(len(found.rest) for found in gc.get_objects() if isinstance(found, Compiled))
+        return sum(len(found.text) for found in gc.get_objects() if isinstance(found, Compiled))
 
     with ScriptedSMTP() as server:
         assert 40_000 < deliver(store, server.url, kept) <= 100_000  # beside as many characters that they are of

@@ -225,7 +225,7 @@ def test_a_group_claims_names_in_one_order_whatever_the_order_of_its_requests(st
         placements.append(Placement(rows, 1, receipt, chain=chain.row(chain_id, "ttd", "", receipt.shipments)))
     place: ColumnElement[str] = literal_column("ctid" if store.dialect.name == "postgresql" else "rowid")
     with store.write() as connection:
-        answers = _write(Quotas(None), connection, placements)
+        answers = _write(Quotas(None), str, connection, placements)
         stored = connection.scalars(select(chains.c.idempotency_id).order_by(place)).all()
     assert stored == ["a", "b", "c"]
     assert answers == [placement.receipt for placement in placements]

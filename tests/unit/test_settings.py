@@ -44,6 +44,7 @@ FILLED = {
     "SMTP_URL": "3*smtp+starttls://varsel:p%40ss@relay.example:587,smtps://other.example",
     "ROUTES_FILE": "/etc/varsel/routes.toml",
     "SMTP_CA_FILE": "/etc/varsel/relay.pem",
+    "ATTACHMENT_CA_FILE": "/etc/varsel/files.pem",
     "HOSTS": "notify.example,notify.internal.example",
     "INBOX": "/var/lib/varsel/inbox",
     "METRICS_PORT": "9191",

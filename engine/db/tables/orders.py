@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     SmallInteger,
     String,
     Table,
@@ -78,13 +79,19 @@ orders = Table(
     Column("chain_id", Uuid),  # NULL: the order is in no chain
     Column("channel", String(20)),  # as posted; NULL: Email
     Column("sms", Text),  # JSON: what an SMS would have said and who would have sent it, kept for its sender
+    # See engine/orders/fetches.py.
+    Column("attachments", SmallInteger, nullable=False, server_default="0"),  # how many it has
+    Column("fetches", SmallInteger),  # how many are to be fetched next; NULL: none, or its condition comes first
 )
 Index("ix_orders_chain", orders.c.chain_id, orders.c.seq, **where_set(orders.c.chain_id))
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
 # Orders with a condition and those without are claimed apart: neither kind is looked for among the other's rows.
-_CONDITIONAL = and_(orders.c.due_at.is_not(None), orders.c.condition_endpoint.is_not(None))
+# So are those whose attachments are to be fetched.
+_CONDITIONAL = and_(orders.c.due_at.is_not(None), orders.c.condition_endpoint.is_not(None), orders.c.fetches.is_(None))
 Index("ix_orders_conditional", orders.c.due_at, orders.c.seq, **where(_CONDITIONAL))
-_index_turns(orders, orders.c.condition_endpoint.is_(None))
+_FETCHING = and_(orders.c.due_at.is_not(None), orders.c.fetches.is_not(None))
+Index("ix_orders_fetching", orders.c.due_at, orders.c.seq, **where(_FETCHING))
+_index_turns(orders, orders.c.condition_endpoint.is_(None), orders.c.fetches.is_(None))
 Index(
     "ix_orders_reference",
     block_of(orders),
@@ -98,6 +105,21 @@ Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists
 # Indexes of some rows: for a query to use them, it says the condition in these very words.
 ORDER_SET_ASIDE = orders.c.state == literal_column("'SetAside'")
 Index("ix_orders_set_aside", orders.c.id, **where(ORDER_SET_ASIDE))
+
+attachments = Table(  # of orders' e-mails
+    "attachments",
+    metadata,
+    Column("seq", SEQUENCE, primary_key=True),
+    Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", SmallInteger, nullable=False),  # from 0
+    Column("filename", Text, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("content_id", Text),  # an image in the HTML; NULL: none
+    Column("address", Text),  # sealed, since it lets anybody fetch; NULL: not needed, or no more
+    Column("content", LargeBinary),  # NULL: not fetched
+    Column("size", Integer),  # bytes of the content
+    Column("answer", Text),  # why it was not fetched the last time, for operators
+)
 
 emails = Table(
     "emails",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST_REPLY = 16 * 1024  # bytes; RFC 5321, 4.5.3.1.5 has 512 for a line
 LONGEST_LINE = 8 * 1024
+POURED = 256 * 1024  # bytes of a message that are written at a time
 LINE = re.compile(rb"[0-9]{3}[- \r\n]")  # the beginning of each line of a reply (RFC 5321, 4.2)
 MOST_LINES = 100  # of one reply; the longest in use, EHLO's, have about twenty
 CONTROL = re.compile(rb"[\x00-\x1f\x7f]")  # in a command, one could begin another command
@@ -36,6 +37,8 @@ class Protocol(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None  # None: not yet, or no more
         self.lost = asyncio.Event()  # set when the connection is closed
         self._awaited: deque[asyncio.Future[Response]] = deque()  # replies that have not been read, in their order
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._received = bytearray()
         self._line_at = 0  # where the incomplete line begins
         self._looked_at = 0  # up to here, all line ends are found
@@ -77,6 +80,30 @@ class Protocol(asyncio.Protocol):
         self._awaited.extend(loop.create_future() for _ in range(replies))
         self.transport.write(data)
 
+    async def pour(self, data: bytes) -> bool:
+        """Say more of a message, as fast as the relay takes it, without a copy; False: the connection has ended."""
+        view = memoryview(data)
+        for start in range(0, len(view), POURED):
+            await self._writable.wait()
+            if not self.connected:
+                return False
+            self.add(view[start : start + POURED])
+            await asyncio.sleep(0)  # a relay that takes all at once must not keep others waiting
+        return self.connected
+
+    def add(self, data: bytes | memoryview) -> None:
+        """Say more of a message, now."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def pause_writing(self) -> None:
+        """The relay takes nothing at the moment."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._writable.set()
+
     async def reply(self) -> Response:
         """Return the next reply; before anything was said, the greeting."""
         if not self._awaited:
@@ -109,6 +136,7 @@ class Protocol(asyncio.Protocol):
         error.__cause__ = exc
         self._fail(error)
         self.transport = None
+        self._writable.set()
         self.lost.set()
 
     def eof_received(self) -> None:

@@ -99,20 +99,22 @@ class Relay:
             return None
         return self._trouble
 
-    async def send(
+    async def send(  # noqa: PLR0913, PLR0917  # what a message is, and whose turn it is
         self,
         sender: str,
         recipient: str,
         message: bytes,
         ours: Callable[[], bool] = lambda: True,
         turn: Turn | None = None,
+        shared: bytes = b"",
     ) -> Outcome:
         """Hand one message over; errors of the network or the relay are outcomes, not exceptions.
 
         `ours` is asked as late as possible whether the message may still be sent; `turn`: the sender's own, if any.
+        `shared` follows the message: see Envelope.
         """
         try:
-            envelope = Envelope.of(sender, recipient, message)
+            envelope = Envelope.of(sender, recipient, message, shared)
         except ValueError as error:
             never = timedelta()
             return Rejected(Reply.of(None, str(error)), Phase.CONNECT, never, EmailState.FAILED_INVALID_EMAIL_FORMAT)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
+from engine.email.smtp.envelope import END
 from engine.email.smtp.handshake import Handshake
 from engine.email.smtp.phases import Phase
 from engine.email.smtp.protocol import WIRE_ERRORS, last_words, line
@@ -105,7 +106,7 @@ class Session:
             return refusal
         if not ours():
             return None
-        response = await self._hand_over(envelope.data)
+        response = await self._hand_over(envelope)
         self._transaction_open = response.code // 100 != YES
         return response
 
@@ -162,9 +163,14 @@ class Session:
             self._deadline = inf
         return response
 
-    async def _hand_over(self, data: bytes) -> Response:
+    async def _hand_over(self, envelope: Envelope) -> Response:
         self._expect(self._route.data_timeout)
-        self._protocol.say(data)
+        self._protocol.say(envelope.data)
+        if envelope.shared:
+            if not await self._protocol.pour(envelope.shared):
+                return await self._reply()  # it may have said why it hung up
+            self._expect(self._route.data_timeout)
+            self._protocol.add(END)
         self.phase = Phase.DOT  # from here on, the relay may have the message
         return await self._reply()
 

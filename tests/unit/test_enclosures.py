@@ -1,0 +1,97 @@
+"""Attachments in messages, read back with Python's own e-mail parser."""
+
+from __future__ import annotations
+
+import email
+from datetime import UTC, datetime
+from email.policy import default
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.db.records import Attachment
+from engine.email.enclosures import BLOCK, Enclosures, enclose
+from engine.email.mime import compile_message
+from engine.email.smtp.envelope import Envelope
+from engine.models import Content, ContentType
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+SENDER, KARI = "noreply@varsel.example", "kari@example.no"
+PDF = Attachment("vedtak.pdf", "application/pdf", None, b"%PDF-1.7 \x00\xff")
+LOGO = Attachment("logo.png", "image/png", "logo@example.no", b"\x89PNG\r\n")
+
+names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters="/\\"), min_size=1)
+
+
+def written(*attachments: Attachment, html: bool = False) -> bytes:
+    content = Content(SENDER, "Hei", "<p>Hei</p>", ContentType.HTML if html else ContentType.PLAIN)
+    around = enclose(attachments) if attachments else Enclosures(b"", b"")
+    date = datetime(2026, 8, 1, tzinfo=UTC)
+    return compile_message(content).fill(to=KARI, message_id="<1@a>", date=date, enclosing=around.head) + around.tail
+
+
+def parsed(message: bytes) -> EmailMessage:
+    found = email.message_from_bytes(message, policy=default)
+    assert [defect for part in found.walk() for defect in part.defects] == []
+    return found
+
+
+@given(names, st.binary(max_size=300))
+def test_a_name_and_its_bytes_arrive_as_they_were(name: str, content: bytes) -> None:
+    name = f"{name}.pdf".strip()  # as the rules leave it
+    message = written(Attachment(name, "application/pdf", None, content))
+
+    [part] = parsed(message).iter_attachments()
+    assert part.get_filename() == name
+    assert part.get_content_type() == "application/pdf"
+    assert part.get_payload(decode=True) == content
+    assert all(len(line) <= 78 for line in message.split(b"\r\n"))
+    assert message.count(b"\n") == message.count(b"\r") == message.count(b"\r\n")
+
+
+@pytest.mark.parametrize("size", [0, 1, 56, 57, 58, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
+def test_content_of_any_size_is_encoded_in_whole_lines(size: int) -> None:
+    content = bytes(place % 251 for place in range(size))
+    [part] = parsed(written(Attachment("a.bin", "application/zip", None, content))).iter_attachments()
+    assert part.get_payload(decode=True) == content
+
+
+def test_a_text_comes_before_its_files() -> None:
+    message = parsed(written(PDF, PDF))
+
+    assert message.get_content_type() == "multipart/mixed"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", *["application/pdf"] * 2]
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert body.get_content().strip() == "<p>Hei</p>"
+
+
+def test_images_of_the_html_stand_beside_it_and_files_around_both() -> None:
+    message = parsed(written(PDF, LOGO, html=True))
+
+    related, file = message.iter_parts()
+    assert (related.get_content_type(), related.get_param("type")) == ("multipart/related", "multipart/alternative")
+    alternative, image = related.iter_parts()
+    assert [part.get_content_type() for part in alternative.iter_parts()] == ["text/plain", "text/html"]
+    assert image["Content-ID"] == "<logo@example.no>"
+    assert image.get_content_disposition() == "inline"
+    assert image.get_payload(decode=True) == LOGO.content
+    assert file.get_filename() == "vedtak.pdf"
+
+
+def test_a_message_with_images_alone_is_related() -> None:
+    assert parsed(written(LOGO, html=True)).get_content_type() == "multipart/related"
+
+
+@given(st.binary(max_size=2_000))
+def test_what_is_shared_needs_no_dots_on_the_wire(content: bytes) -> None:
+    around = enclose([Attachment("a.b", "text/csv", None, content), LOGO])
+    assert b"\r\n." not in around.tail
+    assert around.tail.endswith(b"\r\n")
+    own = b"Subject: Hei\r\n\r\n.Hei\r\n"
+    apart, whole = Envelope.of(SENDER, KARI, own, around.tail), Envelope.of(SENDER, KARI, own + around.tail)
+    assert (apart.data + apart.shared + b".\r\n", apart.size) == (whole.data, whole.size)
