@@ -39,6 +39,8 @@ EMAIL_TEXTS = {
     EmailState.FAILED_BOUNCED: "The recipient's mailbox does not exist or takes no mail.",
     EmailState.FAILED_FILTERED_SPAM: "The e-mail was refused as spam.",
     EmailState.FAILED_TTL: f"The e-mail could not be delivered within {EXPIRY_HOURS} hours.",
+    EmailState.FAILED_QUARANTINED: "An attachment of the e-mail is kept back as harmful.",
+    EmailState.FAILED_INVALID_SAS_URL: "An attachment of the e-mail cannot be fetched from its address.",
     EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail is larger than the mail system accepts.",
 }
 # What v1 shows (contract 3.6). Of an order set aside, the e-mails' states tell that all have failed.

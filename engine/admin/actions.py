@@ -9,7 +9,7 @@ from sqlalchemy import and_, exists, false, func, or_, select
 
 from engine.admin import changes
 from engine.admin.filters import uuid
-from engine.admin.obstacles import OF_SET_ASIDE, refusal
+from engine.admin.obstacles import GAVE_UP_FILES, OF_SET_ASIDE, refusal
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.dialects import Now, after, now
 from engine.db.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, deliveries, emails, orders, pauses
@@ -77,7 +77,8 @@ _WAITS_FOR_CONDITION = and_(
 )
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.rank.is_(None))
 
-_SETTLED = orders.c.state.in_((OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED))
+_ENDED = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED)
+_SETTLED = and_(orders.c.state.in_(_ENDED), ~GAVE_UP_FILES)
 _SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *changes.FAILED_WITH_ADDRESS).exists()
 
 ACTIONS = [

@@ -6,12 +6,13 @@ import json
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, delete, insert, literal, select, update
+from sqlalchemy import and_, case, delete, func, insert, literal, select, update
 
 from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
+from engine.admin.obstacles import LACKS_FILES
 from engine.db.dialects import Now, after, now
 from engine.db.records import Email, Letter, OrderName, columns, read
-from engine.db.tables import EMAIL_FAILED, deliveries, email_attempts, emails, orders
+from engine.db.tables import EMAIL_FAILED, attachments, deliveries, email_attempts, emails, orders
 from engine.events.fan_out import wake
 from engine.events.status import order_event
 from engine.events.storing import persist
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Table
 
-FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "")
+FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "", ~LACKS_FILES)  # what can be sent again
 IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
 # Columns of an order that are a new one's own.
 NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "rank", "trace", "kind", "chain_id", "condition_answer"}
@@ -139,10 +140,16 @@ def _copy(connection: Connection, seq: int, at: datetime, **instead: str) -> UUI
     values: dict[str, ColumnElement[object]] = {
         name: literal(value, orders.c[name].type) for name, value in given.items()
     }
+    # Where it has attachments, it is looked at whether all are there; but its condition is asked first.
+    values["fetches"] = case((orders.c.condition_endpoint.is_(None), func.nullif(orders.c.attachments, 0)))
     values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
     names = [column.name for column in orders.c if column.name not in NOT_COPIED]
     copied = select(*(values.get(name, orders.c[name]) for name in names)).where(orders.c.seq == seq)
     connection.execute(insert(orders).from_select(names, copied))
+    its = select(orders.c.seq).where(orders.c.id == new).scalar_subquery()
+    files = [column.name for column in attachments.c if column.name not in ("seq", "order_seq")]
+    of_old = select(its, *(attachments.c[name] for name in files)).where(attachments.c.order_seq == seq)
+    connection.execute(insert(attachments).from_select(["order_seq", *files], of_old))
     return new
 
 

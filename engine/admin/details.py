@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from engine.admin import reasons
 from engine.admin.rows import ROWS
 from engine.db.blocks import everywhere
 from engine.db.dialects import now
 from engine.db.tables import (
+    attachments,
     audit_log,
     deliveries,
     delivery_attempts,
@@ -28,7 +29,7 @@ from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
 from engine.models import Content, ContentType
 from engine.observability.audit import detail_of
-from engine.orders import attachments
+from engine.orders.attachments import of_order
 from engine.text.keywords import content
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "recipients": given[:LINKED],
         "recipient_count": len(given),
         "body": row.body,
+        "attachments": _attachments(connection, row.seq) if row.attachments else [],
         "condition_endpoint": row.condition_endpoint,
         "condition_answer": row.condition_answer,
         "kind": row.kind,
@@ -73,6 +75,15 @@ def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:
     """The order that the reminders of a chain follow; None: there is no such chain, or none of its orders any more."""
     its = select(orders.c.id).where(orders.c.chain_id == chain_id).order_by(orders.c.seq)
     return connection.scalar(its.limit(1))
+
+
+def _attachments(connection: Connection, order_seq: int) -> list[dict[str, Any]]:
+    """The attachments of an order, and whether they are there; of addresses, nothing is shown."""
+    is_there, is_gone = attachments.c.content.is_not(None), attachments.c.address.is_(None)
+    fetch = case((is_there, "there"), (is_gone, "not to be had"), else_="to be fetched").label("fetch")
+    shown = (*(attachments.c[name] for name in ("filename", "mime_type", "size", "content_id", "answer")), fetch)
+    its = select(*shown).where(attachments.c.order_seq == order_seq).order_by(attachments.c.position)
+    return [dict(row) for row in connection.execute(its).mappings()]
 
 
 def _chain(connection: Connection, chain_id: UUID | None) -> list[dict[str, Any]]:
@@ -111,7 +122,7 @@ def message(connection: Connection, email_id: UUID) -> bytes:
     at = found["timeline"][-1]["at"] if found["timeline"] else now(connection)
     its = select(orders.c.seq).where(orders.c.id == found["order_id"])
     try:
-        around = enclose(attachments.of_order(connection, connection.execute(its).scalar_one()))
+        around = enclose(of_order(connection, connection.execute(its).scalar_one()))
         compiled = compile_message(said)
         name = found["message_id"]
         return compiled.fill(to=found["address"], message_id=name, date=at, enclosing=around.head) + around.tail

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, case, exists, or_, select, true
 
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
-from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, deliveries, emails, orders
+from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, attachments, deliveries, emails, orders
 from engine.errors import Conflict, NotFound
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
     from engine.admin.resources import Resource
 
+LACKS_FILES = exists().where(attachments.c.order_seq == emails.c.order_seq, attachments.c.content.is_(None))
+# An order's attachments were given up: their addresses are not kept.
+GAVE_UP_FILES = exists().where(
+    attachments.c.order_seq == orders.c.seq, attachments.c.content.is_(None), attachments.c.address.is_(None)
+)
 OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
 _FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, EMAIL_FAILED)
 _UNKNOWN = _FAILED.where(emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, emails.c.address == "")
@@ -28,6 +33,7 @@ _SENT = emails.c.state.in_(HANDED_OVER)
 _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
     ORDERS.name: (
         (ORDER_SET_ASIDE, "was set aside, to be processed anew"),
+        (GAVE_UP_FILES, "has attachments that could not be fetched: post a new order"),
         (orders.c.state == OrderState.CANCELLED, "was cancelled"),
         (orders.c.state == OrderState.SEND_CONDITION_NOT_MET, "was not sent, since its condition was not met"),
         (orders.c.state == OrderState.PROCESSED, "is still on its way: not all of its e-mails are settled"),
@@ -56,6 +62,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
             emails.c.state == EmailState.FAILED_RECIPIENT_RESERVED,
             "is to somebody who has declined electronic communication",
         ),
+        (and_(EMAIL_FAILED, LACKS_FILES), "has attachments that could not be fetched: post a new order"),
         (EMAIL_FAILED, "has failed: it can be tried again"),
         (emails.c.state == EmailState.SENDING, "is on its way: a worker works on it"),
         (emails.c.paused_by.is_not(None), "is paused"),

@@ -41,12 +41,14 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
     if paused := _paused(connection, row.paused_by, row.creator, "", "orders"):
         return paused
     if found["standing"] == Standing.LATER:
-        if row.state == OrderState.PROCESSING and row.condition_endpoint is None:
+        if row.state == OrderState.PROCESSING and row.condition_endpoint is None and not row.fetches:
             return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
         if not row.claim and row.due_at > row.requested_send_time:
             until = f"{row.due_at:%Y-%m-%d %H:%M} UTC"
             return f"Its creator's quota is used up until {until}: the order is paced, and goes on then by itself."
         later = row.state == OrderState.PROCESSING
+        if later and row.fetches:
+            return "An attachment could not be fetched; it is tried again by itself."
         return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
     return _turn(row.priority)
 
@@ -67,11 +69,7 @@ def of_email(
     if found["standing"] is None:
         if not row.state.startswith("Failed"):
             return _why(None)
-        return (
-            _said(last, "it is not tried again")
-            if last and row.state not in _REASONS
-            else _why(_REASONS.get(row.state))
-        )
+        return _said(last, "it is not tried again") if last else _why(_REASONS.get(row.state))
     if found["standing"] == Standing.IN_FLIGHT:
         return _why("A worker works on it.")
     if paused := _paused(connection, row.paused_by, found["creator"], row.address, "emails"):
@@ -178,4 +176,8 @@ _REASONS = {
     EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has declined electronic communication.",
     EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knew no address of this recipient."
     " When it does, post a new order for it.",
+    EmailState.FAILED_INVALID_SAS_URL: "An attachment is not to be had at its address: see its order.",
+    EmailState.FAILED_QUARANTINED: "An attachment is kept back as harmful where it lies: see its order.",
+    EmailState.FAILED_PAYLOAD_TOO_LARGE: "The attachments are too large: see its order.",
+    EmailState.FAILED_TTL: "The attachments were not to be had in time: see its order.",
 }

@@ -38,6 +38,7 @@ MASKED = "•••"
 PERSONAL = frozenset(
     {"recipients", "organization_number", "national_identity_number", "subject", "body", "text", "reply", "last_reply"}
     | {"alternative_subject", "subject_filter", "alternative_subject_filter", "answer", "recipient"}
+    | {"filename"}
     | {"reference", "from"}  # what senders call their orders; where somebody signed in
 )
 ADDRESSES = frozenset({"address"})

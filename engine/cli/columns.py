@@ -110,6 +110,14 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "trouble": "trouble",
     },
     "throughput": {"last hour": "name", "done": "accepted", "again": "deferred", "failed": "failed"},
+    "attachments": {
+        "attachment": "filename",
+        "type": "mime_type",
+        "bytes": "size",
+        "content id": "content_id",
+        "content": "fetch",
+        "last answer": "answer",
+    },
     "timeline": {
         "at": "at",
         "outcome": "outcome",

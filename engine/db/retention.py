@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, literal, select, tuple_
 from engine.db.dialects import Now, after
 from engine.db.tables import (
     EPOCH,
+    attachments,
     audit_log,
     deliveries,
     emails,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Table
 
 ROWS = 500  # per transaction, which bounds how long writers wait
+FILES = 10  # likewise, of attachments
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
 HISTORY_KEPT = timedelta(days=8)  # the plots show a day; one more week is there for comparison
 AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back on it
@@ -85,13 +87,27 @@ def prune_some(connection: Connection, retention: timedelta, reached: Reached | 
 
 
 def _remove_orders(connection: Connection, limit: ColumnElement[datetime], reached: Reached) -> Sequence[int]:
-    """Remove the oldest finished orders with their e-mails; returns how many of both."""
+    """Remove the oldest finished orders with their attachments and e-mails; returns how many of each."""
     ended = orders.c.last_update
     finished = (orders.c.due_at.is_(None), ended.between(reached.orders, limit), orders.c.state.in_(FINISHED))
     first = select(orders.c.seq, ended).where(*finished).order_by(ended).limit(ROWS)
     oldest = connection.execute(first.with_for_update(skip_locked=True)).all()  # whoever opens one again has it
     reached.orders = oldest[0].last_update if oldest else reached.orders
-    return _remove_with(connection, orders, emails.c.order_seq, [row.seq for row in oldest])
+    empty, more = _remove_files(connection, [row.seq for row in oldest])
+    return [more, *_remove_with(connection, orders, emails.c.order_seq, empty)]
+
+
+def _remove_files(connection: Connection, order_seqs: Sequence[int]) -> tuple[Sequence[int], int]:
+    """Remove some attachments of orders; returns the orders that have none, and ROWS if others have some left.
+
+    They may be large: what is removed of them at once, other writers wait for.
+    """
+    of_orders = attachments.c.order_seq.in_(order_seqs)
+    some = select(attachments.c.seq).where(of_orders).limit(FILES)
+    if connection.execute(delete(attachments).where(attachments.c.seq.in_(some))).rowcount < FILES:
+        return order_seqs, 0
+    left = set(connection.scalars(select(attachments.c.order_seq).where(of_orders)))
+    return [seq for seq in order_seqs if seq not in left], ROWS
 
 
 def _remove_events(connection: Connection, limit: ColumnElement[datetime], reached: Reached) -> Sequence[int]:

@@ -5,7 +5,6 @@ The lane's other orders never wait for an endpoint: see engine/orders/processing
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Integer, Text, update
@@ -13,15 +12,12 @@ from sqlalchemy import BigInteger, Integer, Text, update
 from engine.db.rows import Rows, run
 from engine.db.tables import orders
 from engine.observability import logs
+from engine.orders.calls import Calls
 from engine.orders.conditions import Verdict, ask
 from engine.orders.credentials import Credentials
-from engine.orders.outcomes import Decision, Next, lost, set_back
-from engine.orders.processing import Processing, admit, step
-from engine.queue import due
-from engine.queue.pauses import in_force
-from engine.queue.work import Claim
+from engine.orders.outcomes import MADE, Decision, Next, begin_fetching, set_back
+from engine.orders.processing import CONDITIONAL, step
 from engine.runtime.clock import Clock
-from engine.runtime.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,56 +42,35 @@ _KEEP = (
 )
 
 
-class ConditionChecks(Processing):
-    """Due orders with a condition."""
+class ConditionChecks(Calls):
+    """Due orders with a condition. `fetching` is called when attachments of some are to be fetched."""
 
-    at_once = CHECKS
-    gather = timedelta(milliseconds=200)  # while endpoints hang, each claim of other orders wakes this one
-    calls_others = False
-
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 what it needs of the process
         self,
         directory: Directory,
         outbound: Outbound,
         generated: Callable[[], None] = lambda: None,
         credentials: Credentials | None = None,
         clock: Clock | None = None,
+        fetching: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(directory, generated)
+        super().__init__(directory, generated, CONDITIONAL, CHECKS)
         self._outbound = outbound
         self._credentials = credentials or Credentials()
         self._clock = clock or Clock()
-        self._shares = Shares(CHECKS)
-
-    def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
-        """Take the orders that have room and that no pause stops."""
-        conditional = orders.c.condition_endpoint.is_not(None)
-        shares = self._shares.copy()
-        claimed, more = due.claim_fairly(connection, due.ORDERS, orders.c.creator, shares, lease, conditional)
-        return Claim(admit(connection, claimed, in_force(connection, lock=True)), more)
-
-    def has_room(self, _hand: Hand[Order, Decision]) -> bool:
-        """The shares decide."""
-        return not self._shares.full
-
-    def taken(self, rows: Sequence[Order]) -> None:
-        """Use a share of each creator."""
-        for order in rows:
-            self._shares.take(order.creator)
-
-    def released(self, rows: Sequence[Order]) -> None:
-        """Give the shares back."""
-        for order in rows:
-            self._shares.give_back(order.creator)
-
-    def decided(self, order: Order) -> Decision | None:
-        """Only an order that several workers have lost."""
-        return lost(order)
+        self._fetching = fetching
 
     def record(self, connection: Connection, decisions: Sequence[Decision]) -> bool:
         """Keep what the endpoints said, and do what follows."""
         _keep_answers(connection, [each for each in decisions if each.next in ANSWERED])
-        return super().record(connection, decisions)
+        begin_fetching(connection, [each for each in decisions if _fetches(each)])
+        return super().record(connection, [each for each in decisions if not _fetches(each)])
+
+    def recorded(self, decisions: Sequence[Decision]) -> None:
+        """Tell what there is to do next."""
+        super().recorded(decisions)
+        if any(map(_fetches, decisions)):
+            self._fetching()
 
     async def perform(self, hand: Hand[Order, Decision], order: Order) -> None:
         """The decision table (contract 6.7): after a second inconclusive answer, the order is sent, and it is noted."""
@@ -117,6 +92,11 @@ class ConditionChecks(Processing):
             case _:
                 following = Next.GENERATE
         hand.end(order, Decision(order, following, answer.reason + without))
+
+
+def _fetches(decision: Decision) -> bool:
+    """Whether the order's attachments come next."""
+    return decision.next in MADE and decision.order.attachments > 0
 
 
 def _keep_answers(connection: Connection, decisions: Sequence[Decision]) -> None:

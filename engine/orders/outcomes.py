@@ -22,7 +22,7 @@ from engine.orders.generation import failed, insert
 from engine.queue import due
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from engine.db.records import Order
@@ -35,6 +35,7 @@ CONDITION_RETRY = timedelta(seconds=60)  # after an inconclusive answer, the end
 RETRIES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 5, 30, 120))
 
 _SETTLE = due.outcome(due.ORDERS).returning(orders.c.seq, orders.c.last_update)
+_FETCH = due.outcome(due.ORDERS).values(fetches=orders.c.attachments).returning(orders.c.seq)
 FINAL = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET)
 
 
@@ -48,6 +49,9 @@ class Next(Enum):
     SET_BACK = auto()  # an error of Varsel's ended the attempt
     SET_ASIDE = auto()
     SENT = auto()  # its e-mail went out already: see engine/worker/short_way.py
+    FETCHED = auto()  # one of its attachments is there: see engine/orders/fetches.py
+    FETCH_AGAIN = auto()
+    FAIL = auto()  # its e-mails are made, and have failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,21 @@ class Decision:
     reason: str = ""
 
 
-SENT = (Next.GENERATE, Next.SEND_ANYWAY)
+@dataclass(frozen=True, slots=True)
+class Later(Decision):
+    """An order that is due again after a while."""
+
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Decision):
+    """An order whose e-mails have failed before anybody could send them."""
+
+    state: EmailState = EmailState.FAILED
+
+
+MADE = (Next.GENERATE, Next.SEND_ANYWAY, Next.FAIL)  # what makes an order's e-mails
 
 
 def set_back(order: Order, error: Exception) -> Decision:
@@ -90,10 +108,21 @@ def record(connection: Connection, decision: Decision, generated: Collection[int
             write(connection, [(order, OrderState.SEND_CONDITION_NOT_MET, None)])
         case Next.ASK_AGAIN:
             _ask_again(connection, order, reason)
+        case Next.FETCH_AGAIN if isinstance(decision, Later):
+            run(connection, _SETTLE, [_ending(order, OrderState.PROCESSING, decision.delay)])
         case Next.SET_BACK:
             _set_back(connection, order, reason)
         case Next.SET_ASIDE:
             _give_up(connection, order, reason)
+
+
+def begin_fetching(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """Let orders that are still ours, and whose conditions let them go, wait for their attachments."""
+    due_now = [_ending(each.order, OrderState.PROCESSING, timedelta(0)) | {"attempts": 0} for each in decisions]
+    ours = {row.seq for row in run(connection, _FETCH, due_now)}
+    for each in decisions:
+        if each.next is Next.SEND_ANYWAY and each.order.seq in ours:
+            _tell_of_condition(connection, each.order, each.reason, "sent anyway")
 
 
 def write(
@@ -166,7 +195,7 @@ def _give_up(connection: Connection, order: Order, reason: str) -> None:
     note(connection, ITSELF, "set-aside", f"orders/{order.id}", {"reason": reason})
 
 
-def _ending(order: Order, state: OrderState, delay: timedelta | None) -> Mapping[str, object]:
+def _ending(order: Order, state: OrderState, delay: timedelta | None) -> dict[str, object]:
     """The values of an attempt for the statement that ends claims."""
     wait = None if delay is None else delay // MILLISECOND
     return {"seq": order.seq, "claim": order.claim, "state": state, "attempts": order.attempts + 1, "delay": wait}

@@ -17,7 +17,7 @@ from engine.models import EmailState, OrderState
 from engine.observability import tracing
 from engine.orders.generation import EmailRow, generated, insert
 from engine.orders.new_order import Recipient, number
-from engine.orders.outcomes import SENT, Decision, Next, lost, record, set_back, write
+from engine.orders.outcomes import MADE, Decision, Failed, Next, lost, record, set_back, write
 from engine.queue import due
 from engine.queue.fairness import ALL, FairClaims
 from engine.queue.pauses import in_force
@@ -25,7 +25,7 @@ from engine.queue.work import Claim, Work
 from engine.text.keywords import NAME, NUMBER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import timedelta
 
     from engine.orders.contacts import Directory
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from engine.queue.pauses import Pauses
 
 BATCH = 100  # orders per claim
-_CONDITIONAL_DUE = (
-    select(orders.c.seq).where(orders.c.due_at <= Now(), orders.c.condition_endpoint.is_not(None)).limit(1)
+CONDITIONAL = and_(orders.c.condition_endpoint.is_not(None), orders.c.fetches.is_(None))
+FETCHING = orders.c.fetches.is_not(None)
+_OTHERS = select(
+    *(select(orders.c.seq).where(orders.c.due_at <= Now(), which).exists() for which in (CONDITIONAL, FETCHING))
 )
 # Whether keywords may stand in the order's texts (SQLite does not tell upper case from lower).
 _KEYED = or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER)))
@@ -76,12 +78,13 @@ class Processing(Work[Order, Decision]):
 
     def record(self, connection: Connection, decisions: Sequence[Decision]) -> bool:
         """Do what follows for each order that is still ours."""
-        sent = [decision for decision in decisions if decision.next in SENT]
+        sent = [decision for decision in decisions if decision.next in MADE]
+        failed = {decision.order.seq: decision.state for decision in sent if isinstance(decision, Failed)}
         with ExitStack() as steps:
             for decision in sent:
                 if decision.order.condition_endpoint is None:  # else its step began when the endpoint was asked
                     steps.enter_context(step(decision.order))
-            ours = self._generate(connection, [decision.order for decision in sent]) if sent else ()
+            ours = self._generate(connection, [decision.order for decision in sent], failed) if sent else ()
         for decision in decisions:
             record(connection, decision, ours)
         return False
@@ -92,11 +95,16 @@ class Processing(Work[Order, Decision]):
 
     def recorded(self, decisions: Sequence[Decision]) -> None:
         """Tell that there may be e-mails to send."""
-        if any(decision.next in SENT for decision in decisions):
+        if any(decision.next in MADE for decision in decisions):
             self._generated()
 
-    def _generate(self, connection: Connection, claimed: Sequence[Order]) -> Collection[int]:
-        """Insert the e-mails of orders that are still ours, and settle the orders; returns their `seq`."""
+    def _generate(
+        self, connection: Connection, claimed: Sequence[Order], failed: Mapping[int, EmailState]
+    ) -> Collection[int]:
+        """Insert the e-mails of orders that are still ours, and settle the orders; returns their `seq`.
+
+        `failed`: the orders whose e-mails are not to be sent, and what became of them.
+        """
         newest = connection.execute(_NEWEST, {"seqs": [order.seq for order in claimed]})
         ours = {(row.seq, row.claim): row for row in newest}
         work = [(order, ours[order.seq, order.claim]) for order in claimed if (order.seq, order.claim) in ours]
@@ -110,6 +118,8 @@ class Processing(Work[Order, Decision]):
                 state = OrderState.COMPLETED
                 for place, entry in enumerate(entries[row.seq]):
                     for email in generated(order, place, entry, known, keyed=row.keyed):
+                        if email["due_at"] is not None and order.seq in failed:
+                            email |= {"state": failed[order.seq].value, "due_at": None, "rank": None}
                         if email["due_at"] is None:
                             failure = EmailState(email["state"])
                             unsendable.append(email_event(order, UUID(email["id"]), failure, row.now))
@@ -123,30 +133,30 @@ class Processing(Work[Order, Decision]):
 
 
 class Orders(Processing):
-    """Due orders without a condition. Those with one are claimed separately: see engine/orders/condition_checks.py.
+    """Due orders that wait for nobody else. Others are claimed apart: see condition_checks.py and fetches.py.
 
-    `conditional` is called when orders with a condition are due.
+    `others` are called when such orders are due: with a condition, with attachments to be fetched.
     """
 
     def __init__(
         self,
         directory: Directory,
         generated: Callable[[], None] = lambda: None,
-        conditional: Callable[[], None] = lambda: None,
+        others: Sequence[Callable[[], None]] = (),
         turns: Turns = ALL,
     ) -> None:
         super().__init__(directory, generated)
         self.gather = turns.every
         alone = and_(orders.c.condition_endpoint.is_(None), orders.c.fetches.is_(None))
         self._claims = FairClaims(due.ORDERS, turns, fit=alone)
-        self._conditional = conditional
-        self._conditional_due = False
+        self._others = others
+        self._others_due: Sequence[bool] = ()
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
         """Take a batch of orders that no pause stops."""
         paused = in_force(connection, lock=True)
         claimed = Claim() if self.lane.name in paused.lanes else self._claims.claim(connection, self.batch, lease)
-        self._conditional_due = connection.scalar(_CONDITIONAL_DUE) is not None
+        self._others_due = connection.execute(_OTHERS).one()
         return Claim(admit(connection, claimed.rows, paused), claimed.more)
 
     @property
@@ -155,9 +165,10 @@ class Orders(Processing):
         return BATCH
 
     def taken(self, _rows: Sequence[Order]) -> None:
-        """Tell whether the other kind of orders is due: looking for it costs less here than in a claim of its own."""
-        if self._conditional_due:
-            self._conditional()
+        """Tell whether other kinds of orders are due: looking for them costs less here than in claims of their own."""
+        for tell, is_due in zip(self._others, self._others_due, strict=False):
+            if is_due:
+                tell()
 
     def decided(self, order: Order) -> Decision | None:
         """An order without a condition needs only its e-mails."""

@@ -10,7 +10,7 @@ signatures   what proves to the other side who calls
 
 from __future__ import annotations
 
-from engine.outbound.calls import Answer, Failure, Outbound, Withdrawn
+from engine.outbound.calls import Answer, Barred, Failure, Outbound, Withdrawn
 from engine.outbound.guard import Guard
 
-__all__ = ["Answer", "Failure", "Guard", "Outbound", "Withdrawn"]
+__all__ = ["Answer", "Barred", "Failure", "Guard", "Outbound", "Withdrawn"]

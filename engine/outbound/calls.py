@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -18,6 +18,7 @@ from engine.errors import Refused
 from engine.outbound.connections import Connections, Place
 from engine.outbound.exchange import Excessive
 from engine.outbound.lookups import Lookups, resolve
+from engine.runtime.authorities import with_file
 from engine.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ class Answer:
     """The answer; its body only as far as engine/outbound/exchange.py reads it."""
 
     status: int
-    body: bytes
+    body: bytes | bytearray
     complete: bool  # False: the body was longer
     retry_after: timedelta | None = None  # how long the other side wants to be left alone
+    headers: Sequence[tuple[bytes, bytes]] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class Failure:
     """Why there is no answer; the text may name parts of this network."""
 
     reason: str
+
+
+class Barred(Failure):
+    """The guard does not let anybody call there."""
 
 
 class Withdrawn(Failure):
@@ -65,6 +71,7 @@ class _Call:
     headers: Sequence[tuple[str, str]]
     party: str
     still: Callable[[], bool] = lambda: True
+    whole: int | None = None  # see Connection.exchange
 
 
 class Outbound:
@@ -94,6 +101,13 @@ class Outbound:
         """GET an address, on behalf of `party`. A failure of the other side is a Failure, not an exception."""
         return await self._guarded(_Call("GET", url, None, (("Accept", "application/json"), *headers), party))
 
+    async def fetch(self, url: str, most: int, *, party: str) -> Answer | Failure:
+        """GET a file of up to `most` bytes, likewise; if it is longer, or the status is not 200, its body is left.
+
+        Barred: the guard does not let the call go there.
+        """
+        return await self._guarded(_Call("GET", url, None, (("Accept", "*/*"),), party, whole=most))
+
     async def post(
         self,
         url: str,
@@ -118,7 +132,9 @@ class Outbound:
                     return await self._make(call)
         except TimeoutError:
             return Failure(f"no answer within {self._within:g} s")
-        except (Refused, Excessive, OSError, UnicodeError) as error:
+        except Refused as error:
+            return Barred(str(error))
+        except (Excessive, OSError, UnicodeError) as error:
             return Failure(str(error) or type(error).__name__)
         except (httpcore.TimeoutException, httpcore.NetworkError, h11.ProtocolError) as error:
             return Failure(f"{type(error).__name__} {error}".strip())
@@ -142,20 +158,18 @@ class Outbound:
         try:
             if not call.still():
                 return Withdrawn("not sent: this worker has no lease on it any more")
-            received = await connection.exchange(request, call.body)
+            received = await connection.exchange(request, call.body, call.whole)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._connections.give_back(place, connection)
-        return Answer(received.status, received.body, received.complete, _retry_after(received.headers, self._clock))
+        told = received.headers
+        return Answer(received.status, received.body, received.complete, _retry_after(told, self._clock), told)
 
 
 @cache
 def _tls(ca_file: Path | None) -> ssl.SSLContext:
     """The trusted authorities; reading them all takes 30 ms."""
-    context = httpx.create_ssl_context(trust_env=False)
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    return context
+    return with_file(httpx.create_ssl_context(trust_env=False), ca_file, "attachment_ca_file")
 
 
 def _retry_after(headers: Sequence[tuple[bytes, bytes]], clock: Clock) -> timedelta | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import h11
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 LONGEST_ANSWER = 16 * 1024  # bytes of a body that are read
 LONGEST_HEAD = 16 * 1024  # bytes up to the end of the headers, interim answers (1xx) included
-MOST_BYTES = LONGEST_HEAD + 2 * LONGEST_ANSWER  # of a whole answer: chunks and trailers may take as much as the body
 MOST_STEPS = 1000  # reads from the network, interim answers and chunks: two for each chunk that comes by itself
+STEP = 256  # bytes of a larger body, for which there may be a further step
 IDLE = 4.0  # seconds that an unused connection is kept: common servers close theirs after 5
 
 
@@ -32,11 +33,11 @@ class Excessive(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """An answer with at most LONGEST_ANSWER bytes of its body. `complete` False: there was more."""
+    """An answer with its body, as far as it was read. `complete` False: there was more."""
 
     status: int
     headers: Headers
-    body: bytes
+    body: bytes | bytearray
     complete: bool
 
 
@@ -49,9 +50,10 @@ class Connection:
         self._bytes = self._steps = 0  # of the answer that is being read
         self._expires = 0.0  # on the monotonic clock
 
-    async def exchange(self, head: h11.Request, body: bytes | None) -> Received:
-        """Make a request and read its answer.
+    async def exchange(self, head: h11.Request, body: bytes | None, whole: int | None = None) -> Received:
+        """Make a request and read its answer, with at most LONGEST_ANSWER bytes of its body.
 
+        `whole`: a file of at most so many bytes is wanted. The body of an answer that is none, or longer, is left.
         Raises the errors of httpcore's stream, Excessive, and h11.ProtocolError when either side breaks the protocol.
         """
         events = (head, h11.Data(body or b""), h11.EndOfMessage())
@@ -60,8 +62,13 @@ class Connection:
             await self._stream.write(request)
         self._bytes = self._steps = 0
         answer = await self._head()
-        received, complete = await self._body()
-        return Received(answer.status_code, answer.headers.raw_items(), received, complete)
+        status, headers = answer.status_code, answer.headers.raw_items()
+        if whole is None:
+            received, complete = await self._body(LONGEST_ANSWER)
+            return Received(status, headers, bytes(received), complete)
+        if status != HTTPStatus.OK or _length(headers) > whole:
+            return Received(status, headers, b"", complete=False)
+        return Received(status, headers, *await self._body(whole))
 
     def reuse(self) -> bool:
         """Prepare for the next exchange; False: the connection cannot be used again."""
@@ -92,17 +99,19 @@ class Connection:
             if event is h11.NEED_DATA:
                 await self._read()
 
-    async def _body(self) -> tuple[bytes, bool]:
-        """The body, and whether it is complete."""
+    async def _body(self, most: int) -> tuple[bytearray, bool]:
+        """The body up to `most` bytes, and whether it is complete."""
         body = bytearray()
+        most_bytes, most_steps = LONGEST_HEAD + 2 * most, MOST_STEPS + max(0, most - LONGEST_ANSWER) // STEP
         while not isinstance(event := self._next(), h11.EndOfMessage):
             if isinstance(event, h11.Data):
                 body += event.data
-            if max(len(body) - LONGEST_ANSWER, self._bytes - MOST_BYTES, self._steps - MOST_STEPS) > 0:
-                return bytes(body[:LONGEST_ANSWER]), False
+            if max(len(body) - most, self._bytes - most_bytes, self._steps - most_steps) > 0:
+                del body[most:]
+                return body, False
             if event is h11.NEED_DATA:
                 await self._read()
-        return bytes(body), True
+        return body, True
 
     def _next(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
         self._steps += 1
@@ -112,3 +121,9 @@ class Connection:
         data = await self._stream.read(LONGEST_HEAD)
         self._bytes += len(data)
         self._http.receive_data(data)
+
+
+def _length(headers: Headers) -> int:
+    """The length that an answer tells; 0: none."""
+    told = next((value for name, value in headers if name.lower() == b"content-length"), b"0")
+    return int(told)  # h11 has read it

@@ -96,10 +96,10 @@ class ShortWay(Orders):
         deliverer: Deliverer,
         directory: Directory,
         generated: Callable[[], None],
-        conditional: Callable[[], None] = lambda: None,
+        others: Sequence[Callable[[], None]] = (),
         turns: Turns = ALL,
     ) -> None:
-        super().__init__(directory, generated, conditional, turns)
+        super().__init__(directory, generated, others, turns)
         self._deliverer = deliverer
         self.at_once = deliverer.at_once
         self._found: Mapping[int, Outgoing] = {}  # of the newest claim, by the order's `seq`

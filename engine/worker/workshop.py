@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from engine import settings
 from engine.admin.job_lane import Jobs
 from engine.auth.access import Rules
+from engine.auth.sealing import Seal
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
@@ -31,6 +32,7 @@ from engine.orders import attachments
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
 from engine.orders.credentials import Credentials
+from engine.orders.fetches import FETCHES, WITHIN, Fetches
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.fairness import Turns
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONDITIONS = "conditions"  # the runner of orders that have a condition
+FETCHING = "fetching"  # the runner of orders whose attachments are to be fetched
 INSTANT = {lane.name: f"instant {lane.name}" for lane in (due.ORDERS, due.EMAILS)}  # the runner of what is instant
 IN_A_HURRY, USUAL = (Priority.INSTANT,), (Priority.NORMAL, Priority.BULK)
 
@@ -93,10 +96,14 @@ class Workshop:
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
         guard = Guard(config.allow_private_endpoints)
         self._asking = Outbound(guard, connections=CHECKS, clock=self._store.clock)
+        self._fetching = Outbound(
+            guard, within=WITHIN, connections=FETCHES, ca_file=config.attachment_ca_file, clock=self._store.clock
+        )
         self._pushing = Outbound(guard, connections=CALLS, clock=self._store.clock)
         self._begun: set[asyncio.Task[None]] = set()
         self._lease = config.lease_time
         contacts = ContactTable()
+        fetching = partial(self._begin, FETCHING)
         e_mails, instant_e_mails = partial(self._begin, due.EMAILS.name), partial(self._begin, INSTANT[due.EMAILS.name])
 
         def both() -> None:
@@ -105,10 +112,11 @@ class Workshop:
 
         self._runners: dict[str, Runs] = {
             due.ORDERS.name: self._runner(
-                ShortWay(deliverer, contacts, e_mails, partial(self._begin, CONDITIONS), usual)
+                ShortWay(deliverer, contacts, e_mails, (partial(self._begin, CONDITIONS), fetching), usual)
             ),
             INSTANT[due.ORDERS.name]: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant)),
-            CONDITIONS: self._runner(self._conditions(config, contacts, both), seen=lambda _: None),
+            CONDITIONS: self._runner(self._conditions(config, contacts, both, fetching), seen=lambda _: None),
+            FETCHING: self._runner(self._fetches(config, contacts, both), seen=lambda _: None),
             due.EMAILS.name: self._runner(deliverer),
             INSTANT[due.EMAILS.name]: self._runner(messenger),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
@@ -151,6 +159,7 @@ class Workshop:
         for relays in self._relays:
             await relays.close()
         await self._asking.close()
+        await self._fetching.close()
         await self._pushing.close()
 
     def close(self) -> None:
@@ -164,10 +173,16 @@ class Workshop:
         signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, self._notifier.notify)
         return Runner(self._store, work, self._lease, signals)
 
-    def _conditions(self, config: Settings, contacts: ContactTable, generated: Callable[[], None]) -> ConditionChecks:
+    def _conditions(
+        self, config: Settings, contacts: ContactTable, generated: Callable[[], None], fetching: Callable[[], None]
+    ) -> ConditionChecks:
         with settings.naming("credentials_file"):
             credentials = Credentials(config.credentials_file)
-        return ConditionChecks(contacts, self._asking, generated, credentials, self._store.clock)
+        return ConditionChecks(contacts, self._asking, generated, credentials, self._store.clock, fetching)
+
+    def _fetches(self, config: Settings, contacts: ContactTable, generated: Callable[[], None]) -> Fetches:
+        unseal = Seal(config.need("webhook_key").encode()).open
+        return Fetches(contacts, self._fetching, unseal, config.max_attachment_bytes, self._store.clock.now, generated)
 
     def _begin(self, lane: str) -> None:
         """Run a lane of which this process knows that it has due work, without a wake-up through Redis."""

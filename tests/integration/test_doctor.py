@@ -198,7 +198,7 @@ def test_a_session_is_opened_as_for_delivery_and_no_mail_is_sent(tls: Any, tmp_p
     assert {each.level for each in found if "certificate" not in each.text} == {Level.OK}
     assert one(found, "greets: relay.example ESMTP")
     assert one(found, "signed in as varsel")
-    assert "SIZE 10000000, SMTPUTF8, PIPELINING, 8BITMIME" in one(found, "offers").text
+    assert "SIZE 50000000, SMTPUTF8, PIPELINING, 8BITMIME" in one(found, "offers").text
     assert one(found, "takes mail from noreply@varsel.example")
     assert not {"RCPT", "DATA"} & set(server.verbs())
     assert server.verbs()[-3:] == ["MAIL", "RSET", "QUIT"]

@@ -82,7 +82,7 @@ def test_due_orders_become_due_emails_and_others_wait(store: Store) -> None:
 def test_a_claim_tells_of_due_orders_with_a_condition_and_leaves_them(store: Store) -> None:
     def calls() -> int:
         found: list[None] = []
-        work = Orders(ContactTable(), conditional=lambda: found.append(None))
+        work = Orders(ContactTable(), others=[lambda: found.append(None)])
         asyncio.run(Runner(store, work, LEASE).run())
         return len(found)
 

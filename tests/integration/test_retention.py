@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select, update
 
 from engine.db.dialects import after
-from engine.db.retention import ROWS, Reached, prune_some
-from engine.db.tables import deliveries, emails, events, idempotency_keys, job_rows, jobs, orders
+from engine.db.retention import FILES, ROWS, Reached, prune_some
+from engine.db.tables import attachments, deliveries, emails, events, idempotency_keys, job_rows, jobs, orders
 from engine.events.storing import persist
 from engine.models import OrderState, new_id
+from tests.helpers.attachments import place_with
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, count, now
 
 if TYPE_CHECKING:
@@ -50,6 +51,19 @@ def test_an_order_that_somebody_opens_again_meanwhile_stays(store: Store) -> Non
         with store.write() as connection:
             prune_some(connection, KEPT)
     assert (count(store, orders), count(store, emails)) == (1, 1)
+
+
+def test_attachments_go_a_few_at_a_time_and_their_orders_behind_them(store: Store) -> None:
+    for _ in range(2):
+        place_with(store, *[b"Hei"] * (FILES - 1), state=OrderState.COMPLETED)
+    with store.write() as connection:
+        connection.execute(update(orders).values(due_at=None, fetches=None, last_update=after(-YEAR)))
+    left = []
+    for _ in range(2):
+        with store.write() as connection:
+            more = prune_some(connection, KEPT)
+        left.append((count(store, orders), count(store, attachments), more))
+    assert left == [(1, FILES - 2, True), (0, 0, False)]
 
 
 def test_events_go_with_their_deliveries_in_batches(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import Literal
 
 import pytest
 
@@ -28,6 +29,32 @@ def test_the_size_is_declared_where_the_relay_wants_it() -> None:
     with ScriptedSMTP(extensions=()) as server:
         send(relay_to(server), data=data)
     assert server.accepted[0].options == []
+
+
+@pytest.mark.parametrize("tls", [None, "implicit"])
+def test_what_messages_share_follows_each_of_them(tls: Literal["implicit"] | None) -> None:
+    own, shared = b"Subject: x\r\n\r\n.Hei\r\n", b"A" * 76 + b"\r\n"
+    shared *= 40_000  # more than any buffer on the way takes
+    with ScriptedSMTP(tls=tls) as server:
+
+        async def work(relay: Relay) -> list[Outcome]:
+            return [await relay.send(SENDER, KARI, own, shared=shared) for _ in range(2)]
+
+        outcomes = asyncio.run(with_relay(relay_to(server, ca_file=server.ca_file if tls else None), work))
+    assert [type(outcome) for outcome in outcomes] == [Accepted] * 2
+    assert [message.data for message in server.accepted] == [own + shared] * 2
+    assert server.accepted[0].options == [f"SIZE={len(own + shared)}"]
+    assert server.sessions == 1
+
+
+def test_a_relay_that_hangs_up_before_the_message_ends_does_not_have_it() -> None:
+    with ScriptedSMTP({"data": Say(354, "go ahead", close=True)}) as server:
+
+        async def work(relay: Relay) -> list[Outcome]:
+            return [await relay.send(SENDER, KARI, MESSAGE, shared=(b"A" * 76 + b"\r\n") * 200_000)]
+
+        [outcome] = asyncio.run(with_relay(relay_to(server), work))
+    assert isinstance(outcome, Deferred)
 
 
 def test_an_international_domain_needs_nothing_from_the_relay() -> None:

@@ -36,7 +36,7 @@ from tests.servers.smtp_session import Envelope, HungUp, Reader, Session
 if TYPE_CHECKING:
     from types import TracebackType
 
-EXTENSIONS = ("PIPELINING", "SIZE 10000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+EXTENSIONS = ("PIPELINING", "SIZE 50000000", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 
 
 class ScriptedSMTP:

@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from engine.errors import Refused
-from engine.outbound import Answer, Failure, Outbound
+from engine.outbound import Answer, Barred, Failure, Outbound
 from engine.outbound.exchange import LONGEST_ANSWER
 from tests.helpers.outbound import LATE, LENIENT, STRICT, Names, failed, get
 from tests.helpers.waiting import LONG, SHORT
@@ -284,7 +284,7 @@ def test_the_checked_address_is_the_one_that_is_dialled_and_the_host_is_kept() -
         url = f"http://hooks.example.no:{receiver.port}/a/b?c=d#e"
         first, second = get(Outbound(LENIENT, names), url, url)
     assert first == Answer(200, b"hei", complete=True)
-    assert second == Failure("its host does not have a public address")
+    assert second == Barred("its host does not have a public address")
     [request] = receiver.requests
     assert (request.method, request.target) == ("GET", "/a/b?c=d")
     assert request.headers["host"] == f"hooks.example.no:{receiver.port}"

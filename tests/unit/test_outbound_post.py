@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.outbound import Answer, Failure, Outbound
+from engine.outbound import Answer, Barred, Failure, Outbound
 from engine.outbound.calls import LONGEST_WAIT, _retry_after
 from engine.outbound.exchange import LONGEST_ANSWER
 from engine.runtime.clock import Clock, steady
@@ -53,7 +53,7 @@ def test_a_header_that_could_become_two_is_not_sent(header: tuple[str, str]) -> 
 )
 def test_a_post_is_guarded_like_a_get(url: str) -> None:
     [posted] = post(Outbound(STRICT), url, b"{}")
-    assert posted == Failure(failed(Outbound(STRICT), url))
+    assert posted == Barred(failed(Outbound(STRICT), url))
 
 
 def test_the_address_is_checked_again_at_every_post() -> None:
@@ -61,7 +61,7 @@ def test_the_address_is_checked_again_at_every_post() -> None:
     with Receiver(Say(200, close=True)) as receiver:
         first, second = post(Outbound(LENIENT, names), f"http://hooks.example.no:{receiver.port}", b"1", b"2")
     assert first == Answer(200, b"", complete=True)
-    assert second == Failure("its host does not have a public address")
+    assert second == Barred("its host does not have a public address")
     assert [request.body for request in receiver.requests] == [b"1"]
 
 
