@@ -33,7 +33,7 @@ class Enclosures:
 
 
 def enclose(attachments: Sequence[Attachment]) -> Enclosures:
-    """Encode attachments; it takes 2 ms for each megabyte."""
+    """Encode attachments; it takes 6 ms for each megabyte."""
     images = [each for each in attachments if each.content_id]
     files = [each for each in attachments if not each.content_id]
     head, tail = b"", list[bytes]()

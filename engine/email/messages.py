@@ -15,6 +15,7 @@ from engine.text import keywords
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from engine.db.records import Attachment, Email, Letter
     from engine.models import Content
@@ -43,7 +44,7 @@ class Messages:
 
     def __init__(self, read: Read = _none) -> None:
         self._read = read
-        self._enclosed: OrderedDict[int, Enclosures] = OrderedDict()
+        self._enclosed: OrderedDict[UUID, Enclosures] = OrderedDict()
         self._enclosed_size = 0
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
         self._compiled_size = 0
@@ -53,7 +54,7 @@ class Messages:
     async def made(self, email: Email, order: Letter, date: datetime) -> Message:
         """The message to one recipient; what fails here fails at every attempt, but for RuntimeError."""
         compiled = await self._compile(email, order)
-        around = await self._enclosures(order.seq) if order.attachments else NOTHING
+        around = await self._enclosures(order) if order.attachments else NOTHING
         name = message_id(email.id, order.sender)
         return Message(compiled.fill(to=email.address, message_id=name, date=date, enclosing=around.head), around.tail)
 
@@ -66,17 +67,17 @@ class Messages:
         async with self._compiling:
             return self._kept(content) or self._keep(content, await asyncio.to_thread(compile_message, content))
 
-    async def _enclosures(self, order_seq: int) -> Enclosures:
+    async def _enclosures(self, order: Letter) -> Enclosures:
         async with self._enclosing:  # those of one order are in memory twice while they are encoded
-            if kept := self._enclosed.get(order_seq):
-                self._enclosed.move_to_end(order_seq)
+            if kept := self._enclosed.get(order.id):  # a restored database may give its number to another order
+                self._enclosed.move_to_end(order.id)
                 return kept
             try:
-                stored = await self._read(order_seq)
+                stored = await self._read(order.seq)
             except Unavailable as error:
                 msg = "the attachments cannot be read now"
                 raise RuntimeError(msg) from error
-            made = self._enclosed[order_seq] = await asyncio.to_thread(enclose, stored)
+            made = self._enclosed[order.id] = await asyncio.to_thread(enclose, stored)
         self._enclosed_size += len(made.tail)
         while self._enclosed_size > ENCLOSED and len(self._enclosed) > 1:
             self._enclosed_size -= len(self._enclosed.popitem(last=False)[1].tail)
