@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from engine.orders.members import Members
 
+MOST = 10  # attachments of one e-mail
 QUANTUM = 4  # characters of base64 that stand for three bytes
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from engine.errors import Refused
+from engine.orders.attachment_request import MOST
 from engine.orders.attachments import NewAttachment
 from engine.orders.checks import LONGEST_URL
 from engine.text.controls import NOT_IN_A_LINE
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     Posted = Sequence[AttachmentRequest | None]
 
-MOST = 10  # attachments of one e-mail
 LONGEST_NAME = 255  # bytes of a filename in UTF-8, as many as file systems take
 AZURE = ".blob.core.windows.net"  # hosts whose signatures have a form that is known
 VALID_FOR = timedelta(minutes=15)  # after the send time, at least

@@ -9,7 +9,8 @@ from pydantic_core import to_json
 
 from engine.errors import Invalid
 from engine.models import ContentType, OrderKind, Priority
-from engine.orders.attachment_rules import MOST, check_attachments, enclosed
+from engine.orders.attachment_request import MOST
+from engine.orders.attachment_rules import check_attachments, enclosed
 from engine.orders.chain_request import (
     COMPOSED_PARAMETER,
     INSTANT_PARAMETER,

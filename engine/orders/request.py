@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from engine.models import ContentType, DeliveryGuarantee, Priority
-from engine.orders.attachment_request import Attachments
+from engine.orders.attachment_request import MOST, Attachments
 from engine.orders.members import Members, SendTime, Subject, enum, validated
 from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT
 
@@ -65,5 +65,5 @@ class EmailOrderRequest(Addressed, EmailContent):
 
 
 def read_request(value: Mapping[str, Any], most_recipients: int) -> EmailOrderRequest:
-    """Return what was posted; Invalid when a member has a wrong type. Keeps one recipient beyond `most_recipients`."""
-    return validated(EmailOrderRequest, value, PARAMETER, most_recipients)
+    """Return what was posted; Invalid when a member has a wrong type. Of arrays, one element beyond is kept."""
+    return validated(EmailOrderRequest, value, PARAMETER, max(most_recipients, MOST))

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from engine.errors import Misconfigured
 from engine.settings import relays
 from engine.settings.relays import read_relays
-from engine.settings.values import BaseUrl, Issuer, Key, Networks, Roles, Sender, Weights, Words  # noqa: TC001 pydantic reads them
+from engine.settings.values import BaseUrl, Hosts, Issuer, Key, Networks, Roles, Sender, Weights, Words  # noqa: TC001 pydantic reads them
 from engine.text import urls
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     max_attachment_bytes: int = Field(
         10_485_760, ge=0, le=100_000_000, description="largest attachments of one e-mail, all together"
     )
-    attachment_hosts: Words = Field(
+    attachment_hosts: Hosts = Field(
         ("*.blob.core.windows.net",), description="where attachments may be fetched: names, or *. and the end of names"
     )
     attachment_ca_file: Path | None = Field(

@@ -50,6 +50,18 @@ def _weights(value: object) -> object:
 
 Weights = Annotated[dict[str, float], NoDecode, BeforeValidator(_weights)]  # separated likewise
 
+_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9][A-Za-z0-9.-]*")
+
+
+def _host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        msg = f"{value!r} is not a name such as files.example.no, or *. and the end of names; without scheme and port"
+        raise ValueError(msg)
+    return value
+
+
+Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_words)]  # likewise
+
 Network = IPv4Network | IPv6Network
 
 

@@ -98,6 +98,14 @@ def test_what_breaks_a_rule_is_told_at_its_place(given: object, place: str) -> N
     assert refused(given) == {AT + place}
 
 
+def test_few_recipients_leave_room_for_many_attachments() -> None:
+    order = {"subject": "Hei", "body": "Hei", "recipients": [{"emailAddress": "kari@example.no"}]}
+    files = [file(content="")] * 10
+    assert len(parse_order(order | {"attachments": files}, LIMITS, NOW).attachments) == 10
+    with pytest.raises(Invalid):
+        parse_order(order | {"attachments": files * 2}, LIMITS, NOW)
+
+
 def test_the_number_and_the_sum_of_the_sizes_are_bounded() -> None:
     assert refused(*[FILE] * 4) == {AT}  # 12 bytes
     assert refused(*[file(content="")] * 11) == {AT}

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.policy import default
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.db.records import Attachment
+from engine.db.records import Attachment, Email, Letter
 from engine.email.enclosures import BLOCK, Enclosures, enclose
+from engine.email.messages import Message, Messages
 from engine.email.mime import compile_message
 from engine.email.smtp.envelope import Envelope
+from engine.errors import Unavailable
 from engine.models import Content, ContentType
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from email.message import EmailMessage
 
 SENDER, KARI = "noreply@varsel.example", "kari@example.no"
@@ -95,3 +101,80 @@ def test_what_is_shared_needs_no_dots_on_the_wire(content: bytes) -> None:
     own = b"Subject: Hei\r\n\r\n.Hei\r\n"
     apart, whole = Envelope.of(SENDER, KARI, own, around.tail), Envelope.of(SENDER, KARI, own + around.tail)
     assert (apart.data + apart.shared + b".\r\n", apart.size) == (whole.data, whole.size)
+
+
+@pytest.mark.parametrize(
+    "name", ["a\r\nBcc: eve@example.no\r\n.pdf", 'a"; x="b.pdf', "a\\.pdf", "=?utf-8?q?a?=.pdf", "a\0.pdf"]
+)
+def test_no_name_ends_its_header(name: str) -> None:
+    message = written(Attachment(name, "application/pdf", None, b""))
+    [part] = parsed(message).iter_attachments()
+    assert part.get_filename() == name
+    assert part.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
+    assert "Bcc" not in parsed(message)
+
+
+def letter(**values: Any) -> Letter:
+    return replace(Letter(1, uuid4(), "ttd", SENDER, "Hei", "Hei", "Plain", "AtLeastOnce", None, 1), **values)
+
+
+def mail(to: str) -> Email:
+    at = datetime(2026, 8, 1, tzinfo=UTC)
+    return Email(1, uuid4(), 1, at, at, 1, 1, 0, 1, "ttd", to, None, None, None, None)
+
+
+class Files:
+    """Reads what a test gives an order, and counts how often."""
+
+    def __init__(self, content: bytes = b"Hei") -> None:
+        self.content = content
+        self.read = 0
+
+    async def __call__(self, _order_seq: int) -> Sequence[Attachment]:
+        self.read += 1
+        return [Attachment("a.txt", "text/plain", None, self.content)]
+
+
+def made(messages: Messages, *orders: Letter) -> list[Message]:
+    """Messages of these orders at once."""
+
+    async def run() -> list[Message]:
+        date = datetime(2026, 8, 1, tzinfo=UTC)
+        return await asyncio.gather(*(messages.made(mail(KARI), order, date) for order in orders))
+
+    return asyncio.run(run())
+
+
+def test_attachments_are_read_and_encoded_once_for_all_recipients_of_an_order() -> None:
+    files, order = Files(), letter()
+    found = made(Messages(files), *[order] * 5)
+    assert files.read == 1
+    assert len({id(message.shared) for message in found}) == 1
+    [part] = parsed(found[0].own + found[0].shared).iter_attachments()
+    assert part.get_payload(decode=True) == b"Hei"
+
+
+def test_encoded_attachments_are_kept_up_to_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.email.messages.ENCLOSED", 4_000)
+    files, orders = Files(bytes(1_000)), [letter(seq=7) for _ in range(3)]  # after a restore, numbers come again
+    reads = []
+
+    async def run() -> None:
+        messages = Messages(files)
+        for order in (*orders, orders[2], orders[1], orders[0]):
+            await messages.made(mail(KARI), order, datetime(2026, 8, 1, tzinfo=UTC))
+            reads.append(files.read)
+
+    asyncio.run(run())
+    assert reads == [1, 2, 3, 3, 3, 4]
+    large = Messages(Files(bytes(10_000)))
+    assert len({id(message.shared) for message in made(large, *[orders[0]] * 3)}) == 1
+
+
+def test_a_message_waits_for_attachments_that_cannot_be_read_now() -> None:
+    async def away(_order_seq: int) -> Sequence[Attachment]:
+        raise Unavailable("the database")
+
+    with pytest.raises(RuntimeError, match="cannot be read now"):
+        made(Messages(away), letter())
+    assert made(Messages(away), letter(attachments=0))[0].shared == b""

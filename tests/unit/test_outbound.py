@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.errors import Refused
+from engine.errors import Misconfigured, Refused
 from engine.outbound import Answer, Barred, Failure, Outbound
 from engine.outbound.exchange import LONGEST_ANSWER
 from tests.helpers.outbound import LATE, LENIENT, STRICT, Names, failed, get
 from tests.helpers.waiting import LONG, SHORT
 from tests.servers.http import Close, Drip, Hang, Raw, Receiver, Say
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PUBLIC_ADDRESSES = [
     "8.8.8.8",
@@ -395,3 +399,8 @@ def test_a_name_that_nobody_knows_is_a_failure() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     assert "Name or service not known" in failed(Outbound(STRICT, unknown), "https://example.no/")
+
+
+def test_a_file_of_authorities_that_is_none_is_told_with_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"VARSEL_ATTACHMENT_CA_FILE: .* is no file of certificates"):
+        Outbound(LENIENT, ca_file=tmp_path / "none.pem")

@@ -107,6 +107,13 @@ def test_the_example_is_read_the_same_by_all_who_read_such_files(
     assert config.metrics_dir is None
 
 
+@pytest.mark.parametrize("hosts", ["https://files.example.no", "files.*.no", "*", "files.example.no:8443"])
+def test_hosts_of_attachments_are_names(environment: pytest.MonkeyPatch, hosts: str) -> None:
+    environment.setenv("VARSEL_ATTACHMENT_HOSTS", f"*.blob.core.windows.net,{hosts}")
+    with pytest.raises(Misconfigured, match=r"VARSEL_ATTACHMENT_HOSTS: .* is not a name"):
+        settings.load()
+
+
 def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("VARSEL_DATABSE_URL", "x")
     with pytest.raises(Misconfigured, match="VARSEL_DATABSE_URL"):

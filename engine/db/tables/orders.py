@@ -116,9 +116,10 @@ attachments = Table(  # of orders' e-mails
     Column("mime_type", Text, nullable=False),
     Column("content_id", Text),  # an image in the HTML; NULL: none
     Column("address", Text),  # sealed, since it lets anybody fetch; NULL: not needed, or no more
-    Column("content", LargeBinary),  # NULL: not fetched
     Column("size", Integer),  # bytes of the content
     Column("answer", Text),  # why it was not fetched the last time, for operators
+    # NULL: not fetched. The last column, since SQLite would walk through it to those behind.
+    Column("content", LargeBinary),
 )
 
 emails = Table(

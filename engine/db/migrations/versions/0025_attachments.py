@@ -31,9 +31,9 @@ def upgrade() -> None:
         sa.Column("mime_type", sa.Text(), nullable=False),
         sa.Column("content_id", sa.Text()),
         sa.Column("address", sa.Text()),
-        sa.Column("content", sa.LargeBinary()),
         sa.Column("size", sa.Integer()),
         sa.Column("answer", sa.Text()),
+        sa.Column("content", sa.LargeBinary()),
         sa.PrimaryKeyConstraint("seq", name="pk_attachments"),
         sa.ForeignKeyConstraint(["order_seq"], ["orders.seq"], name="fk_attachments_order_seq", ondelete="CASCADE"),
     )
