@@ -85,7 +85,9 @@ def _check(given: AttachmentRequest, at: datetime, limits: Limits, broken: Broke
     within = broken.within(place)
     _check_name(given.filename, within)
     if given.mime_type.lower() not in MIME_TYPES:
-        within.add("MimeType", "The mimeType is not one of those that are sent; docs/api.md lists them.")
+        within.add(
+            "MimeType", "Files of this mimeType are not sent; docs/contracts/notifications.md, 4.5, says which are."
+        )
     if (given.content is None) == (given.sas_url is None):
         broken.add(place, "An attachment has either content or sasUrl.")
     elif given.sas_url is not None and _check_address(given.sas_url, limits, within):

@@ -20,7 +20,7 @@ from api.app import OPERATIONS
 from api.subscriptions import PATH as SUBSCRIPTIONS
 from engine.db.store import Store
 from engine.db.tables import subscriptions
-from engine.resources import SCOPE_SUPPORT
+from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT
 from tests.helpers.client import ask
 from tests.servers.installation import API, at, chain, order
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tests.servers.installation import Installation
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-SCOPES = f"altinn:notifications.create altinn:events.publish altinn:events.subscribe {SCOPE_SUPPORT}"
+SCOPES = f"altinn:notifications.create {SCOPE_COMPOSED} altinn:events.publish altinn:events.subscribe {SCOPE_SUPPORT}"
 HOUR = timedelta(hours=1)
 SERVED = {operation.id: operation for operation in OPERATIONS}
 WORKING = [name for name, operation in SERVED.items() if min(operation.responses) < 300]  # SMS is refused always
