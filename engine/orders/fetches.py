@@ -14,10 +14,10 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Text, bindparam, select, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, exists, select, update
 
 from engine.db.records import columns, read
-from engine.db.tables import attachments
+from engine.db.tables import attachments, orders
 from engine.models import EXPIRY, EmailState
 from engine.observability import logs
 from engine.orders.attachment_rules import host_of
@@ -71,8 +71,9 @@ _STORE = (
     .where(attachments.c.seq == _SEQ, attachments.c.content.is_(None))
     .values(content=bindparam("bytes"), size=bindparam("length"), address=None, answer=None)
 )
-_TELL = update(attachments).where(attachments.c.seq == _SEQ).values(answer=bindparam("said", type_=Text()))
-_FORGET = update(attachments).where(_ORDER_SEQ == _SEQ).values(address=None)
+_OURS = exists().where(orders.c.seq == _ORDER_SEQ, orders.c.claim == bindparam("claim", type_=Integer()))
+_TELL = update(attachments).where(attachments.c.seq == _SEQ, _OURS).values(answer=bindparam("said", type_=Text()))
+_FORGET = update(attachments).where(_ORDER_SEQ == _SEQ, _OURS).values(address=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +199,9 @@ class Fetches(Calls):
                     given = {"its": each.file, "bytes": each.content, "length": len(each.content)}
                     connection.execute(_STORE, given)
                 case FetchAgain() | NeverFetched():
-                    connection.execute(_TELL, {"its": each.file, "said": each.reason})
+                    connection.execute(_TELL, {"its": each.file, "claim": each.order.claim, "said": each.reason})
             if isinstance(each, NeverFetched):
-                connection.execute(_FORGET, {"its": each.order.seq})
+                connection.execute(_FORGET, {"its": each.order.seq, "claim": each.order.claim})
         return super().record(connection, decisions)
 
 
@@ -230,10 +231,10 @@ def _following(order: Order, file: File, missed: Missed, now: datetime) -> Decis
     return FetchAgain(order, Next.FETCH_AGAIN, missed.reason, min(delay, left), file.seq)
 
 
-def _files_of(connection: Connection, orders: Sequence[int]) -> Mapping[int, Sequence[File]]:
+def _files_of(connection: Connection, seqs: Sequence[int]) -> Mapping[int, Sequence[File]]:
     """The attachments of orders, by the order's `seq`."""
     found: defaultdict[int, list[File]] = defaultdict(list)
-    if orders:
-        for file in read(File, connection.execute(_FILES, {"orders": orders})):
+    if seqs:
+        for file in read(File, connection.execute(_FILES, {"orders": seqs})):
             found[file.order_seq].append(file)
     return found

@@ -13,6 +13,9 @@ from engine.db.dialects import Now
 from engine.db.tables import audit_log, events, orders
 from engine.models import EXPIRY, EmailState, OrderState
 from engine.orders import fetches
+from engine.orders.contacts import ContactTable
+from engine.orders.fetches import Fetches, NeverFetched
+from engine.orders.outcomes import Next
 from engine.outbound import Guard, Outbound
 from tests.helpers.attachments import LARGEST, SECRET, fetching, files_of, place_with
 from tests.helpers.outbound import LENIENT, closing
@@ -206,6 +209,25 @@ def test_what_a_worker_had_stored_before_it_was_lost_is_not_fetched_again(store:
         assert [request.target.partition("?")[0] for request in receiver.requests] == ["/1", "/2", "/2"]
     assert [file.content for file in files_of(store, seq)] == [b"one", b"two"]
     assert len(made(store, seq)) == 1
+
+
+def test_a_worker_that_has_lost_its_lease_forgets_no_address(store: Store) -> None:
+    seq = place_with(store, "http://127.0.0.1:1/")
+    [file] = files_of(store, seq)
+
+    async def made_late() -> None:
+        async with closing(Outbound(LENIENT)) as outbound:
+            work = Fetches(ContactTable(), outbound, str, LARGEST, store.clock.now)
+            with store.write() as connection:
+                [order] = work.claim(connection, LONG).rows
+            with store.write() as connection:
+                connection.execute(update(orders).where(orders.c.seq == seq).values(claim=orders.c.claim + 1))
+            late = NeverFetched(order, Next.FAIL, "late", EmailState.FAILED_INVALID_SAS_URL, file.seq)
+            with store.write() as connection:
+                work.record(connection, [late])
+
+    asyncio.run(made_late())
+    assert (files_of(store, seq), made(store, seq)) == ([file], [])
 
 
 def test_a_creator_whose_servers_hang_leaves_room_for_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
