@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import literal_column, select
+from sqlalchemy import event, literal_column, select
 
 from api import order_answers
 from api.answers import instant
-from engine.db.tables import EPOCH, MILLISECOND, chains, orders
+from engine.db.tables import EPOCH, MILLISECOND, attachments, chains, orders
 from engine.errors import KeyInUse, KeyReused
 from engine.models import new_id
 from engine.orders import reading
@@ -229,3 +229,27 @@ def test_a_group_claims_names_in_one_order_whatever_the_order_of_its_requests(st
         stored = connection.scalars(select(chains.c.idempotency_id).order_by(place)).all()
     assert stored == ["a", "b", "c"]
     assert answers == [placement.receipt for placement in placements]
+
+
+def test_attachments_are_stored_with_their_order_and_cost_others_no_statement(store: Store) -> None:
+    said: list[str] = []
+    listening = (store.engine, "before_cursor_execute", lambda *given: said.append(given[2]))
+    file = {"filename": "vedtak.pdf", "mimeType": "application/pdf"}
+    address = "https://ttd.blob.core.windows.net/v/1?se=2999-01-01&sp=r&sr=b&sig=x"
+    files = [file | {"content": "SGVp"}, file | {"sasUrl": address}]
+
+    async def run() -> None:
+        async with intake(store) as entrance:
+            await entrance.place("ttd", request(attachments=files), None)
+            event.listen(*listening)
+            await asyncio.gather(*(entrance.place("ttd", request(), None) for _ in range(3)))
+
+    asyncio.run(run())
+    event.remove(*listening)
+    assert said
+    assert [text for text in said if "attachments" in text] == []
+    with store.read() as connection:
+        stored = connection.execute(select(attachments).order_by(attachments.c.position)).all()
+        counts = select(orders.c.attachments, orders.c.fetches, orders.c.rank.is_(None)).order_by(orders.c.seq)
+        assert connection.execute(counts).all() == [(2, 1, True), *[(0, None, False)] * 3]
+    assert [(each.content, each.size, each.address) for each in stored] == [(b"Hei", 3, None), (None, None, address)]
