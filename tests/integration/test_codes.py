@@ -20,7 +20,7 @@ from api.app import OPERATIONS
 from api.orders import PREFIX
 from api.problems import TITLES, Problem
 from engine.db.store import Store
-from engine.resources import SCOPE_SUPPORT
+from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT
 from engine.settings import Settings
 from tests.helpers.client import connect
 from tests.servers.installation import Installation, at, chain, instant, order
@@ -38,7 +38,7 @@ CONTRACT = Path(__file__).parents[2] / "docs" / "contracts" / "notifications.md"
 DASHBOARD = "GET /future/dashboard/recipients/notifications/"
 CREATE, POOR = "altinn:notifications.create", "altinn:other"
 NOBODY, NO_ID = str(uuid.UUID(int=0)), "7"
-LARGE = {"idempotencyId": "x" * Settings.model_fields["max_body_bytes"].default}
+LARGE = {"idempotencyId": "x" * Settings().max_order_bytes}
 HOUR = timedelta(hours=1)
 USED = {"Idempotency-Key": "codes"}
 RUNNING = {"Idempotency-Key": "another, twice at once"}
@@ -49,6 +49,10 @@ ANY_CHANNEL = {
     "recipients": [{"emailAddress": "kari@example.no"}],
 }
 KNOWN, URGENT = chain("known@codes.example"), instant("known@codes.example")
+COMPOSED, POSTED = (
+    {"idempotencyId": name, "recipient": {"emailAddress": "known@codes.example", "emailSettings": SETTINGS}}
+    for name in ("composed", "composed before")
+)
 UNREACHABLE = {
     "idempotencyId": "unreachable",
     "recipient": {
@@ -117,6 +121,11 @@ TABLE = [
         refused(413, body=LARGE), refused(body={}), body=instant("new@codes.example"),
     ),
     *cases("POST /future/orders/instant/sms", 400, body={}),
+    *cases(
+        "POST /future/orders/composed-email", 201, refused(200, body=POSTED),
+        refused(422, body=POSTED | {"sendersReference": "x"}, headers=USED),
+        refused(413, body=LARGE), refused(body={}), body=COMPOSED, scope=SCOPE_COMPOSED,
+    ),
     *cases("GET /orders/chain/{id}", 200, refused(404, id=NOBODY), id="chain"),
     *cases("GET /future/shipment/{id}", 200, refused(404, id=NOBODY)),
     *cases("GET /future/shipment/feed", 200, refused(query="seq=-1")),
@@ -162,7 +171,9 @@ class Asker:
 
 @pytest.fixture(scope="module")
 def asker(installation: Installation) -> Iterator[Asker]:
-    tokens = {scope: installation.key.bearer("ttd", scope, HOUR) for scope in (CREATE, SCOPE_SUPPORT, POOR)}
+    tokens = {
+        scope: installation.key.bearer("ttd", scope, HOUR) for scope in (CREATE, SCOPE_COMPOSED, SCOPE_SUPPORT, POOR)
+    }
     with installation.client() as ours, connect(installation.address) as client:
         later, due = (
             ours.post(f"{PREFIX}/orders/email", json=body, headers=headers).json()["orderId"]
@@ -170,6 +181,8 @@ def asker(installation: Installation) -> Iterator[Asker]:
         )
         first = ours.post(f"{PREFIX}/future/orders", json=KNOWN).json()["notificationOrderId"]
         ours.post(f"{PREFIX}/future/orders/instant/email", json=URGENT)
+        composing = {"Authorization": f"Bearer {tokens[SCOPE_COMPOSED]}"}
+        client.post(f"{PREFIX}/future/orders/composed-email", json=POSTED, headers=composing)
         placed = {"order": later, "due": due, "chain": first}
         yield Asker(client, tokens, placed, installation.environment()["VARSEL_DATABASE_URL"])
 

@@ -120,7 +120,7 @@ def letter(**values: Any) -> Letter:
 
 def mail(to: str) -> Email:
     at = datetime(2026, 8, 1, tzinfo=UTC)
-    return Email(1, uuid4(), 1, at, at, 1, 1, 0, 1, "ttd", to, None, None, None, None)
+    return Email(1, uuid4(), 1, at, at, 1, 1, 0, 1, None, "ttd", to, None, None, None, None)
 
 
 class Files:
