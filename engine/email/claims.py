@@ -18,6 +18,7 @@ from engine.queue import due
 from engine.queue.fairness import FairClaims
 from engine.queue.flows import TARGETS, some_ready, targets
 from engine.queue.work import Claim
+from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from engine.email.relays import Relays
     from engine.queue.fairness import Turns
 
+LOOK_EVERY = 0.1  # seconds
 GENEROUS = 10  # of so many claims, one leaves to other e-mails what instant ones wait for
 _CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
 
@@ -44,13 +46,13 @@ class Claims:
         self._gate = gate
         self._relays = relays
         self._number = 0
+        self._look_at = 0.0  # by the steady clock
         self._behind = ""  # whom the claim before reached, of those whom e-mails wait for
 
     def claim(self, connection: Connection, most: int, lease: timedelta) -> Claim[Email]:
         """Claim up to `most` e-mails, or as many as the only relay has room for."""
         self._number += 1
-        found = targets(connection, self._behind)
-        self._behind = max(found) if len(found) == TARGETS else ""
+        found = self._targets(connection)
         rooms = {name: self._room(name) for name in found}
         self._gate.awaited = {name for name, room in rooms.items() if room < inf}
         if self._gives_way and self._number % GENEROUS:
@@ -65,6 +67,16 @@ class Claims:
         then = self._of_targets(connection, rooms, room, lease)
         rows = [*first.rows, *ready.rows, *then.rows]
         return Claim(rows, first.more or ready.more or then.more or 0 < limit <= len(rows))
+
+    def _targets(self, connection: Connection) -> Mapping[str, bool]:
+        """Whom e-mails wait for; while this worker knows no limit itself, it looks now and then."""
+        now = steady()
+        if not self._gate.limits and now < self._look_at:
+            return {}
+        found = targets(connection, self._behind)
+        self._behind = max(found) if len(found) == TARGETS else ""
+        self._look_at = now if found else now + LOOK_EVERY
+        return found
 
     def _of_targets(
         self, connection: Connection, rooms: Mapping[str, float], limit: int, lease: timedelta
