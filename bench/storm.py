@@ -15,7 +15,7 @@ import httpx
 
 from bench.figures import Figure, say
 from bench.processes import wait_until
-from tests.servers.installation import API, chain, instant, order
+from tests.servers.installation import API, ORDERING, chain, composed, instant, order
 from tests.servers.postgres import Postgres
 from tests.servers.site import Site, addresses
 
@@ -82,12 +82,13 @@ def _kill(site: Site, over: threading.Event, killed: list[str]) -> None:
 
 
 def _post(site: Site, to: list[str]) -> None:
-    """Of each five addresses, one gets an order, one an instant one, and three an order with two reminders."""
-    with site.varsel.client() as client:
+    """Of each five addresses, one gets an order, one an instant, one a composed one, and two one with a reminder."""
+    with site.varsel.client(scope=ORDERING) as client:
         for begin in range(0, len(to), 5):
-            single, urgent, *others = to[begin : begin + 5]
+            single, urgent, large, *others = to[begin : begin + 5]
             _insist(client, "orders/email", partial(order, single), key=single)
             _insist(client, "future/orders/instant/email", partial(instant, urgent))
+            _insist(client, "future/orders/composed-email", partial(composed, large))
             _insist(client, "future/orders", partial(chain, *others))
 
 

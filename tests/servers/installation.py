@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.auth.tokens import DevelopmentKey
+from engine.resources import SCOPE_COMPOSED, SCOPE_CREATE
 from tests.helpers.client import ask, connect
 from tests.helpers.forks import Fork
 from tests.helpers.waiting import patience, wait_for
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
 API = "/notifications/api/v1"
+ORDERING = f"{SCOPE_CREATE} {SCOPE_COMPOSED}"  # orders of every kind
 
 
 class Installation:
@@ -110,7 +112,7 @@ def order(*addresses: str, **members: object) -> dict[str, object]:
     return {"subject": "Hei", "body": "Hei, Kari!", "recipients": recipients} | members
 
 
-def letter(address: str) -> dict[str, object]:
+def letter(address: str) -> dict[str, Any]:
     """What an address gets, as the second generation writes it."""
     return {"emailAddress": address, "emailSettings": {"subject": "Hei", "body": "Hei, Kari!"}}
 
@@ -125,6 +127,14 @@ def chain(first: str, *reminded: str, after: timedelta = timedelta(seconds=1), *
 def instant(address: str) -> dict[str, object]:
     """A valid instant order to an address."""
     return {"idempotencyId": address, "recipientEmail": letter(address)}
+
+
+def composed(address: str) -> dict[str, object]:
+    """A valid e-mail with an attachment to an address."""
+    file = {"filename": "vedtak.txt", "mimeType": "text/plain", "content": "SGVpLCBLYXJpIQo="}
+    recipient = letter(address)
+    settings = recipient["emailSettings"] | {"attachments": [file]}
+    return {"idempotencyId": address, "recipient": recipient | {"emailSettings": settings}}
 
 
 def at(delay: timedelta) -> str:

@@ -15,7 +15,7 @@ from tests.helpers.counting import Count, count
 from tests.helpers.ledger import Ledger
 from tests.helpers.processes import alive, connections, descendants, opened, parent, start, stop
 from tests.helpers.waiting import patience, wait_for
-from tests.servers.installation import API, Installation, chain, instant, order
+from tests.servers.installation import API, ORDERING, Installation, chain, composed, instant, order
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Site:
             settings = {"smtp_url": self.relay.url} | self._settings
             self.varsel = stack.enter_context(Installation(self._folder, **settings))
             self.up = parent(self.varsel.pid("web"))
-            self.client = stack.enter_context(self.varsel.client())
+            self.client = stack.enter_context(self.varsel.client(scope=ORDERING))
             self.ledger = stack.enter_context(Ledger(str(self._settings.get("database_url", "")) or self._folder))
             self._stack = stack.pop_all()
         return self
@@ -71,12 +71,18 @@ class Site:
         answer = self.client.post(f"{API}/future/orders/instant/email", json=instant(to))
         assert answer.status_code == 201, answer.text
 
+    def post_composed(self, to: str) -> None:
+        """Order a mail with an attachment."""
+        answer = self.client.post(f"{API}/future/orders/composed-email", json=composed(to))
+        assert answer.status_code == 201, answer.text
+
     def post_each_kind(self, to: Sequence[str]) -> None:
-        """Of each five addresses, one gets an order, one an instant one, and three an order with two reminders."""
+        """Of each five addresses, one gets an order, one an instant, one a composed one, two one with a reminder."""
         for begin in range(0, len(to), 5):
-            single, urgent, *others = to[begin : begin + 5]
+            single, urgent, large, *others = to[begin : begin + 5]
             self.post(single)
             self.post_instant(urgent)
+            self.post_composed(large)
             self.post_chain(*others)
 
     def processing_status(self, location: str) -> str:
