@@ -134,7 +134,8 @@ def _members(
         }
         for choice in _choices(member):
             inner, step = (choice["items"], "[].") if "items" in choice else (choice, ".")
-            yield from _members(described, inner, before + name + step, above)
+            for each in _choices(inner):
+                yield from _members(described, each, before + name + step, above)
 
 
 def _resolved(described: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -70,6 +70,10 @@ def _shown(message: Message) -> dict[str, Any]:
         "to": message.header("To"),
         "text": message.text,
         "html": message.html,
+        "attachments": [
+            {"filename": each.filename, "mimeType": each.mime_type, "size": len(each.content or b"")}
+            for each in message.attachments
+        ],
         "raw": message.raw,
     }
 

@@ -41,7 +41,7 @@ EMAIL_TEXTS = {
     EmailState.FAILED_TTL: f"The e-mail could not be delivered within {EXPIRY_HOURS} hours.",
     EmailState.FAILED_QUARANTINED: "An attachment of the e-mail is kept back as harmful.",
     EmailState.FAILED_INVALID_SAS_URL: "An attachment of the e-mail cannot be fetched from its address.",
-    EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail is larger than the mail system accepts.",
+    EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail with its attachments is too large, here or for the mail system.",
 }
 # What v1 shows (contract 3.6). Of an order set aside, the e-mails' states tell that all have failed.
 V1_ORDER = {OrderState.PROCESSED: OrderState.COMPLETED, OrderState.SET_ASIDE: OrderState.COMPLETED}

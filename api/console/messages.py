@@ -13,6 +13,7 @@ from api.console.sessions import require
 from engine.admin import details
 from engine.admin.filters import uuid
 from engine.auth.operators import Role
+from engine.email.enclosures import shown
 from engine.errors import NotFound
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ FOREIGN = HEADERS | {
 async def html(request: Request) -> Response:
     """An e-mail's HTML, for a sandboxed frame."""
     await require(request, Role.OPERATOR)
-    found = await look(request, details.email, _id(request))
-    return Response(found["body"], media_type="text/html", headers=FOREIGN)
+    found = await look(request, details.html, _id(request))
+    return Response(found, media_type="text/html", headers=FOREIGN)
 
 
 async def source(request: Request) -> Response:
@@ -52,7 +53,8 @@ async def inbox_html(request: Request) -> Response:
     """A received message's HTML, for a sandboxed frame."""
     await require(request, Role.OPERATOR)
     found = await asyncio.to_thread(_inbox(request).message, request.path_params["key"])
-    return Response(found.html or "", media_type="text/html", headers=FOREIGN)
+    text = await asyncio.to_thread(lambda: shown(found.html or "", found.attachments))
+    return Response(text, media_type="text/html", headers=FOREIGN)
 
 
 async def _read(request: Request) -> dict[str, Any]:
@@ -62,7 +64,9 @@ async def _read(request: Request) -> dict[str, Any]:
     opened = listed[0] if listed else None
     if name := request.query_params.get("message"):
         opened = await asyncio.to_thread(inbox.message, name)
-    return {"messages": [_shown(message) for message in listed], "count": count, "opened": opened and _shown(opened)}
+    files = await asyncio.to_thread(lambda: opened.attachments if opened else ())
+    read = opened and _shown(opened) | {"attachments": [(each.filename, len(each.content or b"")) for each in files]}
+    return {"messages": [_shown(message) for message in listed], "count": count, "opened": read}
 
 
 def _shown(message: Message) -> dict[str, Any]:

@@ -72,9 +72,7 @@ class Action:
 
 
 _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved == 0)
-_WAITS_FOR_CONDITION = and_(
-    orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None)
-)
+_WAITS_AGAIN = and_(orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None))
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.rank.is_(None))
 
 _ENDED = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED)
@@ -83,9 +81,9 @@ _SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *c
 
 ACTIONS = [
     Action(
-        ORDERS, "cancel", "Cancel", "cancelled", _REGISTERED, changes.cancel,
-        "Only an order that waits for its send time can be cancelled", asks=True,
-        command=Command("cancel", "Cancel an order that waits for its send time."),
+        ORDERS, "cancel", "Cancel", "cancelled", or_(_REGISTERED, _WAITS_AGAIN), changes.cancel,
+        "Only an order that waits for its send time, its condition or its attachments can be cancelled", asks=True,
+        command=Command("cancel", "Cancel an order that waits for its send time, condition or attachments."),
     ),
     Action(
         ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",
@@ -108,8 +106,8 @@ ACTIONS = [
         command=Command("reschedule", "Give an order that waits another send time."),
     ),
     Action(
-        ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_FOR_CONDITION), changes.process,
-        "Only an order that was set aside, or waits for its condition, can be processed now",
+        ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_AGAIN), changes.process,
+        "Only an order that was set aside, or waits for its condition or attachments, can be processed now",
     ),
     Action(
         EMAILS, "retry", "Try again", "queued again",

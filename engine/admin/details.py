@@ -11,6 +11,7 @@ from engine.admin import reasons
 from engine.admin.rows import ROWS
 from engine.db.blocks import everywhere
 from engine.db.dialects import now
+from engine.db.records import Attachment, read
 from engine.db.tables import (
     attachments,
     audit_log,
@@ -24,7 +25,7 @@ from engine.db.tables import (
     orders,
     waiting_events,
 )
-from engine.email.enclosures import enclose
+from engine.email.enclosures import enclose, shown
 from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
 from engine.models import Content, ContentType
@@ -113,6 +114,15 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
         "history": _history(connection, f"emails/{email_id}"),
         "events": _status_events(connection, of_order.id, events.c.id.startswith(str(email_id))),
     }
+
+
+def html(connection: Connection, email_id: UUID) -> str:
+    """An e-mail's HTML with its images, for a page; NotFound."""
+    found = email(connection, email_id)
+    of = select(attachments.c.filename, attachments.c.mime_type, attachments.c.content_id, attachments.c.content)
+    its_order = select(orders.c.seq).where(orders.c.id == found["order_id"]).scalar_subquery()
+    images = of.where(attachments.c.order_seq == its_order, attachments.c.content_id.is_not(None))
+    return shown(found["body"], read(Attachment, connection.execute(images)))
 
 
 def message(connection: Connection, email_id: UUID) -> bytes:

@@ -18,12 +18,13 @@ from datetime import UTC, datetime, timedelta
 from email import policy
 from typing import IO, TYPE_CHECKING
 
+from engine.db.records import Attachment
 from engine.errors import Misconfigured, NotFound
 from engine.runtime.extras import demand
 from engine.runtime.file_locks import take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from email.message import EmailMessage
     from pathlib import Path
 
@@ -48,6 +49,15 @@ class Message:
     text: str | None  # the plain part, line ends as LF
     html: str | None
     raw: str
+
+    @property
+    def attachments(self) -> Sequence[Attachment]:
+        """The files and images that came with it; it is parsed for each call."""
+        try:
+            parts = email.message_from_string(self.raw, policy=policy.default).walk()
+            return [_attachment(part) for part in parts if part.get_filename()]
+        except Exception:  # noqa: BLE001 on malformed mail the parser raises whatever its bugs happen to raise
+            return ()
 
     def header(self, name: str) -> str:
         """The first header of that name; empty without one."""
@@ -216,6 +226,13 @@ def _parse(source: bytes) -> tuple[tuple[tuple[str, str], ...], str | None, str 
         return headers, _part(message, "plain"), _part(message, "html")
     except Exception:  # noqa: BLE001 on malformed mail the parser raises whatever its bugs happen to raise
         return (), None, None
+
+
+def _attachment(part: EmailMessage) -> Attachment:
+    content = part.get_payload(decode=True)
+    named = str(part.get("Content-ID", "")).strip("<> ") or None
+    name = _printable(part.get_filename() or "")
+    return Attachment(name, part.get_content_type(), named, content if isinstance(content, bytes) else b"")
 
 
 def _part(message: EmailMessage, subtype: str) -> str | None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LINE = 76  # characters of base64 (RFC 2045, 6.8)
 BLOCK = LINE // 4 * 3 * 1000  # bytes that are encoded at a time: whole lines
 PIECE = 50  # characters of an encoded filename in one line
+_CID = re.compile(r"cid:([A-Za-z0-9._+@-]{1,201})", re.IGNORECASE)
 _PLAIN = re.compile(r"[!#-\[\]-~](?:[ !#-\[\]-~]{0,48}[!#-\[\]-~])?")  # a quoted string without a backslash
 
 
@@ -45,6 +46,19 @@ def enclose(attachments: Sequence[Attachment]) -> Enclosures:
     return Enclosures(head, b"".join(tail))
 
 
+def shown(html: str, attachments: Sequence[Attachment]) -> str:
+    """HTML with its images in it, for a page: each cid: address (RFC 2392) that is known becomes a data: address."""
+    images = {each.content_id: each for each in attachments if each.content_id and each.content}
+
+    def found(address: re.Match[str]) -> str:
+        image = images.get(address[1])
+        if image is None:
+            return address[0]
+        return f"data:{image.mime_type};base64,{b2a_base64(image.content or b'', newline=False).decode()}"
+
+    return _CID.sub(found, html) if images else html
+
+
 def _parts(attachments: Sequence[Attachment], boundary: bytes) -> Iterator[bytes]:
     for each in attachments:
         yield b"--%b\r\n%b" % (boundary, _headers(each).encode())
@@ -55,12 +69,21 @@ def _parts(attachments: Sequence[Attachment], boundary: bytes) -> Iterator[bytes
 def _headers(attachment: Attachment) -> str:
     name = attachment.content_id
     return (
-        f"Content-Type: {attachment.mime_type}\r\n"
+        f"Content-Type: {attachment.mime_type}{_charset(attachment)}\r\n"
         "Content-Transfer-Encoding: base64\r\n"
         f"Content-Disposition: {'inline' if name else 'attachment'};\r\n {_filename(attachment.filename)}\r\n"
         + (f"Content-ID: <{name}>\r\n" if name else "")
         + "\r\n"
     )
+
+
+def _charset(attachment: Attachment) -> str:
+    """UTF-8 where a text is; a reader takes others for US-ASCII, or guesses (RFC 2046, 4.1.2)."""
+    try:
+        is_text = attachment.mime_type.startswith("text/") and bool((attachment.content or b"").decode())
+    except UnicodeDecodeError:
+        return ""
+    return '; charset="utf-8"' if is_text else ""
 
 
 def _filename(name: str) -> str:

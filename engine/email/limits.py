@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.email.pressure import Kind
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from types import UnionType
 
 SLOWEST, MOST = 0.01, 1_000_000
+_PARTS = re.compile(r"[^ ()]+")
 WRITE = 'write [domain."example.no"] or [relay."smtp.example.no:587"], and below it rate = 10'
 
 
@@ -42,8 +44,12 @@ class Limits:
         return self._file is not None
 
     def of(self, kind: Kind, name: str) -> Limit:
-        """The limit of a relay or domain."""
-        return self._file.now.get((kind, name), NONE) if self._file else NONE
+        """The limit of a domain, or of a relay: by all of its name, or by one part, as in "bulk (HOST:PORT)"."""
+        if not self._file:
+            return NONE
+        found = self._file.now
+        names = [name.lower(), *_PARTS.findall(name.lower())] if kind is Kind.RELAY else [name]
+        return next((found[kind, each] for each in names if (kind, each) in found), NONE)
 
 
 def _read(file: Path) -> dict[tuple[Kind, str], Limit]:
@@ -56,6 +62,8 @@ def _read(file: Path) -> dict[tuple[Kind, str], Limit]:
         if not isinstance(tables, dict):
             raise Misconfigured(f"{file}: {kind} is no table; {WRITE}")
         for name, given in tables.items():
+            if "*" in name:
+                raise Misconfigured(f"{file}: {kind}.{name!r}: a limit is for one {kind}, without *; {WRITE}")
             found[Kind(kind), compared(name)] = _limit(Kind(kind), given, f"{file}: {kind}.{name!r}")
     return found
 

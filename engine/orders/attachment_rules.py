@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import httpx
 
 from engine.errors import Refused
-from engine.orders.attachment_request import MOST
+from engine.orders.attachment_request import MIME_TYPES, MOST
 from engine.orders.attachments import NewAttachment
 from engine.orders.checks import LONGEST_URL
 from engine.text.controls import NOT_IN_A_LINE
@@ -31,25 +31,6 @@ _SIGNED = ("se", "sig", "sp", "sr")
 
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # they can make a name look like another
 _CONTENT_ID = re.compile(r"[A-Za-z0-9._+-]{1,100}(?:@[A-Za-z0-9._-]{1,100})?")  # what a cid: URL has as it is
-# The media types that Altinn's provider takes (contract 4.5).
-_SUBTYPES = {
-    "application": """
-        epub+zip gzip json msword ogg onenote pdf rtf vnd.ms-excel vnd.ms-excel.sheet.binary.macroEnabled.12
-        vnd.ms-excel.sheet.macroEnabled.12 vnd.ms-fontobject vnd.ms-outlook vnd.ms-powerpoint
-        vnd.ms-powerpoint.presentation.macroEnabled.12 vnd.ms-powerpoint.slideshow.macroEnabled.12 vnd.ms-publisher
-        vnd.ms-word.document.macroEnabled.12 vnd.openxmlformats-officedocument.presentationml.presentation
-        vnd.openxmlformats-officedocument.presentationml.slideshow vnd.openxmlformats-officedocument.spreadsheetml.sheet
-        vnd.openxmlformats-officedocument.wordprocessingml.document vnd.visio x-7z-compressed x-rar-compressed x-tar xml
-        zip""",
-    "audio": "aac midi mpeg ogg opus wav webm x-ms-wma",
-    "font": "otf ttf woff woff2",
-    "image": "bmp gif jpeg png svg+xml tiff vnd.microsoft.icon webp",
-    "text": "calendar csv plain xml",
-    "video": "3gpp 3gpp2 mp4 mpeg ogg webm x-ms-wmv x-msvideo",
-}
-MIME_TYPES = {
-    f"{kind}/{subtype}".lower(): f"{kind}/{subtype}" for kind, texts in _SUBTYPES.items() for subtype in texts.split()
-}
 
 
 def check_attachments(given: Posted | None, at: datetime, limits: Limits, broken: Broken, *, html: bool) -> None:
@@ -85,9 +66,7 @@ def _check(given: AttachmentRequest, at: datetime, limits: Limits, broken: Broke
     within = broken.within(place)
     _check_name(given.filename, within)
     if given.mime_type.lower() not in MIME_TYPES:
-        within.add(
-            "MimeType", "Files of this mimeType are not sent; docs/contracts/notifications.md, 4.5, says which are."
-        )
+        within.add("MimeType", "Files of this mimeType are not sent; the page /docs lists those that are.")
     if (given.content is None) == (given.sas_url is None):
         broken.add(place, "An attachment has either content or sasUrl.")
     elif given.sas_url is not None and _check_address(given.sas_url, limits, within):

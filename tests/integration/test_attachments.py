@@ -73,6 +73,12 @@ def test_a_composed_order_arrives_with_its_files(client: httpx.Client, installat
     assert answer.headers["location"] == f"{installation.address}{API}/orders/chain/{receipt['notificationOrderId']}"
 
     assert files_of(received(installation, to)) == {"vedtak på norsk.pdf": PDF, "logo.png": PNG}
+    [message] = installation.messages(to)
+    assert [(each["filename"], each["size"]) for each in message["attachments"]] == [
+        ("logo.png", len(PNG)), ("vedtak på norsk.pdf", len(PDF))
+    ]  # fmt: skip
+    frame = ask("GET", f"{installation.address}/console/inbox/{message['id']}/html").text
+    assert f"data:image/png;base64,{b64encode(PNG).decode()}" in frame
     shipment = receipt["notification"]["shipmentId"]
     path = f"{API}/future/shipment/{shipment}"
     shown = wait_for(lambda: (found := client.get(path).json())["status"] == "Order_Completed" and found)

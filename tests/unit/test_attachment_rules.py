@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from engine.errors import Invalid
 from engine.models import OrderKind
 from engine.orders.any_channel import parse_any_channel
-from engine.orders.attachment_rules import MIME_TYPES, is_allowed
+from engine.orders.attachment_request import MIME_TYPES
+from engine.orders.attachment_rules import is_allowed
 from engine.orders.chain_rules import parse_chain, parse_composed, parse_instant
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.db.records import Attachment, Email, Letter
-from engine.email.enclosures import BLOCK, Enclosures, enclose
+from engine.email.enclosures import BLOCK, Enclosures, enclose, shown
 from engine.email.messages import Message, Messages
 from engine.email.mime import compile_message
 from engine.email.smtp.envelope import Envelope
@@ -44,6 +44,21 @@ def parsed(message: bytes) -> EmailMessage:
     found = email.message_from_bytes(message, policy=default)
     assert [defect for part in found.walk() for defect in part.defects] == []
     return found
+
+
+@pytest.mark.parametrize(
+    ("content", "charset"), [("Blåbær".encode(), "utf-8"), ("Blåbær".encode("latin-1"), None)], ids=["utf-8", "another"]
+)
+def test_a_text_says_its_charset_where_that_is_known(content: bytes, charset: str | None) -> None:
+    [part] = parsed(written(Attachment("a.txt", "text/plain", None, content))).iter_attachments()
+    assert part.get_content_charset() == charset
+    assert part.get_payload(decode=True) == content
+
+
+def test_a_page_shows_the_images_that_there_are() -> None:
+    html = '<img src="cid:logo@example.no"><img src="CID:other">'
+    assert shown(html, [PDF, LOGO]) == '<img src="data:image/png;base64,iVBORw0K"><img src="CID:other">'
+    assert shown(html, []) == html
 
 
 @given(names, st.binary(max_size=300))

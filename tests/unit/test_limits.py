@@ -29,12 +29,23 @@ def test_a_domain_is_found_however_it_is_spelled(tmp_path: Path) -> None:
     assert found.of(Kind.DOMAIN, "relay.example:25") == NONE
 
 
+def test_a_relay_is_found_by_its_name_in_the_routes_or_by_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_text('[relay.Bulk]\nrate = 1\n[relay."mail.example.no:465"]\nrate = 2\n')
+    found = Limits(file)
+    assert found.of(Kind.RELAY, "Bulk (bulk.example.no:587)") == Limit(1)
+    assert found.of(Kind.RELAY, "other (mail.example.no:465)") == Limit(2)
+    assert found.of(Kind.RELAY, "mail.example.no:465") == Limit(2)
+    assert found.of(Kind.RELAY, "third (third.example.no:465)") == NONE
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ("[", "is not TOML"),
         ('[host."example.no"]\nrate = 1', "knows no 'host'"),
         ("domain = 3", "domain is no table"),
+        ('[domain."*.example.no"]\nrate = 1', "a limit is for one domain, without *"),
         ('[domain."example.no"]', "must have rate or connections and nothing else"),
         ('[domain."example.no"]\nrat = 1', "must have rate or connections and nothing else"),
         ('[relay."r:25"]\nconnections = 1', "must have rate and nothing else"),

@@ -28,6 +28,10 @@ class Tail(BaseModel):
     length: float = Field(gt=0, lt=50.5)
 
 
+class Toy(BaseModel):
+    squeaks: bool
+
+
 class Kitten(BaseModel):
     """A small cat."""
 
@@ -38,6 +42,7 @@ class Kitten(BaseModel):
     nickname: str | None = Field(None, pattern="^[a-z]+$")
     tails: list[Tail] = Field(default_factory=list, max_length=2)
     mother: Kitten | None = None
+    toys: list[Toy | None] | None = None
 
 
 class Receipt(BaseModel):
@@ -253,6 +258,7 @@ def test_the_page_shows_a_body_with_types_and_bounds() -> None:
     assert ["nickname", "string", "matches ^[a-z]+$"] in found
     assert ["tails", "list of objects", "at most 2 entries"] in found
     assert ["tails[].length required", "number", "more than 0; less than 50.5"] in found
+    assert ["toys[].squeaks required", "boolean", ""] in found
     assert ["mother", "object", ""] in found
     assert not any(row[0].startswith("mother.") for row in found if row)  # a kitten within a kitten, without end
 
