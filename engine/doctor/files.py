@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
+
 from engine.auth.access import Rules
 from engine.auth.operators import roles
 from engine.auth.tokens.issuers import PlatformKeys
@@ -18,6 +20,7 @@ from engine.email.limits import Limits
 from engine.observability import tracing
 from engine.orders.credentials import Credentials
 from engine.orders.quotas import Quotas
+from engine.runtime.authorities import with_file
 from engine.settings import PREFIX, Settings
 from engine.text.urls import file_of, shown
 from engine.webhooks.rendering import Templates
@@ -80,6 +83,9 @@ def keys(place: Place) -> Iterator[Finding]:
         yield ok("keys", f"what `varsel up` pushes can be signed, by the key in {own}")
     else:
         yield unset(place, "webhook_key", "`web` and `worker` do")
+    if file := config.attachment_ca_file:
+        load_it = partial(with_file, httpx.create_ssl_context(trust_env=False), file, "attachment_ca_file")
+        yield usable("attachments", str(file), load_it, "`worker` does not start without it")
     for name, setting, load, without in FILES:
         if path := getattr(config, setting):
             yield usable(name, str(path), partial(load, path), without, setting)

@@ -366,6 +366,9 @@ CASES = [
     ),
     Case("platform-keys", given(platform_keys="/none"), "/none", "VARSEL_PLATFORM_KEYS: ", ("web",)),
     Case("issuer-ca", given(issuer_ca_file="/none.pem"), "/none.pem", "VARSEL_ISSUER_CA_FILE: ", ("web",)),
+    Case(
+        "attachment-ca", given(attachment_ca_file="/none.pem"), "/none.pem", "VARSEL_ATTACHMENT_CA_FILE: ", ("worker",)
+    ),
     Case("no-key-set", given(jwks=""), "no bearer token verifies", "your issuer's key set", ("web",)),
     Case(
         "key-set-certificate",
