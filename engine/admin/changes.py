@@ -56,7 +56,9 @@ def process(connection: Connection, seqs: Sequence[int], _argument: str | None) 
     begins_anew = orders.c.state == OrderState.SET_ASIDE
     attempts = case((begins_anew, 0), else_=orders.c.attempts)
     answer = case((begins_anew, None), else_=orders.c.condition_answer)
-    again = {"attempts": attempts, "condition_answer": answer, "due_at": Now(), "unresolved": 0}
+    files = func.nullif(orders.c.attachments, 0)  # its condition comes first
+    fetches = case((begins_anew, case((orders.c.condition_endpoint.is_(None), files))), else_=orders.c.fetches)
+    again = {"attempts": attempts, "condition_answer": answer, "fetches": fetches, "due_at": Now(), "unresolved": 0}
     _update(connection, orders, seqs, state=OrderState.REGISTERED, **again, last_update=Now())
 
 

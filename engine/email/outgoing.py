@@ -57,6 +57,16 @@ def admitted(
     due.pause(connection, due.EMAILS, claimed, stopped)
     return [
         Outgoing(email.seq, email.claim, email.unresolved, email.due_at, email, letters[email.order_seq])
-        for email in claimed
+        for email in _together(claimed, letters)
         if email.seq not in stopped
     ]
+
+
+def _together(claimed: Sequence[Email], letters: Mapping[int, Letter]) -> Sequence[Email]:
+    """E-mails in their order, but those of one order with attachments side by side: only few orders' stay encoded."""
+    first: dict[int, int] = {}
+    places = []
+    for place, email in enumerate(claimed):
+        has_files = letters[email.order_seq].attachments > 0
+        places.append((first.setdefault(email.order_seq, place) if has_files else place, place))
+    return [claimed[place] for _, place in sorted(places)]

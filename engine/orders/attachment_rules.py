@@ -13,6 +13,7 @@ from engine.errors import Refused
 from engine.orders.attachment_request import MIME_TYPES, MOST
 from engine.orders.attachments import NewAttachment
 from engine.orders.checks import LONGEST_URL
+from engine.orders.new_order import TOO_FAR
 from engine.text.controls import NOT_IN_A_LINE
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
     Posted = Sequence[AttachmentRequest | None]
 
+LONGEST_LABEL = 63  # characters between two dots of a host's name (RFC 1035, 2.3.4)
 LONGEST_NAME = 255  # bytes of a filename in UTF-8, as many as file systems take
 AZURE = ".blob.core.windows.net"  # hosts whose signatures have a form that is known
 VALID_FOR = timedelta(minutes=15)  # after the send time, at least
 _SIGNED = ("se", "sig", "sp", "sr")
 
-_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # they can make a name look like another
+# They can make a name look like another: directions, and what is not seen.
+_DIRECTIONS = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]")
 _CONTENT_ID = re.compile(r"[A-Za-z0-9._+-]{1,100}(?:@[A-Za-z0-9._-]{1,100})?")  # what a cid: URL has as it is
 
 
@@ -110,6 +113,9 @@ def _check_address(address: str, limits: Limits, broken: Broken) -> bool:
     except Refused as error:
         broken.add("SasUrl", f"The sasUrl must be an absolute https address: {error}.")
         return False
+    if not all(0 < len(label) <= LONGEST_LABEL for label in host_of(address).removesuffix(".").split(".")):
+        broken.add("SasUrl", "The host of the sasUrl is no name: a part of it is empty or too long.")
+        return False
     if not is_allowed(host_of(address), limits.attachment_hosts):
         broken.add(
             "SasUrl", f"The sasUrl must lie on a host that is allowed here: {', '.join(limits.attachment_hosts)}."
@@ -149,7 +155,7 @@ def _check_signature(address: str, at: datetime, broken: Broken, place: str) -> 
         within.add("SasUrl", "The end of the signature (se) is no time.")
     elif "r" not in given["sp"]:
         within.add("SasUrl", "The signature must allow to read: sp has an r.")
-    elif expiry < at + VALID_FOR:
+    elif expiry < min(at, TOO_FAR) + VALID_FOR:
         minutes = VALID_FOR // timedelta(minutes=1)
         broken.add(place, f"The signature must be valid until {minutes} minutes after the requested send time.")
 

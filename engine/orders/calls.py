@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from abc import abstractmethod
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from engine.db.tables import orders
-from engine.orders.outcomes import Decision, lost
-from engine.orders.processing import Processing, admit
+from engine.observability import logs
+from engine.orders.outcomes import Decision, lost, set_back
+from engine.orders.processing import Processing, admit, step
 from engine.queue import due
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from engine.db.records import Order
+    from engine.observability.tracing import Span
     from engine.orders.contacts import Directory
     from engine.queue.work import Hand
 
@@ -60,3 +64,28 @@ class Calls(Processing):
     def decided(self, order: Order) -> Decision | None:
         """Only an order that several workers have lost."""
         return lost(order)
+
+    async def perform(self, hand: Hand[Order, Decision], order: Order) -> None:
+        """Make the call; a worker that stops does not wait for it."""
+        calling = asyncio.ensure_future(self._decide(hand, order))
+        stopping = asyncio.ensure_future(hand.stopping.wait())
+        try:
+            await asyncio.wait((calling, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if calling.done():
+                hand.end(order, calling.result())
+            else:
+                hand.hand_back(order)
+        finally:
+            stopping.cancel()
+            calling.cancel()
+
+    async def _decide(self, hand: Hand[Order, Decision], order: Order) -> Decision:
+        try:
+            with logs.bound(lane="orders", order_id=order.id), step(order) as span:
+                return await self.call(hand, order, span)
+        except Exception as error:  # noqa: BLE001 a bug may raise anything
+            return set_back(order, error)
+
+    @abstractmethod
+    async def call(self, hand: Hand[Order, Decision], order: Order, span: Span) -> Decision:
+        """Call others for an order, and say what follows."""

@@ -11,12 +11,11 @@ from sqlalchemy import BigInteger, Integer, Text, update
 
 from engine.db.rows import Rows, run
 from engine.db.tables import orders
-from engine.observability import logs
 from engine.orders.calls import Calls
 from engine.orders.conditions import Verdict, ask
 from engine.orders.credentials import Credentials
-from engine.orders.outcomes import MADE, Decision, Next, begin_fetching, set_back
-from engine.orders.processing import CONDITIONAL, step
+from engine.orders.outcomes import MADE, Decision, Next, begin_fetching
+from engine.orders.processing import CONDITIONAL
 from engine.runtime.clock import Clock
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.records import Order
+    from engine.observability.tracing import Span
     from engine.orders.contacts import Directory
     from engine.outbound import Outbound
     from engine.queue.work import Hand
@@ -72,18 +72,13 @@ class ConditionChecks(Calls):
         if any(map(_fetches, decisions)):
             self._fetching()
 
-    async def perform(self, hand: Hand[Order, Decision], order: Order) -> None:
+    async def call(self, _hand: Hand[Order, Decision], order: Order, span: Span) -> Decision:
         """The decision table (contract 6.7): after a second inconclusive answer, the order is sent, and it is noted."""
-        try:
-            with logs.bound(lane="orders", order_id=order.id), step(order) as span:
-                url = order.condition_endpoint or ""
-                proof = self._credentials.headers(order.creator, url, order.id, int(self._clock.now().timestamp()))
-                without = KEPT if self._credentials.keep_from(order.creator, url) else ""
-                answer = await ask(self._outbound, url, order.creator, proof)
-                span.set(condition=answer.verdict)
-        except Exception as error:  # noqa: BLE001 a bug may raise anything
-            hand.end(order, set_back(order, error))
-            return
+        url = order.condition_endpoint or ""
+        proof = self._credentials.headers(order.creator, url, order.id, int(self._clock.now().timestamp()))
+        without = KEPT if self._credentials.keep_from(order.creator, url) else ""
+        answer = await ask(self._outbound, url, order.creator, proof)
+        span.set(condition=answer.verdict)
         match answer.verdict:
             case Verdict.NOT_MET:
                 following = Next.NOT_MET
@@ -91,7 +86,7 @@ class ConditionChecks(Calls):
                 following = Next.SEND_ANYWAY if order.asked else Next.ASK_AGAIN
             case _:
                 following = Next.GENERATE
-        hand.end(order, Decision(order, following, answer.reason + without))
+        return Decision(order, following, answer.reason + without)
 
 
 def _fetches(decision: Decision) -> bool:

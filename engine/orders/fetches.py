@@ -19,11 +19,10 @@ from sqlalchemy import BigInteger, Integer, Text, bindparam, exists, select, upd
 from engine.db.records import columns, read
 from engine.db.tables import attachments, orders
 from engine.models import EXPIRY, EmailState
-from engine.observability import logs
 from engine.orders.attachment_rules import host_of
 from engine.orders.calls import Calls
-from engine.orders.outcomes import Decision, Failed, Later, Next, set_back
-from engine.orders.processing import FETCHING, step
+from engine.orders.outcomes import Decision, Failed, Later, Next
+from engine.orders.processing import FETCHING
 from engine.outbound import Barred, Failure
 from engine.queue.backoff import jittered
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.records import Order
+    from engine.observability.tracing import Span
     from engine.orders.contacts import Directory
     from engine.outbound import Answer, Outbound
     from engine.queue.work import Claim, Hand
@@ -147,16 +147,8 @@ class Fetches(Calls):
         for order in rows:
             self._files.pop((order.seq, order.claim), None)
 
-    async def perform(self, hand: Hand[Order, Decision], order: Order) -> None:
+    async def call(self, hand: Hand[Order, Decision], order: Order, _span: Span) -> Decision:
         """Fetch what is missing, one file after another, as long as they come."""
-        try:
-            with logs.bound(lane="orders", order_id=order.id), step(order):
-                decision = await self._fetch(hand, order)
-        except Exception as error:  # noqa: BLE001 a bug may raise anything
-            decision = set_back(order, error)
-        hand.end(order, decision)
-
-    async def _fetch(self, hand: Hand[Order, Decision], order: Order) -> Decision:
         files = self._files[order.seq, order.claim]
         room = self._largest - sum(file.size or 0 for file in files)
         for file in files:
@@ -209,15 +201,21 @@ def judge(answer: Answer | Failure) -> bytes | bytearray | Missed:
     """What the answer of a file's server means: the one table from HTTP to what users see (contract 6.6)."""
     if isinstance(answer, Failure):
         return Missed(answer.reason, REFUSED if isinstance(answer, Barred) else None)
+    if answer.status == HTTPStatus.OK and _field(answer, b"content-encoding") not in ("", "identity"):
+        return Missed("it is compressed (Content-Encoding)", REFUSED)
     if answer.status == HTTPStatus.OK:
         whole = answer.body if answer.complete else None
         return Missed("larger than attachments may be", EmailState.FAILED_PAYLOAD_TOO_LARGE) if whole is None else whole
     if answer.status in _PASSING or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Missed(f"status {answer.status}", left_alone=answer.retry_after)
-    code = next((value.decode("latin-1") for name, value in answer.headers if name.lower() == _CODE), "")
+    code = _field(answer, _CODE)
     harmful = _HARMFUL.search(code) is not None
     reason = f"status {answer.status}" + (f", {code}" if _WORD.fullmatch(code) else "")
     return Missed(reason, EmailState.FAILED_QUARANTINED if harmful else REFUSED)
+
+
+def _field(answer: Answer, name: bytes) -> str:
+    return next((value.decode("latin-1") for known, value in answer.headers if known.lower() == name), "")
 
 
 def _following(order: Order, file: File, missed: Missed, now: datetime) -> Decision:

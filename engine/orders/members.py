@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from enum import StrEnum
 
+MOST_VALUES = 1_000_000  # in a body, by its commas: they take a hundred times their length in memory
 _LINE_END = re.compile("\r\n|\r|\n")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[Tt](\d\d:\d\d)(:\d\d(?:\.\d+)?)?(?P<zone>[Zz]|[+-]\d\d:\d\d)?)?")
 
@@ -69,6 +70,8 @@ NullableTime = Annotated[datetime | None, BeforeValidator(lambda value: None if 
 
 def parse_json(body: bytes, parameter: str) -> dict[str, Any]:
     """Read a JSON object; Invalid in the contract's shape when it is not one. `parameter`: see `validated`."""
+    if body.count(b",") > MOST_VALUES:
+        raise malformed(parameter, ("$", f"The body has more than {MOST_VALUES:,} values."))
     try:
         value = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:

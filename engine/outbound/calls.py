@@ -137,7 +137,8 @@ class Outbound:
         except (Excessive, OSError, UnicodeError) as error:
             return Failure(str(error) or type(error).__name__)
         except (httpcore.TimeoutException, httpcore.NetworkError, h11.ProtocolError) as error:
-            return Failure(f"{type(error).__name__} {error}".strip())
+            text = f"{type(error).__name__} {error}".strip()  # may echo an address, which can be a secret
+            return Failure(text if call.whole is None else "its answer breaks HTTP, or ends early")
 
     async def close(self) -> None:
         """Close idle connections."""

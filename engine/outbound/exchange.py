@@ -66,6 +66,8 @@ class Connection:
         if whole is None:
             received, complete = await self._body(LONGEST_ANSWER)
             return Received(status, headers, bytes(received), complete)
+        if not _ends(headers):  # a connection that is cut off would look like the end
+            raise Excessive("the answer does not say how long it is")
         if status != HTTPStatus.OK or _length(headers) > whole:
             return Received(status, headers, b"", complete=False)
         return Received(status, headers, *await self._body(whole))
@@ -121,6 +123,11 @@ class Connection:
         data = await self._stream.read(LONGEST_HEAD)
         self._bytes += len(data)
         self._http.receive_data(data)
+
+
+def _ends(headers: Headers) -> bool:
+    """Whether an answer says where it ends."""
+    return any(name.lower() in (b"content-length", b"transfer-encoding") for name, _ in headers)
 
 
 def _length(headers: Headers) -> int:

@@ -48,6 +48,7 @@ from engine.db.rows import Rows, run
 from engine.db.tables import MILLISECOND, emails, fan_outs, jobs, orders, subscriptions
 from engine.models import EmailState, FanOutState, JobState, OrderState, SubscriptionState
 from engine.queue.pauses import in_force
+from engine.runtime.shares import in_turns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -165,7 +166,7 @@ def claim_fairly(
     behind: ColumnElement[bool] = true()
     while not shares.full:
         rows = connection.execute(looked_at.where(party.not_in(full), behind)).all()
-        for row in rows:
+        for row in (rows[place] for place in in_turns([row.party for row in rows])):
             if shares.fits(row.party):
                 shares.take(row.party)
                 chosen.append(row.seq)

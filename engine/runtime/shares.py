@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from engine.errors import Overrun
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 R = TypeVar("R")
 
@@ -127,3 +127,13 @@ class Shares:
                     granted = True
                 if not turns:
                     del self._waiting[party]
+
+
+def in_turns(parties: Sequence[str]) -> Sequence[int]:
+    """Places in a list: that of the first of each party, then of the second of each, and so on."""
+    seen = Counter[str]()
+    turns = []
+    for place, party in enumerate(parties):
+        seen[party] += 1
+        turns.append((seen[party], place))
+    return [place for _, place in sorted(turns)]

@@ -120,7 +120,7 @@ def test_two_consumers_whose_endpoints_hang_leave_places_to_a_third(store: Store
             await pushing.run()
             await asyncio.to_thread(receiver.wait_for, lambda: len(receiver.requests) == 1)
 
-        beside(store, hanging, 20 + 7, work)  # two thirds of the places, then two thirds of what is left
+        beside(store, hanging, 12 + 12, work)  # two fifths of the places each
 
 
 @pytest.mark.usefixtures("narrow")

@@ -21,7 +21,7 @@ from tests.helpers.attachments import LARGEST, SECRET, fetching, files_of, place
 from tests.helpers.outbound import LENIENT, closing
 from tests.helpers.processing import batch, checks, made, the_order, told
 from tests.helpers.waiting import LONG, SHORT, wait_for
-from tests.servers.http import Action, Close, Hang, Pour, Receiver, Reset, Say
+from tests.servers.http import Action, Close, Hang, Pour, Raw, Receiver, Reset, Say
 
 if TYPE_CHECKING:
     from engine.db.store import Store
@@ -71,6 +71,7 @@ def test_each_file_is_fetched_once_for_all_recipients_and_its_address_is_erased(
         (Say(403, headers=(("x-ms-error-code", "MalwareDetected"),)), EmailState.FAILED_QUARANTINED),
         (Say(302, headers=(("Location", "{elsewhere}"),)), EmailState.FAILED_INVALID_SAS_URL),
         (Say(206, b"a part"), EmailState.FAILED_INVALID_SAS_URL),
+        (Say(200, b"\x1f\x8b", headers=(("Content-Encoding", "gzip"),)), EmailState.FAILED_INVALID_SAS_URL),
         (Say(200, bytes(LARGEST + 1)), EmailState.FAILED_PAYLOAD_TOO_LARGE),
         (Pour(CHUNKED, b"64\r\n" + bytes(100) + b"\r\n"), EmailState.FAILED_PAYLOAD_TOO_LARGE),
         (Pour(CHUNKED, b"1\r\na\r\n"), EmailState.FAILED_PAYLOAD_TOO_LARGE),
@@ -119,7 +120,15 @@ def test_of_several_files_all_together_are_bounded(store: Store) -> None:
     assert [email.state for email in made(store, above)] == [EmailState.FAILED_PAYLOAD_TOO_LARGE]
 
 
-@pytest.mark.parametrize("action", [Say(500), Say(503), Say(408), Say(429), Reset(), Close(), Hang()], ids=str)
+@pytest.mark.parametrize(
+    "action",
+    [
+        *(Say(500), Say(503), Say(408), Say(429), Reset(), Close(), Hang()),
+        Raw(b"HTTP/1.0 200 OK\r\n\r\nhalf of it"),
+        Raw(f"GARBAGE {SECRET}\r\n\r\n".encode()),
+    ],
+    ids=str,
+)
 def test_what_may_pass_is_tried_again(store: Store, action: Action) -> None:
     with Receiver(action) as receiver:
         seq = place_with(store, f"{receiver.url}/vedtak.txt")
@@ -228,6 +237,23 @@ def test_a_worker_that_has_lost_its_lease_forgets_no_address(store: Store) -> No
 
     asyncio.run(made_late())
     assert (files_of(store, seq), made(store, seq)) == ([file], [])
+
+
+def test_a_worker_that_stops_waits_for_no_file(store: Store) -> None:
+    with Receiver(Hang()) as hanging:
+        seq = place_with(store, hanging.url)
+
+        async def run() -> None:
+            async with closing(Outbound(LENIENT)) as outbound:
+                runner = fetching(store, outbound)
+                running = asyncio.create_task(runner.run())
+                await asyncio.to_thread(hanging.wait_for, lambda: hanging.hanging == 1)
+                runner.stop()
+                await running
+
+        asyncio.run(run())
+    order = the_order(store, seq)
+    assert (order.state, order.unresolved, order.attempts) == (OrderState.REGISTERED, 0, 0)
 
 
 def test_a_creator_whose_servers_hang_leaves_room_for_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

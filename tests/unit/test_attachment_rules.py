@@ -75,6 +75,8 @@ def test_an_attachment_has_its_content_or_an_address() -> None:
         (file(filename="a\\b.pdf"), "[0].Filename"),
         (file(filename="a\r\nBcc: x@example.no.pdf"), "[0].Filename"),
         (file(filename="fdp.\u202eexe"), "[0].Filename"),
+        (file(filename="fdp.\u061cexe"), "[0].Filename"),
+        (file(filename="a\u200b.pdf"), "[0].Filename"),
         (file(filename="æ" * 126 + ".pdf"), "[0].Filename"),
         (file(mimeType="application/x-msdownload"), "[0].MimeType"),
         (file(mimeType="application/pdf\r\nX: y"), "[0].MimeType"),
@@ -92,11 +94,22 @@ def test_an_attachment_has_its_content_or_an_address() -> None:
         (file(content=None, sasUrl="https://files.example.no:22/a.pdf"), "[0].SasUrl"),
         (file(content=None, sasUrl="https://other.example.no/a.pdf?c2VjcmV0"), "[0].SasUrl"),
         (file(content=None, sasUrl="a.pdf?c2VjcmV0"), "[0].SasUrl"),
+        (file(content=None, sasUrl="https://files..example.no/a.pdf"), "[0].SasUrl"),
+        (file(content=None, sasUrl=f"https://{'a' * 64}.example.no/a.pdf"), "[0].SasUrl"),
         (file(content=None, sasUrl="https://files.example.no/" + "a" * 2_000), "[0].SasUrl"),
     ],
 )
 def test_what_breaks_a_rule_is_told_at_its_place(given: object, place: str) -> None:
     assert refused(given) == {AT + place}
+
+
+def test_the_last_send_times_are_refused_like_others_that_are_too_late() -> None:
+    settings = {"subject": "Hei", "body": "Hei", "attachments": [blob(SIGNED)]}
+    recipient = {"emailAddress": "kari@example.no", "emailSettings": settings}
+    late = {"idempotencyId": "late", "requestedSendTime": "9999-12-31T23:59:59Z", "recipient": recipient}
+    with pytest.raises(Invalid) as refusal:
+        parse_composed(late, LIMITS, NOW)
+    assert "RequestedSendTime" in refusal.value.errors
 
 
 def test_few_recipients_leave_room_for_many_attachments() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.errors import Invalid
 from engine.models import ContentType
-from engine.orders.members import parse_json
+from engine.orders.members import MOST_VALUES, parse_json
 from engine.orders.request import PARAMETER
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
@@ -131,3 +131,9 @@ def test_a_send_time_is_an_instant_whatever_its_zone(when: datetime, zone: timez
 def test_times_are_iso_8601_with_a_zone(text: str, good: bool) -> None:  # noqa: FBT001 a row of the table
     order, errors = tried({**VALID, "requestedSendTime": text})
     assert (order is not None, not errors) == (good, good)
+
+
+def test_a_body_of_millions_of_values_is_refused_before_it_takes_its_memory() -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse_json(b"[" + b"{}," * (MOST_VALUES + 1) + b"{}]", PARAMETER)
+    assert refusal.value.errors["$"] == ["The body has more than 1,000,000 values."]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import Overrun
-from engine.runtime.shares import EAGERNESS, Shares
+from engine.runtime.shares import EAGERNESS, Shares, in_turns
 
 
 def fill(shares: Shares, party: str) -> int:
@@ -62,6 +62,10 @@ def test_many_slots_at_once_are_had_together_or_not_at_all() -> None:
     assert not shares.fits("a stranger", 17)
     shares.give_back("greedy", 8)
     assert shares.fits("greedy", 8)
+
+
+def test_each_party_is_first_once_before_anybody_is_twice() -> None:
+    assert in_turns("aaabbc") == [0, 3, 5, 1, 4, 2]
 
 
 def test_a_copy_is_tried_out_without_the_original() -> None:

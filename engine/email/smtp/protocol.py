@@ -12,6 +12,7 @@ from aiosmtplib import SMTPException, SMTPResponse, SMTPResponseException, SMTPS
 from engine.email.smtp.replies import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from ssl import SSLContext
 
 LONGEST_REPLY = 16 * 1024  # bytes; RFC 5321, 4.5.3.1.5 has 512 for a line
@@ -80,13 +81,17 @@ class Protocol(asyncio.Protocol):
         self._awaited.extend(loop.create_future() for _ in range(replies))
         self.transport.write(data)
 
-    async def pour(self, data: bytes) -> bool:
-        """Say more of a message, as fast as the relay takes it, without a copy; False: the connection has ended."""
+    async def pour(self, data: bytes, goes_on: Callable[[], None]) -> bool:
+        """Say more of a message, as fast as the relay takes it, without a copy; False: the connection has ended.
+
+        `goes_on` is called whenever the relay can take more.
+        """
         view = memoryview(data)
         for start in range(0, len(view), POURED):
             await self._writable.wait()
             if not self.connected:
                 return False
+            goes_on()
             self.add(view[start : start + POURED])
             await asyncio.sleep(0)  # a relay that takes all at once must not keep others waiting
         return self.connected

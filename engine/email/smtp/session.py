@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Self
 
@@ -164,12 +165,13 @@ class Session:
         return response
 
     async def _hand_over(self, envelope: Envelope) -> Response:
-        self._expect(self._route.data_timeout)
+        more_time = partial(self._expect, self._route.data_timeout)  # for each part (RFC 5321, 4.5.3.2.5)
+        more_time()
         self._protocol.say(envelope.data)
         if envelope.shared:
-            if not await self._protocol.pour(envelope.shared):
+            if not await self._protocol.pour(envelope.shared, more_time):
                 return await self._reply()  # it may have said why it hung up
-            self._expect(self._route.data_timeout)
+            more_time()
             self._protocol.add(END)
         self.phase = Phase.DOT  # from here on, the relay may have the message
         return await self._reply()
