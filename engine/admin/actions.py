@@ -83,7 +83,7 @@ ACTIONS = [
     Action(
         ORDERS, "cancel", "Cancel", "cancelled", or_(_REGISTERED, _WAITS_AGAIN), changes.cancel,
         "Only an order that waits for its send time, its condition or its attachments can be cancelled", asks=True,
-        command=Command("cancel", "Cancel an order that waits for its send time, condition or attachments."),
+        command=Command("cancel", "Cancel an order whose e-mails are not made yet."),
     ),
     Action(
         ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",

@@ -168,7 +168,7 @@ def test_an_endpoint_learns_who_asks_and_its_answer_is_kept(store: Store, tmp_pa
     ]
     with store.read() as connection:
         kept = connection.scalars(select(orders.c.condition_answer).order_by(orders.c.seq)).all()
-        shown = details.order(connection, connection.scalars(select(orders.c.id)).all()[0])
+        shown = details.order(connection, connection.scalars(select(orders.c.id).order_by(orders.c.seq)).all()[0])
     withheld = "; asked without the creator's token, whose hosts in VARSEL_CREDENTIALS_FILE lack this one"
     answer = "sendNotification is false"
     assert kept == [answer, answer, answer + withheld]

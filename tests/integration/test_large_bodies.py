@@ -36,7 +36,7 @@ from engine.subscriptions.request import MOST_TYPES
 from engine.subscriptions.rules import LONGEST_SUBJECT, LONGEST_TYPE, LONGEST_URL
 from tests.helpers.rows import add_order
 from tests.helpers.waiting import patience, wait_for
-from tests.servers.installation import API, order
+from tests.servers.installation import API, ORDERING, order
 from tests.servers.web import Client
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def test_a_large_body_waits_for_its_turn_and_small_ones_go_on(
     operation: Operation, store: Store, tmp_path: Path
 ) -> None:
     key = DevelopmentKey(tmp_path)
-    scope = f"{SCOPE_PUBLISH} altinn:notifications.create"
+    scope = f"{SCOPE_PUBLISH} {ORDERING}"
     headers = {
         "Authorization": f"Bearer {key.bearer('ttd', scope, HOUR)}",
         "PlatformAccessToken": key.platform_token("ttd", "app", HOUR),

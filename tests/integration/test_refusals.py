@@ -175,7 +175,7 @@ def test_a_relay_that_refuses_all_is_asked_with_few(store: Store) -> None:
         deliver(store, server.url, work)
     tried = server.count("rcpt")
     assert IN_A_ROW <= tried <= IN_A_ROW + 3  # with two connections; and the minute's one
-    assert troubles == ["554 5.7.1 <address> Relay access denied"] * 3
+    assert troubles == ["e-mails wait (554 5.7.1 <address> Relay access denied)"] * 3
     waiting = [row for row in rows(store) if not row.attempts]
     assert len(waiting) == 100 - tried
     for row in waiting:
