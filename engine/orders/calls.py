@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from engine.queue.work import Hand
 
 
+GRACE = 2.0  # seconds that a call has when its worker stops
+
+
 class Calls(Processing):
     """Due orders of a kind, `which`; `slots` of them have a call at once."""
 
@@ -66,11 +69,12 @@ class Calls(Processing):
         return lost(order)
 
     async def perform(self, hand: Hand[Order, Decision], order: Order) -> None:
-        """Make the call; a worker that stops does not wait for it."""
+        """Make the call; a worker that stops waits a little for it."""
         calling = asyncio.ensure_future(self._decide(hand, order))
         stopping = asyncio.ensure_future(hand.stopping.wait())
         try:
             await asyncio.wait((calling, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((calling,), timeout=GRACE)
             if calling.done():
                 hand.end(order, calling.result())
             else:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from engine.db.dialects import Now
 from engine.db.tables import audit_log, events, orders
 from engine.models import EXPIRY, EmailState, OrderState
-from engine.orders import fetches
+from engine.orders import calls, fetches
 from engine.orders.contacts import ContactTable
 from engine.orders.fetches import Fetches, NeverFetched
 from engine.orders.outcomes import Next
@@ -239,7 +239,8 @@ def test_a_worker_that_has_lost_its_lease_forgets_no_address(store: Store) -> No
     assert (files_of(store, seq), made(store, seq)) == ([file], [])
 
 
-def test_a_worker_that_stops_waits_for_no_file(store: Store) -> None:
+def test_a_worker_that_stops_waits_for_no_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "GRACE", 0.01)
     with Receiver(Hang()) as hanging:
         seq = place_with(store, hanging.url)
 
