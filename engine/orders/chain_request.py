@@ -144,24 +144,24 @@ class InstantEmailRequest(Members):
     recipient_email: InstantEmailRecipient
 
 
-class ChainRequest(Members):
-    """A message to one recipient, and its reminders. Unknown members are ignored; names may be written in any case."""
+class FirstOrder(Members):
+    """What an order says that may wait, and may have others behind it."""
 
     idempotency_id: str = Field(description="your name for the order: the same name never makes a second order")
-    senders_reference: str | None = Field(None, description="your own name for the first order")
+    senders_reference: str | None = Field(None, description="your own name for the order; reminders have their own")
     requested_send_time: SendTime = Field(None, description="not before this time; with a zone; default: at once")
     condition_endpoint: str | None = Field(None, description="asked before sending: should it still be sent?")
     dialogporten_association: DialogAssociation | None = None
+
+
+class ChainRequest(FirstOrder):
+    """A message to one recipient, and its reminders. Unknown members are ignored; names may be written in any case."""
+
     recipient: Recipient
     reminders: tuple[Reminder, ...] | None = Field(None, description="each is an order of its own")
 
 
-class ComposedEmailRequest(Members):
+class ComposedEmailRequest(FirstOrder):
     """An e-mail with attachments. Unknown members are ignored; names may be written in any case."""
 
-    idempotency_id: str = Field(description="your name for the order: the same name never makes a second order")
-    senders_reference: str | None = Field(None, description="your own name for the order")
-    requested_send_time: SendTime = Field(None, description="not before this time; with a zone; default: at once")
-    condition_endpoint: str | None = Field(None, description="asked before sending: should it still be sent?")
-    dialogporten_association: DialogAssociation | None = None
     recipient: EmailRecipient

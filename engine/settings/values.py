@@ -21,17 +21,36 @@ def _words(value: object) -> object:
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]  # separated by spaces or commas
-_ROLE = re.compile(r"[^=]+=(?:viewer|operator|admin)")
 
 
-def _role(value: str) -> str:
-    if not _ROLE.fullmatch(value):
-        msg = f"{value!r} is not VALUE=ROLE with the role viewer, operator or admin; separate several by commas"
-        raise ValueError(msg)
-    return value
+def _matching(pattern: re.Pattern[str], otherwise: str) -> AfterValidator:
+    """Refuses (ValueError) what does not match the pattern, with the value and what is wrong with it."""
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            msg = f"{value!r} {otherwise}"
+            raise ValueError(msg)
+        return value
+
+    return AfterValidator(check)
 
 
-Roles = Annotated[tuple[Annotated[str, AfterValidator(_role)], ...], NoDecode, BeforeValidator(_words)]  # likewise
+_Role = Annotated[
+    str,
+    _matching(
+        re.compile(r"[^=]+=(?:viewer|operator|admin)"),
+        "is not VALUE=ROLE with the role viewer, operator or admin; separate several by commas",
+    ),
+]
+Roles = Annotated[tuple[_Role, ...], NoDecode, BeforeValidator(_words)]  # likewise
+_Host = Annotated[
+    str,
+    _matching(
+        re.compile(r"(?:\*\.)?[A-Za-z0-9][A-Za-z0-9.-]*"),
+        "is not a name such as files.example.no, or *. and the end of names; without scheme and port",
+    ),
+]
+Hosts = Annotated[tuple[_Host, ...], NoDecode, BeforeValidator(_words)]  # likewise
 
 _WEIGHT = re.compile(r"[^=]+=[0-9]+(?:\.[0-9]+)?")
 LEAST, MOST = 0.01, 100.0  # weights beyond would mean "never" and "alone"
@@ -49,18 +68,6 @@ def _weights(value: object) -> object:
 
 
 Weights = Annotated[dict[str, float], NoDecode, BeforeValidator(_weights)]  # separated likewise
-
-_HOST = re.compile(r"(?:\*\.)?[A-Za-z0-9][A-Za-z0-9.-]*")
-
-
-def _host(value: str) -> str:
-    if not _HOST.fullmatch(value):
-        msg = f"{value!r} is not a name such as files.example.no, or *. and the end of names; without scheme and port"
-        raise ValueError(msg)
-    return value
-
-
-Hosts = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], NoDecode, BeforeValidator(_words)]  # likewise
 
 Network = IPv4Network | IPv6Network
 

@@ -17,6 +17,7 @@ from engine.db.tables import emails
 from engine.email.messages import Messages
 from engine.email.mime import Compiled
 from engine.email.outcomes import BACKOFF, backoff
+from engine.email.smtp import Relay
 from engine.email.tempo import LEAST
 from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
 from engine.queue import due
@@ -24,8 +25,8 @@ from engine.queue.backoff import JITTER
 from tests.helpers.claims import claim_emails
 from tests.helpers.mails import batch, failing_with, fill, log, one, order_states, rows
 from tests.helpers.relaying import LEASE, Delivering, deliver
-from tests.helpers.rows import now
-from tests.helpers.waiting import due_between
+from tests.helpers.rows import add_email, add_order, now
+from tests.helpers.waiting import LONG, due_between
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.smtp_script import Close, Say, Slow
 
@@ -109,6 +110,21 @@ def test_an_email_of_an_order_with_keywords_has_its_recipients_name_in_it(store:
     html = message.get_body(("html",))
     assert html is not None
     assert html.get_content().strip() == "<p>Fjell &amp; Fjord [910150804]</p>"
+
+
+def test_e_mails_of_an_order_with_attachments_are_side_by_side_and_others_mixed(store: Store) -> None:
+    with store.write() as connection:
+        for creator, files in (("files a", 1), ("files b", 1), ("text a", 0), ("text b", 0)):
+            of = add_order(connection, creator=creator, attachments=files, state=OrderState.PROCESSED)
+            for _ in range(3):
+                add_email(connection, of)
+        relay = Relay("smtp://127.0.0.1:1", connections=1, connect_timeout=LONG, data_timeout=LONG)
+        claimed = Delivering(store, relay, 1).deliverer.claim(connection, LEASE).rows
+    creators = [row.letter.creator for row in claimed]
+    runs = [creator for creator, _ in itertools.groupby(creators) if creator.startswith("files")]
+    mixed = [creator for creator, _ in itertools.groupby(each for each in creators if each.startswith("text"))]
+    assert sorted(runs) == ["files a", "files b"]
+    assert len(mixed) == 6
 
 
 def test_a_batch_has_a_bounded_number_of_bytes_of_its_orders_texts(

@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 
 from engine.email.smtp import Accepted, Deferred, Outcome, Rejected, Relay
+from engine.email.smtp.protocol import POURED, Protocol
 from engine.models import EmailState
 from tests.helpers.relay import KARI, MESSAGE, SENDER, relay_to, send, with_relay
 from tests.servers.smtp import EXTENSIONS, ScriptedSMTP
@@ -45,6 +46,27 @@ def test_what_messages_share_follows_each_of_them(tls: Literal["implicit"] | Non
     assert [message.data for message in server.accepted] == [own + shared] * 2
     assert server.accepted[0].options == [f"SIZE={len(own + shared)}"]
     assert server.sessions == 1
+
+
+def test_a_relay_has_time_for_each_part_of_a_large_message() -> None:
+    parts: list[int] = []
+
+    async def work() -> None:
+        async def read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken.set_result(len(await reader.read(-1)))
+            writer.close()
+
+        taken: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        server = await asyncio.start_server(read, "127.0.0.1")
+        place = server.sockets[0].getsockname()
+        _, protocol = await asyncio.get_running_loop().create_connection(Protocol, *place)
+        assert await protocol.pour(b"A" * (10 * POURED + 1), lambda: parts.append(1))
+        protocol.transport.write_eof()  # type: ignore[union-attr]
+        assert await taken == 10 * POURED + 1
+        server.close()
+
+    asyncio.run(work())
+    assert len(parts) == 11, "the deadline begins anew with each of them"
 
 
 def test_a_relay_that_hangs_up_before_the_message_ends_does_not_have_it() -> None:
