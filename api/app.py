@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -54,7 +53,6 @@ from engine.orders.intake import Intake
 from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
 from engine.outbound import Guard
-from engine.queue import due
 from engine.queue.broker import connect
 from engine.queue.marks import Memory
 from engine.runtime import garbage
@@ -150,9 +148,14 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.readers = Readers(config.need("database_url"), admit)
     state.writers = Writers(state.store)
     state.large_bodies = LargeBodies(config.max_order_bytes)
-    wake_orders = partial(state.notifier.notify, due.ORDERS.name)
     state.intake = Intake(
-        state.store, state.readers, ContactTable(), state.quotas, config.from_address, wake_orders, state.seal.close
+        state.store,
+        state.readers,
+        ContactTable(),
+        state.quotas,
+        config.from_address,
+        state.notifier.notify,
+        state.seal.close,
     )
     state.publisher = Publisher(state.store, state.queue.spool.add, state.notifier.notify)
     heartbeat = Heartbeat(state.store, Kind("web"), Memory(state.redis))

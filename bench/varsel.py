@@ -64,6 +64,7 @@ class Varsel:
                 self._start(starting, f"worker {number}", "worker")
             if self._workers:
                 wait_for_workers(redis.url, self._workers)
+                self._start(starting, "instant worker", "worker", "--instant")
                 self._start(starting, "scheduler", "scheduler")
             self._start(starting, "web", "web", "--port", str(self.port))
             wait_until(self._ready, "the API")

@@ -30,7 +30,7 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     logs.configure(config.log_level, config.log_format)
     metrics.serve(config)
     queue = connect(config)
-    store = Store(config.need("database_url"), admit)
+    store = Store(config.need("database_url"), admit, gives_way=True)
     heartbeat = Heartbeat(store, Kind("scheduler"), Memory(queue.client))
     # A late tick runs; missed ticks become one; a tick does not begin while the one before it runs.
     scheduler = BackgroundScheduler(

@@ -62,16 +62,23 @@ def wake(clock: Clock) -> None:
         _look_soon(clock)
     for name in lanes:
         if (until := waits[name]) <= timedelta(0):
-            clock.notifier.notify(name)
+            _notify(clock, name)
         elif until <= TICK:
             clock.scheduler.add_job(
-                clock.notifier.notify,
+                _notify,
                 "date",
-                (name,),
+                (clock, name),
                 run_date=datetime.now(UTC) + until,
                 id=f"notify {name}",
                 replace_existing=True,
             )
+
+
+def _notify(clock: Clock, lane: str) -> None:
+    """Notify a lane; of orders, nobody has looked whether they are instant."""
+    clock.notifier.notify(lane)
+    if lane == due.ORDERS.name:
+        clock.notifier.notify(due.INSTANT)
 
 
 def _look_soon(clock: Clock) -> None:

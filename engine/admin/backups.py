@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.db.dialects import now
+from engine.db.gate import HURRY
 from engine.db.migrations import upgrade
 from engine.db.sqlite import GATE, USE, unusable
 from engine.db.store import Store
@@ -104,7 +105,7 @@ def _draft(target: Path, otherwise: str) -> Iterator[Path]:
         except (sqlite3.Error, OSError) as error:
             raise Misconfigured(f"{target} {otherwise}: {_said(error)}") from None
         finally:
-            for tail in ("", *BESIDE, USE, GATE):
+            for tail in ("", *BESIDE, USE, GATE, HURRY):
                 Path(f"{name}{tail}").unlink(missing_ok=True)
 
 

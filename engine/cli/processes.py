@@ -95,7 +95,10 @@ def _serve(config: Settings, listener: socket.socket, started: Callable[[], None
         end(error)
 
 
-def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go on side by side.")] = 6) -> None:
+def worker(
+    threads: Annotated[int, typer.Option(help="Runs of lanes that may go on side by side.")] = 6,
+    instant: Annotated[bool, typer.Option("--instant", help="Send instant orders, and do nothing else.")] = False,
+) -> None:
     """Process orders and deliver e-mails."""
     from engine import settings
 
@@ -105,7 +108,8 @@ def worker(threads: Annotated[int, typer.Option(help="Runs of lanes that may go 
     _prepare(config)
     from engine.worker.process import run
 
-    run(threads, config.log_level, lambda: _tell(f"worker, {_metrics(config)}"))
+    role = "instant worker" if instant else "worker"
+    run(threads, config.log_level, lambda: _tell(f"{role}, {_metrics(config)}"), instant=instant)
 
 
 def scheduler() -> None:

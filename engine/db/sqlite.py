@@ -47,10 +47,10 @@ class File:
 
     A deleted or replaced file stays with the processes that have it open, and is lost with them. `forget` is called
     when another file has taken its place, before that one is used. Misconfigured if it cannot be used, or is being
-    replaced.
+    replaced. `gives_way`: other processes' writers go first.
     """
 
-    def __init__(self, path: Path, engine: Engine, forget: Callable[[], None]) -> None:
+    def __init__(self, path: Path, engine: Engine, forget: Callable[[], None], *, gives_way: bool) -> None:
         self._path = path
         self._engine = engine
         self._forget = forget
@@ -58,7 +58,7 @@ class File:
         self._changing = threading.Lock()
         try:
             self._use = self._take()
-            self.gate = Gate(self._beside(GATE), TURN)
+            self.gate = Gate(self._beside(GATE), TURN, gives_way=gives_way)
         except OSError as error:
             raise unusable(path, error) from None
         event.listen(engine, "do_connect", self._check_path)

@@ -49,11 +49,17 @@ class Store:
     Misconfigured without a folder for an SQLite file.
 
     `admit` looks at the first connection that is had, and at another every few seconds: see engine/db/migrations.
+    `gives_way`: on SQLite, writers of other processes go first.
     Every method raises Unavailable when the database does not answer, or does not take what is written; within seconds.
     """
 
     def __init__(
-        self, url: str, admit: Callable[[Connection], None] | None = None, connections: int = CONNECTIONS
+        self,
+        url: str,
+        admit: Callable[[Connection], None] | None = None,
+        connections: int = CONNECTIONS,
+        *,
+        gives_way: bool = False,
     ) -> None:
         try:
             create = sqlite.create if url.startswith("sqlite") else postgresql.create
@@ -71,7 +77,7 @@ class Store:
         self._trouble: Unavailable | None = None
         self._diagnosis: Diagnosis | None = None  # of the last fault
         file = file_of(url)
-        self._file = sqlite.File(file, self._engine, self._forget) if file else None
+        self._file = sqlite.File(file, self._engine, self._forget, gives_way=gives_way) if file else None
 
     @property
     def engine(self) -> Engine:

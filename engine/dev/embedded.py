@@ -100,6 +100,7 @@ class Installation:
         self._add("web", varsel("web", "--port", str(self._port)))
         for number in range(1, self._config.worker_processes + 1):
             self._add(f"worker {number}", varsel("worker"))
+        self._add("instant worker", varsel("worker", "--instant"))
         self._add("scheduler", varsel("scheduler"))
 
     def _environment(self) -> dict[str, str]:

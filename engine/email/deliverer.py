@@ -181,6 +181,10 @@ class Deliverer(Work[Outgoing, Result]):
             outlet.heard(turn.refusal)
             yield turn
 
+    def follow(self) -> None:
+        """Take over what has changed in the routing."""
+        self._relays.follow()
+
     def outlet(self, row: Outgoing) -> Outlet | None:
         """A relay that can take an e-mail at once; None: none can."""
         chosen = self._relays.choose(row.letter.creator, row.email.address)

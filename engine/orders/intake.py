@@ -20,6 +20,7 @@ from engine.orders.attachments import Enclosed
 from engine.orders.chains import Shipment
 from engine.orders.new_order import delay, insert, number
 from engine.orders.receipts import Lookup, Placement, Receipt, claimed, find_by_key, first_receipt, found
+from engine.queue import due
 from engine.queue.lateness import LOOK_EVERY
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ _GROUP_SIZE = metrics.GROUP_SIZE.labels("orders")
 
 
 class Intake:
-    """Takes orders in. One per web process; `wake` is called after a commit that stored orders."""
+    """Takes orders in. One per web process; `wake` is called after a commit that stored orders, with whom to wake."""
 
     def __init__(  # noqa: PLR0913, PLR0917 what an order passes
         self,
@@ -51,7 +52,7 @@ class Intake:
         directory: Directory,
         quotas: Quotas,
         sender: str,
-        wake: Callable[[], None],
+        wake: Callable[[str], None],
         seal: Callable[[str], str],
     ) -> None:
         self._store = store
@@ -90,7 +91,8 @@ class Intake:
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
         order_id = new_id(self._store.clock.now())
         row = order.row(order_id, creator, self._sender)
-        placement = Placement([row], len(order.recipients), Receipt(order_id, lookup), key)
+        receipt = Receipt(order_id, lookup, instant=order.instant)
+        placement = Placement([row], len(order.recipients), receipt, key)
         receipt = await self._submit(_with_attachments(placement, [order]), creator)
         if order.requested_send_time:
             self._wake_at(order.requested_send_time)
@@ -115,7 +117,7 @@ class Intake:
         ]
         shipments = tuple(Shipment(i, row["senders_reference"]) for i, row in zip(ids, rows, strict=True))
         stored = chain.row(chain_id, creator, fingerprint, shipments)
-        receipt = Receipt(chain_id, shipments=shipments)
+        receipt = Receipt(chain_id, shipments=shipments, instant=all(order.instant for order in chain.orders))
         placement = Placement(rows, len(rows), receipt, chain=stored, strict=strict)
         placed = await self._submit(_with_attachments(placement, chain.orders), creator)
         for order in chain.orders:
@@ -160,7 +162,8 @@ class Intake:
         """Wake a worker then, if the clock may not have looked before."""
         until = send_time - self._store.clock.now()
         if timedelta(0) < until < LOOK_EVERY:
-            asyncio.get_running_loop().call_later(until.total_seconds(), self._wake)
+            for name in (due.ORDERS.name, due.INSTANT):
+                asyncio.get_running_loop().call_later(until.total_seconds(), self._wake, name)
 
     def _look_up(self, connection: Connection, numbers: set[str], *, respect: bool) -> Lookup:
         """What the directory knows of these numbers; `respect`: reserved persons count as unreached (contract 3.3)."""
@@ -176,7 +179,8 @@ class Intake:
         if stored:
             metrics.ORDERS.inc(sum(max(1, len(receipt.shipments)) for receipt in stored))
             _GROUP_SIZE.observe(len(stored))
-            self._wake()
+            for name in {due.INSTANT if receipt.instant else due.ORDERS.name for receipt in stored}:
+                self._wake(name)
         if refused := sum(isinstance(result, QuotaExceeded) for result in results):
             metrics.EXCESS_ORDERS.labels("refused").inc(refused)
         if paced := sum(receipt.paced_until is not None for receipt in stored):

@@ -115,6 +115,12 @@ class NewOrder(NamedTuple):
     sms: str | None = None  # JSON, as the answer to its sender has it
     attachments: Sequence[NewAttachment] = ()
 
+    @property
+    def instant(self) -> bool:
+        """Whether it can be sent at once, before all others: it waits for nothing."""
+        waits = self.requested_send_time or self.condition_endpoint or self.attachments
+        return self.priority is Priority.INSTANT and not waits
+
     def row(self, order_id: UUID, creator: str, sender: str, chain_id: UUID | None = None) -> OrderRow:
         """The order under this identifier; `sender` is the From address of its e-mails."""
         reference, send_time = self.senders_reference, self.requested_send_time

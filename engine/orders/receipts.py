@@ -51,7 +51,7 @@ class Receipt:
     """The answer to an order: its id, and the look-up if one was needed. `replayed`: given before.
 
     `allowances`: what is left of its creator's quotas; `paced_until`: when it is due, if it waits for them. Of a chain:
-    the chain's id, and its orders as `shipments`.
+    the chain's id, and its orders as `shipments`. `instant`: it can be sent at once, before all others.
     """
 
     order_id: UUID
@@ -60,6 +60,7 @@ class Receipt:
     shipments: tuple[Shipment, ...] = ()
     allowances: tuple[Allowance, ...] = ()
     paced_until: datetime | None = None
+    instant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
 
 from engine.diagnosis import of_redis
 from engine.observability import metrics, repeats
-from engine.queue import redis_client
+from engine.queue import due, redis_client
 from engine.queue.spool import Spool
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
+INSTANT_QUEUE = f"{QUEUE}-{due.INSTANT}"  # of workers that send instant orders, and do nothing else
+WAITED_FOR = f"varsel:waited-for:{due.INSTANT}"  # set while such a worker waits for messages; else others get them
+WAITED_FOR_MS = 3000
 COALESCE_MS = 1000  # after this time, a wake-up that no worker took counts as lost
 BUSY = 0.02  # seconds between two checks whether a prefetched message has been processed, or the worker ends
 WAITS = 10  # of an idle worker, one after another, until it fetches: each fetch tells Dramatiq that it lives
@@ -69,8 +73,10 @@ class Notifier:
             return
         try:
             if self._client.set(f"varsel:notified:{lane}", 1, nx=True, px=COALESCE_MS):
+                apart = lane == due.INSTANT and self._client.exists(WAITED_FOR)
+                queue = INSTANT_QUEUE if apart else QUEUE
                 self._broker.enqueue(
-                    dramatiq.Message(queue_name=QUEUE, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
+                    dramatiq.Message(queue_name=queue, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
                 )
                 metrics.WAKES.labels("sent").inc()
         except (redis.RedisError, dramatiq.BrokerConnectionError, OSError) as error:
@@ -113,6 +119,8 @@ class _Consumer(_RedisConsumer):
         super().__init__(broker, queue_name, prefetch, 0)  # type: ignore[no-untyped-call]
         self._queue = f"{broker.namespace}:{queue_name}"
         self._within = timeout / 1000
+        self._instant = queue_name == INSTANT_QUEUE
+        self._say_at = 0.0  # by the monotonic clock
 
     def __next__(self) -> dramatiq.MessageProxy | None:
         try:
@@ -125,12 +133,26 @@ class _Consumer(_RedisConsumer):
 
     def _wait(self) -> None:
         for _ in range(WAITS):
+            self._say()
             if self.broker.ending or self.outstanding_message_count >= self.prefetch:
                 time.sleep(BUSY)
                 return
             # Moves the message to where it is: every waiting worker learns of it, and the first one takes it.
             if self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT"):
                 return
+
+    def _say(self) -> None:
+        """Say that instant orders have a worker of their own."""
+        if self._instant and time.monotonic() >= self._say_at:
+            self._say_at = time.monotonic() + WAITED_FOR_MS / 3000
+            self.broker.client.set(WAITED_FOR, 1, px=WAITED_FOR_MS)
+
+    def close(self) -> None:
+        """Hand back what was fetched, and let others have instant orders at once."""
+        super().close()  # type: ignore[no-untyped-call]
+        if self._instant:
+            with suppress(redis.RedisError):
+                self.broker.client.delete(WAITED_FOR)
 
     def requeue(self, messages: Iterable[dramatiq.MessageProxy]) -> None:
         try:

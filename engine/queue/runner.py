@@ -107,7 +107,7 @@ class Runner(Generic[R, O]):
         if not await self._may_claim():
             return
         self._wanted = self._more = False
-        await asyncio.to_thread(self._signals.seen, self._work.lane.name)
+        await asyncio.to_thread(self._signals.seen)
         self._claim_at = time.monotonic() + self._work.gather.total_seconds()
         if self._hand.stopping.is_set() or not self._signals.settled():
             return  # the clock notifies again
@@ -121,7 +121,7 @@ class Runner(Generic[R, O]):
             self._wanted, self._claim_at = True, 0.0
             if self._work.calls_others and time.monotonic() >= self._call_at:
                 self._call_at = time.monotonic() + AGAIN
-                self._signals.wake(self._work.lane.name)
+                self._signals.wake()
         self._take(rows)
 
     async def _may_claim(self) -> bool:
@@ -257,7 +257,7 @@ class Runner(Generic[R, O]):
         if handed_back:
             await self._store.recording(due.hand_back_later, self._work.lane, handed_back)
         if any(each.delay == NOW for each in handed_back):
-            self._signals.wake(self._work.lane.name)
+            self._signals.wake()
 
     async def _record(self, group: Sequence[tuple[R, O]]) -> None:
         """Write a group. If one outcome cannot be written, write the others, and a substitute for that one."""

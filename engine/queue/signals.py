@@ -15,5 +15,5 @@ class Signals:
 
     settled: Callable[[], bool] = lambda: True  # whether rows may be claimed: see engine/observability/heartbeat.py
     doubt: Callable[[], None] = lambda: None  # the database did not answer
-    seen: Callable[[str], None] = lambda _: None  # a runner is about to look at the lane: see engine/queue/broker.py
-    wake: Callable[[str], None] = lambda _: None  # the lane has due work
+    seen: Callable[[], None] = lambda: None  # the runner is about to look at its lane: see engine/queue/broker.py
+    wake: Callable[[], None] = lambda: None  # its lane has due work

@@ -24,8 +24,8 @@ O = TypeVar("O")  # noqa: E741  an outcome
 
 NOW = timedelta(0)
 GATHER = timedelta(milliseconds=50)
-FULL = 200  # outcomes that are recorded without waiting for `record_every`
-UNRECORDED = 2 * FULL  # rows in hand, above which none are claimed even if most wait only to be recorded
+FULL = 100  # outcomes that are recorded without waiting for `record_every`: others write meanwhile
+UNRECORDED = 4 * FULL  # rows in hand, above which none are claimed even if most wait only to be recorded
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from engine.errors import VarselError
 from engine.events.intake import SPOOLED
 from engine.observability import metrics, tracing
 from engine.queue import due
-from engine.queue.broker import QUEUE, connect
+from engine.queue.broker import INSTANT_QUEUE, QUEUE, connect
+from engine.worker.messenger import Messenger
 from engine.worker.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 
 
 class Process(Middleware):
-    """Opens the workshop when the worker boots, and closes it when the worker ends."""
+    """Opens the workshop when the worker boots, and closes it when the worker ends.
 
-    workshop: Workshop
+    `instant`: this worker sends instant orders, and does nothing else.
+    """
+
+    workshop: Workshop | Messenger
+    instant = False
 
     def before_worker_boot(self, _broker: Broker, _worker: Worker) -> None:
         """Open the workshop; a worker that cannot must end."""
@@ -34,7 +39,10 @@ class Process(Middleware):
             config = settings.load()
             metrics.serve(config)
             tracing.configure(config, "worker")
-            self.workshop = Workshop(config, REDIS.client, REDIS.notifier, REDIS.spool)
+            if self.instant:
+                self.workshop = Messenger(config, REDIS.client, REDIS.notifier)
+            else:
+                self.workshop = Workshop(config, REDIS.client, REDIS.notifier, REDIS.spool)
         except (VarselError, OSError, ValueError) as error:
             raise MiddlewareError(str(error)) from error
 
@@ -42,6 +50,7 @@ class Process(Middleware):
         """Begin no new work. The wake-up reaches this worker's consumer where it waits, and others see what is left."""
         REDIS.broker.ending = True
         REDIS.notifier.notify(due.ORDERS.name)
+        REDIS.notifier.notify(due.INSTANT)
         _loop_thread().loop.call_soon_threadsafe(self.workshop.stop)
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
@@ -72,6 +81,12 @@ async def wake_orders() -> None:
     await PROCESS.workshop.run(due.ORDERS.name)
 
 
+@dramatiq.actor(queue_name=INSTANT_QUEUE, broker=BROKER)
+async def wake_instant_orders() -> None:
+    """Send due instant orders."""
+    await PROCESS.workshop.run(due.INSTANT)
+
+
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)
 async def wake_emails() -> None:
     """Deliver due e-mails."""
@@ -99,4 +114,4 @@ async def wake_jobs() -> None:
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER, actor_name=f"wake_{SPOOLED}")
 async def persist_events() -> None:
     """Store events that could not be stored when they arrived."""
-    await PROCESS.workshop.store_spooled()
+    await PROCESS.workshop.run(SPOOLED)

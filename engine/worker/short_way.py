@@ -107,6 +107,7 @@ class ShortWay(Orders):
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Order]:
         """As of all orders, with the texts of those that may be sent at once."""
+        self._deliverer.follow()
         claimed = super().claim(connection, lease)
         self._found = _letters_of(connection, claimed.rows)
         return claimed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,12 +15,7 @@ from engine.auth.sealing import Seal
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
-from engine.email.limits import Limits
 from engine.email.messages import Messages
-from engine.email.pace import Pace
-from engine.email.relays import Relays
-from engine.email.routing import Routing
-from engine.email.smtp import Relay
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.large_fan_outs import FanOuts
@@ -45,10 +39,11 @@ from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import CALLS, Pusher
 from engine.webhooks.rendering import Templates
+from engine.worker import sending
 from engine.worker.short_way import ShortWay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import redis
 
@@ -57,13 +52,12 @@ if TYPE_CHECKING:
     from engine.queue.spool import Spool
     from engine.queue.work import O, Work
     from engine.settings import Settings
-    from engine.settings.relays import RelayAddress
 
 log = logging.getLogger(__name__)
 
 CONDITIONS = "conditions"  # the runner of orders that have a condition
 FETCHING = "fetching"  # the runner of orders whose attachments are to be fetched
-INSTANT = {lane.name: f"instant {lane.name}" for lane in (due.ORDERS, due.EMAILS)}  # the runner of what is instant
+INSTANT_EMAILS = "instant e-mails"  # the runner of e-mails of instant orders
 IN_A_HURRY, USUAL = (Priority.INSTANT,), (Priority.NORMAL, Priority.BULK)
 
 
@@ -80,9 +74,11 @@ class Workshop:
     def __init__(self, config: Settings, client: redis.Redis, notifier: Notifier, spool: Spool) -> None:
         self._notifier = notifier
         self._spool = spool
-        self._store = Store(config.need("database_url"), admit)
+        self._store = Store(config.need("database_url"), admit, gives_way=True)
         usual, instant = (Turns(some, config.creator_weights, config.bulk_share) for some in (USUAL, IN_A_HURRY))
-        self._relays, pace = _relays(config), _pace(config)
+        routing, pace = sending.routing(config), sending.pace(config)
+        counts = (config.smtp_connections, config.smtp_instant_connections)
+        self._relays = [sending.relays(config, routing, count) for count in counts]
         messages = Messages(lambda order: self._store.reading(attachments.of_order, order))
         deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace, messages)
         messenger = Deliverer(self._store.clock, self._relays[1], instant, pace, messages)
@@ -104,7 +100,7 @@ class Workshop:
         self._lease = config.lease_time
         contacts = ContactTable()
         fetching = partial(self._begin, FETCHING)
-        e_mails, instant_e_mails = partial(self._begin, due.EMAILS.name), partial(self._begin, INSTANT[due.EMAILS.name])
+        e_mails, instant_e_mails = partial(self._begin, due.EMAILS.name), partial(self._begin, INSTANT_EMAILS)
 
         def both() -> None:
             e_mails()
@@ -114,11 +110,11 @@ class Workshop:
             due.ORDERS.name: self._runner(
                 ShortWay(deliverer, contacts, e_mails, (partial(self._begin, CONDITIONS), fetching), usual)
             ),
-            INSTANT[due.ORDERS.name]: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant)),
-            CONDITIONS: self._runner(self._conditions(config, contacts, both, fetching), seen=lambda _: None),
-            FETCHING: self._runner(self._fetches(config, contacts, both), seen=lambda _: None),
+            due.INSTANT: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant), due.INSTANT),
+            CONDITIONS: self._runner(self._conditions(config, contacts, both, fetching), sees=False),
+            FETCHING: self._runner(self._fetches(config, contacts, both), sees=False),
             due.EMAILS.name: self._runner(deliverer),
-            INSTANT[due.EMAILS.name]: self._runner(messenger),
+            INSTANT_EMAILS: self._runner(messenger),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
             due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
             due.JOBS.name: self._runner(Jobs(self._store)),
@@ -126,12 +122,15 @@ class Workshop:
         self._heartbeat.start()
 
     async def run(self, lane: str) -> None:
-        """Work until nothing of the lane is due; what is instant goes on beside it."""
-        if lane in INSTANT:
-            self._begin(INSTANT[lane])
+        """Work until nothing of the lane is due; instant e-mails go beside all others."""
+        if lane == SPOOLED:
+            await self._store_spooled()
+            return
+        if lane == due.EMAILS.name:
+            self._begin(INSTANT_EMAILS)
         await self._runners[lane].run()
 
-    async def store_spooled(self) -> None:
+    async def _store_spooled(self) -> None:
         """Store events of the spool. If the database still does not answer, the clock notifies again."""
         await asyncio.to_thread(self._notifier.seen, SPOOLED)
         with suppress(Unavailable):
@@ -167,10 +166,11 @@ class Workshop:
         self._heartbeat.stop()
         self._store.close()
 
-    def _runner(self, work: Work[R, O], seen: Callable[[str], None] | None = None) -> Runner[R, O]:
-        """A runner; `seen` replaces the notifier's method when another runner of the lane calls that."""
-        seen = seen or self._notifier.seen
-        signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, self._notifier.notify)
+    def _runner(self, work: Work[R, O], wakes: str | None = None, *, sees: bool = True) -> Runner[R, O]:
+        """A runner, which `wakes` wakes if it is not the lane's name; `sees`: another runner of the lane does not."""
+        name = wakes or work.lane.name
+        seen = partial(self._notifier.seen, name) if sees else _nothing
+        signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, partial(self._notifier.notify, name))
         return Runner(self._store, work, self._lease, signals)
 
     def _conditions(
@@ -191,32 +191,6 @@ class Workshop:
         task.add_done_callback(self._begun.discard)
 
 
-def _relays(config: Settings) -> Sequence[Relays]:
-    """The relays for usual e-mails, and the same ones for instant e-mails."""
-    with settings.naming("routes_file"):
-        routing = Routing(config.need("smtp_url"), config.routes_file)
-    counts = (config.smtp_connections, config.smtp_instant_connections)
-    return [Relays(routing, partial(_relay, config, count), count) for count in counts]
-
-
-def _relay(config: Settings, connections: int, address: RelayAddress) -> Relay:
-    return Relay(
-        address.url,
-        connections=connections,
-        name=address.name,
-        written=address.written,
-        connect_timeout=timedelta(seconds=config.smtp_connect_timeout),
-        data_timeout=timedelta(seconds=config.smtp_data_timeout),
-        ca_file=config.smtp_ca_file,
-        pipelining=config.smtp_pipelining,
-    )
-
-
-def _pace(config: Settings) -> Pace:
-    with settings.naming("limits_file"):
-        return Pace(Limits(config.limits_file), steady())
-
-
 def _pusher(config: Settings, store: Store, outbound: Outbound) -> Pusher:
     courier = Courier(outbound, Signer(config.need("webhook_key").encode()), f"{config.base_url}/events/api/v1")
     with settings.naming("email_templates"):
@@ -224,3 +198,7 @@ def _pusher(config: Settings, store: Store, outbound: Outbound) -> Pusher:
     with settings.naming("access_file"):
         access = Rules(config.access_file)
     return Pusher(store, courier, mail_sink, access)
+
+
+def _nothing() -> None:
+    """For a runner beside another one of the same lane, which says that it looks."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def intake(store: Store, wake: Callable[[], None] = lambda: None) -> AsyncIterator[Intake]:
+async def intake(store: Store, wake: Callable[[str], None] = lambda _: None) -> AsyncIterator[Intake]:
     readers = Readers(store.engine.url.render_as_string(hide_password=False))
     entrance = Intake(store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", wake, str)
     try:
@@ -28,7 +28,7 @@ async def intake(store: Store, wake: Callable[[], None] = lambda: None) -> Async
         await readers.close()
 
 
-def run(store: Store, work: Callable[[Intake], Awaitable[Any]], wake: Callable[[], None] = lambda: None) -> Any:
+def run(store: Store, work: Callable[[Intake], Awaitable[Any]], wake: Callable[[str], None] = lambda _: None) -> Any:
     async def opened() -> Any:
         async with intake(store, wake) as entrance:
             return await work(entrance)

@@ -149,7 +149,7 @@ def test_a_restore_puts_the_backup_in_place_and_keeps_what_was_there(file: Path,
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert kept.exists()
     left = {path.name for path in file.parent.iterdir()}
-    assert left == {"varsel.db", "varsel.db.gate", "varsel.db.use", old.name, "backup.db"}
+    assert left == {"varsel.db", "varsel.db.gate", "varsel.db.hurry", "varsel.db.use", old.name, "backup.db"}
 
 
 def test_a_restore_where_nothing_was_makes_the_folder(kept: Path, tmp_path: Path) -> None:

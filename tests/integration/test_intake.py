@@ -28,6 +28,7 @@ from engine.orders.receipts import Key, Placement, Receipt, fingerprint
 from engine.orders.request import PARAMETER
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
+from engine.queue import due
 from tests.helpers.entrances import intake, run
 from tests.helpers.rows import count
 from tests.helpers.texts import BODY, LINE
@@ -100,7 +101,7 @@ def test_whoever_waits_is_woken_after_the_commit_and_not_by_a_replay(store: Stor
         await entrance.place("ttd", request(), key)
         await entrance.place("ttd", request(), key)
 
-    run(store, work, lambda: seen.append(count(store, orders)))
+    run(store, work, lambda _: seen.append(count(store, orders)))
     assert seen == [1]
 
 
@@ -108,17 +109,30 @@ def test_an_order_that_is_due_before_the_clock_looks_wakes_a_worker_then(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.orders.intake.LOOK_EVERY", LONG)
-    woken: list[datetime] = []
+    woken: list[tuple[str, datetime]] = []
 
     async def work(entrance: Intake) -> datetime:
         await entrance.place("ttd", request(), None)  # from now on, the database's time is known
         due_at = store.clock.now() + SHORT * 4
         await entrance.place("ttd", request(requestedSendTime=due_at.isoformat()), None)
-        await asyncio.to_thread(wait_for, lambda: len(woken) == 3)
+        await asyncio.to_thread(wait_for, lambda: len(woken) == 4)
         return due_at
 
-    due_at = run(store, work, lambda: woken.append(store.clock.now()))
-    assert woken[1] < due_at <= woken[2] + MILLISECOND
+    due_at = run(store, work, lambda name: woken.append((name, store.clock.now())))
+    assert woken[1][1] < due_at <= woken[2][1] + MILLISECOND
+    assert [name for name, _ in woken] == [due.ORDERS.name] * 3 + [due.INSTANT]  # nobody knows which kind is due
+
+
+def test_an_instant_order_that_waits_for_nothing_wakes_its_own_workers(store: Store) -> None:
+    conditional = {"conditionEndpoint": "https://condition.example"}
+
+    async def work(entrance: Intake) -> None:
+        for members in ({}, {"priority": "Instant"}, {"priority": "Instant"} | conditional):
+            await entrance.place("ttd", request(**members), None)
+
+    woken: list[str] = []
+    run(store, work, woken.append)
+    assert woken == [due.ORDERS.name, due.INSTANT, due.ORDERS.name]
 
 
 def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:

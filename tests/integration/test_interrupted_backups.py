@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-LEFT = {"varsel.db", "varsel.db.gate", "varsel.db.use", "backup.db"}
+LEFT = {"varsel.db", "varsel.db.gate", "varsel.db.hurry", "varsel.db.use", "backup.db"}
 
 
 @pytest.fixture

@@ -235,7 +235,9 @@ def test_nothing_of_a_payload_waits_but_the_order(store: Store, tmp_path: Path) 
 
     async def run() -> None:
         readers = Readers(store.engine.url.render_as_string(hide_password=False))
-        state.intake = Intake(store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda: None, str)
+        state.intake = Intake(
+            store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda _: None, str
+        )
         content = json.dumps({"subject": "s", "body": "b", "recipients": [], "x": [0] * zeros}).encode()
         turns, room, go_on = state.large_bodies.turns, state.large_bodies.room, threading.Event()
         async with httpx.AsyncClient(

@@ -76,7 +76,7 @@ class Taking:
     async def _intake(self) -> AsyncIterator[Intake]:
         readers = Readers(self.store.engine.url.render_as_string(hide_password=False))
         quotas = Quotas(self._file)
-        entrance = Intake(self.store, readers, ContactTable(), quotas, "noreply@varsel.example", lambda: None, str)
+        entrance = Intake(self.store, readers, ContactTable(), quotas, "noreply@varsel.example", lambda _: None, str)
         yield entrance
         await entrance.close()
         await readers.close()

@@ -102,7 +102,7 @@ def test_a_runner_that_stops_gives_back_what_it_has_not_begun_and_records_the_re
             hand.end(row, row.seq)
 
         work = Numbered(stop)
-        runner = Runner(store, work, LONG, Signals(wake=woken.append))
+        runner = Runner(store, work, LONG, Signals(wake=lambda: woken.append(due.EMAILS.name)))
         await runner.run()
         return work
 

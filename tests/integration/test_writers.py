@@ -88,7 +88,7 @@ def test_an_order_with_a_key_waits_for_nobodys_writes(store: Store, tmp_path: Pa
     async def run() -> list[int]:
         state.readers = Readers(store.engine.url.render_as_string(hide_password=False))
         state.intake = Intake(
-            store, state.readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda: None, str
+            store, state.readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda _: None, str
         )
         bearer = key.bearer("ttd", "altinn:notifications.create", timedelta(hours=1))
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "k", "Content-Type": "application/json"}
