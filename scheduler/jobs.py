@@ -16,6 +16,7 @@ from engine.events.intake import SPOOLED
 from engine.queue import due, lateness
 from engine.queue.flows import some_wait
 from engine.queue.pauses import in_force
+from engine.queue.signals import INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,7 @@ def _notify(clock: Clock, lane: str) -> None:
     """Notify a lane; of orders, nobody has looked whether they are instant."""
     clock.notifier.notify(lane)
     if lane == due.ORDERS.name:
-        clock.notifier.notify(due.INSTANT)
+        clock.notifier.notify(INSTANT)
 
 
 def _look_soon(clock: Clock) -> None:

@@ -22,6 +22,7 @@ from engine.orders.new_order import delay, insert, number
 from engine.orders.receipts import Lookup, Placement, Receipt, claimed, find_by_key, first_receipt, found
 from engine.queue import due
 from engine.queue.lateness import LOOK_EVERY
+from engine.queue.signals import INSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -162,7 +163,7 @@ class Intake:
         """Wake a worker then, if the clock may not have looked before."""
         until = send_time - self._store.clock.now()
         if timedelta(0) < until < LOOK_EVERY:
-            for name in (due.ORDERS.name, due.INSTANT):
+            for name in (due.ORDERS.name, INSTANT):
                 asyncio.get_running_loop().call_later(until.total_seconds(), self._wake, name)
 
     def _look_up(self, connection: Connection, numbers: set[str], *, respect: bool) -> Lookup:
@@ -179,7 +180,7 @@ class Intake:
         if stored:
             metrics.ORDERS.inc(sum(max(1, len(receipt.shipments)) for receipt in stored))
             _GROUP_SIZE.observe(len(stored))
-            for name in {due.INSTANT if receipt.instant else due.ORDERS.name for receipt in stored}:
+            for name in {INSTANT if receipt.instant else due.ORDERS.name for receipt in stored}:
                 self._wake(name)
         if refused := sum(isinstance(result, QuotaExceeded) for result in results):
             metrics.EXCESS_ORDERS.labels("refused").inc(refused)

@@ -21,7 +21,8 @@ from dramatiq.middleware import AsyncIO, Retries, ShutdownNotifications
 
 from engine.diagnosis import of_redis
 from engine.observability import metrics, repeats
-from engine.queue import due, redis_client
+from engine.queue import redis_client
+from engine.queue.signals import INSTANT
 from engine.queue.spool import Spool
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 QUEUE = "varsel"
-INSTANT_QUEUE = f"{QUEUE}-{due.INSTANT}"  # of workers that send instant orders, and do nothing else
-WAITED_FOR = f"varsel:waited-for:{due.INSTANT}"  # set while such a worker waits for messages; else others get them
+INSTANT_QUEUE = f"{QUEUE}-{INSTANT}"  # of workers that send instant orders, and do nothing else
+WAITED_FOR = f"varsel:waited-for:{INSTANT}"  # set while such a worker waits for messages; else others get them
 WAITED_FOR_MS = 3000
 COALESCE_MS = 1000  # after this time, a wake-up that no worker took counts as lost
 BUSY = 0.02  # seconds between two checks whether a prefetched message has been processed, or the worker ends
@@ -73,7 +74,7 @@ class Notifier:
             return
         try:
             if self._client.set(f"varsel:notified:{lane}", 1, nx=True, px=COALESCE_MS):
-                apart = lane == due.INSTANT and self._client.exists(WAITED_FOR)
+                apart = lane == INSTANT and self._client.exists(WAITED_FOR)
                 queue = INSTANT_QUEUE if apart else QUEUE
                 self._broker.enqueue(
                     dramatiq.Message(queue_name=queue, actor_name=f"wake_{lane}", args=(), kwargs={}, options={})
@@ -149,7 +150,7 @@ class _Consumer(_RedisConsumer):
 
     def close(self) -> None:
         """Hand back what was fetched, and let others have instant orders at once."""
-        super().close()  # type: ignore[no-untyped-call]
+        super().close()
         if self._instant:
             with suppress(redis.RedisError):
                 self.broker.client.delete(WAITED_FOR)

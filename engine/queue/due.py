@@ -58,7 +58,6 @@ if TYPE_CHECKING:
 
     from engine.runtime.shares import Shares
 
-INSTANT = "instant_orders"  # what wakes whoever sends instant orders, besides the names of lanes
 LOST_IS_SUSPECT = 2  # lost claims in a row from which on a row is worked on alone: it may be what kills workers
 LOOK = 300  # due rows that one step of a fair claim looks at
 LOST_IS_DEAD = 5  # lost claims in a row from which on a row is set aside for good

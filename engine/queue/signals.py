@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+INSTANT = "instant_orders"  # what wakes whoever sends instant orders; others are woken by the names of lanes
+
 
 @dataclass(frozen=True, slots=True)
 class Signals:

@@ -17,6 +17,7 @@ from engine.events.intake import SPOOLED
 from engine.observability import metrics, tracing
 from engine.queue import due
 from engine.queue.broker import INSTANT_QUEUE, QUEUE, connect
+from engine.queue.signals import INSTANT
 from engine.worker.messenger import Messenger
 from engine.worker.workshop import Workshop
 
@@ -50,7 +51,7 @@ class Process(Middleware):
         """Begin no new work. The wake-up reaches this worker's consumer where it waits, and others see what is left."""
         REDIS.broker.ending = True
         REDIS.notifier.notify(due.ORDERS.name)
-        REDIS.notifier.notify(due.INSTANT)
+        REDIS.notifier.notify(INSTANT)
         _loop_thread().loop.call_soon_threadsafe(self.workshop.stop)
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
@@ -84,7 +85,7 @@ async def wake_orders() -> None:
 @dramatiq.actor(queue_name=INSTANT_QUEUE, broker=BROKER)
 async def wake_instant_orders() -> None:
     """Send due instant orders."""
-    await PROCESS.workshop.run(due.INSTANT)
+    await PROCESS.workshop.run(INSTANT)
 
 
 @dramatiq.actor(queue_name=QUEUE, broker=BROKER)

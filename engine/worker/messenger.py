@@ -17,7 +17,7 @@ from engine.queue import due
 from engine.queue.fairness import Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
-from engine.queue.signals import Signals
+from engine.queue.signals import INSTANT, Signals
 from engine.runtime.clock import steady
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
@@ -51,7 +51,7 @@ class Messenger:
         )
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
         wake_emails = partial(notifier.notify, due.EMAILS.name)
-        seen, wake = (partial(act, due.INSTANT) for act in (notifier.seen, notifier.notify))
+        seen, wake = (partial(act, INSTANT) for act in (notifier.seen, notifier.notify))
         signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, wake)
         work = ShortWay(deliverer, ContactTable(), wake_emails, turns=turns)
         self._runner = Runner(self._store, work, config.lease_time, signals)

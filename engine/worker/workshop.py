@@ -32,7 +32,7 @@ from engine.queue import due
 from engine.queue.fairness import Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
-from engine.queue.signals import Signals
+from engine.queue.signals import INSTANT, Signals
 from engine.runtime.clock import steady
 from engine.subscriptions.signing import Signer
 from engine.webhooks.call import Courier
@@ -110,7 +110,7 @@ class Workshop:
             due.ORDERS.name: self._runner(
                 ShortWay(deliverer, contacts, e_mails, (partial(self._begin, CONDITIONS), fetching), usual)
             ),
-            due.INSTANT: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant), due.INSTANT),
+            INSTANT: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant), INSTANT),
             CONDITIONS: self._runner(self._conditions(config, contacts, both, fetching), sees=False),
             FETCHING: self._runner(self._fetches(config, contacts, both), sees=False),
             due.EMAILS.name: self._runner(deliverer),

@@ -76,6 +76,14 @@ def test_a_worker_that_slept_longer_than_its_lease_sends_nothing_that_others_too
     assert mails == FLAWLESS
 
 
+@pytest.mark.parametrize("hangs", ["worker 1", "instant worker"])
+def test_instant_orders_are_sent_while_either_of_their_workers_hangs(sleepy: EventSite, hangs: str) -> None:
+    relay, to = sleepy.relay, f"{hangs.replace(' ', '-')}@example.no"
+    with stopped(sleepy.varsel.pid(hangs)):
+        sleepy.post_instant(to)
+        wait_for(lambda: [mail for mail in list(relay.accepted) if to in mail.rcpt_tos])
+
+
 def test_a_worker_that_slept_longer_than_its_lease_pushes_nothing_that_others_took_over(
     sleepy: EventSite, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 import pytest
 
-from engine.queue.broker import WAITS, _Broker
+from engine.queue.broker import INSTANT_QUEUE, WAITED_FOR, WAITED_FOR_MS, WAITS, Notifier, _Broker
+from engine.queue.broker import QUEUE as USUAL
 from engine.queue.redis_client import connect
+from engine.queue.signals import INSTANT
 from tests.helpers.waiting import LONG, SHORT, patience, wait_for
 from tests.servers.redis import Redis
 
@@ -107,3 +109,27 @@ def test_a_redis_that_goes_while_a_worker_waits_is_told_in_dramatiqs_words(broke
     with pytest.raises(dramatiq.BrokerConnectionError):
         next(waiting)
     stopping.join(patience())
+
+
+def test_instant_orders_wake_their_own_workers_while_these_wait_and_others_otherwise(broker: Any) -> None:
+    for queue in (USUAL, INSTANT_QUEUE):
+        broker.declare_queue(queue)
+    notifier = Notifier(broker.client, broker)
+
+    def woken() -> list[int]:
+        broker.client.delete(f"varsel:notified:{INSTANT}")
+        before = lengths()
+        notifier.notify(INSTANT)
+        wait_for(lambda: lengths() != before)
+        return [after - earlier for earlier, after in zip(before, lengths(), strict=True)]
+
+    def lengths() -> list[int]:
+        return [broker.client.llen(f"{broker.namespace}:{queue}") for queue in (USUAL, INSTANT_QUEUE)]
+
+    assert woken() == [1, 0]
+    own = broker.consume(INSTANT_QUEUE, prefetch=2, timeout=SHORT.total_seconds() * 1000)
+    assert next(own) is None
+    assert 0 < broker.client.pttl(WAITED_FOR) <= WAITED_FOR_MS
+    assert woken() == [0, 1]
+    own.close()
+    assert woken() == [1, 0]

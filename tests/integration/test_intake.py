@@ -29,6 +29,7 @@ from engine.orders.request import PARAMETER
 from engine.orders.rules import Limits, parse_order
 from engine.outbound import Guard
 from engine.queue import due
+from engine.queue.signals import INSTANT
 from tests.helpers.entrances import intake, run
 from tests.helpers.rows import count
 from tests.helpers.texts import BODY, LINE
@@ -120,7 +121,7 @@ def test_an_order_that_is_due_before_the_clock_looks_wakes_a_worker_then(
 
     due_at = run(store, work, lambda name: woken.append((name, store.clock.now())))
     assert woken[1][1] < due_at <= woken[2][1] + MILLISECOND
-    assert [name for name, _ in woken] == [due.ORDERS.name] * 3 + [due.INSTANT]  # nobody knows which kind is due
+    assert [name for name, _ in woken] == [due.ORDERS.name] * 3 + [INSTANT]  # nobody knows which kind is due
 
 
 def test_an_instant_order_that_waits_for_nothing_wakes_its_own_workers(store: Store) -> None:
@@ -132,7 +133,7 @@ def test_an_instant_order_that_waits_for_nothing_wakes_its_own_workers(store: St
 
     woken: list[str] = []
     run(store, work, woken.append)
-    assert woken == [due.ORDERS.name, due.INSTANT, due.ORDERS.name]
+    assert woken == [due.ORDERS.name, INSTANT, due.ORDERS.name]
 
 
 def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:
