@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dramatiq.worker import _WorkQueueItem
 
 # Workers keep cores busy while much is due. On the same machine, the API, the database and instant orders go first.
-GIVES_WAY = 10
+GIVES_WAY = 5
 WAIT_MS = 1000  # milliseconds that the consumer waits in Redis at a time: less than Redis has to answer
 
 
