@@ -22,6 +22,7 @@ from api import (
     health,
     inbox,
     orders,
+    recipients,
     shipments,
     subscriptions,
 )
@@ -49,6 +50,7 @@ from engine.events.intake import Publisher
 from engine.observability import logs, metrics, tracing
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.contacts import ContactTable
+from engine.orders.digests import KeptDigests
 from engine.orders.intake import Intake
 from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
@@ -57,6 +59,7 @@ from engine.queue.broker import connect
 from engine.queue.marks import Memory
 from engine.runtime import garbage
 from engine.runtime.ending import CLOSE_WITHIN, end_within
+from engine.runtime.shares import Shares
 from engine.settings import naming
 from engine.subscriptions.rules import SubscriptionRules
 from engine.subscriptions.signing import Signer
@@ -71,7 +74,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = [
     operation
-    for part in (orders, channels, chains, shipments, dashboard, events, subscriptions, deliveries)
+    for part in (orders, recipients, channels, chains, shipments, dashboard, events, subscriptions, deliveries)
     for operation in part.OPERATIONS
 ]
 ERRORS = {
@@ -148,6 +151,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.readers = Readers(config.need("database_url"), admit)
     state.writers = Writers(state.store)
     state.large_bodies = LargeBodies(config.max_order_bytes)
+    state.uploading, state.digests = Shares(recipients.AT_ONCE), KeptDigests()
     state.intake = Intake(
         state.store,
         state.readers,

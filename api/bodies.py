@@ -14,7 +14,7 @@ from engine.errors import Overrun
 from engine.runtime.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from starlette.requests import Request
 
@@ -37,6 +37,13 @@ def require_json(request: Request) -> None:
     media = media_type(request)
     if media != "application/json" and not media.endswith("+json"):
         raise HTTPException(415)
+
+
+def check_coding(fields: Mapping[bytes, bytes]) -> None:
+    """HTTPException 415 if these header fields say that the body is compressed."""
+    if fields.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
+        text = "The body is compressed (Content-Encoding); send it uncompressed."
+        raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
 
 
 class LargeBodies:
@@ -104,9 +111,7 @@ class Taken:
 
     def _check_head(self) -> None:
         fields = dict(self._request.scope["headers"])  # api/singles.py and the parser refuse what comes twice
-        if fields.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
-            text = "The body is compressed (Content-Encoding); send it uncompressed."
-            raise HTTPException(415, text, {"Accept-Encoding": "identity"})  # RFC 9110, 15.5.16
+        check_coding(fields)
         length = fields.get(b"content-length", b"")
         if length.isdigit():
             self._check(int(length[:_DIGITS]))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.orders import receipts
 
 ORDER_TEXTS = {
+    OrderState.OPEN: "The order waits until it has all its recipients and is closed.",
     OrderState.REGISTERED: "The order is stored and waits for its requested send time.",
     OrderState.PROCESSING: "The order is being processed: its condition is asked, its e-mails are generated.",
     OrderState.PROCESSED: "All e-mails of the order are generated and on their way.",
@@ -44,7 +45,11 @@ EMAIL_TEXTS = {
     EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail with its attachments is too large, here or for the mail system.",
 }
 # What v1 shows (contract 3.6). Of an order set aside, the e-mails' states tell that all have failed.
-V1_ORDER = {OrderState.PROCESSED: OrderState.COMPLETED, OrderState.SET_ASIDE: OrderState.COMPLETED}
+V1_ORDER = {
+    OrderState.OPEN: OrderState.REGISTERED,
+    OrderState.PROCESSED: OrderState.COMPLETED,
+    OrderState.SET_ASIDE: OrderState.COMPLETED,
+}
 V1_EMAIL = {EmailState.FAILED_TTL: EmailState.FAILED}  # likewise (contract 3.7)
 
 
@@ -139,6 +144,7 @@ class Order(OrderHead):
     sms_template: SmsTemplate | None = None
     delivery_guarantee: str
     priority: str
+    recipients_follow: bool | None = None
     links: Links
 
     @classmethod
@@ -154,6 +160,7 @@ class Order(OrderHead):
             sms_template=SmsTemplate.model_validate_json(row.sms) if row.sms else None,
             delivery_guarantee=row.guarantee,
             priority=LEVELS[row.priority],
+            recipients_follow=row.streamed or None,
             links=Links(self=f"{base}/orders/{row.id}", status=f"{base}/orders/{row.id}/status"),
         )
 

@@ -25,6 +25,7 @@ QUESTIONS = (
     "console",
     "watching",
     "history",
+    "uploads",
 )
 
 

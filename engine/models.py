@@ -58,9 +58,17 @@ class OrderKind(StrEnum):
     COMPOSED = "Composed"
 
 
+class Duplicates(StrEnum):
+    """What becomes of a recipient who has come before in the same order."""
+
+    DROP = "Drop"
+    KEEP = "Keep"
+
+
 class OrderState(StrEnum):
     """An order's life (contract 6.1)."""
 
+    OPEN = "Open"  # stored, its recipients are still to come; v1 shows it as Registered
     REGISTERED = "Registered"  # stored, waiting for its send time
     PROCESSING = "Processing"  # claimed for its condition, look-up and generation, or waiting for another attempt
     PROCESSED = "Processed"  # all e-mails generated, at least one not settled; v1 shows it as Completed

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.connections import heads, refusals
 from api.connections.room import HEALTH, finds_room, finds_spare_room
-from api.connections.taking import Taking
+from api.connections.taking import PROGRESS, Taking
 from api.joined import Joined
 from engine.observability import metrics
 
@@ -44,6 +44,7 @@ class Connection(HttpToolsProtocol):
         self._bounds = bounds
         self._received = 0  # bytes of the head or body that is coming in, but for those that came with its beginning
         self._carried = 0  # bytes of that body itself
+        self._carried_before = 0  # when its deadline was set
         self._fault = 400  # the status of what made the parser stop
         self._withheld = b""  # the framing of a body that the parser does not see, since its request has an Upgrade
         self._deaf = False  # nothing more is heard
@@ -69,6 +70,11 @@ class Connection(HttpToolsProtocol):
         """Whether its answer is a stream that goes on when there is something new (`request.state.resting`)."""
         cycle = self.cycle
         return cycle is not None and not cycle.response_complete and bool(cycle.scope["state"].get("resting"))
+
+    @property
+    def _streams(self) -> bool:
+        """Whether a body comes that may take any time, as long as it goes on (`scope["state"]["streams"]`)."""
+        return self._in_body and bool(self.cycle.scope["state"].get("streams"))
 
     @property
     def _in_head(self) -> bool:
@@ -133,7 +139,7 @@ class Connection(HttpToolsProtocol):
         self._check_head()
         super().on_headers_complete()
         self.headers = _TRAILERS
-        self._carried = 0
+        self._carried = self._carried_before = 0
 
     def on_body(self, body: bytes) -> None:
         self._carried += len(body)
@@ -244,7 +250,10 @@ class Connection(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._deadline = None
-        if self.flow.read_paused or self._held_up:
+        if self._streams and self._carried >= self._carried_before + PROGRESS:
+            self._carried_before = self._carried
+            self._await_client()
+        elif self.flow.read_paused or self._held_up:
             self._held_up = self.flow.read_paused
             self._await_client()
         elif self._in_head or self._in_body:

@@ -9,7 +9,7 @@ from engine.observability import metrics
 if TYPE_CHECKING:
     import asyncio
 
-PROGRESS = 16 * 1024  # bytes of a waiting answer that a client must take in each time
+PROGRESS = 16 * 1024  # bytes of a waiting answer that a client must take in each time, or send of a streamed body
 
 
 class Taking:

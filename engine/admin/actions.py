@@ -76,12 +76,13 @@ _WAITS_AGAIN = and_(orders.c.state == OrderState.PROCESSING, orders.c.unresolved
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.rank.is_(None))
 
 _ENDED = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED)
-_SETTLED = and_(orders.c.state.in_(_ENDED), ~GAVE_UP_FILES)
+_SETTLED = and_(orders.c.state.in_(_ENDED), ~GAVE_UP_FILES, ~orders.c.streamed)  # nobody has all those recipients
+_OPEN = and_(orders.c.state == OrderState.OPEN, orders.c.unresolved == 0)
 _SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *changes.FAILED_WITH_ADDRESS).exists()
 
 ACTIONS = [
     Action(
-        ORDERS, "cancel", "Cancel", "cancelled", or_(_REGISTERED, _WAITS_AGAIN), changes.cancel,
+        ORDERS, "cancel", "Cancel", "cancelled", or_(_OPEN, _REGISTERED, _WAITS_AGAIN), changes.cancel,
         "Only an order that waits for its send time, its condition or its attachments can be cancelled", asks=True,
         command=Command("cancel", "Cancel an order whose e-mails are not made yet."),
     ),

@@ -34,7 +34,8 @@ NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "rank", "trace", "kind",
 
 def cancel(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
     """Nothing is sent, and the sender is told."""
-    _update(connection, orders, seqs, state=OrderState.CANCELLED, due_at=None, paused_by=None, last_update=Now())
+    ended = {"portion": None, "due_at": None, "paused_by": None, "last_update": Now()}
+    _update(connection, orders, seqs, state=OrderState.CANCELLED, **ended)
     names = select(*columns(OrderName, orders.c)).where(orders.c.seq.in_(seqs)).order_by(orders.c.seq)
     at = now(connection)
     cancelled = read(OrderName, connection.execute(names))
@@ -50,9 +51,11 @@ def reschedule(connection: Connection, seqs: Sequence[int], argument: str | None
 def process(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
     """An order that was set aside begins anew, without its errors, answers, and the failed e-mails that told of it.
 
-    An order that waits to ask its condition again keeps the first answer; it has no e-mails.
+    An order that waits to ask its condition again keeps the first answer; it has no e-mails. One whose e-mails are made
+    in portions goes on with the next: those before have been sent.
     """
-    connection.execute(delete(emails).where(emails.c.order_seq.in_(seqs)))
+    whole = select(orders.c.seq).where(orders.c.seq.in_(seqs), orders.c.portion.is_(None))
+    connection.execute(delete(emails).where(emails.c.order_seq.in_(whole)))
     begins_anew = orders.c.state == OrderState.SET_ASIDE
     attempts = case((begins_anew, 0), else_=orders.c.attempts)
     answer = case((begins_anew, None), else_=orders.c.condition_answer)

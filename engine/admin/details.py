@@ -23,6 +23,7 @@ from engine.db.tables import (
     job_rows,
     jobs,
     orders,
+    uploads,
     waiting_events,
 )
 from engine.email.enclosures import enclose, shown
@@ -57,6 +58,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "emails": counts,
         "recipients": given[:LINKED],
         "recipient_count": len(given),
+        **(_upload(connection, row.seq) if row.streamed else {}),
         "body": row.body,
         "attachments": _attachments(connection, row.seq) if row.attachments else [],
         "condition_endpoint": row.condition_endpoint,
@@ -70,6 +72,13 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
+
+
+def _upload(connection: Connection, order_seq: int) -> dict[str, Any]:
+    """How many recipients have followed an order, and what else came with them."""
+    its = select(*(uploads.c[name] for name in ("valid", "invalid", "duplicate", "lines", "last_update", "closed")))
+    upload = dict(connection.execute(its.where(uploads.c.order_seq == order_seq)).mappings().one())
+    return {"recipient_count": upload["valid"], "upload": upload}
 
 
 def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:

@@ -35,6 +35,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
         (ORDER_SET_ASIDE, "was set aside, to be processed anew"),
         (GAVE_UP_FILES, "has attachments that could not be fetched: post a new order"),
         (orders.c.state == OrderState.CANCELLED, "was cancelled"),
+        (orders.c.state == OrderState.OPEN, "is open: its sender has not closed it yet"),
         (orders.c.state == OrderState.SEND_CONDITION_NOT_MET, "was not sent, since its condition was not met"),
         (orders.c.state == OrderState.PROCESSED, "is still on its way: not all of its e-mails are settled"),
         (orders.c.unresolved > 0, "is still on its way: a worker works on it"),

@@ -24,6 +24,7 @@ from engine.db.dialects import Now, now
 from engine.db.tables import EMAIL_FAILED, deliveries, emails, orders, pauses
 from engine.errors import Conflict
 from engine.models import EXPIRY_HOURS, HANDED_OVER
+from engine.orders import uploads
 from engine.queue.epoch import WHO, older
 from engine.queue.pauses import LANE, in_force
 
@@ -61,12 +62,12 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
     match action.audited:
         case "orders.cancel":
             return Question(
-                f"Cancel this order to {some(_recipients(row), 'recipients')}?",
+                f"Cancel this order to {some(_recipients(connection, row), 'recipients')}?",
                 ("Nobody gets it. A cancelled order cannot be restored: it can only be posted again.",),
             )
         case "orders.reschedule":
             at = changes.send_time(argument, now(connection))
-            title = f"Send this order to {some(_recipients(row), 'recipients')} at another time?"
+            title = f"Send this order to {some(_recipients(connection, row), 'recipients')} at another time?"
             return Question(title, at=at, before=row.requested_send_time)
         case "orders.resend_failed":
             return _resend_failed(connection, row)
@@ -175,7 +176,7 @@ def _resend_failed(connection: Connection, order: Row[object]) -> Question:
 
 
 def _resend(connection: Connection, order: Row[object]) -> Question:
-    its, number = _emails(connection, order), _recipients(order)
+    its, number = _emails(connection, order), _recipients(connection, order)
     verbs = "has it already, and gets" if its.have == 1 else "have it already, and get"
     have = f"{some(its.have, 'addresses')} {verbs} it a second time."
     of = its.have + its.failed
@@ -218,13 +219,13 @@ def _emails(connection: Connection, order: Row[object]) -> _Emails:
     return _Emails(have, failed, doubt, nowhere)
 
 
-def _recipients(order: Row[object]) -> int:
-    return len(json.loads(order.recipients))
+def _recipients(connection: Connection, order: Row[object]) -> int:
+    return uploads.count(connection, order.seq) if order.streamed else len(json.loads(order.recipients))
 
 
 def _all_recipients(connection: Connection, action: Action, given: Mapping[str, str]) -> int | None:
     """How many there are; None: their lists are longer than LISTS."""
     keys, _ = batch(connection, ORDERS, given, action.applies, None, ADDED_UP)
-    lists = select(orders.c.recipients).where(orders.c.id.in_(keys))
+    lists = select(orders.c.seq, orders.c.streamed, orders.c.recipients).where(orders.c.id.in_(keys))
     rows, whole = read_within(connection, lists, LISTS, lambda row: weight(row.recipients))
-    return sum(map(_recipients, rows)) if whole else None
+    return sum(_recipients(connection, row) for row in rows) if whole else None

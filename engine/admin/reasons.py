@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 
+_WAITING = (OrderState.OPEN, OrderState.REGISTERED, OrderState.PROCESSING)
+
+
 def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) -> str | None:
     """Why an order waits; None: it does not."""
     if row.state == OrderState.SET_ASIDE:
@@ -34,23 +37,32 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
             "Set aside: five workers in a row ended while they worked on it, or every attempt ended in an error."
             " Process it again when the cause is gone."
         )
-    if found["standing"] is None or row.state not in (OrderState.REGISTERED, OrderState.PROCESSING):
+    if found["standing"] is None or row.state not in _WAITING:
         return None
     if found["standing"] == Standing.IN_FLIGHT:
         return "A worker works on it."
     if paused := _paused(connection, row.paused_by, row.creator, "", "orders"):
         return paused
-    if found["standing"] == Standing.LATER:
-        if row.state == OrderState.PROCESSING and row.condition_endpoint is None and not row.fetches:
-            return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
-        if not row.claim and row.due_at > row.requested_send_time:
-            until = f"{row.due_at:%Y-%m-%d %H:%M} UTC"
-            return f"Its creator's quota is used up until {until}: the order is paced, and goes on then by itself."
-        later = row.state == OrderState.PROCESSING
-        if later and row.fetches:
-            return "An attachment could not be fetched; it is tried again by itself."
-        return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
-    return _turn(row.priority)
+    return _of_later(row) if found["standing"] == Standing.LATER else _turn(row.priority)
+
+
+def _of_later(row: Row[Any]) -> str:
+    """Why an order is not due yet."""
+    until = f"{row.due_at:%Y-%m-%d %H:%M} UTC"
+    if row.state == OrderState.OPEN:
+        return (
+            f"Its recipients are still to come. Unless its sender adds some or closes it, it is cancelled at {until}."
+        )
+    if row.portion and not row.attempts:
+        return "Its next e-mails are made when fewer of those before them wait to be sent."
+    if row.state == OrderState.PROCESSING and row.condition_endpoint is None and not row.fetches:
+        return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
+    if not row.claim and row.due_at > row.requested_send_time:
+        return f"Its creator's quota is used up until {until}: the order is paced, and goes on then by itself."
+    later = row.state == OrderState.PROCESSING
+    if later and row.fetches:
+        return "An attachment could not be fetched; it is tried again by itself."
+    return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
 
 
 def unknown(counts: Mapping[str, int]) -> str | None:

@@ -60,6 +60,8 @@ class Order:
     ignore_reservation: bool | None
     trace: str | None
     attachments: int  # how many
+    streamed: bool  # its recipients are in portions
+    portion: int | None  # which one is next; 0: it is open
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +239,7 @@ class PostedOrder(OrderHead):
     priority: int
     recipients: str  # JSON
     sms: str | None  # JSON
+    streamed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, literal, select, tuple_
+from sqlalchemy import Connection, and_, delete, literal, select, tuple_
 
 from engine.db.dialects import Now, after
 from engine.db.tables import (
@@ -22,6 +22,7 @@ from engine.db.tables import (
     job_rows,
     jobs,
     orders,
+    portions,
     processes,
     quota_use,
     subscriptions,
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Table
 
 ROWS = 500  # per transaction, which bounds how long writers wait
-FILES = 10  # likewise, of attachments
+FILES = 10  # likewise, of attachments, and of portions of recipients
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
 HISTORY_KEPT = timedelta(days=8)  # the plots show a day; one more week is there for comparison
 AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back on it
 USE_KEPT = timedelta(days=2)  # of quotas, after the start of the last day in which an order counted
 GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended without signing off
+NEVER_SENT = (OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET)
 FINISHED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE)
 
 
@@ -74,6 +76,7 @@ def prune_some(connection: Connection, retention: timedelta, reached: Reached | 
     of_subscription = deliveries.c.subscription_seq
     removed = [
         _forget_keys(connection),
+        _forget_recipients(connection),
         _remove(connection, job_rows, job_rows.c.job_seq.in_(select(jobs.c.seq).where(*ended))),
         *_remove_orders(connection, limit, reached or Reached()),
         *_remove_events(connection, limit, reached or Reached()),
@@ -95,6 +98,14 @@ def _remove_orders(connection: Connection, limit: ColumnElement[datetime], reach
     reached.orders = oldest[0].last_update if oldest else reached.orders
     empty, more = _remove_files(connection, [row.seq for row in oldest])
     return [more, *_remove_with(connection, orders, emails.c.order_seq, empty)]
+
+
+def _forget_recipients(connection: Connection) -> int:
+    """Remove some recipients of orders that will never be sent; returns ROWS if others may have some left."""
+    never = and_(orders.c.seq == portions.c.order_seq, orders.c.state.in_(NEVER_SENT))
+    its = select(portions.c.order_seq, portions.c.number).where(_has(orders, never)).limit(FILES)
+    gone = delete(portions).where(tuple_(portions.c.order_seq, portions.c.number).in_(its))
+    return ROWS if connection.execute(gone).rowcount == FILES else 0
 
 
 def _remove_files(connection: Connection, order_seqs: Sequence[int]) -> tuple[Sequence[int], int]:

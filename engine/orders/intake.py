@@ -15,7 +15,7 @@ from engine.db.tables import milliseconds
 from engine.errors import KeyInUse, KeyReused, QuotaExceeded, Unreachable
 from engine.models import new_id
 from engine.observability import metrics
-from engine.orders import attachments, budget, chains
+from engine.orders import attachments, budget, chains, uploads
 from engine.orders.attachments import Enclosed
 from engine.orders.chains import Shipment
 from engine.orders.new_order import delay, insert, number
@@ -93,7 +93,7 @@ class Intake:
         order_id = new_id(self._store.clock.now())
         row = order.row(order_id, creator, self._sender)
         receipt = Receipt(order_id, lookup, instant=order.instant)
-        placement = Placement([row], len(order.recipients), receipt, key)
+        placement = Placement([row], len(order.recipients), receipt, key, duplicates=order.duplicates)
         receipt = await self._submit(_with_attachments(placement, [order]), creator)
         if order.requested_send_time:
             self._wake_at(order.requested_send_time)
@@ -213,6 +213,7 @@ def _write(
         insert(connection, [row for each, _ in stored for row in each.rows])
     delay(connection, dict(chain.from_iterable(_paced(each.rows, result.paced_until) for each, result in stored)))
     attachments.store(connection, [enclosed for each, _ in stored for enclosed in each.enclosed], seal)
+    uploads.begin(connection, [(row, each.duplicates) for each, _ in stored if each.duplicates for row in each.rows])
     budget.record(connection, budgets)
     return results
 
@@ -223,6 +224,8 @@ def _is_new(result: Receipt | Exception) -> TypeGuard[Receipt]:
 
 def _place(connection: Connection, placement: Placement, its: Budget | None) -> Receipt | Exception:
     """The result of one order, before it is inserted."""
+    if placement.duplicates:
+        its = None  # recipients count when the order is closed
     moment = its.admit(placement.recipients, reminders=len(placement.rows) > 1) if its else None
     if isinstance(moment, Exception):
         return found(connection, placement) or moment

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from engine.models import Duplicates
     from engine.orders.attachments import NewAttachment
 
 LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
@@ -60,6 +61,9 @@ _LATER = Rows(id=Uuid(), due_at=Instant())
 _DELAY = update(orders).where(orders.c.id == _LATER["id"]).values(due_at=_LATER["due_at"], rank=None)
 
 
+Value = str | int | float | bool | None
+
+
 class Recipient(TypedDict, total=False):
     """One recipient as its order stores it: only the members that were given."""
 
@@ -67,6 +71,7 @@ class Recipient(TypedDict, total=False):
     mobileNumber: str
     organizationNumber: str
     nationalIdentityNumber: str
+    values: dict[str, Value]  # of its own, for the order's texts
 
 
 class OrderRow(TypedDict):
@@ -114,11 +119,12 @@ class NewOrder(NamedTuple):
     channel: str | None = None  # None: Email
     sms: str | None = None  # JSON, as the answer to its sender has it
     attachments: Sequence[NewAttachment] = ()
+    duplicates: Duplicates | None = None  # of recipients that follow; None: they came with it
 
     @property
     def instant(self) -> bool:
         """Whether it can be sent at once, before all others: it waits for nothing."""
-        waits = self.requested_send_time or self.condition_endpoint or self.attachments
+        waits = self.requested_send_time or self.condition_endpoint or self.attachments or self.duplicates
         return self.priority is Priority.INSTANT and not waits
 
     def row(self, order_id: UUID, creator: str, sender: str, chain_id: UUID | None = None) -> OrderRow:

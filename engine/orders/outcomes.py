@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
+    from sqlalchemy import Executable
+
     from engine.db.records import Order
     from engine.models import CloudEvent
 
@@ -36,6 +38,7 @@ RETRIES = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 5, 30, 120))
 
 _SETTLE = due.outcome(due.ORDERS).returning(orders.c.seq, orders.c.last_update)
 _FETCH = due.outcome(due.ORDERS).values(fetches=orders.c.attachments).returning(orders.c.seq)
+_BEGIN = due.outcome(due.ORDERS).values(portion=1, fetches=None).returning(orders.c.seq)
 FINAL = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET)
 
 
@@ -52,6 +55,8 @@ class Next(Enum):
     FETCHED = auto()  # one of its attachments is there: see engine/orders/fetches.py
     FETCH_AGAIN = auto()
     FAIL = auto()  # its e-mails are made, and have failed
+    MAKE_PORTION = auto()  # see engine/orders/portions.py
+    NEVER_CLOSED = auto()  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +123,18 @@ def record(connection: Connection, decision: Decision, generated: Collection[int
 
 def begin_fetching(connection: Connection, decisions: Sequence[Decision]) -> None:
     """Let orders that are still ours, and whose conditions let them go, wait for their attachments."""
+    _begin(connection, _FETCH, decisions)
+
+
+def begin_portions(connection: Connection, decisions: Sequence[Decision]) -> None:
+    """Let the e-mails of orders that are still ours, and whose recipients followed them, be made in portions."""
+    _begin(connection, _BEGIN, decisions)
+
+
+def _begin(connection: Connection, statement: Executable, decisions: Sequence[Decision]) -> None:
+    """Let the next step of orders that are still ours begin now; note which conditions were left unanswered."""
     due_now = [_ending(each.order, OrderState.PROCESSING, timedelta(0)) | {"attempts": 0} for each in decisions]
-    ours = {row.seq for row in run(connection, _FETCH, due_now)}
+    ours = {row.seq for row in run(connection, statement, due_now)}
     for each in decisions:
         if each.next is Next.SEND_ANYWAY and each.order.seq in ours:
             _tell_of_condition(connection, each.order, each.reason, "sent anyway")

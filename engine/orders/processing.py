@@ -17,7 +17,7 @@ from engine.models import EmailState, OrderState
 from engine.observability import tracing
 from engine.orders.generation import EmailRow, generated, insert
 from engine.orders.new_order import Recipient, number
-from engine.orders.outcomes import MADE, Decision, Failed, Next, lost, record, set_back, write
+from engine.orders.outcomes import MADE, Decision, Failed, Next, begin_portions, lost, record, set_back, write
 from engine.queue import due
 from engine.queue.fairness import ALL, FairClaims
 from engine.queue.pauses import in_force
@@ -33,15 +33,18 @@ if TYPE_CHECKING:
     from engine.queue.pauses import Pauses
 
 BATCH = 100  # orders per claim
-CONDITIONAL = and_(orders.c.condition_endpoint.is_not(None), orders.c.fetches.is_(None))
+WHOLE = orders.c.portion.is_(None)
+CONDITIONAL = and_(orders.c.condition_endpoint.is_not(None), orders.c.fetches.is_(None), WHOLE)
 FETCHING = orders.c.fetches.is_not(None)
-_OTHERS = select(
-    *(select(orders.c.seq).where(orders.c.due_at <= Now(), which).exists() for which in (CONDITIONAL, FETCHING))
-)
+PORTIONED = orders.c.portion.is_not(None)
+KINDS = (CONDITIONAL, FETCHING, PORTIONED)  # of orders that others claim
+_OTHERS = select(*(select(orders.c.seq).where(orders.c.due_at <= Now(), which).exists() for which in KINDS))
 # Whether keywords may stand in the order's texts (SQLite does not tell upper case from lower).
-_KEYED = or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER)))
+KEYED = or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER))).label(
+    "keyed"
+)
 _NEWEST = (
-    select(orders.c.seq, orders.c.claim, orders.c.recipients, _KEYED.label("keyed"), Now().label("now"))
+    select(orders.c.seq, orders.c.claim, orders.c.recipients, KEYED, Now().label("now"))
     .where(orders.c.seq.in_(bindparam("seqs", expanding=True)))
     .with_for_update()
 )
@@ -78,7 +81,10 @@ class Processing(Work[Order, Decision]):
 
     def record(self, connection: Connection, decisions: Sequence[Decision]) -> bool:
         """Do what follows for each order that is still ours."""
-        sent = [decision for decision in decisions if decision.next in MADE]
+        streamed = [decision for decision in decisions if decision.next in MADE and decision.order.streamed]
+        if streamed:
+            begin_portions(connection, streamed)
+        sent = [decision for decision in decisions if decision.next in MADE and not decision.order.streamed]
         failed = {decision.order.seq: decision.state for decision in sent if isinstance(decision, Failed)}
         with ExitStack() as steps:
             for decision in sent:
@@ -87,7 +93,7 @@ class Processing(Work[Order, Decision]):
             ours = self._generate(connection, [decision.order for decision in sent], failed) if sent else ()
         for decision in decisions:
             record(connection, decision, ours)
-        return False
+        return bool(streamed)
 
     def broken(self, order: Order, _decision: Decision, error: Exception) -> Decision:
         """A bug counts as an attempt: the order is tried again as far as RETRIES goes, then it is set aside."""
@@ -133,9 +139,9 @@ class Processing(Work[Order, Decision]):
 
 
 class Orders(Processing):
-    """Due orders that wait for nobody else. Others are claimed apart: see condition_checks.py and fetches.py.
+    """Due orders that wait for nobody else. Others are claimed apart: condition_checks.py, fetches.py, portions.py.
 
-    `others` are called when such orders are due: with a condition, with attachments to be fetched.
+    `others` are called when such orders are due, one for each of KINDS.
     """
 
     def __init__(
@@ -147,7 +153,7 @@ class Orders(Processing):
     ) -> None:
         super().__init__(directory, generated)
         self.gather = turns.every
-        alone = and_(orders.c.condition_endpoint.is_(None), orders.c.fetches.is_(None))
+        alone = and_(orders.c.condition_endpoint.is_(None), orders.c.fetches.is_(None), WHOLE)
         self._claims = FairClaims(due.ORDERS, turns, fit=alone)
         self._others = others
         self._others_due: Sequence[bool] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, and_, func, or_, select, update
 
 from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order cannot be cancelled (contract 2.3)
 _POSTED, _HEAD = select(*columns(PostedOrder, orders.c)), select(*columns(OrderHead, orders.c))
 _EMAILS = select(*columns(EmailStatus, emails.c)).order_by(emails.c.seq)
+_IN_TIME = and_(
+    orders.c.state == OrderState.REGISTERED,
+    func.coalesce(orders.c.due_at, orders.c.requested_send_time) > after(CANCEL_WINDOW),  # it may be paced
+)
 LARGEST = 4_000_000  # bytes of orders that are read at once, unless one is larger
-CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order cannot be cancelled (contract 2.3)
 
 
 def find(connection: Connection, creator: str, order_id: UUID) -> PostedOrder:
@@ -86,10 +90,9 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderH
         .where(
             orders.c.id == order_id,
             orders.c.creator == creator,
-            orders.c.state == OrderState.REGISTERED,
-            func.coalesce(orders.c.due_at, orders.c.requested_send_time) > after(CANCEL_WINDOW),  # it may be paced
+            or_(orders.c.state == OrderState.OPEN, _IN_TIME),
         )
-        .values(state=OrderState.CANCELLED, due_at=None, rank=None, paused_by=None, last_update=Now())
+        .values(state=OrderState.CANCELLED, portion=None, due_at=None, rank=None, paused_by=None, last_update=Now())
         .returning(*columns(OrderName, orders.c))
     )
     cancelled = first(OrderName, connection.execute(cancelling))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.db.records import Chain
-    from engine.models import Allowance
+    from engine.models import Allowance, Duplicates
     from engine.orders.attachments import Enclosed
     from engine.orders.chains import Shipment
     from engine.orders.new_order import OrderRow
@@ -82,6 +82,7 @@ class Placement:
     chain: Chain | None = None
     strict: bool = False
     enclosed: Sequence[Enclosed] = ()
+    duplicates: Duplicates | None = None  # of recipients that follow; None: they came with the orders
 
     @property
     def creator(self) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from engine.models import ContentType, DeliveryGuarantee, Priority
+from engine.models import ContentType, DeliveryGuarantee, Duplicates, Priority
 from engine.orders.attachment_request import MOST, Attachments
 from engine.orders.members import Members, SendTime, Subject, enum, validated
 from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT
@@ -57,6 +57,12 @@ class Addressed(Members):
         None,
         description=f"Instant (to up to {INSTANT_RECIPIENTS} recipients, who wait for it), Normal or Bulk; default: "
         "Bulk for very many recipients, else Normal",
+    )
+    recipients_follow: bool | None = Field(
+        None, description="the order is open: recipients are sent to /orders/{id}/recipients until it is closed"
+    )
+    duplicate_recipients: Annotated[Duplicates, enum(Duplicates)] = Field(
+        Duplicates.DROP, description="of recipients that follow: Drop or Keep those who came before"
     )
 
 

@@ -58,7 +58,8 @@ def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewO
 
 def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
     """The order that a checked request asks for."""
-    usual = Priority.BULK if len(request.recipients or ()) > limits.bulk_above else Priority.NORMAL
+    is_bulk = request.recipients_follow or len(request.recipients or ()) > limits.bulk_above
+    usual = Priority.BULK if is_bulk else Priority.NORMAL
     return NewOrder(
         subject=request.subject or "",
         body=request.body or "",
@@ -73,6 +74,7 @@ def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
         delivery_guarantee=request.delivery_guarantee,
         priority=request.priority or usual,
         attachments=enclosed(request.attachments),
+        duplicates=request.duplicate_recipients if request.recipients_follow else None,
     )
 
 
@@ -112,8 +114,7 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
         is_html = order.content_type is ContentType.HTML
         check_attachments(order.attachments, zoned(order.requested_send_time or now), limits, broken, html=is_html)
     recipients = order.recipients or ()
-    if not recipients:
-        broken.add("Recipients", "An order needs at least one recipient.")
+    _check_presence(order, broken)
     if len(recipients) > limits.recipients:
         broken.add("Recipients", f"An order has at most {limits.recipients} recipients; split it.")
         return broken.errors
@@ -124,6 +125,20 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
         if not email or recipient.organization_number or recipient.national_identity_number or not read_address(email):
             _check_recipient(recipient, f"Recipients[{place}]", broken)
     return broken.errors
+
+
+def _check_presence(order: EmailOrderRequest, broken: Broken) -> None:
+    """Recipients come with the order; or they follow it, and then nobody waits for it, and it has its files."""
+    if not order.recipients_follow:
+        if not order.recipients:
+            broken.add("Recipients", "An order needs at least one recipient.")
+        return
+    if order.recipients:
+        broken.add("Recipients", "Recipients come with the order, or follow it (recipientsFollow), not both.")
+    if order.priority is Priority.INSTANT:
+        broken.add("Priority", "An order whose recipients follow is not Instant; send it as Normal or Bulk.")
+    if any(each and each.sas_url is not None for each in order.attachments or ()):
+        broken.add("Attachments", "Where recipients follow, attachments come with the order, as content.")
 
 
 def _check_names(order: EmailOrderRequest, broken: Broken) -> None:

@@ -132,6 +132,9 @@ class Settings(BaseSettings):
     )
     max_subscriptions: int = Field(500, ge=1, le=MOST, description="most subscriptions of one consumer")
     max_recipients: int = Field(10_000, ge=1, le=MOST, description="most recipients of one order")
+    max_streamed_recipients: int = Field(
+        2 * MOST, ge=1, le=10 * MOST, description="likewise, if they follow the order: lines of its uploads"
+    )
 
     idempotency_strict: bool = Field(
         default=False,

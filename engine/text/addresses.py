@@ -50,6 +50,8 @@ def read_address(text: str) -> str | None:
 
     The contract's odd entity-quoted local part is left out: no mail system could deliver to it.
     """
+    if len(text) <= _LONGEST and text.isascii() and _ADDRESS.fullmatch(text):
+        return text  # as nearly all are
     address = bare(text)
     if len(address) > _LONGEST:
         return None

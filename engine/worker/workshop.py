@@ -27,6 +27,7 @@ from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
 from engine.orders.credentials import Credentials
 from engine.orders.fetches import FETCHES, WITHIN, Fetches
+from engine.orders.portions import Portions
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.fairness import Turns
@@ -58,6 +59,8 @@ log = logging.getLogger(__name__)
 CONDITIONS = "conditions"  # the runner of orders that have a condition
 FETCHING = "fetching"  # the runner of orders whose attachments are to be fetched
 INSTANT_EMAILS = "instant e-mails"  # the runner of e-mails of instant orders
+PORTIONS = "portions"  # the runner of orders whose e-mails are made portion by portion
+OTHERS = (CONDITIONS, FETCHING, PORTIONS)  # as engine/orders/processing.py has their KINDS
 IN_A_HURRY, USUAL = (Priority.INSTANT,), (Priority.NORMAL, Priority.BULK)
 
 
@@ -108,11 +111,12 @@ class Workshop:
 
         self._runners: dict[str, Runs] = {
             due.ORDERS.name: self._runner(
-                ShortWay(deliverer, contacts, e_mails, (partial(self._begin, CONDITIONS), fetching), usual)
+                ShortWay(deliverer, contacts, e_mails, [partial(self._begin, kind) for kind in OTHERS], usual)
             ),
             INSTANT: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant), INSTANT),
             CONDITIONS: self._runner(self._conditions(config, contacts, both, fetching), sees=False),
             FETCHING: self._runner(self._fetches(config, contacts, both), sees=False),
+            PORTIONS: self._runner(Portions(contacts, e_mails), sees=False),
             due.EMAILS.name: self._runner(deliverer),
             INSTANT_EMAILS: self._runner(messenger),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),

@@ -38,7 +38,9 @@ from engine.db.tables.orders import (
     emails,
     idempotency_keys,
     orders,
+    portions,
     quota_use,
+    uploads,
 )
 
 __all__ = [
@@ -75,9 +77,11 @@ __all__ = [
     "milliseconds",
     "orders",
     "pauses",
+    "portions",
     "processes",
     "quota_use",
     "subscription_filters",
     "subscriptions",
+    "uploads",
     "waiting_events",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     ColumnElement,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
+    false,
     func,
     literal_column,
     or_,
@@ -82,16 +84,23 @@ orders = Table(
     # See engine/orders/fetches.py.
     Column("attachments", SmallInteger, nullable=False, server_default="0"),  # how many it has
     Column("fetches", SmallInteger),  # how many are to be fetched next; NULL: none, or its condition comes first
+    # See engine/orders/uploads.py and engine/orders/portions.py.
+    Column("streamed", Boolean, nullable=False, server_default=false()),  # its recipients come, or came, after it
+    Column("portion", Integer),  # the one whose e-mails are made next; 0: it is open; NULL: none is
 )
 Index("ix_orders_chain", orders.c.chain_id, orders.c.seq, **where_set(orders.c.chain_id))
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
 # Orders with a condition and those without are claimed apart: neither kind is looked for among the other's rows.
-# So are those whose attachments are to be fetched.
-_CONDITIONAL = and_(orders.c.due_at.is_not(None), orders.c.condition_endpoint.is_not(None), orders.c.fetches.is_(None))
+# So are those whose attachments are to be fetched, and those whose e-mails are made portion by portion.
+_WHOLE = orders.c.portion.is_(None)
+_CONDITIONAL = and_(
+    orders.c.due_at.is_not(None), orders.c.condition_endpoint.is_not(None), orders.c.fetches.is_(None), _WHOLE
+)
 Index("ix_orders_conditional", orders.c.due_at, orders.c.seq, **where(_CONDITIONAL))
 _FETCHING = and_(orders.c.due_at.is_not(None), orders.c.fetches.is_not(None))
 Index("ix_orders_fetching", orders.c.due_at, orders.c.seq, **where(_FETCHING))
-_index_turns(orders, orders.c.condition_endpoint.is_(None), orders.c.fetches.is_(None))
+Index("ix_orders_portioned", orders.c.due_at, orders.c.seq, **where(and_(orders.c.due_at.is_not(None), ~_WHOLE)))
+_index_turns(orders, orders.c.condition_endpoint.is_(None), orders.c.fetches.is_(None), _WHOLE)
 Index(
     "ix_orders_reference",
     block_of(orders),
@@ -120,6 +129,34 @@ attachments = Table(  # of orders' e-mails
     Column("answer", Text),  # why it was not fetched the last time, for operators
     # NULL: not fetched. The last column, since SQLite would walk through it to those behind.
     Column("content", LargeBinary),
+)
+
+uploads = Table(  # what has come of an order's recipients: see engine/orders/uploads.py
+    "uploads",
+    metadata,
+    Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("duplicates_kept", Boolean, nullable=False),
+    Column("salt", LargeBinary, nullable=False),  # of the digests in `portions`
+    Column("lines", Integer, nullable=False, server_default="0"),  # taken so far, of whatever kind
+    Column("checksum", BigInteger, nullable=False, server_default="0"),  # of these lines
+    Column("bytes", BigInteger, nullable=False, server_default="0"),  # of the recipients, as they are stored
+    Column("valid", Integer, nullable=False, server_default="0"),  # recipients that get the e-mail
+    Column("invalid", Integer, nullable=False, server_default="0"),
+    Column("duplicate", Integer, nullable=False, server_default="0"),
+    Column("portions", Integer, nullable=False, server_default="0"),  # how many were stored
+    Column("report", Text, nullable=False, server_default="[]"),  # JSON: what is wrong with the first invalid lines
+    Column("last_update", Instant, nullable=False),
+    Column("closed", Instant),  # NULL: it is open, or was never closed
+)
+
+portions = Table(  # recipients whose e-mails are not made yet
+    "portions",
+    metadata,
+    Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # from 1
+    Column("first", Integer, nullable=False),  # the place of its first recipient among all of the order's, from 0
+    Column("recipients", Text, nullable=False),  # JSON, as in `orders`
+    Column("digests", LargeBinary, nullable=False),  # of those who are in it: see engine/orders/digests.py
 )
 
 emails = Table(

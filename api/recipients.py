@@ -1,0 +1,236 @@
+"""Recipients that follow their order over HTTP: sent as lines, counted as they come, until the order is closed."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field, RootModel
+from pydantic.alias_generators import to_camel
+from starlette.exceptions import HTTPException
+
+from api import reads
+from api.answers import Answer, instant
+from api.bodies import check_coding, media_type
+from api.openapi import Description, Operations, Parameter
+from api.openapi import Response as Documented
+from api.orders import ID, PREFIX, READ, TAKEN, asked
+from api.parameters import INT32, Given, integers, not_valid
+from api.problems import Problem
+from engine.errors import Overrun
+from engine.orders import uploads
+from engine.orders.recipient_lines import LONGEST_LINE
+from engine.orders.upload_reading import Reading, Start
+from engine.queue import due
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from engine.orders.uploads import Upload
+
+NDJSON, CSV = "application/x-ndjson", "text/csv"
+MEDIA = {NDJSON: False, "application/ndjson": False, "application/jsonl": False, CSV: True}  # whether it is CSV
+BLOCK = 262_144  # bytes that are read, checked and stored at once
+AT_ONCE = 6  # uploads of a process; of one creator, two thirds
+
+FROM = Parameter(
+    "fromLine",
+    "query",
+    "which line of all the body begins with: 1 (then lines that were taken already are skipped), or the next",
+    schema=integers(INT32) | {"default": 1},
+)
+VALID_ONLY = Parameter(
+    "validOnly",
+    "query",
+    "close the order although some lines are invalid: they get nothing",
+    schema={"type": "boolean", "default": False},
+)
+UNKNOWN = {
+    400: Documented("The input breaks a rule; `errors` says which, per field.", Problem),
+    404: Documented("This creator has no such order, or it came with its recipients.", Problem),
+    **READ,
+}
+
+
+class RecipientLine(BaseModel):
+    """A line: a recipient, known by an address or by a number that the contact directory knows."""
+
+    model_config = {"alias_generator": to_camel, "populate_by_name": True}
+
+    email_address: str | None = Field(None, examples=["kari@example.no"])
+    national_identity_number: str | None = Field(None, description="11 digits; must stand alone")
+    organization_number: str | None = Field(None, description="9 digits; must stand alone")
+    values: dict[str, str | int | float | bool | None] | None = Field(
+        None, description="what is the recipient's own in the order's texts"
+    )
+
+
+class RecipientTable(RootModel[str]):
+    """CSV: the first line names the columns; what is no address is a value. Separated by comma, semicolon or tab."""
+
+
+class InvalidLine(Answer):
+    """Why a line is not a recipient."""
+
+    line: int
+    column: str | None = None
+    reason: str
+
+
+class UploadStatus(Answer):
+    """How far the recipients of an order have come."""
+
+    order_id: UUID
+    status: str = Field(description="Open, or what has become of the order since")
+    next_line: int = Field(description="where to go on after a broken connection")
+    valid: int
+    invalid: int
+    duplicate: int = Field(description="recipients who came before; kept or dropped, as the order says")
+    expires: str | None = Field(None, description="when the open order is cancelled, if nothing comes until then")
+    report: list[InvalidLine] = Field(description="the first 100 invalid lines")
+
+    @classmethod
+    def of(cls, upload: Upload) -> Self:
+        """From the stored row."""
+        return cls(
+            order_id=upload.id,
+            status=upload.state,
+            next_line=upload.lines + 1,
+            valid=upload.valid,
+            invalid=upload.invalid,
+            duplicate=upload.duplicate,
+            expires=instant(upload.due_at) if upload.is_open and upload.due_at else None,
+            report=[InvalidLine(**each) for each in json.loads(upload.report)],
+        )
+
+
+OPERATIONS = Operations("Orders")
+
+
+@OPERATIONS.add(
+    Description(
+        method="POST",
+        path=PREFIX + "/orders/{id}/recipients",
+        summary="Send recipients of an open order",
+        description="Any number of lines, each a recipient, in any number of requests. Each is checked by itself: what"
+        f" is wrong is reported, and the others are taken. A line has at most {LONGEST_LINE:,} bytes.",
+        parameters=(ID, FROM),
+        media={NDJSON: RecipientLine, CSV: RecipientTable},
+        example={"emailAddress": "kari@example.no", "values": {"name": "Kari"}},
+        responses={
+            200: Documented("Stored: how far it is.", UploadStatus),
+            **{status: TAKEN[status] for status in (408, 413)},
+            409: Documented("The order is not open, or the body does not begin with the next line.", Problem),
+            415: Documented("The body is neither NDJSON nor CSV, or it is compressed.", Problem),
+            **UNKNOWN,
+        },
+    )
+)
+async def post(request: Request) -> Response:
+    """Take recipients in, as they come."""
+    csv = MEDIA.get(media_type(request))
+    if csv is None:
+        raise HTTPException(415)
+    check_coding(dict(request.scope["headers"]))
+    creator, order_id = await asked(request)
+    start = Start(_from_line(request), csv)
+    state = request.app.state
+    if not state.uploading.fits(creator):
+        raise Overrun("Other uploads leave no room for this one; wait until one of them has ended.")
+    state.uploading.take(creator)
+    try:
+        upload = await _take(request, creator, order_id, start)
+    finally:
+        state.uploading.give_back(creator)
+    return UploadStatus.of(upload).response()
+
+
+async def _take(request: Request, creator: str, order_id: UUID, start: Start) -> Upload:
+    state = request.app.state
+    upload = await state.readers.read(creator, uploads.find_open, creator, order_id)
+    digests = state.digests.take(order_id, upload.lines)
+    if digests is None:
+        digests = await state.readers.read(creator, uploads.digests, upload.order_seq)
+    reading = Reading(upload, digests, start, state.settings.max_streamed_recipients)
+    async for block in _blocks(request):
+        before = reading.totals.lines
+        piece = await state.large_bodies.turn(creator, partial(reading.take, block))
+        if piece:
+            await state.writers.write(creator, uploads.add, upload.order_seq, before, piece)
+    reading.end()
+    state.digests.keep(order_id, reading.totals.lines, digests)
+    found: Upload = await state.readers.read(creator, uploads.find, creator, order_id)
+    return found
+
+
+def _from_line(request: Request) -> int:
+    line = Given(request).number("fromline", 1)
+    if line < 1:
+        raise not_valid(FROM.name, str(line))
+    return line
+
+
+async def _blocks(request: Request) -> AsyncIterator[bytes]:
+    """The body in blocks of whole lines; the last one may have no end."""
+    request.state.streams = True  # see api/connections
+    text = bytearray()
+    async for part in request.stream():
+        text += part
+        if len(text) >= BLOCK:
+            end = text.rfind(b"\n") + 1
+            if not end:
+                raise HTTPException(413)
+            yield bytes(text[:end])
+            del text[:end]
+    if text:
+        yield bytes(text)
+
+
+@OPERATIONS.add(
+    Description(
+        method="GET",
+        path=PREFIX + "/orders/{id}/recipients",
+        summary="How far the recipients of an order have come",
+        description="The counts, the next line, and what is wrong with the first invalid lines.",
+        parameters=(ID,),
+        responses={200: Documented("How far it is.", UploadStatus), **UNKNOWN},
+    )
+)
+async def get(request: Request) -> Response:
+    """How far the recipients of an order have come."""
+    creator, order_id = await asked(request)
+    return UploadStatus.of(await reads.read(request, creator, uploads.find, creator, order_id)).response()
+
+
+@OPERATIONS.add(
+    Description(
+        method="PUT",
+        path=PREFIX + "/orders/{id}/close",
+        summary="Close an order that has all its recipients",
+        description="From now on it waits for its send time like any other. Closing twice is no error.",
+        parameters=(ID, VALID_ONLY),
+        responses={
+            200: Documented("Closed.", UploadStatus),
+            409: Documented("Some lines are invalid, or the order was cancelled.", Problem),
+            429: TAKEN[429],
+            **UNKNOWN,
+        },
+    )
+)
+async def put_close(request: Request) -> Response:
+    """Close an order."""
+    creator, order_id = await asked(request)
+    state = request.app.state
+    text = Given(request).text("validonly").strip().lower()
+    if text not in ("", "true", "false"):
+        raise not_valid(VALID_ONLY.name, text)
+    upload = await state.writers.write(
+        creator, uploads.close, state.quotas, creator, order_id, valid_only=text == "true"
+    )
+    state.notifier.notify(due.ORDERS.name)
+    return UploadStatus.of(upload).response()
