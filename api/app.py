@@ -56,6 +56,7 @@ from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.queue.broker import connect
+from engine.queue.calendars import Calendars
 from engine.queue.marks import Memory
 from engine.runtime import garbage
 from engine.runtime.ending import CLOSE_WITHIN, end_within
@@ -112,6 +113,11 @@ def create_app() -> Starlette:
     return app
 
 
+def _calendars(config: Settings) -> Calendars:
+    with naming("calendars_file"):
+        return Calendars(config.calendars_file)
+
+
 def _prepare(state: State, config: Settings) -> None:
     """Read what the settings name; Misconfigured when it cannot be used."""
     tracing.configure(config, "web")
@@ -126,6 +132,7 @@ def _prepare(state: State, config: Settings) -> None:
         config.bulk_above,
         config.max_attachment_bytes,
         config.attachment_hosts,
+        _calendars(config),
     )
     state.words = Words(reports=config.delivery_reports)
     with naming("access_file"):

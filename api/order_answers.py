@@ -39,10 +39,11 @@ EMAIL_TEXTS = {
     EmailState.FAILED_SUPRESSED_RECIPIENT: "The address is suppressed after earlier failures.",
     EmailState.FAILED_BOUNCED: "The recipient's mailbox does not exist or takes no mail.",
     EmailState.FAILED_FILTERED_SPAM: "The e-mail was refused as spam.",
-    EmailState.FAILED_TTL: f"The e-mail could not be delivered within {EXPIRY_HOURS} hours.",
+    EmailState.FAILED_TTL: f"The e-mail was not sent in time: within {EXPIRY_HOURS} hours, or before expiresAt.",
     EmailState.FAILED_QUARANTINED: "An attachment of the e-mail is kept back as harmful.",
     EmailState.FAILED_INVALID_SAS_URL: "An attachment of the e-mail cannot be fetched from its address.",
     EmailState.FAILED_PAYLOAD_TOO_LARGE: "The e-mail with its attachments is too large, here or for the mail system.",
+    EmailState.CANCELLED: "The order was withdrawn before the e-mail was sent.",
 }
 # What v1 shows (contract 3.6). Of an order set aside, the e-mails' states tell that all have failed.
 V1_ORDER = {
@@ -93,6 +94,7 @@ class Recipient(Answer):
     mobile_number: str | None = None
     organization_number: str | None = None
     national_identity_number: str | None = None
+    time_zone: str | None = None
 
 
 _RECIPIENTS = TypeAdapter(list[Recipient])

@@ -96,6 +96,7 @@ class EmailState(StrEnum):
     FAILED_QUARANTINED = "Failed_Quarantined"  # the server of an attachment keeps it back as harmful
     FAILED_INVALID_SAS_URL = "Failed_InvalidSasUrl"  # an attachment is not to be had at its address
     FAILED_PAYLOAD_TOO_LARGE = "Failed_PayloadTooLarge"
+    CANCELLED = "Cancelled"  # its creator withdrew the order before it was sent
 
 
 HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "", ~LACKS_FILES)  # what can be sent again
 IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
 # Columns of an order that are a new one's own.
-NOT_COPIED = {"seq", "claim", "unresolved", "attempts", "rank", "trace", "kind", "chain_id", "condition_answer"}
+NOT_COPIED = {
+    *("seq", "claim", "unresolved", "attempts", "rank", "trace", "kind", "chain_id", "condition_answer"),
+    *("expires_at", "withdrawn_at", "withdrawn_until"),
+}
 
 
 def cancel(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:

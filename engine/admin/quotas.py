@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from engine.db.dialects import now
-from engine.db.records import QuotaUse, columns, read
+from engine.db.records import columns, read
 from engine.db.tables import EPOCH, quota_use
 from engine.orders.budget import Budget
+from engine.orders.quotas import QuotaUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

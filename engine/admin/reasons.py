@@ -57,6 +57,8 @@ def _of_later(row: Row[Any]) -> str:
         return "Its next e-mails are made when fewer of those before them wait to be sent."
     if row.state == OrderState.PROCESSING and row.condition_endpoint is None and not row.fetches:
         return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
+    if row.sending_window and row.state == OrderState.REGISTERED:
+        return "Waits for its sending window to open, or for its send time within."
     if not row.claim and row.due_at > row.requested_send_time:
         return f"Its creator's quota is used up until {until}: the order is paced, and goes on then by itself."
     later = row.state == OrderState.PROCESSING

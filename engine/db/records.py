@@ -40,7 +40,17 @@ def first(record: type[Record], rows: Iterable[Row[Any]]) -> Record | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Timed:
+    """When an order may be sent."""
+
+    expires_at: datetime | None
+    sending_window: str | None  # JSON
+    withdrawn_at: datetime | None
+    withdrawn_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Timed):
     """An order, without the texts that may be of any size."""
 
     seq: int
@@ -89,18 +99,7 @@ class Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaUse:
-    """How many recipients of a creator's orders count in the newest minute and day."""
-
-    creator: str
-    minute: datetime
-    in_minute: int
-    day: datetime
-    in_day: int
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(Timed):
     """What an order says to all its recipients."""
 
     seq: int
@@ -145,6 +144,7 @@ class Email:
     recipient_name: str | None
     subject: str | None
     body: str | None
+    time_zone: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +240,8 @@ class PostedOrder(OrderHead):
     recipients: str  # JSON
     sms: str | None  # JSON
     streamed: bool
+    expires_at: datetime | None
+    sending_window: str | None  # JSON
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from engine.email.limits import Limits
 from engine.observability import tracing
 from engine.orders.credentials import Credentials
 from engine.orders.quotas import Quotas
+from engine.queue.calendars import Calendars
 from engine.runtime.authorities import with_file
 from engine.settings import PREFIX, Settings
 from engine.text.urls import file_of, shown
@@ -39,6 +40,7 @@ FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("access", "access_file", Rules, BOTH),
     ("limits", "limits_file", Limits, "`worker` does not start without it"),
     ("quotas", "quotas_file", Quotas, WEB),
+    ("calendars", "calendars_file", Calendars, BOTH),
     ("credentials", "credentials_file", Credentials, "`worker` does not start without it"),
     ("operators", "operators_file", roles, WEB),
     ("templates", "email_templates", Templates, BOTH),

@@ -20,10 +20,12 @@ from engine.email.pace import Pace
 from engine.email.placement import Placement
 from engine.email.smtp import UNSENT, Phase, Turn, Withdrawn
 from engine.email.tempo import Tempo
+from engine.email.timetable import keep_times
 from engine.email.unsent import settled
 from engine.models import EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
+from engine.queue.calendars import Calendars
 from engine.queue.fairness import ALL
 from engine.queue.pauses import in_force
 from engine.queue.work import NOW, Claim, Standstill, Work
@@ -53,13 +55,14 @@ class Deliverer(Work[Outgoing, Result]):
     lane = due.EMAILS
     claims_meanwhile = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 what it needs of the process
         self,
         clock: Clock,
         relays: Relays,
         turns: Turns = ALL,
         pace: Pace | None = None,
         messages: Messages | None = None,
+        calendars: Calendars | None = None,
     ) -> None:
         self.gather = turns.every
         self._clock = clock
@@ -67,6 +70,7 @@ class Deliverer(Work[Outgoing, Result]):
         self.at_once = relays.at_once
         self._placement = Placement(relays, clock)
         self._messages = messages or Messages()
+        self._calendars = calendars or Calendars()
         self._tempo = Tempo()
         self._in_hand = InHand()
         self._ours: Callable[[Outgoing], bool] = lambda _: False  # whether an e-mail in hand is leased
@@ -93,7 +97,8 @@ class Deliverer(Work[Outgoing, Result]):
         if not whole:
             due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in letters])
         readable = [email for email in claimed if email.order_seq in letters]
-        return Claim(admitted(connection, readable, letters, paused), not whole or more)
+        going, closings = keep_times(connection, readable, letters, self._calendars, self._clock.now())
+        return Claim(admitted(connection, going, letters, paused, closings), not whole or more)
 
     def has_room(self, hand: Hand[Outgoing, Result]) -> bool:
         """A second batch is claimed while the first is sent, and further ones for relays that have little to do."""
@@ -262,7 +267,7 @@ class Deliverer(Work[Outgoing, Result]):
                 return broken(email, order, error)
             if isinstance(result, Withdrawn):
                 span.failed("withdrawn")
-                log.info("not sent: the lease ended first; another worker may have it")
+                log.info("not sent: the lease, its window or its life ended first, or its order was withdrawn")
                 return result
             span.set(outcome=result.outcome, phase=result.phase, code=result.reply.code, relay=result.relay)
             if result.delay is None and result.outcome != "accepted":
@@ -273,6 +278,10 @@ class Deliverer(Work[Outgoing, Result]):
     async def _attempt(self, row: Outgoing, ours: Callable[[], bool], outlet: Outlet, turn: Turn) -> Result | Withdrawn:
         """Send one e-mail, unless it is too late, or earlier claims say that it must not be sent again."""
         email, order = row.email, row.letter
+
+        def may_go() -> bool:
+            return ours() and self._clock.now() < row.until
+
         if not ours():
             return Withdrawn(UNSENT, Phase.CONNECT, timedelta(0))
         if unsendable := settled(email, order, self._clock.now()):
@@ -284,7 +293,7 @@ class Deliverer(Work[Outgoing, Result]):
         except Exception as error:
             log.exception("no message can be made of e-mail %s", email.id)
             return unsent(email, EmailState.FAILED, "abandoned", f"no message can be made: {type(error).__name__}")
-        outcome = await outlet.relay.send(order.sender, email.address, message.own, ours, turn, message.shared)
+        outcome = await outlet.relay.send(order.sender, email.address, message.own, may_go, turn, message.shared)
         if isinstance(outcome, Withdrawn):
             return outcome
         return result_of(email, order, outcome, outlet.relay.name, self._clock.now())

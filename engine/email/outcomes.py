@@ -6,23 +6,23 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Connection, Integer, SmallInteger, Text, bindparam, exists, func, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Connection, Integer, SmallInteger, Text, func, select
 
 from engine.db.dialects import Now
-from engine.db.records import Email, Letter, OrderName, SendAttempt, columns, read
+from engine.db.records import Email, Letter, SendAttempt, columns, read
 from engine.db.rows import Rows, run
-from engine.db.tables import EMAIL_OPEN, MILLISECOND, email_attempts, emails, orders
+from engine.db.tables import MILLISECOND, email_attempts, emails
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
+from engine.events import completing
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
-from engine.models import EXPIRY, DeliveryGuarantee, EmailState, OrderState
+from engine.models import EXPIRY, DeliveryGuarantee, EmailState
 from engine.observability import metrics
 from engine.queue import due
 from engine.queue.backoff import jittered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
     from datetime import datetime
 
     from engine.models import CloudEvent
@@ -49,15 +49,11 @@ _LOG = Rows(
 ).insert_into(email_attempts, at=Now())
 _ATTEMPTS = {  # looked up once: the look-up costs as much as the count
     word: metrics.ATTEMPTS.labels(word)
-    for word in ("accepted", "deferred", "refused", "rejected", "in_doubt", "expired", "abandoned")
+    for word in ("accepted", "deferred", "refused", "rejected", "in_doubt", "expired", "abandoned", "cancelled")
 }
 _SMTP_SECONDS = {
     word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "refused", "rejected", "in_doubt")
 }
-ORDER_LOCKS = 1 << 62  # and the order's `seq`: numbers that nothing else locks
-_KEYS = func.unnest(bindparam("keys", type_=ARRAY(BigInteger)))
-_SHARED, _ALONE = select(func.pg_advisory_xact_lock_shared(_KEYS)), select(func.pg_advisory_xact_lock(_KEYS))
-_OPEN = exists().where(emails.c.order_seq == orders.c.seq, EMAIL_OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,31 +174,12 @@ def _complete(
     # has ended by then, others may have settled what this process had in hand, before they could wait for it.
     touched = {email.order_seq for email in settled}
     shared = all(map(stays_open, touched))
-    locked = _locked(connection, touched, shared=shared)
+    locked = completing.lock(connection, touched, shared=shared)
     if shared and not all(map(stays_open, touched)):
-        locked, shared = _locked(connection, touched, shared=False), False
-    completed = () if shared else _completed(connection, touched)
+        locked, shared = completing.lock(connection, touched, shared=False), False
+    ended = {} if shared else completing.complete(connection, touched)
     told = [email_event(locked[email.order_seq], email.id, states[email.seq], at) for email in settled]
-    return told + [order_event(locked[seq], OrderState.COMPLETED, at) for seq in completed]
-
-
-def _locked(connection: Connection, seqs: Collection[int], *, shared: bool) -> Mapping[int, OrderName]:
-    """Lock orders, shared or alone; on PostgreSQL by advisory locks, since those who share a row's lock pass who waits.
-
-    Who has them alone has the rows, too: operators lock those.
-    """
-    names = select(*columns(OrderName, orders.c)).where(orders.c.seq.in_(seqs)).order_by(orders.c.seq)
-    if connection.dialect.name == "postgresql":
-        connection.execute(_SHARED if shared else _ALONE, {"keys": [ORDER_LOCKS + seq for seq in sorted(seqs)]})
-    found = connection.execute(names if shared else names.with_for_update())
-    return {name.seq: name for name in read(OrderName, found)}
-
-
-def _completed(connection: Connection, seqs: Collection[int]) -> Sequence[int]:
-    """Complete those of the orders, which are locked, that have no open e-mail left."""
-    done = update(orders).where(orders.c.seq.in_(seqs), orders.c.state == OrderState.PROCESSED, ~_OPEN)
-    done = done.values(state=OrderState.COMPLETED, last_update=Now())
-    return connection.scalars(done.returning(orders.c.seq)).all()
+    return told + [order_event(locked[seq], state, at) for seq, state in ended.items()]
 
 
 def backoff(attempts: int) -> timedelta:
@@ -241,7 +218,7 @@ def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: da
     if not reached:
         metrics.RELAY_FAILURES.inc()
     _SMTP_SECONDS[word].observe(outcome.duration.total_seconds())
-    if settled:
+    if settled and order.expires_at is None:
         metrics.DUE_LAG.observe(max(0.0, (now - (email.expires_at - EXPIRY)).total_seconds()))
     return Result(
         email, state, None if settled else delay, reached, word, outcome.phase, outcome.reply, outcome.duration, relay

@@ -35,6 +35,7 @@ class Outgoing:
     due_at: datetime
     email: Email
     letter: Letter
+    until: datetime  # from then on it must not be sent: it has expired, or its window has closed
 
 
 def letters_of(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Letter], bool]:
@@ -46,9 +47,13 @@ def letters_of(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, 
 
 
 def admitted(
-    connection: Connection, claimed: Sequence[Email], letters: Mapping[int, Letter], paused: Pauses
+    connection: Connection,
+    claimed: Sequence[Email],
+    letters: Mapping[int, Letter],
+    paused: Pauses,
+    closings: Mapping[int, datetime],
 ) -> list[Outgoing]:
-    """The e-mails that no pause stops; the others are paused."""
+    """The e-mails that no pause stops; the others are paused. `closings`: when their windows close, by their `seq`."""
     stopped = {
         email.seq: cause
         for email in claimed
@@ -56,7 +61,15 @@ def admitted(
     }
     due.pause(connection, due.EMAILS, claimed, stopped)
     return [
-        Outgoing(email.seq, email.claim, email.unresolved, email.due_at, email, letters[email.order_seq])
+        Outgoing(
+            email.seq,
+            email.claim,
+            email.unresolved,
+            email.due_at,
+            email,
+            letters[email.order_seq],
+            min(email.expires_at, closings.get(email.seq, email.expires_at)),
+        )
         for email in _together(claimed, letters)
         if email.seq not in stopped
     ]

@@ -8,6 +8,7 @@ from engine.email.outcomes import unsent
 from engine.models import EXPIRY_HOURS, DeliveryGuarantee, EmailState
 from engine.queue import due
 from engine.text.addresses import wire_address
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,10 +26,20 @@ def settled(email: Email, order: Letter, now: datetime) -> Result | None:
         return unsent(email, EmailState.FAILED, "abandoned", text)
     if email.unresolved > 1 and order.guarantee == DeliveryGuarantee.AT_MOST_ONCE:
         return unsent(email, EmailState.FAILED, "in_doubt", _IN_DOUBT)
+    if order.withdrawn_at and order.withdrawn_until is None:
+        text = "a worker ended while it worked on this, before" if email.unresolved > 1 else "not sent:"
+        word = "in_doubt" if email.unresolved > 1 else "cancelled"
+        return unsent(email, EmailState.CANCELLED, word, f"{text} its creator withdrew the order")
     if now >= email.expires_at:
-        return unsent(email, EmailState.FAILED_TTL, "expired", f"not delivered within {EXPIRY_HOURS} hours")
+        return unsent(email, EmailState.FAILED_TTL, "expired", _late(email, order))
     try:
         wire_address(email.address)
     except ValueError as error:
         return unsent(email, EmailState.FAILED_INVALID_EMAIL_FORMAT, "abandoned", f"not sent: {error}")
     return None
+
+
+def _late(email: Email, order: Letter) -> str:
+    if order.expires_at == email.expires_at:
+        return f"not sent before the order's expiresAt, {rfc3339(email.expires_at)}"
+    return f"not delivered within {EXPIRY_HOURS} hours"

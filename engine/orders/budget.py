@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Integer, Text, update
 
 from engine.db.dialects import insert_or_lock, now
-from engine.db.records import QuotaUse, columns, read
+from engine.db.records import columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import EPOCH, Instant, milliseconds, quota_use
 from engine.errors import Invalid, QuotaExceeded
 from engine.models import Allowance
-from engine.orders.quotas import Excess
+from engine.orders.quotas import Excess, QuotaUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

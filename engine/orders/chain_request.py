@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from engine.models import ContentType
 from engine.orders.attachment_request import Attachments
 from engine.orders.members import Members, NullableTime, SendTime, Subject, enum
+from engine.orders.timing_request import Timing
 
 PARAMETER = "notificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
 DIGITS = 9  # of a number in a string
@@ -57,7 +58,7 @@ class EmailSettings(InstantEmailSettings):
     """What an e-mail says."""
 
     sending_time_policy: Annotated[TimePolicy, enum(TimePolicy, first=1)] = Field(
-        TimePolicy.ANYTIME, description="Anytime: e-mails are sent at any time of day"
+        TimePolicy.ANYTIME, description="Daytime: e-mails leave between 09:00 and 17:00 in Norway"
     )
 
 
@@ -117,7 +118,7 @@ class Recipient(Members):
     recipient_external_identity: dict[str, Any] | None = Field(None, description="refused: no directory knows these")
 
 
-class Reminder(Members):
+class Reminder(Timing):
     """Another message to follow, by a number of days or at a time of its own."""
 
     recipient: Recipient
@@ -144,7 +145,7 @@ class InstantEmailRequest(Members):
     recipient_email: InstantEmailRecipient
 
 
-class FirstOrder(Members):
+class FirstOrder(Timing):
     """What an order says that may wait, and may have others behind it."""
 
     idempotency_id: str = Field(description="your name for the order: the same name never makes a second order")

@@ -18,6 +18,7 @@ from engine.orders.chain_request import (
     ChainRequest,
     Channel,
     ComposedEmailRequest,
+    EmailSettings,
     InstantEmailRequest,
     TimePolicy,
 )
@@ -35,6 +36,8 @@ from engine.orders.checks import (
 )
 from engine.orders.members import validated
 from engine.orders.new_order import TOO_FAR, NewOrder
+from engine.orders.timing import check_timing, times
+from engine.queue.windows import DAYTIME
 from engine.resources import RESOURCE
 from engine.text.addresses import bare, read_address
 
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
         Reminder,
     )
     from engine.orders.rules import Limits
+    from engine.orders.timing_request import Timing
 
 MOST_REMINDERS = 100
 LATEST = 36_500  # days: a century
@@ -65,8 +69,9 @@ def parse_chain(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewC
     broken = Broken()
     _check_names(request, broken)
     _check_dialog(request.dialogporten_association, broken)
-    _check_when(request, limits, now, broken)
-    _check_recipient(request.recipient, request.requested_send_time or now, limits, broken)
+    at = request.requested_send_time or now
+    _check_when(request, at, limits, now, broken)
+    _check_recipient(request.recipient, at, limits, broken)
     reminders = request.reminders or ()
     if len(reminders) > MOST_REMINDERS:
         broken.add("Reminders", f"An order has at most {MOST_REMINDERS} reminders.")
@@ -78,7 +83,8 @@ def parse_chain(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewC
     # Reminders count from the first order's requested time (contract 4.2), which is now if none was given.
     begins = request.requested_send_time or (now if reminders else None)
     made = [_order(request, begins), *(_reminder(reminder, begins or now) for reminder in reminders)]
-    return NewChain(request.idempotency_id, made, *_dialog(request.dialogporten_association))
+    timed = [_timed(each, its, now, limits) for each, its in zip(made, [request, *reminders], strict=True)]
+    return NewChain(request.idempotency_id, timed, *_dialog(request.dialogporten_association))
 
 
 def parse_composed(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewChain:
@@ -87,8 +93,8 @@ def parse_composed(value: Mapping[str, Any], limits: Limits, now: datetime) -> N
     broken = Broken()
     _check_names(request, broken)
     _check_dialog(request.dialogporten_association, broken)
-    _check_when(request, limits, now, broken)
     at = request.requested_send_time or now
+    _check_when(request, at, limits, now, broken)
     _check_email(request.recipient, at, limits, broken.within("Recipient"), "Settings")
     if broken.errors:
         raise Invalid(broken.errors)
@@ -99,6 +105,7 @@ def parse_composed(value: Mapping[str, Any], limits: Limits, now: datetime) -> N
         condition_endpoint=request.condition_endpoint,
         kind=OrderKind.COMPOSED,
     )
+    order = _timed(order, request, now, limits)
     return NewChain(request.idempotency_id, [order], *_dialog(request.dialogporten_association))
 
 
@@ -144,8 +151,9 @@ def _dialog(association: DialogAssociation | None) -> tuple[str | None, str | No
 
 
 def _check_when(
-    order: ChainRequest | Reminder | ComposedEmailRequest, limits: Limits, now: datetime, broken: Broken
+    order: ChainRequest | Reminder | ComposedEmailRequest, at: datetime, limits: Limits, now: datetime, broken: Broken
 ) -> None:
+    check_timing(order, zoned(at), now, limits.calendars, [None], broken)
     if order.requested_send_time is not None:
         check_time(order.requested_send_time, now, broken)
     if order.condition_endpoint is not None:
@@ -166,7 +174,7 @@ def _check_reminder(  # noqa: PLR0913, PLR0917 what its rules compare it with
     elif reminder.delay_days is not None:
         at = beginning + timedelta(days=reminder.delay_days)
     check_name("SendersReference", reminder.senders_reference, within)
-    _check_when(reminder, limits, now, within)
+    _check_when(reminder, at, limits, now, within)
     _check_recipient(reminder.recipient, at, limits, within)
 
 
@@ -229,8 +237,6 @@ def _check_settings(settings: InstantEmailSettings, at: datetime, limits: Limits
     sender = settings.sender_email_address
     if sender is not None and sender.strip().lower() != limits.sender.lower():
         broken.add("SenderEmailAddress", f"E-mails have the sender {limits.sender} here; leave it out.")
-    if getattr(settings, "sending_time_policy", TimePolicy.ANYTIME) is not TimePolicy.ANYTIME:
-        broken.add("SendingTimePolicy", "E-mails are sent at any time of day: use Anytime.")
 
 
 def _order(order: ChainRequest | Reminder, at: datetime | None) -> NewOrder:
@@ -239,6 +245,12 @@ def _order(order: ChainRequest | Reminder, at: datetime | None) -> NewOrder:
     return made._replace(
         senders_reference=order.senders_reference, requested_send_time=at, condition_endpoint=order.condition_endpoint
     )
+
+
+def _timed(order: NewOrder, request: Timing, now: datetime, limits: Limits) -> NewOrder:
+    """The order with its own window, or else the one of its policy; and with its expiry."""
+    at = order.requested_send_time or now
+    return order._replace(**times(request, at, limits.calendars, [None], order.sending_window).members(request))
 
 
 def _reminder(reminder: Reminder, begins: datetime) -> NewOrder:
@@ -270,4 +282,6 @@ def _numbered(recipient: NumberRecipient, entry: new_order.Recipient) -> NewOrde
 
 def _written(settings: InstantEmailSettings, entry: new_order.Recipient) -> NewOrder:
     attachments = enclosed(settings.attachments)
-    return NewOrder(settings.subject, settings.body, settings.content_type, [entry], attachments=attachments)
+    daytime = isinstance(settings, EmailSettings) and settings.sending_time_policy is TimePolicy.DAYTIME
+    order = NewOrder(settings.subject, settings.body, settings.content_type, [entry], attachments=attachments)
+    return order._replace(sending_window=DAYTIME) if daytime else order

@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 FETCHES = 8  # orders of a process whose attachments are fetched at once: so many times the largest ones are in memory
 WITHIN = timedelta(seconds=30)  # for one attachment
 BACKOFF = tuple(timedelta(minutes=minutes) for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60))  # the last one repeats
+LONG_TRIED = 53  # attempts in EXPIRY
 REFUSED = EmailState.FAILED_INVALID_SAS_URL
 _PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _CODE = b"x-ms-error-code"  # with which storage services say why (Azure Storage, "Status and error codes")
@@ -222,7 +223,9 @@ def _following(order: Order, file: File, missed: Missed, now: datetime) -> Decis
     """What follows for an order without this attachment: it is tried until its e-mails would expire."""
     if missed.state:
         return NeverFetched(order, Next.FAIL, missed.reason, missed.state, file.seq)
-    left = order.requested_send_time + EXPIRY - now
+    left = (order.expires_at or order.requested_send_time + EXPIRY) - now
+    if order.sending_window and not order.expires_at:  # it may have waited for days; the last try is after two more
+        left = EXPIRY if order.attempts < LONG_TRIED else timedelta(0)
     if left <= timedelta(0):
         return NeverFetched(order, Next.FAIL, missed.reason, EmailState.FAILED_TTL, file.seq)
     delay = max(jittered(BACKOFF[min(order.attempts, len(BACKOFF) - 1)]), missed.left_alone or timedelta(0))

@@ -17,6 +17,7 @@ from engine.queue.fairness import STEP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -41,6 +42,7 @@ _INSERT = Rows(
     organization_number=Text(),
     national_identity_number=Text(),
     recipient_name=Text(),
+    time_zone=Text(),
 ).insert_into(emails, last_update=Now())
 
 
@@ -59,12 +61,19 @@ class EmailRow(TypedDict):
     organization_number: str | None
     national_identity_number: str | None
     recipient_name: str | None
+    time_zone: str | None
 
 
-def generated(
-    order: Order, place: int, recipient: Recipient, known: Mapping[str, Contact], *, keyed: bool
+def generated(  # noqa: PLR0913  # what an e-mail is made of
+    order: Order,
+    place: int,
+    recipient: Recipient,
+    known: Mapping[str, Contact],
+    *,
+    keyed: bool,
+    now: datetime | None = None,
 ) -> Iterator[EmailRow]:
-    """The rows of one recipient: one per address, or one that says why there is none.
+    """The rows of one recipient: one per address, or one that says why there is none. `now`: of an order with a window.
 
     If the order is `keyed` and the directory knows the recipient, they have the name for the keywords.
     """
@@ -80,7 +89,7 @@ def generated(
     else:
         found = (("", _NOT_IDENTIFIED),)
     for email, state in found:
-        row = _row(order, place, recipient, email, state)
+        row = _row(order, place, recipient, email, state, now)
         if contact and keyed:
             row["recipient_name"] = contact.name
         yield row
@@ -98,24 +107,28 @@ def insert(connection: Connection, rows: Iterable[EmailRow]) -> None:
     run(connection, _INSERT, rows)
 
 
-def _row(order: Order, place: int, recipient: Recipient, address: str, state: EmailState) -> EmailRow:
+def _row(  # noqa: PLR0913, PLR0917  # likewise
+    order: Order, place: int, recipient: Recipient, address: str, state: EmailState, now: datetime | None = None
+) -> EmailRow:
     """The row of one e-mail.
 
     Its identifier follows from the order, the recipient's place and the address: if the e-mail is generated again after
-    a restore, it has the same Message-ID.
+    a restore, it has the same Message-ID. If its order has a window, it begins now: the window has let it wait.
     """
-    send_time = milliseconds(order.requested_send_time)
+    begins = milliseconds(max(order.requested_send_time, now or order.requested_send_time))
+    expires = begins + EXPIRY // MILLISECOND if order.expires_at is None else milliseconds(order.expires_at)
     return {
         "id": derived_id(order.created, order.id, place, address).hex,
         "order_seq": order.seq,
-        "expires_at": send_time + EXPIRY // MILLISECOND,
+        "expires_at": expires,
         "state": state.value,
-        "due_at": send_time if state is EmailState.NEW else None,
-        "rank": send_time + STEP * place if state is EmailState.NEW else None,
+        "due_at": begins if state is EmailState.NEW else None,
+        "rank": begins + STEP * place if state is EmailState.NEW else None,
         "priority": order.priority,
         "creator": order.creator,
         "address": address,
         "organization_number": recipient.get("organizationNumber"),
         "national_identity_number": recipient.get("nationalIdentityNumber"),
         "recipient_name": None,
+        "time_zone": recipient.get("timeZone"),
     }

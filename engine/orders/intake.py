@@ -241,4 +241,5 @@ def _place(connection: Connection, placement: Placement, its: Budget | None) -> 
 def _paced(rows: Sequence[OrderRow], until: datetime | None) -> Iterator[tuple[str, datetime]]:
     """The orders, by their rows' identifiers, that are to be due later than at their send time."""
     if until:
-        yield from ((row["id"], until) for row in rows if milliseconds(until) > (row["send_time"] or 0))
+        at = milliseconds(until)
+        yield from ((row["id"], until) for row in rows if at > max(row["due_at"] or 0, row["send_time"] or 0))

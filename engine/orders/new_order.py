@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from engine.models import Duplicates
     from engine.orders.attachments import NewAttachment
+    from engine.queue.windows import Window
 
 LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
 INSTANT_RECIPIENTS = 100  # of an instant order; more would make others wait, who are in a hurry, too
@@ -49,12 +50,16 @@ _GIVEN = Rows(
     chain_id=Uuid(),
     channel=Text(),
     sms=Text(),
+    expires_at=Instant(),
+    sending_window=Text(),
+    due_at=Instant(),
 )
 _SEND_TIME = func.coalesce(_GIVEN["send_time"], Now())
+_DUE = func.coalesce(_GIVEN["due_at"], _SEND_TIME)
 # What is due now, and has no condition, is ready.
-_RANK = case((and_(Now() >= _SEND_TIME, _GIVEN["condition_endpoint"].is_(None)), type_coerce(_SEND_TIME, BigInteger)))
+_RANK = case((and_(Now() >= _DUE, _GIVEN["condition_endpoint"].is_(None)), type_coerce(_DUE, BigInteger)))
 _INSERT = _GIVEN.insert_into(
-    orders, created=Now(), last_update=Now(), requested_send_time=_SEND_TIME, due_at=_SEND_TIME, rank=_RANK
+    orders, created=Now(), last_update=Now(), requested_send_time=_SEND_TIME, due_at=_DUE, rank=_RANK
 )
 
 _LATER = Rows(id=Uuid(), due_at=Instant())
@@ -72,6 +77,7 @@ class Recipient(TypedDict, total=False):
     organizationNumber: str
     nationalIdentityNumber: str
     values: dict[str, Value]  # of its own, for the order's texts
+    timeZone: str
 
 
 class OrderRow(TypedDict):
@@ -98,6 +104,9 @@ class OrderRow(TypedDict):
     chain_id: str | None
     channel: str | None
     sms: str | None
+    expires_at: int | None
+    sending_window: str | None  # JSON
+    due_at: int | None  # None: at its send time
 
 
 class NewOrder(NamedTuple):
@@ -120,11 +129,20 @@ class NewOrder(NamedTuple):
     sms: str | None = None  # JSON, as the answer to its sender has it
     attachments: Sequence[NewAttachment] = ()
     duplicates: Duplicates | None = None  # of recipients that follow; None: they came with it
+    expires_at: datetime | None = None
+    sending_window: Window | None = None
+    due_at: datetime | None = None  # None: at its send time
 
     @property
     def instant(self) -> bool:
         """Whether it can be sent at once, before all others: it waits for nothing."""
-        waits = self.requested_send_time or self.condition_endpoint or self.attachments or self.duplicates
+        waits = (
+            self.requested_send_time
+            or self.condition_endpoint
+            or self.attachments
+            or self.duplicates
+            or self.sending_window
+        )
         return self.priority is Priority.INSTANT and not waits
 
     def row(self, order_id: UUID, creator: str, sender: str, chain_id: UUID | None = None) -> OrderRow:
@@ -152,6 +170,9 @@ class NewOrder(NamedTuple):
             "chain_id": chain_id.hex if chain_id else None,
             "channel": self.channel,
             "sms": self.sms,
+            "expires_at": None if self.expires_at is None else milliseconds(self.expires_at),
+            "sending_window": None if self.sending_window is None else self.sending_window.text(),
+            "due_at": None if self.due_at is None else milliseconds(self.due_at),
         }
 
 

@@ -127,10 +127,11 @@ class Portions(Processing):
         known = self._directory.look_up(connection, {n for n in map(number, entries) if n})
         unsendable: list[CloudEvent] = []
         at = now(connection)
+        begins = at if order.sending_window else None
 
         def made() -> Iterator[EmailRow]:
             for place, entry in enumerate(entries, portion.first):
-                for email in generated(order, place, entry, known, keyed=keyed):
+                for email in generated(order, place, entry, known, keyed=keyed, now=begins):
                     if email["due_at"] is None:
                         unsendable.append(email_event(order, UUID(email["id"]), EmailState(email["state"]), at))
                     yield email

@@ -122,8 +122,9 @@ class Processing(Work[Order, Decision]):
             """The e-mails, one after another: an entry can have many addresses."""
             for order, row in work:
                 state = OrderState.COMPLETED
+                now = row.now if order.sending_window else None
                 for place, entry in enumerate(entries[row.seq]):
-                    for email in generated(order, place, entry, known, keyed=row.keyed):
+                    for email in generated(order, place, entry, known, keyed=row.keyed, now=now):
                         if email["due_at"] is not None and order.seq in failed:
                             email |= {"state": failed[order.seq].value, "due_at": None, "rank": None}
                         if email["due_at"] is None:

@@ -11,6 +11,7 @@ from engine.runtime.config_files import Contents, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
     from pathlib import Path
 
 LARGEST = 1_000_000_000  # recipients
@@ -36,6 +37,17 @@ class Quota:
     def limits(self) -> bool:
         """Whether it limits anything."""
         return bool(self.per_minute or self.per_day)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUse:
+    """How many recipients of a creator's orders count in the newest minute and day."""
+
+    creator: str
+    minute: datetime
+    in_minute: int
+    day: datetime
+    in_day: int
 
 
 class Quotas:

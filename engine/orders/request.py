@@ -10,6 +10,7 @@ from engine.models import ContentType, DeliveryGuarantee, Duplicates, Priority
 from engine.orders.attachment_request import MOST, Attachments
 from engine.orders.members import Members, SendTime, Subject, enum, validated
 from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT
+from engine.orders.timing_request import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ class RecipientRequest(Members):
     mobile_number: str | None = Field(None, description="not used in e-mail orders")
     organization_number: str | None = Field(None, description="9 digits; must stand alone")
     national_identity_number: str | None = Field(None, description="11 digits; must stand alone")
+    time_zone: str | None = Field(None, description="the IANA time zone in which the order's sendingWindow is read")
 
 
 class EmailContent(Members):
@@ -37,7 +39,7 @@ class EmailContent(Members):
     attachments: Attachments = None
 
 
-class Addressed(Members):
+class Addressed(Timing):
     """The other members of orders: recipients, send time, condition."""
 
     recipients: tuple[RecipientRequest, ...] | None = Field((), description="at least one")

@@ -5,7 +5,7 @@ There are two layers, as in the contract: missing members are reported alone; th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid
@@ -25,6 +25,8 @@ from engine.orders.checks import (
 )
 from engine.orders.new_order import INSTANT_RECIPIENTS, NewOrder, Recipient
 from engine.orders.request import read_request
+from engine.orders.timing import check_timing, check_zone, times
+from engine.queue.calendars import Calendars
 from engine.text.addresses import bare, read_address
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Limits:
     bulk_above: int  # recipients; a larger order is bulk, unless it says its priority
     attachment_bytes: int = 10_485_760  # of one e-mail's attachments together
     attachment_hosts: Sequence[str] = (f"*{AZURE}",)
+    calendars: Calendars = field(default_factory=Calendars)
 
 
 def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
@@ -53,11 +56,20 @@ def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewO
     errors = _missing(request) or _broken_rules(request, limits, now)
     if errors:
         raise Invalid(errors)
-    return _order(request, limits)
+    order = _order(request, limits)
+    if request.sending_window is None:
+        return order
+    sent = times(request, request.requested_send_time or now, limits.calendars, _zones(request))
+    return order._replace(**sent.members(request))
+
+
+def _zones(request: EmailOrderRequest) -> set[str | None]:
+    """The zones of an order's recipients; None: the window's own."""
+    return {recipient.time_zone for recipient in request.recipients or ()}
 
 
 def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
-    """The order that a checked request asks for."""
+    """The order that a checked request asks for, but for its window."""
     is_bulk = request.recipients_follow or len(request.recipients or ()) > limits.bulk_above
     usual = Priority.BULK if is_bulk else Priority.NORMAL
     return NewOrder(
@@ -75,6 +87,7 @@ def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
         priority=request.priority or usual,
         attachments=enclosed(request.attachments),
         duplicates=request.duplicate_recipients if request.recipients_follow else None,
+        expires_at=request.expires_at,
     )
 
 
@@ -88,6 +101,8 @@ def _recipient(request: RecipientRequest) -> Recipient:
         entry["organizationNumber"] = request.organization_number
     if request.national_identity_number:
         entry["nationalIdentityNumber"] = request.national_identity_number
+    if request.time_zone:
+        entry["timeZone"] = request.time_zone
     return entry
 
 
@@ -120,6 +135,7 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
         return broken.errors
     if order.priority is Priority.INSTANT and len(recipients) > INSTANT_RECIPIENTS:
         broken.add("Priority", f"An instant order has at most {INSTANT_RECIPIENTS} recipients; send it as Normal.")
+    _check_timing(order, limits, now, broken)
     for place, recipient in enumerate(recipients):
         email = recipient.email_address
         if not email or recipient.organization_number or recipient.national_identity_number or not read_address(email):
@@ -139,6 +155,15 @@ def _check_presence(order: EmailOrderRequest, broken: Broken) -> None:
         broken.add("Priority", "An order whose recipients follow is not Instant; send it as Normal or Bulk.")
     if any(each and each.sas_url is not None for each in order.attachments or ()):
         broken.add("Attachments", "Where recipients follow, attachments come with the order, as content.")
+
+
+def _check_timing(order: EmailOrderRequest, limits: Limits, now: datetime, broken: Broken) -> None:
+    places = _zones(order)
+    if order.expires_at is not None or order.sending_window is not None:
+        check_timing(order, zoned(order.requested_send_time or now), now, limits.calendars, places, broken)
+    for place, recipient in enumerate(order.recipients or () if places != {None} else ()):
+        if recipient.time_zone is not None:
+            check_zone(recipient.time_zone, broken.within(f"Recipients[{place}]"))
 
 
 def _check_names(order: EmailOrderRequest, broken: Broken) -> None:

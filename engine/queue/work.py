@@ -131,8 +131,8 @@ class Hand(Generic[R, O]):
             del self.begun[task]
 
     def withdraw(self, row: R) -> None:
-        """Skip a row whose lease has ended: another worker may have it."""
-        self.withdrawn = True
+        """Skip a row that must not be performed now: perhaps since its lease has ended, and another worker has it."""
+        self.withdrawn |= not self.ours(row)
         self.hand_back(row)
 
 

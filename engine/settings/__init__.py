@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     quotas_file: Path | None = Field(
         None, description="TOML: how many recipients a creator may order in a minute and in a day"
     )
+    calendars_file: Path | None = Field(None, description="TOML: holidays and quiet hours, for orders' sending windows")
 
     # How work is done
     lease: float = Field(30, ge=1, le=HOUR, description="how long a claim lasts, which bounds recovery after a crash")

@@ -3,7 +3,7 @@
 The usual way claims twice: the order, for which e-mails are made, and each e-mail. Here, the order's own lease covers
 the attempt, and one transaction stores the e-mail with its outcome, settles the order and publishes both events. An
 order takes the usual way when something is in the way of that: a pause, a lost worker, no connection at the moment,
-refusals of its creator's mail, attachments, or a guarantee that repeating would break (at most once).
+refusals of its creator's mail, attachments, a sending window, or a guarantee that repeating would break (at most once).
 """
 
 from __future__ import annotations
@@ -196,7 +196,9 @@ def _letters_of(connection: Connection, claimed: Sequence[Order]) -> dict[int, O
     simple = {
         order.seq: order
         for order in claimed
-        if order.recipients_size <= SHORT and order.unresolved == 1 and not (order.attempts or order.attachments)
+        if order.recipients_size <= SHORT
+        and order.unresolved == 1
+        and not (order.attempts or order.attachments or order.sending_window)
     }
     if not simple:
         return {}
@@ -233,8 +235,9 @@ def _outgoing(order: Order, letter: Single, paused: Pauses) -> Outgoing | None:
         recipient_name=None,
         subject=None,
         body=None,
+        time_zone=None,
     )
-    return Outgoing(order.seq, order.claim, order.unresolved, order.due_at, email, letter)
+    return Outgoing(order.seq, order.claim, order.unresolved, order.due_at, email, letter, email.expires_at)
 
 
 def _record(connection: Connection, sent: Sequence[tuple[Order, Result]]) -> None:

@@ -30,6 +30,7 @@ from engine.orders.fetches import FETCHES, WITHIN, Fetches
 from engine.orders.portions import Portions
 from engine.outbound import Guard, Outbound
 from engine.queue import due
+from engine.queue.calendars import Calendars
 from engine.queue.fairness import Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
@@ -83,8 +84,10 @@ class Workshop:
         counts = (config.smtp_connections, config.smtp_instant_connections)
         self._relays = [sending.relays(config, routing, count) for count in counts]
         messages = Messages(lambda order: self._store.reading(attachments.of_order, order))
-        deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace, messages)
-        messenger = Deliverer(self._store.clock, self._relays[1], instant, pace, messages)
+        with settings.naming("calendars_file"):
+            calendars = Calendars(config.calendars_file)
+        deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace, messages, calendars)
+        messenger = Deliverer(self._store.clock, self._relays[1], instant, pace, messages, calendars)
         kind = Kind(
             "worker",
             self._relays[0].names,

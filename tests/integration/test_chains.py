@@ -215,8 +215,7 @@ def test_an_unreachable_recipient_stores_nothing(client: httpx.Client) -> None:
         ({"recipient": {"recipientEmail": {"emailAddress": "x", "emailSettings": SETTINGS | {"subject": " "}}}},
          {"Recipient.RecipientEmail.EmailAddress", "Recipient.RecipientEmail.Settings.Subject"}),
         ({"recipient": {"recipientEmail": {"emailAddress": "a@b.no", "emailSettings": SETTINGS | {
-            "senderEmailAddress": "x@y.no", "sendingTimePolicy": "Daytime"}}}},
-         {f"Recipient.RecipientEmail.Settings.{field}" for field in ("SenderEmailAddress", "SendingTimePolicy")}),
+            "senderEmailAddress": "x@y.no"}}}}, {"Recipient.RecipientEmail.Settings.SenderEmailAddress"}),
         ({"reminders": [{"recipient": MAIL}]}, {"Reminders[0]"}),
         ({"reminders": [{"recipient": MAIL, "delayDays": 0}]}, {"Reminders[0].DelayDays"}),
         ({"reminders": [{"recipient": MAIL, "delayDays": "2", "requestedSendTime": "2099-01-01T00:00:00Z"}]},

@@ -80,7 +80,8 @@ def test_emails_are_told_with_those_members_of_their_recipients_that_there_are()
     assert summary.json_text().decode() == (
         f'{{"orderId":"{ID}","generated":1,"succeeded":0,"notifications":[{{"id":"{ID}","succeeded":false,'
         '"recipient":{"emailAddress":"kari@example.no","nationalIdentityNumber":"01017512345"},'
-        '"sendStatus":{"status":"Failed","description":"The e-mail could not be delivered within 48 hours.",'
+        '"sendStatus":{"status":"Failed",'
+        '"description":"The e-mail was not sent in time: within 48 hours, or before expiresAt.",'
         '"lastUpdate":"2026-05-01T12:00:00.12Z"}}]}'
     )
     assert OrderList(count=0, orders=[]).json_text() == b'{"count":0,"orders":[]}'

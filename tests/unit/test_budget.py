@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.rate_limits import rate_limits
-from engine.db.records import QuotaUse
 from engine.db.tables import EPOCH, MILLISECOND
 from engine.errors import Invalid, QuotaExceeded
 from engine.orders.budget import Budget
-from engine.orders.quotas import Excess, Quota
+from engine.orders.quotas import Excess, Quota, QuotaUse
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 AT = NOON + timedelta(seconds=20.5)

@@ -58,6 +58,7 @@ FILLED = {
     "LIMITS_FILE": "/etc/varsel/limits.toml",
     "CREDENTIALS_FILE": "/etc/varsel/credentials.toml",
     "QUOTAS_FILE": "/etc/varsel/quotas.toml",
+    "CALENDARS_FILE": "/etc/varsel/calendars.toml",
     "WEBHOOK_KEY": "Zm9vYmFy+/Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmE=",
     "EMAIL_TEMPLATES": "/etc/varsel/templates",
     "OPERATORS_FILE": "/etc/varsel/operators.toml",

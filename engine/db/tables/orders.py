@@ -87,7 +87,14 @@ orders = Table(
     # See engine/orders/uploads.py and engine/orders/portions.py.
     Column("streamed", Boolean, nullable=False, server_default=false()),  # its recipients come, or came, after it
     Column("portion", Integer),  # the one whose e-mails are made next; 0: it is open; NULL: none is
+    # When it may be sent: see engine/queue/windows.py.
+    Column("expires_at", Instant),  # as posted; NULL: e-mails expire after a time of their own
+    Column("sending_window", Text),  # JSON; NULL: at any time
+    # See engine/orders/withdrawals.py.
+    Column("withdrawn_at", Instant),  # when its creator took it back from workers; NULL: it did not
+    Column("withdrawn_until", Instant),  # until when nothing is sent; NULL: for good
 )
+Index("ix_orders_withdrawn", orders.c.withdrawn_at, **where_set(orders.c.withdrawn_at))
 Index("ix_orders_chain", orders.c.chain_id, orders.c.seq, **where_set(orders.c.chain_id))
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
 # Orders with a condition and those without are claimed apart: neither kind is looked for among the other's rows.
@@ -180,6 +187,7 @@ emails = Table(
     Column("recipient_name", Text),  # set where keywords stand in the order's texts: see engine/text/keywords.py
     Column("subject", Text),  # of older versions: set where keywords made it differ from the order's
     Column("body", Text),  # likewise
+    Column("time_zone", Text),  # in which the order's window is read; NULL: in the window's own
 )
 Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
 _index_turns(emails)
