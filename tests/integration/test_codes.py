@@ -19,11 +19,12 @@ from sqlalchemy import text
 from api.app import OPERATIONS
 from api.orders import PREFIX
 from api.problems import TITLES, Problem
+from api.recipients import BLOCK, NDJSON
 from engine.db.store import Store
 from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT
 from engine.settings import Settings
 from tests.helpers.client import connect
-from tests.servers.installation import Installation, at, chain, instant, order
+from tests.servers.installation import OPEN, Installation, at, chain, instant, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ ANY_CHANNEL = {
     "emailTemplate": SETTINGS,
     "recipients": [{"emailAddress": "kari@example.no"}],
 }
+LINE = '{"emailAddress":"kari@example.no"}'
 KNOWN, URGENT = chain("known@codes.example"), instant("known@codes.example")
 COMPOSED, POSTED = (
     {"idempotencyId": name, "recipient": {"emailAddress": "known@codes.example", "emailSettings": SETTINGS}}
@@ -72,6 +74,7 @@ class Case:
     id: str = "order"
     query: str = ""
     body: object = None
+    text: str | None = None  # a body that is no JSON
     headers: Mapping[str, str] = field(default_factory=dict)
     media: str = "application/json"
     scope: str | None = CREATE  # None: no credential
@@ -92,8 +95,8 @@ def refused(status: int = 400, **members: Any) -> Mapping[str, Any]:
     return {"status": status, **members}
 
 
-def by_id(operation: str, *others: Mapping[str, Any]) -> list[Case]:
-    return cases(operation, 200, refused(id=NO_ID), refused(404, id=NOBODY), *others)
+def by_id(operation: str, *others: Mapping[str, Any], **asked: Any) -> list[Case]:
+    return cases(operation, 200, refused(id=NO_ID), refused(404, id=NOBODY), *others, **asked)
 
 
 def looked_up(path: str, header: str, value: str) -> list[Case]:
@@ -110,6 +113,12 @@ TABLE = [
     *by_id("GET /orders/{id}/status"),
     *by_id("PUT /orders/{id}/cancel", refused(409, id="due")),
     *by_id("GET /orders/{id}/notifications/email"),
+    *cases(
+        "POST /orders/{id}/recipients", 200, refused(id=NO_ID), refused(404, id=NOBODY), refused(409, id="cancelled"),
+        refused(413, text="x" * BLOCK), id="open", media=NDJSON, text=LINE,
+    ),
+    *by_id("GET /orders/{id}/recipients", id="open"),
+    *by_id("PUT /orders/{id}/close", refused(409, id="cancelled"), id="open"),
     *by_id("GET /orders/{id}/notifications/sms"),
     *cases(
         "POST /future/orders", 201, refused(200, body=KNOWN), refused(422, body=UNREACHABLE),
@@ -149,7 +158,7 @@ class Asker:
     def ask(self, case: Case) -> httpx.Response:
         method, path = case.operation.split()
         path = path.format(id=self.placed.get(case.id, case.id))
-        content = None if case.body is None else json.dumps(case.body)
+        content = case.text if case.body is None else json.dumps(case.body)
         headers = {**case.headers, "Content-Type": case.media}
         if case.scope:
             headers["Authorization"] = f"Bearer {self.tokens[case.scope]}"
@@ -183,7 +192,11 @@ def asker(installation: Installation) -> Iterator[Asker]:
         ours.post(f"{PREFIX}/future/orders/instant/email", json=URGENT)
         composing = {"Authorization": f"Bearer {tokens[SCOPE_COMPOSED]}"}
         client.post(f"{PREFIX}/future/orders/composed-email", json=POSTED, headers=composing)
-        placed = {"order": later, "due": due, "chain": first}
+        opened, cancelled = (ours.post(f"{PREFIX}/orders/email", json=OPEN).json()["orderId"] for _ in range(2))
+        line = {"content": LINE, "headers": {"Content-Type": NDJSON}}
+        ours.post(f"{PREFIX}/orders/{opened}/recipients", **line)
+        ours.put(f"{PREFIX}/orders/{cancelled}/cancel")
+        placed = {"order": later, "due": due, "chain": first, "open": opened, "cancelled": cancelled}
         yield Asker(client, tokens, placed, installation.environment()["VARSEL_DATABASE_URL"])
 
 

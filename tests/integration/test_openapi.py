@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -17,12 +18,13 @@ import pytest
 from sqlalchemy import update
 
 from api.app import OPERATIONS
+from api.recipients import NDJSON
 from api.subscriptions import PATH as SUBSCRIPTIONS
 from engine.db.store import Store
 from engine.db.tables import subscriptions
 from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT
 from tests.helpers.client import ask
-from tests.servers.installation import API, at, chain, order
+from tests.servers.installation import API, OPEN, at, chain, order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +55,8 @@ def test_schemathesis_finds_nothing(installation: Installation, tmp_path: Path) 
         "--no-color",
         "--suppress-health-check", "all",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False)
+    media = {"SCHEMATHESIS_HOOKS": "tests.helpers.line_media", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=False, env=os.environ | media)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
@@ -98,6 +101,10 @@ def identified(installation: Installation, path: str) -> Mapping[str, object]:
             return {"id": made.rpartition("/")[2], "delivery": delivery}
         if "chain" in path:
             made = client.post(f"{API}/future/orders", json=chain("kari@example.no")).headers["location"]
+        elif path.endswith(("/recipients", "/close")):
+            made = client.post(f"{API}/orders/email", json=OPEN).headers["location"]
+            lines = {"content": '{"emailAddress":"ola@example.no"}', "headers": {"Content-Type": NDJSON}}
+            client.post(f"{API}/orders/{made.rpartition('/')[2]}/recipients", **lines) if "close" in path else None
         else:
             made = client.post(f"{API}/orders/email", json=order(requestedSendTime=at(HOUR))).headers["location"]
         return {"id": made.rpartition("/")[2]}

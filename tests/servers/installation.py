@@ -112,6 +112,9 @@ def order(*addresses: str, **members: object) -> dict[str, object]:
     return {"subject": "Hei", "body": "Hei, Kari!", "recipients": recipients} | members
 
 
+OPEN = {"subject": "Hei", "body": "Hei!", "recipientsFollow": True}  # an order whose recipients follow it
+
+
 def letter(address: str) -> dict[str, Any]:
     """What an address gets, as the second generation writes it."""
     return {"emailAddress": address, "emailSettings": {"subject": "Hei", "body": "Hei, Kari!"}}

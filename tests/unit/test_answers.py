@@ -33,6 +33,7 @@ def row(**values: Any) -> Any:
     its |= {
         "kind": "Notification",
         "priority": 1,
+        "streamed": False,
         "state": OrderState.REGISTERED,
         "recipients": '[{"emailAddress": "kari@example.no"}]',
     }

@@ -1,0 +1,84 @@
+"""Recipients that follow their order, over HTTP: from the open order to the mails."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from tests.helpers.waiting import wait_for
+from tests.servers.installation import API, OPEN, order
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.servers.installation import Installation
+
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+NDJSON = {"Content-Type": "application/x-ndjson"}
+
+
+def opened(client: httpx.Client, **members: object) -> str:
+    answer = client.post(f"{API}/orders/email", json=OPEN | members)
+    assert answer.status_code == 202
+    return f"{API}/orders/{answer.json()['orderId']}"
+
+
+def test_an_order_gets_its_recipients_line_by_line_and_begins_when_it_is_closed(installation: Installation) -> None:
+    with installation.client() as client:
+        its = opened(client)
+        assert client.get(f"{its}/status").json()["processingStatus"]["status"] == "Registered"
+        told = client.get(its).json()
+        assert (told["recipientsFollow"], told["recipients"], told["priority"]) == (True, [], "Bulk")
+        table = '\ufeffEmailAddress;Name\r\nkari@upload.example;Kari\r\n\r\nola;Ola\r\n"per@upload.example";"P;er"\r\n'
+        upload = client.post(f"{its}/recipients", content=table.encode(), headers=CSV).json()
+        assert (upload["nextLine"], upload["valid"], upload["invalid"], upload["duplicate"]) == (6, 2, 1, 0)
+        assert [(fault["line"], fault["column"]) for fault in upload["report"]] == [(4, "emailAddress")]
+        refused = client.put(f"{its}/close")
+        assert refused.status_code == 409
+        assert "1 lines are no recipients" in refused.json()["detail"]
+        more = b'{"emailAddress":"PER@upload.example"}\n{"emailAddress":"eva@upload.example"}'
+        upload = client.post(f"{its}/recipients", params={"fromLine": 6}, content=more, headers=NDJSON).json()
+        assert (upload["nextLine"], upload["valid"], upload["duplicate"]) == (8, 3, 1)
+        assert client.get(f"{its}/recipients").json() == upload
+        closed = client.put(f"{its}/close", params={"validOnly": "true"}).json()
+        assert closed["status"] == "Registered"
+        wait_for(lambda: client.get(f"{its}/status").json()["processingStatus"]["status"] == "Completed")
+        summary = client.get(f"{its}/notifications/email").json()
+        assert [each["recipient"]["emailAddress"] for each in summary["notifications"]] == [
+            "kari@upload.example",
+            "per@upload.example",
+            "eva@upload.example",
+        ]
+        assert client.post(f"{its}/recipients", content=more, headers=NDJSON).status_code == 409
+    assert all(len(installation.messages(f"{name}@upload.example")) == 1 for name in ("kari", "per", "eva"))
+
+
+def test_an_upload_that_breaks_off_tells_where_to_go_on(installation: Installation) -> None:
+    lines = [b'{"emailAddress":"mottaker%d@example.no"}\n' % number for number in range(20_000)]
+    with installation.client() as client:
+        its = opened(client)
+        address = urlsplit(installation.address)
+        head = f"POST {its}/recipients HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/x-ndjson\r\n"
+        head += f"Authorization: {client.headers['authorization']}\r\nContent-Length: 10000000\r\n\r\n"
+        with socket.create_connection((address.hostname, address.port)) as connection:
+            connection.sendall(head.encode() + b"".join(lines[:15_000]) + b'{"emailAddr')
+            wait_for(lambda: client.get(f"{its}/recipients").json()["valid"])
+        next_line = client.get(f"{its}/recipients").json()["nextLine"]
+        assert 1 < next_line <= 15_001
+        upload = client.post(f"{its}/recipients", content=b"".join(lines), headers=NDJSON).json()
+        assert (upload["nextLine"], upload["valid"], upload["duplicate"]) == (20_001, 20_000, 0)
+        assert client.put(f"{its}/cancel").status_code == 200
+
+
+def test_what_an_open_order_must_not_have_is_told(installation: Installation) -> None:
+    with installation.client() as client:
+        both = client.post(f"{API}/orders/email", json=order(recipientsFollow=True, priority="Instant"))
+        assert (both.status_code, set(both.json()["errors"])) == (400, {"Recipients", "Priority"})
+        its = opened(client)
+        wrong = client.post(f"{its}/recipients", content=b"name\nkari@example.no\n", headers=CSV)
+        assert (wrong.status_code, set(wrong.json()["errors"])) == (400, {"line 1"})
+        assert client.post(f"{its}/recipients", content=b"", params={"fromLine": 2}, headers=NDJSON).status_code == 409
+        assert client.put(f"{its}/close").status_code == 400
+        posted = client.post(f"{API}/orders/email", json=order()).json()["orderId"]
+        assert client.get(f"{API}/orders/{posted}/recipients").status_code == 404
