@@ -57,17 +57,17 @@ class LargeBodies:
         self.room = Shares(ROOM * max(largest, LEAST))
         self.turns = Shares(1)
 
-    async def turn(self, party: str, act: Callable[[], R]) -> R:
+    async def turn(self, party: str, act: Callable[[], R], rest: float = 1.0) -> R:
         """Call `act` in a thread when it is the party's turn.
 
-        A turn lasts twice as long as the work: a thread that parses lets the event loop run only now and then, and a
-        new request must not wait for more than one such thread.
+        Behind the work, a turn has a `rest`, usually as long as the work itself: a thread that parses lets the event
+        loop run only now and then, and a new request must not wait for more than one such thread.
         """
         await self.turns.wait(party)
         loop = asyncio.get_running_loop()
         began = loop.time()
         running = asyncio.ensure_future(asyncio.to_thread(act))
-        running.add_done_callback(lambda _: loop.call_later(loop.time() - began, self.turns.give_back, party))
+        running.add_done_callback(lambda _: loop.call_later(rest * (loop.time() - began), self.turns.give_back, party))
         return await asyncio.shield(running)
 
 

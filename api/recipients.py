@@ -159,7 +159,7 @@ async def _take(request: Request, creator: str, order_id: UUID, start: Start) ->
     reading = Reading(upload, digests, start, state.settings.max_streamed_recipients)
     async for block in _blocks(request):
         before = reading.totals.lines
-        piece = await state.large_bodies.turn(creator, partial(reading.take, block))
+        piece = await state.large_bodies.turn(creator, partial(reading.take, block), rest=0.0)  # it is stored meanwhile
         if piece:
             await state.writers.write(creator, uploads.add, upload.order_seq, before, piece)
     reading.end()

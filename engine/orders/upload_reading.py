@@ -58,7 +58,7 @@ class Reading:
 
     def take(self, block: bytes) -> Piece | None:
         """Read whole lines; None: they were taken before. Conflict when they differ from those."""
-        lines = [line.removesuffix(b"\r") for line in block.removesuffix(b"\n").split(b"\n")]
+        lines = block.replace(b"\r\n", b"\n").removesuffix(b"\n").split(b"\n")
         if self._form is None:
             self._form = CsvLines(lines[0])
             if not self._counts_header:
@@ -125,16 +125,15 @@ class Reading:
 
 
 def _portions(entries: Sequence[Recipient], digests: bytes, before: Totals) -> Iterator[Portion]:
-    texts = [to_json(entry) for entry in entries]
+    """Recipients in portions of at most PORTION, and fewer where they are large."""
     number, first = before.portions, 0
-    while first < len(texts):
-        last, size = first, 0
-        while last < min(len(texts), first + PORTION) and (size < PORTION_BYTES or last == first):
-            size += len(texts[last])
-            last += 1
+    while first < len(entries):
+        last = first + PORTION
+        while len(text := to_json(entries[first:last])) > PORTION_BYTES and last > first + 1:
+            last = first + (min(last, len(entries)) - first + 1) // 2
         number += 1
-        recipients = f"[{b','.join(texts[first:last]).decode()}]"
-        yield Portion(number, before.valid + first, recipients, digests[SIZE * first : SIZE * last])
+        place = before.valid + first
+        yield Portion(number, place, text.decode(), digests[SIZE * first : SIZE * last])
         first = last
 
 

@@ -193,8 +193,7 @@ def asker(installation: Installation) -> Iterator[Asker]:
         composing = {"Authorization": f"Bearer {tokens[SCOPE_COMPOSED]}"}
         client.post(f"{PREFIX}/future/orders/composed-email", json=POSTED, headers=composing)
         opened, cancelled = (ours.post(f"{PREFIX}/orders/email", json=OPEN).json()["orderId"] for _ in range(2))
-        line = {"content": LINE, "headers": {"Content-Type": NDJSON}}
-        ours.post(f"{PREFIX}/orders/{opened}/recipients", **line)
+        ours.post(f"{PREFIX}/orders/{opened}/recipients", content=LINE, headers={"Content-Type": NDJSON})
         ours.put(f"{PREFIX}/orders/{cancelled}/cancel")
         placed = {"order": later, "due": due, "chain": first, "open": opened, "cancelled": cancelled}
         yield Asker(client, tokens, placed, installation.environment()["VARSEL_DATABASE_URL"])

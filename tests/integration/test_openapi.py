@@ -103,8 +103,9 @@ def identified(installation: Installation, path: str) -> Mapping[str, object]:
             made = client.post(f"{API}/future/orders", json=chain("kari@example.no")).headers["location"]
         elif path.endswith(("/recipients", "/close")):
             made = client.post(f"{API}/orders/email", json=OPEN).headers["location"]
-            lines = {"content": '{"emailAddress":"ola@example.no"}', "headers": {"Content-Type": NDJSON}}
-            client.post(f"{API}/orders/{made.rpartition('/')[2]}/recipients", **lines) if "close" in path else None
+            if "close" in path:
+                its = f"{API}/orders/{made.rpartition('/')[2]}/recipients"
+                client.post(its, content='{"emailAddress":"ola@example.no"}', headers={"Content-Type": NDJSON})
         else:
             made = client.post(f"{API}/orders/email", json=order(requestedSendTime=at(HOUR))).headers["location"]
         return {"id": made.rpartition("/")[2]}
