@@ -38,6 +38,7 @@ from api.singles import SingleHeaders
 from api.tracing import TraceRequests
 from engine import settings
 from engine.auth.access import Rules
+from engine.auth.api_keys.keyring import Keyring
 from engine.auth.sealing import Seal
 from engine.auth.tokens import Verifier
 from engine.db.migrations import admit
@@ -157,6 +158,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.store = Store(config.need("database_url"), admit)
     state.readers = Readers(config.need("database_url"), admit)
     state.writers = Writers(state.store)
+    state.keyring = Keyring(state.readers, state.writers)
     state.large_bodies = LargeBodies(config.max_order_bytes)
     state.uploading, state.digests = Shares(recipients.AT_ONCE), KeptDigests()
     state.intake = Intake(
@@ -177,6 +179,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     following.cancel()
     await state.intake.close()
     await state.publisher.close()
+    await state.keyring.close()
     await asyncio.to_thread(heartbeat.stop)
     await state.readers.close()
     state.store.close()

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from api.origins import require_same_origin
+from engine.auth.api_keys.secrets import PREFIX
 from engine.auth.tokens.verifier import ORG_CLAIM
 from engine.errors import Forbidden, InvalidToken, Unauthenticated
 from engine.models import Caller
@@ -14,6 +15,7 @@ from engine.resources import SCOPE_CREATE, SCOPE_PUBLISH_ANY, SCOPES_CREATE
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from engine.auth.api_keys.keyring import Keyring
     from engine.auth.tokens import Verifier
 
 log = logging.getLogger(__name__)
@@ -25,11 +27,16 @@ COOKIES = (".ALTINNTOKEN", "AltinnStudioRuntime")
 async def authenticate(request: Request, verifier: Verifier) -> Caller:
     """Who sent a request: scopes from the bearer token, the creator's name from the PlatformAccessToken, if it came.
 
+    An API key says both.
+
     Unauthenticated when there is no credential, or when one does not verify: with a bad platform token beside a
     good bearer, an order would silently go to another creator than its sender meant.
     """
     platform_token = _only(request, b"platformaccesstoken")
     bearer = await _bearer_caller(request, verifier)
+    if platform_token is not None and bearer and bearer.by_key:
+        msg = "an API key has its creator: no PlatformAccessToken may name another one beside it"
+        raise Unauthenticated(msg)
     if platform_token is not None:
         caller = _platform_caller(platform_token, verifier)
         return Caller(caller.creator, bearer.scopes, platform=True) if bearer else caller
@@ -102,7 +109,8 @@ def _only(request: Request, name: bytes) -> str | None:
 async def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
     authorization = _only(request, b"authorization")
     if authorization is not None:
-        return await _token_caller(_bearer(authorization), verifier)
+        token = _bearer(authorization)
+        return await (_key_caller(request, token) if token.startswith(PREFIX) else _token_caller(token, verifier))
     cookie = next((name for name in COOKIES if name in request.cookies), None)
     if cookie is None:
         return None
@@ -110,6 +118,16 @@ async def _bearer_caller(request: Request, verifier: Verifier) -> Caller | None:
     if "platformaccesstoken" not in request.headers:  # no page of another origin can send this header
         require_same_origin(request, cookie)
     return caller
+
+
+async def _key_caller(request: Request, key: str) -> Caller:
+    """Whose API key it is; InvalidToken."""
+    keyring: Keyring = request.app.state.keyring
+    try:
+        return await keyring.caller(key)
+    except Unauthenticated as error:
+        log.warning("an API key was refused: %s", error)
+        raise
 
 
 async def _token_caller(token: str, verifier: Verifier) -> Caller:

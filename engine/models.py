@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # Why a subscription is paused; its consumer ends the pause by resuming or posting the subscription.
 GONE = "The endpoint answered 410 Gone; resume the subscription when it is back."
@@ -46,7 +50,8 @@ class Priority(StrEnum):
         return LEVELS.index(self)
 
 
-LEVELS = tuple(Priority)
+TEST = "Test"  # stands in place of a priority: nobody who has a relay claims it
+LEVELS: tuple[str, ...] = (*Priority, TEST)
 
 
 class OrderKind(StrEnum):
@@ -99,6 +104,7 @@ class EmailState(StrEnum):
     CANCELLED = "Cancelled"  # its creator withdrew the order before it was sent
 
 
+_TEST = ":test"  # what the name of a creator ends with whose orders are tests: no token can name it
 HANDED_OVER = (EmailState.SUCCEEDED, EmailState.DELIVERED)
 
 
@@ -169,6 +175,8 @@ class Caller:
     identity: str | None = None  # who subscribes and reads events, such as /org/ttd (events contract 6.1)
     app: str | None = None  # the application that a PlatformAccessToken names
     party: str | None = None  # the number of the party that an end user's token speaks for
+    by_key: bool = False  # authenticated by an API key
+    guests: Collection[str] | None = None  # the only ones to whom a team key may send; None: to anybody
 
     @property
     def name(self) -> str:
@@ -209,6 +217,21 @@ class Slowed:
     said: str  # the reply that asked for it; empty: it is a limit of the operator's
     rate: float | None = None  # e-mails a second: of this process; of a limit, of the whole installation
     connections: int | None = None  # e-mails at once, likewise
+
+
+def creator_of_tests(creator: str) -> str:
+    """The creator that the test keys of a creator stand for: its orders, events and references are apart."""
+    return creator + _TEST
+
+
+def live_creator(creator: str) -> str:
+    """The creator whose tests they are."""
+    return creator.removesuffix(_TEST)
+
+
+def is_test(creator: str) -> bool:
+    """Whether the orders of a creator are tests, of which nothing is sent."""
+    return creator.endswith(_TEST)
 
 
 def new_id(at: datetime) -> UUID:

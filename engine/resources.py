@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from base64 import b32encode
 
+from engine.models import is_test, live_creator
+
 RESOURCE = "urn:altinn:resource:"  # what the name of every resource begins with
 APP = f"{RESOURCE}app_"  # an app's (events contract 7.5)
 OLD_APP = f"{RESOURCE}altinnapp."  # an app's, once
@@ -30,9 +32,13 @@ def app_resource(org: str, app: str) -> str:
 def status_resource(creator: str) -> str:
     """The resource of what became of a creator's orders: a URN (events contract 5.5) that no two creators share.
 
+    That of its tests has the group "test" before the name.
+
     Names that fit stand as they are. All others, capitals too, become "(" and the base32 of their UTF-8: no plain name
     has a bracket, and 100 characters of any script fill less than the eight groups that are left.
     """
+    if is_test(creator):
+        return f"{OWN}test:{status_resource(live_creator(creator)).removeprefix(OWN)}"
     if _PLAIN.fullmatch(creator):
         return OWN + creator
     text = "(" + b32encode(creator.encode()).decode().rstrip("=").lower()

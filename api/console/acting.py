@@ -42,7 +42,7 @@ async def ask_one(request: Request) -> Response:
 
 async def one(request: Request) -> Response:
     """Do an action to one row."""
-    operator, form = await _allowed(request, Role.OPERATOR)
+    operator, form = await allowed(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
     made = await write(request, actions.perform, operator, action, key, _argument(action, form))
     tell(request, f"Done: {action.done}.", made)
@@ -58,11 +58,11 @@ async def ask(request: Request) -> Response:
 
 async def all_of(request: Request) -> Response:
     """Start an action on all that match; the job's page shows its progress. Ask again if more match by now."""
-    operator, form = await _allowed(request, Role.OPERATOR)
+    operator, form = await allowed(request, Role.OPERATOR)
     action = _action(request)
     given, argument = _filter(action, form), _argument(action, form)
     try:
-        asked = jobs.Asked(number(_text(form, "asked")), number(_text(form, "newest")))
+        asked = jobs.Asked(number(text_of(form, "asked")), number(text_of(form, "newest")))
     except ValueError:
         raise BadRequest("The form does not say what was asked about: begin anew.") from None
     try:
@@ -74,16 +74,16 @@ async def all_of(request: Request) -> Response:
 
 async def stop_job(request: Request) -> Response:
     """Stop a job after its current batch."""
-    operator, _ = await _allowed(request, Role.OPERATOR)
-    key = _number(request)
+    operator, _ = await allowed(request, Role.OPERATOR)
+    key = numbered(request)
     await write(request, jobs.stop, operator, key)
     return RedirectResponse(f"/console/jobs/{key}", 303)
 
 
 async def pause(request: Request) -> Response:
     """Pause a lane, a creator or a recipients' domain."""
-    operator, form = await _allowed(request, Role.ADMIN)
-    kind, value, reason = (_text(form, name) for name in ("kind", "value", "reason"))
+    operator, form = await allowed(request, Role.ADMIN)
+    kind, value, reason = (text_of(form, name) for name in ("kind", "value", "reason"))
     tell(request, await write(request, pausing.pause, operator, kind, value, reason))
     return _overview(request)
 
@@ -98,8 +98,8 @@ async def ask_to_resume(request: Request) -> Response:
 
 async def resume(request: Request) -> Response:
     """End such a pause."""
-    operator, form = await _allowed(request, Role.ADMIN)
-    kind, value = (_text(form, name) for name in ("kind", "value"))
+    operator, form = await allowed(request, Role.ADMIN)
+    kind, value = (text_of(form, name) for name in ("kind", "value"))
     await write(request, pausing.resume, operator, kind, value)
     tell(request, f"Resumed: the {kind} {value}.")
     return _overview(request)
@@ -113,7 +113,7 @@ async def ask_to_resume_restored(request: Request) -> Response:
 
 async def resume_restored(request: Request) -> Response:
     """Let the lanes go on that were paused because the database is older than it was."""
-    operator, _ = await _allowed(request, Role.ADMIN)
+    operator, _ = await allowed(request, Role.ADMIN)
     tell(request, await write(request, pausing.go_on_restored, operator))
     return _overview(request)
 
@@ -126,8 +126,8 @@ async def ask_to_drain(request: Request) -> Response:
 
 async def drain(request: Request) -> Response:
     """Pause every lane: what is in flight ends, and nothing new begins."""
-    operator, form = await _allowed(request, Role.ADMIN)
-    await write(request, pausing.drain, operator, pausing.LANES, _text(form, "reason"))
+    operator, form = await allowed(request, Role.ADMIN)
+    await write(request, pausing.drain, operator, pausing.LANES, text_of(form, "reason"))
     tell(request, "All lanes are paused; they are drained when nothing is in flight.")
     return _overview(request)
 
@@ -140,7 +140,7 @@ async def ask_to_resume_all(request: Request) -> Response:
 
 async def resume_all(request: Request) -> Response:
     """Let all paused lanes go on."""
-    operator, _ = await _allowed(request, Role.ADMIN)
+    operator, _ = await allowed(request, Role.ADMIN)
     await write(request, pausing.resume_all, operator)
     tell(request, "All lanes go on.")
     return _overview(request)
@@ -148,29 +148,29 @@ async def resume_all(request: Request) -> Response:
 
 async def pause_subscription(request: Request) -> Response:
     """Push nothing more to a subscription."""
-    operator, form = await _allowed(request, Role.OPERATOR)
-    key = _number(request)
-    await write(request, pausing.pause_subscription, operator, key, _text(form, "reason"))
+    operator, form = await allowed(request, Role.OPERATOR)
+    key = numbered(request)
+    await write(request, pausing.pause_subscription, operator, key, text_of(form, "reason"))
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 
 async def ask_to_resume_subscription(request: Request) -> Response:
     """The question before a subscription goes on."""
     await require(request, Role.OPERATOR)
-    key = _number(request)
+    key = numbered(request)
     question = await look(request, questions.of_subscription, key)
     return _ask(request, question, "Resume", back=f"/console/subscriptions/{key}")
 
 
 async def resume_subscription(request: Request) -> Response:
     """Push what waits, and go on."""
-    operator, _ = await _allowed(request, Role.OPERATOR)
-    key = _number(request)
+    operator, _ = await allowed(request, Role.OPERATOR)
+    key = numbered(request)
     await write(request, pausing.resume_subscription, operator, key)
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 
-async def _allowed(request: Request, role: Role) -> tuple[str, FormData]:
+async def allowed(request: Request, role: Role) -> tuple[str, FormData]:
     """The operator's name and what was sent; Forbidden for too small a role or without a token."""
     operator = await require(request, role)
     return operator.name, await check_csrf(request)
@@ -211,7 +211,7 @@ def _ask(request: Request, question: Question, button: str, status: int = 200, *
 
 def _filter(action: Action, form: Mapping[str, Any]) -> dict[str, str]:
     """What narrows the list down whose rows are meant."""
-    given = {name: _text(form, name) for name in form if name not in (action.takes, "csrf", "asked", "newest")}
+    given = {name: text_of(form, name) for name in form if name not in (action.takes, "csrf", "asked", "newest")}
     return {name: value for name, value in given.items() if value}
 
 
@@ -232,7 +232,8 @@ def _key(request: Request) -> Any:
         raise NotFound(f"There is no such row among the {resource.name}.") from None
 
 
-def _number(request: Request) -> int:
+def numbered(request: Request) -> int:
+    """The number in the page's address; NotFound."""
     try:
         return number(request.path_params["key"])
     except ValueError:
@@ -240,10 +241,11 @@ def _number(request: Request) -> int:
 
 
 def _argument(action: Action, given: Mapping[str, Any]) -> str | None:
-    return _text(given, action.takes) if action.takes else None
+    return text_of(given, action.takes) if action.takes else None
 
 
-def _text(form: Mapping[str, Any], name: str) -> str:
+def text_of(form: Mapping[str, Any], name: str) -> str:
+    """What was typed into a field."""
     value = form.get(name)
     return value.strip() if isinstance(value, str) else ""
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import func, select, true
 
+from engine.admin.api_keys import STATE
 from engine.admin.filters import (
     EMAIL_ERRORS,
     PUSH_ERRORS,
@@ -28,6 +29,7 @@ from engine.db.tables import (
     EMAIL_FAILED,
     EPOCH,
     ORDER_SET_ASIDE,
+    api_keys,
     audit_log,
     deliveries,
     delivery_attempts,
@@ -38,7 +40,7 @@ from engine.db.tables import (
     orders,
     subscriptions,
 )
-from engine.models import DeliveryState, EmailState, OrderState, Priority
+from engine.models import LEVELS, DeliveryState, EmailState, OrderState
 from engine.queue.epoch import repeated
 from engine.queue.pauses import in_force
 
@@ -134,7 +136,7 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
 
 def _priority(found: Narrowed, table: Table, given: Given) -> None:
     if priority := given.get("priority"):
-        found.rest.append(table.c.priority == Priority(priority).level)
+        found.rest.append(table.c.priority == LEVELS.index(priority))
 
 
 def _email_state(connection: Connection, found: Narrowed, state: str) -> None:
@@ -236,6 +238,14 @@ def _jobs(_connection: Connection, _given: Given) -> Narrowed:
     return Narrowed.newest(jobs.c.seq)
 
 
+def _keys(_connection: Connection, given: Given) -> Narrowed:
+    found = Narrowed.newest(api_keys.c.seq)
+    found.rest += [api_keys.c[name] == given[name] for name in ("kind", "creator") if given.get(name)]
+    if state := given.get("state"):
+        found.rest.append(STATE.in_([state]))
+    return found
+
+
 def _stand(
     connection: Connection, found: Narrowed, table: Table, of: Callable[[Container[str]], Standings], group: str
 ) -> None:
@@ -285,4 +295,5 @@ NARROW: Mapping[str, Callable[[Connection, Given], Narrowed]] = {
     "deliveries": _deliveries,
     "audit": _audit,
     "jobs": _jobs,
+    "keys": _keys,
 }

@@ -17,7 +17,7 @@ from engine.db.tables import (
 )
 from engine.email.gate import waited_for
 from engine.email.pressure import Kind
-from engine.models import LEVELS, DeliveryState, EmailState, OrderState, Priority
+from engine.models import LEVELS, TEST, DeliveryState, EmailState, OrderState, Priority
 from engine.queue.pauses import in_force
 from engine.text.addresses import domain_of
 
@@ -163,6 +163,7 @@ _DUE = "It is due and waits for a worker. If it stays so, no worker runs, or all
 _TURNS = {
     Priority.INSTANT: "It is due, and workers keep connections free for instant orders.",
     Priority.NORMAL: "It is due and waits for its turn: creators take turns, each with its share.",
+    TEST: "It is due, and a test: the simulator answers, within a second or two.",
     Priority.BULK: "It is due and waits for its turn: bulk gets what other orders leave, and a small share at least.",
 }
 

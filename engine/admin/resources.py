@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Uuid
 
+from engine.admin.api_keys import STATES
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, number, uuid
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS
-from engine.db.tables import audit_log, deliveries, emails, events, jobs, orders, subscriptions
-from engine.models import DeliveryState, EmailState, OrderState, Priority
+from engine.auth.api_keys.secrets import KeyKind
+from engine.db.tables import api_keys, audit_log, deliveries, emails, events, jobs, orders, subscriptions
+from engine.models import LEVELS, DeliveryState, EmailState, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +67,7 @@ def _by_name(*fields: Field) -> dict[str, Field]:
     return {field.name: field for field in fields}
 
 
-_PRIORITY = Field("priority", "Which pass which.", choices=tuple(Priority))
+_PRIORITY = Field("priority", "Which pass which.", choices=LEVELS)
 _CREATOR = Field("creator", "Who ordered, such as ttd.")
 _REFERENCE = Field("reference", "The sender's reference.")
 _RECIPIENT = Field("recipient", "An address or its beginning, @domain, or a number.")
@@ -165,4 +167,16 @@ AUDIT = Resource(
 JOBS = Resource(
     "jobs", jobs, jobs.c.seq, "Print background jobs, the newest first.", "Print a job and how far it is.", {}
 )
-RESOURCES = {resource.name: resource for resource in (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS)}
+KEYS = Resource(
+    "keys",
+    api_keys,
+    api_keys.c.seq,
+    "Print API keys, the newest first.",
+    "",
+    _by_name(
+        Field("state", "Its state.", choices=STATES), Field("kind", "Its kind.", choices=tuple(KeyKind)), _CREATOR
+    ),
+)
+RESOURCES = {
+    resource.name: resource for resource in (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS, KEYS)
+}

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import case, func, select
 
+from engine.admin.api_keys import STATE
 from engine.admin.filters import created
 from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
 from engine.db.dialects import Now
 from engine.db.tables import (
+    api_keys,
     audit_log,
     deliveries,
     delivery_attempts,
@@ -38,7 +40,7 @@ MASKED = "•••"
 PERSONAL = frozenset(
     {"recipients", "organization_number", "national_identity_number", "subject", "body", "text", "reply", "last_reply"}
     | {"alternative_subject", "subject_filter", "alternative_subject_filter", "answer", "recipient"}
-    | {"filename"}
+    | {"filename", "guests"}
     | {"reference", "from"}  # what senders call their orders; where somebody signed in
 )
 ADDRESSES = frozenset({"address"})
@@ -173,6 +175,14 @@ def _jobs(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     return found
 
 
+def _keys(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    shown = (column for column in api_keys.c if column.name != "hash")
+    found = _of_keys(connection, select(*shown, STATE.label("state")), api_keys.c.seq, keys)
+    for row in found:
+        row["guests"] = row["guests"].split()
+    return found
+
+
 ROWS: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]] = {
     "orders": _orders,
     "emails": _emails,
@@ -181,6 +191,7 @@ ROWS: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]] 
     "deliveries": _deliveries,
     "audit": _audit,
     "jobs": _jobs,
+    "keys": _keys,
 }
 
 

@@ -13,6 +13,7 @@ restored.py       what a restored database would do again
 maintenance.py    settings, tokens, the contact directory
 backups.py        copies of the database
 operators.py      who may sign in to the console
+keys.py           API keys
 
 exits.py          exit codes, and how errors end a command
 options.py        options that several commands have
@@ -40,6 +41,7 @@ from engine.cli import (
     events,
     health,
     jobs,
+    keys,
     lanes,
     maintenance,
     operators,
@@ -91,6 +93,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         maintenance.token,
         maintenance.CONTACTS,
         operators.GROUP,
+        keys.GROUP,
         backups.backup,
         backups.restore,
     ),

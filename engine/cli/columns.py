@@ -71,6 +71,18 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "created": "created",
         "filter": "filter",
     },
+    "keys": {
+        "key": "seq",
+        "kind": "kind",
+        "creator": "creator",
+        "name": "name",
+        "state": "state",
+        "last used": "last_used",
+        "expires": "expires",
+        "scopes": "scopes",
+        "created": "created",
+        "who": "who",
+    },
     "audit": {"at": "at", "who": "who", "action": "action", "target": "target", "detail": "detail"},
     "lanes": {
         "lane": "name",

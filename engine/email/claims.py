@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 LOOK_EVERY = 0.1  # seconds
 GENEROUS = 10  # of so many claims, one leaves to other e-mails what instant ones wait for
-_CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
+CREATOR = select(orders.c.creator).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
 
 
 class Claims:
     """The claims of one deliverer."""
 
     def __init__(self, turns: Turns, gate: Gate, relays: Relays) -> None:
-        self._ready = FairClaims(due.EMAILS, turns, copied={"creator": _CREATOR})
+        self._ready = FairClaims(due.EMAILS, turns, copied={"creator": CREATOR})
         self._waiting = FairClaims(due.EMAILS, turns, waiting=True)
         self._gives_way = Priority.INSTANT not in turns.priorities
         self._gate = gate

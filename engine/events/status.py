@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from engine.events.cloudevent import encode
+from engine.models import is_test
 from engine.resources import status_resource
 from engine.text.times import rfc3339
 
@@ -52,9 +53,11 @@ def email_event(order: Named, email_id: UUID, state: EmailState, at: datetime) -
 def _event(  # noqa: PLR0913, PLR0917 what both kinds have in common
     kind: str, name: UUID, order: Named, state: str, at: datetime, more: dict[str, str]
 ) -> CloudEvent:
-    data = {"orderId": str(order.id), **more, "status": str(state)}
+    data: dict[str, str | bool] = {"orderId": str(order.id), **more, "status": str(state)}
     if order.senders_reference is not None:
         data["sendersReference"] = order.senders_reference
+    if is_test(order.creator):
+        data["test"] = True
     return encode(
         {
             "specversion": "1.0",

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, Uuid, and_, case
 from engine.db.dialects import Now
 from engine.db.rows import Rows, run
 from engine.db.tables import Instant, milliseconds, orders
-from engine.models import ContentType, DeliveryGuarantee, OrderKind, OrderState, Priority
+from engine.models import LEVELS, TEST, ContentType, DeliveryGuarantee, OrderKind, OrderState, Priority, is_test
 from engine.observability import tracing
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class NewOrder(NamedTuple):
             "content_type": self.content_type.value,
             "guarantee": self.delivery_guarantee.value,
             "recipients": to_json(self.recipients).decode(),
-            "priority": self.priority.level,
+            "priority": LEVELS.index(TEST) if is_test(creator) else self.priority.level,
             "condition_endpoint": self.condition_endpoint,
             "ignore_reservation": self.ignore_reservation,
             "resource_id": self.resource_id,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeGuard
 
 from engine.errors import Misconfigured
+from engine.models import is_test
 from engine.runtime.config_files import Contents, read_toml
 
 if TYPE_CHECKING:
@@ -60,11 +61,11 @@ class Quotas:
         self._file = Contents(file, _read, "quotas") if file else None
 
     def find(self, creators: Collection[str]) -> dict[str, Quota]:
-        """The quotas of those creators that have one."""
+        """The quotas of those creators that have one; tests have none."""
         if not self._file:
             return {}
         default, named = self._file.now
-        found = {creator: named.get(creator, default) for creator in creators}
+        found = {creator: named.get(creator, default) for creator in creators if not is_test(creator)}
         return {creator: quota for creator, quota in found.items() if quota.limits}
 
     @property

@@ -2,7 +2,7 @@
 
 The columns of a table that is claimed fairly:
 
-- `priority`: of the order; 0 instant, 1 normal, 2 bulk.
+- `priority`: of the order; 0 instant, 1 normal, 2 bulk, 3 a test, which only the simulator claims.
 - `rank`: set when the row is *ready*, which is due and not claimed. It says where the row stands among the ready rows
   of its creator: the milliseconds of its due time, plus STEP for each e-mail before it in its order. So a small order
   passes most of a large one. Whatever else changes `due_at` sets `rank` to NULL.
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from sqlalchemy import true
 
 from engine.db.rows import few
-from engine.models import LEVELS, Priority
+from engine.models import LEVELS, TEST, Priority
 from engine.queue import due
 from engine.queue.due import Claimed
 from engine.queue.flows import FLOWS, Flow, first_of_each, look, making_ready
@@ -61,9 +61,14 @@ F = TypeVar("F", bound=FairlyClaimed)
 class Turns:
     """Who takes turns: the priorities that are claimed, the weights of creators, and the part of bulk."""
 
-    priorities: Sequence[Priority] = LEVELS
+    priorities: Sequence[Priority] = tuple(Priority)
     weights: Mapping[str, float] = field(default_factory=dict)  # 1.0 for those that are not named
     bulk: float = 0.1  # of a batch, while anything else is ready, too
+
+    @property
+    def levels(self) -> Sequence[int]:
+        """The priorities, as the database has them: those of orders that are sent."""
+        return [priority.level for priority in self.priorities]
 
     @property
     def every(self) -> timedelta:
@@ -71,7 +76,17 @@ class Turns:
         return HURRY if self.priorities == (Priority.INSTANT,) else GATHER
 
 
+class TurnsOfTests(Turns):
+    """Turns among tests alone, of which nothing is sent."""
+
+    @property
+    def levels(self) -> Sequence[int]:
+        """The one level of tests."""
+        return [LEVELS.index(TEST)]
+
+
 ALL = Turns()
+TESTS = TurnsOfTests()
 
 
 class FairClaims(Generic[F]):
@@ -91,7 +106,7 @@ class FairClaims(Generic[F]):
         waiting: bool = False,
     ) -> None:
         self._lane = lane
-        self._levels = [priority.level for priority in turns.priorities]
+        self._levels = turns.levels
         self._turns = turns
         self._waiting = waiting
         fit = true() if fit is None else fit

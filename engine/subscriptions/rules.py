@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import httpx
 
+from engine.auth.api_keys.guests import is_guest
 from engine.errors import BadRequest, Forbidden, Refused
 from engine.events.alternative_subjects import normal
 from engine.events.fan_out import MOST_DOTS
@@ -62,7 +63,7 @@ def parse_subscription(body: bytes, caller: Caller, rules: SubscriptionRules) ->
     endpoint = _endpoint(request.end_point, rules.guard)
     source = _source(request.source_filter)
     is_app = (request.resource_filter or "").lower().startswith(APP) or _on_domain(source, rules.apps_domain)
-    _check_rights(caller, is_app=is_app, is_mail=_is_mail(endpoint))
+    _check_rights(caller, endpoint, is_app=is_app)
     if request.resource_filter is not None and not is_urn(request.resource_filter):
         raise BadRequest("Resource filter must be a valid urn")
     _check_texts(request)
@@ -141,13 +142,16 @@ def _on_domain(source: str | None, domain: str) -> bool:
     return f".{host}".endswith(f".{domain.lower()}")
 
 
-def _check_rights(caller: Caller, *, is_app: bool, is_mail: bool) -> None:
+def _check_rights(caller: Caller, endpoint: str, *, is_app: bool) -> None:
+    is_mail = _is_mail(endpoint)
     if not is_app and SCOPE_SUBSCRIBE not in {scope.lower() for scope in caller.scopes}:
         raise Forbidden(f"needs the scope {SCOPE_SUBSCRIBE}", SCOPE_SUBSCRIBE)
     if is_mail and SCOPES_CREATE.isdisjoint(caller.scopes):
         raise Forbidden(f"mailto: needs one of the scopes {', '.join(sorted(SCOPES_CREATE))}", SCOPE_CREATE)
     if is_mail and caller.creator is None:
         raise Forbidden("mailto: needs a credential that names an organisation")
+    if is_mail and caller.guests is not None and not is_guest(endpoint.partition(":")[2], caller.guests):
+        raise BadRequest("This address is not in the guest list of the team key, which sends to nobody else.")
 
 
 def _check_texts(request: SubscriptionRequest) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from engine import settings
@@ -16,6 +17,7 @@ from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
 from engine.email.messages import Messages
+from engine.email.simulation import Simulation
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.large_fan_outs import FanOuts
@@ -28,10 +30,11 @@ from engine.orders.contacts import ContactTable
 from engine.orders.credentials import Credentials
 from engine.orders.fetches import FETCHES, WITHIN, Fetches
 from engine.orders.portions import Portions
+from engine.orders.processing import Orders
 from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.calendars import Calendars
-from engine.queue.fairness import Turns
+from engine.queue.fairness import TESTS, Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
@@ -62,6 +65,8 @@ FETCHING = "fetching"  # the runner of orders whose attachments are to be fetche
 INSTANT_EMAILS = "instant e-mails"  # the runner of e-mails of instant orders
 PORTIONS = "portions"  # the runner of orders whose e-mails are made portion by portion
 OTHERS = (CONDITIONS, FETCHING, PORTIONS)  # as engine/orders/processing.py has their KINDS
+TESTED = {lane.name: f"test {lane.name}" for lane in (due.ORDERS, due.EMAILS)}  # the runner of tests
+TESTS_EVERY = 0.2  # seconds between two looks for tests of a lane: they cost other orders next to nothing
 IN_A_HURRY, USUAL = (Priority.INSTANT,), (Priority.NORMAL, Priority.BULK)
 
 
@@ -108,9 +113,13 @@ class Workshop:
         fetching = partial(self._begin, FETCHING)
         e_mails, instant_e_mails = partial(self._begin, due.EMAILS.name), partial(self._begin, INSTANT_EMAILS)
 
+        tested = partial(self._begin, TESTED[due.EMAILS.name])
+        self._look_at = dict.fromkeys(TESTED, 0.0)  # when tests of a lane are looked for again, by the steady clock
+
         def both() -> None:
             e_mails()
             instant_e_mails()
+            tested()
 
         self._runners: dict[str, Runs] = {
             due.ORDERS.name: self._runner(
@@ -122,6 +131,8 @@ class Workshop:
             PORTIONS: self._runner(Portions(contacts, e_mails), sees=False),
             due.EMAILS.name: self._runner(deliverer),
             INSTANT_EMAILS: self._runner(messenger),
+            TESTED[due.ORDERS.name]: self._runner(Orders(contacts, tested, turns=TESTS), sees=False),
+            TESTED[due.EMAILS.name]: self._runner(Simulation(self._store.clock, messages, calendars), sees=False),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
             due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
             due.JOBS.name: self._runner(Jobs(self._store)),
@@ -129,12 +140,15 @@ class Workshop:
         self._heartbeat.start()
 
     async def run(self, lane: str) -> None:
-        """Work until nothing of the lane is due; instant e-mails go beside all others."""
+        """Work until nothing of the lane is due; what is instant or a test goes beside all else."""
         if lane == SPOOLED:
             await self._store_spooled()
             return
         if lane == due.EMAILS.name:
             self._begin(INSTANT_EMAILS)
+        if steady() >= self._look_at.get(lane, inf):
+            self._look_at[lane] = steady() + TESTS_EVERY
+            self._begin(TESTED[lane])
         await self._runners[lane].run()
 
     async def _store_spooled(self) -> None:

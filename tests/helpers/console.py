@@ -20,6 +20,7 @@ from engine.admin.resources import RESOURCES
 from engine.auth.operators import Role
 from engine.db.readers import Readers
 from engine.db.tables import (
+    api_keys,
     audit_log,
     deliveries,
     delivery_attempts,
@@ -168,6 +169,15 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
         given = {"recipient": text, "reference": text}
         job |= {"action": "retry", "filter": json.dumps(given), "argument": label, "total": 1}
         keys["jobs"] = connection.execute(jobs.insert().values(job).returning(jobs.c.seq)).scalar_one()
+        named = {
+            "hash": "x",
+            "kind": "team",
+            "creator": label[:100],
+            "name": label[:100],
+            "scopes": label,
+            "guests": text,
+        }
+        connection.execute(api_keys.insert().values(named | {"created": now(), "who": label[:200]}))
         for resource, key in keys.items():
             done = {"at": now(), "who": label[:200], "action": "x", "target": f"{resource}/{key}"}
             detail = json.dumps({"filter": given, "from": text})

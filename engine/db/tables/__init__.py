@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.db.tables.access import api_keys
 from engine.db.tables.admin import (
     ALIVE,
     compatibility,
@@ -55,6 +56,7 @@ __all__ = [
     "ORDER_SET_ASIDE",
     "STOPPED",
     "Instant",
+    "api_keys",
     "attachments",
     "audit_log",
     "block_of",

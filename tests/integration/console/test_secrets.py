@@ -76,6 +76,7 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
         "deliveries": ["state", "subscription", "event", "error", "since", "until", "delivery"],
         "audit": ["who", "action", "target", "since", "until"],
         "jobs": [],
+        "keys": ["state", "kind", "creator"],
     }
     for name, shown in allowed.items():
         assert re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text) == shown

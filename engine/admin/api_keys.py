@@ -1,0 +1,156 @@
+"""API keys as operators make, replace and revoke them; see engine/auth/api_keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, func, select, update
+
+from engine.auth.api_keys.guests import read_guests
+from engine.auth.api_keys.keyring import IN_FORCE
+from engine.auth.api_keys.secrets import KeyKind, hashed, new_key
+from engine.db.dialects import Now, after, now
+from engine.db.records import columns, first
+from engine.db.tables import api_keys
+from engine.errors import Conflict, Invalid, NotFound
+from engine.models import is_test
+from engine.observability.audit import note
+from engine.resources import (
+    SCOPE_COMPOSED,
+    SCOPE_CREATE,
+    SCOPE_PUBLISH,
+    SCOPE_PUBLISH_ANY,
+    SCOPE_SUBSCRIBE,
+    SCOPE_SUPPORT,
+    SCOPES_CREATE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+MOST = 10_000  # keys in force: each process knows all of them
+LONGEST = 95  # characters of a creator, so that that of its tests has room
+LONGEST_NAME = 100
+LONGEST_LIFE = 3_650  # days
+OVERLAP = timedelta(hours=24)  # for which a replaced key goes on, unless an operator says otherwise
+LONGEST_OVERLAP = timedelta(days=90)
+OF_TESTS = SCOPES_CREATE | {SCOPE_COMPOSED, SCOPE_SUBSCRIBE}  # of team keys, too: others reach beyond their own orders
+STATES = ("active", "expired", "revoked")
+STATE = case((api_keys.c.revoked.is_not(None), "revoked"), (api_keys.c.expires <= Now(), "expired"), else_="active")
+SCOPES = OF_TESTS | {SCOPE_SUPPORT, SCOPE_PUBLISH, SCOPE_PUBLISH_ANY}
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """What an operator asks for. `days`: its life; None: without end."""
+
+    kind: str
+    creator: str
+    name: str
+    scopes: Iterable[str] = (SCOPE_CREATE,)
+    guests: Iterable[str] = ()
+    days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    seq: int
+    kind: str
+    creator: str
+    name: str
+    scopes: str
+    guests: str
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+
+
+def create(connection: Connection, who: str, asked: NewKey) -> tuple[int, str]:
+    """Make a key; returns its number and its text, which nobody can read later. Invalid, Conflict for too many."""
+    kind, creator, name = asked.kind.strip(), asked.creator.strip(), asked.name.strip()
+    scopes = sorted(dict.fromkeys(scope for each in asked.scopes for scope in each.split()))
+    _check(kind, creator, name, scopes, asked.days)
+    guests = read_guests(asked.guests)
+    if bool(guests) != (kind == KeyKind.TEAM):
+        raise Invalid({"guests": ["A team key needs guests, the only ones to whom it sends; other kinds have none."]})
+    life = None if asked.days is None else timedelta(days=asked.days)
+    return _insert(connection, who, (kind, creator, name, " ".join(scopes), " ".join(sorted(guests))), life)
+
+
+def rotate(connection: Connection, who: str, seq: int, overlap: timedelta = OVERLAP) -> tuple[int, str]:
+    """Make a key like this one, which goes on for the time of `overlap`; returns the new one as `create` does.
+
+    NotFound, Conflict when it has ended, Invalid.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise Invalid({"overlap": [f"From 0 to {LONGEST_OVERLAP.days * 24} hours."]})
+    old = _in_force(connection, seq)
+    life = None if old.expires is None else old.expires - old.created
+    made = _insert(connection, who, (old.kind, old.creator, old.name, old.scopes, old.guests), life, replaces=seq)
+    end = now(connection) + overlap
+    ending = {"expires": min(old.expires or end, end)} | ({} if overlap else {"revoked": Now()})
+    connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(ending))
+    return made
+
+
+def revoke(connection: Connection, who: str, seq: int) -> str:
+    """End a key within a second; returns what to say of it. NotFound, Conflict when it has ended."""
+    old = _in_force(connection, seq)
+    connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(revoked=Now()))
+    note(connection, who, "revoke", f"keys/{seq}", {"creator": old.creator, "name": old.name})
+    return f"The key {seq} of {old.creator} ({old.name}) is revoked."
+
+
+def _insert(
+    connection: Connection,
+    who: str,
+    named: tuple[str, str, str, str, str],
+    life: timedelta | None,
+    replaces: int | None = None,
+) -> tuple[int, str]:
+    kind, creator, name, scopes, guests = named
+    if (connection.scalar(select(func.count()).select_from(api_keys).where(*IN_FORCE)) or 0) >= MOST:
+        raise Conflict(f"There are {MOST:,} keys in force, which is the most there can be; revoke some.")
+    key = new_key(KeyKind(kind))
+    row: dict[str, object] = {"hash": hashed(key), "created": Now(), "who": who}
+    row |= {"kind": kind, "creator": creator, "name": name, "scopes": scopes, "guests": guests}
+    row["expires"] = None if life is None else after(life)
+    seq = int(connection.execute(api_keys.insert().values(row).returning(api_keys.c.seq)).scalar_one())
+    detail: dict[str, object] = {"kind": kind, "creator": creator, "name": name, "scopes": scopes}
+    note(connection, who, "create", f"keys/{seq}", detail | ({"replaces": replaces} if replaces else {}))
+    return seq, key
+
+
+def _check(kind: str, creator: str, name: str, scopes: list[str], days: int | None) -> None:
+    """Invalid when a key cannot be like this."""
+    errors: dict[str, list[str]] = {}
+    if kind not in tuple(KeyKind):
+        errors["kind"] = [f"One of {', '.join(KeyKind)}."]
+    if not 0 < len(creator) <= LONGEST or not creator.isprintable() or is_test(creator):
+        errors["creator"] = [f"A creator such as ttd, of at most {LONGEST} characters. Tests have a kind of key."]
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        errors["name"] = [f"What you call the system that has the key, in at most {LONGEST_NAME} characters."]
+    known = SCOPES if kind == KeyKind.LIVE else OF_TESTS
+    if strange := [scope for scope in scopes if scope not in known]:
+        errors["scopes"] = [f"A {kind} key cannot have {', '.join(strange)}; there are {', '.join(sorted(known))}."]
+    if not scopes:
+        errors["scopes"] = ["A key needs a scope."]
+    if days is not None and not 0 < days <= LONGEST_LIFE:
+        errors["days"] = [f"From 1 to {LONGEST_LIFE} days."]
+    if errors:
+        raise Invalid(errors)
+
+
+def _in_force(connection: Connection, seq: int) -> _Stored:
+    chosen = select(*columns(_Stored, api_keys.c)).where(api_keys.c.seq == seq)
+    found = first(_Stored, connection.execute(chosen.with_for_update()))
+    if found is None:
+        raise NotFound(f"There is no key {seq}.")
+    if found.revoked or (found.expires and found.expires <= now(connection)):
+        raise Conflict(f"The key {seq} has ended already.")
+    return found
