@@ -25,6 +25,7 @@ from api import (
     recipients,
     shipments,
     subscriptions,
+    summaries,
 )
 from api.bodies import LargeBodies
 from api.chain_answers import Words
@@ -76,7 +77,18 @@ if TYPE_CHECKING:
 
 OPERATIONS = [
     operation
-    for part in (orders, recipients, channels, chains, shipments, dashboard, events, subscriptions, deliveries)
+    for part in (
+        orders,
+        summaries,
+        recipients,
+        channels,
+        chains,
+        shipments,
+        dashboard,
+        events,
+        subscriptions,
+        deliveries,
+    )
     for operation in part.OPERATIONS
 ]
 ERRORS = {

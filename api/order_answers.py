@@ -256,6 +256,11 @@ class EmailSummary(Answer):
     succeeded: int
     notifications: list[Email]
 
+    def beginning(self) -> bytes:
+        """What stands before the first of very many notifications; behind the last come the counts."""
+        head = self.model_dump_json(by_alias=True, exclude_none=True, include={"order_id", "senders_reference"})
+        return f'{head[:-1]},"notifications":['.encode()
+
     @classmethod
     def of(cls, row: records.OrderHead, found: Sequence[records.EmailStatus]) -> Self:
         """From the stored rows (contract 3.7)."""

@@ -209,30 +209,6 @@ async def get_status(request: Request) -> Response:
 
 @OPERATIONS.add(
     Description(
-        method="GET",
-        path=PREFIX + "/orders/{id}/notifications/email",
-        summary="An order's e-mails",
-        description="What became of each recipient.",
-        parameters=(ID,),
-        responses={200: Documented("The e-mails.", answers.EmailSummary), **UNKNOWN, **REFUSED},
-    )
-)
-async def get_emails(request: Request) -> Response:
-    """What became of each recipient."""
-    creator, order_id = await asked(request)
-    try:
-        text = await reads.read(request, creator, _emails, creator, order_id)
-    except NotFound:
-        return Response(status_code=404)
-    return Response(text, media_type=JSON)
-
-
-def _emails(connection: Connection, creator: str, order_id: UUID) -> bytes:
-    return answers.EmailSummary.of(*reading.notifications(connection, creator, order_id)).json_text()
-
-
-@OPERATIONS.add(
-    Description(
         method="PUT",
         path=PREFIX + "/orders/{id}/cancel",
         summary="Cancel an order",

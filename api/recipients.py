@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from typing import TYPE_CHECKING, Self
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field, RootModel
-from pydantic.alias_generators import to_camel
 from starlette.exceptions import HTTPException
 
 from api import reads
-from api.answers import Answer, instant
 from api.bodies import check_coding, media_type
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.orders import ID, PREFIX, READ, TAKEN, asked
 from api.parameters import INT32, Given, integers, not_valid
 from api.problems import Problem
+from api.upload_answers import DryRun, RecipientLine, RecipientTable, UploadStatus
 from engine.errors import Overrun
 from engine.orders import uploads
+from engine.orders.forecasts import forecast
 from engine.orders.recipient_lines import LONGEST_LINE
 from engine.orders.upload_reading import Reading, Start
 from engine.queue import due
@@ -44,6 +41,12 @@ FROM = Parameter(
     "which line of all the body begins with: 1 (then lines that were taken already are skipped), or the next",
     schema=integers(INT32) | {"default": 1},
 )
+DRY_RUN = Parameter(
+    "dryRun",
+    "query",
+    "store nothing: tell what would follow if the order were closed behind these lines",
+    schema={"type": "boolean", "default": False},
+)
 VALID_ONLY = Parameter(
     "validOnly",
     "query",
@@ -57,58 +60,6 @@ UNKNOWN = {
 }
 
 
-class RecipientLine(BaseModel):
-    """A line: a recipient, known by an address or by a number that the contact directory knows."""
-
-    model_config = {"alias_generator": to_camel, "populate_by_name": True}
-
-    email_address: str | None = Field(None, examples=["kari@example.no"])
-    national_identity_number: str | None = Field(None, description="11 digits; must stand alone")
-    organization_number: str | None = Field(None, description="9 digits; must stand alone")
-    values: dict[str, str | int | float | bool | None] | None = Field(
-        None, description="what is the recipient's own in the order's texts"
-    )
-
-
-class RecipientTable(RootModel[str]):
-    """CSV: the first line names the columns; what is no address is a value. Separated by comma, semicolon or tab."""
-
-
-class InvalidLine(Answer):
-    """Why a line is not a recipient."""
-
-    line: int
-    column: str | None = None
-    reason: str
-
-
-class UploadStatus(Answer):
-    """How far the recipients of an order have come."""
-
-    order_id: UUID
-    status: str = Field(description="Open, or what has become of the order since")
-    next_line: int = Field(description="where to go on after a broken connection")
-    valid: int
-    invalid: int
-    duplicate: int = Field(description="recipients who came before; kept or dropped, as the order says")
-    expires: str | None = Field(None, description="when the open order is cancelled, if nothing comes until then")
-    report: list[InvalidLine] = Field(description="the first 100 invalid lines")
-
-    @classmethod
-    def of(cls, upload: Upload) -> Self:
-        """From the stored row."""
-        return cls(
-            order_id=upload.id,
-            status=upload.state,
-            next_line=upload.lines + 1,
-            valid=upload.valid,
-            invalid=upload.invalid,
-            duplicate=upload.duplicate,
-            expires=instant(upload.due_at) if upload.is_open and upload.due_at else None,
-            report=[InvalidLine(**each) for each in json.loads(upload.report)],
-        )
-
-
 OPERATIONS = Operations("Orders")
 
 
@@ -119,7 +70,7 @@ OPERATIONS = Operations("Orders")
         summary="Send recipients of an open order",
         description="Any number of lines, each a recipient, in any number of requests. Each is checked by itself: what"
         f" is wrong is reported, and the others are taken. A line has at most {LONGEST_LINE:,} bytes.",
-        parameters=(ID, FROM),
+        parameters=(ID, FROM, DRY_RUN),
         media={NDJSON: RecipientLine, CSV: RecipientTable},
         example={"emailAddress": "kari@example.no", "values": {"name": "Kari"}},
         responses={
@@ -138,34 +89,40 @@ async def post(request: Request) -> Response:
         raise HTTPException(415)
     check_coding(dict(request.scope["headers"]))
     creator, order_id = await asked(request)
-    start = Start(_from_line(request), csv)
+    start, dry = Start(_from_line(request), csv), _flag(request, DRY_RUN)
     state = request.app.state
     if not state.uploading.fits(creator):
         raise Overrun("Other uploads leave no room for this one; wait until one of them has ended.")
     state.uploading.take(creator)
     try:
-        upload = await _take(request, creator, order_id, start)
+        upload: Upload = await state.readers.read(creator, uploads.find_open, creator, order_id)
+        reading = await _read(request, creator, upload, start, store=not dry)
     finally:
         state.uploading.give_back(creator)
+    if dry:
+        found = await state.readers.read(creator, forecast, creator, order_id, reading.totals.valid, reading.first)
+        return UploadStatus.of(upload, reading.totals, DryRun.of(found, reading.totals.valid)).response()
+    upload = await state.readers.read(creator, uploads.find, creator, order_id)
     return UploadStatus.of(upload).response()
 
 
-async def _take(request: Request, creator: str, order_id: UUID, start: Start) -> Upload:
+async def _read(request: Request, creator: str, upload: Upload, start: Start, *, store: bool) -> Reading:
+    """Read the body of an upload and, unless it is a dry run, store what was read."""
     state = request.app.state
-    upload = await state.readers.read(creator, uploads.find_open, creator, order_id)
-    digests = state.digests.take(order_id, upload.lines)
+    digests = state.digests.take(upload.id, upload.lines)
     if digests is None:
         digests = await state.readers.read(creator, uploads.digests, upload.order_seq)
     reading = Reading(upload, digests, start, state.settings.max_streamed_recipients)
     async for block in _blocks(request):
         before = reading.totals.lines
-        piece = await state.large_bodies.turn(creator, partial(reading.take, block), rest=0.0)  # it is stored meanwhile
-        if piece:
+        take = partial(reading.take, block)
+        piece = await state.large_bodies.turn(creator, take, rest=0.0)  # others go on while it is stored
+        if piece and store:
             await state.writers.write(creator, uploads.add, upload.order_seq, before, piece)
     reading.end()
-    state.digests.keep(order_id, reading.totals.lines, digests)
-    found: Upload = await state.readers.read(creator, uploads.find, creator, order_id)
-    return found
+    if store:
+        state.digests.keep(upload.id, reading.totals.lines, digests)
+    return reading
 
 
 def _from_line(request: Request) -> int:
@@ -173,6 +130,13 @@ def _from_line(request: Request) -> int:
     if line < 1:
         raise not_valid(FROM.name, str(line))
     return line
+
+
+def _flag(request: Request, parameter: Parameter) -> bool:
+    text = Given(request).text(parameter.name.lower()).strip().lower()
+    if text not in ("", "true", "false"):
+        raise not_valid(parameter.name, text)
+    return text == "true"
 
 
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
@@ -226,11 +190,7 @@ async def put_close(request: Request) -> Response:
     """Close an order."""
     creator, order_id = await asked(request)
     state = request.app.state
-    text = Given(request).text("validonly").strip().lower()
-    if text not in ("", "true", "false"):
-        raise not_valid(VALID_ONLY.name, text)
-    upload = await state.writers.write(
-        creator, uploads.close, state.quotas, creator, order_id, valid_only=text == "true"
-    )
+    valid_only = _flag(request, VALID_ONLY)
+    upload = await state.writers.write(creator, uploads.close, state.quotas, creator, order_id, valid_only=valid_only)
     state.notifier.notify(due.ORDERS.name)
     return UploadStatus.of(upload).response()

@@ -225,6 +225,7 @@ class OrderHead:
     resource_action: str | None
     kind: str
     channel: str | None
+    streamed: bool  # its recipients followed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,6 @@ class PostedOrder(OrderHead):
     priority: int
     recipients: str  # JSON
     sms: str | None  # JSON
-    streamed: bool
     expires_at: datetime | None
     sending_window: str | None  # JSON
 

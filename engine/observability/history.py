@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 MINUTE = 60_000  # milliseconds
 
+ACCEPTED = "emails.accepted"
 # The series of history, each with its counter and the outcomes that it sums up.
 SERIES = {
     "orders": (metrics.ORDERS, None),
     "events": (metrics.EVENTS, None),
-    "emails.accepted": (metrics.ATTEMPTS, {"accepted"}),
+    ACCEPTED: (metrics.ATTEMPTS, {"accepted"}),
     "emails.deferred": (metrics.ATTEMPTS, {"deferred", "refused"}),
     "emails.refused": (metrics.ATTEMPTS, {"refused"}),
     "emails.failed": (metrics.ATTEMPTS, {"rejected", "in_doubt", "expired", "abandoned"}),

@@ -29,6 +29,7 @@ _IN_TIME = and_(
     orders.c.state == OrderState.REGISTERED,
     func.coalesce(orders.c.due_at, orders.c.requested_send_time) > after(CANCEL_WINDOW),  # it may be paced
 )
+PIECE = 10_000  # e-mails of an order that are read at once
 LARGEST = 4_000_000  # bytes of orders that are read at once, unless one is larger
 
 
@@ -74,10 +75,16 @@ def status(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderH
     return (order, *counts(connection, order))
 
 
-def notifications(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, Sequence[EmailStatus]]:
-    """An order and its e-mails, in the order of its recipients; NotFound."""
+def notifications(
+    connection: Connection, creator: str, order_id: UUID, after: UUID | None = None
+) -> tuple[OrderHead, Sequence[EmailStatus]]:
+    """An order and its e-mails, in the order of its recipients: the first PIECE, or those `after` one; NotFound."""
     order = _head(connection, creator, order_id)
-    return order, read(EmailStatus, connection.execute(_EMAILS.where(emails.c.order_seq == order.seq)))
+    its = _EMAILS.where(emails.c.order_seq == order.seq).limit(PIECE)
+    if after is not None:
+        last = select(emails.c.seq).where(emails.c.id == after, emails.c.order_seq == order.seq).scalar_subquery()
+        its = its.where(emails.c.seq > last)
+    return order, read(EmailStatus, connection.execute(its))
 
 
 def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, int, int]:

@@ -88,11 +88,12 @@ class Logged:
 
 
 def find(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHead, Sequence[EmailStatus]]:
-    """An order and its e-mails; NoShipment when this creator has none with that id."""
+    """An order and its e-mails, but for those of an upload; NoShipment when this creator has none with that id."""
     try:
-        return notifications(connection, creator, order_id)
+        order, found = notifications(connection, creator, order_id)
     except NotFound as error:
         raise NoShipment(str(error)) from None
+    return order, () if order.streamed else found
 
 
 def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_first: bool) -> Sequence[Entry]:
@@ -114,8 +115,8 @@ def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_f
             break
         seen = ended[-1][1].seq  # retention has removed all these orders, or all have an entry already
     shown = list(islice(found, _fitting([head.size for _, head in found])))
-    its_emails = _emails(connection, [head.seq for _, head in shown])
-    return [Entry(row.seq, head, _STATES[row.type], row.time, its_emails[head.seq]) for row, head in shown]
+    its_emails = _emails(connection, [head.seq for _, head in shown if not head.streamed])
+    return [Entry(row.seq, head, _STATES[row.type], row.time, its_emails.get(head.seq, ())) for row, head in shown]
 
 
 def log(connection: Connection, creator: str, dialog_id: str, transmission_id: str | None) -> Sequence[Logged]:

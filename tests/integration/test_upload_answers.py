@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -51,7 +52,8 @@ def test_an_order_gets_its_recipients_line_by_line_and_begins_when_it_is_closed(
             "eva@upload.example",
         ]
         assert client.post(f"{its}/recipients", content=more, headers=NDJSON).status_code == 409
-    assert all(len(installation.messages(f"{name}@upload.example")) == 1 for name in ("kari", "per", "eva"))
+    for name in ("kari", "per", "eva"):
+        assert len(wait_for(partial(installation.messages, f"{name}@upload.example"))) == 1
 
 
 def test_an_upload_that_breaks_off_tells_where_to_go_on(installation: Installation) -> None:
@@ -69,6 +71,24 @@ def test_an_upload_that_breaks_off_tells_where_to_go_on(installation: Installati
         upload = client.post(f"{its}/recipients", content=b"".join(lines), headers=NDJSON).json()
         assert (upload["nextLine"], upload["valid"], upload["duplicate"]) == (20_001, 20_000, 0)
         assert client.put(f"{its}/cancel").status_code == 200
+
+
+def test_a_dry_run_tells_what_would_follow_and_stores_nothing(installation: Installation) -> None:
+    with installation.client() as client:
+        its = opened(client, requestedSendTime="2099-12-24T08:00:00Z", subject="Til $recipientName$")
+        text = b'{"emailAddress":"kari@dry.example"}\n{"emailAddress":"kari@dry.example"}\n{}\n'
+        told = client.post(f"{its}/recipients", params={"dryRun": "true"}, content=text, headers=NDJSON).json()
+        assert (told["valid"], told["invalid"], told["duplicate"], told["nextLine"]) == (1, 1, 1, 4)
+        run = told["dryRun"]
+        assert run["sendTimes"] == [{"zone": "UTC", "time": "2099-12-24T08:00:00Z", "recipients": 1}]
+        assert run["sample"] == {
+            "to": "kari@dry.example",
+            "subject": "Til $recipientName$",
+            "body": "Hei!",
+            "contentType": "Plain",
+        }
+        stored = client.get(f"{its}/recipients").json()
+        assert (stored["nextLine"], stored["valid"], stored["report"]) == (1, 0, [])
 
 
 def test_what_an_open_order_must_not_have_is_told(installation: Installation) -> None:
