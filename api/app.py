@@ -53,6 +53,7 @@ from engine.observability import logs, metrics, tracing
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.contacts import ContactTable
 from engine.orders.digests import KeptDigests
+from engine.orders.identities import Senders
 from engine.orders.intake import Intake
 from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
@@ -171,6 +172,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.readers = Readers(config.need("database_url"), admit)
     state.writers = Writers(state.store)
     state.keyring = Keyring(state.readers, state.writers)
+    state.senders = Senders(state.readers, required=config.senders_required)
     state.large_bodies = LargeBodies(config.max_order_bytes)
     state.uploading, state.digests = Shares(recipients.AT_ONCE), KeptDigests()
     state.intake = Intake(

@@ -16,6 +16,7 @@ from api.fields import field
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.orders import PREFIX, READ, TAKEN, sender
+from api.permissions import permitted
 from api.problems import Problem
 from api.rate_limits import MEANINGS, rate_limits
 from engine.errors import Invalid
@@ -30,7 +31,6 @@ from engine.orders.chain_request import (
     InstantEmailRequest,
 )
 from engine.orders.chain_rules import NO_SMS, is_name, parse_chain, parse_composed, parse_instant
-from engine.orders.guests import to_guests
 from engine.orders.members import parse_json
 from engine.orders.receipts import fingerprint
 from engine.resources import SCOPE_COMPOSED
@@ -190,7 +190,7 @@ async def _take(request: Request, caller: Caller, parse: Parse, kind: OrderKind,
     """Take an order in, which `parse` reads: 201 once it is durable, 200 if its identifier is known."""
     state = request.app.state
     strict = state.settings.idempotency_strict or field(request, b"idempotency-key") is not None
-    parse = to_guests(parse, caller.guests)
+    parse = await permitted(request, caller, parse)
     async with Taken(request, caller.name, state.settings.max_order_bytes) as body:
         now = await state.store.now()
         chain, name, mark = await work_on(

@@ -17,11 +17,11 @@ from api.bodies import Taken, require_json, work_on
 from api.fields import field
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
+from api.permissions import permitted
 from api.problems import Problem
 from api.rate_limits import MEANINGS, rate_limits
 from engine.errors import Invalid, NotFound, VarselError
 from engine.orders import reading
-from engine.orders.guests import to_guests
 from engine.orders.members import parse_json
 from engine.orders.receipts import Key, fingerprint
 from engine.orders.request import PARAMETER, EmailOrderRequest
@@ -92,7 +92,7 @@ async def take(request: Request, parse: Parse) -> Response:
     """Take an order in, which `parse` reads: 202 once it is durable."""
     state = request.app.state
     caller = await sender(request)
-    parse = to_guests(parse, caller.guests)
+    parse = await permitted(request, caller, parse)
     async with Taken(request, caller.name, state.settings.max_order_bytes) as body:
         now = await state.store.now()
         order, key = await work_on(request, caller.name, len(body), _posted, request, body, parse, now)

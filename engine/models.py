@@ -149,6 +149,8 @@ class Content:
     subject: str  # one line, no control characters
     body: str
     content_type: ContentType
+    sender_name: str | None = None  # beside the From address
+    reply_to: str | None = None  # an address; None: answers go to the sender
 
 
 @dataclass(frozen=True, slots=True)

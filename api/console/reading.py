@@ -19,7 +19,7 @@ from engine.admin.details import DETAILS
 from engine.admin.exposition import LISTS
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
-from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, KEYS, ORDERS, SUBSCRIPTIONS
+from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, KEYS, ORDERS, SENDERS, SUBSCRIPTIONS
 from engine.auth.operators import Role
 from engine.errors import Forbidden, NotFound
 
@@ -139,7 +139,7 @@ def _one_of(resource: Resource, name: str) -> Handler:
     return show
 
 
-LISTED = (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, JOBS, AUDIT, KEYS)
+LISTED = (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, JOBS, AUDIT, KEYS, SENDERS)
 SINGLE = (
     (ORDERS, "order.html"),
     (EMAILS, "email.html"),

@@ -14,6 +14,7 @@ turns.py      whose turn it is: what each creator has ready
 overview.py   everything on one page: the lanes, the processes, the plots, and what is wrong
 quotas.py     what creators have used of their quotas
 api_keys.py   API keys: made, replaced, revoked
+senders.py    sender identities: made, removed
 refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis
 amounts.py    numbers of things in words

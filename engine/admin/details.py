@@ -116,6 +116,8 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     return found | {
         "content_type": of_order.content_type,
         "sender": of_order.sender,
+        "sender_name": of_order.sender_name,
+        "reply_to": of_order.reply_to,
         "body": content(of_order, row).body,
         "message_id": message_id(row.id, of_order.sender),
         "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
@@ -137,7 +139,8 @@ def html(connection: Connection, email_id: UUID) -> str:
 def message(connection: Connection, email_id: UUID) -> bytes:
     """An e-mail's message as it is (or would be) handed to the relay, but for the date; NotFound, Conflict."""
     found = email(connection, email_id)
-    said = Content(found["sender"], found["subject"], found["body"], ContentType(found["content_type"]))
+    who, what = (found["sender_name"], found["reply_to"]), (found["sender"], found["subject"], found["body"])
+    said = Content(*what, ContentType(found["content_type"]), *who)
     at = found["timeline"][-1]["at"] if found["timeline"] else now(connection)
     its = select(orders.c.seq).where(orders.c.id == found["order_id"])
     try:

@@ -38,6 +38,7 @@ from engine.db.tables import (
     events,
     jobs,
     orders,
+    senders,
     subscriptions,
 )
 from engine.models import LEVELS, DeliveryState, EmailState, OrderState
@@ -234,16 +235,16 @@ def _audit(connection: Connection, given: Given) -> Narrowed:
     return found
 
 
-def _jobs(_connection: Connection, _given: Given) -> Narrowed:
-    return Narrowed.newest(jobs.c.seq)
+def _matching(table: Table, *names: str) -> Callable[[Connection, Given], Narrowed]:
+    """Rows of a small table, by columns of these names; `state` is that of an API key."""
 
+    def narrow(_connection: Connection, given: Given) -> Narrowed:
+        found = Narrowed.newest(table.c.seq)
+        found.rest += [table.c[name] == given[name] for name in names if given.get(name)]
+        found.rest += [STATE.in_([given["state"]])] if given.get("state") else []
+        return found
 
-def _keys(_connection: Connection, given: Given) -> Narrowed:
-    found = Narrowed.newest(api_keys.c.seq)
-    found.rest += [api_keys.c[name] == given[name] for name in ("kind", "creator") if given.get(name)]
-    if state := given.get("state"):
-        found.rest.append(STATE.in_([state]))
-    return found
+    return narrow
 
 
 def _stand(
@@ -294,6 +295,7 @@ NARROW: Mapping[str, Callable[[Connection, Given], Narrowed]] = {
     "subscriptions": _subscriptions,
     "deliveries": _deliveries,
     "audit": _audit,
-    "jobs": _jobs,
-    "keys": _keys,
+    "jobs": _matching(jobs),
+    "keys": _matching(api_keys, "kind", "creator"),
+    "senders": _matching(senders, "creator"),
 }

@@ -17,7 +17,7 @@ from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS
 from engine.auth.api_keys.secrets import KeyKind
-from engine.db.tables import api_keys, audit_log, deliveries, emails, events, jobs, orders, subscriptions
+from engine.db.tables import api_keys, audit_log, deliveries, emails, events, jobs, orders, senders, subscriptions
 from engine.models import LEVELS, DeliveryState, EmailState, OrderState
 
 if TYPE_CHECKING:
@@ -177,6 +177,8 @@ KEYS = Resource(
         Field("state", "Its state.", choices=STATES), Field("kind", "Its kind.", choices=tuple(KeyKind)), _CREATOR
     ),
 )
-RESOURCES = {
-    resource.name: resource for resource in (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS, KEYS)
-}
+SENDERS = Resource(
+    "senders", senders, senders.c.seq, "Print sender identities, the newest first.", "", _by_name(_CREATOR)
+)
+ALL = (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS, KEYS, SENDERS)
+RESOURCES = {resource.name: resource for resource in ALL}

@@ -22,6 +22,7 @@ from engine.db.tables import (
     events,
     jobs,
     orders,
+    senders,
     subscriptions,
 )
 from engine.models import LEVELS
@@ -183,6 +184,15 @@ def _keys(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     return found
 
 
+def _senders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    """No personal data: the addresses are those of offices, and each mail shows them."""
+    shown = (column.label("sender") if column.name == "address" else column for column in senders.c)
+    found = _of_keys(connection, select(*shown), senders.c.seq, keys)
+    for row in found:
+        row.pop("compared")
+    return found
+
+
 ROWS: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]] = {
     "orders": _orders,
     "emails": _emails,
@@ -192,6 +202,7 @@ ROWS: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]] 
     "audit": _audit,
     "jobs": _jobs,
     "keys": _keys,
+    "senders": _senders,
 }
 
 

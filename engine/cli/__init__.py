@@ -14,6 +14,7 @@ maintenance.py    settings, tokens, the contact directory
 backups.py        copies of the database
 operators.py      who may sign in to the console
 keys.py           API keys
+senders.py        who messages are from
 
 exits.py          exit codes, and how errors end a command
 options.py        options that several commands have
@@ -49,6 +50,7 @@ from engine.cli import (
     processes,
     resources,
     restored,
+    senders,
     subscriptions,
 )
 from engine.cli.exits import ENDED, INTERRUPTED, end
@@ -94,6 +96,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         maintenance.CONTACTS,
         operators.GROUP,
         keys.GROUP,
+        senders.GROUP,
         backups.backup,
         backups.restore,
     ),

@@ -83,6 +83,16 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "created": "created",
         "who": "who",
     },
+    "senders": {
+        "sender": "seq",
+        "creator": "creator",
+        "from": "sender",
+        "name": "name",
+        "reply to": "reply_to",
+        "default": "is_default",
+        "created": "created",
+        "who": "who",
+    },
     "audit": {"at": "at", "who": "who", "action": "action", "target": "target", "detail": "detail"},
     "lanes": {
         "lane": "name",

@@ -112,6 +112,8 @@ class Letter(Timed):
     guarantee: str
     trace: str | None
     attachments: int  # how many
+    sender_name: str | None
+    reply_to: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,8 @@ class PostedOrder(OrderHead):
     priority: int
     recipients: str  # JSON
     sms: str | None  # JSON
+    sender_name: str | None
+    reply_to: str | None
     expires_at: datetime | None
     sending_window: str | None  # JSON
 

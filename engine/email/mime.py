@@ -66,7 +66,8 @@ def compile_message(content: Content) -> Compiled:
     else:
         entity = _part("plain", body)
     head = (
-        f"From: {wire_address(content.sender)[0]}\r\n"
+        f"From: {_mailbox(content.sender, content.sender_name)}\r\n"
+        f"{_reply_to(content.reply_to)}"
         f"Subject: {_header_text(_encodable(content.subject))}\r\n"
         "Auto-Submitted: auto-generated\r\n"  # asks for no vacation replies (RFC 3834)
         "MIME-Version: 1.0\r\n"
@@ -122,6 +123,26 @@ def _transfer_encoding(text: str) -> str:
     return "quoted-printable" if mostly_ascii else "base64"
 
 
+def _mailbox(address: str, name: str | None) -> str:
+    """An address for a header, with the name beside it (RFC 5322, 3.4); ValueError when either could break out."""
+    wire = wire_address(address)[0]
+    if not name:
+        return wire
+    if NOT_IN_A_LINE.search(name):
+        msg = "a sender's name is one line without control characters"
+        raise ValueError(msg)
+    text = _encodable(name)
+    if text.isascii() and len(text) < LINE // 2 and "=?" not in text:
+        phrase = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    else:
+        phrase = _encoded_words(text)
+    return f"{phrase}\r\n <{wire}>"
+
+
+def _reply_to(address: str | None) -> str:
+    return f"Reply-To: {wire_address(address)[0]}\r\n" if address else ""
+
+
 def _header_text(text: str) -> str:
     """Return the text for a header: short plain text as it is, all else as encoded words (RFC 2047).
 
@@ -129,6 +150,11 @@ def _header_text(text: str) -> str:
     """
     if text.isascii() and text == text.strip() and "=?" not in text and len("Subject: " + text) <= LINE:
         return text
+    return _encoded_words(text)
+
+
+def _encoded_words(text: str) -> str:
+    """The text as encoded words (RFC 2047), of which each has whole characters."""
     chunks = [""]
     for character in text:
         if len((chunks[-1] + character).encode()) > SUBJECT_CHUNK:

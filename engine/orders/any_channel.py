@@ -29,7 +29,7 @@ _OF_TEMPLATE = re.compile(r"(\$\.)?((?:subject|body|contentType|attachments)\b.*
 class EmailTemplate(EmailContent):
     """The texts of an order's e-mails, and their sender."""
 
-    from_address: str | None = Field(None, description="only the installation's own sender; better left out")
+    from_address: str | None = Field(None, description="one of your sender identities; default: the default one")
 
 
 class OrderRequest(Addressed):
@@ -49,8 +49,7 @@ def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -
     if not isinstance(template, dict):
         raise malformed(PARAMETER, ("$.emailTemplate", json_types.told(json_types.OBJECT)))
     texts = {name.lower(): text for name, text in template.items()}
-    _check_sender(texts.get("fromaddress"), limits.sender)
-    content = {name: texts.get(name) for name in _CONTENT}
+    content = {name: texts.get(name) for name in _CONTENT} | {"senderemailaddress": texts.get("fromaddress")}
     try:
         return parse_order(members | content, limits, now)
     except Invalid as error:
@@ -59,6 +58,8 @@ def parse_any_channel(value: Mapping[str, Any], limits: Limits, now: datetime) -
 
 def _place(of_email: str) -> str:
     """Where a field of an e-mail order stands in this one."""
+    if of_email.endswith("enderEmailAddress"):
+        return "$.emailTemplate.fromAddress" if of_email.startswith("$") else "EmailTemplate.FromAddress"
     found = _OF_TEMPLATE.fullmatch(of_email)
     if not found:
         return of_email
@@ -72,13 +73,3 @@ def _check_channel(channel: Any) -> None:
         raise malformed(PARAMETER, ("$.notificationChannel", json_types.told("must be a string or a whole number")))
     if channel != 0 and str(channel).lower() != "email":
         raise Invalid({"NotificationChannel": [EMAIL_ALONE]})
-
-
-def _check_sender(address: Any, sender: str) -> None:
-    """Refuse any sender but the installation's: relays do not let a client write as anybody."""
-    if address is None:
-        return
-    if not isinstance(address, str):
-        raise malformed(PARAMETER, ("$.emailTemplate.fromAddress", json_types.told(json_types.STRING)))
-    if address.strip().lower() not in ("", sender.lower()):
-        raise Invalid({"EmailTemplate.FromAddress": [f"E-mails have the sender {sender} here; leave it out."]})

@@ -30,6 +30,7 @@ from engine.orders.checks import (
     check_name,
     check_organization,
     check_person,
+    check_sender,
     check_texts,
     check_time,
     zoned,
@@ -82,7 +83,7 @@ def parse_chain(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewC
         raise Invalid(broken.errors)
     # Reminders count from the first order's requested time (contract 4.2), which is now if none was given.
     begins = request.requested_send_time or (now if reminders else None)
-    made = [_order(request, begins), *(_reminder(reminder, begins or now) for reminder in reminders)]
+    made = [_order(request, begins, limits), *(_reminder(reminder, begins or now, limits) for reminder in reminders)]
     timed = [_timed(each, its, now, limits) for each, its in zip(made, [request, *reminders], strict=True)]
     return NewChain(request.idempotency_id, timed, *_dialog(request.dialogporten_association))
 
@@ -98,7 +99,7 @@ def parse_composed(value: Mapping[str, Any], limits: Limits, now: datetime) -> N
     _check_email(request.recipient, at, limits, broken.within("Recipient"), "Settings")
     if broken.errors:
         raise Invalid(broken.errors)
-    order = _written(request.recipient.email_settings, {"emailAddress": bare(request.recipient.email_address)})
+    order = _written(request.recipient.email_settings, {"emailAddress": bare(request.recipient.email_address)}, limits)
     order = order._replace(
         senders_reference=request.senders_reference,
         requested_send_time=request.requested_send_time,
@@ -118,7 +119,7 @@ def parse_instant(value: Mapping[str, Any], limits: Limits, now: datetime) -> Ne
     if broken.errors:
         raise Invalid(broken.errors)
     settings = request.recipient_email.email_settings
-    order = _written(settings, {"emailAddress": bare(request.recipient_email.email_address)})
+    order = _written(settings, {"emailAddress": bare(request.recipient_email.email_address)}, limits)
     order = order._replace(
         senders_reference=request.senders_reference, kind=OrderKind.INSTANT, priority=Priority.INSTANT
     )
@@ -234,14 +235,12 @@ def _check_settings(settings: InstantEmailSettings, at: datetime, limits: Limits
     check_texts(settings.subject, settings.body, broken)
     is_html = settings.content_type is ContentType.HTML
     check_attachments(settings.attachments, zoned(at), limits, broken, html=is_html)
-    sender = settings.sender_email_address
-    if sender is not None and sender.strip().lower() != limits.sender.lower():
-        broken.add("SenderEmailAddress", f"E-mails have the sender {limits.sender} here; leave it out.")
+    check_sender(settings.sender_email_address, limits, broken)
 
 
-def _order(order: ChainRequest | Reminder, at: datetime | None) -> NewOrder:
+def _order(order: ChainRequest | Reminder, at: datetime | None, limits: Limits) -> NewOrder:
     """The order to one recipient, whose rules were checked."""
-    made = _to(order.recipient)
+    made = _to(order.recipient, limits)
     return made._replace(
         senders_reference=order.senders_reference, requested_send_time=at, condition_endpoint=order.condition_endpoint
     )
@@ -253,26 +252,26 @@ def _timed(order: NewOrder, request: Timing, now: datetime, limits: Limits) -> N
     return order._replace(**times(request, at, limits.calendars, [None], order.sending_window).members(request))
 
 
-def _reminder(reminder: Reminder, begins: datetime) -> NewOrder:
+def _reminder(reminder: Reminder, begins: datetime, limits: Limits) -> NewOrder:
     at = reminder.requested_send_time or begins + timedelta(days=reminder.delay_days or 0)
-    return _order(reminder, at)._replace(kind=OrderKind.REMINDER)
+    return _order(reminder, at, limits)._replace(kind=OrderKind.REMINDER)
 
 
-def _to(recipient: Recipient) -> NewOrder:
+def _to(recipient: Recipient, limits: Limits) -> NewOrder:
     if email := recipient.recipient_email:
-        return _written(email.email_settings, {"emailAddress": bare(email.email_address)})
+        return _written(email.email_settings, {"emailAddress": bare(email.email_address)}, limits)
     if person := recipient.recipient_person:
-        made = _numbered(person, {"nationalIdentityNumber": person.national_identity_number})
+        made = _numbered(person, {"nationalIdentityNumber": person.national_identity_number}, limits)
         return made._replace(ignore_reservation=person.ignore_reservation or None)
     assert recipient.recipient_organization  # noqa: S101 the only one left
     organization = recipient.recipient_organization
-    return _numbered(organization, {"organizationNumber": organization.org_number})
+    return _numbered(organization, {"organizationNumber": organization.org_number}, limits)
 
 
-def _numbered(recipient: NumberRecipient, entry: new_order.Recipient) -> NewOrder:
+def _numbered(recipient: NumberRecipient, entry: new_order.Recipient, limits: Limits) -> NewOrder:
     assert recipient.email_settings  # noqa: S101 it was checked
     sms = recipient.sms_settings
-    return _written(recipient.email_settings, entry)._replace(
+    return _written(recipient.email_settings, entry, limits)._replace(
         resource_id=recipient.resource_id,
         resource_action=recipient.resource_action,
         channel=None if recipient.channel_schema is Channel.EMAIL else recipient.channel_schema.value,
@@ -280,8 +279,9 @@ def _numbered(recipient: NumberRecipient, entry: new_order.Recipient) -> NewOrde
     )
 
 
-def _written(settings: InstantEmailSettings, entry: new_order.Recipient) -> NewOrder:
+def _written(settings: InstantEmailSettings, entry: new_order.Recipient, limits: Limits) -> NewOrder:
     attachments = enclosed(settings.attachments)
     daytime = isinstance(settings, EmailSettings) and settings.sending_time_policy is TimePolicy.DAYTIME
-    order = NewOrder(settings.subject, settings.body, settings.content_type, [entry], attachments=attachments)
-    return order._replace(sending_window=DAYTIME) if daytime else order
+    made = NewOrder(settings.subject, settings.body, settings.content_type, [entry], attachments=attachments)
+    made = made._replace(sender=limits.identities.chosen(settings.sender_email_address))
+    return made._replace(sending_window=DAYTIME) if daytime else made

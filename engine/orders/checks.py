@@ -16,6 +16,7 @@ from engine.text.urls import LOOPBACK_HOST
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from engine.orders.rules import Limits
     from engine.outbound import Guard
 
 GRACE = timedelta(minutes=5)  # a send time of the first generation may lie this far back (contract 4.2)
@@ -97,6 +98,12 @@ def check_endpoint(url: str, guard: Guard, broken: Broken) -> None:
         guard.check_url(url)
     except Refused as error:
         broken.add(field, f"The condition endpoint is refused: {error}.")
+
+
+def check_sender(given: str | None, limits: Limits, broken: Broken) -> None:
+    """The sender that an order names."""
+    if fault := limits.identities.fault(given, limits.sender):
+        broken.add("SenderEmailAddress", fault)
 
 
 def check_person(number: str, broken: Broken) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from engine.models import Duplicates
     from engine.orders.attachments import NewAttachment
+    from engine.orders.identities import Identity
     from engine.queue.windows import Window
 
 LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
@@ -53,6 +54,8 @@ _GIVEN = Rows(
     expires_at=Instant(),
     sending_window=Text(),
     due_at=Instant(),
+    sender_name=Text(),
+    reply_to=Text(),
 )
 _SEND_TIME = func.coalesce(_GIVEN["send_time"], Now())
 _DUE = func.coalesce(_GIVEN["due_at"], _SEND_TIME)
@@ -107,6 +110,8 @@ class OrderRow(TypedDict):
     expires_at: int | None
     sending_window: str | None  # JSON
     due_at: int | None  # None: at its send time
+    sender_name: str | None
+    reply_to: str | None
 
 
 class NewOrder(NamedTuple):
@@ -132,6 +137,7 @@ class NewOrder(NamedTuple):
     expires_at: datetime | None = None
     sending_window: Window | None = None
     due_at: datetime | None = None  # None: at its send time
+    sender: Identity | None = None  # None: the installation's
 
     @property
     def instant(self) -> bool:
@@ -146,7 +152,7 @@ class NewOrder(NamedTuple):
         return self.priority is Priority.INSTANT and not waits
 
     def row(self, order_id: UUID, creator: str, sender: str, chain_id: UUID | None = None) -> OrderRow:
-        """The order under this identifier; `sender` is the From address of its e-mails."""
+        """The order under this identifier; `sender` is the installation's From address."""
         reference, send_time = self.senders_reference, self.requested_send_time
         return {
             "id": order_id.hex,
@@ -154,7 +160,7 @@ class NewOrder(NamedTuple):
             "senders_reference": reference if reference and reference.strip() else None,
             "send_time": None if send_time is None else milliseconds(send_time),
             "state": OrderState.REGISTERED.value,
-            "sender": sender,
+            "sender": self.sender.address if self.sender else sender,
             "subject": self.subject,
             "body": self.body,
             "content_type": self.content_type.value,
@@ -173,6 +179,8 @@ class NewOrder(NamedTuple):
             "expires_at": None if self.expires_at is None else milliseconds(self.expires_at),
             "sending_window": None if self.sending_window is None else self.sending_window.text(),
             "due_at": None if self.due_at is None else milliseconds(self.due_at),
+            "sender_name": self.sender.name if self.sender else None,
+            "reply_to": self.sender.reply_to if self.sender else None,
         }
 
 

@@ -71,6 +71,10 @@ class Addressed(Timing):
 class EmailOrderRequest(Addressed, EmailContent):
     """An e-mail order. Unknown members are ignored; names may be written in any case."""
 
+    sender_email_address: str | None = Field(
+        None, description="one of your sender identities; default: the default one, or the installation's sender"
+    )
+
 
 def read_request(value: Mapping[str, Any], most_recipients: int) -> EmailOrderRequest:
     """Return what was posted; Invalid when a member has a wrong type. Of arrays, one element beyond is kept."""

@@ -19,10 +19,12 @@ from engine.orders.checks import (
     check_name,
     check_organization,
     check_person,
+    check_sender,
     check_texts,
     check_time,
     zoned,
 )
+from engine.orders.identities import Identities
 from engine.orders.new_order import INSTANT_RECIPIENTS, NewOrder, Recipient
 from engine.orders.request import read_request
 from engine.orders.timing import check_timing, check_zone, times
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from engine.orders.request import EmailOrderRequest, RecipientRequest
     from engine.outbound import Guard
 
+NO_IDENTITIES = Identities()
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -48,6 +52,7 @@ class Limits:
     attachment_bytes: int = 10_485_760  # of one e-mail's attachments together
     attachment_hosts: Sequence[str] = (f"*{AZURE}",)
     calendars: Calendars = field(default_factory=Calendars)
+    identities: Identities = NO_IDENTITIES  # the creator's
 
 
 def parse_order(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewOrder:
@@ -88,6 +93,7 @@ def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
         attachments=enclosed(request.attachments),
         duplicates=request.duplicate_recipients if request.recipients_follow else None,
         expires_at=request.expires_at,
+        sender=limits.identities.chosen(request.sender_email_address),
     )
 
 
@@ -119,6 +125,7 @@ def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:
 def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> dict[str, list[str]]:
     broken = Broken()
     check_texts(order.subject or "", order.body or "", broken)
+    check_sender(order.sender_email_address, limits, broken)
     if order.requested_send_time is not None:
         check_time(order.requested_send_time, now - GRACE, broken)
     if order.senders_reference or order.resource_id or order.resource_action:

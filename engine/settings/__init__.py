@@ -119,6 +119,9 @@ class Settings(BaseSettings):
         default=False, description="allow plain http and loopback for condition and webhook addresses"
     )
     from_address: Sender = Field("noreply@varsel.example", description="the sender of every order's messages")
+    senders_required: bool = Field(
+        default=False, description="refuse orders of creators without a sender identity (`varsel senders`)"
+    )
     max_connections: int = Field(800, ge=10, le=MOST, description="clients' connections to one `web` process")
     max_body_bytes: int = Field(8_000_000, ge=1_000, le=1_000_000_000, description="largest request body")
     max_attachment_bytes: int = Field(

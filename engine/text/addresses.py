@@ -91,6 +91,11 @@ def domain_of(address: str) -> str:
     return compared(address.rpartition("@")[2])
 
 
+def compared_address(address: str) -> str:
+    """The one form in which addresses are compared where they are named in advance: small letters, A-labels."""
+    return f"{address.rpartition('@')[0].lower()}@{domain_of(address)}"
+
+
 def compared(domain: str) -> str:
     """The one form in which domains are stored and compared: small letters, A-labels if it has them."""
     domain = domain.lower()

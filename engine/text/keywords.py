@@ -41,6 +41,10 @@ class Texts(Protocol):
     def body(self) -> str: ...
     @property
     def content_type(self) -> str: ...
+    @property
+    def sender_name(self) -> str | None: ...
+    @property
+    def reply_to(self) -> str | None: ...
 
 
 class Recipient(Protocol):
@@ -65,4 +69,6 @@ def content(order: Texts, email: Recipient) -> Content:
         filled(order.subject, name, number) if email.subject is None else email.subject,
         filled(order.body, in_body, number) if email.body is None else email.body,
         kind,
+        order.sender_name,
+        order.reply_to,
     )

@@ -14,6 +14,7 @@ from engine.db.tables import MILLISECOND, Instant, deliveries, delivery_attempts
 from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.orders import new_order
+from engine.orders.identities import with_defaults
 from engine.webhooks.deliveries import next_due, pause
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
@@ -129,7 +130,7 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
     run(connection, _LOG, [_log_line(result) for result in results])
     orders = [result.order for result in results if result.order]
     if orders:
-        new_order.insert(connection, orders)
+        new_order.insert(connection, with_defaults(connection, orders))
     validated = {
         result.delivery.subscription_seq
         for result in results

@@ -26,6 +26,7 @@ from engine.db.readers import SLOTS, Readers
 from engine.errors import Overrun
 from engine.orders import reading
 from engine.orders.contacts import ContactTable
+from engine.orders.identities import Senders
 from engine.orders.intake import Intake
 from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
@@ -114,6 +115,9 @@ def test_a_large_body_waits_for_its_turn_and_small_ones_go_on(
     app.state.large_bodies = LargeBodies(LARGE)
 
     async def run() -> None:
+        readers = Readers(store.engine.url.render_as_string(hide_password=False))
+        app.state.senders = Senders(readers, required=False)
+        await app.state.senders.of("ttd")
         await store.now()
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://varsel", headers=headers
@@ -125,6 +129,7 @@ def test_a_large_body_waits_for_its_turn_and_small_ones_go_on(
                     assert (await client.post("/", content=b"{")).status_code == 400
                 assert not large.done()
             assert (await large).status_code == 400
+        await readers.close()
 
     asyncio.run(run())
 
@@ -235,6 +240,7 @@ def test_nothing_of_a_payload_waits_but_the_order(store: Store, tmp_path: Path) 
 
     async def run() -> None:
         readers = Readers(store.engine.url.render_as_string(hide_password=False))
+        state.senders = Senders(readers, required=False)
         state.intake = Intake(
             store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda _: None, str
         )

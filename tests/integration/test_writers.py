@@ -21,6 +21,7 @@ from engine.db.store import CONNECTIONS
 from engine.db.writers import WAITING, Writers
 from engine.errors import Overrun
 from engine.orders.contacts import ContactTable
+from engine.orders.identities import Senders
 from engine.orders.intake import Intake
 from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
@@ -87,6 +88,7 @@ def test_an_order_with_a_key_waits_for_nobodys_writes(store: Store, tmp_path: Pa
 
     async def run() -> list[int]:
         state.readers = Readers(store.engine.url.render_as_string(hide_password=False))
+        state.senders = Senders(state.readers, required=False)
         state.intake = Intake(
             store, state.readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda _: None, str
         )

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from engine.errors import Invalid
-from engine.text.addresses import compared, domain_of, read_address
+from engine.text.addresses import compared, compared_address, domain_of, read_address
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -30,7 +30,7 @@ def is_guest(recipient: str, guests: Collection[str]) -> bool:
     """Whether a recipient, by address or number, is one of the guests."""
     if "@" not in recipient:
         return recipient in guests
-    return _compared(recipient) in guests or f"@{domain_of(recipient)}" in guests
+    return compared_address(recipient) in guests or f"@{domain_of(recipient)}" in guests
 
 
 def _guest(text: str) -> str:
@@ -39,11 +39,6 @@ def _guest(text: str) -> str:
     if text.startswith("@") and read_address(f"a{text}"):
         return f"@{compared(text[1:])}"
     if address := read_address(text):
-        return _compared(address)
+        return compared_address(address)
     msg = f"{text[:100]!r} is no address, @domain or number of 9 or 11 digits."
     raise Invalid({"guests": [msg]})
-
-
-def _compared(address: str) -> str:
-    local, _, _ = address.rpartition("@")
-    return f"{local.lower()}@{domain_of(address)}"

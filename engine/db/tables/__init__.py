@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.db.tables.access import api_keys
+from engine.db.tables.access import api_keys, senders
 from engine.db.tables.admin import (
     ALIVE,
     compatibility,
@@ -82,6 +82,7 @@ __all__ = [
     "portions",
     "processes",
     "quota_use",
+    "senders",
     "subscription_filters",
     "subscriptions",
     "uploads",

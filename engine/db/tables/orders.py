@@ -93,6 +93,8 @@ orders = Table(
     # See engine/orders/withdrawals.py.
     Column("withdrawn_at", Instant),  # when its creator took it back from workers; NULL: it did not
     Column("withdrawn_until", Instant),  # until when nothing is sent; NULL: for good
+    Column("sender_name", Text),  # beside the sender's address; NULL: none
+    Column("reply_to", Text),  # NULL: answers go to the sender
 )
 Index("ix_orders_withdrawn", orders.c.withdrawn_at, **where_set(orders.c.withdrawn_at))
 Index("ix_orders_chain", orders.c.chain_id, orders.c.seq, **where_set(orders.c.chain_id))

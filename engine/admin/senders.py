@@ -1,0 +1,110 @@
+"""Sender identities as operators make and remove them; see engine/orders/identities.py."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, select, update
+
+from engine.db.dialects import Now, insert_new
+from engine.db.records import columns, first
+from engine.db.tables import senders
+from engine.errors import Conflict, Invalid, NotFound
+from engine.models import is_test
+from engine.observability.audit import note
+from engine.text.addresses import compared_address, read_address
+from engine.text.controls import NOT_IN_A_LINE
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+MOST = 10_000  # each web process knows all of them
+LONGEST = 100  # characters of a creator's name, and of a sender's
+
+
+@dataclass(frozen=True, slots=True)
+class NewSender:
+    """What an operator asks for. A creator's first identity is its default."""
+
+    creator: str
+    address: str
+    name: str = ""
+    reply_to: str = ""
+    is_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    seq: int
+    creator: str
+    address: str
+    is_default: bool
+
+
+def add(connection: Connection, who: str, asked: NewSender) -> str:
+    """Let a creator's orders have this sender; returns what to say of it. Invalid, Conflict when it is there."""
+    creator, name, reply_to = asked.creator.strip(), asked.name.strip(), asked.reply_to.strip()
+    _check(creator, asked.address, name, reply_to)
+    address = read_address(asked.address) or ""
+    if (connection.scalar(select(func.count()).select_from(senders)) or 0) >= MOST:
+        raise Conflict(f"There are {MOST:,} sender identities, which is the most there can be.")
+    is_first = connection.scalar(select(senders.c.seq).where(senders.c.creator == creator).limit(1)) is None
+    row: dict[str, object] = {"creator": creator, "address": address, "compared": compared_address(address)}
+    row |= {"name": name or None, "reply_to": read_address(reply_to), "is_default": False}
+    row |= {"created": Now(), "who": who}
+    made = insert_new(connection.dialect.name, senders).values(row).returning(senders.c.seq)
+    seq = connection.scalar(made)
+    if seq is None:
+        raise Conflict(f"{creator} has the sender {address} already.")
+    note(connection, who, "create", f"senders/{seq}", {"creator": creator, "address": address})
+    if is_first or asked.is_default:
+        make_default(connection, who, seq)
+    return (
+        f"Orders of {creator} may have the sender {address}{', the default' if is_first or asked.is_default else ''}."
+    )
+
+
+def make_default(connection: Connection, who: str, seq: int) -> str:
+    """Let orders that name no sender have this one; returns what to say of it. NotFound."""
+    found = _find(connection, seq)
+    its = senders.c.creator == found.creator
+    connection.execute(update(senders).where(its).values(is_default=senders.c.seq == seq))
+    note(connection, who, "make-default", f"senders/{seq}")
+    return f"Orders of {found.creator} that name no sender have {found.address}."
+
+
+def remove(connection: Connection, who: str, seq: int) -> str:
+    """Let no new order have this sender; returns what to say of it. NotFound, Conflict for the default of several."""
+    found = _find(connection, seq)
+    others = select(senders.c.seq).where(senders.c.creator == found.creator, senders.c.seq != seq).limit(1)
+    if found.is_default and connection.scalar(others) is not None:
+        raise Conflict(f"{found.address} is the default of {found.creator}; make another one the default first.")
+    connection.execute(delete(senders).where(senders.c.seq == seq))
+    note(connection, who, "remove", f"senders/{seq}", {"creator": found.creator, "address": found.address})
+    return f"No new order of {found.creator} has the sender {found.address}."
+
+
+def _check(creator: str, address: str, name: str, reply_to: str) -> None:
+    """Invalid when an identity cannot be like this."""
+    errors: dict[str, list[str]] = {}
+    if not 0 < len(creator) <= LONGEST or not creator.isprintable() or is_test(creator):
+        errors["creator"] = ["A creator such as ttd; its tests have the same senders."]
+    if not read_address(address):
+        errors["address"] = ["This is not a valid e-mail address."]
+    if len(name) > LONGEST or NOT_IN_A_LINE.search(name):
+        errors["name"] = [f"At most {LONGEST} characters in one line."]
+    if reply_to and not read_address(reply_to):
+        errors["reply_to"] = ["This is not a valid e-mail address."]
+    if errors:
+        raise Invalid(errors)
+
+
+def _find(connection: Connection, seq: int) -> _Stored:
+    chosen = select(*columns(_Stored, senders.c)).where(senders.c.seq == seq)
+    found = first(_Stored, connection.execute(chosen))
+    if found is None:
+        raise NotFound(f"There is no sender {seq}.")
+    its = select(senders.c.seq).where(senders.c.creator == found.creator).order_by(senders.c.seq)
+    connection.execute(its.with_for_update())
+    return found
