@@ -26,6 +26,7 @@ from api import (
     shipments,
     subscriptions,
     summaries,
+    templates,
 )
 from api.bodies import LargeBodies
 from api.chain_answers import Words
@@ -67,7 +68,9 @@ from engine.runtime.shares import Shares
 from engine.settings import naming
 from engine.subscriptions.rules import SubscriptionRules
 from engine.subscriptions.signing import Signer
-from engine.webhooks.rendering import Templates
+from engine.templates.catalogue import Catalogue
+from engine.templates.own import Own
+from engine.templates.renderer import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -86,6 +89,7 @@ OPERATIONS = [
         chains,
         shipments,
         dashboard,
+        templates,
         events,
         subscriptions,
         deliveries,
@@ -156,8 +160,9 @@ def _prepare(state: State, config: Settings) -> None:
     with naming("quotas_file"):
         state.quotas = Quotas(config.quotas_file)
     with naming("email_templates"):
-        templates = frozenset(Templates(config.email_templates).names())
-    state.rules = SubscriptionRules(config.apps_domain, Guard(config.allow_private_endpoints), templates)
+        state.own_templates = Own(config.email_templates)
+    names = frozenset(state.own_templates.names())
+    state.rules = SubscriptionRules(config.apps_domain, Guard(config.allow_private_endpoints), names)
     if config.inbox:
         state.inbox = Inbox(config.inbox)
     prepare(state, config)
@@ -175,6 +180,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.senders = Senders(state.readers, required=config.senders_required)
     state.large_bodies = LargeBodies(config.max_order_bytes)
     state.uploading, state.digests = Shares(recipients.AT_ONCE), KeptDigests()
+    renderer = Renderer()
+    state.catalogue = Catalogue(state.own_templates, renderer, state.store, state.readers, state.writers)
     state.intake = Intake(
         state.store,
         state.readers,
@@ -183,6 +190,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         config.from_address,
         state.notifier.notify,
         state.seal.close,
+        state.catalogue.find,
     )
     state.publisher = Publisher(state.store, state.queue.spool.add, state.notifier.notify)
     heartbeat = Heartbeat(state.store, Kind("web"), Memory(state.redis))
@@ -194,6 +202,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     await state.intake.close()
     await state.publisher.close()
     await state.keyring.close()
+    await renderer.close()
     await asyncio.to_thread(heartbeat.stop)
     await state.readers.close()
     state.store.close()

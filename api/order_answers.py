@@ -94,10 +94,19 @@ class Recipient(Answer):
     mobile_number: str | None = None
     organization_number: str | None = None
     national_identity_number: str | None = None
+    values: dict[str, object] | None = None
+    locale: str | None = None
     time_zone: str | None = None
 
 
 _RECIPIENTS = TypeAdapter(list[Recipient])
+
+
+class Template(Answer):
+    """The template that the messages are made of; without a version, it is the installation's own."""
+
+    name: str
+    version: int | None = None
 
 
 class EmailTemplate(Answer):
@@ -107,6 +116,7 @@ class EmailTemplate(Answer):
     subject: str
     body: str
     content_type: str
+    template: Template | None = None
 
 
 class SmsTemplate(Answer):
@@ -153,7 +163,11 @@ class Order(OrderHead):
     def of(cls, row: records.PostedOrder, base: str) -> Self:
         """From the stored row (contract 3.4)."""
         template = EmailTemplate(
-            from_address=row.sender, subject=row.subject, body=row.body, content_type=row.content_type
+            from_address=row.sender,
+            subject=row.subject,
+            body=row.body,
+            content_type=row.content_type,
+            template=Template(name=row.template_name, version=row.template_version) if row.template_name else None,
         )
         return cls(
             **vars(_head(row)),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 GONE = "The endpoint answered 410 Gone; resume the subscription when it is back."
 EXPIRY_HOURS = 48
 EXPIRY = timedelta(hours=EXPIRY_HOURS)  # from an order's send time until its e-mails are given up (contract 6.4)
+LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -151,6 +152,7 @@ class Content:
     content_type: ContentType
     sender_name: str | None = None  # beside the From address
     reply_to: str | None = None  # an address; None: answers go to the sender
+    plain: str | None = None  # beside an HTML body; None: it is made of that
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ SCOPE_CREATE = "altinn:notifications.create"
 SCOPES_CREATE = frozenset({SCOPE_CREATE, "altinn:serviceowner/notifications.create"})  # one of them is enough
 SCOPE_COMPOSED = "altinn:serviceowner/notifications.composedemail.create"
 SCOPE_SUPPORT = "altinn:notifications.support.admin"
+SCOPE_TEMPLATES = "varsel:templates"  # of no contract
 SCOPE_PUBLISH = "altinn:events.publish"
 SCOPE_PUBLISH_ANY = "altinn:events.publish.admin"  # no decision is asked; not enough alone
 SCOPE_SUBSCRIBE = "altinn:events.subscribe"

@@ -17,6 +17,7 @@ from engine.events.fan_out import wake
 from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.models import EXPIRY, DeliveryState, EmailState, OrderState, new_id
+from engine.orders.new_order import json_text
 from engine.text.keywords import content
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def order_again_for(connection: Connection, seqs: Sequence[int], _argument: str 
         its_order = select(*columns(Letter, orders.c)).where(orders.c.seq == email.order_seq)
         [order] = read(Letter, connection.execute(its_order))
         said = content(order, email)  # an address of its own has no name for the keywords
-        recipients = json.dumps([{"emailAddress": email.address}], separators=(",", ":"))
+        recipients = json_text([{"emailAddress": email.address, **json.loads(email.given or "{}")}])
         created.append(_copy(connection, order.seq, at, recipients=recipients, subject=said.subject, body=said.body))
     return created
 

@@ -114,6 +114,7 @@ class Letter(Timed):
     attachments: int  # how many
     sender_name: str | None
     reply_to: str | None
+    template_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,7 @@ class Email:
     subject: str | None
     body: str | None
     time_zone: str | None
+    given: str | None  # JSON: its values and locale, if its order has a template
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,8 @@ class PostedOrder(OrderHead):
     reply_to: str | None
     expires_at: datetime | None
     sending_window: str | None  # JSON
+    template_name: str | None
+    template_version: int | None  # None: it is the installation's own, or the order has no template
 
 
 @dataclass(frozen=True, slots=True)

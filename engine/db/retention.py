@@ -26,6 +26,7 @@ from engine.db.tables import (
     processes,
     quota_use,
     subscriptions,
+    templates,
     waiting_events,
 )
 from engine.models import OrderState
@@ -83,6 +84,8 @@ def prune_some(connection: Connection, retention: timedelta, reached: Reached | 
         _remove(connection, deliveries, of_subscription.in_(its_subscriptions)),
         _remove(connection, audit_log, audit_log.c.at < after(-max(retention, AUDIT_KEPT))),
     ]
+    unnamed = ~_has(orders, orders.c.template_id == templates.c.id)
+    connection.execute(delete(templates).where(templates.c.removed < limit, unnamed))
     empty = (gone, ~_has(deliveries, of_subscription == subscriptions.c.seq))
     _remove(connection, subscriptions, *empty)
     connection.execute(delete(jobs).where(*ended, ~_has(job_rows, job_rows.c.job_seq == jobs.c.seq)))

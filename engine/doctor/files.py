@@ -23,8 +23,8 @@ from engine.orders.quotas import Quotas
 from engine.queue.calendars import Calendars
 from engine.runtime.authorities import with_file
 from engine.settings import PREFIX, Settings
+from engine.templates.own import Own
 from engine.text.urls import file_of, shown
-from engine.webhooks.rendering import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("calendars", "calendars_file", Calendars, BOTH),
     ("credentials", "credentials_file", Credentials, "`worker` does not start without it"),
     ("operators", "operators_file", roles, WEB),
-    ("templates", "email_templates", Templates, BOTH),
+    ("templates", "email_templates", Own, BOTH),
 )
 TENTH = 0.1  # of a disk: below this there is a warning, too
 

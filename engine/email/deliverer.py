@@ -22,6 +22,7 @@ from engine.email.smtp import UNSENT, Phase, Turn, Withdrawn
 from engine.email.tempo import Tempo
 from engine.email.timetable import keep_times
 from engine.email.unsent import settled
+from engine.errors import Invalid, Unavailable
 from engine.models import EmailState
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
@@ -290,6 +291,12 @@ class Deliverer(Work[Outgoing, Result]):
             message = await self._messages.made(email, order, self._clock.now())
         except (OSError, MemoryError, RuntimeError):  # the machine's fault: a later attempt can succeed
             raise
+        except Unavailable as error:
+            msg = "its template cannot be read now"
+            raise RuntimeError(msg) from error
+        except Invalid as error:
+            log.info("the template of e-mail %s cannot be rendered", email.id)
+            return unsent(email, EmailState.FAILED, "abandoned", f"its template cannot be rendered: {error}")
         except Exception as error:
             log.exception("no message can be made of e-mail %s", email.id)
             return unsent(email, EmailState.FAILED, "abandoned", f"no message can be made: {type(error).__name__}")

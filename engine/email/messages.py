@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engine.models import Content
 
     Read = Callable[[int], Awaitable[Sequence[Attachment]]]
+    Rendered = Callable[[Email, Letter, UUID], Awaitable[Content]]
 
 COMPILED = 32_000_000  # bytes of compiled messages and their contents that a process keeps
 NOTHING = Enclosures(b"", b"")
@@ -40,10 +41,14 @@ async def _none(_order_seq: int) -> Sequence[Attachment]:
 
 
 class Messages:
-    """Makes messages; keeps what was compiled last. `read` finds the attachments of an order, by its `seq`."""
+    """Makes messages; keeps what was compiled last.
 
-    def __init__(self, read: Read = _none) -> None:
+    `read` finds the attachments of an order, by its `seq`. `rendered` makes the texts of one that has a template.
+    """
+
+    def __init__(self, read: Read = _none, rendered: Rendered | None = None) -> None:
         self._read = read
+        self._rendered = rendered
         self._enclosed: OrderedDict[UUID, Enclosures] = OrderedDict()
         self._enclosed_size = 0
         self._compiled: OrderedDict[Content, Compiled] = OrderedDict()
@@ -52,14 +57,19 @@ class Messages:
         self._enclosing = asyncio.Lock()
 
     async def made(self, email: Email, order: Letter, date: datetime) -> Message:
-        """The message to one recipient; what fails here fails at every attempt, but for RuntimeError."""
-        compiled = await self._compile(email, order)
+        """The message to one recipient; what fails here fails at every attempt, but for RuntimeError.
+
+        Invalid: the order's template cannot be rendered with this recipient's values.
+        """
+        if order.template_id and self._rendered:
+            compiled = await self._compile(await self._rendered(email, order, order.template_id))
+        else:
+            compiled = await self._compile(keywords.content(order, email))
         around = await self._enclosures(order) if order.attachments else NOTHING
         name = message_id(email.id, order.sender)
         return Message(compiled.fill(to=email.address, message_id=name, date=date, enclosing=around.head), around.tail)
 
-    async def _compile(self, email: Email, order: Letter) -> Compiled:
-        content = keywords.content(order, email)
+    async def _compile(self, content: Content) -> Compiled:
         if kept := self._kept(content):
             return kept
         if len(content.body) <= COMPILED_AT_ONCE:

@@ -62,7 +62,8 @@ def compile_message(content: Content) -> Compiled:
         raise ValueError(msg)
     body = _lines(content.body)
     if content.content_type is ContentType.HTML:
-        entity = _alternatives(_part("plain", _lines(readable(body))), _part("html", body))
+        plain = readable(body) if content.plain is None else content.plain
+        entity = _alternatives(_part("plain", _lines(plain)), _part("html", body))
     else:
         entity = _part("plain", body)
     head = (

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 EMAIL_ALONE = "This installation sends e-mail only: the notificationChannel must be Email."
 
-_CONTENT = ("subject", "body", "contenttype", "attachments")
-_OF_TEMPLATE = re.compile(r"(\$\.)?((?:subject|body|contentType|attachments)\b.*)", re.IGNORECASE)
+_CONTENT = ("subject", "body", "contenttype", "attachments", "template")
+_OF_TEMPLATE = re.compile(r"(\$\.)?((?:subject|body|contentType|attachments|template)\b.*)", re.IGNORECASE)
 
 
 class EmailTemplate(EmailContent):

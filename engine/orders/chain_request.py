@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field
 from engine.models import ContentType
 from engine.orders.attachment_request import Attachments
 from engine.orders.members import Members, NullableTime, SendTime, Subject, enum
+from engine.orders.template_request import TEXTS_OR_TEMPLATE, Filled, Template
 from engine.orders.timing_request import Timing
 
 PARAMETER = "notificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
@@ -52,6 +53,7 @@ class InstantEmailSettings(Members):
     content_type: Annotated[ContentType, enum(ContentType)] = ContentType.PLAIN
     sender_email_address: str | None = Field(None, description="only the installation's own sender; better left out")
     attachments: Attachments = None
+    template: Template = None
 
 
 class EmailSettings(InstantEmailSettings):
@@ -70,25 +72,25 @@ class SmsSettings(Members):
     sending_time_policy: Annotated[TimePolicy, enum(TimePolicy, first=1)] = TimePolicy.DAYTIME
 
 
-class InstantEmailRecipient(Members):
+class InstantEmailRecipient(Filled):
     """An address, and what is sent there at once."""
 
     email_address: str = Field(examples=["kari@example.no"])
-    email_settings: InstantEmailSettings
+    email_settings: Annotated[InstantEmailSettings, TEXTS_OR_TEMPLATE]
 
 
-class EmailRecipient(Members):
+class EmailRecipient(Filled):
     """An address, and what is sent there."""
 
     email_address: str = Field(examples=["kari@example.no"])
-    email_settings: EmailSettings
+    email_settings: Annotated[EmailSettings, TEXTS_OR_TEMPLATE]
 
 
-class NumberRecipient(Members):
+class NumberRecipient(Filled):
     """Somebody whom the contact directory knows."""
 
     channel_schema: Annotated[Channel, enum(Channel)] = Field(description="Email, or EmailPreferred with both settings")
-    email_settings: EmailSettings | None = None
+    email_settings: Annotated[EmailSettings | None, TEXTS_OR_TEMPLATE] = None
     sms_settings: SmsSettings | None = Field(None, description="kept; this installation sends no SMS")
     resource_id: str | None = Field(None, description="urn:altinn:resource:…, which the order is about")
     resource_action: str | None = Field(None, description="only together with resourceId")

@@ -37,6 +37,7 @@ from engine.orders.checks import (
 )
 from engine.orders.members import validated
 from engine.orders.new_order import TOO_FAR, NewOrder
+from engine.orders.template_request import check_filled, check_template, filled
 from engine.orders.timing import check_timing, times
 from engine.queue.windows import DAYTIME
 from engine.resources import RESOURCE
@@ -99,7 +100,7 @@ def parse_composed(value: Mapping[str, Any], limits: Limits, now: datetime) -> N
     _check_email(request.recipient, at, limits, broken.within("Recipient"), "Settings")
     if broken.errors:
         raise Invalid(broken.errors)
-    order = _written(request.recipient.email_settings, {"emailAddress": bare(request.recipient.email_address)}, limits)
+    order = _written(request.recipient, {"emailAddress": bare(request.recipient.email_address)}, limits)
     order = order._replace(
         senders_reference=request.senders_reference,
         requested_send_time=request.requested_send_time,
@@ -118,8 +119,7 @@ def parse_instant(value: Mapping[str, Any], limits: Limits, now: datetime) -> Ne
     _check_email(request.recipient_email, now, limits, broken.within("RecipientEmail"), "EmailSettings")
     if broken.errors:
         raise Invalid(broken.errors)
-    settings = request.recipient_email.email_settings
-    order = _written(settings, {"emailAddress": bare(request.recipient_email.email_address)}, limits)
+    order = _written(request.recipient_email, {"emailAddress": bare(request.recipient_email.email_address)}, limits)
     order = order._replace(
         senders_reference=request.senders_reference, kind=OrderKind.INSTANT, priority=Priority.INSTANT
     )
@@ -207,6 +207,7 @@ def _check_email(
     if not read_address(recipient.email_address):
         broken.add("EmailAddress", "This is not a valid e-mail address.")
     _check_settings(recipient.email_settings, at, limits, broken.within(settings))
+    check_filled(recipient, recipient.email_settings.template, broken)
 
 
 def _check_number(recipient: NumberRecipient, at: datetime, limits: Limits, broken: Broken) -> None:
@@ -218,6 +219,7 @@ def _check_number(recipient: NumberRecipient, at: datetime, limits: Limits, brok
         broken.add("SmsSettings", "EmailPreferred needs smsSettings, too; they are kept.")
     if recipient.email_settings:
         _check_settings(recipient.email_settings, at, limits, broken.within("EmailSettings"))
+        check_filled(recipient, recipient.email_settings.template, broken)
     if recipient.sms_settings and not recipient.sms_settings.body.strip():
         broken.within("SmsSettings").add("Body", "The body must not be blank.")
     check_name("ResourceId", recipient.resource_id, broken)
@@ -229,11 +231,12 @@ def _check_number(recipient: NumberRecipient, at: datetime, limits: Limits, brok
 
 
 def _check_settings(settings: InstantEmailSettings, at: datetime, limits: Limits, broken: Broken) -> None:
+    check_template(settings.template, settings.subject, settings.body, broken)
     for field, text in (("Subject", settings.subject), ("Body", settings.body)):
-        if not text.strip():
+        if not text.strip() and settings.template is None:
             broken.add(field, f"The {field.lower()} must not be blank.")
     check_texts(settings.subject, settings.body, broken)
-    is_html = settings.content_type is ContentType.HTML
+    is_html = settings.content_type is ContentType.HTML or settings.template is not None
     check_attachments(settings.attachments, zoned(at), limits, broken, html=is_html)
     check_sender(settings.sender_email_address, limits, broken)
 
@@ -259,7 +262,7 @@ def _reminder(reminder: Reminder, begins: datetime, limits: Limits) -> NewOrder:
 
 def _to(recipient: Recipient, limits: Limits) -> NewOrder:
     if email := recipient.recipient_email:
-        return _written(email.email_settings, {"emailAddress": bare(email.email_address)}, limits)
+        return _written(email, {"emailAddress": bare(email.email_address)}, limits)
     if person := recipient.recipient_person:
         made = _numbered(person, {"nationalIdentityNumber": person.national_identity_number}, limits)
         return made._replace(ignore_reservation=person.ignore_reservation or None)
@@ -269,9 +272,8 @@ def _to(recipient: Recipient, limits: Limits) -> NewOrder:
 
 
 def _numbered(recipient: NumberRecipient, entry: new_order.Recipient, limits: Limits) -> NewOrder:
-    assert recipient.email_settings  # noqa: S101 it was checked
     sms = recipient.sms_settings
-    return _written(recipient.email_settings, entry, limits)._replace(
+    return _written(recipient, entry, limits)._replace(
         resource_id=recipient.resource_id,
         resource_action=recipient.resource_action,
         channel=None if recipient.channel_schema is Channel.EMAIL else recipient.channel_schema.value,
@@ -279,9 +281,20 @@ def _numbered(recipient: NumberRecipient, entry: new_order.Recipient, limits: Li
     )
 
 
-def _written(settings: InstantEmailSettings, entry: new_order.Recipient, limits: Limits) -> NewOrder:
-    attachments = enclosed(settings.attachments)
+def _written(
+    recipient: EmailRecipient | InstantEmailRecipient | NumberRecipient, entry: new_order.Recipient, limits: Limits
+) -> NewOrder:
+    settings = recipient.email_settings
+    assert settings  # noqa: S101 it was checked
+    entries = [entry if settings.template is None else entry | filled(recipient, settings.template)]
     daytime = isinstance(settings, EmailSettings) and settings.sending_time_policy is TimePolicy.DAYTIME
-    made = NewOrder(settings.subject, settings.body, settings.content_type, [entry], attachments=attachments)
-    made = made._replace(sender=limits.identities.chosen(settings.sender_email_address))
-    return made._replace(sending_window=DAYTIME) if daytime else made
+    return NewOrder(
+        settings.subject,
+        settings.body,
+        settings.content_type,
+        entries,
+        attachments=enclosed(settings.attachments),
+        sender=limits.identities.chosen(settings.sender_email_address),
+        sending_window=DAYTIME if daytime else None,
+        template=settings.template,
+    )

@@ -7,8 +7,9 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from engine.errors import Refused
+from engine.models import LONGEST_SUBJECT
 from engine.orders.contacts import ORGANIZATION_DIGITS, PERSON_DIGITS
-from engine.orders.new_order import LONGEST_SUBJECT, TOO_FAR
+from engine.orders.new_order import TOO_FAR
 from engine.text import keywords
 from engine.text.controls import NOT_IN_A_BODY, NOT_IN_A_LINE
 from engine.text.urls import LOOPBACK_HOST

@@ -12,7 +12,7 @@ from engine.db.dialects import Now
 from engine.db.rows import Rows, run
 from engine.db.tables import MILLISECOND, Instant, emails, milliseconds
 from engine.models import EXPIRY, EmailState, derived_id
-from engine.orders.new_order import number
+from engine.orders.new_order import json_text, number
 from engine.queue.fairness import STEP
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _INSERT = Rows(
     national_identity_number=Text(),
     recipient_name=Text(),
     time_zone=Text(),
+    given=Text(),
 ).insert_into(emails, last_update=Now())
 
 
@@ -62,6 +63,7 @@ class EmailRow(TypedDict):
     national_identity_number: str | None
     recipient_name: str | None
     time_zone: str | None
+    given: str | None  # JSON, as in `given`
 
 
 def generated(  # noqa: PLR0913  # what an e-mail is made of
@@ -131,4 +133,12 @@ def _row(  # noqa: PLR0913, PLR0917  # likewise
         "national_identity_number": recipient.get("nationalIdentityNumber"),
         "recipient_name": None,
         "time_zone": recipient.get("timeZone"),
+        "given": given(recipient),
     }
+
+
+def given(recipient: Recipient) -> str | None:
+    """What an e-mail has for its order's template; None: the order has none."""
+    if "values" not in recipient:
+        return None
+    return json_text({"values": recipient["values"], "locale": recipient.get("locale")})

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, TypeGuard
 from engine.db.bounded import ROW
 from engine.db.commits import GroupCommit
 from engine.db.tables import milliseconds
-from engine.errors import KeyInUse, KeyReused, QuotaExceeded, Unreachable
+from engine.errors import Invalid, KeyInUse, KeyReused, QuotaExceeded, Unreachable
 from engine.models import new_id
 from engine.observability import metrics
 from engine.orders import attachments, budget, chains, uploads
 from engine.orders.attachments import Enclosed
 from engine.orders.chains import Shipment
+from engine.orders.filling import pinned
 from engine.orders.new_order import delay, insert, number
 from engine.orders.receipts import Lookup, Placement, Receipt, claimed, find_by_key, first_receipt, found
 from engine.queue import due
 from engine.queue.lateness import LOOK_EVERY
 from engine.queue.signals import INSTANT
+from engine.templates import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,9 +38,11 @@ if TYPE_CHECKING:
     from engine.orders.budget import Budget
     from engine.orders.chains import NewChain
     from engine.orders.contacts import Directory
+    from engine.orders.filling import Find
     from engine.orders.new_order import NewOrder, OrderRow
     from engine.orders.quotas import Quotas
     from engine.orders.receipts import Key
+    from engine.templates.registry import TemplateVersion
 
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("orders")
 
@@ -55,12 +59,14 @@ class Intake:
         sender: str,
         wake: Callable[[str], None],
         seal: Callable[[str], str],
+        find_template: Find,
     ) -> None:
         self._store = store
         self._readers = readers
         self._directory = directory
         self._sender = sender
         self._wake = wake
+        self._find_template = find_template
         self._running: set[tuple[str, str]] = set()
         self._commits = GroupCommit(store, partial(_write, quotas, seal), self._committed)
 
@@ -90,11 +96,17 @@ class Intake:
         if numbers:
             respect = order.ignore_reservation is not True
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=respect)
+        try:
+            versions = await self._versions(creator, [order], chained=False)
+        except Invalid:
+            if key and (known := await self.replay(creator, key)):
+                return known
+            raise
         order_id = new_id(self._store.clock.now())
         row = order.row(order_id, creator, self._sender)
         receipt = Receipt(order_id, lookup, instant=order.instant)
         placement = Placement([row], len(order.recipients), receipt, key, duplicates=order.duplicates)
-        receipt = await self._submit(_with_attachments(placement, [order]), creator)
+        receipt = await self._submit(_with_templates(_with_attachments(placement, [order]), versions), creator)
         if order.requested_send_time:
             self._wake_at(order.requested_send_time)
         return receipt
@@ -110,6 +122,13 @@ class Intake:
             lookup = await self._readers.read(creator, self._look_up, numbers, respect=False)
             if lookup.missing_contact:
                 return await self._known_chain(creator, chain, fingerprint, lookup.missing_contact, strict=strict)
+        try:
+            versions = await self._versions(creator, chain.orders, chained=True)
+        except Invalid:
+            known = await self.replay_chain(creator, chain.kind, chain.idempotency_id, fingerprint, strict=strict)
+            if known:
+                return known
+            raise
         now = self._store.clock.now()
         chain_id, ids = new_id(now), [new_id(now) for _ in chain.orders]
         rows = [
@@ -120,11 +139,19 @@ class Intake:
         stored = chain.row(chain_id, creator, fingerprint, shipments)
         receipt = Receipt(chain_id, shipments=shipments, instant=all(order.instant for order in chain.orders))
         placement = Placement(rows, len(rows), receipt, chain=stored, strict=strict)
-        placed = await self._submit(_with_attachments(placement, chain.orders), creator)
+        placed = await self._submit(_with_templates(_with_attachments(placement, chain.orders), versions), creator)
         for order in chain.orders:
             if order.requested_send_time:
                 self._wake_at(order.requested_send_time)
         return placed
+
+    async def _versions(
+        self, creator: str, orders: Sequence[NewOrder], *, chained: bool
+    ) -> Sequence[TemplateVersion | None]:
+        """The versions of the orders' templates; Invalid names the values that do not fit."""
+        if not any(order.template for order in orders):
+            return [None] * len(orders)
+        return await self._readers.read(creator, pinned, self._find_template, creator, orders, chained=chained)
 
     async def _known_chain(
         self, creator: str, chain: NewChain, fingerprint: str, missing: Sequence[str], *, strict: bool
@@ -195,6 +222,14 @@ def _with_attachments(placement: Placement, orders: Sequence[NewOrder]) -> Place
     return replace(placement, enclosed=enclosed) if enclosed else placement
 
 
+def _with_templates(placement: Placement, versions: Sequence[TemplateVersion | None]) -> Placement:
+    """The orders that are placed, each with the version that it names."""
+    for row, version in zip(placement.rows, versions, strict=True):
+        row["template_id"] = version.id.hex if version else None
+    own = [version for version in versions if version and version.creator is None]
+    return replace(placement, own_templates=own) if own else placement
+
+
 def _write(
     quotas: Quotas, seal: Callable[[str], str], connection: Connection, placements: Sequence[Placement]
 ) -> Sequence[Receipt | Exception]:
@@ -209,6 +244,7 @@ def _write(
     }
     results = [answers[place] for place in range(len(placements))]
     stored = [(each, result) for each, result in zip(placements, results, strict=True) if _is_new(result)]
+    registry.keep(connection, {own.id: own for each, _ in stored for own in each.own_templates})
     if stored:
         insert(connection, [row for each, _ in stored for row in each.rows])
     delay(connection, dict(chain.from_iterable(_paced(each.rows, result.paced_until) for each, result in stored)))

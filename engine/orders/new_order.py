@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, Uuid, and_, case, func, type_coerce, update
 
 from engine.db.dialects import Now
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from engine.orders.identities import Identity
     from engine.queue.windows import Window
 
-LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1
 INSTANT_RECIPIENTS = 100  # of an instant order; more would make others wait, who are in a hurry, too
 TOO_FAR = datetime(9999, 1, 1, tzinfo=UTC)  # send times lie before: later times are computed from them
 
@@ -56,6 +56,7 @@ _GIVEN = Rows(
     due_at=Instant(),
     sender_name=Text(),
     reply_to=Text(),
+    template_id=Uuid(),
 )
 _SEND_TIME = func.coalesce(_GIVEN["send_time"], Now())
 _DUE = func.coalesce(_GIVEN["due_at"], _SEND_TIME)
@@ -79,8 +80,9 @@ class Recipient(TypedDict, total=False):
     mobileNumber: str
     organizationNumber: str
     nationalIdentityNumber: str
-    values: dict[str, Value]  # of its own, for the order's texts
     timeZone: str
+    values: Mapping[str, object]  # for the order's template
+    locale: str  # of its texts
 
 
 class OrderRow(TypedDict):
@@ -112,6 +114,16 @@ class OrderRow(TypedDict):
     due_at: int | None  # None: at its send time
     sender_name: str | None
     reply_to: str | None
+    template_id: str | None
+
+
+class TemplateChoice(Protocol):
+    """Which template an order names; version None: the newest."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int | None: ...
 
 
 class NewOrder(NamedTuple):
@@ -138,6 +150,7 @@ class NewOrder(NamedTuple):
     sending_window: Window | None = None
     due_at: datetime | None = None  # None: at its send time
     sender: Identity | None = None  # None: the installation's
+    template: TemplateChoice | None = None  # in place of subject and body
 
     @property
     def instant(self) -> bool:
@@ -165,7 +178,7 @@ class NewOrder(NamedTuple):
             "body": self.body,
             "content_type": self.content_type.value,
             "guarantee": self.delivery_guarantee.value,
-            "recipients": to_json(self.recipients).decode(),
+            "recipients": json_text(self.recipients),
             "priority": LEVELS.index(TEST) if is_test(creator) else self.priority.level,
             "condition_endpoint": self.condition_endpoint,
             "ignore_reservation": self.ignore_reservation,
@@ -181,7 +194,16 @@ class NewOrder(NamedTuple):
             "due_at": None if self.due_at is None else milliseconds(self.due_at),
             "sender_name": self.sender.name if self.sender else None,
             "reply_to": self.sender.reply_to if self.sender else None,
+            "template_id": None,  # until it is known which version that is
         }
+
+
+def json_text(value: object) -> str:
+    """JSON of stored values. What UTF-8 cannot hold, as lone surrogates of an event, stays escaped."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:
+        return json.dumps(value, separators=(",", ":"))
 
 
 def insert(connection: Connection, rows: Sequence[OrderRow]) -> None:

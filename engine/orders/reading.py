@@ -11,7 +11,7 @@ from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
 from engine.db.records import EmailStatus, OrderHead, OrderName, PostedOrder, columns, first, read
-from engine.db.tables import emails, orders
+from engine.db.tables import emails, orders, templates
 from engine.errors import Conflict, NotFound
 from engine.events.status import order_event
 from engine.events.storing import persist
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 CANCEL_WINDOW = timedelta(minutes=5)  # closer to its send time, an order cannot be cancelled (contract 2.3)
-_POSTED, _HEAD = select(*columns(PostedOrder, orders.c)), select(*columns(OrderHead, orders.c))
+_TEMPLATE = {"template_name": templates.c.name, "template_version": templates.c.version}
+_WITH_TEMPLATE = orders.outerjoin(templates, templates.c.id == orders.c.template_id)
+_POSTED = select(*columns(PostedOrder, orders.c, _TEMPLATE)).select_from(_WITH_TEMPLATE)
+_HEAD = select(*columns(OrderHead, orders.c))
 _EMAILS = select(*columns(EmailStatus, emails.c)).order_by(emails.c.seq)
 _IN_TIME = and_(
     orders.c.state == OrderState.REGISTERED,

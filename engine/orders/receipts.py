@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from engine.orders.attachments import Enclosed
     from engine.orders.chains import Shipment
     from engine.orders.new_order import OrderRow
+    from engine.templates.registry import TemplateVersion
 
 _KEY_IS = (
     idempotency_keys.c.creator == bindparam("creator"),
@@ -83,6 +84,7 @@ class Placement:
     strict: bool = False
     enclosed: Sequence[Enclosed] = ()
     duplicates: Duplicates | None = None  # of recipients that follow; None: they came with the orders
+    own_templates: Sequence[TemplateVersion] = ()  # of the installation, that they name
 
     @property
     def creator(self) -> str:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from engine.models import ContentType, DeliveryGuarantee, Duplicates, Priority
+from engine.models import LONGEST_SUBJECT, ContentType, DeliveryGuarantee, Duplicates, Priority
 from engine.orders.attachment_request import MOST, Attachments
 from engine.orders.members import Members, SendTime, Subject, enum, validated
-from engine.orders.new_order import INSTANT_RECIPIENTS, LONGEST_SUBJECT
+from engine.orders.new_order import INSTANT_RECIPIENTS
+from engine.orders.template_request import Filled, Template
 from engine.orders.timing_request import Timing
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PARAMETER = "emailNotificationOrderRequest"  # the second key beside a JSON path (contract 4.1)
 
 
-class RecipientRequest(Members):
+class RecipientRequest(Filled):
     """One recipient: an address, or a number that the contact directory knows."""
 
     email_address: str | None = Field(None, description="where to send", examples=["kari@example.no"])
@@ -37,6 +38,7 @@ class EmailContent(Members):
     )
     content_type: Annotated[ContentType, enum(ContentType)] = ContentType.PLAIN
     attachments: Attachments = None
+    template: Template = None
 
 
 class Addressed(Timing):

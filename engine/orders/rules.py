@@ -27,6 +27,7 @@ from engine.orders.checks import (
 from engine.orders.identities import Identities
 from engine.orders.new_order import INSTANT_RECIPIENTS, NewOrder, Recipient
 from engine.orders.request import read_request
+from engine.orders.template_request import check_filled, check_template, filled
 from engine.orders.timing import check_timing, check_zone, times
 from engine.queue.calendars import Calendars
 from engine.text.addresses import bare, read_address
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from engine.orders.request import EmailOrderRequest, RecipientRequest
+    from engine.orders.template_request import TemplateName
     from engine.outbound import Guard
 
 NO_IDENTITIES = Identities()
@@ -81,7 +83,7 @@ def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
         subject=request.subject or "",
         body=request.body or "",
         content_type=request.content_type,
-        recipients=[_recipient(recipient) for recipient in request.recipients or ()],
+        recipients=[_recipient(recipient, request.template) for recipient in request.recipients or ()],
         senders_reference=request.senders_reference,
         requested_send_time=request.requested_send_time,
         condition_endpoint=request.condition_endpoint,
@@ -94,11 +96,12 @@ def _order(request: EmailOrderRequest, limits: Limits) -> NewOrder:
         duplicates=request.duplicate_recipients if request.recipients_follow else None,
         expires_at=request.expires_at,
         sender=limits.identities.chosen(request.sender_email_address),
+        template=request.template,
     )
 
 
-def _recipient(request: RecipientRequest) -> Recipient:
-    entry: Recipient = {}
+def _recipient(request: RecipientRequest, template: TemplateName | None) -> Recipient:
+    entry: Recipient = {} if template is None else filled(request, template)
     if request.email_address:
         entry["emailAddress"] = bare(request.email_address)
     if request.mobile_number:
@@ -115,7 +118,7 @@ def _recipient(request: RecipientRequest) -> Recipient:
 def _missing(order: EmailOrderRequest) -> dict[str, list[str]]:
     if order.subject and order.body and order.recipients and order.subject.strip() and order.body.strip():
         return {}
-    given = {"Subject": order.subject, "Body": order.body}
+    given = {} if order.template else {"Subject": order.subject, "Body": order.body}
     blank = [field for field, text in given.items() if text is None or not text.strip()]
     if order.recipients is None:
         blank.append("Recipients")
@@ -126,6 +129,7 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
     broken = Broken()
     check_texts(order.subject or "", order.body or "", broken)
     check_sender(order.sender_email_address, limits, broken)
+    check_template(order.template, order.subject, order.body, broken)
     if order.requested_send_time is not None:
         check_time(order.requested_send_time, now - GRACE, broken)
     if order.senders_reference or order.resource_id or order.resource_action:
@@ -133,7 +137,7 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
     if order.condition_endpoint is not None:
         check_endpoint(order.condition_endpoint, limits.guard, broken)
     if order.attachments:
-        is_html = order.content_type is ContentType.HTML
+        is_html = order.content_type is ContentType.HTML or order.template is not None
         check_attachments(order.attachments, zoned(order.requested_send_time or now), limits, broken, html=is_html)
     recipients = order.recipients or ()
     _check_presence(order, broken)
@@ -143,11 +147,17 @@ def _broken_rules(order: EmailOrderRequest, limits: Limits, now: datetime) -> di
     if order.priority is Priority.INSTANT and len(recipients) > INSTANT_RECIPIENTS:
         broken.add("Priority", f"An instant order has at most {INSTANT_RECIPIENTS} recipients; send it as Normal.")
     _check_timing(order, limits, now, broken)
+    _check_recipients(recipients, order.template, broken)
+    return broken.errors
+
+
+def _check_recipients(recipients: Sequence[RecipientRequest], template: TemplateName | None, broken: Broken) -> None:
     for place, recipient in enumerate(recipients):
         email = recipient.email_address
         if not email or recipient.organization_number or recipient.national_identity_number or not read_address(email):
             _check_recipient(recipient, f"Recipients[{place}]", broken)
-    return broken.errors
+        if recipient.values or recipient.locale:
+            check_filled(recipient, template, broken.within(f"Recipients[{place}]"))
 
 
 def _check_presence(order: EmailOrderRequest, broken: Broken) -> None:

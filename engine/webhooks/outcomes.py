@@ -15,6 +15,7 @@ from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.orders import new_order
 from engine.orders.identities import with_defaults
+from engine.templates import registry
 from engine.webhooks.deliveries import next_due, pause
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from engine.db.records import Delivery, Subscription
     from engine.orders.new_order import OrderRow
+    from engine.templates.registry import TemplateVersion
 
 _OUTCOMES = Rows(seq=BigInteger(), known=SmallInteger(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 _RECORD = (
@@ -66,6 +68,14 @@ _RELEASE = (
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """An order that an event became, and its template."""
+
+    row: OrderRow
+    template: TemplateVersion
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The outcome of one attempt: the delivery's next state and due time, and the line for its log."""
 
@@ -80,7 +90,7 @@ class Result:
     gone: bool = False  # 410: the subscriber wants no more events
     retry_after: timedelta | None = None  # how long the subscriber asks to be left alone
     own_fault: bool = False  # an error of this installation, which does not count as the subscriber's failure
-    order: OrderRow | None = None  # stored with the outcome
+    made: Made | None = None  # stored with the outcome
     claim: int = 0  # of the subscription
 
 
@@ -128,9 +138,10 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
     there = {row.seq for row in recorded}  # a removal deletes deliveries before their subscription
     results = [result for result in results if result.delivery.seq in there]
     run(connection, _LOG, [_log_line(result) for result in results])
-    orders = [result.order for result in results if result.order]
-    if orders:
-        new_order.insert(connection, with_defaults(connection, orders))
+    made = [result.made for result in results if result.made]
+    if made:
+        registry.keep(connection, {each.template.id: each.template for each in made})
+        new_order.insert(connection, with_defaults(connection, [each.row for each in made]))
     validated = {
         result.delivery.subscription_seq
         for result in results

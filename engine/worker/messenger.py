@@ -9,6 +9,7 @@ from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
 from engine.email.messages import Messages
+from engine.email.rendering import Rendering
 from engine.models import Priority
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders import attachments
@@ -19,6 +20,7 @@ from engine.queue.marks import Memory
 from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
 from engine.runtime.clock import steady
+from engine.templates.renderer import Renderer
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
 
@@ -41,7 +43,9 @@ class Messenger:
         turns = Turns((Priority.INSTANT,), config.creator_weights)
         self._relays = sending.relays(config, sending.routing(config), config.smtp_instant_connections)
         pace = sending.pace(config)
-        messages = Messages(lambda order: self._store.reading(attachments.of_order, order))
+        self._renderer = Renderer()
+        rendering = Rendering(self._store, self._renderer)
+        messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
         deliverer = Deliverer(self._store.clock, self._relays, turns, pace, messages)
         kind = Kind(
             "instant",
@@ -66,8 +70,9 @@ class Messenger:
         self._runner.stop()
 
     async def end(self) -> None:
-        """Close connections to the relay."""
+        """Close connections to the relay, and what renders templates."""
         await self._relays.close()
+        await self._renderer.close()
 
     def close(self) -> None:
         """Write the last counts, and close the database."""

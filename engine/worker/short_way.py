@@ -61,6 +61,7 @@ _GIVEN = Rows(
     priority=SmallInteger(),
     creator=Text(),
     address=Text(),
+    given=Text(),
 )
 # Its claim has ended, as if it had been claimed once.
 _ONCE = {"due_at": after(_GIVEN["delay"]), "claim": literal(2, Integer), "last_update": Now()}
@@ -236,6 +237,7 @@ def _outgoing(order: Order, letter: Single, paused: Pauses) -> Outgoing | None:
         subject=None,
         body=None,
         time_zone=None,
+        given=row["given"],
     )
     return Outgoing(order.seq, order.claim, order.unresolved, order.due_at, email, letter, email.expires_at)
 
@@ -271,4 +273,5 @@ def _row(order: Order, result: Result) -> Mapping[str, object]:
         "priority": email.priority,
         "creator": email.creator,
         "address": email.address,
+        "given": email.given,
     }

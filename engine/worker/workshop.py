@@ -17,6 +17,7 @@ from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
 from engine.email.messages import Messages
+from engine.email.rendering import Rendering
 from engine.email.simulation import Simulation
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
@@ -40,10 +41,11 @@ from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
 from engine.runtime.clock import steady
 from engine.subscriptions.signing import Signer
+from engine.templates.own import Own
+from engine.templates.renderer import Renderer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import CALLS, Pusher
-from engine.webhooks.rendering import Templates
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
 
@@ -88,7 +90,9 @@ class Workshop:
         routing, pace = sending.routing(config), sending.pace(config)
         counts = (config.smtp_connections, config.smtp_instant_connections)
         self._relays = [sending.relays(config, routing, count) for count in counts]
-        messages = Messages(lambda order: self._store.reading(attachments.of_order, order))
+        self._renderer = Renderer()
+        rendering = Rendering(self._store, self._renderer)
+        messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
         with settings.naming("calendars_file"):
             calendars = Calendars(config.calendars_file)
         deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace, messages, calendars)
@@ -181,6 +185,7 @@ class Workshop:
         await self._asking.close()
         await self._fetching.close()
         await self._pushing.close()
+        await self._renderer.close()
 
     def close(self) -> None:
         """Write the last counts, and close the database."""
@@ -215,7 +220,7 @@ class Workshop:
 def _pusher(config: Settings, store: Store, outbound: Outbound) -> Pusher:
     courier = Courier(outbound, Signer(config.need("webhook_key").encode()), f"{config.base_url}/events/api/v1")
     with settings.naming("email_templates"):
-        mail_sink = MailSink(Templates(config.email_templates), config.from_address)
+        mail_sink = MailSink(Own(config.email_templates), config.from_address)
     with settings.naming("access_file"):
         access = Rules(config.access_file)
     return Pusher(store, courier, mail_sink, access)

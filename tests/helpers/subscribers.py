@@ -15,9 +15,9 @@ from engine.models import Caller
 from engine.outbound import Guard, Outbound
 from engine.subscriptions.signing import Signer
 from engine.subscriptions.spec import SubscriptionSpec
+from engine.templates.own import Own
 from engine.webhooks import call
 from engine.webhooks.mail_sink import MailSink
-from engine.webhooks.rendering import Templates
 from tests.helpers.pushing import Pushing
 from tests.helpers.rows import APP, add_subscription, now
 from tests.helpers.waiting import LONG
@@ -46,7 +46,7 @@ def run(
     async def opened() -> Any:
         outbound = Outbound(Guard(allow_private=True), within=within)
         caller = call.Courier(outbound, SIGNER, BASE)
-        mail_sink = MailSink(Templates(templates), "noreply@varsel.example")
+        mail_sink = MailSink(Own(templates), "noreply@varsel.example")
         try:
             return await work(Pushing(store, caller, mail_sink, LEASE))
         finally:

@@ -21,7 +21,7 @@ from api.orders import PREFIX
 from api.problems import TITLES, Problem
 from api.recipients import BLOCK, NDJSON
 from engine.db.store import Store
-from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT
+from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT, SCOPE_TEMPLATES
 from engine.settings import Settings
 from tests.helpers.client import connect
 from tests.servers.installation import OPEN, Installation, at, chain, instant, order
@@ -55,6 +55,8 @@ COMPOSED, POSTED = (
     {"idempotencyId": name, "recipient": {"emailAddress": "known@codes.example", "emailSettings": SETTINGS}}
     for name in ("composed", "composed before")
 )
+TEMPLATE = {"subject": "Hei, {{ name }}", "text": "Hei, {{ name }}!"}
+LARGER = {"html": "x" * 1_000_001}
 UNREACHABLE = {
     "idempotencyId": "unreachable",
     "recipient": {
@@ -103,6 +105,10 @@ def looked_up(path: str, header: str, value: str) -> list[Case]:
     return cases(f"{DASHBOARD}{path}", 200, refused(headers={header: ""}), headers={header: value}, scope=SCOPE_SUPPORT)
 
 
+def of_templates(operation: str, status: int, *others: Mapping[str, Any], **asked: Any) -> list[Case]:
+    return cases(operation, status, *others, scope=SCOPE_TEMPLATES, **asked)
+
+
 IN_USE = [refused(422, headers=USED), refused(409, headers=RUNNING), refused(413, body=LARGE), refused(body={})]
 TABLE = [
     *cases("POST /orders/email", 202, *IN_USE, body=order()),
@@ -143,6 +149,17 @@ TABLE = [
     *looked_up("orgnumber", "OrganizationNumber", "910150804"),
     *looked_up("email", "Email", "kari@example.no"),
     *looked_up("phonenumber", "PhoneNumber", "+4799999999"),
+    *of_templates(
+        "PUT /templates/{name}", 201, refused(200, id="known"), refused(409, id="busy", query="waiting=true"),
+        refused(413, body=LARGER), refused(415, media="text/plain"), refused(body={}), id="new", body=TEMPLATE,
+    ),
+    *of_templates("GET /templates", 200),
+    *of_templates("GET /templates/{name}", 200, refused(404, id="nothing"), refused(query="version=x"), id="known"),
+    *of_templates(
+        "POST /templates/{name}/preview", 200, refused(404, id="nothing"), refused(413, body=LARGER), refused(body={}),
+        id="known", body={"values": {"name": "Kari"}},
+    ),
+    *of_templates("DELETE /templates/{name}", 204, refused(404, id="nothing"), id="deleted"),
 ]  # fmt: skip
 
 
@@ -157,7 +174,8 @@ class Asker:
 
     def ask(self, case: Case) -> httpx.Response:
         method, path = case.operation.split()
-        path = path.format(id=self.placed.get(case.id, case.id))
+        its = self.placed.get(case.id, case.id)
+        path = path.format(id=its, name=its)
         content = case.text if case.body is None else json.dumps(case.body)
         headers = {**case.headers, "Content-Type": case.media}
         if case.scope:
@@ -180,9 +198,8 @@ class Asker:
 
 @pytest.fixture(scope="module")
 def asker(installation: Installation) -> Iterator[Asker]:
-    tokens = {
-        scope: installation.key.bearer("ttd", scope, HOUR) for scope in (CREATE, SCOPE_COMPOSED, SCOPE_SUPPORT, POOR)
-    }
+    scopes = CREATE, SCOPE_COMPOSED, SCOPE_SUPPORT, SCOPE_TEMPLATES, POOR
+    tokens = {scope: installation.key.bearer("ttd", scope, HOUR) for scope in scopes}
     with installation.client() as ours, connect(installation.address) as client:
         later, due = (
             ours.post(f"{PREFIX}/orders/email", json=body, headers=headers).json()["orderId"]
@@ -192,6 +209,11 @@ def asker(installation: Installation) -> Iterator[Asker]:
         ours.post(f"{PREFIX}/future/orders/instant/email", json=URGENT)
         composing = {"Authorization": f"Bearer {tokens[SCOPE_COMPOSED]}"}
         client.post(f"{PREFIX}/future/orders/composed-email", json=POSTED, headers=composing)
+        storing = {"Authorization": f"Bearer {tokens[SCOPE_TEMPLATES]}"}
+        for name, body in (("known", TEMPLATE), ("deleted", TEMPLATE), ("busy", SETTINGS | {"text": "Hei!"})):
+            client.put(f"{PREFIX}/templates/{name}", json=body, headers=storing)
+        waits = {"template": {"name": "busy"}, "requestedSendTime": at(HOUR), "subject": None, "body": None}
+        ours.post(f"{PREFIX}/orders/email", json=order(**waits))
         opened, cancelled = (ours.post(f"{PREFIX}/orders/email", json=OPEN).json()["orderId"] for _ in range(2))
         ours.post(f"{PREFIX}/orders/{opened}/recipients", content=LINE, headers={"Content-Type": NDJSON})
         ours.put(f"{PREFIX}/orders/{cancelled}/cancel")

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from api.app import OPERATIONS as SERVED
-from engine.resources import SCOPE_COMPOSED, SCOPE_CREATE, SCOPE_SUPPORT, SCOPES_CREATE
+from engine.resources import SCOPE_COMPOSED, SCOPE_CREATE, SCOPE_SUPPORT, SCOPE_TEMPLATES, SCOPES_CREATE
 from engine.settings import Settings
 from tests.helpers.client import connect
 from tests.helpers.token_files import forged
@@ -28,9 +28,14 @@ HOUR = timedelta(hours=1)
 LEEWAY = timedelta(seconds=Settings.model_fields["token_leeway"].default)
 SCOPE = "altinn:notifications.create"
 ORDER = f"{API}/orders/948f5ccd-c9d4-4a06-b590-a0119b8361f1"  # of nobody
-OWN_SCOPES = {"/composed-email": SCOPE_COMPOSED, "/dashboard/": SCOPE_SUPPORT}  # of operations
+# Of operations.
+OWN_SCOPES = {"/composed-email": SCOPE_COMPOSED, "/dashboard/": SCOPE_SUPPORT, "/templates": SCOPE_TEMPLATES}
 OPERATIONS = [
-    *((each.method, each.path.format(id=ORDER.rpartition("/")[2])) for each in SERVED if API in each.path),
+    *(
+        (each.method, each.path.format(id=ORDER.rpartition("/")[2], name="welcome"))
+        for each in SERVED
+        if API in each.path
+    ),
     ("GET", f"{API}/orders?sendersReference=x"),
     ("GET", f"{API}/orders/no-id"),
     ("GET", f"{API}/future/shipment/no-id"),

@@ -35,6 +35,7 @@ from engine.resources import SCOPE_PUBLISH
 from engine.settings import Settings
 from engine.subscriptions.request import MOST_TYPES
 from engine.subscriptions.rules import LONGEST_SUBJECT, LONGEST_TYPE, LONGEST_URL
+from tests.helpers.entrances import no_template
 from tests.helpers.rows import add_order
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, ORDERING, order
@@ -242,7 +243,7 @@ def test_nothing_of_a_payload_waits_but_the_order(store: Store, tmp_path: Path) 
         readers = Readers(store.engine.url.render_as_string(hide_password=False))
         state.senders = Senders(readers, required=False)
         state.intake = Intake(
-            store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda _: None, str
+            store, readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda _: None, str, no_template
         )
         content = json.dumps({"subject": "s", "body": "b", "recipients": [], "x": [0] * zeros}).encode()
         turns, room, go_on = state.large_bodies.turns, state.large_bodies.room, threading.Event()

@@ -14,9 +14,9 @@ from engine.events.storing import persist
 from engine.models import OrderState
 from engine.outbound import Guard, Outbound
 from engine.subscriptions.signing import Signer
+from engine.templates.own import Own
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
-from engine.webhooks.rendering import Templates
 from tests.helpers.log import logging_as
 from tests.helpers.pushing import Pushing
 from tests.helpers.relaying import Delivering
@@ -75,7 +75,7 @@ def test_a_dead_delivery_is_a_line_with_its_ids(store: Store, capsys: pytest.Cap
     async def push() -> None:
         outbound = Outbound(Guard(allow_private=True))
         courier = Courier(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
-        mail_sink = MailSink(Templates(None), "noreply@varsel.example")
+        mail_sink = MailSink(Own(None), "noreply@varsel.example")
         await Pushing(store, courier, mail_sink, LEASE).run()
         await outbound.close()
 

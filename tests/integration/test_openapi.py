@@ -22,7 +22,7 @@ from api.recipients import NDJSON
 from api.subscriptions import PATH as SUBSCRIPTIONS
 from engine.db.store import Store
 from engine.db.tables import subscriptions
-from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT
+from engine.resources import SCOPE_COMPOSED, SCOPE_SUPPORT, SCOPE_TEMPLATES
 from tests.helpers.client import ask
 from tests.servers.installation import API, OPEN, at, chain, order
 
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from tests.servers.installation import Installation
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-SCOPES = f"altinn:notifications.create {SCOPE_COMPOSED} altinn:events.publish altinn:events.subscribe {SCOPE_SUPPORT}"
+SCOPES = (
+    f"altinn:notifications.create {SCOPE_COMPOSED} altinn:events.publish altinn:events.subscribe {SCOPE_SUPPORT} "
+    f"{SCOPE_TEMPLATES}"
+)
 HOUR = timedelta(hours=1)
 SERVED = {operation.id: operation for operation in OPERATIONS}
 WORKING = [name for name, operation in SERVED.items() if min(operation.responses) < 300]  # SMS is refused always
@@ -94,6 +97,10 @@ def page(installation: Installation) -> Page:
 def identified(installation: Installation, path: str) -> Mapping[str, object]:
     """What a reader fills into braces: names of what the reader has made."""
     with installation.client(scope=SCOPES) as client:
+        if "templates" in path:
+            put = SERVED["put_templates_name"]
+            client.put(put.path.format(name="mine"), json=put.example).raise_for_status()
+            return {"name": "mine"}
         if SUBSCRIPTIONS in path:
             made = client.post(SUBSCRIPTIONS, json=SERVED["post_subscriptions"].example).headers["location"]
             delivery = client.get(f"{made}/deliveries").json()["deliveries"][0]["id"]

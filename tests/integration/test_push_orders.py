@@ -11,8 +11,10 @@ from sqlalchemy import delete, insert, select, update
 from engine.db.dialects import Now
 from engine.db.tables import deliveries, orders, subscriptions
 from engine.models import DeliveryState, OrderState
+from engine.templates import registry
 from tests.helpers.rows import an_event
 from tests.helpers.subscribers import attempts, deliveries_of, publish, push, run, subscribe
+from tests.helpers.templates import rendered
 from tests.servers.http import Receiver, Say
 
 if TYPE_CHECKING:
@@ -30,8 +32,12 @@ def test_an_event_becomes_an_order_and_the_order_is_made_once(store: Store) -> N
     with store.read() as connection:
         [order] = connection.execute(select(orders)).all()
     assert (order.creator, order.state, order.senders_reference) == ("ttd", OrderState.REGISTERED, event.id)
-    assert json.loads(order.recipients) == [{"emailAddress": "kari@example.no"}]
-    assert event.type in order.subject
+    [recipient] = json.loads(order.recipients)
+    assert (recipient["emailAddress"], recipient["values"]["type"]) == ("kari@example.no", event.type)
+    with store.read() as connection:
+        version = registry.find_by_id(connection, order.template_id)
+    assert version
+    assert (version.creator, version.name, version.version) == (None, "event", None)
     assert deliveries_of(store, seq)[0].state == DeliveryState.DELIVERED
 
 
@@ -91,4 +97,5 @@ def test_numbers_of_any_size_reach_a_mail_as_they_are(store: Store, tmp_path: Pa
     assert deliveries_of(store, seq)[0].state == DeliveryState.DELIVERED
     with store.read() as connection:
         [order] = connection.execute(select(orders)).all()
-    assert (order.subject, order.body) == ("42", f"{digits} 1e400 -1E-99999 -0.0")
+    said = rendered(store, order.template_id, json.loads(order.recipients)[0]["values"])
+    assert (said.subject, said.text) == ("42", f"{digits} 1e400 -1E-99999 -0.0")

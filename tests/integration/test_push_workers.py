@@ -18,9 +18,9 @@ from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.runner import Runner
 from engine.subscriptions import registry
+from engine.templates.own import Own
 from engine.webhooks import call, pusher
 from engine.webhooks.mail_sink import MailSink
-from engine.webhooks.rendering import Templates
 from engine.webhooks.schedule import SCHEDULE
 from tests.helpers.rows import an_event
 from tests.helpers.subscribers import (
@@ -77,9 +77,7 @@ def test_two_workers_share_subscribers_and_repeat_nothing(store: Store) -> None:
     async def both(first: Pushing) -> None:
         outbound = Outbound(Guard(allow_private=True))
         caller = call.Courier(outbound, SIGNER, BASE)
-        second = Runner(
-            store, pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None)), LEASE
-        )
+        second = Runner(store, pusher.Pusher(store, caller, MailSink(Own(None), "a@example.no"), Rules(None)), LEASE)
         await asyncio.gather(first.run(), second.run())
         await outbound.close()
 

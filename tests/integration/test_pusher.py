@@ -17,10 +17,10 @@ from engine.outbound import Guard, Outbound
 from engine.queue import due, lateness
 from engine.queue.runner import Runner
 from engine.subscriptions import registry
+from engine.templates.own import Own
 from engine.webhooks import call, pusher, window
 from engine.webhooks.deliveries import FETCH, fetch
 from engine.webhooks.mail_sink import MailSink
-from engine.webhooks.rendering import Templates
 from tests.helpers.claims import a_subscription
 from tests.helpers.rows import an_event
 from tests.helpers.subscribers import (
@@ -173,9 +173,7 @@ def test_an_endpoint_that_is_not_public_is_never_called(store: Store) -> None:
     async def guarded() -> None:
         outbound = Outbound(Guard(allow_private=False))
         caller = call.Courier(outbound, SIGNER, BASE)
-        pushing = Runner(
-            store, pusher.Pusher(store, caller, MailSink(Templates(None), "a@example.no"), Rules(None)), LEASE
-        )
+        pushing = Runner(store, pusher.Pusher(store, caller, MailSink(Own(None), "a@example.no"), Rules(None)), LEASE)
         await pushing.run()
         await outbound.close()
 

@@ -24,6 +24,7 @@ from engine.orders.intake import Intake
 from engine.orders.new_order import NewOrder
 from engine.orders.quotas import Quotas
 from engine.orders.receipts import Key, Receipt
+from tests.helpers.entrances import no_template
 from tests.helpers.rows import count
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ class Taking:
     async def _intake(self) -> AsyncIterator[Intake]:
         readers = Readers(self.store.engine.url.render_as_string(hide_password=False))
         quotas = Quotas(self._file)
-        entrance = Intake(self.store, readers, ContactTable(), quotas, "noreply@varsel.example", lambda _: None, str)
+        entrance = Intake(
+            self.store, readers, ContactTable(), quotas, "noreply@varsel.example", lambda _: None, str, no_template
+        )
         yield entrance
         await entrance.close()
         await readers.close()

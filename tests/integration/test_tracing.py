@@ -20,9 +20,9 @@ from engine.observability import tracing
 from engine.outbound import Guard, Outbound
 from engine.settings import Settings
 from engine.subscriptions.signing import Signer
+from engine.templates.own import Own
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
-from engine.webhooks.rendering import Templates
 from tests.helpers.log import logging_as
 from tests.helpers.pushing import Pushing
 from tests.helpers.rows import add_subscription, an_event
@@ -179,7 +179,7 @@ def test_an_event_that_is_mailed_is_one_trace_with_its_order(store: Store, colle
         async def push() -> None:
             outbound = Outbound(Guard(allow_private=True))
             courier = Courier(outbound, Signer(b"the key of these tests, long enough"), "http://127.0.0.1")
-            mail_sink = MailSink(Templates(None), "noreply@varsel.example")
+            mail_sink = MailSink(Own(None), "noreply@varsel.example")
             await Pushing(store, courier, mail_sink, timedelta(seconds=30)).run()
             await outbound.close()
 

@@ -27,6 +27,7 @@ from engine.orders.quotas import Quotas
 from engine.orders.rules import Limits
 from engine.outbound import Guard
 from engine.settings import Settings
+from tests.helpers.entrances import no_template
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, order
 
@@ -90,7 +91,14 @@ def test_an_order_with_a_key_waits_for_nobodys_writes(store: Store, tmp_path: Pa
         state.readers = Readers(store.engine.url.render_as_string(hide_password=False))
         state.senders = Senders(state.readers, required=False)
         state.intake = Intake(
-            store, state.readers, ContactTable(), Quotas(None), "noreply@varsel.example", lambda _: None, str
+            store,
+            state.readers,
+            ContactTable(),
+            Quotas(None),
+            "noreply@varsel.example",
+            lambda _: None,
+            str,
+            no_template,
         )
         bearer = key.bearer("ttd", "altinn:notifications.create", timedelta(hours=1))
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "k", "Content-Type": "application/json"}

@@ -25,7 +25,7 @@ def row(**values: Any) -> Any:
     missing = dict.fromkeys(
         (
             *("senders_reference", "ignore_reservation", "resource_id", "resource_action", "condition_endpoint"),
-            *("channel", "sms"),
+            *("channel", "sms", "template_name", "template_version"),
         )
     )
     its = {"id": ID, "creator": "ttd", "created": AT, "requested_send_time": AT, "last_update": AT, "sender": "a@b.no"}

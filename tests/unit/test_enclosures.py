@@ -131,13 +131,15 @@ def test_no_name_ends_its_header(name: str) -> None:
 
 def letter(**values: Any) -> Letter:
     at_any_time = (None, None, None, None)
-    its = Letter(*at_any_time, 1, uuid4(), "ttd", SENDER, "Hei", "Hei", "Plain", "AtLeastOnce", None, 1, None, None)
+    its = Letter(
+        *at_any_time, 1, uuid4(), "ttd", SENDER, "Hei", "Hei", "Plain", "AtLeastOnce", None, 1, None, None, None
+    )
     return replace(its, **values)
 
 
 def mail(to: str) -> Email:
     at = datetime(2026, 8, 1, tzinfo=UTC)
-    return Email(1, uuid4(), 1, at, at, 1, 1, 0, 1, None, "ttd", to, None, None, None, None, None)
+    return Email(1, uuid4(), 1, at, at, 1, 1, 0, 1, None, "ttd", to, None, None, None, None, None, None)
 
 
 class Files:

@@ -41,6 +41,7 @@ from engine.db.tables.orders import (
     orders,
     portions,
     quota_use,
+    templates,
     uploads,
 )
 
@@ -85,6 +86,7 @@ __all__ = [
     "senders",
     "subscription_filters",
     "subscriptions",
+    "templates",
     "uploads",
     "waiting_events",
 ]

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     and_,
     false,
@@ -95,8 +96,10 @@ orders = Table(
     Column("withdrawn_until", Instant),  # until when nothing is sent; NULL: for good
     Column("sender_name", Text),  # beside the sender's address; NULL: none
     Column("reply_to", Text),  # NULL: answers go to the sender
+    Column("template_id", Uuid),  # the version that its e-mails are made of; NULL: the order has its own texts
 )
 Index("ix_orders_withdrawn", orders.c.withdrawn_at, **where_set(orders.c.withdrawn_at))
+Index("ix_orders_template", orders.c.template_id, orders.c.seq, **where_set(orders.c.template_id))
 Index("ix_orders_chain", orders.c.chain_id, orders.c.seq, **where_set(orders.c.chain_id))
 Index("ix_orders_due", orders.c.due_at, orders.c.seq, **where_set(orders.c.due_at))
 # Orders with a condition and those without are claimed apart: neither kind is looked for among the other's rows.
@@ -168,6 +171,19 @@ portions = Table(  # recipients whose e-mails are not made yet
     Column("digests", LargeBinary, nullable=False),  # of those who are in it: see engine/orders/digests.py
 )
 
+templates = Table(  # of e-mails, version by version: see engine/templates/registry.py
+    "templates",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("creator", String(100)),  # NULL: the installation's own
+    Column("name", String(64), nullable=False),
+    Column("version", Integer),  # from 1; NULL: the installation's own, of which there are as many as were used
+    Column("created", Instant, nullable=False),
+    Column("removed", Instant),  # since then, no new order can name it; NULL: it can
+    Column("content", Text, nullable=False),  # JSON: see engine/templates/content.py
+    UniqueConstraint("creator", "name", "version"),
+)
+
 emails = Table(
     "emails",
     metadata,
@@ -190,6 +206,7 @@ emails = Table(
     Column("subject", Text),  # of older versions: set where keywords made it differ from the order's
     Column("body", Text),  # likewise
     Column("time_zone", Text),  # in which the order's window is read; NULL: in the window's own
+    Column("given", Text),  # JSON: its recipient's values and locale; NULL: its order has no template
 )
 Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
 _index_turns(emails)

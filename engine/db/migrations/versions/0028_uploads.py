@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0028"
-down_revision = "0026"
+down_revision = "0027"
 
 WHOLE = "portion IS NULL"
 CONDITIONAL = f"due_at IS NOT NULL AND condition_endpoint IS NOT NULL AND fetches IS NULL AND {WHOLE}"

@@ -1,0 +1,1 @@
+"""Stored templates of e-mails: versions, the schema of their values, and rendering in processes of its own."""

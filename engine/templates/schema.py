@@ -1,0 +1,152 @@
+"""Schemas of values: the part of JSON Schema (2020-12) that is checked in linear time, and `untrusted`.
+
+There are no patterns, references or alternatives: each value is looked at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.templates.untrusted import MARK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Problems = Iterator[tuple[str, str]]
+
+DEEPEST = 10  # schemas inside of each other
+MOST = 500  # schemas in a schema
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "null": (type(None),),
+}
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _are_types(value: Any) -> bool:
+    kinds = value if isinstance(value, list) else [value]
+    return bool(kinds) and all(isinstance(kind, str) and kind in _TYPES for kind in kinds)
+
+
+KEYWORDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "$schema": (lambda value: isinstance(value, str), "a string"),
+    "title": (lambda value: isinstance(value, str), "a string"),
+    "description": (lambda value: isinstance(value, str), "a string"),
+    "examples": (lambda value: isinstance(value, list), "an array"),
+    "type": (_are_types, f"one or more of {', '.join(_TYPES)}"),
+    "enum": (lambda value: isinstance(value, list) and bool(value), "an array with at least one value"),
+    "properties": (lambda value: isinstance(value, dict), "an object"),
+    "required": (_are_names, "an array of names"),
+    "additionalProperties": (lambda value: isinstance(value, bool), "true or false"),
+    "items": (lambda value: isinstance(value, dict), "a schema"),
+    "minLength": (_is_count, "a whole number"),
+    "maxLength": (_is_count, "a whole number"),
+    "minItems": (_is_count, "a whole number"),
+    "maxItems": (_is_count, "a whole number"),
+    "minimum": (_is_number, "a number"),
+    "maximum": (_is_number, "a number"),
+    MARK: (lambda value: isinstance(value, bool), "true or false"),
+}
+
+
+def faults(schema: Any) -> Problems:
+    """What is wrong with a schema: where, as a path such as `properties.name`, and a message."""
+    if not isinstance(schema, dict):
+        yield "", "A schema is an object."
+        return
+    waiting = [("", schema, 1)]
+    for seen, (place, each, depth) in enumerate(waiting, start=1):
+        if seen > MOST or depth > DEEPEST:
+            yield place, f"A schema has at most {MOST} schemas, {DEEPEST} inside of each other."
+            return
+        wrong = list(_wrong(each))
+        yield from ((f"{place}{name}", message) for name, message in wrong)
+        if wrong:
+            continue
+        inside = {f"{place}properties.{name}": its for name, its in each.get("properties", {}).items()}
+        if "items" in each:
+            inside[f"{place}items"] = each["items"]
+        for inner, its in inside.items():
+            if isinstance(its, dict):
+                waiting.append((f"{inner}.", its, depth + 1))
+            else:
+                yield inner, "A schema is an object."
+
+
+def _wrong(schema: Mapping[str, Any]) -> Problems:
+    for name, value in schema.items():
+        if name not in KEYWORDS:
+            yield name, f"This keyword is not known here; {', '.join(KEYWORDS)} are."
+        elif not KEYWORDS[name][0](value):
+            yield name, f"This must be {KEYWORDS[name][1]}."
+
+
+def misfits(schema: Mapping[str, Any], value: Any, place: str = "") -> Problems:
+    """Where a value does not fit a schema, as a path such as `items[0].name`, and why."""
+    kinds = schema.get("type")
+    if kinds is not None and not any(_is(kind, value) for kind in (kinds if isinstance(kinds, list) else [kinds])):
+        yield place, f"The value must be of the type {' or '.join(kinds) if isinstance(kinds, list) else kinds}."
+        return
+    if "enum" in schema and not any(_same(value, each) for each in schema["enum"]):
+        yield place, "The value must be one of " + ", ".join(str(each) for each in schema["enum"]) + "."
+    if isinstance(value, str):
+        yield from _bounded(schema, "Length", len(value), place, "characters")
+    elif isinstance(value, list):
+        yield from _bounded(schema, "Items", len(value), place, "values")
+        for at, each in enumerate(value if "items" in schema else ()):
+            yield from misfits(schema["items"], each, f"{place}[{at}]")
+    elif isinstance(value, dict):
+        yield from _members(schema, value, place)
+    elif _is_number(value):
+        if value < schema.get("minimum", value):
+            yield place, f"The value must be {schema['minimum']} or more."
+        if value > schema.get("maximum", value):
+            yield place, f"The value must be {schema['maximum']} or less."
+
+
+def _members(schema: Mapping[str, Any], value: Mapping[str, Any], place: str) -> Problems:
+    known, begins = schema.get("properties", {}), f"{place}." if place else ""
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{begins}{name}", "The template needs this value."
+    for name, each in value.items():
+        if name in known:
+            yield from misfits(known[name], each, f"{begins}{name}")
+        elif schema.get("additionalProperties") is False:
+            yield f"{begins}{name[:64]}", "The template knows no such value."
+
+
+def _bounded(schema: Mapping[str, Any], of: str, size: int, place: str, unit: str) -> Problems:
+    if size < schema.get(f"min{of}", 0):
+        yield place, f"The value must have at least {schema[f'min{of}']} {unit}."
+    if size > schema.get(f"max{of}", size):
+        yield place, f"The value must have at most {schema[f'max{of}']} {unit}."
+
+
+def _is(kind: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, _TYPES[kind])
+
+
+def _same(value: Any, other: Any) -> bool:
+    return value == other and isinstance(value, bool) == isinstance(other, bool)

@@ -1,0 +1,211 @@
+"""Templates: their locales, the schema of their values, values of strangers, and the installation's own."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import Misconfigured
+from engine.templates.checking import checked
+from engine.templates.content import Content, Texts, Translated
+from engine.templates.own import Own
+from engine.templates.schema import faults, misfits
+from engine.templates.untrusted import NON_JOINER, neutralised
+from tests.helpers.templates import html, said
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NAME = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+OWN = Own(None)
+
+
+def own(name: str) -> Content:
+    version = OWN.find(name)
+    assert version
+    return Content.of(version.content)
+
+
+def example(schema: Mapping[str, Any]) -> Any:
+    """The value that a schema gives as its example."""
+    if "examples" in schema:
+        return schema["examples"][0]
+    if schema.get("type") == "array":
+        return [example(schema["items"])]
+    return {name: example(each) for name, each in schema["properties"].items()}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [("nb-NO", "nb"), ("NB", "nb"), ("en-GB-oxendict", "en-GB"), ("en-US", "en"), ("de", "en"), (None, "en")],
+)
+def test_a_locale_falls_back_to_the_nearest_one(wanted: str | None, chosen: str) -> None:
+    content = Content(Texts("a", "b", "c"), "en", {"nb": Texts("A"), "en-GB": Texts(html="B")})
+    locale, texts = content.chosen(wanted)
+    assert locale == chosen
+    assert texts == {"nb": Texts("A", "b", "c"), "en-GB": Texts("a", "B", "c"), "en": Texts("a", "b", "c")}[chosen]
+
+
+@pytest.mark.parametrize(
+    ("source", "needed"),
+    [
+        ("{{ name }}", {"name": {}}),
+        ("{{ user.name }}{{ user['id'] }}", {"user": {"id": {}, "name": {}}}),
+        ("{% for line in lines %}{{ line.text }}{{ loop.index }}{% endfor %}", {"lines": [{"text": {}}]}),
+        ("{% if a is defined %}{{ a }}{% endif %}{{ b|default('x') }}{{ c }}", {"c": {}}),
+        ("{% set x = a %}{{ x }}{{ locale }}{{ range(3)|list }}", {"a": {}}),
+        ("{{ source.lower().startswith('x') }}{% macro m(y) %}{{ y }}{{ z }}{% endmacro %}", {"source": {}, "z": {}}),
+    ],
+)
+def test_what_a_template_names_is_what_it_needs(source: str, needed: Mapping[str, Any]) -> None:
+    def required(schema: Mapping[str, Any]) -> Any:
+        if schema.get("type") == "array":
+            return [required(schema["items"])]
+        return {name: required(schema["properties"][name]) for name in schema.get("required", ())}
+
+    assert required(checked(html(source)).schema) == needed
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "place"),
+    [
+        (NAME, {}, "name"),
+        (NAME, {"name": 1}, "name"),
+        ({"items": NAME}, [{"name": "a"}, {}], "[1].name"),
+        ({"properties": {"a": {"items": {"type": "integer"}}}}, {"a": [1, True]}, "a[1]"),
+        ({"enum": [1, "a"]}, True, ""),
+        ({"type": ["string", "null"], "maxLength": 1}, "ab", ""),
+        ({"minimum": 2}, 1, ""),
+        ({"maxItems": 1}, [1, 2], ""),
+        ({"properties": {}, "additionalProperties": False}, {"x": 1}, "x"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named(schema: Mapping[str, Any], value: object, place: str) -> None:
+    assert list(faults(schema)) == []
+    assert [where for where, _ in misfits(schema, value)] == [place]
+
+
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        ([], ""),
+        ({"pattern": "(a+)+"}, "pattern"),
+        ({"$ref": "#"}, "$ref"),
+        ({"type": "text"}, "type"),
+        ({"properties": {"a": {"type": [[]]}}}, "properties.a.type"),
+        ({"properties": {"a": 1}}, "properties.a"),
+        ({"items": {"minLength": -1}}, "items.minLength"),
+        ({"required": [1]}, "required"),
+    ],
+)
+def test_a_schema_of_which_something_is_not_known_is_refused(schema: object, place: str) -> None:
+    assert [where for where, _ in faults(schema)] == [place]
+
+
+def test_a_schema_is_bounded() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(1_000):
+        deep = {"items": deep}
+    assert list(faults(deep))
+    assert list(faults({"properties": {str(number): {} for number in range(1_000)}}))
+
+
+@given(st.text())
+@settings(max_examples=50)
+def test_what_is_untrusted_becomes_no_markup_and_no_address(text: str) -> None:
+    shown = neutralised({"properties": {"a": {"untrusted": True}}}, {"a": {"b": [text]}})["a"]["b"][0]
+    assert not set("<>\"'`") & set(shown)
+    for before, sign in pairwise(shown):
+        assert sign not in ".:/\\@" or before.isspace() or before == NON_JOINER
+    assert len(shown.replace(NON_JOINER, "")) == len(text.replace(NON_JOINER, ""))
+
+
+def test_an_untrusted_value_stays_text_where_a_template_would_make_markup_of_it() -> None:
+    source = "<a href='{{ link }}'>{{ name|safe }}</a>{{ name|urlize }}"
+    content = Content(Texts("{{ name }}", source), schema={"properties": {"name": {"untrusted": True}}})
+    mail = said(content, {"name": "<b>www.evil.no</b>", "link": "https://example.no"})
+    assert mail.html
+    assert "<b>" not in mail.html
+    assert mail.html.count("<a ") == 1
+    assert "www.evil.no" not in f"{mail.subject}{mail.html}"
+
+
+def test_values_are_escaped_and_are_no_templates() -> None:
+    mail = said(html("<p>{{ text }}</p>"), {"text": "<b>{{ 7 * 7 }}</b>"})
+    assert mail.html == "<p>&lt;b&gt;{{ 7 * 7 }}&lt;/b&gt;</p>"
+
+
+def test_a_template_uses_parts_of_its_kind_in_its_locale() -> None:
+    part = Translated(Texts(html="<i>foot</i>", text="foot"), "en", {"nb": Texts(html="<i>fot</i>")})
+    content = Content(
+        Texts("Hei", "{% include 'foot' %}", "{% include 'foot' %}"), "en", {"nb": Texts("Hei")}, {"foot": part}
+    )
+    mail = said(content, {}, "nb")
+    assert (mail.html, mail.text) == ("<i>fot</i>", "foot")
+
+
+@pytest.mark.parametrize("name", OWN.names())
+@pytest.mark.parametrize("locale", ["en", "nb", "nn"])
+def test_each_of_the_installations_own_says_all_values_in_html_and_text(name: str, locale: str) -> None:
+    content = own(name)
+    texts = {"source": "https://example.no/1", "type": "created", "subject": "/party/1", "time": "2026"}
+    values = texts if name == "event" else example(content.schema)
+    assert list(misfits(content.schema, values)) == []
+    mail = said(content, values, locale)
+    assert (mail.subject, mail.html, mail.text) > ("", "", "")
+    assert f'lang="{locale if locale in content.locales else "en"}"' in (mail.html or "")
+    leaves = [leaf for leaf in json.dumps(values, ensure_ascii=False).split('"') if leaf in texts.values()]
+    for leaf in leaves:
+        assert leaf in (mail.html or "").replace("&amp;", "&")
+        assert leaf in (mail.text or "")
+
+
+def made(folder: Path, name: str = "own", **files: str) -> Own:
+    """The templates of a folder with this one in it."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for file, text in ({"subject_txt": "Hei", "body_txt": "Hei"} | files).items():
+        (folder / name / file.replace("_", ".")).write_text(text, "utf-8")
+    return Own(folder)
+
+
+def test_a_folder_adds_templates_and_wins_over_built_in_ones(tmp_path: Path) -> None:
+    made(tmp_path, "event", body_txt="mine {{ type }}")
+    templates = made(tmp_path, body_nb_txt="{{ a }}", schema_json='{"required": ["b"]}')
+    assert {"event", "notice", "own"} <= set(templates.names())
+    version = templates.find("own")
+    assert version
+    content = Content.of(version.content)
+    assert (content.schema, content.chosen("nb")[1].text) == ({"required": ["b"]}, "{{ a }}")
+    changed = templates.find("event")
+    assert changed
+    assert "mine" in changed.content
+    assert Own(tmp_path).find("own") == version
+    assert "base" not in templates.names()
+
+
+@pytest.mark.parametrize("name", ["Own", "_own", "a b", "a.b", "a" * 65])
+def test_a_folder_whose_name_is_none_for_a_template_is_refused_at_the_start(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="is no template's name"):
+        made(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"body_txt": "{{ a b }}"}, "cannot be compiled: text, line 1: expected token"),
+        ({"body_txt": "{% include 'nothing' %}"}, "it names the template nothing, which is not there"),
+        ({"schema_json": "{"}, "cannot be read"),
+        ({"schema_json": '{"pattern": "x"}'}, "pattern"),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_refused_at_the_start(files: dict[str, str], told: str, tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=told):
+        made(tmp_path, **files)
+    with pytest.raises(Misconfigured, match="No such file"):
+        Own(tmp_path / "missing")
