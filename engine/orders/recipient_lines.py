@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from codecs import BOM_UTF8
+from math import isfinite
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pydantic_core import from_json
@@ -170,7 +171,7 @@ def _with_values(entry: Recipient, given: object) -> Recipient | Fault:
     for name, value in given.items():
         if len(name) > LONGEST_NAME:
             return Fault("values", f"The name of a value has at most {LONGEST_NAME} characters.")
-        if type(value) not in _VALUES:
+        if type(value) not in _VALUES or (type(value) is float and not isfinite(value)):
             return Fault(f"values.{name}", "A value must be a string, a number, true, false or null.")
     entry["values"] = given
     return entry

@@ -20,7 +20,7 @@ from engine.db.dialects import Now, now
 from engine.db.dialects import after as later
 from engine.db.records import columns, first
 from engine.db.tables import Instant, orders, portions, uploads
-from engine.errors import Conflict, Invalid, QuotaExceeded
+from engine.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from engine.models import Duplicates, OrderState
 from engine.orders import budget
 from engine.orders.chains import no_order
@@ -121,6 +121,9 @@ def find(connection: Connection, creator: str, order_id: UUID) -> Upload:
     mine = _UPLOAD.where(orders.c.id == order_id, orders.c.creator == creator)
     upload = first(Upload, connection.execute(mine))
     if upload is None:
+        came_with = select(orders.c.seq).where(orders.c.id == order_id, orders.c.creator == creator)
+        if connection.execute(came_with).first():
+            raise NotFound("The order came with its recipients.")
         raise no_order(connection, creator, order_id)
     return upload
 

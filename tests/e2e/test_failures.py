@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 import redis
 
+from api.recipients import NDJSON
 from tests.helpers.counting import tell
 from tests.helpers.waiting import LEASE, slowness, wait_for
 from tests.servers.installation import API, at, order
@@ -40,29 +42,60 @@ def site(whole: Site) -> Site:
     return whole
 
 
-def test_a_worker_is_killed_in_the_middle_of_2000_mails(
+def test_a_worker_is_killed_in_the_middle_of_4100_mails(
     database: str, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    to = addresses(2000)
+    to, followed = addresses(2000), addresses(2100, "followed")  # these are two portions
     with Site(tmp_path, SLOW, database_url=database_url, lease=LEASE) as site:
-        location = site.post(*to[:1800])
+        location, followed_by = site.post(*to[:1800]), site.follow(*followed)
         site.post_each_kind(to[1800:1900])
         site.await_copies(500)
         site.post_each_kind(to[1900:1950])
+        assert site.client.put(f"{followed_by}/close").is_success
         site.varsel.kill(site.busiest(site.relay.port))
         in_flight = site.ledger.in_flight()
         site.post_each_kind(to[1950:])
         site.settle()
         status = site.client.get(f"{location}/status").json()
 
-    mails = site.count(to)
-    tell(capsys, f"worker killed in 2,000 mails on {database}", mails)
+    mails = site.count(to + followed)
+    tell(capsys, f"worker killed in 4,100 mails on {database}", mails)
     assert (mails.lost, mails.renamed, mails.unordered) == ([], [], [])
     assert set(mails.doubled) <= in_flight
     assert len(mails.doubled) == len(set(mails.doubled)), "a third copy"
     assert status["processingStatus"]["status"] == "Completed"
     summary = status["notificationsStatusSummary"]["email"]
     assert (summary["generated"], summary["succeeded"]) == (1800, 1800)
+
+
+def test_web_is_killed_in_the_middle_of_an_upload(site: Site) -> None:
+    its = site.follow()
+    lines = [b'{"emailAddress":"mottaker%d@example.no"}\n' % number for number in range(20_000)]
+
+    def body() -> Iterator[bytes]:
+        yield b"".join(lines[:15_000])
+        with site.varsel.client() as another:
+            wait_for(lambda: another.get(f"{its}/recipients").json()["valid"])
+        site.restart("web")
+        yield b"".join(lines[15_000:])
+
+    with pytest.raises(httpx.HTTPError):
+        site.client.post(f"{its}/recipients", content=body(), headers={"Content-Type": NDJSON})
+    wait_for(lambda: answered(site, its))
+    next_line = site.client.get(f"{its}/recipients").json()["nextLine"]
+    assert 1 < next_line <= 15_001
+    rest = b"".join(lines[next_line - 1 :])
+    told = site.client.post(
+        f"{its}/recipients", params={"fromLine": next_line}, content=rest, headers={"Content-Type": NDJSON}
+    ).json()
+    assert (told["valid"], told["duplicate"], told["nextLine"]) == (20_000, 0, 20_001)
+    assert site.client.put(f"{its}/cancel").is_success
+
+
+def answered(site: Site, its: str) -> bool:
+    with suppress(httpx.HTTPError):
+        return site.client.get(its).is_success
+    return False
 
 
 def test_redis_forgets_everything_while_mails_are_sent(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

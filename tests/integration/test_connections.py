@@ -225,6 +225,19 @@ def test_a_body_that_drips_is_given_up_with_408(framing: bytes, more: bytes) -> 
         wait_for(lambda: not web.connections())
 
 
+def test_a_streamed_body_has_any_time_while_it_goes_on() -> None:
+    with Web(SHORT) as web, web.connect() as client:
+        client.send(b"POST /streamed HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n")
+        for _ in range(3):
+            client.send(b"x" * 20_000)
+            with web.connect() as silent:
+                assert silent.rest() == b""  # so much time has passed
+        assert client.answer().status == 200
+        client.send(b"POST /streamed HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n")
+        drip(client, b"x")
+        assert is_problem(client.answer(), 408)
+
+
 def test_a_body_has_its_time_after_it_had_to_wait() -> None:
     with Web(Bounds(head_time=2, body_time=2)) as web, web.connect() as client, web.connect() as silent:
         client.send(

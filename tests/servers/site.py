@@ -11,11 +11,12 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from api.recipients import NDJSON
 from tests.helpers.counting import Count, count
 from tests.helpers.ledger import Ledger
 from tests.helpers.processes import alive, connections, descendants, opened, parent, start, stop
 from tests.helpers.waiting import patience, wait_for
-from tests.servers.installation import API, ORDERING, Installation, chain, composed, instant, order
+from tests.servers.installation import API, OPEN, ORDERING, Installation, chain, composed, instant, order
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
@@ -60,6 +61,14 @@ class Site:
         answer = self.client.post(f"{API}/orders/email", json=order(*to, **members))
         assert answer.status_code == 202, answer.text
         return str(answer.headers["location"])
+
+    def follow(self, *to: str) -> str:
+        """Open an order to these addresses, which follow it; returns the order's URL."""
+        its = f"{API}/orders/{self.client.post(f'{API}/orders/email', json=OPEN).json()['orderId']}"
+        lines = b"".join(b'{"emailAddress":"%s"}\n' % address.encode() for address in to)
+        answer = self.client.post(f"{its}/recipients", content=lines, headers={"Content-Type": NDJSON})
+        assert answer.json()["valid"] == len(to)
+        return its
 
     def post_chain(self, first: str, *reminded: str, after: timedelta = timedelta(seconds=1)) -> None:
         """Order a mail to an address, and reminders to others, which are due after so long."""

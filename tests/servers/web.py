@@ -122,6 +122,7 @@ class Web:
             Route("/slow", self._slow, methods=methods),
             Route("/large", self._large),
             Route("/stream", self._stream),
+            Route("/streamed", self._streamed, methods=methods),
             Route("/deaf", self._deaf, methods=methods),
             Route("/{path:path}", self._hello, methods=methods),
         ]
@@ -168,6 +169,10 @@ class Web:
         self.bodies.append(body)
         self.heads.append(list(request.scope["headers"]))
         return JSONResponse({"path": request.url.path, "body": len(body)})
+
+    async def _streamed(self, request: Request) -> Response:
+        request.state.streams = True
+        return await self._hello(request)
 
     async def _deaf(self, _request: Request) -> Response:
         return Response("no", 401)

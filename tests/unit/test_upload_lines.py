@@ -45,6 +45,7 @@ ONCE = Start(1, csv=False)
         (b'{"emailAddress":"kari@example.no","name":"Kari"}', "name"),
         (b'{"emailAddress":"kari@example.no","values":[]}', "values"),
         (b'{"emailAddress":"kari@example.no","values":{"a":{}}}', "values.a"),
+        (b'{"emailAddress":"kari@example.no","values":{"a":1e999}}', "values.a"),
         (b'{"emailAddress":"kari@example.no","values":{"' + b"a" * 101 + b'":1}}', "values"),
         (b'{"emailAddress":"kari@example.no"}{"emailAddress":"ola@example.no"}', ""),
     ],
