@@ -27,6 +27,7 @@ from api import (
     subscriptions,
     summaries,
     templates,
+    withdrawals,
 )
 from api.bodies import LargeBodies
 from api.chain_answers import Words
@@ -83,6 +84,7 @@ OPERATIONS = [
     operation
     for part in (
         orders,
+        withdrawals,
         summaries,
         recipients,
         channels,

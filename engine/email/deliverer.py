@@ -15,12 +15,11 @@ from engine.email.in_hand import InHand
 from engine.email.limits import Limits
 from engine.email.messages import Messages
 from engine.email.outcomes import Result, broken, record, result_of, unsent
-from engine.email.outgoing import Outgoing, admitted, letters_of
+from engine.email.outgoing import Outgoing, outgoing
 from engine.email.pace import Pace
 from engine.email.placement import Placement
 from engine.email.smtp import UNSENT, Phase, Turn, Withdrawn
 from engine.email.tempo import Tempo
-from engine.email.timetable import keep_times
 from engine.email.unsent import settled
 from engine.errors import Invalid, Unavailable
 from engine.models import EmailState
@@ -29,6 +28,7 @@ from engine.queue import due
 from engine.queue.calendars import Calendars
 from engine.queue.fairness import ALL
 from engine.queue.pauses import in_force
+from engine.queue.withdrawals import Withdrawals
 from engine.queue.work import NOW, Claim, Standstill, Work
 from engine.runtime.clock import steady
 
@@ -64,6 +64,7 @@ class Deliverer(Work[Outgoing, Result]):
         pace: Pace | None = None,
         messages: Messages | None = None,
         calendars: Calendars | None = None,
+        withdrawals: Withdrawals | None = None,
     ) -> None:
         self.gather = turns.every
         self._clock = clock
@@ -72,6 +73,7 @@ class Deliverer(Work[Outgoing, Result]):
         self._placement = Placement(relays, clock)
         self._messages = messages or Messages()
         self._calendars = calendars or Calendars()
+        self._withdrawals = withdrawals or Withdrawals()
         self._tempo = Tempo()
         self._in_hand = InHand()
         self._ours: Callable[[Outgoing], bool] = lambda _: False  # whether an e-mail in hand is leased
@@ -91,15 +93,11 @@ class Deliverer(Work[Outgoing, Result]):
         if self.lane.name in paused.lanes:
             return Claim()
         batch = self._claims.claim(connection, self.batch(BATCH), lease)
-        claimed, more = batch.rows, batch.more or self._relays.some_are_busy
-        if not claimed:
+        more = batch.more or self._relays.some_are_busy
+        if not batch.rows:
             return Claim(more=more)
-        letters, whole = letters_of(connection, {email.order_seq for email in claimed})
-        if not whole:
-            due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in letters])
-        readable = [email for email in claimed if email.order_seq in letters]
-        going, closings = keep_times(connection, readable, letters, self._calendars, self._clock.now())
-        return Claim(admitted(connection, going, letters, paused, closings), not whole or more)
+        rows, whole = outgoing(connection, batch.rows, paused, self._calendars, self._clock.now())
+        return Claim(rows, not whole or more)
 
     def has_room(self, hand: Hand[Outgoing, Result]) -> bool:
         """A second batch is claimed while the first is sent, and further ones for relays that have little to do."""
@@ -122,6 +120,7 @@ class Deliverer(Work[Outgoing, Result]):
         """Say which relay each e-mail takes."""
         self._ours = hand.ours
         self.at_once = self._relays.at_once
+        self._withdrawals.take_back(hand, lambda row: row.email.order_seq)
         self._placement.share_out(hand)
 
     async def serve(self, hand: Hand[Outgoing, Result]) -> None:
@@ -160,7 +159,7 @@ class Deliverer(Work[Outgoing, Result]):
                 relays = partial(self._relays.waiting_for, row, outlet)
                 if not self._gate.admits(hand, row, outlet.relay.name, relays, open_=turn.refusal is None):
                     continue
-                result = await self.attempt(row, partial(hand.ours, row), outlet, turn)
+                result = await self.attempt(row, partial(self._may_go, hand, row), outlet, turn)
                 following = self._following(row, outlet, hand)
             if isinstance(result, Withdrawn):
                 hand.withdraw(row)
@@ -171,6 +170,9 @@ class Deliverer(Work[Outgoing, Result]):
                     break
         if following:
             hand.waiting.appendleft(following)
+
+    def _may_go(self, hand: Hand[Outgoing, Result], row: Outgoing) -> bool:
+        return hand.ours(row) and not self._withdrawals.has(row.email.order_seq)
 
     def _following(self, row: Outgoing, outlet: Outlet, hand: Hand[Outgoing, Result]) -> Outgoing | None:
         """The next e-mail of the line behind one that has ended, if it takes the same relay; else it waits again."""

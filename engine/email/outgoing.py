@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from engine.db.bounded import read_within, weight
 from engine.db.records import Email, Letter, columns, read
 from engine.db.tables import orders
+from engine.email.timetable import keep_times
 from engine.queue import due
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from engine.queue.calendars import Calendars
     from engine.queue.pauses import Pauses
 
 CONTENTS = 8_000_000  # bytes of the texts of a batch's orders, unless one order's are larger
@@ -36,6 +38,18 @@ class Outgoing:
     email: Email
     letter: Letter
     until: datetime  # from then on it must not be sent: it has expired, or its window has closed
+
+
+def outgoing(
+    connection: Connection, claimed: Sequence[Email], paused: Pauses, calendars: Calendars, now: datetime
+) -> tuple[Sequence[Outgoing], bool]:
+    """The claimed e-mails that may go now; and whether none was handed back since their orders' texts are too large."""
+    letters, whole = letters_of(connection, {email.order_seq for email in claimed})
+    if not whole:
+        due.hand_back(connection, due.EMAILS, [email for email in claimed if email.order_seq not in letters])
+    readable = [email for email in claimed if email.order_seq in letters]
+    going, closings = keep_times(connection, readable, letters, calendars, now)
+    return admitted(connection, going, letters, paused, closings), whole
 
 
 def letters_of(connection: Connection, order_seqs: set[int]) -> tuple[dict[int, Letter], bool]:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from engine.email.claims import CREATOR
 from engine.email.outcomes import Result, backoff, broken, record, within_life
-from engine.email.outgoing import Outgoing, admitted, letters_of
+from engine.email.outgoing import Outgoing, outgoing
 from engine.email.smtp import Phase, Reply
-from engine.email.timetable import keep_times
 from engine.email.unsent import settled
 from engine.models import EXPIRY, EmailState
 from engine.queue import due
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from engine.db.records import Email
     from engine.email.messages import Messages
     from engine.queue.calendars import Calendars
+    from engine.queue.withdrawals import Withdrawals
     from engine.queue.work import Hand
     from engine.runtime.clock import Clock
 
@@ -69,10 +69,11 @@ class Simulation(Work[Outgoing, Result]):
     lane = due.EMAILS
     at_once = 20
 
-    def __init__(self, clock: Clock, messages: Messages, calendars: Calendars) -> None:
+    def __init__(self, clock: Clock, messages: Messages, calendars: Calendars, withdrawals: Withdrawals) -> None:
         self._clock = clock
         self._messages = messages
         self._calendars = calendars
+        self._withdrawals = withdrawals
         self._claims: FairClaims[Email] = FairClaims(due.EMAILS, TESTS, copied={"creator": CREATOR})
 
     def claim(self, connection: Connection, lease: timedelta) -> Claim[Outgoing]:
@@ -81,12 +82,12 @@ class Simulation(Work[Outgoing, Result]):
         if self.lane.name in paused.lanes:
             return Claim()
         claimed = self._claims.claim(connection, BATCH, lease)
-        letters, whole = letters_of(connection, {email.order_seq for email in claimed.rows})
-        left = [email for email in claimed.rows if email.order_seq not in letters]
-        due.hand_back(connection, due.EMAILS, left)
-        readable = [email for email in claimed.rows if email.order_seq in letters]
-        going, closings = keep_times(connection, readable, letters, self._calendars, self._clock.now())
-        return Claim(admitted(connection, going, letters, paused, closings), claimed.more or not whole)
+        rows, whole = outgoing(connection, claimed.rows, paused, self._calendars, self._clock.now())
+        return Claim(rows, claimed.more or not whole)
+
+    async def turn(self, hand: Hand[Outgoing, Result]) -> None:
+        """Let go of what its creator withdraws."""
+        self._withdrawals.take_back(hand, lambda row: row.email.order_seq)
 
     def decided(self, row: Outgoing) -> Result | None:
         """An e-mail that is not to be sent is settled as it would be otherwise."""
@@ -95,6 +96,9 @@ class Simulation(Work[Outgoing, Result]):
     async def perform(self, hand: Hand[Outgoing, Result], row: Outgoing) -> None:
         """Make the message, as for a relay, and answer."""
         email, now = row.email, self._clock.now()
+        if self._withdrawals.has(email.order_seq):
+            hand.withdraw(row)
+            return
         taken_at = email.expires_at - EXPIRY + SLOW
         if kind_of(email.address) == "slow" and now < taken_at:
             hand.hand_back(row, taken_at - now)

@@ -65,6 +65,7 @@ def _one_line(value: Any) -> Any:
 
 Subject = Annotated[str, BeforeValidator(_one_line)]  # contract 5.1
 SendTime = Annotated[datetime | None, BeforeValidator(_instant)]
+Time = Annotated[datetime, BeforeValidator(_instant)]
 NullableTime = Annotated[datetime | None, BeforeValidator(lambda value: None if value is None else _instant(value))]
 
 

@@ -151,7 +151,9 @@ def write(
     """
     at = settle(connection, outcomes)
     final = [
-        order_event(order, state, at[order.seq]) for order, state, _ in outcomes if state in FINAL and order.seq in at
+        order_event(order, state, at[order.seq])
+        for order, state, _ in outcomes
+        if state in (*FINAL, OrderState.CANCELLED) and order.seq in at
     ]
     if final or events:
         persist(connection, [*events, *final])

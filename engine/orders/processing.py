@@ -26,7 +26,7 @@ from engine.text.keywords import NAME, NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from engine.orders.contacts import Directory
     from engine.queue.fairness import Turns
@@ -43,8 +43,14 @@ _OTHERS = select(*(select(orders.c.seq).where(orders.c.due_at <= Now(), which).e
 KEYED = or_(*(column.contains(word) for column in (orders.c.subject, orders.c.body) for word in (NAME, NUMBER))).label(
     "keyed"
 )
+_WITHDRAWN = and_(
+    orders.c.withdrawn_at.is_not(None), or_(orders.c.withdrawn_until.is_(None), orders.c.withdrawn_until > Now())
+)
 _NEWEST = (
-    select(orders.c.seq, orders.c.claim, orders.c.recipients, KEYED, Now().label("now"))
+    select(
+        *(orders.c.seq, orders.c.claim, orders.c.recipients, orders.c.withdrawn_until),
+        *(KEYED, _WITHDRAWN.label("withdrawn"), Now().label("now")),
+    )
     .where(orders.c.seq.in_(bindparam("seqs", expanding=True)))
     .with_for_update()
 )
@@ -113,7 +119,9 @@ class Processing(Work[Order, Decision]):
         """
         newest = connection.execute(_NEWEST, {"seqs": [order.seq for order in claimed]})
         ours = {(row.seq, row.claim): row for row in newest}
-        work = [(order, ours[order.seq, order.claim]) for order in claimed if (order.seq, order.claim) in ours]
+        found = [(order, ours[order.seq, order.claim]) for order in claimed if (order.seq, order.claim) in ours]
+        withdrawn = [(order, *_withdrawn(row.withdrawn_until, row.now)) for order, row in found if row.withdrawn]
+        work = [(order, row) for order, row in found if not row.withdrawn]
         entries: dict[int, list[Recipient]] = {row.seq: json.loads(row.recipients) for _, row in work}
         known = self._directory.look_up(connection, {n for of in entries.values() for n in map(number, of) if n})
         settled, unsendable = [], []
@@ -136,7 +144,8 @@ class Processing(Work[Order, Decision]):
                 settled.append((order, state, None))
 
         insert(connection, made())
-        return write(connection, settled, unsendable)
+        written = write(connection, [*settled, *withdrawn], unsendable)
+        return set(written).difference(order.seq for order, *_ in withdrawn)
 
 
 class Orders(Processing):
@@ -180,6 +189,11 @@ class Orders(Processing):
     def decided(self, order: Order) -> Decision | None:
         """An order without a condition needs only its e-mails."""
         return lost(order) or Decision(order, Next.GENERATE)
+
+
+def _withdrawn(until: datetime | None, now: datetime) -> tuple[OrderState, timedelta | None]:
+    """What becomes of an order that its creator has taken back, for good or until later."""
+    return (OrderState.CANCELLED, None) if until is None else (OrderState.REGISTERED, until - now)
 
 
 def step(order: Order) -> tracing.Span:

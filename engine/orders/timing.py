@@ -49,7 +49,7 @@ def times(
 ) -> Times:
     """When a checked order is sent; `places`: the zones of its recipients, `usual`: the window without its own."""
     window = _window(request.sending_window) if request.sending_window else usual
-    return Times(at, window, _opening(window, at, calendars, places) if window else None)
+    return Times(at, window, calendars.first_opening(window, at, places) if window else None)
 
 
 def check_timing(  # noqa: PLR0913, PLR0917 what its rules compare it with
@@ -60,7 +60,7 @@ def check_timing(  # noqa: PLR0913, PLR0917 what its rules compare it with
     first: datetime | None = at
     if its and _is_right(its, calendars, broken):
         known = [zone for zone in places if zone is None or zone in zones()]
-        first = _opening(_window(its), at, calendars, known or [None])
+        first = calendars.first_opening(_window(its), at, known or [None])
         if first is None:
             broken.add("SendingWindow", f"The window and its calendar open at no time in the next {FARTHEST} days.")
     if request.expires_at is not None:
@@ -106,11 +106,3 @@ def _window(its: SendingWindow) -> Window:
     """A window that keeps its rules."""
     days = frozenset(_BY_NAME[day.lower()] for day in its.days or DAYS)
     return Window(its.zone, days, span(its.begin, its.to) or WHOLE_DAY, its.calendar)
-
-
-def _opening(window: Window, at: datetime, calendars: Calendars, places: Collection[str | None]) -> datetime | None:
-    """The first opening in any of the zones; None: the window opens nowhere."""
-    if calendars.hours(window).opening(at) is None:  # to find that out takes long, and it is alike in all zones
-        return None
-    openings = [calendars.hours(window, zone).opening(at) for zone in set(places)]
-    return min((opening for opening in openings if opening), default=None)

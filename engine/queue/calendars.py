@@ -44,6 +44,13 @@ class Calendars:
         """A window with its calendar, which may be gone: then it closes nothing."""
         return Hours.of(window, self._now.get(window.calendar or "", NO_CALENDAR), zone)
 
+    def first_opening(self, window: Window, at: datetime, places: Collection[str | None]) -> datetime | None:
+        """The first opening in any of these zones (None: the window's own); None: it opens nowhere."""
+        if self.hours(window).opening(at) is None:  # to find that out takes long, and it is alike in all zones
+            return None
+        openings = [self.hours(window, zone).opening(at) for zone in set(places)]
+        return min((opening for opening in openings if opening), default=None)
+
 
 def time_of_day(text: object) -> int | None:
     """A time such as 08:30, or 24:00, in minutes from midnight; None: it is no such time."""

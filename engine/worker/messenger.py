@@ -19,6 +19,7 @@ from engine.queue.fairness import Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
+from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
 from engine.templates.renderer import Renderer
 from engine.worker import sending
@@ -46,7 +47,8 @@ class Messenger:
         self._renderer = Renderer()
         rendering = Rendering(self._store, self._renderer)
         messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
-        deliverer = Deliverer(self._store.clock, self._relays, turns, pace, messages)
+        back = Withdrawals(self._store)
+        deliverer = Deliverer(self._store.clock, self._relays, turns, pace, messages, withdrawals=back)
         kind = Kind(
             "instant",
             self._relays.names,
@@ -57,7 +59,7 @@ class Messenger:
         wake_emails = partial(notifier.notify, due.EMAILS.name)
         seen, wake = (partial(act, INSTANT) for act in (notifier.seen, notifier.notify))
         signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, wake)
-        work = ShortWay(deliverer, ContactTable(), wake_emails, turns=turns)
+        work = ShortWay(deliverer, ContactTable(), wake_emails, turns=turns, withdrawals=back)
         self._runner = Runner(self._store, work, config.lease_time, signals)
         self._heartbeat.start()
 

@@ -33,6 +33,7 @@ from engine.orders.processing import BATCH, Orders, step
 from engine.queue import due
 from engine.queue.fairness import ALL
 from engine.queue.pauses import in_force
+from engine.queue.withdrawals import Withdrawals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,15 +93,17 @@ class ShortWay(Orders):
 
     claims_meanwhile = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 what it needs of the process
         self,
         deliverer: Deliverer,
         directory: Directory,
         generated: Callable[[], None],
         others: Sequence[Callable[[], None]] = (),
         turns: Turns = ALL,
+        withdrawals: Withdrawals | None = None,
     ) -> None:
         super().__init__(directory, generated, others, turns)
+        self._withdrawals = withdrawals or Withdrawals()
         self._deliverer = deliverer
         self.at_once = deliverer.at_once
         self._found: Mapping[int, Outgoing] = {}  # of the newest claim, by the order's `seq`
@@ -137,9 +140,10 @@ class ShortWay(Orders):
         """What follows for an order that takes the usual way; None: it is to be sent."""
         return None if (order.seq, order.claim) in self._waiting else super().decided(order)
 
-    async def turn(self, _hand: Hand[Order, Decision]) -> None:
-        """Follow the relays, whose number may change."""
+    async def turn(self, hand: Hand[Order, Decision]) -> None:
+        """Follow the relays, whose number may change, and creators who withdraw their orders."""
         self.at_once = self._deliverer.at_once
+        self._withdrawals.take_back(hand, lambda order: order.seq)
 
     async def serve(self, hand: Hand[Order, Decision]) -> None:
         """Send one order after another while some wait; without a connection, all of them take the usual way."""
@@ -154,11 +158,14 @@ class ShortWay(Orders):
             async with self._deliverer.connection(outlet) as turn:  # an order that waits for it can be handed back
                 if (order := hand.next()) is None:
                     return
-                decision = await self._send(order, partial(hand.ours, order), outlet, turn)
+                decision = await self._send(order, partial(self._may_go, hand, order), outlet, turn)
             if decision is None:
                 hand.withdraw(order)
             else:
                 hand.end(order, decision)
+
+    def _may_go(self, hand: Hand[Order, Decision], order: Order) -> bool:
+        return hand.ours(order) and not self._withdrawals.has(order.seq)
 
     async def _send(self, order: Order, ours: Callable[[], bool], outlet: Outlet, turn: Turn) -> Decision | None:
         """Hand an order to the relay, or let it take the usual way; None: its lease has ended."""
@@ -199,7 +206,7 @@ def _letters_of(connection: Connection, claimed: Sequence[Order]) -> dict[int, O
         for order in claimed
         if order.recipients_size <= SHORT
         and order.unresolved == 1
-        and not (order.attempts or order.attachments or order.sending_window)
+        and not (order.attempts or order.attachments or order.sending_window or order.withdrawn_at)
     }
     if not simple:
         return {}

@@ -39,6 +39,7 @@ from engine.queue.fairness import TESTS, Turns
 from engine.queue.marks import Memory
 from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
+from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
 from engine.subscriptions.signing import Signer
 from engine.templates.own import Own
@@ -95,8 +96,9 @@ class Workshop:
         messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
         with settings.naming("calendars_file"):
             calendars = Calendars(config.calendars_file)
-        deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace, messages, calendars)
-        messenger = Deliverer(self._store.clock, self._relays[1], instant, pace, messages, calendars)
+        back = Withdrawals(self._store)
+        deliverer = Deliverer(self._store.clock, self._relays[0], usual, pace, messages, calendars, back)
+        messenger = Deliverer(self._store.clock, self._relays[1], instant, pace, messages, calendars, back)
         kind = Kind(
             "worker",
             self._relays[0].names,
@@ -127,16 +129,18 @@ class Workshop:
 
         self._runners: dict[str, Runs] = {
             due.ORDERS.name: self._runner(
-                ShortWay(deliverer, contacts, e_mails, [partial(self._begin, kind) for kind in OTHERS], usual)
+                ShortWay(deliverer, contacts, e_mails, [partial(self._begin, kind) for kind in OTHERS], usual, back)
             ),
-            INSTANT: self._runner(ShortWay(messenger, contacts, instant_e_mails, turns=instant), INSTANT),
+            INSTANT: self._runner(
+                ShortWay(messenger, contacts, instant_e_mails, turns=instant, withdrawals=back), INSTANT
+            ),
             CONDITIONS: self._runner(self._conditions(config, contacts, both, fetching), sees=False),
             FETCHING: self._runner(self._fetches(config, contacts, both), sees=False),
             PORTIONS: self._runner(Portions(contacts, e_mails), sees=False),
             due.EMAILS.name: self._runner(deliverer),
             INSTANT_EMAILS: self._runner(messenger),
             TESTED[due.ORDERS.name]: self._runner(Orders(contacts, tested, turns=TESTS), sees=False),
-            TESTED[due.EMAILS.name]: self._runner(Simulation(self._store.clock, messages, calendars), sees=False),
+            TESTED[due.EMAILS.name]: self._runner(Simulation(self._store.clock, messages, calendars, back), sees=False),
             due.FAN_OUTS.name: self._runner(FanOuts(lambda: notifier.notify(due.WEBHOOKS.name))),
             due.WEBHOOKS.name: self._runner(_pusher(config, self._store, self._pushing)),
             due.JOBS.name: self._runner(Jobs(self._store)),

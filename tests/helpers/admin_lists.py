@@ -36,7 +36,7 @@ def made(number: int, at: datetime) -> UUID:
 def add_orders_and_emails(connection: Connection) -> None:
     states = [*OrderState]
     for number in range(ROWS):
-        state = states[number % len(states)]
+        state = states[(number + number // len(states)) % len(states)]  # in other company each time
         at = START + number * HOUR
         waits = state in (OrderState.REGISTERED, OrderState.PROCESSING)
         seq = add_order(
@@ -65,7 +65,7 @@ def _due_at(number: int, later: int) -> datetime:
 
 def _email(connection: Connection, number: int, order: int, at: datetime) -> None:
     states = [*EmailState]
-    state = states[number % len(states)]
+    state = states[(number + number // len(states)) % len(states)]  # in other company each time
     waits = state in (EmailState.NEW, EmailState.SENDING)
     seq = add_email(
         connection,
@@ -111,7 +111,7 @@ def add_events_and_deliveries(connection: Connection) -> None:
     ]
     states = [*DeliveryState]
     for number, event in enumerate(seqs):
-        state = states[number % len(states)]
+        state = states[(number + number // len(states)) % len(states)]  # in other company each time
         at_time = START + number * HOUR
         values = {"subscription_seq": subscribed[number % 8], "event_seq": event, "state": state, "created": at_time}
         due_at = now() + HOUR if number % 5 == 1 else at_time

@@ -144,6 +144,12 @@ TABLE = [
     *cases("GET /orders/chain/{id}", 200, refused(404, id=NOBODY), id="chain"),
     *cases("GET /future/shipment/{id}", 200, refused(404, id=NOBODY)),
     *cases("GET /future/shipment/feed", 200, refused(query="seq=-1")),
+    *by_id("PUT /orders/{id}/withdraw"),
+    *cases(
+        "PUT /orders/{id}/reschedule", 200, refused(id=NO_ID), refused(404, id=NOBODY),
+        refused(415, media="text/plain"), refused(413, body=LARGE), refused(body={}),
+        body={"requestedSendTime": at(HOUR)},
+    ),
     *cases("GET /future/enduser/log", 200, refused(query=""), query="dialogId=codes"),
     *looked_up("nin", "NationalIdentityNumber", "01017512345"),
     *looked_up("orgnumber", "OrganizationNumber", "910150804"),
