@@ -22,6 +22,7 @@ from api import (
     health,
     inbox,
     orders,
+    plans,
     recipients,
     shipments,
     subscriptions,
@@ -84,6 +85,7 @@ OPERATIONS = [
     operation
     for part in (
         orders,
+        plans,
         withdrawals,
         summaries,
         recipients,

@@ -144,6 +144,7 @@ TABLE = [
     *cases("GET /orders/chain/{id}", 200, refused(404, id=NOBODY), id="chain"),
     *cases("GET /future/shipment/{id}", 200, refused(404, id=NOBODY)),
     *cases("GET /future/shipment/feed", 200, refused(query="seq=-1")),
+    *by_id("GET /orders/{id}/plan"),
     *by_id("PUT /orders/{id}/withdraw"),
     *cases(
         "PUT /orders/{id}/reschedule", 200, refused(id=NO_ID), refused(404, id=NOBODY),
