@@ -9,21 +9,21 @@ TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-re
 PYTEST := $(BIN)/pytest $(TESTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-quick coverage pictures check lint style types format bench lock release system pythons
+.PHONY: help setup up demo test test-quick coverage pictures check lint style types format clients bench lock dist release system pythons
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## prepare .venv from the hash-locked dependencies
 
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml clients/python/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Varsel needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@echo "preparing .venv (about a minute, once) ..."
 	@$(PYTHON) -m venv .venv || { echo "no venv module: install it (Debian: apt-get install python3-venv)"; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@$(BIN)/python -m compileall -q -j 0 .venv/lib # by all processors, as pip does not
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . --editable clients/python
 	@touch $@
 
 up: setup ## start everything on embedded defaults; Ctrl-C stops it
@@ -66,6 +66,9 @@ types: setup # what takes half a minute in a new checkout
 format: setup ## rewrite the files in the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+clients: setup ## write what follows from the API in clients/; a test says when it is due
+	@$(BIN)/python -m clients.generate
 
 # mypy uses one processor: the tests begin on the others.
 check: style ## what CI runs: lint, format, import contract, types, tests

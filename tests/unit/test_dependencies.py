@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PEERS = ROOT / "bench" / "peers"  # they have environments of their own
-OURS = {"engine", "api", "scheduler", "bench", "tests"}
+OURS = {"engine", "api", "scheduler", "bench", "tests", "clients"}
+CLIENT = ROOT / "clients" / "python"  # a distribution of its own
+SHARED = {"varsel"}  # the client's
 ALL = {"embedded", "tracing", "dev"}
-EXTRAS = {"engine": {"embedded", "tracing"}, "bench": ALL, "tests": ALL}  # beside what is always there
+EXTRAS = {"engine": {"embedded", "tracing"}, "bench": ALL, "tests": ALL, "clients": ALL}  # beside what is always there
 PROGRAM = ("engine", "api", "scheduler")
 # What is declared and not imported, each with its reason.
 NEEDED_OTHERWISE = {
@@ -84,7 +86,7 @@ def test_every_package_that_is_imported_is_declared(folder: str) -> None:
         module: path.relative_to(ROOT)
         for path in (ROOT / folder).rglob("*.py")
         for module in imported(path)
-        if module not in OURS | sys.stdlib_module_names
+        if module not in OURS | SHARED | sys.stdlib_module_names
     }
     assert foreign
     undeclared = {
@@ -93,6 +95,13 @@ def test_every_package_that_is_imported_is_declared(folder: str) -> None:
         if not {canonical(name) for name in known.get(module, [module])} & own
     }
     assert undeclared == set()
+
+
+def test_the_client_needs_what_it_declares_and_nothing_of_the_engine() -> None:
+    project = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
+    modules = {module for path in CLIENT.rglob("*.py") for module in imported(path)}
+    foreign = modules - SHARED - sys.stdlib_module_names
+    assert foreign == {canonical(text) for text in project["dependencies"]}
 
 
 def test_every_package_that_is_declared_is_imported_or_needed_otherwise() -> None:

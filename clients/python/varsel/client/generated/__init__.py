@@ -1,0 +1,1 @@
+"""What follows from /openapi.json; `make clients` writes this file."""

@@ -1,0 +1,3 @@
+"""The version of the client, and of its Varsel; `make clients` writes this file."""
+
+VERSION = "0.1.0"

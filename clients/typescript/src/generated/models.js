@@ -1,0 +1,3 @@
+// The models are types alone; `make clients` writes this file.
+
+export {};

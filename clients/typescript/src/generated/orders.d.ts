@@ -1,0 +1,82 @@
+// The part Orders of the API; `make clients` writes this file.
+
+import type { CallOptions, Connection } from "../core.js";
+import type * as models from "./models.js";
+import { Waiting } from "../waiting.js";
+
+export declare class Orders extends Waiting {
+  constructor(connection: Connection);
+  /**
+   * Order e-mails.
+   * Stores the order before it answers; `requestedSendTime` is the earliest time to send.
+   * `idempotencyKey`: the same key and payload give the same answer for 48 hours
+   */
+  createEmail(body: models.EmailOrderRequest, options?: CallOptions & { idempotencyKey?: string }): Promise<models.Receipt>;
+  /**
+   * An order.
+   * The order as it was posted.
+   * `id`: the order's id, a UUID
+   */
+  get(id: string, options?: CallOptions): Promise<models.Order>;
+  /**
+   * Orders by reference.
+   * All orders with this sendersReference, oldest first; the match is exact.
+   * `sendersReference`: as given in the order
+   */
+  list(options: CallOptions & { sendersReference: string }): Promise<models.OrderList>;
+  /**
+   * Order e-mails as a channel among others.
+   * As `/orders/email`, for clients that name the channel. Any but `Email` is refused with 400.
+   * `idempotencyKey`: the same key and payload give the same answer for 48 hours
+   */
+  create(body: models.OrderRequest, options?: CallOptions & { idempotencyKey?: string }): Promise<models.Receipt>;
+  /**
+   * An order's status.
+   * How far the order is, and how many e-mails were generated and taken over by the relay.
+   * `id`: the order's id, a UUID
+   */
+  getStatus(id: string, options?: CallOptions): Promise<models.OrderStatus>;
+  /**
+   * An order's e-mails.
+   * What became of each recipient.
+   * `id`: the order's id, a UUID
+   */
+  getNotificationsEmail(id: string, options?: CallOptions): Promise<models.EmailSummary>;
+  /**
+   * Cancel an order.
+   * Possible until five minutes before the send time; cancelling twice is no error.
+   * `id`: the order's id, a UUID
+   */
+  cancel(id: string, options?: CallOptions): Promise<models.OrderStatus>;
+  /**
+   * An order's SMS.
+   * None: `generated` and `succeeded` are 0.
+   * `id`: the order's id, a UUID
+   */
+  getNotificationsSms(id: string, options?: CallOptions): Promise<models.EmailSummary>;
+  /**
+   * Order a message and its reminders.
+   * Each reminder is an order of its own: it has a state, can be cancelled, and appears in the feed.
+   * `idempotencyKey`: of any value: an idempotencyId that is known with another body gets 422, not 200
+   */
+  createChain(body: models.ChainRequest, options?: CallOptions & { idempotencyKey?: string }): Promise<models.ChainReceipt>;
+  /**
+   * Order an e-mail that somebody waits for.
+   * Stored, and sent before all that is not instant.
+   * `idempotencyKey`: of any value: an idempotencyId that is known with another body gets 422, not 200
+   */
+  createInstantEmail(body: models.InstantEmailRequest, options?: CallOptions & { idempotencyKey?: string }): Promise<models.ChainReceipt>;
+  /**
+   * Order an e-mail with attachments.
+   * Needs the scope `altinn:serviceowner/notifications.composedemail.create`. A file comes with the order, or is
+   * fetched when that is due.
+   * `idempotencyKey`: of any value: an idempotencyId that is known with another body gets 422, not 200
+   */
+  createComposedEmail(body: models.ComposedEmailRequest, options?: CallOptions & { idempotencyKey?: string }): Promise<models.ChainReceipt>;
+  /**
+   * An order with its reminders.
+   * What `Location` leads to: which orders there are, and how far each is.
+   * `id`: the notificationOrderId, a UUID
+   */
+  getChain(id: string, options?: CallOptions): Promise<models.Chain>;
+}
