@@ -48,6 +48,10 @@ export interface ChainReceipt {
 
 /** A message to one recipient, and its reminders. Unknown members are ignored; names may be written in any case. */
 export interface ChainRequest {
+  /** nothing is sent from this time on; with a zone; default: 48 hours after it could be sent */
+  expiresAt?: Date | string | null;
+  /** when e-mails may leave; outside of it, they wait for the next opening */
+  sendingWindow?: SendingWindow | null;
   /** your name for the order: the same name never makes a second order */
   idempotencyId?: string;
   /** your own name for the order; reminders have their own */
@@ -74,6 +78,10 @@ export interface ChannelStatus {
 
 /** An e-mail with attachments. Unknown members are ignored; names may be written in any case. */
 export interface ComposedEmailRequest {
+  /** nothing is sent from this time on; with a zone; default: 48 hours after it could be sent */
+  expiresAt?: Date | string | null;
+  /** when e-mails may leave; outside of it, they wait for the next opening */
+  sendingWindow?: SendingWindow | null;
   /** your name for the order: the same name never makes a second order */
   idempotencyId?: string;
   /** your own name for the order; reminders have their own */
@@ -140,6 +148,17 @@ export interface DialogAssociationOutput {
   transmissionId?: string;
 }
 
+/** What would follow if the lines were stored and the order closed now. */
+export interface DryRun {
+  sendTimes: Array<SendTime>;
+  /** when the last would have left, by the best minute of the last days; absent: not known */
+  lastSent?: string;
+  sample?: Sample;
+}
+
+/** What becomes of a recipient who has come before in the same order. */
+export type Duplicates = "Drop" | "Keep";
+
 /** One e-mail to one recipient. */
 export interface Email {
   id: string;
@@ -157,6 +176,12 @@ export interface EmailOrderRequest {
   contentType?: ContentType;
   /** files that come with the e-mail */
   attachments?: Array<AttachmentRequest | null> | null;
+  /** in place of subject, body and contentType */
+  template?: TemplateName | null;
+  /** nothing is sent from this time on; with a zone; default: 48 hours after it could be sent */
+  expiresAt?: Date | string | null;
+  /** when e-mails may leave; outside of it, they wait for the next opening */
+  sendingWindow?: SendingWindow | null;
   /** at least one */
   recipients?: Array<RecipientRequest> | null;
   /** your own name for the order */
@@ -175,10 +200,20 @@ export interface EmailOrderRequest {
   deliveryGuarantee?: DeliveryGuarantee;
   /** Instant (to up to 100 recipients, who wait for it), Normal or Bulk; default: Bulk for very many recipients, else Normal */
   priority?: Priority | null;
+  /** the order is open: recipients are sent to /orders/{id}/recipients until it is closed */
+  recipientsFollow?: boolean | null;
+  /** of recipients that follow: Drop or Keep those who came before */
+  duplicateRecipients?: Duplicates;
+  /** one of your sender identities; default: the default one, or the installation's sender */
+  senderEmailAddress?: string | null;
 }
 
 /** An address, and what is sent there. */
 export interface EmailRecipient {
+  /** for the order's template */
+  values?: Record<string, unknown> | null;
+  /** of the template's texts, such as nb-NO; default: the order's */
+  locale?: string | null;
   emailAddress: string;
   emailSettings: EmailSettings;
 }
@@ -194,7 +229,9 @@ export interface EmailSettings {
   senderEmailAddress?: string | null;
   /** files that come with the e-mail */
   attachments?: Array<AttachmentRequest | null> | null;
-  /** Anytime: e-mails are sent at any time of day */
+  /** in place of subject, body and contentType */
+  template?: TemplateName | null;
+  /** Daytime: e-mails leave between 09:00 and 17:00 in Norway */
   sendingTimePolicy?: TimePolicy;
 }
 
@@ -216,7 +253,9 @@ export interface EmailTemplateInput {
   contentType?: ContentType;
   /** files that come with the e-mail */
   attachments?: Array<AttachmentRequest | null> | null;
-  /** only the installation's own sender; better left out */
+  /** in place of subject, body and contentType */
+  template?: TemplateName | null;
+  /** one of your sender identities; default: the default one */
   fromAddress?: string | null;
 }
 
@@ -226,6 +265,7 @@ export interface EmailTemplateOutput {
   subject: string;
   body: string;
   contentType: string;
+  template?: OrderAnswersTemplate;
 }
 
 /** An order that has ended, in the feed. */
@@ -277,6 +317,9 @@ export type EventId = string;
 /** A batch, or a page. */
 export type Events = Array<Event>;
 
+/** What has become of a recipient of an order that was to be withdrawn. */
+export type Fate = "Cancelled" | "Rescheduled" | "Sent" | "Failed" | "NotSent" | "InFlight" | "InDoubt";
+
 /** A page of the feed. */
 export type Feed = Array<Entry>;
 
@@ -298,6 +341,10 @@ export interface FirstStanding {
 
 /** An address, and what is sent there at once. */
 export interface InstantEmailRecipient {
+  /** for the order's template */
+  values?: Record<string, unknown> | null;
+  /** of the template's texts, such as nb-NO; default: the order's */
+  locale?: string | null;
   emailAddress: string;
   emailSettings: InstantEmailSettings;
 }
@@ -322,6 +369,15 @@ export interface InstantEmailSettings {
   senderEmailAddress?: string | null;
   /** files that come with the e-mail */
   attachments?: Array<AttachmentRequest | null> | null;
+  /** in place of subject, body and contentType */
+  template?: TemplateName | null;
+}
+
+/** Why a line is not a recipient. */
+export interface InvalidLine {
+  line: number;
+  column?: string;
+  reason: string;
 }
 
 /** Where to look next. */
@@ -344,6 +400,13 @@ export interface Logged {
   status: string;
   requestedSendTime: string;
   lastUpdateTime: string;
+}
+
+/** A template in a list; without a version, it is the installation's own. */
+export interface Named {
+  name: string;
+  version?: number;
+  created?: string;
 }
 
 /** A secret that takes the place of another. */
@@ -371,6 +434,7 @@ export interface Order {
   smsTemplate?: SmsTemplate;
   deliveryGuarantee: string;
   priority: string;
+  recipientsFollow?: boolean;
   links: Links;
 }
 
@@ -382,6 +446,10 @@ export interface OrderList {
 
 /** An order for any channel. Unknown members are ignored; names may be in any case. */
 export interface OrderRequest {
+  /** nothing is sent from this time on; with a zone; default: 48 hours after it could be sent */
+  expiresAt?: Date | string | null;
+  /** when e-mails may leave; outside of it, they wait for the next opening */
+  sendingWindow?: SendingWindow | null;
   /** at least one */
   recipients?: Array<RecipientRequest> | null;
   /** your own name for the order */
@@ -400,10 +468,17 @@ export interface OrderRequest {
   deliveryGuarantee?: DeliveryGuarantee;
   /** Instant (to up to 100 recipients, who wait for it), Normal or Bulk; default: Bulk for very many recipients, else Normal */
   priority?: Priority | null;
+  /** the order is open: recipients are sent to /orders/{id}/recipients until it is closed */
+  recipientsFollow?: boolean | null;
+  /** of recipients that follow: Drop or Keep those who came before */
+  duplicateRecipients?: Duplicates;
   /** Email, or its number 0 */
   notificationChannel: string | number;
   emailTemplate: EmailTemplateInput;
 }
+
+/** An order's life (contract 6.1). */
+export type OrderState = "Open" | "Registered" | "Processing" | "Processed" | "Completed" | "SendConditionNotMet" | "Cancelled" | "SetAside";
 
 /** An order with its status. */
 export interface OrderStatus {
@@ -423,6 +498,10 @@ export interface OrderStatus {
 
 /** An organisation. */
 export interface OrganizationRecipient {
+  /** for the order's template */
+  values?: Record<string, unknown> | null;
+  /** of the template's texts, such as nb-NO; default: the order's */
+  locale?: string | null;
   /** Email, or EmailPreferred with both settings */
   channelSchema: Channel;
   emailSettings?: EmailSettings | null;
@@ -436,8 +515,20 @@ export interface OrganizationRecipient {
   orgNumber: string;
 }
 
+/** Recipients who get it at the same time; without `at`, nobody knows when, or it is never. */
+export interface Part {
+  recipients: number;
+  at?: string;
+  timeZone?: string;
+  reasons: Array<Reason>;
+}
+
 /** A person. */
 export interface PersonRecipient {
+  /** for the order's template */
+  values?: Record<string, unknown> | null;
+  /** of the template's texts, such as nb-NO; default: the order's */
+  locale?: string | null;
   /** Email, or EmailPreferred with both settings */
   channelSchema: Channel;
   emailSettings?: EmailSettings | null;
@@ -455,6 +546,40 @@ export interface PersonRecipient {
   useStaleContactInformation?: boolean;
 }
 
+/** When the parts of an order go that have not ended; of very many, the first ones (`more`). */
+export interface Plan {
+  orderId: string;
+  status: OrderState;
+  asOf: string;
+  requestedSendTime: string;
+  expiresAt?: string;
+  settled: number;
+  parts: Array<Part>;
+  more: boolean;
+}
+
+/** A rendered template. */
+export interface Preview {
+  name: string;
+  version?: number;
+  /** of the texts that were chosen */
+  locale: string;
+  subject?: string;
+  html?: string;
+  /** as it is sent; made of the HTML if the template has none */
+  text?: string;
+}
+
+/** What to render a template with. */
+export interface PreviewRequest {
+  /** as an order gives them for a recipient */
+  values?: Record<string, unknown> | null;
+  /** such as nb-NO; what the template lacks falls back to nb, then to its own */
+  locale?: string | null;
+  /** default: the newest */
+  version?: number | null;
+}
+
 /** Which orders pass which: instant ones have connections of their own, and bulk gets what the others leave. */
 export type Priority = "Instant" | "Normal" | "Bulk";
 
@@ -463,6 +588,12 @@ export interface ProcessingStatus {
   status: string;
   description: string;
   lastUpdate: string;
+}
+
+/** Why recipients get it when they do. */
+export interface Reason {
+  kind: Why;
+  text: string;
 }
 
 /** The answer to an order. */
@@ -482,6 +613,26 @@ export interface RecipientInput {
   recipientExternalIdentity?: Record<string, unknown> | null;
 }
 
+/** What has become of a recipient. */
+export interface RecipientFate {
+  emailAddress?: string;
+  organizationNumber?: string;
+  nationalIdentityNumber?: string;
+  result: Fate;
+  description: string;
+}
+
+/** A line: a recipient, known by an address or by a number that the contact directory knows. */
+export interface RecipientLine {
+  emailAddress?: string | null;
+  /** 11 digits; must stand alone */
+  nationalIdentityNumber?: string | null;
+  /** 9 digits; must stand alone */
+  organizationNumber?: string | null;
+  /** what is the recipient's own in the order's texts */
+  values?: Record<string, string | number | number | boolean | null> | null;
+}
+
 /** What the contact directory knew. */
 export interface RecipientLookup {
   status: string;
@@ -491,6 +642,10 @@ export interface RecipientLookup {
 
 /** One recipient: an address, or a number that the contact directory knows. */
 export interface RecipientRequest {
+  /** for the order's template */
+  values?: Record<string, unknown> | null;
+  /** of the template's texts, such as nb-NO; default: the order's */
+  locale?: string | null;
   /** where to send */
   emailAddress?: string | null;
   /** not used in e-mail orders */
@@ -499,10 +654,19 @@ export interface RecipientRequest {
   organizationNumber?: string | null;
   /** 11 digits; must stand alone */
   nationalIdentityNumber?: string | null;
+  /** the IANA time zone in which the order's sendingWindow is read */
+  timeZone?: string | null;
 }
+
+/** CSV: the first line names the columns; what is no address is a value. Separated by comma, semicolon or tab. */
+export type RecipientTable = string;
 
 /** Another message to follow, by a number of days or at a time of its own. */
 export interface Reminder {
+  /** nothing is sent from this time on; with a zone; default: 48 hours after it could be sent */
+  expiresAt?: Date | string | null;
+  /** when e-mails may leave; outside of it, they wait for the next opening */
+  sendingWindow?: SendingWindow | null;
   recipient: RecipientInput;
   /** days of 24 hours after the first order's requestedSendTime, 1 or more */
   delayDays?: number | null;
@@ -535,11 +699,48 @@ export interface Reply {
   durationMs: number;
 }
 
+/** When an order is to be sent instead. */
+export interface RescheduleRequest {
+  /** not before this time; with a zone */
+  requestedSendTime: Date | string;
+  /** likewise: nothing is sent from then on; default: as before */
+  expiresAt?: Date | string | null;
+}
+
+/** What the first recipient would get. */
+export interface Sample {
+  to: string;
+  subject: string;
+  body: string;
+  contentType: string;
+}
+
 /** What became of one e-mail. */
 export interface SendStatus {
   status: string;
   description: string;
   lastUpdate: string;
+}
+
+/** From when on e-mails go to recipients in a zone. */
+export interface SendTime {
+  zone: string;
+  time: string;
+  recipients: number;
+}
+
+/** On which days and at what time of day e-mails may leave; what is not given limits nothing. */
+export interface SendingWindow {
+  /** the IANA time zone; a recipient's timeZone goes before it */
+  zone: string;
+  /** Monday to Sunday; default: all */
+  days?: Array<string> | null;
+  /** a time such as 09:00; only with `to` */
+  from?: string | null;
+  /** the end, which is not within; up to 24:00, or past midnight if it is not after `from` */
+  to?: string | null;
+  /** a calendar of the installation: its holidays and quiet hours count */
+  calendar?: string | null;
 }
 
 /** An order, and what became of its messages. */
@@ -658,8 +859,76 @@ export interface SupportEntry {
   deliveryAttempts: Array<DeliveryAttempt>;
 }
 
+/** The templates that can be named. */
+export interface TemplateList {
+  count: number;
+  templates: Array<Named>;
+}
+
+/** Which template an order's e-mails are made of. */
+export interface TemplateName {
+  /** yours, or one of the installation's: see GET /templates */
+  name: string;
+  /** default: the newest; the order keeps it */
+  version?: number | null;
+  /** such as nb-NO, for recipients who have none; default: the template's */
+  locale?: string | null;
+}
+
+/** A version of a template: Jinja texts. Unknown members are ignored; names may be written in any case. */
+export interface TemplateRequest {
+  /** one line; without it, the template is a part of others */
+  subject?: string | null;
+  /** HTML, in which values are escaped */
+  html?: string | null;
+  /** plain text; default: made of the HTML */
+  text?: string | null;
+  /** the language of these texts, such as nb or en-GB */
+  locale?: string;
+  /** subject, html and text in other languages, by locale; what one lacks is as above */
+  locales?: Record<string, unknown> | null;
+  /** a JSON schema of the values; default: inferred from the texts */
+  schema?: Record<string, unknown> | null;
+}
+
 /** At what time of day messages are sent. */
 export type TimePolicy = "Anytime" | "Daytime";
+
+/** How far the recipients of an order have come. */
+export interface UploadStatus {
+  orderId: string;
+  /** Open, or what has become of the order since */
+  status: string;
+  /** where to go on after a broken connection */
+  nextLine: number;
+  valid: number;
+  invalid: number;
+  /** recipients who came before; kept or dropped, as the order says */
+  duplicate: number;
+  /** when the open order is cancelled, if nothing comes until then */
+  expires?: string;
+  /** the first 100 invalid lines */
+  report: Array<InvalidLine>;
+  /** only of a dry run */
+  dryRun?: DryRun;
+}
+
+/** A version of a template in a list. */
+export interface Version {
+  version: number;
+  created: string;
+}
+
+/** What a part of an order waits for. */
+export type Why = "requestedTime" | "window" | "calendar" | "quota" | "condition" | "attachments" | "pause" | "limit" | "retry" | "turn" | "inFlight" | "expiry";
+
+/** What has become of an order's recipients: of all in numbers, of the first thousand one by one. */
+export interface Withdrawal {
+  orderId: string;
+  status: OrderState;
+  counts: Record<string, number>;
+  recipients: Array<RecipientFate>;
+}
 
 /** Likewise, with its channel. */
 export interface ChainAnswersRecipient {
@@ -675,4 +944,30 @@ export interface OrderAnswersRecipient {
   mobileNumber?: string;
   organizationNumber?: string;
   nationalIdentityNumber?: string;
+  values?: Record<string, unknown>;
+  locale?: string;
+  timeZone?: string;
+}
+
+/** The template that the messages are made of; without a version, it is the installation's own. */
+export interface OrderAnswersTemplate {
+  name: string;
+  version?: number;
+}
+
+/** A version of a template. Without a version, it is the installation's own. */
+export interface TemplateShapesTemplate {
+  name: string;
+  version?: number;
+  created?: string;
+  subject?: string;
+  html?: string;
+  text?: string;
+  locale: string;
+  locales: Record<string, Record<string, string>>;
+  schema: Record<string, unknown>;
+  /** the templates that it names, which it has as they were when it was stored */
+  parts: Array<string>;
+  /** the newest ones, the last one first */
+  versions: Array<Version>;
 }

@@ -37,17 +37,59 @@ export declare class Orders extends Waiting {
    */
   getStatus(id: string, options?: CallOptions): Promise<models.OrderStatus>;
   /**
+   * Cancel an order.
+   * Possible until five minutes before the send time; cancelling twice is no error.
+   * `id`: the order's id, a UUID
+   */
+  cancel(id: string, options?: CallOptions): Promise<models.OrderStatus>;
+  /**
+   * When an order goes, and why then.
+   * The parts that have not ended: how many recipients, from when on, and what that depends on.
+   * `id`: the order's id, a UUID
+   */
+  getPlan(id: string, options?: CallOptions): Promise<models.Plan>;
+  /**
+   * Withdraw an order.
+   * Until the message leaves, also when a worker has it; says of each recipient what has become of it (of up to
+   * 1,000, those first that were not cancelled). It may be repeated.
+   * `id`: the order's id, a UUID
+   */
+  withdraw(id: string, options?: CallOptions): Promise<models.Withdrawal>;
+  /**
+   * Send an order at another time.
+   * Until the message leaves, as with `withdraw`; what has left already stays as it is.
+   * `id`: the order's id, a UUID
+   */
+  reschedule(id: string, body: models.RescheduleRequest, options?: CallOptions): Promise<models.Withdrawal>;
+  /**
    * An order's e-mails.
    * What became of each recipient.
    * `id`: the order's id, a UUID
    */
   getNotificationsEmail(id: string, options?: CallOptions): Promise<models.EmailSummary>;
   /**
-   * Cancel an order.
-   * Possible until five minutes before the send time; cancelling twice is no error.
+   * Send recipients of an open order.
+   * Any number of lines, each a recipient, in any number of requests. Each is checked by itself: what is wrong is
+   * reported, and the others are taken. A line has at most 16,384 bytes.
+   * `id`: the order's id, a UUID
+   * `fromLine`: which line of all the body begins with: 1 (then lines that were taken already are skipped), or the
+   * next
+   * `dryRun`: store nothing: tell what would follow if the order were closed behind these lines
+   */
+  createRecipients(id: string, body: string | Uint8Array, options?: CallOptions & { fromLine?: number; dryRun?: boolean; media?: "application/x-ndjson" | "text/csv" }): Promise<models.UploadStatus>;
+  /**
+   * How far the recipients of an order have come.
+   * The counts, the next line, and what is wrong with the first invalid lines.
    * `id`: the order's id, a UUID
    */
-  cancel(id: string, options?: CallOptions): Promise<models.OrderStatus>;
+  getRecipients(id: string, options?: CallOptions): Promise<models.UploadStatus>;
+  /**
+   * Close an order that has all its recipients.
+   * From now on it waits for its send time like any other. Closing twice is no error.
+   * `id`: the order's id, a UUID
+   * `validOnly`: close the order although some lines are invalid: they get nothing
+   */
+  close(id: string, options?: CallOptions & { validOnly?: boolean }): Promise<models.UploadStatus>;
   /**
    * An order's SMS.
    * None: `generated` and `succeeded` are 0.

@@ -58,6 +58,44 @@ export class Orders extends Waiting {
     });
   }
 
+  cancel(id, options = {}) {
+    return this.connection.send({
+      method: "PUT",
+      path: pathOf("/notifications/api/v1/orders/{id}/cancel", { id }),
+      repeatable: true,
+      signal: options.signal,
+    });
+  }
+
+  getPlan(id, options = {}) {
+    return this.connection.send({
+      method: "GET",
+      path: pathOf("/notifications/api/v1/orders/{id}/plan", { id }),
+      repeatable: true,
+      signal: options.signal,
+    });
+  }
+
+  withdraw(id, options = {}) {
+    return this.connection.send({
+      method: "PUT",
+      path: pathOf("/notifications/api/v1/orders/{id}/withdraw", { id }),
+      repeatable: true,
+      signal: options.signal,
+    });
+  }
+
+  reschedule(id, body, options = {}) {
+    return this.connection.send({
+      method: "PUT",
+      path: pathOf("/notifications/api/v1/orders/{id}/reschedule", { id }),
+      media: "application/json",
+      json: body,
+      repeatable: true,
+      signal: options.signal,
+    });
+  }
+
   getNotificationsEmail(id, options = {}) {
     return this.connection.send({
       method: "GET",
@@ -67,10 +105,31 @@ export class Orders extends Waiting {
     });
   }
 
-  cancel(id, options = {}) {
+  createRecipients(id, body, options = {}) {
+    return this.connection.send({
+      method: "POST",
+      path: pathOf("/notifications/api/v1/orders/{id}/recipients", { id }),
+      query: { fromLine: options.fromLine, dryRun: options.dryRun },
+      media: options.media ?? "application/x-ndjson",
+      content: body,
+      signal: options.signal,
+    });
+  }
+
+  getRecipients(id, options = {}) {
+    return this.connection.send({
+      method: "GET",
+      path: pathOf("/notifications/api/v1/orders/{id}/recipients", { id }),
+      repeatable: true,
+      signal: options.signal,
+    });
+  }
+
+  close(id, options = {}) {
     return this.connection.send({
       method: "PUT",
-      path: pathOf("/notifications/api/v1/orders/{id}/cancel", { id }),
+      path: pathOf("/notifications/api/v1/orders/{id}/close", { id }),
+      query: { validOnly: options.validOnly },
       repeatable: true,
       signal: options.signal,
     });

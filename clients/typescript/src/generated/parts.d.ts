@@ -6,6 +6,7 @@ import type { Orders } from "./orders.js";
 import type { Shipments } from "./shipments.js";
 import type { Subscriptions } from "./subscriptions.js";
 import type { Support } from "./support.js";
+import type { Templates } from "./templates.js";
 
 /** Each part by its name. */
 export declare class Parts {
@@ -13,6 +14,7 @@ export declare class Parts {
   readonly orders: Orders;
   readonly shipments: Shipments;
   readonly support: Support;
+  readonly templates: Templates;
   readonly events: Events;
   readonly subscriptions: Subscriptions;
 }

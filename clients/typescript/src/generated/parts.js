@@ -5,6 +5,7 @@ import { Orders } from "./orders.js";
 import { Shipments } from "./shipments.js";
 import { Subscriptions } from "./subscriptions.js";
 import { Support } from "./support.js";
+import { Templates } from "./templates.js";
 
 /** Each part by its name. */
 export class Parts {
@@ -12,6 +13,7 @@ export class Parts {
     this.orders = new Orders(connection);
     this.shipments = new Shipments(connection);
     this.support = new Support(connection);
+    this.templates = new Templates(connection);
     this.events = new Events(connection);
     this.subscriptions = new Subscriptions(connection);
   }

@@ -69,6 +69,10 @@ class ChainReceipt(TypedDict):
 class ChainRequest(TypedDict):
     """A message to one recipient, and its reminders. Unknown members are ignored; names may be written in any case."""
 
+    expiresAt: NotRequired[datetime | str | None]
+    """nothing is sent from this time on; with a zone; default: 48 hours after it could be sent"""
+    sendingWindow: NotRequired[SendingWindow | None]
+    """when e-mails may leave; outside of it, they wait for the next opening"""
     idempotencyId: NotRequired[str]
     """your name for the order: the same name never makes a second order"""
     sendersReference: NotRequired[str | None]
@@ -98,6 +102,10 @@ class ChannelStatus(TypedDict):
 class ComposedEmailRequest(TypedDict):
     """An e-mail with attachments. Unknown members are ignored; names may be written in any case."""
 
+    expiresAt: NotRequired[datetime | str | None]
+    """nothing is sent from this time on; with a zone; default: 48 hours after it could be sent"""
+    sendingWindow: NotRequired[SendingWindow | None]
+    """when e-mails may leave; outside of it, they wait for the next opening"""
     idempotencyId: NotRequired[str]
     """your name for the order: the same name never makes a second order"""
     sendersReference: NotRequired[str | None]
@@ -171,6 +179,19 @@ class DialogAssociationOutput(TypedDict):
     transmissionId: NotRequired[str]
 
 
+class DryRun(TypedDict):
+    """What would follow if the lines were stored and the order closed now."""
+
+    sendTimes: list[SendTime]
+    lastSent: NotRequired[str]
+    """when the last would have left, by the best minute of the last days; absent: not known"""
+    sample: NotRequired[Sample]
+
+
+Duplicates: TypeAlias = 'Literal["Drop", "Keep"]'
+"""What becomes of a recipient who has come before in the same order."""
+
+
 class Email(TypedDict):
     """One e-mail to one recipient."""
 
@@ -190,6 +211,12 @@ class EmailOrderRequest(TypedDict):
     contentType: NotRequired[ContentType]
     attachments: NotRequired[Sequence[AttachmentRequest | None] | None]
     """files that come with the e-mail"""
+    template: NotRequired[TemplateName | None]
+    """in place of subject, body and contentType"""
+    expiresAt: NotRequired[datetime | str | None]
+    """nothing is sent from this time on; with a zone; default: 48 hours after it could be sent"""
+    sendingWindow: NotRequired[SendingWindow | None]
+    """when e-mails may leave; outside of it, they wait for the next opening"""
     recipients: NotRequired[Sequence[RecipientRequest] | None]
     """at least one"""
     sendersReference: NotRequired[str | None]
@@ -208,11 +235,21 @@ class EmailOrderRequest(TypedDict):
     """what to do when an attempt is in doubt: send again, or report"""
     priority: NotRequired[Priority | None]
     """Instant (to up to 100 recipients, who wait for it), Normal or Bulk; default: Bulk for very many recipients, else Normal"""
+    recipientsFollow: NotRequired[bool | None]
+    """the order is open: recipients are sent to /orders/{id}/recipients until it is closed"""
+    duplicateRecipients: NotRequired[Duplicates]
+    """of recipients that follow: Drop or Keep those who came before"""
+    senderEmailAddress: NotRequired[str | None]
+    """one of your sender identities; default: the default one, or the installation's sender"""
 
 
 class EmailRecipient(TypedDict):
     """An address, and what is sent there."""
 
+    values: NotRequired[Mapping[str, object] | None]
+    """for the order's template"""
+    locale: NotRequired[str | None]
+    """of the template's texts, such as nb-NO; default: the order's"""
     emailAddress: str
     emailSettings: EmailSettings
 
@@ -229,8 +266,10 @@ class EmailSettings(TypedDict):
     """only the installation's own sender; better left out"""
     attachments: NotRequired[Sequence[AttachmentRequest | None] | None]
     """files that come with the e-mail"""
+    template: NotRequired[TemplateName | None]
+    """in place of subject, body and contentType"""
     sendingTimePolicy: NotRequired[TimePolicy]
-    """Anytime: e-mails are sent at any time of day"""
+    """Daytime: e-mails leave between 09:00 and 17:00 in Norway"""
 
 
 class EmailSummary(TypedDict):
@@ -253,8 +292,10 @@ class EmailTemplateInput(TypedDict):
     contentType: NotRequired[ContentType]
     attachments: NotRequired[Sequence[AttachmentRequest | None] | None]
     """files that come with the e-mail"""
+    template: NotRequired[TemplateName | None]
+    """in place of subject, body and contentType"""
     fromAddress: NotRequired[str | None]
-    """only the installation's own sender; better left out"""
+    """one of your sender identities; default: the default one"""
 
 
 class EmailTemplateOutput(TypedDict):
@@ -264,6 +305,7 @@ class EmailTemplateOutput(TypedDict):
     subject: str
     body: str
     contentType: str
+    template: NotRequired[OrderAnswersTemplate]
 
 
 class Entry(TypedDict):
@@ -318,6 +360,10 @@ Events: TypeAlias = "Sequence[Event]"
 """A batch, or a page."""
 
 
+Fate: TypeAlias = 'Literal["Cancelled", "Rescheduled", "Sent", "Failed", "NotSent", "InFlight", "InDoubt"]'
+"""What has become of a recipient of an order that was to be withdrawn."""
+
+
 Feed: TypeAlias = "list[Entry]"
 """A page of the feed."""
 
@@ -343,6 +389,10 @@ class FirstStanding(TypedDict):
 class InstantEmailRecipient(TypedDict):
     """An address, and what is sent there at once."""
 
+    values: NotRequired[Mapping[str, object] | None]
+    """for the order's template"""
+    locale: NotRequired[str | None]
+    """of the template's texts, such as nb-NO; default: the order's"""
     emailAddress: str
     emailSettings: InstantEmailSettings
 
@@ -369,6 +419,16 @@ class InstantEmailSettings(TypedDict):
     """only the installation's own sender; better left out"""
     attachments: NotRequired[Sequence[AttachmentRequest | None] | None]
     """files that come with the e-mail"""
+    template: NotRequired[TemplateName | None]
+    """in place of subject, body and contentType"""
+
+
+class InvalidLine(TypedDict):
+    """Why a line is not a recipient."""
+
+    line: int
+    column: NotRequired[str]
+    reason: str
 
 
 class Links(TypedDict):
@@ -394,6 +454,14 @@ class Logged(TypedDict):
     status: str
     requestedSendTime: str
     lastUpdateTime: str
+
+
+class Named(TypedDict):
+    """A template in a list; without a version, it is the installation's own."""
+
+    name: str
+    version: NotRequired[int]
+    created: NotRequired[str]
 
 
 class NewSecret(TypedDict):
@@ -423,6 +491,7 @@ class Order(TypedDict):
     smsTemplate: NotRequired[SmsTemplate]
     deliveryGuarantee: str
     priority: str
+    recipientsFollow: NotRequired[bool]
     links: Links
 
 
@@ -433,6 +502,16 @@ class OrderAnswersRecipient(TypedDict):
     mobileNumber: NotRequired[str]
     organizationNumber: NotRequired[str]
     nationalIdentityNumber: NotRequired[str]
+    values: NotRequired[dict[str, object]]
+    locale: NotRequired[str]
+    timeZone: NotRequired[str]
+
+
+class OrderAnswersTemplate(TypedDict):
+    """The template that the messages are made of; without a version, it is the installation's own."""
+
+    name: str
+    version: NotRequired[int]
 
 
 class OrderList(TypedDict):
@@ -445,6 +524,10 @@ class OrderList(TypedDict):
 class OrderRequest(TypedDict):
     """An order for any channel. Unknown members are ignored; names may be in any case."""
 
+    expiresAt: NotRequired[datetime | str | None]
+    """nothing is sent from this time on; with a zone; default: 48 hours after it could be sent"""
+    sendingWindow: NotRequired[SendingWindow | None]
+    """when e-mails may leave; outside of it, they wait for the next opening"""
     recipients: NotRequired[Sequence[RecipientRequest] | None]
     """at least one"""
     sendersReference: NotRequired[str | None]
@@ -463,9 +546,17 @@ class OrderRequest(TypedDict):
     """what to do when an attempt is in doubt: send again, or report"""
     priority: NotRequired[Priority | None]
     """Instant (to up to 100 recipients, who wait for it), Normal or Bulk; default: Bulk for very many recipients, else Normal"""
+    recipientsFollow: NotRequired[bool | None]
+    """the order is open: recipients are sent to /orders/{id}/recipients until it is closed"""
+    duplicateRecipients: NotRequired[Duplicates]
+    """of recipients that follow: Drop or Keep those who came before"""
     notificationChannel: str | int
     """Email, or its number 0"""
     emailTemplate: EmailTemplateInput
+
+
+OrderState: TypeAlias = 'Literal["Open", "Registered", "Processing", "Processed", "Completed", "SendConditionNotMet", "Cancelled", "SetAside"]'
+"""An order's life (contract 6.1)."""
 
 
 class OrderStatus(TypedDict):
@@ -488,6 +579,10 @@ class OrderStatus(TypedDict):
 class OrganizationRecipient(TypedDict):
     """An organisation."""
 
+    values: NotRequired[Mapping[str, object] | None]
+    """for the order's template"""
+    locale: NotRequired[str | None]
+    """of the template's texts, such as nb-NO; default: the order's"""
     channelSchema: Channel
     """Email, or EmailPreferred with both settings"""
     emailSettings: NotRequired[EmailSettings | None]
@@ -501,9 +596,22 @@ class OrganizationRecipient(TypedDict):
     """9 digits"""
 
 
+class Part(TypedDict):
+    """Recipients who get it at the same time; without `at`, nobody knows when, or it is never."""
+
+    recipients: int
+    at: NotRequired[str]
+    timeZone: NotRequired[str]
+    reasons: list[Reason]
+
+
 class PersonRecipient(TypedDict):
     """A person."""
 
+    values: NotRequired[Mapping[str, object] | None]
+    """for the order's template"""
+    locale: NotRequired[str | None]
+    """of the template's texts, such as nb-NO; default: the order's"""
     channelSchema: Channel
     """Email, or EmailPreferred with both settings"""
     emailSettings: NotRequired[EmailSettings | None]
@@ -521,6 +629,43 @@ class PersonRecipient(TypedDict):
     """not used"""
 
 
+class Plan(TypedDict):
+    """When the parts of an order go that have not ended; of very many, the first ones (`more`)."""
+
+    orderId: str
+    status: OrderState
+    asOf: str
+    requestedSendTime: str
+    expiresAt: NotRequired[str]
+    settled: int
+    parts: list[Part]
+    more: bool
+
+
+class Preview(TypedDict):
+    """A rendered template."""
+
+    name: str
+    version: NotRequired[int]
+    locale: str
+    """of the texts that were chosen"""
+    subject: NotRequired[str]
+    html: NotRequired[str]
+    text: NotRequired[str]
+    """as it is sent; made of the HTML if the template has none"""
+
+
+class PreviewRequest(TypedDict):
+    """What to render a template with."""
+
+    values: NotRequired[Mapping[str, object] | None]
+    """as an order gives them for a recipient"""
+    locale: NotRequired[str | None]
+    """such as nb-NO; what the template lacks falls back to nb, then to its own"""
+    version: NotRequired[int | None]
+    """default: the newest"""
+
+
 Priority: TypeAlias = 'Literal["Instant", "Normal", "Bulk"]'
 """Which orders pass which: instant ones have connections of their own, and bulk gets what the others leave."""
 
@@ -533,11 +678,28 @@ class ProcessingStatus(TypedDict):
     lastUpdate: str
 
 
+class Reason(TypedDict):
+    """Why recipients get it when they do."""
+
+    kind: Why
+    text: str
+
+
 class Receipt(TypedDict):
     """The answer to an order."""
 
     orderId: str
     recipientLookup: NotRequired[RecipientLookup]
+
+
+class RecipientFate(TypedDict):
+    """What has become of a recipient."""
+
+    emailAddress: NotRequired[str]
+    organizationNumber: NotRequired[str]
+    nationalIdentityNumber: NotRequired[str]
+    result: Fate
+    description: str
 
 
 class RecipientInput(TypedDict):
@@ -552,6 +714,18 @@ class RecipientInput(TypedDict):
     """refused: no directory knows these"""
 
 
+class RecipientLine(TypedDict):
+    """A line: a recipient, known by an address or by a number that the contact directory knows."""
+
+    emailAddress: NotRequired[str | None]
+    nationalIdentityNumber: NotRequired[str | None]
+    """11 digits; must stand alone"""
+    organizationNumber: NotRequired[str | None]
+    """9 digits; must stand alone"""
+    values: NotRequired[Mapping[str, str | int | float | bool | None] | None]
+    """what is the recipient's own in the order's texts"""
+
+
 class RecipientLookup(TypedDict):
     """What the contact directory knew."""
 
@@ -563,6 +737,10 @@ class RecipientLookup(TypedDict):
 class RecipientRequest(TypedDict):
     """One recipient: an address, or a number that the contact directory knows."""
 
+    values: NotRequired[Mapping[str, object] | None]
+    """for the order's template"""
+    locale: NotRequired[str | None]
+    """of the template's texts, such as nb-NO; default: the order's"""
     emailAddress: NotRequired[str | None]
     """where to send"""
     mobileNumber: NotRequired[str | None]
@@ -571,11 +749,21 @@ class RecipientRequest(TypedDict):
     """9 digits; must stand alone"""
     nationalIdentityNumber: NotRequired[str | None]
     """11 digits; must stand alone"""
+    timeZone: NotRequired[str | None]
+    """the IANA time zone in which the order's sendingWindow is read"""
+
+
+RecipientTable: TypeAlias = "str"
+"""CSV: the first line names the columns; what is no address is a value. Separated by comma, semicolon or tab."""
 
 
 class Reminder(TypedDict):
     """Another message to follow, by a number of days or at a time of its own."""
 
+    expiresAt: NotRequired[datetime | str | None]
+    """nothing is sent from this time on; with a zone; default: 48 hours after it could be sent"""
+    sendingWindow: NotRequired[SendingWindow | None]
+    """when e-mails may leave; outside of it, they wait for the next opening"""
     recipient: RecipientInput
     delayDays: NotRequired[int | None]
     """days of 24 hours after the first order's requestedSendTime, 1 or more"""
@@ -610,12 +798,51 @@ class Reply(TypedDict):
     durationMs: int
 
 
+class RescheduleRequest(TypedDict):
+    """When an order is to be sent instead."""
+
+    requestedSendTime: datetime | str
+    """not before this time; with a zone"""
+    expiresAt: NotRequired[datetime | str | None]
+    """likewise: nothing is sent from then on; default: as before"""
+
+
+class Sample(TypedDict):
+    """What the first recipient would get."""
+
+    to: str
+    subject: str
+    body: str
+    contentType: str
+
+
 class SendStatus(TypedDict):
     """What became of one e-mail."""
 
     status: str
     description: str
     lastUpdate: str
+
+
+class SendTime(TypedDict):
+    """From when on e-mails go to recipients in a zone."""
+
+    zone: str
+    time: str
+    recipients: int
+
+
+SendingWindow = TypedDict(
+    "SendingWindow",
+    {
+        "zone": "str",
+        "days": "NotRequired[Sequence[str] | None]",
+        "from": "NotRequired[str | None]",
+        "to": "NotRequired[str | None]",
+        "calendar": "NotRequired[str | None]",
+    },
+)
+"""On which days and at what time of day e-mails may leave; what is not given limits nothing."""
 
 
 class Shipment(TypedDict):
@@ -745,8 +972,101 @@ class SupportEntry(TypedDict):
     deliveryAttempts: list[DeliveryAttempt]
 
 
+class TemplateList(TypedDict):
+    """The templates that can be named."""
+
+    count: int
+    templates: list[Named]
+
+
+class TemplateName(TypedDict):
+    """Which template an order's e-mails are made of."""
+
+    name: str
+    """yours, or one of the installation's: see GET /templates"""
+    version: NotRequired[int | None]
+    """default: the newest; the order keeps it"""
+    locale: NotRequired[str | None]
+    """such as nb-NO, for recipients who have none; default: the template's"""
+
+
+class TemplateRequest(TypedDict):
+    """A version of a template: Jinja texts. Unknown members are ignored; names may be written in any case."""
+
+    subject: NotRequired[str | None]
+    """one line; without it, the template is a part of others"""
+    html: NotRequired[str | None]
+    """HTML, in which values are escaped"""
+    text: NotRequired[str | None]
+    """plain text; default: made of the HTML"""
+    locale: NotRequired[str]
+    """the language of these texts, such as nb or en-GB"""
+    locales: NotRequired[Mapping[str, object] | None]
+    """subject, html and text in other languages, by locale; what one lacks is as above"""
+    schema: NotRequired[Mapping[str, object] | None]
+    """a JSON schema of the values; default: inferred from the texts"""
+
+
+class TemplateShapesTemplate(TypedDict):
+    """A version of a template. Without a version, it is the installation's own."""
+
+    name: str
+    version: NotRequired[int]
+    created: NotRequired[str]
+    subject: NotRequired[str]
+    html: NotRequired[str]
+    text: NotRequired[str]
+    locale: str
+    locales: dict[str, dict[str, str]]
+    schema: dict[str, object]
+    parts: list[str]
+    """the templates that it names, which it has as they were when it was stored"""
+    versions: list[Version]
+    """the newest ones, the last one first"""
+
+
 TimePolicy: TypeAlias = 'Literal["Anytime", "Daytime"]'
 """At what time of day messages are sent."""
+
+
+class UploadStatus(TypedDict):
+    """How far the recipients of an order have come."""
+
+    orderId: str
+    status: str
+    """Open, or what has become of the order since"""
+    nextLine: int
+    """where to go on after a broken connection"""
+    valid: int
+    invalid: int
+    duplicate: int
+    """recipients who came before; kept or dropped, as the order says"""
+    expires: NotRequired[str]
+    """when the open order is cancelled, if nothing comes until then"""
+    report: list[InvalidLine]
+    """the first 100 invalid lines"""
+    dryRun: NotRequired[DryRun]
+    """only of a dry run"""
+
+
+class Version(TypedDict):
+    """A version of a template in a list."""
+
+    version: int
+    created: str
+
+
+Why: TypeAlias = 'Literal["requestedTime", "window", "calendar", "quota", "condition", "attachments", "pause", "limit", "retry", "turn", "inFlight", "expiry"]'
+"""What a part of an order waits for."""
+
+
+class Withdrawal(TypedDict):
+    """What has become of an order's recipients: of all in numbers, of the first thousand one by one."""
+
+    orderId: str
+    status: OrderState
+    counts: dict[str, int]
+    recipients: list[RecipientFate]
 
 
 __all__ = [
@@ -766,6 +1086,8 @@ __all__ = [
     "DeliveryList",
     "DialogAssociationInput",
     "DialogAssociationOutput",
+    "DryRun",
+    "Duplicates",
     "Email",
     "EmailOrderRequest",
     "EmailRecipient",
@@ -778,33 +1100,50 @@ __all__ = [
     "Event",
     "EventId",
     "Events",
+    "Fate",
     "Feed",
     "FirstShipment",
     "FirstStanding",
     "InstantEmailRecipient",
     "InstantEmailRequest",
     "InstantEmailSettings",
+    "InvalidLine",
     "Links",
     "Log",
     "Logged",
+    "Named",
     "NewSecret",
     "Order",
     "OrderAnswersRecipient",
+    "OrderAnswersTemplate",
     "OrderList",
     "OrderRequest",
+    "OrderState",
     "OrderStatus",
     "OrganizationRecipient",
+    "Part",
     "PersonRecipient",
+    "Plan",
+    "Preview",
+    "PreviewRequest",
     "Priority",
     "ProcessingStatus",
+    "Reason",
     "Receipt",
+    "RecipientFate",
     "RecipientInput",
+    "RecipientLine",
     "RecipientLookup",
     "RecipientRequest",
+    "RecipientTable",
     "Reminder",
     "Replay",
     "Reply",
+    "RescheduleRequest",
+    "Sample",
     "SendStatus",
+    "SendTime",
+    "SendingWindow",
     "Shipment",
     "ShipmentName",
     "SmsSettings",
@@ -816,5 +1155,13 @@ __all__ = [
     "SubscriptionRequest",
     "SupportEntries",
     "SupportEntry",
+    "TemplateList",
+    "TemplateName",
+    "TemplateRequest",
+    "TemplateShapesTemplate",
     "TimePolicy",
+    "UploadStatus",
+    "Version",
+    "Why",
+    "Withdrawal",
 ]

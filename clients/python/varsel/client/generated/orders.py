@@ -8,6 +8,8 @@ from varsel.client.calls import Call, headers_of, json_of, named, new_key, path_
 from varsel.client.waiting import AsyncWaiting, Waiting
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from varsel.client.generated import models
 
 
@@ -54,14 +56,70 @@ def get_orders_id_status(id: str) -> Call[models.OrderStatus]:
     return Call("GET", path_of("/notifications/api/v1/orders/{id}/status", id=id), (), {}, repeatable=True)
 
 
+def put_orders_id_cancel(id: str) -> Call[models.OrderStatus]:
+    """PUT /notifications/api/v1/orders/{id}/cancel"""
+    return Call("PUT", path_of("/notifications/api/v1/orders/{id}/cancel", id=id), (), {}, repeatable=True)
+
+
+def get_orders_id_plan(id: str) -> Call[models.Plan]:
+    """GET /notifications/api/v1/orders/{id}/plan"""
+    return Call("GET", path_of("/notifications/api/v1/orders/{id}/plan", id=id), (), {}, repeatable=True)
+
+
+def put_orders_id_withdraw(id: str) -> Call[models.Withdrawal]:
+    """PUT /notifications/api/v1/orders/{id}/withdraw"""
+    return Call("PUT", path_of("/notifications/api/v1/orders/{id}/withdraw", id=id), (), {}, repeatable=True)
+
+
+def put_orders_id_reschedule(id: str, body: models.RescheduleRequest) -> Call[models.Withdrawal]:
+    """PUT /notifications/api/v1/orders/{id}/reschedule"""
+    return Call(
+        "PUT",
+        path_of("/notifications/api/v1/orders/{id}/reschedule", id=id),
+        (),
+        headers_of({"Content-Type": "application/json"}),
+        content=json_of(body),
+        repeatable=True,
+    )
+
+
 def get_orders_id_notifications_email(id: str) -> Call[models.EmailSummary]:
     """GET /notifications/api/v1/orders/{id}/notifications/email"""
     return Call("GET", path_of("/notifications/api/v1/orders/{id}/notifications/email", id=id), (), {}, repeatable=True)
 
 
-def put_orders_id_cancel(id: str) -> Call[models.OrderStatus]:
-    """PUT /notifications/api/v1/orders/{id}/cancel"""
-    return Call("PUT", path_of("/notifications/api/v1/orders/{id}/cancel", id=id), (), {}, repeatable=True)
+def post_orders_id_recipients(
+    id: str,
+    body: bytes,
+    *,
+    from_line: int | None = None,
+    dry_run: bool | None = None,
+    media: Literal["application/x-ndjson", "text/csv"] = "application/x-ndjson",
+) -> Call[models.UploadStatus]:
+    """POST /notifications/api/v1/orders/{id}/recipients"""
+    return Call(
+        "POST",
+        path_of("/notifications/api/v1/orders/{id}/recipients", id=id),
+        query_of({"fromLine": from_line, "dryRun": dry_run}),
+        headers_of({"Content-Type": media}),
+        content=body,
+    )
+
+
+def get_orders_id_recipients(id: str) -> Call[models.UploadStatus]:
+    """GET /notifications/api/v1/orders/{id}/recipients"""
+    return Call("GET", path_of("/notifications/api/v1/orders/{id}/recipients", id=id), (), {}, repeatable=True)
+
+
+def put_orders_id_close(id: str, *, valid_only: bool | None = None) -> Call[models.UploadStatus]:
+    """PUT /notifications/api/v1/orders/{id}/close"""
+    return Call(
+        "PUT",
+        path_of("/notifications/api/v1/orders/{id}/close", id=id),
+        query_of({"validOnly": valid_only}),
+        {},
+        repeatable=True,
+    )
 
 
 def get_orders_id_notifications_sms(id: str) -> Call[models.EmailSummary]:
@@ -157,6 +215,39 @@ class Orders(Waiting):
         """
         return self._send(get_orders_id_status(id))
 
+    def cancel(self, id: str) -> models.OrderStatus:
+        """Cancel an order.
+
+        Possible until five minutes before the send time; cancelling twice is no error.
+        `id`: the order's id, a UUID
+        """
+        return self._send(put_orders_id_cancel(id))
+
+    def get_plan(self, id: str) -> models.Plan:
+        """When an order goes, and why then.
+
+        The parts that have not ended: how many recipients, from when on, and what that depends on.
+        `id`: the order's id, a UUID
+        """
+        return self._send(get_orders_id_plan(id))
+
+    def withdraw(self, id: str) -> models.Withdrawal:
+        """Withdraw an order.
+
+        Until the message leaves, also when a worker has it; says of each recipient what has become of it (of up
+        to 1,000, those first that were not cancelled). It may be repeated.
+        `id`: the order's id, a UUID
+        """
+        return self._send(put_orders_id_withdraw(id))
+
+    def reschedule(self, id: str, body: models.RescheduleRequest) -> models.Withdrawal:
+        """Send an order at another time.
+
+        Until the message leaves, as with `withdraw`; what has left already stays as it is.
+        `id`: the order's id, a UUID
+        """
+        return self._send(put_orders_id_reschedule(id, body))
+
     def get_notifications_email(self, id: str) -> models.EmailSummary:
         """An order's e-mails.
 
@@ -165,13 +256,42 @@ class Orders(Waiting):
         """
         return self._send(get_orders_id_notifications_email(id))
 
-    def cancel(self, id: str) -> models.OrderStatus:
-        """Cancel an order.
+    def create_recipients(
+        self,
+        id: str,
+        body: bytes,
+        *,
+        from_line: int | None = None,
+        dry_run: bool | None = None,
+        media: Literal["application/x-ndjson", "text/csv"] = "application/x-ndjson",
+    ) -> models.UploadStatus:
+        """Send recipients of an open order.
 
-        Possible until five minutes before the send time; cancelling twice is no error.
+        Any number of lines, each a recipient, in any number of requests. Each is checked by itself: what is
+        wrong is reported, and the others are taken. A line has at most 16,384 bytes.
+        `id`: the order's id, a UUID
+        `from_line`: which line of all the body begins with: 1 (then lines that were taken already are skipped),
+        or the next
+        `dry_run`: store nothing: tell what would follow if the order were closed behind these lines
+        """
+        return self._send(post_orders_id_recipients(id, body, from_line=from_line, dry_run=dry_run, media=media))
+
+    def get_recipients(self, id: str) -> models.UploadStatus:
+        """How far the recipients of an order have come.
+
+        The counts, the next line, and what is wrong with the first invalid lines.
         `id`: the order's id, a UUID
         """
-        return self._send(put_orders_id_cancel(id))
+        return self._send(get_orders_id_recipients(id))
+
+    def close(self, id: str, *, valid_only: bool | None = None) -> models.UploadStatus:
+        """Close an order that has all its recipients.
+
+        From now on it waits for its send time like any other. Closing twice is no error.
+        `id`: the order's id, a UUID
+        `valid_only`: close the order although some lines are invalid: they get nothing
+        """
+        return self._send(put_orders_id_close(id, valid_only=valid_only))
 
     def get_notifications_sms(self, id: str) -> models.EmailSummary:
         """An order's SMS.
@@ -264,6 +384,39 @@ class AsyncOrders(AsyncWaiting):
         """
         return await self._send(get_orders_id_status(id))
 
+    async def cancel(self, id: str) -> models.OrderStatus:
+        """Cancel an order.
+
+        Possible until five minutes before the send time; cancelling twice is no error.
+        `id`: the order's id, a UUID
+        """
+        return await self._send(put_orders_id_cancel(id))
+
+    async def get_plan(self, id: str) -> models.Plan:
+        """When an order goes, and why then.
+
+        The parts that have not ended: how many recipients, from when on, and what that depends on.
+        `id`: the order's id, a UUID
+        """
+        return await self._send(get_orders_id_plan(id))
+
+    async def withdraw(self, id: str) -> models.Withdrawal:
+        """Withdraw an order.
+
+        Until the message leaves, also when a worker has it; says of each recipient what has become of it (of up
+        to 1,000, those first that were not cancelled). It may be repeated.
+        `id`: the order's id, a UUID
+        """
+        return await self._send(put_orders_id_withdraw(id))
+
+    async def reschedule(self, id: str, body: models.RescheduleRequest) -> models.Withdrawal:
+        """Send an order at another time.
+
+        Until the message leaves, as with `withdraw`; what has left already stays as it is.
+        `id`: the order's id, a UUID
+        """
+        return await self._send(put_orders_id_reschedule(id, body))
+
     async def get_notifications_email(self, id: str) -> models.EmailSummary:
         """An order's e-mails.
 
@@ -272,13 +425,42 @@ class AsyncOrders(AsyncWaiting):
         """
         return await self._send(get_orders_id_notifications_email(id))
 
-    async def cancel(self, id: str) -> models.OrderStatus:
-        """Cancel an order.
+    async def create_recipients(
+        self,
+        id: str,
+        body: bytes,
+        *,
+        from_line: int | None = None,
+        dry_run: bool | None = None,
+        media: Literal["application/x-ndjson", "text/csv"] = "application/x-ndjson",
+    ) -> models.UploadStatus:
+        """Send recipients of an open order.
 
-        Possible until five minutes before the send time; cancelling twice is no error.
+        Any number of lines, each a recipient, in any number of requests. Each is checked by itself: what is
+        wrong is reported, and the others are taken. A line has at most 16,384 bytes.
+        `id`: the order's id, a UUID
+        `from_line`: which line of all the body begins with: 1 (then lines that were taken already are skipped),
+        or the next
+        `dry_run`: store nothing: tell what would follow if the order were closed behind these lines
+        """
+        return await self._send(post_orders_id_recipients(id, body, from_line=from_line, dry_run=dry_run, media=media))
+
+    async def get_recipients(self, id: str) -> models.UploadStatus:
+        """How far the recipients of an order have come.
+
+        The counts, the next line, and what is wrong with the first invalid lines.
         `id`: the order's id, a UUID
         """
-        return await self._send(put_orders_id_cancel(id))
+        return await self._send(get_orders_id_recipients(id))
+
+    async def close(self, id: str, *, valid_only: bool | None = None) -> models.UploadStatus:
+        """Close an order that has all its recipients.
+
+        From now on it waits for its send time like any other. Closing twice is no error.
+        `id`: the order's id, a UUID
+        `valid_only`: close the order although some lines are invalid: they get nothing
+        """
+        return await self._send(put_orders_id_close(id, valid_only=valid_only))
 
     async def get_notifications_sms(self, id: str) -> models.EmailSummary:
         """An order's SMS.

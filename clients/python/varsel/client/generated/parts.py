@@ -9,6 +9,7 @@ from varsel.client.generated.orders import AsyncOrders, Orders
 from varsel.client.generated.shipments import AsyncShipments, Shipments
 from varsel.client.generated.subscriptions import AsyncSubscriptions, Subscriptions
 from varsel.client.generated.support import AsyncSupport, Support
+from varsel.client.generated.templates import AsyncTemplates, Templates
 
 if TYPE_CHECKING:
     from varsel.client.connections import AsyncConnection, Connection
@@ -21,6 +22,7 @@ class Parts:
         self.orders = Orders(connection)
         self.shipments = Shipments(connection)
         self.support = Support(connection)
+        self.templates = Templates(connection)
         self.events = Events(connection)
         self.subscriptions = Subscriptions(connection)
 
@@ -32,5 +34,6 @@ class AsyncParts:
         self.orders = AsyncOrders(connection)
         self.shipments = AsyncShipments(connection)
         self.support = AsyncSupport(connection)
+        self.templates = AsyncTemplates(connection)
         self.events = AsyncEvents(connection)
         self.subscriptions = AsyncSubscriptions(connection)
