@@ -237,13 +237,19 @@ async def sender(request: Request) -> Caller:
 
 async def asked(request: Request) -> tuple[str, UUID]:
     """Whose order is asked for, and which; an id that is no UUID is refused first (contract 2.2)."""
+    caller, order_id = await asked_by(request)
+    return require_creator(caller), order_id
+
+
+async def asked_by(request: Request) -> tuple[Caller, UUID]:
+    """Who asks, and for which order."""
     caller = await _caller(request)
     text: str = request.path_params["id"]
     try:
         order_id = UUID(text)
     except ValueError:
         raise Invalid({"id": [f"The value '{text}' is not valid."]}) from None
-    return require_creator(caller), order_id
+    return caller, order_id
 
 
 async def _caller(request: Request) -> Caller:

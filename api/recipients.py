@@ -8,26 +8,32 @@ from typing import TYPE_CHECKING
 from starlette.exceptions import HTTPException
 
 from api import reads
+from api.auth import require_creator
 from api.bodies import check_coding, media_type
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
-from api.orders import ID, PREFIX, READ, TAKEN, asked
+from api.orders import ID, PREFIX, READ, TAKEN, asked, asked_by
 from api.parameters import INT32, Given, integers, not_valid
 from api.problems import Problem
 from api.upload_answers import DryRun, RecipientLine, RecipientTable, UploadStatus
 from engine.errors import Overrun
 from engine.orders import uploads
 from engine.orders.forecasts import forecast
+from engine.orders.line_rules import fitting, to_guests
 from engine.orders.recipient_lines import LONGEST_LINE
 from engine.orders.upload_reading import Reading, Start
 from engine.queue import due
+from engine.templates import registry
+from engine.templates.content import Content
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from engine.models import Caller
+    from engine.orders.line_rules import Rule
     from engine.orders.uploads import Upload
 
 NDJSON, CSV = "application/x-ndjson", "text/csv"
@@ -88,7 +94,8 @@ async def post(request: Request) -> Response:
     if csv is None:
         raise HTTPException(415)
     check_coding(dict(request.scope["headers"]))
-    creator, order_id = await asked(request)
+    caller, order_id = await asked_by(request)
+    creator = require_creator(caller)
     start, dry = Start(_from_line(request), csv), _flag(request, DRY_RUN)
     state = request.app.state
     if not state.uploading.fits(creator):
@@ -96,7 +103,7 @@ async def post(request: Request) -> Response:
     state.uploading.take(creator)
     try:
         upload: Upload = await state.readers.read(creator, uploads.find_open, creator, order_id)
-        reading = await _read(request, creator, upload, start, store=not dry)
+        reading = await _read(request, caller, upload, start, store=not dry)
     finally:
         state.uploading.give_back(creator)
     if dry:
@@ -106,13 +113,23 @@ async def post(request: Request) -> Response:
     return UploadStatus.of(upload).response()
 
 
-async def _read(request: Request, creator: str, upload: Upload, start: Start, *, store: bool) -> Reading:
+async def _rules(request: Request, caller: Caller, upload: Upload, start: Start) -> Sequence[Rule]:
+    """What each line must fit."""
+    rules = [] if caller.guests is None else [to_guests(caller.guests)]
+    if upload.template_id:
+        version = await request.app.state.readers.read(caller.creator, registry.find_by_id, upload.template_id)
+        rules.append(fitting(Content.of(version.content).schema, texts=start.csv))
+    return rules
+
+
+async def _read(request: Request, caller: Caller, upload: Upload, start: Start, *, store: bool) -> Reading:
     """Read the body of an upload and, unless it is a dry run, store what was read."""
-    state = request.app.state
+    state, creator = request.app.state, require_creator(caller)
     digests = state.digests.take(upload.id, upload.lines)
     if digests is None:
         digests = await state.readers.read(creator, uploads.digests, upload.order_seq)
-    reading = Reading(upload, digests, start, state.settings.max_streamed_recipients)
+    rules = await _rules(request, caller, upload, start)
+    reading = Reading(upload, digests, start, state.settings.max_streamed_recipients, rules)
     async for block in _blocks(request):
         before = reading.totals.lines
         take = partial(reading.take, block)

@@ -24,6 +24,8 @@ class RecipientLine(BaseModel):
     email_address: str | None = Field(None, examples=["kari@example.no"])
     national_identity_number: str | None = Field(None, description="11 digits; must stand alone")
     organization_number: str | None = Field(None, description="9 digits; must stand alone")
+    locale: str | None = Field(None, description="of the template's texts, such as nb-NO")
+    time_zone: str | None = Field(None, description="in which the order's window is read, such as Europe/Oslo")
     values: dict[str, str | int | float | bool | None] | None = Field(
         None, description="what is the recipient's own in the order's texts"
     )

@@ -15,10 +15,12 @@ from pydantic_core import from_json
 
 from engine.errors import Invalid
 from engine.orders.checks import Broken, check_organization, check_person
+from engine.queue.windows import zones
+from engine.templates.content import LOCALE
 from engine.text.addresses import bare, read_address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from engine.orders.new_order import Recipient
 
@@ -28,7 +30,9 @@ LONGEST_NAME = 100  # characters of a value's name
 HEADER = "line 1"  # the field of what is wrong with a CSV's first line
 _EMAIL, _PERSON, _ORGANIZATION = "emailAddress", "nationalIdentityNumber", "organizationNumber"
 _KNOWN_BY = {name.lower(): name for name in (_EMAIL, _PERSON, _ORGANIZATION)}
-_MEMBERS = _KNOWN_BY | {"values": "values"}
+_LOCALE, _ZONE = "locale", "timeZone"
+_OWN = {name.lower(): name for name in (_LOCALE, _ZONE)}
+_MEMBERS = _KNOWN_BY | _OWN | {"values": "values"}
 _ONE_OF_THEM = "A recipient needs one of emailAddress, nationalIdentityNumber and organizationNumber, and no other."
 _VALUES = frozenset({str, int, float, bool, type(None)})
 _SEPARATORS = ",;\t"  # what spreadsheets write
@@ -77,7 +81,8 @@ class JsonLines:
                 return Fault(known, "This must be a string.")
             given[known] = member
         values = given.pop("values", None)
-        entry = _recipient(**{name: str(member) for name, member in given.items() if member})
+        own = {name: str(given.pop(name) or "") for name in _OWN.values() if name in given}
+        entry = _with_own(_recipient(**{name: str(member) for name, member in given.items() if member}), own)
         return entry if values is None or isinstance(entry, Fault) else _with_values(entry, values)
 
 
@@ -101,7 +106,8 @@ class CsvLines:
         self._width = len(names)
         self._known_by = [(place, _KNOWN_BY[name.lower()]) for place, name in enumerate(names) if _is_known(name)]
         self._emails_alone = [name for _, name in self._known_by] == [_EMAIL]
-        self._values = [(place, name) for place, name in enumerate(names) if not _is_known(name)]
+        self._own = [(place, _OWN[name.lower()]) for place, name in enumerate(names) if name.lower() in _OWN]
+        self._values = [(place, name) for place, name in enumerate(names) if name.lower() not in _MEMBERS]
 
     def read(self, line: bytes) -> Recipient | Fault | None:
         """See Form."""
@@ -120,6 +126,7 @@ class CsvLines:
             entry: Recipient | Fault = {"emailAddress": address}
         else:
             entry = _recipient(**known_by)
+        entry = _with_own(entry, {name: cells[place] for place, name in self._own})
         if self._values and not isinstance(entry, Fault):
             entry["values"] = {name: cells[place] for place, name in self._values}
         return entry
@@ -161,6 +168,21 @@ def _recipient(
         entry = {"organizationNumber": number}
     told = next(iter(broken.errors.values()), None)
     return Fault(next(iter(entry)), told[0]) if told else entry
+
+
+def _with_own(entry: Recipient | Fault, own: Mapping[str, str]) -> Recipient | Fault:
+    """With the recipient's locale and zone, if they are given."""
+    if isinstance(entry, Fault):
+        return entry
+    if locale := own.get(_LOCALE):
+        if not LOCALE.fullmatch(locale):
+            return Fault(_LOCALE, "A locale is a language with its subtags, such as nb or en-GB.")
+        entry["locale"] = locale
+    if zone := own.get(_ZONE):
+        if zone not in zones():
+            return Fault(_ZONE, "This is no IANA time zone, such as Europe/Oslo.")
+        entry["timeZone"] = zone
+    return entry
 
 
 def _with_values(entry: Recipient, given: object) -> Recipient | Fault:

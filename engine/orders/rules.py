@@ -170,6 +170,8 @@ def _check_presence(order: EmailOrderRequest, broken: Broken) -> None:
         broken.add("Recipients", "Recipients come with the order, or follow it (recipientsFollow), not both.")
     if order.priority is Priority.INSTANT:
         broken.add("Priority", "An order whose recipients follow is not Instant; send it as Normal or Bulk.")
+    if order.template and order.template.locale:
+        broken.add("Template.Locale", "Where recipients follow, each says its locale itself; leave this one out.")
     if any(each and each.sas_url is not None for each in order.attachments or ()):
         broken.add("Attachments", "Where recipients follow, attachments come with the order, as content.")
 

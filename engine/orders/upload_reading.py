@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from engine.orders.digests import Digests
+    from engine.orders.line_rules import Rule
     from engine.orders.new_order import Recipient
     from engine.orders.recipient_lines import Form
     from engine.orders.uploads import Upload
@@ -40,9 +41,12 @@ class Start(NamedTuple):
 
 
 class Reading:
-    """Reads one body. `most`: lines that an order may have; Conflict when the body does not begin where it may."""
+    """Reads one body. `most`: lines that an order may have; `rules`: what each recipient must fit.
 
-    def __init__(self, upload: Upload, digests: Digests, start: Start, most: int) -> None:
+    Conflict when the body does not begin where it may.
+    """
+
+    def __init__(self, upload: Upload, digests: Digests, start: Start, most: int, rules: Sequence[Rule] = ()) -> None:
         if start.line not in (1, upload.lines + 1):
             raise Conflict(f"The next line is {upload.lines + 1}; a body begins there, or with line 1 once more.")
         self.totals: Totals = upload
@@ -50,6 +54,7 @@ class Reading:
         self._upload = upload
         self._digests = digests
         self._most = most
+        self._rules = rules
         self._form: Form | None = None if start.csv else JsonLines()
         self._counts_header = start.line == 1
         self._skipped = 0 if start.line == 1 else upload.lines
@@ -86,6 +91,12 @@ class Reading:
                 raise Conflict(f"{text} To go on behind them, say fromLine={self._upload.lines + 1}.")
         return lines[len(again) :]
 
+    def _read(self, form: Form, line: bytes) -> Recipient | Fault | None:
+        found = form.read(line) if len(line) <= LONGEST_LINE else _TOO_LONG
+        if found is None or isinstance(found, Fault):
+            return found
+        return next((fault for rule in self._rules if (fault := rule(found))), found)
+
     def _piece(self, form: Form, lines: Sequence[bytes]) -> Piece:
         before = self.totals
         invalid = 0
@@ -93,7 +104,7 @@ class Reading:
         for number, line in enumerate(lines, before.lines + 1):
             if number == 1 and isinstance(form, CsvLines):
                 continue
-            found = form.read(line) if len(line) <= LONGEST_LINE else _TOO_LONG
+            found = self._read(form, line)
             if isinstance(found, Fault):
                 invalid += 1
                 if len(self._report) < REPORTED:

@@ -81,6 +81,7 @@ class Upload(Totals):
     duplicates_kept: bool
     salt: bytes
     closed: datetime | None
+    template_id: UUID | None  # the order's
 
     @property
     def is_open(self) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, and_, bindparam, case, exists, false, func, n
 
 from engine.db.dialects import Now
 from engine.db.records import Timed, columns, first, read
-from engine.db.tables import EMAIL_FAILED, EMAIL_OPEN, email_attempts, emails, orders
+from engine.db.tables import EMAIL_FAILED, EMAIL_OPEN, email_attempts, emails, orders, portions, uploads
 from engine.errors import Invalid
 from engine.events import completing
 from engine.events.status import email_event, order_event
@@ -85,6 +85,8 @@ class Taken(Timed):
     unresolved: int
     paused_by: str | None
     recipients: str  # JSON
+    streamed: bool
+    portion: int | None
     in_hand: bool
     waits: bool  # it is paused, or not due
     now: datetime  # by the database's clock
@@ -120,14 +122,19 @@ def withdraw(connection: Connection, creator: str, order_id: UUID, aim: Aim, cal
         raise no_order(connection, creator, order_id)
     completing.lock(connection, [seq], shared=False)
     [order] = read(Taken, connection.execute(_TAKEN.where(orders.c.seq == seq)))
-    if order.state not in (*WAITING, OrderState.PROCESSED):
+    if order.state not in (OrderState.OPEN, *WAITING, OrderState.PROCESSED):
         return Left()
     if aim.until and order.withdrawn_at and order.withdrawn_until is None:
         return Left()  # it was withdrawn for good before
     expires = aim.expires_at or order.expires_at
     if aim.until and expires and expires <= aim.until:
         raise Invalid({"ExpiresAt": ["The order expires before the new time; give a later expiresAt with it."]})
-    if order.state == OrderState.PROCESSED:
+    if order.state == OrderState.OPEN and aim.until:
+        connection.execute(update(orders).where(orders.c.seq == seq).values(_timing(aim)))
+        return Left()
+    if order.state == OrderState.PROCESSED or order.portion:
+        if order.portion and aim.until is None:
+            _end_portions(connection, seq)
         _mark(connection, seq, aim)
         return _take_emails(connection, order, aim)
     if order.in_hand:
@@ -144,16 +151,25 @@ def fates(connection: Connection, creator: str, order_id: UUID) -> Fates:
         raise no_order(connection, creator, order_id)
     state, statements = OrderState(order.state), _FATES[order.withdrawn_until is not None]
     counted, told = (connection.execute(each, {"order": order.seq}).all() for each in statements)
+    unmade = (connection.scalar(_UNMADE, {"order": order.seq}) or 0) if order.streamed else 0
     if not counted:
-        return _fates_before(order, state, json.loads(order.recipients))
-    found = [RecipientFate(address, org, person, Fate(its)) for address, org, person, its in told]
-    return Fates(state, {Fate(name): count for name, count in counted}, found)
+        return _fates_before(order, state, json.loads(order.recipients), unmade)
+    counts = Counter({Fate(name): count for name, count in counted})
+    if unmade:
+        counts[Fate.CANCELLED if order.withdrawn_until is None else Fate.RESCHEDULED] += unmade
+    return Fates(state, counts, [RecipientFate(address, org, person, Fate(its)) for address, org, person, its in told])
 
 
 def _mark(connection: Connection, seq: int, aim: Aim) -> None:
     """Tell workers that have something of the order in hand, or claim it before it is taken back."""
     marked = {"withdrawn_at": Now(), "withdrawn_until": aim.until}
     connection.execute(update(orders).where(orders.c.seq == seq).values(**marked, **_timing(aim)))
+
+
+def _end_portions(connection: Connection, seq: int) -> None:
+    """Make no further e-mails of an order. A worker that is about to has an earlier claim."""
+    ended = {"state": OrderState.PROCESSED, "portion": None, "claim": orders.c.claim + 1, "unresolved": 0}
+    connection.execute(update(orders).where(orders.c.seq == seq).values(**ended, due_at=None, paused_by=None))
 
 
 def _timing(aim: Aim) -> dict[str, object]:
@@ -234,12 +250,20 @@ def _fates_of(fate: ColumnElement[str]) -> tuple[Select[str, int], Select[str, s
 _FATES = {put_off: _fates_of(_fate(put_off=put_off)) for put_off in (False, True)}
 
 
-def _fates_before(order: Taken, state: OrderState, recipients: Sequence[Recipient]) -> Fates:
+# Recipients who followed their order, and for whom no e-mail was made: those of the portions that are left.
+_UNMADE = (
+    select(func.max(uploads.c.valid) - func.min(portions.c.first))
+    .join_from(uploads, portions, uploads.c.order_seq == portions.c.order_seq)
+    .where(uploads.c.order_seq == bindparam("order", type_=BigInteger))
+)
+
+
+def _fates_before(order: Taken, state: OrderState, recipients: Sequence[Recipient], unmade: int) -> Fates:
     """Of an order that has no e-mails."""
     of_state = {
         OrderState.CANCELLED: Fate.IN_DOUBT if order.unresolved else Fate.CANCELLED,
         OrderState.REGISTERED: Fate.RESCHEDULED if order.waits else Fate.IN_FLIGHT,
-        OrderState.PROCESSING: Fate.IN_FLIGHT,
+        OrderState.PROCESSING: Fate.RESCHEDULED if order.portion else Fate.IN_FLIGHT,
     }
     fate = of_state.get(state, Fate.NOT_SENT)
     told = [
@@ -248,4 +272,4 @@ def _fates_before(order: Taken, state: OrderState, recipients: Sequence[Recipien
         )
         for each in recipients[:MOST]
     ]
-    return Fates(state, Counter({fate: len(recipients)}), told)
+    return Fates(state, Counter({fate: len(recipients) + unmade}), told)

@@ -16,7 +16,9 @@ from engine.email.deliverer import Deliverer
 from engine.email.smtp import Relay
 from engine.errors import Invalid, NotFound
 from engine.models import EmailState, OrderState, new_id
+from engine.orders import upload_reading, uploads
 from engine.orders.contacts import ContactTable
+from engine.orders.quotas import Quotas
 from engine.orders.withdrawing import Aim, Fate, Left, fates, withdraw
 from engine.queue import withdrawals
 from engine.queue.calendars import Calendars
@@ -26,6 +28,7 @@ from engine.worker.short_way import ShortWay
 from tests.helpers.processing import batch, made, place, the_order, told
 from tests.helpers.relaying import deliver, only
 from tests.helpers.rows import add_order, now
+from tests.helpers.uploads import lines, make_portions, opened, sent, seq_of
 from tests.helpers.waiting import LONG, wait_for
 from tests.servers.installation import API, Installation, at, order
 from tests.servers.smtp import ScriptedSMTP
@@ -249,3 +252,50 @@ def test_an_order_is_put_off_and_withdrawn_over_http(client: httpx.Client) -> No
     assert (gone["status"], gone["counts"]) == ("Cancelled", {"Cancelled": 2})
     assert [each["emailAddress"] for each in gone["recipients"]] == ["a@withdrawn.example", "b@withdrawn.example"]
     assert client.put(f"{path}/withdraw").json() == gone
+
+
+def test_of_an_order_whose_recipients_followed_it_no_further_emails_are_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_reading, "PORTION", 2)
+    monkeypatch.setattr("engine.orders.portions.WAITING", 2)
+    name = streamed(store, 5)
+    batch(store)
+    make_portions(store)
+    assert len(made(store, seq_of(store, name))) == 2
+    assert take_back(store, name) == {Fate.CANCELLED: 5}
+    make_portions(store)
+    assert len(made(store, seq_of(store, name))) == 2
+    assert the_order(store, seq_of(store, name)).state == OrderState.CANCELLED
+
+
+def test_an_order_whose_recipients_followed_it_is_put_off_with_all_of_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_reading, "PORTION", 2)
+    name, until = streamed(store, 5), now() + HOUR
+    batch(store)
+    with store.write() as connection:
+        withdraw(connection, "ttd", name, Aim(until), Calendars())
+    assert found(store, name) == {Fate.RESCHEDULED: 5}
+    make_portions(store)
+    assert found(store, name) == {Fate.RESCHEDULED: 5}
+    with store.read() as connection:
+        its = emails.c.order_seq == seq_of(store, name)
+        assert set(connection.scalars(select(emails.c.due_at).where(its))) == {until}
+
+
+def test_an_open_order_is_withdrawn(store: Store) -> None:
+    name = opened(store)
+    sent(store, name, lines("a@example.no", "b@example.no"))
+    assert take_back(store, name) == {Fate.CANCELLED: 2}
+    assert the_order(store, seq_of(store, name)).state == OrderState.CANCELLED
+
+
+def streamed(store: Store, number: int) -> UUID:
+    """A closed order to so many who followed it."""
+    name = opened(store)
+    sent(store, name, lines(*(f"mottaker{each}@example.no" for each in range(number))))
+    with store.write() as connection:
+        uploads.close(connection, Quotas(None), "ttd", name, valid_only=False)
+    return name

@@ -19,7 +19,7 @@ from engine.orders.recipient_lines import LONGEST_LINE, CsvLines, Fault, JsonLin
 from engine.orders.upload_reading import PORTION_BYTES, Reading, Start
 from engine.orders.uploads import Totals, Upload
 
-EMPTY = Upload(0, 0, 0, 0, 0, 0, 0, "[]", 1, UUID(int=1), OrderState.OPEN, None, False, b"s" * 16, None)
+EMPTY = Upload(0, 0, 0, 0, 0, 0, 0, "[]", 1, UUID(int=1), OrderState.OPEN, None, False, b"s" * 16, None, None)
 ONCE = Start(1, csv=False)
 
 
