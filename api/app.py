@@ -70,9 +70,9 @@ from engine.runtime.shares import Shares
 from engine.settings import naming
 from engine.subscriptions.rules import SubscriptionRules
 from engine.subscriptions.signing import Signer
-from engine.templates.catalogue import Catalogue
-from engine.templates.own import Own
-from engine.templates.renderer import Renderer
+from engine.templating.catalogue import Catalogue
+from engine.templating.own import Own
+from engine.templating.renderer import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

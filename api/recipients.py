@@ -23,8 +23,8 @@ from engine.orders.line_rules import fitting, to_guests
 from engine.orders.recipient_lines import LONGEST_LINE
 from engine.orders.upload_reading import Reading, Start
 from engine.queue import due
-from engine.templates import registry
-from engine.templates.content import Content
+from engine.templating import registry
+from engine.templating.content import Content
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -10,14 +10,14 @@ from pydantic import Field
 from api.answers import Answer, instant
 from engine.errors import Invalid
 from engine.orders.members import Members
-from engine.templates import schema as schemas
-from engine.templates.content import KINDS, LOCALE, LONGEST, Content, Texts
+from engine.templating import schema as schemas
+from engine.templating.content import KINDS, LOCALE, LONGEST, Content, Texts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from engine.templates.registry import Entry, TemplateVersion
-    from engine.templates.renderer import Rendered
+    from engine.templating.registry import Entry, TemplateVersion
+    from engine.templating.renderer import Rendered
 
 PARAMETER = "template"  # the second key beside a JSON path (contract 4.1)
 MOST_LOCALES = 50

@@ -16,12 +16,12 @@ from api.orders import PREFIX, READ, REFUSED
 from api.parameters import Given, integers
 from api.problems import Problem
 from engine.email.plain_text import readable
-from engine.errors import Invalid, NotFound
+from engine.errors import Invalid
 from engine.orders.members import parse_json, validated
 from engine.resources import SCOPE_TEMPLATES
-from engine.templates import registry
-from engine.templates.content import NAME, Content
-from engine.templates.schema import misfits
+from engine.templating import registry
+from engine.templating.content import NAME, Content
+from engine.templating.schema import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from engine.orders.members import Model
-    from engine.templates.catalogue import Catalogue
-    from engine.templates.registry import Entry, TemplateVersion
+    from engine.templating.catalogue import Catalogue
+    from engine.templating.registry import Entry, TemplateVersion
 
 LARGEST = 1_000_000  # bytes of a body
 INT32 = 2**31 - 1
@@ -190,11 +190,11 @@ async def _creator(request: Request) -> str:
 
 
 async def _asked(request: Request) -> tuple[str, str]:
-    """Whose template is asked for, and which; NotFound for a name that none can have."""
+    """Whose template is asked for, and which; a name that none can have is refused."""
     creator = await _creator(request)
     name: str = request.path_params["name"]
     if not NAME.fullmatch(name):
-        raise NotFound("The name of a template has a-z, 0-9, _ and -, at most 64.")
+        raise Invalid({"name": [f"The name of a template has {NAME_IS}."]})
     return creator, name
 
 

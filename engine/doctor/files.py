@@ -23,7 +23,7 @@ from engine.orders.quotas import Quotas
 from engine.queue.calendars import Calendars
 from engine.runtime.authorities import with_file
 from engine.settings import PREFIX, Settings
-from engine.templates.own import Own
+from engine.templating.own import Own
 from engine.text.urls import file_of, shown
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from engine.models import Content, ContentType
-from engine.templates import content as templates
-from engine.templates import registry
+from engine.templating import content as templates
+from engine.templating import registry
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.db.records import Email, Letter
     from engine.db.store import Store
-    from engine.templates.renderer import Renderer
+    from engine.templating.renderer import Renderer
 
 
 class Rendering:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from engine.errors import Invalid, NotFound
 from engine.models import OrderKind
-from engine.templates.content import Content
-from engine.templates.schema import misfits
+from engine.templating.content import Content
+from engine.templating.schema import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.orders.new_order import NewOrder
-    from engine.templates.registry import TemplateVersion
+    from engine.templating.registry import TemplateVersion
 
     Find = Callable[[Connection, str, str, int | None], TemplateVersion]
 

@@ -24,7 +24,7 @@ from engine.orders.receipts import Lookup, Placement, Receipt, claimed, find_by_
 from engine.queue import due
 from engine.queue.lateness import LOOK_EVERY
 from engine.queue.signals import INSTANT
-from engine.templates import registry
+from engine.templating import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from engine.orders.new_order import NewOrder, OrderRow
     from engine.orders.quotas import Quotas
     from engine.orders.receipts import Key
-    from engine.templates.registry import TemplateVersion
+    from engine.templating.registry import TemplateVersion
 
 _GROUP_SIZE = metrics.GROUP_SIZE.labels("orders")
 

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from engine.auth.api_keys.guests import is_guest
 from engine.orders.guests import STRANGER
 from engine.orders.recipient_lines import Fault, key
-from engine.templates.schema import misfits
+from engine.templating.schema import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

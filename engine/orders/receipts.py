@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from engine.orders.attachments import Enclosed
     from engine.orders.chains import Shipment
     from engine.orders.new_order import OrderRow
-    from engine.templates.registry import TemplateVersion
+    from engine.templating.registry import TemplateVersion
 
 _KEY_IS = (
     idempotency_keys.c.creator == bindparam("creator"),

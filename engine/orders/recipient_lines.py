@@ -16,7 +16,7 @@ from pydantic_core import from_json
 from engine.errors import Invalid
 from engine.orders.checks import Broken, check_organization, check_person
 from engine.queue.windows import zones
-from engine.templates.content import LOCALE
+from engine.templating.content import LOCALE
 from engine.text.addresses import bare, read_address
 
 if TYPE_CHECKING:

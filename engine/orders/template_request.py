@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from engine.orders.members import Members
-from engine.templates.content import LOCALE, NAME
+from engine.templating.content import LOCALE, NAME
 
 if TYPE_CHECKING:
     from engine.orders.checks import Broken

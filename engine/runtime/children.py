@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SHARED = (
     *("alembic.context", "apscheduler.schedulers.background", "httpx", "jinja2", "jwt", "psycopg", "pydantic_settings"),
     *("redis.asyncio", "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "starlette.applications"),
-    *("uvicorn", "uvloop", "engine.db.migrations", "engine.queue.due", "engine.templates.catalogue"),
+    *("uvicorn", "uvloop", "engine.db.migrations", "engine.queue.due", "engine.templating.catalogue"),
     *("engine.subscriptions", "engine.email.mime", "engine.outbound", "engine.orders.rules"),
     *("engine.admin.details", "engine.events.cloudevent"),
     *("api.subscriptions", "api.deliveries", "api.console.acting", "api.console.sign_in"),

@@ -8,5 +8,4 @@ mail_sink   an event that becomes an e-mail order
 pusher      the lane: claims subscriptions and calls their endpoints side by side
 backlog     a claimed subscription: its deliveries and calls
 window      how many calls to it run at once, and its circuit
-rendering   templates of e-mails
 """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from engine.db.records import Delivery, Subscription
-    from engine.templates.own import Own
+    from engine.templating.own import Own
 
 SCHEME = "mailto:"
 

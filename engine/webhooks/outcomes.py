@@ -15,7 +15,7 @@ from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.orders import new_order
 from engine.orders.identities import with_defaults
-from engine.templates import registry
+from engine.templating import registry
 from engine.webhooks.deliveries import next_due, pause
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from engine.db.records import Delivery, Subscription
     from engine.orders.new_order import OrderRow
-    from engine.templates.registry import TemplateVersion
+    from engine.templating.registry import TemplateVersion
 
 _OUTCOMES = Rows(seq=BigInteger(), known=SmallInteger(), state=Text(), attempts=SmallInteger(), delay=BigInteger())
 _RECORD = (

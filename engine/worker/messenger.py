@@ -21,7 +21,7 @@ from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
-from engine.templates.renderer import Renderer
+from engine.templating.renderer import Renderer
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
 

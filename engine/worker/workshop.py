@@ -42,8 +42,8 @@ from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
 from engine.subscriptions.signing import Signer
-from engine.templates.own import Own
-from engine.templates.renderer import Renderer
+from engine.templating.own import Own
+from engine.templating.renderer import Renderer
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import CALLS, Pusher

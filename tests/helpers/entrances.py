@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.db.store import Store
-    from engine.templates.registry import TemplateVersion
+    from engine.templating.registry import TemplateVersion
 
 
 def no_template(_connection: Connection, _creator: str, name: str, _version: int | None) -> TemplateVersion:

@@ -15,7 +15,7 @@ from engine.models import Caller
 from engine.outbound import Guard, Outbound
 from engine.subscriptions.signing import Signer
 from engine.subscriptions.spec import SubscriptionSpec
-from engine.templates.own import Own
+from engine.templating.own import Own
 from engine.webhooks import call
 from engine.webhooks.mail_sink import MailSink
 from tests.helpers.pushing import Pushing

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from engine.templates import registry
-from engine.templates.content import Content, Texts
-from engine.templates.renderer import Rendered, Renderer
+from engine.templating import registry
+from engine.templating.content import Content, Texts
+from engine.templating.renderer import Rendered, Renderer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

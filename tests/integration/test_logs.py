@@ -14,7 +14,7 @@ from engine.events.storing import persist
 from engine.models import OrderState
 from engine.outbound import Guard, Outbound
 from engine.subscriptions.signing import Signer
-from engine.templates.own import Own
+from engine.templating.own import Own
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from tests.helpers.log import logging_as

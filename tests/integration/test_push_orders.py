@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, select, update
 from engine.db.dialects import Now
 from engine.db.tables import deliveries, orders, subscriptions
 from engine.models import DeliveryState, OrderState
-from engine.templates import registry
+from engine.templating import registry
 from tests.helpers.rows import an_event
 from tests.helpers.subscribers import attempts, deliveries_of, publish, push, run, subscribe
 from tests.helpers.templates import rendered

@@ -18,7 +18,7 @@ from engine.outbound import Guard, Outbound
 from engine.queue import due
 from engine.queue.runner import Runner
 from engine.subscriptions import registry
-from engine.templates.own import Own
+from engine.templating.own import Own
 from engine.webhooks import call, pusher
 from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.schedule import SCHEDULE

@@ -17,7 +17,7 @@ from engine.outbound import Guard, Outbound
 from engine.queue import due, lateness
 from engine.queue.runner import Runner
 from engine.subscriptions import registry
-from engine.templates.own import Own
+from engine.templating.own import Own
 from engine.webhooks import call, pusher, window
 from engine.webhooks.deliveries import FETCH, fetch
 from engine.webhooks.mail_sink import MailSink

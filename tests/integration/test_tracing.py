@@ -20,7 +20,7 @@ from engine.observability import tracing
 from engine.outbound import Guard, Outbound
 from engine.settings import Settings
 from engine.subscriptions.signing import Signer
-from engine.templates.own import Own
+from engine.templating.own import Own
 from engine.webhooks.call import Courier
 from engine.webhooks.mail_sink import MailSink
 from tests.helpers.log import logging_as

@@ -273,7 +273,7 @@ def test_an_order_whose_recipients_followed_it_is_put_off_with_all_of_them(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_reading, "PORTION", 2)
-    name, until = streamed(store, 5), now() + HOUR
+    name, until = streamed(store, 5), (now() + HOUR).replace(microsecond=0)
     batch(store)
     with store.write() as connection:
         withdraw(connection, "ttd", name, Aim(until), Calendars())

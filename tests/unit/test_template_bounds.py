@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 
 from engine.errors import Invalid
-from engine.templates.checking import BY_TEXT
-from engine.templates.sandbox import LONGEST_TEXT, LOOPS
+from engine.templating.checking import BY_TEXT
+from engine.templating.sandbox import LONGEST_TEXT, LOOPS
 from tests.helpers.templates import html, render, renderer
 
 if TYPE_CHECKING:
-    from engine.templates.renderer import Renderer
+    from engine.templating.renderer import Renderer
 
 HOSTILE = [
     ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "loops run more than"),
@@ -106,7 +106,7 @@ def test_a_template_names_others_by_their_names() -> None:
     async def run() -> None:
         async with renderer() as its:
             needs = await its.check("ttd", html("{% extends 'base' %}{% block a %}{% include 'foot' %}{% endblock %}"))
-            assert needs.missing == ["base", "foot"]
+            assert list(needs.missing) == ["base", "foot"]
             with pytest.raises(Invalid, match=BY_TEXT):
                 await its.check("ttd", html("{% include text %}"))
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import Misconfigured
-from engine.templates.checking import checked
-from engine.templates.content import Content, Texts, Translated
-from engine.templates.own import Own
-from engine.templates.schema import faults, misfits
-from engine.templates.untrusted import NON_JOINER, neutralised
+from engine.templating.checking import checked
+from engine.templating.content import Content, Texts, Translated
+from engine.templating.own import Own
+from engine.templating.schema import faults, misfits
+from engine.templating.untrusted import NON_JOINER, neutralised
 from tests.helpers.templates import html, said
 
 if TYPE_CHECKING:

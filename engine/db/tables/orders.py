@@ -171,7 +171,7 @@ portions = Table(  # recipients whose e-mails are not made yet
     Column("digests", LargeBinary, nullable=False),  # of those who are in it: see engine/orders/digests.py
 )
 
-templates = Table(  # of e-mails, version by version: see engine/templates/registry.py
+templates = Table(  # of e-mails, version by version: see engine/templating/registry.py
     "templates",
     metadata,
     Column("id", Uuid, primary_key=True),
@@ -180,7 +180,7 @@ templates = Table(  # of e-mails, version by version: see engine/templates/regis
     Column("version", Integer),  # from 1; NULL: the installation's own, of which there are as many as were used
     Column("created", Instant, nullable=False),
     Column("removed", Instant),  # since then, no new order can name it; NULL: it can
-    Column("content", Text, nullable=False),  # JSON: see engine/templates/content.py
+    Column("content", Text, nullable=False),  # JSON: see engine/templating/content.py
     UniqueConstraint("creator", "name", "version"),
 )
 

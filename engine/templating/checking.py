@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.meta import find_referenced_templates
 
-from engine.templates import inference
-from engine.templates.sandbox import Sandbox, sources
+from engine.templating import inference
+from engine.templating.sandbox import Sandbox, sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.templates.content import Content
+    from engine.templating.content import Content
 
 BY_TEXT = "a template names another by a text, not by a value"
 

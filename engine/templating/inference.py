@@ -88,7 +88,7 @@ class _Walk:
 
     def _loop(self, node: nodes.For, scope: Scope) -> None:
         values = node.iter.node if isinstance(node.iter, nodes.Filter) and node.iter.name == "counted" else node.iter
-        shape = self._shape(values, scope) if values else None
+        shape = self._shape(values, scope) if isinstance(values, nodes.Expr) else None
         if values and shape is None:
             self.visit(values, scope)
         inside = dict(scope)

@@ -1,6 +1,6 @@
 """Jinja for templates that strangers write: what they reach, how often their loops run, how long a text becomes.
 
-It bounds neither CPU time nor memory: only a process of its own can (engine/templates/child.py).
+It bounds neither CPU time nor memory: only a process of its own can (engine/templating/child.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from jinja2.runtime import Context
 
-    from engine.templates.content import Content
+    from engine.templating.content import Content
 
 LONGEST_TEXT = 1_000_000  # characters
 LOOPS = 10_000  # times that the loops of a text run, together

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid, NotFound
 from engine.models import new_id
-from engine.templates import registry
-from engine.templates.content import LONGEST, Content, Translated
+from engine.templating import registry
+from engine.templating.content import LONGEST, Content, Translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from engine.db.readers import Readers
     from engine.db.store import Store
     from engine.db.writers import Writers
-    from engine.templates.own import Own
-    from engine.templates.registry import TemplateVersion
-    from engine.templates.renderer import Rendered, Renderer
+    from engine.templating.own import Own
+    from engine.templating.registry import TemplateVersion
+    from engine.templating.renderer import Rendered, Renderer
 
 MOST_PARTS = 20
 

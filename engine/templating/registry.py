@@ -12,7 +12,7 @@ from engine.db.records import columns, first
 from engine.db.tables import orders, templates
 from engine.errors import Conflict, NotFound
 from engine.models import OrderState
-from engine.templates.content import Content
+from engine.templating.content import Content
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import Invalid
 from engine.runtime.clock import steady
 from engine.runtime.shares import Shares
-from engine.templates.checking import Needs
+from engine.templating.checking import Needs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from uuid import UUID
 
-    from engine.templates.content import Content
+    from engine.templating.content import Content
 
 CHILDREN = 3  # at once; they start when they are needed
 PATIENCE = timedelta(seconds=10)  # for an answer; the child's own bound is CPU time, and the machine may be busy
@@ -150,7 +150,7 @@ class _Child:
 
 def _begin(its: socket.socket) -> subprocess.Popen[bytes]:
     """Start a child that reads and writes this socket. Signals to our group do not reach it."""
-    command = [sys.executable, "-I", "-m", "engine.templates.child"]
+    command = [sys.executable, "-I", "-m", "engine.templating.child"]
     end = its.fileno()
     return subprocess.Popen(command, stdin=end, stdout=end, env=_ENVIRONMENT, cwd="/", start_new_session=True)  # noqa: S603
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import TemplateError, TemplateSyntaxError
 
-from engine.templates.sandbox import TooMuch, as_subject
+from engine.templating.sandbox import TooMuch, as_subject
 
 LONGEST = 300  # characters of a fault
 

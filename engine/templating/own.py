@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from engine.db.tables import EPOCH
 from engine.errors import Misconfigured
 from engine.models import derived_id
-from engine.templates import schema as schemas
-from engine.templates.checking import checked
-from engine.templates.content import LOCALE, NAME, Content, Texts
-from engine.templates.faults import told
-from engine.templates.registry import TemplateVersion
+from engine.templating import schema as schemas
+from engine.templating.checking import checked
+from engine.templating.content import LOCALE, NAME, Content, Texts
+from engine.templating.faults import told
+from engine.templating.registry import TemplateVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

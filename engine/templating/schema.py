@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.templates.untrusted import MARK
+from engine.templating.untrusted import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from css_inline import CSSInliner
 
-from engine.templates.checking import checked
-from engine.templates.content import Content
-from engine.templates.faults import told
-from engine.templates.sandbox import Sandbox, TooMuch, as_body, as_subject, sources
-from engine.templates.untrusted import neutralised
+from engine.templating.checking import checked
+from engine.templating.content import Content
+from engine.templating.faults import told
+from engine.templating.sandbox import Sandbox, TooMuch, as_body, as_subject, sources
+from engine.templating.untrusted import neutralised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
