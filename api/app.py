@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -50,6 +51,7 @@ from engine.db.readers import Readers
 from engine.db.store import Store
 from engine.db.writers import Writers
 from engine.dev.inbox import Inbox
+from engine.email.rendering import Rendering
 from engine.errors import VarselError
 from engine.events.intake import Publisher
 from engine.observability import logs, metrics, tracing
@@ -70,6 +72,7 @@ from engine.runtime.shares import Shares
 from engine.settings import naming
 from engine.subscriptions.rules import SubscriptionRules
 from engine.subscriptions.signing import Signer
+from engine.templating import registry
 from engine.templating.catalogue import Catalogue
 from engine.templating.own import Own
 from engine.templating.renderer import Renderer
@@ -186,6 +189,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     state.uploading, state.digests = Shares(recipients.AT_ONCE), KeptDigests()
     renderer = Renderer()
     state.catalogue = Catalogue(state.own_templates, renderer, state.store, state.readers, state.writers)
+    state.rendering = Rendering(partial(state.readers.read, "operators", registry.find_by_id), renderer)
     state.intake = Intake(
         state.store,
         state.readers,

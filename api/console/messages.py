@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from engine.dev.inbox import Inbox, Message
+    from engine.models import Content
 
 ON_PAGE = 50  # messages that the inbox lists
 # A message's HTML is somebody else's: no script, nothing loaded, nowhere to go, and only inside a page of the console.
@@ -32,15 +33,24 @@ FOREIGN = HEADERS | {
 async def html(request: Request) -> Response:
     """An e-mail's HTML, for a sandboxed frame."""
     await require(request, Role.OPERATOR)
-    found = await look(request, details.html, _id(request))
+    found = await look(request, details.html, _id(request), await _said(request))
     return Response(found, media_type="text/html", headers=FOREIGN)
 
 
 async def source(request: Request) -> Response:
     """An e-mail's message as the relay gets it."""
     await require(request, Role.OPERATOR)
-    message = await look(request, details.message, _id(request))
+    message = await look(request, details.message, _id(request), await _said(request))
     return PlainTextResponse(message.decode(errors="replace"), headers=FOREIGN)
+
+
+async def _said(request: Request) -> Content | None:
+    """What an e-mail says whose order has a template; None: it has texts of its own."""
+    found = await look(request, details.unrendered, _id(request))
+    if found is None or found[1].template_id is None:
+        return None
+    said: Content = await request.app.state.rendering(*found, found[1].template_id)
+    return said
 
 
 async def inbox(request: Request) -> Response:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, select
 
 from engine.admin import reasons
 from engine.admin.rows import ROWS
+from engine.admin.templates import template_of
 from engine.db.blocks import everywhere
 from engine.db.dialects import now
-from engine.db.records import Attachment, read
+from engine.db.records import Attachment, Email, Letter, columns, read
 from engine.db.tables import (
     attachments,
     audit_log,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 LINKED = 100  # rows of another kind that are shown beside one
 TIMELINE = 200  # attempts that are shown, the newest
+_RECORDS = ((Email, emails), (Letter, orders))
 
 
 def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
@@ -60,6 +62,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "recipient_count": len(given),
         **(_upload(connection, row.seq) if row.streamed else {}),
         "body": row.body,
+        "template": template_of(connection, row.template_id),
         "attachments": _attachments(connection, row.seq) if row.attachments else [],
         "condition_endpoint": row.condition_endpoint,
         "condition_answer": row.condition_answer,
@@ -115,6 +118,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     shown = ("at", "duration_ms", "relay", "outcome", "phase", "code", "reply")
     return found | {
         "content_type": of_order.content_type,
+        "template": template_of(connection, of_order.template_id),
         "sender": of_order.sender,
         "sender_name": of_order.sender_name,
         "reply_to": of_order.reply_to,
@@ -127,25 +131,34 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     }
 
 
-def html(connection: Connection, email_id: UUID) -> str:
-    """An e-mail's HTML with its images, for a page; NotFound."""
+def unrendered(connection: Connection, email_id: UUID) -> tuple[Email, Letter] | None:
+    """An e-mail whose order has a template; None: the order has texts of its own, or there is no such e-mail."""
+    its = emails.join(orders, orders.c.seq == emails.c.order_seq)
+    which = and_(emails.c.id == email_id, orders.c.template_id.is_not(None))
+    chosen = [select(*columns(record, table.c)).select_from(its).where(which) for record, table in _RECORDS]
+    found = [connection.execute(each).first() for each in chosen]
+    return (Email(*found[0]), Letter(*found[1])) if found[0] and found[1] else None
+
+
+def html(connection: Connection, email_id: UUID, said: Content | None = None) -> str:
+    """An e-mail's HTML with its images, for a page; NotFound. `said`: what was rendered, if it has a template."""
     found = email(connection, email_id)
     of = select(attachments.c.filename, attachments.c.mime_type, attachments.c.content_id, attachments.c.content)
     its_order = select(orders.c.seq).where(orders.c.id == found["order_id"]).scalar_subquery()
     images = of.where(attachments.c.order_seq == its_order, attachments.c.content_id.is_not(None))
-    return shown(found["body"], read(Attachment, connection.execute(images)))
+    return shown(said.body if said else found["body"], read(Attachment, connection.execute(images)))
 
 
-def message(connection: Connection, email_id: UUID) -> bytes:
+def message(connection: Connection, email_id: UUID, said: Content | None = None) -> bytes:
     """An e-mail's message as it is (or would be) handed to the relay, but for the date; NotFound, Conflict."""
     found = email(connection, email_id)
     who, what = (found["sender_name"], found["reply_to"]), (found["sender"], found["subject"], found["body"])
-    said = Content(*what, ContentType(found["content_type"]), *who)
+    its_own = Content(*what, ContentType(found["content_type"]), *who)
     at = found["timeline"][-1]["at"] if found["timeline"] else now(connection)
     its = select(orders.c.seq).where(orders.c.id == found["order_id"])
     try:
         around = enclose(of_order(connection, connection.execute(its).scalar_one()))
-        compiled = compile_message(said)
+        compiled = compile_message(said or its_own)
         name = found["message_id"]
         return compiled.fill(to=found["address"], message_id=name, date=at, enclosing=around.head) + around.tail
     except (ValueError, LookupError) as error:

@@ -24,6 +24,7 @@ from engine.db.tables import (
     orders,
     senders,
     subscriptions,
+    templates,
 )
 from engine.models import LEVELS
 from engine.observability.audit import detail_of
@@ -47,6 +48,10 @@ PERSONAL = frozenset(
 ADDRESSES = frozenset({"address"})
 URLS = frozenset({"endpoint", "condition_endpoint", "source", "source_filter", "source_prefix", "source_start"})
 
+# Of an order with a template, its name: each recipient has a subject of their own.
+_TEMPLATE = select("template " + templates.c.name).where(templates.c.id == orders.c.template_id).scalar_subquery()
+_SUBJECT = case((orders.c.template_id.is_not(None), _TEMPLATE), else_=orders.c.subject)
+
 _EMAIL = (
     emails.c.id,
     orders.c.id.label("order_id"),
@@ -57,7 +62,7 @@ _EMAIL = (
     emails.c.organization_number,
     emails.c.national_identity_number,
     emails.c.subject,
-    orders.c.subject.label("of_order"),
+    _SUBJECT.label("of_order"),
     emails.c.recipient_name,
     emails.c.state,
     emails.c.due_at,
@@ -79,7 +84,7 @@ _ORDER = (
     orders.c.attempts,
     orders.c.unresolved,
     orders.c.sender,
-    orders.c.subject,
+    _SUBJECT.label("subject"),
     orders.c.content_type,
     orders.c.guarantee,
     orders.c.priority,

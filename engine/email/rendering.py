@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING
 
 from engine.models import Content, ContentType
 from engine.templating import content as templates
-from engine.templating import registry
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from engine.db.records import Email, Letter
-    from engine.db.store import Store
+    from engine.templating.registry import TemplateVersion
     from engine.templating.renderer import Renderer
+
+    Read = Callable[[UUID], Awaitable[TemplateVersion | None]]
 
 
 class Rendering:
-    """Renders e-mails; those of creators in turns."""
+    """Renders e-mails; those of creators in turns. `read` finds a version by its identifier."""
 
-    def __init__(self, store: Store, renderer: Renderer) -> None:
-        self._store = store
+    def __init__(self, read: Read, renderer: Renderer) -> None:
+        self._read = read
         self._renderer = renderer
 
     async def __call__(self, email: Email, order: Letter, template_id: UUID) -> Content:
@@ -30,7 +32,7 @@ class Rendering:
         given = json.loads(email.given or "{}")
 
         async def load() -> templates.Content:
-            version = await self._store.reading(registry.find_by_id, template_id)
+            version = await self._read(template_id)
             if version is None:
                 msg = f"there is no template {template_id}"
                 raise LookupError(msg)

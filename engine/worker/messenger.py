@@ -21,6 +21,7 @@ from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
+from engine.templating import registry
 from engine.templating.renderer import Renderer
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
@@ -45,7 +46,7 @@ class Messenger:
         self._relays = sending.relays(config, sending.routing(config), config.smtp_instant_connections)
         pace = sending.pace(config)
         self._renderer = Renderer()
-        rendering = Rendering(self._store, self._renderer)
+        rendering = Rendering(partial(self._store.reading, registry.find_by_id), self._renderer)
         messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
         back = Withdrawals(self._store)
         deliverer = Deliverer(self._store.clock, self._relays, turns, pace, messages, withdrawals=back)

@@ -42,6 +42,7 @@ from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
 from engine.subscriptions.signing import Signer
+from engine.templating import registry
 from engine.templating.own import Own
 from engine.templating.renderer import Renderer
 from engine.webhooks.call import Courier
@@ -92,7 +93,7 @@ class Workshop:
         counts = (config.smtp_connections, config.smtp_instant_connections)
         self._relays = [sending.relays(config, routing, count) for count in counts]
         self._renderer = Renderer()
-        rendering = Rendering(self._store, self._renderer)
+        rendering = Rendering(lambda version: self._store.reading(registry.find_by_id, version), self._renderer)
         messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
         with settings.naming("calendars_file"):
             calendars = Calendars(config.calendars_file)

@@ -119,4 +119,11 @@ document.addEventListener("submit", (event) => {
     } else input.value = text;
   }
 });
+// A preview follows what is typed.
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  let waiting = 0;
+  const show = () => { clearTimeout(waiting); waiting = setTimeout(() => form.querySelector("button").click(), 400); };
+  form.addEventListener("input", (event) => { if (event.target.name !== "address") show(); });
+  show();
+}
 if ("live" in document.body.dataset) follow();
