@@ -46,7 +46,7 @@ class Messenger:
         self._relays = sending.relays(config, sending.routing(config), config.smtp_instant_connections)
         pace = sending.pace(config)
         self._renderer = Renderer()
-        rendering = Rendering(partial(self._store.reading, registry.find_by_id), self._renderer)
+        rendering = Rendering(lambda version: self._store.reading(registry.find_by_id, version), self._renderer)
         messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
         back = Withdrawals(self._store)
         deliverer = Deliverer(self._store.clock, self._relays, turns, pace, messages, withdrawals=back)
