@@ -111,6 +111,6 @@ class UploadStatus(Answer):
             invalid=found.invalid,
             duplicate=found.duplicate,
             expires=instant(upload.due_at) if upload.is_open and upload.due_at else None,
-            report=[InvalidLine(**each) for each in json.loads(found.report)],
+            report=[InvalidLine(**each | {"column": each["column"] or None}) for each in json.loads(found.report)],
             dry_run=dry_run,
         )

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from api.app import OPERATIONS as SERVED
+from api.recipients import NDJSON
 from engine.resources import SCOPE_COMPOSED, SCOPE_CREATE, SCOPE_SUPPORT, SCOPE_TEMPLATES, SCOPES_CREATE
 from engine.settings import Settings
 from tests.helpers.client import connect
@@ -42,6 +43,7 @@ OPERATIONS = [
     ("GET", f"{API}/future/shipment/feed?seq=x"),
 ]
 JSON = {"Content-Type": "application/json"}  # which is asked for first, where there is a body
+LINES = {"Content-Type": NDJSON}  # likewise
 FOREIGN = ec.generate_private_key(ec.SECP256R1())
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
@@ -97,12 +99,13 @@ def test_a_token_that_does_not_verify_is_refused(installation: Installation) -> 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_every_operation_asks_for_a_credential_first(installation: Installation, method: str, path: str) -> None:
+    media = LINES if path.endswith("/recipients") else JSON
     with anybody(installation) as client:
-        refused(client.request(method, path, content=b"{" if method == "POST" else None, headers=JSON))
+        refused(client.request(method, path, content=b"{" if method == "POST" else None, headers=media))
         for header in ("Basic dXNlcjpwYXNz", "Token x"):
-            refused(client.request(method, path, headers=JSON | {"Authorization": header}))
-        refused(client.request(method, path, headers=JSON | {"Authorization": "Bearer x"}), "the token is malformed")
-        refused(client.request(method, path, headers=JSON | {"PlatformAccessToken": "x"}))
+            refused(client.request(method, path, headers=media | {"Authorization": header}))
+        refused(client.request(method, path, headers=media | {"Authorization": "Bearer x"}), "the token is malformed")
+        refused(client.request(method, path, headers=media | {"PlatformAccessToken": "x"}))
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
@@ -110,8 +113,9 @@ def test_every_operation_asks_for_a_credential_first(installation: Installation,
     "scope", ["", "altinn:notifications.read", "altinn:notifications.create.not", "ALTINN:NOTIFICATIONS.CREATE"]
 )
 def test_every_operation_needs_the_scope(installation: Installation, method: str, path: str, scope: str) -> None:
+    media = LINES if path.endswith("/recipients") else JSON
     with installation.client(scope=scope) as client:
-        answer = client.request(method, path, content=b"{" if method == "POST" else None, headers=JSON)
+        answer = client.request(method, path, content=b"{" if method == "POST" else None, headers=media)
     assert (answer.status_code, answer.content) == (403, b"")
     lacks = next((lacks for part, lacks in OWN_SCOPES.items() if part in path), None)
     needs = f"the scope {lacks}" if lacks else f"one of the scopes {', '.join(sorted(SCOPES_CREATE))}"
