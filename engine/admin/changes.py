@@ -32,7 +32,7 @@ IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq,
 # Columns of an order that are a new one's own.
 NOT_COPIED = {
     *("seq", "claim", "unresolved", "attempts", "rank", "trace", "kind", "chain_id", "condition_answer"),
-    *("expires_at", "withdrawn_at", "withdrawn_until"),
+    *("expires_at", "withdrawn_at", "withdrawn_until", "streamed", "portion"),
 }
 
 
@@ -63,7 +63,7 @@ def process(connection: Connection, seqs: Sequence[int], _argument: str | None) 
     begins_anew = orders.c.state == OrderState.SET_ASIDE
     attempts = case((begins_anew, 0), else_=orders.c.attempts)
     answer = case((begins_anew, None), else_=orders.c.condition_answer)
-    files = func.nullif(orders.c.attachments, 0)  # its condition comes first
+    files = case((orders.c.portion.is_(None), func.nullif(orders.c.attachments, 0)))  # its condition comes first
     fetches = case((begins_anew, case((orders.c.condition_endpoint.is_(None), files))), else_=orders.c.fetches)
     again = {"attempts": attempts, "condition_answer": answer, "fetches": fetches, "due_at": Now(), "unresolved": 0}
     _update(connection, orders, seqs, state=OrderState.REGISTERED, **again, last_update=Now())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SIZE = 8  # bytes of a digest
 SALT = 16  # bytes
-KEPT = 4  # sets that a process keeps between two requests
+KEPT = 64_000_000  # bytes of sets that a process keeps between two requests
 _SMALLEST = 1 << 12  # slots
 
 
@@ -33,8 +33,10 @@ class Digests:
         self._slots = array("Q", bytes(SIZE * _SMALLEST))
         self._used = 0
 
-    def __len__(self) -> int:
-        return self._used
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return SIZE * len(self._slots)
 
     def add(self, digests: Sequence[int]) -> list[bool]:
         """Add digests; tells of each whether it is new."""
@@ -77,5 +79,5 @@ class KeptDigests:
     def keep(self, order_id: UUID, lines: int, digests: Digests) -> None:
         """Keep a set for the next request."""
         self._sets[order_id, lines] = digests
-        while len(self._sets) > KEPT:
+        while sum(each.size for each in self._sets.values()) > KEPT:
             self._sets.popitem(last=False)

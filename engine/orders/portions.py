@@ -27,6 +27,7 @@ from engine.orders.outcomes import Decision, Next, lost, record
 from engine.orders.processing import KEYED, PORTIONED, Processing, admit, step
 from engine.orders.uploads import OPEN_FOR
 from engine.queue import due
+from engine.queue.fairness import IN_ORDER
 from engine.queue.pauses import in_force
 from engine.queue.work import Claim
 from engine.runtime.shares import Shares
@@ -107,6 +108,8 @@ class Portions(Processing):
         ours = connection.execute(_OURS.with_for_update(), {"its": order.seq, "newest": order.claim}).first()
         if not ours or not order.portion:
             return False
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(IN_ORDER)  # a bitmap would walk over all e-mails that were settled lately
         if connection.execute(_WAITING, {"its": order.seq, "most": WAITING}).scalar_one() >= WAITING:
             _go_on(connection, order, OrderState.PROCESSING, order.portion, LOOK_AGAIN)
             return False

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 BATCH = 100  # orders per claim
 WHOLE = orders.c.portion.is_(None)
 CONDITIONAL = and_(orders.c.condition_endpoint.is_not(None), orders.c.fetches.is_(None), WHOLE)
-FETCHING = orders.c.fetches.is_not(None)
+FETCHING = and_(orders.c.fetches.is_not(None), WHOLE)
 PORTIONED = orders.c.portion.is_not(None)
 KINDS = (CONDITIONAL, FETCHING, PORTIONED)  # of orders that others claim
 _OTHERS = select(*(select(orders.c.seq).where(orders.c.due_at <= Now(), which).exists() for which in KINDS))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, update
 
+from engine.admin import changes
 from engine.db.dialects import Now
 from engine.db.retention import prune_some
 from engine.db.tables import emails, orders, portions
@@ -18,6 +19,7 @@ from engine.orders import upload_reading, uploads
 from engine.orders.quotas import Quotas
 from engine.orders.upload_reading import Start
 from tests.helpers.processing import batch, made, the_order, told
+from tests.helpers.rows import add_email
 from tests.helpers.uploads import lines, make_portions, opened, reading, sent, seq_of
 
 if TYPE_CHECKING:
@@ -189,3 +191,33 @@ def test_recipients_count_for_the_quota_when_the_order_is_closed(store: Store, t
         close(store, second, quotas=quotas)
     with store.read() as connection:
         assert uploads.find(connection, "ttd", second).is_open
+
+
+def test_an_order_that_was_set_aside_goes_on_with_its_next_portion(store: Store) -> None:
+    order_id = opened(store)
+    seq = seq_of(store, order_id)
+    sent(store, order_id, lines(*FIVE))
+    close(store, order_id)
+    batch(store)
+    with store.write() as connection:
+        broken = {"state": OrderState.SET_ASIDE, "portion": 2, "due_at": None, "attachments": 1}
+        connection.execute(update(orders).where(orders.c.seq == seq).values(broken))
+        add_email(connection, seq)
+        changes.process(connection, [seq], None)
+    assert the_order(store, seq).fetches is None
+    make_portions(store)
+    assert [email.address for email in made(store, seq)] == ["kari@example.no", *FIVE[2:]]
+    assert the_order(store, seq).state == OrderState.PROCESSED
+
+
+def test_an_email_of_an_upload_can_be_sent_to_its_address_again(store: Store) -> None:
+    order_id = opened(store)
+    sent(store, order_id, lines(*FIVE))
+    close(store, order_id)
+    batch(store)
+    make_portions(store)
+    first = made(store, seq_of(store, order_id))[0]
+    with store.write() as connection:
+        [again] = changes.order_again_for(connection, [first.seq], None)
+    batch(store)
+    assert [email.address for email in made(store, seq_of(store, again))] == [FIVE[0]]
