@@ -15,6 +15,7 @@ overview.py   everything on one page: the lanes, the processes, the plots, and w
 quotas.py     what creators have used of their quotas
 api_keys.py   API keys: made, replaced, revoked
 senders.py    sender identities: made, removed
+persons/      what is known of an address, and its removal
 refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis
 amounts.py    numbers of things in words

@@ -15,6 +15,7 @@ backups.py        copies of the database
 operators.py      who may sign in to the console
 keys.py           API keys
 senders.py        who messages are from
+persons.py        what is known of an address, and its removal
 
 exits.py          exit codes, and how errors end a command
 options.py        options that several commands have
@@ -47,6 +48,7 @@ from engine.cli import (
     maintenance,
     operators,
     pausing,
+    persons,
     processes,
     resources,
     restored,
@@ -97,6 +99,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         operators.GROUP,
         keys.GROUP,
         senders.GROUP,
+        persons.GROUP,
         backups.backup,
         backups.restore,
     ),

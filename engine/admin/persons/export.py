@@ -1,0 +1,130 @@
+"""All that is known of an address, as one document: for the person who asks (GDPR, article 15)."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select
+
+from engine.admin.persons.windows import ORDERS, TEXTS, Walk
+from engine.db.blocks import everywhere
+from engine.db.tables import contacts, email_attempts, emails, orders
+from engine.observability.audit import note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from engine.admin.persons.person import Person
+
+    Step = Callable[[Connection], bool]
+
+AT_ONCE = 500  # e-mails of one view
+_EMAIL = ("id", "state", "last_update", "expires_at", "attempts", "address", "organization_number")
+_NUMBER = "national_identity_number"
+_ORDER = ("id", "creator", "senders_reference", "created", "requested_send_time", "state", "subject", "body")
+_ATTEMPT = ("at", "outcome", "code", "reply", "relay")
+
+
+class Export:
+    """The export of one person; call `step` on a view of its own until it returns False. Then `document` is whole."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._of_emails: set[int] = set()  # the `seq` of orders that are shown with their e-mails
+        self._steps = self._all()
+        self._step: Step | None = next(self._steps)
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """What was found, by kind."""
+        return {"address": self._person.address, "contacts": [], "emails": [], "orders": [], **self._found}
+
+    def step(self, connection: Connection) -> bool:
+        """Look at some; returns whether there is more to look at."""
+        if self._step and not self._step(connection):
+            self._step = next(self._steps, None)
+        return self._step is not None
+
+    def _all(self) -> Iterator[Step]:
+        yield self._contacts
+        yield self._emails()
+        yield self._walk(ORDERS, self._orders)
+        for kind, walk in TEXTS.items():
+            yield self._walk(walk, lambda rows, k=kind, w=walk: self._texts(rows, k, w))  # type: ignore[misc]
+
+    def _contacts(self, connection: Connection) -> bool:
+        its = func.lower(contacts.c.email).in_(self._person.spellings)
+        shown = ("identity", "name", "email", "is_reserved")
+        self._found["contacts"] += [_shown(row, shown) for row in connection.execute(select(contacts).where(its))]
+        return False
+
+    def _emails(self) -> Step:
+        after = 0
+
+        def step(connection: Connection) -> bool:
+            nonlocal after
+            its = func.lower(emails.c.address).in_(self._person.spellings)
+            chosen = select(emails).where(everywhere(connection, emails), its, emails.c.seq > after)
+            rows = connection.execute(chosen.order_by(emails.c.seq).limit(AT_ONCE)).all()
+            if not rows:
+                return False
+            self._tell(connection, rows)
+            after = rows[-1].seq
+            return True
+
+        return step
+
+    def _tell(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
+        """E-mails with their orders and attempts."""
+        of = email_attempts.c.email_seq.in_([row.seq for row in rows])
+        tried = defaultdict[int, list[dict[str, Any]]](list)
+        for line in connection.execute(select(email_attempts).where(of).order_by(email_attempts.c.seq)):
+            tried[line.email_seq].append(_shown(line, _ATTEMPT))
+        its = select(orders).where(orders.c.seq.in_({row.order_seq for row in rows}))
+        ordered = {row.seq: _shown(row, _ORDER) for row in connection.execute(its)}
+        self._of_emails |= ordered.keys()
+        self._found["emails"] += [
+            _shown(row, (*_EMAIL, _NUMBER)) | {"order": ordered[row.order_seq], "timeline": tried[row.seq]}
+            for row in rows
+        ]
+
+    def _orders(self, rows: Sequence[Row[Any]]) -> None:
+        """Orders to the address that have no e-mails to it."""
+        for row in rows:
+            if row.seq not in self._of_emails and self._person.stands_in(row.recipients):
+                entries = [
+                    each for each in json.loads(row.recipients) if self._person.has(each.get("emailAddress", ""))
+                ]
+                self._found["orders"].append(_shown(row, _ORDER) | {"recipients": entries})
+
+    def _texts(self, rows: Sequence[Row[Any]], kind: str, walk: Walk) -> None:
+        for row in rows:
+            texts = {name: text for name in walk.columns if (text := getattr(row, name))}
+            if any(map(self._person.stands_in, texts.values())):
+                self._found[kind].append({"number": row.seq} | texts)
+
+    def _walk(self, walk: Walk, tell: Callable[[Sequence[Row[Any]]], None]) -> Step:
+        after = 0
+
+        def step(connection: Connection) -> bool:
+            nonlocal after
+            rows, end = walk.piece(connection, self._person, after)
+            tell(rows)
+            after = end or after
+            return end is not None
+
+        return step
+
+
+def note_export(connection: Connection, who: str, mark: str) -> None:
+    """Say in the audit log that somebody was told; `mark` stands for the address."""
+    note(connection, who, "export", f"persons/{mark}")
+
+
+def _shown(row: Row[Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}

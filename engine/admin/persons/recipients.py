@@ -1,0 +1,72 @@
+"""Orders without a person: its entry among the recipients is left empty, so that those of others keep their places."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
+from sqlalchemy import delete, func, select, tuple_, update
+
+from engine.db.tables import attachments, emails, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import Connection
+
+    from engine.admin.persons.person import Person
+
+# Of an order to nobody else: what it says is about the person, too.
+WIPED: Mapping[str, object] = {
+    "subject": "",
+    "body": "",
+    "sms": None,
+    "condition_endpoint": None,
+    "condition_answer": None,
+    "attachments": 0,
+    "fetches": None,
+}
+
+
+def take_out(connection: Connection, person: Person, order_seqs: Collection[int]) -> tuple[int, Collection[int]]:
+    """Take a person out of orders; returns of how many, and which have no other recipient.
+
+    Who was ordered for by number is the person if all e-mails to that number have the address.
+    """
+    numbers = _numbers(connection, person, order_seqs)
+    chosen = select(orders.c.seq, orders.c.recipients).where(orders.c.seq.in_(order_seqs)).order_by(orders.c.seq)
+    changed, alone = 0, []
+    for row in connection.execute(chosen.with_for_update()).all():
+        entries = json.loads(row.recipients)
+        left = [{} if _is_its(person, entry, numbers.get(row.seq, ())) else entry for entry in entries]
+        if left == entries:
+            continue
+        changed += 1
+        values: dict[str, object] = {"recipients": to_json(left).decode()}
+        if not any(left):
+            alone.append(row.seq)
+            connection.execute(delete(attachments).where(attachments.c.order_seq == row.seq))
+            values |= WIPED
+        connection.execute(update(orders).where(orders.c.seq == row.seq).values(values))
+    return changed, alone
+
+
+def _is_its(person: Person, entry: Mapping[str, str], numbers: Collection[str]) -> bool:
+    return person.has(entry.get("emailAddress") or "") or entry.get("nationalIdentityNumber") in numbers
+
+
+def _numbers(connection: Connection, person: Person, order_seqs: Collection[int]) -> Mapping[int, Collection[str]]:
+    """By order, the numbers of persons all of whose e-mails have the address."""
+    number, order = emails.c.national_identity_number, emails.c.order_seq
+    its = func.lower(emails.c.address).in_(person.spellings)
+    found = connection.execute(select(order, number).where(order.in_(order_seqs), number.is_not(None), its)).all()
+    pairs = {(row.order_seq, row.national_identity_number) for row in found}
+    of_others = select(order, number).where(tuple_(order, number).in_(pairs), ~its, emails.c.address != "")
+    if pairs:
+        pairs -= {(row.order_seq, row.national_identity_number) for row in connection.execute(of_others)}
+    numbers = defaultdict[int, set[str]](set)
+    for seq, each in pairs:
+        numbers[seq].add(each)
+    return numbers
