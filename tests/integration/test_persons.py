@@ -11,7 +11,7 @@ from sqlalchemy import Text, func, select, update
 
 from engine.admin.pausing import pause
 from engine.admin.persons.person import Person
-from engine.db.tables import contacts, email_attempts, emails, events, metadata, orders
+from engine.db.tables import contacts, email_attempts, emails, events, metadata, orders, portions
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState
 from tests.helpers.cli import Cli
@@ -47,7 +47,14 @@ def fill(store: Store) -> dict[str, int]:
         waits = add_order(connection, due_in=LATER, recipients=to("kari.o'nes@xn--blbr-roah.no"), subject="Til Kari")
         among = add_order(connection, due_in=LATER, recipients=to(KARI, OLA))
         add_email(connection, by_number, address=KARI, national_identity_number="01017512345", **ended)
-        tried = add_email(connection, alone, address=KARI, recipient_name="Kari Nes", **ended)
+        tried = add_email(
+            connection,
+            alone,
+            address=KARI,
+            recipient_name="Kari Nes",
+            given='{"values": {"name": "Kari Nes"}}',
+            **ended,
+        )
         line: dict[str, Any] = {"email_seq": tried, "at": now(), "claim": 1, "outcome": "rejected", "phase": "rcpt"}
         line |= {"code": 550, "reply": f"5.1.1 <{KARI}>: no such user", "relay": "relay:25", "duration_ms": 3}
         connection.execute(email_attempts.insert().values(line))
@@ -60,6 +67,9 @@ def fill(store: Store) -> dict[str, int]:
         text = json.dumps({"data": KARI}, ensure_ascii=False)
         persist(connection, [an_event(**attributes, alternative_subject=KARI, text=text)])
         pause(connection, "anna", "creator", "skd", f"asked by {KARI}")
+        entries = [{"emailAddress": KARI, "values": {"name": "Kari Nes"}}, {"emailAddress": OLA}]
+        row = {"order_seq": both, "number": 1, "first": 0, "recipients": json.dumps(entries), "digests": b""}
+        connection.execute(portions.insert().values(row))
     return {"alone": alone, "both": both, "waits": waits, "among": among, "waiting": waiting}
 
 
@@ -84,7 +94,7 @@ def test_an_address_is_erased_from_every_table_and_a_receipt_says_how_often(stor
     receipt = json.loads(cli.text("persons", "erase", KARI, "--yes", "--json"))
     assert left(store).keys() <= {"pauses.reason"}
     counts = receipt["counts"]
-    assert (counts["e-mails"], counts["orders"], counts["contacts"]) == (3, 5, 1)
+    assert (counts["e-mails"], counts["orders"], counts["contacts"]) == (3, 6, 1)
     assert (counts["e-mails that waited"], counts["orders that waited"], counts["events"]) == (1, 1, 1)
     assert counts["subscriptions that sent there"] == 1
     assert receipt["erased"] == Person.of("kari.o'nes@blåbær.NO").mark(KEY)

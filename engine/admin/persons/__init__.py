@@ -5,4 +5,5 @@ windows.py     tables without an index on it, walked through in pieces
 export.py      all that is known
 erasure.py     its removal, in short transactions
 recipients.py  orders without it
+portions.py    recipients that followed their order, likewise
 """

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, or_, select, update
 
 from engine.admin import changes
+from engine.admin.persons.portions import Place
+from engine.admin.persons.portions import take_out as take_out_of_portions
 from engine.admin.persons.recipients import take_out
 from engine.admin.persons.windows import ORDERS, TEXTS, Walk
 from engine.auth.api_keys.guests import is_guest
@@ -40,6 +42,7 @@ REASON = "not sent: the recipient was erased"
 _IN_FLIGHT = (emails.c.state == EmailState.SENDING, emails.c.due_at > Now())
 _OPEN = or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None))
 _WITHOUT = {"address": "", "national_identity_number": None, "recipient_name": None, "subject": None, "body": None}
+_WITHOUT |= {"given": None}
 _WAITS_NO_MORE = {"rank": None, "paused_by": None, "waits_for": None}
 
 
@@ -74,6 +77,7 @@ class Erasure:
         yield self._waiting
         yield self._emails
         yield self._walk(ORDERS, self._orders)
+        yield self._portions()
         yield self._small_tables
         for kind, walk in TEXTS.items():
             yield self._walk(walk, lambda connection, rows, k=kind, w=walk: self._texts(connection, rows, k, w))  # type: ignore[misc]
@@ -148,6 +152,18 @@ class Erasure:
         if waiting:
             changes.cancel(connection, waiting, None)
         self.counts.update({"orders": changed, "orders that waited": len(waiting)})
+
+    def _portions(self) -> Step:
+        """Take the person out of the recipients that followed their order."""
+        after: Place | None = Place()
+
+        def step(connection: Connection) -> bool:
+            nonlocal after
+            changed, after = take_out_of_portions(connection, self._person, after or Place())
+            self.counts["orders"] += changed
+            return after is not None
+
+        return step
 
     def _small_tables(self, connection: Connection) -> bool:
         """The contact directory, subscriptions that send there, and guests of keys."""

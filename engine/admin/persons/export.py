@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from engine.admin.persons.portions import Place, entries_of
 from engine.admin.persons.windows import ORDERS, TEXTS, Walk
 from engine.db.blocks import everywhere
 from engine.db.tables import contacts, email_attempts, emails, orders
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Step = Callable[[Connection], bool]
 
 AT_ONCE = 500  # e-mails of one view
-_EMAIL = ("id", "state", "last_update", "expires_at", "attempts", "address", "organization_number")
+_EMAIL = ("id", "state", "last_update", "expires_at", "attempts", "address", "organization_number", "given")
 _NUMBER = "national_identity_number"
 _ORDER = ("id", "creator", "senders_reference", "created", "requested_send_time", "state", "subject", "body")
 _ATTEMPT = ("at", "outcome", "code", "reply", "relay")
@@ -54,6 +55,7 @@ class Export:
         yield self._contacts
         yield self._emails()
         yield self._walk(ORDERS, self._orders)
+        yield self._portions()
         for kind, walk in TEXTS.items():
             yield self._walk(walk, lambda rows, k=kind, w=walk: self._texts(rows, k, w))  # type: ignore[misc]
 
@@ -101,6 +103,18 @@ class Export:
                     each for each in json.loads(row.recipients) if self._person.has(each.get("emailAddress", ""))
                 ]
                 self._found["orders"].append(_shown(row, _ORDER) | {"recipients": entries})
+
+    def _portions(self) -> Step:
+        """Recipients that followed their order and have no e-mail yet."""
+        after: Place | None = Place()
+
+        def step(connection: Connection) -> bool:
+            nonlocal after
+            found, after = entries_of(connection, self._person, after or Place())
+            self._found["recipients without an e-mail yet"] += found
+            return after is not None
+
+        return step
 
     def _texts(self, rows: Sequence[Row[Any]], kind: str, walk: Walk) -> None:
         for row in rows:
