@@ -77,11 +77,20 @@ check: style ## what CI runs: lint, format, import contract, types, tests
 bench: setup system ## print every ratio of docs/performance.md, measured here; ARGS="intake delivery": only these
 	@$(BIN)/python -m bench $(ARGS)
 
-release: setup ## check, build wheel and source distribution into dist/, and tag the version; pushes nothing
+define BUILD
+@rm -rf dist
+@$(BIN)/python -m hatchling build --directory dist
+@cd clients/python && $(abspath $(BIN))/python -m hatchling build --directory ../../dist
+@$(BIN)/python -m clients.tarball dist
+endef
+
+dist: setup ## build wheels and source distributions of Varsel and its client, and the TypeScript client, into dist/
+	$(BUILD)
+
+release: setup ## check, build what `make dist` builds, and tag the version; pushes nothing
 	@sh .ci/releasable >/dev/null
 	@$(MAKE) check
-	@rm -rf dist
-	@$(BIN)/python -m hatchling build --directory dist
+	$(BUILD)
 	@version=$$(sh .ci/releasable) && git tag --annotate --message "Varsel $$version" "v$$version"
 
 lock: ## rewrite the locks of dependencies and of the benchmark's peers (needs uv and npm)

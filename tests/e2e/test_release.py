@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 from pathlib import Path
@@ -48,6 +49,14 @@ class Checkout:
         """`make release` with the programs of this environment; `checks`: how `make check` ends."""
         return self._run("make", "release", f"BIN={Path(sys.executable).parent}", f"MAKE={str(checks).lower()}")
 
+    def contents(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in self.folder.glob("dist/*")}
+
+    def built_again(self) -> dict[str, bytes]:
+        """What another run builds."""
+        self._run("make", "dist", f"BIN={Path(sys.executable).parent}", check=True)
+        return self.contents()
+
     @property
     def built(self) -> list[str]:
         return sorted(path.name for path in self.folder.glob("dist/*"))
@@ -58,7 +67,7 @@ class Checkout:
         return subprocess.run(command, cwd=self.folder, env=kept | own, check=check, capture_output=True, text=True)
 
 
-def test_a_release_is_a_tag_and_two_files(tmp_path: Path) -> None:
+def test_a_release_is_a_tag_varsel_and_its_clients(tmp_path: Path) -> None:
     checkout = Checkout(tmp_path / "checkout", HEADING)
     done = checkout.release()
     assert done.returncode == 0, done.stderr
@@ -66,10 +75,29 @@ def test_a_release_is_a_tag_and_two_files(tmp_path: Path) -> None:
     assert checkout.git("cat-file", "-t", f"v{VERSION}") == "tag"
     assert checkout.git("status", "--porcelain") == ""
     wheel, source = f"varsel-{VERSION}-py3-none-any.whl", f"varsel-{VERSION}.tar.gz"
-    assert checkout.built == [wheel, source]
+    client, typescript = f"varsel_client-{VERSION}-py3-none-any.whl", f"varsel-client-{VERSION}.tgz"
+    assert checkout.built == sorted([wheel, source, client, f"varsel_client-{VERSION}.tar.gz", typescript])
     assert "engine/queue/due.py" in ZipFile(checkout.folder / "dist" / wheel).namelist()
     with tarfile.open(checkout.folder / "dist" / source) as archive:
         assert f"varsel-{VERSION}/CHANGELOG.md" in archive.getnames()
+    assert "varsel/client/py.typed" in ZipFile(checkout.folder / "dist" / client).namelist()
+    run_alone(checkout.folder / "dist" / client, tmp_path / "alone")
+    with tarfile.open(checkout.folder / "dist" / typescript) as archive:
+        assert {"package/package.json", "package/src/index.js", "package/src/index.d.ts"} <= set(archive.getnames())
+    first = checkout.contents()
+    assert checkout.built_again() == first
+
+
+def run_alone(wheel: Path, folder: Path) -> None:
+    """The client needs nothing of the engine's, and nothing but httpx."""
+    with ZipFile(wheel) as packed:
+        packed.extractall(folder)  # noqa: S202 our own
+    paths = [str(folder), sysconfig.get_path("purelib")]
+    code = (
+        f"import sys; sys.path[:0] = {paths}; import varsel.client as it; print(it.__file__, 'engine' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == f"{folder / 'varsel' / 'client' / '__init__.py'} False\n"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(__file__).with_name("typescript_client.mjs")
 NODE, TSC = shutil.which("node"), shutil.which("tsc")
+RESOURCE = "urn:altinn:resource:typescript-pushed"
 SCOPES = "altinn:notifications.create altinn:events.publish altinn:events.subscribe"
 STRICT = ["--noEmit", "--strict", "--checkJs", "--allowJs", "--module", "nodenext", "--target", "es2022"]
 

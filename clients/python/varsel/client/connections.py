@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from inspect import isawaitable
@@ -79,6 +78,8 @@ class AsyncConnection:
             outcome = await (self._pause(step) if isinstance(step, Pause) else self._exchange(step))
 
     async def _pause(self, step: Pause) -> Outcome:
+        import asyncio  # noqa: PLC0415 it takes as long as the rest of this package, and most programs do not need it
+
         return await asyncio.sleep(step.seconds, None)
 
     async def _exchange(self, step: Exchange) -> Outcome:
