@@ -40,7 +40,8 @@ def take_out(connection: Connection, person: Person, after: Place) -> tuple[int,
         if left != entries:
             changed += 1
             text = to_json(left).decode()
-            connection.execute(update(portions).where(place == _KEY).values(recipients=text))
+            its = (portions.c.order_seq == place.order_seq, portions.c.number == place.number)
+            connection.execute(update(portions).where(*its).values(recipients=text))
     return changed, end
 
 
