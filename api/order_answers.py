@@ -6,9 +6,8 @@ import json
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from api.answers import Answer, instant
+from api.order_parts import RECIPIENTS, EmailTemplate, Recipient, SmsTemplate, Template
 from engine.models import EXPIRY_HOURS, HANDED_OVER, LEVELS, EmailState, OrderState
 
 if TYPE_CHECKING:
@@ -87,45 +86,6 @@ class Receipt(Answer):
         return json.dumps(self.model_dump(mode="json", by_alias=True)).encode()
 
 
-class Recipient(Answer):
-    """A recipient as posted."""
-
-    email_address: str | None = None
-    mobile_number: str | None = None
-    organization_number: str | None = None
-    national_identity_number: str | None = None
-    values: dict[str, object] | None = None
-    locale: str | None = None
-    time_zone: str | None = None
-
-
-_RECIPIENTS = TypeAdapter(list[Recipient])
-
-
-class Template(Answer):
-    """The template that the messages are made of; without a version, it is the installation's own."""
-
-    name: str
-    version: int | None = None
-
-
-class EmailTemplate(Answer):
-    """What the messages say."""
-
-    from_address: str
-    subject: str
-    body: str
-    content_type: str
-    template: Template | None = None
-
-
-class SmsTemplate(Answer):
-    """What an SMS would say: kept, and not sent."""
-
-    sender_number: str
-    body: str
-
-
 class Links(Answer):
     """Where to look next."""
 
@@ -171,7 +131,7 @@ class Order(OrderHead):
         )
         return cls(
             **vars(_head(row)),
-            recipients=_RECIPIENTS.validate_json(row.recipients),
+            recipients=RECIPIENTS.validate_json(row.recipients),
             email_template=template,
             sms_template=SmsTemplate.model_validate_json(row.sms) if row.sms else None,
             delivery_guarantee=row.guarantee,

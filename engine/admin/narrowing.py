@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import func, select, true
 
 from engine.admin.api_keys import STATE
-from engine.admin.filters import (
-    EMAIL_ERRORS,
-    PUSH_ERRORS,
-    contains,
-    first_id,
-    first_number,
-    had_attempt,
-    to_address,
-)
+from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, contains, first_id, first_number, had_attempt, to_address
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
 from engine.db.blocks import everywhere
 from engine.db.dialects import Now

@@ -290,15 +290,3 @@ class StoredEvent(EventName):
     resource: str
     subject: str | None
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingEvent:
-    """An event that waits to be queued, and the newest subscription that gets it."""
-
-    seq: int
-    type: str
-    subject: str | None
-    resource: str
-    alternative_subject: str | None
-    newest: int

@@ -14,15 +14,13 @@ from engine.email.gate import Gate
 from engine.email.in_hand import InHand
 from engine.email.limits import Limits
 from engine.email.messages import Messages
-from engine.email.outcomes import Result, broken, record, result_of, unsent
+from engine.email.outcomes import Result, broken, record, result_of
 from engine.email.outgoing import Outgoing, outgoing
 from engine.email.pace import Pace
 from engine.email.placement import Placement
 from engine.email.smtp import UNSENT, Phase, Turn, Withdrawn
 from engine.email.tempo import Tempo
-from engine.email.unsent import settled
-from engine.errors import Invalid, Unavailable
-from engine.models import EmailState
+from engine.email.unsent import settled, unmade
 from engine.observability import logs, metrics, tracing
 from engine.queue import due
 from engine.queue.calendars import Calendars
@@ -293,15 +291,8 @@ class Deliverer(Work[Outgoing, Result]):
             message = await self._messages.made(email, order, self._clock.now())
         except (OSError, MemoryError, RuntimeError):  # the machine's fault: a later attempt can succeed
             raise
-        except Unavailable as error:
-            msg = "its template cannot be read now"
-            raise RuntimeError(msg) from error
-        except Invalid as error:
-            log.info("the template of e-mail %s cannot be rendered", email.id)
-            return unsent(email, EmailState.FAILED, "abandoned", f"its template cannot be rendered: {error}")
-        except Exception as error:
-            log.exception("no message can be made of e-mail %s", email.id)
-            return unsent(email, EmailState.FAILED, "abandoned", f"no message can be made: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001 whatever it is, it fails at every attempt
+            return unmade(email, error)
         outcome = await outlet.relay.send(order.sender, email.address, message.own, may_go, turn, message.shared)
         if isinstance(outcome, Withdrawn):
             return outcome

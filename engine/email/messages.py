@@ -62,7 +62,12 @@ class Messages:
         Invalid: the order's template cannot be rendered with this recipient's values.
         """
         if order.template_id and self._rendered:
-            compiled = await self._compile(await self._rendered(email, order, order.template_id))
+            try:
+                content = await self._rendered(email, order, order.template_id)
+            except Unavailable as error:
+                msg = "the order's template cannot be read now"
+                raise RuntimeError(msg) from error
+            compiled = await self._compile(content)
         else:
             compiled = await self._compile(keywords.content(order, email))
         around = await self._enclosures(order) if order.attachments else NOTHING

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from engine.email.outcomes import unsent
+from engine.errors import Invalid
 from engine.models import EXPIRY_HOURS, DeliveryGuarantee, EmailState
 from engine.queue import due
 from engine.text.addresses import wire_address
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from engine.db.records import Email, Letter
     from engine.email.outcomes import Result
+
+log = logging.getLogger(__name__)
 
 _IN_DOUBT = "in doubt: a worker ended while it worked on this; not sent again, as the order asks for at most once"
 
@@ -37,6 +41,17 @@ def settled(email: Email, order: Letter, now: datetime) -> Result | None:
     except ValueError as error:
         return unsent(email, EmailState.FAILED_INVALID_EMAIL_FORMAT, "abandoned", f"not sent: {error}")
     return None
+
+
+def unmade(email: Email, error: Exception) -> Result:
+    """What became of an e-mail whose message cannot be made: it would fail at every attempt."""
+    if isinstance(error, Invalid):
+        log.info("the template of e-mail %s cannot be rendered", email.id)
+        text = f"its template cannot be rendered: {error}"
+    else:
+        log.error("no message can be made of e-mail %s", email.id, exc_info=error)
+        text = f"no message can be made: {type(error).__name__}"
+    return unsent(email, EmailState.FAILED, "abandoned", text)
 
 
 def _late(email: Email, order: Letter) -> str:

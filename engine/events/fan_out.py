@@ -6,6 +6,7 @@ looks up a few keys, however many subscriptions there are.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic_core import to_json
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select
 
-    from engine.db.records import WaitingEvent
     from engine.models import CloudEvent
 
 ANY = ""  # no event's key is empty
@@ -80,6 +80,18 @@ _PART = (
     _MATCHED.where(_BEYOND).order_by(subscription_filters.c.subscription_seq).limit(bindparam("most", type_=Integer))
 )
 _INSERT_PART = deliveries.insert().from_select(_COLUMNS, _PART).returning(deliveries.c.subscription_seq)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEvent:
+    """An event that waits to be queued, and the newest subscription that gets it."""
+
+    seq: int
+    type: str
+    subject: str | None
+    resource: str
+    alternative_subject: str | None
+    newest: int
 
 
 class Matched(Protocol):

@@ -22,7 +22,7 @@ from engine.db import records
 from engine.db.dialects import Now, after, insert_or_lock
 from engine.db.rows import Rows, run
 from engine.db.tables import events, fan_outs, subscriptions, waiting_events
-from engine.events.fan_out import count_filters, fan_out, fan_out_part, keys, pairs, wake, watched
+from engine.events.fan_out import WaitingEvent, count_filters, fan_out, fan_out_part, keys, pairs, wake, watched
 from engine.models import FanOutState
 from engine.observability.audit import ITSELF, note
 from engine.queue import due
@@ -64,7 +64,7 @@ class FanOut(NamedTuple):
 
 
 NOTHING = FanOut(0, 0)
-_WAITING = select(*records.columns(records.WaitingEvent, events.c, waiting_events.c)).join_from(waiting_events, events)
+_WAITING = select(*records.columns(WaitingEvent, events.c, waiting_events.c)).join_from(waiting_events, events)
 
 
 def fan_out_or_wait(connection: Connection, fresh: Sequence[tuple[int, CloudEvent]]) -> FanOut:
@@ -215,9 +215,9 @@ def _set_aside(connection: Connection, row: records.FanOut) -> None:
     _end(connection, row, done, 0, max(0, row.attempts - 1))
 
 
-def _first(connection: Connection, row: records.FanOut, most: int) -> Sequence[records.WaitingEvent]:
+def _first(connection: Connection, row: records.FanOut, most: int) -> Sequence[WaitingEvent]:
     first = _WAITING.where(waiting_events.c.fan_out_seq == row.seq).order_by(waiting_events.c.event_seq)
-    return records.read(records.WaitingEvent, connection.execute(first.limit(most)))
+    return records.read(WaitingEvent, connection.execute(first.limit(most)))
 
 
 def _end(connection: Connection, row: records.FanOut, done: int, reached: int, singly: int) -> None:

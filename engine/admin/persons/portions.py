@@ -61,7 +61,12 @@ def _with(
     connection: Connection, person: Person, after: Place, *, lock: bool
 ) -> tuple[Sequence[tuple[Place, Sequence[Mapping[str, Any]]]], Place | None]:
     """Of the next portions, those that may have the person."""
-    piece = select(portions.c.order_seq, portions.c.number).where(after < _KEY).order_by(*_KEY.clauses).limit(AT_ONCE)
+    piece = (
+        select(portions.c.order_seq, portions.c.number)
+        .where(tuple_(*after) < _KEY)
+        .order_by(*_KEY.clauses)
+        .limit(AT_ONCE)
+    )
     places = [Place(*row) for row in connection.execute(piece)]
     if not places:
         return (), None
