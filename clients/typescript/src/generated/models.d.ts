@@ -163,7 +163,7 @@ export type Duplicates = "Drop" | "Keep";
 export interface Email {
   id: string;
   succeeded: boolean;
-  recipient: OrderAnswersRecipient;
+  recipient: OrderPartsRecipient;
   sendStatus: SendStatus;
 }
 
@@ -265,7 +265,7 @@ export interface EmailTemplateOutput {
   subject: string;
   body: string;
   contentType: string;
-  template?: OrderAnswersTemplate;
+  template?: OrderPartsTemplate;
 }
 
 /** An order that has ended, in the feed. */
@@ -429,7 +429,7 @@ export interface Order {
   resourceId?: string;
   resourceAction?: string;
   conditionEndpoint?: string;
-  recipients: Array<OrderAnswersRecipient>;
+  recipients: Array<OrderPartsRecipient>;
   emailTemplate: EmailTemplateOutput;
   smsTemplate?: SmsTemplate;
   deliveryGuarantee: string;
@@ -629,6 +629,10 @@ export interface RecipientLine {
   nationalIdentityNumber?: string | null;
   /** 9 digits; must stand alone */
   organizationNumber?: string | null;
+  /** of the template's texts, such as nb-NO */
+  locale?: string | null;
+  /** in which the order's window is read, such as Europe/Oslo */
+  timeZone?: string | null;
   /** what is the recipient's own in the order's texts */
   values?: Record<string, string | number | number | boolean | null> | null;
 }
@@ -939,7 +943,7 @@ export interface ChainAnswersRecipient {
 }
 
 /** A recipient as posted. */
-export interface OrderAnswersRecipient {
+export interface OrderPartsRecipient {
   emailAddress?: string;
   mobileNumber?: string;
   organizationNumber?: string;
@@ -950,7 +954,7 @@ export interface OrderAnswersRecipient {
 }
 
 /** The template that the messages are made of; without a version, it is the installation's own. */
-export interface OrderAnswersTemplate {
+export interface OrderPartsTemplate {
   name: string;
   version?: number;
 }

@@ -197,7 +197,7 @@ class Email(TypedDict):
 
     id: str
     succeeded: bool
-    recipient: OrderAnswersRecipient
+    recipient: OrderPartsRecipient
     sendStatus: SendStatus
 
 
@@ -305,7 +305,7 @@ class EmailTemplateOutput(TypedDict):
     subject: str
     body: str
     contentType: str
-    template: NotRequired[OrderAnswersTemplate]
+    template: NotRequired[OrderPartsTemplate]
 
 
 class Entry(TypedDict):
@@ -486,7 +486,7 @@ class Order(TypedDict):
     resourceId: NotRequired[str]
     resourceAction: NotRequired[str]
     conditionEndpoint: NotRequired[str]
-    recipients: list[OrderAnswersRecipient]
+    recipients: list[OrderPartsRecipient]
     emailTemplate: EmailTemplateOutput
     smsTemplate: NotRequired[SmsTemplate]
     deliveryGuarantee: str
@@ -495,7 +495,14 @@ class Order(TypedDict):
     links: Links
 
 
-class OrderAnswersRecipient(TypedDict):
+class OrderList(TypedDict):
+    """Orders with one reference."""
+
+    count: int
+    orders: list[Order]
+
+
+class OrderPartsRecipient(TypedDict):
     """A recipient as posted."""
 
     emailAddress: NotRequired[str]
@@ -507,18 +514,11 @@ class OrderAnswersRecipient(TypedDict):
     timeZone: NotRequired[str]
 
 
-class OrderAnswersTemplate(TypedDict):
+class OrderPartsTemplate(TypedDict):
     """The template that the messages are made of; without a version, it is the installation's own."""
 
     name: str
     version: NotRequired[int]
-
-
-class OrderList(TypedDict):
-    """Orders with one reference."""
-
-    count: int
-    orders: list[Order]
 
 
 class OrderRequest(TypedDict):
@@ -722,6 +722,10 @@ class RecipientLine(TypedDict):
     """11 digits; must stand alone"""
     organizationNumber: NotRequired[str | None]
     """9 digits; must stand alone"""
+    locale: NotRequired[str | None]
+    """of the template's texts, such as nb-NO"""
+    timeZone: NotRequired[str | None]
+    """in which the order's window is read, such as Europe/Oslo"""
     values: NotRequired[Mapping[str, str | int | float | bool | None] | None]
     """what is the recipient's own in the order's texts"""
 
@@ -1114,9 +1118,9 @@ __all__ = [
     "Named",
     "NewSecret",
     "Order",
-    "OrderAnswersRecipient",
-    "OrderAnswersTemplate",
     "OrderList",
+    "OrderPartsRecipient",
+    "OrderPartsTemplate",
     "OrderRequest",
     "OrderState",
     "OrderStatus",
