@@ -113,4 +113,4 @@ class Messages:
 
 
 def _size(content: Content, compiled: Compiled) -> int:
-    return weight(content.body) + len(compiled.text)
+    return weight(content.body, content.plain) + len(compiled.text)

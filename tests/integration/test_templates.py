@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from engine.db.store import Store
 from engine.db.tables import email_attempts, emails
 from engine.resources import SCOPE_COMPOSED, SCOPE_CREATE, SCOPE_TEMPLATES
+from tests.helpers.client import connect
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, at
 
@@ -230,3 +232,34 @@ def test_an_email_that_cannot_be_rendered_fails_with_a_reason(client: httpx.Clie
         its = select(emails.c.seq).where(emails.c.address == "fails@templates.example")
         [reply] = connection.scalars(select(email_attempts.c.reply).where(email_attempts.c.email_seq.in_(its)))
     assert reply == "its template cannot be rendered: template: 'str object' has no attribute 'first'"
+
+
+def test_the_console_previews_a_template_and_sends_a_test(client: httpx.Client, installation: Installation) -> None:
+    put(client, "console", text="{{ name }}: {{ code }}", schema={"required": ["name"], "properties": {"name": {}}})
+    about = {"creator": "tmpl", "name": "console", "version": "1"}
+    with connect(installation.address) as browser:
+        assert ">console</a>" in browser.get("/console/templates").text
+        shown = browser.get("/console/templates/one", params=about).text
+        assert "{{ name }}: {{ code }}" in shown
+        [token] = set(re.findall('name="csrf" value="([^"]+)"', shown))
+
+        def posted(path: str, **fields: str) -> httpx.Response:
+            return browser.post(f"/console/templates/{path}", data={"csrf": token, "part": "text"} | about | fields)
+
+        assert posted("preview", values='{"name": "Kari", "code": 7}').text == "Hei, Kari\n\nKari: 7"
+        assert posted("preview", values="{}").text == "name: The template needs this value."
+        assert "'code' is undefined" in posted("preview", values='{"name": "Kari"}').text
+        as_html = posted("preview", values='{"name": "<", "code": 1}', part="html")
+        assert (as_html.text, as_html.headers["content-security-policy"][:8]) == ("<p>Hei, &lt;!</p>", "sandbox;")
+        assert posted("preview", csrf="forged").status_code == 403
+        values = '{"name": "Kari", "code": 7}'
+        assert posted("test", values=values, address="nobody").status_code == 400
+        sent = posted("test", values=values, address="tested@templates.example")
+        assert sent.status_code == 303, sent.text
+        assert mail(installation, "tested")["text"] == "Kari: 7\n"
+        assert "send test" in browser.get("/console/audit").text
+        listed = browser.get("/console/emails?recipient=tested@templates.example").text
+        assert "template console" in listed
+        [its] = set(re.findall("/console/emails/([0-9a-f-]{36})", listed))
+        assert browser.get(f"/console/emails/{its}/html").text == "<p>Hei, Kari!</p>"
+        assert "Subject: Hei, Kari" in browser.get(f"/console/emails/{its}/source").text

@@ -31,7 +31,7 @@ KEPT = bool(os.environ.get("SCREENSHOTS"))
 PICTURES = Path(__file__).parents[3] / "docs" / "console"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SCHEMES = {"light": RULES, "dark": ["color-contrast", "link-in-text-block"]}  # dark pages have but other colours
-LISTS = ("orders", "emails", "events", "subscriptions", "deliveries", "jobs", "audit", "inbox")
+LISTS = ("orders", "emails", "events", "subscriptions", "deliveries", "templates", "jobs", "audit", "inbox")
 SHOWN = "Your appointment is at 09:00"
 
 
