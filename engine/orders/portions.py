@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from engine.orders.new_order import Recipient
 
 ORDERS_AT_ONCE = 12  # of a process; of one creator, two thirds
-WAITING = 10_000  # e-mails of an order that wait to be sent: the next portion is not made before there are fewer
+WAITING = 20_000  # e-mails of an order that wait to be sent: the next portion is not made before there are fewer
 LOOK_AGAIN = timedelta(seconds=1)  # at how many these are
 
 _SEQ = bindparam("its", type_=BigInteger())
