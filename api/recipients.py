@@ -81,8 +81,9 @@ OPERATIONS = Operations("Orders")
         example={"emailAddress": "kari@example.no", "values": {"name": "Kari"}},
         responses={
             200: Documented("Stored: how far it is.", UploadStatus),
-            **{status: TAKEN[status] for status in (408, 413)},
+            408: Documented("Of the body, less than 16 kB came in 30 seconds.", Problem),
             409: Documented("The order is not open, or the body does not begin with the next line.", Problem),
+            413: Documented(f"A line is longer than {BLOCK:,} bytes: it is not even reported.", Problem),
             415: Documented("The body is neither NDJSON nor CSV, or it is compressed.", Problem),
             **UNKNOWN,
         },
@@ -165,7 +166,7 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
         if len(text) >= BLOCK:
             end = text.rfind(b"\n") + 1
             if not end:
-                raise HTTPException(413)
+                raise HTTPException(413, f"A line has at most {LONGEST_LINE:,} bytes.")
             yield bytes(text[:end])
             del text[:end]
     if text:
