@@ -125,7 +125,7 @@ def document(operations: Sequence[Operation], *, server: str, version: str) -> d
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT, or an API key"},
                 "platform": {"type": "apiKey", "in": "header", "name": "PlatformAccessToken"},
             },
         },

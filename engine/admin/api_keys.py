@@ -99,7 +99,7 @@ def rotate(connection: Connection, who: str, seq: int, overlap: timedelta = OVER
 
 
 def revoke(connection: Connection, who: str, seq: int) -> str:
-    """End a key within a second; returns what to say of it. NotFound, Conflict when it has ended."""
+    """End a key within two seconds; returns what to say of it. NotFound, Conflict when it has ended."""
     old = _in_force(connection, seq)
     connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(revoked=Now()))
     note(connection, who, "revoke", f"keys/{seq}", {"creator": old.creator, "name": old.name})

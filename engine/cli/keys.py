@@ -57,7 +57,7 @@ def rotate(
 
 @GROUP.command()
 def revoke(key: Number, data: Data = None) -> None:
-    """End a key; within a second, no process takes it any more."""
+    """End a key; within two seconds, no process takes it any more."""
     from engine.admin import api_keys
 
     with writing(data) as connection:

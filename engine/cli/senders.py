@@ -24,7 +24,7 @@ def add(
     ] = False,
     data: Data = None,
 ) -> None:
-    """Let the orders of a creator have this sender, and no longer any but its own."""
+    """Let the orders of a creator have this sender."""
     from engine.admin import senders
 
     with writing(data) as connection:

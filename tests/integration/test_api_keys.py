@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from engine.auth.api_keys.secrets import KeyKind, is_key, new_key
+from engine.db.tables import emails
+from engine.email.messages import Messages
+from engine.email.simulation import Simulation
+from engine.models import LEVELS, TEST, EmailState
+from engine.queue.runner import Runner
 from engine.resources import SCOPE_COMPOSED, SCOPE_SUBSCRIBE, status_resource
 from tests.helpers.cli import Cli
 from tests.helpers.client import connect
-from tests.helpers.waiting import wait_for
+from tests.helpers.mails import fill, log, rows
+from tests.helpers.processing import batch as process_orders
+from tests.helpers.processing import place
+from tests.helpers.relaying import deliver
+from tests.helpers.waiting import LONG, wait_for
 from tests.servers.installation import API, chain, instant, order
+from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
     import httpx
 
+    from engine.db.store import Store
     from tests.servers.installation import Installation
 
 ORDERS = f"{API}/orders"
@@ -218,3 +231,32 @@ def test_keys_look_like_nothing_else() -> None:
         assert re.fullmatch("varsel_(live|team|test)_[0-9A-Za-z]{49}", key)
         assert is_key(key)
         assert not is_key(key[:20] + ("x" if key[20] != "x" else "y") + key[21:])
+
+
+def test_who_has_a_relay_claims_no_tests_and_the_simulator_nothing_else(store: Store) -> None:
+    place(store, {"emailAddress": "order@tests.example"}, creator="nav:test", priority=LEVELS.index(TEST))
+    of_test: dict[str, Any] = {"creator": "nav:test", "priority": LEVELS.index(TEST)}
+    fill(store, "deferred@simulator.varsel", order=of_test, **of_test)
+    fill(store, "live@tests.example")
+    with ScriptedSMTP() as relay:
+        deliver(store, relay.url, lambda deliverer: deliverer.run())
+    process_orders(store)
+    assert [mail.rcpt_tos for mail in relay.accepted] == [["live@tests.example"]]
+    assert rows(store)["deferred@simulator.varsel"].claim == 0
+    fill(store, "other@tests.example")
+    simulate(store)
+    assert (rows(store)["deferred@simulator.varsel"].state, log(store)[-1].code) == (EmailState.NEW, 451)
+    with store.write() as connection:
+        its = emails.c.address == "deferred@simulator.varsel"
+        connection.execute(update(emails).where(its).values(due_at=emails.c.last_update))
+    simulate(store)
+    states = {address: row.state for address, row in rows(store).items()}
+    assert states == {
+        "deferred@simulator.varsel": EmailState.SUCCEEDED,
+        "live@tests.example": EmailState.SUCCEEDED,
+        "other@tests.example": EmailState.NEW,
+    }
+
+
+def simulate(store: Store) -> None:
+    asyncio.run(Runner(store, Simulation(store.clock, Messages()), LONG).run())

@@ -1,7 +1,7 @@
 """The keys that a web process knows, and whose key came with a request.
 
-All keys in force are read together, at most once a second: a request costs a hash and a look-up by that hash, whether
-the key is good or not, and no question to the database. What is made or revoked is so everywhere within a second. An
+All keys in force are read together, twice a second at most: a request costs a hash and a look-up by that hash, whether
+the key is good or not, and no question to the database. What is made or revoked is so everywhere in two seconds. An
 attacker who measures the look-up learns about hashes, from which no key follows.
 """
 
