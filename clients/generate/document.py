@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from clients.generate.names import NAMES, method_name, model_name
+from clients.generate.names import NAMES, method_name, model_name, part_name
 from clients.generate.types import (
     Api,
     Basic,
@@ -89,7 +89,7 @@ class Document:
         return Model(model_name(name), text, taken, members, is_open)
 
     def _operation(self, path: str, verb: str, operation: Json) -> Operation:
-        part = operation["tags"][0]
+        part = part_name(operation["tags"][0])
         paging = self._paging(operation)
         readable = "get" in self._document["paths"][path]
         name = NAMES.get(operation["operationId"]) or method_name(
@@ -113,7 +113,7 @@ class Document:
         if request is None:
             return None
         content: Json = request["content"]
-        if not all(media.endswith("json") and "nd" not in media for media in content):
+        if not all(media == "application/json" or media.endswith("+json") for media in content):
             return Body(tuple(content), None, is_named=False)
         schemas = [each["schema"] for each in content.values()]
         is_named = any(NAME in self._resolved(schema).get("properties", {}) for schema in schemas)

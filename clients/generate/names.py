@@ -30,14 +30,20 @@ _NO_WORD = re.compile(r"[^a-z0-9]+")
 def method_name(verb: str, path: str, part: str, *, paged: bool, readable: bool) -> str:
     """The method of an operation; `paged`: its answer has pages; `readable`: its path has a GET."""
     segments = path.rpartition(_API)[2].split("/")
-    own = {part.lower(), part.lower().removesuffix("s"), "future"}
-    words = [_NO_WORD.sub("_", each.lower()) for each in segments if not each.startswith("{") and each not in own]
+    own = {snake(part), snake(part).removesuffix("s"), "future"}
+    words = [_NO_WORD.sub("_", each.lower()) for each in segments if not each.startswith("{")]
+    words = [word for word in words if word not in own]
     ends_in_parameter = segments[-1].startswith("{")
     if verb == "GET":
         return "_".join(["list" if paged or not (words or ends_in_parameter) else "get", *words])
     if verb in {"POST", "PUT"} and "{" in path and words and not ends_in_parameter and not readable:
         return "_".join([words[-1], *words[:-1]])
     return "_".join([VERBS[verb], *words])
+
+
+def part_name(tag: str) -> str:
+    """The class of a part: `Recurring orders` is RecurringOrders."""
+    return "".join(word[0].upper() + word[1:] for word in tag.split())
 
 
 def model_name(name: str) -> str:

@@ -49,7 +49,7 @@ def modules(api: Api) -> Mapping[str, str]:
         "parts.py": _parts(api),
     }
     for part in api.parts:
-        found[f"{part.lower()}.py"] = _part(part, [each for each in api.operations if each.part == part])
+        found[f"{snake(part)}.py"] = _part(part, [each for each in api.operations if each.part == part])
     return _formatted(found)
 
 
@@ -105,12 +105,12 @@ def _parts(api: Api) -> str:
     """What a client has: an attribute for each part."""
     lines = [HEAD.format("The parts of the API, as attributes of a client"), "from __future__ import annotations\n"]
     lines.append("from typing import TYPE_CHECKING\n")
-    lines += [f"from varsel.client.generated.{part.lower()} import Async{part}, {part}" for part in sorted(api.parts)]
+    lines += [f"from varsel.client.generated.{snake(part)} import Async{part}, {part}" for part in sorted(api.parts)]
     lines.append("\nif TYPE_CHECKING:\n    from varsel.client.connections import AsyncConnection, Connection\n\n")
     for kind in ("", "Async"):
         lines += [f"class {kind}Parts:", f"    {_doc('Each part by its name.')}\n"]
         lines.append(f"    def __init__(self, connection: {kind}Connection) -> None:")
-        lines += [f"        self.{part.lower()} = {kind}{part}(connection)" for part in api.parts] + ["\n"]
+        lines += [f"        self.{snake(part)} = {kind}{part}(connection)" for part in api.parts] + ["\n"]
     return "\n".join(lines)
 
 
@@ -128,9 +128,9 @@ def _part(part: str, operations: Sequence[Operation]) -> str:
         *(f"    from {module} import {', '.join(names)}" for module, names in _annotations(operations)),
         "\n    from varsel.client.generated import models\n\n",
         *map(_call, operations),
-        f"class {part}({base}):\n    {_doc(f'The operations of {part.lower()}.')}\n",
+        f"class {part}({base}):\n    {_doc(f'The operations of {snake(part)}.')}\n",
         *(_method(each, "") for each in operations),
-        f"class Async{part}(Async{base}):\n    {_doc(f'The operations of {part.lower()}, with `await`.')}\n",
+        f"class Async{part}(Async{base}):\n    {_doc(f'The operations of {snake(part)}, with `await`.')}\n",
         *(_method(each, "async ") for each in operations),
     ]
     return "\n".join(lines)

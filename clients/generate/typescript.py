@@ -10,7 +10,7 @@ import re
 from textwrap import indent, wrap
 from typing import TYPE_CHECKING
 
-from clients.generate.names import BASES, camel
+from clients.generate.names import BASES, camel, snake
 from clients.generate.types import KEY, Basic, Either, ListOf, MapOf, Named, OneOf, Type
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def modules(api: Api) -> Mapping[str, str]:
     }
     for part in api.parts:
         operations = [each for each in api.operations if each.part == part]
-        found[f"{part.lower()}.js"] = _part(part, operations)
-        found[f"{part.lower()}.d.ts"] = _declared_part(part, operations)
+        found[f"{snake(part)}.js"] = _part(part, operations)
+        found[f"{snake(part)}.d.ts"] = _declared_part(part, operations)
     return found
 
 
@@ -62,15 +62,15 @@ def _model(model: Model) -> str:
 
 
 def _parts(api: Api) -> str:
-    imports = "".join(f'import {{ {part} }} from "./{part.lower()}.js";\n' for part in sorted(api.parts))
-    fields = "".join(f"    this.{part.lower()} = new {part}(connection);\n" for part in api.parts)
+    imports = "".join(f'import {{ {part} }} from "./{snake(part)}.js";\n' for part in sorted(api.parts))
+    fields = "".join(f"    this.{camel(part)} = new {part}(connection);\n" for part in api.parts)
     body = f"/** Each part by its name. */\nexport class Parts {{\n  constructor(connection) {{\n{fields}  }}\n}}\n"
     return f"{HEAD.format('The parts of the API, as attributes of a client')}{imports}\n{body}"
 
 
 def _declared_parts(api: Api) -> str:
-    imports = "".join(f'import type {{ {part} }} from "./{part.lower()}.js";\n' for part in sorted(api.parts))
-    fields = "".join(f"  readonly {part.lower()}: {part};\n" for part in api.parts)
+    imports = "".join(f'import type {{ {part} }} from "./{snake(part)}.js";\n' for part in sorted(api.parts))
+    fields = "".join(f"  readonly {camel(part)}: {part};\n" for part in api.parts)
     head = HEAD.format("The parts of the API, as attributes of a client")
     connection = 'import type { Connection } from "../core.js";\n'
     body = f"export declare class Parts {{\n  constructor(connection: Connection);\n{fields}}}\n"

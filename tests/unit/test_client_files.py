@@ -8,7 +8,7 @@ import pytest
 
 from clients.generate.document import Document
 from clients.generate.files import stale, written
-from clients.generate.names import method_name
+from clients.generate.names import method_name, part_name
 
 if TYPE_CHECKING:
     from clients.generate.types import Api
@@ -43,6 +43,12 @@ def test_what_has_pages_is_a_list_and_what_can_be_read_is_created() -> None:
     path = "/notifications/api/v1/orders/{id}/recipients"
     assert method_name("GET", path, "Orders", paged=True, readable=True) == "list_recipients"
     assert method_name("POST", path, "Orders", paged=False, readable=True) == "create_recipients"
+
+
+def test_a_part_of_several_words_has_one_name() -> None:
+    path = "/notifications/api/v1/recurring-orders/{id}"
+    assert part_name("Recurring orders") == "RecurringOrders"
+    assert method_name("GET", path, "RecurringOrders", paged=False, readable=True) == "get"
 
 
 def described(*paths: str) -> Api:

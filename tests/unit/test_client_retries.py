@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pickle
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from tests.helpers import sdk
 from tests.helpers.waiting import patience
 from tests.servers.http import Close, Receiver, Reset, Say
-from varsel.client import ApiError, Conflict, Overrun, Unreachable
+from varsel.client import ApiError, Conflict, Invalid, Overrun, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,3 +78,29 @@ def test_pages_never_lead_to_another_address(scripted: Client, receiver: Receive
     read = scripted.events.iterate(resource="urn:a:b", after="0", alternative_subject="/person/1")
     assert [each["id"] for each in read] == ["1", "2"]
     assert receiver.requests[1].target == "/events/api/v1/events?after=1&size=1"
+
+
+def test_an_error_can_be_handed_to_another_process(scripted: Client, receiver: Receiver) -> None:
+    receiver.act(
+        Say(400, b'{"title": "Bad", "status": 400, "type": "t", "traceId": "7", "errors": {"Body": ["blank"]}}')
+    )
+    with pytest.raises(Invalid) as refused:
+        scripted.orders.create_email(ORDER)
+    copy = pickle.loads(pickle.dumps(refused.value))  # noqa: S301 our own
+    assert (type(copy), str(copy)) == (Invalid, "400: Bad: Body: blank")
+    assert (copy.trace_id, copy.errors) == ("7", {"Body": ["blank"]})
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_no_name_leads_out_of_its_place(scripted: Client, receiver: Receiver, name: str) -> None:
+    with pytest.raises(ValueError, match="id: not a name"):
+        scripted.orders.get(name)
+    receiver.act(Say(200, b"{}"))
+    scripted.orders.get("../a?b#c")
+    assert receiver.requests[0].target == "/notifications/api/v1/orders/..%2Fa%3Fb%23c"
+
+
+def test_a_time_without_a_zone_is_not_sent(scripted: Client, receiver: Receiver) -> None:
+    with pytest.raises(ValueError, match="without a zone"):
+        scripted.orders.create_email({**ORDER, "requestedSendTime": datetime(2030, 1, 1)})  # noqa: DTZ001 the fault
+    assert receiver.requests == []

@@ -115,7 +115,7 @@ class Numbered:
         return replace(call, query=[*others, (self.parameter, str(last))])
 
 
-def path_of(template: str, **names: str | int | UUID) -> str:
+def path_of(template: str, /, **names: str | int | UUID) -> str:
     """A path with names filled in; none of them can lead out of its place."""
     filled = {name: quote(str(value), safe="") for name, value in names.items()}
     if empty := [name for name, value in filled.items() if value in {"", ".", ".."}]:
