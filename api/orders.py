@@ -145,7 +145,7 @@ def _order(connection: Connection, creator: str, order_id: UUID, base: str) -> b
 async def get_by_reference(request: Request) -> Response:
     """All orders with a sender's reference."""
     reference = next((value for name, value in request.query_params.items() if name.lower() == "sendersreference"), "")
-    caller = await _caller(request)
+    caller = await creating(request)
     if not reference.strip():
         raise Invalid({"sendersReference": ["The sendersReference field is required."]})
     creator = require_creator(caller)
@@ -232,7 +232,7 @@ async def put_cancel(request: Request) -> Response:
 async def sender(request: Request) -> Caller:
     """Who posts an order; another media type is refused before all else."""
     require_json(request)
-    return await _caller(request)
+    return await creating(request)
 
 
 async def asked(request: Request) -> tuple[str, UUID]:
@@ -243,7 +243,7 @@ async def asked(request: Request) -> tuple[str, UUID]:
 
 async def asked_by(request: Request) -> tuple[Caller, UUID]:
     """Who asks, and for which order."""
-    caller = await _caller(request)
+    caller = await creating(request)
     text: str = request.path_params["id"]
     try:
         order_id = UUID(text)
@@ -252,7 +252,8 @@ async def asked_by(request: Request) -> tuple[Caller, UUID]:
     return caller, order_id
 
 
-async def _caller(request: Request) -> Caller:
+async def creating(request: Request) -> Caller:
+    """Who asks; only who may create orders."""
     caller = await authenticate(request, request.app.state.verifier)
     require_create(caller)
     return caller

@@ -12,7 +12,9 @@ from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.observability import logs, metrics
 from engine.observability.heartbeat import Heartbeat, Kind
+from engine.orders.quotas import Quotas
 from engine.queue.broker import connect
+from engine.queue.calendars import Calendars
 from engine.queue.marks import Memory
 from engine.runtime.ending import END_WITHIN, end_within
 from engine.runtime.stop import Stop
@@ -38,7 +40,12 @@ def main(started: Callable[[], None] = lambda: None) -> None:
         executors={"default": {"type": "threadpool", "max_workers": 3}},  # a slow prune does not delay wake-ups
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
     )
-    clock = Clock(store, queue.notifier, queue.spool, scheduler, timedelta(days=config.retention_days))
+    with settings.naming("quotas_file"):
+        quotas = Quotas(config.quotas_file)
+    with settings.naming("calendars_file"):
+        calendars = Calendars(config.calendars_file)
+    retention = timedelta(days=config.retention_days)
+    clock = Clock(store, queue.notifier, queue.spool, scheduler, retention, quotas, calendars)
     for job, every in JOBS:
         scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
     heartbeat.start()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,10 @@ from apscheduler.jobstores.base import JobLookupError
 from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
+from engine.orders import recurring
+from engine.orders.quotas import Quotas
 from engine.queue import due, lateness
+from engine.queue.calendars import Calendars
 from engine.queue.flows import some_wait
 from engine.queue.pauses import in_force
 from engine.queue.signals import INSTANT
@@ -32,6 +35,7 @@ log = logging.getLogger(__name__)
 TICK = timedelta(milliseconds=100)  # between looks while something is due, or will be before the next look
 SPOOL_EVERY = timedelta(seconds=1)
 PRUNE_EVERY = timedelta(minutes=1)
+RUN_EVERY = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,8 @@ class Clock:
     spool: Spool
     scheduler: BaseScheduler
     retention: timedelta
+    quotas: Quotas = field(default_factory=lambda: Quotas(None))
+    calendars: Calendars = field(default_factory=Calendars)
 
 
 def wake(clock: Clock) -> None:
@@ -106,8 +112,23 @@ def prune(clock: Clock) -> None:
         log.warning("pruning goes on at the next tick: %s", error.told())
 
 
+def make_runs(clock: Clock) -> None:
+    """Make the runs of recurring orders that are due."""
+    try:
+        with clock.store.read() as connection:
+            more = recurring.some_due(connection)
+        while more:
+            with clock.store.write() as connection:
+                made, more = recurring.make_due(connection, clock.quotas, clock.calendars)
+            if made:
+                clock.notifier.notify(due.ORDERS.name)
+    except Unavailable as error:
+        log.warning("runs of recurring orders are made at the next tick: %s", error.told())
+
+
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
     (wake, lateness.LOOK_EVERY),
     (wake_spool, SPOOL_EVERY),
     (prune, PRUNE_EVERY),
+    (make_runs, RUN_EVERY),
 ]

@@ -16,7 +16,9 @@ from engine.db.tables import emails
 from engine.email.messages import Messages
 from engine.email.simulation import Simulation
 from engine.models import LEVELS, TEST, EmailState
+from engine.queue.calendars import Calendars
 from engine.queue.runner import Runner
+from engine.queue.withdrawals import Withdrawals
 from engine.resources import SCOPE_COMPOSED, SCOPE_SUBSCRIBE, status_resource
 from tests.helpers.cli import Cli
 from tests.helpers.client import connect
@@ -259,4 +261,4 @@ def test_who_has_a_relay_claims_no_tests_and_the_simulator_nothing_else(store: S
 
 
 def simulate(store: Store) -> None:
-    asyncio.run(Runner(store, Simulation(store.clock, Messages()), LONG).run())
+    asyncio.run(Runner(store, Simulation(store.clock, Messages(), Calendars(), Withdrawals(store)), LONG).run())

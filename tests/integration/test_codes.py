@@ -50,6 +50,7 @@ ANY_CHANNEL = {
     "recipients": [{"emailAddress": "kari@example.no"}],
 }
 LINE = '{"emailAddress":"kari@example.no"}'
+RECURRING = {"name": "known", "cron": "0 9 * * 1", "zone": "Europe/Oslo", "order": order()}
 KNOWN, URGENT = chain("known@codes.example"), instant("known@codes.example")
 COMPOSED, POSTED = (
     {"idempotencyId": name, "recipient": {"emailAddress": "known@codes.example", "emailSettings": SETTINGS}}
@@ -144,6 +145,13 @@ TABLE = [
     *cases("GET /orders/chain/{id}", 200, refused(404, id=NOBODY), id="chain"),
     *cases("GET /future/shipment/{id}", 200, refused(404, id=NOBODY)),
     *cases("GET /future/shipment/feed", 200, refused(query="seq=-1")),
+    *cases(
+        "POST /recurring-orders", 201, refused(200, body=RECURRING), refused(409, body=RECURRING | {"runs": 7}),
+        refused(413, body=LARGE), refused(body={}), body=RECURRING | {"name": "codes"},
+    ),
+    *cases("GET /recurring-orders", 200),
+    *cases("GET /recurring-orders/{id}", 200, refused(id=NO_ID), refused(404, id=NOBODY), id="recurring"),
+    *cases("DELETE /recurring-orders/{id}", 204, refused(id=NO_ID), refused(404, id=NOBODY), id="removed"),
     *by_id("GET /orders/{id}/plan"),
     *by_id("PUT /orders/{id}/withdraw"),
     *cases(
@@ -224,7 +232,12 @@ def asker(installation: Installation) -> Iterator[Asker]:
         opened, cancelled = (ours.post(f"{PREFIX}/orders/email", json=OPEN).json()["orderId"] for _ in range(2))
         ours.post(f"{PREFIX}/orders/{opened}/recipients", content=LINE, headers={"Content-Type": NDJSON})
         ours.put(f"{PREFIX}/orders/{cancelled}/cancel")
+        recurring, removed = (
+            ours.post(f"{PREFIX}/recurring-orders", json=RECURRING | {"name": name}).json()["id"]
+            for name in ("known", "removed")
+        )
         placed = {"order": later, "due": due, "chain": first, "open": opened, "cancelled": cancelled}
+        placed |= {"recurring": recurring, "removed": removed}
         yield Asker(client, tokens, placed, installation.environment()["VARSEL_DATABASE_URL"])
 
 

@@ -41,6 +41,7 @@ from engine.db.tables.orders import (
     orders,
     portions,
     quota_use,
+    recurring_orders,
     templates,
     uploads,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "portions",
     "processes",
     "quota_use",
+    "recurring_orders",
     "senders",
     "subscription_filters",
     "subscriptions",

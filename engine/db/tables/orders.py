@@ -267,6 +267,29 @@ chains = Table(  # receipts of the second generation, which are kept for ever: s
 Index("uq_chains_idempotency_id", chains.c.creator, chains.c.kind, chains.c.idempotency_id, unique=True)
 Index("ix_chains_dialog", chains.c.creator, chains.c.dialog_id, **where_set(chains.c.dialog_id))
 
+recurring_orders = Table(  # see engine/orders/recurring.py
+    "recurring_orders",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("creator", String(100), nullable=False),
+    Column("name", String(100), nullable=False),  # its creator's
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of the payload
+    Column("created", Instant, nullable=False),
+    Column("cron", String(200), nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("missed", String(10), nullable=False),  # what becomes of runs whose time passed while no clock ran
+    Column("until", Instant),  # the last time at which a run may be; NULL: no end by time
+    Column("runs_left", Integer),  # runs that are left; NULL: no end by number
+    Column("made", Integer, nullable=False, server_default="0"),  # runs so far
+    Column("next_at", Instant),  # of the next run; NULL: it has ended
+    Column("last_at", Instant),  # of the newest run
+    Column("last_order", Uuid),  # which it made; NULL: none
+    Column("last_fault", Text),  # why it made none; NULL: it did
+    Column("order_row", Text, nullable=False),  # JSON: the order of each run, as it is inserted
+)
+Index("uq_recurring_orders_name", recurring_orders.c.creator, recurring_orders.c.name, unique=True)
+Index("ix_recurring_orders_next", recurring_orders.c.next_at, **where_set(recurring_orders.c.next_at))
+
 quota_use = Table(  # of creators that have a quota: see engine/orders/budget.py
     "quota_use",
     metadata,
