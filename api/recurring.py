@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
@@ -14,17 +15,21 @@ from api.bodies import Taken, work_on
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.orders import PREFIX, REFUSED, asked, creating, sender
+from api.permissions import permitted
 from api.problems import Problem
 from engine.models import new_id
 from engine.orders import recurring
 from engine.orders.members import parse_json
 from engine.orders.recurring_request import PARAMETER, RecurringRequest, parse_recurring
+from engine.orders.rules import parse_order
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from starlette.requests import Request
 
+    from engine.orders.guests import Parse
+    from engine.orders.new_order import NewOrder
     from engine.orders.recurring import NewRecurring
     from engine.orders.rules import Limits
 
@@ -108,7 +113,8 @@ async def post(request: Request) -> Response:
     caller = await sender(request)
     async with Taken(request, caller.name, state.settings.max_order_bytes) as body:
         now = await state.store.now()
-        new = await work_on(request, caller.name, len(body), _posted, body, state.limits, now)
+        parse = partial(_posted, await permitted(request, caller, parse_order))
+        new = await work_on(request, caller.name, len(body), parse, body, state.limits, now)
     creator, its_id = require_creator(caller), new_id(now)
     stored = await state.writers.write(creator, recurring.store, creator, state.limits.sender, new, its_id)
     found, is_new = stored
@@ -165,5 +171,5 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _posted(body: bytes, limits: Limits, now: datetime) -> NewRecurring:
-    return parse_recurring(parse_json(body, PARAMETER), limits, now)
+def _posted(parse: Parse[NewOrder], body: bytes, limits: Limits, now: datetime) -> NewRecurring:
+    return parse_recurring(parse, parse_json(body, PARAMETER), limits, now)

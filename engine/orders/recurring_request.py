@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -13,13 +13,13 @@ from engine.orders.members import Members, NullableTime, enum, validated
 from engine.orders.receipts import fingerprint
 from engine.orders.recurring import Missed, NewRecurring
 from engine.orders.request import EmailOrderRequest
-from engine.orders.rules import parse_order
 from engine.queue.windows import zones
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
+    from engine.orders.guests import Parse, Payload
+    from engine.orders.new_order import NewOrder
     from engine.orders.rules import Limits
 
 PARAMETER = "recurringOrderRequest"  # the second key beside a JSON path, as of other bodies
@@ -43,14 +43,14 @@ class RecurringRequest(Members):
     order: EmailOrderRequest = Field(description="the order of each run, without a send time and attachments")
 
 
-def parse_recurring(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewRecurring:
-    """Check a posted recurring order; Invalid names each broken rule."""
+def parse_recurring(parse: Parse[NewOrder], value: Payload, limits: Limits, now: datetime) -> NewRecurring:
+    """Check a posted recurring order, whose order `parse` checks; Invalid names each broken rule."""
     request = validated(RecurringRequest, value, PARAMETER, limits.recipients)
     broken = Broken()
     _check(request, now, broken)
     posted = next(member for name, member in value.items() if name.lower() == "order")
     try:
-        order = parse_order(posted, limits, now)
+        order = parse(posted, limits, now)
     except Invalid as error:
         for field, texts in error.errors.items():
             broken.errors[f"Order.{field}"] = texts
@@ -78,6 +78,10 @@ def _check(request: RecurringRequest, now: datetime, broken: Broken) -> None:
         order.add(field, "Each run of a recurring order has its own times; leave this out.")
     if posted.attachments:
         order.add("Attachments", "A recurring order has no attachments.")
+    if posted.template:
+        order.add("Template", "A recurring order has a subject and a body of its own, and no template.")
+    if posted.recipients_follow:
+        order.add("RecipientsFollow", "A recurring order comes with its recipients.")
 
 
 def _check_cron(request: RecurringRequest, now: datetime, broken: Broken) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import update
 
+from api.recipients import NDJSON
 from engine.auth.api_keys.secrets import KeyKind, is_key, new_key
 from engine.db.tables import emails
 from engine.email.messages import Messages
@@ -27,7 +28,7 @@ from tests.helpers.processing import batch as process_orders
 from tests.helpers.processing import place
 from tests.helpers.relaying import deliver
 from tests.helpers.waiting import LONG, wait_for
-from tests.servers.installation import API, chain, instant, order
+from tests.servers.installation import API, OPEN, chain, instant, order
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
@@ -168,6 +169,13 @@ def test_a_team_key_sends_to_its_guests_alone(installation: Installation, cli: C
         reminding = client.post(f"{API}/future/orders", json=chain("kari@team.example", "ola@team.example"))
         assert list(reminding.json()["errors"]) == ["Reminders[0].Recipient.EmailAddress"]
         assert client.post(f"{API}/future/orders/instant/email", json=instant("ola@team.example")).status_code == 400
+        weekly = {"name": "weekly", "cron": "0 9 * * 1", "zone": "Europe/Oslo", "order": body}
+        again = client.post(f"{API}/recurring-orders", json=weekly)
+        assert list(again.json()["errors"]) == [f"Order.{place}" for place in refused.json()["errors"]]
+        opened = client.post(f"{ORDERS}/email", json=OPEN).json()["orderId"]
+        lines = "".join(f'{{"emailAddress":"{name}@team.example"}}\n' for name in ("Kari", "ola"))
+        told = client.post(f"{ORDERS}/{opened}/recipients", content=lines, headers={"Content-Type": NDJSON}).json()
+        assert (told["valid"], [each["line"] for each in told["report"]]) == (1, [2])
         subscription = {
             "endPoint": "mailto:ola@team.example", "resourceFilter": status_resource("nav"), "template": "event",
             "typeFilter": "no.varsel.order.*",

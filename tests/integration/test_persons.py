@@ -11,9 +11,9 @@ from sqlalchemy import Text, func, select, update
 
 from engine.admin.pausing import pause
 from engine.admin.persons.person import Person
-from engine.db.tables import contacts, email_attempts, emails, events, metadata, orders, portions
+from engine.db.tables import contacts, email_attempts, emails, events, metadata, orders, portions, recurring_orders
 from engine.events.storing import persist
-from engine.models import EmailState, OrderState
+from engine.models import EmailState, OrderState, new_id
 from tests.helpers.cli import Cli
 from tests.helpers.processing import batch, made, told
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
@@ -70,6 +70,10 @@ def fill(store: Store) -> dict[str, int]:
         entries = [{"emailAddress": KARI, "values": {"name": "Kari Nes"}}, {"emailAddress": OLA}]
         row = {"order_seq": both, "number": 1, "first": 0, "recipients": json.dumps(entries), "digests": b""}
         connection.execute(portions.insert().values(row))
+        made = json.dumps({"recipients": to(KARI, OLA)})
+        weekly = {"id": new_id(now()), "creator": "ttd", "name": "weekly", "fingerprint": "", "created": now()}
+        weekly |= {"cron": "0 9 * * 1", "zone": "Europe/Oslo", "missed": "Once", "order_row": made}
+        connection.execute(recurring_orders.insert().values(weekly))
     return {"alone": alone, "both": both, "waits": waits, "among": among, "waiting": waiting}
 
 

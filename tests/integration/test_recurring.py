@@ -18,6 +18,7 @@ from engine.models import new_id
 from engine.orders import recurring
 from engine.orders.quotas import Quotas
 from engine.orders.recurring_request import parse_recurring
+from engine.orders.rules import parse_order
 from engine.queue.calendars import Calendars
 from tests.helpers.rows import now
 from tests.helpers.waiting import wait_for
@@ -42,7 +43,7 @@ def asked(**members: Any) -> dict[str, Any]:
 
 def stored(store: Store, missed_by: timedelta = timedelta(0), **members: Any) -> UUID:
     """A recurring order whose next run was due that long ago."""
-    new = parse_recurring(asked(**members), LIMITS, now())
+    new = parse_recurring(parse_order, asked(**members), LIMITS, now())
     with store.write() as connection:
         found, _ = recurring.store(connection, "ttd", "noreply@varsel.example", new, new_id(now()))
         connection.execute(
@@ -136,11 +137,13 @@ def test_a_name_has_one_recurring_order_and_others_do_not_see_it(store: Store) -
         ({"order": order(attachments=[{"filename": "a.txt", "mimeType": "text/plain", "content": "SGVp"}])},
          "Order.Attachments"),
         ({"order": order("nobody")}, "Order.Recipients[0].EmailAddress"),
+        ({"order": order(subject=None, body=None, template={"name": "notice"})}, "Order.Template"),
+        ({"order": order(recipients=[], recipientsFollow=True)}, "Order.RecipientsFollow"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(members: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
-        parse_recurring(asked(**members), LIMITS, datetime(2026, 11, 28, 18, tzinfo=UTC))
+        parse_recurring(parse_order, asked(**members), LIMITS, datetime(2026, 11, 28, 18, tzinfo=UTC))
     assert list(refused.value.errors) == [field]
 
 

@@ -263,3 +263,24 @@ def test_the_console_previews_a_template_and_sends_a_test(client: httpx.Client, 
         [its] = set(re.findall("/console/emails/([0-9a-f-]{36})", listed))
         assert browser.get(f"/console/emails/{its}/html").text == "<p>Hei, Kari!</p>"
         assert "Subject: Hei, Kari" in browser.get(f"/console/emails/{its}/source").text
+
+
+def test_lines_of_recipients_fit_the_template_of_their_order(client: httpx.Client, installation: Installation) -> None:
+    schema = {
+        "type": "object",
+        "required": ["name", "count"],
+        "properties": {"name": {"type": "string"}, "count": {"type": "integer"}},
+    }
+    put(client, "lines", subject="Hei, {{ name }}", html=None, text="{{ name }} har {{ count + 1 }}", schema=schema)
+    opened = client.post(ORDERS, json={"template": {"name": "lines"}, "recipientsFollow": True}).json()["orderId"]
+    table = "emailAddress,name,count\nkari.lines@templates.example,Kari,2\nola.lines@templates.example,Ola,to\n"
+    path = f"{API}/orders/{opened}/recipients"
+    told = client.post(path, content=table, headers={"Content-Type": "text/csv"}).json()
+    reason = "The value must be of the type integer."
+    assert (told["valid"], told["report"]) == (1, [{"line": 3, "column": "values.count", "reason": reason}])
+    line = '{"emailAddress":"per.lines@templates.example","values":{"name":"Per"}}'
+    told = client.post(f"{path}?fromLine=4", content=line, headers={"Content-Type": "application/x-ndjson"}).json()
+    missing = {"line": 4, "column": "values.count", "reason": "The template needs this value."}
+    assert told["report"][1:] == [missing]
+    assert client.put(f"{API}/orders/{opened}/close?validOnly=true").status_code == 200
+    assert mail(installation, "kari.lines")["text"] == "Kari har 3\n"

@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, or_, select, update
 from engine.admin import changes
 from engine.admin.persons.portions import Place
 from engine.admin.persons.portions import take_out as take_out_of_portions
-from engine.admin.persons.recipients import take_out
+from engine.admin.persons.recipients import take_out, take_out_of_recurring
 from engine.admin.persons.windows import ORDERS, TEXTS, Walk
 from engine.auth.api_keys.guests import is_guest
 from engine.db.blocks import everywhere
@@ -74,6 +74,7 @@ class Erasure:
 
     def _all(self) -> Iterator[Step]:
         yield self._begin
+        yield self._recurring  # before orders, of which it makes further ones
         yield self._waiting
         yield self._emails
         yield self._walk(ORDERS, self._orders)
@@ -164,6 +165,10 @@ class Erasure:
             return after is not None
 
         return step
+
+    def _recurring(self, connection: Connection) -> bool:
+        self.counts["recurring orders"] += take_out_of_recurring(connection, self._person)
+        return False
 
     def _small_tables(self, connection: Connection) -> bool:
         """The contact directory, subscriptions that send there, and guests of keys."""

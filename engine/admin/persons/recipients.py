@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import to_json
 from sqlalchemy import delete, func, select, tuple_, update
 
-from engine.db.tables import attachments, emails, orders
+from engine.db.tables import attachments, emails, orders, recurring_orders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -51,6 +51,25 @@ def take_out(connection: Connection, person: Person, order_seqs: Collection[int]
             values |= WIPED
         connection.execute(update(orders).where(orders.c.seq == row.seq).values(values))
     return changed, alone
+
+
+def take_out_of_recurring(connection: Connection, person: Person) -> int:
+    """Take a person out of recurring orders, and end those to nobody else; returns of how many."""
+    order_row = recurring_orders.c.order_row
+    chosen = select(recurring_orders.c.id, order_row).where(person.may_stand_in(order_row)).with_for_update()
+    changed = 0
+    for row in connection.execute(chosen).all():
+        made = json.loads(row.order_row)
+        entries = json.loads(made["recipients"])
+        left = [entry for entry in entries if not person.has(entry.get("emailAddress", ""))]
+        its = recurring_orders.c.id == row.id
+        if not left:
+            connection.execute(delete(recurring_orders).where(its))
+        elif left != entries:
+            text = json.dumps(made | {"recipients": to_json(left).decode()})
+            connection.execute(update(recurring_orders).where(its).values(order_row=text))
+        changed += left != entries
+    return changed
 
 
 def _is_its(person: Person, entry: Mapping[str, str], numbers: Collection[str]) -> bool:
