@@ -14,7 +14,7 @@ from api.auth import require_creator
 from api.bodies import Taken, work_on
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
-from api.orders import PREFIX, REFUSED, asked, creating, sender
+from api.orders import PREFIX, READ, REFUSED, asked, creating, sender
 from api.permissions import permitted
 from api.problems import Problem
 from engine.models import new_id
@@ -128,7 +128,7 @@ async def post(request: Request) -> Response:
         path=PATH,
         summary="Recurring orders",
         description="All of the creator's, by name.",
-        responses={200: Documented("The recurring orders, possibly none.", RecurringList), **REFUSED},
+        responses={200: Documented("The recurring orders, possibly none.", RecurringList), **READ},
     )
 )
 async def get_all(request: Request) -> Response:

@@ -9,12 +9,13 @@ subscription: for the end of its circuit or, where the order is kept, for an ear
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, type_coerce
+from sqlalchemy import BigInteger, and_, case, exists, false, literal, not_, or_, type_coerce
 
-from engine.db.dialects import Now
+from engine.db.dialects import Now, after
 from engine.db.tables import MILLISECOND, Instant, deliveries, emails, orders, subscriptions
 from engine.models import EXPIRY, EmailState
 
@@ -77,7 +78,12 @@ class Standings:
         )
 
 
-SEND_TIME = type_coerce(type_coerce(emails.c.expires_at, BigInteger) - EXPIRY // MILLISECOND, Instant)
+_SEND_TIME = type_coerce(type_coerce(emails.c.expires_at, BigInteger) - EXPIRY // MILLISECOND, Instant)
+_ITS = orders.alias("its_order")
+_EXPIRES_ITSELF = exists().where(_ITS.c.seq == emails.c.order_seq, _ITS.c.expires_at.is_not(None))
+# Since when an e-mail waits that was not tried: from its send time on, or since it was made if that is not known.
+BEGAN = case((_EXPIRES_ITSELF, emails.c.last_update), else_=_SEND_TIME)
+REST = timedelta(minutes=5)  # relays are left alone for less; what is due later waits for its window
 
 
 def of_orders(paused_lanes: Container[str] = ()) -> Standings:
@@ -90,8 +96,8 @@ def of_emails(paused_lanes: Container[str] = ()) -> Standings:
     """Of e-mails."""
     in_flight = and_(emails.c.state == EmailState.SENDING, emails.c.due_at > Now())
     untried, waits = emails.c.attempts == 0, and_(emails.c.rank.is_not(None), emails.c.waits_for.is_not(None))
-    since = case((untried, SEND_TIME), (waits, type_coerce(emails.c.rank, Instant)), else_=emails.c.due_at)
-    early = or_(and_(untried, Now() >= SEND_TIME), waits)
+    since = case((untried, BEGAN), (waits, type_coerce(emails.c.rank, Instant)), else_=emails.c.due_at)
+    early = or_(and_(untried, Now() >= BEGAN, not_(_EXPIRES_ITSELF) | (emails.c.due_at <= after(REST))), waits)
     return _of_rows(emails, in_flight, early, since, lane_paused="emails" in paused_lanes)
 
 

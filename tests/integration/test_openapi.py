@@ -106,7 +106,10 @@ def identified(installation: Installation, path: str) -> Mapping[str, object]:
             delivery = client.get(f"{made}/deliveries").json()["deliveries"][0]["id"]
             validate(installation, int(made.rpartition("/")[2]))
             return {"id": made.rpartition("/")[2], "delivery": delivery}
-        if "chain" in path:
+        if "recurring" in path:
+            body = SERVED["post_recurring_orders"].example
+            made = f"/{client.post(f'{API}/recurring-orders', json=body).json()['id']}"
+        elif "chain" in path:
             made = client.post(f"{API}/future/orders", json=chain("kari@example.no")).headers["location"]
         elif path.endswith(("/recipients", "/close")):
             made = client.post(f"{API}/orders/email", json=OPEN).headers["location"]
