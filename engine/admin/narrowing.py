@@ -220,9 +220,7 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
 
 def _audit(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(audit_log.c.seq)
-    for name in ("who", "action", "target"):
-        if value := given.get(name):
-            found.rest.append(audit_log.c[name] == value)
+    found.rest += [audit_log.c[name] == given[name] for name in ("who", "action", "target") if given.get(name)]
     _numbered(connection, found, audit_log.c.seq, audit_log.c.at, given)
     return found
 

@@ -70,7 +70,7 @@ INSTANT_EMAILS = "instant e-mails"  # the runner of e-mails of instant orders
 PORTIONS = "portions"  # the runner of orders whose e-mails are made portion by portion
 OTHERS = (CONDITIONS, FETCHING, PORTIONS)  # as engine/orders/processing.py has their KINDS
 TESTED = {lane.name: f"test {lane.name}" for lane in (due.ORDERS, due.EMAILS)}  # the runner of tests
-TESTS_EVERY = 0.2  # seconds between two looks for tests of a lane: they cost other orders next to nothing
+TESTS_EVERY = 1.0  # seconds between two looks for tests of a lane: they cost other orders next to nothing
 IN_A_HURRY, USUAL = (Priority.INSTANT,), (Priority.NORMAL, Priority.BULK)
 
 
