@@ -39,12 +39,11 @@ from engine.db.tables.orders import (
     emails,
     idempotency_keys,
     orders,
-    portions,
     quota_use,
     recurring_orders,
     templates,
-    uploads,
 )
+from engine.db.tables.uploads import portions, uploads
 
 __all__ = [
     "ALIVE",

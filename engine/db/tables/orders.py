@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
     ColumnElement,
@@ -141,34 +140,6 @@ attachments = Table(  # of orders' e-mails
     Column("answer", Text),  # why it was not fetched the last time, for operators
     # NULL: not fetched. The last column, since SQLite would walk through it to those behind.
     Column("content", LargeBinary),
-)
-
-uploads = Table(  # what has come of an order's recipients: see engine/orders/uploads.py
-    "uploads",
-    metadata,
-    Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("duplicates_kept", Boolean, nullable=False),
-    Column("salt", LargeBinary, nullable=False),  # of the digests in `portions`
-    Column("lines", Integer, nullable=False, server_default="0"),  # taken so far, of whatever kind
-    Column("checksum", BigInteger, nullable=False, server_default="0"),  # of these lines
-    Column("bytes", BigInteger, nullable=False, server_default="0"),  # of the recipients, as they are stored
-    Column("valid", Integer, nullable=False, server_default="0"),  # recipients that get the e-mail
-    Column("invalid", Integer, nullable=False, server_default="0"),
-    Column("duplicate", Integer, nullable=False, server_default="0"),
-    Column("portions", Integer, nullable=False, server_default="0"),  # how many were stored
-    Column("report", Text, nullable=False, server_default="[]"),  # JSON: what is wrong with the first invalid lines
-    Column("last_update", Instant, nullable=False),
-    Column("closed", Instant),  # NULL: it is open, or was never closed
-)
-
-portions = Table(  # recipients whose e-mails are not made yet
-    "portions",
-    metadata,
-    Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
-    Column("number", Integer, primary_key=True, autoincrement=False),  # from 1
-    Column("first", Integer, nullable=False),  # the place of its first recipient among all of the order's, from 0
-    Column("recipients", Text, nullable=False),  # JSON, as in `orders`
-    Column("digests", LargeBinary, nullable=False),  # of those who are in it: see engine/orders/digests.py
 )
 
 templates = Table(  # of e-mails, version by version: see engine/templating/registry.py

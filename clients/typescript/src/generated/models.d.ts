@@ -402,6 +402,9 @@ export interface Logged {
   lastUpdateTime: string;
 }
 
+/** What becomes of runs whose time passed while no clock ran, or the database was away. */
+export type Missed = "Once" | "Skip";
+
 /** A template in a list; without a version, it is the installation's own. */
 export interface Named {
   name: string;
@@ -664,6 +667,46 @@ export interface RecipientRequest {
 
 /** CSV: the first line names the columns; what is no address is a value. Separated by comma, semicolon or tab. */
 export type RecipientTable = string;
+
+/** A recurring order; without `nextRuns`, it has ended. */
+export interface Recurring {
+  id: string;
+  name: string;
+  created: string;
+  cron: string;
+  zone: string;
+  missed: Missed;
+  until?: string;
+  runsLeft?: number;
+  runsMade: number;
+  nextRuns?: Array<string>;
+  lastRun?: string;
+  lastOrderId?: string;
+  lastFault?: string;
+}
+
+/** All recurring orders of a creator. */
+export interface RecurringList {
+  recurringOrders: Array<Recurring>;
+}
+
+/** An order that is made again and again. Unknown members are ignored; names may be written in any case. */
+export interface RecurringRequest {
+  /** your name for it: the same name never makes a second one */
+  name: string;
+  /** minute, hour, day of the month, month, day of the week, as in a crontab */
+  cron: string;
+  /** the IANA time zone of these times */
+  zone: string;
+  /** the last time at which a run may be; with a zone */
+  until?: Date | string | null;
+  /** after so many runs it ends */
+  runs?: number | null;
+  /** what becomes of runs that nobody could make in time: one for all, or none */
+  missed?: Missed;
+  /** the order of each run, without a send time and attachments */
+  order: EmailOrderRequest;
+}
 
 /** Another message to follow, by a number of days or at a time of its own. */
 export interface Reminder {

@@ -3,6 +3,7 @@
 import type { Connection } from "../core.js";
 import type { Events } from "./events.js";
 import type { Orders } from "./orders.js";
+import type { RecurringOrders } from "./recurring_orders.js";
 import type { Shipments } from "./shipments.js";
 import type { Subscriptions } from "./subscriptions.js";
 import type { Support } from "./support.js";
@@ -12,6 +13,7 @@ import type { Templates } from "./templates.js";
 export declare class Parts {
   constructor(connection: Connection);
   readonly orders: Orders;
+  readonly recurringOrders: RecurringOrders;
   readonly shipments: Shipments;
   readonly support: Support;
   readonly templates: Templates;

@@ -2,6 +2,7 @@
 
 import { Events } from "./events.js";
 import { Orders } from "./orders.js";
+import { RecurringOrders } from "./recurring_orders.js";
 import { Shipments } from "./shipments.js";
 import { Subscriptions } from "./subscriptions.js";
 import { Support } from "./support.js";
@@ -11,6 +12,7 @@ import { Templates } from "./templates.js";
 export class Parts {
   constructor(connection) {
     this.orders = new Orders(connection);
+    this.recurringOrders = new RecurringOrders(connection);
     this.shipments = new Shipments(connection);
     this.support = new Support(connection);
     this.templates = new Templates(connection);

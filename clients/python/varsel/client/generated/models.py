@@ -456,6 +456,10 @@ class Logged(TypedDict):
     lastUpdateTime: str
 
 
+Missed: TypeAlias = 'Literal["Once", "Skip"]'
+"""What becomes of runs whose time passed while no clock ran, or the database was away."""
+
+
 class Named(TypedDict):
     """A template in a list; without a version, it is the installation's own."""
 
@@ -759,6 +763,49 @@ class RecipientRequest(TypedDict):
 
 RecipientTable: TypeAlias = "str"
 """CSV: the first line names the columns; what is no address is a value. Separated by comma, semicolon or tab."""
+
+
+class Recurring(TypedDict):
+    """A recurring order; without `nextRuns`, it has ended."""
+
+    id: str
+    name: str
+    created: str
+    cron: str
+    zone: str
+    missed: Missed
+    until: NotRequired[str]
+    runsLeft: NotRequired[int]
+    runsMade: int
+    nextRuns: NotRequired[list[str]]
+    lastRun: NotRequired[str]
+    lastOrderId: NotRequired[str]
+    lastFault: NotRequired[str]
+
+
+class RecurringList(TypedDict):
+    """All recurring orders of a creator."""
+
+    recurringOrders: list[Recurring]
+
+
+class RecurringRequest(TypedDict):
+    """An order that is made again and again. Unknown members are ignored; names may be written in any case."""
+
+    name: str
+    """your name for it: the same name never makes a second one"""
+    cron: str
+    """minute, hour, day of the month, month, day of the week, as in a crontab"""
+    zone: str
+    """the IANA time zone of these times"""
+    until: NotRequired[datetime | str | None]
+    """the last time at which a run may be; with a zone"""
+    runs: NotRequired[int | None]
+    """after so many runs it ends"""
+    missed: NotRequired[Missed]
+    """what becomes of runs that nobody could make in time: one for all, or none"""
+    order: EmailOrderRequest
+    """the order of each run, without a send time and attachments"""
 
 
 class Reminder(TypedDict):
@@ -1115,6 +1162,7 @@ __all__ = [
     "Links",
     "Log",
     "Logged",
+    "Missed",
     "Named",
     "NewSecret",
     "Order",
@@ -1140,6 +1188,9 @@ __all__ = [
     "RecipientLookup",
     "RecipientRequest",
     "RecipientTable",
+    "Recurring",
+    "RecurringList",
+    "RecurringRequest",
     "Reminder",
     "Replay",
     "Reply",

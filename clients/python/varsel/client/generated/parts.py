@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from varsel.client.generated.events import AsyncEvents, Events
 from varsel.client.generated.orders import AsyncOrders, Orders
+from varsel.client.generated.recurring_orders import AsyncRecurringOrders, RecurringOrders
 from varsel.client.generated.shipments import AsyncShipments, Shipments
 from varsel.client.generated.subscriptions import AsyncSubscriptions, Subscriptions
 from varsel.client.generated.support import AsyncSupport, Support
@@ -20,6 +21,7 @@ class Parts:
 
     def __init__(self, connection: Connection) -> None:
         self.orders = Orders(connection)
+        self.recurring_orders = RecurringOrders(connection)
         self.shipments = Shipments(connection)
         self.support = Support(connection)
         self.templates = Templates(connection)
@@ -32,6 +34,7 @@ class AsyncParts:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.orders = AsyncOrders(connection)
+        self.recurring_orders = AsyncRecurringOrders(connection)
         self.shipments = AsyncShipments(connection)
         self.support = AsyncSupport(connection)
         self.templates = AsyncTemplates(connection)
