@@ -77,6 +77,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         lanes.lanes,
         lanes.turns,
         lanes.quotas,
+        lanes.recurring,
         lanes.top,
         health.doctor,
         health.wait_ready,

@@ -122,6 +122,17 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "exceeded": "exceeded",
         "next order": "next_order",
     },
+    "recurring": {
+        "creator": "creator",
+        "name": "name",
+        "cron": "cron",
+        "zone": "zone",
+        "next run": "next_at",
+        "left": "runs_left",
+        "made": "made",
+        "last order": "last_order",
+        "last fault": "last_fault",
+    },
     "processes": {
         "process": "kind",
         "host": "host",

@@ -86,6 +86,16 @@ def quotas(as_json: Json = False, data: Data = None) -> None:
     return print_table(COLUMNS["quotas"], [asdict(each) for each in found]) if found else None
 
 
+def recurring(as_json: Json = False, data: Data = None) -> None:
+    """Print recurring orders, those first whose next run comes first. A pause of its creator stops what one makes."""
+    from engine.orders.recurring import of_all
+
+    with reading(data) as connection:
+        found = [asdict(each) for each in of_all(connection)]
+    rows = [{name: value for name, value in each.items() if name != "fingerprint"} for each in found]
+    return print_list(rows) if as_json else print_table(COLUMNS["recurring"], rows)
+
+
 def top(as_json: Json = False, data: Data = None) -> None:
     """Show lanes and processes live; q ends it. Where the output is no terminal, print them once."""
     from engine.admin.overview import overview

@@ -136,6 +136,12 @@ def find_all(connection: Connection, creator: str) -> Sequence[Recurring]:
     return read(Recurring, connection.execute(_SHOWN.where(_TABLE.creator == creator).order_by(_TABLE.name)))
 
 
+def of_all(connection: Connection) -> Sequence[Recurring]:
+    """Everybody's recurring orders, for operators: those first whose next run comes first."""
+    ended = _TABLE.next_at.is_(None)
+    return read(Recurring, connection.execute(_SHOWN.order_by(ended, _TABLE.next_at, _TABLE.creator, _TABLE.name)))
+
+
 def find(connection: Connection, creator: str, its_id: UUID) -> Recurring:
     """One of a creator's recurring orders; NotFound."""
     found = first(Recurring, connection.execute(_SHOWN.where(_TABLE.id == its_id, _TABLE.creator == creator)))

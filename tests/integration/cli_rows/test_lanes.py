@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.db.tables import recurring_orders
+from engine.models import new_id
 from tests.helpers.cli import HOUR, Cli, email_of, failed, order_of
 from tests.helpers.command import command, environment, varsel
-from tests.helpers.rows import add_email, add_order
+from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -47,6 +49,23 @@ def test_turns_are_shown_by_priority_and_creator(store: Store, cli: Cli) -> None
     assert {each["since"] for each in cli.items("turns")} == {"2023-11-14T22:13:20.000Z"}
     assert "skd" in cli.text("turns")
     assert "skd" in cli.text("top")
+
+
+def test_recurring_orders_are_shown_in_the_order_of_their_next_runs(store: Store, cli: Cli) -> None:
+    ended = {
+        "creator": "ttd",
+        "fingerprint": "",
+        "cron": "0 9 * * 1",
+        "zone": "UTC",
+        "missed": "Once",
+        "order_row": "{}",
+    }
+    with store.write() as connection:
+        for name, due_in in (("ended", None), ("later", HOUR), ("sooner", HOUR / 2)):
+            values = ended | {"id": new_id(now()), "name": name, "next_at": now() + due_in if due_in else None}
+            connection.execute(recurring_orders.insert().values(created=now(), **values))
+    assert [each["name"] for each in cli.items("recurring")] == ["sooner", "later", "ended"]
+    assert "0 9 * * 1" in cli.text("recurring")
 
 
 def test_quotas_say_why_there_are_none(cli: Cli, tmp_path: Path) -> None:
