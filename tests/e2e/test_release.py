@@ -49,14 +49,6 @@ class Checkout:
         """`make release` with the programs of this environment; `checks`: how `make check` ends."""
         return self._run("make", "release", f"BIN={Path(sys.executable).parent}", f"MAKE={str(checks).lower()}")
 
-    def contents(self) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in self.folder.glob("dist/*")}
-
-    def built_again(self) -> dict[str, bytes]:
-        """What another run builds."""
-        self._run("make", "dist", f"BIN={Path(sys.executable).parent}", check=True)
-        return self.contents()
-
     @property
     def built(self) -> list[str]:
         return sorted(path.name for path in self.folder.glob("dist/*"))
@@ -84,8 +76,6 @@ def test_a_release_is_a_tag_varsel_and_its_clients(tmp_path: Path) -> None:
     run_alone(checkout.folder / "dist" / client, tmp_path / "alone")
     with tarfile.open(checkout.folder / "dist" / typescript) as archive:
         assert {"package/package.json", "package/src/index.js", "package/src/index.d.ts"} <= set(archive.getnames())
-    first = checkout.contents()
-    assert checkout.built_again() == first
 
 
 def run_alone(wheel: Path, folder: Path) -> None:
