@@ -169,11 +169,15 @@ def test_every_operation_of_the_contracts_is_in_the_table() -> None:
         )
         for route in ROUTES
     }
-    beyond = ("/pause", "/resume", "/secret", "/replay", "/deliveries", "/retry", "/recipients", "/close")  # of our own
+    beyond = (  # of our own
+        *("/pause", "/resume", "/secret", "/replay", "/deliveries", "/retry"),
+        *("/recipients", "/close", "/plan", "/withdraw", "/reschedule"),
+    )
+    things = (f"{ORDERS}/templates", f"{ORDERS}/recurring-orders")  # likewise
     served = {
         (operation.method, "/".join("{}" if part.startswith("{") else part for part in operation.path.split("/")))
         for operation in OPERATIONS
-        if not operation.path.endswith(beyond)
+        if not (operation.path.endswith(beyond) or operation.path.startswith(things))
     }
     assert listed == served
 

@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 EVENTS = "/events/api/v1"
-PARTS = ("orders", "shipments", "support", "events", "subscriptions", "console", "other")
+PARTS = (
+    *("orders", "recurring orders", "shipments", "support", "templates"),
+    *("events", "subscriptions", "console", "other"),
+)
 PLACES = [
     (f"{API}/orders/1", "orders"),
     (f"{API}/orders/1/notifications/sms", "orders"),
     (f"{API}/future/orders/instant", "orders"),
     (f"{API}/future/shipment/feed", "shipments"),
     (f"{API}/future/dashboard/recipients/notifications/nin", "support"),
+    (f"{API}/recurring-orders", "recurring orders"),
+    (f"{API}/templates", "templates"),
     (f"{EVENTS}/events", "events"),
     (f"{EVENTS}/app/party", "events"),
     (f"{EVENTS}/subscriptions", "subscriptions"),
