@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from api.app import OPERATIONS
 from clients.generate.document import Document
-from clients.generate.files import stale, written
-from clients.generate.names import method_name, part_name
+from clients.generate.files import ROOT, stale, written
+from clients.generate.names import NAMES, method_name, part_name
 
 if TYPE_CHECKING:
     from clients.generate.types import Api
@@ -19,6 +20,12 @@ REMEDY = "run `make clients`, and commit what it writes"
 def test_what_follows_from_the_api_is_current() -> None:
     differing = [str(path) for path, text in written().items() if not path.exists() or path.read_text() != text]
     assert differing + [str(path) for path in stale()] == [], REMEDY
+
+
+def test_each_exception_from_the_rule_is_of_an_operation_and_is_documented() -> None:
+    assert NAMES.keys() <= {operation.id for operation in OPERATIONS}
+    page = (ROOT / "docs" / "clients.md").read_text()
+    assert [name for name in NAMES.values() if f"`{name}`" not in page] == []
 
 
 @pytest.mark.parametrize(
