@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from api.parameters import INT32, Given, integers, not_valid
 from api.problems import Problem
 from api.upload_answers import DryRun, RecipientLine, RecipientTable, UploadStatus
 from engine.errors import Overrun
+from engine.models import ContentType
 from engine.orders import uploads
 from engine.orders.forecasts import forecast
 from engine.orders.line_rules import fitting, to_guests
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from engine.models import Caller
+    from engine.orders.forecasts import Forecast
     from engine.orders.line_rules import Rule
     from engine.orders.uploads import Upload
 
@@ -108,10 +112,29 @@ async def post(request: Request) -> Response:
     finally:
         state.uploading.give_back(creator)
     if dry:
-        found = await state.readers.read(creator, forecast, creator, order_id, reading.totals.valid, reading.first)
-        return UploadStatus.of(upload, reading.totals, DryRun.of(found, reading.totals.valid)).response()
+        zones = reading.zones + Counter({None: upload.valid})  # nobody looks at what came before
+        calendars = state.limits.calendars
+        found = await state.readers.read(creator, forecast, creator, order_id, zones, reading.first, calendars)
+        run = DryRun.of(await _filled(request, creator, upload, reading, found))
+        return UploadStatus.of(upload, reading.totals, run).response()
     upload = await state.readers.read(creator, uploads.find, creator, order_id)
     return UploadStatus.of(upload).response()
+
+
+async def _filled(request: Request, creator: str, upload: Upload, reading: Reading, found: Forecast) -> Forecast:
+    """The forecast with a sample of the order's template, if it has one; Invalid when it cannot be rendered."""
+    if not (upload.template_id and found.sample and reading.first):
+        return found
+    state, its = request.app.state, reading.first
+    version = await state.readers.read(creator, registry.find_by_id, upload.template_id)
+    said = await state.catalogue.preview(creator, version, its.get("values", {}), its.get("locale"))
+    content = replace(
+        found.sample.content,
+        subject=said.subject or "",
+        body=said.html or said.text or "",
+        content_type=ContentType.HTML if said.html else ContentType.PLAIN,
+    )
+    return replace(found, sample=replace(found.sample, content=content))
 
 
 async def _rules(request: Request, caller: Caller, upload: Upload, start: Start) -> Sequence[Rule]:

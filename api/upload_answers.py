@@ -71,7 +71,7 @@ class DryRun(Answer):
     sample: Sample | None = None
 
     @classmethod
-    def of(cls, forecast: Forecast, recipients: int) -> Self:
+    def of(cls, forecast: Forecast) -> Self:
         """From what was worked out."""
         sample = None
         if forecast.sample:
@@ -80,7 +80,10 @@ class DryRun(Answer):
                 to=forecast.sample.to, subject=said.subject, body=said.body, content_type=said.content_type.value
             )
         return cls(
-            send_times=[SendTime(zone="UTC", time=instant(forecast.first), recipients=recipients)],
+            send_times=[
+                SendTime(zone=each.zone, time=instant(each.at), recipients=each.recipients)
+                for each in forecast.openings
+            ],
             last_sent=instant(forecast.last) if forecast.last else None,
             sample=sample,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select
 
@@ -14,16 +14,20 @@ from engine.observability.history import ACCEPTED
 from engine.orders.contacts import ContactTable
 from engine.orders.new_order import number
 from engine.orders.reading import find
+from engine.queue import windows
 from engine.text import keywords
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection
 
+    from engine.db.records import PostedOrder
     from engine.models import Content
     from engine.orders.new_order import Recipient
+    from engine.queue.calendars import Calendars
 
 TELLING = 60  # e-mails that the relay took in the best minute, from which on that tells how fast this installation is
 MINUTE = timedelta(minutes=1)
@@ -40,11 +44,19 @@ class Sample:
     content: Content
 
 
+class Opening(NamedTuple):
+    """From when on e-mails go to so many recipients, whose zone that is."""
+
+    zone: str
+    at: datetime
+    recipients: int
+
+
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """When the first e-mails would be sent, when the last would have left (None: unknown), and a sample."""
+    """When e-mails would be sent, when the last would have left (None: unknown), and a sample."""
 
-    first: datetime
+    openings: Sequence[Opening]
     last: datetime | None
     sample: Sample | None
 
@@ -59,15 +71,25 @@ class _Own:
     body: str | None = None
 
 
-def forecast(connection: Connection, creator: str, order_id: UUID, count: int, recipient: Recipient | None) -> Forecast:
-    """Of an open order to so many, the first of whom is `recipient`.
+def forecast(  # noqa: PLR0913, PLR0917 what it is worked out from
+    connection: Connection,
+    creator: str,
+    order_id: UUID,
+    zones: Mapping[str | None, int],
+    recipient: Recipient | None,
+    calendars: Calendars,
+) -> Forecast:
+    """Of an open order to so many in each zone (None: they have none), the first of whom is `recipient`.
 
     The best minute of the last days says how fast e-mails leave, and what is ready now leaves before.
     """
     order = find(connection, creator, order_id)
-    first = max(order.requested_send_time, now(connection))
+    openings = _openings(order, max(order.requested_send_time, now(connection)), zones, calendars)
     best = connection.scalar(_BEST) or 0
-    last = first + (count + connection.execute(_AHEAD).scalar_one()) / best * MINUTE if best >= TELLING else None
+    last = None
+    if best >= TELLING:
+        count = sum(zones.values()) + connection.execute(_AHEAD).scalar_one()
+        last = max(opening.at for opening in openings) + count / best * MINUTE
     sample = None
     if recipient:
         known_by = number(recipient)
@@ -75,4 +97,18 @@ def forecast(connection: Connection, creator: str, order_id: UUID, count: int, r
         own = _Own(contact.name if contact else None, recipient.get("organizationNumber"))
         to = recipient.get("emailAddress") or (contact.emails[0] if contact and contact.emails else "")
         sample = Sample(to, keywords.content(order, own))
-    return Forecast(first, last, sample)
+    return Forecast(openings, last, sample)
+
+
+def _openings(
+    order: PostedOrder, first: datetime, zones: Mapping[str | None, int], calendars: Calendars
+) -> Sequence[Opening]:
+    """When e-mails begin to go, by zone if the order has a window."""
+    if not order.sending_window:
+        return [Opening("UTC", first, sum(zones.values()))]
+    window = windows.read(order.sending_window)
+    found = (
+        Opening(zone or window.zone, calendars.first_opening(window, first, {zone}) or first, count)
+        for zone, count in (zones or {None: 0}).items()
+    )
+    return sorted(found, key=lambda opening: (opening.at, opening.zone))

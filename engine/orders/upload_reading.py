@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
@@ -51,6 +52,7 @@ class Reading:
             raise Conflict(f"The next line is {upload.lines + 1}; a body begins there, or with line 1 once more.")
         self.totals: Totals = upload
         self.first: Recipient | None = None  # that gets the e-mail
+        self.zones = Counter[str | None]()  # of those who get it, of this body; None: they have none of their own
         self._upload = upload
         self._digests = digests
         self._most = most
@@ -118,6 +120,7 @@ class Reading:
             entries = list(compress(entries, new))
             digests = type(digests)("Q", compress(digests, new))
         self.first = self.first or next(iter(entries), None)
+        self.zones.update(entry.get("timeZone") for entry in entries)
         portions = list(_portions(entries, digests.tobytes(), before))
         size = before.bytes + sum(len(portion.recipients) for portion in portions)
         if size > LARGEST:

@@ -275,6 +275,13 @@ def test_lines_of_recipients_fit_the_template_of_their_order(client: httpx.Clien
     opened = client.post(ORDERS, json={"template": {"name": "lines"}, "recipientsFollow": True}).json()["orderId"]
     table = "emailAddress,name,count\nkari.lines@templates.example,Kari,2\nola.lines@templates.example,Ola,to\n"
     path = f"{API}/orders/{opened}/recipients"
+    run = client.post(f"{path}?dryRun=true", content=table, headers={"Content-Type": "text/csv"}).json()["dryRun"]
+    assert run["sample"] == {
+        "to": "kari.lines@templates.example",
+        "subject": "Hei, Kari",
+        "body": "Kari har 3",
+        "contentType": "Plain",
+    }
     told = client.post(path, content=table, headers={"Content-Type": "text/csv"}).json()
     reason = "The value must be of the type integer."
     assert (told["valid"], told["report"]) == (1, [{"line": 3, "column": "values.count", "reason": reason}])

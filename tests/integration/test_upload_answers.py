@@ -102,3 +102,15 @@ def test_what_an_open_order_must_not_have_is_told(installation: Installation) ->
         assert client.put(f"{its}/close").status_code == 400
         posted = client.post(f"{API}/orders/email", json=order()).json()["orderId"]
         assert client.get(f"{API}/orders/{posted}/recipients").status_code == 404
+
+
+def test_a_dry_run_tells_when_emails_begin_to_go_in_each_zone(installation: Installation) -> None:
+    window = {"zone": "Europe/Oslo", "from": "09:00", "to": "17:00"}
+    text = b'{"emailAddress":"kari@zone.example"}\n{"emailAddress":"jo@zone.example","timeZone":"America/New_York"}\n'
+    with installation.client() as client:
+        its = opened(client, requestedSendTime="2099-12-24T06:00:00Z", sendingWindow=window)
+        told = client.post(f"{its}/recipients", params={"dryRun": "true"}, content=text, headers=NDJSON).json()
+    assert told["dryRun"]["sendTimes"] == [
+        {"zone": "Europe/Oslo", "time": "2099-12-24T08:00:00Z", "recipients": 1},
+        {"zone": "America/New_York", "time": "2099-12-24T14:00:00Z", "recipients": 1},
+    ]
