@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
 MOST_NAMES = 1_000  # of one creator
+LAST = 2**31 - 1  # version, as the database counts them
 MOST_SHOWN = 100  # versions, the newest ones
 MOST_WAITING = 10_000  # orders that get a new version in one transaction
 
@@ -55,6 +56,8 @@ _VERSION = select(*columns(TemplateVersion, templates.c))
 def find(connection: Connection, creator: str, name: str, version: int | None = None) -> TemplateVersion | None:
     """A version of a creator's template, the newest if none is named; None: it has none, or has removed it."""
     mine = _VERSION.where(_mine(creator, name), _THERE)
+    if version is not None and not 0 < version <= LAST:
+        return None
     if version is not None:
         mine = mine.where(templates.c.version == version)
     return first(TemplateVersion, connection.execute(mine.order_by(templates.c.version.desc()).limit(1)))

@@ -67,6 +67,8 @@ def test_a_version_never_changes_and_the_same_text_makes_no_other(client: httpx.
     assert client.get(f"{TEMPLATES}/versions?version=1").json()["subject"] == HELLO["subject"]
     newest = client.get(f"{TEMPLATES}/versions").json()
     assert (newest["subject"], [each["version"] for each in newest["versions"]]) == ("Hallo, {{ name }}", [2, 1])
+    for number in (0, -1, 2**31, 10**30):
+        assert client.post(f"{TEMPLATES}/versions/preview", json={"version": number}).status_code == 404
     assert client.delete(f"{TEMPLATES}/versions").status_code == 204
     assert client.get(f"{TEMPLATES}/versions").status_code == 404
     assert put(client, "versions")["version"] == 3
