@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import Invalid
+from engine.errors import Invalid, Unavailable
 from engine.runtime.clock import steady
 from engine.runtime.shares import Shares
 from engine.templating.checking import Needs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from engine.templating.content import Content
 
 CHILDREN = 3  # at once; they start when they are needed
-PATIENCE = timedelta(seconds=10)  # for an answer; the child's own bound is CPU time, and the machine may be busy
+PATIENCE = timedelta(seconds=10)  # for an answer: the child's own bound is CPU time, and the machine may be busy
 REMEMBERED = timedelta(minutes=5)  # how long a version that took too much is not tried again
 _ENVIRONMENT: Mapping[str, str] = {"LC_ALL": "C.UTF-8"}  # no setting of ours, and so no secret
 
@@ -40,7 +40,7 @@ class Rendered:
 
 
 class Renderer:
-    """Renders and checks templates, for several parties in turns. RuntimeError: a child could not work."""
+    """Renders and checks templates, for several parties in turns. Unavailable: the machine is too busy for it."""
 
     def __init__(self) -> None:
         self._shares = Shares(CHILDREN)
@@ -94,9 +94,9 @@ class Renderer:
             try:
                 async with asyncio.timeout(PATIENCE.total_seconds()):
                     answer = await child.ask(request)
-            except TimeoutError:
+            except TimeoutError:  # not the template's fault: its CPU time is bounded
                 await child.end()
-                return {"error": "it takes too long", "bound": True}
+                raise Unavailable("the renderer of templates") from None
             except (EOFError, OSError):
                 await child.end()
             except BaseException:
