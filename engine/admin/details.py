@@ -61,7 +61,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "emails": counts,
         "recipients": given[:LINKED],
         "recipient_count": len(given),
-        **(_upload(connection, row.seq) if row.streamed else {}),
+        **(_upload(connection, row.seq) if row.streamed else {"upload": None}),
         "body": row.body,
         "template": template_of(connection, row.template_id),
         "attachments": _attachments(connection, row.seq) if row.attachments else [],
