@@ -188,7 +188,7 @@ def test_pictures_of_every_page(site: Site, filled: dict[str, str], scheme: str,
     page = site.open("/console/overview", color_scheme=scheme)
     for name, path in filled.items():
         page.goto(path)
-        if name != "confirm":
+        if name not in {"confirm", "templates"}:  # these change when their reader asks
             expect(page.locator("[data-connection]")).to_have_text("live")
         picture = page.screenshot(path=folder / f"{name}-{scheme}.png")
         assert len(picture) > 10_000, f"{name} is blank"
