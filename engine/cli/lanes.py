@@ -87,7 +87,7 @@ def quotas(as_json: Json = False, data: Data = None) -> None:
 
 
 def recurring(as_json: Json = False, data: Data = None) -> None:
-    """Print recurring orders, those first whose next run comes first. A pause of its creator stops what one makes."""
+    """Print recurring orders, the next run first. A pause of its creator stops what one makes."""
     from engine.orders.recurring import of_all
 
     with reading(data) as connection:
