@@ -43,8 +43,8 @@ if "TMPDIR" not in os.environ and _is_roomy(_MEMORY):  # nothing here outlives t
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three processes for each processor: most tests wait most of their time."""
-    return 3 * len(os.sched_getaffinity(0))
+    """Two processes for each processor: half of the tests wait."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

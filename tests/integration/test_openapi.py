@@ -52,7 +52,7 @@ def test_schemathesis_finds_nothing(installation: Installation, tmp_path: Path) 
         "--checks", CHECKS,
         "--header", f"Authorization: Bearer {token}",
         "--header", f"PlatformAccessToken: {platform}",
-        "--max-examples", "20",
+        "--max-examples", "8",
         "--phases", "examples,coverage,fuzzing",
         "--seed", "1",
         "--no-color",
