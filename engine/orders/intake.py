@@ -13,7 +13,7 @@ from engine.db.bounded import ROW
 from engine.db.commits import GroupCommit
 from engine.db.tables import milliseconds
 from engine.errors import Invalid, KeyInUse, KeyReused, QuotaExceeded, Unreachable
-from engine.models import new_id
+from engine.models import is_test, new_id
 from engine.observability import metrics
 from engine.orders import attachments, budget, chains, uploads
 from engine.orders.attachments import Enclosed
@@ -104,7 +104,7 @@ class Intake:
             raise
         order_id = new_id(self._store.clock.now())
         row = order.row(order_id, creator, self._sender)
-        receipt = Receipt(order_id, lookup, instant=order.instant)
+        receipt = Receipt(order_id, lookup, instant=order.instant and not is_test(creator))
         placement = Placement([row], len(order.recipients), receipt, key, duplicates=order.duplicates)
         receipt = await self._submit(_with_templates(_with_attachments(placement, [order]), versions), creator)
         if order.requested_send_time:
@@ -137,7 +137,8 @@ class Intake:
         ]
         shipments = tuple(Shipment(i, row["senders_reference"]) for i, row in zip(ids, rows, strict=True))
         stored = chain.row(chain_id, creator, fingerprint, shipments)
-        receipt = Receipt(chain_id, shipments=shipments, instant=all(order.instant for order in chain.orders))
+        instant = all(order.instant for order in chain.orders) and not is_test(creator)
+        receipt = Receipt(chain_id, shipments=shipments, instant=instant)
         placement = Placement(rows, len(rows), receipt, chain=stored, strict=strict)
         placed = await self._submit(_with_templates(_with_attachments(placement, chain.orders), versions), creator)
         for order in chain.orders:

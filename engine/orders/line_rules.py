@@ -32,17 +32,15 @@ def to_guests(guests: Collection[str]) -> Rule:
 
 def fitting(schema: Schema, *, texts: bool) -> Rule:
     """The rule of a template: the values fit its schema. `texts`: of CSV, where numbers are written as texts."""
+    properties = schema.get("properties", {})
 
     def check(recipient: Recipient) -> Fault | None:
         values = recipient.get("values", {})
         if texts:
             values = {name: _read(value, properties.get(name, {})) for name, value in values.items()}
         recipient["values"] = values
-        for place, message in misfits(schema, values):
-            return Fault(f"values.{place}".rstrip("."), message)
-        return None
+        return next((Fault(f"values.{at}".rstrip("."), message) for at, message in misfits(schema, values)), None)
 
-    properties = schema.get("properties", {})
     return check
 
 

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
-from engine.email.messages import Messages
-from engine.email.rendering import Rendering
 from engine.models import Priority
 from engine.observability.heartbeat import Heartbeat, Kind
-from engine.orders import attachments
 from engine.orders.contacts import ContactTable
 from engine.queue import due
 from engine.queue.fairness import Turns
@@ -21,7 +18,6 @@ from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
-from engine.templating import registry
 from engine.templating.renderer import Renderer
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
@@ -46,8 +42,7 @@ class Messenger:
         self._relays = sending.relays(config, sending.routing(config), config.smtp_instant_connections)
         pace = sending.pace(config)
         self._renderer = Renderer()
-        rendering = Rendering(lambda version: self._store.reading(registry.find_by_id, version), self._renderer)
-        messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
+        messages = sending.messages(self._store, self._renderer)
         back = Withdrawals(self._store)
         deliverer = Deliverer(self._store.clock, self._relays, turns, pace, messages, withdrawals=back)
         kind = Kind(

@@ -1,4 +1,4 @@
-"""What workers send e-mails with, by the settings: the routing, the relays and the pace."""
+"""What workers send e-mails with, by the settings: the routing, the relays, the pace, and the messages themselves."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import TYPE_CHECKING
 
 from engine import settings
 from engine.email.limits import Limits
+from engine.email.messages import Messages
 from engine.email.pace import Pace
 from engine.email.relays import Relays
+from engine.email.rendering import Rendering
 from engine.email.routing import Routing
 from engine.email.smtp import Relay
+from engine.orders import attachments
 from engine.runtime.clock import steady
+from engine.templating import registry
 
 if TYPE_CHECKING:
+    from engine.db.store import Store
     from engine.settings import Settings
     from engine.settings.relays import RelayAddress
+    from engine.templating.renderer import Renderer
 
 
 def routing(config: Settings) -> Routing:
@@ -34,6 +40,12 @@ def pace(config: Settings) -> Pace:
     """How fast e-mails may go; Misconfigured when the file of limits cannot be used."""
     with settings.naming("limits_file"):
         return Pace(Limits(config.limits_file), steady())
+
+
+def messages(store: Store, renderer: Renderer) -> Messages:
+    """Makes messages, with attachments and templates of the database."""
+    rendering = Rendering(lambda version: store.reading(registry.find_by_id, version), renderer)
+    return Messages(lambda order: store.reading(attachments.of_order, order), rendering)
 
 
 def _relay(config: Settings, connections: int, address: RelayAddress) -> Relay:

@@ -16,8 +16,6 @@ from engine.auth.sealing import Seal
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.email.deliverer import Deliverer
-from engine.email.messages import Messages
-from engine.email.rendering import Rendering
 from engine.email.simulation import Simulation
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
@@ -25,7 +23,6 @@ from engine.events.large_fan_outs import FanOuts
 from engine.events.storing import persist
 from engine.models import Priority
 from engine.observability.heartbeat import Heartbeat, Kind
-from engine.orders import attachments
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
 from engine.orders.credentials import Credentials
@@ -42,7 +39,6 @@ from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
 from engine.subscriptions.signing import Signer
-from engine.templating import registry
 from engine.templating.own import Own
 from engine.templating.renderer import Renderer
 from engine.webhooks.call import Courier
@@ -93,8 +89,7 @@ class Workshop:
         counts = (config.smtp_connections, config.smtp_instant_connections)
         self._relays = [sending.relays(config, routing, count) for count in counts]
         self._renderer = Renderer()
-        rendering = Rendering(lambda version: self._store.reading(registry.find_by_id, version), self._renderer)
-        messages = Messages(lambda order: self._store.reading(attachments.of_order, order), rendering)
+        messages = sending.messages(self._store, self._renderer)
         with settings.naming("calendars_file"):
             calendars = Calendars(config.calendars_file)
         back = Withdrawals(self._store)

@@ -17,7 +17,7 @@ from api import order_answers
 from api.answers import instant
 from engine.db.tables import EPOCH, MILLISECOND, attachments, chains, orders
 from engine.errors import KeyInUse, KeyReused
-from engine.models import new_id
+from engine.models import creator_of_tests, new_id
 from engine.orders import reading
 from engine.orders.chains import NewChain
 from engine.orders.contacts import import_contacts
@@ -130,10 +130,11 @@ def test_an_instant_order_that_waits_for_nothing_wakes_its_own_workers(store: St
     async def work(entrance: Intake) -> None:
         for members in ({}, {"priority": "Instant"}, {"priority": "Instant"} | conditional):
             await entrance.place("ttd", request(**members), None)
+        await entrance.place(creator_of_tests("ttd"), request(priority="Instant"), None)  # which they do not see
 
     woken: list[str] = []
     run(store, work, woken.append)
-    assert woken == [due.ORDERS.name, INSTANT, due.ORDERS.name]
+    assert woken == [due.ORDERS.name, INSTANT, due.ORDERS.name, due.ORDERS.name]
 
 
 def test_two_web_processes_make_one_order_of_one_key(store: Store) -> None:

@@ -8,6 +8,7 @@ chains, events' readers, counts of orders) keeps its rows.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, or_, select, update
@@ -81,7 +82,7 @@ class Erasure:
         yield self._portions()
         yield self._small_tables
         for kind, walk in TEXTS.items():
-            yield self._walk(walk, lambda connection, rows, k=kind, w=walk: self._texts(connection, rows, k, w))  # type: ignore[misc]
+            yield self._walk(walk, partial(self._texts, kind, walk))
         yield self._end
 
     def _begin(self, connection: Connection) -> bool:
@@ -196,7 +197,7 @@ class Erasure:
         connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(gone))
         self.counts["subscriptions that sent there"] += 1
 
-    def _texts(self, connection: Connection, rows: Sequence[Row[Any]], kind: str, walk: Walk) -> None:
+    def _texts(self, kind: str, walk: Walk, connection: Connection, rows: Sequence[Row[Any]]) -> None:
         """Take the address out of texts."""
         for row in rows:
             texts: Mapping[str, str] = {name: getattr(row, name) for name in walk.columns if getattr(row, name)}

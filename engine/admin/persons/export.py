@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -57,7 +58,7 @@ class Export:
         yield self._walk(ORDERS, self._orders)
         yield self._portions()
         for kind, walk in TEXTS.items():
-            yield self._walk(walk, lambda rows, k=kind, w=walk: self._texts(rows, k, w))  # type: ignore[misc]
+            yield self._walk(walk, partial(self._texts, kind, walk))
 
     def _contacts(self, connection: Connection) -> bool:
         its = func.lower(contacts.c.email).in_(self._person.spellings)
@@ -116,7 +117,7 @@ class Export:
 
         return step
 
-    def _texts(self, rows: Sequence[Row[Any]], kind: str, walk: Walk) -> None:
+    def _texts(self, kind: str, walk: Walk, rows: Sequence[Row[Any]]) -> None:
         for row in rows:
             texts = {name: text for name in walk.columns if (text := getattr(row, name))}
             if any(map(self._person.stands_in, texts.values())):
