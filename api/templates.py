@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -12,8 +13,8 @@ from api.auth import authenticate_bearer, require_creator, require_scope
 from api.bodies import Taken, require_json, work_on
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
-from api.orders import PREFIX, READ, REFUSED
-from api.parameters import Given, integers
+from api.orders import PREFIX, READ, REFUSED, TAKEN
+from api.parameters import INT32, Given, integers
 from api.problems import Problem
 from engine.email.plain_text import readable
 from engine.errors import Invalid
@@ -21,7 +22,7 @@ from engine.orders.members import parse_json, validated
 from engine.resources import SCOPE_TEMPLATES
 from engine.templating import registry
 from engine.templating.content import NAME, Content
-from engine.templating.schema import misfits
+from engine.templating.schema import check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from engine.templating.registry import Entry, TemplateVersion
 
 LARGEST = 1_000_000  # bytes of a body
-INT32 = 2**31 - 1
 NEEDS = f"Needs the scope `{SCOPE_TEMPLATES}`."
 NAME_IS = "a-z, 0-9, _ and -; at most 64"
 NEW, KNOWN, OTHER = (
@@ -45,13 +45,7 @@ WAITING = Parameter(
     "waiting", "query", "true: orders that wait with an earlier version get this one", schema={"type": "boolean"}
 )
 UNKNOWN = {404: Documented("There is no such template, or no such version.", Problem)}
-POSTED = {
-    **{
-        status: Documented(text, Problem) for status, text in ((413, "The body is too large."), (415, "It is no JSON."))
-    },
-    408: Documented("The body took longer than 30 seconds.", Problem),
-    **REFUSED,
-}
+POSTED = {status: TAKEN[status] for status in (408, 413, 415)} | REFUSED
 
 OPERATIONS = Operations("Templates")
 
@@ -165,15 +159,12 @@ async def post_preview(request: Request) -> Response:
     asked = await _posted(request, creator, shapes.PreviewRequest)
     catalogue, values = _catalogue(request), asked.values or {}
     version = await reads.read(request, creator, catalogue.find, creator, name, asked.version)
-    errors: dict[str, list[str]] = {}
-    for place, message in misfits(Content.of(version.content).schema, values):
-        errors.setdefault(f"Values.{place}".rstrip("."), []).append(message)
-    if errors:
-        raise Invalid(errors)
+    turn, schema = request.app.state.large_bodies.turn, Content.of(version.content).schema
+    await turn(creator, partial(check, schema, values, "Values."))
     rendered = await catalogue.preview(creator, version, values, asked.locale)
     text = rendered.text
     if text is None and rendered.html is not None:
-        text = await request.app.state.large_bodies.turn(creator, lambda: readable(rendered.html or ""))
+        text = await turn(creator, partial(readable, rendered.html))
     return shapes.Preview.of(version, rendered, text).response()
 
 

@@ -121,7 +121,7 @@ def make_runs(clock: Clock) -> None:
             with clock.store.write() as connection:
                 made, more = recurring.make_due(connection, clock.quotas, clock.calendars)
             if made:
-                clock.notifier.notify(due.ORDERS.name)
+                _notify(clock, due.ORDERS.name)
     except Unavailable as error:
         log.warning("runs of recurring orders are made at the next tick: %s", error.told())
 

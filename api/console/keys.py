@@ -11,6 +11,7 @@ from starlette.routing import Route
 from api.console.acting import allowed, numbered, text_of
 from api.console.pages import render, tell, write
 from engine.admin import api_keys
+from engine.admin.filters import number
 from engine.auth.operators import Role
 from engine.errors import Invalid
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 LIST = "/console/keys"
+LARGEST = 10**6  # days or hours: more than any life has
 
 
 async def create(request: Request) -> Response:
@@ -52,11 +54,10 @@ def _shown(request: Request, seq: int, key: str) -> Response:
 
 def _whole(text: str, field: str) -> int | None:
     """A number that was typed; None: nothing was. Invalid."""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 6):  # noqa: PLR2004 more than any life has
-        raise Invalid({field: ["A whole number."]})
-    return int(text)
+    try:
+        return min(number(text), LARGEST) if text else None
+    except ValueError as error:
+        raise Invalid({field: [str(error)]}) from None
 
 
 ROUTES = [

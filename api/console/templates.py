@@ -9,9 +9,10 @@ from pydantic_core import from_json
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from api.console.acting import allowed, text_of
 from api.console.messages import FOREIGN
 from api.console.pages import look, page, render, tell, write
-from api.console.sessions import check_csrf, require
+from api.console.sessions import require
 from engine.admin import templates
 from engine.admin.filters import number
 from engine.auth.operators import Role
@@ -19,6 +20,7 @@ from engine.email.plain_text import readable
 from engine.errors import Invalid, NotFound
 from engine.templating.content import Content, Texts
 from engine.templating.examples import example
+from engine.templating.schema import check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,16 +56,15 @@ async def one(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     """A version with these values, for a sandboxed frame: its HTML, or its subject and text."""
-    await require(request, Role.OPERATOR)
-    form = await check_csrf(request)
+    _, form = await allowed(request, Role.OPERATOR)
     version = await look(request, templates.version, _own(request), *_named(form))
     try:
         values = _values(form)
-        templates.check(Content.of(version.content), values)
-        said = await request.app.state.catalogue.preview("operators", version, values, _text(form, "locale"))
+        check(Content.of(version.content).schema, values)
+        said = await request.app.state.catalogue.preview("operators", version, values, text_of(form, "locale"))
     except Invalid as error:
         return PlainTextResponse("\n".join(_faults(error)), headers=FOREIGN)
-    if said.html is not None and _text(form, "part") == "html":
+    if said.html is not None and text_of(form, "part") == "html":
         return Response(said.html, media_type="text/html", headers=FOREIGN)
     text = said.text if said.text is not None else readable(said.html or "")
     return PlainTextResponse(f"{said.subject or '(a part: it has no subject)'}\n\n{text}", headers=FOREIGN)
@@ -71,14 +72,13 @@ async def preview(request: Request) -> Response:
 
 async def send(request: Request) -> Response:
     """Send a version with these values to an address."""
-    operator = await require(request, Role.OPERATOR)
-    form = await check_csrf(request)
+    operator, form = await allowed(request, Role.OPERATOR)
     version: TemplateVersion = await look(request, templates.version, _own(request), *_named(form))
     sender = request.app.state.settings.from_address
-    about = (version, _text(form, "address"), _values(form), _text(form, "locale") or None, sender)
-    made = await write(request, templates.send_test, operator.name, *about)
+    about = (version, text_of(form, "address"), _values(form), text_of(form, "locale") or None, sender)
+    made = await write(request, templates.send_test, operator, *about)
     tell(request, "Done: the test is on its way.", made)
-    given = {name: _text(form, name) for name in ("creator", "name", "version")}
+    given = {name: text_of(form, name) for name in ("creator", "name", "version")}
     return RedirectResponse(f"/console/templates/one?{urlencode(given)}", 303)
 
 
@@ -98,16 +98,16 @@ def _own(request: Request) -> Own:
 
 def _named(given: Mapping[str, Any]) -> tuple[str, str, int | None]:
     """Whose template is meant, which, and which version; NotFound."""
-    text = _text(given, "version")
+    text = text_of(given, "version")
     try:
-        return _text(given, "creator"), _text(given, "name"), number(text) if text else None
+        return text_of(given, "creator"), text_of(given, "name"), number(text) if text else None
     except ValueError:
         raise NotFound("There is no such version.") from None
 
 
 def _values(form: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        values = from_json(_text(form, "values") or "{}", allow_inf_nan=False)
+        values = from_json(text_of(form, "values") or "{}", allow_inf_nan=False)
     except ValueError as error:
         raise Invalid({"values": [f"This is not valid JSON: {error}."]}) from None
     if not isinstance(values, dict):
@@ -117,11 +117,6 @@ def _values(form: Mapping[str, Any]) -> dict[str, Any]:
 
 def _faults(error: Invalid) -> list[str]:
     return [f"{name}: {' '.join(texts)}" for name, texts in error.errors.items()]
-
-
-def _text(given: Mapping[str, Any], name: str) -> str:
-    value = given.get(name)
-    return value.strip() if isinstance(value, str) else ""
 
 
 ROUTES = [

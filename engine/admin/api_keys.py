@@ -24,6 +24,7 @@ from engine.resources import (
     SCOPE_PUBLISH_ANY,
     SCOPE_SUBSCRIBE,
     SCOPE_SUPPORT,
+    SCOPE_TEMPLATES,
     SCOPES_CREATE,
 )
 
@@ -41,8 +42,8 @@ OVERLAP = timedelta(hours=24)  # for which a replaced key goes on, unless an ope
 LONGEST_OVERLAP = timedelta(days=90)
 OF_TESTS = SCOPES_CREATE | {SCOPE_COMPOSED, SCOPE_SUBSCRIBE}  # of team keys, too: others reach beyond their own orders
 STATES = ("active", "expired", "revoked")
-STATE = case((api_keys.c.revoked.is_not(None), "revoked"), (api_keys.c.expires <= Now(), "expired"), else_="active")
-SCOPES = OF_TESTS | {SCOPE_SUPPORT, SCOPE_PUBLISH, SCOPE_PUBLISH_ANY}
+STATE = case((api_keys.c.revoked <= Now(), "revoked"), (api_keys.c.expires <= Now(), "expired"), else_="active")
+SCOPES = OF_TESTS | {SCOPE_SUPPORT, SCOPE_PUBLISH, SCOPE_PUBLISH_ANY, SCOPE_TEMPLATES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,8 @@ def rotate(connection: Connection, who: str, seq: int, overlap: timedelta = OVER
     old = _in_force(connection, seq)
     life = None if old.expires is None else old.expires - old.created
     made = _insert(connection, who, (old.kind, old.creator, old.name, old.scopes, old.guests), life, replaces=seq)
-    end = now(connection) + overlap
-    ending = {"expires": min(old.expires or end, end)} | ({} if overlap else {"revoked": Now()})
-    connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(ending))
+    end = now(connection) + overlap  # beside `expires`, from which a further one takes its life
+    connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(revoked=min(old.revoked or end, end)))
     return made
 
 
@@ -151,6 +151,7 @@ def _in_force(connection: Connection, seq: int) -> _Stored:
     found = first(_Stored, connection.execute(chosen.with_for_update()))
     if found is None:
         raise NotFound(f"There is no key {seq}.")
-    if found.revoked or (found.expires and found.expires <= now(connection)):
+    at = now(connection)
+    if any(ends and ends <= at for ends in (found.revoked, found.expires)):
         raise Conflict(f"The key {seq} has ended already.")
     return found

@@ -14,7 +14,7 @@ from engine.observability.audit import note
 from engine.orders.new_order import NewOrder, insert
 from engine.templating import registry
 from engine.templating.content import Content
-from engine.templating.schema import misfits
+from engine.templating.schema import check
 from engine.text.addresses import bare, read_address
 
 if TYPE_CHECKING:
@@ -73,15 +73,6 @@ def template_of(connection: Connection, template_id: UUID | None) -> dict[str, A
     return {"creator": found.creator or "", "name": found.name, "version": found.version, "is_html": is_html}
 
 
-def check(content: Content, values: Mapping[str, Any]) -> None:
-    """Invalid names the values that do not fit."""
-    errors: dict[str, list[str]] = {}
-    for place, message in misfits(content.schema, values):
-        errors.setdefault(place or "values", []).append(message)
-    if errors:
-        raise Invalid(errors)
-
-
 def send_test(  # noqa: PLR0913, PLR0917 what an order says, and who asks for it
     connection: Connection,
     operator: str,
@@ -94,7 +85,7 @@ def send_test(  # noqa: PLR0913, PLR0917 what an order says, and who asks for it
     """Order an e-mail of a version to one address, at once; returns the order's identifier. Invalid."""
     if not read_address(address):
         raise Invalid({"address": ["This is not a valid e-mail address."]})
-    check(Content.of(found.content), values)
+    check(Content.of(found.content).schema, values)
     recipient: Recipient = {"emailAddress": bare(address), "values": values}
     if locale:
         recipient["locale"] = locale

@@ -79,6 +79,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "state": "state",
         "last used": "last_used",
         "expires": "expires",
+        "revoked": "revoked",
         "scopes": "scopes",
         "created": "created",
         "who": "who",

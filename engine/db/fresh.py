@@ -46,7 +46,6 @@ class Fresh(Generic[T]):
     async def _renew(self) -> None:
         begun = steady()
         try:
-            self._kept = await self._read(), begun
+            self._kept, self._tried = (await self._read(), begun), begun
         except (Unavailable, Overrun) as error:
-            self._fault = error
-        self._tried = begun
+            self._fault, self._tried = error, steady()  # a try may take longer than FRESH

@@ -43,6 +43,7 @@ def first(record: type[Record], rows: Iterable[Row[Any]]) -> Record | None:
 class Timed:
     """When an order may be sent."""
 
+    requested_send_time: datetime
     expires_at: datetime | None
     sending_window: str | None  # JSON
     withdrawn_at: datetime | None
@@ -58,7 +59,6 @@ class Order(Timed):
     creator: str
     senders_reference: str | None
     created: datetime
-    requested_send_time: datetime
     due_at: datetime
     claim: int
     unresolved: int

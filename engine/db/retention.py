@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, and_, delete, literal, select, tuple_
+from sqlalchemy import Connection, and_, delete, literal, select, tuple_, update
 
 from engine.db.dialects import Now, after
 from engine.db.tables import (
@@ -104,10 +104,14 @@ def _remove_orders(connection: Connection, limit: ColumnElement[datetime], reach
 
 
 def _forget_recipients(connection: Connection) -> int:
-    """Remove some recipients of orders that will never be sent; returns ROWS if others may have some left."""
+    """Empty some portions of orders that will never be sent; returns ROWS if others may have some left.
+
+    The portions themselves stay with their orders: they tell how many recipients were not reached.
+    """
     never = and_(orders.c.seq == portions.c.order_seq, orders.c.state.in_(NEVER_SENT))
-    its = select(portions.c.order_seq, portions.c.number).where(_has(orders, never)).limit(FILES)
-    gone = delete(portions).where(tuple_(portions.c.order_seq, portions.c.number).in_(its))
+    its = select(portions.c.order_seq, portions.c.number).where(portions.c.recipients != "", _has(orders, never))
+    gone = update(portions).where(tuple_(portions.c.order_seq, portions.c.number).in_(its.limit(FILES)))
+    gone = gone.values(recipients="", digests=b"")
     return ROWS if connection.execute(gone).rowcount == FILES else 0
 
 

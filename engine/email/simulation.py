@@ -6,6 +6,7 @@ which have a level of their own; and those are all that is claimed here.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from engine.email.claims import CREATOR
 from engine.email.outcomes import Result, backoff, broken, record, within_life
 from engine.email.outgoing import Outgoing, outgoing
 from engine.email.smtp import Phase, Reply
-from engine.email.unsent import settled
-from engine.models import EXPIRY, EmailState
+from engine.email.unsent import settled, unmade
+from engine.models import EmailState
 from engine.queue import due
 from engine.queue.fairness import TESTS, FairClaims
 from engine.queue.pauses import in_force
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from engine.queue.withdrawals import Withdrawals
     from engine.queue.work import Hand
     from engine.runtime.clock import Clock
+
+log = logging.getLogger(__name__)
 
 DOMAIN = "simulator.varsel"
 NAME = "simulator"  # in the log of attempts, in place of a relay's
@@ -99,14 +102,18 @@ class Simulation(Work[Outgoing, Result]):
         if self._withdrawals.has(email.order_seq):
             hand.withdraw(row)
             return
-        taken_at = email.expires_at - EXPIRY + SLOW
+        taken_at = row.letter.requested_send_time + SLOW
         if kind_of(email.address) == "slow" and now < taken_at:
             hand.hand_back(row, taken_at - now)
             return
         try:
             await self._messages.made(email, row.letter, now)
-        except Exception as error:  # noqa: BLE001 whatever it is ends an attempt, as with a relay
+        except (OSError, MemoryError, RuntimeError) as error:  # the machine's fault: a later attempt can succeed
+            log.exception("e-mail %s could not be attempted", email.id)
             hand.end(row, broken(email, row.letter, error))
+            return
+        except Exception as error:  # noqa: BLE001 whatever it is, it fails at every attempt
+            hand.end(row, unmade(email, error))
             return
         answer = answer_to(email.address, email.attempts)
         later = within_life(email, backoff(email.attempts + 1), now) if answer is DEFERRED else None

@@ -38,7 +38,7 @@ from engine.orders.checks import (
 from engine.orders.members import validated
 from engine.orders.new_order import TOO_FAR, NewOrder
 from engine.orders.template_request import check_filled, check_template, filled
-from engine.orders.timing import check_timing, times
+from engine.orders.timing import check_expiries, check_timing, times
 from engine.queue.windows import DAYTIME
 from engine.resources import RESOURCE
 from engine.text.addresses import bare, read_address
@@ -86,6 +86,7 @@ def parse_chain(value: Mapping[str, Any], limits: Limits, now: datetime) -> NewC
     begins = request.requested_send_time or (now if reminders else None)
     made = [_order(request, begins, limits), *(_reminder(reminder, begins or now, limits) for reminder in reminders)]
     timed = [_timed(each, its, now, limits) for each, its in zip(made, [request, *reminders], strict=True)]
+    check_expiries(timed)
     return NewChain(request.idempotency_id, timed, *_dialog(request.dialogporten_association))
 
 
@@ -120,9 +121,8 @@ def parse_instant(value: Mapping[str, Any], limits: Limits, now: datetime) -> Ne
     if broken.errors:
         raise Invalid(broken.errors)
     order = _written(request.recipient_email, {"emailAddress": bare(request.recipient_email.email_address)}, limits)
-    order = order._replace(
-        senders_reference=request.senders_reference, kind=OrderKind.INSTANT, priority=Priority.INSTANT
-    )
+    reference, kind = request.senders_reference, OrderKind.INSTANT
+    order = order._replace(senders_reference=reference, kind=kind, priority=Priority.INSTANT)
     return NewChain(request.idempotency_id, [order])
 
 

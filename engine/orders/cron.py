@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST = 200  # characters
 FARTHEST = 366 * 9  # days: 29 February comes again after eight years at most
+SET_BACK = timedelta(hours=3)  # the most by which a clock is set back
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _PART = re.compile(r"(?:\*|(?P<first>[a-z]{3}|\d{1,2})(?:-(?P<last>[a-z]{3}|\d{1,2}))?)(?:/(?P<step>\d{1,2}))?")
@@ -95,25 +96,30 @@ class Cron:
 
     def following(self, after: datetime) -> datetime | None:
         """The first time after an instant; None: there is none."""
-        day = after.astimezone(self.zone).date() - _DAY
-        for _ in range(FARTHEST):
-            if day > _LAST:
-                return None
-            # Two days together: where midnight comes twice, a time of the second can lie before one of the first.
-            found = [at for each in (day, day + _DAY) if self._has(each) for at in self._times(each) if at > after]
-            if found:
-                return min(found)
-            day += _DAY
-        return None
+        found: datetime | None = None
+        until: datetime | None = None
+        for wall in self._walls(after.astimezone(self.zone).replace(tzinfo=None) - SET_BACK):
+            if until and wall > until:
+                break
+            for at in self._instants(wall.replace(tzinfo=self.zone)):
+                if at > after and (found is None or at < found):
+                    found, until = at, wall + SET_BACK  # a later time on the clock can be an earlier instant
+        return found
 
     def _has(self, day: date) -> bool:
         by_month, by_week = day.day in self.days, day.weekday() in self.weekdays
         return day.month in self.months and (by_month or by_week if self.any_day else by_month and by_week)
 
-    def _times(self, day: date) -> Iterator[datetime]:
-        for hour in self.hours:
-            for minute in self.minutes:
-                yield from self._instants(datetime.combine(day, time(hour, minute), self.zone))
+    def _walls(self, since: datetime) -> Iterator[datetime]:
+        """The times on the clock, from the hour of one on or a little before."""
+        day = (since + SET_BACK).date() - _DAY
+        for _ in range(FARTHEST):
+            if day > _LAST:
+                return
+            for hour in self.hours if self._has(day) else ():
+                if datetime.combine(day, time(hour, 59)) >= since:
+                    yield from (datetime.combine(day, time(hour, minute)) for minute in self.minutes)
+            day += _DAY
 
     def _instants(self, wall: datetime) -> Iterator[datetime]:
         """When the clock comes to a time, or jumps over it."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.errors import Invalid, NotFound
 from engine.models import OrderKind
 from engine.templating.content import Content
-from engine.templating.schema import misfits
+from engine.templating.schema import MOST_TOLD, misfits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     Find = Callable[[Connection, str, str, int | None], TemplateVersion]
 
-MOST_TOLD = 100  # broken rules
 _PLACES = {OrderKind.INSTANT: "RecipientEmail.", OrderKind.COMPOSED: "Recipient."}
 _KINDS = {
     "emailAddress": "RecipientEmail",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from engine.db.fresh import Fresh
 from engine.db.tables import senders
@@ -78,6 +78,12 @@ class Senders:
 def identities(connection: Connection) -> Mapping[str, Identities]:
     """The identities of all creators."""
     return _read(connection, _SENDERS)
+
+
+def has(connection: Connection, creator: str, address: str) -> bool:
+    """Whether a creator still has this identity."""
+    its = (senders.c.creator == live_creator(creator), senders.c.compared == compared_address(address))
+    return bool(connection.scalar(select(exists().where(*its))))
 
 
 def with_defaults(connection: Connection, rows: Sequence[OrderRow]) -> Sequence[OrderRow]:

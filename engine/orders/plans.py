@@ -14,7 +14,9 @@ from engine.db.dialects import Now
 from engine.db.records import Timed, columns, first
 from engine.db.tables import EMAIL_OPEN, Instant, emails, orders
 from engine.models import LEVELS, EmailState, OrderState
+from engine.orders import uploads
 from engine.orders.chains import no_order
+from engine.orders.withdrawing import UNMADE
 from engine.queue import windows
 from engine.queue.pauses import in_force
 from engine.queue.windows import Hours
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from engine.queue.calendars import Calendars
+    from engine.queue.pauses import Pauses
 
 MOST = 100  # parts that are shown
 
@@ -78,6 +81,8 @@ class Planned(Timed):
     paused_by: str | None
     priority: int
     recipients: str  # JSON
+    streamed: bool
+    portion: int | None
     condition_endpoint: str | None
     fetches: int | None
     now: datetime  # by the database's clock
@@ -105,18 +110,25 @@ def find(connection: Connection, creator: str, order_id: UUID, calendars: Calend
     if order is None:
         raise no_order(connection, creator, order_id)
     its = emails.c.order_seq == order.seq
-    if order.state in (OrderState.REGISTERED, OrderState.PROCESSING):
-        parts = list(_before(connection, order, calendars))
+    paused = in_force(connection)
+    if order.state in (OrderState.REGISTERED, OrderState.PROCESSING) and not order.portion:
+        parts = list(_before(connection, order, paused, calendars))
         return Plan(order, parts[:MOST], 0, len(parts) > MOST)
     settled = connection.scalar(select(func.count()).where(its, ~EMAIL_OPEN)) or 0
-    parts = list(_parts(connection, order, calendars))
+    parts = list(_parts(connection, order, paused, calendars))
+    if order.portion:
+        left = connection.scalar(UNMADE, {"order": order.seq}) or 0
+        turn = Reason(Why.TURN, "Their e-mails are made when fewer of those before them wait.")
+        parts.insert(0, Part(left, None, None, [turn]))
     return Plan(order, parts[:MOST], settled, len(parts) > MOST)
 
 
-def _before(connection: Connection, order: Planned, calendars: Calendars) -> Iterator[Part]:
-    """The parts of an order whose e-mails are not made: one for each time zone."""
+def _before(connection: Connection, order: Planned, pauses: Pauses, calendars: Calendars) -> Iterator[Part]:
+    """The parts of an order whose e-mails are not made: one for each time zone, or one for recipients that followed."""
     places = Counter(recipient.get("timeZone") for recipient in json.loads(order.recipients))
-    paused = list(_paused(connection, order, "orders", order.paused_by))
+    if order.streamed:
+        places[None] = uploads.count(connection, order.seq)
+    paused = list(_paused(pauses, order, "orders", order.paused_by))
     start = max(order.requested_send_time, order.now)
     for place, count in places.items():
         reasons = [*_requested(order), *_opening(order, place, start, calendars), *paused]
@@ -132,14 +144,14 @@ def _before(connection: Connection, order: Planned, calendars: Calendars) -> Ite
         yield _part(order, count, None if paused else at, place, reasons)
 
 
-def _parts(connection: Connection, order: Planned, calendars: Calendars) -> Iterator[Part]:
+def _parts(connection: Connection, order: Planned, pauses: Pauses, calendars: Calendars) -> Iterator[Part]:
     """The parts of an order whose e-mails are made: those that are open, by what they wait for."""
     kinds = (*_KINDS, _DUE)
     which = and_(emails.c.order_seq == order.seq, EMAIL_OPEN)
     tried, at = func.max(emails.c.attempts), type_coerce(func.min(emails.c.due_at), Instant)
     chosen = select(*kinds, func.count(), tried, at).where(which).group_by(*kinds).order_by(_DUE).limit(MOST + 1)
     for state, paused_by, place, ranked, waits_for, _, count, attempts, due_at in connection.execute(chosen):
-        reasons = list(_paused(connection, order, "emails", paused_by))
+        reasons = list(_paused(pauses, order, "emails", paused_by))
         if reasons:
             yield _part(order, count, None, place, reasons)
         elif state == EmailState.SENDING and due_at > order.now:
@@ -171,9 +183,8 @@ def _requested(order: Planned) -> Iterator[Reason]:
         yield Reason(Why.REQUESTED, "Its sender asked for a time from then on.")
 
 
-def _paused(connection: Connection, order: Planned, lane: str, by: str | None) -> Iterator[Reason]:
+def _paused(pauses: Pauses, order: Planned, lane: str, by: str | None) -> Iterator[Reason]:
     """Why operators hold it."""
-    pauses = in_force(connection)
     if by or lane in pauses.lanes or pauses.cause(order.creator):
         yield Reason(Why.PAUSE, "An operator has paused it; it goes on when the pause ends.")
 

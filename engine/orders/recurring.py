@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import exists, func, select, update
 
@@ -19,7 +19,7 @@ from engine.db.records import columns, first, read
 from engine.db.tables import milliseconds, orders, recurring_orders
 from engine.errors import Conflict, Invalid, NotFound, QuotaExceeded
 from engine.models import derived_id
-from engine.orders import budget
+from engine.orders import budget, identities
 from engine.orders.cron import Cron
 from engine.orders.new_order import OrderRow, delay, insert
 from engine.queue import windows
@@ -113,10 +113,10 @@ def store(connection: Connection, creator: str, sender: str, new: NewRecurring, 
     if known is None:
         if (connection.scalar(select(func.count()).where(_TABLE.creator == creator)) or 0) >= MOST:
             raise Conflict(f"There are {MOST:,} recurring orders of this creator; delete one first.")
-        row = new.order.row(its_id, creator, sender)
+        made_of = _MadeOf(new.order.row(its_id, creator, sender), new.order.sender is not None)
         values = {
             "name": new.name, "fingerprint": new.fingerprint, "cron": new.cron, "zone": new.zone,
-            "missed": new.missed.value, "until": new.until, "runs_left": new.runs, "order_row": json.dumps(row),
+            "missed": new.missed.value, "until": new.until, "runs_left": new.runs, "order_row": made_of.text(),
             "next_at": Cron.read(new.cron, new.zone).following(now(connection)),
         }  # fmt: skip
         inserting = insert_new(connection.dialect.name, recurring_orders)
@@ -190,21 +190,36 @@ def _run(connection: Connection, due: Due, at: datetime, its: Budget | None, cal
     return fault is None
 
 
+class _MadeOf(NamedTuple):
+    """The order of each run, and whether its sender is an identity of its creator's, which may be removed."""
+
+    order: OrderRow
+    has_identity: bool
+
+    def text(self) -> str:
+        return json.dumps(self._asdict())
+
+
 def _make(  # noqa: PLR0913, PLR0917 what a run is made of
     connection: Connection, due: Due, name: UUID, at: datetime, its: Budget | None, calendars: Calendars
 ) -> str | None:
     """Store the order of a run; returns why there is none."""
-    row: OrderRow = json.loads(due.order_row)
+    row, has_identity = _MadeOf(**json.loads(due.order_row))
     recipients = json.loads(row["recipients"])
     moment = its.admit(len(recipients)) if its else None
     if isinstance(moment, QuotaExceeded | Invalid):
         return f"not made: {moment}"
+    if has_identity and not identities.has(connection, due.creator, row["sender"]):
+        return "not made: its sender identity was removed"
     if connection.scalar(select(exists().where(orders.c.id == name))):
         return "made before"
     opening = None
     if row["sending_window"]:
         places = {recipient.get("timeZone") for recipient in recipients}
-        opening = calendars.first_opening(windows.read(row["sending_window"]), at, places)
+        try:
+            opening = calendars.first_opening(windows.read(row["sending_window"]), at, places)
+        except KeyError:
+            return "not made: this machine does not know one of its time zones any more"
     due_at = milliseconds(opening) if opening else None
     insert(connection, [{**row, "id": name.hex, "send_time": None, "due_at": due_at, "trace": None}])
     if its and moment:

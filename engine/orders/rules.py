@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from engine.outbound import Guard
 
 NO_IDENTITIES = Identities()
+MOST_ZONES = 50  # of the recipients of an order with a window: each opening is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,9 @@ def _check_presence(order: EmailOrderRequest, broken: Broken) -> None:
 
 def _check_timing(order: EmailOrderRequest, limits: Limits, now: datetime, broken: Broken) -> None:
     places = _zones(order)
+    if order.sending_window is not None and len(places) > MOST_ZONES:
+        broken.add("Recipients", f"With a window, recipients are in at most {MOST_ZONES} time zones; split the order.")
+        return
     if order.expires_at is not None or order.sending_window is not None:
         check_timing(order, zoned(order.requested_send_time or now), now, limits.calendars, places, broken)
     for place, recipient in enumerate(order.recipients or () if places != {None} else ()):

@@ -21,7 +21,7 @@ from engine.errors import NoShipment, NotFound
 from engine.events.status import SOURCE, event_type
 from engine.models import OrderState
 from engine.orders.outcomes import FINAL
-from engine.orders.reading import notifications
+from engine.orders.reading import PIECE, notifications
 from engine.resources import status_resource
 
 if TYPE_CHECKING:
@@ -93,7 +93,13 @@ def find(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderHea
         order, found = notifications(connection, creator, order_id)
     except NotFound as error:
         raise NoShipment(str(error)) from None
-    return order, () if order.streamed else found
+    if order.streamed:
+        return order, ()
+    every = [*found]
+    while len(found) == PIECE:
+        _, found = notifications(connection, creator, order_id, found[-1].id)
+        every += found
+    return order, every
 
 
 def feed(connection: Connection, creator: str, seen: int, size: int, *, newest_first: bool) -> Sequence[Entry]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
+from engine.errors import Invalid
 from engine.orders.checks import zoned
 from engine.orders.new_order import TOO_FAR
 from engine.queue.calendars import span
@@ -12,10 +13,11 @@ from engine.queue.windows import DAYS, FARTHEST, WHOLE_DAY, Window, zones
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from engine.orders.checks import Broken
+    from engine.orders.new_order import NewOrder
     from engine.orders.timing_request import SendingWindow, Timing
     from engine.queue.calendars import Calendars
 
@@ -65,6 +67,16 @@ def check_timing(  # noqa: PLR0913, PLR0917 what its rules compare it with
             broken.add("SendingWindow", f"The window and its calendar open at no time in the next {FARTHEST} days.")
     if request.expires_at is not None:
         _check_expiry(request.expires_at, at, first or at, now, broken)
+
+
+def check_expiries(orders: Sequence[NewOrder]) -> None:
+    """Invalid when one of a chain's orders expires before its window opens, also if that follows from its policy."""
+    early = [
+        place for place, its in enumerate(orders) if its.expires_at and its.due_at and its.expires_at <= its.due_at
+    ]
+    if early:
+        text = "expiresAt must be after the first opening of the window."
+        raise Invalid({f"Reminders[{place - 1}].ExpiresAt" if place else "ExpiresAt": [text] for place in early})
 
 
 def check_zone(zone: str, broken: Broken) -> None:

@@ -151,7 +151,7 @@ def fates(connection: Connection, creator: str, order_id: UUID) -> Fates:
         raise no_order(connection, creator, order_id)
     state, statements = OrderState(order.state), _FATES[order.withdrawn_until is not None]
     counted, told = (connection.execute(each, {"order": order.seq}).all() for each in statements)
-    unmade = (connection.scalar(_UNMADE, {"order": order.seq}) or 0) if order.streamed else 0
+    unmade = (connection.scalar(UNMADE, {"order": order.seq}) or 0) if order.streamed else 0
     if not counted:
         return _fates_before(order, state, json.loads(order.recipients), unmade)
     counts = Counter({Fate(name): count for name, count in counted})
@@ -188,7 +188,9 @@ def _take_order(connection: Connection, order: Taken, aim: Aim, calendars: Calen
         persist(connection, [order_event(order, OrderState.CANCELLED, order.now)])
         return
     due_at = None if order.paused_by else _due(order, aim.until, calendars)
-    anew = {"state": OrderState.REGISTERED, "due_at": due_at, "attempts": 0, "condition_answer": None}
+    fetches = case((orders.c.condition_endpoint.is_(None), orders.c.fetches))  # its condition comes first, once more
+    anew: dict[str, object] = {"state": OrderState.REGISTERED, "due_at": due_at, "fetches": fetches}
+    anew |= {"attempts": 0, "condition_answer": None}
     connection.execute(its.values(**taken, **anew))
     _mark(connection, order.seq, aim)  # for workers that remember another time
 
@@ -207,8 +209,12 @@ def _take_emails(connection: Connection, order: Taken, aim: Aim) -> Left:
     What is locked may be claimed at this moment, by a worker that does not see the mark yet: it counts as in hand.
     """
     its = [emails.c.order_seq == order.seq, EMAIL_OPEN]
-    if aim.until is not None:  # what has the new time already stays
-        its += [emails.c.paused_by.is_(None), emails.c.due_at != aim.until]
+    expires = aim.until and (aim.expires_at or order.expires_at or aim.until + EXPIRY)
+    if aim.until is not None:  # what has the new times already stays
+        paused = (emails.c.order_seq == order.seq, emails.c.paused_by.is_not(None))
+        connection.execute(update(emails).where(*paused).values(expires_at=expires))
+        old = or_(emails.c.due_at != aim.until, emails.c.expires_at != expires)
+        its += [emails.c.paused_by.is_(None), old]
     free = select(emails.c.seq).where(*its, not_(_IN_HAND)).order_by(emails.c.seq).limit(BATCH)
     chosen = connection.scalars(free.with_for_update(skip_locked=True)).all()
     taken = {"claim": emails.c.claim + 1, "rank": None, "waits_for": None}
@@ -220,7 +226,6 @@ def _take_emails(connection: Connection, order: Taken, aim: Aim) -> Left:
         ends = completing.complete(connection, [order.seq])
         persist(connection, [*told, *(order_event(order, end, order.now) for end in ends.values())])
     else:
-        expires = aim.expires_at or order.expires_at or aim.until + EXPIRY
         later = {"state": EmailState.NEW, "due_at": aim.until, "expires_at": expires}
         connection.execute(which.values(**taken, **later))
     return Left(len(chosen) == BATCH, bool(connection.scalar(select(exists().where(*its)))))
@@ -251,7 +256,7 @@ _FATES = {put_off: _fates_of(_fate(put_off=put_off)) for put_off in (False, True
 
 
 # Recipients who followed their order, and for whom no e-mail was made: those of the portions that are left.
-_UNMADE = (
+UNMADE = (
     select(func.max(uploads.c.valid) - func.min(portions.c.first))
     .join_from(uploads, portions, uploads.c.order_seq == portions.c.order_seq)
     .where(uploads.c.order_seq == bindparam("order", type_=BigInteger))
@@ -262,6 +267,7 @@ def _fates_before(order: Taken, state: OrderState, recipients: Sequence[Recipien
     """Of an order that has no e-mails."""
     of_state = {
         OrderState.CANCELLED: Fate.IN_DOUBT if order.unresolved else Fate.CANCELLED,
+        OrderState.OPEN: Fate.RESCHEDULED,
         OrderState.REGISTERED: Fate.RESCHEDULED if order.waits else Fate.IN_FLIGHT,
         OrderState.PROCESSING: Fate.RESCHEDULED if order.portion else Fate.IN_FLIGHT,
     }

@@ -134,10 +134,10 @@ class _Consumer(_RedisConsumer):
 
     def _wait(self) -> None:
         for _ in range(WAITS):
-            self._say()
             if self.broker.ending or self.outstanding_message_count >= self.prefetch:
                 time.sleep(BUSY)
                 return
+            self._say()
             # Moves the message to where it is: every waiting worker learns of it, and the first one takes it.
             if self.broker.client.blmove(self._queue, self._queue, self._within, "RIGHT", "RIGHT"):
                 return

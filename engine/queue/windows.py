@@ -137,13 +137,14 @@ class Hours:
         if self.open_at(at) is opens:
             return at
         day = at.astimezone(self.zone).date() - _DAY
+        known = set(self._changes(day))
         for _ in range(FARTHEST):
             # Two days together: where midnight comes twice, an instant of the second day can lie in the first.
-            instants = sorted({*self._changes(day), *self._changes(day + _DAY)})
-            for each in instants:
+            following = set(self._changes(day + _DAY))
+            for each in sorted(known | following):
                 if each > at and self.open_at(each) is opens:
                     return each
-            day += _DAY
+            day, known = day + _DAY, following
             if day > _LAST:
                 break
         return None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import Invalid, NotFound
-from engine.models import new_id
+from engine.models import live_creator, new_id
 from engine.templating import registry
 from engine.templating.content import LONGEST, Content, Translated
 
@@ -36,8 +36,11 @@ class Catalogue:
         self._writers = writers
 
     def find(self, connection: Connection, creator: str, name: str, version: int | None = None) -> TemplateVersion:
-        """A version, the newest if none is named; NotFound. The installation's own have no numbers."""
-        found = registry.find(connection, creator, name, version)
+        """A version, the newest if none is named; NotFound. The installation's own have no numbers.
+
+        Tests name those of the creator whose tests they are.
+        """
+        found = registry.find(connection, live_creator(creator), name, version)
         if found is None and version is None:
             found = self.own.find(name)
         if found is None:

@@ -48,7 +48,7 @@ class Kitchen:
         self._compiled: OrderedDict[tuple[str, str], tuple[Content, str, Sandbox]] = OrderedDict()
 
     def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer to a request; `error`: what is wrong with the template, `bound`: it took too much."""
+        """The answer to a request; `error`: what is wrong with it, `bound`: it took all its time or memory."""
         try:
             with _timed():
                 return self._render(**request) if "id" in request else asdict(checked(Content.of(request["content"])))
@@ -58,9 +58,9 @@ class Kitchen:
             self._compiled.clear()
             return {"error": "it takes too much memory", "bound": True}
         except TooMuch as error:
-            return {"error": str(error), "bound": True}
+            return {"error": str(error)}
         except RecursionError:
-            return {"error": "it is nested too deeply", "bound": True}
+            return {"error": "it is nested too deeply"}
         except Exception as error:  # noqa: BLE001 a template's expressions may raise anything
             return {"error": told(error)}
 
@@ -138,6 +138,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     kitchen = Kitchen()
+    _write(answers, {})  # it is ready
     while (request := _read(sys.stdin.buffer)) is not None:
         _write(answers, kitchen.answer(request))
 

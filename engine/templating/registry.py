@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, update
 
@@ -15,7 +15,7 @@ from engine.models import OrderState
 from engine.templating.content import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -137,17 +137,22 @@ def _move_waiting(connection: Connection, to: TemplateVersion, content: Content)
     waiting = connection.execute(chosen).all()
     if len(waiting) > MOST_WAITING:
         raise Conflict(f"More than {MOST_WAITING:,} orders wait with an earlier version; they keep it.")
-    for version_id in {row.template_id for row in waiting}:
-        earlier = find_by_id(connection, version_id)
-        lacking = set(content.schema.get("required", ())) - _required(earlier)
-        if lacking:
-            raise Conflict(
-                f"Orders that wait may have no value for {', '.join(sorted(lacking))}, which this version needs."
-            )
+    earlier = select(templates.c.content).where(templates.c.id.in_({row.template_id for row in waiting}))
+    for stored in connection.scalars(earlier):
+        if lacking := sorted(_lacking(content.schema, Content.of(stored).schema)):
+            raise Conflict(f"Orders that wait may have no value for {', '.join(lacking)}, which this version needs.")
     connection.execute(
         update(orders).where(orders.c.seq.in_([row.seq for row in waiting]), its[1]).values(template_id=to.id)
     )
 
 
-def _required(version: TemplateVersion | None) -> set[str]:
-    return set(Content.of(version.content).schema.get("required", ())) if version else set()
+def _lacking(new: Mapping[str, Any], earlier: Mapping[str, Any], place: str = "") -> Iterator[str]:
+    """Where a schema needs values that an earlier one did not."""
+    needed = earlier.get("required", ())
+    yield from (f"{place}{name}" for name in new.get("required", ()) if name not in needed)
+    known = earlier.get("properties", {})
+    for name, its in new.get("properties", {}).items():
+        if name in known:
+            yield from _lacking(its, known[name], f"{place}{name}.")
+    if "items" in new:
+        yield from _lacking(new["items"], earlier.get("items", {}), f"{place.removesuffix('.')}[].")

@@ -40,12 +40,15 @@ class Rendered:
 
 
 class Renderer:
-    """Renders and checks templates, for several parties in turns. Unavailable: the machine is too busy for it."""
+    """Renders and checks templates, for several parties in turns.
+
+    Unavailable: a child cannot start, or the machine is too busy for it.
+    """
 
     def __init__(self) -> None:
         self._shares = Shares(CHILDREN)
         self._idle: list[_Child] = []
-        self._took_too_much: dict[UUID, tuple[float, str]] = {}  # until when, and why
+        self._took_too_much: dict[tuple[str, UUID], tuple[float, str]] = {}  # by party and version: until when, and why
 
     async def render(
         self,
@@ -57,19 +60,19 @@ class Renderer:
     ) -> Rendered:
         """Render the version of this identifier with JSON values; Invalid (field `template`) if that fails.
 
-        `load` is called where a child does not know the version. One that took too much fails at once for a while:
-        each of an order's e-mails would take as much.
+        `load` is called where a child does not know the version. One that took too much fails at once for a while, for
+        this party: each of an order's e-mails would take as much.
         """
-        until, why = self._took_too_much.get(name, (0.0, ""))
-        if steady() < until:
-            raise _failed(why)
         request = {"id": str(name), "content": None, "locale": locale or "", "values": values}
         async with self._shares.slot(party):
+            until, why = self._took_too_much.get((party, name), (0.0, ""))  # in the slot: those that waited know, too
+            if steady() < until:
+                raise _failed(why)
             answer = await self._asked(request)
             if answer.get("unknown"):
                 answer = await self._asked(request | {"content": (await load()).json_text()})
         if answer.get("bound"):
-            self._remember(name, answer["error"])
+            self._remember((party, name), answer["error"])
         if "error" in answer:
             raise _failed(answer["error"])
         return Rendered(**answer)
@@ -107,7 +110,7 @@ class Renderer:
                 return answer
         return {"error": "it ends the process that renders it", "bound": True}
 
-    def _remember(self, name: UUID, why: str) -> None:
+    def _remember(self, name: tuple[str, UUID], why: str) -> None:
         now = steady()
         self._took_too_much = {known: told for known, told in self._took_too_much.items() if told[0] > now}
         self._took_too_much[name] = now + REMEMBERED.total_seconds(), why
@@ -128,13 +131,25 @@ class _Child:
         ours, its = socket.socketpair()
         with its:
             process = await asyncio.to_thread(_begin, its)
-        return cls(process, *await asyncio.open_connection(sock=ours))
+        child = cls(process, *await asyncio.open_connection(sock=ours))
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                await child._told()
+        except BaseException as error:
+            await child.end()
+            if isinstance(error, (EOFError, OSError)):  # it cannot start, or takes too long for it
+                raise Unavailable("the renderer of templates") from None
+            raise
+        return child
 
     async def ask(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Its answer; EOFError or OSError when it has ended."""
         text = json.dumps(request).encode()
         self._writer.write(len(text).to_bytes(4) + text)
         await self._writer.drain()
+        return await self._told()
+
+    async def _told(self) -> Mapping[str, Any]:
         answer = await self._reader.readexactly(int.from_bytes(await self._reader.readexactly(4)))
         told: Mapping[str, Any] = json.loads(answer)
         return told

@@ -5,8 +5,10 @@ There are no patterns, references or alternatives: each value is looked at once.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from engine.errors import Invalid
 from engine.templating.untrusted import MARK
 
 if TYPE_CHECKING:
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     Problems = Iterator[tuple[str, str]]
 
 DEEPEST = 10  # schemas inside of each other
-MOST = 500  # schemas in a schema
+MOST = 500  # schemas in a schema, and values in an enumeration
+MOST_TOLD = 100  # values that do not fit
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
@@ -51,7 +54,7 @@ KEYWORDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "description": (lambda value: isinstance(value, str), "a string"),
     "examples": (lambda value: isinstance(value, list), "an array"),
     "type": (_are_types, f"one or more of {', '.join(_TYPES)}"),
-    "enum": (lambda value: isinstance(value, list) and bool(value), "an array with at least one value"),
+    "enum": (lambda value: isinstance(value, list) and 0 < len(value) <= MOST, f"an array of 1 to {MOST} values"),
     "properties": (lambda value: isinstance(value, dict), "an object"),
     "required": (_are_names, "an array of names"),
     "additionalProperties": (lambda value: isinstance(value, bool), "true or false"),
@@ -96,6 +99,15 @@ def _wrong(schema: Mapping[str, Any]) -> Problems:
             yield name, f"This keyword is not known here; {', '.join(KEYWORDS)} are."
         elif not KEYWORDS[name][0](value):
             yield name, f"This must be {KEYWORDS[name][1]}."
+
+
+def check(schema: Mapping[str, Any], values: Mapping[str, Any], within: str = "") -> None:
+    """Invalid names the first values that do not fit, each behind `within`."""
+    errors: dict[str, list[str]] = {}
+    for place, message in islice(misfits(schema, values), MOST_TOLD):
+        errors.setdefault(f"{within}{place}".rstrip(".") or "values", []).append(message)
+    if errors:
+        raise Invalid(errors)
 
 
 def misfits(schema: Mapping[str, Any], value: Any, place: str = "") -> Problems:

@@ -132,7 +132,7 @@ class Workshop:
             ),
             CONDITIONS: self._runner(self._conditions(config, contacts, both, fetching), sees=False),
             FETCHING: self._runner(self._fetches(config, contacts, both), sees=False),
-            PORTIONS: self._runner(Portions(contacts, e_mails), sees=False),
+            PORTIONS: self._runner(Portions(contacts, both), sees=False),
             due.EMAILS.name: self._runner(deliverer),
             INSTANT_EMAILS: self._runner(messenger),
             TESTED[due.ORDERS.name]: self._runner(Orders(contacts, tested, turns=TESTS), sees=False),

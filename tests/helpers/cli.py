@@ -29,11 +29,12 @@ LISTS = ("orders", "emails", "events", "subscriptions", "deliveries", "audit")
 class Cli:
     """Commands on one database, with their output parsed."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, **settings: str) -> None:
         self.url = url
+        self._settings = {"database_url": url, **settings}
 
     def text(self, *words: object, given: str | None = None) -> str:
-        ended = varsel(*words, given=given, database_url=self.url)
+        ended = varsel(*words, given=given, **self._settings)
         assert ended.exit_code == 0, ended.output
         return ended.stdout
 
@@ -47,7 +48,7 @@ class Cli:
         return items
 
     def refused(self, code: int, *words: object) -> str:
-        ended = varsel(*words, database_url=self.url)
+        ended = varsel(*words, **self._settings)
         assert (ended.exit_code, ended.stdout) == (code, "")
         return ended.stderr
 

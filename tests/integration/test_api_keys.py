@@ -20,7 +20,7 @@ from engine.models import LEVELS, TEST, EmailState
 from engine.queue.calendars import Calendars
 from engine.queue.runner import Runner
 from engine.queue.withdrawals import Withdrawals
-from engine.resources import SCOPE_COMPOSED, SCOPE_SUBSCRIBE, status_resource
+from engine.resources import SCOPE_COMPOSED, SCOPE_SUBSCRIBE, SCOPE_TEMPLATES, status_resource
 from tests.helpers.cli import Cli
 from tests.helpers.client import connect
 from tests.helpers.mails import fill, log, rows
@@ -28,7 +28,7 @@ from tests.helpers.processing import batch as process_orders
 from tests.helpers.processing import place
 from tests.helpers.relaying import deliver
 from tests.helpers.waiting import LONG, wait_for
-from tests.servers.installation import API, OPEN, chain, instant, order
+from tests.servers.installation import API, OPEN, at, chain, instant, order
 from tests.servers.smtp import ScriptedSMTP
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_a_key_that_is_no_good_is_refused_and_told_why(installation: Installatio
         assert client.get(f"{ORDERS}/x", headers={"Cookie": f"AltinnStudioRuntime={good}"}).status_code == 401
 
 
-def test_a_replaced_key_overlaps_with_its_successor_and_a_revoked_one_ends_within_a_second(
+def test_a_replaced_key_overlaps_with_its_successor_and_a_revoked_one_ends(
     installation: Installation, cli: Cli
 ) -> None:
     first = make(cli, "--days", "30")
@@ -226,6 +226,34 @@ def told(client: httpx.Client, order_id: str) -> list[dict[str, Any]]:
     asked = {"after": "0", "resource": status_resource("nav:test"), "subject": f"/orders/{order_id}", "size": "50"}
     found: list[dict[str, Any]] = client.get("/events/api/v1/events", params=asked).raise_for_status().json()
     return found if any(event["type"].endswith("order.completed") for event in found) else []
+
+
+def test_a_key_without_end_has_successors_without_end(cli: Cli) -> None:
+    make(cli)
+    old = number(cli)
+    for _ in range(2):
+        cli.text("keys", "rotate", str(old))
+    found = {item["seq"]: item for item in cli.items("keys", "list")}
+    assert [found[old + later]["expires"] for later in range(3)] == [None] * 3
+    assert (found[old]["state"], found[old]["revoked"] is None) == ("active", False)
+
+
+def test_a_test_key_names_the_templates_of_its_creator_and_hears_what_is_wrong_with_them(
+    installation: Installation, cli: Cli
+) -> None:
+    broken = {"subject": "{{ 1 // n }}", "text": "{{ 1 // n }}", "locale": "en"}
+    with installation.client("nav", SCOPE_TEMPLATES) as client:
+        assert client.put(f"{API}/templates/broken", json=broken).status_code == 201
+    recipient = {"emailAddress": "ola@tests.example", "values": {"n": 0}}
+    templated = {"template": {"name": "broken"}, "recipients": [recipient]}
+    late = order("slow@simulator.varsel", expiresAt=at(timedelta(days=3)))
+    with having(installation, make(cli, "--kind", "test")) as client:
+        wait_for(lambda: works(client))
+        placed, slow = (client.post(f"{ORDERS}/email", json=each).json()["orderId"] for each in (templated, late))
+        assert settled(client, placed) == {"ola@tests.example": "Failed"}
+        assert settled(client, slow) == {"slow@simulator.varsel": "Succeeded"}
+    [failed] = cli.items("emails", "list", "--order", placed)
+    assert "its template cannot be rendered" in cli.text("emails", "show", failed["id"])
 
 
 def test_a_token_that_names_a_creator_of_tests_names_nobody(installation: Installation) -> None:

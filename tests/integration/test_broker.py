@@ -111,6 +111,13 @@ def test_a_redis_that_goes_while_a_worker_waits_is_told_in_dramatiqs_words(broke
     stopping.join(patience())
 
 
+def test_a_worker_for_instant_orders_that_ends_says_no_more_that_it_waits(broker: Any) -> None:
+    own = broker.consume(INSTANT_QUEUE, prefetch=2, timeout=SHORT.total_seconds() * 1000)
+    broker.ending = True
+    assert next(own) is None
+    assert not broker.client.exists(WAITED_FOR)
+
+
 def test_instant_orders_wake_their_own_workers_while_these_wait_and_others_otherwise(broker: Any) -> None:
     for queue in (USUAL, INSTANT_QUEUE):
         broker.declare_queue(queue)

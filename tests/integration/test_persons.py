@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Text, func, select, update
 
 from engine.admin.pausing import pause
+from engine.admin.persons.erasure import Erasure
 from engine.admin.persons.person import Person
 from engine.db.tables import contacts, email_attempts, emails, events, metadata, orders, portions, recurring_orders
 from engine.events.storing import persist
@@ -27,9 +28,8 @@ LATER = timedelta(hours=1)
 
 
 @pytest.fixture
-def cli(store: Store, monkeypatch: pytest.MonkeyPatch) -> Cli:
-    monkeypatch.setattr("engine.cli.persons._key", lambda _: KEY)
-    return Cli(store.engine.url.render_as_string(hide_password=False))
+def cli(store: Store) -> Cli:
+    return Cli(store.engine.url.render_as_string(hide_password=False), webhook_key=KEY)
 
 
 def to(*addresses: str) -> str:
@@ -70,7 +70,7 @@ def fill(store: Store) -> dict[str, int]:
         entries = [{"emailAddress": KARI, "values": {"name": "Kari Nes"}}, {"emailAddress": OLA}]
         row = {"order_seq": both, "number": 1, "first": 0, "recipients": json.dumps(entries), "digests": b""}
         connection.execute(portions.insert().values(row))
-        made = json.dumps({"recipients": to(KARI, OLA)})
+        made = json.dumps({"order": {"recipients": to(KARI, OLA)}, "has_identity": False})
         weekly = {"id": new_id(now()), "creator": "ttd", "name": "weekly", "fingerprint": "", "created": now()}
         weekly |= {"cron": "0 9 * * 1", "zone": "Europe/Oslo", "missed": "Once", "order_row": made}
         connection.execute(recurring_orders.insert().values(weekly))
@@ -126,6 +126,23 @@ def test_an_order_goes_on_without_who_was_erased(store: Store, cli: Cli) -> None
     batch(store)
     states = {row.address: row.state for row in made(store, its["among"])}
     assert states == {"": EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, OLA: EmailState.NEW}
+
+
+def test_an_order_that_is_processed_meanwhile_is_erased_with_its_email(store: Store) -> None:
+    with store.write() as connection:
+        add_order(connection, due_in=LATER, recipients=to(KARI), subject="Til Kari")
+    erasure, more, number = Erasure(Person.of(KARI), "anna", "mark"), True, 0
+    while more:
+        with store.write() as connection:
+            more = erasure.step(connection)
+        number += 1
+        if number == 4:  # its e-mails are looked for already
+            with store.write() as connection:
+                connection.execute(update(orders).values(due_at=now()))
+            batch(store)
+    assert not left(store)
+    with store.read() as connection:
+        assert connection.scalars(select(emails.c.state)).all() == [EmailState.FAILED]
 
 
 def test_nothing_is_taken_out_of_a_workers_hands(store: Store, cli: Cli) -> None:

@@ -11,11 +11,13 @@ from sqlalchemy import update
 from engine.db.tables import emails, orders
 from engine.errors import NotFound
 from engine.models import EmailState
-from engine.orders import plans
+from engine.orders import plans, upload_reading, uploads
+from engine.orders.quotas import Quotas
 from engine.queue.calendars import Calendars
 from engine.queue.windows import DAY, Span, Window
 from tests.helpers.processing import batch, place, the_order
 from tests.helpers.rows import now
+from tests.helpers.uploads import lines, make_portions, opened, sent, seq_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,3 +98,19 @@ def test_a_pause_and_a_quota_are_told_and_others_do_not_see_it(store: Store) -> 
     assert at > HOUR / 2
     with pytest.raises(NotFound), store.read() as connection:
         plans.find(connection, "skd", the_order(store, paced).id, Calendars())
+
+
+def test_recipients_who_followed_their_order_are_parts_of_its_plan(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload_reading, "PORTION", 2)
+    name = opened(store)
+    seq = seq_of(store, name)
+    sent(store, name, lines(*(f"mottaker{number}@example.no" for number in range(5))))
+    with store.write() as connection:
+        uploads.close(connection, Quotas(None), "ttd", name, valid_only=False)
+    assert [count for count, *_ in planned(store, seq)] == [5]
+    batch(store)
+    monkeypatch.setattr("engine.orders.portions.WAITING", 2)
+    make_portions(store)
+    assert [(count, why) for count, _, why in planned(store, seq)] == [(3, {"turn"}), (2, {"turn"})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -12,10 +13,11 @@ import pytest
 from sqlalchemy import select, update
 
 from engine.db.store import Store
-from engine.db.tables import orders, recurring_orders
+from engine.db.tables import orders, recurring_orders, senders
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import new_id
 from engine.orders import recurring
+from engine.orders.identities import Identities, Identity
 from engine.orders.quotas import Quotas
 from engine.orders.recurring_request import parse_recurring
 from engine.orders.rules import parse_order
@@ -176,3 +178,21 @@ def due_now(database: str, its_id: str) -> None:
     with closing(Store(database)) as store, store.write() as connection:
         its = update(recurring_orders).where(recurring_orders.c.id == UUID(its_id))
         connection.execute(its.values(next_at=now()))
+
+
+def test_a_run_whose_sender_was_removed_is_not_made(store: Store) -> None:
+    identity = Identity("post@nav.example", "NAV", None)
+    limits = replace(LIMITS, identities=Identities({identity.address: identity}, identity))
+    new = parse_recurring(parse_order, asked(), limits, now())
+    with store.write() as connection:
+        its = {"creator": "ttd", "address": identity.address, "compared": identity.address, "name": "NAV"}
+        connection.execute(senders.insert().values(its | {"is_default": True, "created": now(), "who": "anna"}))
+        found, _ = recurring.store(connection, "ttd", "noreply@varsel.example", new, new_id(now()))
+        connection.execute(update(recurring_orders).values(next_at=now()))
+    assert tick(store) == 1
+    assert [order.sender for order in made(store)] == [identity.address]
+    with store.write() as connection:
+        connection.execute(senders.delete())
+        connection.execute(update(recurring_orders).values(next_at=now()))
+    assert tick(store) == 0
+    assert row(store, found.id).last_fault == "not made: its sender identity was removed"

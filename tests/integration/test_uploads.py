@@ -18,6 +18,7 @@ from engine.orders import reading as orders_of
 from engine.orders import upload_reading, uploads
 from engine.orders.quotas import Quotas
 from engine.orders.upload_reading import Start
+from engine.orders.withdrawing import Fate, fates
 from tests.helpers.processing import batch, made, the_order, told
 from tests.helpers.rows import add_email
 from tests.helpers.uploads import lines, make_portions, opened, reading, sent, seq_of
@@ -113,7 +114,10 @@ def test_an_order_that_is_never_closed_is_cancelled_and_its_recipients_are_remov
         reading(store, order_id)
     with store.write() as connection:
         prune_some(connection, timedelta(days=1))
-        assert connection.scalar(select(func.count()).select_from(portions)) == 0
+        assert {tuple(row) for row in connection.execute(select(portions.c.recipients, portions.c.digests))} == {
+            ("", b"")
+        }
+        assert fates(connection, "ttd", order_id).counts == {Fate.CANCELLED: 5}, "which is told without their names"
 
 
 def test_an_open_order_can_be_cancelled_at_any_time(store: Store) -> None:

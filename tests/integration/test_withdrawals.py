@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, store: Store, url: str) -> None:
         self.relay = Relay(url, connections=2, connect_timeout=LONG, data_timeout=LONG)
-        back = Withdrawals(store)
+        back = self.back = Withdrawals(store)
         deliverer = Deliverer(store.clock, only(self.relay, 2), withdrawals=back)
         short = ShortWay(deliverer, ContactTable(), lambda: None, withdrawals=back)
         self.orders, self.emails = Runner(store, short, LONG), Runner(store, deliverer, LONG)
@@ -143,7 +143,7 @@ def test_an_email_that_the_relay_has_agreed_to_take_can_still_be_withdrawn(
         running = asyncio.create_task(worker.run())
         await asyncio.to_thread(server.wait_for, lambda: server.count("data") == len(to))
         asking = asyncio.create_task(asyncio.to_thread(take_back, store, name))
-        await asyncio.sleep(0.5)  # the worker has seen it by then; else it sends, and the test fails
+        await asyncio.to_thread(wait_for, lambda: worker.back.has(seq))
         server.release()
         said = await asking
         await running
@@ -285,9 +285,30 @@ def test_an_order_whose_recipients_followed_it_is_put_off_with_all_of_them(
         assert set(connection.scalars(select(emails.c.due_at).where(its))) == {until}
 
 
+def test_an_order_that_is_put_off_again_has_its_new_expiry_and_so_have_its_paused_emails(store: Store) -> None:
+    seq, until = place(store, *TWO), (now() + HOUR).replace(microsecond=0)
+    name, soon = the_order(store, seq).id, until + HOUR
+    batch(store)
+    with store.write() as connection:
+        first = select(emails.c.seq).limit(1).scalar_subquery()
+        paused = {"paused_by": "domain:example.no", "due_at": None, "rank": None}
+        connection.execute(update(emails).where(emails.c.seq == first).values(**paused))
+    take_back(store, name, Aim(until))
+    take_back(store, name, Aim(until, soon))
+    assert {email.expires_at for email in made(store, seq)} == {soon}
+
+
+def test_an_order_that_is_put_off_has_its_condition_asked_again_before_its_files_are_fetched(store: Store) -> None:
+    seq = place(store, condition_endpoint="https://x.example", attachments=1, fetches=1)
+    take_back(store, the_order(store, seq).id, Aim(now() + HOUR))
+    with store.read() as connection:
+        assert connection.scalar(select(orders.c.fetches)) is None
+
+
 def test_an_open_order_is_withdrawn(store: Store) -> None:
     name = opened(store)
     sent(store, name, lines("a@example.no", "b@example.no"))
+    assert take_back(store, name, Aim(now() + HOUR)) == {Fate.RESCHEDULED: 2}
     assert take_back(store, name) == {Fate.CANCELLED: 2}
     assert the_order(store, seq_of(store, name)).state == OrderState.CANCELLED
 

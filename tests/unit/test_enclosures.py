@@ -130,7 +130,7 @@ def test_no_name_ends_its_header(name: str) -> None:
 
 
 def letter(**values: Any) -> Letter:
-    at_any_time = (None, None, None, None)
+    at_any_time = (datetime(2026, 8, 1, tzinfo=UTC), None, None, None, None)
     its = Letter(
         *at_any_time, 1, uuid4(), "ttd", SENDER, "Hei", "Hei", "Plain", "AtLeastOnce", None, 1, None, None, None
     )

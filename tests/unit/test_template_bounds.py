@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
-from engine.errors import Invalid
+from engine.errors import Invalid, Unavailable
 from engine.templating.checking import BY_TEXT
 from engine.templating.sandbox import LONGEST_TEXT, LOOPS
 from tests.helpers.templates import html, render, renderer
@@ -64,14 +65,13 @@ def test_hostile_templates_fail_with_a_reason_and_hold_up_nobody() -> None:
 def test_a_version_that_took_too_much_is_not_tried_for_each_of_its_emails() -> None:
     async def run() -> None:
         async with renderer() as its:
-            version, content = uuid4(), html("{% for a in range(99999) %}{% endfor %}")
-            for values in ({}, {"a": 1}):
-                with pytest.raises(Invalid, match="loops run"):
-                    await render(its, content, values, name=version)
-            mended = html("mended")
-            with pytest.raises(Invalid, match="loops run"):
-                await render(its, mended, {}, name=version)
-            assert (await render(its, mended, {})).html == "mended"
+            version, content = uuid4(), html("{{ [1]|slice(n)|list and 'quick' }}")
+            with pytest.raises(Invalid, match="longer than 1 s"):
+                await render(its, content, {"n": 999_999_999}, name=version)
+            with pytest.raises(Invalid, match="longer than 1 s"):
+                await render(its, content, {"n": 1}, name=version)
+            assert (await render(its, content, {"n": 1}, name=version, party="skd")).html == "quick"
+            assert (await render(its, content, {"n": 1})).html == "quick"
 
     asyncio.run(run())
 
@@ -87,6 +87,30 @@ def test_texts_have_bounds_and_no_characters_that_no_message_may_have() -> None:
             assert mail.html == "a\tb\r\nc   d"
             many = await render(its, html("{% for a in list %}{% endfor %}x"), {"list": [0] * LOOPS})
             assert many.html == "x"
+
+    asyncio.run(run())
+
+
+def test_values_that_are_too_much_fail_their_own_email_alone() -> None:
+    async def run() -> None:
+        async with renderer() as its:
+            version = uuid4()
+            for source, values in (("{{ text }}", "a" * (LONGEST_TEXT + 1)), ("{{ text }}", "short")):
+                found = await asyncio.gather(
+                    render(its, html(source), {"text": values}, name=version), return_exceptions=True
+                )
+                assert isinstance(found[0], Invalid) == (len(values) > LONGEST_TEXT)
+
+    asyncio.run(run())
+
+
+def test_a_child_that_cannot_start_is_not_the_fault_of_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+
+    async def run() -> None:
+        async with renderer() as its:
+            with pytest.raises(Unavailable):
+                await render(its, html("x"), {})
 
     asyncio.run(run())
 

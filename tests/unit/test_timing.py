@@ -10,8 +10,9 @@ import pytest
 
 from engine.errors import Invalid
 from engine.orders.chain_rules import parse_chain
-from engine.orders.rules import Limits, parse_order
+from engine.orders.rules import MOST_ZONES, Limits, parse_order
 from engine.outbound import Guard
+from engine.queue import windows
 from engine.queue.calendars import Calendars
 from engine.queue.windows import DAYTIME
 from tests.servers.installation import chain, order
@@ -86,3 +87,17 @@ def test_orders_of_the_second_generation_have_windows_too_and_daytime_is_one(lim
     with pytest.raises(Invalid) as refused:
         parse_chain(asked | {"sendingWindow": OFFICE | {"zone": "x"}}, limits, NOW)
     assert list(refused.value.errors) == ["SendingWindow.Zone"]
+    asked["reminders"][0]["expiresAt"] = "2026-11-28T20:00:00Z"
+    with pytest.raises(Invalid) as refused:
+        parse_chain(asked, limits, NOW)
+    assert list(refused.value.errors) == ["Reminders[0].ExpiresAt"], "it opens on the next day"
+
+
+def test_the_zones_of_a_window_are_bounded(limits: Limits) -> None:
+    names = sorted(windows.zones())[: MOST_ZONES + 1]
+    recipients = [{"emailAddress": "kari@example.no", "timeZone": zone} for zone in names]
+    many = replace(limits, recipients=MOST_ZONES + 1)
+    assert parse_order(order(recipients=recipients[:-1], sendingWindow=OFFICE), many, NOW).due_at
+    with pytest.raises(Invalid) as refused:
+        parse_order(order(recipients=recipients, sendingWindow=OFFICE), many, NOW)
+    assert list(refused.value.errors) == ["Recipients"]

@@ -66,7 +66,7 @@ export class Connection {
   async wait(call, isOver, timeout) {
     const end = now() + timeout;
     for (let attempt = 1; ; attempt++) {
-      const found = await this.send(call);
+      const found = (await this.answer(call, Math.min(this.deadline, Math.max(1, end - now())))).body;
       if (isOver(found)) return found;
       const pause = backoff(attempt);
       if (now() + pause > end) throw new StillOpen(`not over after ${timeout} seconds`);
@@ -74,9 +74,9 @@ export class Connection {
     }
   }
 
-  async answer(call) {
+  async answer(call, deadline = this.deadline) {
     const content = call.json === undefined ? call.content : JSON.stringify(call.json); // each attempt sends the same
-    const end = now() + this.deadline;
+    const end = now() + deadline;
     for (let attempt = 1; ; attempt++) {
       const outcome = await this.exchange(call, content, Math.max(0.1, Math.min(this.timeout, end - now())));
       const pause = pauseAfter(call, outcome, attempt);
@@ -199,7 +199,9 @@ function now() {
 
 function sleep(seconds, signal) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+    signal?.throwIfAborted();
+    const stop = () => (clearTimeout(timer), reject(signal.reason));
+    const timer = setTimeout(() => (signal?.removeEventListener("abort", stop), resolve()), seconds * 1000);
+    signal?.addEventListener("abort", stop, { once: true });
   });
 }

@@ -17,8 +17,7 @@ from engine.admin import changes
 from engine.admin.persons.portions import Place
 from engine.admin.persons.portions import take_out as take_out_of_portions
 from engine.admin.persons.recipients import take_out, take_out_of_recurring
-from engine.admin.persons.windows import ORDERS, TEXTS, Walk
-from engine.auth.api_keys.guests import is_guest
+from engine.admin.persons.windows import ORDERS, TEXTS, Steps, Walk, walking
 from engine.db.blocks import everywhere
 from engine.db.dialects import Now
 from engine.db.records import Email, columns, read
@@ -30,13 +29,13 @@ from engine.observability.audit import note
 from engine.subscriptions import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Row
 
     from engine.admin.persons.person import Person
+    from engine.admin.persons.windows import Step
 
-    Step = Callable[[Connection], bool]
 
 AT_ONCE = 50  # e-mails of one transaction
 REASON = "not sent: the recipient was erased"
@@ -47,7 +46,7 @@ _WITHOUT |= {"given": None}
 _WAITS_NO_MORE = {"rank": None, "paused_by": None, "waits_for": None}
 
 
-class Erasure:
+class Erasure(Steps):
     """The erasure of one person; call `step` in a transaction of its own until it returns False.
 
     `mark`: what the audit log calls the person. Conflict when something is in flight; nothing is half done then within
@@ -59,30 +58,24 @@ class Erasure:
         self.mark = mark
         self._person = person
         self._who = who
-        self._steps = self._all()
-        self._step: Step | None = next(self._steps)
+        super().__init__(self._all())
 
     @property
     def receipt(self) -> dict[str, Any]:
         """What was erased, by kind; the address is not in it."""
         return {"erased": self.mark, "counts": dict(sorted(self.counts.items()))}
 
-    def step(self, connection: Connection) -> bool:
-        """Erase some; returns whether there is more to do."""
-        if self._step and not self._step(connection):
-            self._step = next(self._steps, None)
-        return self._step is not None
-
     def _all(self) -> Iterator[Step]:
         yield self._begin
         yield self._recurring  # before orders, of which it makes further ones
         yield self._waiting
         yield self._emails
-        yield self._walk(ORDERS, self._orders)
+        yield walking(ORDERS, self._person, self._orders, lock=True)
         yield self._portions()
+        yield self._emails  # what was made of orders and portions since the first look
         yield self._small_tables
         for kind, walk in TEXTS.items():
-            yield self._walk(walk, partial(self._texts, kind, walk))
+            yield walking(walk, self._person, partial(self._texts, kind, walk), lock=True)
         yield self._end
 
     def _begin(self, connection: Connection) -> bool:
@@ -144,7 +137,9 @@ class Erasure:
 
     def _orders(self, connection: Connection, rows: Sequence[Row[Any]]) -> None:
         """Orders that have no e-mails to the address: they wait, or ended without."""
-        found = [row.seq for row in rows if self._person.stands_in(row.recipients)]
+        found = {row.seq for row in rows if self._person.stands_in(row.recipients)}
+        made = select(emails.c.order_seq).where(*self._its(connection), emails.c.order_seq.in_(found))
+        found.difference_update(connection.scalars(made))  # `_emails` takes those, after this
         busy = select(orders.c.seq).where(orders.c.seq.in_(found), orders.c.unresolved > 0, orders.c.due_at > Now())
         if connection.scalar(busy.limit(1)):
             raise Conflict("An order to this address is being processed at this moment; try again in a minute.")
@@ -183,7 +178,7 @@ class Erasure:
                 self._remove_sink(connection, row.seq)
         for row in connection.execute(select(api_keys.c.seq, api_keys.c.guests).where(api_keys.c.guests != "")).all():
             guests = [guest for guest in row.guests.split() if not self._person.has(guest)]
-            if len(guests) < len(row.guests.split()) and is_guest(self._person.address, row.guests.split()):
+            if len(guests) < len(row.guests.split()):
                 its_key = api_keys.c.seq == row.seq
                 connection.execute(update(api_keys).where(its_key).values(guests=" ".join(guests)))
                 self.counts["guests of keys"] += 1
@@ -205,17 +200,3 @@ class Erasure:
             if values != texts:
                 connection.execute(update(walk.table).where(walk.table.c.seq == row.seq).values(values))
                 self.counts[kind] += 1
-
-    def _walk(self, walk: Walk, erase: Callable[[Connection, Sequence[Row[Any]]], None]) -> Step:
-        """A step that goes through a table, piece by piece."""
-        after = 0
-
-        def step(connection: Connection) -> bool:
-            nonlocal after
-            rows, end = walk.piece(connection, self._person, after, lock=True)
-            if rows:
-                erase(connection, rows)
-            after = end or after
-            return end is not None
-
-        return step

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from engine.admin.persons.portions import Place, entries_of
-from engine.admin.persons.windows import ORDERS, TEXTS, Walk
+from engine.admin.persons.windows import ORDERS, TEXTS, Steps, Walk, walking
 from engine.db.blocks import everywhere
 from engine.db.tables import contacts, email_attempts, emails, orders
 from engine.observability.audit import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
     from engine.admin.persons.person import Person
+    from engine.admin.persons.windows import Step
 
-    Step = Callable[[Connection], bool]
 
 AT_ONCE = 500  # e-mails of one view
 _EMAIL = ("id", "state", "last_update", "expires_at", "attempts", "address", "organization_number", "given")
@@ -31,34 +31,27 @@ _ORDER = ("id", "creator", "senders_reference", "created", "requested_send_time"
 _ATTEMPT = ("at", "outcome", "code", "reply", "relay")
 
 
-class Export:
+class Export(Steps):
     """The export of one person; call `step` on a view of its own until it returns False. Then `document` is whole."""
 
     def __init__(self, person: Person) -> None:
         self._person = person
         self._found: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._of_emails: set[int] = set()  # the `seq` of orders that are shown with their e-mails
-        self._steps = self._all()
-        self._step: Step | None = next(self._steps)
+        super().__init__(self._all())
 
     @property
     def document(self) -> Mapping[str, Any]:
         """What was found, by kind."""
         return {"address": self._person.address, "contacts": [], "emails": [], "orders": [], **self._found}
 
-    def step(self, connection: Connection) -> bool:
-        """Look at some; returns whether there is more to look at."""
-        if self._step and not self._step(connection):
-            self._step = next(self._steps, None)
-        return self._step is not None
-
     def _all(self) -> Iterator[Step]:
         yield self._contacts
         yield self._emails()
-        yield self._walk(ORDERS, self._orders)
+        yield walking(ORDERS, self._person, self._orders)
         yield self._portions()
         for kind, walk in TEXTS.items():
-            yield self._walk(walk, partial(self._texts, kind, walk))
+            yield walking(walk, self._person, partial(self._texts, kind, walk))
 
     def _contacts(self, connection: Connection) -> bool:
         its = func.lower(contacts.c.email).in_(self._person.spellings)
@@ -96,7 +89,7 @@ class Export:
             for row in rows
         ]
 
-    def _orders(self, rows: Sequence[Row[Any]]) -> None:
+    def _orders(self, _connection: Connection, rows: Sequence[Row[Any]]) -> None:
         """Orders to the address that have no e-mails to it."""
         for row in rows:
             if row.seq not in self._of_emails and self._person.stands_in(row.recipients):
@@ -117,23 +110,11 @@ class Export:
 
         return step
 
-    def _texts(self, kind: str, walk: Walk, rows: Sequence[Row[Any]]) -> None:
+    def _texts(self, kind: str, walk: Walk, _connection: Connection, rows: Sequence[Row[Any]]) -> None:
         for row in rows:
             texts = {name: text for name in walk.columns if (text := getattr(row, name))}
             if any(map(self._person.stands_in, texts.values())):
                 self._found[kind].append({"number": row.seq} | texts)
-
-    def _walk(self, walk: Walk, tell: Callable[[Sequence[Row[Any]]], None]) -> Step:
-        after = 0
-
-        def step(connection: Connection) -> bool:
-            nonlocal after
-            rows, end = walk.piece(connection, self._person, after)
-            tell(rows)
-            after = end or after
-            return end is not None
-
-        return step
 
 
 def note_export(connection: Connection, who: str, mark: str) -> None:

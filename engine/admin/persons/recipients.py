@@ -60,14 +60,14 @@ def take_out_of_recurring(connection: Connection, person: Person) -> int:
     changed = 0
     for row in connection.execute(chosen).all():
         made = json.loads(row.order_row)
-        entries = json.loads(made["recipients"])
+        entries = json.loads(made["order"]["recipients"])
         left = [entry for entry in entries if not person.has(entry.get("emailAddress", ""))]
         its = recurring_orders.c.id == row.id
         if not left:
             connection.execute(delete(recurring_orders).where(its))
         elif left != entries:
-            text = json.dumps(made | {"recipients": to_json(left).decode()})
-            connection.execute(update(recurring_orders).where(its).values(order_row=text))
+            made["order"]["recipients"] = to_json(left).decode()
+            connection.execute(update(recurring_orders).where(its).values(order_row=json.dumps(made)))
         changed += left != entries
     return changed
 

@@ -10,11 +10,13 @@ from sqlalchemy import Column, func, or_, select
 from engine.db.tables import audit_log, delivery_attempts, email_attempts, events, jobs, orders, subscriptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sqlalchemy import Connection, Row, Table
 
     from engine.admin.persons.person import Person
+
+    Step = Callable[[Connection], bool]
 
 WINDOW = 5_000  # rows of a piece
 MATCHES = 50  # of them that may have the address
@@ -40,6 +42,37 @@ class Walk:
         chosen = select(self.table).where(seq > after, seq <= end, texts).order_by(seq).limit(MATCHES)
         found = connection.execute(chosen.with_for_update() if lock else chosen).all()
         return found, found[-1].seq if len(found) == MATCHES else end
+
+
+class Steps:
+    """Steps, each in a transaction of its own, or on a view; call `step` until it returns False."""
+
+    def __init__(self, steps: Iterator[Step]) -> None:
+        self._steps = steps
+        self._step = next(steps, None)
+
+    def step(self, connection: Connection) -> bool:
+        """Do some; returns whether there is more to do."""
+        if self._step and not self._step(connection):
+            self._step = next(self._steps, None)
+        return self._step is not None
+
+
+def walking(
+    walk: Walk, person: Person, act: Callable[[Connection, Sequence[Row[Any]]], None], *, lock: bool = False
+) -> Step:
+    """A step that goes through a table, piece by piece."""
+    after = 0
+
+    def step(connection: Connection) -> bool:
+        nonlocal after
+        rows, end = walk.piece(connection, person, after, lock=lock)
+        if rows:
+            act(connection, rows)
+        after = end or after
+        return end is not None
+
+    return step
 
 
 ORDERS = Walk(orders, ("recipients",))

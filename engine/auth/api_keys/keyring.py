@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 NOTE_EVERY = timedelta(minutes=1)  # between two notes that a key was used
 PARTY = "api keys"  # whose share of slots the look takes
-IN_FORCE = (api_keys.c.revoked.is_(None), or_(api_keys.c.expires.is_(None), api_keys.c.expires > Now()))
+IN_FORCE = tuple(or_(ends.is_(None), ends > Now()) for ends in (api_keys.c.revoked, api_keys.c.expires))
 _KEYS = select(*(api_keys.c[name] for name in ("seq", "hash", "kind", "creator", "scopes", "guests"))).where(*IN_FORCE)
 
 

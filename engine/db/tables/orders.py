@@ -90,7 +90,7 @@ orders = Table(
     # When it may be sent: see engine/queue/windows.py.
     Column("expires_at", Instant),  # as posted; NULL: e-mails expire after a time of their own
     Column("sending_window", Text),  # JSON; NULL: at any time
-    # See engine/orders/withdrawals.py.
+    # See engine/queue/withdrawals.py.
     Column("withdrawn_at", Instant),  # when its creator took it back from workers; NULL: it did not
     Column("withdrawn_until", Instant),  # until when nothing is sent; NULL: for good
     Column("sender_name", Text),  # beside the sender's address; NULL: none
@@ -256,7 +256,7 @@ recurring_orders = Table(  # see engine/orders/recurring.py
     Column("last_at", Instant),  # of the newest run
     Column("last_order", Uuid),  # which it made; NULL: none
     Column("last_fault", Text),  # why it made none; NULL: it did
-    Column("order_row", Text, nullable=False),  # JSON: the order of each run, as it is inserted
+    Column("order_row", Text, nullable=False),  # JSON: what each run is made of
 )
 Index("uq_recurring_orders_name", recurring_orders.c.creator, recurring_orders.c.name, unique=True)
 Index("ix_recurring_orders_next", recurring_orders.c.next_at, **where_set(recurring_orders.c.next_at))

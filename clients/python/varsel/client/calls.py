@@ -17,6 +17,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 KEY = "Idempotency-Key"
 NAME = "idempotencyId"  # the same in bodies of the second generation
+NUMBER, AFTER = "sequenceNumber", "seq"  # of an entry, and the parameter that begins behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +101,6 @@ class Numbered:
     """Each entry has a number, by which the next page is asked for; an empty page is the last one."""
 
     member: str | None = None
-    number: str = "sequenceNumber"
-    parameter: str = "seq"
 
     def entries(self, body: object) -> Sequence[object]:
         return _entries(body, self.member)
@@ -110,9 +109,9 @@ class Numbered:
         entries = self.entries(answer.body)
         if not entries:
             return None
-        last = cast("Mapping[str, object]", entries[-1])[self.number]
-        others = [(name, value) for name, value in call.query if name != self.parameter]
-        return replace(call, query=[*others, (self.parameter, str(last))])
+        last = cast("Mapping[str, object]", entries[-1])[NUMBER]
+        others = [(name, value) for name, value in call.query if name != AFTER]
+        return replace(call, query=[*others, (AFTER, str(last))])
 
 
 def path_of(template: str, /, **names: str | int | UUID) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FIRST, LARGEST = 0.2, 8.0  # seconds between attempts, before they are spread
+LAST = 1.0  # seconds that a question has at the end of a wait
 LEAST = 0.1  # seconds that an attempt has, when there is any time left
 AWAY = {502, 503, 504}  # a proxy or the installation cannot answer for the moment
 CONFLICT, OVERRUN, REDIRECT = 409, 429, 300
@@ -85,7 +86,8 @@ def wait(call: Call[T], is_over: Callable[[T], bool], timeout: float, limits: Li
     """Ask until it is over, less and less often; StillOpen after so many seconds."""
     end = monotonic() + timeout
     for attempt in count(1):
-        found = yield from send(call, limits)
+        left = max(LAST, end - monotonic())
+        found = yield from send(call, Limits(limits.timeout, min(limits.deadline, left)))
         if is_over(found):
             return found
         pause = _backoff(attempt)
