@@ -121,7 +121,7 @@ def _remove_files(connection: Connection, order_seqs: Sequence[int]) -> tuple[Se
     They may be large: what is removed of them at once, other writers wait for.
     """
     of_orders = attachments.c.order_seq.in_(order_seqs)
-    some = select(attachments.c.seq).where(of_orders).limit(FILES)
+    some = select(attachments.c.seq).where(of_orders).order_by(attachments.c.order_seq).limit(FILES)
     if connection.execute(delete(attachments).where(attachments.c.seq.in_(some))).rowcount < FILES:
         return order_seqs, 0
     left = set(connection.scalars(select(attachments.c.order_seq).where(of_orders)))

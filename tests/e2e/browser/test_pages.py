@@ -47,6 +47,7 @@ def filled(running: Installation, browser: Browser) -> dict[str, str]:
     site.order("kari+550@demo.example", subject="Your appointment", body=body, contentType="Html")
     site.order("ola+451@demo.example", subject="A reminder")
     wait_for(lambda: site.arrived("person3@example.no"))
+    wait_for(lambda: _first_event(site))  # which tells what became of an order
     with site.write() as connection:
         pause(connection, "anna", "domain", "slow.example", "their server is down until noon")
         numbers = _fill(connection)
@@ -69,6 +70,12 @@ def filled(running: Installation, browser: Browser) -> dict[str, str]:
         "confirm": "/console/emails/all/retry?state=failed",
         "nothing": "/console/emails?recipient=nobody@example.no",
     }
+
+
+def _first_event(site: Site) -> int | None:
+    with site.write() as connection:
+        seq: int | None = connection.scalar(select(func.min(events.c.seq)))
+    return seq
 
 
 def _fill(connection: Connection) -> dict[str, int]:
