@@ -54,6 +54,7 @@ class File:
         self._path = path
         self._engine = engine
         self._forget = forget
+        self.gives_way = gives_way
         self._opened: tuple[int, int] | None = None  # device and number of the file that new connections open
         self._changing = threading.Lock()
         try:

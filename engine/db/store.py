@@ -25,6 +25,7 @@ from engine.diagnosis import Diagnosis, of_database
 from engine.errors import Misconfigured, Unavailable
 from engine.runtime.circuit import Circuit, Open
 from engine.runtime.clock import Clock, steady
+from engine.runtime.hush import still
 from engine.text.urls import file_of, shown
 
 if TYPE_CHECKING:
@@ -208,12 +209,19 @@ class Store:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> R:
+        loop = asyncio.get_running_loop()
+
         def call() -> R:
-            with begin() as connection:
+            with begin() as connection, still(loop) if self._is_awaited(connection) else nullcontext():
                 return act(connection, *args, **kwargs)
 
-        running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, call)
+        running = loop.run_in_executor(self._threads, copy_context().run, call)
         return await running
+
+    def _is_awaited(self, connection: Connection) -> bool:
+        """Whether writers of other processes, which go first, wait until this connection's work is done."""
+        writes = connection.get_execution_options().get("varsel_writes")
+        return bool(self._file and self._file.gives_way and writes)
 
 
 def ping(connection: Connection) -> None:

@@ -7,11 +7,14 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import select
 
 from engine.db.tables import events, orders
 from engine.email import outcomes
 from engine.email.smtp import Reply
+from engine.events.cloudevent import decode
+from engine.events.status import email_event, order_event
 from engine.models import EmailState, OrderState, new_id
 from engine.orders import reading
 from engine.outbound import Guard, Outbound
@@ -57,6 +60,16 @@ def process(store: Store) -> None:
         await outbound.close()
 
     asyncio.run(once())
+
+
+@pytest.mark.parametrize("reference", [None, "sak 1", 'sak "1" \\ ø \u2028 💌', "\t"])
+def test_what_varsel_tells_is_a_well_formed_event(store: Store, reference: str | None) -> None:
+    with store.write() as connection:
+        seq = add_order(connection, creator="ttd", senders_reference=reference)
+        order: Any = connection.execute(select(orders).where(orders.c.seq == seq)).one()
+    at = order.created
+    made = [order_event(order, OrderState.COMPLETED, at), email_event(order, new_id(at), EmailState.FAILED, at)]
+    assert [decode(event.text.encode()) for event in made] == made
 
 
 def test_each_email_and_then_its_order_are_told(store: Store) -> None:
