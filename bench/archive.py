@@ -12,6 +12,7 @@ from bench.figures import say
 from engine.db.migrations import upgrade
 from engine.db.store import Store
 from engine.db.tables import metadata
+from engine.observability.history import DELAYS, SERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,9 +74,12 @@ SUBSCRIPTIONS = f"""INSERT INTO subscriptions (seq, consumer, created, fingerpri
   SELECT i, '/org/ttd', {_NOW}, md5(i::text), 'https://receiver' || i || '.example/hook',
     'urn:altinn:resource:app_ttd_app' || i % 20, false, true, 'salt', 'Waiting', 0, 0, 0
   FROM generate_series(:first, :last) i"""
+_SERIES = "unnest(ARRAY[" + ", ".join(f"'{name}'" for name in (*SERIES, *DELAYS)) + "]) series"
 HISTORY = f"""INSERT INTO history (minute, series, count)
-  SELECT {_NOW} / 60000 * 60000 - i * 60000, series, 100 + i FROM generate_series(:first, :last) i,
-    unnest(ARRAY['orders', 'events', 'emails.accepted', 'emails.failed', 'webhooks.accepted']) series"""
+  SELECT {_NOW} / 60000 * 60000 - i * 60000, series, 100 + i FROM generate_series(:first, :last) i, {_SERIES}"""
+HOURS = f"""INSERT INTO history_hours (hour, series, count)
+  SELECT {_NOW} / 3600000 * 3600000 - i * 3600000, series, 6000 + i FROM generate_series(:first, :last) i, {_SERIES}"""
+MINUTES_KEPT, HOURS_KEPT = 8 * 1440, 400 * 24
 
 
 _RANGES = (  # how many e-mails there are for each of these
@@ -99,7 +103,8 @@ def make(url: str, mails: int) -> None:
         _vacuum_by_itself(connection, "SET (autovacuum_enabled = off)")
         fill(connection, 1, mails, mails)
         _insert(connection, "subscriptions", SUBSCRIPTIONS, (1, 100, 100))
-        _insert(connection, "history", HISTORY, (1, 1440, 1440))
+        _insert(connection, "history", HISTORY, (1, MINUTES_KEPT, MINUTES_KEPT))
+        _insert(connection, "history_hours", HOURS, (1, HOURS_KEPT, HOURS_KEPT))
         for name, definition in indexes:
             started = time.monotonic()
             connection.execute(text(definition))

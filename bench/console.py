@@ -15,6 +15,7 @@ from bench import archive
 from bench.figures import Figure, median, say
 from bench.processes import Sink
 from bench.varsel import Varsel
+from engine.admin.rates import SPANS
 from tests.servers.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ def pages(port: int) -> list[Figure]:
 
 def _pages(reader: http.client.HTTPConnection) -> Iterator[tuple[str, str]]:
     yield "overview", "/console/overview"
+    for span in SPANS:
+        yield "rates", f"/console/rates?span={span}"
     for resource, filters in LISTS.items():
         for given in filters:
             yield resource, f"/console/{resource}?{urlencode(given)}"

@@ -12,6 +12,7 @@ standing.py   where an open row stands: in flight, paused, due, later
 lanes.py      the lanes in numbers
 turns.py      whose turn it is: what each creator has ready
 overview.py   everything on one page: the lanes, the processes, the plots, and what is wrong
+rates.py      what was done in an hour, a day, a week or a month
 quotas.py     what creators have used of their quotas
 api_keys.py   API keys: made, replaced, revoked
 senders.py    sender identities: made, removed

@@ -241,10 +241,10 @@ def _plots(connection: Connection, now: datetime, span: timedelta, step: timedel
     place = (type_coerce(history.c.minute, BigInteger) - first) // width
     chosen = (
         select(place.label("place"), history.c.series, func.sum(history.c["count"]).label("sum"))
-        .where(history.c.minute >= EPOCH + first * MILLISECOND)
+        .where(history.c.minute >= EPOCH + first * MILLISECOND, history.c.series.in_(SERIES))
         .group_by(place, history.c.series)
     )
     for row in connection.execute(chosen):
-        if row.series in found and row.place < len(found[row.series]):
+        if row.place < len(found[row.series]):
             found[row.series][row.place] = int(row.sum)
     return found

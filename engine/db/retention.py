@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, and_, delete, literal, select, tuple_, update
 
 from engine.db.dialects import Now, after
+from engine.db.hours import roll_up
 from engine.db.tables import (
     EPOCH,
     attachments,
@@ -18,6 +19,7 @@ from engine.db.tables import (
     ended_sessions,
     events,
     history,
+    history_hours,
     idempotency_keys,
     job_rows,
     jobs,
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 ROWS = 500  # per transaction, which bounds how long writers wait
 FILES = 10  # likewise, of attachments, and of portions of recipients
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
-HISTORY_KEPT = timedelta(days=8)  # the plots show a day; one more week is there for comparison
+HISTORY_KEPT = timedelta(days=8)  # by the minute: a week, and time to look back on it
+HOURS_KEPT = timedelta(days=400)  # by the hour: likewise, a year
 AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back on it
 USE_KEPT = timedelta(days=2)  # of quotas, after the start of the last day in which an order counted
 GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended without signing off
@@ -65,7 +68,9 @@ def prune_some(connection: Connection, retention: timedelta, reached: Reached | 
     so that no row removes more than ROWS of another table with it. `reached`: by the batches before this one.
     """
     limit = after(-retention)
+    roll_up(connection)
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
+    connection.execute(delete(history_hours).where(history_hours.c.hour < after(-HOURS_KEPT)))
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
     connection.execute(delete(ended_sessions).where(ended_sessions.c.forgotten < Now()))  # their cookies are too old
     connection.execute(

@@ -16,7 +16,7 @@ from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rej
 from engine.events import completing
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
-from engine.models import EXPIRY, DeliveryGuarantee, EmailState
+from engine.models import EXPIRY, LEVELS, DeliveryGuarantee, EmailState
 from engine.observability import metrics
 from engine.queue import due
 from engine.queue.backoff import jittered
@@ -54,6 +54,7 @@ _ATTEMPTS = {  # looked up once: the look-up costs as much as the count
 _SMTP_SECONDS = {
     word: metrics.SMTP_SECONDS.labels(word) for word in ("accepted", "deferred", "refused", "rejected", "in_doubt")
 }
+_DUE_LAG = [metrics.DUE_LAG.labels(level.lower()) for level in LEVELS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +219,8 @@ def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: da
     if not reached:
         metrics.RELAY_FAILURES.inc()
     _SMTP_SECONDS[word].observe(outcome.duration.total_seconds())
-    if settled and order.expires_at is None:
-        metrics.DUE_LAG.observe(max(0.0, (now - (email.expires_at - EXPIRY)).total_seconds()))
+    if state == EmailState.SUCCEEDED and order.expires_at is None:
+        _DUE_LAG[email.priority].observe(max(0.0, (now - (email.expires_at - EXPIRY)).total_seconds()))
     return Result(
         email, state, None if settled else delay, reached, word, outcome.phase, outcome.reply, outcome.duration, relay
     )

@@ -1,4 +1,4 @@
-"""What a process did, minute by minute, in the database.
+"""What a process did, minute by minute, in the database; engine/db/hours.py has the hours.
 
 The counts are those of /metrics, so both agree, and history survives a restart. A killed process loses the counts of
 its last second; only plots depend on them.
@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.db.dialects import Now
 from engine.db.tables import Instant, history
+from engine.models import Priority
 from engine.observability import metrics
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ SERIES = {
     "webhooks.failed": (metrics.PUSHES, {"rejected", "unauthorized"}),
 }
 COUNTERS = {counter for counter, _ in SERIES.values()}
+# Of delays, a series for each bucket, by its upper bound in seconds.
+DELAYS = {f"delay.{bound:g}": float(bound) for bound in metrics.DELAYS} | {"delay.more": float("inf")}
+PROMPT = {Priority.INSTANT.lower(), Priority.NORMAL.lower()}  # of whom delays are kept: bulk is slow by intention
 
 
 def sample() -> dict[str, int]:
@@ -42,7 +46,18 @@ def sample() -> dict[str, int]:
     return {
         name: sum(count for outcome, count in counted[counter].items() if outcomes is None or outcome in outcomes)
         for name, (counter, outcomes) in SERIES.items()
-    }
+    } | _delays()
+
+
+def _delays() -> dict[str, int]:
+    """How many e-mails were sent with which delay, by bucket."""
+    up_to = dict.fromkeys(DELAYS.values(), 0)
+    for family in metrics.DUE_LAG.collect():
+        for sample in family.samples:
+            if sample.name.endswith("_bucket") and sample.labels["priority"] in PROMPT:
+                up_to[float(sample.labels["le"])] += int(sample.value)
+    below = (0, *up_to.values())
+    return {name: up_to[bound] - less for (name, bound), less in zip(DELAYS.items(), below, strict=False)}
 
 
 def _counted(counter: Counter) -> dict[str, int]:

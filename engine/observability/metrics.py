@@ -83,10 +83,13 @@ RELAY_FAILURES = Counter(
     "Connections to a relay that could not be had; each is an attempt deferred, or one that another relay takes over. "
     "Counted by worker.",
 )
+DELAYS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_800, 3_600, 10_800, 43_200, 172_800)  # seconds
 DUE_LAG = Histogram(
     "varsel_due_lag_seconds",
-    "From an e-mail's requested send time to its settlement. Counted by worker.",
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 172800),
+    "From an e-mail's requested send time until a relay accepted it, by its order's priority: instant, normal, bulk, "
+    "test. Not of orders that say when they expire. Counted by worker.",
+    ["priority"],
+    buckets=DELAYS,
 )
 PUSHES = Counter(
     "varsel_pushes",

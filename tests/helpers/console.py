@@ -191,4 +191,9 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
 
 def pages(keys: dict[str, Any]) -> list[str]:
     lists = [f"/console/{resource}" for resource in RESOURCES]
-    return ["/console/overview", *lists, *(f"/console/{resource}/{key}" for resource, key in keys.items())]
+    return [
+        "/console/overview",
+        "/console/rates",
+        *lists,
+        *(f"/console/{resource}/{key}" for resource, key in keys.items()),
+    ]

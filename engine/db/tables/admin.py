@@ -70,6 +70,7 @@ processes = Table(
     Column("trouble_since", Instant),
     Column("slowed", Text),  # whom its mail goes to slowly: JSON of a list of Slowed; NULL: nobody
     Column("skew_ms", BigInteger),  # its wall clock less the database's; NULL: of an older version
+    Column("settings", Text),  # what it was started with, without secrets: JSON; NULL: of an older version
 )
 
 ended_sessions = Table(  # of the console: see engine/auth/ended_sessions.py
@@ -83,6 +84,14 @@ history = Table(  # sums of what /metrics counts, by the minute
     "history",
     metadata,
     Column("minute", Instant, primary_key=True),
+    Column("series", String(40), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+history_hours = Table(  # the same by the hour, of hours that have ended; kept longer
+    "history_hours",
+    metadata,
+    Column("hour", Instant, primary_key=True),
     Column("series", String(40), primary_key=True),
     Column("count", BigInteger, nullable=False),
 )

@@ -60,6 +60,7 @@ def filled(running: Installation, browser: Browser) -> dict[str, str]:
     assert order
     return {
         "overview": "/console/overview",
+        "rates": "/console/rates",
         **{name: f"/console/{name}" for name in LISTS},
         "order": order,
         "email": email,

@@ -1,0 +1,162 @@
+"""The console's page of rates: how much was done in an hour, a day, a week or a month, and how long it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from starlette.routing import Route
+
+from api.console import charts
+from api.console.pages import look, page
+from api.console.sessions import require
+from engine.admin import filters, rates
+from engine.auth.operators import Role
+from engine.db.hours import HOUR
+from engine.errors import Invalid
+from engine.text.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from engine.admin.rates import Rates, Span
+
+USUAL = "day"
+COUNTS = {  # of the table: what each is called, and its series
+    "Orders": "orders",
+    "E-mails accepted": "emails.accepted",
+    "E-mails tried again": "emails.deferred",
+    "E-mails failed": "emails.failed",
+    "Events": "events",
+    "Webhooks accepted": "webhooks.accepted",
+    "Webhooks tried again": "webhooks.deferred",
+    "Webhooks failed": "webhooks.failed",
+}
+ACCEPTED, AGAIN = "accepted", "to be tried again"
+CHARTS = (
+    charts.Plan(
+        "emails",
+        "E-mails",
+        (("emails.accepted", ACCEPTED, "area"), ("emails.deferred", AGAIN, "line again")),
+    ),
+    charts.Plan(
+        "failures",
+        "Failures",
+        (("emails.failed", "e-mails failed", "area failed"), ("webhooks.failed", "webhooks given up", "line other")),
+    ),
+    charts.Plan(
+        "delay",
+        "Delay, from the requested send time until the relay had it",
+        (("delay.p50", "half took at most (p50)", "line"), ("delay.p99", "99 % took at most (p99)", "line other")),
+        "Bulk and test orders, and orders that say when they expire, are not counted.",
+    ),
+    charts.Plan("orders", "Orders taken in", (("orders", "orders", "area"),)),
+    charts.Plan("events", "Events taken in", (("events", "events", "area"),)),
+    charts.Plan(
+        "webhooks",
+        "Webhooks",
+        (("webhooks.accepted", ACCEPTED, "area"), ("webhooks.deferred", AGAIN, "line again")),
+    ),
+)
+DELAYS = {"Delay p50": "delay.p50", "Delay p99": "delay.p99"}
+COLUMNS = COUNTS | {"Of them failed": "emails.share"} | DELAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row of the table; `nearer`: the page that shows it from near."""
+
+    at: datetime
+    cells: Sequence[tuple[str, str]]  # the heading and the value of each
+    nearer: str | None
+
+
+async def rates_page(request: Request) -> Response:
+    """Charts and a table of what was done, and how long it took."""
+    await require(request, Role.VIEWER)
+    span, until = _asked(request)
+
+    async def read(request: Request) -> dict[str, Any]:
+        return _shown(await look(request, rates.rates, span, until))
+
+    return await page(request, "rates.html", read, live=until is None and span.name == "hour")
+
+
+def _asked(request: Request) -> tuple[Span, datetime | None]:
+    """The span and its end; Invalid."""
+    name, until = request.query_params.get("span", USUAL), request.query_params.get("until", "")
+    if name not in rates.SPANS:
+        raise Invalid({"span": [f"One of {', '.join(rates.SPANS)}."]})
+    try:
+        return rates.SPANS[name], filters.moment(until, datetime.now(UTC)) if until else None
+    except ValueError as error:
+        raise Invalid({"until": [str(error)]}) from None
+
+
+def _shown(found: Rates) -> dict[str, Any]:
+    span = found.span
+    return {
+        "rates": found,
+        "spans": [(each.name, _address(each)) for each in rates.SPANS.values()],
+        "earlier": _address(span, found.first) if found.first - span.length > found.now - span.kept else None,
+        "later": None if found.is_newest else _address(span, found.until + span.length),
+        "newest": _address(span),
+        "step": f"{span.step // HOUR} h" if span.step >= HOUR else f"{span.step.seconds // 60} min",
+        "mark": charts.EVERY[span.name],
+        "times": charts.times_of(found),
+        "charts": _charts(found),
+        "columns": COLUMNS,
+        "steps": _steps(found),
+        "changes": {name: _change(sum(counts), found.before[name]) for name, counts in found.counts.items()},
+    }
+
+
+def _address(span: Span, until: datetime | None = None) -> str:
+    return f"/console/rates?{urlencode({'span': span.name} | ({'until': rfc3339(until)} if until else {}))}"
+
+
+def _charts(found: Rates) -> Sequence[charts.Chart]:
+    draw = {"delay": charts.of_delays}
+    return [draw.get(plan.name, charts.of_counts)(plan, found) for plan in CHARTS]
+
+
+def _steps(found: Rates) -> Sequence[Step]:
+    """The rows of the table, the newest first."""
+    finer = rates.SPANS.get(found.span.finer or "")
+    columns = [
+        *(map(charts.count, found.counts[series]) for series in COUNTS.values()),
+        map(share, found.counts["emails.failed"], found.counts["emails.accepted"]),
+        *(map(charts.delay, found.delays[series]) for series in DELAYS.values()),
+    ]
+    made = []
+    for place, values in enumerate(zip(*columns, strict=True)):
+        at = found.first + place * found.span.step
+        near = finer if finer and at > found.now - finer.kept else None
+        address = _address(near, at + found.span.step) if near else None
+        made.append(Step(at, [*zip(COLUMNS, values, strict=True)], address))
+    return made[::-1]
+
+
+def share(failed: int, accepted: int) -> str:
+    """How many of those that were settled have failed, in per cent."""
+    if not failed + accepted:
+        return "—"
+    per_cent = 100 * failed / (failed + accepted)
+    return f"{per_cent:.0f} %" if per_cent == 0 or per_cent >= 10 else f"{per_cent:.2g} %"  # noqa: PLR2004 two digits
+
+
+def _change(here: int, before: int) -> str:
+    """How a sum compares with the one before; empty: there was none before."""
+    if not before:
+        return ""
+    change = round(100 * (here - before) / before)
+    sign = "+" if change > 0 else "\N{MINUS SIGN}" if change < 0 else "\N{PLUS-MINUS SIGN}"
+    return f"{sign}{abs(change):,} %"
+
+
+ROUTES = [Route("/rates", rates_page)]

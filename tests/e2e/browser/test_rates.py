@@ -1,0 +1,136 @@
+"""Last week's rates: found in two clicks, read by mouse, finger, keyboard and as a table, in both colours."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from importlib.resources import files
+from math import sin
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import delete, insert
+
+from engine.db.tables import history, history_hours
+from engine.observability.history import DELAYS
+from tests.e2e.browser.conftest import Site
+from tests.e2e.browser.test_pages import RULES
+from tests.helpers.rows import now
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.servers.installation import Installation
+
+COUNT = "addEventListener('click', () => sessionStorage.setItem('clicks', 1 + +sessionStorage.getItem('clicks')), true)"
+HOUR = timedelta(hours=1)
+VOLUMES = {"orders": 400, "events": 900, "emails.accepted": 1_200, "emails.deferred": 40, "webhooks.accepted": 700}
+SIZES = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 360, "height": 780}}
+
+
+@pytest.fixture(scope="module")
+def busy(running: Installation, browser: Browser) -> Iterator[Site]:
+    """An installation with a month of history, in which a relay refused for an hour, 30 hours ago."""
+    site = Site(running, browser)
+    this = now().replace(minute=0, second=0, microsecond=0)
+    with site.write() as connection:
+        connection.execute(delete(history))
+        connection.execute(delete(history_hours))
+        for ago in range(1, 30 * 24):
+            day = 1.2 + sin(ago / 4)
+            counts = {name: int(volume * day) for name, volume in VOLUMES.items()}
+            counts |= {"emails.failed": 211 if ago == 30 else 3, "webhooks.failed": 1 if ago % 7 == 0 else 0}
+            counts |= dict(zip(DELAYS, (0, 90, 300, 500, 200, 80, 20, 5), strict=False))
+            rows = [{"hour": this - ago * HOUR, "series": series, "count": count} for series, count in counts.items()]
+            connection.execute(insert(history_hours), rows)
+    yield site
+    site.close()
+
+
+def _value(page: Page, chart: str, series: str) -> str:
+    return page.locator(f'#chart-{chart} [data-series="{series}"]').inner_text()
+
+
+def _middle(page: Page, chart: str) -> tuple[float, float]:
+    body = page.locator(f"#chart-{chart} .body")
+    body.scroll_into_view_if_needed()
+    box = body.bounding_box()
+    assert box
+    return box["x"] + box["width"] * 137.5 / 168, box["y"] + box["height"] / 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_last_weeks_rates(busy: Site, size: str, scheme: str) -> None:
+    options: dict[str, Any] = {"has_touch": True} if size == "phone" else {}
+    page = busy.open(viewport=SIZES[size], color_scheme=scheme, bypass_csp=True, **options)
+    page.add_init_script(COUNT)
+    page.reload()
+    # How many e-mails went out last week, how many failed, and how long did they take?
+    page.get_by_role("link", name="Rates", exact=True).click()
+    page.get_by_role("link", name="Week", exact=True).click()
+    expect(page.get_by_role("heading", name="Failures")).to_be_visible()
+    assert int(_value(page, "failures", "emails.failed")) > 600
+    assert _value(page, "delay", "delay.p50") == "324 ms"
+    assert _value(page, "delay", "delay.p99") == "4.0 s"
+    expect(page.locator("#chart-emails .scale text").last).to_have_text("3 k")
+    expect(page.locator("#chart-emails .times text")).to_have_count(7)
+    assert page.locator("#chart-emails .legend li").count() == 2
+    # When was that, and what else was there at that time?
+    point = page.touchscreen.tap if size == "phone" else page.mouse.move
+    point(*_middle(page, "failures"))
+    assert _value(page, "failures", "emails.failed") == "211"
+    assert _value(page, "emails", "emails.accepted").replace("\u202f", "") == str(int(1_200 * (1.2 + sin(30 / 4))))
+    expect(page.locator("#at-time")).to_have_text(re.compile(r"^from \w+ \d+ \w+, \d\d:00$"))
+    count = page.evaluate("Number(sessionStorage.getItem('clicks'))") - (1 if size == "phone" else 0)  # the tap
+    print(f"last week's rates, {size}, {scheme}: {count} clicks")  # noqa: T201
+    assert count == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+    page.get_by_text("Values as a table").click()
+    found = page.evaluate("(tags) => axe.run({runOnly: tags, resultTypes: ['violations']})", RULES)
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+
+
+def test_the_values_are_reached_by_keyboard_alone(busy: Site) -> None:
+    page = busy.open("/console/rates?span=week")
+    slider = page.get_by_label("Step")
+    slider.focus()
+    for _ in range(30):
+        slider.press("ArrowLeft")
+    assert _value(page, "failures", "emails.failed") == "211"
+    expect(slider).to_have_attribute(
+        "aria-valuetext", re.compile(r"^\w+ \d+ \w+, \d\d:00: Orders .*E-mails failed 211, ")
+    )
+
+
+def test_a_step_leads_to_the_same_time_from_near(busy: Site) -> None:
+    page = busy.open("/console/rates?span=week")
+    page.get_by_text("Values as a table").click()
+    page.locator(".values tbody th a").nth(30).click()
+    expect(page.locator(".spans [aria-current]")).to_have_text("Day")
+    page.get_by_role("link", name="Now", exact=True).click()
+    expect(page).to_have_url(re.compile(r"span=day$"))
+    expect(page.get_by_role("link", name="Later", exact=True)).to_have_count(0)
+
+
+def test_without_a_script_there_are_charts_and_values(busy: Site) -> None:
+    page = busy.open("/console/rates?span=week", java_script_enabled=False)
+    expect(page.locator("#at")).to_be_hidden()
+    expect(page.locator("#chart-emails path.area").last).to_be_visible()
+    page.get_by_text("Values as a table").click()
+    expect(page.locator(".values tbody tr").nth(30)).to_contain_text("211")
+
+
+def test_the_last_hour_follows_what_happens(busy: Site) -> None:
+    page = busy.open("/console/rates?span=hour")
+    expect(page.locator("[data-connection]")).to_have_text("live")
+    before = int(_value(page, "orders", "orders"))
+    busy.order("rates@example.no")
+    expect(page.locator('#chart-orders [data-series="orders"]')).not_to_have_text(str(before))
+    page.mouse.move(*_middle(page, "orders"))
+    expect(page.locator("#at-time")).to_have_text(re.compile("^from "))

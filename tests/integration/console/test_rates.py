@@ -1,0 +1,63 @@
+"""The page of rates over HTTP: what it shows to whom, and the ways from one span to the next."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import insert
+
+from engine.admin.rates import SPANS
+from engine.db.tables import history
+from tests.helpers.rows import now
+
+if TYPE_CHECKING:
+    from engine.db.store import Store
+    from tests.helpers.console import Site
+
+
+def links(page: str) -> dict[str, str]:
+    return {text: address.replace("&amp;", "&") for address, text in re.findall(r'href="([^"]+)"[^>]*>(\w+)</a>', page)}
+
+
+def test_a_viewer_sees_charts_with_their_sums_and_a_table(site: Site, store: Store) -> None:
+    minute = now().replace(second=0, microsecond=0) - timedelta(minutes=5)
+    with store.write() as connection:
+        for series, count in (("emails.accepted", 1_234), ("emails.failed", 6), ("delay.0.5", 1_234)):
+            connection.execute(insert(history).values(minute=minute, series=series, count=count))
+    viewer = site.browser("kari")
+    for span in SPANS:
+        page = viewer.get(f"/console/rates?span={span}").text
+        assert 'accepted <strong data-series="emails.accepted">1\u202f234</strong>' in page
+        assert re.search(r"half took at most \(p50\) <strong[^>]*>350 ms</strong>", page)
+        assert page.count("<tr>") == SPANS[span].length // SPANS[span].step + 1
+        assert '<td class="n" data-label="Of them failed">0.48 %</td>' in page
+        assert "</script>" in page
+        assert "style=" not in page
+
+
+def test_earlier_and_later_lead_there_and_back(site: Site) -> None:
+    viewer = site.browser("kari")
+    here = links(viewer.get("/console/rates?span=week").text)
+    assert here["Week"] == "/console/rates?span=week"
+    assert "Later" not in here
+    back = viewer.get(here["Earlier"]).text
+    assert links(back)["Now"] == "/console/rates?span=week"
+    assert links(viewer.get(links(back)["Later"]).text)["Earlier"] == here["Earlier"]
+
+
+def test_there_is_no_earlier_where_no_sample_is_kept(site: Site) -> None:
+    old = (now() - timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert "Earlier" not in links(site.browser("kari").get(f"/console/rates?span=day&until={old}").text)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [("span=year", "span: One of hour, day, week, month."), ("until=never", "until: A time such as")],
+)
+def test_what_cannot_be_shown_is_said(site: Site, query: str, told: str) -> None:
+    answer = site.browser("kari").get(f"/console/rates?{query}")
+    assert answer.status_code == 400
+    assert told in answer.text
