@@ -19,6 +19,7 @@ senders.py    sender identities: made, removed
 persons/      what is known of an address, and its removal
 refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis
+watching.py   relays, pauses and subscriptions, as alerts watch them
 amounts.py    numbers of things in words
 searching.py  what the search box finds
 actions.py    what can be done to one row, or to all that match

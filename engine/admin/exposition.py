@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from engine.admin.lanes import lanes
 from engine.admin.slowness import slowness
+from engine.admin.watching import watched
 from engine.db.store import ping
 from engine.errors import Unavailable
 from engine.observability import metrics
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from engine.admin.lanes import LaneFigures
     from engine.admin.slowness import Slowness
+    from engine.admin.watching import Watched
     from engine.db.store import Store
 
 STATES = ("waiting", "due", "in_flight", "retrying", "held", "dead")
@@ -61,12 +63,14 @@ class Parts(Collector):
         slow: Sequence[Slowness] = ()
         lengths: dict[str, int] = {}
         stalled: Mapping[str, timedelta] | None = None
+        seen: Watched | None = None
         database_took = redis_took = None
         with suppress(Unavailable), self._store.read() as connection:
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
             slow = slowness(connection)
             stalled = lateness.stalled(connection)
+            seen = watched(connection)
         with suppress(redis.RedisError, OSError):
             lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}  # also when it is full
             redis_took = _timed(lambda: prove(self._client))
@@ -75,6 +79,7 @@ class Parts(Collector):
             *_lanes(found),
             _stalled(stalled),
             *_paces(slow),
+            *_watched(seen),
             *_answers("redis", redis_took),
             _lists(lengths),
         ]
@@ -152,6 +157,42 @@ def _paces(slow: Sequence[Slowness]) -> Iterable[Metric]:
         if each.kind == "relay" and each.rate is not None:
             relays.add_metric([each.name], each.rate)
     return number, relays
+
+
+def _watched(seen: Watched | None) -> Iterable[Metric]:
+    relays = GaugeMetricFamily(
+        "varsel_relay_up",
+        "1: workers can give e-mails to the relay; 0: one of them cannot. The same from every web process: "
+        "min by (relay).",
+        labels=["relay"],
+    )
+    pauses = GaugeMetricFamily(
+        "varsel_oldest_pause_seconds",
+        "For how long the oldest pause of a kind has lasted: lane, creator, domain; 0: there is none. The same from "
+        "every web process: max by (kind).",
+        labels=["kind"],
+    )
+    subscriptions = GaugeMetricFamily(
+        "varsel_subscriptions",
+        "Subscriptions by state: failing (nothing is pushed for a while, since the endpoint kept failing or asked for "
+        "time), paused. The same from every web process: max by (state).",
+        labels=["state"],
+    )
+    undelivered = GaugeMetricFamily(
+        "varsel_oldest_undelivered_seconds",
+        "For how long the oldest e-mail or webhook has been on its way, tried before or not; 0: there is none." + _SAME,
+        labels=["lane"],
+    )
+    if seen:
+        for relay, is_up in seen.relays.items():
+            relays.add_metric([relay], is_up)
+        for kind, since in seen.pauses.items():
+            pauses.add_metric([kind], since.total_seconds())
+        for state, number in seen.subscriptions.items():
+            subscriptions.add_metric([state], number)
+        for lane, since in seen.undelivered.items():
+            undelivered.add_metric([lane], since.total_seconds())
+    return relays, pauses, subscriptions, undelivered
 
 
 def _lists(lengths: dict[str, int]) -> Metric:

@@ -44,6 +44,14 @@ HEALTHY = {
     'varsel_attempts_total{outcome="in_doubt"}': "0+0x60",
     'varsel_attempts_total{outcome="refused"}': "0+0x60",
     "varsel_relay_failures_total": "0+0x60",
+    'varsel_relay_up{relay="relay:25"}': "1+0x60",
+    'varsel_oldest_pause_seconds{kind="lane"}': "0+60x60",
+    'varsel_subscriptions{state="failing"}': "0+0x60",
+    'varsel_subscriptions{state="paused"}': "3+0x60",
+    'varsel_due_lag_seconds_bucket{priority="normal",le="0.5"}': "0+100x60",
+    'varsel_due_lag_seconds_bucket{priority="normal",le="60"}': "0+100x60",
+    'varsel_due_lag_seconds_bucket{priority="normal",le="+Inf"}': "0+100x60",
+    'varsel_due_lag_seconds_bucket{priority="bulk",le="+Inf"}': "0+900x60",
     'varsel_pushes_total{outcome="rejected"}': "0+0x60",
     'varsel_requests_total{part="orders",status="2xx"}': "0+1000x60",
     'varsel_requests_total{part="orders",status="5xx"}': "0+0x60",
@@ -59,6 +67,14 @@ WRONG = {  # what differs, when this alert alone is to be raised
     "VarselDatabaseDown": {"varsel_database_up": "0+0x60"},
     "VarselRedisDown": {"varsel_redis_up": "0+0x60"},
     "VarselRelayUnreachable": IDLE | {"varsel_relay_failures_total": "0+24x60", 'varsel_due{lane="emails"}': "0+0x60"},
+    "VarselRelayDown": {'varsel_relay_up{relay="relay:25"}': "0+0x60"},
+    "VarselEmailsSlow": {
+        f'varsel_due_lag_seconds_bucket{{priority="normal",le="{bound}"}}': "0+1x60" for bound in ("0.5", "60")
+    },
+    "VarselRefusalsUnusual": {'varsel_attempts_total{outcome="rejected"}': "0+1x30 31+8x30"},
+    "VarselSubscriptionsFail": {'varsel_subscriptions{state="failing"}': "1+0x60"},
+    "VarselSubscriptionsPaused": {'varsel_subscriptions{state="paused"}': "3+0x40 4+0x20"},
+    "VarselPauseForgotten": {'varsel_oldest_pause_seconds{kind="lane"}': "28000+60x60"},
     "VarselWorkWaits": {'varsel_oldest_due_seconds{lane="emails"}': "0+60x60"},
     "VarselStandsStill": {'varsel_stalled_seconds{lane="emails"}': "0+0x30 40+60x30"},
     "VarselEmailsFail": {'varsel_attempts_total{outcome="rejected"}': "0+30x60"},
@@ -210,7 +226,11 @@ def test_an_alert_is_raised_by_what_it_is_for_and_nothing_else(alert: str, tmp_p
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [
-            {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "45m", "exp_samples": samples}
+            {
+                "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+                "eval_time": "45m",
+                "exp_samples": samples,
+            }
         ],
     }
     written = tmp_path / "test.yml"

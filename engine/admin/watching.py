@@ -1,0 +1,77 @@
+"""What alerts and dashboards watch beside the lanes: relays, pauses, subscriptions, and what is on its way for long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+
+from engine.admin.filters import created
+from engine.admin.lanes import counted
+from engine.db import dialects
+from engine.db.dialects import Now, after
+from engine.db.tables import ALIVE, STOPPED, deliveries, emails, pauses, processes, subscriptions
+from engine.queue import due, lateness
+from engine.queue.pauses import CREATOR, DOMAIN, LANE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+_NONE = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is watched, by name; a span of zero: there is none."""
+
+    relays: Mapping[str, bool]  # of workers that live: whether e-mails can be given to it
+    pauses: Mapping[str, timedelta]  # by kind: for how long the oldest has lasted
+    subscriptions: Mapping[str, int]  # failing: left alone for a while; paused
+    undelivered: Mapping[str, timedelta]  # by lane: for how long the oldest has been on its way
+
+
+def watched(connection: Connection) -> Watched:
+    """All of it, in bounded time."""
+    now = dialects.now(connection)
+    lives = (processes.c.relay.is_not(None), processes.c.seen > after(-ALIVE))
+    relays: dict[str, bool] = {}
+    for relay, trouble in connection.execute(select(processes.c.relay, processes.c.trouble).where(*lives)):
+        relays[relay] = relays.get(relay, True) and trouble is None
+    oldest = connection.execute(select(pauses.c.kind, func.min(pauses.c.at)).group_by(pauses.c.kind))
+    since = {kind: now - at for kind, at in oldest}
+    kept, is_paused = (STOPPED, subscriptions.c.removed.is_(None)), subscriptions.c.paused_reason.is_not(None)
+    return Watched(
+        relays=relays,
+        pauses={kind: since.get(kind, _NONE) for kind in (LANE, CREATOR, DOMAIN)},
+        subscriptions={
+            "failing": counted(connection, subscriptions, *kept, ~is_paused, subscriptions.c.open_until > Now()),
+            "paused": counted(connection, subscriptions, *kept, is_paused),
+        },
+        undelivered={
+            due.EMAILS.name: _since(now, _oldest_email(connection)),
+            due.WEBHOOKS.name: _since(now, _oldest_delivery(connection)),
+        },
+    )
+
+
+def _since(now: datetime, moment: datetime | None) -> timedelta:
+    return max(_NONE, now - moment) if moment else _NONE
+
+
+def _oldest_email(connection: Connection) -> datetime | None:
+    """When the oldest open e-mail was made, of those that come next: e-mails are made at their send time."""
+    next_ = select(emails.c.seq).where(emails.c.due_at.is_not(None)).order_by(emails.c.due_at).limit(lateness.NEAREST)
+    oldest = connection.scalar(select(func.min(next_.subquery().c.seq)))
+    id_ = connection.scalar(select(emails.c.id).where(emails.c.seq == oldest))
+    return created(id_) if id_ else None
+
+
+def _oldest_delivery(connection: Connection) -> datetime | None:
+    its = select(deliveries.c.created).where(deliveries.c.due_at.is_not(None)).order_by(deliveries.c.seq).limit(1)
+    found: datetime | None = connection.scalar(its)
+    return found
