@@ -22,6 +22,7 @@ from starlette.responses import HTMLResponse
 from api import reads
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
+from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.rows import masked
 from engine.auth.operators import Role
@@ -183,4 +184,5 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"time": _time, "span": span, "short": _short, "number": _number}
+_environment.filters |= {"worded": words.of_state, "phase": words.of_phase, "outcome": words.of_outcome}
 _environment.globals |= {"area": area, "some": some}

@@ -211,6 +211,7 @@ class Done(NamedTuple):
     """The keys of the rows that something was done to, and the orders that it created."""
 
     keys: list[UUID | int]
+    seqs: list[int]  # of the same rows
     created: Sequence[UUID] = ()
 
 
@@ -222,8 +223,9 @@ def act(connection: Connection, action: Action, keys: Sequence[UUID | int], argu
     seq = action.resource.table.c.seq
     chosen = select(seq, action.resource.key.label("key")).where(action.resource.key.in_(keys), action.applies)
     rows = connection.execute(chosen.order_by(seq).with_for_update()).all()
-    created = action.apply(connection, [row.seq for row in rows], argument) if rows else None
-    return Done([row.key for row in rows], created or ())
+    seqs = [row.seq for row in rows]
+    created = action.apply(connection, seqs, argument) if rows else None
+    return Done([row.key for row in rows], seqs, created or ())
 
 
 def check(connection: Connection, action: Action, argument: str | None) -> str | None:

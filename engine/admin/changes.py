@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from engine.admin.obstacles import LACKS_FILES
 from engine.db.dialects import Now, after, now
 from engine.db.records import Email, Letter, OrderName, columns, read
 from engine.db.tables import EMAIL_FAILED, attachments, deliveries, email_attempts, emails, orders
+from engine.events import tallies
 from engine.events.fan_out import wake
 from engine.events.status import order_event
 from engine.events.storing import persist
@@ -60,6 +62,7 @@ def process(connection: Connection, seqs: Sequence[int], _argument: str | None) 
     """
     whole = select(orders.c.seq).where(orders.c.seq.in_(seqs), orders.c.portion.is_(None))
     connection.execute(delete(emails).where(emails.c.order_seq.in_(whole)))
+    tallies.forget(connection, whole)
     begins_anew = orders.c.state == OrderState.SET_ASIDE
     attempts = case((begins_anew, 0), else_=orders.c.attempts)
     answer = case((begins_anew, None), else_=orders.c.condition_answer)
@@ -135,6 +138,11 @@ def send_time(argument: str | None, now: datetime) -> datetime:
 def _open_again(connection: Connection, which: ColumnElement[bool], of: Collection[int]) -> None:
     """E-mails of these orders are tried anew; an order that was completed is open again until they are settled."""
     fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
+    ended = select(emails.c.order_seq, emails.c.state, func.count()).where(which)
+    moved: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for seq, state, count in connection.execute(ended.group_by(emails.c.order_seq, emails.c.state)):
+        moved[seq].update({state: -count, tallies.OPEN: count})
+    tallies.move(connection, moved)
     connection.execute(update(emails).where(which).values(**fresh, expires_at=after(EXPIRY)))
     # Locked first, as by whoever settles an order's last e-mail: the second of the two must see what the first did.
     connection.execute(select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq).with_for_update())

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, select
 
 from engine.admin import reasons
+from engine.admin.belonging import of_order
+from engine.admin.causes import causes
+from engine.admin.results import COUNTED, FAILED, progress, results
 from engine.admin.rows import ROWS
 from engine.admin.templates import template_of
 from engine.db.blocks import everywhere
@@ -32,7 +36,7 @@ from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
 from engine.models import Content, ContentType
 from engine.observability.audit import detail_of
-from engine.orders.attachments import of_order
+from engine.orders.attachments import of_order as attachments_of
 from engine.queue import windows
 from engine.text.keywords import content
 
@@ -55,13 +59,21 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
     order_id = first_of_chain(connection, order_id) or order_id
     found = _one(connection, "orders", order_id, f"There is no order {order_id}.")
     row = connection.execute(select(orders).where(orders.c.id == order_id)).one()
-    states = select(emails.c.state, func.count()).where(emails.c.order_seq == row.seq).group_by(emails.c.state)
-    given, counts = json.loads(row.recipients), _counts(connection, states)
+    its = results(connection, [row.seq], COUNTED)[row.seq]
+    given = json.loads(row.recipients)
+    upload = _upload(connection, row.seq) if row.streamed else None
+    recipients = upload["valid"] if upload else len(given)
+    groups, all_of_them = causes(connection, of_order(connection, order_id)) if FAILED in its.counts else ([], True)
     return found | {
-        "emails": counts,
+        "emails": its.states,
+        "results": its.counts,
+        "result": its.words,
+        "progress": asdict(progress(connection, its, row.state, recipients)),
+        "causes": [asdict(group) for group in groups],
+        "all_causes": all_of_them,
         "recipients": given[:LINKED],
-        "recipient_count": len(given),
-        **(_upload(connection, row.seq) if row.streamed else {"upload": None}),
+        "recipient_count": recipients,
+        "upload": upload,
         "body": row.body,
         "template": template_of(connection, row.template_id),
         "attachments": _attachments(connection, row.seq) if row.attachments else [],
@@ -74,7 +86,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "chain": _chain(connection, row.chain_id),
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
-        "why": reasons.of_order(connection, found, row) or reasons.unknown(counts),
+        "why": reasons.of_order(connection, found, row) or reasons.unknown(its.states),
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
@@ -83,8 +95,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
 def _upload(connection: Connection, order_seq: int) -> dict[str, Any]:
     """How many recipients have followed an order, and what else came with them."""
     its = select(*(uploads.c[name] for name in ("valid", "invalid", "duplicate", "lines", "last_update", "closed")))
-    upload = dict(connection.execute(its.where(uploads.c.order_seq == order_seq)).mappings().one())
-    return {"recipient_count": upload["valid"], "upload": upload}
+    return dict(connection.execute(its.where(uploads.c.order_seq == order_seq)).mappings().one())
 
 
 def _window(text: str) -> str:
@@ -165,7 +176,7 @@ def message(connection: Connection, email_id: UUID, said: Content | None = None)
     at = found["timeline"][-1]["at"] if found["timeline"] else now(connection)
     its = select(orders.c.seq).where(orders.c.id == found["order_id"])
     try:
-        around = enclose(of_order(connection, connection.execute(its).scalar_one()))
+        around = enclose(attachments_of(connection, connection.execute(its).scalar_one()))
         compiled = compile_message(said or its_own)
         name = found["message_id"]
         return compiled.fill(to=found["address"], message_id=name, date=at, enclosing=around.head) + around.tail

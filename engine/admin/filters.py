@@ -24,6 +24,7 @@ LONGEST = 400  # characters of a value
 DIGITS = 19  # one more than a number may have: it fits the database's integers
 _AGO = re.compile(r"(\d{1,4})([mhd])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?")
+_CODES = re.compile(r"([2-5]\d\d)? ?([245]\.\d{1,3}\.\d{1,3})?")
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 # How an attempt can fail, as conditions on its line in the log.
@@ -169,6 +170,17 @@ def uuid(text: str) -> UUID:
 
 
 _TIMES = ("since", "until")
+
+
+def codes(text: str) -> ColumnElement[bool]:
+    """Attempts that ended with a reply's code, an enhanced code (RFC 3463), or both; ValueError."""
+    found = _CODES.fullmatch(text)
+    if not text or not found:
+        msg = "A reply's code such as 550, 5.1.1, or 550 5.1.1."
+        raise ValueError(msg)
+    code, enhanced = found.groups()
+    alone = [email_attempts.c.code == int(code)] if code else [email_attempts.c.code.is_not(None)]
+    return and_(*alone, *([email_attempts.c.reply.startswith(f"{enhanced} ")] if enhanced else []))
 
 
 def first_id(at: datetime) -> UUID:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, func, insert, select, true, update
 
-from engine.admin.actions import RELEASES, act, check, find
+from engine.admin.actions import RELEASES, Done, act, check, find
 from engine.admin.amounts import some
 from engine.admin.changes import send_time
 from engine.admin.filters import lasting
@@ -153,11 +153,12 @@ def advance(connection: Connection, claimed: records.Job) -> bool:
     seq = action.resource.table.c.seq
     which = and_(_left(connection, action, job.argument), seq <= job.newest if bounded else true())
     keys, position = batch(connection, action.resource, json.loads(job.filter), which, job.position, room)
-    done = act(connection, action, keys, job.argument).keys if keys else []
-    if done:
+    done = act(connection, action, keys, job.argument) if keys else Done([], [])
+    if done.keys:
         its = insert(job_rows).values(job_seq=job.seq, at=Now())
-        connection.execute(its, [{"target": f"{job.resource}/{key}"} for key in done])
-    now_done = job.done + len(done)
+        rows = zip(done.keys, done.seqs, strict=True)
+        connection.execute(its, [{"target": f"{job.resource}/{key}", "row_seq": seq} for key, seq in rows])
+    now_done = job.done + len(done.keys)
     more = position is not None and not (bounded and now_done >= job.total)
     values = {"done": now_done, "last_update": Now(), "attempts": 0, "unresolved": 1}
     if not more:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Uuid
 
 from engine.admin.api_keys import STATES
-from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, number, uuid
+from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, number, uuid
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.standing import GROUPS
@@ -108,9 +108,11 @@ EMAILS = Resource(
         _CREATOR,
         _REFERENCE,
         _error(EMAIL_ERRORS),
+        Field("code", "A reply's code: 550, 5.1.1, or both.", codes),
         *_CREATED,
         _ORDER,
         _EMAIL,
+        Field("job", "The number of a job that changed it.", number),
     ),
 )
 EVENTS = Resource(

@@ -10,6 +10,7 @@ from sqlalchemy import case, func, select
 
 from engine.admin.api_keys import STATE
 from engine.admin.filters import created
+from engine.admin.results import results
 from engine.admin.standing import Standing, Standings, of_deliveries, of_emails, of_orders
 from engine.db.dialects import Now
 from engine.db.tables import (
@@ -26,7 +27,7 @@ from engine.db.tables import (
     subscriptions,
     templates,
 )
-from engine.models import LEVELS
+from engine.models import LEVELS, OrderState
 from engine.observability.audit import detail_of
 from engine.queue.pauses import in_force
 from engine.text.keywords import filled
@@ -88,7 +89,9 @@ _ORDER = (
     orders.c.content_type,
     orders.c.guarantee,
     orders.c.priority,
+    orders.c.seq,
 )
+_WITHOUT_EMAILS = (OrderState.OPEN, OrderState.REGISTERED, OrderState.SEND_CONDITION_NOT_MET)
 _EVENT = tuple(
     events.c[name]
     for name in ("seq", "id", "source", "type", "subject", "resource", "alternative_subject", "time", "registered")
@@ -120,7 +123,7 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
     columns = _stands(of_emails(in_force(connection).lanes))
     chosen = select(*_EMAIL, *columns).join(orders, orders.c.seq == emails.c.order_seq)
     found = _of_keys(connection, chosen, emails.c.id, keys)
-    last = _last(connection, email_attempts, email_attempts.c.email_seq, [row["seq"] for row in found])
+    last = last_lines(connection, email_attempts, email_attempts.c.email_seq, [row["seq"] for row in found])
     for row in found:
         attempt = last.get(row.pop("seq"))
         row["priority"] = LEVELS[row["priority"]]
@@ -136,8 +139,12 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
 def _orders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
     columns = _stands(of_orders(in_force(connection).lanes))
     found = _of_keys(connection, select(*_ORDER, *columns), orders.c.id, keys)
+    made = results(connection, [row["seq"] for row in found if row["state"] not in _WITHOUT_EMAILS])
     for row in found:
         row["priority"] = LEVELS[row["priority"]]
+        its = made.get(row.pop("seq"))
+        row["results"] = its.counts if its else {}
+        row["result"] = its.words if its else ""
     return found
 
 
@@ -156,7 +163,7 @@ def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, A
     columns = _stands(of_deliveries(in_force(connection).lanes))
     chosen = select(*_DELIVERY, *columns).select_from(deliveries.join(subscriptions).outerjoin(events))
     found = _of_keys(connection, chosen, deliveries.c.seq, keys)
-    last = _last(connection, delivery_attempts, delivery_attempts.c.delivery_seq, [row["seq"] for row in found])
+    last = last_lines(connection, delivery_attempts, delivery_attempts.c.delivery_seq, [row["seq"] for row in found])
     for row in found:
         attempt = last.get(row["seq"])
         row["last_outcome"] = attempt.outcome if attempt else None
@@ -266,7 +273,7 @@ def _key(row: Row[Any], key: Column[Any]) -> UUID | int:
     return value
 
 
-def _last(connection: Connection, log: Table, owner: Column[int], seqs: Sequence[int]) -> dict[int, Row[Any]]:
+def last_lines(connection: Connection, log: Table, owner: Column[int], seqs: Sequence[int]) -> dict[int, Row[Any]]:
     """Of each owner, the newest line of the log."""
     newest = connection.scalars(select(func.max(log.c.seq)).where(owner.in_(seqs)).group_by(owner)).all()
     lines = connection.execute(select(log).where(log.c.seq.in_(newest)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from engine.db.records import Email, Letter, SendAttempt, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import MILLISECOND, email_attempts, emails
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
-from engine.events import completing
+from engine.events import completing, tallies
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import EXPIRY, LEVELS, DeliveryGuarantee, EmailState
@@ -104,6 +105,10 @@ def record(connection: Connection, results: Sequence[Result], stays_open: Callab
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
+        ended: defaultdict[int, Counter[str]] = defaultdict(Counter)
+        for email in settled:
+            ended[email.order_seq][states[email.seq].value] += 1
+        tallies.settle(connection, ended, attempts=True)
         events = _complete(connection, settled, states, max(ours.values()), stays_open)
         if told:
             persist(connection, events)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from engine.db.rows import run
 from engine.db.tables import MILLISECOND, orders
+from engine.events import tallies
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState
@@ -207,6 +208,7 @@ def _give_up(connection: Connection, order: Order, reason: str) -> None:
     recipients = connection.scalar(select(orders.c.recipients).where(orders.c.seq == order.seq)) or "[]"
     rows = list(failed(order, recipients))
     insert(connection, rows)
+    tallies.begin(connection, {order.seq: {EmailState.FAILED: len(rows)}})
     told = [email_event(order, UUID(row["id"]), EmailState(row["state"]), at) for row in rows]
     persist(connection, [*told, order_event(order, OrderState.COMPLETED, at)])
     note(connection, ITSELF, "set-aside", f"orders/{order.id}", {"reason": reason})

@@ -8,6 +8,7 @@ cancelled here, when its time is over.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,6 +18,7 @@ from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, func, liter
 from engine.db.dialects import Now, after, now
 from engine.db.rows import Rows, run
 from engine.db.tables import EMAIL_OPEN, MILLISECOND, emails, orders, portions, uploads
+from engine.events import tallies
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState
@@ -131,15 +133,21 @@ class Portions(Processing):
         unsendable: list[CloudEvent] = []
         at = now(connection)
         begins = at if order.sending_window else None
+        counts: Counter[str] = Counter()
 
         def made() -> Iterator[EmailRow]:
             for place, entry in enumerate(entries, portion.first):
                 for email in generated(order, place, entry, known, keyed=keyed, now=begins):
                     if email["due_at"] is None:
                         unsendable.append(email_event(order, UUID(email["id"]), EmailState(email["state"]), at))
+                    counts[email["state"]] += 1
                     yield email
 
         insert(connection, made())
+        if portion.first:
+            tallies.move(connection, {order.seq: counts})
+        else:
+            tallies.begin(connection, {order.seq: counts}, always=[order.seq])
         connection.execute(_MADE, its)
         return unsendable
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, and_, bindparam, or_, select
 from engine.db.dialects import Now
 from engine.db.records import Order
 from engine.db.tables import orders
+from engine.events import tallies
 from engine.events.status import email_event
 from engine.models import EmailState, OrderState
 from engine.observability import tracing
@@ -125,11 +127,12 @@ class Processing(Work[Order, Decision]):
         entries: dict[int, list[Recipient]] = {row.seq: json.loads(row.recipients) for _, row in work}
         known = self._directory.look_up(connection, {n for of in entries.values() for n in map(number, of) if n})
         settled, unsendable = [], []
+        counts: dict[int, Counter[str]] = {}
 
         def made() -> Iterator[EmailRow]:
             """The e-mails, one after another: an entry can have many addresses."""
             for order, row in work:
-                state = OrderState.COMPLETED
+                state, counts[order.seq] = OrderState.COMPLETED, Counter()
                 now = row.now if order.sending_window else None
                 for place, entry in enumerate(entries[row.seq]):
                     for email in generated(order, place, entry, known, keyed=row.keyed, now=now):
@@ -140,10 +143,12 @@ class Processing(Work[Order, Decision]):
                             unsendable.append(email_event(order, UUID(email["id"]), failure, row.now))
                         else:
                             state = OrderState.PROCESSED
+                        counts[order.seq][email["state"]] += 1
                         yield email
                 settled.append((order, state, None))
 
         insert(connection, made())
+        tallies.begin(connection, counts)
         written = write(connection, [*settled, *withdrawn], unsendable)
         return set(written).difference(order.seq for order, *_ in withdrawn)
 

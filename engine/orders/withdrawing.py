@@ -19,7 +19,7 @@ from engine.db.dialects import Now
 from engine.db.records import Timed, columns, first, read
 from engine.db.tables import EMAIL_FAILED, EMAIL_OPEN, email_attempts, emails, orders, portions, uploads
 from engine.errors import Invalid
-from engine.events import completing
+from engine.events import completing, tallies
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import EXPIRY, HANDED_OVER, EmailState, OrderState
@@ -223,6 +223,7 @@ def _take_emails(connection: Connection, order: Taken, aim: Aim) -> Left:
         ended = {"state": EmailState.CANCELLED, "due_at": None, "paused_by": None, "last_update": Now()}
         gone = connection.execute(which.values(**taken, **ended).returning(emails.c.id)).all()
         told = [email_event(order, row.id, EmailState.CANCELLED, order.now) for row in gone]
+        tallies.settle(connection, {order.seq: Counter({EmailState.CANCELLED.value: len(gone)})})
         ends = completing.complete(connection, [order.seq])
         persist(connection, [*told, *(order_event(order, end, order.now) for end in ends.values())])
     else:

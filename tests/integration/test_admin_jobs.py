@@ -33,7 +33,7 @@ def test_a_batch_of_a_job_reads_none_of_its_orders_texts(store: Store) -> None:
     with store.write() as connection:
         keys = [order(connection, state=OrderState.REGISTERED) for _ in range(2)]
         read.clear()
-        assert len(act(connection, find("orders", "cancel"), keys, None)) == 2
+        assert len(act(connection, find("orders", "cancel"), keys, None).keys) == 2
     assert read
     assert not any("orders.body" in statement or "orders.recipients" in statement for statement in read)
 

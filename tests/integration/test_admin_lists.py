@@ -122,6 +122,8 @@ EMAIL_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({"error": "unreachable"}, lambda row: row["log"]["code"] is None and row["log"]["outcome"] == "deferred"),
     ({"error": "4xx"}, lambda row: row["log"]["code"] == 451),
     ({"error": "5xx"}, lambda row: row["log"]["code"] == 550),
+    ({"code": "550"}, lambda row: row["log"]["code"] == 550),
+    ({"code": "5.1.1"}, lambda _: False),
     *(
         ({"error": error}, lambda row, error=error: row["log"]["outcome"] == error)
         for error in ("in_doubt", "expired", "abandoned")
@@ -217,7 +219,7 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
         lines = logged(filled, resource)
         rows = [row | {"log": lines[row["seq"]]} for row in rows]
     named = {name for given, _ in cases for name in given}
-    indirect = {"order", "email", "creator", "reference"} if resource is EMAILS else {"order"}
+    indirect = {"order", "email", "creator", "reference", "job"} if resource is EMAILS else {"order"}
     assert named == {*resource.fields} - indirect
     matched = dict.fromkeys(named, 0)
     for given, fits in cases:

@@ -42,6 +42,7 @@ from engine.db.tables.orders import (
     orders,
     quota_use,
     recurring_orders,
+    tallies,
     templates,
 )
 from engine.db.tables.uploads import portions, uploads
@@ -89,6 +90,7 @@ __all__ = [
     "senders",
     "subscription_filters",
     "subscriptions",
+    "tallies",
     "templates",
     "uploads",
     "waiting_events",

@@ -46,7 +46,9 @@ job_rows = Table(  # the rows that a job changed
     Column("job_seq", ForeignKey("jobs.seq", ondelete="CASCADE"), nullable=False, index=True),
     Column("at", Instant, nullable=False),
     Column("target", Text, nullable=False, index=True),  # such as deliveries/12, as in the audit log
+    Column("row_seq", BigInteger),  # its `seq`; NULL: of an older version
 )
+Index("ix_job_rows_row", job_rows.c.job_seq, job_rows.c.row_seq, **where_set(job_rows.c.row_seq))
 
 compatibility = Table(  # one row; a migration that takes something away writes its own revision into it
     "compatibility",

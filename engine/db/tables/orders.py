@@ -211,6 +211,19 @@ email_attempts = Table(
     Column("reply", Text, nullable=False),  # the relay's own words, or what happened instead
 )
 
+tallies = Table(  # of large orders, what has become of their e-mails: see engine/events/tallies.py
+    "tallies",
+    metadata,
+    Column("order_seq", ForeignKey("orders.seq", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("slot", SmallInteger, primary_key=True, autoincrement=False),  # of the process that has counted
+    Column("state", String(40), primary_key=True),  # of e-mails
+    Column("number", Integer, nullable=False),  # less than none where others count what this one took away
+    # How many of these were settled by attempts, in the newest minute in which any was, and in the one before.
+    Column("minute", Instant, nullable=False),
+    Column("lately", Integer, nullable=False, server_default="0"),
+    Column("before", Integer, nullable=False, server_default="0"),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

@@ -1,0 +1,39 @@
+"""Which e-mails belong to an order, and which rows to a job: conditions that an index answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import false, select
+
+from engine.admin.filters import first_id
+from engine.db.tables import MILLISECOND, emails, job_rows, orders
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+JOB_ROWS = 10_000  # of a job, that are looked at
+
+
+def of_order(connection: Connection, order_id: UUID) -> Sequence[ColumnElement[bool]]:
+    """The e-mails of an order; none, if there is no such order.
+
+    Their identifiers begin with the time of the order, if they follow from it: then they stand together in each index
+    of identifiers, among few others.
+    """
+    its = connection.execute(select(orders.c.seq, orders.c.created).where(orders.c.id == order_id)).first()
+    if its is None:
+        return [false()]
+    which = emails.c.order_seq == its.seq
+    begin, end = first_id(its.created), first_id(its.created + MILLISECOND)
+    some = connection.scalar(select(emails.c.id).where(which).limit(1))
+    return [which, emails.c.id >= begin, emails.c.id < end] if some and begin <= some < end else [which]
+
+
+def of_job(job_seq: int) -> Select[int]:
+    """The rows that a job changed, the newest JOB_ROWS."""
+    rows = select(job_rows.c.row_seq).where(job_rows.c.job_seq == job_seq, job_rows.c.row_seq.is_not(None))
+    return rows.order_by(job_rows.c.row_seq.desc()).limit(JOB_ROWS)

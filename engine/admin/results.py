@@ -1,0 +1,107 @@
+"""What became of the e-mails of orders, in numbers: of large orders as they were counted, of others by counting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, literal, select, union_all
+
+from engine.db.dialects import now
+from engine.db.tables import emails
+from engine.events import tallies
+from engine.models import HANDED_OVER, EmailState, OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import Connection
+
+COUNTED = 10_000  # e-mails of an order that is not counted as it is sent: one that an older version made
+SENT, FAILED, WAITING, CANCELLED = "sent", "failed", "waiting", "cancelled"
+_WORDS = {SENT: "sent", FAILED: "failed", WAITING: "waiting", CANCELLED: "cancelled"}
+_MADE = (OrderState.PROCESSED, OrderState.COMPLETED, OrderState.SET_ASIDE)  # all e-mails of an order are there
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """E-mails of an order by result; `whole`: False where these are but the first of them."""
+
+    states: Mapping[str, int]
+    lately: int = 0  # settled since that moment
+    since: datetime | None = None
+    whole: bool = True
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many were sent, have failed, wait and were cancelled; no zeros."""
+        found = dict.fromkeys(_WORDS, 0)
+        for state, count in self.states.items():
+            found[result_of(state)] += count
+        return {result: count for result, count in found.items() if count}
+
+    @property
+    def words(self) -> str:
+        """Such as "4,980 sent, 20 failed"; empty: there are none."""
+        some = ", ".join(f"{count:,} {_WORDS[result]}" for result, count in self.counts.items())
+        return some if self.whole else f"of the first {COUNTED:,}: {some}"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an order is: e-mails that have ended, of how many; how many a minute, and when it is about to end."""
+
+    done: int
+    total: int
+    percent: int  # rounded down: 100 means all
+    per_minute: float | None  # None: nothing was sent lately
+    ends: datetime | None  # None: unknown
+
+
+def result_of(state: str) -> str:
+    """What an e-mail's state is for its sender."""
+    if state.startswith("Failed"):
+        return FAILED
+    if state == EmailState.CANCELLED:
+        return CANCELLED
+    return SENT if state in HANDED_OVER else WAITING
+
+
+def results(connection: Connection, seqs: Collection[int], most: int = tallies.SMALL) -> dict[int, Results]:
+    """The results of orders, by `seq`; of those that are not counted as they are sent, of `most` e-mails each."""
+    counted = tallies.of_orders(connection, seqs)
+    found = {seq: Results(tally.states, tally.lately, tally.since) for seq, tally in counted.items()}
+    others = [seq for seq in seqs if seq not in counted]
+    return found | (_looked_at(connection, others, most) if others else {})
+
+
+def progress(connection: Connection, found: Results, state: str, recipients: int) -> Progress:
+    """How far an order is that is in this state."""
+    made, counts = sum(found.states.values()), found.counts
+    total = made if state in _MADE else max(made, recipients)
+    done = made - counts.get(WAITING, 0)
+    at = now(connection)
+    minutes = max((at - found.since) / tallies.MINUTE, 1 / 60) if found.since else 1
+    rate = found.lately / minutes or None
+    left = total - done
+    percent = 100 * done // total if total else 0
+    return Progress(done, total, percent, rate, at + timedelta(minutes=left / rate) if rate and left else None)
+
+
+def _looked_at(connection: Connection, seqs: Collection[int], most: int) -> dict[int, Results]:
+    """Counted here and now. One that was settled within the last minute tells how quickly the order is sent."""
+    a_minute_ago = now(connection) - tallies.MINUTE
+    recent = emails.c.last_update > a_minute_ago
+    its = (emails.c.state, recent.label("recent"))
+    each = [select(literal(seq).label("order_seq"), *its).where(emails.c.order_seq == seq).limit(most) for seq in seqs]
+    rows = union_all(*(select(part.subquery()) for part in each)).subquery()
+    chosen = select(rows.c.order_seq, rows.c.state, func.count(), func.count().filter(rows.c.recent))
+    states: dict[int, dict[str, int]] = {seq: {} for seq in seqs}
+    lately = dict.fromkeys(seqs, 0)
+    for seq, state, count, new in connection.execute(chosen.group_by(rows.c.order_seq, rows.c.state)):
+        states[seq][state] = count
+        lately[seq] += new if result_of(state) != WAITING else 0
+    return {
+        seq: Results(states[seq], lately[seq], a_minute_ago, whole=sum(states[seq].values()) < most) for seq in seqs
+    }
