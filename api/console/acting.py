@@ -142,7 +142,7 @@ async def resume_all(request: Request) -> Response:
     """Let all paused lanes go on."""
     operator, _ = await allowed(request, Role.ADMIN)
     await write(request, pausing.resume_all, operator)
-    tell(request, "All lanes go on.")
+    tell(request, "All lanes are resumed.")
     return _overview(request)
 
 

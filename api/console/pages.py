@@ -166,6 +166,11 @@ def _time(value: datetime | None) -> str | Markup:
     return mark.format(rfc3339(value), title, value)
 
 
+def _seconds(first: datetime, last: datetime) -> float:
+    """The time between two times."""
+    return (last - first).total_seconds()
+
+
 def _short(value: Any) -> str:
     """The end of an identifier, which is what tells two apart."""
     return str(value)[-8:] if isinstance(value, UUID) else str(value)
@@ -184,5 +189,5 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters |= {"time": _time, "span": span, "short": _short, "number": _number}
-_environment.filters |= {"worded": words.of_state, "phase": words.of_phase, "outcome": words.of_outcome}
-_environment.globals |= {"area": area, "some": some}
+_environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
+_environment.globals |= {"area": area, "some": some, "job_words": words.of_job}

@@ -5,7 +5,13 @@ narrowing.py  from values to a list's conditions and order
 filters.py    from query strings to values
 lists.py      pages of a list, bounded in time at any size
 rows.py       rows as they are shown, and what viewers do not see of them
+belonging.py  which rows belong to an order or a job
 details.py    one row, with all that happened to it
+results.py    what became of the e-mails of orders, in numbers
+causes.py     why e-mails failed, in groups
+stories.py    what happened to an e-mail, step by step
+result_file.py  what became of an order's recipients, as CSV
+words.py      what people read instead of the contract's words
 reasons.py    why it waits or failed
 slowness.py   where e-mails go slowly, in words
 standing.py   where an open row stands: in flight, paused, due, later

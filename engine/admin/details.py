@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, select
 
-from engine.admin import reasons
-from engine.admin.belonging import of_order
+from engine.admin import reasons, stories
+from engine.admin.belonging import of_job, of_order
 from engine.admin.causes import causes
-from engine.admin.results import COUNTED, FAILED, progress, results
+from engine.admin.resources import RESOURCES
+from engine.admin.results import COUNTED, FAILED, Results, progress, results
 from engine.admin.rows import ROWS
 from engine.admin.templates import template_of
 from engine.db.blocks import everywhere
@@ -135,6 +136,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     made = select(email_attempts).where(email_attempts.c.email_seq == row.seq)
     attempts = connection.execute(made.order_by(email_attempts.c.seq.desc()).limit(TIMELINE)).all()[::-1]
     shown = ("at", "duration_ms", "relay", "outcome", "phase", "code", "reply")
+    why = reasons.of_email(connection, found, row, attempts)
     return found | {
         "content_type": of_order.content_type,
         "template": template_of(connection, of_order.template_id),
@@ -144,7 +146,8 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
         "body": content(of_order, row).body,
         "message_id": message_id(row.id, of_order.sender),
         "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
-        **reasons.of_email(connection, found, row, attempts),
+        **why,
+        "story": [asdict(step) for step in stories.of_email(connection, of_order, row, attempts, why["why"])],
         "history": _history(connection, f"emails/{email_id}"),
         "events": _status_events(connection, of_order.id, events.c.id.startswith(str(email_id))),
     }
@@ -227,8 +230,13 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
 
 
 def job(connection: Connection, seq: int) -> dict[str, Any]:
-    """A background job; NotFound."""
-    return _one(connection, "jobs", seq, f"There is no job {seq}.")
+    """A background job, and how the rows that it changed stand now; NotFound."""
+    found = _one(connection, "jobs", seq, f"There is no job {seq}.")
+    table = RESOURCES[found["resource"]].table
+    states = select(table.c.state, func.count()).where(table.c.seq.in_(of_job(seq))).group_by(table.c.state)
+    counts = _counts(connection, states)
+    standing = Results(counts).counts if table is emails else counts
+    return found | {"now": standing, "now_of": sum(counts.values())}
 
 
 def _one(connection: Connection, resource: str, key: UUID | int, missing: str) -> dict[str, Any]:

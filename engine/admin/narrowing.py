@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from sqlalchemy import func, select, true
 
 from engine.admin.api_keys import STATE
-from engine.admin.belonging import of_job, of_order
+from engine.admin.belonging import of_order
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, contains, first_id, first_number, had_attempt, to_address
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
 from engine.db.blocks import everywhere
@@ -109,14 +109,12 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
 def _emails(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(emails.c.id)
     if state := given.get("state"):
-        _email_state(connection, found, state, of_order="order" in given)
+        _email_state(connection, found, state, few="order" in given or "job" in given)
     _priority(found, emails, given)
     if id_ := given.get("email"):
         found.by.append(emails.c.id == id_)
     if order := given.get("order"):
         found.by += of_order(connection, order)
-    if job := given.get("job"):
-        found.by.append(emails.c.seq.in_(of_job(job)))
     if reference := given.get("reference"):
         referred = select(orders.c.seq).where(everywhere(connection, orders), orders.c.senders_reference == reference)
         found.by.append(emails.c.order_seq.in_(referred))
@@ -138,15 +136,15 @@ def _priority(found: Narrowed, table: Table, given: Given) -> None:
         found.rest.append(table.c.priority == LEVELS.index(priority))
 
 
-def _email_state(connection: Connection, found: Narrowed, state: str, *, of_order: bool) -> None:
+def _email_state(connection: Connection, found: Narrowed, state: str, *, few: bool) -> None:
     if state.lower().startswith(FAILED):
         found.by.append(EMAIL_FAILED)
         if state != FAILED:
             found.rest.append(emails.c.state == state)
     elif state in GROUPS:
         _stand(connection, found, emails, of_emails, state)
-    elif of_order and state in (WAITING, EmailState.NEW, EmailState.SENDING):
-        found.by, found.sorted = [*found.by, EMAIL_OPEN], True  # few among many
+    elif few and state in (WAITING, EmailState.NEW, EmailState.SENDING):
+        found.by, found.sorted = [*found.by, EMAIL_OPEN], True
         found.rest += [emails.c.state == state] if state != WAITING else []
     elif state in (WAITING, EmailState.NEW, EmailState.SENDING):
         found.parts, found.newest_first = _open(emails), False

@@ -116,7 +116,7 @@ def _older(connection: Connection, counts: Mapping[str, int]) -> list[dict[str, 
         f"The database is {span(row.seen - row.as_of)} older than it was. What may be done a second time is paused:"
         f" {waits}. It lacks what was done"
     )
-    advice = "`varsel restored` lists what would be done again; `varsel restored --resume` lets it go on."
+    advice = "`varsel restored` lists what would be done again; `varsel restored --resume` resumes the lanes."
     return [_finding("problem", text, row.as_of, advice)]
 
 
@@ -216,7 +216,7 @@ def _warnings(figures: Sequence[LaneFigures], left_alone: int) -> list[dict[str,
         whose = (
             "The endpoint of 1 subscription" if left_alone == 1 else f"The endpoints of {left_alone:,} subscriptions"
         )
-        found.append(_finding("warning", f"{whose} kept failing or asked for time: webhooks wait"))
+        found.append(_finding("warning", f"{whose} failed several times in a row: webhooks wait"))
     return found
 
 

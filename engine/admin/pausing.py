@@ -88,7 +88,7 @@ def go_on_restored(connection: Connection, who: str) -> str:
         raise Conflict("The database is not older than it was: nothing is paused for that.")
     left = in_force(connection).lanes
     others = ", ".join(lane for lane in LANES if lane in left)
-    return f"The lanes go on, except {others}, which other pauses stop." if others else "All lanes go on."
+    return f"The lanes are resumed, except {others}, which other pauses stop." if others else "All lanes are resumed."
 
 
 def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, select, true
 
 from engine.admin import actions, changes, jobs
-from engine.admin.amounts import some
+from engine.admin.amounts import some, span
 from engine.admin.lanes import counted, lanes
 from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
 from engine.admin.obstacles import refusal
 from engine.admin.pausing import checked, paused, paused_lanes, paused_subscription
 from engine.admin.resources import EMAILS, ORDERS
+from engine.admin.rows import ROWS
 from engine.db.bounded import read_within, weight
-from engine.db.dialects import Now, now
-from engine.db.tables import EMAIL_FAILED, deliveries, emails, orders, pauses
+from engine.db.dialects import Now, after, now
+from engine.db.tables import EMAIL_FAILED, deliveries, emails, history, orders, pauses
 from engine.errors import Conflict
 from engine.models import EXPIRY_HOURS, HANDED_OVER
 from engine.orders import uploads
@@ -30,7 +32,6 @@ from engine.queue.pauses import LANE, in_force
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import Connection, Row
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 ADDED_UP = 1_000  # orders whose recipients are counted: their lists are long
 LISTS = 8_000_000  # bytes of these lists; beyond, the number of orders is enough
+SAMPLE = 5  # rows that are shown of all that match
+LATELY = timedelta(minutes=10)  # of which the rate is told
 _ONE_DOUBT = "It is in doubt whether it arrived: it may come a second time."
 
 
@@ -50,6 +53,7 @@ class Question:
     lines: tuple[str, ...] = ()
     at: datetime | None = None
     before: datetime | None = None
+    sample: tuple[Mapping[str, object], ...] = ()  # some of the rows, as lists have them
 
 
 def of_one(connection: Connection, action: Action, key: UUID | int, argument: str | None = None) -> Question:
@@ -91,6 +95,8 @@ def of_all(
     """
     actions.check(connection, action, argument)
     asked = jobs.matching(connection, action, given)
+    if not asked.number:
+        return asked, Question(f"{action.label}: none", _none(connection, action, given))
     at = changes.send_time(argument, now(connection)) if action.takes else None
     question = Question(f"{action.label}: {some(asked.number, action.resource.name)}", at=at)
     if action.resource is ORDERS and 0 < asked.number <= ADDED_UP:
@@ -98,8 +104,33 @@ def of_all(
         return asked, replace(question, lines=(f"To {some(recipients, 'recipients')}.",) if recipients else ())
     if action.resource is EMAILS and action.name == "retry":
         doubt = count(connection, EMAILS, given, and_(action.applies, changes.IN_DOUBT), jobs.MOST + 1)
-        return asked, replace(question, lines=_doubt(doubt))
-    return asked, question
+        question = replace(question, lines=(*_doubt(doubt), *_rate(connection, asked.number)))
+    keys, _ = batch(connection, action.resource, given, action.applies, None, SAMPLE)
+    return asked, replace(question, sample=tuple(ROWS[action.resource.name](connection, keys)))
+
+
+def _none(connection: Connection, action: Action, given: Mapping[str, str]) -> tuple[str, ...]:
+    """Why an action applies to none of the rows that match: what the first of them says; empty: none matches."""
+    number = count(connection, action.resource, given, true(), jobs.ROWS)
+    keys, _ = batch(connection, action.resource, given, true(), None, 1)
+    if not keys:
+        return ()
+    some_of_them = some(number, action.resource.name) if number < jobs.ROWS else f"{jobs.ROWS} or more"
+    why = str(refusal(connection, action.resource, keys[0], action.conflict))
+    verb = "matches" if number == 1 else "match"
+    return (f"{some_of_them} {verb}; this can be done to none of them. Of the first: {why}",)
+
+
+def _rate(connection: Connection, number: int) -> tuple[str, ...]:
+    """How quickly so many e-mails were sent lately; empty: none were."""
+    its = (history.c.series == "emails.accepted", history.c.minute >= after(-LATELY))
+    sent = connection.scalar(select(func.sum(history.c.count)).where(*its)) or 0
+    if not sent:
+        return ()
+    minutes = LATELY / timedelta(minutes=1)
+    takes = span(max(60.0, float(number / (sent / minutes) * 60)))
+    rate = f"{max(1, round(sent / minutes)):,} e-mails a minute were sent in the last {minutes:.0f} minutes"
+    return (f"{rate}: at that rate these take about {takes}.",)
 
 
 def of_subscription(connection: Connection, seq: int) -> Question:
@@ -125,7 +156,7 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
         (
             f"In flight, and ended first: {', '.join(busy)}." if busy else "Nothing is in flight.",
             f"Not done until each lane is resumed: {', '.join([*left, 'what comes in meanwhile'])}.",
-            f"The {EXPIRY_HOURS} hours in which an e-mail may be sent go on.",
+            f"The {EXPIRY_HOURS} hours in which an e-mail may be sent run on meanwhile.",
         ),
     )
 
@@ -133,13 +164,13 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
 def of_resume(connection: Connection, kind: str, value: str) -> Question:
     """Before a pause ends; Invalid, Conflict when there is no such pause."""
     value = paused(connection, kind, value)
-    return Question(f"Let the {kind} {value} go on?", _goes_out(leaving(connection, kind, [value])))
+    return Question(f"Resume the {kind} {value}?", _goes_out(leaving(connection, kind, [value])))
 
 
 def of_resume_all(connection: Connection) -> Question:
     """Before all paused lanes are resumed; Conflict when none is paused."""
     chosen = paused_lanes(connection)
-    return Question(f"Let the lanes {', '.join(chosen)} go on?", _goes_out(leaving(connection, LANE, chosen)))
+    return Question(f"Resume the lanes {', '.join(chosen)}?", _goes_out(leaving(connection, LANE, chosen)))
 
 
 def of_restored(connection: Connection) -> Question:
@@ -152,7 +183,7 @@ def of_restored(connection: Connection) -> Question:
     twice = ", ".join(some(number, lane) for lane, number in again.items() if number) or "nothing"
     line = f"Of that, perhaps done before the restore, and then done a second time: {twice}."
     return Question(
-        "Let the lanes go on, although the database is older than it was?",
+        "Resume the lanes, although the database is older than it was?",
         (*_goes_out(leave), *([line] if any(leave.values()) else [])),
     )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
+from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.slowness import slowness
 from engine.admin.standing import Standing
@@ -60,7 +61,7 @@ def _of_later(row: Row[Any]) -> str:
     if row.sending_window and row.state == OrderState.REGISTERED:
         return "Waits for its sending window to open, or for its send time within."
     if not row.claim and row.due_at > row.requested_send_time:
-        return f"Its creator's quota is used up until {until}: the order is paced, and goes on then by itself."
+        return f"Its creator's quota is used up until {until}: the order is sent then, by itself."
     later = row.state == OrderState.PROCESSING
     if later and row.fetches:
         return "An attachment could not be fetched; it is tried again by itself."
@@ -134,7 +135,7 @@ def of_delivery(
     if found["paused_reason"]:
         return _why(f"The subscription is paused: {found['paused_reason']}")
     if found["open_until"]:
-        return _why("The endpoint kept failing: it is left alone for a while.", last)
+        return _why("The endpoint has failed several times in a row: it gets a rest before the next attempt.", last)
     if found["standing"] == Standing.LATER:
         if found["ordered"] and found["due_at"] <= now(connection):
             return _why("It waits for an earlier event on the same subject: its subscription keeps the order.")
@@ -177,8 +178,9 @@ def _said(attempt: Row[Any], then: str) -> dict[str, str | None]:
     """What ended the attempt, and what follows."""
     if not attempt.relay:  # nobody outside was asked
         return _why(f"{attempt.reply[:1].upper()}{attempt.reply[1:]}; {then}.")
-    where = f" in the phase {attempt.phase}" if attempt.phase else ""
-    return _why(f"{attempt.relay} did not take it{where}; {then}. It said:", _answer(attempt.code, attempt.reply))
+    where = f" {words.of_phase(attempt.phase)}" if attempt.phase else ""
+    text = f"The relay {attempt.relay} did not take it{where}; {then}. {'It said' if attempt.code else 'Varsel'}:"
+    return _why(text, _answer(attempt.code, attempt.reply))
 
 
 def _answer(code: int | None, text: str) -> str:
@@ -191,8 +193,8 @@ _REASONS = {
     EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has declined electronic communication.",
     EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knew no address of this recipient."
     " When it does, post a new order for it.",
-    EmailState.FAILED_INVALID_SAS_URL: "An attachment is not to be had at its address: see its order.",
-    EmailState.FAILED_QUARANTINED: "An attachment is kept back as harmful where it lies: see its order.",
-    EmailState.FAILED_PAYLOAD_TOO_LARGE: "The attachments are too large: see its order.",
-    EmailState.FAILED_TTL: "The attachments were not to be had in time: see its order.",
+    EmailState.FAILED_INVALID_SAS_URL: "An attachment could not be fetched from its address: the order names it.",
+    EmailState.FAILED_QUARANTINED: "The server of an attachment holds it back as harmful: the order names it.",
+    EmailState.FAILED_PAYLOAD_TOO_LARGE: "The attachments are too large: the order names them.",
+    EmailState.FAILED_TTL: "The attachments could not be fetched in time: the order names them.",
 }

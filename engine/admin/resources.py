@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Uuid
 
 from engine.admin.api_keys import STATES
+from engine.admin.belonging import of_job
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, number, uuid
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
@@ -60,7 +61,10 @@ class Resource:  # type: ignore[explicit-any]  # SQLAlchemy's Table has one insi
 
     def narrow(self, connection: Connection, given: Given) -> Narrowed:
         """The conditions and the order of its list; `given`: values that filters.parse has checked."""
-        return NARROW[self.name](connection, given)
+        found = NARROW[self.name](connection, given)
+        if job := given.get("job"):
+            found.by.append(self.table.c.seq.in_(of_job(job)))
+        return found
 
 
 def _by_name(*fields: Field) -> dict[str, Field]:
@@ -76,6 +80,7 @@ _ORDER = Field("order", "An order's id.", uuid)
 _EMAIL = Field("email", "An e-mail's id.", uuid)
 _EVENT = Field("event", "An event's number.", number)
 _SUBSCRIPTION = Field("subscription", "A subscription's number.", number)
+_JOB = Field("job", "The number of a job that changed it.", number)
 _DELIVERY = Field("delivery", "A delivery's number.", number)
 
 
@@ -93,7 +98,9 @@ ORDERS = Resource(
     orders.c.id,
     "Print orders, the newest first.\n\nThose that wait: the next one due first.",
     "Print an order with its counts.\n\nAlso why it waits, and who did what to it.",
-    _by_name(_state(WAITING, *GROUPS, *OrderState), _PRIORITY, _CREATOR, _REFERENCE, _RECIPIENT, *_CREATED, _ORDER),
+    _by_name(
+        _state(WAITING, *GROUPS, *OrderState), _PRIORITY, _CREATOR, _REFERENCE, _RECIPIENT, *_CREATED, _ORDER, _JOB
+    ),
 )
 EMAILS = Resource(
     "emails",
@@ -112,7 +119,7 @@ EMAILS = Resource(
         *_CREATED,
         _ORDER,
         _EMAIL,
-        Field("job", "The number of a job that changed it.", number),
+        _JOB,
     ),
 )
 EVENTS = Resource(
@@ -151,7 +158,7 @@ DELIVERIES = Resource(
     deliveries.c.seq,
     "Print deliveries, the newest first.",
     "Print a delivery with every attempt, and why it waits.",
-    _by_name(_state(*GROUPS, *DeliveryState), _SUBSCRIPTION, _EVENT, _error(PUSH_ERRORS), *_CREATED, _DELIVERY),
+    _by_name(_state(*GROUPS, *DeliveryState), _SUBSCRIPTION, _EVENT, _error(PUSH_ERRORS), *_CREATED, _DELIVERY, _JOB),
 )
 AUDIT = Resource(
     "audit",

@@ -21,7 +21,6 @@ _STATES: Mapping[str, str] = {
     EmailState.FAILED_QUARANTINED: "Failed: attachment quarantined",
     EmailState.FAILED_INVALID_SAS_URL: "Failed: attachment not available",
     EmailState.FAILED_PAYLOAD_TOO_LARGE: "Failed: too large",
-    "failed": "failed (any)",
 }
 _PHASES: Mapping[str, str] = {
     Phase.CONNECT: "while connecting",

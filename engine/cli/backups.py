@@ -48,7 +48,7 @@ def restore(
     typer.echo(f"{database} is restored from {file}")
     if kept:
         typer.echo(f"what was there is kept as {kept}")
-    typer.echo("Its lanes are paused: `varsel restored` lists what would be done again, --resume lets them go on.")
+    typer.echo("Its lanes are paused: `varsel restored` lists what would be done again, --resume resumes the lanes.")
 
 
 def _database(data: Path | None, otherwise: str) -> Path:

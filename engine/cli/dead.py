@@ -78,7 +78,7 @@ def replay(
     with reading(data) as connection:
         asked, question = questions.of_all(connection, action, conditions)
     if not asked.number:
-        typer.echo("Nothing matches.", err=True)
+        typer.echo(plain(" ".join(question.lines)) or "Nothing matches.", err=True)
         return
     if not yes:
         confirm(replace(question, title=f"Replay {some(asked.number, resource)}?"))

@@ -44,7 +44,7 @@ def create(
 @GROUP.command()
 def rotate(
     key: Number,
-    overlap: Annotated[float, typer.Option(help="Hours for which the old key goes on; 0: it ends at once.")] = 24.0,
+    overlap: Annotated[float, typer.Option(help="Hours for which the old key stays valid; 0: it ends at once.")] = 24.0,
     data: Data = None,
 ) -> None:
     """Make a key like this one, and let the old one go on for a while."""

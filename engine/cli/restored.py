@@ -21,7 +21,7 @@ SHOWN = 100  # of each kind, the soonest due
 
 
 def restored(
-    resume: Annotated[bool, typer.Option("--resume", help="Let the paused lanes go on, which does it again.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the paused lanes, which does it again.")] = False,
     pause: Annotated[bool, typer.Option("--pause", help="Pause the lanes first, after a restore.")] = False,
     yes: Yes = False,
     as_json: Json = False,
@@ -63,7 +63,7 @@ def restored(
             typer.echo(some(count, lane))
             if rows[lane]:
                 print_table(COLUMNS["deliveries" if lane == "webhooks" else lane], rows[lane])
-        typer.echo("`varsel restored --resume` lets the lanes go on.")
+        typer.echo("`varsel restored --resume` resumes the lanes.")
 
 
 def _rows(connection: Connection, counts: Mapping[str, int]) -> dict[str, Sequence[Mapping[str, object]]]:

@@ -33,4 +33,4 @@ def resume(subscription: Number, yes: Yes = False, data: Data = None) -> None:
         confirm(question)
     with writing(data) as connection:
         pausing.resume_subscription(connection, who(), subscription)
-    typer.echo(f"{subscription} goes on.")
+    typer.echo(f"{subscription} is resumed.")

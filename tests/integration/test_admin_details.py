@@ -89,8 +89,8 @@ def test_why_an_email_waits_or_failed(store: Store) -> None:
         assert str(why_email(connection, new)).startswith("It is due")
         connection.execute(update(emails).values(due_at=now() + HOUR, attempts=1))
         assert why_email(connection, new) == (
-            "relay.example:25 did not take it in the phase rcpt; it is tried again by itself. It said:"
-            " 451 4.7.1 greylisted, come back."
+            "The relay relay.example:25 did not take it when it was told the recipient; it is tried again by"
+            " itself. It said: 451 4.7.1 greylisted, come back."
         )
         sending = add_email(connection, of, state=EmailState.SENDING, due_in=HOUR)
         assert why_email(connection, sending) == "A worker works on it."
@@ -155,7 +155,7 @@ def test_why_a_delivery_waits_or_was_given_up(store: Store) -> None:
         assert str(why(due_at=now() - HOUR)).startswith("It is due and waits for a worker.")
         assert str(why(due_at=now() + HOUR)).startswith("The last attempt did not succeed")
         connection.execute(update(subscriptions).values(open_until=now() + HOUR))
-        assert str(why(due_at=now() + HOUR)).startswith("The endpoint kept failing")
+        assert str(why(due_at=now() + HOUR)).startswith("The endpoint has failed several times")
         pause_subscription(connection, "anna", subscription, "weekend")
         assert why() == "The subscription is paused: Paused by an operator: weekend"
         pause(connection, "anna", "lane", "webhooks")

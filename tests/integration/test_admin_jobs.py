@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event, func, select, update
 
-from engine.admin import details, jobs
+from engine.admin import details, jobs, questions
 from engine.admin.actions import act, find
 from engine.admin.filters import parse
 from engine.admin.jobs import matching, start
+from engine.admin.lists import page
 from engine.admin.resources import EMAILS, ORDERS
-from engine.db.tables import audit_log, emails, job_rows, orders
+from engine.db.tables import attachments, audit_log, emails, history, job_rows, orders
 from engine.db.tables import jobs as jobs_table
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.models import EmailState, JobState, OrderState
 from tests.helpers.admin_rows import HOUR, LEASE, email, order, row
-from tests.helpers.rows import now
+from tests.helpers.rows import add_email, add_order, now
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -185,3 +186,48 @@ def test_more_than_a_job_may_do_is_refused_before_anything_is_done(
         with pytest.raises(Invalid):
             start(connection, "anna", find("orders", "cancel"), {"state": "nonsense"})
         assert connection.scalar(select(func.count()).select_from(jobs_table)) == 0
+
+
+def test_a_job_tells_what_became_of_its_rows_and_lists_them(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.COMPLETED)
+        for place in range(3):
+            add_email(connection, seq, state=EmailState.FAILED_BOUNCED, due_at=None, address=f"a{place}@example.no")
+        add_email(connection, seq, state=EmailState.FAILED_BOUNCED, due_at=None, address="")
+        number = start(connection, "anna", find("emails", "retry"), {"state": "failed"})
+    done(store)
+    with store.write() as connection:
+        first = select(func.min(emails.c.seq)).scalar_subquery()
+        connection.execute(update(emails).where(emails.c.seq == first).values(state="Succeeded", due_at=None))
+        found = details.job(connection, number)
+        assert (found["now"], found["now_of"]) == ({"sent": 1, "waiting": 2}, 3)
+        for state, count in {"Succeeded": 1, "waiting": 2, "failed": 0}.items():
+            assert len(page(connection, EMAILS, {"job": str(number), "state": state}).items) == count
+
+
+def test_nothing_can_be_done_is_told_with_the_reason(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.COMPLETED, attachments=1)
+        add_email(connection, seq, state=EmailState.FAILED_INVALID_SAS_URL, due_at=None)
+        given_up = {"order_seq": seq, "position": 0, "filename": "a.pdf", "mime_type": "application/pdf"}
+        connection.execute(attachments.insert().values(given_up))
+        asked, question = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
+        assert asked.number == 0
+        [line] = question.lines
+        assert line.startswith("1 e-mail matches; this can be done to none of them. Of the first: Only an e-mail that")
+        assert line.endswith("this one has attachments that could not be fetched: post a new order.")
+        assert questions.of_all(connection, find("emails", "retry"), {"recipient": "nobody@x.no"})[1].lines == ()
+
+
+def test_all_that_match_are_asked_about_with_a_sample_and_a_rate(store: Store) -> None:
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.COMPLETED)
+        for number in range(7):
+            add_email(connection, seq, state=EmailState.FAILED, due_at=None, address=f"a{number}@example.no")
+        sent = {"minute": now() - timedelta(minutes=3), "series": "emails.accepted", "count": 600}
+        connection.execute(history.insert().values(sent))
+        _, question = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
+    assert len(question.sample) == questions.SAMPLE
+    assert question.lines == (
+        "60 e-mails a minute were sent in the last 10 minutes: at that rate these take about 1 min.",
+    )

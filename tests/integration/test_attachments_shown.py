@@ -79,4 +79,4 @@ def test_what_could_not_be_fetched_cannot_be_sent_again(store: Store) -> None:
         with pytest.raises(Conflict, match="not fetched"):
             details.message(connection, email)
         assert details.order(connection, order)["attachments"][0]["fetch"] == "not to be had"
-        assert "see its order" in str(details.email(connection, email)["why"])
+        assert "the order names" in str(details.email(connection, email)["why"])

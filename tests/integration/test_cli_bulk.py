@@ -186,7 +186,7 @@ def test_what_is_paused_can_be_seen_and_resumed(kind: str, value: str, store: St
     assert again.exit_code == 5
     assert "paused already" in again.stderr
     asked = run("resume", kind, value, given="n\n")
-    assert (asked.exit_code, f"Let the {kind} {value} go on?" in asked.stderr) == (1, True)
+    assert (asked.exit_code, f"Resume the {kind} {value}?" in asked.stderr) == (1, True)
     assert run("resume", kind, value, "--yes").exit_code == 0
     assert run("resume", kind, value).exit_code == 5
     lines = json.loads(run("audit", "list", "--target", f"{kind}/{value}", "--json").stdout)["items"]
@@ -217,7 +217,7 @@ def test_what_a_restored_database_would_do_again_is_listed_and_waits_for_a_word(
     asked = run("restored", "--resume", given="n\n")
     assert asked.exit_code == 1
     assert "and then done a second time: 1 e-mail." in asked.stderr
-    assert run("restored", "--resume", "--yes").stdout == "All lanes go on.\n"
+    assert run("restored", "--resume", "--yes").stdout == "All lanes are resumed.\n"
     with store.read() as connection:
         assert not in_force(connection).lanes
     assert run("restored", "--pause", "--resume").exit_code == 2
@@ -241,7 +241,8 @@ def test_what_is_listed_of_a_restored_database_is_what_is_counted(store: Store, 
     asked = run("restored", "--resume", given="n\n")
     assert "Goes out at once: 2 orders.\n" in asked.stderr
     assert "a second time: nothing.\n" in asked.stderr
-    assert run("restored", "--resume", "--yes").stdout == "The lanes go on, except emails, which other pauses stop.\n"
+    left = "The lanes are resumed, except emails, which other pauses stop.\n"
+    assert run("restored", "--resume", "--yes").stdout == left
 
 
 def test_lanes_of_a_restored_database_that_go_on_one_by_one_wait_no_more(store: Store, run: Any) -> None:

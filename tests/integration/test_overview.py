@@ -106,11 +106,11 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
                 connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(values))
         found = lanes(connection)[-1]
         assert (found.waiting, found.due, found.retrying, found.held) == (1, 2, 0, 1)
-        alone = ("warning", "The endpoint of 1 subscription kept failing or asked for time: webhooks wait")
+        alone = ("warning", "The endpoint of 1 subscription failed several times in a row: webhooks wait")
         assert sentences(connection) == [("warning", "1 webhook is paused with its subscription"), alone]
         connection.execute(update(subscriptions).values(paused_reason=None, open_until=now() + HOUR))
         assert sentences(connection) == [
-            ("warning", "The endpoints of 4 subscriptions kept failing or asked for time: webhooks wait")
+            ("warning", "The endpoints of 4 subscriptions failed several times in a row: webhooks wait")
         ]
 
 

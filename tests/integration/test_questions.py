@@ -143,7 +143,7 @@ def test_before_lanes_are_paused_or_go_on_it_is_said_what_stays_and_what_goes_ou
         claim_emails(connection, LONG)
         assert questions.of_resume(connection, "domain", "Slow.example").lines == ("Goes out at once: 2 e-mails.",)
         pause(connection, "anna", "creator", "ttd")
-        assert questions.of_resume(connection, "creator", "ttd").title == "Let the creator ttd go on?"
+        assert questions.of_resume(connection, "creator", "ttd").title == "Resume the creator ttd?"
 
 
 def test_before_a_restored_database_goes_on_it_is_said_what_is_done_again(store: Store) -> None:
@@ -226,7 +226,7 @@ def test_before_all_lanes_go_on_it_is_said_what_goes_out(store: Store) -> None:
         add_email(connection, order(connection, due_in=-HOUR)[0])
         drain(connection, "anna", LANES)
         asked = questions.of_resume_all(connection)
-        assert asked.title == "Let the lanes orders, emails, fan_outs, webhooks go on?"
+        assert asked.title == "Resume the lanes orders, emails, fan_outs, webhooks?"
         assert asked.lines == ("Goes out at once: 1 order, 1 e-mail.",)
         resume_all(connection, "anna")
         assert not in_force(connection).lanes

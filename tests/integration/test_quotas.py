@@ -194,7 +194,7 @@ def test_paced_orders_are_stored_as_posted_and_due_when_the_quota_allows(taking:
     assert all(row.requested_send_time == row.created for row in rows if row.requested_send_time != later)
     assert all(row.rank is None for row in rows)
     untils = [f"{until or later:%Y-%m-%d %H:%M} UTC" for until in paced_until]
-    paced = [f"Its creator's quota is used up until {each}: the order is paced, and goes on then" for each in untils]
+    paced = [f"Its creator's quota is used up until {each}: the order is sent then" for each in untils]
     paced[2] = "Waits for its send time"
     assert [each["next_attempt"] for each in shown] == [row.due_at for row in rows]
     assert all(each["why"].startswith(why) for each, why in zip(shown, paced, strict=True))

@@ -37,6 +37,28 @@ function localise(root) {
   }
 }
 
+// How long ago times were, beside them, and buttons that copy what stands beside them.
+const AGO = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+function ago(root) {
+  for (const place of root.querySelectorAll("[data-ago]")) {
+    const seconds = (new Date(place.parentElement.querySelector("time").dateTime) - Date.now()) / 1000;
+    const [unit, size] = SPANS.find(([, size]) => Math.abs(seconds) >= size) ?? SPANS.at(-1);
+    place.textContent = `(${AGO.format(Math.round(seconds / size), unit)})`;
+  }
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+});
+setInterval(() => ago(document), 30_000);
+
 // Exchanges the parts that differ, by their ids; what is typed, opened or focused stays, and what has no id never changes.
 function renew(main, next) {
   for (const part of [...main.children]) {
@@ -96,6 +118,7 @@ function follow() {
       const next = document.createElement("main");
       next.innerHTML = event.data;
       localise(next);
+      ago(next);
       renew(main, next);
     });
     source.addEventListener("gone", () => location.reload());
@@ -108,6 +131,7 @@ function follow() {
 }
 
 localise(document);
+ago(document);
 document.addEventListener("submit", (event) => {
   for (const input of event.target.querySelectorAll("input[data-time]")) {
     const text = withOffset(input.value);

@@ -163,8 +163,8 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
         (f"/orders/{waiting}/reschedule?{urlencode({'time': later})}", "Send this order to 2 recipients at another"),
         (f"/emails/{sent}/resend", "Send a second e-mail to a@example.no?"),
         ("/drain", "Pause the lanes orders, emails, fan_outs, webhooks?"),
-        ("/lanes/resume", "Let the lanes orders, emails go on?"),
-        ("/resume?kind=domain&value=example.no", "Let the domain example.no go on?"),
+        ("/lanes/resume", "Resume the lanes orders, emails?"),
+        ("/resume?kind=domain&value=example.no", "Resume the domain example.no?"),
     ):
         page = admin.get(f"/console{path}")
         assert (page.status_code, says in page.text) == (200, True), path
@@ -198,7 +198,7 @@ def test_what_was_drained_goes_on_together(site: Site, store: Store) -> None:
     assert page.count(">Resume …</button>") == len(LANES), "each lane's button stands once"
     assert '<form action="/console/lanes/resume"><button>Resume all lanes …</button></form>' in page
     admin.post("/console/lanes/resume")
-    assert "All lanes go on." in admin.get("/console/overview").text
+    assert "All lanes are resumed." in admin.get("/console/overview").text
     with store.read() as connection:
         assert not in_force(connection).lanes
     assert admin.get("/console/lanes/resume").status_code == 409

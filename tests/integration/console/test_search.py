@@ -139,5 +139,6 @@ def test_a_viewer_reads_how_the_system_is_and_why_things_wait(site: Site, store:
     assert "Waits for its send time." in viewer.get(f"/console/orders/{waiting}").text
     assert "an event was not accepted: 503" in viewer.get(f"/console/subscriptions/{seq}").text
     page = viewer.get(f"/console/emails/{key}").text
-    assert "relay:25 did not take it in the phase rcpt; it is not tried again. It said: \u2022\u2022\u2022" in page
+    where = "when it was told the recipient; it is not tried again"
+    assert f"The relay relay:25 did not take it {where}. It said: \u2022\u2022\u2022" in page
     assert "is unknown" not in page

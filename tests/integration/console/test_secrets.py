@@ -70,11 +70,11 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
             else:  # one of few values, a number, a time
                 assert answer.status_code == 400
     assert allowed == {
-        "orders": ["state", "priority", "creator", "since", "until", "order"],
+        "orders": ["state", "priority", "creator", "since", "until", "order", "job"],
         "emails": ["state", "priority", "creator", "error", "code", "since", "until", "order", "email", "job"],
         "events": ["type", "resource", "id", "since", "until", "event"],
         "subscriptions": ["state", "consumer", "resource", "subscription"],
-        "deliveries": ["state", "subscription", "event", "error", "since", "until", "delivery"],
+        "deliveries": ["state", "subscription", "event", "error", "since", "until", "delivery", "job"],
         "audit": ["who", "action", "target", "since", "until"],
         "jobs": [],
         "keys": ["state", "kind", "creator"],

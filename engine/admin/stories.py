@@ -1,0 +1,131 @@
+"""What happened to an e-mail, step by step in plain words: taken in, waited for what, each attempt, and its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from engine.admin import words
+from engine.admin.amounts import span
+from engine.db.tables import audit_log
+from engine.models import HANDED_OVER, EmailState
+from engine.observability.audit import detail_of
+from engine.queue import windows
+from engine.queue.pauses import CREATOR, DOMAIN, LANE
+from engine.text.addresses import domain_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Row
+
+MOMENT = timedelta(minutes=1)  # a shorter wait is none
+LINES = 50  # pauses and failed conditions that are told, the newest
+_KINDS = {"accepted": "good", "deferred": "wait", "refused": "wait"}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something that happened. `reply`: the words of `by`, which may be a relay, a condition, or Varsel itself."""
+
+    at: datetime | None
+    what: str
+    detail: str = ""
+    by: str = ""
+    reply: str = ""
+    kind: str = ""  # good, wait, bad; empty: neither
+    attempt: bool = False
+
+
+def of_email(
+    connection: Connection, order: Row[object], email: Row[object], attempts: Sequence[Row[object]], why: str | None
+) -> list[Step]:
+    """The story of an e-mail, the oldest step first; `why`: what it waits for now, or why it failed without a try."""
+    steps = [*_beginning(order), *_told(connection, order, email), *map(_attempt, attempts)]
+    steps.sort(key=lambda step: step.at or order.created)
+    first = next((place for place, step in enumerate(steps) if step.attempt), len(steps))
+    if order.condition_endpoint and order.condition_answer:
+        steps.insert(first, Step(None, "Its condition was asked", by="The answer", reply=order.condition_answer))
+        first += 1
+    if first < len(steps) and (waited := _waited(order, attempts[0])):
+        steps.insert(first, waited)
+    return [*steps, _ending(email, why, tried=bool(attempts))]
+
+
+def _beginning(order: Row[object]) -> Iterator[Step]:
+    yield Step(order.created, "Taken in", f"ordered by {order.creator}")
+    if order.requested_send_time - order.created > MOMENT:
+        yield Step(order.requested_send_time, "Its send time", "it waited until then, as its creator asked")
+    if order.sending_window:
+        its = windows.read(order.sending_window)
+        yield Step(None, "Has a sending window", f"{its.words()}, {its.zone}")
+
+
+def _told(connection: Connection, order: Row[object], email: Row[object]) -> Iterator[Step]:
+    """Pauses that stopped it, and answers of its condition that were none, as the audit log has them."""
+    stops = {f"{LANE}/orders": "orders", f"{LANE}/emails": "e-mails"}
+    stops |= {f"{CREATOR}/{order.creator}": f"the creator {order.creator}"}
+    stops |= {f"{DOMAIN}/{domain}": f"the domain {domain}" for domain in [domain_of(email.address)] if domain}
+    until = email.last_update if email.due_at is None and email.paused_by is None else None
+    which = [audit_log.c.target.in_([*stops, f"orders/{order.id}"]), audit_log.c.at >= order.created]
+    which += [audit_log.c.action.in_(("pause", "resume", "condition-failed"))]
+    which += [] if until is None else [audit_log.c.at <= until]
+    for line in connection.execute(select(audit_log).where(*which).order_by(audit_log.c.seq.desc()).limit(LINES)):
+        detail = detail_of(line.detail)
+        if line.action == "condition-failed":
+            said, then = str(detail.get("reason", "")), str(detail.get("then", ""))
+            yield Step(line.at, "Its condition gave no clear answer", then, "The answer", said, "wait")
+        else:
+            done = f"{'Paused' if line.action == 'pause' else 'Resumed'}: {stops[line.target]}"
+            reason = f": {detail['reason']}" if detail.get("reason") else ""
+            yield Step(line.at, done, f"by {line.who}{reason}", kind="wait" if line.action == "pause" else "")
+
+
+def _waited(order: Row[object], first: Row[object]) -> Step | None:
+    """How long it was due before its first attempt began; None: a moment."""
+    began = first.at - timedelta(milliseconds=first.duration_ms)
+    due = max(order.requested_send_time, order.created)
+    if began - due < MOMENT:
+        return None
+    return Step(None, f"Waited {span(began - due)} from its send time to its first attempt", kind="wait")
+
+
+def _attempt(line: Row[object]) -> Step:
+    """An attempt: whom it asked, how far it came, and whose the words are that ended it."""
+    took = f"in {span(line.duration_ms / 1000)}" if line.duration_ms else ""
+    by = f"{line.relay} said" if line.code else "Varsel"
+    reply = f"{line.code} {line.reply}" if line.code else line.reply
+    return Step(line.at, _what(line), took, by, reply, _KINDS.get(line.outcome, "bad"), attempt=True)
+
+
+def _what(line: Row[object]) -> str:
+    if not line.relay:
+        return f"{words.of_outcome(line.outcome)}: no relay was asked"
+    relay, where = f"The relay {line.relay}", words.of_phase(line.phase)
+    match line.outcome:
+        case "accepted":
+            return f"{relay} took it over"
+        case "deferred" if line.code is None:
+            return f"{relay} gave no answer {where}".rstrip()
+        case "deferred":
+            return f"{relay} put it off {where}".rstrip()
+        case "refused":
+            return f"{relay} does not let this installation send: it said so {where}".removesuffix(": it said so ")
+        case "in_doubt":
+            return f"In doubt: {relay[:1].lower()}{relay[1:]} gave no answer {where}".rstrip()
+    return f"{relay} refused it {where}".rstrip()
+
+
+def _ending(email: Row[object], why: str | None, *, tried: bool) -> Step:
+    if email.due_at is not None or email.paused_by is not None:
+        return Step(None, "Waits" if email.state == EmailState.NEW else "Being sent", why or "", kind="wait")
+    if email.state in HANDED_OVER:
+        return Step(email.last_update, "Sent", "whether it reached the mailbox, the relay's log tells", kind="good")
+    if email.state == EmailState.CANCELLED:
+        return Step(email.last_update, "Cancelled", "its creator withdrew the order")
+    detail = "it is not tried again by itself" if tried else why or ""
+    return Step(email.last_update, words.of_state(email.state), detail, kind="bad")
