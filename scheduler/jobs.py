@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from apscheduler.jobstores.base import JobLookupError
 
+from engine.admin import pausing
 from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
@@ -36,6 +37,7 @@ TICK = timedelta(milliseconds=100)  # between looks while something is due, or w
 SPOOL_EVERY = timedelta(seconds=1)
 PRUNE_EVERY = timedelta(minutes=1)
 RUN_EVERY = timedelta(seconds=1)
+END_EVERY = timedelta(milliseconds=500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,24 @@ def make_runs(clock: Clock) -> None:
         log.warning("runs of recurring orders are made at the next tick: %s", error.told())
 
 
+def end_pauses(clock: Clock) -> None:
+    """End the pauses whose time is over, and wake all lanes: what was paused is due again."""
+    try:
+        with clock.store.read() as connection:
+            over = pausing.some_over(connection)
+        if over:
+            with clock.store.write() as connection:
+                pausing.end_over(connection)
+            for lane in due.LANES:
+                _notify(clock, lane.name)
+    except Unavailable as error:
+        log.warning("pauses end at the next tick: %s", error.told())
+
+
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
     (wake, lateness.LOOK_EVERY),
     (wake_spool, SPOOL_EVERY),
     (prune, PRUNE_EVERY),
     (make_runs, RUN_EVERY),
+    (end_pauses, END_EVERY),
 ]

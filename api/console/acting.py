@@ -80,14 +80,6 @@ async def stop_job(request: Request) -> Response:
     return RedirectResponse(f"/console/jobs/{key}", 303)
 
 
-async def pause(request: Request) -> Response:
-    """Pause a lane, a creator or a recipients' domain."""
-    operator, form = await allowed(request, Role.ADMIN)
-    kind, value, reason = (text_of(form, name) for name in ("kind", "value", "reason"))
-    tell(request, await write(request, pausing.pause, operator, kind, value, reason))
-    return _overview(request)
-
-
 async def ask_to_resume(request: Request) -> Response:
     """The question before such a pause ends."""
     await require(request, Role.ADMIN)
@@ -102,7 +94,7 @@ async def resume(request: Request) -> Response:
     kind, value = (text_of(form, name) for name in ("kind", "value"))
     await write(request, pausing.resume, operator, kind, value)
     tell(request, f"Resumed: the {kind} {value}.")
-    return _overview(request)
+    return to_overview(request)
 
 
 async def ask_to_resume_restored(request: Request) -> Response:
@@ -115,7 +107,7 @@ async def resume_restored(request: Request) -> Response:
     """Let the lanes go on that were paused because the database is older than it was."""
     operator, _ = await allowed(request, Role.ADMIN)
     tell(request, await write(request, pausing.go_on_restored, operator))
-    return _overview(request)
+    return to_overview(request)
 
 
 async def ask_to_drain(request: Request) -> Response:
@@ -129,7 +121,7 @@ async def drain(request: Request) -> Response:
     operator, form = await allowed(request, Role.ADMIN)
     await write(request, pausing.drain, operator, pausing.LANES, text_of(form, "reason"))
     tell(request, "All lanes are paused; they are drained when nothing is in flight.")
-    return _overview(request)
+    return to_overview(request)
 
 
 async def ask_to_resume_all(request: Request) -> Response:
@@ -143,7 +135,7 @@ async def resume_all(request: Request) -> Response:
     operator, _ = await allowed(request, Role.ADMIN)
     await write(request, pausing.resume_all, operator)
     tell(request, "All lanes are resumed.")
-    return _overview(request)
+    return to_overview(request)
 
 
 async def pause_subscription(request: Request) -> Response:
@@ -215,7 +207,8 @@ def _filter(action: Action, form: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _overview(request: Request) -> Response:
+def to_overview(request: Request) -> Response:
+    """The first page, as it is after what was done."""
     request.app.state.snapshot.read_at = float("-inf")  # what was done is to be seen at once
     return RedirectResponse("/console/overview", 303)
 
@@ -252,7 +245,6 @@ def text_of(form: Mapping[str, Any], name: str) -> str:
 
 ROUTES = [
     Route("/jobs/{key}/stop", stop_job, methods=["POST"]),
-    Route("/pause", pause, methods=["POST"]),
     Route("/resume", ask_to_resume),
     Route("/resume", resume, methods=["POST"]),
     Route("/restored/resume", ask_to_resume_restored),

@@ -12,7 +12,19 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from api.console import acting, keys, messages, persons, rates, reading, result_files, senders, sign_in, templates
+from api.console import (
+    acting,
+    keys,
+    messages,
+    pausing,
+    persons,
+    rates,
+    reading,
+    result_files,
+    senders,
+    sign_in,
+    templates,
+)
 from api.console.live import LivePages
 from api.console.pages import TEMPLATES, render
 from api.console.reading import Snapshot
@@ -45,7 +57,7 @@ TITLES = {
 def console(config: Settings, state: State) -> list[BaseRoute]:
     """Where the console is; it shares the state of the application that it is part of."""
     static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
-    parts = (sign_in, messages, keys, senders, templates, persons, result_files, acting, rates, reading)
+    parts = (sign_in, messages, keys, senders, templates, persons, pausing, result_files, acting, rates, reading)
     pages = [route for part in parts for route in part.ROUTES]
     routes = [static, *(_counted(each.path.removeprefix(PATH), each) for each in pages)]
     errors = {VarselError: _refused, HTTPException: _no_page, Exception: _bug} | sign_in.ERRORS

@@ -35,6 +35,9 @@ changes.py    what actions do to rows
 jobs.py       an action on all that match, in batches
 job_lane.py   jobs as due work
 pausing.py    pauses: how they begin and end
+ends.py       when a pause ends by itself
+holding.py    what a pause would stop
+sentences.py  what was done, in words
 templates.py  templates of all creators, and tests of them
 leaving.py    what goes out when a pause ends
 backups.py    backups of an SQLite database

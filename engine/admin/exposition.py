@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from engine.admin import pausing
 from engine.admin.lanes import lanes
 from engine.admin.slowness import slowness
 from engine.admin.watching import watched
@@ -64,6 +65,7 @@ class Parts(Collector):
         lengths: dict[str, int] = {}
         stalled: Mapping[str, timedelta] | None = None
         seen: Watched | None = None
+        unending: timedelta | None = None
         database_took = redis_took = None
         with suppress(Unavailable), self._store.read() as connection:
             database_took = _timed(lambda: ping(connection))
@@ -71,6 +73,7 @@ class Parts(Collector):
             slow = slowness(connection)
             stalled = lateness.stalled(connection)
             seen = watched(connection)
+            unending = pausing.unending(connection)
         with suppress(redis.RedisError, OSError):
             lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}  # also when it is full
             redis_took = _timed(lambda: prove(self._client))
@@ -80,6 +83,7 @@ class Parts(Collector):
             _stalled(stalled),
             *_paces(slow),
             *_watched(seen),
+            _unending(unending),
             *_answers("redis", redis_took),
             _lists(lengths),
         ]
@@ -166,12 +170,6 @@ def _watched(seen: Watched | None) -> Iterable[Metric]:
         "min by (relay).",
         labels=["relay"],
     )
-    pauses = GaugeMetricFamily(
-        "varsel_oldest_pause_seconds",
-        "For how long the oldest pause of a kind has lasted: lane, creator, domain; 0: there is none. The same from "
-        "every web process: max by (kind).",
-        labels=["kind"],
-    )
     subscriptions = GaugeMetricFamily(
         "varsel_subscriptions",
         "Subscriptions by state: failing (nothing is pushed for a while, since the endpoint kept failing or asked for "
@@ -186,13 +184,22 @@ def _watched(seen: Watched | None) -> Iterable[Metric]:
     if seen:
         for relay, is_up in seen.relays.items():
             relays.add_metric([relay], is_up)
-        for kind, since in seen.pauses.items():
-            pauses.add_metric([kind], since.total_seconds())
         for state, number in seen.subscriptions.items():
             subscriptions.add_metric([state], number)
         for lane, since in seen.undelivered.items():
             undelivered.add_metric([lane], since.total_seconds())
-    return relays, pauses, subscriptions, undelivered
+    return relays, subscriptions, undelivered
+
+
+def _unending(unending: timedelta | None) -> Metric:
+    seconds = GaugeMetricFamily(
+        "varsel_unending_pause_seconds",
+        "For how long the oldest pause that ends only when somebody resumes it has been there; 0: there is none. "
+        "The same from every web process.",
+    )
+    if unending is not None:
+        seconds.add_metric([], unending.total_seconds())
+    return seconds
 
 
 def _lists(lengths: dict[str, int]) -> Metric:

@@ -60,7 +60,7 @@ class LaneFigures:
 def lanes(connection: Connection) -> list[LaneFigures]:
     """The lanes in the order in which work goes through them."""
     rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
-    paused = {row.value: f"by {row.who}" + (f": {row.reason}" if row.reason else "") for row in rows}
+    paused = {row.value: _by(row.who, row.ends, row.reason) for row in rows}
     each = (
         _of_rows(connection, due.ORDERS, of_orders(), ORDER_SET_ASIDE),
         _of_rows(connection, due.EMAILS, of_emails(), EMAIL_FAILED),
@@ -68,6 +68,12 @@ def lanes(connection: Connection) -> list[LaneFigures]:
         _of_webhooks(connection),
     )
     return [lane.paused(paused[lane.name]) if lane.name in paused else lane for lane in each]
+
+
+def _by(who: str, ends: datetime | None, reason: str) -> str:
+    """Who has paused it, until when, and why."""
+    until = f" until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
+    return f"by {who}{until}" + (f": {reason}" if reason else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from sqlalchemy import BigInteger, func, select, type_coerce
 
 from engine.admin.amounts import some, span
 from engine.admin.lanes import counted, lanes
+from engine.admin.pausing import FORGOTTEN, all_of
 from engine.admin.refusals import refusals
 from engine.admin.rows import ROWS
+from engine.admin.sentences import thing
 from engine.admin.slowness import slowness
 from engine.admin.turns import turns
 from engine.db.dialects import Now
@@ -23,13 +25,12 @@ from engine.db.tables import (
     installation,
     jobs,
     milliseconds,
-    pauses,
     processes,
     subscriptions,
 )
 from engine.observability.history import SERIES
 from engine.queue import due, lateness
-from engine.queue.epoch import again
+from engine.queue.epoch import WHO, again
 from engine.queue.pauses import CREATOR, DOMAIN
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     figures = lanes(connection)
     now: datetime = connection.execute(select(Now())).scalar_one()
     running = _processes(connection, now)
-    paused = [dict(row._mapping) for row in connection.execute(select(pauses).order_by(pauses.c.at))]  # noqa: SLF001 SQLAlchemy's documented name
+    paused = all_of(connection)
     stopped = (STOPPED, subscriptions.c.paused_reason.is_not(None), subscriptions.c.removed.is_(None))
     left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.open_until > Now())
     day = _plots(connection, now, DAY, timedelta(minutes=15))
@@ -77,6 +78,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         + findings(
             figures, running, lateness.stalled(connection), counted(connection, subscriptions, *left_alone), slow
         )
+        + _forgotten(paused, now)
         + _paused(paused)
         + (_refused(connection) if any(day["emails.refused"]) and not _has_trouble(running) else []),
     }
@@ -132,6 +134,20 @@ def _paused(pauses_: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             shown = ", ".join(pause["value"] for pause in mine[:FEW]) + (" and others" if mine[FEW:] else "")
             found.append(_finding("warning", f"{len(mine):,} {name}s are paused: {shown}"))
     return found
+
+
+def _forgotten(pauses_: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """Old pauses without an end, but for those of a restored database; beyond FEW, the oldest."""
+    found = [each for each in pauses_ if each["ends"] is None and now - each["at"] > FORGOTTEN and each["who"] != WHO]
+    return [
+        _finding(
+            "warning",
+            f"Forgotten? {each['who']} has paused {thing(each['kind'], each['value'])} without an end",
+            each["at"],
+            f"`varsel resume {each['kind']} {each['value']}` ends it; it asks first.",
+        )
+        for each in found[:FEW]
+    ]
 
 
 def _has_trouble(running: Sequence[dict[str, Any]]) -> bool:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from engine.admin.jobs import release
 from engine.admin.lanes import lanes as figures
-from engine.db.dialects import Now, insert_new
+from engine.admin.sentences import thing
+from engine.db.dialects import Now, insert_new, now
 from engine.db.records import columns, first
-from engine.db.tables import orders, pauses, subscriptions
+from engine.db.tables import pauses, subscriptions
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock
-from engine.observability.audit import note
+from engine.observability.audit import ITSELF, note
 from engine.queue import due
 from engine.queue.epoch import go_on, lane_goes_on
 from engine.queue.pauses import CREATOR, DOMAIN, KINDS, LANE, in_force
@@ -24,22 +26,45 @@ from engine.text.addresses import compared
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
 LANES = tuple(lane.name for lane in (due.ORDERS, due.EMAILS, due.FAN_OUTS, due.WEBHOOKS))
 LONGEST = 200  # characters of a reason
+FORGOTTEN = timedelta(hours=24)  # an older pause without an end may be: half of the time that e-mails have is over
+_OVER = pauses.c.ends <= Now()
 _DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 
 
-def pause(connection: Connection, who: str, kind: str, value: str, reason: str = "") -> str:
-    """Pause it; returns what to say of it. Invalid, Conflict when it is paused already."""
+def pause(  # noqa: PLR0913, PLR0917 a pause has so many parts
+    connection: Connection, who: str, kind: str, value: str, reason: str = "", ends: datetime | None = None
+) -> str:
+    """Pause it, until `ends` or until somebody resumes it; returns what is paused, in words.
+
+    Invalid, Conflict when it is paused already.
+    """
     value = checked(kind, value)
-    if not _begin(connection, who, kind, value, reason):
+    if not _begin(connection, who, kind, value, reason, ends):
         raise Conflict(f"The {kind} {value} is paused already.")
-    known = select(orders.c.seq).where(orders.c.creator == value).limit(1)
-    unheard_of = kind == CREATOR and connection.execute(known).first() is None
-    return f"The {kind} {value} is paused.{' No order of this creator is stored.' if unheard_of else ''}"
+    return thing(kind, value)
+
+
+def some_over(connection: Connection) -> bool:
+    """Whether there is a pause whose time is over."""
+    return connection.execute(select(pauses.c.kind).where(_OVER).limit(1)).first() is not None
+
+
+def end_over(connection: Connection) -> None:
+    """End the pauses whose time is over, as `resume` does, on behalf of Varsel itself."""
+    over = connection.execute(delete(pauses).where(_OVER).returning(pauses)).all()
+    for row in sorted(over, key=lambda row: row.ends):
+        of = {"by": row.who, "at": row.at.isoformat(timespec="milliseconds")}
+        note(connection, ITSELF, "pause-over", f"{row.kind}/{row.value}", of)
+    if any(row.kind == LANE for row in over):
+        lane_goes_on(connection)
+    if any(row.kind != LANE for row in over):
+        release(connection, ITSELF)
 
 
 def resume(connection: Connection, who: str, kind: str, value: str) -> None:
@@ -62,6 +87,25 @@ def paused(connection: Connection, kind: str, value: str) -> str:
     chosen = select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)
     if connection.execute(chosen.with_for_update()).first() is None:
         raise Conflict(f"The {kind} {value} is not paused.")
+    return value
+
+
+def all_of(connection: Connection) -> list[dict[str, object]]:
+    """What is paused but for subscriptions, the oldest first."""
+    return [dict(row) for row in connection.execute(select(pauses).order_by(pauses.c.at)).mappings()]
+
+
+def unending(connection: Connection) -> timedelta:
+    """For how long the oldest pause without an end has been there; zero when there is none."""
+    oldest = connection.scalar(select(func.min(pauses.c.at)).where(pauses.c.ends.is_(None)))
+    return now(connection) - oldest if oldest else timedelta(0)
+
+
+def not_paused(connection: Connection, kind: str, value: str) -> str:
+    """The value of a pause that is to be made, as it is stored; Invalid, Conflict when there is such a pause."""
+    value = checked(kind, value)
+    if connection.execute(select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)).first():
+        raise Conflict(f"The {kind} {value} is paused already.")
     return value
 
 
@@ -128,14 +172,17 @@ def in_flight(connection: Connection, lanes: Collection[str]) -> int:
     return sum(lane.in_flight for lane in figures(connection) if lane.name in lanes)
 
 
-def _begin(connection: Connection, who: str, kind: str, value: str, reason: str) -> bool:
+def _begin(  # noqa: PLR0913, PLR0917 likewise
+    connection: Connection, who: str, kind: str, value: str, reason: str, ends: datetime | None = None
+) -> bool:
     """Pause what is not paused yet; False: it is paused already. Invalid."""
     reason = _reason(reason)
-    line = {"kind": kind, "value": value, "at": Now(), "who": who, "reason": reason}
+    line = {"kind": kind, "value": value, "at": Now(), "who": who, "reason": reason, "ends": ends}
     begun = insert_new(connection.dialect.name, pauses).values(line).returning(pauses.c.at)
     if connection.execute(begun).first() is None:
         return False
-    note(connection, who, "pause", f"{kind}/{value}", {"reason": reason} if reason else None)
+    until = {} if ends is None else {"until": ends.isoformat(timespec="milliseconds")}
+    note(connection, who, "pause", f"{kind}/{value}", ({"reason": reason} if reason else {}) | until)
     return True
 
 

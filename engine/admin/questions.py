@@ -14,13 +14,15 @@ from sqlalchemy import and_, func, select, true
 
 from engine.admin import actions, changes, jobs
 from engine.admin.amounts import some, span
+from engine.admin.holding import stopped_by, told, unheard_of
 from engine.admin.lanes import counted, lanes
 from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
 from engine.admin.obstacles import refusal
-from engine.admin.pausing import checked, paused, paused_lanes, paused_subscription
+from engine.admin.pausing import checked, not_paused, paused, paused_lanes, paused_subscription
 from engine.admin.resources import EMAILS, ORDERS
 from engine.admin.rows import ROWS
+from engine.admin.sentences import thing
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after, now
 from engine.db.tables import EMAIL_FAILED, deliveries, emails, history, orders, pauses
@@ -54,6 +56,7 @@ class Question:
     at: datetime | None = None
     before: datetime | None = None
     sample: tuple[Mapping[str, object], ...] = ()  # some of the rows, as lists have them
+    warning: str | None = None  # what is probably not meant
 
 
 def of_one(connection: Connection, action: Action, key: UUID | int, argument: str | None = None) -> Question:
@@ -159,6 +162,14 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
             f"The {EXPIRY_HOURS} hours in which an e-mail may be sent run on meanwhile.",
         ),
     )
+
+
+def of_pause(connection: Connection, kind: str, value: str) -> Question:
+    """Before something is paused; Invalid, Conflict when it is paused already."""
+    value = not_paused(connection, kind, value)
+    expiry = f"The {EXPIRY_HOURS} hours in which an e-mail may be sent go on."
+    lines = (*told(stopped_by(connection, kind, value)), expiry)
+    return Question(f"Pause {thing(kind, value)}?", lines, warning=unheard_of(connection, kind, value))
 
 
 def of_resume(connection: Connection, kind: str, value: str) -> Question:

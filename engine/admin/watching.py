@@ -1,4 +1,4 @@
-"""What alerts and dashboards watch beside the lanes: relays, pauses, subscriptions, and what is on its way for long."""
+"""What alerts and dashboards watch beside the lanes: relays, subscriptions, and what is on its way for long."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from engine.admin.filters import created
 from engine.admin.lanes import counted
 from engine.db import dialects
 from engine.db.dialects import Now, after
-from engine.db.tables import ALIVE, STOPPED, deliveries, emails, pauses, processes, subscriptions
+from engine.db.tables import ALIVE, STOPPED, deliveries, emails, processes, subscriptions
 from engine.queue import due, lateness
-from engine.queue.pauses import CREATOR, DOMAIN, LANE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +29,6 @@ class Watched:
     """What is watched, by name; a span of zero: there is none."""
 
     relays: Mapping[str, bool]  # of workers that live: whether e-mails can be given to it
-    pauses: Mapping[str, timedelta]  # by kind: for how long the oldest has lasted
     subscriptions: Mapping[str, int]  # failing: left alone for a while; paused
     undelivered: Mapping[str, timedelta]  # by lane: for how long the oldest has been on its way
 
@@ -42,12 +40,9 @@ def watched(connection: Connection) -> Watched:
     relays: dict[str, bool] = {}
     for relay, trouble in connection.execute(select(processes.c.relay, processes.c.trouble).where(*lives)):
         relays[relay] = relays.get(relay, True) and trouble is None
-    oldest = connection.execute(select(pauses.c.kind, func.min(pauses.c.at)).group_by(pauses.c.kind))
-    since = {kind: now - at for kind, at in oldest}
     kept, is_paused = (STOPPED, subscriptions.c.removed.is_(None)), subscriptions.c.paused_reason.is_not(None)
     return Watched(
         relays=relays,
-        pauses={kind: since.get(kind, _NONE) for kind in (LANE, CREATOR, DOMAIN)},
         subscriptions={
             "failing": counted(connection, subscriptions, *kept, ~is_paused, subscriptions.c.open_until > Now()),
             "paused": counted(connection, subscriptions, *kept, is_paused),

@@ -92,7 +92,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         resources.group("deliveries", "Deliveries: an event on its way to a subscriber."),
         dead.GROUP,
     ),
-    "Pausing": (pausing.pause, pausing.resume, pausing.drain, restored.restored),
+    "Pausing": (pausing.pause, pausing.pauses, pausing.resume, pausing.drain, restored.restored),
     "Maintenance": (
         maintenance.config,
         maintenance.token,

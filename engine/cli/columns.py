@@ -106,6 +106,14 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "oldest due": "oldest_due",
         "paused": "paused_reason",
     },
+    "pauses": {
+        "kind": "kind",
+        "paused": "value",
+        "by": "who",
+        "since": "at",
+        "until": "ends",
+        "reason": "reason",
+    },
     "turns": {
         "lane": "lane",
         "priority": "priority",

@@ -1,4 +1,4 @@
-"""`varsel pause`, `resume` and `drain`: pausing a lane, a creator or a recipients' domain."""
+"""`varsel pause`, `pauses`, `resume` and `drain`: pausing a lane, a creator or a recipients' domain."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, reading, who, writing
-from engine.cli.options import Data, Reason, Yes
+from engine.cli.options import Data, Json, Reason, Yes
+from engine.cli.output import cell, print_list, print_table
 from engine.cli.progress import bar, confirm
+from engine.errors import Invalid
 
 LOOK_EVERY = 0.2  # seconds between two looks at what is in flight
 
@@ -17,13 +20,41 @@ Kind = Annotated[Literal["lane", "creator", "domain"], typer.Argument(show_defau
 Value = Annotated[str, typer.Argument(show_default=False, help="Such as emails, ttd or example.no.")]
 
 
-def pause(kind: Kind, value: Value, reason: Reason = "", data: Data = None) -> None:
-    """Pause a lane, a creator, or a recipients' domain."""
-    from engine.admin import pausing
+def pause(
+    kind: Kind,
+    value: Value,
+    reason: Annotated[str, typer.Option(show_default=False, help="Why; others see it.")],
+    lasting: Annotated[str | None, typer.Option("--for", help="It ends by itself: after 30m, 2h or 1d.")] = None,
+    until: Annotated[str | None, typer.Option(help="Likewise: at 08:00, or 2026-05-01T08:00 (local).")] = None,
+    yes: Yes = False,
+    data: Data = None,
+) -> None:
+    """Pause a lane, a creator, or a recipients' domain. Asks first, with what it stops."""
+    from engine.admin import pausing, questions
+    from engine.admin.ends import end_of
+    from engine.db.dialects import now
 
+    if lasting and until:
+        raise Invalid({"until": ["Either --for or --until: not both."]})
+    with reading(data) as connection:
+        question = questions.of_pause(connection, kind, value)
+        ends = end_of(lasting or until or "", now(connection), None)
+    if not yes:
+        confirm(question)
     with writing(data) as connection:
-        told = pausing.pause(connection, who(), kind, value, reason)
-    typer.echo(told)
+        told = pausing.pause(connection, who(), kind, value, reason, ends)
+    typer.echo(f"Paused: {told}, {f'until {cell(ends)}' if ends else 'until somebody resumes it'}.")
+
+
+def pauses(as_json: Json = False, data: Data = None) -> None:
+    """Print what is paused, by whom, since when, and until when."""
+    from engine.admin.pausing import all_of
+
+    with reading(data) as connection:
+        found = all_of(connection)
+    if as_json:
+        return print_list(found)
+    return print_table(COLUMNS["pauses"], found) if found else typer.echo("Nothing is paused.", err=True)
 
 
 def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:

@@ -21,7 +21,7 @@ def confirm(question: Question) -> None:
     """Ask on standard error; without a yes, the command ends."""
     times = {"Send time until now": question.before, "New send time": question.at}
     lines = [f"{name}: {cell(at)}." for name, at in times.items() if at]
-    for line in (*lines, *question.lines):
+    for line in (*filter(None, [question.warning]), *lines, *question.lines):
         typer.echo(plain(line), err=True)
     if not typer.confirm(plain(question.title), err=True):
         typer.echo("Nothing was done.", err=True)

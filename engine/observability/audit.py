@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FOLDED = timedelta(minutes=1)  # an action that is repeated within it is counted in the first line
 ITSELF = "varsel"  # who acts when nobody asked
+TIMES = ("last", "until", "since", "at")  # in details: of the newest of several, a pause's end, a replay's bounds
 NEWEST = 1_000  # lines that are searched for the first one
 CONSUMERS_LINES = 100  # of one consumer and one action, within PERIOD; further ones share one line
 PERIOD = timedelta(hours=1)
@@ -57,9 +58,9 @@ def note(  # noqa: PLR0913 a line has so many parts
 
 
 def detail_of(text: str) -> dict[str, Any]:
-    """A line's detail as it is read: `last` is a time."""
+    """A line's detail as it is read: what is one of TIMES is a time."""
     found: dict[str, Any] = json.loads(text)
-    return found | ({"last": datetime.fromisoformat(found["last"])} if "last" in found else {})
+    return found | {name: datetime.fromisoformat(found[name]) for name in TIMES if name in found}
 
 
 def note_consumer(

@@ -158,7 +158,7 @@ def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> 
         (["token", "--org", "ttd", "--hours", "nan"], 2, "VARSEL_MAX_TOKEN_LIFETIME"),
         (["token", "--org", "ttd", "--hours", "inf"], 2, "VARSEL_MAX_TOKEN_LIFETIME"),
         (["token", "--org", "ttd", "--hours", "1e13"], 2, "VARSEL_MAX_TOKEN_LIFETIME"),
-        (["pause", "planet", "x"], 2, "lane"),
+        (["pause", "planet", "x", "--reason", "x"], 2, "lane"),
         (["operator", "list"], 1, "VARSEL_OPERATORS_FILE"),
         (["wait-ready", "--url", "nonsense"], 2, "nonsense"),
     ],

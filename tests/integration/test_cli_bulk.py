@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from engine.admin import jobs, pausing
-from engine.db.tables import deliveries, emails, installation, orders
+from engine.db.tables import deliveries, emails, installation, orders, pauses
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState
 from engine.queue.epoch import look, restored
@@ -178,11 +178,19 @@ def test_a_job_goes_on_when_nobody_waits_any_more(store: Store, database_url: st
 
 @pytest.mark.parametrize(("kind", "value"), [("lane", "emails"), ("creator", "ttd"), ("domain", "example.no")])
 def test_what_is_paused_can_be_seen_and_resumed(kind: str, value: str, store: Store, run: Any) -> None:
-    assert run("pause", kind, value, "--reason", "a test").exit_code == 0
+    words = ("pause", kind, value, "--reason", "a test")
+    asked = run(*words, given="n\n")
+    assert (asked.exit_code, "Pause " in asked.stderr, "What comes in meanwhile" in asked.stderr) == (1, True, True)
+    assert ("heard of" in asked.stderr or "None of the newest" in asked.stderr) == (kind != "lane")
+    assert run("pauses").stderr == "Nothing is paused.\n"
+    told = run(*words, "--yes").stdout
+    assert told.startswith("Paused: ")
+    assert told.endswith(", until somebody resumes it.\n")
+    assert [each["value"] for each in json.loads(run("pauses", "--json").stdout)["items"]] == [value]
     with store.read() as connection:
         paused = in_force(connection)
     assert value in paused.lanes | paused.creators | paused.domains
-    again = run("pause", kind, value)
+    again = run(*words)
     assert again.exit_code == 5
     assert "paused already" in again.stderr
     asked = run("resume", kind, value, given="n\n")
@@ -196,7 +204,25 @@ def test_what_is_paused_can_be_seen_and_resumed(kind: str, value: str, store: St
 
 @pytest.mark.parametrize(("kind", "value"), [("lane", "sms"), ("domain", "no domain"), ("creator", "x" * 101)])
 def test_what_cannot_be_paused_is_wrong_usage(kind: str, value: str, run: Any) -> None:
-    assert run("pause", kind, value).exit_code == 2
+    assert run("pause", kind, value, "--reason", "a test").exit_code == 2
+
+
+def test_a_pause_says_why_and_may_say_how_long(store: Store, run: Any) -> None:
+    words = ("pause", "domain", "slow.example", "--yes")
+    assert run(*words).exit_code == 2
+    words = (*words, "--reason", "their server is down")
+    for wrong in (
+        ("--for", "soon"),
+        ("--until", "25:00"),
+        ("--for", "1h", "--until", "08:00"),
+        ("--until", "2020-01-01"),
+    ):
+        assert run(*words, *wrong).exit_code == 2
+    assert "until 2" in run(*words, "--for", "30m").stdout
+    with store.read() as connection:
+        at, ends = connection.execute(select(pauses.c.at, pauses.c.ends)).one()
+    assert timedelta(minutes=29) < ends - at <= timedelta(minutes=30)
+    assert "slow.example" in run("pauses").stdout
 
 
 def test_what_a_restored_database_would_do_again_is_listed_and_waits_for_a_word(store: Store, run: Any) -> None:

@@ -122,7 +122,13 @@ def test_a_process_that_runs_notices_that_the_schema_became_too_new_and_ends_wha
 
 @pytest.mark.parametrize(
     "words",
-    [("pause", "creator", "zz"), ("lanes",), ("orders", "list"), ("restored",), ("restored", "--pause")],
+    [
+        ("pause", "creator", "zz", "--reason", "a test", "--yes"),
+        ("lanes",),
+        ("orders", "list"),
+        ("restored",),
+        ("restored", "--pause"),
+    ],
     ids=" ".join,
 )
 def test_a_command_refuses_a_schema_that_is_too_new_in_the_words_of_the_processes(
@@ -138,7 +144,7 @@ def test_a_command_refuses_a_schema_that_is_too_new_in_the_words_of_the_processe
 
 def test_a_command_works_on_a_schema_that_was_only_added_to(store: Store, database_url: str) -> None:
     become_newer(store, oldest="0008")
-    shown = varsel("pause", "creator", "zz", database_url=database_url)
+    shown = varsel("pause", "creator", "zz", "--reason", "a test", "--yes", database_url=database_url)
     assert (shown.exit_code, shown.stderr) == (0, "")
 
 

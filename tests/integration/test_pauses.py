@@ -7,20 +7,31 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from engine.admin import jobs
 from engine.admin.actions import find, perform
+from engine.admin.holding import stopped_by, told, unheard_of
 from engine.admin.lanes import lanes
 from engine.admin.lists import page
-from engine.admin.pausing import drain, in_flight, pause, pause_subscription, resume, resume_subscription
+from engine.admin.pausing import (
+    drain,
+    end_over,
+    in_flight,
+    pause,
+    pause_subscription,
+    resume,
+    resume_subscription,
+    some_over,
+    unending,
+)
 from engine.admin.resources import ORDERS
 from engine.db.tables import audit_log, emails, orders, pauses, subscriptions
 from engine.db.tables import jobs as jobs_table
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import EmailState, OrderState
 from engine.queue import due
-from engine.queue.pauses import in_force
+from engine.queue.pauses import Pauses, in_force
 from tests.helpers import mails
 from tests.helpers.claims import claim_emails, claim_orders
 from tests.helpers.rows import add_email, add_order, add_subscription, now
@@ -234,6 +245,80 @@ def test_a_pause_that_ends_while_mail_is_claimed_leaves_none_behind(store: Store
             thread.join()
         work(store)
         assert found | sent(store) == {f"{round_}@slow.example"}
+
+
+def test_a_pause_ends_by_itself_as_if_it_were_resumed(store: Store) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection), address="a@slow.example")
+        pause(connection, "anna", "domain", "slow.example", "their server is down", now() + LONG)
+        pause(connection, "anna", "lane", "orders", "a quiet hour", now() + LONG)
+        pause(connection, "anna", "creator", "skd", "until I say so")
+    assert sent(store) == set()
+    with store.write() as connection:
+        assert not some_over(connection)
+        end_over(connection)
+        assert len(connection.execute(select(pauses)).all()) == 3
+        connection.execute(update(pauses).where(pauses.c.ends.is_not(None)).values(ends=now()))
+        assert some_over(connection)
+    for _ in range(2):  # two clocks
+        with store.write() as connection:
+            end_over(connection)
+    with store.read() as connection:
+        assert in_force(connection) == Pauses(creators=frozenset({"skd"}))
+        chosen = select(audit_log.c.action, audit_log.c.target).where(audit_log.c.who == "varsel")
+        found = {(row.action, row.target) for row in connection.execute(chosen)}
+    assert found == {("pause-over", "domain/slow.example"), ("pause-over", "lane/orders"), ("emails.release", "jobs/1")}
+    work(store)
+    assert sent(store) == {"a@slow.example"}
+
+
+def test_a_pause_without_an_end_has_an_age(store: Store) -> None:
+    with store.write() as connection:
+        assert unending(connection) == timedelta(0)
+        pause(connection, "anna", "creator", "skd", "a test", now() + LONG)
+        assert unending(connection) == timedelta(0)
+        pause(connection, "anna", "creator", "ttd")
+        connection.execute(update(pauses).values(at=now() - timedelta(days=2)))
+        assert timedelta(days=2) <= unending(connection) < timedelta(days=3)
+
+
+def test_what_a_pause_would_stop_is_counted_before_it_is_made(store: Store) -> None:
+    with store.write() as connection:
+        order = add_order(connection, creator="ttd", due_in=DUE)
+        add_order(connection, creator="ttd", due_in=LONG)
+        add_order(connection, creator="skd", due_in=DUE)
+        for address, due_in in (("a@slow.example", DUE), ("b@Slow.example", LONG), ("c@free.example", DUE)):
+            values = {"attempts": 1} if due_in == LONG else {}
+            add_email(connection, order, address=address, due_in=due_in, **values)
+        counts = [
+            (kind, dict(stopped.now), dict(stopped.later))
+            for kind, value in (
+                ("domain", "slow.example"),
+                ("creator", "ttd"),
+                ("creator", "nobody"),
+                ("lane", "emails"),
+            )
+            if (stopped := stopped_by(connection, kind, value))
+        ]
+        assert counts == [
+            ("domain", {"emails": 1}, {"emails": 1}),
+            ("creator", {"orders": 1, "emails": 2}, {"orders": 1, "emails": 1}),
+            ("creator", {}, {}),
+            ("lane", {"emails": 2}, {"emails": 1}),
+        ]
+        lines = told(stopped_by(connection, "creator", "ttd"))
+        assert lines[0] == "Stopped at once: 1 order, 2 e-mails."
+
+
+def test_what_nobody_has_heard_of_is_said_with_names_that_are_alike(store: Store) -> None:
+    with store.write() as connection:
+        add_email(connection, add_order(connection, creator="ttd"), address="a@slow.example")
+        assert unheard_of(connection, "creator", "ttd") is None
+        assert unheard_of(connection, "domain", "slow.example") is None
+        assert unheard_of(connection, "lane", "emails") is None
+        assert "Is it ttd?" in (unheard_of(connection, "creator", "tdt") or "")
+        assert "Is it slow.example?" in (unheard_of(connection, "domain", "slow.exmaple") or "")
+        assert "spelled right" in (unheard_of(connection, "creator", "xyz") or "")
 
 
 def test_pausing_twice_and_resuming_what_is_not_paused_are_conflicts(store: Store) -> None:

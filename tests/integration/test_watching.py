@@ -36,18 +36,6 @@ def test_a_relay_is_up_if_all_that_live_can_use_it(store: Store) -> None:
         assert watched(connection).relays == {"one:25": True, "two:25": False}
 
 
-def test_the_oldest_pause_of_each_kind_is_known(store: Store) -> None:
-    with store.write() as connection:
-        assert set(watched(connection).pauses.values()) == {timedelta(0)}
-        pause(connection, "anna", "lane", "orders")
-        pause(connection, "anna", "creator", "ttd")
-        connection.execute(update(pauses).where(pauses.c.kind == "lane").values(at=now() - 9 * HOUR))
-        found = watched(connection).pauses
-    assert found["lane"] >= 9 * HOUR
-    assert found["creator"] < HOUR
-    assert found["domain"] == timedelta(0)
-
-
 def test_a_subscription_is_failing_or_paused(store: Store) -> None:
     with store.write() as connection:
         changes = ({}, {"open_until": now() + HOUR}, {"open_until": now() - HOUR}, {"paused_reason": "by its owner"})

@@ -16,6 +16,7 @@ pauses = Table(
     Column("at", Instant, nullable=False),
     Column("who", String(200), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("ends", Instant),  # by itself; NULL: when somebody resumes it
 )
 
 jobs = Table(  # actions of operators on all that match

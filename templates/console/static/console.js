@@ -11,11 +11,14 @@ const shapes = {
 };
 
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const CLOCK = /^([01]?\d|2[0-3]):([0-5]\d)$/;
 const TYPED = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,6})?)?)?$/;
 
 // A time that was typed without an offset gets the reader's, so that it is meant as the page shows times; null: there
 // clocks are set forward over it.
 function withOffset(text) {
+  const clock = text.trim().match(CLOCK);
+  if (clock) return withOffset(next(Number(clock[1]), Number(clock[2])));
   const parts = text.trim().match(TYPED);
   if (!parts) return text;
   const [year, month, day, ...time] = parts.slice(1).map((part) => Number(part ?? 0));
@@ -25,6 +28,15 @@ function withOffset(text) {
   const two = (number) => String(Math.trunc(Math.abs(number))).padStart(2, "0");
   const written = text.trim().replace(" ", "T") + (parts[4] === undefined ? "T00:00" : "");
   return `${written}${offset < 0 ? "-" : "+"}${two(offset / 60)}:${two(offset % 60)}`;
+}
+
+// The next time that clocks show this, as it is typed.
+function next(hours, minutes) {
+  const now = new Date();
+  const at = new Date(now.getFullYear(), now.getMonth(), now.getDate(), hours, minutes);
+  if (at <= now) at.setDate(at.getDate() + 1);
+  const two = (number) => String(number).padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(hours)}:${two(minutes)}`;
 }
 
 // Shows times in the reader's zone, and says which that is where one is typed; UTC stays in the title.

@@ -86,7 +86,9 @@ def test_thousands_are_sent_again_with_a_progress_bar(site: Site) -> None:
 
 def test_a_paused_lane_stops_and_goes_on(site: Site) -> None:
     page = site.open("/console/overview")
-    page.get_by_role("button", name="Pause emails").click()
+    page.get_by_role("button", name="Pause emails …").click()
+    page.get_by_label("Why?").fill("the relay is being moved")
+    page.get_by_role("button", name="Pause").click()
     expect(page.locator("#sentence")).to_contain_text("The lane emails is paused by local")
     expect(page.locator("#lane-emails")).to_contain_text("paused")
     site.order("paused@example.no")
@@ -107,8 +109,9 @@ def test_a_paused_domain_holds_back_its_own_alone(site: Site) -> None:
     page = site.open("/console/overview")
     page.get_by_label("Pause a").select_option("domain")
     page.get_by_label("Name").fill("Held.example")
-    page.get_by_label("Reason").fill("their server is down")
-    page.get_by_role("button", name="Pause", exact=True).last.click()
+    page.get_by_role("button", name="Pause …", exact=True).last.click()
+    page.get_by_label("Why?").fill("their server is down")
+    page.get_by_role("button", name="Pause").click()
     expect(page.locator("#pauses")).to_contain_text("domain held.example by local")
     site.order("kari@held.example", "ola@free.example")
     wait_for(lambda: site.arrived("ola@free.example"))

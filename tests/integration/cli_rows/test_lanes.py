@@ -26,7 +26,7 @@ def test_lanes_are_shown_with_what_waits_in_them(store: Store, cli: Cli) -> None
     failed(store)
     email_of(store, due_in=-timedelta(minutes=3, seconds=20))
     order_of(store, due_in=HOUR)
-    cli.text("pause", "lane", "webhooks", "--reason", "a test")
+    cli.text("pause", "lane", "webhooks", "--reason", "a test", "--yes")
     found = {item["name"]: item for item in cli.items("lanes")}
     assert found["orders"]["waiting"] == 1
     assert (found["emails"]["due"], found["emails"]["dead"]) == (1, 1)
@@ -88,7 +88,7 @@ def test_quotas_say_why_there_are_none(cli: Cli, tmp_path: Path) -> None:
 def test_top_is_live_until_q_is_pressed(store: Store, cli: Cli) -> None:
     with Terminal(command("top"), environment(database_url=cli.url)) as terminal:
         terminal.wait_for("No worker runs")
-        cli.text("pause", "lane", "emails", "--reason", "seen at once")
+        cli.text("pause", "lane", "emails", "--reason", "seen at once", "--yes")
         terminal.wait_for("seen at once")
         terminal.type("q")
         assert terminal.end() == 0

@@ -52,7 +52,7 @@ def test_an_empty_list_says_so(resource: str, cli: Cli) -> None:
 def test_a_list_shows_what_its_table_promises(store: Store, cli: Cli) -> None:
     failed(store)
     delivery_of(store)
-    cli.text("pause", "creator", "ttd")
+    cli.text("pause", "creator", "ttd", "--reason", "a test", "--yes")
     for resource in ("orders", "emails", "events", "subscriptions", "deliveries", "audit"):
         items = cli.items(resource, "list")
         assert items

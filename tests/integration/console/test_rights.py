@@ -41,7 +41,8 @@ def test_an_operator_acts_on_messages_and_only_an_admin_pauses(site: Site, keys:
         "/console/restored/resume",
     ):
         assert operator.post(path, kind="lane", value="emails").status_code == 403
-    assert admin.post("/console/pause", kind="lane", value="emails").status_code == 303
+    assert operator.get("/console/pause?kind=lane&value=emails").status_code == 403
+    assert admin.post("/console/pause", kind="lane", value="emails", reason="a test").status_code == 303
     assert operator.post(f"/console/emails/{keys['emails']}/retry").status_code == 303
 
 

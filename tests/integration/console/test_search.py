@@ -105,10 +105,12 @@ def test_a_pause_of_a_creator_stands_in_the_sentence_and_an_unknown_one_is_told_
         add_order(connection)
     admin = site.browser("anna")
     for creator, doubted in (("ttd", False), ("tdd", True)):
-        admin.post("/console/pause", kind="creator", value=creator)
-        page = admin.get("/console/overview").text
-        assert f"The creator {creator} is paused." in page
-        assert ("No order of this creator is stored." in page) is doubted
+        asked = admin.get(f"/console/pause?kind=creator&value={creator}").text
+        assert ("Nobody has heard of the creator" in asked) is doubted
+        assert ("Is it ttd?" in asked) is doubted
+        admin.post("/console/pause", kind="creator", value=creator, reason="a test")
+        assert f"Paused: what {creator} orders." in admin.get("/console/overview").text
+    page = admin.get("/console/overview").text
     assert "2 creators are paused: ttd, tdd." in page
 
 

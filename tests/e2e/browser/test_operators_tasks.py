@@ -1,0 +1,87 @@
+"""Tasks of operators, each from the first page, on a desk and on a phone, in both colours, without barriers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.browser.test_pages import RULES
+from tests.helpers.waiting import wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.e2e.browser.conftest import Site
+
+COUNT = "addEventListener('click', () => sessionStorage.setItem('clicks', 1 + +sessionStorage.getItem('clicks')), true)"
+LOOKS = [(width, scheme) for width in (1440, 360) for scheme in ("light", "dark")]
+
+
+@dataclass
+class Task:
+    """A task: the page on which it is done, and what is asked of that page at each step."""
+
+    page: Page
+    name: str  # of this look, for names of things that each needs for itself
+
+    def look(self) -> None:
+        """No barrier, and nothing wider than the page."""
+        self.page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+        found = self.page.evaluate("(rules) => axe.run({runOnly: rules, resultTypes: ['violations']})", RULES)
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+        width = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1], self.page.url
+
+    def clicks(self, what: str, most: int) -> None:
+        """Print how many clicks it took; no more than `most`."""
+        count = int(self.page.evaluate("Number(sessionStorage.getItem('clicks'))"))
+        print(f"{what}: {count} clicks ({self.name})")  # noqa: T201 shown by pytest -s, and kept with its report
+        assert count <= most
+
+
+@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
+def task(site: Site, request: pytest.FixtureRequest) -> Task:
+    width, scheme = request.param
+    page = site.open(bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.add_init_script(COUNT)
+    page.reload()
+    return Task(page, f"{scheme}{width}")
+
+
+def test_pause_mail_to_a_domain_until_eight_and_see_who_did_and_resume_it(site: Site, task: Task) -> None:
+    page, domain = task.page, f"slow-{task.name}.example"
+    page.get_by_label("Pause a").select_option("domain")
+    page.get_by_label("Name").fill(domain)
+    page.get_by_role("button", name="Pause …", exact=True).last.click()
+    expect(page.locator("h1")).to_have_text(f"Pause mail to {domain}?")
+    expect(page.locator("#warning")).to_contain_text("None of the newest 10,000 e-mails goes to")
+    task.look()
+    page.get_by_label("Why?").fill("their server is down")
+    page.get_by_label("or at (Europe/Oslo)").fill("08:00")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#pauses")).to_contain_text(re.compile(rf"domain {domain} by local .*until .* 08:00:00 CET"))
+    task.clicks("pause mail to a domain until 08:00", 3)
+    task.look()
+    site.order(f"kari@{domain}")
+    expect(page.locator("#sentence")).to_contain_text("is paused")
+    page.get_by_role("button", name=f"Resume domain {domain}").click()
+    page.get_by_role("button", name="Resume").click()
+    wait_for(lambda: site.arrived(f"kari@{domain}"))
+
+
+def test_a_pause_of_a_lane_ends_by_itself(site: Site, task: Task) -> None:
+    page = task.page
+    page.get_by_role("button", name="Pause webhooks …").click()
+    page.get_by_label("Why?").fill("the receiver is being moved")
+    page.get_by_label("Ends").select_option("in 30 minutes")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#pauses")).to_contain_text("the receiver is being moved")
+    with site.write() as connection:
+        connection.exec_driver_sql("UPDATE pauses SET ends = ends - 1799000")
+    expect(page.locator("#pauses")).not_to_contain_text("the receiver is being moved")
+    task.clicks("pause webhooks for 30 minutes", 2)
