@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from apscheduler.jobstores.base import JobLookupError
 
-from engine.admin import pausing
+from engine.admin import api_keys, pausing
 from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
@@ -37,6 +37,7 @@ TICK = timedelta(milliseconds=100)  # between looks while something is due, or w
 SPOOL_EVERY = timedelta(seconds=1)
 PRUNE_EVERY = timedelta(minutes=1)
 RUN_EVERY = timedelta(seconds=1)
+TELL_EVERY = timedelta(minutes=1)
 END_EVERY = timedelta(milliseconds=500)
 
 
@@ -142,10 +143,20 @@ def end_pauses(clock: Clock) -> None:
         log.warning("pauses end at the next tick: %s", error.told())
 
 
+def tell_expired(clock: Clock) -> None:
+    """Say in the audit log which API keys have expired."""
+    try:
+        with clock.store.write() as connection:
+            api_keys.note_expired(connection)
+    except Unavailable as error:
+        log.warning("keys that expired are told of at the next tick: %s", error.told())
+
+
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
     (wake, lateness.LOOK_EVERY),
     (wake_spool, SPOOL_EVERY),
     (prune, PRUNE_EVERY),
     (make_runs, RUN_EVERY),
     (end_pauses, END_EVERY),
+    (tell_expired, TELL_EVERY),
 ]

@@ -25,6 +25,7 @@ from api.console.sessions import csrf_token, current, found, share
 from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.rows import masked
+from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
 from engine.errors import VarselError
 from engine.queue import due
@@ -191,3 +192,4 @@ _environment = Environment(
 _environment.filters |= {"time": _time, "span": span, "short": _short, "number": _number}
 _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
 _environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
+_environment.globals |= {"sentence": sentence, "action_label": label}

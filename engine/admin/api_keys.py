@@ -13,10 +13,10 @@ from engine.auth.api_keys.keyring import IN_FORCE
 from engine.auth.api_keys.secrets import KeyKind, hashed, new_key
 from engine.db.dialects import Now, after, now
 from engine.db.records import columns, first
-from engine.db.tables import api_keys
+from engine.db.tables import api_keys, audit_log
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import is_test
-from engine.observability.audit import note
+from engine.observability.audit import ITSELF, note
 from engine.resources import (
     SCOPE_COMPOSED,
     SCOPE_CREATE,
@@ -39,6 +39,7 @@ LONGEST = 95  # characters of a creator, so that that of its tests has room
 LONGEST_NAME = 100
 LONGEST_LIFE = 3_650  # days
 OVERLAP = timedelta(hours=24)  # for which a replaced key goes on, unless an operator says otherwise
+TOLD_WITHIN = timedelta(days=1)  # how long ago a key expired that the audit log does not name yet
 LONGEST_OVERLAP = timedelta(days=90)
 OF_TESTS = SCOPES_CREATE | {SCOPE_COMPOSED, SCOPE_SUBSCRIBE}  # of team keys, too: others reach beyond their own orders
 STATES = ("active", "expired", "revoked")
@@ -104,6 +105,17 @@ def revoke(connection: Connection, who: str, seq: int) -> str:
     connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(revoked=Now()))
     note(connection, who, "revoke", f"keys/{seq}", {"creator": old.creator, "name": old.name})
     return f"The key {seq} of {old.creator} ({old.name}) is revoked."
+
+
+def note_expired(connection: Connection) -> None:
+    """Say in the audit log which keys have expired lately; once, whoever calls it."""
+    lately = (api_keys.c.expires <= Now(), api_keys.c.expires > after(-TOLD_WITHIN))
+    ended = select(api_keys.c.seq, api_keys.c.creator, api_keys.c.name).where(*lately, STATE == "expired")
+    for row in connection.execute(ended.order_by(api_keys.c.seq).with_for_update()).all():
+        target = f"keys/{row.seq}"
+        told = select(audit_log.c.seq).where(audit_log.c.target == target, audit_log.c.action == "expire")
+        if connection.execute(told).first() is None:
+            note(connection, ITSELF, "expire", target, {"creator": row.creator, "name": row.name})
 
 
 def _insert(

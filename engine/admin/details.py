@@ -254,13 +254,14 @@ def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
     """What operators and consumers did to it, the newest first: to it alone, and by jobs to many."""
     alone = select(audit_log).where(audit_log.c.target.in_(targets)).order_by(audit_log.c.seq.desc()).limit(LINKED)
     found = [
-        {"at": row.at, "who": row.who, "action": row.action, "detail": detail_of(row.detail)}
+        {"at": row.at, "who": row.who, "action": row.action, "target": row.target, "detail": detail_of(row.detail)}
         for row in connection.execute(alone)
     ]
-    among = select(job_rows.c.at, jobs.c.seq, jobs.c.who, jobs.c.resource, jobs.c.action).join(jobs)
+    among = select(job_rows.c.at, job_rows.c.target, jobs.c.seq, jobs.c.who, jobs.c.resource, jobs.c.action).join(jobs)
     by_jobs = among.where(job_rows.c.target.in_(targets)).order_by(job_rows.c.seq.desc()).limit(LINKED)
     found += [
-        {"at": row.at, "who": row.who, "action": f"{row.resource}.{row.action}", "detail": {"job": row.seq}}
+        {"at": row.at, "who": row.who, "target": row.target}
+        | {"action": f"{row.resource}.{row.action}", "detail": {"job": row.seq}}
         for row in connection.execute(by_jobs)
     ]
     return sorted(found, key=lambda line: line["at"], reverse=True)[:LINKED]

@@ -24,7 +24,7 @@ from engine.db.dialects import Now, now
 from engine.db.tables import job_rows, jobs, orders
 from engine.errors import BadRequest, Conflict, NotFound
 from engine.models import JobState
-from engine.observability.audit import note
+from engine.observability.audit import ITSELF, note
 from engine.queue import due
 
 if TYPE_CHECKING:
@@ -210,6 +210,7 @@ def _give_up(connection: Connection, job: OpenJob, why: str) -> None:
     ended = {"state": JobState.FAILED, "reason": reason, "due_at": None, "unresolved": 0, "last_update": Now()}
     ended |= {"claim": job.claim + 1}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(ended))
+    note(connection, ITSELF, "jobs.give-up", f"jobs/{job.seq}", {"reason": why})
 
 
 def _left(connection: Connection, action: Action, argument: str | None) -> ColumnElement[bool]:

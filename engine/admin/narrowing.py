@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import func, select, true
+from sqlalchemy import func, or_, select, true
 
 from engine.admin.api_keys import STATE
 from engine.admin.belonging import of_order
@@ -227,7 +227,11 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
 
 def _audit(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(audit_log.c.seq)
-    found.rest += [audit_log.c[name] == given[name] for name in ("who", "action", "target") if given.get(name)]
+    found.rest += [audit_log.c[name] == given[name] for name in ("who", "action") if given.get(name)]
+    if target := given.get("target"):
+        found.rest.append(
+            or_(audit_log.c.target == target, audit_log.c.target.startswith(f"{target}/", autoescape=True))
+        )
     _numbered(connection, found, audit_log.c.seq, audit_log.c.at, given)
     return found
 

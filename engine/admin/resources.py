@@ -16,6 +16,7 @@ from engine.admin.belonging import of_job
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, number, uuid
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
+from engine.admin.sentences import ACTIONS as DONE
 from engine.admin.standing import GROUPS
 from engine.auth.api_keys.secrets import KeyKind
 from engine.db.tables import api_keys, audit_log, deliveries, emails, events, jobs, orders, senders, subscriptions
@@ -168,8 +169,8 @@ AUDIT = Resource(
     "",
     _by_name(
         Field("who", "Who did it, such as anna or cli:root."),
-        Field("action", "What was done, such as pause."),
-        Field("target", "To what, such as lane/emails."),
+        Field("action", "What was done, such as pause.", choices=tuple(DONE)),
+        Field("target", "To what, such as lane/emails, orders, or subscriptions/12."),
         *_CREATED,
     ),
 )

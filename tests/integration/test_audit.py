@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from engine.admin import api_keys
 from engine.admin.lists import page
 from engine.admin.resources import AUDIT
 from engine.db.retention import AUDIT_KEPT, prune_some
+from engine.db.tables import api_keys as api_keys_table
 from engine.db.tables import audit_log
 from engine.observability.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
 from tests.helpers.rows import now
@@ -128,3 +130,37 @@ def test_the_audit_log_is_kept_for_400_days_or_as_long_as_orders(store: Store, r
         with store.write() as connection:
             prune_some(connection, retention)
         assert len(lines(store)) == left
+
+
+def test_a_key_that_expires_leaves_one_line_that_varsel_writes(store: Store) -> None:
+    its = api_keys_table.c
+    with store.write() as connection:
+        for name in ("over", "long over", "not yet", "revoked"):
+            api_keys.create(connection, "anna", api_keys.NewKey("live", "ttd", name, days=2))
+        changed = update(api_keys_table)
+        connection.execute(changed.where(its.name != "not yet").values(expires=now() - timedelta(hours=1)))
+        connection.execute(changed.where(its.name == "long over").values(expires=now() - timedelta(days=3)))
+        connection.execute(changed.where(its.name == "revoked").values(revoked=now() - timedelta(hours=2)))
+    for _ in range(2):  # two clocks
+        with store.write() as connection:
+            api_keys.note_expired(connection)
+    with store.read() as connection:
+        found = page(connection, AUDIT, {"who": "varsel"}).items
+    assert [(line["action"], line["target"], line["detail"]) for line in found] == [
+        ("expire", "keys/1", {"creator": "ttd", "name": "over"})
+    ]
+
+
+def test_a_kind_of_thing_finds_all_of_them_and_a_thing_what_belongs_to_it(store: Store) -> None:
+    targets = ["subscriptions/1", "subscriptions/1/deliveries/5", "subscriptions/12", "orders/1"]
+    with store.write() as connection:
+        for target in targets:
+            note(connection, "ola", "pause", target)
+    with store.read() as connection:
+
+        def found(target: str) -> list[str]:
+            return [line["target"] for line in page(connection, AUDIT, {"target": target}).items][::-1]
+
+        assert found("subscriptions") == targets[:3]
+        assert found("subscriptions/1") == targets[:2]
+        assert found("subscription") == []

@@ -210,15 +210,15 @@ def test_what_cannot_be_paused_is_wrong_usage(kind: str, value: str, run: Any) -
 def test_a_pause_says_why_and_may_say_how_long(store: Store, run: Any) -> None:
     words = ("pause", "domain", "slow.example", "--yes")
     assert run(*words).exit_code == 2
-    words = (*words, "--reason", "their server is down")
+    because = (*words, "--reason", "their server is down")
     for wrong in (
         ("--for", "soon"),
         ("--until", "25:00"),
         ("--for", "1h", "--until", "08:00"),
         ("--until", "2020-01-01"),
     ):
-        assert run(*words, *wrong).exit_code == 2
-    assert "until 2" in run(*words, "--for", "30m").stdout
+        assert run(*because, *wrong).exit_code == 2
+    assert "until 2" in run(*because, "--for", "30m").stdout
     with store.read() as connection:
         at, ends = connection.execute(select(pauses.c.at, pauses.c.ends)).one()
     assert timedelta(minutes=29) < ends - at <= timedelta(minutes=30)
