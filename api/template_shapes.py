@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
@@ -40,17 +41,18 @@ class TemplateRequest(Members):
     def content(self) -> Content:
         """What is stored; Invalid names each broken rule."""
         errors: dict[str, list[str]] = {}
-        locales = {name: _texts(name, texts, errors) for name, texts in (self.locales or {}).items()}
+        given = self.locales or {}
+        locales = {name: _texts(name, texts, errors) for name, texts in islice(given.items(), MOST_LOCALES)}
         content = Content(Texts(self.subject, self.html, self.text), self.locale, locales, {}, self.values_schema or {})
         if self.html is None and self.text is None:
             errors["Html"] = ["A template has html, text or both."]
         if not LOCALE.fullmatch(self.locale):
             errors["Locale"] = ["A locale is a language with its subtags, such as nb or en-GB."]
-        if len(locales) > MOST_LOCALES:
+        if len(given) > MOST_LOCALES:
             errors["Locales"] = [f"A template has at most {MOST_LOCALES} locales."]
         if content.size > LONGEST:
             errors["template"] = [f"A template has at most {LONGEST:,} characters."]
-        for place, message in schemas.faults(content.schema):
+        for place, message in islice(schemas.faults(content.schema), schemas.MOST_TOLD):
             errors.setdefault(f"Schema.{place}".rstrip("."), []).append(message)
         if errors:
             raise Invalid(errors)

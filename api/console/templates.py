@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from pydantic_core import from_json
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -21,6 +20,7 @@ from engine.errors import Invalid, NotFound
 from engine.templating.content import Content, Texts
 from engine.templating.examples import example
 from engine.templating.schema import check
+from engine.text.json_numbers import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +107,7 @@ def _named(given: Mapping[str, Any]) -> tuple[str, str, int | None]:
 
 def _values(form: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        values = from_json(text_of(form, "values") or "{}", allow_inf_nan=False)
+        values = read_json(text_of(form, "values").encode() or b"{}")
     except ValueError as error:
         raise Invalid({"values": [f"This is not valid JSON: {error}."]}) from None
     if not isinstance(values, dict):

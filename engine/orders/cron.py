@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 LONGEST = 200  # characters
-FARTHEST = 366 * 9  # days: 29 February comes again after eight years at most
+FARTHEST = 41  # years: 29 February is a Sunday once in 28 years, and in 40 where a century has none
 SET_BACK = timedelta(hours=3)  # the most by which a clock is set back
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -98,13 +98,21 @@ class Cron:
         """The first time after an instant; None: there is none."""
         found: datetime | None = None
         until: datetime | None = None
-        for wall in self._walls(after.astimezone(self.zone).replace(tzinfo=None) - SET_BACK):
+        since = after.astimezone(self.zone).replace(tzinfo=None)
+        for wall in self._walls(since - SET_BACK if self._is_set(after, 2 * SET_BACK) else since):
             if until and wall > until:
                 break
             for at in self._instants(wall.replace(tzinfo=self.zone)):
                 if at > after and (found is None or at < found):
                     found, until = at, wall + SET_BACK  # a later time on the clock can be an earlier instant
+            if found and not self._is_set(found, SET_BACK):
+                break  # it is not
         return found
+
+    def _is_set(self, at: datetime, during: timedelta) -> bool:
+        """Whether the clock is set at about that time."""
+        begins, ends = (moment.astimezone(self.zone).utcoffset() for moment in (at - during, at + during))
+        return begins != ends
 
     def _has(self, day: date) -> bool:
         by_month, by_week = day.day in self.days, day.weekday() in self.weekdays
@@ -113,9 +121,11 @@ class Cron:
     def _walls(self, since: datetime) -> Iterator[datetime]:
         """The times on the clock, from the hour of one on or a little before."""
         day = (since + SET_BACK).date() - _DAY
-        for _ in range(FARTHEST):
-            if day > _LAST:
-                return
+        last = min(_LAST, _LAST.replace(year=min(day.year + FARTHEST, _LAST.year)))
+        while day <= last:
+            if day.month not in self.months:
+                day = day.replace(year=day.year + day.month // 12, month=day.month % 12 + 1, day=1)
+                continue
             for hour in self.hours if self._has(day) else ():
                 if datetime.combine(day, time(hour, 59)) >= since:
                     yield from (datetime.combine(day, time(hour, minute)) for minute in self.minutes)

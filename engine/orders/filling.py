@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from engine.errors import Invalid, NotFound
 from engine.models import OrderKind
 from engine.templating.content import Content
-from engine.templating.schema import MOST_TOLD, misfits
+from engine.templating.schema import MOST_TOLD, misfits, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,9 +54,10 @@ def _check(order: NewOrder, content: Content, within: str, errors: dict[str, lis
     if content.usual.subject is None:
         errors[f"{within}Template"] = ["This template has no subject: it is a part of others."]
         return
+    schema = prepared(content.schema)
     for row, recipient in enumerate(order.recipients):
         place = within if chained else f"Recipients[{row}]."
-        for value, message in misfits(content.schema, recipient.get("values", {})):
+        for value, message in misfits(schema, recipient.get("values", {})):
             if len(errors) >= MOST_TOLD:
                 return
             errors.setdefault(f"{place}Values.{value}".rstrip("."), []).append(message)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
 from engine.auth.api_keys.guests import is_guest
 from engine.orders.guests import STRANGER
 from engine.orders.recipient_lines import Fault, key
-from engine.templating.schema import misfits
+from engine.templating.schema import misfits, prepared
+from engine.text.json_numbers import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -32,14 +31,14 @@ def to_guests(guests: Collection[str]) -> Rule:
 
 def fitting(schema: Schema, *, texts: bool) -> Rule:
     """The rule of a template: the values fit its schema. `texts`: of CSV, where numbers are written as texts."""
-    properties = schema.get("properties", {})
+    properties, ready = schema.get("properties", {}), prepared(schema)
 
     def check(recipient: Recipient) -> Fault | None:
         values = recipient.get("values", {})
         if texts:
             values = {name: _read(value, properties.get(name, {})) for name, value in values.items()}
         recipient["values"] = values
-        return next((Fault(f"values.{at}".rstrip("."), message) for at, message in misfits(schema, values)), None)
+        return next((Fault(f"values.{at}".rstrip("."), message) for at, message in misfits(ready, values)), None)
 
     return check
 
@@ -50,7 +49,7 @@ def _read(text: object, schema: Schema) -> object:
     if not isinstance(text, str) or "string" in (kinds if isinstance(kinds, list) else [kinds]):
         return text
     with suppress(ValueError):
-        read = from_json(text.strip() or "null", allow_inf_nan=False)
+        read = read_json(text.strip().encode() or b"null")
         if read is None or isinstance(read, int | float):
             return read
     return text

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError, from_json
+from pydantic_core import PydanticCustomError
 
 from engine.errors import Invalid
 from engine.text import json_types
+from engine.text.json_numbers import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +75,7 @@ def parse_json(body: bytes, parameter: str) -> dict[str, Any]:
     if body.count(b",") > MOST_VALUES:
         raise malformed(parameter, ("$", f"The body has more than {MOST_VALUES:,} values."))
     try:
-        value = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
+        value = read_json(body.removeprefix(BOM_UTF8))
     except ValueError as error:
         raise malformed(parameter, ("$", f"The body is not valid JSON: {error}.")) from None
     if not isinstance(value, dict):

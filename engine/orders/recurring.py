@@ -7,6 +7,7 @@ time: several clocks make none twice. A run's identifier follows from its recurr
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from engine.orders.new_order import NewOrder
     from engine.orders.quotas import Quotas
     from engine.queue.calendars import Calendars
+
+log = logging.getLogger(__name__)
 
 MOST = 1_000  # of one creator
 BATCH = 10  # runs in one transaction
@@ -102,6 +105,16 @@ class Due(Recurring):
 _TABLE = recurring_orders.c
 _SHOWN = select(*columns(Recurring, _TABLE))
 _DUE = _TABLE.next_at <= Now()
+_TURN = func.row_number().over(partition_by=_TABLE.creator, order_by=_TABLE.next_at).label("turn")
+_TURNS = select(_TABLE.id, _TURN).where(_DUE).subquery()
+_CHOSEN = (
+    select(*columns(Due, _TABLE))
+    .join(_TURNS, _TURNS.c.id == _TABLE.id)
+    .where(_DUE)
+    .order_by(_TURNS.c.turn, _TABLE.next_at)
+    .limit(BATCH)
+    .with_for_update(skip_locked=True, of=recurring_orders)
+)
 
 
 def store(connection: Connection, creator: str, sender: str, new: NewRecurring, its_id: UUID) -> tuple[Recurring, bool]:
@@ -162,9 +175,11 @@ def some_due(connection: Connection) -> bool:
 
 
 def make_due(connection: Connection, quotas: Quotas, calendars: Calendars) -> tuple[int, bool]:
-    """Make the runs that are due, up to BATCH; returns how many orders were made, and whether more may be due."""
-    chosen = select(*columns(Due, _TABLE)).where(_DUE).order_by(_TABLE.next_at).limit(BATCH)
-    found = read(Due, connection.execute(chosen.with_for_update(skip_locked=True)))
+    """Make the runs that are due, up to BATCH, of each creator one after the other.
+
+    Returns how many orders were made, and whether more may be due.
+    """
+    found = read(Due, connection.execute(_CHOSEN))
     budgets = budget.lock(connection, quotas.find({due.creator for due in found}))
     at = now(connection)
     made = sum(_run(connection, due, at, budgets.get(due.creator), calendars) for due in found)
@@ -177,7 +192,11 @@ def _run(connection: Connection, due: Due, at: datetime, its: Budget | None, cal
     assert due.next_at  # noqa: S101 it is due
     name = derived_id(due.next_at, due.id, milliseconds(due.next_at))
     fault = "missed: nobody made it in time" if due.missed == Missed.SKIP and at - due.next_at > LATE else None
-    fault = fault or _make(connection, due, name, at, its, calendars)
+    try:
+        fault = fault or _make(connection, due, name, at, its, calendars)
+    except (ValueError, LookupError, TypeError, AttributeError):  # of its own row; those of others are made
+        log.exception("a run of recurring order %s could not be made", due.id)
+        fault = "not made: it cannot be read; delete it, and post it again"
     try:
         following = Cron.read(due.cron, due.zone).following(max(at, due.next_at))
     except (ValueError, KeyError):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
 
+from engine.templating.schema import DEEPEST
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
 
@@ -25,13 +27,15 @@ class Shape:
     def member(self, name: str) -> Shape:
         return self.members.setdefault(name, Shape())
 
-    def schema(self) -> dict[str, Any]:
-        """As a JSON schema; what is used as an object and as an array may be anything."""
+    def schema(self, depth: int = DEEPEST) -> dict[str, Any]:
+        """As a JSON schema; what is used as an object and as an array may be anything, and what is deeper, too."""
+        if depth == 1:
+            return {}
         if self.members and self.items is None:
             required = sorted(name for name, shape in self.members.items() if not shape.optional)
-            properties = {name: shape.schema() for name, shape in sorted(self.members.items())}
+            properties = {name: shape.schema(depth - 1) for name, shape in sorted(self.members.items())}
             return {"type": "object", "properties": properties} | ({"required": required} if required else {})
-        return {"type": "array", "items": self.items.schema()} if self.items and not self.members else {}
+        return {"type": "array", "items": self.items.schema(depth - 1)} if self.items and not self.members else {}
 
 
 Scope = dict[str, Shape | None]  # names that a template gives itself; None: to something of its own

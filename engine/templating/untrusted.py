@@ -13,7 +13,11 @@ NON_JOINER = "\u200c"  # is not seen, and in no address: mail programs make no l
 
 # Single angle quotation marks for brackets, closing quotation marks for quotes.
 _MARKUP = str.maketrans("<>\"'`", "\u2039\u203a\u201d\u2019\u2019")
-_IN_AN_ADDRESS = re.compile(r"(?<=\S)(?=[.:/\\@])")  # before these, unless a word begins with one
+# Before what addresses are made of, in ASCII and in what browsers take for the same, unless a word within begins with
+# it; before the sign between an attribute's name and its value; and behind the one that begins a character reference.
+_BROKEN_UP = re.compile(
+    r"(?<!\s)(?=[.:/\\@\u2024\u3002\ufe52\uff0e\uff61\ufe55\uff1a\uff0f\uff3c\uff20\ufe6b])|(?=[=\uff1d])|(?<=&)"
+)
 
 
 def neutralised(schema: Mapping[str, Any], value: Any, *, untrusted: bool = False) -> Any:
@@ -35,4 +39,4 @@ def neutralised(schema: Mapping[str, Any], value: Any, *, untrusted: bool = Fals
 
 
 def _text(text: str) -> str:
-    return _IN_AN_ADDRESS.sub(NON_JOINER, text.translate(_MARKUP))
+    return _BROKEN_UP.sub(NON_JOINER, text.translate(_MARKUP))

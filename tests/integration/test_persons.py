@@ -161,12 +161,15 @@ def test_nothing_is_taken_out_of_a_workers_hands(store: Store, cli: Cli) -> None
 
 def test_all_that_is_known_of_an_address_is_one_document(store: Store, cli: Cli) -> None:
     fill(store)
+    cli.text("keys", "create", "--kind", "team", "--creator", "ttd", "--name", "trial", "--guest", KARI, "--guest", OLA)
     document = json.loads(cli.text("persons", "export", KARI))
     assert document["address"] == KARI
     assert [contact["name"] for contact in document["contacts"]] == ["Kari Nes"]
     assert sorted(each["order"]["subject"] for each in document["emails"]) == ["Hei", "Hei", "Til Kari"]
     assert [len(order["recipients"]) for order in document["orders"]] == [1, 1]
     assert len(document["events"]) == len(document["subscriptions"]) == 1
+    assert [each["name"] for each in document["recurring orders"]] == ["weekly"]
+    assert document["guests of keys"] == [{"creator": "ttd", "name": "trial"}]
     assert OLA not in json.dumps(document)
     assert [line["target"] for line in cli.items("audit", "list", "--action", "export")] == [
         f"persons/{Person.of(KARI).mark(KEY)}"

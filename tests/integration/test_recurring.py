@@ -78,6 +78,28 @@ def test_clocks_that_run_at_once_make_each_run_once(store: Store) -> None:
     assert {(order.state, order.requested_send_time == order.due_at) for order in made(store)} == {("Registered", True)}
 
 
+def test_a_creator_with_many_runs_leaves_others_their_turn(store: Store) -> None:
+    for number in range(15):
+        stored(store, DAY, name=str(number))
+    skd = stored(store, name="of skd")
+    with store.write() as connection:
+        connection.execute(update(recurring_orders).where(recurring_orders.c.id == skd).values(creator="skd"))
+    assert tick(store) == 10
+    assert row(store, skd).made == 1
+    assert [tick(store), tick(store)] == [6, 0]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"order": {}, "has_identity": false}', "[]"])
+def test_a_row_that_cannot_be_read_stops_no_other(store: Store, text: str) -> None:
+    broken, other = stored(store, name="broken"), stored(store, name="other")
+    with store.write() as connection:
+        connection.execute(update(recurring_orders).where(recurring_orders.c.id == broken).values(order_row=text))
+    assert tick(store) == 1
+    assert row(store, other).made == 1
+    assert "cannot be read" in row(store, broken).last_fault
+    assert row(store, broken).next_at > now()
+
+
 @pytest.mark.parametrize(("missed", "count"), [("Once", 1), ("Skip", 0)])
 def test_runs_that_nobody_made_in_time_are_made_once_or_not_at_all(store: Store, missed: str, count: int) -> None:
     its_id = stored(store, 3 * DAY, missed=missed)

@@ -35,6 +35,10 @@ def times(text: str, after: str, count: int, zone: str = "Europe/Oslo") -> list[
         ("*/20 9 1,15 jan *", ["Fri 01 Jan 2027 09:00", "Fri 01 Jan 2027 09:20"]),
         ("0 0 13 * 5", ["Fri 04 Dec 2026 00:00", "Fri 11 Dec 2026 00:00", "Sun 13 Dec 2026 00:00"]),
         ("0 0 29 2 *", ["Tue 29 Feb 2028 00:00"]),
+        (
+            "0 0 29 2 */7",
+            ["Sun 29 Feb 2032 00:00", "Sun 29 Feb 2060 00:00", "Sun 29 Feb 2088 00:00", "Sun 29 Feb 2128 00:00"],
+        ),
         ("50/5 23 * * *", ["Sat 28 Nov 2026 23:50", "Sat 28 Nov 2026 23:55"]),
     ],
 )
@@ -64,6 +68,24 @@ def test_a_skipped_time_comes_when_the_clock_is_set_and_a_repeated_one_once() ->
     assert times("30 2 * * *", "2026-10-24T00:00:00+02:00", 3) == autumn
     hourly = [f"Sun 25 Oct 2026 0{hour}:30" for hour in (1, 2, 2, 3)]
     assert times("30 * * * *", "2026-10-25T01:00:00+02:00", 4) == hourly
+
+
+@settings(max_examples=50, deadline=None)
+@given(names | st.sampled_from(ODD), st.integers(315_532_800, 2_114_380_800), st.integers(1, 30))
+def test_where_the_hour_is_any_each_minute_that_passes_comes_once(zone: str, second: int, step: int) -> None:
+    """Whatever the clock does meanwhile: looked for minute by minute."""
+    begin = at = datetime.fromtimestamp(second, UTC)
+    place, expected = ZoneInfo(zone), list[datetime]()
+    for number in range(1, 600):
+        each = begin.replace(second=0) + timedelta(minutes=number)
+        if each.astimezone(place).second == 0 and each.astimezone(place).minute % step == 0:
+            expected.append(each)
+    found = list[datetime]()
+    cron = Cron.read(f"*/{step} * * * *", zone)
+    while (following := cron.following(at)) and len(found) < len(expected):
+        at = following
+        found.append(at)
+    assert found == expected
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
+from html.parser import HTMLParser
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from engine.templating.checking import checked
 from engine.templating.content import Content, Texts, Translated
 from engine.templating.examples import example
 from engine.templating.own import Own
-from engine.templating.schema import faults, misfits
+from engine.templating.schema import faults, misfits, prepared
 from engine.templating.untrusted import NON_JOINER, neutralised
 from tests.helpers.templates import html, said
 
@@ -88,7 +90,7 @@ def test_what_a_template_names_is_what_it_needs(source: str, needed: Mapping[str
 )
 def test_a_value_that_does_not_fit_is_named(schema: Mapping[str, Any], value: object, place: str) -> None:
     assert list(faults(schema)) == []
-    assert [where for where, _ in misfits(schema, value)] == [place]
+    assert [where for where, _ in misfits(prepared(schema), value)] == [place]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +104,12 @@ def test_a_value_that_does_not_fit_is_named(schema: Mapping[str, Any], value: ob
         ({"properties": {"a": 1}}, "properties.a"),
         ({"items": {"minLength": -1}}, "items.minLength"),
         ({"required": [1]}, "required"),
+        ({"required": ["a"] * 501}, "required"),
+        ({"enum": []}, "enum"),
+        ({"enum": list(range(501))}, "enum"),
+        ({"enum": [[1]]}, "enum"),
+        ({"title": "a" * 50_000}, ""),
+        ({"properties": {"a" * 1_000: {"type": 1}}}, f"properties.{'a' * 64}….type"),
     ],
 )
 def test_a_schema_of_which_something_is_not_known_is_refused(schema: object, place: str) -> None:
@@ -116,13 +124,31 @@ def test_a_schema_is_bounded() -> None:
     assert list(faults({"properties": {str(number): {} for number in range(1_000)}}))
 
 
+def test_what_is_told_of_a_value_that_does_not_fit_is_short() -> None:
+    """However long the schema's own texts are: the report of an upload and a refusal have a hundred of these."""
+    long = "a" * 5_000
+    schema = {"properties": {long: {"enum": [f"{number}{long}" for number in range(4)]}}, "required": ["b" * 9_000]}
+    assert list(faults(schema)) == []
+    for place, message in misfits(prepared(schema), {long: 1}):
+        assert len(place) < 100
+        assert len(message) < 500
+    [(_, message)] = misfits(prepared({"enum": list(range(500))}), "a")
+    assert message == "The value must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, others."
+
+
+def test_a_schema_inferred_is_as_deep_as_one_may_be() -> None:
+    deep = checked(html("{{ a" + ".b" * 60 + " }}")).schema
+    assert list(faults(deep)) == []
+
+
 @given(st.text())
 @settings(max_examples=50)
 def test_what_is_untrusted_becomes_no_markup_and_no_address(text: str) -> None:
     shown = neutralised({"properties": {"a": {"untrusted": True}}}, {"a": {"b": [text]}})["a"]["b"][0]
     assert not set("<>\"'`") & set(shown)
     for before, sign in pairwise(shown):
-        assert sign not in ".:/\\@" or before.isspace() or before == NON_JOINER
+        assert sign not in ".:/\\@\u3002\uff0e\uff61\uff1a\uff0f" or before.isspace() or before == NON_JOINER
+        assert sign != "=" or before == NON_JOINER
     assert len(shown.replace(NON_JOINER, "")) == len(text.replace(NON_JOINER, ""))
 
 
@@ -134,6 +160,58 @@ def test_an_untrusted_value_stays_text_where_a_template_would_make_markup_of_it(
     assert "<b>" not in mail.html
     assert mail.html.count("<a ") == 1
     assert "www.evil.no" not in f"{mail.subject}{mail.html}"
+
+
+class Read(HTMLParser):
+    """What a browser makes of HTML: the elements with their attributes, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "javascript:alert(1)",
+        "javascript&#58;alert(1)",
+        "https&colon;&sol;&sol;evil&period;no",
+        "&#x68;ttps&#58&#47&#47evil&#46no",
+        "//evil\u3002no",
+        "https\uff1a\uff0f\uff0fevil\uff0eno",
+        "www.evil.no",
+        ".no",
+        "kari\uff20evil\uff61no",
+        "kari&commat;evil.no",
+        "x onclick=alert(1) style=color:red",
+        "x onclick = alert(1)",
+        "><img src=x onerror=alert(1)>",
+        "&lt;img src=x&gt;",
+    ],
+)
+def test_an_untrusted_value_is_no_link_and_no_attribute_for_who_reads_it(value: str) -> None:
+    source = "<a href={{ name|safe }}>{{ name|safe }}</a><a href='{{ name|safe }}'></a><p>evil{{ name }}</p>"
+    content = Content(
+        Texts("s", source, "evil{{ name|striptags }}"), schema={"properties": {"name": {"untrusted": True}}}
+    )
+    mail = said(content, {"name": value})
+    assert mail.html
+    assert mail.text
+    read = Read(mail.html)
+    assert [tag for tag, _ in read.elements] == ["a", "a", "p"]
+    given = {name for _, named in read.elements for name, its in named.items() if its}
+    assert all(name == "href" or NON_JOINER in name for name in given), given
+    for text in (read.text, mail.text, *(named.get("href") or "" for _, named in read.elements)):
+        assert not re.search("[\\w:/](?:[.\u3002\uff0e\uff61]no|[:/@\uff1a\uff0f\uff20])", text), text
 
 
 def test_values_are_escaped_and_are_no_templates() -> None:
@@ -156,7 +234,7 @@ def test_each_of_the_installations_own_says_all_values_in_html_and_text(name: st
     content = own(name)
     texts = {"source": "https://example.no/1", "type": "created", "subject": "/party/1", "time": "2026"}
     values = texts if name == "event" else example(content.schema)
-    assert list(misfits(content.schema, values)) == []
+    assert list(misfits(prepared(content.schema), values)) == []
     mail = said(content, values, locale)
     assert mail.subject
     assert mail.html

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from engine.admin.persons.portions import Place, entries_of
+from engine.admin.persons.recipients import with_person
 from engine.admin.persons.windows import ORDERS, TEXTS, Steps, Walk, walking
 from engine.db.blocks import everywhere
-from engine.db.tables import contacts, email_attempts, emails, orders
+from engine.db.tables import api_keys, contacts, email_attempts, emails, orders
 from engine.observability.audit import note
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ AT_ONCE = 500  # e-mails of one view
 _EMAIL = ("id", "state", "last_update", "expires_at", "attempts", "address", "organization_number", "given")
 _NUMBER = "national_identity_number"
 _ORDER = ("id", "creator", "senders_reference", "created", "requested_send_time", "state", "subject", "body")
+_RECURRING = ("id", "creator", "name", "created", "cron", "zone")
 _ATTEMPT = ("at", "outcome", "code", "reply", "relay")
 
 
@@ -47,6 +49,7 @@ class Export(Steps):
 
     def _all(self) -> Iterator[Step]:
         yield self._contacts
+        yield self._standing
         yield self._emails()
         yield walking(ORDERS, self._person, self._orders)
         yield self._portions()
@@ -57,6 +60,19 @@ class Export(Steps):
         its = func.lower(contacts.c.email).in_(self._person.spellings)
         shown = ("identity", "name", "email", "is_reserved")
         self._found["contacts"] += [_shown(row, shown) for row in connection.execute(select(contacts).where(its))]
+        return False
+
+    def _standing(self, connection: Connection) -> bool:
+        """What may lead to further e-mails: recurring orders, and team keys that have the person as a guest."""
+        for row in connection.execute(with_person(self._person)).all():
+            made_of = json.loads(row.order_row)["order"]
+            if any(self._person.has(each.get("emailAddress", "")) for each in json.loads(made_of["recipients"])):
+                its = {name: made_of.get(name) for name in ("subject", "body")}
+                self._found["recurring orders"].append(_shown(row, _RECURRING) | its)
+        keys = connection.execute(select(api_keys).where(api_keys.c.guests != "").order_by(api_keys.c.seq))
+        self._found["guests of keys"] += [
+            _shown(row, ("creator", "name")) for row in keys if any(map(self._person.has, row.guests.split()))
+        ]
         return False
 
     def _emails(self) -> Step:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 from sqlalchemy import delete, func, select, tuple_, update
@@ -14,7 +14,7 @@ from engine.db.tables import attachments, emails, orders, recurring_orders
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from engine.admin.persons.person import Person
 
@@ -53,12 +53,15 @@ def take_out(connection: Connection, person: Person, order_seqs: Collection[int]
     return changed, alone
 
 
+def with_person(person: Person) -> Select[tuple[Any, ...]]:
+    """The recurring orders that may have the person."""
+    return select(recurring_orders).where(person.may_stand_in(recurring_orders.c.order_row))
+
+
 def take_out_of_recurring(connection: Connection, person: Person) -> int:
     """Take a person out of recurring orders, and end those to nobody else; returns of how many."""
-    order_row = recurring_orders.c.order_row
-    chosen = select(recurring_orders.c.id, order_row).where(person.may_stand_in(order_row)).with_for_update()
     changed = 0
-    for row in connection.execute(chosen).all():
+    for row in connection.execute(with_person(person).with_for_update()).all():
         made = json.loads(row.order_row)
         entries = json.loads(made["order"]["recipients"])
         left = [entry for entry in entries if not person.has(entry.get("emailAddress", ""))]
