@@ -15,7 +15,7 @@ from api.bodies import check_coding, media_type
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
 from api.orders import ID, PREFIX, READ, TAKEN, asked, asked_by
-from api.parameters import INT32, Given, integers, not_valid
+from api.parameters import INT32, Given, integer, integers, not_valid
 from api.problems import Problem
 from api.upload_answers import DryRun, RecipientLine, RecipientTable, UploadStatus
 from engine.errors import Overrun
@@ -167,9 +167,10 @@ async def _read(request: Request, caller: Caller, upload: Upload, start: Start, 
 
 
 def _from_line(request: Request) -> int:
-    line = Given(request).number("fromline", 1)
+    text = Given(request).text(FROM.name.lower()).strip()
+    line = integer(FROM.name, text, INT32) if text else 1
     if line < 1:
-        raise not_valid(FROM.name, str(line))
+        raise not_valid(FROM.name, text)
     return line
 
 

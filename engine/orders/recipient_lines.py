@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 16_384  # bytes
 MOST_VALUES = 100  # of a recipient
 LONGEST_NAME = 100  # characters of a value's name
+OTHER_ENDS = "Lines end with LF or CRLF; CR alone ends none."
 HEADER = "line 1"  # the field of what is wrong with a CSV's first line
 _EMAIL, _PERSON, _ORGANIZATION = "emailAddress", "nationalIdentityNumber", "organizationNumber"
 _KNOWN_BY = {name.lower(): name for name in (_EMAIL, _PERSON, _ORGANIZATION)}
@@ -98,7 +99,7 @@ class CsvLines:
         except UnicodeDecodeError:
             raise Invalid({HEADER: ["The text must be UTF-8."]}) from None
         self._separator = max(_SEPARATORS, key=text.count)
-        cells = self._cells(text)
+        cells = Fault("", OTHER_ENDS) if "\r" in text.rstrip("\r") else self._cells(text)
         if isinstance(cells, Fault):
             raise Invalid({HEADER: [cells.reason]})
         names = [bare(name) for name in cells]
@@ -107,7 +108,8 @@ class CsvLines:
         self._known_by = [(place, _KNOWN_BY[name.lower()]) for place, name in enumerate(names) if _is_known(name)]
         self._emails_alone = [name for _, name in self._known_by] == [_EMAIL]
         self._own = [(place, _OWN[name.lower()]) for place, name in enumerate(names) if name.lower() in _OWN]
-        self._values = [(place, name) for place, name in enumerate(names) if name.lower() not in _MEMBERS]
+        itself = _KNOWN_BY | _OWN
+        self._values = [(place, name) for place, name in enumerate(names) if name.lower() not in itself]
 
     def read(self, line: bytes) -> Recipient | Fault | None:
         """See Form."""

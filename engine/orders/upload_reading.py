@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from engine.errors import Conflict, Invalid
 from engine.orders.digests import SIZE, digested
-from engine.orders.recipient_lines import LONGEST_LINE, CsvLines, Fault, JsonLines, key
+from engine.orders.recipient_lines import LONGEST_LINE, OTHER_ENDS, CsvLines, Fault, JsonLines, key
 from engine.orders.uploads import Piece, Portion, Totals
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ PORTION = 2_000  # recipients of a portion, since other writers wait while its e
 PORTION_BYTES = 400_000  # likewise, unless one recipient has more
 REPORTED = 100  # invalid lines that the report shows
 LARGEST = 1_000_000_000  # bytes of an order's recipients, as they are stored
+_OTHER_ENDS = Fault("", OTHER_ENDS)
 _TOO_LONG = Fault("", f"A line has at most {LONGEST_LINE:,} bytes.")
 
 
@@ -94,6 +95,10 @@ class Reading:
         return lines[len(again) :]
 
     def _read(self, form: Form, line: bytes) -> Recipient | Fault | None:
+        if b"\r" in line:
+            line = line.rstrip(b"\r")
+            if b"\r" in line:
+                return _OTHER_ENDS
         found = form.read(line) if len(line) <= LONGEST_LINE else _TOO_LONG
         if found is None or isinstance(found, Fault):
             return found

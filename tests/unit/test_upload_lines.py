@@ -148,3 +148,27 @@ def test_digests_are_a_set(numbers: list[int]) -> None:
         seen.add(number)
     known.add(array("Q", range(10, 10_000)))  # it grows
     assert known.add(array("Q", given_)) == [False] * len(given_)
+
+
+@pytest.mark.parametrize("body", [b"emailAddress;name\rkari@example.no;Kari\r", b"emailAddress\rkari@example.no"])
+def test_a_file_whose_lines_end_with_cr_alone_is_refused(body: bytes) -> None:
+    with pytest.raises(Invalid, match="CR alone"):
+        Reading(EMPTY, Digests(), Start(1, csv=True), 9).take(body)
+
+
+def test_a_line_with_cr_in_it_is_no_recipient_and_one_at_its_end_does_no_harm() -> None:
+    its = Reading(EMPTY, Digests(), Start(1, csv=True), 9)
+    piece = its.take(b"emailAddress;name\r\n" + b"a@example.no;A\r\r\n" + b"b@example.no;B\rc@example.no;C\n")
+    assert piece
+    assert json.loads(piece.portions[0].recipients) == [{"emailAddress": "a@example.no", "values": {"name": "A"}}]
+    [told] = json.loads(piece.totals.report)
+    assert (told["line"], "CR alone" in told["reason"]) == (3, True)
+
+
+def test_each_column_that_is_no_member_of_a_line_is_a_value_whatever_it_is_called() -> None:
+    lines = CsvLines(b"emailAddress,values,Locale")
+    assert lines.read(b"kari@example.no,7,nb") == {
+        "emailAddress": "kari@example.no",
+        "locale": "nb",
+        "values": {"values": "7"},
+    }
