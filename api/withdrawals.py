@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from api.problems import Problem
 from engine.models import OrderState
 from engine.orders.members import parse_json
 from engine.orders.rescheduling import PARAMETER, RescheduleRequest, parse_reschedule
-from engine.orders.withdrawing import MOST, Aim, Fate, fates, withdraw
+from engine.orders.withdrawing import LOOK_EVERY, MOST, WITHIN, Aim, Fate, fates, withdraw
 from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     from engine.orders import withdrawing
 
-WITHIN = timedelta(seconds=3)  # for workers to let go; they look five times a second
-LOOK_EVERY = 0.1  # seconds
 TEXTS = {
     Fate.CANCELLED: "Nothing was sent, and nothing will be.",
     Fate.RESCHEDULED: "Nothing was sent yet; the e-mail waits for its time.",

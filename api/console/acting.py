@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -10,12 +11,14 @@ from starlette.routing import Route
 
 from api.console.pages import look, render, tell, write
 from api.console.sessions import check_csrf, require
-from engine.admin import actions, jobs, pausing, questions
+from engine.admin import actions, jobs, pausing, questions, stopping
 from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
 from engine.auth.operators import Role
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
+from engine.orders.withdrawing import LOOK_EVERY, WITHIN
+from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +48,19 @@ async def one(request: Request) -> Response:
     operator, form = await allowed(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
     made = await write(request, actions.perform, operator, action, key, _argument(action, form))
-    tell(request, f"Done: {action.done}.", made)
+    tell(request, f"Done: {action.done}{await _rest(request, key) if action.steps else ''}.", made)
     return RedirectResponse(f"/console/{action.resource.name}/{key}", 303)
+
+
+async def _rest(request: Request, key: Any) -> str:
+    """Do what the first step of an action has left to do; returns what has become of the row, behind a colon."""
+    until = steady() + WITHIN.total_seconds()
+    while steady() < until:
+        left = await write(request, stopping.step, key)
+        if not (left.more or left.in_hand):
+            break
+        await asyncio.sleep(0 if left.more else LOOK_EVERY)
+    return f": {await look(request, stopping.outcome, key)}"
 
 
 async def ask(request: Request) -> Response:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, exists, false, func, or_, select
 
-from engine.admin import changes
+from engine.admin import changes, stopping
 from engine.admin.filters import uuid
 from engine.admin.obstacles import GAVE_UP_FILES, OF_SET_ASIDE, refusal
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
@@ -58,6 +58,7 @@ class Action:
     doubted: ColumnElement[bool] = field(default_factory=false)  # the rows for which it asks, unless it always does
     sends: bool = False  # something that was sent or tried before: at most once a minute
     copies: bool = False  # creates a new order
+    steps: bool = False  # goes on in further transactions: see engine/admin/stopping.py
     command: Command | None = None  # None: the command line has it only for all that match
 
     @property
@@ -71,6 +72,7 @@ class Action:
         return self.asks or not self.doubted.compare(false())
 
 
+_UNMADE = or_(orders.c.portion.is_(None), orders.c.portion == 0)  # none of its e-mails was made
 _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved == 0)
 _WAITS_AGAIN = and_(orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None))
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.rank.is_(None))
@@ -82,9 +84,14 @@ _SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *c
 
 ACTIONS = [
     Action(
-        ORDERS, "cancel", "Cancel", "cancelled", or_(_OPEN, _REGISTERED, _WAITS_AGAIN), changes.cancel,
-        "Only an order that waits for its send time, its condition or its attachments can be cancelled", asks=True,
-        command=Command("cancel", "Cancel an order whose e-mails are not made yet."),
+        ORDERS, "cancel", "Cancel", "cancelled", and_(or_(_OPEN, _REGISTERED, _WAITS_AGAIN), _UNMADE), changes.cancel,
+        "Only an order that has not ended can be cancelled", asks=True,
+        command=Command("cancel", "Cancel an order, or what has not left of it.\n\nWhat the relay has stays sent."),
+    ),
+    Action(
+        ORDERS, "withdraw", "Cancel the rest", "cancelled as far as it had not left", stopping.BEING_SENT,
+        stopping.stop, "Only an order that is being sent can be stopped",
+        for_all=False, asks=True, steps=True, command=Command("cancel"),
     ),
     Action(
         ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",

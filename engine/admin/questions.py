@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, select, true
 
-from engine.admin import actions, changes, jobs
+from engine.admin import actions, changes, jobs, stopping
 from engine.admin.amounts import some, span
 from engine.admin.holding import stopped_by, told, unheard_of
 from engine.admin.lanes import counted, lanes
@@ -72,6 +72,9 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
                 f"Cancel this order to {some(_recipients(connection, row), 'recipients')}?",
                 ("Nobody gets it. A cancelled order cannot be restored: it can only be posted again.",),
             )
+        case "orders.withdraw":
+            title, meaning = stopping.question(connection, row)
+            return Question(title, (meaning,))
         case "orders.reschedule":
             at = changes.send_time(argument, now(connection))
             title = f"Send this order to {some(_recipients(connection, row), 'recipients')} at another time?"

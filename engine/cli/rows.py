@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from engine.cli.columns import COLUMNS
-from engine.cli.installation import reading, who, writing
+from engine.cli.installation import opened, reading, who, writing
 from engine.cli.output import cell, print_json, print_list, print_one, print_table
 from engine.cli.progress import confirm
+from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,4 +84,21 @@ def act(actions: Sequence[Action], key: Any, data: Path | None, argument: str | 
     with writing(data) as connection:
         made = perform(connection, who(), action, key, argument)
     to = f": {cell(question.at)}" if question.at else f", as the order {made}" if made else ""
-    typer.echo(f"{key} was {action.done}{to}.")
+    typer.echo(f"{key} was {action.done}{_rest(key, data) if action.steps else to}.")
+
+
+def _rest(key: Any, data: Path | None) -> str:
+    """Do what the first step of an action has left to do; returns what has become of the row, behind a colon."""
+    from engine.admin import stopping
+    from engine.orders.withdrawing import LOOK_EVERY, WITHIN
+
+    until = steady() + WITHIN.total_seconds()
+    with opened(data) as store:
+        while True:
+            with store.write() as connection:
+                left = stopping.step(connection, key)
+            if not left.more and (not left.in_hand or steady() >= until):
+                break
+            time.sleep(0 if left.more else LOOK_EVERY)
+        with store.read() as connection:
+            return f": {stopping.outcome(connection, key)}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 BATCH = 1_000  # e-mails that one transaction takes back
 MOST = 1_000  # recipients whose fates are told one by one
+WITHIN = timedelta(seconds=3)  # for workers to let go; they look five times a second
+LOOK_EVERY = 0.1  # seconds
 WAITING = (OrderState.REGISTERED, OrderState.PROCESSING)  # their e-mails are not made
 _ORDER_IN_HAND = and_(orders.c.state == OrderState.PROCESSING, orders.c.unresolved > 0, orders.c.due_at > Now())
 _WAITS = or_(orders.c.due_at.is_(None), orders.c.due_at > Now())
