@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, update
 
-from engine.admin.pausing import pause
 from engine.admin.watching import watched
-from engine.db.tables import pauses, processes, subscriptions
+from engine.db.tables import processes, subscriptions
 from engine.events.storing import persist
 from engine.models import EmailState, new_id
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
