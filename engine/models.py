@@ -209,6 +209,20 @@ class Trouble:
     since: float
     text: str
     relay: str = ""
+    said: str = ""  # a sentence without its full stop
+    advice: str = ""  # what to do about it
+
+
+@dataclass(frozen=True, slots=True)
+class RelayState:
+    """A relay as one worker process sees it."""
+
+    name: str
+    state: str = "up"  # up, down (no session is to be had), refusing (this installation or its sender)
+    since: float | None = None  # by the steady clock; None: it is up
+    said: str = ""  # why, in a sentence without its full stop
+    advice: str = ""
+    effect: str = ""  # what becomes of its e-mails
 
 
 @dataclass(frozen=True, slots=True)

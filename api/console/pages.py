@@ -24,6 +24,8 @@ from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
 from engine.admin import words
 from engine.admin.amounts import some, span
+from engine.admin.lanes import COUNTED
+from engine.admin.overview import HELD
 from engine.admin.rows import masked
 from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
@@ -181,6 +183,19 @@ def _number(value: int) -> str:
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def _rate(value: float) -> str:
+    """How many a minute: few, with a digit behind the point."""
+    return f"{value:.1f}" if 0 < value < 10 else _number(round(value))  # noqa: PLR2004 one digit is enough
+
+
+def _commands(text: str) -> Markup:
+    """A sentence whose commands stand between backticks."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
+
+
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
@@ -193,3 +208,5 @@ _environment.filters |= {"time": _time, "span": span, "short": _short, "number":
 _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
 _environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}
+_environment.filters |= {"rate": _rate, "commands": _commands}
+_environment.globals |= {"area": area, "some": some, "COUNTED": COUNTED, "HELD": HELD}

@@ -14,11 +14,15 @@ result_file.py  what became of an order's recipients, as CSV
 words.py      what people read instead of the contract's words
 reasons.py    why it waits or failed
 slowness.py   where e-mails go slowly, in words
+relays.py     the relays: whether they can be used, and what became of e-mails lately
+failures.py   what e-mails failed with, grouped by reply
+unusual.py    whether more e-mails fail than is usual
+findings.py   what is wrong, in sentences
 standing.py   where an open row stands: in flight, paused, due, later
 lanes.py      the lanes in numbers
 turns.py      whose turn it is: what each creator has ready
-overview.py   everything on one page: the lanes, the processes, the plots, and what is wrong
 rates.py      what was done in an hour, a day, a week or a month
+overview.py   everything on one page: lanes, relays, failures, processes, plots, and what is wrong
 quotas.py     what creators have used of their quotas
 api_keys.py   API keys: made, replaced, revoked
 senders.py    sender identities: made, removed

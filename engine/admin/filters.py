@@ -63,7 +63,7 @@ class Field:
 
     @property
     def is_time(self) -> bool:
-        """Whether it bounds when a row was created."""
+        """Whether it bounds when something happened."""
         return self.name in _TIMES
 
 
@@ -152,6 +152,14 @@ def lasting(given: Mapping[str, str], now: datetime) -> dict[str, str]:
     }
 
 
+def failure(text: str) -> str:
+    """The name of a group of failures; ValueError."""
+    if not re.fullmatch(r"[0-9a-f]{12}", text):
+        msg = "The name of a group of failures, as the overview and `varsel failures` have it."
+        raise ValueError(msg)
+    return text
+
+
 def number(text: str) -> int:
     """A whole number below 10^18; ValueError."""
     if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
@@ -169,7 +177,7 @@ def uuid(text: str) -> UUID:
         raise ValueError(msg) from None
 
 
-_TIMES = ("since", "until")
+_TIMES = ("since", "until", "failed")
 
 
 def codes(text: str) -> ColumnElement[bool]:

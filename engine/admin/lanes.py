@@ -15,6 +15,7 @@ from engine.db.tables import (
     DELIVERY_DEAD,
     EMAIL_FAILED,
     ORDER_SET_ASIDE,
+    Instant,
     deliveries,
     events,
     pauses,
@@ -51,6 +52,21 @@ class LaneFigures:
     dead: int  # failed for good, or set aside
     oldest_due_seconds: float  # 0.0 when nothing is due
     paused_reason: str | None = None  # who paused it, and why
+    oldest_seconds: float = 0.0  # the same of what is due or paused
+    more: bool = False  # the numbers of open rows are lower bounds
+    blocked: bool = False  # what is due waits for relays, all of which are down
+    per_minute: float | None = None  # rows that end, as of late; None: it is not known
+    empty_in_seconds: float | None = None  # for what is due, at that rate; None: nothing moves, or nothing is due
+
+    def moving(self, per_minute: float, *, blocked: bool) -> LaneFigures:
+        """The same, at this rate."""
+        known = self.due and per_minute and not blocked
+        return replace(
+            self,
+            blocked=blocked and self.due > 0,
+            per_minute=per_minute,
+            empty_in_seconds=60 * self.due / per_minute if known else None,
+        )
 
     def paused(self, reason: str) -> LaneFigures:
         """The same, paused: what would be due is paused."""
@@ -103,16 +119,30 @@ def _of_rows(
     found = _standings(connection, soonest.where(later))
     first = _standings(connection, soonest.where(oldest))[Standing.DUE].since
     in_flight, early = found[Standing.IN_FLIGHT].rows, found[Standing.DUE]
+    come, late = counted(connection, table, later), counted(connection, table, oldest)
+    held = counted(connection, table, table.c.paused_by.is_not(None))
+    oldest_due = _age(connection, first, early.since)
     return LaneFigures(
         name=lane.name,
-        waiting=max(0, counted(connection, table, later) - in_flight - early.rows),
-        due=min(COUNTED, counted(connection, table, oldest) + early.rows),
+        waiting=max(0, come - in_flight - early.rows),
+        due=min(COUNTED, late + early.rows),
         in_flight=in_flight,
         retrying=found[Standing.LATER].tried,
-        held=counted(connection, table, table.c.paused_by.is_not(None)),
+        held=held,
         dead=counted(connection, table, dead),
-        oldest_due_seconds=_age(connection, first, early.since),
+        oldest_due_seconds=oldest_due,
+        oldest_seconds=max(oldest_due, _oldest_paused(connection, table, stands) if held else 0.0),
+        more=COUNTED in (come, late, held),
     )
+
+
+def _oldest_paused(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
+    connection: Connection, table: Table, stands: Standings
+) -> float:
+    """For how long the first row that a pause stops has waited."""
+    since: ColumnElement[datetime] = func.coalesce(stands.since, table.c.last_update, type_=Instant())
+    first = select(since).where(table.c.paused_by.is_not(None)).order_by(table.c.seq).limit(1)
+    return _age(connection, *connection.scalars(first))
 
 
 def _age(connection: Connection, *moments: datetime | None) -> float:
@@ -133,7 +163,8 @@ def _of_fan_outs(connection: Connection) -> LaneFigures:
         retrying=0,
         held=0,
         dead=0,
-        oldest_due_seconds=_age(connection, stored),
+        oldest_due_seconds=(age := _age(connection, stored)),
+        oldest_seconds=age,
     )
 
 
@@ -144,6 +175,7 @@ def _of_webhooks(connection: Connection) -> LaneFigures:
     kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
     first = select(*columns).select_from(deliveries.join(subscriptions)).where(*kept)
     found = _standings(connection, first.order_by(deliveries.c.seq).limit(DELIVERIES))
+    due_since, paused_since = found[Standing.DUE].since, found[Standing.PAUSED].since
     return LaneFigures(
         name=due.WEBHOOKS.name,
         waiting=found[Standing.LATER].rows,
@@ -152,7 +184,9 @@ def _of_webhooks(connection: Connection) -> LaneFigures:
         retrying=found[Standing.LATER].tried,
         held=found[Standing.PAUSED].rows,
         dead=counted(connection, deliveries, DELIVERY_DEAD),
-        oldest_due_seconds=_age(connection, found[Standing.DUE].since),
+        oldest_due_seconds=_age(connection, due_since),
+        oldest_seconds=_age(connection, due_since, paused_since),
+        more=sum(each.rows for each in found.values()) == DELIVERIES,
     )
 
 

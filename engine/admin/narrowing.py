@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import func, or_, select, true
+from sqlalchemy import and_, func, or_, select, true
 
 from engine.admin.api_keys import STATE
 from engine.admin.belonging import of_order
@@ -123,10 +123,8 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
     if creator := given.get("creator"):
         its = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, orders.c.creator == creator)
         found.rest.append(its.exists())
-    if error := given.get("error"):
-        found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS[error]))
-    if (code := given.get("code")) is not None:
-        found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, code))
+    if ended := _email_attempt(given):
+        found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, and_(*ended)))
     _created(found, emails.c.id, given)
     return found
 
@@ -134,6 +132,16 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
 def _priority(found: Narrowed, table: Table, given: Given) -> None:
     if priority := given.get("priority"):
         found.rest.append(table.c.priority == LEVELS.index(priority))
+
+
+def _email_attempt(given: Given) -> Sequence[ColumnElement[bool]]:
+    """What is said of one and the same attempt."""
+    c = email_attempts.c
+    ended = [EMAIL_ERRORS[given["error"]]] if given.get("error") else []
+    ended += [given["code"]] if given.get("code") is not None else []
+    ended += [c[name] == given[name] for name in ("failure", "relay") if given.get(name)]
+    ended += [c.at >= given["failed"]] if given.get("failed") else []
+    return [*ended, c.outcome != "accepted"] if ended else []
 
 
 def _email_state(connection: Connection, found: Narrowed, state: str, *, few: bool) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Uuid
 
 from engine.admin.api_keys import STATES
 from engine.admin.belonging import of_job
-from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, number, uuid
+from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, failure, number, uuid
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.rows import is_masked
 from engine.admin.sentences import ACTIONS as DONE
@@ -117,6 +117,9 @@ EMAILS = Resource(
         _REFERENCE,
         _error(EMAIL_ERRORS),
         Field("code", "A reply's code: 550, 5.1.1, or both.", codes),
+        Field("failure", "How an attempt failed: a group of `varsel failures`.", failure),
+        Field("relay", "The relay of an attempt that failed, as attempts name it."),
+        Field("failed", "An attempt failed since: a time, or how long ago: 90m, 24h, 7d."),
         *_CREATED,
         _ORDER,
         _EMAIL,

@@ -3,6 +3,7 @@
 processes.py      `varsel up`, and one command per process
 health.py         does everything work
 lanes.py          what waits, who may order, who works
+failures.py       what e-mails failed with
 resources.py      orders, e-mails, … : list, show, act, as the registry has them
 events.py         publishing an event
 subscriptions.py  pausing and resuming a subscription
@@ -41,6 +42,7 @@ from engine.cli import (
     backups,
     dead,
     events,
+    failures,
     health,
     jobs,
     keys,
@@ -76,6 +78,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
     "Looking": (
         lanes.lanes,
         lanes.turns,
+        failures.failures,
         lanes.quotas,
         lanes.recurring,
         lanes.top,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from engine.cli import failures
 from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, reading
 from engine.cli.options import Data, Json
@@ -164,6 +165,8 @@ def _page(seen: dict[str, Any], width: int) -> RenderableType:
         parts.append(Text("All well.", style="green"))
     tables = {
         "lanes": _figures(seen["lanes"]),
+        "relays": [asdict(each) for each in seen["relays"]],
+        "failures": failures.rows(seen["failures"]),
         "turns": [asdict(each) for each in seen["turns"]],
         "throughput": _throughput(seen["hour"]),
         "processes": seen["processes"],

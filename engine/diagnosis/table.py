@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 WRITTEN = "in a user or password, write @ as %40, : as %3A, / as %2F, ? as %3F and # as %23"
 USER_LACKS = "does not let its user do what is needed"
+_ERRNO = re.compile(r"\[Errno -?\d{1,6}\] ?")  # says nothing to people
 RIGHTS = "docs/operating.md, Rights, has the statements"
 
 
@@ -44,7 +45,7 @@ def find(faults: Sequence[Fault], part: str, words: str, otherwise: str, said: s
 
     `otherwise`: the advice where the words are not known. That the part is silent is then not said: it may have spoken.
     """
-    said = (said or words).strip().partition("\n")[0].rstrip(". ")
+    said = _ERRNO.sub("", (said or words).strip().partition("\n")[0].rstrip(". "))
     unknown = ("cannot be used", otherwise)
     found, advice = next(((text, hint) for pattern, text, hint in faults if pattern.search(words)), unknown)
     return Diagnosis(f"{part} {found}" + (f" ({said})" if said else ""), advice)

@@ -84,7 +84,7 @@ def processes(place: Place) -> Iterator[Finding]:
                 seen = overview(connection)
         except (Unavailable, DBAPIError):
             return  # likewise
-    alive = [process for process in seen["processes"] if process["alive"]]
+    alive = seen["processes"]
     kinds = Counter(process["kind"] for process in alive)
     yield ok(
         name, ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) + " run" if kinds else "none runs"

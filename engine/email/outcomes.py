@@ -14,13 +14,16 @@ from engine.db.records import Email, Letter, SendAttempt, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import MILLISECOND, email_attempts, emails
 from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
+from engine.email.wording import key, wording
 from engine.events import completing, tallies
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
 from engine.models import EXPIRY, LEVELS, DeliveryGuarantee, EmailState
 from engine.observability import metrics
+from engine.observability.sums import SUMS, Ending
 from engine.queue import due
 from engine.queue.backoff import jittered
+from engine.text.addresses import domain_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -47,6 +50,7 @@ _LOG = Rows(
     phase=Text(),
     code=SmallInteger(),
     reply=Text(),
+    failure=Text(),
 ).insert_into(email_attempts, at=Now())
 _ATTEMPTS = {  # looked up once: the look-up costs as much as the count
     word: metrics.ATTEMPTS.labels(word)
@@ -71,6 +75,7 @@ class Result:
     reply: Reply
     duration: timedelta
     relay: str
+    failure: str | None = None  # the key of the reply's wording; None: accepted, or the relay was not reached
     told: bool = True  # False: only the state is recorded, since the whole outcome cannot be
 
 
@@ -220,22 +225,22 @@ def result_of(email: Email, order: Letter, outcome: Outcome, relay: str, now: da
         case InDoubt():
             settled, word = order.guarantee == DeliveryGuarantee.AT_MOST_ONCE, "in_doubt"
             state = EmailState.FAILED if settled else EmailState.NEW
-    _ATTEMPTS[word].inc()
+    failure = _counted(email, word, relay, outcome.reply) if reached else None
     if not reached:
+        _ATTEMPTS[word].inc()
         metrics.RELAY_FAILURES.inc()
     _SMTP_SECONDS[word].observe(outcome.duration.total_seconds())
     if state == EmailState.SUCCEEDED and order.expires_at is None:
         _DUE_LAG[email.priority].observe(max(0.0, (now - (email.expires_at - EXPIRY)).total_seconds()))
-    return Result(
-        email, state, None if settled else delay, reached, word, outcome.phase, outcome.reply, outcome.duration, relay
-    )
+    due_in = None if settled else delay
+    return Result(email, state, due_in, reached, word, outcome.phase, outcome.reply, outcome.duration, relay, failure)
 
 
 def unsent(email: Email, state: EmailState, word: str, text: str) -> Result:
     """The outcome of an e-mail that is not sent at all."""
-    _ATTEMPTS[word].inc()
     reply = Reply(None, text)
-    return Result(email, state, None, False, word, None, reply, timedelta(0), "")
+    failure = _counted(email, word, "", reply)
+    return Result(email, state, None, False, word, None, reply, timedelta(0), "", failure)
 
 
 def broken(email: Email, order: Letter, error: Exception) -> Result:
@@ -246,9 +251,23 @@ def broken(email: Email, order: Letter, error: Exception) -> Result:
     reply = Reply(None, f"an error of Varsel's ({type(error).__name__}); its log has the details")
     over = email.attempts >= len(BACKOFF) or order.guarantee == DeliveryGuarantee.AT_MOST_ONCE
     word = "abandoned" if over else "deferred"
-    _ATTEMPTS[word].inc()
+    failure = _counted(email, word, "", reply)
     state, delay = (EmailState.FAILED, None) if over else (EmailState.NEW, backoff(email.attempts + 1))
-    return Result(email, state, delay, True, word, None, reply, timedelta(0), "")
+    return Result(email, state, delay, True, word, None, reply, timedelta(0), "", failure)
+
+
+def _counted(email: Email, word: str, relay: str, reply: Reply) -> str | None:
+    """Count an attempt; returns the key of the reply's wording, if it failed."""
+    _ATTEMPTS[word].inc()
+    if word == "accepted":
+        SUMS.count(Ending(word, "", relay, "", ""))
+        return None
+    if word == "cancelled":
+        return None
+    text = wording(reply)
+    failure = key(text)
+    SUMS.count(Ending(word, failure, relay, domain_of(email.address), email.creator), text)
+    return failure
 
 
 def _log_line(result: Result) -> Mapping[str, object]:
@@ -261,4 +280,5 @@ def _log_line(result: Result) -> Mapping[str, object]:
         "phase": result.phase,
         "code": result.reply.code,
         "reply": result.reply.text,
+        "failure": result.failure,
     }

@@ -61,6 +61,11 @@ class Outlet:
         """Why its e-mails wait: it cannot be reached, or refuses this installation."""
         return self.relay.trouble or (self._trouble if self.resting else None) or self.restraint.trouble
 
+    @property
+    def state(self) -> str:
+        """In what way it has trouble, as RelayState says it."""
+        return "refusing" if self.trouble is self.restraint.trouble else "down"
+
     def heard(self, refusal: Reply | None) -> None:
         """Learn that it gave a connection, or why not."""
         if refusal and not self._failed:

@@ -15,7 +15,7 @@ from engine.email.outlet import BUSY, Outlet
 from engine.email.pressure import Kind
 from engine.email.restraint import RESTRAINED_FOR
 from engine.errors import Misconfigured
-from engine.models import Trouble
+from engine.models import RelayState, Trouble
 from engine.text.addresses import domain_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,19 @@ class Relays:
         texts = [f"{names[name]}: {each.text}" if len(found) > 1 else each.text for name, each in found.items()]
         text = f"{plan.routes.without(found)} ({'; '.join(texts)})"
         return Trouble(min(each.since for each in found.values()), text, ", ".join(names.values()))
+
+    @property
+    def states(self) -> Sequence[RelayState]:
+        """All relays, for operators."""
+        plan = self._plan
+        found = {name: trouble for name, outlet in plan.outlets.items() if (trouble := outlet.trouble)}
+        effect = plan.routes.without(found) if found else ""
+        return [
+            RelayState(outlet.relay.name, outlet.state, each.since, each.said, each.advice, effect)
+            if (each := found.get(name))
+            else RelayState(outlet.relay.name)
+            for name, outlet in plan.outlets.items()
+        ]
 
     @property
     def stuck(self) -> Outlet | None:

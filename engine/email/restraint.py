@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 IN_A_ROW = 10  # refusals without another answer, after which a creator's e-mails are restrained
 ASK_EVERY = timedelta(minutes=1)  # one of them is tried
 RESTRAINED_FOR = timedelta(minutes=5)  # the others wait
+ADVICE = (
+    "Correct what it complains of: its own settings, VARSEL_SMTP_URL, VARSEL_FROM_ADDRESS, or the SPF, DKIM and DMARC"
+    " records of the sender's domain."
+)
 FORGOTTEN_AFTER = timedelta(minutes=90)  # without an attempt: longer than an e-mail waits for its next
 
 
@@ -51,7 +55,10 @@ class Restraint:
             self._refused[creator] = self._refused.get(creator, 0) + 1
             if self._refused[creator] >= IN_A_ROW:
                 self._heard_at = time.monotonic()
-                self._trouble = Trouble(self._trouble.since if self._trouble else steady(), result.reply.impersonal)
+                since = self._trouble.since if self._trouble else steady()
+                said = result.reply.impersonal
+                text = f"the relay {result.relay} refuses this installation or its sender ({said})"
+                self._trouble = Trouble(since, said, said=text, advice=ADVICE)
         elif result.outcome in ("accepted", "rejected", "in_doubt") and self._refused.pop(creator, 0):
             self._ask_at.pop(creator, None)
             if all(count < IN_A_ROW for count in self._refused.values()):

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from engine.db.dialects import Now, after
 from engine.db.tables import ALIVE, MILLISECOND, processes
 from engine.errors import Unavailable
-from engine.observability import history
+from engine.observability import history, sums
 from engine.runtime.clock import steady
 from engine.text.times import rfc3339
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from engine.db.store import Store
-    from engine.models import Slowed, Trouble
+    from engine.models import RelayState, Slowed, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ class Kind:
     relay: str | None = None
     trouble: Callable[[], Trouble | None] = lambda: None
     slowed: Callable[[], Sequence[Slowed]] = tuple
+    relays: Callable[[], Sequence[RelayState]] = tuple
     peers: Callable[[int, int], None] = lambda _, __: None
 
 
@@ -111,7 +112,7 @@ class Heartbeat:
 
     def _beat(self, counts: dict[str, int], trouble: Trouble | None, *, last: bool = False) -> int:
         remembered = self._memory.recall() if self._memory else {}
-        mark = None
+        mark, ended = None, sums.SUMS.take()
         try:
             with self._store.write() as connection:
                 if last:
@@ -120,13 +121,14 @@ class Heartbeat:
                     self._write_process(connection, trouble)
                     if self._memory and remembered is not None:
                         mark = self._memory.look(connection, remembered)
+                sums.add(connection, *ended)
                 history.add(connection, self._written, counts)  # the last: all processes lock the same rows
         except Unavailable:
-            self.doubt()
+            self._keep(ended)
             log.debug("the database does not answer; the counts are written when it does")
             return BEAT_EVERY  # the next look tries again; until then /readyz says that nothing can be written
         except Exception:  # the thread must outlive a bug: without it, nothing is claimed, and nothing says why
-            self.doubt()
+            self._keep(ended)
             log.exception("the heartbeat could not be written")
             return BEAT_EVERY
         self._written, self._shown = counts, trouble
@@ -136,6 +138,11 @@ class Heartbeat:
             self._doubts = max(0, self._doubts - 1)
         return 1
 
+    def _keep(self, ended: tuple[Mapping[sums.Ending, int], Mapping[str, str]]) -> None:
+        """The beat could not be written; what it carried is carried by the next."""
+        self.doubt()
+        sums.SUMS.put_back(*ended)
+
     def _write_process(self, connection: Connection, trouble: Trouble | None) -> None:
         clock = self._store.clock
         seen = {
@@ -144,7 +151,8 @@ class Heartbeat:
             "relay": (trouble and trouble.relay) or self._kind.relay,
             "trouble": trouble.text if trouble else None,
             "trouble_since": clock.at(trouble.since) if trouble else None,
-            "slowed": self._slowed(),
+            "slowed": self._told(self._kind.slowed()),
+            "relays": self._told(self._kind.relays()),
         }
         asked = steady()
         mine = update(processes).where(processes.c.id == self._id).values(seen).returning(processes.c.seen)
@@ -156,10 +164,9 @@ class Heartbeat:
         before = func.count().filter(processes.c.id < self._id)
         self._kind.peers(*connection.execute(select(func.count(), before).where(*alive)).one())
 
-    def _slowed(self) -> str | None:
-        """Whom mail goes to slowly, as JSON; None: nobody."""
-        clock = self._store.clock
-        each = [asdict(slowed) | {"since": rfc3339(clock.at(slowed.since))} for slowed in self._kind.slowed()]
+    def _told(self, found: Sequence[Slowed] | Sequence[RelayState]) -> str | None:
+        """What a worker tells of relays and domains, as JSON; None: nothing."""
+        each = [asdict(one) | {"since": one.since and rfc3339(self._store.clock.at(one.since))} for one in found]
         return json.dumps(each, ensure_ascii=False) if each else None
 
     def _begin_process(self, connection: Connection, seen: dict[str, object]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Connection, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.db.dialects import Now
@@ -17,11 +17,13 @@ from engine.models import Priority
 from engine.observability import metrics
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from prometheus_client import Counter
 
 MINUTE = 60_000  # milliseconds
 
-ACCEPTED = "emails.accepted"
+ACCEPTED, FAILED = "emails.accepted", "emails.failed"
 # The series of history, each with its counter and the outcomes that it sums up.
 SERIES = {
     "orders": (metrics.ORDERS, None),
@@ -29,7 +31,7 @@ SERIES = {
     ACCEPTED: (metrics.ATTEMPTS, {"accepted"}),
     "emails.deferred": (metrics.ATTEMPTS, {"deferred", "refused"}),
     "emails.refused": (metrics.ATTEMPTS, {"refused"}),
-    "emails.failed": (metrics.ATTEMPTS, {"rejected", "in_doubt", "expired", "abandoned"}),
+    FAILED: (metrics.ATTEMPTS, {"rejected", "in_doubt", "expired", "abandoned"}),
     "webhooks.accepted": (metrics.PUSHES, {"accepted"}),
     "webhooks.deferred": (metrics.PUSHES, {"deferred"}),
     "webhooks.failed": (metrics.PUSHES, {"rejected", "unauthorized"}),
@@ -66,16 +68,20 @@ def _counted(counter: Counter) -> dict[str, int]:
     return {sample.labels.get("outcome", ""): int(sample.value) for sample in samples if sample.name.endswith("_total")}
 
 
+def this_minute() -> ColumnElement[datetime]:
+    """The beginning of the minute, by the database's clock."""
+    now = type_coerce(Now(), BigInteger)
+    return type_coerce(now - now % MINUTE, Instant)
+
+
 def add(connection: Connection, earlier: dict[str, int], later: dict[str, int]) -> None:
     """Add to this minute what was counted between two samples."""
     news = {name: count - earlier[name] for name, count in later.items() if count > earlier[name]}
     if not news:
         return
-    now = type_coerce(Now(), BigInteger)
-    minute = type_coerce(now - now % MINUTE, Instant)
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for name, count in sorted(news.items()):  # sorted: two processes lock the rows in the same order
-        added = insert(history).values(minute=minute, series=name, count=count)
+        added = insert(history).values(minute=this_minute(), series=name, count=count)
         keys = [history.c.minute, history.c.series]
         more = {"count": history.c.count + added.excluded.count}
         connection.execute(added.on_conflict_do_update(index_elements=keys, set_=more))

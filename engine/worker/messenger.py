@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from engine.runtime.clock import steady
 from engine.templating.renderer import Renderer
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
+from engine.worker.watch import watch
 
 if TYPE_CHECKING:
     import redis
@@ -50,9 +52,11 @@ class Messenger:
             self._relays.names,
             trouble=lambda: deliverer.trouble,
             slowed=lambda: pace.slowed(steady()),
+            relays=lambda: self._relays.states,
         )
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
-        wake_emails = partial(notifier.notify, due.EMAILS.name)
+        self._watching: asyncio.Task[None] | None = None
+        self._wake_emails = wake_emails = partial(notifier.notify, due.EMAILS.name)
         seen, wake = (partial(act, INSTANT) for act in (notifier.seen, notifier.notify))
         signals = Signals(self._heartbeat.settled, self._heartbeat.doubt, seen, wake)
         work = ShortWay(deliverer, ContactTable(), wake_emails, turns=turns, withdrawals=back)
@@ -61,6 +65,8 @@ class Messenger:
 
     async def run(self, _lane: str) -> None:
         """Work until no instant order is due."""
+        if self._watching is None:  # the first run of this loop
+            self._watching = asyncio.create_task(watch(self._store, [self._relays], self._wake_emails))
         await self._runner.run()
 
     def stop(self) -> None:
@@ -69,6 +75,8 @@ class Messenger:
 
     async def end(self) -> None:
         """Close connections to the relay, and what renders templates."""
+        if self._watching:
+            self._watching.cancel()
         await self._relays.close()
         await self._renderer.close()
 

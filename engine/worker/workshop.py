@@ -21,7 +21,7 @@ from engine.errors import Unavailable
 from engine.events.intake import SPOOLED, unpacked
 from engine.events.large_fan_outs import FanOuts
 from engine.events.storing import persist
-from engine.models import Priority
+from engine.models import Priority, RelayState
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.condition_checks import CHECKS, ConditionChecks
 from engine.orders.contacts import ContactTable
@@ -46,9 +46,10 @@ from engine.webhooks.mail_sink import MailSink
 from engine.webhooks.pusher import CALLS, Pusher
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
+from engine.worker.watch import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import redis
 
@@ -101,6 +102,7 @@ class Workshop:
             trouble=lambda: deliverer.trouble or messenger.trouble,
             slowed=lambda: pace.slowed(steady()),
             peers=pace.divide,
+            relays=lambda: _worse(*(relays.states for relays in self._relays)),
         )
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
         guard = Guard(config.allow_private_endpoints)
@@ -109,6 +111,8 @@ class Workshop:
             guard, within=WITHIN, connections=FETCHES, ca_file=config.attachment_ca_file, clock=self._store.clock
         )
         self._pushing = Outbound(guard, connections=CALLS, clock=self._store.clock)
+        self._watching: asyncio.Task[None] | None = None
+        self._wake_emails = partial(notifier.notify, due.EMAILS.name)
         self._begun: set[asyncio.Task[None]] = set()
         self._lease = config.lease_time
         contacts = ContactTable()
@@ -145,6 +149,8 @@ class Workshop:
 
     async def run(self, lane: str) -> None:
         """Work until nothing of the lane is due; what is instant or a test goes beside all else."""
+        if self._watching is None:  # the first run of this loop
+            self._watching = asyncio.create_task(watch(self._store, self._relays, self._wake_emails))
         if lane == SPOOLED:
             await self._store_spooled()
             return
@@ -180,6 +186,8 @@ class Workshop:
         """Wait for what is in flight, and close connections to the relay and endpoints."""
         while self._begun:
             await asyncio.wait(self._begun)
+        if self._watching:
+            self._watching.cancel()
         for relays in self._relays:
             await relays.close()
         await self._asking.close()
@@ -224,6 +232,11 @@ def _pusher(config: Settings, store: Store, outbound: Outbound) -> Pusher:
     with settings.naming("access_file"):
         access = Rules(config.access_file)
     return Pusher(store, courier, mail_sink, access)
+
+
+def _worse(usual: Sequence[RelayState], instant: Sequence[RelayState]) -> Sequence[RelayState]:
+    """Of each relay, the worse of two states: e-mails of instant orders have connections of their own."""
+    return [other if one.state == "up" else one for one, other in zip(usual, instant, strict=False)]
 
 
 def _nothing() -> None:

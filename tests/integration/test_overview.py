@@ -106,11 +106,11 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
                 connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(values))
         found = lanes(connection)[-1]
         assert (found.waiting, found.due, found.retrying, found.held) == (1, 2, 0, 1)
-        alone = ("warning", "The endpoint of 1 subscription failed several times in a row: webhooks wait")
+        alone = ("warning", "Webhooks of 1 subscription wait: its endpoint failed several times, or asked for a delay")
         assert sentences(connection) == [("warning", "1 webhook is paused with its subscription"), alone]
         connection.execute(update(subscriptions).values(paused_reason=None, open_until=now() + HOUR))
         assert sentences(connection) == [
-            ("warning", "The endpoints of 4 subscriptions failed several times in a row: webhooks wait")
+            ("warning", "Webhooks of 4 subscriptions wait: each endpoint failed several times, or asked for a delay")
         ]
 
 
@@ -282,7 +282,7 @@ def test_a_lane_of_which_nobody_takes_what_is_due_stands_still_whatever_the_caus
         assert [*lateness.stalled(connection)] == ["emails"]
         told = [text for _, text in sentences(connection) if "stands still" in text]
         assert len(told) == 1
-        assert told[0].startswith("The lane emails stands still: something has been due for 3,6")
+        assert told[0].startswith("The lane emails stands still: something has been due for 1 h")
         due.claim(connection, due.EMAILS, 1, LEASE)  # a worker has one of two in hand: it moves
         assert lateness.stalled(connection) == {}
 

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Row, select, update
 
 from engine.admin import details
-from engine.admin.overview import REFUSED, overview
+from engine.admin.findings import REFUSED
+from engine.admin.overview import overview
 from engine.db.dialects import Now
 from engine.db.tables import emails, orders
 from engine.email import restraint
@@ -153,7 +154,9 @@ def test_operators_see_why_e_mails_wait_and_viewers_no_address(store: Store) -> 
         why = details.email(connection, row.id)["answer"]
     relay, at = log(store)[0].relay, log(store)[0].at
     said = f"the relay {relay} refuses this installation or its sender (554 5.7.1 <address> Relay access denied)"
-    assert found == [{"level": "problem", "text": f"1 e-mail waits: {said}", "since": at, "advice": REFUSED}]
+    see = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show them"}
+    told = {"level": "problem", "text": f"1 e-mail waits: {said}", "since": at, "advice": REFUSED, "see": see}
+    assert found == [told]
     assert why is not None
     assert DENIED.text in why
     batches(store, {})

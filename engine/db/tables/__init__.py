@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.db.tables.access import api_keys, senders
 from engine.db.tables.admin import (
     ALIVE,
+    attempt_sums,
     compatibility,
     ended_sessions,
     history,
@@ -14,6 +15,7 @@ from engine.db.tables.admin import (
     jobs,
     pauses,
     processes,
+    wordings,
 )
 from engine.db.tables.columns import BLOCK, EPOCH, MILLISECOND, Instant, block_of, metadata, milliseconds
 from engine.db.tables.events import (
@@ -61,6 +63,7 @@ __all__ = [
     "Instant",
     "api_keys",
     "attachments",
+    "attempt_sums",
     "audit_log",
     "block_of",
     "chains",
@@ -94,4 +97,5 @@ __all__ = [
     "templates",
     "uploads",
     "waiting_events",
+    "wordings",
 ]

@@ -72,6 +72,7 @@ processes = Table(
     Column("trouble", Text),  # what becomes of e-mails of a relay that cannot be used, and why; NULL: all is well
     Column("trouble_since", Instant),
     Column("slowed", Text),  # whom its mail goes to slowly: JSON of a list of Slowed; NULL: nobody
+    Column("relays", Text),  # of a worker: JSON of a list of RelayState; NULL: of an older version
     Column("skew_ms", BigInteger),  # its wall clock less the database's; NULL: of an older version
     Column("settings", Text),  # what it was started with, without secrets: JSON; NULL: of an older version
 )
@@ -97,6 +98,27 @@ history_hours = Table(  # the same by the hour, of hours that have ended; kept l
     Column("hour", Instant, primary_key=True),
     Column("series", String(40), primary_key=True),
     Column("count", BigInteger, nullable=False),
+)
+
+attempt_sums = Table(  # how attempts at e-mails ended, by the minute: see engine/observability/sums.py
+    "attempt_sums",
+    metadata,
+    Column("minute", Instant, primary_key=True),
+    Column("outcome", String(10), primary_key=True),
+    Column("failure", String(12), primary_key=True),  # the wording's key; "" where the e-mail was accepted
+    Column("relay", Text, primary_key=True),
+    Column("domain", String(255), primary_key=True),  # the recipients'; "" of all others, and where it was accepted
+    Column("creator", String(100), primary_key=True),  # likewise
+    Column("count", BigInteger, nullable=False),
+)
+Index("ix_attempt_sums_failure", attempt_sums.c.failure, attempt_sums.c.minute)
+
+wordings = Table(  # of replies: see engine/email/wording.py
+    "wordings",
+    metadata,
+    Column("key", String(12), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("seen", Instant, nullable=False),  # for the last time
 )
 
 installation = Table(  # one row, made by the first heartbeat: see engine/queue/epoch.py

@@ -209,6 +209,7 @@ email_attempts = Table(
     Column("phase", String(10)),  # where in the SMTP dialogue it ended
     Column("code", SmallInteger),  # the reply's code; NULL when there was no reply
     Column("reply", Text, nullable=False),  # the relay's own words, or what happened instead
+    Column("failure", String(12)),  # the wording's key; NULL: accepted, or no session with the relay
 )
 
 tallies = Table(  # of large orders, what has become of their e-mails: see engine/events/tallies.py

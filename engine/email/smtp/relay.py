@@ -15,7 +15,7 @@ from engine.diagnosis import of_relay
 from engine.email.smtp.envelope import Envelope
 from engine.email.smtp.phases import Phase
 from engine.email.smtp.pool import Pool
-from engine.email.smtp.replies import CLOSING, Deferred, Outcome, Rejected, Reply, judge
+from engine.email.smtp.replies import Outcome, Rejected, Reply, is_crowded, judge
 from engine.email.smtp.route import Route
 from engine.email.smtp.session import Session
 from engine.models import EmailState, Trouble
@@ -34,7 +34,9 @@ IDLE = timedelta(seconds=30)  # relays and firewalls cut silent connections late
 
 NOTHING = Reply(None, "no connection to the relay")
 NO_SMTPUTF8 = Reply(None, "the address has non-ASCII characters before the @, and the relay does not offer SMTPUTF8")
-TROUBLE_LASTS = 15.0  # seconds; while e-mails wait, the relay is tried every 5, so older trouble is out of date
+TROUBLE_LASTS = 15.0  # seconds; while it is down, the relay is tried every few, so older trouble is out of date
+LOOK_EVERY = 1.5  # seconds between two looks whether it is back
+LOOK_SELDOM = 60.0  # likewise, where it refuses for good: it may lock out clients that insist
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ class Relay:
         self._working = 0  # senders that have a session or open one
         self._queue: deque[asyncio.Future[Session | Reply | None]] = deque()  # senders that wait for one
         self._trouble: Trouble | None = None
+        self._refusal = NOTHING  # the newest
         self._refused_at = 0.0  # by the steady clock
 
     @property
@@ -134,6 +137,24 @@ class Relay:
                 self._pool.rest_again(turn.session)
             self._end(turn)
 
+    @property
+    def shall_look(self) -> bool:
+        """Whether it is down, and nobody has tried it for a while."""
+        if self._trouble is None or self._pool.opening or self._refusal.crowded:
+            return False
+        for_good = (self._refusal.code or 0) // 100 == 5  # noqa: PLR2004  # 5yz (RFC 5321, 4.2.1)
+        return steady() - self._refused_at >= (LOOK_SELDOM if for_good else LOOK_EVERY)
+
+    async def look(self) -> bool:
+        """Try whether there is a session to be had; nothing is sent over it."""
+        opened = await Session.open(self._route)
+        if isinstance(opened, Reply):
+            self._refused_at, self._refusal = steady(), opened
+            return False
+        self._back()
+        await opened.quit()
+        return True
+
     async def close(self) -> None:
         """Say QUIT on all connections, when nobody sends any more."""
         await self._pool.close()
@@ -145,7 +166,7 @@ class Relay:
             session, turn.session = turn.session, None
             reused = session.messages > 0
             outcome = await self._attempt(session, envelope, started, ours)
-            crowded = not reused and _crowded(outcome) and self._pool.established > 0
+            crowded = not reused and is_crowded(outcome) and self._pool.established > 0
             if not crowded and not (reused and session.stale):
                 return outcome
             if crowded:
@@ -234,10 +255,12 @@ class Relay:
 
     def _give_up(self, refusal: Reply) -> Turn:
         """Tell all waiting senders that there is no connection."""
+        found = of_relay(refusal.code, refusal.text, self.name, self._written)
         if self._trouble is None:
-            log.warning("no connection: %s", of_relay(refusal.code, refusal.text, self.name, self._written))
-        self._refused_at = steady()
-        self._trouble = Trouble(self._trouble.since if self._trouble else self._refused_at, refusal.text)
+            log.warning("no connection: %s", found)
+        self._refused_at, self._refusal = steady(), refusal
+        since = self._trouble.since if self._trouble else self._refused_at
+        self._trouble = Trouble(since, refusal.text, said=found.text, advice=found.advice)
         for place in self._queue:
             if not place.done():
                 place.set_result(refusal)
@@ -264,17 +287,10 @@ class Relay:
             self._pool.drop(session)  # cancelled midway: the next reply would be to this message
             raise
         outcome = judge(reply, session.phase, _since(started))
-        self._pool.give_back(session) if session.in_step(reply) and not _crowded(outcome) else self._pool.drop(session)
+        self._pool.give_back(session) if session.in_step(reply) and not is_crowded(outcome) else self._pool.drop(
+            session
+        )
         return outcome
-
-
-def _crowded(outcome: Outcome) -> bool:
-    """Whether the relay refused a connection's first message because there are too many connections."""
-    return (
-        isinstance(outcome, Deferred)
-        and outcome.phase is Phase.MAIL
-        and (outcome.reply.code == CLOSING or outcome.reply.crowded)
-    )
 
 
 def _since(started: float) -> timedelta:

@@ -124,3 +124,12 @@ def judge(reply: Reply, phase: Phase, duration: timedelta) -> Outcome:
     if is_temporary(reply):
         return Deferred(reply, phase, duration)
     return Rejected(reply, phase, duration, final_state(reply, phase))
+
+
+def is_crowded(outcome: Outcome) -> bool:
+    """Whether the relay refused a connection's first message because there are too many connections."""
+    return (
+        isinstance(outcome, Deferred)
+        and outcome.phase is Phase.MAIL
+        and (outcome.reply.code == CLOSING or outcome.reply.crowded)
+    )

@@ -71,7 +71,21 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
                 assert answer.status_code == 400
     assert allowed == {
         "orders": ["state", "priority", "creator", "since", "until", "order", "job"],
-        "emails": ["state", "priority", "creator", "error", "code", "since", "until", "order", "email", "job"],
+        "emails": [
+            "state",
+            "priority",
+            "creator",
+            "error",
+            "code",
+            "failure",
+            "relay",
+            "failed",
+            "since",
+            "until",
+            "order",
+            "email",
+            "job",
+        ],
         "events": ["type", "resource", "id", "since", "until", "event"],
         "subscriptions": ["state", "consumer", "resource", "subscription"],
         "deliveries": ["state", "subscription", "event", "error", "since", "until", "delivery", "job"],

@@ -1,0 +1,83 @@
+"""The relays: whether they can be used, what became of e-mails lately, and how fast they go, as living workers tell."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from engine.admin.failures import of_relays
+from engine.db.dialects import after
+from engine.db.tables import ALIVE, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from engine.admin.slowness import Slowness
+
+UP, REFUSING, DOWN = "up", "refusing", "down"
+_WORSE = (UP, REFUSING, DOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayFigures:
+    """A relay as all workers see it together: one that is down for one of them is down."""
+
+    name: str
+    state: str = UP
+    since: datetime | None = None  # since when it is not up
+    said: str = ""  # why, in a sentence without its full stop
+    advice: str = ""
+    effect: str = ""  # what becomes of its e-mails
+    workers: int = 1  # that use it
+    accepted: int = 0  # e-mails in the last hour
+    again: int = 0  # attempts in the last hour, after which an e-mail is tried again
+    failed: int = 0  # e-mails in the last hour
+    pace: str = ""  # how fast e-mails go, in a sentence without its full stop; "": nothing limits them
+
+
+def relays(connection: Connection, slow: Sequence[Slowness]) -> Sequence[RelayFigures]:
+    """All that living workers use, by name; `slow`: where e-mails go slowly."""
+    found: dict[str, RelayFigures] = {}
+    living = (processes.c.relay.is_not(None), processes.c.seen > after(-ALIVE))
+    for row in connection.execute(select(processes).where(*living)):
+        for new in _told(row):
+            known = found.get(new.name)
+            found[new.name] = _both(known, new) if known else new
+    sums = of_relays(connection) if found else {}
+    paces = {each.name: each.text for each in slow if each.kind == "relay"}
+    figures = []
+    for name in sorted(found):
+        accepted, again, failed = sums.get(name, (0, 0, 0))
+        pace = paces.get(name, "")
+        figures.append(replace(found[name], accepted=accepted, again=again, failed=failed, pace=pace))
+    return figures
+
+
+def all_down(found: Sequence[RelayFigures]) -> bool:
+    """Whether no e-mail can go anywhere."""
+    return bool(found) and all(relay.state == DOWN for relay in found)
+
+
+def _told(row: Row[tuple[object, ...]]) -> Iterator[RelayFigures]:
+    """What one process says of its relays; one of an older version only names them all, or those with trouble."""
+    if row.relays is None:
+        state = DOWN if row.trouble else UP
+        said = f"the relay {row.relay} cannot be used: {row.trouble}" if row.trouble else ""
+        yield RelayFigures(row.relay, state, row.trouble_since, said)
+        return
+    for each in json.loads(row.relays):
+        since = each.pop("since")
+        yield RelayFigures(**each, since=since and datetime.fromisoformat(since))
+
+
+def _both(one: RelayFigures, other: RelayFigures) -> RelayFigures:
+    """The worse of what two workers say, since the earlier time."""
+    worse, better = sorted((one, other), key=lambda each: _WORSE.index(each.state), reverse=True)
+    since = min(filter(None, (one.since, other.since)), default=None) if worse.state == better.state else worse.since
+    return replace(worse, since=since, workers=one.workers + other.workers)

@@ -1,0 +1,54 @@
+"""Whether more e-mails fail than is usual. Both figures are sums of history: nothing is scanned.
+
+The rule: of the e-mails that ended in the last ten minutes, at least ten failed; that is at least 5 % of them, and
+three times the share of the 23 hours before the last one. Where so many fail every day that three times as many cannot,
+it is half of the way from the usual share to all. Where nothing failed in those 23 hours, the usual share is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.observability.history import ACCEPTED, FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MINUTES = 10  # that are looked at
+QUARTERS = 4  # of the day's that are too new to be usual
+LEAST = 10  # e-mails
+SHARE, TIMES = 0.05, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """An unusual rate of failures."""
+
+    failed: int  # e-mails in the last MINUTES
+    ended: int  # likewise, those that were accepted included
+    usual: float  # share
+
+    @property
+    def text(self) -> str:
+        """A sentence without its full stop."""
+        return (
+            f"Unusually many e-mails fail: {self.failed:,} in the last {MINUTES} minutes,"
+            f" {_percent(self.failed / self.ended)} of those that ended; {_percent(self.usual)} is usual"
+        )
+
+
+def unusual(hour: Mapping[str, Sequence[int]], day: Mapping[str, Sequence[int]]) -> Unusual | None:
+    """Whether it is so; `hour` in minutes and `day` in quarters of an hour, by series, up to now."""
+    failed, accepted = (sum(hour[series][-MINUTES:]) for series in (FAILED, ACCEPTED))
+    before, well = (sum(day[series][:-QUARTERS]) for series in (FAILED, ACCEPTED))
+    usual = before / (before + well) if before else 0.0
+    least = max(SHARE, min(TIMES * usual, (1 + usual) / 2))
+    if failed < LEAST or failed < least * (failed + accepted):
+        return None
+    return Unusual(failed, failed + accepted, usual)
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 10 or not percent else f"{percent:.1f} %"  # noqa: PLR2004 one digit is enough

@@ -1,0 +1,47 @@
+"""What e-mails failed with in the last hour, and how the relays do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.columns import COLUMNS
+from engine.cli.installation import reading
+from engine.cli.options import Data, Json
+from engine.cli.output import print_list, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.admin.failures import FailureGroup, Share
+
+
+def failures(as_json: Json = False, data: Data = None) -> None:
+    """Print what e-mails failed with in the last hour, grouped by reply.
+
+    `varsel emails list --state failed --failure GROUP` lists those of a group; `varsel emails retry` tries them again.
+    """
+    from engine.admin.failures import failures as groups
+
+    with reading(data) as connection:
+        found = groups(connection)
+    return print_list(found) if as_json else print_table(COLUMNS["failures"], rows(found))
+
+
+def rows(groups: Sequence[FailureGroup]) -> list[dict[str, Any]]:
+    """The groups as rows of a table."""
+    return [
+        asdict(group)
+        | {
+            "then": "tried again" if group.again else "failed",
+            "domains": _shares(group.domains, group.more_domains),
+            "relays": _shares(group.relays),
+            "creators": _shares(group.creators, group.more_creators),
+        }
+        for group in groups
+    ]
+
+
+def _shares(shares: Sequence[Share], more: int = 0) -> str:
+    named = [f"{share.name or 'others'} {share.count:,}" for share in shares]
+    return ", ".join([*named, *([f"{more} more"] if more else [])])

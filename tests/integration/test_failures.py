@@ -1,0 +1,154 @@
+"""What failed, in groups: counted by workers, carried by heartbeats, and a filter of the list of e-mails."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, insert, select
+
+from engine.admin.failures import OTHERS, FailureGroup, Share, failures, of_relays
+from engine.admin.lists import page
+from engine.admin.overview import overview
+from engine.admin.resources import EMAILS
+from engine.db.retention import prune_some
+from engine.db.tables import attempt_sums, wordings
+from engine.models import EmailState
+from engine.observability import sums
+from engine.observability.heartbeat import Heartbeat, Kind
+from engine.observability.sums import MOST, Ending, Sums
+from tests.helpers.relaying import Delivering, deliver
+from tests.helpers.rows import add_email, add_order, now
+from tests.servers.smtp import ScriptedSMTP
+from tests.servers.smtp_script import Say
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from engine.db.store import Store
+    from tests.servers.smtp_script import Step
+
+UNKNOWN = "550 5.1.1 <address> no such user"
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that other tests have counted."""
+    monkeypatch.setattr(sums, "SUMS", Sums())
+    monkeypatch.setattr("engine.email.outcomes.SUMS", sums.SUMS)
+
+
+def answers(step: Step) -> Say | None:
+    if step.phase == "rcpt" and "gone" in step.argument:
+        return Say(550, f"5.1.1 {step.argument.removeprefix('TO:')} no such user")
+    if step.phase == "rcpt" and "full" in step.argument:
+        return Say(452, "4.2.2 mailbox full")
+    return None
+
+
+def send(store: Store, addresses: dict[str, list[str]]) -> str:
+    """Deliver e-mails, by creator, and write what was counted; returns the relay's name."""
+    with store.write() as connection:
+        for creator, theirs in addresses.items():
+            seq = add_order(connection, creator=creator, state="Processed")
+            for address in theirs:
+                add_email(connection, seq, address=address, creator=creator)
+
+    async def work(delivering: Delivering) -> None:
+        await delivering.run()
+
+    beating = Heartbeat(store, Kind("worker"))
+    beating.start()
+    with ScriptedSMTP(answers) as server:
+        deliver(store, server.url, work)
+    beating.stop()
+    return f"127.0.0.1:{server.port}"
+
+
+def groups(store: Store) -> list[FailureGroup]:
+    with store.read() as connection:
+        return list(failures(connection))
+
+
+def test_failures_are_grouped_by_reply_with_their_domains_relays_and_creators(store: Store) -> None:
+    ours = [f"gone{n}@{domain}" for n, domain in enumerate(("a.no", "a.no", "b.no", "c.no", "d.no"))]
+    relay = send(store, {"ttd": [*ours, "full@a.no", "kari@a.no"], "skd": ["gone@a.no"]})
+    gone, full = groups(store)
+    assert (gone.said, gone.count, gone.again) == (UNKNOWN, 6, False)
+    assert gone.domains == [Share("a.no", 3), Share("b.no", 1), Share("c.no", 1)]
+    assert (gone.more_domains, gone.more_creators) == (1, 0)
+    assert gone.relays == [Share(relay, 6)]
+    assert gone.creators == [Share("ttd", 5), Share("skd", 1)]
+    assert (full.said, full.count, full.again) == ("452 4.2.2 mailbox full", 1, True)
+    with store.read() as connection:
+        assert of_relays(connection) == {relay: (1, 1, 6)}
+        seen = overview(connection)
+    assert (sum(seen["hour"]["emails.failed"]), sum(seen["hour"]["emails.accepted"])) == (6, 1), "both count the same"
+
+
+def test_a_group_is_a_filter_of_the_list_of_e_mails(store: Store) -> None:
+    relay = send(store, {"ttd": ["gone1@a.no", "gone2@b.no", "full@a.no", "kari@a.no"]})
+    gone, full = (group.failure for group in groups(store))
+
+    def listed(**given: str) -> set[str]:
+        with store.read() as connection:
+            return {row["address"] for row in page(connection, EMAILS, given).items}
+
+    assert listed(state="failed", failure=gone, failed="1h") == {"gone1@a.no", "gone2@b.no"}
+    assert listed(state="failed", failure=gone, recipient="@b.no") == {"gone2@b.no"}
+    assert listed(state="retrying", failure=full, failed="1h") == {"full@a.no"}
+    assert listed(state="failed", relay=relay) == {"gone1@a.no", "gone2@b.no"}
+    assert listed(state="failed", relay="elsewhere:25") == set()
+    assert listed(failure=gone, failed=(now() + timedelta(minutes=5)).isoformat()) == set()
+
+
+def add(connection: Connection, ago: timedelta, count: int = 1, **values: Any) -> None:
+    minute = (now() - ago).replace(second=0, microsecond=0)
+    row = {"outcome": "rejected", "failure": "a" * 12, "relay": "relay:25", "domain": "a.no", "creator": "ttd"}
+    connection.execute(insert(attempt_sums).values(row | values | {"minute": minute, "count": count}))
+
+
+def test_a_group_tells_since_when_it_has_been_so(store: Store) -> None:
+    with store.write() as connection:
+        for minutes in (5, 50, 100, 300):  # between the last two lies more than an hour
+            add(connection, timedelta(minutes=minutes), count=minutes)
+        connection.execute(insert(wordings).values(key="a" * 12, text="550 no", seen=now()))
+        [group] = failures(connection)
+    assert (group.count, group.said) == (55, "550 no")
+    assert timedelta(minutes=99) < now() - group.since < timedelta(minutes=102)
+    assert now() - group.last < timedelta(minutes=7)
+
+
+def test_endings_that_are_too_many_are_not_told_apart(store: Store) -> None:
+    beating = Heartbeat(store, Kind("worker"))
+    for number in range(5 * MOST):
+        sums.SUMS.count(Ending("rejected", f"{number % 150:012x}", "relay:25", f"{number}.no", "ttd"), "text")
+    beating.start()
+    beating.stop()
+    with store.read() as connection:
+        rows = connection.execute(select(func.count()).select_from(attempt_sums)).scalar_one()
+        total = connection.scalar(select(func.sum(attempt_sums.c["count"])))
+        found = failures(connection)
+    assert total == 5 * MOST
+    assert MOST < rows <= 2 * MOST + 1
+    assert {group.said for group in found} == {"text", OTHERS}
+
+
+def test_old_sums_are_removed(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, timedelta(days=3))
+        add(connection, timedelta(hours=30))
+        prune_some(connection, timedelta(days=90))
+        assert connection.scalar(select(func.count()).select_from(attempt_sums)) == 1
+        assert failures(connection) == []
+
+
+def test_a_wave_of_refusals_is_said_with_its_words(store: Store) -> None:
+    send(store, {"ttd": [f"gone{n}@a.no" for n in range(12)]})
+    with store.read() as connection:
+        [told] = [each for each in overview(connection)["findings"] if "fail" in each["text"]]
+        failed = page(connection, EMAILS, told["see"]["filter"]).items
+    begins = "Unusually many e-mails fail: 12 in the last 10 minutes, 100 % of those that ended; 0 % is usual"
+    assert told["text"] == f"{begins}. Most often: {UNKNOWN}"
+    assert [row["state"] for row in failed] == [EmailState.FAILED_BOUNCED] * 12
