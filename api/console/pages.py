@@ -24,8 +24,7 @@ from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
 from engine.admin import words
 from engine.admin.amounts import some, span
-from engine.admin.lanes import COUNTED
-from engine.admin.overview import HELD
+from engine.admin.lanes import COUNTED, HELD
 from engine.admin.rows import masked
 from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role

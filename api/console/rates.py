@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -20,6 +19,7 @@ from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -79,7 +79,7 @@ class Step:
 async def rates_page(request: Request) -> Response:
     """Charts and a table of what was done, and how long it took."""
     await require(request, Role.VIEWER)
-    span, until = _asked(request)
+    span, until = _asked(request, await request.app.state.store.now())
 
     async def read(request: Request) -> dict[str, Any]:
         return _shown(await look(request, rates.rates, span, until))
@@ -87,13 +87,13 @@ async def rates_page(request: Request) -> Response:
     return await page(request, "rates.html", read, live=until is None and span.name == "hour")
 
 
-def _asked(request: Request) -> tuple[Span, datetime | None]:
+def _asked(request: Request, now: datetime) -> tuple[Span, datetime | None]:
     """The span and its end; Invalid."""
     name, until = request.query_params.get("span", USUAL), request.query_params.get("until", "")
     if name not in rates.SPANS:
         raise Invalid({"span": [f"One of {', '.join(rates.SPANS)}."]})
     try:
-        return rates.SPANS[name], filters.moment(until, datetime.now(UTC)) if until else None
+        return rates.SPANS[name], filters.moment(until, now) if until else None
     except ValueError as error:
         raise Invalid({"until": [str(error)]}) from None
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from engine.admin.standing import Standings
 
 COUNTED = 100_000  # rows of a kind are counted up to here
+HELD = 10_000  # likewise, those that a pause of a creator or a domain holds back, of each table
 DELIVERIES = 20_000  # likewise, the oldest that are open
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, func, select, type_coerce
 
 from engine.admin import findings
 from engine.admin.failures import failures
-from engine.admin.lanes import counted, lanes
+from engine.admin.lanes import HELD, counted, lanes
 from engine.admin.pausing import all_of
 from engine.admin.refusals import refusals
 from engine.admin.relays import UP, all_down, relays
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from engine.admin.lanes import LaneFigures
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-HELD = 10_000  # rows that pauses hold back are counted up to here, of each table
 # What ends in a lane, by series of history: what has not begun to move is not among them.
 ENDS = {
     due.EMAILS.name: ("emails.accepted", "emails.failed"),

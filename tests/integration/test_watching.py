@@ -37,7 +37,17 @@ def test_a_relay_is_up_if_all_that_live_can_use_it(store: Store) -> None:
 
 def test_a_subscription_is_failing_or_paused(store: Store) -> None:
     with store.write() as connection:
-        changes: tuple[dict[str, Any], ...] = ({}, {"open_until": now() + HOUR}, {"open_until": now() - HOUR}, {"paused_reason": "by its owner"})
+        changes: tuple[dict[str, Any], ...] = (
+            {},
+            {"open_until": now() + HOUR},
+            {"open_until": now() - HOUR},
+            {"paused_reason": "by its owner"},
+        )
+            {},
+            {"open_until": now() + HOUR},
+            {"open_until": now() - HOUR},
+            {"paused_reason": "by its owner"},
+        )
         for number, values in enumerate(changes):
             seq = add_subscription(connection, f"https://receiver{number}.example/hook")
             if values:

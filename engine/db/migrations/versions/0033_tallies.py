@@ -6,8 +6,8 @@ Orders that are there already are not counted.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0037"
-down_revision = "0036"
+revision = "0033"
+down_revision = "0032"
 
 
 def upgrade() -> None:
@@ -26,4 +26,4 @@ def upgrade() -> None:
     op.add_column("job_rows", sa.Column("row_seq", sa.BigInteger()))
     which = sa.text("row_seq IS NOT NULL")
     op.create_index("ix_job_rows_row", "job_rows", ["job_seq", "row_seq"], postgresql_where=which, sqlite_where=which)
-    op.execute(sa.text("UPDATE compatibility SET oldest = '0037'"))
+    op.execute(sa.text("UPDATE compatibility SET oldest = '0033'"))
