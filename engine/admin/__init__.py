@@ -31,6 +31,7 @@ refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis
 watching.py   relays, pauses and subscriptions, as alerts watch them
 amounts.py    numbers of things in words
+naming.py     the row that somebody means by an id, its beginning, or a name
 searching.py  what the search box finds
 actions.py    what can be done to one row, or to all that match
 obstacles.py  why an action does not apply to a row

@@ -68,7 +68,6 @@ _EMAIL = (
     emails.c.state,
     emails.c.due_at,
     emails.c.attempts,
-    emails.c.unresolved,
     emails.c.expires_at,
     emails.c.last_update,
     emails.c.seq,
@@ -83,7 +82,6 @@ _ORDER = (
     orders.c.state,
     orders.c.due_at,
     orders.c.attempts,
-    orders.c.unresolved,
     orders.c.sender,
     _SUBJECT.label("subject"),
     orders.c.content_type,
@@ -109,7 +107,8 @@ _DELIVERY = (
     events.c.id.label("event_id"),
     events.c.type.label("event_type"),
 )
-_HIDDEN = {"salt", "old_salt", "fingerprint", "open_until"}
+_HIDDEN = {"salt", "old_salt", "old_salt_until", "fingerprint", "open_until", "claim", "unresolved", "state"}
+BACKLOG = 10_000  # deliveries of a subscription that wait are counted up to here
 _SUBSCRIPTION = (*(column for column in subscriptions.c if column.name not in _HIDDEN), _LEFT_ALONE_UNTIL)
 
 
@@ -156,7 +155,24 @@ def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str
     found = _of_keys(connection, select(*_SUBSCRIPTION), subscriptions.c.seq, keys)
     for row in found:
         row["type_filter"] = json.loads(row["type_filter"]) if row["type_filter"] else None
+        row["state"] = _health(row)
+        row["backlog"] = _backlog(connection, row["seq"])
     return found
+
+
+def _health(row: Mapping[str, Any]) -> str:
+    """How a subscription is, in a word."""
+    if row["paused_reason"]:
+        return "paused"
+    if not row["validated"]:
+        return "not validated"
+    return "failing" if row["last_error"] else "ok"
+
+
+def _backlog(connection: Connection, seq: int) -> int:
+    """How many deliveries of a subscription wait, counted up to BACKLOG."""
+    waits = select(deliveries.c.seq).where(deliveries.c.subscription_seq == seq, deliveries.c.due_at.is_not(None))
+    return connection.scalar(select(func.count()).select_from(waits.limit(BACKLOG).subquery())) or 0
 
 
 def _deliveries(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:

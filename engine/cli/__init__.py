@@ -4,6 +4,7 @@ processes.py      `varsel up`, and one command per process
 health.py         does everything work
 lanes.py          what waits, who may order, who works
 failures.py       what e-mails failed with
+rates.py          what was done in an hour, a day, a week or a month
 resources.py      orders, e-mails, … : list, show, act, as the registry has them
 events.py         publishing an event
 subscriptions.py  pausing and resuming a subscription
@@ -24,6 +25,7 @@ installation.py   the way to the database
 rows.py           lists, single rows and actions, the same for all resources
 output.py         tables and JSON
 columns.py        what tables show
+zone.py           the zone of times
 progress.py       how far something is
 text.py           text from outside, made harmless for terminals
 """
@@ -52,12 +54,14 @@ from engine.cli import (
     pausing,
     persons,
     processes,
+    rates,
     resources,
     restored,
     senders,
     subscriptions,
 )
 from engine.cli.exits import ENDED, INTERRUPTED, end
+from engine.cli.zone import OPTION
 from engine.errors import VarselError
 from engine.runtime.garbage import collect_seldom
 from engine.runtime.private_files import UMASK
@@ -82,6 +86,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         lanes.quotas,
         lanes.recurring,
         lanes.top,
+        rates.rates,
         health.doctor,
         health.wait_ready,
         resources.group("audit", "Who did what."),
@@ -121,6 +126,11 @@ class _Commands(TyperGroup):
         except typer.Abort:
             typer.echo("Aborted.", err=True)
             raise typer.Exit(INTERRUPTED) from None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """--utc may stand anywhere."""
+        own = [OPTION] if OPTION in args else []
+        return super().parse_args(ctx, [*own, *(each for each in args if each != OPTION)])
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 Typer calls it so
         width = max(map(len, self.commands))
@@ -184,5 +194,6 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
     ] = False,
+    utc: Annotated[bool, typer.Option(OPTION, help="Print and read times in UTC; it may stand anywhere.")] = False,
 ) -> None:
     pass

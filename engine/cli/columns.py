@@ -40,10 +40,11 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "subscriptions": {
         "subscription": "seq",
+        "state": "state",
+        "backlog": "backlog",
         "consumer": "consumer",
         "endpoint": "endpoint",
         "resource": "resource_filter",
-        "validated": "validated",
         "paused": "paused_reason",
         "last error": "last_error",
     },
@@ -170,6 +171,19 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "creators": "creators",
         "group": "failure",
     },
+    "rates": {
+        "from": "at",
+        "orders": "orders",
+        "e-mails": "emails_accepted",
+        "again": "emails_deferred",
+        "failed": "emails_failed",
+        "delay p50": "delay_p50",
+        "p99": "delay_p99",
+        "events": "events",
+        "webhooks": "webhooks_accepted",
+        "pushed again": "webhooks_deferred",
+        "given up": "webhooks_failed",
+    },
     "throughput": {"last hour": "name", "done": "accepted", "again": "deferred", "failed": "failed"},
     "attachments": {
         "attachment": "filename",
@@ -189,4 +203,13 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "reply": "reply",
     },
     "history": {"at": "at", "who": "who", "action": "action", "detail": "detail"},
+}
+
+# What goes first where there is no room for all: of these the first, then the last column.
+GOING: Mapping[str, tuple[str, ...]] = {
+    "orders": ("priority", "creator"),
+    "emails": ("creator", "subject", "tries", "stands", "next attempt", "code"),
+    "deliveries": ("event", "type", "tries", "stands", "next attempt", "code"),
+    "subscriptions": ("resource", "consumer"),
+    "processes": ("started", "version", "host"),
 }

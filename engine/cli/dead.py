@@ -10,7 +10,8 @@ import typer
 
 from engine.cli.exits import FAILED
 from engine.cli.installation import opened, reading, who, writing
-from engine.cli.options import Cursor, Data, Json, Limit, Yes
+from engine.cli.options import Csv, Cursor, Data, Json, Limit, Yes
+from engine.cli.output import form_of
 from engine.cli.progress import bar, confirm
 from engine.cli.resources import LateGroup, option, taking
 from engine.cli.rows import Wanted, show_list
@@ -48,13 +49,16 @@ def list_(
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: Json = False,
+    as_csv: Csv = False,
     data: Data = None,
     **given: str | None,
 ) -> None:
     """Print what was given up, the newest first."""
     from engine.admin.resources import RESOURCES
 
-    show_list(RESOURCES[resource], given | {"state": STATES[resource]}, Wanted(limit, cursor, as_json, data))
+    show_list(
+        RESOURCES[resource], given | {"state": STATES[resource]}, Wanted(limit, cursor, form_of(as_json, as_csv), data)
+    )
 
 
 def replay(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from engine.cli.columns import COLUMNS
 from engine.cli.installation import reading
-from engine.cli.options import Data, Json
-from engine.cli.output import print_list, print_table
+from engine.cli.options import Csv, Data, Json
+from engine.cli.output import Form, form_of, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from engine.admin.failures import FailureGroup, Share
 
 
-def failures(as_json: Json = False, data: Data = None) -> None:
+def failures(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print what e-mails failed with in the last hour, grouped by reply.
 
     `varsel emails list --state failed --failure GROUP` lists those of a group; `varsel emails retry` tries them again.
@@ -25,7 +24,8 @@ def failures(as_json: Json = False, data: Data = None) -> None:
 
     with reading(data) as connection:
         found = groups(connection)
-    return print_list(found) if as_json else print_table(COLUMNS["failures"], rows(found))
+    form = form_of(as_json, as_csv)
+    print_rows(form, "failures", found if form is Form.JSON else rows(found))
 
 
 def rows(groups: Sequence[FailureGroup]) -> list[dict[str, Any]]:

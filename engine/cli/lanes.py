@@ -15,8 +15,8 @@ import typer
 from engine.cli import failures
 from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, reading
-from engine.cli.options import Data, Json
-from engine.cli.output import cell, console, print_json, print_list, print_table, table
+from engine.cli.options import Csv, Data, Json
+from engine.cli.output import Form, cell, console, form_of, print_json, print_rows, table
 from engine.cli.text import plain
 from engine.errors import Unavailable
 
@@ -33,7 +33,7 @@ EACH = 1.0  # seconds between two looks
 COLOURS = {"warning": "yellow", "problem": "red"}
 
 
-def lanes(as_json: Json = False, data: Data = None) -> None:
+def lanes(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print what waits, lane by lane.
 
     That is what is due, in flight, retrying, paused, and dead; and where e-mails go slowly.
@@ -43,15 +43,13 @@ def lanes(as_json: Json = False, data: Data = None) -> None:
 
     with reading(data) as connection:
         found, slow = figures.lanes(connection), slowness(connection)
-    if as_json:
-        return print_list(found)
-    print_table(COLUMNS["lanes"], _figures(found))
-    for each in slow:
+    form = form_of(as_json, as_csv)
+    print_rows(form, "lanes", found if form is Form.JSON else _figures(found))
+    for each in slow if form is Form.TABLE else ():
         console().print(f"{plain(each.text)}, since {cell(each.since)}.", soft_wrap=True)
-    return None
 
 
-def turns(as_json: Json = False, data: Data = None) -> None:
+def turns(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print who has orders or e-mails ready.
 
     Creators take turns, also among e-mails that wait for the pace of a relay or domain. Up to ten creators of each
@@ -61,12 +59,10 @@ def turns(as_json: Json = False, data: Data = None) -> None:
 
     with reading(data) as connection:
         found = figures.turns(connection)
-    if as_json:
-        return print_list(found)
-    return print_table(COLUMNS["turns"], [asdict(each) for each in found])
+    print_rows(form_of(as_json, as_csv), "turns", [asdict(each) for each in found])
 
 
-def quotas(as_json: Json = False, data: Data = None) -> None:
+def quotas(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print what creators have left of their quotas.
 
     Of those that VARSEL_QUOTAS_FILE names, and of those that have ordered lately. Without the file there are none.
@@ -82,19 +78,19 @@ def quotas(as_json: Json = False, data: Data = None) -> None:
         found = standings(connection, kept)
     if not found:
         typer.echo(f"{file} gives no creator a quota who has ordered lately." if file else NO_FILE, err=True)
-    if as_json:
-        return print_list(found)
-    return print_table(COLUMNS["quotas"], [asdict(each) for each in found]) if found else None
+    form = form_of(as_json, as_csv)
+    if found or form is not Form.TABLE:
+        print_rows(form, "quotas", [asdict(each) for each in found])
 
 
-def recurring(as_json: Json = False, data: Data = None) -> None:
+def recurring(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print recurring orders, the next run first. A pause of its creator stops what one makes."""
     from engine.orders.recurring import of_all
 
     with reading(data) as connection:
         found = [asdict(each) for each in of_all(connection)]
     rows = [{name: value for name, value in each.items() if name != "fingerprint"} for each in found]
-    return print_list(rows) if as_json else print_table(COLUMNS["recurring"], rows)
+    print_rows(form_of(as_json, as_csv), "recurring", rows)
 
 
 def top(as_json: Json = False, data: Data = None) -> None:

@@ -1,18 +1,22 @@
-"""What reading commands print: tables for people, one JSON document for programs."""
+"""What reading commands print: tables for people, CSV for spreadsheets, one JSON document for programs."""
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import typer
 
 from engine.admin.amounts import span
-from engine.cli.columns import COLUMNS
+from engine.cli.columns import COLUMNS, GOING
 from engine.cli.text import plain
+from engine.cli.zone import zone
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -25,9 +29,52 @@ if TYPE_CHECKING:
 
 UNBOUNDED = 100_000  # characters: what is read by a program is not cut to fit a screen
 SHORT = 25  # characters, as many as a time with its offset has: no text up to this length is cut, and no identifier
+BEGINNING = 18  # characters of an identifier that are left where there is no room: commands take the beginning
 LEAST = 12  # characters that are left of a longer one
 FOLDED = ("timeline", "history")  # tables whose texts may take several lines
 GAP = 2  # between columns
+FORMULAS = ("=", "+", "-", "@")  # with which spreadsheets let one begin
+
+
+class Form(Enum):
+    """What a list is printed as."""
+
+    TABLE = auto()
+    JSON = auto()
+    CSV = auto()
+
+
+def form_of(as_json: bool, as_csv: bool) -> Form:
+    """The form that was asked for; BadParameter for two of them."""
+    if as_json and as_csv:
+        raise typer.BadParameter("One of both.", param_hint="--json --csv")
+    return Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE
+
+
+def print_rows(form: Form, name: str, rows: Sequence[Any], next_: str | None = None) -> None:
+    """A list with the columns of this name; `next_`: the cursor of the page behind it."""
+    match form:
+        case Form.JSON:
+            print_list(rows, next_)
+        case Form.CSV:
+            print_csv(COLUMNS[name], rows)
+        case Form.TABLE:
+            print_table(name, rows)
+
+
+def print_csv(columns: Columns, rows: Sequence[Mapping[str, Any]]) -> None:
+    """RFC 4180: a line for each row, with all columns, uncut."""
+    written = csv.writer(sys.stdout)
+    written.writerow(columns)
+    written.writerows([_unread(row.get(key)) for key in columns.values()] for row in rows)
+
+
+def _unread(value: Any) -> str:
+    """A value of CSV: no spreadsheet reads a text from outside as a formula, and no terminal obeys it."""
+    if type(value) in (int, float):
+        return str(value)
+    text = "" if value in (None, "", [], {}) else cell(value)
+    return f"'{text}" if text.startswith(FORMULAS) else text
 
 
 def print_json(document: Any) -> None:
@@ -40,10 +87,14 @@ def print_list(items: Sequence[Any], next_: str | None = None) -> None:
     print_json({"items": items, "next": next_})
 
 
-def print_table(columns: Columns, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Rows for people."""
-    out = console()
-    out.print(table(columns, rows, out.width))
+def print_table(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Rows for people, with the columns of this name; on standard error, which of them had no room."""
+    out, columns = console(), COLUMNS[name]
+    made = table(columns, rows, out.width, going=GOING.get(name, ()))
+    out.print(made)
+    shown = {column.header for column in made.columns}
+    if left := [title for title in columns if title not in shown]:
+        typer.echo(f"No room for: {', '.join(left)}. --csv and --json have them.", err=True)
 
 
 def print_one(item: Mapping[str, Any]) -> None:
@@ -80,8 +131,19 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def table(columns: Columns, rows: Sequence[Mapping[str, Any]], width: int, *, fold: bool = False) -> Table:
-    """A table of at most this width. To fit, long texts are cut (`fold`: the last is folded), and last columns go."""
+def table(
+    columns: Columns,
+    rows: Sequence[Mapping[str, Any]],
+    width: int,
+    *,
+    going: Sequence[str] = (),
+    fold: bool = False,
+) -> Table:
+    """A table of at most this width.
+
+    To fit, long texts are cut (`fold`: the last is folded), then identifiers, then columns go: those without values,
+    those that are `going`, and the last.
+    """
     from rich.cells import cell_len
     from rich.table import Table
     from rich.text import Text
@@ -91,10 +153,14 @@ def table(columns: Columns, rows: Sequence[Mapping[str, Any]], width: int, *, fo
     whole = {title for title, key in columns.items() if any(isinstance(row.get(key), UUID) for row in rows)}
     long = {title for title in columns if widths[title] > SHORT} - whole if not fold else {[*columns][-1]}
     least = {title: max(len(title), LEAST) if title in long else its for title, its in widths.items()}
-    while len(least) > 1 and sum(least.values()) + GAP * len(least) - GAP > width:
-        least.popitem()
-    spare = width - sum(least.values()) - GAP * len(least) + GAP
-    more = spare // max(1, len(long & least.keys()))
+    if _width(least) > width:
+        cut = {title: [text[:BEGINNING] for text in cells[title]] for title in whole}
+        cells, least = cells | cut, least | dict.fromkeys(whole, BEGINNING)
+    empty = [title for title, texts in cells.items() if {"-"}.issuperset(texts)]
+    for title in dict.fromkeys((*reversed(empty), *going, *reversed([*columns]))):
+        if len(least) > 1 and _width(least) > width:
+            del least[title]
+    more = (width - _width(least)) // max(1, len(long & least.keys()))
     made = Table(box=None, pad_edge=False, header_style="bold")
     for title, its in least.items():
         right = any(type(row.get(columns[title])) in (int, float, timedelta) for row in rows)
@@ -110,15 +176,19 @@ def table(columns: Columns, rows: Sequence[Mapping[str, Any]], width: int, *, fo
     return made
 
 
+def _width(columns: Mapping[str, int]) -> int:
+    return sum(columns.values()) + GAP * (len(columns) - 1)
+
+
 def cell(value: Any) -> str:
-    """A value on one line, harmless for terminals; times are local, with their offset."""
+    """A value on one line, harmless for terminals; times have their offset."""
     if value in (None, "", [], {}):
         return "-"
     match value:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.astimezone().isoformat(" ", "seconds")
+            return value.astimezone(zone()).isoformat(" ", "seconds")
         case timedelta():
             return span(value)
         case dict() if all(isinstance(each, int) for each in value.values()):

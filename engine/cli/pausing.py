@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, reading, who, writing
-from engine.cli.options import Data, Json, Reason, Yes
-from engine.cli.output import cell, print_list, print_table
+from engine.cli.options import Csv, Data, Json, Reason, Yes
+from engine.cli.output import Form, cell, form_of, print_rows
 from engine.cli.progress import bar, confirm
 from engine.errors import Invalid
 
@@ -46,15 +45,17 @@ def pause(
     typer.echo(f"Paused: {told}, {f'until {cell(ends)}' if ends else 'until somebody resumes it'}.")
 
 
-def pauses(as_json: Json = False, data: Data = None) -> None:
+def pauses(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print what is paused, by whom, since when, and until when."""
     from engine.admin.pausing import all_of
 
     with reading(data) as connection:
         found = all_of(connection)
-    if as_json:
-        return print_list(found)
-    return print_table(COLUMNS["pauses"], found) if found else typer.echo("Nothing is paused.", err=True)
+    form = form_of(as_json, as_csv)
+    if not found and form is Form.TABLE:
+        typer.echo("Nothing is paused.", err=True)
+    else:
+        print_rows(form, "pauses", found)
 
 
 def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:

@@ -14,7 +14,8 @@ from uuid import UUID
 import typer
 from typer.core import TyperGroup
 
-from engine.cli.options import Cursor, Data, Json, Limit, Number, SendTime, Uuid, Yes, local
+from engine.cli.options import Csv, Cursor, Data, EventKey, Json, Limit, Number, SendTime, Uuid, Yes, local
+from engine.cli.output import form_of
 from engine.cli.rows import Wanted, act, show_list, show_one
 
 if TYPE_CHECKING:
@@ -105,9 +106,15 @@ def option(field: Field) -> inspect.Parameter:
 
 def _list_of(resource: Resource) -> Command:
     def command(
-        *, limit: Limit = 50, cursor: Cursor = None, as_json: Json = False, data: Data = None, **given: str | None
+        *,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        as_json: Json = False,
+        as_csv: Csv = False,
+        data: Data = None,
+        **given: str | None,
     ) -> None:
-        show_list(resource, given, Wanted(limit, cursor, as_json, data))
+        show_list(resource, given, Wanted(limit, cursor, form_of(as_json, as_csv), data))
 
     return taking(command, map(option, resource.fields.values()))
 
@@ -150,7 +157,9 @@ def _act_on(resource: Resource, actions: Sequence[tuple[Named, Action]]) -> Comm
 
 
 def _key(resource: Resource) -> inspect.Parameter:
-    return _parameter("key", Uuid if resource.key.type.python_type is UUID else Number)
+    if resource.key.type.python_type is UUID:
+        return _parameter("key", Uuid)
+    return _parameter("key", EventKey if resource.name == "events" else Number)
 
 
 def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, who
 from engine.cli.options import Data, Json, Yes
 from engine.cli.output import print_json, print_table
@@ -62,7 +61,7 @@ def restored(
         for lane, count in counts.items():
             typer.echo(some(count, lane))
             if rows[lane]:
-                print_table(COLUMNS["deliveries" if lane == "webhooks" else lane], rows[lane])
+                print_table("deliveries" if lane == "webhooks" else lane, rows[lane])
         typer.echo("`varsel restored --resume` resumes the lanes.")
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from engine.cli.columns import COLUMNS
 from engine.cli.installation import opened, reading, who, writing
-from engine.cli.output import cell, print_json, print_list, print_one, print_table
+from engine.cli.output import Form, cell, print_json, print_one, print_rows
 from engine.cli.progress import confirm
 from engine.runtime.clock import steady
 
@@ -28,15 +27,18 @@ class Wanted:
 
     limit: int
     cursor: str | None
-    as_json: bool
+    form: Form
     data: Path | None
 
 
 def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wanted) -> None:
     """Print the rows that match, up to `limit`, however far back the last of them is."""
     from engine.admin.lists import page
+    from engine.admin.naming import completed
 
     conditions = {name: value for name, value in given.items() if value is not None}
+    with reading(wanted.data) as connection:
+        conditions = completed(connection, conditions)
     items: list[dict[str, Any]] = []
     cursor = wanted.cursor
     while True:
@@ -46,23 +48,21 @@ def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wante
         cursor = found.next
         if cursor is None or not found.looked_back or len(items) == wanted.limit:
             break
-    if wanted.as_json:
-        return print_list(items, cursor)
-    if items:
-        print_table(COLUMNS[resource.name], items)
-    else:
+    if not items and wanted.form is Form.TABLE:
         typer.echo("Nothing matches." if conditions else "There is none.", err=True)
-    if cursor:
+    else:
+        print_rows(wanted.form, resource.name, items, cursor)
+    if cursor and wanted.form is not Form.JSON:
         typer.echo(f"There are more: --cursor {cursor}", err=True)
-    return None
 
 
 def show_one(resource: Resource, key: Any, as_json: bool, data: Path | None) -> None:
     """Print one row with all that happened to it; NotFound."""
     from engine.admin.details import DETAILS
+    from engine.admin.naming import key_of
 
     with reading(data) as connection:
-        found = DETAILS[resource.name](connection, key)
+        found = DETAILS[resource.name](connection, key_of(connection, resource, str(key)))
     print_json(found) if as_json else print_one(found)
 
 
@@ -73,8 +73,10 @@ def act(actions: Sequence[Action], key: Any, data: Path | None, argument: str | 
     """
     from engine.admin import questions
     from engine.admin.actions import perform, possible
+    from engine.admin.naming import key_of
 
     with reading(data) as connection:
+        key = key_of(connection, actions[0].resource, str(key))
         names = {action.name for action in actions}
         applying = (each for each in possible(connection, actions[0].resource, key) if each.name in names)
         action = next(applying, actions[0])

@@ -150,7 +150,7 @@ def test_an_error_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["orders", "show", "1"], 2, "ID"),
+        (["orders", "show"], 2, "ID"),
         (["deliveries", "show", "x"], 2, "NUMBER"),
         (["orderz"], 2, "Did you mean"),
         (["token"], 2, "name the organisation"),

@@ -29,7 +29,7 @@ def options_of(group: str, name: str) -> set[str]:
 
 @pytest.mark.parametrize("resource", LISTS)
 def test_a_list_is_narrowed_by_what_the_console_narrows_it_by(resource: str) -> None:
-    own = {"limit", "cursor", "json", "data"}
+    own = {"limit", "cursor", "json", "csv", "data"}
     options = options_of(resource, "list")
     assert options - own == set(RESOURCES[resource].fields)
     assert own <= options
@@ -37,7 +37,7 @@ def test_a_list_is_narrowed_by_what_the_console_narrows_it_by(resource: str) -> 
 
 def test_what_is_dead_is_narrowed_by_options_of_its_resources() -> None:
     for act in ("list", "replay"):
-        options = options_of("dead", act) - {"limit", "cursor", "json", "data", "yes", "wait"}
+        options = options_of("dead", act) - {"limit", "cursor", "json", "csv", "data", "yes", "wait"}
         assert options <= {field for resource in dead.STATES for field in RESOURCES[resource].fields}
     assert all(state in RESOURCES[resource].choices["state"] for resource, state in dead.STATES.items())
 
