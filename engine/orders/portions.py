@@ -127,7 +127,7 @@ class Portions(Processing):
     def _emails(self, connection: Connection, order: Order, *, keyed: bool) -> list[CloudEvent]:
         """Make the e-mails of a portion; returns the events of those that cannot be sent."""
         its = {"its": order.seq, "its_number": order.portion}
-        portion = connection.execute(_PORTION, its).one()
+        portion = connection.execute(_PORTION.with_for_update(), its).one()  # who erases a person waits, or is done
         entries: list[Recipient] = json.loads(portion.recipients)
         known = self._directory.look_up(connection, {n for n in map(number, entries) if n})
         unsendable: list[CloudEvent] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,12 +16,22 @@ from engine.admin.persons.person import Person
 from engine.db.tables import contacts, email_attempts, emails, events, metadata, orders, portions, recurring_orders
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
+from engine.orders import portions as generating
+from engine.orders import uploads
+from engine.orders.generation import insert
+from engine.orders.quotas import Quotas
 from tests.helpers.cli import Cli
 from tests.helpers.processing import batch, made, told
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
+from tests.helpers.uploads import lines, make_portions, opened, sent, seq_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
     from engine.db.store import Store
+    from engine.orders.generation import EmailRow
 
 KARI, OLA = "Kari.O'Nes@Blåbær.no", "ola@example.no"
 KEY = "a key of 32 characters or more .."
@@ -188,3 +199,35 @@ def test_others_whose_address_is_alike_stay(store: Store, cli: Cli) -> None:
     assert not any(receipt["counts"].values())
     with store.read() as connection:
         assert connection.scalar(select(func.count()).select_from(events).where(events.c.subject.in_(alike))) == 4
+
+
+def test_who_follows_an_order_and_is_erased_while_their_portion_is_made_gets_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = opened(store)
+    sent(store, order_id, lines("kari@example.no", OLA))
+    with store.write() as connection:
+        uploads.close(connection, Quotas(None), "ttd", order_id, valid_only=False)
+    batch(store)
+
+    def erase() -> None:
+        erasure, more = Erasure(Person.of("kari@example.no"), "anna", "mark"), True
+        while more:
+            with store.write() as connection:
+                more = erasure.step(connection)
+
+    eraser = Thread(target=erase)
+
+    def meanwhile(connection: Connection, rows: Iterable[EmailRow]) -> None:
+        kept = list(rows)
+        eraser.start()
+        eraser.join(0.5)  # it waits for this transaction, or would have missed these e-mails
+        insert(connection, kept)
+
+    monkeypatch.setattr(generating, "insert", meanwhile)
+    make_portions(store)
+    eraser.join()
+    assert {row.address: row.state for row in made(store, seq_of(store, order_id))} == {
+        "": EmailState.FAILED,
+        OLA: EmailState.NEW,
+    }
