@@ -72,6 +72,21 @@ def test_a_quota_is_awaited_within_the_deadline(scripted: Client, receiver: Rece
     assert refused.value.retry_after == 86_400
 
 
+PAGES = [Say(200, b"<html>Sign in</html>"), Say(200, b'{"orderId": '), Say(200, b"\xff")]
+CODED = Say(200, b"no gzip", (("Content-Encoding", "gzip"),))
+
+
+@pytest.mark.parametrize("page", [*PAGES, CODED])
+def test_what_is_no_json_is_no_answer(scripted: Client, receiver: Receiver, page: Say) -> None:
+    """A proxy's page, or a list that broke off: what may be asked again is."""
+    receiver.act(page, Say(202, b'{"orderId": "1"}'))
+    assert scripted.orders.create_email(ORDER)["orderId"] == "1"
+    receiver.act(page)
+    with pytest.raises(Unreachable):
+        scripted.subscriptions.replace_secret(7)
+    assert len(receiver.requests) == 3
+
+
 def test_pages_never_lead_to_another_address(scripted: Client, receiver: Receiver) -> None:
     one, two = (json.dumps([event(name)]).encode() for name in "12")
     receiver.act(Say(200, one, (("next", "https://other.example/events?after=1&size=1"),)), Say(200, two))

@@ -40,6 +40,8 @@ def test_while_a_secret_is_replaced_both_count(salts: tuple[str, ...]) -> None:
         lambda: {**signed(OLD), "webhook-signature": "v1a," + signed(OLD)["webhook-signature"][3:]},
         lambda: {**signed(OLD), "webhook-signature": "v1,"},
         lambda: {**signed(OLD), "webhook-signature": "v1,æ"},
+        lambda: {**signed(OLD), "webhook-signature": "v1,\udcff"},
+        lambda: {**signed(OLD), "webhook-id": "evt_1\ud800"},
     ],
 )
 def test_another_signature_is_refused(forged: Callable[[], dict[str, str]]) -> None:

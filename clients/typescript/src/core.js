@@ -96,7 +96,8 @@ export class Connection {
     try {
       const response = await this.fetch(this.address + call.path + queryOf(call.query), request);
       const text = await response.text();
-      return { status: response.status, ok: response.ok, headers: response.headers, text };
+      const body = response.ok && text ? JSON.parse(text) : undefined; // what is no JSON is no answer, but a proxy's page
+      return { status: response.status, ok: response.ok, headers: response.headers, text, body };
     } catch (error) {
       call.signal?.throwIfAborted();
       return { error, sent: !NOT_SENT.has(error.cause?.code), final: DISTRUST.test(error.cause?.code ?? "") };
@@ -126,7 +127,7 @@ function settled(outcome, attempt) {
     throw new Unreachable(`no answer after ${attempt} attempts: ${outcome.error.message}`, { cause: outcome.error });
   }
   if (!outcome.ok) throw new ApiError(outcome.status, members(outcome.text), retryAfter(outcome));
-  return { headers: outcome.headers, body: outcome.text ? JSON.parse(outcome.text) : undefined };
+  return { headers: outcome.headers, body: outcome.body };
 }
 
 /** Seconds until the next attempt; undefined: there is none, since the answer is final or it might be done twice. */

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 from uuid import UUID, uuid4
@@ -20,7 +21,7 @@ NAME = "idempotencyId"  # the same in bodies of the second generation
 NUMBER, AFTER = "sequenceNumber", "seq"  # of an entry, and the parameter that begins behind it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What came back; names of headers are in lower case."""
 
@@ -28,9 +29,9 @@ class Answer:
     headers: Mapping[str, str]
     content: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def body(self) -> object:
-        """The JSON of the body; None if there is none."""
+        """The JSON of the body, None if there is none; ValueError when it is something else, or a part of it."""
         found: object = json.loads(self.content) if self.content else None
         return found
 

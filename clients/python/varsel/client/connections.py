@@ -21,7 +21,13 @@ Token: TypeAlias = "str | Callable[[], str] | None"  # noqa: S105 its type
 AsyncToken: TypeAlias = "str | Callable[[], str | Awaitable[str]] | None"
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-_UNANSWERED = (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError)
+_UNANSWERED = (
+    httpx.TimeoutException,
+    httpx.NetworkError,
+    httpx.RemoteProtocolError,
+    httpx.ProxyError,
+    httpx.DecodingError,
+)
 _AGENT = {"User-Agent": f"varsel-client/{VERSION}", "Accept": "application/json, application/*+json"}
 
 

@@ -100,7 +100,7 @@ def wait(call: Call[T], is_over: Callable[[T], bool], timeout: float, limits: Li
 def _answer(call: Call[T], limits: Limits) -> Plan[Answer]:
     end = monotonic() + limits.deadline
     for attempt in count(1):
-        outcome = yield Exchange(call, max(LEAST, min(limits.timeout, end - monotonic())))
+        outcome = _understood((yield Exchange(call, max(LEAST, min(limits.timeout, end - monotonic())))))
         pause = _pause(call, outcome, attempt)
         if pause is None or monotonic() + pause >= end:
             break
@@ -112,6 +112,16 @@ def _answer(call: Call[T], limits: Limits) -> Plan[Answer]:
     assert outcome is not None, "an exchange has an outcome"  # noqa: S101
     attempts = "1 attempt" if attempt == 1 else f"{attempt} attempts"
     raise Unreachable(f"no answer after {attempts}: {outcome.error!r}") from outcome.error
+
+
+def _understood(outcome: Outcome) -> Outcome:
+    """An outcome; an answer that is no JSON is none: it is a proxy's own page, or broke off."""
+    if isinstance(outcome, Answer) and outcome.status < REDIRECT:
+        try:
+            _ = outcome.body
+        except ValueError as error:
+            return Failure(error, sent=True)
+    return outcome
 
 
 def _pause(call: Call[T], outcome: Outcome, attempt: int) -> float | None:

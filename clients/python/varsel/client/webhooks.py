@@ -42,8 +42,8 @@ class Webhook:
         message_id, at, signatures = (_header(given, name) for name in ("id", "timestamp", "signature"))
         if not (at.isascii() and at.isdigit()) or abs(time.time() - int(at[:20])) > self._tolerance:
             raise InvalidSignature("webhook-timestamp is too far from now")
-        signed = b"%s.%s.%s" % (message_id.encode(), at.encode(), body)
-        found = [text.encode() for text in signatures.split(" ")]
+        signed = b"%s.%s.%s" % (_octets(message_id), at.encode(), body)
+        found = [_octets(text) for text in signatures.split(" ")]
         expected = [b"v1," + b64encode(hmac.digest(key, signed, "sha256")) for key in self._keys]
         matches = [
             hmac.compare_digest(one, other) for one in expected for other in found
@@ -61,6 +61,11 @@ def _key(secret: str) -> bytes:
     if not key:
         raise ValueError("a secret is whsec_ and base64")
     return key
+
+
+def _octets(text: str) -> bytes:
+    """A header's octets, also of those that are no UTF-8, for which some servers give lone surrogates."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
