@@ -55,7 +55,7 @@ KEY = Parameter("Idempotency-Key", "header", "the same key and payload give the 
 TAKEN = {
     202: Documented("Stored.", answers.Receipt, headers=MEANINGS),
     408: Documented("The body took longer than 30 seconds.", Problem),
-    409: Documented("A request with this Idempotency-Key is still running.", Problem),
+    409: Documented("A request with this Idempotency-Key is still running; or too many orders are open.", Problem),
     413: Documented("The body is too large.", Problem),
     415: Documented("The body is not JSON, or it is compressed.", Problem),
     422: Documented("This Idempotency-Key was used with another payload.", Problem),

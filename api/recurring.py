@@ -14,7 +14,7 @@ from api.auth import require_creator
 from api.bodies import Taken, work_on
 from api.openapi import Description, Operations, Parameter
 from api.openapi import Response as Documented
-from api.orders import PREFIX, READ, REFUSED, asked, creating, sender
+from api.orders import PREFIX, READ, REFUSED, asked, asked_by, creating, sender
 from api.permissions import permitted
 from api.problems import Problem
 from engine.models import new_id
@@ -42,7 +42,7 @@ OPERATIONS = Operations("Recurring orders")
 
 
 class Recurring(Answer):
-    """A recurring order; without `nextRuns`, it has ended."""
+    """A recurring order; without `nextRuns`, it has ended or is paused."""
 
     id: UUID
     name: str
@@ -57,6 +57,7 @@ class Recurring(Answer):
     last_run: str | None = None
     last_order_id: UUID | None = None
     last_fault: str | None = None
+    paused_reason: str | None = None
 
     @classmethod
     def of(cls, row: recurring.Recurring) -> Self:
@@ -75,6 +76,7 @@ class Recurring(Answer):
             last_run=instant(row.last_at) if row.last_at else None,
             last_order_id=row.last_order,
             last_fault=row.last_fault,
+            paused_reason=row.paused_reason,
         )
 
 
@@ -117,6 +119,8 @@ async def post(request: Request) -> Response:
         parse = partial(_posted, await permitted(request, caller, parse_order))
         new = await work_on(request, caller.name, len(body), parse, body, state.limits, now)
     creator, its_id = require_creator(caller), new_id(now)
+    if new.order.template:
+        await reads.read(request, creator, recurring.check, state.catalogue.find, creator, new)
     stored = await state.writers.write(creator, recurring.store, creator, state.limits.sender, new, its_id)
     found, is_new = stored
     headers = {"Location": f"{state.base}/recurring-orders/{found.id}"} if is_new else None
@@ -166,8 +170,9 @@ async def get(request: Request) -> Response:
 )
 async def delete(request: Request) -> Response:
     """End a recurring order."""
-    creator, its_id = await asked(request)
-    await request.app.state.writers.write(creator, recurring.remove, creator, its_id)
+    caller, its_id = await asked_by(request)
+    creator = require_creator(caller)
+    await request.app.state.writers.write(creator, recurring.remove, caller.name, creator, its_id)
     return Response(status_code=204)
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from starlette.requests import Request
 
+    from engine.models import Caller
     from engine.orders.members import Model
     from engine.templating.catalogue import Catalogue
     from engine.templating.registry import Entry, TemplateVersion
@@ -78,11 +79,13 @@ OPERATIONS = Operations("Templates")
 async def put(request: Request) -> Response:
     """Store a version."""
     require_json(request)
-    creator, name = await _asked(request)
+    caller, name = await _asked_by(request)
+    creator = require_creator(caller)
     content = (await _posted(request, creator, shapes.TemplateRequest)).content()
     waiting = Given(request).text("waiting").strip().lower() == "true"
-    version, new = await _catalogue(request).put(creator, name, content, waiting=waiting)
-    return shapes.Template.of(version).response(201 if new else 200)
+    version, new = await _catalogue(request).put(caller.name, creator, name, content, waiting=waiting)
+    others = await reads.read(request, creator, registry.versions, creator, name)
+    return shapes.Template.of(version, others).response(201 if new else 200)
 
 
 @OPERATIONS.add(
@@ -134,8 +137,8 @@ async def get(request: Request) -> Response:
 )
 async def delete(request: Request) -> Response:
     """Delete a template."""
-    creator, name = await _asked(request)
-    await request.app.state.writers.write(creator, registry.remove, creator, name)
+    caller, name = await _asked_by(request)
+    await _catalogue(request).remove(caller.name, require_creator(caller), name)
     return Response(status_code=204)
 
 
@@ -175,18 +178,29 @@ def _found(
 
 
 async def _creator(request: Request) -> str:
+    return require_creator(await _caller(request))
+
+
+async def _caller(request: Request) -> Caller:
     caller = await authenticate_bearer(request, request.app.state.verifier)
     require_scope(caller, SCOPE_TEMPLATES)
-    return require_creator(caller)
+    require_creator(caller)
+    return caller
 
 
 async def _asked(request: Request) -> tuple[str, str]:
     """Whose template is asked for, and which; a name that none can have is refused."""
-    creator = await _creator(request)
+    caller, name = await _asked_by(request)
+    return require_creator(caller), name
+
+
+async def _asked_by(request: Request) -> tuple[Caller, str]:
+    """Who asks, and for which template."""
+    caller = await _caller(request)
     name: str = request.path_params["name"]
     if not NAME.fullmatch(name):
         raise Invalid({"name": [f"The name of a template has {NAME_IS}."]})
-    return creator, name
+    return caller, name
 
 
 async def _posted(request: Request, creator: str, model: type[Model]) -> Model:

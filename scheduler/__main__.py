@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -13,11 +14,14 @@ from engine.db.store import Store
 from engine.observability import logs, metrics
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.orders.quotas import Quotas
+from engine.orders.runs import Making
 from engine.queue.broker import connect
 from engine.queue.calendars import Calendars
 from engine.queue.marks import Memory
 from engine.runtime.ending import END_WITHIN, end_within
 from engine.runtime.stop import Stop
+from engine.templating.catalogue import find
+from engine.templating.own import Own
 from scheduler.jobs import JOBS, Clock
 from scheduler.steps import Every, watch
 
@@ -44,8 +48,11 @@ def main(started: Callable[[], None] = lambda: None) -> None:
         quotas = Quotas(config.quotas_file)
     with settings.naming("calendars_file"):
         calendars = Calendars(config.calendars_file)
+    with settings.naming("email_templates"):
+        own = Own(config.email_templates)
     retention = timedelta(days=config.retention_days)
-    clock = Clock(store, queue.notifier, queue.spool, scheduler, retention, quotas, calendars)
+    making = Making(partial(find, own), quotas, calendars)
+    clock = Clock(store, queue.notifier, queue.spool, scheduler, retention, making)
     for job, every in JOBS:
         scheduler.add_job(job, Every(every), (clock,), id=job.__name__)
     heartbeat.start()

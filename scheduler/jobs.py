@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,8 @@ from engine.admin import api_keys, pausing
 from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
-from engine.orders import recurring
-from engine.orders.quotas import Quotas
+from engine.orders import runs
 from engine.queue import due, lateness
-from engine.queue.calendars import Calendars
 from engine.queue.flows import some_wait
 from engine.queue.pauses import in_force
 from engine.queue.signals import INSTANT
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler
 
     from engine.db.store import Store
+    from engine.orders.runs import Making
     from engine.queue.broker import Notifier
     from engine.queue.spool import Spool
 
@@ -50,8 +49,7 @@ class Clock:
     spool: Spool
     scheduler: BaseScheduler
     retention: timedelta
-    quotas: Quotas = field(default_factory=lambda: Quotas(None))
-    calendars: Calendars = field(default_factory=Calendars)
+    making: Making
 
 
 def wake(clock: Clock) -> None:
@@ -119,10 +117,10 @@ def make_runs(clock: Clock) -> None:
     """Make the runs of recurring orders that are due."""
     try:
         with clock.store.read() as connection:
-            more = recurring.some_due(connection)
+            more = runs.some_due(connection)
         while more:
             with clock.store.write() as connection:
-                made, more = recurring.make_due(connection, clock.quotas, clock.calendars)
+                made, more = runs.make_due(connection, clock.making)
             if made:
                 _notify(clock, due.ORDERS.name)
     except Unavailable as error:

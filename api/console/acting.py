@@ -40,7 +40,7 @@ async def ask_one(request: Request) -> Response:
     except Invalid as error:
         return _ask_time(request, action, error, {}, back)
     given = {action.takes: argument} if action.takes else {}
-    return _ask(request, question, action.label, fields=given, back=back)
+    return ask_first(request, question, action.label, fields=given, back=back)
 
 
 async def one(request: Request) -> Response:
@@ -99,7 +99,7 @@ async def ask_to_resume(request: Request) -> Response:
     await require(request, Role.ADMIN)
     given = {name: request.query_params.get(name, "").strip() for name in ("kind", "value")}
     question = await look(request, questions.of_resume, given["kind"], given["value"])
-    return _ask(request, question, "Resume", fields=given)
+    return ask_first(request, question, "Resume", fields=given)
 
 
 async def resume(request: Request) -> Response:
@@ -114,7 +114,7 @@ async def resume(request: Request) -> Response:
 async def ask_to_resume_restored(request: Request) -> Response:
     """The question before the lanes of a restored database go on."""
     await require(request, Role.ADMIN)
-    return _ask(request, await look(request, questions.of_restored), "Go on, do it again")
+    return ask_first(request, await look(request, questions.of_restored), "Go on, do it again")
 
 
 async def resume_restored(request: Request) -> Response:
@@ -127,7 +127,7 @@ async def resume_restored(request: Request) -> Response:
 async def ask_to_drain(request: Request) -> Response:
     """The question before all lanes are paused."""
     await require(request, Role.ADMIN)
-    return _ask(request, await look(request, questions.of_drain, pausing.LANES), "Drain all lanes")
+    return ask_first(request, await look(request, questions.of_drain, pausing.LANES), "Drain all lanes")
 
 
 async def drain(request: Request) -> Response:
@@ -141,7 +141,7 @@ async def drain(request: Request) -> Response:
 async def ask_to_resume_all(request: Request) -> Response:
     """The question before all paused lanes go on."""
     await require(request, Role.ADMIN)
-    return _ask(request, await look(request, questions.of_resume_all), "Resume")
+    return ask_first(request, await look(request, questions.of_resume_all), "Resume")
 
 
 async def resume_all(request: Request) -> Response:
@@ -165,7 +165,7 @@ async def ask_to_resume_subscription(request: Request) -> Response:
     await require(request, Role.OPERATOR)
     key = numbered(request)
     question = await look(request, questions.of_subscription, key)
-    return _ask(request, question, "Resume", back=f"/console/subscriptions/{key}")
+    return ask_first(request, question, "Resume", back=f"/console/subscriptions/{key}")
 
 
 async def resume_subscription(request: Request) -> Response:
@@ -196,7 +196,7 @@ async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], ch
     if action.takes:
         fields[action.takes] = argument
     about: dict[str, Any] = {"action": action, "count": asked.number, "most": jobs.MOST, "filter": given}
-    return _ask(request, question, question.title, fields=fields, back=back, changed=changed, **about)
+    return ask_first(request, question, question.title, fields=fields, back=back, changed=changed, **about)
 
 
 def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[str, str], back: str) -> Response:
@@ -204,10 +204,10 @@ def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[
     typed = _argument(action, request.query_params)
     question = Question(f"{action.label}: to when?", tuple(error.errors["time"]) if typed else ())
     about: dict[str, Any] = {"action": action, "typed": typed, "filter": fields or None}
-    return _ask(request, question, "Go on", 400 if typed else 200, fields=fields, back=back, **about)
+    return ask_first(request, question, "Go on", 400 if typed else 200, fields=fields, back=back, **about)
 
 
-def _ask(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:
+def ask_first(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:
     """A page with the question; its answer goes to where the question was asked."""
     nothing: dict[str, Any] = {"fields": {}, "back": "/console/overview", "changed": None}
     nothing |= {"action": None, "count": 1, "most": None, "filter": None, "typed": None}

@@ -20,6 +20,7 @@ from api.console import (
     persons,
     rates,
     reading,
+    recurring,
     result_files,
     senders,
     sign_in,
@@ -57,7 +58,10 @@ TITLES = {
 def console(config: Settings, state: State) -> list[BaseRoute]:
     """Where the console is; it shares the state of the application that it is part of."""
     static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
-    parts = (sign_in, messages, keys, senders, templates, persons, pausing, result_files, acting, rates, reading)
+    parts = (
+        *(sign_in, messages, recurring, keys, senders, templates, persons, pausing, result_files, acting, rates),
+        reading,
+    )
     pages = [route for part in parts for route in part.ROUTES]
     routes = [static, *(_counted(each.path.removeprefix(PATH), each) for each in pages)]
     errors = {VarselError: _refused, HTTPException: _no_page, Exception: _bug} | sign_in.ERRORS

@@ -19,7 +19,18 @@ from engine.admin.details import DETAILS
 from engine.admin.exposition import LISTS
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
-from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, KEYS, ORDERS, SENDERS, SUBSCRIPTIONS
+from engine.admin.resources import (
+    AUDIT,
+    DELIVERIES,
+    EMAILS,
+    EVENTS,
+    JOBS,
+    KEYS,
+    ORDERS,
+    RECURRING,
+    SENDERS,
+    SUBSCRIPTIONS,
+)
 from engine.auth.operators import Role
 from engine.errors import Forbidden, NotFound
 
@@ -139,10 +150,11 @@ def _one_of(resource: Resource, name: str) -> Handler:
     return show
 
 
-LISTED = (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, JOBS, AUDIT, KEYS, SENDERS)
+LISTED = (ORDERS, EMAILS, RECURRING, EVENTS, SUBSCRIPTIONS, DELIVERIES, JOBS, AUDIT, KEYS, SENDERS)
 SINGLE = (
     (ORDERS, "order.html"),
     (EMAILS, "email.html"),
+    (RECURRING, "recurring_order.html"),
     (EVENTS, "event.html"),
     (SUBSCRIPTIONS, "subscription.html"),
     (DELIVERIES, "delivery.html"),

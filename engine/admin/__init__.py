@@ -1,6 +1,7 @@
 """What operators see and do. The console, the command line and /metrics read these same queries.
 
 resources.py  the kinds of rows that have a list, each with its filters
+narrowed.py   a list's conditions and order
 narrowing.py  from values to a list's conditions and order
 filters.py    from query strings to values
 lists.py      pages of a list, bounded in time at any size
@@ -26,6 +27,7 @@ overview.py   everything on one page: lanes, relays, failures, processes, plots,
 quotas.py     what creators have used of their quotas
 api_keys.py   API keys: made, replaced, revoked
 senders.py    sender identities: made, removed
+recurring.py  recurring orders: paused, resumed, deleted
 persons/      what is known of an address, and its removal
 refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis
@@ -39,6 +41,7 @@ questions.py  what is asked before an action that cannot be undone
 changes.py    what actions do to rows
 jobs.py       an action on all that match, in batches
 job_lane.py   jobs as due work
+stopping.py   what has not left of an order that is being sent, taken back
 pausing.py    pauses: how they begin and end
 ends.py       when a pause ends by itself
 holding.py    what a pause would stop

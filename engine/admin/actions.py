@@ -132,8 +132,9 @@ ACTIONS = [
         "Only an e-mail that waits for a later attempt can be tried now", command=Command("retry"),
     ),
     Action(
-        EMAILS, "resend", "Send a second one", "ordered again", emails.c.state.in_(HANDED_OVER),
-        changes.order_again_for, "A second e-mail can be sent only when the relay has taken over the first",
+        EMAILS, "resend", "Send a second one", "ordered again",
+        and_(emails.c.state.in_(HANDED_OVER), emails.c.address != ""), changes.order_again_for,
+        "A second e-mail can be sent only when the relay has taken over the first, and its address was not erased",
         for_all=False, asks=True, sends=True, copies=True,
         command=Command(
             "resend",

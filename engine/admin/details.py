@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, case, func, select
 
 from engine.admin import reasons, stories
+from engine.admin import recurring as recurring_orders
 from engine.admin.belonging import of_job, of_order
 from engine.admin.causes import causes
 from engine.admin.resources import RESOURCES
@@ -45,9 +46,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
 LINKED = 100  # rows of another kind that are shown beside one
+EVENTS = 10  # status events that are shown, the newest
 TIMELINE = 200  # attempts that are shown, the newest
 _RECORDS = ((Email, emails), (Letter, orders))
 
@@ -76,7 +78,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "recipient_count": recipients,
         "upload": upload,
         "body": row.body,
-        "template": template_of(connection, row.template_id),
+        **_kind(connection, row),
         "attachments": _attachments(connection, row.seq) if row.attachments else [],
         "expires_at": row.expires_at,
         "sending_window": _window(row.sending_window) if row.sending_window else None,
@@ -91,6 +93,13 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "history": _history(connection, f"orders/{order_id}"),
         "events": _status_events(connection, order_id),
     }
+
+
+def _kind(connection: Connection, order: Row[Any]) -> dict[str, Any]:
+    """An order's template, and whether its e-mails are HTML."""
+    template = template_of(connection, order.template_id)
+    html = template["is_html"] if template else order.content_type == ContentType.HTML
+    return {"template": template, "content_type": (ContentType.HTML if html else ContentType.PLAIN).value}
 
 
 def _upload(connection: Connection, order_seq: int) -> dict[str, Any]:
@@ -138,8 +147,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     shown = ("at", "duration_ms", "relay", "outcome", "phase", "code", "reply")
     why = reasons.of_email(connection, found, row, attempts)
     return found | {
-        "content_type": of_order.content_type,
-        "template": template_of(connection, of_order.template_id),
+        **_kind(connection, of_order),
         "sender": of_order.sender,
         "sender_name": of_order.sender_name,
         "reply_to": of_order.reply_to,
@@ -229,6 +237,24 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
     }
 
 
+def recurring(connection: Connection, its_id: UUID) -> dict[str, Any]:
+    """A recurring order with its next times, what each run is made of, and who did what to it; NotFound."""
+    found = _one(connection, "recurring", its_id, f"There is no recurring order {its_id}.")
+    made_of = recurring_orders.made_of(connection, its_id)
+    order, template = made_of.order, made_of.template
+    given = json.loads(order["recipients"])
+    version = f", version {template.version}" if template and template.version else ""
+    return found | {
+        "next_runs": list(recurring_orders.find(connection, its_id).times()),
+        **{name: order[name] for name in ("sender", "subject", "body", "content_type")},
+        "template": f"{template.name}{version}" if template else None,
+        "reference": order["senders_reference"],
+        "recipients": given[:LINKED],
+        "recipient_count": len(given),
+        "history": _history(connection, f"recurring/{its_id}"),
+    }
+
+
 def job(connection: Connection, seq: int) -> dict[str, Any]:
     """A background job, and how the rows that it changed stand now; NotFound."""
     found = _one(connection, "jobs", seq, f"There is no job {seq}.")
@@ -268,9 +294,9 @@ def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
 
 
 def _status_events(connection: Connection, order_id: UUID, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """The first of an order's status events; `which`: of one of its e-mails alone."""
+    """The newest of an order's status events; `which`: of one of its e-mails alone."""
     its = select(events.c.seq).where(everywhere(connection, events), events.c.subject == f"/orders/{order_id}", *which)
-    return ROWS["events"](connection, connection.scalars(its.order_by(events.c.seq).limit(LINKED)).all())
+    return ROWS["events"](connection, connection.scalars(its.order_by(events.c.seq.desc()).limit(EVENTS)).all()[::-1])
 
 
 DETAILS: Mapping[str, Callable[..., dict[str, Any]]] = {
@@ -280,4 +306,5 @@ DETAILS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "subscriptions": subscription,
     "deliveries": delivery,
     "jobs": job,
+    "recurring": recurring,
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection, Row, Select
 
-    from engine.admin.narrowing import Narrowed, Part
+    from engine.admin.narrowed import Narrowed, Part
     from engine.admin.resources import Resource
 
 WINDOW = 10_000  # rows that a page looks at for conditions that no index answers

@@ -6,14 +6,16 @@ more; or `rest`: it is looked at row by row, within a window (engine/admin/lists
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, true
+from sqlalchemy import and_, func, or_, select
 
 from engine.admin.api_keys import STATE
 from engine.admin.belonging import of_order
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, contains, first_id, first_number, had_attempt, to_address
+from engine.admin.narrowed import Narrowed, Part
+from engine.admin.recurring import ENDED, OF_STATE, PAUSED
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
 from engine.db.blocks import everywhere
 from engine.db.dialects import Now
@@ -32,6 +34,7 @@ from engine.db.tables import (
     events,
     jobs,
     orders,
+    recurring_orders,
     senders,
     subscriptions,
 )
@@ -40,45 +43,16 @@ from engine.queue.epoch import repeated
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping
     from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Connection, Table
+    from sqlalchemy import Column, Connection, Table
 
     from engine.admin.standing import Standings
 
     Given = Mapping[str, Any]
 
 WAITING, FAILED = ("waiting", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Which rows of a list stand together, and in which order. Parts of a list differ in the number of columns."""
-
-    order: Sequence[Column[Any]]
-    which: ColumnElement[bool] = field(default_factory=true)
-
-
-@dataclass(slots=True)
-class Narrowed:
-    """A list's conditions, and its parts, one behind the other."""
-
-    parts: Sequence[Part]
-    newest_first: bool = True
-    sorted: bool = False  # what is found by a text: the index of texts begins with the block
-    by: list[ColumnElement[bool]] = field(default_factory=list)
-    rest: list[ColumnElement[bool]] = field(default_factory=list)
-
-    @classmethod
-    def newest(cls, key: Column[Any]) -> Self:
-        """A list in the order of its keys, the newest first."""
-        return cls([Part([key])])
-
-    def find(self, connection: Connection, table: Table, *which: ColumnElement[bool]) -> None:
-        """Narrow it to rows that an index finds which begins with the block."""
-        self.by += [everywhere(connection, table), *which]
-        self.sorted = True
 
 
 def _orders(connection: Connection, given: Given) -> Narrowed:
@@ -244,6 +218,18 @@ def _audit(connection: Connection, given: Given) -> Narrowed:
     return found
 
 
+def _recurring(_connection: Connection, given: Given) -> Narrowed:
+    """Those first whose next run comes first; then those that make none."""
+    its = recurring_orders.c
+    found = Narrowed([Part([its.next_at, its.id], its.next_at.is_not(None)), Part([its.id], or_(PAUSED, ENDED))])
+    found.newest_first = False
+    if state := given.get("state"):
+        found.rest.append(OF_STATE[state])
+    if creator := given.get("creator"):
+        found.rest.append(its.creator == creator)
+    return found
+
+
 def _matching(table: Table, *names: str) -> Callable[[Connection, Given], Narrowed]:
     """Rows of a small table, by columns of these names; `state` is that of an API key."""
 
@@ -305,6 +291,7 @@ NARROW: Mapping[str, Callable[[Connection, Given], Narrowed]] = {
     "deliveries": _deliveries,
     "audit": _audit,
     "jobs": _matching(jobs),
+    "recurring": _recurring,
     "keys": _matching(api_keys, "kind", "creator"),
     "senders": _matching(senders, "creator"),
 }

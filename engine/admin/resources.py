@@ -15,11 +15,23 @@ from engine.admin.api_keys import STATES
 from engine.admin.belonging import of_job
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, failure, number, uuid
 from engine.admin.narrowing import FAILED, NARROW, WAITING
+from engine.admin.recurring import STATES as RECURRING_STATES
 from engine.admin.rows import is_masked
 from engine.admin.sentences import ACTIONS as DONE
 from engine.admin.standing import GROUPS
 from engine.auth.api_keys.secrets import KeyKind
-from engine.db.tables import api_keys, audit_log, deliveries, emails, events, jobs, orders, senders, subscriptions
+from engine.db.tables import (
+    api_keys,
+    audit_log,
+    deliveries,
+    emails,
+    events,
+    jobs,
+    orders,
+    recurring_orders,
+    senders,
+    subscriptions,
+)
 from engine.models import LEVELS, DeliveryState, EmailState, OrderState
 
 if TYPE_CHECKING:
@@ -28,7 +40,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, Connection, Table
 
-    from engine.admin.narrowing import Given, Narrowed
+    from engine.admin.narrowed import Narrowed
+    from engine.admin.narrowing import Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +193,14 @@ AUDIT = Resource(
 JOBS = Resource(
     "jobs", jobs, jobs.c.seq, "Print background jobs, the newest first.", "Print a job and how far it is.", {}
 )
+RECURRING = Resource(
+    "recurring",
+    recurring_orders,
+    recurring_orders.c.id,
+    "Print recurring orders, the next run first.",
+    "Print a recurring order with its next times.\n\nAlso what each run says to whom, and who did what to it.",
+    _by_name(Field("state", "Its state.", choices=RECURRING_STATES), _CREATOR),
+)
 KEYS = Resource(
     "keys",
     api_keys,
@@ -193,5 +214,5 @@ KEYS = Resource(
 SENDERS = Resource(
     "senders", senders, senders.c.seq, "Print sender identities, the newest first.", "", _by_name(_CREATOR)
 )
-ALL = (ORDERS, EMAILS, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS, KEYS, SENDERS)
+ALL = (ORDERS, EMAILS, RECURRING, EVENTS, SUBSCRIPTIONS, DELIVERIES, AUDIT, JOBS, KEYS, SENDERS)
 RESOURCES = {resource.name: resource for resource in ALL}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import case, func, select
 
+from engine.admin import recurring
 from engine.admin.api_keys import STATE
 from engine.admin.filters import created
 from engine.admin.results import results
@@ -23,6 +24,7 @@ from engine.db.tables import (
     events,
     jobs,
     orders,
+    recurring_orders,
     senders,
     subscriptions,
     templates,
@@ -88,6 +90,7 @@ _ORDER = (
     orders.c.guarantee,
     orders.c.priority,
     orders.c.seq,
+    orders.c.streamed.label("recipients_follow"),
 )
 _WITHOUT_EMAILS = (OrderState.OPEN, OrderState.REGISTERED, OrderState.SEND_CONDITION_NOT_MET)
 _EVENT = tuple(
@@ -221,6 +224,12 @@ def _senders(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]
     return found
 
 
+def _recurring(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]:
+    shown = (column for column in recurring_orders.c if column.name not in ("fingerprint", "order_row"))
+    chosen = select(*shown, recurring.STATE.label("state"))
+    return _of_keys(connection, chosen, recurring_orders.c.id, keys)
+
+
 ROWS: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]] = {
     "orders": _orders,
     "emails": _emails,
@@ -229,6 +238,7 @@ ROWS: Mapping[str, Callable[[Connection, Sequence[Any]], list[dict[str, Any]]]] 
     "deliveries": _deliveries,
     "audit": _audit,
     "jobs": _jobs,
+    "recurring": _recurring,
     "keys": _keys,
     "senders": _senders,
 }

@@ -6,6 +6,8 @@ lanes.py          what waits, who may order, who works
 failures.py       what e-mails failed with
 rates.py          what was done in an hour, a day, a week or a month
 resources.py      orders, e-mails, … : list, show, act, as the registry has them
+recurring.py      recurring orders: pausing, resuming and deleting
+templates.py      templates: which there are, and what they would say
 events.py         publishing an event
 subscriptions.py  pausing and resuming a subscription
 jobs.py           stopping a job
@@ -55,10 +57,12 @@ from engine.cli import (
     persons,
     processes,
     rates,
+    recurring,
     resources,
     restored,
     senders,
     subscriptions,
+    templates,
 )
 from engine.cli.exits import ENDED, INTERRUPTED, end
 from engine.cli.zone import OPTION
@@ -84,7 +88,6 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         lanes.turns,
         failures.failures,
         lanes.quotas,
-        lanes.recurring,
         lanes.top,
         rates.rates,
         health.doctor,
@@ -95,6 +98,8 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
     "Messages": (
         resources.group("orders", "Orders: what senders asked for."),
         resources.group("emails", "E-mails: one per recipient of an order."),
+        recurring.GROUP,
+        templates.GROUP,
         events.GROUP,
         subscriptions.GROUP,
         resources.group("deliveries", "Deliveries: an event on its way to a subscriber."),

@@ -83,16 +83,6 @@ def quotas(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> Non
         print_rows(form, "quotas", [asdict(each) for each in found])
 
 
-def recurring(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
-    """Print recurring orders, the next run first. A pause of its creator stops what one makes."""
-    from engine.orders.recurring import of_all
-
-    with reading(data) as connection:
-        found = [asdict(each) for each in of_all(connection)]
-    rows = [{name: value for name, value in each.items() if name != "fingerprint"} for each in found]
-    print_rows(form_of(as_json, as_csv), "recurring", rows)
-
-
 def top(as_json: Json = False, data: Data = None) -> None:
     """Show lanes and processes live; q ends it. Where the output is no terminal, print them once."""
     from engine.admin.overview import overview

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from engine.db.bounded import ROW
 from engine.db.commits import GroupCommit
 from engine.db.tables import milliseconds
-from engine.errors import Invalid, KeyInUse, KeyReused, QuotaExceeded, Unreachable
+from engine.errors import Conflict, Invalid, KeyInUse, KeyReused, QuotaExceeded, Unreachable
 from engine.models import is_test, new_id
 from engine.observability import metrics
 from engine.orders import attachments, budget, chains, uploads
@@ -240,8 +240,9 @@ def _write(
     """
     budgets = budget.lock(connection, quotas.find({placement.creator for placement in placements}))
     in_order = sorted(range(len(placements)), key=lambda place: placements[place].name)
+    room = uploads.room(connection, {each.creator for each in placements if each.duplicates})
     answers = {
-        place: _place(connection, placements[place], budgets.get(placements[place].creator)) for place in in_order
+        place: _place(connection, placements[place], budgets.get(placements[place].creator), room) for place in in_order
     }
     results = [answers[place] for place in range(len(placements))]
     stored = [(each, result) for each, result in zip(placements, results, strict=True) if _is_new(result)]
@@ -259,10 +260,12 @@ def _is_new(result: Receipt | Exception) -> TypeGuard[Receipt]:
     return isinstance(result, Receipt) and not result.replayed
 
 
-def _place(connection: Connection, placement: Placement, its: Budget | None) -> Receipt | Exception:
-    """The result of one order, before it is inserted."""
+def _place(
+    connection: Connection, placement: Placement, its: Budget | None, room: dict[str, int]
+) -> Receipt | Exception:
+    """The result of one order, before it is inserted; `room`: how many its creator may open."""
     if placement.duplicates:
-        its = None  # recipients count when the order is closed
+        return _open(connection, placement, room)  # recipients count when the order is closed
     moment = its.admit(placement.recipients, reminders=len(placement.rows) > 1) if its else None
     if isinstance(moment, Exception):
         return found(connection, placement) or moment
@@ -273,6 +276,17 @@ def _place(connection: Connection, placement: Placement, its: Budget | None) -> 
     its.take(moment, placement.recipients)
     paced = its.waits(moment) and any(True for _ in _paced(placement.rows, moment))
     return replace(placement.receipt, allowances=its.allowances(), paced_until=moment if paced else None)
+
+
+def _open(connection: Connection, placement: Placement, room: dict[str, int]) -> Receipt | Exception:
+    """The result of an order whose recipients follow."""
+    if room[placement.creator] < 1:
+        text = f"You have {uploads.MOST_OPEN} open orders, which is the most; close or cancel one first."
+        return found(connection, placement) or Conflict(text)
+    if known := claimed(connection, placement):
+        return known
+    room[placement.creator] -= 1
+    return placement.receipt
 
 
 def _paced(rows: Sequence[OrderRow], until: datetime | None) -> Iterator[tuple[str, datetime]]:

@@ -37,6 +37,7 @@ MOST = 100  # parts that are shown
 class Why(StrEnum):
     """What a part of an order waits for."""
 
+    OPEN = "open"
     REQUESTED = "requestedTime"
     WINDOW = "window"
     CALENDAR = "calendar"
@@ -114,6 +115,9 @@ def find(connection: Connection, creator: str, order_id: UUID, calendars: Calend
     if order.state in (OrderState.REGISTERED, OrderState.PROCESSING) and not order.portion:
         parts = list(_before(connection, order, paused, calendars))
         return Plan(order, parts[:MOST], 0, len(parts) > MOST)
+    if order.state == OrderState.OPEN:
+        follow = Reason(Why.OPEN, "Its recipients follow; it begins when its sender closes it.")
+        return Plan(order, [Part(uploads.count(connection, order.seq), None, None, [follow])], 0)
     settled = connection.scalar(select(func.count()).where(its, ~EMAIL_OPEN)) or 0
     parts = list(_parts(connection, order, paused, calendars))
     if order.portion:

@@ -112,5 +112,6 @@ def cancel(connection: Connection, creator: str, order_id: UUID) -> tuple[OrderH
     if found[0].state in (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.SET_ASIDE):
         raise Conflict("The order has ended; it cannot be cancelled any more.")
     if found[0].state != OrderState.CANCELLED:
-        raise Conflict("The order is being processed, or its send time is less than five minutes away.")
+        late = "The order is being processed, or its send time is less than five minutes away"
+        raise Conflict(f"{late}; `withdraw` takes back what has not left.")
     return found

@@ -139,7 +139,9 @@ class CsvLines:
         try:
             return next(csv.reader((text,), delimiter=self._separator, strict=True))
         except csv.Error as error:
-            return Fault("", f"This is not CSV in one line: {error}.")
+            return Fault(
+                "", f"This is not CSV in one line: a quotation mark is open at its end, or stands alone ({error})."
+            )
 
 
 def key(recipient: Recipient) -> str:

@@ -1,29 +1,22 @@
-"""Recurring orders: at each time of a cron expression, an order of its own is made of the same row.
-
-The clock makes the runs that are due, in transactions that lock their recurring orders and move them on to their next
-time: several clocks make none twice. A run's identifier follows from its recurring order and its time.
-"""
+"""Recurring orders: at each time of a cron expression, the clock makes an order of its own (runs.py)."""
 
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import func, select
 
 from engine.db.dialects import Now, insert_new, now
 from engine.db.records import columns, first, read
-from engine.db.tables import milliseconds, orders, recurring_orders
-from engine.errors import Conflict, Invalid, NotFound, QuotaExceeded
-from engine.models import derived_id
-from engine.orders import budget, identities
+from engine.db.tables import recurring_orders
+from engine.errors import Conflict, Invalid, NotFound
+from engine.observability.audit import note_consumer
 from engine.orders.cron import Cron
-from engine.orders.new_order import OrderRow, delay, insert
-from engine.queue import windows
+from engine.orders.filling import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +24,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.orders.budget import Budget
-    from engine.orders.new_order import NewOrder
-    from engine.orders.quotas import Quotas
-    from engine.queue.calendars import Calendars
-
-log = logging.getLogger(__name__)
+    from engine.orders.filling import Find
+    from engine.orders.new_order import NewOrder, OrderRow
 
 MOST = 1_000  # of one creator
-BATCH = 10  # runs in one transaction
-LATE = timedelta(minutes=5)  # from a time on which a run counts as missed
 SHOWN = 5  # next times that are shown
 
 
@@ -80,10 +67,11 @@ class Recurring:
     until: datetime | None
     runs_left: int | None
     made: int
-    next_at: datetime | None  # None: it has ended
+    next_at: datetime | None  # None: it has ended, or is paused
     last_at: datetime | None
     last_order: UUID | None
     last_fault: str | None
+    paused_reason: str | None
 
     def times(self) -> Sequence[datetime]:
         """Its next times, up to SHOWN."""
@@ -95,26 +83,19 @@ class Recurring:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Due(Recurring):
-    """A recurring order that is due."""
-
-    order_row: str  # JSON
-
-
 _TABLE = recurring_orders.c
 _SHOWN = select(*columns(Recurring, _TABLE))
-_DUE = _TABLE.next_at <= Now()
-_TURN = func.row_number().over(partition_by=_TABLE.creator, order_by=_TABLE.next_at).label("turn")
-_TURNS = select(_TABLE.id, _TURN).where(_DUE).subquery()
-_CHOSEN = (
-    select(*columns(Due, _TABLE))
-    .join(_TURNS, _TURNS.c.id == _TABLE.id)
-    .where(_DUE)
-    .order_by(_TURNS.c.turn, _TABLE.next_at)
-    .limit(BATCH)
-    .with_for_update(skip_locked=True, of=recurring_orders)
-)
+
+
+def check(connection: Connection, find_template: Find, creator: str, new: NewRecurring) -> None:
+    """Whether the template and its values fit, unless its creator has the recurring order already; Invalid."""
+    known = _named(connection, creator, new.name)
+    if known and known.fingerprint == new.fingerprint:
+        return
+    try:
+        pinned(connection, find_template, creator, [new.order], chained=False)
+    except Invalid as error:
+        raise Invalid({f"Order.{place}": texts for place, texts in error.errors.items()}) from None
 
 
 def store(connection: Connection, creator: str, sender: str, new: NewRecurring, its_id: UUID) -> tuple[Recurring, bool]:
@@ -126,7 +107,9 @@ def store(connection: Connection, creator: str, sender: str, new: NewRecurring, 
     if known is None:
         if (connection.scalar(select(func.count()).where(_TABLE.creator == creator)) or 0) >= MOST:
             raise Conflict(f"There are {MOST:,} recurring orders of this creator; delete one first.")
-        made_of = _MadeOf(new.order.row(its_id, creator, sender), new.order.sender is not None)
+        named = new.order.template
+        template = NamedTemplate(named.name, named.version) if named else None
+        made_of = MadeOf(new.order.row(its_id, creator, sender), new.order.sender is not None, template)
         values = {
             "name": new.name, "fingerprint": new.fingerprint, "cron": new.cron, "zone": new.zone,
             "missed": new.missed.value, "until": new.until, "runs_left": new.runs, "order_row": made_of.text(),
@@ -149,12 +132,6 @@ def find_all(connection: Connection, creator: str) -> Sequence[Recurring]:
     return read(Recurring, connection.execute(_SHOWN.where(_TABLE.creator == creator).order_by(_TABLE.name)))
 
 
-def of_all(connection: Connection) -> Sequence[Recurring]:
-    """Everybody's recurring orders, for operators: those first whose next run comes first."""
-    ended = _TABLE.next_at.is_(None)
-    return read(Recurring, connection.execute(_SHOWN.order_by(ended, _TABLE.next_at, _TABLE.creator, _TABLE.name)))
-
-
 def find(connection: Connection, creator: str, its_id: UUID) -> Recurring:
     """One of a creator's recurring orders; NotFound."""
     found = first(Recurring, connection.execute(_SHOWN.where(_TABLE.id == its_id, _TABLE.creator == creator)))
@@ -163,89 +140,45 @@ def find(connection: Connection, creator: str, its_id: UUID) -> Recurring:
     return found
 
 
-def remove(connection: Connection, creator: str, its_id: UUID) -> None:
-    """End a recurring order; the orders that it has made go on. NotFound."""
-    find(connection, creator, its_id)
+def remove(connection: Connection, who: str, creator: str, its_id: UUID) -> None:
+    """End a recurring order, and note `who` did; the orders that it has made go on. NotFound."""
+    found = find(connection, creator, its_id)
     connection.execute(recurring_orders.delete().where(_TABLE.id == its_id))
+    note_consumer(connection, who, "delete", f"recurring/{its_id}", {"name": found.name})
 
 
-def some_due(connection: Connection) -> bool:
-    """Whether a run is due."""
-    return bool(connection.scalar(select(exists().where(_DUE))))
-
-
-def make_due(connection: Connection, quotas: Quotas, calendars: Calendars) -> tuple[int, bool]:
-    """Make the runs that are due, up to BATCH, of each creator one after the other.
-
-    Returns how many orders were made, and whether more may be due.
-    """
-    found = read(Due, connection.execute(_CHOSEN))
-    budgets = budget.lock(connection, quotas.find({due.creator for due in found}))
-    at = now(connection)
-    made = sum(_run(connection, due, at, budgets.get(due.creator), calendars) for due in found)
-    budget.record(connection, budgets)
-    return made, len(found) == BATCH
-
-
-def _run(connection: Connection, due: Due, at: datetime, its: Budget | None, calendars: Calendars) -> bool:
-    """Make one run, and move on to the next time; whether an order was made."""
-    assert due.next_at  # noqa: S101 it is due
-    name = derived_id(due.next_at, due.id, milliseconds(due.next_at))
-    fault = "missed: nobody made it in time" if due.missed == Missed.SKIP and at - due.next_at > LATE else None
+def following(connection: Connection, its: Recurring) -> datetime | None:
+    """Its next time from now on; None: there is none, or this machine does not know its time zone any more."""
     try:
-        fault = fault or _make(connection, due, name, at, its, calendars)
-    except (ValueError, LookupError, TypeError, AttributeError):  # of its own row; those of others are made
-        log.exception("a run of recurring order %s could not be made", due.id)
-        fault = "not made: it cannot be read; delete it, and post it again"
-    try:
-        following = Cron.read(due.cron, due.zone).following(max(at, due.next_at))
+        at = Cron.read(its.cron, its.zone).following(now(connection))
     except (ValueError, KeyError):
-        following, fault = None, fault or f"ended: this machine does not know the time zone {due.zone} any more"
-    left = due.runs_left if due.runs_left is None or fault else due.runs_left - 1
-    over = left == 0 or (due.until and following and following > due.until)
-    values = {"next_at": None if over else following, "runs_left": left, "last_at": due.next_at, "last_fault": fault}
-    made = {} if fault else {"made": due.made + 1, "last_order": name}
-    connection.execute(update(recurring_orders).where(_TABLE.id == due.id).values(**values, **made))
-    return fault is None
+        return None
+    return None if at and its.until and at > its.until else at
 
 
-class _MadeOf(NamedTuple):
-    """The order of each run, and whether its sender is an identity of its creator's, which may be removed."""
+class NamedTemplate(NamedTuple):
+    """Which template each run has; version None: the newest by then."""
+
+    name: str
+    version: int | None
+
+
+class MadeOf(NamedTuple):
+    """The order of each run, its template, and whether its sender is an identity of its creator's (may be removed)."""
 
     order: OrderRow
     has_identity: bool
+    template: NamedTemplate | None = None
 
     def text(self) -> str:
         return json.dumps(self._asdict())
 
-
-def _make(  # noqa: PLR0913, PLR0917 what a run is made of
-    connection: Connection, due: Due, name: UUID, at: datetime, its: Budget | None, calendars: Calendars
-) -> str | None:
-    """Store the order of a run; returns why there is none."""
-    row, has_identity = _MadeOf(**json.loads(due.order_row))
-    recipients = json.loads(row["recipients"])
-    moment = its.admit(len(recipients)) if its else None
-    if isinstance(moment, QuotaExceeded | Invalid):
-        return f"not made: {moment}"
-    if has_identity and not identities.has(connection, due.creator, row["sender"]):
-        return "not made: its sender identity was removed"
-    if connection.scalar(select(exists().where(orders.c.id == name))):
-        return "made before"
-    opening = None
-    if row["sending_window"]:
-        places = {recipient.get("timeZone") for recipient in recipients}
-        try:
-            opening = calendars.first_opening(windows.read(row["sending_window"]), at, places)
-        except KeyError:
-            return "not made: this machine does not know one of its time zones any more"
-    due_at = milliseconds(opening) if opening else None
-    insert(connection, [{**row, "id": name.hex, "send_time": None, "due_at": due_at, "trace": None}])
-    if its and moment:
-        its.take(moment, len(recipients))
-        if its.waits(moment) and milliseconds(moment) > (due_at or 0):
-            delay(connection, {name.hex: moment})
-    return None
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """As `text` has written it, in this version or an earlier one."""
+        stored = json.loads(text)
+        template = stored.get("template")
+        return cls(stored["order"], stored["has_identity"], NamedTemplate(*template) if template else None)
 
 
 def _named(connection: Connection, creator: str, name: str) -> Recurring | None:

@@ -78,8 +78,6 @@ def _check(request: RecurringRequest, now: datetime, broken: Broken) -> None:
         order.add(field, "Each run of a recurring order has its own times; leave this out.")
     if posted.attachments:
         order.add("Attachments", "A recurring order has no attachments.")
-    if posted.template:
-        order.add("Template", "A recurring order has a subject and a body of its own, and no template.")
     if posted.recipients_follow:
         order.add("RecipientsFollow", "A recurring order comes with its recipients.")
 

@@ -81,7 +81,10 @@ class Reading:
     def end(self) -> None:
         """Nothing more comes; Conflict when that is less than was taken before."""
         if self._skipped < self._upload.lines:
-            raise Conflict(f"The body ends before line {self._upload.lines}, up to which lines were taken already.")
+            raise Conflict(
+                f"The body ends before line {self._upload.lines}, up to which lines were taken already; of a further"
+                f" file, say fromLine={self._upload.lines + 1}."
+            )
 
     def _skip(self, lines: Sequence[bytes]) -> Sequence[bytes]:
         """The lines that were not taken before."""

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, insert, literal, select, update
+from sqlalchemy import bindparam, case, func, insert, literal, select, update
 
 from engine.db.dialects import Now, now
 from engine.db.dialects import after as later
@@ -27,7 +27,7 @@ from engine.orders.chains import no_order
 from engine.orders.digests import SALT, Digests
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from engine.orders.quotas import Quotas
 
 OPEN_FOR = timedelta(hours=24)  # from the last lines, or the order, until it must be closed
+MOST_OPEN = 100  # orders of one creator that are open at once
 RENEWED = timedelta(minutes=5)  # after which further lines move that on: not each block of them changes the order
 
 _ID = bindparam("order_id", type_=orders.c.id.type)
@@ -106,6 +107,16 @@ class Piece(NamedTuple):
 
 
 _UPLOAD = select(*columns(Upload, uploads.c, orders.c)).join_from(uploads, orders, uploads.c.order_seq == orders.c.seq)
+
+
+def room(connection: Connection, creators: Collection[str]) -> dict[str, int]:
+    """How many orders each of these creators may open now."""
+    if not creators:
+        return {}
+    is_open = (orders.c.due_at.is_not(None), orders.c.portion.is_not(None), orders.c.portion == 0)
+    counted = select(orders.c.creator, func.count()).where(*is_open, orders.c.creator.in_(creators))
+    found = {creator: count for creator, count in connection.execute(counted.group_by(orders.c.creator))}  # noqa: C416 rows are no tuples to mypy
+    return {creator: MOST_OPEN - found.get(creator, 0) for creator in creators}
 
 
 def begin(connection: Connection, opened: Sequence[tuple[OrderRow, Duplicates]]) -> None:
@@ -196,7 +207,8 @@ def _check(upload: Upload, *, valid_only: bool) -> None:
     if not upload.is_open:
         raise Conflict(f"{_NOT_OPEN}.")
     if upload.invalid and not valid_only:
-        text = f"{upload.invalid:,} lines are no recipients, as the report says."
+        which = "1 line is no recipient" if upload.invalid == 1 else f"{upload.invalid:,} lines are no recipients"
+        text = f"{which}, as the report says."
         raise Conflict(f"{text} Cancel the order, or close it with validOnly=true to leave them out.")
     if not upload.valid:
         raise Invalid({"Recipients": ["An order needs at least one recipient."]})

@@ -114,3 +114,11 @@ def test_recipients_who_followed_their_order_are_parts_of_its_plan(
     monkeypatch.setattr("engine.orders.portions.WAITING", 2)
     make_portions(store)
     assert [(count, why) for count, _, why in planned(store, seq)] == [(3, {"turn"}), (2, {"turn"})]
+
+
+def test_an_open_order_waits_for_its_sender(store: Store) -> None:
+    name = opened(store)
+    sent(store, name, lines("a@example.no", "b@example.no"))
+    with store.read() as connection:
+        [part] = plans.find(connection, "ttd", name, Calendars()).parts
+    assert (part.recipients, part.at, [reason.kind for reason in part.reasons]) == (2, None, ["open"])

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,12 +17,14 @@ from engine.db.store import Store
 from engine.db.tables import orders, recurring_orders, senders
 from engine.errors import Conflict, Invalid, NotFound
 from engine.models import new_id
-from engine.orders import recurring
+from engine.orders import recurring, runs
 from engine.orders.identities import Identities, Identity
 from engine.orders.quotas import Quotas
 from engine.orders.recurring_request import parse_recurring
 from engine.orders.rules import parse_order
-from engine.queue.calendars import Calendars
+from engine.orders.runs import Making
+from engine.templating.catalogue import find
+from engine.templating.own import Own
 from tests.helpers.rows import now
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, Installation, at, order
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 PATH = f"{API}/recurring-orders"
+FIND = partial(find, Own(None))
 
 
 def asked(**members: Any) -> dict[str, Any]:
@@ -56,7 +60,7 @@ def stored(store: Store, missed_by: timedelta = timedelta(0), **members: Any) ->
 
 def tick(store: Store, quotas: Quotas | None = None) -> int:
     with store.write() as connection:
-        return recurring.make_due(connection, quotas or Quotas(None), Calendars())[0]
+        return runs.make_due(connection, Making(FIND, quotas or Quotas(None)))[0]
 
 
 def row(store: Store, its_id: UUID) -> Row[Any]:
@@ -141,8 +145,8 @@ def test_a_name_has_one_recurring_order_and_others_do_not_see_it(store: Store) -
         stored(store, cron="0 9 * * *")
     with store.write() as connection:
         with pytest.raises(NotFound):
-            recurring.remove(connection, "skd", its_id)
-        recurring.remove(connection, "ttd", its_id)
+            recurring.remove(connection, "/org/skd", "skd", its_id)
+        recurring.remove(connection, "/org/ttd", "ttd", its_id)
         assert recurring.find_all(connection, "ttd") == []
 
 
@@ -161,7 +165,7 @@ def test_a_name_has_one_recurring_order_and_others_do_not_see_it(store: Store) -
         ({"order": order(attachments=[{"filename": "a.txt", "mimeType": "text/plain", "content": "SGVp"}])},
          "Order.Attachments"),
         ({"order": order("nobody")}, "Order.Recipients[0].EmailAddress"),
-        ({"order": order(subject=None, body=None, template={"name": "notice"})}, "Order.Template"),
+        ({"order": order(subject="Hei", body=None, template={"name": "notice"})}, "Order.Template"),
         ({"order": order(recipients=[], recipientsFollow=True)}, "Order.RecipientsFollow"),
     ],
 )  # fmt: skip
@@ -218,3 +222,31 @@ def test_a_run_whose_sender_was_removed_is_not_made(store: Store) -> None:
         connection.execute(update(recurring_orders).values(next_at=now()))
     assert tick(store) == 0
     assert row(store, found.id).last_fault == "not made: its sender identity was removed"
+
+
+def test_each_run_has_the_newest_version_of_its_template_and_its_recipients_values(
+    client: httpx.Client, installation: Installation
+) -> None:
+    def posted(name: str, **values: object) -> httpx.Response:
+        to = {"emailAddress": "filled@when.example", "values": values}
+        its = {"template": {"name": "notice"}, "recipients": [to], "sendersReference": "filled"}
+        return client.post(PATH, json=asked(name=name, order=its))
+
+    lacking = posted("lacking")
+    assert lacking.status_code == 400
+    assert "Order.Recipients[0].Values.title" in lacking.json()["errors"]
+    answer = posted("filled", title="Ukens sak", paragraphs=["Hei!"])
+    assert answer.status_code == 201
+    due_now(installation.environment()["VARSEL_DATABASE_URL"], answer.json()["id"])
+    [mail] = wait_for(lambda: installation.messages("filled@when.example"))
+    assert mail["subject"] == "Ukens sak"
+    assert client.delete(f"{PATH}/{answer.json()['id']}").status_code == 204
+
+
+def test_a_run_whose_template_is_gone_says_so_and_the_next_one_is_tried(store: Store) -> None:
+    its = {"template": {"name": "mine"}, "recipients": [{"emailAddress": "a@example.no"}]}
+    its_id = stored(store, order=its)
+    assert tick(store) == 0
+    after = row(store, its_id)
+    assert after.last_fault == "not made: Template: There is no template mine."
+    assert after.next_at > now()

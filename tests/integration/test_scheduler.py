@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +13,13 @@ from sqlalchemy import insert
 
 from engine.db.store import Store
 from engine.db.tables import pauses
+from engine.orders.runs import Making
 from engine.queue import due, lateness
 from engine.queue.broker import connect
 from engine.queue.pauses import LANE
 from engine.settings import Settings
+from engine.templating.catalogue import find
+from engine.templating.own import Own
 from scheduler.jobs import Clock, wake
 from scheduler.steps import Every
 from tests.helpers.rows import add_email, add_order, now
@@ -37,7 +41,7 @@ def clock(store: Store, folder: Path) -> Iterator[Clock]:
     scheduler.start(paused=True)
     with Redis(folder) as server:
         queue = connect(Settings(redis_url=server.url))
-        made = Clock(store, queue.notifier, queue.spool, scheduler, DAY)
+        made = Clock(store, queue.notifier, queue.spool, scheduler, DAY, Making(partial(find, Own(None))))
         scheduler.add_job(wake, Every(DAY), (made,), id=wake.__name__)
         yield made
         scheduler.shutdown()

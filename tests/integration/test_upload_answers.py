@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import socket
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from uuid import UUID
 
+from sqlalchemy import insert, select
+
+from engine.db.store import Store
+from engine.db.tables import orders
+from engine.models import new_id
+from engine.orders import uploads
+from tests.helpers.rows import now
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, OPEN, order
 
@@ -37,7 +46,7 @@ def test_an_order_gets_its_recipients_line_by_line_and_begins_when_it_is_closed(
         assert [(fault["line"], fault["column"]) for fault in upload["report"]] == [(4, "emailAddress")]
         refused = client.put(f"{its}/close")
         assert refused.status_code == 409
-        assert "1 lines are no recipients" in refused.json()["detail"]
+        assert "1 line is no recipient" in refused.json()["detail"]
         more = b'{"emailAddress":"PER@upload.example"}\n{"emailAddress":"eva@upload.example"}'
         upload = client.post(f"{its}/recipients", params={"fromLine": 6}, content=more, headers=NDJSON).json()
         assert (upload["nextLine"], upload["valid"], upload["duplicate"]) == (8, 3, 1)
@@ -114,3 +123,27 @@ def test_a_dry_run_tells_when_emails_begin_to_go_in_each_zone(installation: Inst
         {"zone": "Europe/Oslo", "time": "2099-12-24T08:00:00Z", "recipients": 1},
         {"zone": "America/New_York", "time": "2099-12-24T14:00:00Z", "recipients": 1},
     ]
+
+
+def test_a_creator_has_so_many_open_orders_and_no_more(installation: Installation) -> None:
+    database = installation.environment()["VARSEL_DATABASE_URL"]
+    posted = {"subject": "Hei", "body": "Hei!", "recipientsFollow": True}
+    with installation.client("opens") as client:
+        first = client.post(f"{API}/orders/email", json=posted, headers={"Idempotency-Key": "first"}).json()["orderId"]
+        with closing(Store(database)) as store:
+            _open_copies(store, UUID(first), uploads.MOST_OPEN - 1)
+            refused = client.post(f"{API}/orders/email", json=posted)
+            assert refused.status_code == 409
+            assert "close or cancel one first" in refused.json()["detail"]
+            known = client.post(f"{API}/orders/email", json=posted, headers={"Idempotency-Key": "first"})
+            assert known.json()["orderId"] == first, "an order that is there is answered as ever"
+        client.put(f"{API}/orders/{first}/withdraw")
+        assert client.post(f"{API}/orders/email", json=posted).status_code == 202
+
+
+def _open_copies(store: Store, order_id: UUID, number: int) -> None:
+    """So many further open orders like this one."""
+    with store.write() as connection:
+        row = dict(connection.execute(select(orders).where(orders.c.id == order_id)).mappings().one())
+        del row["seq"]
+        connection.execute(insert(orders), [row | {"id": new_id(now())} for _ in range(number)])

@@ -136,7 +136,7 @@ def test_invalid_lines_stop_the_closing_unless_only_valid_ones_are_asked_for(sto
     upload = sent(store, order_id, lines("kari@example.no", "kari"))
     assert (upload.valid, upload.invalid) == (1, 1)
     assert upload.report == '[{"line": 2, "column": "emailAddress", "reason": "This is not a valid e-mail address."}]'
-    with pytest.raises(Conflict, match="1 lines are no recipients"):
+    with pytest.raises(Conflict, match="1 line is no recipient"):
         close(store, order_id)
     close(store, order_id, valid_only=True)
     close(store, order_id)  # once more

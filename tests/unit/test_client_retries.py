@@ -106,6 +106,15 @@ def test_an_error_can_be_handed_to_another_process(scripted: Client, receiver: R
     assert (copy.trace_id, copy.errors) == ("7", {"Body": ["blank"]})
 
 
+def test_an_error_without_a_body_says_what_its_header_says(scripted: Client, receiver: Receiver) -> None:
+    challenge = 'Bearer error="insufficient_scope", error_description="needs the scope a:b", scope="a:b"'
+    receiver.act(Say(403, headers=(("WWW-Authenticate", challenge),)), Say(401))
+    for words in ("403: needs the scope a:b", "401"):
+        with pytest.raises(ApiError) as refused:
+            scripted.orders.get("1")
+        assert str(refused.value) == words
+
+
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_no_name_leads_out_of_its_place(scripted: Client, receiver: Receiver, name: str) -> None:
     with pytest.raises(ValueError, match="id: not a name"):

@@ -126,7 +126,7 @@ function settled(outcome, attempt) {
   if (outcome.error) {
     throw new Unreachable(`no answer after ${attempt} attempts: ${outcome.error.message}`, { cause: outcome.error });
   }
-  if (!outcome.ok) throw new ApiError(outcome.status, members(outcome.text), retryAfter(outcome));
+  if (!outcome.ok) throw new ApiError(outcome.status, members(outcome), retryAfter(outcome));
   return { headers: outcome.headers, body: outcome.body };
 }
 
@@ -153,10 +153,14 @@ function retryAfter(outcome) {
   return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }
 
-/** The members of a problem; a JSON string, as some refusals are, is a detail. What a proxy says is left out. */
-function members(text) {
+/**
+ * The members of a problem; a JSON string, as some refusals are, is a detail. What a proxy says is left out. 401 and
+ * 403 have no body: their header says why a bearer token was refused (RFC 6750, section 3).
+ */
+function members({ text, headers }) {
   try {
-    const found = JSON.parse(text);
+    const challenge = /error_description="([^"]*)"/.exec(headers.get("www-authenticate") ?? "");
+    const found = text ? JSON.parse(text) : { detail: challenge?.[1] };
     if (typeof found === "string") return { detail: found };
     return found !== null && typeof found === "object" ? found : {};
   } catch {

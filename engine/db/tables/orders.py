@@ -266,11 +266,12 @@ recurring_orders = Table(  # see engine/orders/recurring.py
     Column("until", Instant),  # the last time at which a run may be; NULL: no end by time
     Column("runs_left", Integer),  # runs that are left; NULL: no end by number
     Column("made", Integer, nullable=False, server_default="0"),  # runs so far
-    Column("next_at", Instant),  # of the next run; NULL: it has ended
+    Column("next_at", Instant),  # of the next run; NULL: it has ended, or is paused
     Column("last_at", Instant),  # of the newest run
     Column("last_order", Uuid),  # which it made; NULL: none
     Column("last_fault", Text),  # why it made none; NULL: it did
     Column("order_row", Text, nullable=False),  # JSON: what each run is made of
+    Column("paused_reason", Text),  # NULL: it is not paused
 )
 Index("uq_recurring_orders_name", recurring_orders.c.creator, recurring_orders.c.name, unique=True)
 Index("ix_recurring_orders_next", recurring_orders.c.next_at, **where_set(recurring_orders.c.next_at))

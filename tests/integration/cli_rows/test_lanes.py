@@ -64,8 +64,8 @@ def test_recurring_orders_are_shown_in_the_order_of_their_next_runs(store: Store
         for name, due_in in (("ended", None), ("later", HOUR), ("sooner", HOUR / 2)):
             values = ended | {"id": new_id(now()), "name": name, "next_at": now() + due_in if due_in else None}
             connection.execute(recurring_orders.insert().values(created=now(), **values))
-    assert [each["name"] for each in cli.items("recurring")] == ["sooner", "later", "ended"]
-    assert "0 9 * * 1" in cli.text("recurring")
+    assert [each["name"] for each in cli.items("recurring", "list")] == ["sooner", "later", "ended"]
+    assert "0 9 * * 1" in cli.text("recurring", "list")
 
 
 def test_quotas_say_why_there_are_none(cli: Cli, tmp_path: Path) -> None:

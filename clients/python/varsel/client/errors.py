@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ApiError(VarselError):
         errors = members.get("errors")
         self.status = answer.status
         self.title = _text(members, "title")
-        self.detail = _text(members, "detail")
+        self.detail = _text(members, "detail") or _challenge(answer)
         self.code = _text(members, "code")
         self.trace_id = _text(members, "traceId")
         self.errors: Mapping[str, Sequence[str]] = errors if isinstance(errors, dict) else {}
@@ -52,8 +53,8 @@ class ApiError(VarselError):
         return _again, (type(self), self.args, self.__dict__)  # so that processes can hand it on
 
     def _words(self) -> str:
-        fields = [f"{field}: {' '.join(texts)}" for field, texts in self.errors.items()]
-        return ": ".join([str(self.status), *filter(None, (self.code, self.title, self.detail)), "; ".join(fields)][:5])
+        fields = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in self.errors.items())
+        return ": ".join(filter(None, (str(self.status), self.code, self.title, self.detail, fields)))
 
 
 class Invalid(ApiError):
@@ -80,6 +81,7 @@ class Overrun(ApiError):
     """429: a quota is used up for longer than this request may take; `retry_after` says how long."""
 
 
+_DESCRIPTION = re.compile(r'error_description="([^"]*)"')
 _KINDS: Mapping[int, type[ApiError]] = {
     400: Invalid,
     401: Unauthenticated,
@@ -107,6 +109,12 @@ def _members(answer: Answer) -> Mapping[str, object]:
     if isinstance(found, str):
         return {"detail": found}
     return found if isinstance(found, dict) else {}
+
+
+def _challenge(answer: Answer) -> str | None:
+    """Why a bearer token was refused (RFC 6750, section 3): 401 and 403 have no body."""
+    found = _DESCRIPTION.search(answer.headers.get("www-authenticate", ""))
+    return found[1] if found else None
 
 
 def _text(members: Mapping[str, object], name: str) -> str | None:

@@ -668,7 +668,7 @@ export interface RecipientRequest {
 /** CSV: the first line names the columns; what is no address is a value. Separated by comma, semicolon or tab. */
 export type RecipientTable = string;
 
-/** A recurring order; without `nextRuns`, it has ended. */
+/** A recurring order; without `nextRuns`, it has ended or is paused. */
 export interface Recurring {
   id: string;
   name: string;
@@ -683,6 +683,7 @@ export interface Recurring {
   lastRun?: string;
   lastOrderId?: string;
   lastFault?: string;
+  pausedReason?: string;
 }
 
 /** All recurring orders of a creator. */
@@ -967,7 +968,7 @@ export interface Version {
 }
 
 /** What a part of an order waits for. */
-export type Why = "requestedTime" | "window" | "calendar" | "quota" | "condition" | "attachments" | "pause" | "limit" | "retry" | "turn" | "inFlight" | "expiry";
+export type Why = "open" | "requestedTime" | "window" | "calendar" | "quota" | "condition" | "attachments" | "pause" | "limit" | "retry" | "turn" | "inFlight" | "expiry";
 
 /** What has become of an order's recipients: of all in numbers, of the first thousand one by one. */
 export interface Withdrawal {

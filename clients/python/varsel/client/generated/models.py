@@ -766,7 +766,7 @@ RecipientTable: TypeAlias = "str"
 
 
 class Recurring(TypedDict):
-    """A recurring order; without `nextRuns`, it has ended."""
+    """A recurring order; without `nextRuns`, it has ended or is paused."""
 
     id: str
     name: str
@@ -781,6 +781,7 @@ class Recurring(TypedDict):
     lastRun: NotRequired[str]
     lastOrderId: NotRequired[str]
     lastFault: NotRequired[str]
+    pausedReason: NotRequired[str]
 
 
 class RecurringList(TypedDict):
@@ -1107,7 +1108,7 @@ class Version(TypedDict):
     created: str
 
 
-Why: TypeAlias = 'Literal["requestedTime", "window", "calendar", "quota", "condition", "attachments", "pause", "limit", "retry", "turn", "inFlight", "expiry"]'
+Why: TypeAlias = 'Literal["open", "requestedTime", "window", "calendar", "quota", "condition", "attachments", "pause", "limit", "retry", "turn", "inFlight", "expiry"]'
 """What a part of an order waits for."""
 
 

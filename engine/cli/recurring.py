@@ -1,0 +1,47 @@
+"""`varsel recurring`: recurring orders, paused, resumed and deleted."""
+
+from __future__ import annotations
+
+import typer
+
+from engine.cli import resources
+from engine.cli.installation import reading, who, writing
+from engine.cli.options import Data, Reason, Uuid, Yes
+from engine.cli.progress import confirm
+
+GROUP = resources.group("recurring", "Recurring orders: an order again and again.")
+
+
+@GROUP.command()
+def pause(order: Uuid, reason: Reason = "", data: Data = None) -> None:
+    """Make no runs of it until it is resumed."""
+    from engine.admin import recurring
+
+    with writing(data) as connection:
+        told = recurring.pause(connection, who(), order, reason)
+    typer.echo(told)
+
+
+@GROUP.command()
+def resume(order: Uuid, data: Data = None) -> None:
+    """Make runs again, from the next time on."""
+    from engine.admin import recurring
+
+    with writing(data) as connection:
+        told = recurring.resume(connection, who(), order)
+    typer.echo(told)
+
+
+@GROUP.command()
+def delete(order: Uuid, yes: Yes = False, data: Data = None) -> None:
+    """Delete it. The orders that it has made go on."""
+    from engine.admin import recurring
+    from engine.admin.questions import Question
+
+    with reading(data) as connection:
+        title, meaning = recurring.question(connection, order)
+    if not yes:
+        confirm(Question(title, (meaning,)))
+    with writing(data) as connection:
+        told = recurring.remove(connection, who(), order)
+    typer.echo(told)
