@@ -95,7 +95,7 @@ def preview(
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Print what an e-mail would say with these values: its subject and its text."""
+    """Print the subject and the text of an e-mail with these values."""
     from engine.admin.templates import version as find
     from engine.email.plain_text import readable
     from engine.templating.content import Content

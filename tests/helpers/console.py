@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 import re
+from datetime import timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from engine.db.tables import (
     jobs,
     pauses,
     processes,
+    recurring_orders,
     subscriptions,
 )
 from engine.db.writers import Writers
@@ -39,8 +41,10 @@ from tests.helpers.rows import add_email, add_order, add_subscription, an_event,
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from uuid import UUID
 
     import redis
+    from sqlalchemy import Connection
 
     from engine.db.store import Store
 
@@ -129,6 +133,18 @@ def fields(page: str) -> dict[str, str]:
     return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form)}
 
 
+def _recurring(connection: Connection, text: str, label: str) -> UUID:
+    """A recurring order of orders with this text, to it."""
+    its_id, to = new_id(now()), json.dumps([{"emailAddress": text}])
+    made = {"subject": text, "body": text, "senders_reference": text, "recipients": to}
+    made |= {"sender": "from@example.no", "content_type": "Plain"}
+    values = {"id": its_id, "creator": label[:100], "name": label[:100], "fingerprint": "", "created": now()}
+    values |= {"cron": "0 9 * * 1", "zone": "Europe/Oslo", "missed": "Once", "last_fault": label}
+    values |= {"order_row": json.dumps({"order": made, "has_identity": False}), "next_at": now() + timedelta(days=1)}
+    connection.execute(recurring_orders.insert().values(values))
+    return its_id
+
+
 def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
     """One of everything, with `text` for what is personal data and `label` for the rest; returns keys by resource."""
     with store.write() as connection:
@@ -178,6 +194,7 @@ def fill(store: Store, text: str = NASTY, label: str = NASTY) -> dict[str, Any]:
             "guests": text,
         }
         connection.execute(api_keys.insert().values(named | {"created": now(), "who": label[:200]}))
+        keys["recurring"] = _recurring(connection, text, label)
         for resource, key in keys.items():
             done = {"at": now(), "who": label[:200], "action": "x", "target": f"{resource}/{key}"}
             detail = json.dumps({"filter": given, "from": text})

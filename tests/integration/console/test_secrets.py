@@ -15,7 +15,7 @@ from tests.helpers.console import SECRET, Site, fill, pages
 if TYPE_CHECKING:
     from engine.db.store import Store
 
-NOTHING_PERSONAL = ("/console/overview", "/console/senders")
+NOTHING_PERSONAL = ("/console/overview", "/console/recurring", "/console/senders")
 HIDDEN = ("\u202e", "\u2066", "\x07", "\x1b", "\u200b")
 
 
@@ -91,6 +91,7 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
         "deliveries": ["state", "subscription", "event", "error", "since", "until", "delivery", "job"],
         "audit": ["who", "action", "target", "since", "until"],
         "jobs": [],
+        "recurring": ["state", "creator"],
         "keys": ["state", "kind", "creator"],
         "senders": ["creator"],
     }
