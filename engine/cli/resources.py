@@ -95,7 +95,7 @@ def option(field: Field) -> inspect.Parameter:
         Annotated[
             str | None,
             typer.Option(
-                help=field.help,
+                help=f"{field.help[:-1]}: {', '.join(field.choices)}." if field.choices else field.help,
                 callback=local if field.is_time else None,
                 autocompletion=_completing(field.choices) if field.choices else None,
             ),

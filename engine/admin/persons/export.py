@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from engine.admin.persons.portions import Place, entries_of
 from engine.admin.persons.recipients import with_person
 from engine.admin.persons.windows import ORDERS, TEXTS, Steps, Walk, walking
+from engine.admin.templates import template_of
 from engine.db.blocks import everywhere
 from engine.db.tables import api_keys, contacts, email_attempts, emails, orders
 from engine.observability.audit import note
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 500  # e-mails of one view
-_EMAIL = ("id", "state", "last_update", "expires_at", "attempts", "address", "organization_number", "given")
+_EMAIL = ("id", "state", "last_update", "expires_at", "attempts", "address", "organization_number")
 _NUMBER = "national_identity_number"
 _ORDER = ("id", "creator", "senders_reference", "created", "requested_send_time", "state", "subject", "body")
 _RECURRING = ("id", "creator", "name", "created", "cron", "zone")
@@ -98,10 +99,14 @@ class Export(Steps):
         for line in connection.execute(select(email_attempts).where(of).order_by(email_attempts.c.seq)):
             tried[line.email_seq].append(_shown(line, _ATTEMPT))
         its = select(orders).where(orders.c.seq.in_({row.order_seq for row in rows}))
-        ordered = {row.seq: _shown(row, _ORDER) for row in connection.execute(its)}
+        ordered = {
+            row.seq: _shown(row, _ORDER) | {"template": template_of(connection, row.template_id)}
+            for row in connection.execute(its)
+        }
         self._of_emails |= ordered.keys()
         self._found["emails"] += [
-            _shown(row, (*_EMAIL, _NUMBER)) | {"order": ordered[row.order_seq], "timeline": tried[row.seq]}
+            _shown(row, (*_EMAIL, _NUMBER))
+            | {"given": json.loads(row.given or "null"), "order": ordered[row.order_seq], "timeline": tried[row.seq]}
             for row in rows
         ]
 
