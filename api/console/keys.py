@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from api.console.acting import allowed, numbered, text_of
-from api.console.pages import render, tell, write
+from api.console.acting import allowed, ask_first, numbered, text_of
+from api.console.pages import look, render, tell, write
+from api.console.sessions import require
 from engine.admin import api_keys
 from engine.admin.filters import number
+from engine.admin.questions import Question
 from engine.auth.operators import Role
 from engine.errors import Invalid
 
@@ -40,6 +42,13 @@ async def rotate(request: Request) -> Response:
     return _shown(request, *await write(request, api_keys.rotate, operator, numbered(request), overlap))
 
 
+async def ask_to_revoke(request: Request) -> Response:
+    """The question before a key ends."""
+    await require(request, Role.ADMIN)
+    title, meaning = await look(request, api_keys.question, numbered(request))
+    return ask_first(request, Question(title, (meaning,)), "Revoke", back=LIST)
+
+
 async def revoke(request: Request) -> Response:
     """End a key."""
     operator, _ = await allowed(request, Role.ADMIN)
@@ -63,5 +72,6 @@ def _whole(text: str, field: str) -> int | None:
 ROUTES = [
     Route("/keys", create, methods=["POST"]),
     Route("/keys/{key}/rotate", rotate, methods=["POST"]),
+    Route("/keys/{key}/revoke", ask_to_revoke),
     Route("/keys/{key}/revoke", revoke, methods=["POST"]),
 ]

@@ -27,6 +27,7 @@ from engine.resources import (
     SCOPE_TEMPLATES,
     SCOPES_CREATE,
 )
+from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +70,7 @@ class _Stored:
     guests: str
     created: datetime
     expires: datetime | None
+    last_used: datetime | None
     revoked: datetime | None
 
 
@@ -105,6 +107,14 @@ def revoke(connection: Connection, who: str, seq: int) -> str:
     connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(revoked=Now()))
     note(connection, who, "revoke", f"keys/{seq}", {"creator": old.creator, "name": old.name})
     return f"The key {seq} of {old.creator} ({old.name}) is revoked."
+
+
+def question(connection: Connection, seq: int) -> tuple[str, str]:
+    """What is asked before a key is revoked: the title, and what it means; NotFound, Conflict when it has ended."""
+    found = _in_force(connection, seq, lock=False)
+    used = f"It was last used at {rfc3339(found.last_used)}" if found.last_used else "It was never used"
+    meaning = f"{used}. Whoever has it gets 401 within two seconds, for good: to replace it, rotate it."
+    return f"Revoke the {found.kind} key {seq} of {found.creator} ({found.name})?", meaning
 
 
 def note_expired(connection: Connection) -> None:
@@ -158,9 +168,9 @@ def _check(kind: str, creator: str, name: str, scopes: list[str], days: int | No
         raise Invalid(errors)
 
 
-def _in_force(connection: Connection, seq: int) -> _Stored:
+def _in_force(connection: Connection, seq: int, *, lock: bool = True) -> _Stored:
     chosen = select(*columns(_Stored, api_keys.c)).where(api_keys.c.seq == seq)
-    found = first(_Stored, connection.execute(chosen.with_for_update()))
+    found = first(_Stored, connection.execute(chosen.with_for_update() if lock else chosen))
     if found is None:
         raise NotFound(f"There is no key {seq}.")
     at = now(connection)

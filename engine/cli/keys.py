@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from engine.cli import resources
-from engine.cli.installation import who, writing
-from engine.cli.options import Data, Number
+from engine.cli.installation import reading, who, writing
+from engine.cli.options import Data, Number, Yes
+from engine.cli.progress import confirm
 from engine.resources import SCOPE_CREATE
 
 GROUP = resources.group("keys", "API keys, for systems without a token issuer.")
@@ -56,10 +57,15 @@ def rotate(
 
 
 @GROUP.command()
-def revoke(key: Number, data: Data = None) -> None:
+def revoke(key: Number, yes: Yes = False, data: Data = None) -> None:
     """End a key; within two seconds, no process takes it any more."""
     from engine.admin import api_keys
+    from engine.admin.questions import Question
 
+    with reading(data) as connection:
+        title, meaning = api_keys.question(connection, key)
+    if not yes:
+        confirm(Question(title, (meaning,)))
     with writing(data) as connection:
         told = api_keys.revoke(connection, who(), key)
     typer.echo(told)

@@ -121,7 +121,7 @@ def test_a_replaced_key_overlaps_with_its_successor_and_a_revoked_one_ends(
     new = number(cli)
     with having(installation, first) as earlier, having(installation, second) as later:
         wait_for(lambda: works(earlier) and works(later))
-        assert f"The key {old} of nav" in cli.text("keys", "revoke", str(old))
+        assert f"The key {old} of nav" in cli.text("keys", "revoke", str(old), "--yes")
         wait_for(lambda: not works(earlier))
         assert works(later)
         third = cli.text("keys", "rotate", str(new), "--overlap", "0").strip()

@@ -31,6 +31,8 @@ def test_an_admin_makes_a_key_sees_it_once_replaces_and_revokes_it(site: Site) -
     other = shown(admin.post("/console/keys/1/rotate", overlap="0").text)
     assert other != key
     assert admin.post("/console/keys/1/revoke").status_code == 409
+    assert "Revoke the team key 2 of" in admin.get("/console/keys/2/revoke").text
+    assert site.browser("ola").get("/console/keys/2/revoke").status_code == 403
     assert admin.post("/console/keys/2/revoke").status_code == 303
     assert "revoked" in admin.get("/console/keys?state=revoked").text
     assert "create" in admin.get("/console/audit?target=keys/2").text
