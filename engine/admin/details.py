@@ -122,7 +122,7 @@ def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:
 def _attachments(connection: Connection, order_seq: int) -> list[dict[str, Any]]:
     """The attachments of an order, and whether they are there; of addresses, nothing is shown."""
     is_there, is_gone = attachments.c.content.is_not(None), attachments.c.address.is_(None)
-    fetch = case((is_there, "there"), (is_gone, "not to be had"), else_="to be fetched").label("fetch")
+    fetch = case((is_there, "there"), (is_gone, "given up"), else_="to be fetched").label("fetch")
     shown = (*(attachments.c[name] for name in ("filename", "mime_type", "size", "content_id", "answer")), fetch)
     its = select(*shown).where(attachments.c.order_seq == order_seq).order_by(attachments.c.position)
     return [dict(row) for row in connection.execute(its).mappings()]

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from engine.admin.filters import bounded
-from engine.admin.resources import EMAILS, EVENTS, ORDERS
+from engine.admin.resources import EMAILS, EVENTS, ORDERS, RECURRING
 from engine.db.blocks import everywhere
 from engine.db.tables import emails, events, orders
 from engine.errors import Invalid, NotFound
@@ -63,9 +63,9 @@ def _meant(connection: Connection, resource: Resource, text: str) -> Sequence[UU
     chosen = []
     if resource is EVENTS:
         chosen.append(select(events.c.seq).where(events.c.id == text).order_by(events.c.seq))
+    if resource in (ORDERS, EMAILS, RECURRING) and _BEGINNING.fullmatch(text.lower()):
+        chosen.append(_begins(resource, text.lower().replace("-", "")))
     if resource in (ORDERS, EMAILS):
-        if _BEGINNING.fullmatch(text.lower()):
-            chosen.append(_begins(resource, text.lower().replace("-", "")))
         called = (everywhere(connection, orders), orders.c.senders_reference == text)
         its = select(resource.key).select_from(orders)
         its = its.join(emails, emails.c.order_seq == orders.c.seq) if resource is EMAILS else its

@@ -43,10 +43,10 @@ from engine.queue.epoch import repeated
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Container, Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, Connection, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Table
 
     from engine.admin.standing import Standings
 

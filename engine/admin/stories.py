@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from engine.admin import words
 from engine.admin.amounts import span
-from engine.db.tables import audit_log
+from engine.db.tables import attachments, audit_log
 from engine.models import HANDED_OVER, EmailState
 from engine.observability.audit import detail_of
 from engine.queue import windows
@@ -51,6 +51,8 @@ def of_email(
     if order.condition_endpoint and order.condition_answer:
         steps.insert(first, Step(None, "Its condition was asked", by="The answer", reply=order.condition_answer))
         first += 1
+    steps[first:first] = missing = _missing(connection, order) if order.attachments else []
+    first += len(missing)
     if first < len(steps) and (waited := _waited(order, attempts[0])):
         steps.insert(first, waited)
     return [*steps, _ending(email, why, tried=bool(attempts))]
@@ -83,6 +85,15 @@ def _told(connection: Connection, order: Row[object], email: Row[object]) -> Ite
             done = f"{'Paused' if line.action == 'pause' else 'Resumed'}: {stops[line.target]}"
             reason = f": {detail['reason']}" if detail.get("reason") else ""
             yield Step(line.at, done, f"by {line.who}{reason}", kind="wait" if line.action == "pause" else "")
+
+
+def _missing(connection: Connection, order: Row[object]) -> list[Step]:
+    """The order's attachments that were given up."""
+    given_up = (attachments.c.content.is_(None), attachments.c.address.is_(None))
+    its = select(attachments.c.filename, attachments.c.answer).where(attachments.c.order_seq == order.seq, *given_up)
+    what = "An attachment could not be fetched, and was given up"
+    rows = connection.execute(its.order_by(attachments.c.position))
+    return [Step(None, what, "", "Varsel", f"{row.filename}: {row.answer or 'no answer'}", "bad") for row in rows]
 
 
 def _waited(order: Row[object], first: Row[object]) -> Step | None:

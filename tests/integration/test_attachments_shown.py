@@ -78,5 +78,11 @@ def test_what_could_not_be_fetched_cannot_be_sent_again(store: Store) -> None:
                 perform(connection, "ola", find(action, "resend" if action == "orders" else "retry"), key)
         with pytest.raises(Conflict, match="not fetched"):
             details.message(connection, email)
-        assert details.order(connection, order)["attachments"][0]["fetch"] == "not to be had"
-        assert "the order names" in str(details.email(connection, email)["why"])
+        assert details.order(connection, order)["attachments"][0]["fetch"] == "given up"
+        shown = details.email(connection, email)
+        assert "the order names" in str(shown["why"])
+        assert [step["what"] for step in shown["story"]] == [
+            "Taken in",
+            "An attachment could not be fetched, and was given up",
+            "Failed: attachment not available",
+        ]

@@ -1,0 +1,146 @@
+"""An order's page, a message's page and a job's, in the words of those who need them: on a desk and on a phone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from itertools import product
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.e2e.browser.barriers import barriers, clicks, count_clicks
+from tests.e2e.browser.conftest import Site
+from tests.helpers.waiting import wait_for
+from tests.servers.site import stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.servers.installation import Installation
+
+SENT, REFUSED, SPAM = 4_980, 15, 5
+ALL = SENT + REFUSED + SPAM
+SCREENS = [*product((1440, 360), ("light", "dark"))]
+
+
+@pytest.fixture(params=SCREENS, ids=lambda screen: f"{screen[0]}-{screen[1]}")
+def opened(site: Site, request: pytest.FixtureRequest) -> Callable[[str], Page]:
+    """Opens a page on a screen of this width, in these colours, and counts clicks from then on."""
+    width, scheme = request.param
+
+    def open_(path: str) -> Page:
+        size = {"width": width, "height": 900}
+        page = site.open(path, bypass_csp=True, color_scheme=scheme, viewport=size, permissions=["clipboard-write"])
+        count_clicks(page)
+        return page
+
+    return open_
+
+
+@pytest.fixture(scope="module")
+def large(running: Installation, browser: Browser) -> str:
+    """An order to 5,000, of whom 20 are refused; it is sent already."""
+    site = Site(running, browser)
+    addresses = [f"person{number}@large.example" for number in range(SENT)]
+    addresses += [f"gone{number}+550@gone.example" for number in range(REFUSED)]
+    addresses += [f"spam{number}+554@spam.example" for number in range(SPAM)]
+    with stopped(running.pid("worker 1")):  # so that somebody can watch it from its beginning
+        order = site.order(*addresses, subject="Your tax assessment", sendersReference="assessment-2026")
+        page = site.open(f"/console/orders/{order}")
+    expect(page.locator(".how-far")).to_contain_text(re.compile(r"of 5\s000 e-mails done, [\d\s]+ a minute, finished"))
+    expect(page.locator(".how-far strong")).not_to_have_text("0 %")
+    expect(page.locator("h1")).to_contain_text("Completed")  # without a reload
+    site.close()
+    return order
+
+
+def test_watch_an_order_of_5000(opened: Callable[[str], Page], large: str, site: Site) -> None:
+    page = opened("/console/orders?reference=assessment-2026")
+    row = page.locator("tbody tr").first
+    expect(row).to_contain_text(re.compile(r"Completed\s+4\s980 sent, 20 failed"))
+    assert barriers(page) == []
+    row.get_by_role("link").first.click()
+    expect(page.locator(".how-far")).to_contain_text(re.compile(r"100 % 5\s000 of 5\s000 e-mails done"))
+    expect(page.get_by_role("img", name="100 % done: 4,980 sent, 20 failed")).to_be_visible()
+    causes = page.locator("#causes tbody tr")
+    expect(causes).to_have_count(2)
+    expect(causes.first).to_contain_text("15")
+    expect(causes.first).to_contain_text("gone.example")
+    expect(causes.first).to_contain_text("550 5.1.1")
+    assert barriers(page) == []
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="results as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(waiting.value.path().read_text())))
+    assert len(rows) == ALL
+    assert sorted({(row["result"], row["code"]) for row in rows}) == [
+        ("Failed: bounced", "550"),
+        ("Failed: bounced", "554"),
+        ("Succeeded", "250"),
+    ]
+    causes.first.get_by_role("link").click()
+    expect(page.locator("tbody tr")).to_have_count(REFUSED)
+    print(f"watch an order of 5,000: {clicks(page)} clicks")  # noqa: T201 for who asks with -rP
+    assert clicks(page) <= 3
+    page.goto(f"/console/audit?target=orders/{large}")
+    expect(page.locator("tbody")).to_contain_text("orders.results")
+    site.complaints[:] = [each for each in site.complaints if "ERR_ABORTED" not in each]  # a download ends so
+
+
+def test_an_order_whose_mails_all_failed_is_not_green(opened: Callable[[str], Page], site: Site) -> None:
+    order = site.order("a+550@all.example", "b+550@all.example", sendersReference="all-failed")
+    page = opened(f"/console/orders/{order}")
+    label = page.locator("h1 .state")
+    expect(label).to_have_text("All failed")
+    expect(label).to_have_class("state bad")
+    page.goto("/console/orders?reference=all-failed")
+    expect(page.locator("tbody tr").first).to_contain_text("2 failed")
+    expect(page.locator("tbody tr .state").first).to_have_text("All failed")
+    assert barriers(page) == []
+
+
+def test_what_happened_to_karis_mail(opened: Callable[[str], Page], site: Site) -> None:
+    body = "<h1>Hei Kari</h1><p>You have an appointment.</p>"
+    order = site.order("kari+550@example.no", subject="Your appointment", body=body, contentType="Html")
+    page = opened(f"/console/emails?order={order}")
+    page.get_by_role("link", name="kari+550@example.no").click()
+    story = page.locator("#timeline li")
+    expect(story).to_have_count(3)
+    expect(story.nth(0)).to_contain_text("Taken in")
+    expect(story.nth(1)).to_contain_text(re.compile(r"The relay \S+ refused it when it was told the recipient"))
+    expect(story.nth(1).locator("q")).to_contain_text("550 5.1.1 the development inbox refuses")
+    expect(story.nth(2)).to_contain_text("Failed: bounced it is not tried again by itself")
+    expect(story.nth(1).locator(".when")).to_contain_text(re.compile(r"\d\d:\d\d:\d\d .*\(.*ago\)"))
+    expect(page.frame_locator("iframe").locator("h1")).to_have_text("Hei Kari")
+    assert barriers(page) == []
+    page.get_by_role("button", name="Copy the Message-ID").click()
+    expect(page.get_by_role("button", name="Copy the Message-ID")).to_have_text("Copied")
+    print(f"what happened to Kari's mail: {clicks(page) - 1} clicks")  # noqa: T201 for who asks with -rP
+    assert clicks(page) <= 2
+
+
+def test_send_again_200(opened: Callable[[str], Page], site: Site) -> None:
+    failed = 200
+    once = [f"again{number}+550@again.example" for number in range(failed)]
+    order = site.order(*once, subject="Once more")
+    page = opened(f"/console/orders/{order}")
+    expect(page.locator("h1 .state")).to_have_text("All failed")
+    page.goto(f"/console/emails?order={order}&state=failed")
+    page.get_by_role("button", name="Try again …").click()
+    expect(page.locator("h1")).to_contain_text(f"Try again: {failed}")
+    expect(page.locator("#sample li")).to_have_count(5)
+    expect(page.locator("main")).to_contain_text("e-mails a minute were sent")
+    assert barriers(page) == []
+    page.get_by_role("button", name=re.compile("^Yes, try again")).click()
+    expect(page.locator("h1")).to_contain_text("try failed e-mails again Done")
+    expect(page.locator("#now")).to_contain_text(f"{failed} sent")  # without a reload
+    assert barriers(page) == []
+    page.locator("#now").get_by_role("link").first.click()
+    expect(page.locator("tbody tr")).to_have_count(50)
+    print(f"send again {failed}: {clicks(page)} clicks")  # noqa: T201 for who asks with -rP
+    assert clicks(page) <= 3
+    wait_for(lambda: site.arrived(once[-1]))
