@@ -10,6 +10,7 @@ belonging.py  which rows belong to an order or a job
 details.py    one row, with all that happened to it
 results.py    what became of the e-mails of orders, in numbers
 causes.py     why e-mails failed, in groups
+status_events.py  events that tell of an order or an e-mail
 stories.py    what happened to an e-mail, step by step
 result_file.py  what became of an order's recipients, as CSV
 words.py      what people read instead of the contract's words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import false, select
+from sqlalchemy import false, func, select
 
 from engine.admin.filters import first_id
 from engine.db.tables import MILLISECOND, emails, job_rows, orders
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 JOB_ROWS = 10_000  # of a job, that are looked at
 
 
-def of_order(connection: Connection, order_id: UUID) -> Sequence[ColumnElement[bool]]:
-    """The e-mails of an order; none, if there is no such order.
+def of_order(connection: Connection, order_id: UUID, *, few: bool = False) -> Sequence[ColumnElement[bool]]:
+    """The e-mails of an order; none, if there is no such order. `few`: another index has those that match.
 
     Their identifiers begin with the time of the order, if they follow from it: then they stand together in each index
-    of identifiers, among few others.
+    of identifiers, among few others. The index on orders would have all of them sorted first.
     """
     its = connection.execute(select(orders.c.seq, orders.c.created).where(orders.c.id == order_id)).first()
     if its is None:
         return [false()]
     which = emails.c.order_seq == its.seq
     begin, end = first_id(its.created), first_id(its.created + MILLISECOND)
-    some = connection.scalar(select(emails.c.id).where(which).limit(1))
-    return [which, emails.c.id >= begin, emails.c.id < end] if some and begin <= some < end else [which]
+    some = None if few else connection.scalar(select(emails.c.id).where(which).limit(1))
+    if not some or not begin <= some < end:
+        return [which]
+    return [func.coalesce(emails.c.order_seq, 0) == its.seq, emails.c.id >= begin, emails.c.id < end]
 
 
 def of_job(job_seq: int) -> Select[int]:

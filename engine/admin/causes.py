@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from engine.admin.filters import EMAIL_ERRORS
-from engine.db.records import SendAttempt, columns, read
+from engine.db.records import columns, read
 from engine.db.tables import EMAIL_FAILED, email_attempts, emails
 from engine.email.smtp import Reply
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-LOOKED_AT = 2_000  # failed e-mails, the newest
+LOOKED_AT = 1_000  # failed e-mails, the newest
 SHOWN = 20  # groups, the largest
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
 
@@ -38,51 +38,50 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    seq: int
+    """An e-mail that failed, and how its last attempt ended; None: it had none."""
+
     state: str
     address: str
+    outcome: str | None
+    code: int | None
+    reply: str | None
 
 
 def causes(connection: Connection, which: Sequence[ColumnElement[bool]]) -> tuple[list[Cause], bool]:
     """The groups of these e-mails that failed, the largest first; and whether all of them were looked at."""
-    chosen = select(*columns(_Failed, emails.c)).where(*which, EMAIL_FAILED).order_by(emails.c.id.desc())
-    found = read(_Failed, connection.execute(chosen.limit(LOOKED_AT)))
-    lines = _last_attempts(connection, [each.seq for each in found])
+    log = email_attempts
+    last = select(func.max(log.c.seq)).where(log.c.email_seq == emails.c.seq).scalar_subquery().label("last")
+    newest = select(emails.c.state, emails.c.address, last).where(*which, EMAIL_FAILED).order_by(emails.c.id.desc())
+    looked_at = newest.limit(LOOKED_AT).subquery()
+    chosen = select(*columns(_Failed, looked_at.c, log.c)).select_from(
+        looked_at.outerjoin(log, log.c.seq == looked_at.c.last)
+    )
+    found = read(_Failed, connection.execute(chosen))
     counts: Counter[tuple[str, str, str]] = Counter()
-    newest: dict[tuple[str, str, str], SendAttempt | None] = {}
+    examples: dict[tuple[str, str, str], _Failed] = {}
     for each in found:
-        line = lines.get(each.seq)
-        key = (each.state, each.address.rpartition("@")[2].lower(), _kind(line))
+        key = (each.state, each.address.rpartition("@")[2].lower(), _kind(each))
         counts[key] += 1
-        newest.setdefault(key, line)
-    groups = [_cause(count, key, newest[key]) for key, count in counts.most_common(SHOWN)]
+        examples.setdefault(key, each)
+    groups = [_cause(count, key, examples[key]) for key, count in counts.most_common(SHOWN)]
     return groups, len(found) < LOOKED_AT
 
 
-def _cause(count: int, key: tuple[str, str, str], line: SendAttempt | None) -> Cause:
+def _cause(count: int, key: tuple[str, str, str], example: _Failed) -> Cause:
     state, domain, kind = key
-    code = kind if line and line.code else ""
-    reply = Reply(None, line.reply).impersonal.removeprefix(kind[4:]).strip() if line else ""
+    code = kind if example.code else ""
+    reply = Reply(None, example.reply or "").impersonal.removeprefix(kind[4:]).strip()
     found_by = {"state": state} | ({"recipient": f"@{domain}"} if domain else {})
     if code:
         found_by["code"] = code
-    elif line and line.outcome in EMAIL_ERRORS:
-        found_by["error"] = line.outcome
+    elif example.outcome in EMAIL_ERRORS:
+        found_by["error"] = example.outcome
     return Cause(count, state, domain, code, reply, found_by)
 
 
-def _kind(line: SendAttempt | None) -> str:
+def _kind(failed: _Failed) -> str:
     """What attempts have in common that ended alike: the reply's codes, such as 550 5.1.1, or the outcome."""
-    if line is None:
-        return ""
-    if line.code is None:
-        return line.outcome
-    enhanced = _ENHANCED.match(line.reply)
-    return f"{line.code} {enhanced[0]}" if enhanced else str(line.code)
-
-
-def _last_attempts(connection: Connection, seqs: Sequence[int]) -> dict[int, SendAttempt]:
-    newest = select(func.max(email_attempts.c.seq)).where(email_attempts.c.email_seq.in_(seqs))
-    lines = select(*columns(SendAttempt, email_attempts.c))
-    lines = lines.where(email_attempts.c.seq.in_(newest.group_by(email_attempts.c.email_seq)))
-    return {line.email_seq: line for line in read(SendAttempt, connection.execute(lines))}
+    if failed.code is None:
+        return failed.outcome or ""
+    enhanced = _ENHANCED.match(failed.reply or "")
+    return f"{failed.code} {enhanced[0]}" if enhanced else str(failed.code)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, select
 
-from engine.admin import reasons, stories
+from engine.admin import reasons, status_events, stories
 from engine.admin import recurring as recurring_orders
 from engine.admin.belonging import of_job, of_order
 from engine.admin.causes import causes
@@ -16,7 +16,6 @@ from engine.admin.resources import RESOURCES
 from engine.admin.results import COUNTED, FAILED, Results, progress, results
 from engine.admin.rows import ROWS
 from engine.admin.templates import template_of
-from engine.db.blocks import everywhere
 from engine.db.dialects import now
 from engine.db.records import Attachment, Email, Letter, columns, read
 from engine.db.tables import (
@@ -46,10 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Connection, Row, Select
+    from sqlalchemy import Connection, Row, Select
 
 LINKED = 100  # rows of another kind that are shown beside one
-EVENTS = 10  # status events that are shown, the newest
 TIMELINE = 200  # attempts that are shown, the newest
 _RECORDS = ((Email, emails), (Letter, orders))
 
@@ -91,7 +89,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "resource_id": row.resource_id,
         "why": reasons.of_order(connection, found, row) or reasons.unknown(its.states),
         "history": _history(connection, f"orders/{order_id}"),
-        "events": _status_events(connection, order_id),
+        "events": status_events.of_order(connection, order_id, row.created),
     }
 
 
@@ -157,7 +155,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
         **why,
         "story": [asdict(step) for step in stories.of_email(connection, of_order, row, attempts, why["why"])],
         "history": _history(connection, f"emails/{email_id}"),
-        "events": _status_events(connection, of_order.id, events.c.id.startswith(str(email_id))),
+        "events": status_events.of_email(connection, email_id),
     }
 
 
@@ -291,12 +289,6 @@ def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
         for row in connection.execute(by_jobs)
     ]
     return sorted(found, key=lambda line: line["at"], reverse=True)[:LINKED]
-
-
-def _status_events(connection: Connection, order_id: UUID, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """The newest of an order's status events; `which`: of one of its e-mails alone."""
-    its = select(events.c.seq).where(everywhere(connection, events), events.c.subject == f"/orders/{order_id}", *which)
-    return ROWS["events"](connection, connection.scalars(its.order_by(events.c.seq.desc()).limit(EVENTS)).all()[::-1])
 
 
 DETAILS: Mapping[str, Callable[..., dict[str, Any]]] = {

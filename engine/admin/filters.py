@@ -206,9 +206,10 @@ def first_number(connection: Connection, table: Table, time: Column[datetime], a
 
     Found by halving, a look at the primary key each: no further index is needed, however many rows there are.
     """
-    low, high = connection.execute(
-        select(func.coalesce(func.min(table.c.seq), 0), func.coalesce(func.max(table.c.seq), 0) + 1)
-    ).one()
+    # Each by itself: for both together, SQLite walks through the table.
+    first, last = (func.coalesce(select(of(table.c.seq)).scalar_subquery(), 0) for of in (func.min, func.max))
+    low, high = connection.execute(select(first, last)).one()
+    high += 1
     while low < high:
         middle = (low + high) // 2
         chosen = select(table.c.seq, time).where(table.c.seq >= middle).order_by(table.c.seq).limit(1)

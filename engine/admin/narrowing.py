@@ -88,7 +88,8 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
     if id_ := given.get("email"):
         found.by.append(emails.c.id == id_)
     if order := given.get("order"):
-        found.by += of_order(connection, order)
+        few = given.get("state") in (WAITING, EmailState.NEW, EmailState.SENDING)
+        found.by += of_order(connection, order, few=few)
     if reference := given.get("reference"):
         referred = select(orders.c.seq).where(everywhere(connection, orders), orders.c.senders_reference == reference)
         found.by.append(emails.c.order_seq.in_(referred))

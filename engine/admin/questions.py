@@ -130,11 +130,11 @@ def _none(connection: Connection, action: Action, given: Mapping[str, str]) -> t
 def _rate(connection: Connection, number: int) -> tuple[str, ...]:
     """How quickly so many e-mails were sent lately; empty: none were."""
     its = (history.c.series == "emails.accepted", history.c.minute >= after(-LATELY))
-    sent = connection.scalar(select(func.sum(history.c.count)).where(*its)) or 0
+    sent = int(connection.scalar(select(func.sum(history.c.count)).where(*its)) or 0)
     if not sent:
         return ()
     minutes = LATELY / timedelta(minutes=1)
-    takes = span(max(60.0, float(number / (sent / minutes) * 60)))
+    takes = span(max(60.0, number * 60 * minutes / sent))
     rate = f"{max(1, round(sent / minutes)):,} e-mails a minute were sent in the last {minutes:.0f} minutes"
     return (f"{rate}: at that rate these take about {takes}.",)
 

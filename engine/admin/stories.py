@@ -76,7 +76,8 @@ def _told(connection: Connection, order: Row[object], email: Row[object]) -> Ite
     which = [audit_log.c.target.in_([*stops, f"orders/{order.id}"]), audit_log.c.at >= order.created]
     which += [audit_log.c.action.in_(("pause", "resume", "condition-failed"))]
     which += [] if until is None else [audit_log.c.at <= until]
-    for line in connection.execute(select(audit_log).where(*which).order_by(audit_log.c.seq.desc()).limit(LINES)):
+    newest = select(audit_log).where(*which).order_by(audit_log.c.seq.desc()).limit(LINES)
+    for line in connection.execute(newest).all()[::-1]:
         detail = detail_of(line.detail)
         if line.action == "condition-failed":
             said, then = str(detail.get("reason", "")), str(detail.get("then", ""))

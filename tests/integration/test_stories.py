@@ -31,15 +31,18 @@ def attempt(connection: Connection, seq: int, ago: timedelta, outcome: str, **va
 
 
 def story(connection: Connection) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = details.email(connection, connection.execute(select(emails.c.id)).scalar_one())[
-        "story"
-    ]
+    its = connection.execute(select(emails.c.id)).scalar_one()
+    found: list[dict[str, Any]] = details.email(connection, its)["story"]
     return found
 
 
 def test_a_story_tells_what_an_email_waited_for_and_how_far_each_attempt_came(store: Store) -> None:
     with store.write() as connection:
-        order = {"created": now() - 3 * HOUR, "requested_send_time": now() - 2 * HOUR, "state": OrderState.COMPLETED}
+        order: dict[str, Any] = {
+            "created": now() - 3 * HOUR,
+            "requested_send_time": now() - 2 * HOUR,
+            "state": OrderState.COMPLETED,
+        }
         order |= {"condition_endpoint": "https://condition.example", "condition_answer": "200, and true"}
         seq = add_order(connection, **order)
         email = add_email(connection, seq, state=EmailState.FAILED, due_at=None)
@@ -73,7 +76,8 @@ def test_a_story_tells_what_an_email_waited_for_and_how_far_each_attempt_came(st
 
 def test_a_story_has_pauses_and_conditions_that_gave_no_answer(store: Store) -> None:
     with store.write() as connection:
-        seq = add_order(connection, created=now() - HOUR, state=OrderState.PROCESSED)
+        at = now() - HOUR
+        seq = add_order(connection, created=at, requested_send_time=at, state=OrderState.PROCESSED)
         add_email(connection, seq)
         order_id = details.email(connection, connection.execute(select(emails.c.id)).scalar_one())["order_id"]
         then = {"reason": "status 500", "then": "sent anyway"}
