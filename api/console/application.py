@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from api.console import (
     acting,
+    exporting,
     keys,
     messages,
     pausing,
@@ -21,7 +22,6 @@ from api.console import (
     rates,
     reading,
     recurring,
-    result_files,
     senders,
     sign_in,
     templates,
@@ -59,8 +59,8 @@ def console(config: Settings, state: State) -> list[BaseRoute]:
     """Where the console is; it shares the state of the application that it is part of."""
     static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
     parts = (
-        *(sign_in, messages, recurring, keys, senders, templates, persons, pausing, result_files, acting, rates),
-        reading,
+        *(sign_in, messages, recurring, keys, senders, templates, persons, pausing, exporting, acting),
+        *(rates, reading),
     )
     pages = [route for part in parts for route in part.ROUTES]
     routes = [static, *(_counted(each.path.removeprefix(PATH), each) for each in pages)]

@@ -102,17 +102,22 @@ def _fields(request: Request, resource: Resource) -> Collection[str]:
     return resource.fields if operator and operator.role.sees_personal_data else resource.open_fields
 
 
+def narrowed(request: Request, resource: Resource) -> dict[str, str]:
+    """What the list is narrowed by; Forbidden for what the operator does not see."""
+    given = {name: value for name, value in request.query_params.items() if value.strip() and name != "cursor"}
+    fields = _fields(request, resource)
+    if hidden := [name for name in resource.fields if name in given and name not in fields]:
+        raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")
+    return given
+
+
 def _list_of(resource: Resource) -> Handler:
     async def read(request: Request) -> dict[str, Any]:
-        given = {name: value for name, value in request.query_params.items() if value.strip()}
-        cursor = given.pop("cursor", None)
-        fields = _fields(request, resource)
-        if hidden := [name for name in resource.fields if name in given and name not in fields]:
-            raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")
+        given, cursor = narrowed(request, resource), request.query_params.get("cursor") or None
         listed = await look(request, lists.page, resource, given, cursor)
         return {
             "resource": resource,
-            "fields": fields,
+            "fields": _fields(request, resource),
             "items": listed.items,
             "next": listed.next and urlencode(given | {"cursor": listed.next}),
             "looked_back": listed.looked_back,

@@ -5,6 +5,7 @@ narrowed.py   a list's conditions and order
 narrowing.py  from values to a list's conditions and order
 filters.py    from query strings to values
 lists.py      pages of a list, bounded in time at any size
+exports.py    lists as files
 rows.py       rows as they are shown, and what viewers do not see of them
 belonging.py  which rows belong to an order or a job
 details.py    one row, with all that happened to it
@@ -12,7 +13,6 @@ results.py    what became of the e-mails of orders, in numbers
 causes.py     why e-mails failed, in groups
 status_events.py  events that tell of an order or an e-mail
 stories.py    what happened to an e-mail, step by step
-result_file.py  what became of an order's recipients, as CSV
 words.py      what people read instead of the contract's words
 reasons.py    why it waits or failed
 slowness.py   where e-mails go slowly, in words

@@ -40,7 +40,6 @@ ACTIONS = {
     "recover": "pushes to {what} again: its endpoint takes events",
     "orders.cancel": "cancelled {what}",
     "orders.withdraw": "cancelled what had not left of {what}",
-    "orders.results": "took the results of {what} as a file",
     "orders.resend_failed": "sent {what} again to those who did not get it",
     "orders.resend": "sent {what} to all again",
     "orders.reschedule": "moved {what} to {to}",

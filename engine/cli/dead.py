@@ -46,7 +46,7 @@ GROUP = typer.Typer(name="dead", help="What was given up.", no_args_is_help=True
 def list_(
     *,
     resource: Resource,
-    limit: Limit = 50,
+    limit: Limit = None,
     cursor: Cursor = None,
     as_json: Json = False,
     as_csv: Csv = False,

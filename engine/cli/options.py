@@ -25,7 +25,9 @@ def local(text: str | None) -> str | None:
 Data = Annotated[Path | None, typer.Option(file_okay=False, help="Folder of the embedded parts.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one document.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets: all columns, uncut.")]
-Limit = Annotated[int, typer.Option(min=1, max=MOST, help="Most rows to print.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=MOST, show_default="50; with --csv, all", help="Most rows to print.")
+]
 Cursor = Annotated[str | None, typer.Option(help="Go on where an earlier list ended: its `next`.")]
 
 Uuid = Annotated[

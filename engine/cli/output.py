@@ -14,6 +14,7 @@ from uuid import UUID
 import typer
 
 from engine.admin.amounts import span
+from engine.admin.exports import cell as harmless
 from engine.cli.columns import COLUMNS, GOING
 from engine.cli.text import plain
 from engine.cli.zone import zone
@@ -33,7 +34,6 @@ BEGINNING = 18  # characters of an identifier that are left where there is no ro
 LEAST = 12  # characters that are left of a longer one
 FOLDED = ("timeline", "history")  # tables whose texts may take several lines
 GAP = 2  # between columns
-FORMULAS = ("=", "+", "-", "@")  # with which spreadsheets let one begin
 
 
 class Form(Enum):
@@ -73,8 +73,7 @@ def _unread(value: Any) -> str:
     """A value of CSV: no spreadsheet reads a text from outside as a formula, and no terminal obeys it."""
     if type(value) in (int, float):
         return str(value)
-    text = "" if value in (None, "", [], {}) else cell(value)
-    return f"'{text}" if text.startswith(FORMULAS) else text
+    return harmless("" if value in (None, "", [], {}) else cell(value))
 
 
 def print_json(document: Any) -> None:

@@ -107,7 +107,7 @@ def option(field: Field) -> inspect.Parameter:
 def _list_of(resource: Resource) -> Command:
     def command(
         *,
-        limit: Limit = 50,
+        limit: Limit = None,
         cursor: Cursor = None,
         as_json: Json = False,
         as_csv: Csv = False,

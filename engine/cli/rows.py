@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from engine.admin.resources import Resource
 
 
+ROWS = 50  # of a list, unless more or fewer are wanted
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """How much of a list, from where on, and in which form."""
 
-    limit: int
+    limit: int | None
     cursor: str | None
     form: Form
     data: Path | None
@@ -39,14 +42,16 @@ def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wante
     conditions = {name: value for name, value in given.items() if value is not None}
     with reading(wanted.data) as connection:
         conditions = completed(connection, conditions)
+    if wanted.form is Form.CSV:
+        return _print_csv(resource, conditions, wanted)
     items: list[dict[str, Any]] = []
-    cursor = wanted.cursor
+    cursor, limit = wanted.cursor, wanted.limit or ROWS
     while True:
         with reading(wanted.data) as connection:
-            found = page(connection, resource, conditions, cursor, wanted.limit - len(items))
+            found = page(connection, resource, conditions, cursor, limit - len(items))
         items += found.items
         cursor = found.next
-        if cursor is None or not found.looked_back or len(items) == wanted.limit:
+        if cursor is None or not found.looked_back or len(items) == limit:
             break
     if not items and wanted.form is Form.TABLE:
         typer.echo("Nothing matches." if conditions else "There is none.", err=True)
@@ -54,6 +59,28 @@ def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wante
         print_rows(wanted.form, resource.name, items, cursor)
     if cursor and wanted.form is not Form.JSON:
         typer.echo(f"There are more: --cursor {cursor}", err=True)
+    return None
+
+
+def _print_csv(resource: Resource, conditions: Mapping[str, str], wanted: Wanted) -> None:
+    """Print all rows that match, or up to the limit; the audit log says so."""
+    from engine.admin import exports
+
+    made = exports.Export(resource, conditions, exports.Form.CSV, hidden=False, most=wanted.limit, cursor=wanted.cursor)
+    whole = False
+    with opened(wanted.data) as store:
+        with store.write() as connection:
+            made.begin(connection, who())
+        try:
+            text: str | None = made.head
+            while text is not None:
+                typer.echo(text, nl=False)
+                with store.read() as connection:
+                    text = made.step(connection)
+            whole = True
+        finally:
+            with store.write() as connection:
+                made.end(connection, whole=whole)
 
 
 def show_one(resource: Resource, key: Any, as_json: bool, data: Path | None) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.cli.columns import COLUMNS
 from engine.cli.installation import reading
-from engine.cli.options import Data, Json
-from engine.cli.output import print_json, print_list, print_one, print_table
+from engine.cli.options import Csv, Data, Json
+from engine.cli.output import Form, form_of, print_json, print_one, print_rows
 from engine.cli.text import plain
 from engine.errors import Invalid
 
@@ -34,6 +33,7 @@ Version = Annotated[int | None, typer.Option(min=1, help="Which one.", show_defa
 def list_(
     creator: Annotated[str | None, typer.Option(help="Whose, such as ttd.", show_default="everybody's")] = None,
     as_json: Json = False,
+    as_csv: Csv = False,
     data: Data = None,
 ) -> None:
     """Print the newest version of each template, by creator and name.
@@ -44,9 +44,11 @@ def list_(
 
     with reading(data) as connection:
         found = [each for each in listed(connection, _own()) if creator in (None, each["creator"])]
-    if as_json:
-        return print_list(found)
-    return print_table(COLUMNS["templates"], found) if found else typer.echo("There is none.", err=True)
+    form = form_of(as_json, as_csv)
+    if not found and form is Form.TABLE:
+        typer.echo("There is none.", err=True)
+    else:
+        print_rows(form, "templates", found)
 
 
 @GROUP.command()
@@ -71,7 +73,7 @@ def show(name: Name, creator: Creator = "", version: Version = None, as_json: Js
 
 
 @GROUP.command()
-def versions(name: Name, creator: Creator = "", as_json: Json = False, data: Data = None) -> None:
+def versions(name: Name, creator: Creator = "", as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print the versions of a template, the newest first."""
     from engine.admin.templates import one
 
@@ -79,7 +81,7 @@ def versions(name: Name, creator: Creator = "", as_json: Json = False, data: Dat
         found = one(connection, _own(), creator, name, None)
     rows = [asdict(each) for each in found["versions"]]
     rows = rows or [{"name": name, "version": None, "created": None}]  # of the installation: as it is now
-    return print_list(rows) if as_json else print_table(COLUMNS["versions"], rows)
+    print_rows(form_of(as_json, as_csv), "versions", rows)
 
 
 @GROUP.command()

@@ -57,6 +57,20 @@ def note(  # noqa: PLR0913 a line has so many parts
     connection.execute(audit_log.insert().values(line))
 
 
+def begin(connection: Connection, who: str, action: str, target: str, detail: Mapping[str, object]) -> int:
+    """Write a line of its own for an act that goes on; returns its number, for `add`."""
+    line = {"at": Now(), "who": who, "action": action, "target": target, "detail": json.dumps(detail)}
+    return int(connection.execute(audit_log.insert().values(line).returning(audit_log.c.seq)).scalar_one())
+
+
+def add(connection: Connection, seq: int, detail: Mapping[str, object]) -> None:
+    """Add to a line what became of its act."""
+    kept = connection.scalar(select(audit_log.c.detail).where(audit_log.c.seq == seq).with_for_update())
+    if kept is not None:
+        added = json.dumps(json.loads(kept) | dict(detail))
+        connection.execute(update(audit_log).where(audit_log.c.seq == seq).values(detail=added))
+
+
 def detail_of(text: str) -> dict[str, Any]:
     """A line's detail as it is read: what is one of TIMES is a time."""
     found: dict[str, Any] = json.loads(text)

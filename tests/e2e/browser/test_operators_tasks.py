@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from engine.admin.pausing import pause, resume
 from tests.e2e.browser.test_pages import RULES
+from tests.helpers.rows import now
 from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -85,3 +89,47 @@ def test_a_pause_of_a_lane_ends_by_itself(site: Site, task: Task) -> None:
         connection.exec_driver_sql("UPDATE pauses SET ends = ends - 1799000")
     expect(page.locator("#pauses")).not_to_contain_text("the receiver is being moved")
     task.clicks("pause webhooks for 30 minutes", 2)
+
+
+def test_who_did_what(site: Site, task: Task) -> None:
+    page, domain = task.page, f"told-{task.name}.example"
+    with site.write() as connection:
+        pause(connection, "anna", "domain", domain, "their server is down", now() + timedelta(hours=8))
+        resume(connection, "ola", "domain", domain)
+    page.get_by_role("link", name="Who did what").click()
+    said = page.locator("tbody tr", has_text=f"anna paused mail to {domain} until")
+    expect(said).to_contain_text(": their server is down")
+    task.look()
+    page.locator("tbody tr", has_text=domain).get_by_role("link", name="ola").first.click()
+    expect(page.locator("tbody tr").first).to_contain_text("ola resumed mail to")
+    expect(page.locator("tbody")).not_to_contain_text("anna")
+    page.goto("/console/audit")
+    page.get_by_label("Thing").fill(f"domain/{domain}")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
+    assert [row["who"] for row in rows] == ["ola", "anna"]
+    assert f"anna paused mail to {domain} until" in rows[1]["what"]
+    task.clicks("who paused this domain, and the list as a file", 4)
+
+
+def test_a_list_for_a_colleague(site: Site, task: Task) -> None:
+    page, order = task.page, site.order(f"kari-{task.name}+550@example.no", f"=ola-{task.name}@example.no")
+    wait_for(lambda: site.arrived(f"=ola-{task.name}@example.no"))
+    page.get_by_role("link", name="E-mails").click()
+    page.get_by_label("Order id").fill(order)
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    task.look()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename == "varsel-emails.csv"
+    rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
+    addresses = {row["address"] for row in rows}
+    assert addresses == {f"kari-{task.name}+550@example.no", f"'=ola-{task.name}@example.no"}
+    task.clicks("a list for a colleague", 3)
+    page.goto("/console/audit?action=export")
+    told = page.locator("tbody tr", has_text=order)
+    expect(told).to_contain_text(f"local exported e-mails, narrowed to order {order}, as CSV, 2 rows")

@@ -118,3 +118,18 @@ def test_a_page_has_as_many_rows_as_may_be(store: Store, cli: Cli) -> None:
             add_order(connection)
     assert len(cli.items("orders", "list", "--limit", MOST)) == MOST
     cli.refused(2, "orders", "list", "--limit", MOST + 1)
+
+
+def test_a_list_is_printed_as_csv_whole_unless_it_is_limited_and_the_audit_log_says_so(store: Store, cli: Cli) -> None:
+    with store.write() as connection:
+        for _ in range(60):
+            add_order(connection)
+    header, *rows = cli.text("orders", "list", "--csv").splitlines()
+    assert header.startswith("id,state,creator,reference,")
+    assert len(rows) == 60
+    assert len(cli.text("orders", "list", "--csv", "--limit", 1).splitlines()) == 2
+    cli.refused(2, "orders", "list", "--csv", "--json")
+    newest, oldest = cli.items("audit", "list", "--action", "export")
+    assert newest["who"].startswith("cli:")
+    assert newest["detail"] == {"filter": {}, "format": "CSV", "rows": 1}
+    assert oldest["detail"] == {"filter": {}, "format": "CSV", "rows": 60}
