@@ -49,6 +49,13 @@ class Given:
         text = self.text(name).strip()
         return integer(name, text, most) if text else default
 
+    def flag(self, shown: str) -> bool:
+        """Whether a parameter, as documents write its name, is true; Invalid when it is neither that nor false."""
+        text = self.text(shown.lower()).strip().lower()
+        if text not in ("", "true", "false"):
+            raise not_valid(shown, text)
+        return text == "true"
+
     def moment(self, name: str, *, zoned: bool) -> datetime | None:
         """A time, in UTC, that must have a zone (`zoned`); or a day or time that is naive if it has none."""
         text = self.text(name).strip()

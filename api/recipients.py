@@ -101,7 +101,7 @@ async def post(request: Request) -> Response:
     check_coding(dict(request.scope["headers"]))
     caller, order_id = await asked_by(request)
     creator = require_creator(caller)
-    start, dry = Start(_from_line(request), csv), _flag(request, DRY_RUN)
+    start, dry = Start(_from_line(request), csv), Given(request).flag(DRY_RUN.name)
     state = request.app.state
     if not state.uploading.fits(creator):
         raise Overrun("Other uploads leave no room for this one; wait until one of them has ended.")
@@ -174,13 +174,6 @@ def _from_line(request: Request) -> int:
     return line
 
 
-def _flag(request: Request, parameter: Parameter) -> bool:
-    text = Given(request).text(parameter.name.lower()).strip().lower()
-    if text not in ("", "true", "false"):
-        raise not_valid(parameter.name, text)
-    return text == "true"
-
-
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
     """The body in blocks of whole lines; the last one may have no end."""
     request.state.streams = True  # see api/connections
@@ -232,7 +225,7 @@ async def put_close(request: Request) -> Response:
     """Close an order."""
     creator, order_id = await asked(request)
     state = request.app.state
-    valid_only = _flag(request, VALID_ONLY)
+    valid_only = Given(request).flag(VALID_ONLY.name)
     upload = await state.writers.write(creator, uploads.close, state.quotas, creator, order_id, valid_only=valid_only)
     state.notifier.notify(due.ORDERS.name)
     return UploadStatus.of(upload).response()

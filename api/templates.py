@@ -82,7 +82,7 @@ async def put(request: Request) -> Response:
     caller, name = await _asked_by(request)
     creator = require_creator(caller)
     content = (await _posted(request, creator, shapes.TemplateRequest)).content()
-    waiting = Given(request).text("waiting").strip().lower() == "true"
+    waiting = Given(request).flag(WAITING.name)
     version, new = await _catalogue(request).put(caller.name, creator, name, content, waiting=waiting)
     others = await reads.read(request, creator, registry.versions, creator, name)
     return shapes.Template.of(version, others).response(201 if new else 200)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import BigInteger, update
 
@@ -28,6 +28,19 @@ _GIVEN = Rows(seq=BigInteger(), expires_at=Instant())
 _EXTEND = update(emails).where(emails.c.seq == _GIVEN["seq"]).values(expires_at=_GIVEN["expires_at"])
 
 
+class Opened(NamedTuple):
+    """When a window opens in a zone, which many e-mails have in common, and when it closes if it is open now."""
+
+    opens: datetime | None
+    closes: datetime | None
+
+    @classmethod
+    def at(cls, now: datetime, hours: Hours) -> Opened:
+        """As it is now."""
+        opens = hours.opening(now)
+        return cls(opens, hours.closing(now) if opens == now else None)
+
+
 def keep_times(
     connection: Connection,
     claimed: Sequence[Email],
@@ -41,7 +54,7 @@ def keep_times(
     """
     if not any(letter.sending_window or letter.withdrawn_until for letter in letters.values()):
         return claimed, {}
-    hours: dict[tuple[str, str | None], Hours] = {}
+    known: dict[tuple[str, str | None], Opened] = {}
     later: list[tuple[Email, datetime, datetime]] = []
     going: list[Email] = []
     closings: dict[int, datetime] = {}
@@ -53,14 +66,15 @@ def keep_times(
             continue
         if letter.sending_window and not is_cancelled and now < email.expires_at:
             name = letter.sending_window, email.time_zone
-            its = hours.get(name) or hours.setdefault(name, calendars.hours(windows.read(name[0]), name[1]))
-            opening = its.opening(now)
-            if opening != now:
-                wait = opening - now if opening else timedelta(0)
-                later.append((email, opening or now + LOOK_AGAIN, letter.expires_at or email.expires_at + wait))
+            its = known.get(name) or known.setdefault(
+                name, Opened.at(now, calendars.hours(windows.read(name[0]), name[1]))
+            )
+            if its.opens != now:
+                wait = its.opens - now if its.opens else timedelta(0)
+                later.append((email, its.opens or now + LOOK_AGAIN, letter.expires_at or email.expires_at + wait))
                 continue
-            if closes := its.closing(now):
-                closings[email.seq] = closes
+            if its.closes:
+                closings[email.seq] = its.closes
         going.append(email)
     due.hand_back_later(
         connection, due.EMAILS, [HandedBack(email, min(begins, expires) - now) for email, begins, expires in later]

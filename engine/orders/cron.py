@@ -21,7 +21,9 @@ FARTHEST = 41  # years: 29 February is a Sunday once in 28 years, and in 40 wher
 SET_BACK = timedelta(hours=3)  # the most by which a clock is set back
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_PART = re.compile(r"(?:\*|(?P<first>[a-z]{3}|\d{1,2})(?:-(?P<last>[a-z]{3}|\d{1,2}))?)(?:/(?P<step>\d{1,2}))?")
+_PART = re.compile(
+    r"(?:\*|(?P<first>[a-z]{3}|\d{1,2})(?:-(?P<last>[a-z]{3}|\d{1,2}))?)(?:/(?P<step>\d{1,2}))?", re.ASCII
+)
 _DAY = timedelta(days=1)
 _LAST = date.max - 3 * _DAY
 

@@ -48,7 +48,7 @@ def parse_recurring(parse: Parse[NewOrder], value: Payload, limits: Limits, now:
     request = validated(RecurringRequest, value, PARAMETER, limits.recipients)
     broken = Broken()
     _check(request, now, broken)
-    posted = next(member for name, member in value.items() if name.lower() == "order")
+    *_, posted = (member for name, member in value.items() if name.lower() == "order")  # of several, the last counts
     try:
         order = parse(posted, limits, now)
     except Invalid as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 100  # characters
 LEAP_YEAR = 2024  # has each day of any year
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00", re.ASCII)
 _FORM = "write [calendars.NAME] above holidays, yearly and quiet"
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 DAY = 24 * 60  # minutes
 FARTHEST = 400  # days that are looked at for an opening
+SOON = 2  # days that are looked at for a closing: nobody has an e-mail in hand for longer
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _LAST = date.max - 3 * _DAY
 
@@ -92,8 +93,8 @@ class Window:
 
 @cache
 def zones() -> frozenset[str]:
-    """The names of the time zones that are known (IANA)."""
-    return frozenset(available_timezones())
+    """The names of the time zones that are known (IANA); `localtime` is another one on each machine, `Factory` none."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 DAYTIME = Window("Europe/Oslo", span=Span(9 * 60, 17 * 60))  # of the contract's sendingTimePolicy (6.5)
@@ -127,18 +128,18 @@ class Hours:
 
     def opening(self, at: datetime) -> datetime | None:
         """The first open instant from this one on; None: there is none in the next FARTHEST days."""
-        return self._next(at, opens=True)
+        return self._next(at, FARTHEST, opens=True)
 
     def closing(self, at: datetime) -> datetime | None:
-        """The first instant from this one on that is not open; None, likewise."""
-        return self._next(at, opens=False)
+        """The first instant from this one on that is not open; None: there is none in the next SOON days."""
+        return self._next(at, SOON, opens=False)
 
-    def _next(self, at: datetime, *, opens: bool) -> datetime | None:
+    def _next(self, at: datetime, days: int, *, opens: bool) -> datetime | None:
         if self.open_at(at) is opens:
             return at
         day = at.astimezone(self.zone).date() - _DAY
         known = set(self._changes(day))
-        for _ in range(FARTHEST):
+        for _ in range(days + 1):  # the first one is the day before
             # Two days together: where midnight comes twice, an instant of the second day can lie in the first.
             following = set(self._changes(day + _DAY))
             for each in sorted(known | following):

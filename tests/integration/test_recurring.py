@@ -42,6 +42,16 @@ PATH = f"{API}/recurring-orders"
 FIND = partial(find, Own(None))
 
 
+def test_of_an_order_that_is_given_twice_one_is_checked_and_made() -> None:
+    """As everywhere, names count in any case, and the last of several."""
+    value = asked(order=order(subject=None, body=None, template={"name": "notice"})) | {
+        "Order": order("ola@example.no")
+    }
+    new = parse_recurring(parse_order, value, LIMITS, datetime(2026, 11, 28, 18, tzinfo=UTC))
+    assert [each["emailAddress"] for each in new.order.recipients] == ["ola@example.no"]
+    assert new.order.template is None
+
+
 def asked(**members: Any) -> dict[str, Any]:
     """A valid recurring order, of every minute."""
     return {"name": "minutely", "cron": "* * * * *", "zone": "Europe/Oslo", "order": order()} | members
@@ -159,6 +169,8 @@ def test_a_name_has_one_recurring_order_and_others_do_not_see_it(store: Store) -
         ({"until": "2026-11-28T18:00:00Z"}, "Cron"),
         ({"until": "2030-11-28T18:00:00"}, "Until"),
         ({"zone": "Norway"}, "Zone"),
+        ({"zone": "localtime"}, "Zone"),
+        ({"zone": "Factory"}, "Zone"),
         ({"runs": 0}, "Runs"),
         ({"order": order(requestedSendTime="2030-01-01T00:00:00Z")}, "Order.RequestedSendTime"),
         ({"order": order(expiresAt="2030-01-01T00:00:00Z")}, "Order.ExpiresAt"),
@@ -167,6 +179,7 @@ def test_a_name_has_one_recurring_order_and_others_do_not_see_it(store: Store) -
         ({"order": order("nobody")}, "Order.Recipients[0].EmailAddress"),
         ({"order": order(subject="Hei", body=None, template={"name": "notice"})}, "Order.Template"),
         ({"order": order(recipients=[], recipientsFollow=True)}, "Order.RecipientsFollow"),
+        ({"ORDER": order(subject=None, body=None, template={"name": "notice"})}, "Order.Template"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(members: dict[str, Any], field: str) -> None:

@@ -49,7 +49,7 @@ def test_an_expression_means_what_it_means_in_a_crontab(text: str, first: list[s
 @pytest.mark.parametrize(
     "text",
     ["", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *", "5-1 * * * *",
-     "* * * foo *", "1,,2 * * * *", "@daily", "* * * * * *", "-1 * * * *", "1" * 300],
+     "* * * foo *", "1,,2 * * * *", "@daily", "* * * * * *", "-1 * * * *", "1" * 300, "\u0661 * * * *"],
 )  # fmt: skip
 def test_what_is_no_expression_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no |five fields"):

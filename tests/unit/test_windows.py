@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.queue.windows import DAY, DAYTIME, WHOLE_DAY, Calendar, Hours, Span, Window, read, zones
+from engine.queue.windows import DAY, DAYTIME, SOON, WHOLE_DAY, Calendar, Hours, Span, Window, read, zones
 
 MINUTE = timedelta(minutes=1)
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -43,10 +43,10 @@ def test_an_opening_is_open_and_nothing_before_it_is(
 ) -> None:
     zone, at = where
     hours = Hours.of(window, calendar, zone)
-    for find, opens in ((hours.opening, True), (hours.closing, False)):
+    for find, opens, days in ((hours.opening, True, 20), (hours.closing, False, SOON)):
         found = find(at)
         if found is None:
-            assert not any(hours.open_at(at + 97 * step * MINUTE) is opens for step in range(300))
+            assert not any(hours.open_at(at + 97 * step * MINUTE) is opens for step in range(days * DAY // 97))
             continue
         assert found >= at
         assert hours.open_at(found) is opens
@@ -70,6 +70,15 @@ def test_a_changed_clock_opens_what_it_reads(span: str, after: str, opens: str) 
     begin, end = (int(part[:2]) * 60 + int(part[3:]) for part in span.split("-"))
     hours = Hours.of(Window("Europe/Oslo", span=Span(begin, end)))
     assert hours.opening(datetime.fromisoformat(after)) == datetime.fromisoformat(opens)
+
+
+def test_a_closing_is_looked_for_in_the_next_days_alone() -> None:
+    """It is looked for whenever e-mails are claimed, and an e-mail is in nobody's hands for days."""
+    always, weekdays = Hours.of(Window("Europe/Oslo")), Hours.of(Window("Europe/Oslo", frozenset(range(5))))
+    monday, friday = datetime(2026, 11, 30, 12, tzinfo=UTC), datetime(2026, 12, 4, 12, tzinfo=UTC)
+    assert always.closing(monday) is None
+    assert weekdays.closing(monday) is None
+    assert weekdays.closing(friday) == datetime(2026, 12, 4, 23, tzinfo=UTC)
 
 
 def test_holidays_and_quiet_hours_close_what_the_window_opens() -> None:

@@ -59,7 +59,8 @@ def large(running: Installation, browser: Browser) -> str:
     return order
 
 
-def test_watch_an_order_of_5000(opened: Callable[[str], Page], large: str, site: Site) -> None:
+@pytest.mark.usefixtures("large")
+def test_watch_an_order_of_5000(opened: Callable[[str], Page], site: Site) -> None:
     page = opened("/console/orders?reference=assessment-2026")
     row = page.locator("tbody tr").first
     expect(row).to_contain_text(re.compile(r"Completed\s+4\s980 sent, 20 failed"))
