@@ -33,17 +33,18 @@ if TYPE_CHECKING:
 
 LITTLE, TOO_LITTLE = 1_000_000_000, 100_000_000  # free bytes of a disk
 BOTH = "`web` and `worker` do not start without it"
+ALL = "`web`, `worker` and `scheduler` do not start without it"
 FETCHED = "until it can be fetched, tokens of its issuer are refused (503)"
 # How the processes read the file or folder that a setting names.
 FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("keys", "platform_keys", PlatformKeys, WEB),
     ("access", "access_file", Rules, BOTH),
     ("limits", "limits_file", Limits, "`worker` does not start without it"),
-    ("quotas", "quotas_file", Quotas, WEB),
-    ("calendars", "calendars_file", Calendars, BOTH),
+    ("quotas", "quotas_file", Quotas, "`web` and `scheduler` do not start without it"),
+    ("calendars", "calendars_file", Calendars, ALL),
     ("credentials", "credentials_file", Credentials, "`worker` does not start without it"),
     ("operators", "operators_file", roles, WEB),
-    ("templates", "email_templates", Own, BOTH),
+    ("templates", "email_templates", Own, ALL),
 )
 TENTH = 0.1  # of a disk: below this there is a warning, too
 

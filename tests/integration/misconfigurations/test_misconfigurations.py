@@ -322,8 +322,8 @@ CASES = [
         lambda it: {"quotas_file": it.file("q.toml", "[default]\nper_day = -1\n")},
         "per_day must be a number of recipients from 1",
         "VARSEL_QUOTAS_FILE: ",
-        ("web",),
-        doctor_adds="`web` does not",
+        ("web", "scheduler"),
+        doctor_adds="`web` and `scheduler`",
     ),
     Case(
         "credentials",
@@ -382,8 +382,8 @@ CASES = [
         given(email_templates="/none"),
         "/none",
         "VARSEL_EMAIL_TEMPLATES: ",
-        RUNNING,
-        doctor_adds="`web` and `worker`",
+        (*RUNNING, "scheduler"),
+        doctor_adds="`web`, `worker` and `scheduler`",
     ),
     Case(
         "provider-away",
