@@ -71,6 +71,7 @@ from engine.runtime import garbage
 from engine.runtime.ending import CLOSE_WITHIN, end_within
 from engine.runtime.shares import Shares
 from engine.settings import naming
+from engine.settings.told import told
 from engine.subscriptions.rules import SubscriptionRules
 from engine.subscriptions.signing import Signer
 from engine.templating import registry
@@ -203,7 +204,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         state.catalogue.find,
     )
     state.publisher = Publisher(state.store, state.queue.spool.add, state.notifier.notify)
-    heartbeat = Heartbeat(state.store, Kind("web"), Memory(state.redis))
+    heartbeat = Heartbeat(state.store, Kind("web", settings=told(config)), Memory(state.redis))
     heartbeat.start()
     garbage.set_aside()
     yield

@@ -20,6 +20,7 @@ from engine.queue.calendars import Calendars
 from engine.queue.marks import Memory
 from engine.runtime.ending import END_WITHIN, end_within
 from engine.runtime.stop import Stop
+from engine.settings.told import told
 from engine.templating.catalogue import find
 from engine.templating.own import Own
 from scheduler.jobs import JOBS, Clock
@@ -37,7 +38,7 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     metrics.serve(config)
     queue = connect(config)
     store = Store(config.need("database_url"), admit, gives_way=True)
-    heartbeat = Heartbeat(store, Kind("scheduler"), Memory(queue.client))
+    heartbeat = Heartbeat(store, Kind("scheduler", settings=told(config)), Memory(queue.client))
     # A late tick runs; missed ticks become one; a tick does not begin while the one before it runs.
     scheduler = BackgroundScheduler(
         timezone="UTC",

@@ -29,16 +29,19 @@ def who() -> str:
 
 
 def place(data: Path | None) -> Place:
-    """What `varsel doctor` looks at; Misconfigured."""
+    """What `varsel doctor` looks at, with the settings of processes that run on this machine; Misconfigured."""
     from engine import settings
     from engine.dev.data_folder import data_folder
-    from engine.doctor import Place
+    from engine.doctor import Place, ask
+    from engine.settings.told import following
 
-    config = settings.load()
-    folder = data_folder(config, data)
+    own = settings.load()
+    folder, url = data_folder(own, data), _database_url(own, data)
+    asked = ask(url)
+    config = following(own, [each.settings for each in asked]) if asked else own
     redis_url = config.redis_url.get_secret_value() if config.redis_url else f"unix://{folder}/redis.sock"
-    embedded = data is not None or config.database_url is None
-    return Place(config, folder, _database_url(config, data), redis_url, embedded)
+    embedded = data is not None or own.database_url is None
+    return Place(config, folder, url, redis_url, embedded, asked, own)
 
 
 @contextmanager

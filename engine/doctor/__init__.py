@@ -1,6 +1,7 @@
 """Checks of everything that Varsel needs; nothing is printed here, and nothing is changed or sent.
 
 findings.py   what a check says
+asking.py     what the processes of this machine were started with
 database.py   SQLite or PostgreSQL, the schema, the processes' heartbeats
 rights.py     the rights of PostgreSQL's user
 broker.py     Redis
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from engine.diagnosis import of_database
 from engine.doctor import broker, database, files, provider, relay, scraping, sender
+from engine.doctor.asking import ask
 from engine.doctor.findings import Finding, Level, Place, problem, wrong
 from engine.errors import VarselError
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     Check = Callable[[Place], Iterable[Finding]]
 
-__all__ = ["CHECKS", "Finding", "Level", "Place", "examine"]
+__all__ = ["CHECKS", "Finding", "Level", "Place", "ask", "examine"]
 
 WITHIN = 10.0  # seconds that each check has
 

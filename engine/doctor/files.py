@@ -23,6 +23,7 @@ from engine.orders.quotas import Quotas
 from engine.queue.calendars import Calendars
 from engine.runtime.authorities import with_file
 from engine.settings import PREFIX, Settings
+from engine.settings.told import ADDRESSES
 from engine.templating.own import Own
 from engine.text.urls import file_of, shown
 
@@ -46,20 +47,42 @@ FILES: Sequence[tuple[str, str, Callable[[Path], object], str]] = (
     ("operators", "operators_file", roles, WEB),
     ("templates", "email_templates", Own, ALL),
 )
+OF_ONE = {"metrics_port", "metrics_host"}  # settings that each process has for itself
 TENTH = 0.1  # of a disk: below this there is a warning, too
 
 
 def settings(place: Place) -> Iterator[Finding]:
     """The settings, which could be loaded; and those whose default is only for development."""
     name, config = "settings", place.config
-    given = sorted(config.model_fields_set)
-    yield ok(name, f"{len(given)} of {len(Settings.model_fields)} are set; `varsel config` shows them")
+    if place.asked:
+        whose = ", ".join(map(str, place.asked))
+        yield ok(name, f"{len(config.model_fields_set)} are set, as the processes of this machine tell: {whose}")
+        yield from _told(place)
+    else:
+        whose = "those of this command, since no process of this machine tells its own"
+        yield ok(name, f"{len(config.model_fields_set)} of {len(Settings.model_fields)} are set ({whose})")
     if not config.database_url:
         return
     for each, what in (("base_url", "links in answers lead to"), ("from_address", "the sender of all messages is")):
         if each not in config.model_fields_set:
             variable = f"{PREFIX}{each.upper()}"
             yield warning(name, f"{variable} is not set: {what} {getattr(config, each)}", f"Set {variable}.")
+
+
+def _told(place: Place) -> Iterator[Finding]:
+    """Settings in which processes differ, and addresses of which they tell no password."""
+    for name in sorted({name for each in place.asked for name in each.settings} - OF_ONE):
+        values = {str(each): each.settings[name] for each in place.asked if name in each.settings}
+        if len(set(values.values())) > 1:
+            which = "; ".join(f"{value} for {who}" for who, value in values.items())
+            text = f"processes differ in {PREFIX}{name.upper()}: {which}"
+            yield warning("settings", text, "Start them again with the same settings, unless that is intended.")
+    for name in ADDRESSES:
+        here, there = (getattr(each, name) if each else None for each in (place.own, place.config))
+        if there is not None and there != here:
+            variable = f"{PREFIX}{name.upper()}"
+            text = f"{variable} is checked as {there.get_secret_value()}: no process tells its user and password"
+            yield ok("settings", f"{text}; set {variable} for this command, too, if it has any")
 
 
 def keys(place: Place) -> Iterator[Finding]:

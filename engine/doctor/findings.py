@@ -11,10 +11,11 @@ from engine.errors import Misconfigured
 from engine.settings import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from engine.diagnosis import Diagnosis
+    from engine.doctor.asking import Asked
     from engine.settings import Settings
 
 
@@ -43,7 +44,8 @@ class Finding:
 class Place:
     """An installation: its settings, the folder of its embedded parts, and where the database and Redis are.
 
-    `embedded`: it is one of `varsel up`, which has a default for everything that is not set.
+    `embedded`: it is one of `varsel up`, which has a default for everything that is not set. `asked`: its processes on
+    this machine, whose settings these are; `own`: those of this command (None: the same).
     """
 
     config: Settings
@@ -51,6 +53,8 @@ class Place:
     database_url: str
     redis_url: str
     embedded: bool = True
+    asked: Sequence[Asked] = ()
+    own: Settings | None = None
 
 
 def ok(name: str, text: str) -> Finding:

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
@@ -43,7 +43,8 @@ BEAT_EVERY = 5  # looks without news after which a beat is due
 class Kind:
     """The kind of a process: web, worker or scheduler; of a worker, its relays and where mail goes slowly.
 
-    `peers` is told how many processes of the kind live, and how many of them stand before this one.
+    `peers` is told how many processes of the kind live, and how many of them stand before this one. `settings`: what
+    the process was started with, without secrets.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Kind:
     slowed: Callable[[], Sequence[Slowed]] = tuple
     relays: Callable[[], Sequence[RelayState]] = tuple
     peers: Callable[[int, int], None] = lambda _, __: None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 class Memory(Protocol):
@@ -171,5 +173,5 @@ class Heartbeat:
 
     def _begin_process(self, connection: Connection, seen: dict[str, object]) -> None:
         who = {"id": self._id, "kind": self._kind.name, "host": socket.gethostname(), "pid": os.getpid()}
-        what = {"version": version("varsel"), "started": Now()}
+        what = {"version": version("varsel"), "started": Now(), "settings": json.dumps(self._kind.settings)}
         connection.execute(processes.insert().values(who | what | seen))

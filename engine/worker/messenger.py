@@ -19,6 +19,7 @@ from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
+from engine.settings.told import told
 from engine.templating.renderer import Renderer
 from engine.worker import sending
 from engine.worker.short_way import ShortWay
@@ -53,6 +54,7 @@ class Messenger:
             trouble=lambda: deliverer.trouble,
             slowed=lambda: pace.slowed(steady()),
             relays=lambda: self._relays.states,
+            settings=told(config),
         )
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
         self._watching: asyncio.Task[None] | None = None

@@ -38,6 +38,7 @@ from engine.queue.runner import Runner
 from engine.queue.signals import INSTANT, Signals
 from engine.queue.withdrawals import Withdrawals
 from engine.runtime.clock import steady
+from engine.settings.told import told
 from engine.subscriptions.signing import Signer
 from engine.templating.own import Own
 from engine.templating.renderer import Renderer
@@ -103,6 +104,7 @@ class Workshop:
             slowed=lambda: pace.slowed(steady()),
             peers=pace.divide,
             relays=lambda: _worse(*(relays.states for relays in self._relays)),
+            settings=told(config),
         )
         self._heartbeat = Heartbeat(self._store, kind, Memory(client))
         guard = Guard(config.allow_private_endpoints)

@@ -15,7 +15,7 @@ from engine.auth.tokens import DevelopmentKey
 from engine.db.migrations import upgrade
 from engine.db.store import Store
 from engine.db.tables import processes
-from engine.doctor import Finding, Level, Place, broker, database, examine, files, relay
+from engine.doctor import Finding, Level, Place, ask, broker, database, examine, files, relay
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.settings import Settings
 from tests.helpers.command import process, varsel
@@ -376,3 +376,40 @@ def test_wait_ready_tells_what_the_api_waits_for() -> None:
         ended = varsel("wait-ready", "--timeout", SHORT.total_seconds(), "--url", receiver.url)
     assert ended.exit_code == 4
     assert ended.stderr == f"Error: not ready within {SHORT.total_seconds():g} s: the database does not answer\n"
+
+
+# The settings of processes
+
+
+def test_the_settings_of_running_processes_are_checked_and_not_the_shells(
+    store: Store, database_url: str, tmp_path: Path
+) -> None:
+    missing = tmp_path / "quotas.toml"
+    told = {"web": {"quotas_file": str(missing), "lease": "30"}, "worker": {"lease": "60", "metrics_port": "9191"}}
+    beats = [Heartbeat(store, Kind(kind, settings=its)) for kind, its in told.items()]
+    for beat in beats:
+        beat.start()
+    try:
+        wait_for(lambda: len(ask(database_url)) == len(beats))
+        ended = varsel("doctor", "--json", database_url=database_url, limits_file=str(tmp_path / "limits.toml"))
+        found = [f"{each['level']}: {each['text']}" for each in json.loads(ended.stdout)["items"]]
+    finally:
+        for beat in beats:
+            beat.stop()
+    assert one_of(found, "as the processes of this machine tell: web ")
+    assert one_of(found, "processes differ in VARSEL_LEASE: 30 for web ").startswith("warning")
+    assert one_of(found, str(missing)).startswith("problem")
+    assert not any("limits.toml" in each or "METRICS_PORT" in each for each in found)
+    assert ask(database_url) == []
+
+
+def test_without_processes_the_commands_own_settings_are_checked(database_url: str, tmp_path: Path) -> None:
+    ended = varsel("doctor", "--json", database_url=database_url, limits_file=str(tmp_path / "limits.toml"))
+    found = [each["text"] for each in json.loads(ended.stdout)["items"]]
+    assert one_of(found, "those of this command, since no process of this machine tells its own")
+    assert one_of(found, "limits.toml")
+
+
+def one_of(found: Iterable[str], part: str) -> str:
+    [text] = [each for each in found if part in each]
+    return text
