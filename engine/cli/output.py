@@ -21,7 +21,7 @@ from engine.cli.zone import zone
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
     from rich.table import Table
@@ -140,8 +140,8 @@ def table(
 ) -> Table:
     """A table of at most this width.
 
-    To fit, long texts are cut (`fold`: the last is folded), then identifiers, then columns go: those without values,
-    those that are `going`, and the last.
+    To fit, long texts are cut (`fold`: the last is folded), columns without values go, identifiers are cut, and the
+    columns go that are `going`, and the last.
     """
     from rich.cells import cell_len
     from rich.table import Table
@@ -152,13 +152,12 @@ def table(
     whole = {title for title, key in columns.items() if any(isinstance(row.get(key), UUID) for row in rows)}
     long = {title for title in columns if widths[title] > SHORT} - whole if not fold else {[*columns][-1]}
     least = {title: max(len(title), LEAST) if title in long else its for title, its in widths.items()}
+    empty = [title for title, texts in cells.items() if {"-"}.issuperset(texts)]
+    _leave_out(least, reversed(empty), width)
     if _width(least) > width:
         cut = {title: [text[:BEGINNING] for text in cells[title]] for title in whole}
-        cells, least = cells | cut, least | dict.fromkeys(whole, BEGINNING)
-    empty = [title for title, texts in cells.items() if {"-"}.issuperset(texts)]
-    for title in dict.fromkeys((*reversed(empty), *going, *reversed([*columns]))):
-        if len(least) > 1 and _width(least) > width:
-            del least[title]
+        cells, least = cells | cut, least | dict.fromkeys(whole & least.keys(), BEGINNING)
+    _leave_out(least, (*going, *reversed([*columns])), width)
     more = (width - _width(least)) // max(1, len(long & least.keys()))
     made = Table(box=None, pad_edge=False, header_style="bold")
     for title, its in least.items():
@@ -173,6 +172,13 @@ def table(
     for line in zip(*(cells[title] for title in least), strict=True):
         made.add_row(*map(Text, line))
     return made
+
+
+def _leave_out(columns: dict[str, int], going: Iterable[str], width: int) -> None:
+    """Remove those that are going, one by one, until the others fit; the last one stays."""
+    for title in going:
+        if len(columns) > 1 and _width(columns) > width:
+            columns.pop(title, None)
 
 
 def _width(columns: Mapping[str, int]) -> int:

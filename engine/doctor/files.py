@@ -61,7 +61,7 @@ def settings(place: Place) -> Iterator[Finding]:
     else:
         whose = "those of this command, since no process of this machine tells its own"
         yield ok(name, f"{len(config.model_fields_set)} of {len(Settings.model_fields)} are set ({whose})")
-    if not config.database_url:
+    if not (place.own or config).database_url:
         return
     for each, what in (("base_url", "links in answers lead to"), ("from_address", "the sender of all messages is")):
         if each not in config.model_fields_set:
@@ -77,7 +77,7 @@ def _told(place: Place) -> Iterator[Finding]:
             which = "; ".join(f"{value} for {who}" for who, value in values.items())
             text = f"processes differ in {PREFIX}{name.upper()}: {which}"
             yield warning("settings", text, "Start them again with the same settings, unless that is intended.")
-    for name in ADDRESSES:
+    for name in ADDRESSES if not place.embedded else ():
         here, there = (getattr(each, name) if each else None for each in (place.own, place.config))
         if there is not None and there != here:
             variable = f"{PREFIX}{name.upper()}"

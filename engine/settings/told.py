@@ -38,9 +38,11 @@ def following(own: Settings, each: Iterable[Mapping[str, str]]) -> Settings:
     for its in each:
         given |= its
     given |= {name: getattr(own, name) for name in PLACES if name in own.model_fields_set}
+    if "metrics_dir" in given:
+        given.pop("metrics_port", None)  # of two processes; one has no use for both
     hidden = {name for name, value in given.items() if value == urls.HIDDEN}
-    for name in (*hidden, *ADDRESSES):
-        if name in given and getattr(own, name) is not None and shown(own, name) == given[name]:
+    for name in ADDRESSES:
+        if name in given and shown(own, name) == given[name]:
             given[name] = getattr(own, name)
     known = {name: value for name, value in given.items() if name in Settings.model_fields and name not in hidden}
     try:
