@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from engine.admin.rates import Rates, Span
 
 USUAL = "day"
-COUNTS = {  # of the table: what each is called, and its series
-    "Orders": "orders",
-    "E-mails accepted": "emails.accepted",
-    "E-mails tried again": "emails.deferred",
-    "E-mails failed": "emails.failed",
-    "Events": "events",
-    "Webhooks accepted": "webhooks.accepted",
-    "Webhooks tried again": "webhooks.deferred",
-    "Webhooks failed": "webhooks.failed",
-}
 ACCEPTED, AGAIN = "accepted", "to be tried again"
 CHARTS = (
     charts.Plan(
@@ -63,8 +53,19 @@ CHARTS = (
         (("webhooks.accepted", ACCEPTED, "area"), ("webhooks.deferred", AGAIN, "line again")),
     ),
 )
-DELAYS = {"Delay p50": "delay.p50", "Delay p99": "delay.p99"}
-COLUMNS = COUNTS | {"Of them failed": "emails.share"} | DELAYS
+COLUMNS = {  # of the table: what each is called, and its series
+    "Orders": "orders",
+    "E-mails": "emails.accepted",
+    "Again": "emails.deferred",
+    "Failed": "emails.failed",
+    "Share failed": "emails.share",
+    "Delay p50": "delay.p50",
+    "p99": "delay.p99",
+    "Events": "events",
+    "Webhooks": "webhooks.accepted",
+    "Pushed again": "webhooks.deferred",
+    "Given up": "webhooks.failed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def _shown(found: Rates) -> dict[str, Any]:
         "charts": _charts(found),
         "columns": COLUMNS,
         "steps": _steps(found),
-        "changes": {name: _change(sum(counts), found.before[name]) for name, counts in found.counts.items()},
+        "beside": _beside(found),
     }
 
 
@@ -128,13 +129,11 @@ def _charts(found: Rates) -> Sequence[charts.Chart]:
 def _steps(found: Rates) -> Sequence[Step]:
     """The rows of the table, the newest first."""
     finer = rates.SPANS.get(found.span.finer or "")
-    columns = [
-        *(map(charts.count, found.counts[series]) for series in COUNTS.values()),
-        map(share, found.counts["emails.failed"], found.counts["emails.accepted"]),
-        *(map(charts.delay, found.delays[series]) for series in DELAYS.values()),
-    ]
+    shown = {series: map(charts.count, counts) for series, counts in found.counts.items()}
+    shown |= {series: map(charts.delay, delays) for series, delays in found.delays.items()}
+    shown["emails.share"] = map(share, found.counts["emails.failed"], found.counts["emails.accepted"])
     made = []
-    for place, values in enumerate(zip(*columns, strict=True)):
+    for place, values in enumerate(zip(*(shown[series] for series in COLUMNS.values()), strict=True)):
         at = found.first + place * found.span.step
         near = finer if finer and at > found.now - finer.kept else None
         address = _address(near, at + found.span.step) if near else None
@@ -148,6 +147,15 @@ def share(failed: int, accepted: int) -> str:
         return "—"
     per_cent = 100 * failed / (failed + accepted)
     return f"{per_cent:.0f} %" if per_cent == 0 or per_cent >= 10 else f"{per_cent:.2g} %"  # noqa: PLR2004 two digits
+
+
+def _beside(found: Rates) -> dict[str, str]:
+    """What stands beside the sum of a series: how it compares with the span before, and of failures their share."""
+    sums = {name: sum(counts) for name, counts in found.counts.items()}
+    beside = {name: _change(here, found.before[name]) for name, here in sums.items()}
+    of_all = f"{share(sums['emails.failed'], sums['emails.accepted'])} of all"
+    beside["emails.failed"] = ", ".join(filter(None, (of_all, beside["emails.failed"])))
+    return beside
 
 
 def _change(here: int, before: int) -> str:
