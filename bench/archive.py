@@ -76,9 +76,9 @@ SUBSCRIPTIONS = f"""INSERT INTO subscriptions (seq, consumer, created, fingerpri
   FROM generate_series(:first, :last) i"""
 _SERIES = "unnest(ARRAY[" + ", ".join(f"'{name}'" for name in (*SERIES, *DELAYS)) + "]) series"
 HISTORY = f"""INSERT INTO history (minute, series, count)
-  SELECT {_NOW} / 60000 * 60000 - i * 60000, series, 100 + i FROM generate_series(:first, :last) i, {_SERIES}"""
+  SELECT ({_NOW} / 60000 - i) * 60000, series, 100 + i FROM generate_series(:first, :last) i, {_SERIES}"""
 HOURS = f"""INSERT INTO history_hours (hour, series, count)
-  SELECT {_NOW} / 3600000 * 3600000 - i * 3600000, series, 6000 + i FROM generate_series(:first, :last) i, {_SERIES}"""
+  SELECT ({_NOW} / 3600000 - i) * 3600000, series, 6000 + i FROM generate_series(:first, :last) i, {_SERIES}"""
 MINUTES_KEPT, HOURS_KEPT = 8 * 1440, 400 * 24
 
 

@@ -49,7 +49,8 @@ class Varsel:
             "VARSEL_WEBHOOK_KEY": "a key of the benchmark's, 32 characters",
             "VARSEL_ALLOW_PRIVATE_ENDPOINTS": "true",
             "VARSEL_METRICS_DIR": str(folder / "metrics"),
-            "VARSEL_INBOX": str(folder / "inbox"),  # opens the console to this machine
+            "VARSEL_INBOX": str(folder / "inbox"),
+            "VARSEL_CONSOLE_OPEN": "true",
         }
 
     def __enter__(self) -> Self:

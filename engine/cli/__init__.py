@@ -63,9 +63,9 @@ from engine.cli import (
     senders,
     subscriptions,
     templates,
+    zone,
 )
 from engine.cli.exits import ENDED, INTERRUPTED, end
-from engine.cli.zone import OPTION
 from engine.errors import VarselError
 from engine.runtime.garbage import collect_seldom
 from engine.runtime.private_files import UMASK
@@ -134,8 +134,8 @@ class _Commands(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """--utc may stand anywhere."""
-        own = [OPTION] if OPTION in args else []
-        return super().parse_args(ctx, [*own, *(each for each in args if each != OPTION)])
+        own = [zone.OPTION] if zone.OPTION in args else []
+        return super().parse_args(ctx, [*own, *(each for each in args if each != zone.OPTION)])
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 Typer calls it so
         width = max(map(len, self.commands))
@@ -199,6 +199,9 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Show the version and exit.")
     ] = False,
-    utc: Annotated[bool, typer.Option(OPTION, help="Print and read times in UTC; it may stand anywhere.")] = False,
+    utc: Annotated[
+        bool,
+        typer.Option(zone.OPTION, callback=zone.choose, help="Print and read times in UTC; it may stand anywhere."),
+    ] = False,
 ) -> None:
     pass

@@ -1,19 +1,23 @@
-"""The zone of the times that commands print and read: this machine's, or with --utc UTC."""
+"""The zone of the times that a command prints and reads: this machine's, or with --utc UTC."""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from datetime import UTC
 from typing import TYPE_CHECKING
-
-import click
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
 OPTION = "--utc"
+_chosen: ContextVar[tzinfo | None] = ContextVar("zone", default=None)
+
+
+def choose(utc: bool) -> None:
+    """For the command that runs."""
+    _chosen.set(UTC if utc else None)
 
 
 def zone() -> tzinfo | None:
     """None: this machine's, with its changes of the clock."""
-    context = click.get_current_context(silent=True)
-    return UTC if context and context.find_root().params.get("utc") else None
+    return _chosen.get()

@@ -15,7 +15,7 @@ from tests.helpers.console import SECRET, Site, fill, pages
 if TYPE_CHECKING:
     from engine.db.store import Store
 
-NOTHING_PERSONAL = ("/console/overview", "/console/recurring", "/console/senders")
+NOTHING_PERSONAL = ("/console/overview", "/console/rates", "/console/recurring", "/console/senders")
 HIDDEN = ("\u202e", "\u2066", "\x07", "\x1b", "\u200b")
 
 
