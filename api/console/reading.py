@@ -1,4 +1,4 @@
-"""What the console's pages show: the overview, the lists, one of each, and the way to find it."""
+"""What the console's pages show: the overview, the lists, and one of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import redis
-from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from api.console.pages import look, page
@@ -61,20 +60,6 @@ async def overview_page(request: Request) -> Response:
     """The lanes, the processes, the plots, and what is wrong."""
     await require(request, Role.VIEWER)
     return await page(request, "overview.html", _overview)
-
-
-async def find(request: Request) -> Response:
-    """Where what was typed into the search box is shown: an identifier, an address, a number or a reference."""
-    operator = await require(request, Role.VIEWER)
-    text = request.query_params.get("q", "").strip()
-    if place := await look(request, searching.identified, text):
-        return RedirectResponse(f"/console/{place}", 303)
-    if not operator.role.sees_personal_data:
-        raise Forbidden(
-            "A viewer finds orders, e-mails and events by their identifiers alone: there is none of this one."
-        )
-    resource, given = await look(request, searching.named, text)
-    return RedirectResponse(f"/console/{resource}?{urlencode(given)}", 303)
 
 
 async def _overview(request: Request) -> dict[str, Any]:
@@ -167,7 +152,6 @@ SINGLE = (
 )
 ROUTES = [
     Route("/overview", overview_page),
-    Route("/find", find),
     *(Route(f"/{resource.name}", _list_of(resource)) for resource in LISTED),
     *(Route(f"/{resource.name}/{{key}}", _one_of(resource, name)) for resource, name in SINGLE),
 ]

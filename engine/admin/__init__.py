@@ -3,6 +3,7 @@
 resources.py  the kinds of rows that have a list, each with its filters
 narrowed.py   a list's conditions and order
 narrowing.py  from values to a list's conditions and order
+lookups.py    rows by scraps of what names them, each by an index
 filters.py    from query strings to values
 lists.py      pages of a list, bounded in time at any size
 exports.py    lists as files
@@ -36,6 +37,7 @@ watching.py   relays, pauses and subscriptions, as alerts watch them
 amounts.py    numbers of things in words
 naming.py     the row that somebody means by an id, its beginning, or a name
 searching.py  what the search box finds
+found.py      rows as the search box shows them
 actions.py    what can be done to one row, or to all that match
 obstacles.py  why an action does not apply to a row
 questions.py  what is asked before an action that cannot be undone

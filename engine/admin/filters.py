@@ -233,12 +233,9 @@ def had_attempt(
     return select(log.c.seq).where(owner == seq, error).exists()
 
 
-def to_address(column: ColumnElement[str], numbers: tuple[ColumnElement[Any], ...], text: str) -> ColumnElement[bool]:
-    """Whether `text` names a recipient: by @domain, a number, or the beginning of an address."""
+def to_address(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether `text` names a recipient: by @domain, or by the beginning of an address."""
     address = func.lower(column)
     if text.startswith("@"):
         return or_(*(address.endswith(f"@{each}", autoescape=True) for each in spelled(text[1:])))
-    found = [address.startswith(text.lower(), autoescape=True)]
-    if text.isdigit():
-        found += [number == text for number in numbers]
-    return or_(*found)
+    return address.startswith(text.lower(), autoescape=True)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from sqlalchemy import select
 
 from engine.admin.filters import bounded
+from engine.admin.lookups import id_range, referred
 from engine.admin.resources import EMAILS, EVENTS, ORDERS, RECURRING
-from engine.db.blocks import everywhere
 from engine.db.tables import emails, events, orders
 from engine.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection
 
     from engine.admin.resources import Resource
 
 FEW = 5  # rows that are named when several are meant
-_BEGINNING = re.compile(r"[0-9a-f-]{4,36}")
 _LINKED = {"order": ORDERS, "email": EMAILS}  # fields of lists that take an id
 
 
@@ -63,18 +61,13 @@ def _meant(connection: Connection, resource: Resource, text: str) -> Sequence[UU
     chosen = []
     if resource is EVENTS:
         chosen.append(select(events.c.seq).where(events.c.id == text).order_by(events.c.seq))
-    if resource in (ORDERS, EMAILS, RECURRING) and _BEGINNING.fullmatch(text.lower()):
-        chosen.append(_begins(resource, text.lower().replace("-", "")))
+    if resource in (ORDERS, EMAILS, RECURRING):
+        with suppress(ValueError):
+            chosen.append(select(resource.key).where(resource.key.between(*id_range(text))).order_by(resource.key))
     if resource in (ORDERS, EMAILS):
-        called = (everywhere(connection, orders), orders.c.senders_reference == text)
+        called = referred(connection, text)
         its = select(resource.key).select_from(orders)
         its = its.join(emails, emails.c.order_seq == orders.c.seq) if resource is EMAILS else its
-        chosen.append(its.where(*called).order_by(resource.key.desc()))
+        chosen.append(its.where(called).order_by(resource.key.desc()))
     found = [key for each in chosen for key in connection.scalars(each.limit(FEW + 1))]
     return [*dict.fromkeys(found)]
-
-
-def _begins(resource: Resource, digits: str) -> Select[tuple[UUID]]:
-    """Keys that begin with these hexadecimal digits: a range, which their index has."""
-    first, last = (UUID(digits.ljust(32, fill)[:32]) for fill in "0f")
-    return select(resource.key).where(resource.key.between(first, last)).order_by(resource.key)  # type: ignore[return-value]

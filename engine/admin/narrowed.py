@@ -1,4 +1,4 @@
-"""A list that is narrowed down: its parts, and its conditions, with an index in the list's own order or without."""
+"""A list's conditions, and its parts: which rows stand together, and in which order."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import true
 
-from engine.db.blocks import everywhere
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Table
+    from sqlalchemy import Column, ColumnElement
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ class Narrowed:
 
     parts: Sequence[Part]
     newest_first: bool = True
-    sorted: bool = False  # what is found by a text: the index of texts begins with the block
+    sorted: bool = False  # what is found by an index that has another order
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
 
@@ -38,7 +36,7 @@ class Narrowed:
         """A list in the order of its keys, the newest first."""
         return cls([Part([key])])
 
-    def find(self, connection: Connection, table: Table, *which: ColumnElement[bool]) -> None:
-        """Narrow it to rows that an index finds which begins with the block."""
-        self.by += [everywhere(connection, table), *which]
+    def find(self, *which: ColumnElement[bool]) -> None:
+        """Narrow it to rows that an index finds which has another order."""
+        self.by += which
         self.sorted = True

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 
+from engine.admin import lookups
 from engine.admin.api_keys import STATE
 from engine.admin.belonging import of_order
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, contains, first_id, first_number, had_attempt, to_address
@@ -67,11 +68,8 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
         found.rest.append(orders.c.state == OrderState.REGISTERED)
     elif state:
         found.rest.append(orders.c.state == state)
-    if id_ := given.get("order"):
-        found.by.append(orders.c.id == id_)
+    _order_names(connection, found, given)
     _priority(found, orders, given)
-    if reference := given.get("reference"):
-        found.find(connection, orders, orders.c.senders_reference == reference)
     if creator := given.get("creator"):
         (found.by if found.newest_first else found.rest).append(orders.c.creator == creator)
     if recipient := given.get("recipient"):
@@ -80,19 +78,31 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
     return found
 
 
+def _order_names(connection: Connection, found: Narrowed, given: Given) -> None:
+    if ids := given.get("order"):
+        found.by.append(orders.c.id.between(*ids))
+    if ids := given.get("chain"):
+        found.find(orders.c.chain_id.between(*ids))
+    if reference := given.get("reference"):
+        found.find(lookups.referred(connection, reference))
+    if key := given.get("idempotency_key"):
+        found.find(orders.c.id.in_(lookups.keyed(connection, key)))
+
+
 def _emails(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(emails.c.id)
     if state := given.get("state"):
         _email_state(connection, found, state, few="order" in given or "job" in given)
     _priority(found, emails, given)
-    if id_ := given.get("email"):
-        found.by.append(emails.c.id == id_)
+    if ids := given.get("email"):
+        found.by.append(emails.c.id.between(*ids))
     if order := given.get("order"):
         few = given.get("state") in (WAITING, EmailState.NEW, EmailState.SENDING)
         found.by += of_order(connection, order, few=few)
     if reference := given.get("reference"):
-        referred = select(orders.c.seq).where(everywhere(connection, orders), orders.c.senders_reference == reference)
-        found.by.append(emails.c.order_seq.in_(referred))
+        found.by.append(emails.c.order_seq.in_(select(orders.c.seq).where(lookups.referred(connection, reference))))
+    if queue_id := given.get("queue_id"):
+        found.find(emails.c.seq.in_(lookups.queued(connection, queue_id)))
     if recipient := given.get("recipient"):
         _email_recipient(connection, found, recipient)
     if creator := given.get("creator"):
@@ -137,20 +147,21 @@ def _email_state(connection: Connection, found: Narrowed, state: str, *, few: bo
 
 
 def _email_recipient(connection: Connection, found: Narrowed, recipient: str) -> None:
-    if "@" in recipient[1:]:  # a whole address: the index has it
-        found.find(connection, emails, func.lower(emails.c.address) == func.lower(recipient))
+    which = lookups.to(connection, recipient)
+    if which is not None and ("@" in recipient or lookups.is_rare(connection, emails, which)):
+        found.find(which)
     else:
-        numbers = (emails.c.organization_number, emails.c.national_identity_number)
-        found.rest.append(to_address(emails.c.address, numbers, recipient))
+        found.rest.append(to_address(emails.c.address, recipient.removesuffix(lookups.BEGINS)))
 
 
 def _events(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(events.c.seq)
-    for name in ("id", "resource"):
-        if value := given.get(name):
-            found.by.append(events.c[name] == value)
+    if resource := given.get("resource"):
+        found.by.append(events.c.resource == resource)
+    if id_ := given.get("id"):
+        found.find(lookups.named(connection, events.c.id, id_))
     if subject := given.get("subject"):
-        found.find(connection, events, events.c.subject == subject)
+        found.find(everywhere(connection, events), events.c.subject == subject)
     for name in ("source", "type"):
         if value := given.get(name):
             found.rest.append(contains(events.c[name], value))

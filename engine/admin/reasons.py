@@ -84,7 +84,7 @@ def of_email(
     if found["standing"] is None:
         if not row.state.startswith("Failed"):
             return _why(None)
-        return _said(last, "it is not tried again") if last else _why(_REASONS.get(row.state))
+        return _said(last, "it is not tried again") if last else _why(of_state(row.state))
     if found["standing"] == Standing.IN_FLIGHT:
         return _why("A worker works on it.")
     if paused := _paused(connection, row.paused_by, found["creator"], row.address, "emails"):
@@ -97,6 +97,11 @@ def of_email(
     of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
     trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
     return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _turn(row.priority))
+
+
+def of_state(state: str) -> str | None:
+    """Why an e-mail failed that nobody was asked about; None: its state does not say so."""
+    return _REASONS.get(state)
 
 
 def _slowly(connection: Connection, row: Row[Any], *, tried: bool) -> str | None:
@@ -189,7 +194,7 @@ def _answer(code: int | None, text: str) -> str:
     return said if said.endswith(".") else f"{said}."
 
 
-_REASONS = {
+_REASONS: Mapping[str, str] = {
     EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has declined electronic communication.",
     EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knew no address of this recipient."
     " When it does, post a new order for it.",

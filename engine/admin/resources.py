@@ -14,6 +14,7 @@ from sqlalchemy import Uuid
 from engine.admin.api_keys import STATES
 from engine.admin.belonging import of_job
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, failure, number, uuid
+from engine.admin.lookups import id_range
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.recurring import STATES as RECURRING_STATES
 from engine.admin.rows import is_masked
@@ -87,11 +88,15 @@ def _by_name(*fields: Field) -> dict[str, Field]:
 
 _PRIORITY = Field("priority", "Which pass which.", choices=LEVELS)
 _CREATOR = Field("creator", "Who ordered, such as ttd.")
-_REFERENCE = Field("reference", "The sender's reference.")
+_REFERENCE = Field("reference", "The sender's reference, or its beginning and *.")
 _RECIPIENT = Field("recipient", "An address or its beginning, @domain, or a number.")
+_KEY = Field("idempotency_key", "Its idempotency key.")
+_QUEUE_ID = Field("queue_id", "What the relay calls it.")
 _CREATED = (Field("since", "From: a time, or how long ago: 90m, 24h, 7d."), Field("until", "Before: likewise."))
 _ORDER = Field("order", "An order's id.", uuid)
-_EMAIL = Field("email", "An e-mail's id.", uuid)
+_ORDERS = Field("order", "An order's id, or its first letters.", id_range)
+_CHAIN = Field("chain", "A chain's id, or its first letters.", id_range)
+_EMAIL = Field("email", "An e-mail's id, or its first letters.", id_range)
 _EVENT = Field("event", "An event's number.", number)
 _SUBSCRIPTION = Field("subscription", "A subscription's number.", number)
 _JOB = Field("job", "The number of a job that changed it.", number)
@@ -113,7 +118,16 @@ ORDERS = Resource(
     "Print orders, the newest first.\n\nThose that wait: the next one due first.",
     "Print an order with its counts.\n\nAlso why it waits, and who did what to it.",
     _by_name(
-        _state(WAITING, *GROUPS, *OrderState), _PRIORITY, _CREATOR, _REFERENCE, _RECIPIENT, *_CREATED, _ORDER, _JOB
+        _state(WAITING, *GROUPS, *OrderState),
+        _PRIORITY,
+        _CREATOR,
+        _REFERENCE,
+        _RECIPIENT,
+        *_CREATED,
+        _ORDERS,
+        _CHAIN,
+        _KEY,
+        _JOB,
     ),
 )
 EMAILS = Resource(
@@ -137,6 +151,7 @@ EMAILS = Resource(
         _ORDER,
         _EMAIL,
         _JOB,
+        _QUEUE_ID,
     ),
 )
 EVENTS = Resource(
@@ -150,7 +165,7 @@ EVENTS = Resource(
         Field("source", "A part of its source."),
         Field("subject", "Its subject."),
         Field("resource", "Its resource."),
-        Field("id", "Its publisher's id."),
+        Field("id", "Its publisher's id, or its beginning and *."),
         *_CREATED,
         _EVENT,
     ),

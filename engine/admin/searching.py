@@ -1,60 +1,100 @@
-"""Where to find what was typed into the search box."""
+"""What the search box finds: orders, e-mails, events, subscriptions and deliveries, by any scrap that names them.
+
+Each way to find something is one look-up of engine/admin/lookups.py, so the time is bounded at any size. What is masked
+for viewers is not looked up for them: see engine/admin/rows.py.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import Connection, literal, select
 
+from engine.admin import lookups
 from engine.admin.details import first_of_chain
-from engine.admin.filters import bounded, uuid
+from engine.admin.filters import bounded, number, uuid
+from engine.admin.found import FOUND
 from engine.admin.lists import count_of_page
 from engine.admin.narrowing import WAITING
-from engine.admin.resources import ORDERS
+from engine.admin.resources import DELIVERIES, EMAILS, EVENTS, ORDERS, RESOURCES, SUBSCRIPTIONS
 from engine.db.blocks import everywhere
-from engine.db.tables import emails, events, orders
+from engine.db.bounded import read_within, weight
+from engine.db.tables import deliveries, emails, events, orders, subscriptions
 from engine.errors import Invalid
+from engine.models import OrderState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from engine.admin.resources import Resource
 
+SHOWN = 10  # of each kind, the newest
+SHORTEST = 2  # characters that are searched for
 MOST = 100  # orders that are counted beside a list of e-mails
+NEXT = 500  # orders that are looked through for a recipient, those due first
+LISTS = 2_000_000  # bytes of their recipients that are looked through
 _SHARED = ("recipient", "reference", "creator", "order")  # what both lists are narrowed by
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What was found in one way: `given` narrows the whole list to it, `words` tell how it was found."""
+
+    resource: Resource
+    words: str
+    given: dict[str, str]
+    keys: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What was found of one kind, the newest first, and in which ways, each with its list. `more`: it is not all."""
+
+    resource: str
+    items: list[dict[str, Any]]
+    ways: list[dict[str, Any]]
+    more: bool
+
+
+Look: TypeAlias = Callable[[Connection, str], Iterator[Way]]
+
+
 def identified(connection: Connection, text: str) -> str | None:
-    """The page of an order or e-mail (by identifier or Message-ID), or the list of events with this id; None: none.
+    """The page of an order or e-mail, by its whole identifier or Message-ID; None: there is none.
 
     A chain's identifier leads to its first order.
-
-    Invalid for what cannot be the name of anything.
     """
-    try:
-        bounded(text)
-    except ValueError as error:
-        raise Invalid({"q": [str(error)]}) from None
     with suppress(ValueError):
-        key = uuid(text.strip("<>").partition("@")[0])
+        key = uuid(lookups.in_message_id(text))
         for table in (orders, emails):
             if connection.execute(select(table.c.id).where(table.c.id == key)).first():
                 return f"{table.name}/{key}"
         if first := first_of_chain(connection, key):
             return f"{orders.name}/{first}"
-    if connection.execute(select(events.c.seq).where(events.c.id == text).limit(1)).first():
-        return f"events?id={quote(text, safe='')}"
     return None
 
 
-def named(connection: Connection, text: str) -> tuple[str, dict[str, str]]:
-    """The list, and its filter, of a recipient (an address or number) or of an order's reference."""
-    its = select(orders.c.seq).where(everywhere(connection, orders), orders.c.senders_reference == text).limit(1)
-    if connection.execute(its).first() is None and ("@" in text or text.isdigit()):
-        return "emails", {"recipient": text}
-    return "orders", {"reference": text}
+def check(text: str) -> None:
+    """Invalid for what cannot be the name of anything, or is too short to look for."""
+    try:
+        bounded(text)
+    except ValueError as error:
+        raise Invalid({"q": [str(error)]}) from None
+    if len(text) < SHORTEST and not text.isdigit():
+        raise Invalid({"q": [f"Type at least {SHORTEST} characters."]})
+
+
+def search(connection: Connection, text: str, *, sees_personal_data: bool = True) -> list[Group]:
+    """What the text names, by kind; see `check`."""
+    found: dict[str, list[Way]] = {}
+    for look in (*OPEN, *FURTHER) if sees_personal_data else OPEN:
+        for way in look(connection, text):
+            if way.keys:
+                found.setdefault(way.resource.name, []).append(way)
+    return [_group(connection, RESOURCES[name], found[name]) for name in FOUND if name in found]
 
 
 def orders_that_wait(connection: Connection, given: Mapping[str, str]) -> int:
@@ -63,3 +103,142 @@ def orders_that_wait(connection: Connection, given: Mapping[str, str]) -> int:
     if not shared or len(shared) < len(given):
         return 0
     return count_of_page(connection, ORDERS, shared | {"state": WAITING}, MOST)
+
+
+def _group(connection: Connection, resource: Resource, ways: Sequence[Way]) -> Group:
+    keys = sorted({key for way in ways for key in way.keys}, reverse=True)
+    items = FOUND[resource.name](connection, keys[:SHOWN])
+    told = [{"words": way.words, "filter": way.given, "more": len(way.keys) > SHOWN} for way in ways]
+    return Group(resource.name, items, told, len(keys) > SHOWN)
+
+
+def _identifiers(connection: Connection, text: str) -> Iterator[Way]:
+    """By the first letters of an identifier or Message-ID; of an order that is the only one, its e-mails, too."""
+    its = lookups.in_message_id(text)
+    try:
+        ids = lookups.id_range(its)
+    except ValueError:
+        return
+    for resource, name in ((ORDERS, "order"), (EMAILS, "email")):
+        keys = lookups.newest(connection, resource.key, resource.key.between(*ids), SHOWN + 1)
+        yield Way(resource, "by the beginning of the identifier", {name: its}, keys)
+        if resource is ORDERS and len(keys) == 1:
+            yield _of_order(connection, keys[0])
+    chained = lookups.newest(connection, orders.c.id, orders.c.chain_id.between(*ids), SHOWN + 1)
+    yield Way(ORDERS, "by the beginning of the chain's identifier", {"chain": its}, chained)
+
+
+def _of_order(connection: Connection, key: Any) -> Way:
+    """The e-mails of an order."""
+    seq = select(orders.c.seq).where(orders.c.id == key).scalar_subquery()
+    its = select(emails.c.id).where(emails.c.order_seq == seq).order_by(emails.c.seq.desc())
+    return Way(EMAILS, "of the order", {"order": str(key)}, connection.scalars(its.limit(SHOWN + 1)).all())
+
+
+def _references(connection: Connection, text: str) -> Iterator[Way]:
+    """By the sender's reference, or else by its beginning; with the e-mails of these orders."""
+    for name, words in ((text, "by the reference"), (f"{text}{lookups.BEGINS}", "by the beginning of the reference")):
+        which = lookups.referred(connection, name)
+        keys = lookups.newest(connection, orders.c.id, which, SHOWN + 1)
+        if keys:
+            seqs = lookups.newest(connection, orders.c.seq, which, SHOWN)
+            its = select(emails.c.id).where(emails.c.order_seq.in_(seqs)).order_by(emails.c.order_seq.desc())
+            yield Way(ORDERS, words, {"reference": name}, keys)
+            mails = connection.scalars(its.limit(SHOWN + 1)).all()
+            yield Way(EMAILS, f"{words} of the order", {"reference": name}, mails)
+            return
+
+
+def _idempotency_keys(connection: Connection, text: str) -> Iterator[Way]:
+    yield Way(ORDERS, "by the idempotency key", {"idempotency_key": text}, lookups.keyed(connection, text))
+
+
+def _recipients(connection: Connection, text: str) -> Iterator[Way]:
+    """By a number, by an address or its beginning, or by a domain."""
+    which = lookups.to(connection, text)
+    if which is not None:
+        keys = lookups.newest(connection, emails.c.id, which, SHOWN + 1)
+        if keys:
+            yield Way(EMAILS, "by the recipient", {"recipient": text}, keys)
+            return
+        if "@" in text:
+            yield from _recipients(connection, f"{text}{lookups.BEGINS}") if lookups.BEGINS not in text else ()
+            return
+    domain = text if text.startswith("@") else f"@{text}"
+    if "." in domain or domain == text:
+        keys = lookups.to_domain(connection, domain, SHOWN + 1)
+        words = "by the recipient's domain, among the newest and the newest that failed"
+        yield Way(EMAILS, words, {"recipient": domain}, keys)
+
+
+def _queue_ids(connection: Connection, text: str) -> Iterator[Way]:
+    seqs = lookups.queued(connection, text)
+    keys = connection.scalars(select(emails.c.id).where(emails.c.seq.in_(seqs)).order_by(emails.c.id.desc())).all()
+    yield Way(EMAILS, "by the relay's queue id", {"queue_id": text}, keys[: SHOWN + 1])
+
+
+def _recipients_to_come(connection: Connection, text: str) -> Iterator[Way]:
+    """Orders that have no e-mails yet: their recipients stand in a list, which no index has."""
+    if not lookups.is_recipient(text):
+        return
+    soon = (orders.c.due_at.is_not(None), orders.c.state == OrderState.REGISTERED)
+    chosen = select(orders.c.id, orders.c.recipients).where(*soon).order_by(orders.c.due_at, orders.c.seq).limit(NEXT)
+    rows, _ = read_within(connection, chosen, LISTS, lambda row: weight(row.recipients))
+    keys = [row.id for row in rows if text.lower() in row.recipients.lower()]
+    yield Way(ORDERS, "that wait, by a recipient", {"recipient": text, "state": WAITING}, keys[: SHOWN + 1])
+
+
+def _events(connection: Connection, text: str) -> Iterator[Way]:
+    """By the publisher's identifier, or else by its beginning; of an event that is alone, its deliveries, too."""
+    ways = (
+        ("by the identifier", {"id": text}, events.c.id == text),
+        (
+            "by the beginning of the identifier",
+            {"id": f"{text}{lookups.BEGINS}"},
+            lookups.begins(connection, events.c.id, literal(text)),
+        ),
+    )
+    for words, given, which in ways:
+        keys = lookups.newest(connection, events.c.seq, which, SHOWN + 1)
+        if keys:
+            yield Way(EVENTS, words, given, keys)
+            if len(keys) == 1:
+                its = select(deliveries.c.seq).where(deliveries.c.event_seq == keys[0])
+                pushed = connection.scalars(its.order_by(deliveries.c.seq.desc()).limit(SHOWN + 1)).all()
+                yield Way(DELIVERIES, "of the event", {"event": str(keys[0])}, pushed)
+            return
+
+
+def _subjects(connection: Connection, text: str) -> Iterator[Way]:
+    which = everywhere(connection, events) & (events.c.subject == text)
+    keys = lookups.newest(connection, events.c.seq, which, SHOWN + 1)
+    yield Way(EVENTS, "by the subject", {"subject": text}, keys)
+
+
+def _numbers(connection: Connection, text: str) -> Iterator[Way]:
+    """By the number of an event, a subscription or a delivery."""
+    try:
+        seq = number(text)
+    except ValueError:
+        return
+    for resource, name in ((EVENTS, "event"), (SUBSCRIPTIONS, "subscription"), (DELIVERIES, "delivery")):
+        its = select(resource.key).where(resource.key == seq)
+        yield Way(resource, "by the number", {name: text}, connection.scalars(its).all())
+
+
+def _subscribers(connection: Connection, text: str) -> Iterator[Way]:
+    """Subscriptions by consumer."""
+    its = select(subscriptions.c.seq).where(subscriptions.c.consumer == text, subscriptions.c.removed.is_(None))
+    keys = connection.scalars(its.order_by(subscriptions.c.seq.desc()).limit(SHOWN + 1)).all()
+    yield Way(SUBSCRIPTIONS, "by the consumer", {"consumer": text}, keys)
+
+
+OPEN: Sequence[Look] = (_identifiers, _events, _numbers, _subscribers)  # by what a viewer sees, too
+FURTHER: Sequence[Look] = (
+    _references,
+    _idempotency_keys,
+    _recipients,
+    _queue_ids,
+    _recipients_to_come,
+    _subjects,
+)

@@ -5,6 +5,7 @@ health.py         does everything work
 lanes.py          what waits, who may order, who works
 failures.py       what e-mails failed with
 rates.py          what was done in an hour, a day, a week or a month
+finding.py        rows by any scrap that names them
 resources.py      orders, e-mails, … : list, show, act, as the registry has them
 recurring.py      recurring orders: pausing, resuming and deleting
 templates.py      templates: which there are, and what they would say
@@ -47,6 +48,7 @@ from engine.cli import (
     dead,
     events,
     failures,
+    finding,
     health,
     jobs,
     keys,
@@ -84,6 +86,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         processes.inbox,
     ),
     "Looking": (
+        finding.find,
         lanes.lanes,
         lanes.turns,
         failures.failures,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from engine.db.tables import block_of
+from engine.db.tables import BLOCK, block_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,12 @@ def onwards(connection: Connection, table: Table, after: int) -> Iterator[Column
     while blocks:
         yield block_of(table).in_(blocks[:count])
         blocks, count = blocks[count:], 2 * count
+
+
+def newest_first(connection: Connection, table: Table) -> Iterator[ColumnElement[bool]]:
+    """Conditions that hold for the rows of one block each, by their numbers, from the newest block on."""
+    for block in reversed(_blocks(connection, table, 0)):
+        yield table.c.seq.between(block * BLOCK, (block + 1) * BLOCK - 1)
 
 
 def _blocks(connection: Connection, table: Table, after: int) -> range:

@@ -13,7 +13,7 @@ from engine.db.dialects import Now
 from engine.db.records import Email, Letter, SendAttempt, columns, read
 from engine.db.rows import Rows, run
 from engine.db.tables import MILLISECOND, email_attempts, emails
-from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply
+from engine.email.smtp import Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply, queue_id
 from engine.email.wording import key, wording
 from engine.events import completing, tallies
 from engine.events.status import email_event, order_event
@@ -51,6 +51,7 @@ _LOG = Rows(
     code=SmallInteger(),
     reply=Text(),
     failure=Text(),
+    queue_id=Text(),
 ).insert_into(email_attempts, at=Now())
 _ATTEMPTS = {  # looked up once: the look-up costs as much as the count
     word: metrics.ATTEMPTS.labels(word)
@@ -281,4 +282,5 @@ def _log_line(result: Result) -> Mapping[str, object]:
         "code": result.reply.code,
         "reply": result.reply.text,
         "failure": result.failure,
+        "queue_id": queue_id(result.reply.text) if result.outcome == "accepted" else None,
     }

@@ -90,6 +90,14 @@ def block_of(table: Table) -> ColumnElement[int]:
     return block
 
 
+def by_beginning(column: str) -> dict[str, Any]:
+    """Of an index that finds texts by what they begin with: PostgreSQL compares them byte by byte in it.
+
+    In the order of a language, texts that begin alike need not stand together. SQLite always compares bytes.
+    """
+    return {"postgresql_ops": {column: "text_pattern_ops"}}
+
+
 def where_set(column: Column[Any]) -> dict[str, Any]:
     """Of an index that leaves out the rows where this column is NULL: the option, as each database calls it."""
     return where(column.is_not(None))

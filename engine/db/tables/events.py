@@ -16,7 +16,7 @@ from sqlalchemy import (
     or_,
 )
 
-from engine.db.tables.columns import SEQUENCE, Instant, block_of, metadata, where, where_set, work_columns
+from engine.db.tables.columns import SEQUENCE, Instant, block_of, by_beginning, metadata, where, where_set, work_columns
 
 events = Table(
     "events",
@@ -33,7 +33,7 @@ events = Table(
     Column("text", Text, nullable=False),  # the whole event as JSON
     sqlite_autoincrement=True,  # a reader that has seen a number must not miss its second holder
 )
-Index("uq_events_id_source", events.c.id, events.c.source, unique=True)
+Index("uq_events_id_source", events.c.id, events.c.source, unique=True, **by_beginning("id"))
 Index("ix_events_resource", events.c.resource, events.c.seq, events.c.time)
 Index("ix_events_subject", block_of(events), events.c.subject, events.c.seq, **where_set(events.c.subject))
 Index(

@@ -27,6 +27,7 @@ from engine.db.tables.columns import (
     SEQUENCE,
     Instant,
     block_of,
+    by_beginning,
     metadata,
     paused_column,
     turn_columns,
@@ -118,6 +119,7 @@ Index(
     orders.c.senders_reference,
     orders.c.creator,
     **where_set(orders.c.senders_reference),
+    **by_beginning("senders_reference"),
 )
 Index("ix_orders_paused", orders.c.seq, **where_set(orders.c.paused_by))
 Index("ix_orders_ended", orders.c.last_update, **where(orders.c.due_at.is_(None)))  # retention
@@ -187,7 +189,13 @@ EMAIL_OPEN = or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None))
 Index("ix_emails_open", emails.c.order_seq, **where(EMAIL_OPEN))
 # What operators look for. Identifiers begin with a time, as UUIDs of version 7 do: their order is that of time.
 Index("ix_emails_id", emails.c.id)
-Index("ix_emails_address", block_of(emails), func.lower(emails.c.address), emails.c.id)
+Index(
+    "ix_emails_address",
+    block_of(emails),
+    func.lower(emails.c.address).label("lower_address"),
+    emails.c.id,
+    **by_beginning("lower_address"),
+)
 # What support looks for: see engine/orders/dashboard.py.
 for _name, _number in (("person", emails.c.national_identity_number), ("organization", emails.c.organization_number)):
     Index(f"ix_emails_{_name}", block_of(emails), _number, **where_set(_number))
@@ -210,6 +218,13 @@ email_attempts = Table(
     Column("code", SmallInteger),  # the reply's code; NULL when there was no reply
     Column("reply", Text, nullable=False),  # the relay's own words, or what happened instead
     Column("failure", String(12)),  # the wording's key; NULL: accepted, or no session with the relay
+    Column("queue_id", Text),  # what the relay calls the message; NULL: it was not taken over, or its reply has none
+)
+Index(
+    "ix_email_attempts_queue_id",
+    block_of(email_attempts),
+    email_attempts.c.queue_id,
+    **where_set(email_attempts.c.queue_id),
 )
 
 tallies = Table(  # of large orders, what has become of their e-mails: see engine/events/tallies.py

@@ -11,9 +11,11 @@ route.py        how to get to the relay
 envelope.py     a message as it goes on the wire
 replies.py      what became of an attempt, by the relay's reply
 refusals.py     what a refusal means: the table
+queue_ids.py    what the relay calls a message that it has taken over
 """
 
 from engine.email.smtp.phases import Phase
+from engine.email.smtp.queue_ids import queue_id
 from engine.email.smtp.relay import Relay, Turn
 from engine.email.smtp.replies import UNSENT, Accepted, Deferred, InDoubt, Outcome, Refused, Rejected, Reply, Withdrawn
 
@@ -30,4 +32,5 @@ __all__ = [
     "Reply",
     "Turn",
     "Withdrawn",
+    "queue_id",
 ]

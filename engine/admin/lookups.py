@@ -1,0 +1,153 @@
+"""Rows by scraps of what names them, each answered by an index: the list's filters and the search box ask here.
+
+Texts are found whole or by what they begin with, identifiers of version 7 as ranges. Nothing is found by its middle.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import and_, func, literal, or_, select, true
+
+from engine.db.blocks import everywhere, newest_first
+from engine.db.tables import EMAIL_FAILED, chains, email_attempts, emails, idempotency_keys, orders
+from engine.models import OrderKind
+from engine.text.addresses import spelled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Column, ColumnElement, Connection, Select, Table
+
+RARE = 2_000  # rows: what has no more is read as a whole, and sorted
+NEWEST, NEWEST_FAILED = 20_000, 10_000  # e-mails that are looked at for a domain, which no index has
+FEWEST = 4  # hexadecimal digits of an identifier that are looked for
+BEGINS = "*"  # behind a reference or an event's identifier that is meant as a beginning
+CREATORS = 2_000  # whose idempotency keys are looked through, by name
+TIGHT = 100  # binds its operands so that they get parentheses
+_LAST = "\U0010ffff"  # no character is behind it
+_HEX = re.compile(r"[0-9a-f]{4,32}")
+_KINDS = tuple(OrderKind)
+_NUMBERS = {9: emails.c.organization_number, 11: emails.c.national_identity_number}  # by how many digits they have
+
+
+def id_range(text: str) -> tuple[UUID, UUID]:
+    """The least and the greatest identifier that begin so; ValueError for what is no beginning of any."""
+    digits = text.replace("-", "").lower()
+    if not _HEX.fullmatch(digits):
+        msg = f"An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f, or its first letters, at least {FEWEST}."
+        raise ValueError(msg)
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def in_message_id(text: str) -> str:
+    """What stands before the @ of a Message-ID: the e-mail's identifier, if the message is one of ours."""
+    return text.strip("<>").partition("@")[0]
+
+
+def begins(connection: Connection, column: ColumnElement[str], text: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a column begins with the text, byte by byte: see `by_beginning` of engine/db/tables/columns.py."""
+    end = text.concat(_LAST)
+    if connection.dialect.name == "postgresql":
+        return and_(column.bool_op("~>=~")(text), column.bool_op("~<~", precedence=TIGHT)(end))
+    return and_(column >= text, column < end)
+
+
+def named(connection: Connection, column: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Whether a column is this name, or begins with what stands before its asterisk."""
+    if name.endswith(BEGINS):
+        return begins(connection, column, literal(name.removesuffix(BEGINS)))
+    return column == name
+
+
+def referred(connection: Connection, reference: str) -> ColumnElement[bool]:
+    """Orders of this reference, or of one that begins so."""
+    return and_(everywhere(connection, orders), named(connection, orders.c.senders_reference, reference))
+
+
+def to(connection: Connection, recipient: str) -> ColumnElement[bool] | None:
+    """E-mails to a recipient: an address or its beginning, or a number; None: no index answers it, as of a domain."""
+    if recipient.startswith("@"):
+        return None
+    if recipient.isdigit() and len(recipient) in _NUMBERS:
+        number = _NUMBERS[len(recipient)]
+        return and_(everywhere(connection, emails), number.is_not(None), number == recipient)
+    address, beginning = func.lower(emails.c.address), recipient.removesuffix(BEGINS)
+    if beginning == recipient and is_recipient(recipient):
+        return and_(everywhere(connection, emails), address == func.lower(recipient))
+    return and_(everywhere(connection, emails), begins(connection, address, func.lower(beginning)))
+
+
+def is_recipient(text: str) -> bool:
+    """Whether it looks like a whole recipient: an address, or the number of a person or organisation."""
+    return "." in text.partition("@")[2] or (text.isdigit() and len(text) in _NUMBERS)
+
+
+def queued(connection: Connection, queue_id: str) -> Sequence[int]:
+    """The numbers of the newest e-mails that a relay calls so; relays use their names again."""
+    its = and_(everywhere(connection, email_attempts), email_attempts.c.queue_id == queue_id)
+    chosen = select(email_attempts.c.email_seq).where(its).limit(RARE)
+    return connection.scalars(chosen).all()
+
+
+def keyed(connection: Connection, key: str) -> Sequence[UUID]:
+    """The orders that were posted with this idempotency key, by whomever."""
+    creators = _creators(idempotency_keys)
+    single = select(idempotency_keys.c.order_id).where(
+        idempotency_keys.c.creator.in_(creators), idempotency_keys.c.key == key
+    )
+    its_chains = select(chains.c.id).where(
+        chains.c.creator.in_(_creators(chains)), chains.c.kind.in_(_KINDS), chains.c.idempotency_id == key
+    )
+    of_chains = select(orders.c.id).where(orders.c.chain_id.in_(connection.scalars(its_chains).all()))
+    return [*connection.scalars(single), *connection.scalars(of_chains)]
+
+
+def _creators(table: Table) -> Select[Any]:
+    """Who is in a table whose key begins with the creator: one look at the index for each."""
+    least = func.min(table.c.creator)
+    walk = select(least.label("creator")).cte(recursive=True)
+    following = select(least).where(table.c.creator > walk.c.creator).scalar_subquery()
+    walk = walk.union_all(select(following).where(walk.c.creator.is_not(None)))
+    return select(walk.c.creator).where(walk.c.creator.is_not(None)).limit(CREATORS)
+
+
+def is_rare(connection: Connection, table: Table, which: ColumnElement[bool]) -> bool:
+    """Whether an index finds so few rows that all of them can be sorted."""
+    few = select(table.c.seq).where(which).limit(RARE + 1).subquery()
+    return connection.execute(select(func.count()).select_from(few)).scalar_one() <= RARE
+
+
+def newest(connection: Connection, key: Column[Any], which: ColumnElement[bool], most: int) -> list[Any]:
+    """The keys of the newest rows that an index finds, the newest first.
+
+    What is rare is read as a whole. What is frequent is looked for in one block after the other, from the newest on.
+    """
+    table = key.table
+    few = select(table.c.seq, key.label("key")).where(which).limit(RARE + 1).subquery()
+    chosen = select(few.c.key, func.count().over().label("of")).order_by(few.c.seq.desc()).limit(most)
+    found = connection.execute(chosen).all()
+    if not found or found[0].of <= RARE:
+        return [row.key for row in found]
+    keys: list[Any] = []
+    for block in newest_first(connection, table):
+        among = select(table.c.seq, key.label("key"), which.label("matches")).where(block).subquery()
+        chosen = select(among.c.key).where(among.c.matches).order_by(among.c.seq.desc())
+        keys += connection.scalars(chosen.limit(most - len(keys)))
+        if len(keys) == most:
+            break
+    return keys
+
+
+def to_domain(connection: Connection, text: str, most: int) -> list[UUID]:
+    """The newest e-mails to a domain, among the newest of all and the newest that failed."""
+    found: set[UUID] = set()
+    for among, size in ((true(), NEWEST), (EMAIL_FAILED, NEWEST_FAILED)):
+        looked_at = select(emails.c.id, emails.c.address).where(among).order_by(emails.c.id.desc()).limit(size)
+        its = looked_at.subquery()
+        address = func.lower(its.c.address)
+        ends = or_(*(address.endswith(f"@{each}", autoescape=True) for each in spelled(text.removeprefix("@"))))
+        found |= {*connection.scalars(select(its.c.id).where(ends).order_by(its.c.id.desc()).limit(most))}
+    return sorted(found, reverse=True)[:most]
