@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from api.console.pages import look, render, tell, write
 from api.console.sessions import check_csrf, require
+from api.console.zones import FIELD, with_offset
 from engine.admin import actions, jobs, pausing, questions, stopping
 from engine.admin.filters import number
 from engine.admin.questions import Question
@@ -30,24 +31,28 @@ if TYPE_CHECKING:
     from engine.admin.actions import Action
 
 
+_OWN = ("csrf", "asked", "newest", FIELD)  # of a form's fields, those that narrow nothing
+
+
 async def ask_one(request: Request) -> Response:
     """The question before an action on one row, or which time is meant, if it takes one and has none."""
     await require(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
-    argument, back = _argument(action, request.query_params), f"/console/{action.resource.name}/{key}"
+    back = f"/console/{action.resource.name}/{key}"
     try:
+        argument = _argument(request, action, request.query_params)
         question = await look(request, questions.of_one, action, key, argument)
     except Invalid as error:
         return _ask_time(request, action, error, {}, back)
     given = {action.takes: argument} if action.takes else {}
-    return ask_first(request, question, action.label, fields=given, back=back)
+    return ask_first(request, question, action.label, fields=given, back=back, action=action)
 
 
 async def one(request: Request) -> Response:
     """Do an action to one row."""
     operator, form = await allowed(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
-    made = await write(request, actions.perform, operator, action, key, _argument(action, form))
+    made = await write(request, actions.perform, operator, action, key, _argument(request, action, form))
     tell(request, f"Done: {action.done}{await _rest(request, key) if action.steps else ''}.", made)
     return RedirectResponse(f"/console/{action.resource.name}/{key}", 303)
 
@@ -74,7 +79,7 @@ async def all_of(request: Request) -> Response:
     """Start an action on all that match; the job's page shows its progress. Ask again if more match by now."""
     operator, form = await allowed(request, Role.OPERATOR)
     action = _action(request)
-    given, argument = _filter(action, form), _argument(action, form)
+    given, argument = _filter(action, form), _argument(request, action, form)
     try:
         asked = jobs.Asked(number(text_of(form, "asked")), number(text_of(form, "newest")))
     except ValueError:
@@ -184,9 +189,10 @@ async def allowed(request: Request, role: Role) -> tuple[str, FormData]:
 
 async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], changed: str | None = None) -> Response:
     """Ask before an action on all that match; `changed`: what has changed since the last question."""
-    given, argument = _filter(action, form), _argument(action, form)
+    given = _filter(action, form)
     back = f"/console/{action.resource.name}?{urlencode(given)}"
     try:
+        argument = _argument(request, action, form)
         asked, question = await look(request, questions.of_all, action, given, argument)
     except Invalid as error:
         if "time" not in error.errors:
@@ -201,23 +207,24 @@ async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], ch
 
 def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[str, str], back: str) -> Response:
     """Ask which time is meant; what was typed stays."""
-    typed = _argument(action, request.query_params)
-    question = Question(f"{action.label}: to when?", tuple(error.errors["time"]) if typed else ())
-    about: dict[str, Any] = {"action": action, "typed": typed, "filter": fields or None}
+    typed = text_of(request.query_params, action.takes or "")
+    question = Question(f"{action.label}: to when?")
+    wrong = " ".join(error.errors["time"]) if typed else ""
+    about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": fields or None}
     return ask_first(request, question, "Go on", 400 if typed else 200, fields=fields, back=back, **about)
 
 
 def ask_first(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:
     """A page with the question; its answer goes to where the question was asked."""
     nothing: dict[str, Any] = {"fields": {}, "back": "/console/overview", "changed": None}
-    nothing |= {"action": None, "count": 1, "most": None, "filter": None, "typed": None}
+    nothing |= {"action": None, "count": 1, "most": None, "filter": None, "typed": None, "wrong": ""}
     about = nothing | {"question": question, "button": button, "address": request.url.path} | values
     return render(request, "confirm.html", 409 if about["changed"] else status, **about)
 
 
 def _filter(action: Action, form: Mapping[str, Any]) -> dict[str, str]:
     """What narrows the list down whose rows are meant."""
-    given = {name: text_of(form, name) for name in form if name not in (action.takes, "csrf", "asked", "newest")}
+    given = {name: text_of(form, name) for name in form if name not in (action.takes, *_OWN)}
     return {name: value for name, value in given.items() if value}
 
 
@@ -247,8 +254,12 @@ def numbered(request: Request) -> int:
         raise NotFound("There is no such page.") from None
 
 
-def _argument(action: Action, given: Mapping[str, Any]) -> str | None:
-    return text_of(given, action.takes) if action.takes else None
+def _argument(request: Request, action: Action, given: Mapping[str, Any]) -> str | None:
+    """What the action takes, if anything: a time, read in the zone that the page shows; Invalid."""
+    if not action.takes:
+        return None
+    typed = {name: text_of(given, name) for name in (action.takes, FIELD) if name in given}
+    return with_offset(request, typed, [action.takes]).get(action.takes, "")
 
 
 def text_of(form: Mapping[str, Any], name: str) -> str:

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from api.console import (
     acting,
+    clock,
     exporting,
     finding,
     keys,
@@ -61,7 +62,7 @@ def console(config: Settings, state: State) -> list[BaseRoute]:
     static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
     parts = (
         *(sign_in, messages, recurring, keys, senders, templates, persons, pausing, exporting, acting),
-        *(rates, finding, reading),
+        *(clock, rates, finding, reading),
     )
     pages = [route for part in parts for route in part.ROUTES]
     routes = [static, *(_counted(each.path.removeprefix(PATH), each) for each in pages)]

@@ -8,20 +8,23 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 import anyio
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from markupsafe import Markup, escape
 from sse_starlette import EventSourceResponse
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse
 
 from api import reads
+from api.console import zones
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
+from api.console.zones import local
 from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.lanes import COUNTED, HELD
@@ -34,7 +37,6 @@ from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-    from datetime import datetime
 
     from sqlalchemy import Connection
     from starlette.requests import Request
@@ -60,6 +62,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 # Characters that nobody sees, or that turn the text around them: control, formatting, bidirectional, line separators.
+_TIME_IN_TEXT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
 )
@@ -143,6 +146,8 @@ def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
         "path": request.url.path,
         "operator": operator,
         "csrf": csrf_token(request),
+        "zone_shown": zones.shown(request),
+        "zone_chosen": zones.chosen(request) is not None,
         "inbox": request.app.state.settings.inbox is not None,
         "open_to_all": not request.app.state.sign_in_needed,
         "sees_personal_data": operator is not None and operator.role.sees_personal_data,
@@ -159,13 +164,25 @@ def _visible(value: Any) -> Any:
     return value
 
 
-def _time(value: datetime | None) -> str | Markup:
-    """A time in UTC; the script shows it in the reader's zone, with UTC in its title."""
+@pass_context
+def _time(context: Mapping[str, Any], value: datetime | None) -> str | Markup:
+    """A time in the reader's zone, with UTC in its title; the script writes it as the reader's language does."""
     if value is None:
         return "—"
     title = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d} UTC"
-    mark = Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M:%S} UTC</time>')
-    return mark.format(rfc3339(value), title, value)
+    mark = Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M:%S %Z}</time>')
+    return mark.format(rfc3339(value), title, local(value, context["zone_shown"]))
+
+
+@pass_context
+def _timed(context: Mapping[str, Any], text: str) -> Markup:
+    """A sentence of ours, with the times in it as `_time` shows them."""
+    parts = _TIME_IN_TEXT.split(str(text))
+    times = [datetime.fromisoformat(part).replace(tzinfo=UTC) for part in parts[1::2]]
+    shown = [_visible(part) for part in parts[::2]]
+    return Markup().join(
+        [escape(shown[0]), *(escape(_time(context, at)) + after for at, after in zip(times, shown[1:], strict=True))]
+    )
 
 
 def _seconds(first: datetime, last: datetime) -> float:
@@ -203,7 +220,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"time": _time, "span": span, "short": _short, "number": _number}
+_environment.filters |= {"time": _time, "timed": _timed, "span": span, "short": _short, "number": _number}
 _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
 _environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}

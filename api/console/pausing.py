@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
@@ -10,6 +9,7 @@ from starlette.routing import Route
 from api.console.acting import allowed, text_of, to_overview
 from api.console.pages import look, render, tell, write
 from api.console.sessions import require
+from api.console.zones import FIELD, of_form
 from engine.admin import pausing, questions
 from engine.admin.ends import end_of
 from engine.auth.operators import Role
@@ -38,7 +38,7 @@ async def pause(request: Request) -> Response:
     kind, value, reason, span, until = (text_of(form, name) for name in ("kind", "value", *FIELDS))
     try:
         _check(reason, span, until)
-        ends = end_of(span or until, await look(request, now), UTC)
+        ends = end_of(span or until, await look(request, now), of_form(request, {FIELD: text_of(form, FIELD)}))
         paused = await write(request, pausing.pause, operator, kind, value, reason, ends)
     except Invalid as error:
         if not error.errors.keys() <= {"reason", "until"}:

@@ -13,9 +13,11 @@ from starlette.routing import Route
 
 from api.console.pages import look, page
 from api.console.sessions import found, require
+from api.console.zones import with_offset
 from engine.admin import actions, lists, searching
 from engine.admin.details import DETAILS
 from engine.admin.exposition import LISTS
+from engine.admin.filters import TIMES
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
 from engine.admin.resources import (
@@ -89,7 +91,8 @@ def _fields(request: Request, resource: Resource) -> Collection[str]:
 
 def narrowed(request: Request, resource: Resource) -> dict[str, str]:
     """What the list is narrowed by; Forbidden for what the operator does not see."""
-    given = {name: value for name, value in request.query_params.items() if value.strip() and name != "cursor"}
+    given = with_offset(request, dict(request.query_params), TIMES)
+    given = {name: value for name, value in given.items() if value.strip() and name != "cursor"}
     fields = _fields(request, resource)
     if hidden := [name for name in resource.fields if name in given and name not in fields]:
         raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")

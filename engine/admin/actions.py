@@ -74,6 +74,7 @@ class Action:
 
 _UNMADE = or_(orders.c.portion.is_(None), orders.c.portion == 0)  # none of its e-mails was made
 _REGISTERED = and_(orders.c.state == OrderState.REGISTERED, orders.c.unresolved == 0)
+_TO_COME = and_(_REGISTERED, orders.c.due_at > Now())
 _WAITS_AGAIN = and_(orders.c.state == OrderState.PROCESSING, orders.c.unresolved == 0, orders.c.due_at.is_not(None))
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.rank.is_(None))
 
@@ -94,17 +95,17 @@ ACTIONS = [
         for_all=False, asks=True, steps=True, command=Command("cancel"),
     ),
     Action(
-        ORDERS, "resend_failed", "Send again to those who did not get it", "queued again for those who did not get it",
+        ORDERS, "resend_failed", "Retry those that failed", "queued again for those that failed",
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
-        "Only an order with an e-mail that failed can be sent again to those who did not get it",
+        "Only an order with an e-mail that failed can be retried for those that failed",
         for_all=False, asks=True, sends=True,
         command=Command(
-            "resend", "Send an order again to those who did not get it.\n\nNot while it is on its way.",
+            "resend", "Retry an order for those that failed.\n\nNot while it is on its way.",
         ),
     ),
     Action(
-        ORDERS, "resend", "Send to all again", "ordered again for all", _SETTLED, changes.order_again,
-        "Only an order that has ended can be sent to all again",
+        ORDERS, "resend", "Send again to all", "sent again to all", _SETTLED, changes.order_again,
+        "Only an order that has ended can be sent again to all",
         for_all=False, asks=True, sends=True, copies=True,
         command=Command("resend", "Also to those who have it: a new order, due now.", flag="all"),
     ),
@@ -114,13 +115,18 @@ ACTIONS = [
         command=Command("reschedule", "Give an order that waits another send time."),
     ),
     Action(
-        ORDERS, "retry", "Process now", "queued", or_(ORDER_SET_ASIDE, _WAITS_AGAIN), changes.process,
-        "Only an order that was set aside, or waits for its condition or attachments, can be processed now",
+        ORDERS, "send_now", "Send now", "made due", or_(_TO_COME, _WAITS_AGAIN), changes.send_now,
+        "Only an order that waits for its send time, its condition or its attachments can be sent now", asks=True,
+        command=Command("send-now", "Send an order at once that waits for a later time."),
     ),
     Action(
-        EMAILS, "retry", "Try again", "queued again",
+        ORDERS, "retry", "Retry", "queued again", ORDER_SET_ASIDE, changes.process,
+        "Only an order that was set aside can be retried",
+    ),
+    Action(
+        EMAILS, "retry", "Retry", "queued again",
         and_(*changes.FAILED_WITH_ADDRESS, ~OF_SET_ASIDE), changes.try_again,
-        "Only an e-mail that failed, and has an address, can be tried again", sends=True, doubted=changes.IN_DOUBT,
+        "Only an e-mail that failed, and has an address, can be retried", sends=True, doubted=changes.IN_DOUBT,
         command=Command(
             "retry",
             "Try a failed e-mail again.\n\n"
@@ -128,13 +134,13 @@ ACTIONS = [
         ),
     ),
     Action(
-        EMAILS, "retry_now", "Try now", "made due", and_(*_NOT_DUE), changes.make_due,
-        "Only an e-mail that waits for a later attempt can be tried now", command=Command("retry"),
+        EMAILS, "retry_now", "Send now", "made due", and_(*_NOT_DUE), changes.make_due,
+        "Only an e-mail that waits for a later attempt can be sent now", command=Command("retry"),
     ),
     Action(
-        EMAILS, "resend", "Send a second one", "ordered again",
+        EMAILS, "resend", "Send again", "sent again",
         and_(emails.c.state.in_(HANDED_OVER), emails.c.address != ""), changes.order_again_for,
-        "A second e-mail can be sent only when the relay has taken over the first, and its address was not erased",
+        "Only an e-mail that the relay has taken over can be sent again, if its address was not erased",
         for_all=False, asks=True, sends=True, copies=True,
         command=Command(
             "resend",
@@ -149,9 +155,9 @@ ACTIONS = [
         command=Command("retry", "Push a dead delivery again.\n\nOr push at once one that waits for a later attempt."),
     ),
     Action(
-        DELIVERIES, "retry_now", "Try now", "made due",
+        DELIVERIES, "retry_now", "Send now", "made due",
         and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.due_at > Now()), changes.push_now,
-        "Only a delivery that waits for a later attempt can be tried now", command=Command("retry"),
+        "Only a delivery that waits for a later attempt can be sent now", command=Command("retry"),
     ),
 ]  # fmt: skip
 
@@ -253,7 +259,7 @@ def _checked_time(argument: str | None, earliest: datetime) -> str:
     except ValueError as error:
         raise Invalid({"time": [str(error)]}) from None
     if at < earliest:
-        raise Invalid({"time": ["The send time is past; to send at once, say now."]})
+        raise Invalid({"time": ["The send time is past. Choose a later one, or Send now."]})
     if at >= TOO_FAR:
         raise Invalid({"time": [f"The send time is too far away: before the year {TOO_FAR.year}."]})
     return at.isoformat()

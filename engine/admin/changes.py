@@ -54,6 +54,14 @@ def reschedule(connection: Connection, seqs: Sequence[int], argument: str | None
     _update(connection, orders, seqs, requested_send_time=at, due_at=at, paused_by=None, last_update=Now())
 
 
+def send_now(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
+    """What waits for its send time is due; what waits for another attempt is attempted."""
+    its = select(orders.c.seq).where(orders.c.seq.in_(seqs), orders.c.state == OrderState.REGISTERED)
+    to_come = connection.scalars(its).all()
+    reschedule(connection, to_come, "now")
+    process(connection, [seq for seq in seqs if seq not in to_come], None)
+
+
 def process(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
     """An order that was set aside begins anew, without its errors, answers, and the failed e-mails that told of it.
 

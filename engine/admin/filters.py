@@ -64,7 +64,7 @@ class Field:
     @property
     def is_time(self) -> bool:
         """Whether it bounds when something happened."""
-        return self.name in _TIMES
+        return self.name in TIMES
 
 
 def parse(given: Mapping[str, str], fields: Mapping[str, Field], now: datetime) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def bounded(text: str) -> str:
 def moment(text: str, now: datetime) -> datetime:
     """An aware time: RFC 3339 (UTC where no offset stands), or how long ago, such as 90m, 24h, 7d. ValueError.
 
-    Where people type, their zone is added before: by the console's script, and by the command line.
+    Where people type, their zone is added before: by the console (api/console/zones.py), and by the command line.
     """
     if ago := _AGO.fullmatch(text):
         return now - int(ago[1]) * _UNITS[ago[2]]
@@ -123,10 +123,11 @@ def moment(text: str, now: datetime) -> datetime:
         raise ValueError(msg) from None
 
 
-def typed(text: str, zone: tzinfo | None) -> datetime:
+def typed(text: str, zone: tzinfo | None, name: str = "time") -> datetime:
     """A time as people write it; without an offset, of this zone (None: of this machine). ValueError.
 
-    Where clocks are set back, the first of two times that are written alike; Invalid for a time that clocks skip.
+    Where clocks are set back, the first of two times that are written alike; Invalid, by this name, for a time that
+    clocks skip.
     """
     if not _TIME.fullmatch(text):
         msg = f"{text} is no time"
@@ -134,19 +135,18 @@ def typed(text: str, zone: tzinfo | None) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo:
         return found
-    if zone:
-        return found.replace(tzinfo=zone)
-    local = found.astimezone()
-    if len(text) > len("2026-05-01") and local.replace(tzinfo=None) != found:
+    local = found.replace(tzinfo=zone) if zone else found.astimezone()
+    back = local.astimezone(UTC).astimezone(zone)
+    if len(text) > len("2026-05-01") and back.replace(tzinfo=None) != found:
         told = "does not exist here: clocks are set forward over it. Choose another, or give it an offset."
-        raise Invalid({"time": [f"{found.isoformat(' ', 'minutes')} {told}"]})
+        raise Invalid({name: [f"{found.isoformat(' ', 'minutes')} {told}"]})
     return local
 
 
 def lasting(given: Mapping[str, str], now: datetime) -> dict[str, str]:
     """The values that are not empty, with "how long ago" as the time that it means now. They were parsed before."""
     return {
-        name: moment(value.strip(), now).isoformat(timespec="milliseconds") if name in _TIMES else value
+        name: moment(value.strip(), now).isoformat(timespec="milliseconds") if name in TIMES else value
         for name, value in given.items()
         if value.strip()
     }
@@ -177,7 +177,7 @@ def uuid(text: str) -> UUID:
         raise ValueError(msg) from None
 
 
-_TIMES = ("since", "until", "failed")
+TIMES = ("since", "until", "failed")
 
 
 def codes(text: str) -> ColumnElement[bool]:

@@ -85,7 +85,7 @@ def _order_names(connection: Connection, found: Narrowed, given: Given) -> None:
         found.find(orders.c.chain_id.between(*ids))
     if reference := given.get("reference"):
         found.find(lookups.referred(connection, reference))
-    if key := given.get("idempotency_key"):
+    if key := given.get("idempotency"):
         found.find(orders.c.id.in_(lookups.keyed(connection, key)))
 
 
@@ -101,7 +101,7 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
         found.by += of_order(connection, order, few=few)
     if reference := given.get("reference"):
         found.by.append(emails.c.order_seq.in_(select(orders.c.seq).where(lookups.referred(connection, reference))))
-    if queue_id := given.get("queue_id"):
+    if queue_id := given.get("queue"):
         found.find(emails.c.seq.in_(lookups.queued(connection, queue_id)))
     if recipient := given.get("recipient"):
         _email_recipient(connection, found, recipient)

@@ -70,7 +70,8 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
         case "orders.cancel":
             return Question(
                 f"Cancel this order to {some(_recipients(connection, row), 'recipients')}?",
-                ("Nobody gets it. A cancelled order cannot be restored: it can only be posted again.",),
+                ("Nobody gets it. This cannot be undone: its sender is told, and would have to post it again.",),
+                before=row.requested_send_time,
             )
         case "orders.withdraw":
             title, meaning = stopping.question(connection, row)
@@ -79,16 +80,19 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
             at = changes.send_time(argument, now(connection))
             title = f"Send this order to {some(_recipients(connection, row), 'recipients')} at another time?"
             return Question(title, at=at, before=row.requested_send_time)
+        case "orders.send_now":
+            title = f"Send this order to {some(_recipients(connection, row), 'recipients')} now?"
+            return Question(title, ("What is sent cannot be called back.",), before=row.requested_send_time)
         case "orders.resend_failed":
             return _resend_failed(connection, row)
         case "orders.resend":
             return _resend(connection, row)
         case "emails.resend":
             line = "The relay has taken the first one over already. A new order says the same, to this address alone."
-            return Question(f"Send a second e-mail to {row.address}?", (line,))
+            return Question(f"Send again to {row.address}?", (line,))
         case "emails.retry":
             doubted = connection.scalar(select(action.doubted).where(emails.c.seq == row.seq))
-            return Question(f"Try again to send to {row.address}?", (_ONE_DOUBT,) if doubted else ())
+            return Question(f"Retry to send to {row.address}?", (_ONE_DOUBT,) if doubted else ())
     return Question(f"{action.label}?")
 
 
@@ -215,7 +219,7 @@ def _resend_failed(connection: Connection, order: Row[object]) -> Question:
         who = some(its.nowhere, "recipients")
         lines.append(f"{who} cannot be reached by this, for want of an address; a new order looks for one again.")
     return Question(
-        f"Send again to {some(its.failed, 'addresses')} that did not get it?",
+        f"Retry {some(its.failed, 'addresses')} that failed?",
         (*lines, *_doubt(its.doubt), f"The same e-mails are tried again, for another {EXPIRY_HOURS} hours."),
     )
 
@@ -227,7 +231,7 @@ def _resend(connection: Connection, order: Row[object]) -> Question:
     of = its.have + its.failed
     at = f" at {some(of, 'addresses')}" if of > number else ""  # an organisation may have several
     return Question(
-        f"Send again to everybody, {some(number, 'recipients')}{at}?",
+        f"Send again to all, {some(number, 'recipients')}{at}?",
         (
             have if its.have else "None of them has it yet.",
             *_doubt(its.doubt),

@@ -46,7 +46,7 @@ PERSONAL = frozenset(
     {"recipients", "organization_number", "national_identity_number", "subject", "body", "text", "reply", "last_reply"}
     | {"alternative_subject", "subject_filter", "alternative_subject_filter", "answer", "recipient"}
     | {"filename", "guests"}
-    | {"idempotency_key", "queue_id"}  # what senders call their requests; of what relays write
+    | {"idempotency", "queue"}  # what senders call their requests; of what relays write
     | {"reference", "from"}  # what senders call their orders; where somebody signed in
 )
 ADDRESSES = frozenset({"address"})

@@ -150,7 +150,7 @@ def _references(connection: Connection, text: str) -> Iterator[Way]:
 
 
 def _idempotency_keys(connection: Connection, text: str) -> Iterator[Way]:
-    yield Way(ORDERS, "by the idempotency key", {"idempotency_key": text}, lookups.keyed(connection, text))
+    yield Way(ORDERS, "by the idempotency key", {"idempotency": text}, lookups.keyed(connection, text))
 
 
 def _recipients(connection: Connection, text: str) -> Iterator[Way]:
@@ -174,7 +174,7 @@ def _recipients(connection: Connection, text: str) -> Iterator[Way]:
 def _queue_ids(connection: Connection, text: str) -> Iterator[Way]:
     seqs = lookups.queued(connection, text)
     keys = connection.scalars(select(emails.c.id).where(emails.c.seq.in_(seqs)).order_by(emails.c.id.desc())).all()
-    yield Way(EMAILS, "by the relay's queue id", {"queue_id": text}, keys[: SHOWN + 1])
+    yield Way(EMAILS, "by the relay's queue id", {"queue": text}, keys[: SHOWN + 1])
 
 
 def _recipients_to_come(connection: Connection, text: str) -> Iterator[Way]:

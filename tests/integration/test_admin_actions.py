@@ -35,9 +35,13 @@ def delivery(connection: Connection, state: str, **values: Any) -> int:
 def test_of_an_order_its_state_says_what_can_be_done(store: Store) -> None:
     with store.write() as connection:
         for values, can in (
-            ({}, {"cancel", "reschedule"}),
+            ({}, {"cancel", "reschedule", "send_now"}),
+            ({"due_at": now() - HOUR}, {"cancel", "reschedule"}),
             ({"unresolved": 1, "state": OrderState.PROCESSING}, {"withdraw"}),
-            ({"state": OrderState.PROCESSING, "attempts": 1}, {"retry", "cancel"}),  # it waits for an answer or a file
+            (
+                {"state": OrderState.PROCESSING, "attempts": 1},
+                {"send_now", "cancel"},
+            ),  # it waits for an answer or a file
             ({"state": OrderState.SET_ASIDE, "due_at": None}, {"retry"}),
             ({"state": OrderState.PROCESSED, "due_at": None}, {"withdraw"}),
             ({"state": OrderState.COMPLETED, "due_at": None}, {"resend"}),

@@ -105,7 +105,7 @@ ORDER_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
         lambda row: row["state"] == "Registered" and START + 12 * HOUR <= row["created"] < START + 36 * HOUR,
     ),
 ]
-_OF_ORDERS = {"order", "chain", "idempotency_key"}
+_OF_ORDERS = {"order", "chain", "idempotency"}
 EMAIL_CASES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     ({}, lambda _: True),
     *(in_state(state) for state in EmailState),
@@ -223,7 +223,7 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
         lines = logged(filled, resource)
         rows = [row | {"log": lines[row["seq"]]} for row in rows]
     named = {name for given, _ in cases for name in given}
-    of_emails = {"order", "email", "creator", "reference", "queue_id"}
+    of_emails = {"order", "email", "creator", "reference", "queue"}
     indirect = {"job"} | (of_emails if resource is EMAILS else _OF_ORDERS)
     assert named == {*resource.fields} - indirect
     matched = dict.fromkeys(named, 0)

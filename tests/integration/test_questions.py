@@ -61,13 +61,13 @@ def test_before_an_order_is_sent_again_it_is_said_who_has_it(store: Store) -> No
         cancelled = questions.of_one(
             connection, find("orders", "resend"), order(connection, state=OrderState.CANCELLED)[1]
         )
-    assert failed.title == "Send again to 2 addresses that did not get it?"
+    assert failed.title == "Retry 2 addresses that failed?"
     assert failed.lines[:3] == (
         "4 addresses have it, and get nothing.",
         "1 recipient cannot be reached by this, for want of an address; a new order looks for one again.",
         "It is in doubt whether 1 e-mail arrived: it may come a second time.",
     )
-    assert everybody.title == "Send again to everybody, 7 recipients?"
+    assert everybody.title == "Send again to all, 7 recipients?"
     assert everybody.lines[0] == "4 addresses have it already, and get it a second time."
     assert cancelled.lines[0] == "None of them has it yet."
 
@@ -82,10 +82,10 @@ def test_of_an_organisation_with_several_addresses_each_is_counted(store: Store)
         failed = questions.of_one(connection, find("orders", "resend_failed"), key)
         everybody = questions.of_one(connection, find("orders", "resend"), key)
     assert (failed.title, failed.lines[0]) == (
-        "Send again to 1 address that did not get it?",
+        "Retry 1 address that failed?",
         "2 addresses have it, and get nothing.",
     )
-    assert everybody.title == "Send again to everybody, 1 recipient at 3 addresses?"
+    assert everybody.title == "Send again to all, 1 recipient at 3 addresses?"
 
 
 def test_before_an_order_is_cancelled_or_rescheduled_it_is_said_for_whom_and_when(store: Store) -> None:
@@ -111,7 +111,7 @@ def test_before_something_is_done_to_many_it_is_said_to_how_many(store: Store) -
         asked, cancel = questions.of_all(connection, find("orders", "cancel"), {})
         assert (asked.number, cancel.title, cancel.lines) == (3, "Cancel: 3 orders", ("To 21 recipients.",))
         asked, retry = questions.of_all(connection, find("emails", "retry"), {"state": "failed"})
-        assert (asked.number, retry.title) == (2, "Try again: 2 e-mails")
+        assert (asked.number, retry.title) == (2, "Retry: 2 e-mails")
         assert retry.lines[0].startswith("It is in doubt whether 1 e-mail")
         assert questions.of_all(connection, find("emails", "retry"), {"recipient": "@other.example"})[0].number == 0
 

@@ -1,47 +1,29 @@
-// What the console's pages gain by JavaScript: local times, read and typed, and parts that follow what happens.
+// What the console's pages gain by JavaScript: times as the reader's language writes them, and parts that follow what happens.
 // Without it they work.
 "use strict";
 
 const long = {
   day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short",
 };
+// The reader's zone: the chosen one, or the browser's, which the server learns from a cookie.
+const page = document.documentElement;
+const BROWSERS = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const ZONE = "chosen" in page.dataset ? page.dataset.zone : BROWSERS;
 const shapes = {
-  long: new Intl.DateTimeFormat(undefined, long),
-  distant: new Intl.DateTimeFormat(undefined, { year: "numeric", ...long }),
+  long: new Intl.DateTimeFormat(navigator.languages, { ...long, timeZone: ZONE }),
+  distant: new Intl.DateTimeFormat(navigator.languages, { year: "numeric", ...long, timeZone: ZONE }),
 };
-
-const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const CLOCK = /^([01]?\d|2[0-3]):([0-5]\d)$/;
-const TYPED = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,6})?)?)?$/;
-
-// A time that was typed without an offset gets the reader's, so that it is meant as the page shows times; null: there
-// clocks are set forward over it.
-function withOffset(text) {
-  const clock = text.trim().match(CLOCK);
-  if (clock) return withOffset(next(Number(clock[1]), Number(clock[2])));
-  const parts = text.trim().match(TYPED);
-  if (!parts) return text;
-  const [year, month, day, ...time] = parts.slice(1).map((part) => Number(part ?? 0));
-  const at = new Date(year, month - 1, day, ...time);
-  if (time[0] < 24 && time[1] < 60 && parts[4] !== undefined && (at.getHours() !== time[0] || at.getMinutes() !== time[1])) return null;
-  const offset = -at.getTimezoneOffset();
-  const two = (number) => String(Math.trunc(Math.abs(number))).padStart(2, "0");
-  const written = text.trim().replace(" ", "T") + (parts[4] === undefined ? "T00:00" : "");
-  return `${written}${offset < 0 ? "-" : "+"}${two(offset / 60)}:${two(offset % 60)}`;
+if (!("chosen" in page.dataset) && page.dataset.zone !== BROWSERS) {
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `varsel_browser_zone=${BROWSERS}; path=/console; max-age=31536000; samesite=lax${secure}`;
 }
 
-// The next time that clocks show this, as it is typed.
-function next(hours, minutes) {
-  const now = new Date();
-  const at = new Date(now.getFullYear(), now.getMonth(), now.getDate(), hours, minutes);
-  if (at <= now) at.setDate(at.getDate() + 1);
-  const two = (number) => String(number).padStart(2, "0");
-  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(hours)}:${two(minutes)}`;
-}
-
-// Shows times in the reader's zone, and says which that is where one is typed; UTC stays in the title.
+// Shows times in the reader's zone, as the language writes them, and says which zone that is; UTC stays in the title.
 function localise(root) {
-  for (const zone of root.querySelectorAll("[data-zone]")) zone.textContent = ZONE;
+  for (const zone of root.querySelectorAll("[data-zone]")) {
+    if (zone.matches("input")) zone.value = ZONE;
+    else zone.textContent = ZONE;
+  }
   for (const time of root.querySelectorAll("time")) {
     const at = new Date(time.dateTime);
     const shape = at.getFullYear() === new Date().getFullYear() ? shapes.long : shapes.distant;
@@ -142,19 +124,8 @@ function follow() {
   start();
 }
 
-localise(document);
+localise(document.body);
 ago(document);
-document.addEventListener("submit", (event) => {
-  for (const input of event.target.querySelectorAll("input[data-time]")) {
-    const text = withOffset(input.value);
-    if (text === null) {
-      event.preventDefault();
-      input.setCustomValidity("This time does not exist here: clocks are set forward over it.");
-      input.reportValidity();
-      input.addEventListener("input", () => input.setCustomValidity(""), { once: true });
-    } else input.value = text;
-  }
-});
 // A preview follows what is typed.
 for (const form of document.querySelectorAll("form[data-preview]")) {
   let waiting = 0;

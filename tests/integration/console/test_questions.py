@@ -118,7 +118,7 @@ def test_a_new_order_is_linked_from_where_it_was_made(site: Site, store: Store) 
         key = new_id(now())
         add_order(connection, id=key, state=OrderState.CANCELLED)
     browser, path = site.browser("ola"), f"/console/orders/{key}"
-    browser.answer(f"{path}/resend", "Send again to everybody")
+    browser.answer(f"{path}/resend", "Send again to all")
     with store.read() as connection:
         made = connection.execute(select(orders.c.id).where(orders.c.id != key)).scalar_one()
     assert f'<a href="/console/orders/{made}">To the new order</a>' in browser.get(path).text
@@ -157,11 +157,11 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
     admin = site.browser("anna")
     later = (now() + 2 * HOUR).isoformat()
     for path, says in (
-        (f"/orders/{order}/resend_failed", "Send again to 1 address that did not get it?"),
+        (f"/orders/{order}/resend_failed", "Retry 1 address that failed?"),
         (f"/orders/{order}/resend", "1 address has it already, and gets it a second time."),
         (f"/orders/{waiting}/cancel", "Cancel this order to 2 recipients?"),
         (f"/orders/{waiting}/reschedule?{urlencode({'time': later})}", "Send this order to 2 recipients at another"),
-        (f"/emails/{sent}/resend", "Send a second e-mail to a@example.no?"),
+        (f"/emails/{sent}/resend", "Send again to a@example.no?"),
         ("/drain", "Pause the lanes orders, emails, fan_outs, webhooks?"),
         ("/lanes/resume", "Resume the lanes orders, emails?"),
         ("/resume?kind=domain&value=example.no", "Resume the domain example.no?"),

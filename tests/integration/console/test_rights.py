@@ -15,7 +15,9 @@ def actions(site: Site, keys: dict[str, Any]) -> list[str]:
     [mount] = [route for route in site.app.routes if isinstance(route, Mount)]
     found = []
     for route in mount.routes:
-        if isinstance(route, Route) and "POST" in (route.methods or ()) and "sign" not in route.path:
+        if not isinstance(route, Route) or "sign" in route.path or route.path == "/zone":  # which everybody may
+            continue
+        if "POST" in (route.methods or ()):
             key = keys["subscriptions"] if "subscriptions" in route.path else keys["emails"]
             path = route.path.replace("{resource}", "emails").replace("{action}", "retry").replace("{key}", str(key))
             found.append(f"/console{path}")

@@ -1,0 +1,109 @@
+"""Times are shown and typed in the reader's zone, without JavaScript, too."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+from sqlalchemy import select
+
+from engine.db.tables import orders
+from engine.models import OrderState, new_id
+from tests.helpers.console import Site, fields
+from tests.helpers.rows import add_order
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from engine.db.store import Store
+
+AT = datetime(2099, 1, 2, 11, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def order(store: Store) -> UUID:
+    with store.write() as connection:
+        key = new_id(AT)
+        add_order(connection, id=key, requested_send_time=AT, due_at=AT, sending_window=None)
+    return key
+
+
+def test_times_are_in_utc_until_the_browser_tells_its_zone_or_the_reader_chooses_one(site: Site, order: UUID) -> None:
+    browser = site.browser("kari")
+    path = f"/console/orders/{order}"
+    assert "2099-01-02 11:30:00 UTC</time>" in browser.get(path).text
+    browser.client.cookies.set("varsel_browser_zone", "Europe/Oslo", path="/console")
+    page = browser.get(path).text
+    assert "2099-01-02 12:30:00 CET</time>" in page
+    assert '<html lang="en" data-zone="Europe/Oslo">' in page
+    answer = browser.post("/console/zone", zone="America/New_York", back=path)
+    assert answer.headers["location"] == path
+    page = browser.get(path).text
+    assert "2099-01-02 06:30:00 EST</time>" in page
+    assert 'data-zone="America/New_York" data-chosen>' in page
+    assert browser.post("/console/zone", zone="", back="//elsewhere.example").headers["location"] == "/console/overview"
+    assert "2099-01-02 12:30:00 CET</time>" in browser.get(path).text
+    browser.client.cookies.set("varsel_browser_zone", "../../etc/passwd", path="/console")
+    assert "2099-01-02 11:30:00 UTC</time>" in browser.get(path).text, "what is no zone is not believed"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"time": "2099-07-01T12:00", "zone": "Europe/Oslo"}, "2099-07-01T10:00:00+00:00"),
+        ({"time": "2099-07-01T12:00", "zone": "America/New_York"}, "2099-07-01T16:00:00+00:00"),
+        ({"time": "2099-07-01T12:00+00:00", "zone": "Europe/Oslo"}, "2099-07-01T12:00:00+00:00"),
+        ({"time": "2099-10-25T02:30", "zone": "Europe/Oslo"}, "2099-10-25T00:30:00+00:00"),  # the first of two
+        ({"time": "2099-07-01T12:00", "zone": "No/Where"}, "2099-07-01T12:00:00+00:00"),
+    ],
+    ids=str,
+)
+def test_a_time_is_read_in_the_zone_of_the_form(
+    site: Site, store: Store, order: UUID, given: dict[str, str], meant: str
+) -> None:
+    browser, path = site.browser("ola"), f"/console/orders/{order}/reschedule"
+    asked = browser.get(f"{path}?{urlencode(given)}")
+    assert "Send this order to 1 recipient at another time?" in asked.text
+    assert browser.send(path, **fields(asked.text)).status_code == 303
+    with store.read() as connection:
+        row = connection.execute(select(orders.c.requested_send_time, orders.c.due_at)).one()
+    assert row == (datetime.fromisoformat(meant), datetime.fromisoformat(meant))
+
+
+def test_an_order_is_sent_now_after_a_question(site: Site, store: Store, order: UUID) -> None:
+    browser, path = site.browser("ola"), f"/console/orders/{order}/send_now"
+    browser.answer(path, "Send this order to 1 recipient now?")
+    assert browser.get(path).status_code == 409, "it is due"
+    with store.read() as connection:
+        row = connection.execute(select(orders.c.due_at, orders.c.requested_send_time, orders.c.state)).one()
+    assert row.due_at == row.requested_send_time < AT
+    assert row.state == OrderState.REGISTERED
+
+
+@pytest.mark.parametrize(
+    ("typed", "wrong"),
+    [
+        ("2099-03-29T02:30", "2099-03-29 02:30 does not exist here: clocks are set forward over it."),
+        ("2020-01-01T12:00", "The send time is past. Choose a later one, or Send now."),
+        ("soon", "A time such as 2026-05-01T12:00:00+02:00"),
+    ],
+)
+def test_what_is_wrong_with_a_time_stands_beside_its_field(site: Site, order: UUID, typed: str, wrong: str) -> None:
+    for path in (f"/console/orders/{order}/reschedule", "/console/orders/all/reschedule"):
+        answer = site.browser("ola").get(f"{path}?{urlencode({'time': typed, 'zone': 'Europe/Oslo'})}")
+        assert answer.status_code == 400
+        assert 'aria-invalid="true" aria-describedby="time-wrong"' in answer.text
+        assert f'<span class="wrong" id="time-wrong" role="alert">{wrong}' in answer.text
+        assert f'value="{typed}"' in answer.text
+
+
+def test_a_list_is_narrowed_by_times_of_the_readers_zone(site: Site, order: UUID) -> None:
+    browser = site.browser("kari")
+    page = browser.get("/console/orders?since=2099-01-02T12:00&zone=Europe/Oslo").text
+    assert f"/console/orders/{order}" in page
+    assert 'value="2099-01-02T12:00:00+01:00"' in page
+    assert f"/console/orders/{order}" not in browser.get("/console/orders?since=2099-01-02T13:00&zone=Europe/Oslo").text
+    assert browser.get("/console/orders?since=2099-03-29T02:30&zone=Europe/Oslo").status_code == 400
+    assert browser.get("/console/orders?since=24h&zone=Europe/Oslo").status_code == 200
