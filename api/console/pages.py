@@ -28,7 +28,7 @@ from api.console.zones import local
 from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.lanes import COUNTED, HELD
-from engine.admin.rows import masked
+from engine.admin.masking import masked
 from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
 from engine.errors import VarselError

@@ -7,7 +7,8 @@ lookups.py    rows by scraps of what names them, each by an index
 filters.py    from query strings to values
 lists.py      pages of a list, bounded in time at any size
 exports.py    lists as files
-rows.py       rows as they are shown, and what viewers do not see of them
+rows.py       rows as they are shown
+masking.py    what viewers do not see of them
 belonging.py  which rows belong to an order or a job
 details.py    one row, with all that happened to it
 results.py    what became of the e-mails of orders, in numbers

@@ -1,4 +1,4 @@
-"""Which e-mails belong to an order, and which rows to a job: conditions that an index answers."""
+"""Which e-mails belong to an order, which order begins a chain, and which rows belong to a job, by an index."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
 JOB_ROWS = 10_000  # of a job, that are looked at
+
+
+def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:
+    """The order that the reminders of a chain follow; None: there is no such chain, or none of its orders any more."""
+    its = select(orders.c.id).where(orders.c.chain_id == chain_id).order_by(orders.c.seq)
+    return connection.scalar(its.limit(1))
 
 
 def of_order(connection: Connection, order_id: UUID, *, few: bool = False) -> Sequence[ColumnElement[bool]]:

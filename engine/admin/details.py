@@ -10,7 +10,7 @@ from sqlalchemy import and_, case, func, select
 
 from engine.admin import reasons, status_events, stories
 from engine.admin import recurring as recurring_orders
-from engine.admin.belonging import of_job, of_order
+from engine.admin.belonging import first_of_chain, of_job, of_order
 from engine.admin.causes import causes
 from engine.admin.resources import RESOURCES
 from engine.admin.results import COUNTED, FAILED, Results, progress, results
@@ -109,12 +109,6 @@ def _upload(connection: Connection, order_seq: int) -> dict[str, Any]:
 def _window(text: str) -> str:
     its = windows.read(text)
     return f"{its.words()}, {its.zone}" + (f", except as the calendar {its.calendar} says" if its.calendar else "")
-
-
-def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:
-    """The order that the reminders of a chain follow; None: there is no such chain, or none of its orders any more."""
-    its = select(orders.c.id).where(orders.c.chain_id == chain_id).order_by(orders.c.seq)
-    return connection.scalar(its.limit(1))
 
 
 def _attachments(connection: Connection, order_seq: int) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.admin.filters import lasting
 from engine.admin.lists import page
-from engine.admin.rows import masked
+from engine.admin.masking import masked
 from engine.admin.sentences import plain
 from engine.db.dialects import now
 from engine.observability import audit
@@ -44,7 +44,18 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     ),
     "events": ("seq", "id", "type", "source", "subject", "resource", "alternative_subject", "time", "registered"),
     "subscriptions": (
-        *("seq", "consumer", "endpoint", "validated", "paused_reason", "last_error", "last_success", "failures"),
+        *(
+            "seq",
+            "state",
+            "backlog",
+            "consumer",
+            "endpoint",
+            "validated",
+            "paused_reason",
+            "last_error",
+            "last_success",
+            "failures",
+        ),
         *("open_until", "resource_filter", "source_filter", "subject_filter", "type_filter", "ordered", "created"),
     ),
     "deliveries": (

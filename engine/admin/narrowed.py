@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import true
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from engine.admin.filters import first_id, first_number
 
-    from sqlalchemy import Column, ColumnElement
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Column, ColumnElement, Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,22 @@ class Narrowed:
         """Narrow it to rows that an index finds which has another order."""
         self.by += which
         self.sorted = True
+
+
+def created_in(found: Narrowed, key: Column[Any], given: Mapping[str, Any]) -> None:
+    """Narrow a list by when its rows were created, as their identifiers say."""
+    place = found.by if found.newest_first else found.rest
+    if since := given.get("since"):
+        place.append(key >= first_id(since))
+    if until := given.get("until"):
+        place.append(key < first_id(until))
+
+
+def numbered_in(
+    connection: Connection, found: Narrowed, key: Column[int], time: Column[datetime], given: Mapping[str, Any]
+) -> None:
+    """Likewise, where numbers grow with the time."""
+    if since := given.get("since"):
+        found.by.append(key >= first_number(connection, key.table, time, since))
+    if until := given.get("until"):
+        found.by.append(key < first_number(connection, key.table, time, until))

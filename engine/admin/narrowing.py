@@ -14,8 +14,8 @@ from sqlalchemy import and_, or_, select
 from engine.admin import lookups
 from engine.admin.api_keys import STATE
 from engine.admin.belonging import of_order
-from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, contains, first_id, first_number, had_attempt, to_address
-from engine.admin.narrowed import Narrowed, Part
+from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, contains, had_attempt, to_address
+from engine.admin.narrowed import Narrowed, Part, created_in, numbered_in
 from engine.admin.recurring import ENDED, OF_STATE, PAUSED
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_deliveries, of_emails, of_orders
 from engine.db.blocks import everywhere
@@ -45,9 +45,8 @@ from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
-    from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Connection, Table
+    from sqlalchemy import ColumnElement, Connection, Table
 
     from engine.admin.standing import Standings
 
@@ -74,7 +73,7 @@ def _orders(connection: Connection, given: Given) -> Narrowed:
         (found.by if found.newest_first else found.rest).append(orders.c.creator == creator)
     if recipient := given.get("recipient"):
         found.rest.append(contains(orders.c.recipients, recipient))
-    _created(found, orders.c.id, given)
+    created_in(found, orders.c.id, given)
     return found
 
 
@@ -110,7 +109,7 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
         found.rest.append(its.exists())
     if ended := _email_attempt(given):
         found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, and_(*ended)))
-    _created(found, emails.c.id, given)
+    created_in(found, emails.c.id, given)
     return found
 
 
@@ -167,7 +166,7 @@ def _events(connection: Connection, given: Given) -> Narrowed:
             found.rest.append(contains(events.c[name], value))
     if event := given.get("event"):
         found.by.append(events.c.seq == event)
-    _numbered(connection, found, events.c.seq, events.c.registered, given)
+    numbered_in(connection, found, events.c.seq, events.c.registered, given)
     return found
 
 
@@ -215,7 +214,7 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
     if error := given.get("error"):
         log = delivery_attempts
         found.rest.append(had_attempt(log, log.c.delivery_seq, deliveries.c.seq, PUSH_ERRORS[error]))
-    _numbered(connection, found, deliveries.c.seq, deliveries.c.created, given)
+    numbered_in(connection, found, deliveries.c.seq, deliveries.c.created, given)
     return found
 
 
@@ -226,7 +225,7 @@ def _audit(connection: Connection, given: Given) -> Narrowed:
         found.rest.append(
             or_(audit_log.c.target == target, audit_log.c.target.startswith(f"{target}/", autoescape=True))
         )
-    _numbered(connection, found, audit_log.c.seq, audit_log.c.at, given)
+    numbered_in(connection, found, audit_log.c.seq, audit_log.c.at, given)
     return found
 
 
@@ -277,22 +276,6 @@ def _open(table: Table) -> tuple[Part, Part]:
     """What waits, in the order in which it becomes due, and what is paused: each has an index of its own."""
     waiting = Part([table.c.due_at, table.c.seq], table.c.due_at.is_not(None))
     return waiting, Part([table.c.seq], table.c.paused_by.is_not(None))
-
-
-def _created(found: Narrowed, key: Column[Any], given: Given) -> None:
-    """When rows were created, as their identifiers say."""
-    place = found.by if found.newest_first else found.rest
-    if since := given.get("since"):
-        place.append(key >= first_id(since))
-    if until := given.get("until"):
-        place.append(key < first_id(until))
-
-
-def _numbered(connection: Connection, found: Narrowed, key: Column[int], time: Column[datetime], given: Given) -> None:
-    if since := given.get("since"):
-        found.by.append(key >= first_number(connection, key.table, time, since))
-    if until := given.get("until"):
-        found.by.append(key < first_number(connection, key.table, time, until))
 
 
 NARROW: Mapping[str, Callable[[Connection, Given], Narrowed]] = {

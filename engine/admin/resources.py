@@ -15,9 +15,9 @@ from engine.admin.api_keys import STATES
 from engine.admin.belonging import of_job
 from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, failure, number, uuid
 from engine.admin.lookups import id_range
+from engine.admin.masking import is_masked
 from engine.admin.narrowing import FAILED, NARROW, WAITING
 from engine.admin.recurring import STATES as RECURRING_STATES
-from engine.admin.rows import is_masked
 from engine.admin.sentences import ACTIONS as DONE
 from engine.admin.standing import GROUPS
 from engine.auth.api_keys.secrets import KeyKind

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Connection, literal, select
 
 from engine.admin import lookups
-from engine.admin.details import first_of_chain
+from engine.admin.belonging import first_of_chain
 from engine.admin.filters import bounded, number, uuid
 from engine.admin.found import FOUND
 from engine.admin.lists import count_of_page

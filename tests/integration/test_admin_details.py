@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from engine.admin import details
+from engine.admin.masking import MASKED, masked
 from engine.admin.pausing import pause, pause_subscription
-from engine.admin.rows import MASKED, masked
 from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, orders, processes, subscriptions
 from engine.errors import NotFound
 from engine.events.status import email_event, order_event

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from engine.admin import details
 from engine.admin.actions import find, perform
+from engine.admin.masking import MASKED, masked
 from engine.admin.resources import EMAILS, ORDERS
-from engine.admin.rows import MASKED, masked
 from engine.db.tables import attachments, emails, orders
 from engine.errors import Conflict
 from engine.models import EmailState, OrderState

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from engine.admin import details
+from engine.admin.masking import MASKED, masked
 from engine.admin.pausing import pause, resume
-from engine.admin.rows import MASKED, masked
 from engine.db.tables import audit_log, email_attempts, emails
 from engine.models import EmailState, OrderState
 from engine.observability.audit import ITSELF, note

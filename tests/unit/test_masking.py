@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.admin.rows import MASKED, masked
+from engine.admin.masking import MASKED, masked
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from engine.admin.actions import ACTIONS as OF_ROWS
 from engine.admin.actions import RELEASES
-from engine.admin.rows import masked
+from engine.admin.masking import masked
 from engine.admin.sentences import ACTIONS, Link, label, plain, sentence
 
 ROOT = Path(__file__).parents[2]

@@ -17,6 +17,7 @@ from engine.db.tables.admin import (
     processes,
     wordings,
 )
+from engine.db.tables.attempts import email_attempts, tallies
 from engine.db.tables.columns import BLOCK, EPOCH, MILLISECOND, Instant, block_of, metadata, milliseconds
 from engine.db.tables.events import (
     DELIVERY_DEAD,
@@ -38,13 +39,11 @@ from engine.db.tables.orders import (
     attachments,
     chains,
     contacts,
-    email_attempts,
     emails,
     idempotency_keys,
     orders,
     quota_use,
     recurring_orders,
-    tallies,
     templates,
 )
 from engine.db.tables.uploads import portions, uploads

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import insert, update
 
-from engine.cli.columns import COLUMNS
+from engine.admin.exports import COLUMNS
 from engine.db.tables import history
 from engine.db.tables import orders as orders_table
 from engine.models import new_id
@@ -71,11 +71,11 @@ def test_what_nobody_is_called_is_not_found(cli: Cli) -> None:
 def test_csv_has_every_column_uncut_and_no_formula(store: Store, cli: Cli) -> None:
     email = failed(store, order={"subject": '=HYPERLINK("https://evil.example")'})
     [row] = read(cli.text("emails", "list", "--csv"))
-    assert [*row] == [*COLUMNS["emails"]]
-    assert (row["e-mail"], row["tries"], row["code"]) == (str(email), "0", "550")
+    assert [title.removesuffix(" (UTC)") for title in row] == [*COLUMNS["emails"]]
+    assert (row["id"], row["attempts"], row["last_code"]) == (str(email), "0", "550")
     assert row["subject"] == '\'=HYPERLINK("https://evil.example")'
-    assert row["next attempt"] == ""
-    assert "\\x1b[31m" in row["last answer"], "no terminal obeys it"
+    assert row["next_attempt (UTC)"] == ""
+    assert "\\x1b[31m" in row["last_reply"], "no terminal obeys it"
     for words in (("lanes",), ("turns",), ("quotas",), ("recurring",), ("dead", "list", "emails"), ("rates",)):
         assert "," in cli.text(*words, "--csv").splitlines()[0]
     assert "One of both" in cli.refused(2, "emails", "list", "--csv", "--json")
@@ -96,7 +96,7 @@ def test_with_utc_times_are_printed_and_read_in_utc_wherever_it_stands(store: St
 def test_subscriptions_have_a_state_and_a_backlog(store: Store, cli: Cli) -> None:
     seq = cli.json("deliveries", "show", delivery_of(store))["subscription_seq"]
     [row] = read(cli.text("subscriptions", "list", "--csv"))
-    assert (row["subscription"], row["state"], row["backlog"]) == (str(seq), "ok", "1")
+    assert (row["seq"], row["state"], row["backlog"]) == (str(seq), "ok", "1")
     cli.text("subscriptions", "pause", seq, "--reason", "moving")
     assert cli.json("subscriptions", "show", seq)["state"] == "paused"
 

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from engine.admin.masking import is_masked
 from engine.admin.resources import RESOURCES
-from engine.admin.rows import is_masked
 from engine.admin.searching import OPEN
 from tests.helpers.console import SECRET, Site, fill, pages
 
