@@ -76,7 +76,7 @@ def test_csv_has_every_column_uncut_and_no_formula(store: Store, cli: Cli) -> No
     assert row["subject"] == '\'=HYPERLINK("https://evil.example")'
     assert row["next_attempt (UTC)"] == ""
     assert "\\x1b[31m" in row["last_reply"], "no terminal obeys it"
-    for words in (("lanes",), ("turns",), ("quotas",), ("recurring",), ("dead", "list", "emails"), ("rates",)):
+    for words in (("lanes",), ("turns",), ("quotas",), ("recurring", "list"), ("dead", "list", "emails"), ("rates",)):
         assert "," in cli.text(*words, "--csv").splitlines()[0]
     assert "One of both" in cli.refused(2, "emails", "list", "--csv", "--json")
 

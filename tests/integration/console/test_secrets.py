@@ -98,7 +98,11 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
         "senders": ["creator"],
     }
     for name, shown in allowed.items():
-        assert re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text) == shown
+        assert re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text) == [
+            field
+            for field in shown
+            if field != "job"  # only pages of jobs lead there
+        ]
 
 
 def test_a_viewer_finds_by_identifiers_alone(site: Site, store: Store) -> None:
