@@ -13,6 +13,7 @@ from api.console.pages import look, page
 from api.console.sessions import require
 from engine.admin import filters, rates
 from engine.auth.operators import Role
+from engine.db.dialects import now
 from engine.db.hours import HOUR
 from engine.errors import Invalid
 from engine.text.times import rfc3339
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from sqlalchemy import Connection
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -80,23 +82,23 @@ class Step:
 async def rates_page(request: Request) -> Response:
     """Charts and a table of what was done, and how long it took."""
     await require(request, Role.VIEWER)
-    span, until = _asked(request, await request.app.state.store.now())
-
-    async def read(request: Request) -> dict[str, Any]:
-        return _shown(await look(request, rates.rates, span, until))
-
-    return await page(request, "rates.html", read, live=until is None and span.name == "hour")
-
-
-def _asked(request: Request, now: datetime) -> tuple[Span, datetime | None]:
-    """The span and its end; Invalid."""
     name, until = request.query_params.get("span", USUAL), request.query_params.get("until", "")
     if name not in rates.SPANS:
         raise Invalid({"span": [f"One of {', '.join(rates.SPANS)}."]})
+
+    async def read(request: Request) -> dict[str, Any]:
+        return _shown(await look(request, _found, rates.SPANS[name], until))
+
+    return await page(request, "rates.html", read, live=name == "hour" and not until)
+
+
+def _found(connection: Connection, span: Span, until: str) -> Rates:
+    """The rates of a span up to a time as it was typed (empty: now); Invalid."""
     try:
-        return rates.SPANS[name], filters.moment(until, now) if until else None
+        end = filters.moment(until, now(connection)) if until else None
     except ValueError as error:
         raise Invalid({"until": [str(error)]}) from None
+    return rates.rates(connection, span, end)
 
 
 def _shown(found: Rates) -> dict[str, Any]:
