@@ -14,7 +14,7 @@ from starlette.routing import Route
 from api.console.pages import look, page
 from api.console.sessions import found, require
 from api.console.zones import with_offset
-from engine.admin import actions, lists, searching
+from engine.admin import actions, failures, lists, searching
 from engine.admin.details import DETAILS
 from engine.admin.exposition import LISTS
 from engine.admin.filters import TIMES
@@ -111,6 +111,7 @@ def _list_of(resource: Resource) -> Handler:
             "looked_back": listed.looked_back,
             "newest": urlencode(given) if cursor else None,
             "filter": given,
+            "group": await look(request, failures.said, given["failure"]) if given.get("failure") else None,
             "also": await look(request, searching.orders_that_wait, given) if resource is EMAILS else 0,
             "bulk": [action for action in actions.ACTIONS if action.resource is resource and action.for_all],
         }

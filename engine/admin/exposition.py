@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 
 from engine.admin import pausing
 from engine.admin.lanes import lanes
+from engine.admin.overview import unusual_failures
+from engine.admin.relays import UP, relays
 from engine.admin.slowness import slowness
 from engine.admin.watching import watched
 from engine.db.store import ping
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from engine.admin.lanes import LaneFigures
+    from engine.admin.relays import RelayFigures
     from engine.admin.slowness import Slowness
+    from engine.admin.unusual import Unusual
     from engine.admin.watching import Watched
     from engine.db.store import Store
 
@@ -66,6 +70,8 @@ class Parts(Collector):
         stalled: Mapping[str, timedelta] | None = None
         seen: Watched | None = None
         unending: timedelta | None = None
+        usable: Sequence[RelayFigures] = ()
+        unusual: Unusual | None = None
         database_took = redis_took = None
         with suppress(Unavailable), self._store.read() as connection:
             database_took = _timed(lambda: ping(connection))
@@ -74,6 +80,8 @@ class Parts(Collector):
             stalled = lateness.stalled(connection)
             seen = watched(connection)
             unending = pausing.unending(connection)
+            usable = relays(connection, slow)
+            unusual = unusual_failures(connection)
         with suppress(redis.RedisError, OSError):
             lengths = {name: int(self._client.llen(key)) for name, key in LISTS.items()}  # also when it is full
             redis_took = _timed(lambda: prove(self._client))
@@ -84,6 +92,7 @@ class Parts(Collector):
             *_paces(slow),
             *_watched(seen),
             _unending(unending),
+            *_deliveries(usable, unusual, known=database_took is not None),
             *_answers("redis", redis_took),
             _lists(lengths),
         ]
@@ -164,12 +173,6 @@ def _paces(slow: Sequence[Slowness]) -> Iterable[Metric]:
 
 
 def _watched(seen: Watched | None) -> Iterable[Metric]:
-    relays = GaugeMetricFamily(
-        "varsel_relay_up",
-        "1: workers can give e-mails to the relay; 0: one of them cannot. The same from every web process: "
-        "min by (relay).",
-        labels=["relay"],
-    )
     subscriptions = GaugeMetricFamily(
         "varsel_subscriptions",
         "Subscriptions by state: failing (nothing is pushed for a while, since the endpoint kept failing or asked for "
@@ -182,13 +185,11 @@ def _watched(seen: Watched | None) -> Iterable[Metric]:
         labels=["lane"],
     )
     if seen:
-        for relay, is_up in seen.relays.items():
-            relays.add_metric([relay], is_up)
         for state, number in seen.subscriptions.items():
             subscriptions.add_metric([state], number)
         for lane, since in seen.undelivered.items():
             undelivered.add_metric([lane], since.total_seconds())
-    return relays, subscriptions, undelivered
+    return subscriptions, undelivered
 
 
 def _unending(unending: timedelta | None) -> Metric:
@@ -200,6 +201,26 @@ def _unending(unending: timedelta | None) -> Metric:
     if unending is not None:
         seconds.add_metric([], unending.total_seconds())
     return seconds
+
+
+def _deliveries(usable: Sequence[RelayFigures], unusual: Unusual | None, *, known: bool) -> Iterable[Metric]:
+    """Without the database nothing is known."""
+    up = GaugeMetricFamily(
+        "varsel_relay_up",
+        "1: workers can use the relay; 0: it gives no session, or refuses this installation or its sender. "
+        "The same from every web process: min by (relay).",
+        labels=["relay"],
+    )
+    for relay in usable:
+        up.add_metric([relay.name], relay.state == UP)
+    failing = GaugeMetricFamily(
+        "varsel_unusual_failures",
+        "E-mails that failed in the last ten minutes, if that is an unusual part of those that ended; 0: it is not. "
+        "The same from every web process: take the max.",
+    )
+    if known:
+        failing.add_metric([], unusual.failed if unusual else 0)
+    return up, failing
 
 
 def _lists(lengths: dict[str, int]) -> Metric:

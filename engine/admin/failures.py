@@ -1,7 +1,7 @@
 """What e-mails failed with in the last hour: grouped by reply, each group with its domains, relays and creators.
 
-Read from sums that processes write by the minute (engine/observability/sums.py): whatever the number of e-mails, and of
-those that failed, it takes a few milliseconds.
+Read from sums of five minutes, which processes write (engine/observability/sums.py): whatever the number of e-mails,
+and of those that failed, it takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, case, func, or_, select, type_coerce
+from sqlalchemy import case, func, or_, select
 
 from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, attempt_sums, milliseconds, wordings
+from engine.observability.sums import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection
 
-HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 SHOWN = 10  # groups
 NAMED = 3  # domains, relays or creators of a group
 OTHERS = "Many different replies"  # beyond those that processes tell apart
@@ -44,7 +45,7 @@ class FailureGroup:
     said: str  # without addresses and numbers: viewers see it
     count: int
     again: bool  # the e-mails are tried again by themselves; False: they have failed
-    since: datetime  # the first of them, since which no hour was without one; a day at most
+    since: datetime  # since when no hour was without one
     last: datetime
     domains: Sequence[Share]  # the largest; likewise
     relays: Sequence[Share]
@@ -55,12 +56,11 @@ class FailureGroup:
 
 def failures(connection: Connection) -> Sequence[FailureGroup]:
     """The largest groups: first those of e-mails that have failed, then those that are tried again."""
-    moment = now(connection)
     c = attempt_sums.c
     again = c.outcome.not_in(FAILED)
-    lately = (c.minute >= _minutes_ago(moment, HOUR), c.outcome != "accepted")
+    lately = (c.at >= _hour(connection), c.outcome != "accepted")
     total = func.sum(c.count)
-    largest = select(c.failure, again.label("again"), total.label("sum"), func.max(c.minute).label("last"))
+    largest = select(c.failure, again.label("again"), total.label("sum"), func.max(c.at).label("last"))
     largest = largest.where(*lately).group_by(c.failure, again).order_by(again, total.desc()).limit(SHOWN)
     found = connection.execute(largest).all()
     keys = {row.failure for row in found}
@@ -68,19 +68,20 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
         return []
     mine = (*lately, c.failure.in_(keys))
     parts = {column.name: _parts(connection, column, again, mine) for column in (c.domain, c.relay, c.creator)}
-    since = _since(connection, keys, moment)
-    texts = dict(connection.execute(select(wordings.c.key, wordings.c.text).where(wordings.c.key.in_(keys))).all())
+    known = select(wordings).where(wordings.c.key.in_(keys))
+    words = {row.key: row for row in connection.execute(known)}
     groups = []
     for row in found:
         key = (row.failure, bool(row.again))
         domains, relays, creators = (parts[name][key] for name in ("domain", "relay", "creator"))
+        word = words.get(row.failure)
         group = FailureGroup(
             failure=row.failure,
-            said=texts.get(row.failure, OTHERS),
+            said=word.text if word else OTHERS,
             count=int(row.sum),
             again=bool(row.again),
-            since=since.get(row.failure, row.last),
-            last=row.last,
+            since=word.since if word else row.last,
+            last=word.seen if word else row.last,
             domains=domains[:NAMED],
             relays=relays[:NAMED],
             creators=creators[:NAMED],
@@ -96,7 +97,7 @@ def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:
     c = attempt_sums.c
     accepted, failed = c.outcome == "accepted", c.outcome.in_(FAILED)
     sums = (func.sum(case((each, c.count), else_=0)) for each in (accepted, ~or_(accepted, failed), failed))
-    lately = c.minute >= _minutes_ago(now(connection), HOUR)
+    lately = c.at >= _hour(connection)
     rows = connection.execute(select(c.relay, *sums).where(lately, c.relay != "").group_by(c.relay))
     return {name: (int(taken), int(again), int(lost)) for name, taken, again, lost in rows}
 
@@ -106,10 +107,10 @@ def said(connection: Connection, failure: str) -> str | None:
     return connection.scalar(select(wordings.c.text).where(wordings.c.key == failure))
 
 
-def _minutes_ago(moment: datetime, span: timedelta) -> datetime:
-    """The first of as many minutes as a span has, the present one included."""
-    minute = milliseconds(moment) // (MINUTE // MILLISECOND) * (MINUTE // MILLISECOND)
-    return EPOCH + minute * MILLISECOND - span + MINUTE
+def _hour(connection: Connection) -> datetime:
+    """The first sum of the last hour, the present one included."""
+    present = milliseconds(now(connection)) // EVERY * EVERY
+    return EPOCH + (present + EVERY) * MILLISECOND - HOUR
 
 
 def _parts(
@@ -123,16 +124,3 @@ def _parts(
     for failure, retried, name, count in connection.execute(chosen.order_by(total.desc(), column)):
         found.setdefault((failure, bool(retried)), []).append(Share(name, int(count)))
     return found
-
-
-def _since(connection: Connection, keys: set[str], moment: datetime) -> Mapping[str, datetime]:
-    """Of each group, the minute behind the last hour that had none of it; a day ago at most."""
-    c = attempt_sums.c
-    within = (c.failure.in_(keys), c.minute >= _minutes_ago(moment, DAY))
-    minutes = select(c.failure, c.minute).where(*within).distinct().subquery()
-    before = func.lag(minutes.c.minute).over(partition_by=minutes.c.failure, order_by=minutes.c.minute)
-    each = select(minutes, before.label("before")).subquery()
-    rest = type_coerce(each.c.minute, BigInteger) - type_coerce(each.c.before, BigInteger)
-    begins = or_(each.c.before.is_(None), rest > HOUR // MILLISECOND)
-    chosen = select(each.c.failure, func.max(each.c.minute)).where(begins).group_by(each.c.failure)
-    return dict(connection.execute(chosen).all())

@@ -1,4 +1,4 @@
-"""What alerts and dashboards watch beside the lanes: relays, subscriptions, and what is on its way for long."""
+"""What alerts and dashboards watch beside the lanes and relays: subscriptions, and what is on its way for long."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from engine.admin.filters import created
 from engine.admin.lanes import counted
 from engine.db import dialects
-from engine.db.dialects import Now, after
-from engine.db.tables import ALIVE, STOPPED, deliveries, emails, processes, subscriptions
+from engine.db.dialects import Now
+from engine.db.tables import STOPPED, deliveries, emails, subscriptions
 from engine.queue import due, lateness
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _NONE = timedelta(0)
 class Watched:
     """What is watched, by name; a span of zero: there is none."""
 
-    relays: Mapping[str, bool]  # of workers that live: whether e-mails can be given to it
     subscriptions: Mapping[str, int]  # failing: left alone for a while; paused
     undelivered: Mapping[str, timedelta]  # by lane: for how long the oldest has been on its way
 
@@ -36,13 +35,8 @@ class Watched:
 def watched(connection: Connection) -> Watched:
     """All of it, in bounded time."""
     now = dialects.now(connection)
-    lives = (processes.c.relay.is_not(None), processes.c.seen > after(-ALIVE))
-    relays: dict[str, bool] = {}
-    for relay, trouble in connection.execute(select(processes.c.relay, processes.c.trouble).where(*lives)):
-        relays[relay] = relays.get(relay, True) and trouble is None
     kept, is_paused = (STOPPED, subscriptions.c.removed.is_(None)), subscriptions.c.paused_reason.is_not(None)
     return Watched(
-        relays=relays,
         subscriptions={
             "failing": counted(connection, subscriptions, *kept, ~is_paused, subscriptions.c.open_until > Now()),
             "paused": counted(connection, subscriptions, *kept, is_paused),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def failures(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
-    """Print what e-mails failed with in the last hour, grouped by reply.
+    """Print what failed in the last hour, by reply.
 
     `varsel emails list --state failed --failure GROUP` lists those of a group; `varsel emails retry` tries them again.
     """

@@ -45,7 +45,7 @@ FILES = 10  # likewise, of attachments, and of portions of recipients
 KEYS_KEPT = timedelta(hours=48)  # how long an Idempotency-Key is remembered; documented for senders
 HISTORY_KEPT = timedelta(days=8)  # by the minute: a week, and time to look back on it
 HOURS_KEPT = timedelta(days=400)  # by the hour: likewise, a year
-SUMS_KEPT = timedelta(days=2)  # of what failed: the overview looks back a day
+SUMS_KEPT = timedelta(days=1)  # of what failed: the overview shows an hour
 AUDIT_KEPT = timedelta(days=400)  # at least: a year, and time to look back on it
 USE_KEPT = timedelta(days=2)  # of quotas, after the start of the last day in which an order counted
 GONE_SHOWN = timedelta(hours=1)  # how long operators see a process that ended without signing off
@@ -74,7 +74,7 @@ def prune_some(connection: Connection, retention: timedelta, reached: Reached | 
     roll_up(connection)
     connection.execute(delete(history).where(history.c.minute < after(-HISTORY_KEPT)))
     connection.execute(delete(history_hours).where(history_hours.c.hour < after(-HOURS_KEPT)))
-    connection.execute(delete(attempt_sums).where(attempt_sums.c.minute < after(-SUMS_KEPT)))
+    connection.execute(delete(attempt_sums).where(attempt_sums.c.at < after(-SUMS_KEPT)))
     connection.execute(delete(wordings).where(wordings.c.seen < limit))
     connection.execute(delete(processes).where(processes.c.seen < after(-GONE_SHOWN)))
     connection.execute(delete(ended_sessions).where(ended_sessions.c.forgotten < Now()))  # their cookies are too old

@@ -68,10 +68,10 @@ def _counted(counter: Counter) -> dict[str, int]:
     return {sample.labels.get("outcome", ""): int(sample.value) for sample in samples if sample.name.endswith("_total")}
 
 
-def this_minute() -> ColumnElement[datetime]:
-    """The beginning of the minute, by the database's clock."""
+def begun(span: int) -> ColumnElement[datetime]:
+    """When the present span of so many milliseconds began, by the database's clock."""
     now = type_coerce(Now(), BigInteger)
-    return type_coerce(now - now % MINUTE, Instant)
+    return type_coerce(now - now % span, Instant)
 
 
 def add(connection: Connection, earlier: dict[str, int], later: dict[str, int]) -> None:
@@ -81,7 +81,7 @@ def add(connection: Connection, earlier: dict[str, int], later: dict[str, int]) 
         return
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     for name, count in sorted(news.items()):  # sorted: two processes lock the rows in the same order
-        added = insert(history).values(minute=this_minute(), series=name, count=count)
+        added = insert(history).values(minute=begun(MINUTE), series=name, count=count)
         keys = [history.c.minute, history.c.series]
         more = {"count": history.c.count + added.excluded.count}
         connection.execute(added.on_conflict_do_update(index_elements=keys, set_=more))

@@ -1,4 +1,4 @@
-"""What became of attempts at e-mails, by outcome, wording, relay, domain and creator: sums of each minute.
+"""What became of attempts at e-mails, by outcome, wording, relay, domain and creator: sums of five minutes.
 
 Like history (history.py), they are counted in memory and carried into the database by heartbeats: a wave of refusals
 costs as much as a single one, and whoever asks what failed reads sums, whatever the number of e-mails.
@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 
-from engine.db.dialects import Now
+from engine.db.dialects import Now, after
 from engine.db.tables import attempt_sums, wordings
-from engine.observability.history import MINUTE, this_minute
+from engine.observability.history import MINUTE, begun
 from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-# Different endings that a process tells apart in a minute. Beyond, they lose their domain; beyond twice as many, their
+EVERY = 5 * MINUTE  # milliseconds of a sum
+GAP = timedelta(hours=1)  # without a wording, after which it begins anew
+# Different endings that a process tells apart in a sum. Beyond, they lose their domain; beyond twice as many, their
 # wording and creator, too.
 MOST = 100
 
@@ -46,14 +50,14 @@ class Sums:
         self._lock = threading.Lock()
         self._counts: Counter[Ending] = Counter()
         self._texts: dict[str, str] = {}
-        self._known: set[Ending] = set()  # of this minute
-        self._minute = -1
+        self._known: set[Ending] = set()  # of this sum
+        self._began = -1
 
     def count(self, ending: Ending, text: str = "") -> None:
         """Count an ending; `text`: the wording."""
         with self._lock:
-            if (minute := int(steady() * 1000 / MINUTE)) != self._minute:
-                self._minute = minute
+            if (began := int(steady() * 1000 / EVERY)) != self._began:
+                self._began = began
                 self._known.clear()
             ending = self._told_apart(ending)
             self._known.add(ending)
@@ -86,15 +90,18 @@ SUMS = Sums()
 
 
 def add(connection: Connection, counts: Mapping[Ending, int], texts: Mapping[str, str]) -> None:
-    """Add to this minute what was counted."""
+    """Add to the sums of now what was counted."""
     if not counts:
         return
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     if texts:
-        seen = insert(wordings).values(seen=Now())
-        again = seen.on_conflict_do_update(index_elements=[wordings.c.key], set_={"seen": seen.excluded.seen})
+        seen = insert(wordings).values(since=Now(), seen=Now())
+        since = case((wordings.c.seen < after(-GAP), seen.excluded.since), else_=wordings.c.since)
+        again = seen.on_conflict_do_update(
+            index_elements=[wordings.c.key], set_={"since": since, "seen": seen.excluded.seen}
+        )
         connection.execute(again, [{"key": key, "text": text} for key, text in sorted(texts.items())])
-    added = insert(attempt_sums).values(minute=this_minute())
+    added = insert(attempt_sums).values(at=begun(EVERY))
     more = {"count": attempt_sums.c.count + added.excluded.count}
     sums = added.on_conflict_do_update(index_elements=list(attempt_sums.primary_key.columns), set_=more)
     connection.execute(sums, [asdict(ending) | {"count": count} for ending, count in sorted(counts.items())])

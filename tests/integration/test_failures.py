@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from engine.admin.failures import OTHERS, FailureGroup, Share, failures, of_relays
 from engine.admin.lists import page
@@ -103,21 +103,24 @@ def test_a_group_is_a_filter_of_the_list_of_e_mails(store: Store) -> None:
     assert listed(failure=gone, failed=(now() + timedelta(minutes=5)).isoformat()) == set()
 
 
-def add(connection: Connection, ago: timedelta, count: int = 1, **values: Any) -> None:
-    minute = (now() - ago).replace(second=0, microsecond=0)
+def add(connection: Connection, ago: timedelta) -> None:
     row = {"outcome": "rejected", "failure": "a" * 12, "relay": "relay:25", "domain": "a.no", "creator": "ttd"}
-    connection.execute(insert(attempt_sums).values(row | values | {"minute": minute, "count": count}))
+    connection.execute(insert(attempt_sums).values(row | {"at": now() - ago, "count": 1}))
 
 
-def test_a_group_tells_since_when_it_has_been_so(store: Store) -> None:
+def test_a_group_tells_since_when_no_hour_was_without_it(store: Store) -> None:
+    counts = {Ending("rejected", "a" * 12, "relay:25", "a.no", "ttd"): 1}
     with store.write() as connection:
-        for minutes in (5, 50, 100, 300):  # between the last two lies more than an hour
-            add(connection, timedelta(minutes=minutes), count=minutes)
-        connection.execute(insert(wordings).values(key="a" * 12, text="550 no", seen=now()))
-        [group] = failures(connection)
-    assert (group.count, group.said) == (55, "550 no")
-    assert timedelta(minutes=99) < now() - group.since < timedelta(minutes=102)
-    assert now() - group.last < timedelta(minutes=7)
+        sums.add(connection, counts, {"a" * 12: "550 no"})
+        for seen, since in ((timedelta(minutes=50), timedelta(hours=5)), (timedelta(minutes=70), timedelta(0))):
+            was = {"seen": now() - seen, "since": now() - timedelta(hours=5)}
+            connection.execute(update(wordings).values(was))
+            sums.add(connection, counts, {"a" * 12: "550 no"})
+            [group] = failures(connection)
+            assert group.said == "550 no"
+            assert now() - group.since - since < timedelta(minutes=5)
+            assert now() - group.last < timedelta(minutes=5)
+        assert group.count == 3
 
 
 def test_endings_that_are_too_many_are_not_told_apart(store: Store) -> None:
@@ -137,8 +140,8 @@ def test_endings_that_are_too_many_are_not_told_apart(store: Store) -> None:
 
 def test_old_sums_are_removed(store: Store) -> None:
     with store.write() as connection:
-        add(connection, timedelta(days=3))
         add(connection, timedelta(hours=30))
+        add(connection, timedelta(hours=3))
         prune_some(connection, timedelta(days=90))
         assert connection.scalar(select(func.count()).select_from(attempt_sums)) == 1
         assert failures(connection) == []

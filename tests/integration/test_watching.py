@@ -5,34 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from engine.admin.watching import watched
-from engine.db.tables import processes, subscriptions
+from engine.db.tables import subscriptions
 from engine.events.storing import persist
 from engine.models import EmailState, new_id
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from engine.db.store import Store
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-def worker(connection: Connection, relay: str, trouble: str | None = None, ago: timedelta = timedelta(0)) -> None:
-    who = {"id": new_id(now()), "kind": "worker", "host": "host", "pid": 1, "version": "1", "started": now()}
-    connection.execute(insert(processes).values(who | {"relay": relay, "trouble": trouble, "seen": now() - ago}))
-
-
-def test_a_relay_is_up_if_all_that_live_can_use_it(store: Store) -> None:
-    with store.write() as connection:
-        worker(connection, "one:25")
-        worker(connection, "two:25")
-        worker(connection, "two:25", "connection refused")
-        worker(connection, "gone:25", "connection refused", ago=HOUR)
-        assert watched(connection).relays == {"one:25": True, "two:25": False}
 
 
 def test_a_subscription_is_failing_or_paused(store: Store) -> None:

@@ -45,7 +45,6 @@ HEALTHY = {
     'varsel_attempts_total{outcome="in_doubt"}': "0+0x60",
     'varsel_attempts_total{outcome="refused"}': "0+0x60",
     "varsel_relay_failures_total": "0+0x60",
-    'varsel_relay_up{relay="relay:25"}': "1+0x60",
     'varsel_subscriptions{state="failing"}': "0+0x60",
     'varsel_subscriptions{state="paused"}': "3+0x60",
     'varsel_due_lag_seconds_bucket{priority="normal",le="0.5"}': "0+100x60",
@@ -59,6 +58,8 @@ HEALTHY = {
     'varsel_request_seconds_bucket{part="orders",le="2.5"}': "0+1000x60",
     'varsel_request_seconds_bucket{part="orders",le="+Inf"}': "0+1000x60",
     'varsel_redis_entries{list="spool"}': "0+0x60",
+    "varsel_unusual_failures": "0+0x60",
+    'varsel_relay_up{relay="relay:25"}': "1+0x60",
     'varsel_redis_entries{list="broken"}': "0+0x60",
 }
 IDLE = {'varsel_attempts_total{outcome="accepted"}': "5+0x60", 'varsel_attempts_total{outcome="rejected"}': "5+0x60"}
@@ -67,17 +68,17 @@ WRONG = {  # what differs, when this alert alone is to be raised
     "VarselDatabaseDown": {"varsel_database_up": "0+0x60"},
     "VarselRedisDown": {"varsel_redis_up": "0+0x60"},
     "VarselRelayUnreachable": IDLE | {"varsel_relay_failures_total": "0+24x60", 'varsel_due{lane="emails"}': "0+0x60"},
-    "VarselRelayDown": {'varsel_relay_up{relay="relay:25"}': "0+0x60"},
     "VarselEmailsSlow": {
         f'varsel_due_lag_seconds_bucket{{priority="normal",le="{bound}"}}': "0+1x60" for bound in ("0.5", "60")
     },
-    "VarselRefusalsUnusual": {'varsel_attempts_total{outcome="rejected"}': "0+1x30 31+8x30"},
     "VarselSubscriptionsFail": {'varsel_subscriptions{state="failing"}': "1+0x60"},
     "VarselSubscriptionsPaused": {'varsel_subscriptions{state="paused"}': "3+0x40 4+0x20"},
     "VarselWorkWaits": {'varsel_oldest_due_seconds{lane="emails"}': "0+60x60"},
     "VarselStandsStill": {'varsel_stalled_seconds{lane="emails"}': "0+0x30 40+60x30"},
     "VarselPauseForgotten": {"varsel_unending_pause_seconds": "86000+60x60"},
     "VarselEmailsFail": {'varsel_attempts_total{outcome="rejected"}': "0+30x60"},
+    "VarselUnusualFailures": {"varsel_unusual_failures": "0+0x30 200+5x30"},
+    "VarselRelayDown": {'varsel_relay_up{relay="relay:25"}': "0+0x60"},
     "VarselSenderRefused": {'varsel_attempts_total{outcome="refused"}': "0+1x60"},
     "VarselEmailsInDoubt": {'varsel_attempts_total{outcome="in_doubt"}': "0+1x60"},
     "VarselEventsGivenUp": {'varsel_pushes_total{outcome="rejected"}': "0+0x40 1+0x20"},

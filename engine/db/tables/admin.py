@@ -100,24 +100,25 @@ history_hours = Table(  # the same by the hour, of hours that have ended; kept l
     Column("count", BigInteger, nullable=False),
 )
 
-attempt_sums = Table(  # how attempts at e-mails ended, by the minute: see engine/observability/sums.py
+attempt_sums = Table(  # how attempts at e-mails ended: see engine/observability/sums.py
     "attempt_sums",
     metadata,
-    Column("minute", Instant, primary_key=True),
+    Column("at", Instant, primary_key=True),  # when the five minutes began
     Column("outcome", String(10), primary_key=True),
     Column("failure", String(12), primary_key=True),  # the wording's key; "" where the e-mail was accepted
     Column("relay", Text, primary_key=True),
     Column("domain", String(255), primary_key=True),  # the recipients'; "" of all others, and where it was accepted
     Column("creator", String(100), primary_key=True),  # likewise
     Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,  # read in the order of the key
 )
-Index("ix_attempt_sums_failure", attempt_sums.c.failure, attempt_sums.c.minute)
 
 wordings = Table(  # of replies: see engine/email/wording.py
     "wordings",
     metadata,
     Column("key", String(12), primary_key=True),
     Column("text", Text, nullable=False),
+    Column("since", Instant, nullable=False),  # since when no hour was without it
     Column("seen", Instant, nullable=False),  # for the last time
 )
 

@@ -1,4 +1,4 @@
-"""Failures of e-mails are grouped by what was replied, and summed up by the minute; workers tell of each relay"""
+"""Failures of e-mails are grouped by what was replied, and summed up; workers tell of each relay"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,20 +12,21 @@ def upgrade() -> None:
     op.add_column("processes", sa.Column("relays", sa.Text()))
     op.create_table(
         "attempt_sums",
-        sa.Column("minute", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("outcome", sa.String(10), nullable=False),
         sa.Column("failure", sa.String(12), nullable=False),
         sa.Column("relay", sa.Text(), nullable=False),
         sa.Column("domain", sa.String(255), nullable=False),
         sa.Column("creator", sa.String(100), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("minute", "outcome", "failure", "relay", "domain", "creator", name="pk_attempt_sums"),
+        sa.PrimaryKeyConstraint("at", "outcome", "failure", "relay", "domain", "creator", name="pk_attempt_sums"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_attempt_sums_failure", "attempt_sums", ["failure", "minute"])
     op.create_table(
         "wordings",
         sa.Column("key", sa.String(12), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("seen", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_wordings"),
     )
