@@ -58,7 +58,7 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
     """The largest groups: first those of e-mails that have failed, then those that are tried again."""
     c = attempt_sums.c
     again = c.outcome.not_in(FAILED)
-    lately = (c.at >= _hour(connection), c.outcome != "accepted")
+    lately = (_lately(connection), c.outcome != "accepted")
     total = func.sum(c.count)
     largest = select(c.failure, again.label("again"), total.label("sum"), func.max(c.at).label("last"))
     largest = largest.where(*lately).group_by(c.failure, again).order_by(again, total.desc()).limit(SHOWN)
@@ -97,7 +97,7 @@ def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:
     c = attempt_sums.c
     accepted, failed = c.outcome == "accepted", c.outcome.in_(FAILED)
     sums = (func.sum(case((each, c.count), else_=0)) for each in (accepted, ~or_(accepted, failed), failed))
-    lately = c.at >= _hour(connection)
+    lately = _lately(connection)
     rows = connection.execute(select(c.relay, *sums).where(lately, c.relay != "").group_by(c.relay))
     return {name: (int(taken), int(again), int(lost)) for name, taken, again, lost in rows}
 
@@ -107,10 +107,10 @@ def said(connection: Connection, failure: str) -> str | None:
     return connection.scalar(select(wordings.c.text).where(wordings.c.key == failure))
 
 
-def _hour(connection: Connection) -> datetime:
-    """The first sum of the last hour, the present one included."""
-    present = milliseconds(now(connection)) // EVERY * EVERY
-    return EPOCH + (present + EVERY) * MILLISECOND - HOUR
+def _lately(connection: Connection) -> ColumnElement[bool]:
+    """The sums of the last hour, the present one included. Both bounds, for PostgreSQL to see how few these are."""
+    present = EPOCH + milliseconds(now(connection)) // EVERY * EVERY * MILLISECOND
+    return attempt_sums.c.at.between(present + EVERY * MILLISECOND - HOUR, present)
 
 
 def _parts(
