@@ -16,6 +16,7 @@ from engine.admin import actions, jobs, pausing, questions, stopping
 from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
+from engine.admin.subscriptions import send_test
 from engine.auth.operators import Role
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.orders.withdrawing import LOOK_EVERY, WITHIN
@@ -165,6 +166,15 @@ async def pause_subscription(request: Request) -> Response:
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 
+async def test_subscription(request: Request) -> Response:
+    """Push a test event to a subscription."""
+    operator, _ = await allowed(request, Role.OPERATOR)
+    key = numbered(request)
+    await write(request, send_test, operator, key)
+    tell(request, "The test event is on its way: its answer is shown below.")
+    return RedirectResponse(f"/console/subscriptions/{key}", 303)
+
+
 async def ask_to_resume_subscription(request: Request) -> Response:
     """The question before a subscription goes on."""
     await require(request, Role.OPERATOR)
@@ -279,6 +289,7 @@ ROUTES = [
     Route("/lanes/resume", ask_to_resume_all),
     Route("/lanes/resume", resume_all, methods=["POST"]),
     Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
+    Route("/subscriptions/{key}/test", test_subscription, methods=["POST"]),
     Route("/subscriptions/{key}/resume", ask_to_resume_subscription),
     Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),
     Route("/{resource}/all/{action}", ask),

@@ -31,6 +31,7 @@ quotas.py     what creators have used of their quotas
 api_keys.py   API keys: made, replaced, revoked
 senders.py    sender identities: made, removed
 recurring.py  recurring orders: paused, resumed, deleted
+subscriptions.py  how a subscription goes, and a test of it
 persons/      what is known of an address, and its removal
 refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis

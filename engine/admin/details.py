@@ -15,6 +15,7 @@ from engine.admin.causes import causes
 from engine.admin.resources import RESOURCES
 from engine.admin.results import COUNTED, FAILED, Results, progress, results
 from engine.admin.rows import ROWS
+from engine.admin.subscriptions import health
 from engine.admin.templates import template_of
 from engine.db.dialects import now
 from engine.db.records import Attachment, Email, Letter, columns, read
@@ -200,13 +201,17 @@ def event(connection: Connection, seq: int) -> dict[str, Any]:
 
 
 def subscription(connection: Connection, seq: int) -> dict[str, Any]:
-    """A subscription with the number of its deliveries by state (counted up to 10,000), and its history; NotFound."""
+    """A subscription with the number of its deliveries by state (counted up to 10,000), how it goes, and its history.
+
+    NotFound.
+    """
     found = _one(connection, "subscriptions", seq, f"There is no subscription {seq}.")
     newest = select(deliveries.c.state).where(deliveries.c.subscription_seq == seq)
     newest_states = newest.order_by(deliveries.c.seq.desc()).limit(10_000).subquery()
     counts = select(newest_states.c.state, func.count()).group_by(newest_states.c.state)
     return found | {
         "deliveries": _counts(connection, counts),
+        **health(connection, seq),
         "history": _history(connection, f"subscriptions/{seq}"),
     }
 

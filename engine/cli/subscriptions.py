@@ -1,4 +1,4 @@
-"""`varsel subscriptions`: pausing and resuming a subscription."""
+"""`varsel subscriptions`: pausing, resuming and testing a subscription."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def resume(subscription: Number, yes: Yes = False, data: Data = None) -> None:
     with writing(data) as connection:
         pausing.resume_subscription(connection, who(), subscription)
     typer.echo(f"{subscription} is resumed.")
+
+
+@GROUP.command("test")
+def push_test(subscription: Number, data: Data = None) -> None:
+    """Push a test event to it, once; also while it is paused.
+
+    `show` has the answer.
+    """
+    from engine.admin.subscriptions import send_test
+
+    with writing(data) as connection:
+        delivery = send_test(connection, who(), subscription)
+    typer.echo(f"The test event is on its way; varsel deliveries show {delivery} has the answer.")

@@ -171,6 +171,7 @@ class Subscription:
     ordered: bool
     validated: bool
     paused_reason: str | None
+    test_seq: int | None  # the delivery that is pushed although it is paused
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Backlog:
         self._look_at = 0.0  # on the monotonic clock
         self._alone_for: timedelta | None = None
         self._error: str | None = None
+        self._succeeded = False
 
     @property
     def claim(self) -> int:
@@ -84,6 +85,7 @@ class Backlog:
         if result.outcome == "accepted":
             self.circuit.succeeded()
             self.window.succeeded()
+            self._succeeded = True
             self._error = None
         elif result.reached and not result.own_fault:
             self._error = _told(result)
@@ -102,7 +104,7 @@ class Backlog:
 
     def release(self) -> Release:
         """How the subscription is released."""
-        return Release(self.subscription, self.circuit.failures, self._alone_for, self._error)
+        return Release(self.subscription, self.circuit.failures, self._alone_for, self._error, self._succeeded)
 
 
 def _told(result: Result) -> str:

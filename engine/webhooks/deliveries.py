@@ -66,7 +66,8 @@ def fetch(
 ) -> tuple[Sequence[Delivery], bool]:
     """Deliveries that may be attempted now and are not `known`, oldest first; and whether these are all.
 
-    Each comes with its event. There are at most FETCH including the known ones, and little more than `room` bytes.
+    Each comes with its event. There are at most FETCH including the known ones, and little more than `room` bytes. Of a
+    paused subscription, there is its test alone.
     """
     chosen = (
         select(*columns(Delivery, _TEXTS, deliveries.c, events.c))
@@ -75,7 +76,9 @@ def fetch(
         .where(deliveries.c.seq.not_in(known))
         .order_by(deliveries.c.due_at, deliveries.c.seq)
     )
-    if subscription.ordered:
+    if subscription.paused_reason is not None:
+        chosen = chosen.where(deliveries.c.seq == subscription.test_seq)
+    elif subscription.ordered:
         chosen = chosen.where(deliveries.c.seq.in_(_heads(subscription.seq)))
     most = FETCH - len(known)
     if most <= 0 or room <= 0:
@@ -98,10 +101,20 @@ def next_due(connection: Connection, subscription: Subscription) -> datetime | N
     return found
 
 
+def tests(connection: Connection, seqs: Collection[int]) -> dict[int, datetime | None]:
+    """Of these subscriptions, those that are paused: when the test of each is due; None: none waits."""
+    chosen = select(subscriptions.c.seq, deliveries.c.due_at).where(
+        subscriptions.c.seq.in_(seqs), subscriptions.c.paused_reason.is_not(None)
+    )
+    of_test = subscriptions.outerjoin(deliveries, deliveries.c.seq == subscriptions.c.test_seq)
+    return {row.seq: row.due_at for row in connection.execute(chosen.select_from(of_test))}
+
+
 def pause(connection: Connection, seqs: set[int], reason: str) -> None:
-    """Pause subscriptions on behalf of Varsel itself; the audit log says why."""
-    connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(seqs)).values(paused_reason=reason))
-    for seq in sorted(seqs):
+    """Pause subscriptions that are not paused, on behalf of Varsel itself; the audit log says why."""
+    which = (subscriptions.c.seq.in_(seqs), subscriptions.c.paused_reason.is_(None))
+    paused = update(subscriptions).where(*which).values(paused_reason=reason).returning(subscriptions.c.seq)
+    for seq in sorted(connection.scalars(paused)):
         note(connection, ITSELF, "pause", f"subscriptions/{seq}", {"reason": reason})
 
 

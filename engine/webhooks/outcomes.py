@@ -6,21 +6,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, Connection, Integer, SmallInteger, Text, case, literal, or_, select, update
+from sqlalchemy import BigInteger, Connection, Integer, SmallInteger, Text, case, literal, select, update
 
 from engine.db.dialects import Now, after
 from engine.db.rows import Rows, run
 from engine.db.tables import MILLISECOND, Instant, deliveries, delivery_attempts, milliseconds, subscriptions
 from engine.events.fan_out import lock
 from engine.models import GONE, DeliveryState, SubscriptionState
+from engine.observability.audit import ITSELF, PERIOD, note
 from engine.orders import new_order
 from engine.orders.identities import with_defaults
 from engine.templating import registry
-from engine.webhooks.deliveries import next_due, pause
+from engine.webhooks.deliveries import next_due, pause, tests
 from engine.webhooks.schedule import LIFETIME, OPENS_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from engine.db.records import Delivery, Subscription
     from engine.orders.new_order import OrderRow
@@ -45,7 +47,14 @@ _RECORD = (
 _LOG = Rows(
     delivery_seq=BigInteger(), duration_ms=Integer(), outcome=Text(), status=SmallInteger(), reply=Text()
 ).insert_into(delivery_attempts, at=Now())
-_RELEASED = Rows(seq=BigInteger(), failures=SmallInteger(), open_for=BigInteger(), error=Text(), next_due=Instant())
+_RELEASED = Rows(
+    seq=BigInteger(),
+    failures=SmallInteger(),
+    open_for=BigInteger(),
+    error=Text(),
+    succeeded=SmallInteger(),
+    next_due=Instant(),
+)
 _OPEN_UNTIL = after(_RELEASED["open_for"])
 _RELEASE = (
     update(subscriptions)
@@ -57,8 +66,9 @@ _RELEASE = (
         failures=_RELEASED["failures"],
         open_until=_OPEN_UNTIL,
         last_error=_RELEASED["error"],
+        last_success=case((_RELEASED["succeeded"] > 0, Now()), else_=subscriptions.c.last_success),
         due_at=case(
-            (or_(subscriptions.c.paused_reason.is_not(None), _RELEASED["next_due"].is_(None)), None),
+            (_RELEASED["next_due"].is_(None), None),
             (_RELEASED["next_due"] < _OPEN_UNTIL, _OPEN_UNTIL),
             else_=_RELEASED["next_due"],
         ),
@@ -102,6 +112,7 @@ class Release:
     failures: int
     open_for: timedelta | None
     error: str | None
+    succeeded: bool  # whether it took at least one event
 
 
 def record(connection: Connection, results: Sequence[Result], releases: Sequence[Release]) -> bool:
@@ -116,7 +127,9 @@ def record(connection: Connection, results: Sequence[Result], releases: Sequence
     results = [result for result in results if result.delivery.subscription_seq in ours]
     if results:
         _record(connection, results)
-    rows = [_release_row(connection, release) for release in releases if release.subscription.seq in ours]
+    releases = [release for release in releases if release.subscription.seq in ours]
+    paused = tests(connection, [release.subscription.seq for release in releases]) if releases else {}
+    rows = [_release_row(connection, release, paused) for release in releases]
     return any(row.due for row in run(connection, _RELEASE, rows))
 
 
@@ -149,22 +162,54 @@ def _record(connection: Connection, results: Sequence[Result]) -> None:
     }
     if validated:
         connection.execute(update(subscriptions).where(subscriptions.c.seq.in_(validated)).values(validated=True))
+    _settle_tests(connection, results)
     gone = {result.delivery.subscription_seq for result in results if result.gone}
     if gone:
         pause(connection, gone, GONE)
 
 
-def _release_row(connection: Connection, release: Release) -> Mapping[str, object]:
+def _release_row(
+    connection: Connection, release: Release, paused: Mapping[int, datetime | None]
+) -> Mapping[str, object]:
+    """`paused`: of what is paused, when its test is due."""
+    seq = release.subscription.seq
     if release.failures >= OPENS_AFTER:
-        _expire(connection, release.subscription.seq)
-    due_at = next_due(connection, release.subscription)
+        _expire(connection, seq)
+    _tell(connection, release)
+    due_at = paused[seq] if seq in paused else next_due(connection, release.subscription)
     return {
         "seq": release.subscription.seq,
         "failures": release.failures,
         "open_for": None if release.open_for is None else release.open_for // MILLISECOND,
         "error": release.error,
+        "succeeded": int(release.succeeded),
         "next_due": None if due_at is None else milliseconds(due_at),
     }
+
+
+def _tell(connection: Connection, release: Release) -> None:
+    """Say in the audit log when an endpoint begins to fail, and when it works again; once an hour at most."""
+    target, before = f"subscriptions/{release.subscription.seq}", release.subscription.failures
+    if before < OPENS_AFTER <= release.failures:
+        note(connection, ITSELF, "fail", target, {"reason": release.error}, any_detail=True, within=PERIOD)
+    elif before >= OPENS_AFTER and not release.failures:
+        note(connection, ITSELF, "recover", target, any_detail=True, within=PERIOD)
+
+
+def _settle_tests(connection: Connection, results: Sequence[Result]) -> None:
+    """End the tests among these results: each is one attempt, and nobody waits for another one."""
+    tried = {result.delivery.seq for result in results if result.delivery.event_seq is None and result.reached}
+    if not tried:
+        return
+    ended = update(subscriptions).where(subscriptions.c.test_seq.in_(tried)).values(test_seq=None)
+    mine = {result.delivery.subscription_seq for result in results}
+    were = select(subscriptions.c.test_seq).where(subscriptions.c.seq.in_(mine), subscriptions.c.test_seq.in_(tried))
+    ones = connection.scalars(were).all()
+    connection.execute(ended.where(subscriptions.c.seq.in_(mine)))
+    over = {"state": DeliveryState.DEAD, "due_at": None}
+    connection.execute(
+        update(deliveries).where(deliveries.c.seq.in_(ones), deliveries.c.due_at.is_not(None)).values(over)
+    )
 
 
 def _expire(connection: Connection, subscription_seq: int) -> None:

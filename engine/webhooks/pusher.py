@@ -145,7 +145,7 @@ class Pusher(Work[Subscription, Outcome]):
         rows, found = await self._store.reading(_look_up, wanting, self._texts.copy())
         for backlog in wanting:
             row = rows.get(backlog.subscription.seq)
-            if row is None or row.claim != backlog.claim or row.paused_reason is not None or backlog.closed:
+            if row is None or row.claim != backlog.claim or row.seq not in found or backlog.closed:
                 backlog.closed = True
                 continue
             fresh, whole = found[row.seq]
@@ -228,11 +228,16 @@ def _look_up(
     found = {}
     for backlog in wanting:
         row = rows.get(backlog.subscription.seq)
-        if row is not None and row.claim == backlog.claim and row.paused_reason is None:
+        if row is not None and row.claim == backlog.claim and not _is_stopped(row, backlog):
             room = min(backlog.room, texts.room(row.consumer))
             found[row.seq] = fetched = fetch(connection, row, backlog.known.copy(), room)
             texts.take(row.consumer, sum(map(size, fetched[0])))
     return rows, found
+
+
+def _is_stopped(row: Subscription, backlog: Backlog) -> bool:
+    """Whether it was paused; a test is still pushed, once what waits was handed back."""
+    return row.paused_reason is not None and (row.test_seq is None or bool(backlog.waiting))
 
 
 def _log_error(delivery: Delivery, error: Exception) -> None:

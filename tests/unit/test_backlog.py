@@ -36,6 +36,7 @@ def a_subscription(*, ordered: bool = False, failures: int = 0) -> Subscription:
         ordered=ordered,
         validated=True,
         paused_reason=None,
+        test_seq=None,
     )
 
 

@@ -74,7 +74,8 @@ subscriptions = Table(
     Column("validated", Boolean, nullable=False),
     Column("paused_reason", Text),  # why nothing is pushed; NULL: not paused
     Column("last_error", Text),  # of the newest attempt; NULL: it went well
-    Column("last_success", Instant),  # when the newest attempt that was accepted ended; NULL: none was
+    Column("last_success", Instant),  # when it was last released after a success; NULL: never
+    Column("test_seq", SEQUENCE),  # a delivery that is pushed once, also while it is paused: an operator's test
     Column("open_until", Instant),  # the circuit: nothing is pushed before
     Column("salt", String(64), nullable=False),  # of the signing secret
     Column("old_salt", String(64)),  # of the one before, while both are signed with

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from engine.admin.pausing import pause, resume
+from engine.admin.pausing import pause, pause_subscription, resume
 from tests.e2e.browser.test_pages import RULES
-from tests.helpers.rows import now
+from tests.helpers.rows import add_subscription, now
 from tests.helpers.waiting import wait_for
+from tests.servers.http import Receiver, Say
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -133,3 +134,28 @@ def test_a_list_for_a_colleague(site: Site, task: Task) -> None:
     page.goto("/console/audit?action=export")
     told = page.locator("tbody tr", has_text=order)
     expect(told).to_contain_text(f"local exported e-mails, narrowed to order {order}, as CSV, 2 rows")
+
+
+def test_a_paused_subscription_is_understood_tested_and_resumed(site: Site, task: Task) -> None:
+    page = task.page
+    with Receiver(Say(204)) as receiver:
+        with site.write() as connection:
+            seq = add_subscription(connection, f"{receiver.url}/{task.name}")
+            pause_subscription(connection, "anna", seq, "their server is down")
+        page.get_by_role("link", name="Subscriptions").click()
+        page.get_by_role("link", name=str(seq), exact=True).click()
+        expect(page.locator("#why")).to_contain_text("their server is down")
+        expect(page.locator("#health")).to_contain_text(re.compile(r"Paused.* by anna"))
+        expect(page.locator("#health")).to_contain_text("Last success none yet")
+        task.look()
+        page.get_by_role("button", name="Send a test event").click()
+        expect(page.locator("#test")).to_contain_text("Delivered 204")
+        expect(page.locator("#health")).to_contain_text("of the last 1 call, of which 1 succeeded")
+        task.look()
+        page.get_by_role("button", name="Resume").click()
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator("h1")).to_contain_text("ok")
+        expect(page.locator("#history")).to_contain_text(f"anna paused subscription {seq}: their server is down")
+        expect(page.locator("#history")).to_contain_text(f"local resumed subscription {seq}")
+        task.clicks("a paused subscription: why, since when, test, resume", 5)
+        assert len(receiver.requests) == 1

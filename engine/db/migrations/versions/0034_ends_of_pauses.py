@@ -1,6 +1,6 @@
-"""When a pause ends by itself, and when a subscription's endpoint last accepted an event
+"""When a pause ends by itself, when a subscription's endpoint last accepted an event, and tests of it
 
-Older programs go on, but their clock ends no pause.
+Older programs go on, but their clock ends no pause, and their workers push no test to what is paused.
 """
 
 import sqlalchemy as sa
@@ -13,3 +13,4 @@ down_revision = "0033"
 def upgrade() -> None:
     op.add_column("pauses", sa.Column("ends", sa.BigInteger()))
     op.add_column("subscriptions", sa.Column("last_success", sa.BigInteger()))
+    op.add_column("subscriptions", sa.Column("test_seq", sa.BigInteger().with_variant(sa.Integer, "sqlite")))

@@ -1,0 +1,123 @@
+"""How a subscription goes: what waits, how quickly its endpoint answers, who paused it; and a test of it."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import case, delete, func, select, update
+
+from engine.db.dialects import Now
+from engine.db.tables import audit_log, deliveries, delivery_attempts, subscriptions
+from engine.errors import Conflict, NotFound
+from engine.events.fan_out import lock
+from engine.models import DeliveryState
+from engine.observability.audit import detail_of, note
+from engine.subscriptions.registry import KEPT
+from engine.webhooks.mail_sink import SCHEME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+LOOKED_AT = 10_000  # deliveries that are looked at: the soonest due, or the newest
+RECENT = 100  # attempts, the newest of these deliveries
+
+
+class Attempt(NamedTuple):
+    """One call of an endpoint."""
+
+    at: datetime
+    duration_ms: int
+    outcome: str
+
+
+def health(connection: Connection, seq: int) -> dict[str, object]:
+    """How a subscription goes; counts end at LOOKED_AT, and times are those of the newest attempts."""
+    its = (deliveries.c.subscription_seq == seq, deliveries.c.due_at.is_not(None), deliveries.c.event_seq.is_not(None))
+    soonest = select(deliveries.c.created).where(*its).order_by(deliveries.c.due_at).limit(LOOKED_AT).subquery()
+    waits, oldest = connection.execute(select(func.count(), func.min(soonest.c.created))).one()
+    recent = _recent(connection, seq)
+    took = [attempt.duration_ms for attempt in recent if attempt.duration_ms]
+    accepted = [attempt.at for attempt in recent if attempt.outcome == "accepted"]
+    known = connection.scalar(select(subscriptions.c.last_success).where(subscriptions.c.seq == seq))
+    return {
+        "backlog": waits,
+        "backlog_since": oldest,
+        "last_success": max([*accepted, *([known] if known else [])], default=None),
+        "calls": len(recent),
+        "calls_accepted": len(accepted),
+        "median_ms": int(median(took)) if took else None,
+        "slowest_ms": max(took, default=None),
+        **_pause(connection, seq),
+        "test": _test(connection, seq),
+    }
+
+
+def send_test(connection: Connection, who: str, seq: int) -> int:
+    """Push a test event (the validation event) once, also while it is paused; returns the delivery's number.
+
+    The delivery of an earlier test that failed goes. NotFound; Conflict when it makes e-mails, or one test waits.
+    """
+    connection.execute(lock({seq}))
+    columns = (subscriptions.c.endpoint, subscriptions.c.test_seq)
+    row = connection.execute(select(*columns).where(subscriptions.c.seq == seq, KEPT)).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no subscription {seq}.")
+    if row.endpoint.startswith(SCHEME):
+        raise Conflict("This subscription makes e-mails: publish an event to test it.")
+    if row.test_seq is not None:
+        raise Conflict("A test is on its way already.")
+    old = (deliveries.c.subscription_seq == seq, deliveries.c.event_seq.is_(None))
+    connection.execute(delete(deliveries).where(*old, deliveries.c.state == DeliveryState.DEAD))
+    made = {"subscription_seq": seq, "state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0}
+    made |= {"created": Now(), "last_update": Now()}
+    test = int(connection.execute(deliveries.insert().values(made).returning(deliveries.c.seq)).scalar_one())
+    free = subscriptions.c.unresolved == 0  # else the worker that has it looks once more before it releases it
+    due = {"test_seq": test, "open_until": None, "due_at": case((free, Now()), else_=subscriptions.c.due_at)}
+    connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(due))
+    note(connection, who, "test", f"subscriptions/{seq}")
+    return test
+
+
+def _recent(connection: Connection, seq: int) -> Sequence[Attempt]:
+    """The newest attempts: at deliveries that are settled, and at those that are due next."""
+    its = deliveries.c.subscription_seq == seq
+    newest = select(deliveries.c.seq, deliveries.c.attempts).where(its).order_by(deliveries.c.seq.desc())
+    tried = newest.limit(LOOKED_AT).subquery()
+    settled = select(tried.c.seq).where(tried.c.attempts > 0).order_by(tried.c.seq.desc()).limit(RECENT)
+    next_ = select(deliveries.c.seq).where(its, deliveries.c.due_at.is_not(None)).order_by(deliveries.c.due_at)
+    seqs = {*connection.scalars(settled), *connection.scalars(next_.limit(RECENT))}
+    log = delivery_attempts.c
+    columns = (log.at, log.duration_ms, log.outcome)
+    made = select(*columns).where(log.delivery_seq.in_(seqs)).order_by(log.seq.desc()).limit(RECENT)
+    return [Attempt(*row) for row in connection.execute(made)]
+
+
+def _pause(connection: Connection, seq: int) -> dict[str, object]:
+    """Who or what paused it, and when, as the audit log has it; None: it does not."""
+    its = (audit_log.c.target == f"subscriptions/{seq}", audit_log.c.action == "pause")
+    row = connection.execute(select(audit_log).where(*its).order_by(audit_log.c.seq.desc()).limit(1)).one_or_none()
+    return {"paused_by": row and row.who, "paused_at": row and detail_of(row.detail).get("last", row.at)}
+
+
+def _test(connection: Connection, seq: int) -> dict[str, object] | None:
+    """The newest test or validation event, and the answer to it; None: there is none."""
+    its = (deliveries.c.subscription_seq == seq, deliveries.c.event_seq.is_(None))
+    columns = (deliveries.c.seq, deliveries.c.state, deliveries.c.created)
+    found = connection.execute(select(*columns).where(*its).order_by(deliveries.c.seq.desc()).limit(1)).one_or_none()
+    if found is None:
+        return None
+    log = delivery_attempts.c
+    made = select(log.status, log.reply, log.duration_ms).where(log.delivery_seq == found.seq)
+    last = connection.execute(made.order_by(log.seq.desc()).limit(1)).one_or_none()
+    return {
+        "delivery": found.seq,
+        "state": found.state,
+        "at": found.created,
+        "status": last and last.status,
+        "reply": last and last.reply,
+        "duration_ms": last and last.duration_ms,
+    }
