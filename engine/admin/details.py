@@ -206,11 +206,10 @@ def subscription(connection: Connection, seq: int) -> dict[str, Any]:
     NotFound.
     """
     found = _one(connection, "subscriptions", seq, f"There is no subscription {seq}.")
-    newest = select(deliveries.c.state).where(deliveries.c.subscription_seq == seq)
-    newest_states = newest.order_by(deliveries.c.seq.desc()).limit(10_000).subquery()
-    counts = select(newest_states.c.state, func.count()).group_by(newest_states.c.state)
+    its = select(deliveries.c.state).where(deliveries.c.subscription_seq == seq)
+    newest = its.order_by(deliveries.c.seq.desc()).limit(10_000).subquery()
     return found | {
-        "deliveries": _counts(connection, counts),
+        "deliveries": _counts(connection, select(newest.c.state, func.count()).group_by(newest.c.state)),
         **health(connection, seq),
         "history": _history(connection, f"subscriptions/{seq}"),
     }
