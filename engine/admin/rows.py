@@ -98,9 +98,8 @@ _DELIVERY = (
     events.c.id.label("event_id"),
     events.c.type.label("event_type"),
 )
-_HIDDEN = {"salt", "old_salt", "old_salt_until", "fingerprint", "open_until", "claim", "unresolved", "state"} | {
-    "test_seq"
-}
+_SALTS = {"salt", "old_salt", "old_salt_until"}
+_HIDDEN = _SALTS | {"fingerprint", "open_until", "claim", "unresolved", "state", "test_seq"}
 BACKLOG = 10_000  # deliveries of a subscription that wait are counted up to here
 _SUBSCRIPTION = (*(column for column in subscriptions.c if column.name not in _HIDDEN), _LEFT_ALONE_UNTIL)
 
