@@ -108,7 +108,7 @@ def _openings(
         return [Opening("UTC", first, sum(zones.values()))]
     window = windows.read(order.sending_window)
     found = (
-        Opening(zone or window.zone, calendars.first_opening(window, first, {zone}) or first, count)
+        Opening(zone or window.zone, calendars.hours(window, zone).opening(first) or first, count)
         for zone, count in (zones or {None: 0}).items()
     )
     return sorted(found, key=lambda opening: (opening.at, opening.zone))

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from engine.db.dialects import Now, now
 from engine.db.records import columns, read
@@ -102,8 +103,9 @@ def _run(connection: Connection, due: Due, at: datetime, its: Budget | None, mak
     name = derived_id(due.next_at, due.id, milliseconds(due.next_at))
     fault = "missed: nobody made it in time" if due.missed == Missed.SKIP and at - due.next_at > LATE else None
     try:
-        fault = fault or _make(connection, due, name, at, its, making)
-    except (ValueError, LookupError, TypeError, AttributeError):  # of its own row; those of others are made
+        with connection.begin_nested():
+            fault = fault or _make(connection, due, name, at, its, making)
+    except (ValueError, LookupError, TypeError, AttributeError, IntegrityError):  # of its own row; others are made
         log.exception("a run of recurring order %s could not be made", due.id)
         fault = "not made: it cannot be read; delete it, and post it again"
     try:
