@@ -14,7 +14,6 @@ from uuid import UUID
 import typer
 
 from engine.admin.amounts import span
-from engine.admin.exports import cell as harmless
 from engine.cli.columns import COLUMNS, GOING
 from engine.cli.text import plain
 from engine.cli.zone import zone
@@ -73,6 +72,8 @@ def _unread(value: Any) -> str:
     """A value of CSV: no spreadsheet reads a text from outside as a formula, and no terminal obeys it."""
     if type(value) in (int, float):
         return str(value)
+    from engine.admin.exports import cell as harmless
+
     return harmless("" if value in (None, "", [], {}) else cell(value))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dramatiq
 import pytest
 
-from engine.queue.broker import INSTANT_QUEUE, WAITED_FOR, WAITED_FOR_MS, WAITS, Notifier, _Broker
+from engine.queue.broker import INSTANT_QUEUE, WAITED_FOR, WAITS, Notifier, _Broker
 from engine.queue.broker import QUEUE as USUAL
 from engine.queue.redis_client import connect
 from engine.queue.signals import INSTANT
@@ -118,7 +118,11 @@ def test_a_worker_for_instant_orders_that_ends_says_no_more_that_it_waits(broker
     assert not broker.client.exists(WAITED_FOR)
 
 
-def test_instant_orders_wake_their_own_workers_while_these_wait_and_others_otherwise(broker: Any) -> None:
+def test_instant_orders_wake_their_own_workers_while_these_wait_and_others_otherwise(
+    broker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = int(LONG.total_seconds() * 1000)
+    monkeypatch.setattr("engine.queue.broker.WAITED_FOR_MS", said)
     for queue in (USUAL, INSTANT_QUEUE):
         broker.declare_queue(queue)
     notifier = Notifier(broker.client, broker)
@@ -136,7 +140,7 @@ def test_instant_orders_wake_their_own_workers_while_these_wait_and_others_other
     assert woken() == [1, 0]
     own = broker.consume(INSTANT_QUEUE, prefetch=2, timeout=SHORT.total_seconds() * 1000)
     assert next(own) is None
-    assert 0 < broker.client.pttl(WAITED_FOR) <= WAITED_FOR_MS
+    assert 0 < broker.client.pttl(WAITED_FOR) <= said
     assert woken() == [0, 1]
     own.close()
     assert woken() == [1, 0]

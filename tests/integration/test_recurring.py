@@ -186,7 +186,7 @@ def test_a_name_has_one_recurring_order_and_others_do_not_see_it(store: Store) -
         ({"order": order("nobody")}, "Order.Recipients[0].EmailAddress"),
         ({"order": order(subject="Hei", body=None, template={"name": "notice"})}, "Order.Template"),
         ({"order": order(recipients=[], recipientsFollow=True)}, "Order.RecipientsFollow"),
-        ({"ORDER": order(subject=None, body=None, template={"name": "notice"})}, "Order.Template"),
+        ({"ORDER": order(recipients=[], recipientsFollow=True)}, "Order.RecipientsFollow"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(members: dict[str, Any], field: str) -> None:
