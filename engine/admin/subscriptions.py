@@ -14,7 +14,6 @@ from engine.events.fan_out import lock
 from engine.models import DeliveryState
 from engine.observability.audit import detail_of, note
 from engine.subscriptions.registry import KEPT
-from engine.webhooks.mail_sink import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,11 +61,11 @@ def send_test(connection: Connection, who: str, seq: int) -> int:
     The delivery of an earlier test that failed goes. NotFound; Conflict when it makes e-mails, or one test waits.
     """
     connection.execute(lock({seq}))
-    columns = (subscriptions.c.endpoint, subscriptions.c.test_seq)
+    columns = (subscriptions.c.template, subscriptions.c.test_seq)
     row = connection.execute(select(*columns).where(subscriptions.c.seq == seq, KEPT)).one_or_none()
     if row is None:
         raise NotFound(f"There is no subscription {seq}.")
-    if row.endpoint.startswith(SCHEME):
+    if row.template is not None:
         raise Conflict("This subscription makes e-mails: publish an event to test it.")
     if row.test_seq is not None:
         raise Conflict("A test is on its way already.")

@@ -223,7 +223,16 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
         lines = logged(filled, resource)
         rows = [row | {"log": lines[row["seq"]]} for row in rows]
     named = {name for given, _ in cases for name in given}
-    of_emails = {"order", "email", "creator", "reference", "queue"}
+    of_emails = {
+        "order",
+        "email",
+        "creator",
+        "reference",
+        "queue",
+        "failure",
+        "relay",
+        "failed",
+    }  # test_failures has them
     indirect = {"job"} | (of_emails if resource is EMAILS else _OF_ORDERS)
     assert named == {*resource.fields} - indirect
     matched = dict.fromkeys(named, 0)
