@@ -115,7 +115,7 @@ ACTIONS = [
         command=Command("reschedule", "Give an order that waits another send time."),
     ),
     Action(
-        ORDERS, "send_now", "Send now", "made due", or_(_TO_COME, _WAITS_AGAIN), changes.send_now,
+        ORDERS, "send_now", "Send now", "made due", and_(or_(_TO_COME, _WAITS_AGAIN), _UNMADE), changes.send_now,
         "Only an order that waits for its send time, its condition or its attachments can be sent now", asks=True,
         command=Command("send-now", "Send an order at once that waits for a later time."),
     ),

@@ -50,7 +50,7 @@ def test_what_is_personal_or_secret_is_shown_on_each_page_to_those_who_may_see_i
 def test_of_what_is_masked_the_host_and_the_domain_stay_readable(site: Site, store: Store) -> None:
     keys = fill(store, SECRET, "label")
     viewer = site.browser("kari")
-    assert "s•••@example.no" in viewer.get("/console/emails").text
+    assert "s•••@example.no" in viewer.get("/console/emails").text.replace("<wbr>", "")
     assert "https://hooks.example/•••" in viewer.get("/console/deliveries").text
     assert "https://hooks.example/•••" in viewer.get(f"/console/events/{keys['events']}").text
     assert "https://condition.example/•••" in viewer.get(f"/console/orders/{keys['orders']}").text
@@ -98,11 +98,8 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
         "senders": ["creator"],
     }
     for name, shown in allowed.items():
-        assert re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text) == [
-            field
-            for field in shown
-            if field != "job"  # only pages of jobs lead there
-        ]
+        fields = re.findall(r'id="f-([a-z]+)"', viewer.get(f"/console/{name}").text)
+        assert {*fields} == {*shown} - {"job"}  # only pages of jobs lead to that one
 
 
 def test_a_viewer_finds_by_identifiers_alone(site: Site, store: Store) -> None:
