@@ -61,11 +61,11 @@ def send_test(connection: Connection, who: str, seq: int) -> int:
     The delivery of an earlier test that failed goes. NotFound; Conflict when it makes e-mails, or one test waits.
     """
     connection.execute(lock({seq}))
-    columns = (subscriptions.c.template, subscriptions.c.test_seq)
+    columns = (subscriptions.c.endpoint, subscriptions.c.test_seq)
     row = connection.execute(select(*columns).where(subscriptions.c.seq == seq, KEPT)).one_or_none()
     if row is None:
         raise NotFound(f"There is no subscription {seq}.")
-    if row.template is not None:
+    if row.endpoint.startswith("mailto:"):
         raise Conflict("This subscription makes e-mails: publish an event to test it.")
     if row.test_seq is not None:
         raise Conflict("A test is on its way already.")

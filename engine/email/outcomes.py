@@ -267,7 +267,7 @@ def _counted(email: Email, word: str, relay: str, reply: Reply) -> str | None:
         return None
     text = wording(reply)
     failure = key(text)
-    SUMS.count(Ending(word, failure, relay, domain_of(email.address), email.creator), text)
+    SUMS.count(Ending(word, failure, relay, domain_of(email.address), email.creator or ""), text)
     return failure
 
 
