@@ -109,7 +109,7 @@ def test_what_is_not_to_be_had_is_told_without_its_address(
         texts = told(own, shipment)
     assert not any(SECRET in text for text in texts)
     for text in texts[:2]:  # the command line's, the console's
-        assert "not to be had" in text
+        assert "given up" in text
         assert "localhost: " in text  # whom the operators can ask
 
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from engine.db.store import Store
+from tests.e2e.browser.looks import WIDTHS, count_clicks
 from tests.helpers.console import operators_file
 from tests.helpers.waiting import LEASE, patience
 from tests.servers.installation import API, Installation, order
@@ -44,6 +45,12 @@ class Site:
         page.on("requestfinished", self._asked)
         page.on("requestfailed", self._asked)
         page.goto(path)
+        return page
+
+    def begin(self, screen: dict[str, Any], path: str = "/console") -> Page:
+        """A page on such a screen, on which clicks are counted."""
+        page = self.open(path, **screen)
+        count_clicks(page)
         return page
 
     def close(self) -> None:
@@ -117,6 +124,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder = tmp_path_factory.mktemp("guarded")
     with Installation(folder, operators_file=operators_file(folder), worker_processes=1) as running:
         yield running
+
+
+@pytest.fixture(params=WIDTHS)
+def screen(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A desk, and a phone; looks.barriers looks at both colours of each."""
+    return {"viewport": {"width": request.param, "height": 900}, "bypass_csp": True, "color_scheme": "light"}
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import csv
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
 from engine.admin.pausing import pause, pause_subscription, resume
-from tests.e2e.browser.test_pages import RULES
+from tests.e2e.browser.looks import barriers, clicks
 from tests.helpers.rows import add_subscription, now
 from tests.helpers.waiting import wait_for
 from tests.servers.http import Receiver, Say
@@ -23,39 +22,29 @@ if TYPE_CHECKING:
 
     from tests.e2e.browser.conftest import Site
 
-COUNT = "addEventListener('click', () => sessionStorage.setItem('clicks', 1 + +sessionStorage.getItem('clicks')), true)"
-LOOKS = [(width, scheme) for width in (1440, 360) for scheme in ("light", "dark")]
-
 
 @dataclass
 class Task:
-    """A task: the page on which it is done, and what is asked of that page at each step."""
+    """A task, and the page on which it is done."""
 
     page: Page
-    name: str  # of this look, for names of things that each needs for itself
+    test: pytest.Item
+
+    @property
+    def name(self) -> str:
+        """Of this screen, for names of things that each needs for itself."""
+        return str(self.page.viewport_size["width"]) if self.page.viewport_size else ""
 
     def look(self) -> None:
-        """No barrier, and nothing wider than the page."""
-        self.page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
-        found = self.page.evaluate("(rules) => axe.run({runOnly: rules, resultTypes: ['violations']})", RULES)
-        assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-        width = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
-        assert width[0] <= width[1], self.page.url
+        assert barriers(self.page) == []
 
     def clicks(self, what: str, most: int) -> None:
-        """Print how many clicks it took; no more than `most`."""
-        count = int(self.page.evaluate("Number(sessionStorage.getItem('clicks'))"))
-        print(f"{what}: {count} clicks ({self.name})")  # noqa: T201 shown by pytest -s, and kept with its report
-        assert count <= most
+        assert clicks(self.page, self.test, what) <= most
 
 
-@pytest.fixture(params=LOOKS, ids=lambda look: f"{look[0]}-{look[1]}")
-def task(site: Site, request: pytest.FixtureRequest) -> Task:
-    width, scheme = request.param
-    page = site.open(bypass_csp=True, color_scheme=scheme, viewport={"width": width, "height": 900})
-    page.add_init_script(COUNT)
-    page.reload()
-    return Task(page, f"{scheme}{width}")
+@pytest.fixture
+def task(site: Site, screen: dict[str, Any], request: pytest.FixtureRequest) -> Task:
+    return Task(site.begin(screen), request.node)
 
 
 def test_pause_mail_to_a_domain_until_eight_and_see_who_did_and_resume_it(site: Site, task: Task) -> None:
@@ -125,13 +114,14 @@ def test_a_list_for_a_colleague(site: Site, task: Task) -> None:
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     task.look()
+    page.get_by_text("More", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename == "varsel-emails.csv"
     rows = list(csv.DictReader(download.value.path().read_text("utf-8-sig").splitlines()))
     addresses = {row["address"] for row in rows}
     assert addresses == {f"kari-{task.name}+550@example.no", f"'=ola-{task.name}@example.no"}
-    task.clicks("a list for a colleague", 3)
+    task.clicks("a list for a colleague", 4)
     page.goto("/console/audit?action=export")
     told = page.locator("tbody tr", has_text=order)
     expect(told).to_contain_text(f"local exported e-mails, narrowed to order {order}, as CSV, 2 rows")

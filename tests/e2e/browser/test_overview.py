@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.browser.conftest import Site
-from tests.helpers import suite
+from tests.e2e.browser.looks import barriers, clicks
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import LEASE, wait_for
 from tests.servers.installation import Installation
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
 
     from tests.servers.smtp_script import Step
 
-WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 800}
-LOOKS = [(size, scheme) for size in (WIDE, PHONE) for scheme in ("light", "dark")]
-NAMES = [f"{size['width']}-{scheme}" for size, scheme in LOOKS]
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-COUNT = "addEventListener('click', () => sessionStorage.setItem('clicks', 1 + +sessionStorage.getItem('clicks')), true)"
 UNKNOWN = "550 5.1.1 <address> no such user here"
 REFUSED = 24  # e-mails of a wave
 
@@ -54,39 +48,17 @@ def relayed(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Ins
         yield running
 
 
-@pytest.fixture(params=LOOKS, ids=NAMES)
-def page(relayed: Installation, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The overview as an operator opens it, in one size and colour; it counts clicks."""
-    size, scheme = request.param
+@pytest.fixture
+def page(relayed: Installation, browser: Browser, screen: dict[str, Any]) -> Iterator[Page]:
+    """The overview as an operator opens it."""
     site = Site(relayed, browser)
-    page = site.open("/console/overview", viewport=size, color_scheme=scheme, bypass_csp=True)
-    page.add_init_script(COUNT)
-    page.reload()
-    yield page
+    yield site.begin(screen, "/console/overview")
     site.close()
     assert site.complaints == []
 
 
 def order(running: Installation, *addresses: str) -> None:
     Site(running, None).order(*addresses)  # type: ignore[arg-type]  # it opens no page
-
-
-def is_clean(page: Page) -> None:
-    """No barrier, and nothing beyond the right edge."""
-    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
-    found = page.evaluate("(rules) => axe.run({runOnly: rules, resultTypes: ['violations']})", RULES)
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-    width = page.viewport_size["width"] if page.viewport_size else 0
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    if page.url.endswith("/overview"):
-        beyond = (
-            "[...document.querySelectorAll('main *')].filter((each) => each.getBoundingClientRect().right > innerWidth)"
-        )
-        assert page.evaluate(f"{beyond}.map((each) => each.outerHTML.slice(0, 80))") == []
-
-
-def clicks(page: Page) -> int:
-    return int(page.evaluate("Number(sessionStorage.getItem('clicks'))"))
 
 
 def test_the_relay_is_down(relayed: Installation, page: Page, port: int, request: pytest.FixtureRequest) -> None:
@@ -102,7 +74,7 @@ def test_the_relay_is_down(relayed: Installation, page: Page, port: int, request
     expect(mails.locator(".state")).to_have_text("relay down")
     waits = mails.locator("div", has_text="Waiting for a relay").get_by_role("link")
     expect(waits).to_have_text("5")
-    is_clean(page)
+    assert barriers(page) == []
     said.get_by_role("link", name="Show the e-mails that wait").click()
     expect(page.locator("tbody tr")).to_have_count(5)
     page.get_by_role("link", name="Overview").click()
@@ -111,8 +83,7 @@ def test_the_relay_is_down(relayed: Installation, page: Page, port: int, request
         expect(page.locator("#sentence")).not_to_contain_text("does not answer")
         wait_for(lambda: len(relay.accepted) == 5)
         expect(page.locator("#relay-1 .state")).to_have_text("up")
-    suite.tell(request.node, f"the relay is down: {clicks(page)} clicks to what waits and back")
-    assert clicks(page) <= 2
+    assert clicks(page, request.node, "the relay is down, to what waits and back") <= 2
 
 
 def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, request: pytest.FixtureRequest) -> None:
@@ -126,18 +97,17 @@ def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, reques
         said = page.locator("#sentence")
         expect(said).to_contain_text(re.compile(r"Unusually many e-mails fail: \d+ in the last 10 minutes"))
         expect(said).to_contain_text(f"Most often: {UNKNOWN}")
-        is_clean(page)
+        assert barriers(page) == []
         relay.script = {}  # the cause is removed
         group.get_by_role("link", name=f"Show the e-mails: {UNKNOWN}").click()
         expect(page.locator("#group")).to_have_text(f"Failed with: {UNKNOWN}")
         expect(page.locator("tbody tr")).to_have_count(REFUSED)
-        is_clean(page)
+        assert barriers(page) == []
         page.locator(".bulk").get_by_role("button").first.click()
         expect(page.locator("h1")).to_contain_text(f"{REFUSED} e-mails")
         page.locator("main").get_by_role("button").first.click()
         wait_for(lambda: len(relay.accepted) == REFUSED + 1)
-    suite.tell(request.node, f"a wave of refusals: {clicks(page)} clicks from the group to all of it sent again")
-    assert clicks(page) <= 3
+    assert clicks(page, request.node, "a wave of refusals, from the group to all of it sent again") <= 3
 
 
 def test_on_a_phone_every_fact_and_action_is_within_the_picture(page: Page) -> None:
@@ -147,13 +117,13 @@ def test_on_a_phone_every_fact_and_action_is_within_the_picture(page: Page) -> N
     for words in ("Waiting now", "Waiting for later", "Being sent", "Failed", "Done per minute"):
         expect(page.locator("#lane-emails").get_by_text(words, exact=True)).to_be_visible()
     page.get_by_text("Pause a creator or a domain").click()
-    expect(page.get_by_label("Reason")).to_be_visible()
+    expect(page.get_by_label("Name", exact=True)).to_be_visible()
     expect(page.get_by_role("button", name="Drain all lanes …")).to_be_visible()
     summary = page.locator("#processes summary")
     expect(summary).to_have_text(re.compile(r"1 scheduler,\s+1 web,\s+2 workers? run"))
     summary.click()
     expect(page.locator("#processes li").first).to_be_visible()
-    is_clean(page)
+    assert barriers(page) == []
 
 
 def test_a_process_that_is_gone_leaves_the_list(relayed: Installation, page: Page) -> None:

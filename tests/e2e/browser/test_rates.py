@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from importlib.resources import files
 from math import sin
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from sqlalchemy import delete, insert
 from engine.db.tables import history, history_hours
 from engine.observability.history import DELAYS
 from tests.e2e.browser.conftest import Site
-from tests.e2e.browser.test_pages import RULES
+from tests.e2e.browser.looks import barriers, clicks
 from tests.helpers.rows import now
 
 if TYPE_CHECKING:
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
 
     from tests.servers.installation import Installation
 
-COUNT = "addEventListener('click', () => sessionStorage.setItem('clicks', 1 + +sessionStorage.getItem('clicks')), true)"
 HOUR = timedelta(hours=1)
 VOLUMES = {"orders": 400, "events": 900, "emails.accepted": 1_200, "emails.deferred": 40, "webhooks.accepted": 700}
-SIZES = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 360, "height": 780}}
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +59,9 @@ def _middle(page: Page, chart: str) -> tuple[float, float]:
     return box["x"] + box["width"] * 137.5 / 168, box["y"] + box["height"] / 2
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-def test_last_weeks_rates(busy: Site, size: str, scheme: str) -> None:
-    options: dict[str, Any] = {"has_touch": True} if size == "phone" else {}
-    page = busy.open(viewport=SIZES[size], color_scheme=scheme, bypass_csp=True, **options)
-    page.add_init_script(COUNT)
-    page.reload()
+def test_last_weeks_rates(busy: Site, screen: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    phone = screen["viewport"]["width"] == 360
+    page = busy.begin(screen | {"has_touch": phone})
     # How many e-mails went out last week, how many failed, and how long did they take?
     page.get_by_role("link", name="Rates", exact=True).click()
     page.get_by_role("link", name="Week", exact=True).click()
@@ -80,20 +73,14 @@ def test_last_weeks_rates(busy: Site, size: str, scheme: str) -> None:
     expect(page.locator("#chart-emails .times text")).to_have_count(7)
     assert page.locator("#chart-emails .legend li").count() == 2
     # When was that, and what else was there at that time?
-    point = page.touchscreen.tap if size == "phone" else page.mouse.move
+    point = page.touchscreen.tap if phone else page.mouse.move
     point(*_middle(page, "failures"))
     assert _value(page, "failures", "emails.failed") == "211"
     assert _value(page, "emails", "emails.accepted").replace("\u202f", "") == str(int(1_200 * (1.2 + sin(30 / 4))))
     expect(page.locator("#at-time")).to_have_text(re.compile(r"^from \w+ \d+ \w+, \d\d:00$"))
-    count = page.evaluate("Number(sessionStorage.getItem('clicks'))") - (1 if size == "phone" else 0)  # the tap
-    print(f"last week's rates, {size}, {scheme}: {count} clicks")  # noqa: T201
-    assert count == 2
-    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
-    page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text())
+    assert clicks(page, request.node, "last week's rates") == 2 + phone  # where a tap points
     page.get_by_text("Values as a table").click()
-    found = page.evaluate("(tags) => axe.run({runOnly: tags, resultTypes: ['violations']})", RULES)
-    assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    assert barriers(page) == []
     assert page.evaluate("(at => at.scrollWidth - at.clientWidth)(document.querySelector('#values .wide'))") <= 0
 
 
