@@ -44,19 +44,9 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     ),
     "events": ("seq", "id", "type", "source", "subject", "resource", "alternative_subject", "time", "registered"),
     "subscriptions": (
-        *(
-            "seq",
-            "state",
-            "backlog",
-            "consumer",
-            "endpoint",
-            "validated",
-            "paused_reason",
-            "last_error",
-            "last_success",
-            "failures",
-        ),
-        *("open_until", "resource_filter", "source_filter", "subject_filter", "type_filter", "ordered", "created"),
+        *("seq", "state", "backlog", "consumer", "endpoint", "validated", "paused_reason", "last_error"),
+        *("last_success", "failures", "open_until", "resource_filter", "source_filter", "subject_filter"),
+        *("type_filter", "ordered", "created"),
     ),
     "deliveries": (
         *("seq", "subscription_seq", "consumer", "endpoint", "event_seq", "event_id", "event_type", "state", "created"),

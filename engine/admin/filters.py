@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Connection, Table
 
 LONGEST = 400  # characters of a value
+TIMES = ("since", "until", "failed")  # conditions that are moments
 DIGITS = 19  # one more than a number may have: it fits the database's integers
 _AGO = re.compile(r"(\d{1,4})([mhd])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?")
@@ -175,9 +176,6 @@ def uuid(text: str) -> UUID:
     except ValueError:
         msg = "An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f."
         raise ValueError(msg) from None
-
-
-TIMES = ("since", "until", "failed")
 
 
 def codes(text: str) -> ColumnElement[bool]:
