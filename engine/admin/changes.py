@@ -145,6 +145,9 @@ def send_time(argument: str | None, now: datetime) -> datetime:
 
 def _open_again(connection: Connection, which: ColumnElement[bool], of: Collection[int]) -> None:
     """E-mails of these orders are tried anew; an order that was completed is open again until they are settled."""
+    # Locked first, as by whoever settles an order's last e-mail: the second of the two must see what the first did.
+    its = select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq)
+    connection.execute(its.with_for_update(key_share=True))
     fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
     ended = select(emails.c.order_seq, emails.c.state, func.count()).where(which)
     moved: defaultdict[int, Counter[str]] = defaultdict(Counter)
@@ -152,8 +155,6 @@ def _open_again(connection: Connection, which: ColumnElement[bool], of: Collecti
         moved[seq].update({state: -count, tallies.OPEN: count})
     tallies.move(connection, moved)
     connection.execute(update(emails).where(which).values(**fresh, expires_at=after(EXPIRY)))
-    # Locked first, as by whoever settles an order's last e-mail: the second of the two must see what the first did.
-    connection.execute(select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq).with_for_update())
     done = update(orders).where(orders.c.seq.in_(of), orders.c.state == OrderState.COMPLETED)
     connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
 

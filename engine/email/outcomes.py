@@ -111,10 +111,6 @@ def record(connection: Connection, results: Sequence[Result], stays_open: Callab
     settled = [result.email for result in results if result.delay is None and result.email.seq in ours]
     if settled:
         states = {result.email.seq: result.state for result in results}
-        ended: defaultdict[int, Counter[str]] = defaultdict(Counter)
-        for email in settled:
-            ended[email.order_seq][states[email.seq].value] += 1
-        tallies.settle(connection, ended, attempts=True)
         events = _complete(connection, settled, states, max(ours.values()), stays_open)
         if told:
             persist(connection, events)
@@ -189,6 +185,10 @@ def _complete(
     locked = completing.lock(connection, touched, shared=shared)
     if shared and not all(map(stays_open, touched)):
         locked, shared = completing.lock(connection, touched, shared=False), False
+    counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for email in settled:
+        counts[email.order_seq][states[email.seq].value] += 1
+    tallies.settle(connection, counts, attempts=True)
     ended = {} if shared else completing.complete(connection, touched)
     told = [email_event(locked[email.order_seq], email.id, states[email.seq], at) for email in settled]
     return told + [order_event(locked[seq], state, at) for seq, state in ended.items()]

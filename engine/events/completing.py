@@ -29,12 +29,13 @@ _END = case((orders.c.withdrawn_at.is_(None) | _TRIED, OrderState.COMPLETED), el
 def lock(connection: Connection, seqs: Collection[int], *, shared: bool) -> Mapping[int, OrderName]:
     """Lock orders, shared or alone; on PostgreSQL by advisory locks, since those who share a row's lock pass who waits.
 
-    Who has them alone has the rows, too: operators lock those.
+    Who has them alone has the rows, too: operators lock those. Whoever counts e-mails (tallies.py) has locked before,
+    since two that lock and count in either order would wait for each other.
     """
     names = select(*columns(OrderName, orders.c)).where(orders.c.seq.in_(seqs)).order_by(orders.c.seq)
     if connection.dialect.name == "postgresql":
         connection.execute(_SHARED if shared else _ALONE, {"keys": [ORDER_LOCKS + seq for seq in sorted(seqs)]})
-    found = connection.execute(names if shared else names.with_for_update())
+    found = connection.execute(names if shared else names.with_for_update(key_share=True))
     return {name.seq: name for name in read(OrderName, found)}
 
 

@@ -50,7 +50,11 @@ WAITING = 20_000  # e-mails of an order that wait to be sent: the next portion i
 LOOK_AGAIN = timedelta(seconds=1)  # at how many these are
 
 _SEQ = bindparam("its", type_=BigInteger())
-_OURS = select(KEYED).where(orders.c.seq == _SEQ, orders.c.claim == bindparam("newest", type_=Integer()))
+_OURS = (
+    select(KEYED)
+    .where(orders.c.seq == _SEQ, orders.c.claim == bindparam("newest", type_=Integer()))
+    .with_for_update(key_share=True)
+)
 _OPEN = select(literal(1)).where(emails.c.order_seq == _SEQ, EMAIL_OPEN)
 _WAITING = select(func.count()).select_from(_OPEN.limit(bindparam("most", type_=Integer())).subquery())
 _IS = (portions.c.order_seq == _SEQ, portions.c.number == bindparam("its_number", type_=Integer()))
@@ -107,7 +111,7 @@ class Portions(Processing):
 
     def _make(self, connection: Connection, order: Order) -> bool:
         """Make the e-mails of the next portion, unless many wait; returns whether there is another to be made now."""
-        ours = connection.execute(_OURS.with_for_update(), {"its": order.seq, "newest": order.claim}).first()
+        ours = connection.execute(_OURS, {"its": order.seq, "newest": order.claim}).first()
         if not ours or not order.portion:
             return False
         if connection.dialect.name == "postgresql":

@@ -54,7 +54,7 @@ _NEWEST = (
         *(KEYED, _WITHDRAWN.label("withdrawn"), Now().label("now")),
     )
     .where(orders.c.seq.in_(bindparam("seqs", expanding=True)))
-    .with_for_update()
+    .with_for_update(key_share=True)
 )
 RECIPIENTS_AT_ONCE = 400_000  # characters of orders' recipients in one transaction, unless one order has more
 

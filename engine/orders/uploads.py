@@ -186,7 +186,7 @@ def close(connection: Connection, quotas: Quotas, creator: str, order_id: UUID, 
     """
     budgets = budget.lock(connection, quotas.find({creator}))
     mine = (orders.c.id == order_id, orders.c.creator == creator)
-    connection.execute(select(orders.c.seq).where(*mine).with_for_update())
+    connection.execute(select(orders.c.seq).where(*mine).with_for_update(key_share=True))
     upload = find(connection, creator, order_id)
     if upload.closed:
         return upload

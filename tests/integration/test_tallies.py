@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+import pytest
+from sqlalchemy import func, select, text, update
 
 from engine.admin import actions, details, jobs
 from engine.admin.results import results
@@ -22,7 +24,7 @@ from tests.helpers.mails import result
 from tests.helpers.processing import batch, place
 from tests.helpers.rows import add_email, add_order, count, now
 from tests.helpers.uploads import lines, make_portions, opened, sent, seq_of
-from tests.helpers.waiting import LONG
+from tests.helpers.waiting import LONG, patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +103,30 @@ def test_recipients_that_follow_are_counted_however_few(store: Store) -> None:
         connection.execute(update(orders).values(state=OrderState.PROCESSING, portion=1, due_at=now()))
     make_portions(store)
     assert agree(store, seq_of(store, order_id)) == {"New": 2}
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+@pytest.mark.parametrize("alone", [True, False], ids=["the last e-mails", "some e-mails"])
+def test_whoever_has_an_order_may_count_while_a_worker_records(store: Store, alone: bool) -> None:  # noqa: FBT001
+    """As the next portion of a large order does: neither waits for what the other has."""
+    seq = large(store)
+    with store.write() as connection:
+        claimed = claim_emails(connection, LONG)
+    written = [result(each.email, EmailState.SUCCEEDED) for each in claimed]
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+
+    def work() -> None:
+        with store.write() as connection:
+            record(connection, written, lambda _: not alone)
+
+    with ThreadPoolExecutor() as threads, store.write() as connection:
+        connection.execute(select(orders.c.seq).where(orders.c.seq == seq).with_for_update(key_share=True))
+        worker = threads.submit(work)
+        wait_for(lambda: worker.done() if not alone else connection.scalar(waiting))
+        counting.move(connection, {seq: {counting.OPEN: 0}})
+        connection.commit()
+        worker.result(patience())
+    assert agree(store, seq)["Succeeded"] == len(claimed)
 
 
 def test_small_orders_are_counted_when_somebody_looks(store: Store) -> None:
