@@ -87,7 +87,7 @@ def test_who_did_what(site: Site, task: Task) -> None:
     with site.write() as connection:
         pause(connection, "anna", "domain", domain, "their server is down", now() + timedelta(hours=8))
         resume(connection, "ola", "domain", domain)
-    page.get_by_role("link", name="Who did what").click()
+    page.get_by_role("link", name="Who did what", exact=True).click()
     said = page.locator("tbody tr", has_text=f"anna paused mail to {domain} until")
     expect(said).to_contain_text(": their server is down")
     task.look()
@@ -109,12 +109,12 @@ def test_who_did_what(site: Site, task: Task) -> None:
 def test_a_list_for_a_colleague(site: Site, task: Task) -> None:
     page, order = task.page, site.order(f"kari-{task.name}+550@example.no", f"=ola-{task.name}@example.no")
     wait_for(lambda: site.arrived(f"=ola-{task.name}@example.no"))
-    page.get_by_role("link", name="E-mails").click()
+    page.get_by_role("link", name="E-mails", exact=True).click()
+    page.get_by_text("More", exact=True).click()
     page.get_by_label("Order id").fill(order)
     page.get_by_role("button", name="Filter").click()
     expect(page.locator("tbody tr")).to_have_count(2)
     task.look()
-    page.get_by_text("More", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert download.value.suggested_filename == "varsel-emails.csv"
@@ -133,7 +133,7 @@ def test_a_paused_subscription_is_understood_tested_and_resumed(site: Site, task
         with site.write() as connection:
             seq = add_subscription(connection, f"{receiver.url}/{task.name}")
             pause_subscription(connection, "anna", seq, "their server is down")
-        page.get_by_role("link", name="Subscriptions").click()
+        page.get_by_role("link", name="Subscriptions", exact=True).click()
         page.get_by_role("link", name=str(seq), exact=True).click()
         expect(page.locator("#why")).to_contain_text("their server is down")
         expect(page.locator("#health")).to_contain_text(re.compile(r"Paused.* by anna"))

@@ -77,7 +77,7 @@ def test_the_relay_is_down(relayed: Installation, page: Page, port: int, request
     assert barriers(page) == []
     said.get_by_role("link", name="Show the e-mails that wait").click()
     expect(page.locator("tbody tr")).to_have_count(5)
-    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("link", name="Overview", exact=True).click()
     with ScriptedSMTP(port=port) as relay:
         wait_for(lambda: relay.sessions)
         expect(page.locator("#sentence")).not_to_contain_text("does not answer")
