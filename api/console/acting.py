@@ -120,7 +120,7 @@ async def resume(request: Request) -> Response:
 async def ask_to_resume_restored(request: Request) -> Response:
     """The question before the lanes of a restored database go on."""
     await require(request, Role.ADMIN)
-    return ask_first(request, await look(request, questions.of_restored), "Go on, do it again")
+    return ask_first(request, await look(request, questions.of_restored), "Resume the lanes")
 
 
 async def resume_restored(request: Request) -> Response:
@@ -221,7 +221,7 @@ def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[
     question = Question(f"{action.label}: to when?")
     wrong = " ".join(error.errors["time"]) if typed else ""
     about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": fields or None}
-    return ask_first(request, question, "Go on", 400 if typed else 200, fields=fields, back=back, **about)
+    return ask_first(request, question, "Continue", 400 if typed else 200, fields=fields, back=back, **about)
 
 
 def ask_first(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 
+from engine.admin.words import of_state
 from engine.db.tables import delivery_attempts, email_attempts, milliseconds
 from engine.errors import Invalid
 from engine.text.addresses import spelled
@@ -94,8 +95,11 @@ def _value(field: Field, text: str, now: datetime) -> Any:
 
 
 def _choice(choices: tuple[str, ...], text: str) -> str:
-    """The choice that was meant, whatever its case, unless that tells two apart (failed, Failed); ValueError."""
-    meant = [choice for choice in choices if choice.lower() == text.lower()]
+    """The choice that was meant, by its name or its label (engine/admin/words.py); ValueError.
+
+    Case is of no account, unless it tells two apart (failed, Failed).
+    """
+    meant = [choice for choice in choices if text.lower() in (choice.lower(), of_state(choice).lower())]
     if not meant:
         msg = f"{text} is none of {', '.join(choices)}."
         raise ValueError(msg)

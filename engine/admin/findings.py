@@ -35,7 +35,7 @@ CLOCK = "Start `varsel scheduler` (or `varsel up`)."
 LIMITED = "Change the file that VARSEL_LIMITS_FILE names, if that is too little; `varsel emails list` shows what waits."
 SLOW = "They go faster by themselves when they are taken; `varsel emails list` shows what waits."
 BY_ITSELF = "E-mails go on by themselves, within seconds, when it is back; `varsel emails list --state due` shows them."
-GROUPS = "`varsel failures` groups them by reply. When the cause is removed, the e-mails of a group can be sent again."
+GROUPS = "`varsel failures` groups them by reply. When the cause is removed, the e-mails of a group can be retried."
 FEW = 5  # names in a sentence
 
 
@@ -129,7 +129,7 @@ def refused(found: Refusals | None) -> list[Finding]:
     if found is None:
         return []
     text = f"{_wait(found.count)}: the relay {found.relay} refuses this installation or its sender ({found.said})"
-    see: See = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show them"}
+    see: See = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show these e-mails"}
     return [finding("problem", text, found.since, REFUSED, see)]
 
 

@@ -32,7 +32,7 @@ _SENT = emails.c.state.in_(HANDED_OVER)
 # What follows "this one …": the first that is true.
 _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
     ORDERS.name: (
-        (ORDER_SET_ASIDE, "was set aside, to be processed anew"),
+        (ORDER_SET_ASIDE, "was set aside: it can be retried"),
         (GAVE_UP_FILES, "has attachments that could not be fetched: post a new order"),
         (orders.c.state == OrderState.CANCELLED, "was cancelled"),
         (orders.c.state == OrderState.OPEN, "is open: its sender has not closed it yet"),
@@ -53,7 +53,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
         (true(), "is settled"),
     ),
     EMAILS.name: (
-        (OF_SET_ASIDE, "belongs to an order that was set aside: process that anew"),
+        (OF_SET_ASIDE, "belongs to an order that was set aside: retry that"),
         (_SENT, "was sent: the relay has taken it over"),
         (
             emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED,
@@ -64,7 +64,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
             "is to somebody who has declined electronic communication",
         ),
         (and_(EMAIL_FAILED, LACKS_FILES), "has attachments that could not be fetched: post a new order"),
-        (EMAIL_FAILED, "has failed: it can be tried again"),
+        (EMAIL_FAILED, "has failed: it can be retried"),
         (emails.c.state == EmailState.SENDING, "is on its way: a worker works on it"),
         (emails.c.paused_by.is_not(None), "is paused"),
         (true(), "waits to be sent, by itself"),

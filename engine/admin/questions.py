@@ -151,7 +151,7 @@ def of_subscription(connection: Connection, seq: int) -> Question:
     later = some(counted(connection, deliveries, its, deliveries.c.due_at > Now()), "webhooks")
     waits = f"Nothing goes out while the lane webhooks is paused: {due} wait."
     first = waits if "webhooks" in in_force(connection).lanes else f"Goes out at once: {due}."
-    return Question(f"Push to {endpoint} again?", (first, f"Later, when their next attempts are due: {later}."))
+    return Question(f"Resume pushing to {endpoint}?", (first, f"Later, when their next attempts are due: {later}."))
 
 
 def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
@@ -174,7 +174,7 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
 def of_pause(connection: Connection, kind: str, value: str) -> Question:
     """Before something is paused; Invalid, Conflict when it is paused already."""
     value = not_paused(connection, kind, value)
-    expiry = f"The {EXPIRY_HOURS} hours in which an e-mail may be sent go on."
+    expiry = f"The {EXPIRY_HOURS} hours in which an e-mail may be sent run on meanwhile."
     lines = (*told(stopped_by(connection, kind, value)), expiry)
     return Question(f"Pause {thing(kind, value)}?", lines, warning=unheard_of(connection, kind, value))
 

@@ -36,7 +36,7 @@ def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) ->
     if row.state == OrderState.SET_ASIDE:
         return (
             "Set aside: five workers in a row ended while they worked on it, or every attempt ended in an error."
-            " Process it again when the cause is gone."
+            " Retry it when the cause is gone."
         )
     if found["standing"] is None or row.state not in _WAITING:
         return None

@@ -52,7 +52,7 @@ def resume(connection: Connection, who: str, its_id: UUID) -> str:
     note(connection, who, "resume", f"recurring/{its_id}")
     if going["next_at"] is None:
         return f"{found.name} of {found.creator} has ended: no further time comes."
-    return f"{found.name} of {found.creator} goes on; runs that came meanwhile are left out."
+    return f"{found.name} of {found.creator} is resumed; runs that came meanwhile are skipped."
 
 
 def remove(connection: Connection, who: str, its_id: UUID) -> str:

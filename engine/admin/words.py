@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.email.smtp.phases import Phase
-from engine.models import EmailState
+from engine.models import EmailState, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _STATES: Mapping[str, str] = {
+    OrderState.PROCESSED: "Being sent",
+    OrderState.SEND_CONDITION_NOT_MET: "Condition not met",
+    OrderState.SET_ASIDE: "Set aside",
+    EmailState.SUCCEEDED: "Sent",
     EmailState.FAILED_RECIPIENT_RESERVED: "Failed: recipient declined",
     EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "Failed: no known address",
     EmailState.FAILED_INVALID_EMAIL_FORMAT: "Failed: invalid address",
@@ -43,13 +47,14 @@ _OUTCOMES: Mapping[str, str] = {
 _ACTIONS: Mapping[str, str] = {
     "orders.cancel": "cancel orders",
     "orders.reschedule": "reschedule orders",
-    "orders.retry": "process orders now",
-    "orders.release": "release paused orders",
-    "emails.retry": "try failed e-mails again",
-    "emails.retry_now": "try waiting e-mails now",
-    "emails.release": "release paused e-mails",
+    "orders.send_now": "send orders now",
+    "orders.retry": "retry orders",
+    "orders.release": "release orders",
+    "emails.retry": "retry e-mails",
+    "emails.retry_now": "send e-mails now",
+    "emails.release": "release e-mails",
     "deliveries.retry": "replay deliveries",
-    "deliveries.retry_now": "try waiting deliveries now",
+    "deliveries.retry_now": "send deliveries now",
 }
 
 

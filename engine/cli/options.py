@@ -28,7 +28,7 @@ Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets: a
 Limit = Annotated[
     int | None, typer.Option(min=1, max=MOST, show_default="50; with --csv, all", help="Most rows to print.")
 ]
-Cursor = Annotated[str | None, typer.Option(help="Go on where an earlier list ended: its `next`.")]
+Cursor = Annotated[str | None, typer.Option(help="Continue where an earlier list ended: its `next`.")]
 
 Uuid = Annotated[
     str, typer.Argument(metavar="ID", show_default=False, help="Its beginning or the sender's reference will do.")

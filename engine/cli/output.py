@@ -110,7 +110,7 @@ def print_one(item: Mapping[str, Any]) -> None:
     width = max(map(len, values))
     out = console()
     for name, value in values.items():
-        out.print(f"{_title(name):<{width}}  {cell(value)}", soft_wrap=True)
+        out.print(f"{_title(name):<{width}}  {_worded(name, value)}", soft_wrap=True)
     for name, rows in lists.items():
         columns = COLUMNS.get(name) or {_title(key): key for row in rows for key in row}
         out.print(f"\n{_title(name)}", style="bold")
@@ -148,7 +148,7 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    cells = {title: [cell(row.get(key)) for row in rows] for title, key in columns.items()}
+    cells = {title: [_worded(key, row.get(key)) for row in rows] for title, key in columns.items()}
     widths = {title: max(map(cell_len, [title, *texts])) for title, texts in cells.items()}
     whole = {title for title, key in columns.items() if any(isinstance(row.get(key), UUID) for row in rows)}
     long = {title for title in columns if widths[title] > SHORT} - whole if not fold else {[*columns][-1]}
@@ -202,6 +202,16 @@ def cell(value: Any) -> str:
         case dict() | list():
             return plain(json.dumps(value, ensure_ascii=False, default=_value))
     return plain(str(value))
+
+
+def _worded(key: str, value: Any) -> str:
+    """A value of a row as people read it."""
+    from engine.admin.words import of_outcome, of_state
+
+    if isinstance(value, dict) and all(isinstance(each, int) for each in value.values()):  # numbers by state
+        return cell({of_state(name): each for name, each in value.items()})
+    words = {"state": of_state, "outcome": of_outcome}.get(key)
+    return cell(words(value) if words and value else value)
 
 
 def _title(name: str) -> str:

@@ -79,7 +79,7 @@ def drain(
     yes: Yes = False,
     data: Data = None,
 ) -> None:
-    """Pause lanes, and wait until nothing in them is in flight. `varsel resume` lets them go on."""
+    """Pause lanes, and wait until nothing in them is in flight. `varsel resume` resumes them."""
     from engine.admin import pausing, questions
 
     chosen = tuple(lanes or pausing.LANES)

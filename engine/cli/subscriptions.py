@@ -24,7 +24,7 @@ def pause(subscription: Number, reason: Reason = "", data: Data = None) -> None:
 
 @GROUP.command()
 def resume(subscription: Number, yes: Yes = False, data: Data = None) -> None:
-    """Push what waits, and go on."""
+    """Push what waits, and what comes."""
     from engine.admin import pausing, questions
 
     with reading(data) as connection:

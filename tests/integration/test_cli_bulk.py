@@ -131,7 +131,7 @@ def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: 
         seq = add_subscription(connection, "https://receiver.example.no/hook")
         persist(connection, [an_event(), an_event()])
         connection.execute(update(deliveries).values(state=DeliveryState.DEAD, due_at=None))
-    assert "SetAside" in run("dead", "list", "orders").stdout
+    assert "Set aside" in run("dead", "list", "orders").stdout
     assert len(json.loads(run("dead", "list", "deliveries", "--subscription", seq, "--json").stdout)["items"]) == 2
     with working(store):
         assert "Done: 1 of 1." in run("dead", "replay", "orders", "--yes").stdout

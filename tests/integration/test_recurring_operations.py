@@ -72,7 +72,7 @@ def test_the_command_lists_shows_pauses_and_deletes_them(store: Store, database_
     assert (shown["state"], shown["made"], shown["runs_left"], len(shown["next_runs"])) == ("active", 1, 1, 1)
     assert shown["recipients"] == [{"emailAddress": "kari@example.no"}]
     assert "Paused by an operator: wrong" in cli.text("recurring", "show", first)
-    assert "goes on" in cli.text("recurring", "resume", first)
+    assert "is resumed" in cli.text("recurring", "resume", first)
     asked = varsel("recurring", "delete", second, given="n\n", database_url=database_url)
     assert (asked.exit_code, "It has made 1 order, each to 1 recipient" in asked.stderr) == (1, True)
     assert "was deleted" in cli.text("recurring", "delete", second, "--yes")

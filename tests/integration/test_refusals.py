@@ -154,7 +154,7 @@ def test_operators_see_why_e_mails_wait_and_viewers_no_address(store: Store) -> 
         why = details.email(connection, row.id)["answer"]
     relay, at = log(store)[0].relay, log(store)[0].at
     said = f"the relay {relay} refuses this installation or its sender (554 5.7.1 <address> Relay access denied)"
-    see = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show them"}
+    see = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show these e-mails"}
     told = {"level": "problem", "text": f"1 e-mail waits: {said}", "since": at, "advice": REFUSED, "see": see}
     assert found == [told]
     assert why is not None

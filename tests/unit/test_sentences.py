@@ -39,7 +39,7 @@ def line(who: str, action: str, target: str, **detail: Any) -> dict[str, Any]:
         (line("varsel", "pause", "subscriptions/12", reason="Gone."), "Varsel paused subscription 12: Gone."),
         (
             line("anna", "emails.retry", "jobs/7", filter={"state": "failed", "creator": "ttd"}, count=1200),
-            "anna sent 1,200 e-mails again, which had failed, with job 7, narrowed to state failed, creator ttd",
+            "anna retried 1,200 e-mails, with job 7, narrowed to state failed, creator ttd",
         ),
         (line("ola", "orders.cancel", "jobs/8", filter={}, count=3), "ola cancelled 3 orders (all), with job 8"),
         (
@@ -48,7 +48,7 @@ def line(who: str, action: str, target: str, **detail: Any) -> dict[str, Any]:
         ),
         (
             line("ola", "orders.reschedule", f"orders/{ORDER}", to="2026-11-29T08:00:00+01:00"),
-            "ola moved order …3c4d5e6f to 2026-11-29T07:00:00Z",
+            "ola rescheduled order …3c4d5e6f to 2026-11-29T07:00:00Z",
         ),
         (
             line("anna", "create", "keys/7", kind="live", creator="ttd", name="billing"),

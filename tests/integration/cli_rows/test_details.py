@@ -41,7 +41,7 @@ def test_an_email_is_shown_with_every_attempt_and_why(store: Store, cli: Cli) ->
     assert document["timeline"][0]["code"] == 550
     assert datetime.fromisoformat(document["timeline"][0]["at"]).tzinfo
     text = cli.text("emails", "show", email)
-    for part in (str(email), "kari@example.no", "no such", "relay.example:25", "Failed_Bounced"):
+    for part in (str(email), "kari@example.no", "no such", "relay.example:25", "Failed: bounced"):
         assert part in text
 
 
