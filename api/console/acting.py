@@ -53,7 +53,8 @@ async def one(request: Request) -> Response:
     """Do an action to one row."""
     operator, form = await allowed(request, Role.OPERATOR)
     action, key = _action(request), _key(request)
-    made = await write(request, actions.perform, operator, action, key, _argument(request, action, form))
+    argument, terms = _argument(request, action, form), request.app.state.terms
+    made = await write(request, actions.perform, operator, action, key, argument, terms)
     tell(request, f"Done: {action.done}{await _rest(request, key) if action.steps else ''}.", made)
     return RedirectResponse(f"/console/{action.resource.name}/{key}", 303)
 

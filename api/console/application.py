@@ -34,6 +34,7 @@ from api.console.reading import Snapshot
 from api.console.sessions import PATH, current, middleware
 from api.endpoints import Endpoint
 from api.problems import STATUS
+from engine.admin.copies import Terms
 from engine.admin.resources import RESOURCES
 from engine.errors import Invalid, VarselError
 
@@ -79,8 +80,8 @@ def _counted(path: str, route: Route) -> Route:
 
 
 def prepare(state: State, config: Settings) -> None:
-    """Put what the console stands on into the state, which has `store` and `redis` already; Misconfigured."""
-    state.snapshot, state.live = Snapshot(), LivePages()
+    """Put what the console stands on into the state, which has `redis` and `quotas` already; Misconfigured."""
+    state.snapshot, state.live, state.terms = Snapshot(), LivePages(), Terms.of(config, state.quotas)
     sign_in.prepare(state, config)
 
 

@@ -41,7 +41,9 @@ naming.py     the row that somebody means by an id, its beginning, or a name
 searching.py  what the search box finds
 found.py      rows as the search box shows them
 actions.py    what can be done to one row, or to all that match
+copies.py     new orders that say what one said
 obstacles.py  why an action does not apply to a row
+repeats.py    what is asked before something is sent a second time
 questions.py  what is asked before an action that cannot be undone
 changes.py    what actions do to rows
 jobs.py       an action on all that match, in batches

@@ -5,40 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import and_, exists, false, func, or_, select
+from sqlalchemy import and_, exists, false, func, or_, select, true
 
-from engine.admin import changes, stopping
+from engine.admin import changes, copies, stopping
+from engine.admin.copies import ANY
 from engine.admin.filters import uuid
-from engine.admin.obstacles import GAVE_UP_FILES, OF_SET_ASIDE, refusal
+from engine.admin.obstacles import EXPIRED, GAVE_UP_FILES, OF_EXPIRED, OF_SET_ASIDE, refusal
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.dialects import Now, after, now
-from engine.db.tables import DELIVERY_DEAD, ORDER_SET_ASIDE, audit_log, deliveries, emails, orders, pauses
+from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, audit_log, deliveries, emails, orders, pauses
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.fan_out import lock
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.observability.audit import FOLDED, note
-from engine.orders.new_order import TOO_FAR
 from engine.queue.pauses import CREATOR, DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Connection
 
+    from engine.admin.copies import Terms
     from engine.admin.resources import Resource
 
 
 class Command(NamedTuple):
     """The command that does an action to one row. Of several actions, it does the first that applies.
 
-    An action with a `flag` is done when that is given, and only then; `help` is the flag's, or else the command's.
+    Where actions have a `flag`, that one is done whose flag is given; `says` is its help.
     """
 
     name: str
-    help: str = ""
+    help: str = ""  # of several actions, the first has it
     flag: str | None = None
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,14 @@ _WAITS_AGAIN = and_(orders.c.state == OrderState.PROCESSING, orders.c.unresolved
 _NOT_DUE = (emails.c.state == EmailState.NEW, emails.c.due_at > Now(), emails.c.rank.is_(None))
 
 _ENDED = (OrderState.COMPLETED, OrderState.SEND_CONDITION_NOT_MET, OrderState.CANCELLED)
-_SETTLED = and_(orders.c.state.in_(_ENDED), ~GAVE_UP_FILES, ~orders.c.streamed)  # nobody has all those recipients
+_MAY_LEAVE = and_(~GAVE_UP_FILES, func.coalesce(~EXPIRED, true()))
+_SETTLED = and_(orders.c.state.in_(_ENDED), _MAY_LEAVE, ~orders.c.streamed)  # nobody has all those recipients
 _OPEN = and_(orders.c.state == OrderState.OPEN, orders.c.unresolved == 0)
-_SOME_FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, *changes.FAILED_WITH_ADDRESS).exists()
+_ITS = emails.c.order_seq == orders.c.seq
+_SOME_FAILED = select(emails.c.seq).where(_ITS, *changes.FAILED_WITH_ADDRESS).exists()
+_NAMES = (emails.c.address, emails.c.national_identity_number, emails.c.organization_number)
+_NAMED = or_(*(name != "" for name in _NAMES))
+_SOMEBODY_FAILED = select(emails.c.seq).where(_ITS, EMAIL_FAILED, _NAMED).exists()
 
 ACTIONS = [
     Action(
@@ -95,19 +101,24 @@ ACTIONS = [
         for_all=False, asks=True, steps=True, command=Command("cancel"),
     ),
     Action(
-        ORDERS, "resend_failed", "Retry those that failed", "queued again for those that failed",
+        ORDERS, "retry_failed", "Retry those that failed", "queued again for those that failed",
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
         "Only an order with an e-mail that failed can be retried for those that failed",
         for_all=False, asks=True, sends=True,
-        command=Command(
-            "resend", "Retry an order for those that failed.\n\nNot while it is on its way.",
-        ),
+        command=Command("retry", "Retry an order that was set aside, or its e-mails that failed."),
     ),
     Action(
-        ORDERS, "resend", "Send again to all", "sent again to all", _SETTLED, changes.order_again,
+        ORDERS, "resend_failed", "Send again to those that failed", "sent again to those that failed",
+        and_(orders.c.state == OrderState.COMPLETED, _MAY_LEAVE, _SOMEBODY_FAILED), copies.to_failed,
+        "Only an order with recipients that failed can be sent again to them",
+        for_all=False, asks=True, sends=True, copies=True,
+        command=Command("send-again", "Make a new order that says the same.", "failed", "To those that failed."),
+    ),
+    Action(
+        ORDERS, "resend", "Send again to all", "sent again to all", _SETTLED, copies.to_all,
         "Only an order that has ended can be sent again to all",
         for_all=False, asks=True, sends=True, copies=True,
-        command=Command("resend", "Also to those who have it: a new order, due now.", flag="all"),
+        command=Command("send-again", flag="all", says="To all, those who have it included."),
     ),
     Action(
         ORDERS, "reschedule", "Reschedule", "rescheduled", _REGISTERED, changes.reschedule,
@@ -122,29 +133,27 @@ ACTIONS = [
     Action(
         ORDERS, "retry", "Retry", "queued again", ORDER_SET_ASIDE, changes.process,
         "Only an order that was set aside can be retried",
+        command=Command("retry"),
     ),
     Action(
         EMAILS, "retry", "Retry", "queued again",
         and_(*changes.FAILED_WITH_ADDRESS, ~OF_SET_ASIDE), changes.try_again,
         "Only an e-mail that failed, and has an address, can be retried", sends=True, doubted=changes.IN_DOUBT,
-        command=Command(
-            "retry",
-            "Try a failed e-mail again.\n\n"
-            "Or try at once one that waits for a later attempt. Asks first if it may have arrived.",
-        ),
+        command=Command("retry", "Retry an e-mail that failed.\n\nAsks first if it may have arrived."),
     ),
     Action(
         EMAILS, "retry_now", "Send now", "made due", and_(*_NOT_DUE), changes.make_due,
-        "Only an e-mail that waits for a later attempt can be sent now", command=Command("retry"),
+        "Only an e-mail that waits for a later attempt can be sent now",
+        command=Command("send-now", "Send an e-mail at once that waits for a later attempt."),
     ),
     Action(
         EMAILS, "resend", "Send again", "sent again",
-        and_(emails.c.state.in_(HANDED_OVER), emails.c.address != ""), changes.order_again_for,
+        and_(emails.c.state.in_(HANDED_OVER), emails.c.address != "", ~OF_EXPIRED), copies.to_address,
         "Only an e-mail that the relay has taken over can be sent again, if its address was not erased",
         for_all=False, asks=True, sends=True, copies=True,
         command=Command(
-            "resend",
-            "Send a second e-mail to the same address.\n\n"
+            "send-again",
+            "Send an e-mail again, to the same address.\n\n"
             "The relay has taken over the first one, so this makes a new order, to this address alone.",
         ),
     ),
@@ -152,12 +161,13 @@ ACTIONS = [
         DELIVERIES, "retry", "Replay", "queued again",
         or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
         "Only a delivery that was given up can be replayed",
-        command=Command("retry", "Push a dead delivery again.\n\nOr push at once one that waits for a later attempt."),
+        command=Command("replay", "Replay a delivery that was given up."),
     ),
     Action(
         DELIVERIES, "retry_now", "Send now", "made due",
         and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.due_at > Now()), changes.push_now,
-        "Only a delivery that waits for a later attempt can be sent now", command=Command("retry"),
+        "Only a delivery that waits for a later attempt can be sent now",
+        command=Command("send-now", "Send a delivery at once that waits for a later attempt."),
     ),
 ]  # fmt: skip
 
@@ -202,12 +212,17 @@ def possible(connection: Connection, resource: Resource, key: UUID | int) -> lis
     return [replace(action, asks=action.asks or bool(doubt)) for action, applies, doubt in found if applies]
 
 
-def perform(
-    connection: Connection, who: str, action: Action, key: UUID | int, argument: str | None = None
+def perform(  # noqa: PLR0913, PLR0917 what is done, by whom, to what
+    connection: Connection,
+    who: str,
+    action: Action,
+    key: UUID | int,
+    argument: str | None = None,
+    terms: Terms = ANY,
 ) -> UUID | None:
-    """Do it to one row; returns the order that it created.
+    """Do it to one row; returns the order that it created, which is held to the `terms`.
 
-    NotFound, Conflict when it does not apply or was done a moment ago, Invalid for a wrong argument.
+    NotFound, Conflict when it does not apply or was done a moment ago, Invalid for a wrong argument; see copies.hold.
     """
     argument = check(connection, action, argument)
     done = act(connection, action, [key], argument)
@@ -216,6 +231,8 @@ def perform(
     if action.sends and _sent_lately(connection, action, key):
         raise Conflict("It was sent again less than a minute ago; to do so once more, wait a minute.")
     created = next(iter(done.created), None)
+    if created is not None:
+        copies.hold(connection, terms, created)
     detail = ({} if argument is None else {"to": argument}) | ({} if created is None else {"order": str(created)})
     note(connection, who, action.audited, f"{action.resource.name}/{key}", detail)
     return created
@@ -243,26 +260,12 @@ def act(connection: Connection, action: Action, keys: Sequence[UUID | int], argu
 
 
 def check(connection: Connection, action: Action, argument: str | None) -> str | None:
-    """The argument as it is stored: a time with its offset, now, or none; Invalid for anything else."""
+    """The argument as it is stored: a time with its offset, or none; Invalid for anything else."""
     if action.takes == "time":
-        return _checked_time(argument, now(connection))
+        return changes.checked_time(argument, now(connection))
     if argument is not None:
         raise Invalid({"argument": [f"{action.label} takes none."]})
     return None
-
-
-def _checked_time(argument: str | None, earliest: datetime) -> str:
-    if argument == "now":
-        return argument
-    try:
-        at = changes.send_time(argument, earliest)
-    except ValueError as error:
-        raise Invalid({"time": [str(error)]}) from None
-    if at < earliest:
-        raise Invalid({"time": ["The send time is past. Choose a later one, or Send now."]})
-    if at >= TOO_FAR:
-        raise Invalid({"time": [f"The send time is too far away: before the year {TOO_FAR.year}."]})
-    return at.isoformat()
 
 
 def _sent_lately(connection: Connection, action: Action, key: UUID | int) -> bool:

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, case, delete, func, insert, literal, select, update
+from sqlalchemy import and_, case, delete, func, select, update
 
 from engine.admin.filters import EMAIL_ERRORS, had_attempt, typed
-from engine.admin.obstacles import LACKS_FILES
+from engine.admin.obstacles import LACKS_FILES, OF_EXPIRED
 from engine.db.dialects import Now, after, now
-from engine.db.records import Email, Letter, OrderName, columns, read
-from engine.db.tables import EMAIL_FAILED, attachments, deliveries, email_attempts, emails, orders
+from engine.db.records import OrderName, columns, read
+from engine.db.tables import EMAIL_FAILED, deliveries, email_attempts, emails, orders
+from engine.errors import Invalid
 from engine.events import tallies
 from engine.events.fan_out import wake
 from engine.events.status import order_event
 from engine.events.storing import persist
-from engine.models import EXPIRY, DeliveryState, EmailState, OrderState, new_id
-from engine.orders.new_order import json_text
-from engine.text.keywords import content
+from engine.models import EXPIRY, DeliveryState, EmailState, OrderState
+from engine.orders.new_order import TOO_FAR
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from sqlalchemy import ColumnElement, Connection, Table
 
-FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "", ~LACKS_FILES)  # what can be sent again
+FAILED_WITH_ADDRESS = (EMAIL_FAILED, emails.c.address != "", ~LACKS_FILES, ~OF_EXPIRED)  # what can be retried
 IN_DOUBT = had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, EMAIL_ERRORS["in_doubt"])
-# Columns of an order that are a new one's own.
-NOT_COPIED = {
-    *("seq", "claim", "unresolved", "attempts", "rank", "trace", "kind", "chain_id", "condition_answer"),
-    *("expires_at", "withdrawn_at", "withdrawn_until", "streamed", "portion"),
-}
 
 
 def cancel(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
@@ -49,8 +42,8 @@ def cancel(connection: Connection, seqs: Sequence[int], _argument: str | None) -
 
 
 def reschedule(connection: Connection, seqs: Sequence[int], argument: str | None) -> None:
-    """Another send time: the one given, or now."""
-    at = send_time(argument, now(connection))
+    """Another send time."""
+    at = send_time(argument)
     _update(connection, orders, seqs, requested_send_time=at, due_at=at, paused_by=None, last_update=Now())
 
 
@@ -58,7 +51,8 @@ def send_now(connection: Connection, seqs: Sequence[int], _argument: str | None)
     """What waits for its send time is due; what waits for another attempt is attempted."""
     its = select(orders.c.seq).where(orders.c.seq.in_(seqs), orders.c.state == OrderState.REGISTERED)
     to_come = connection.scalars(its).all()
-    reschedule(connection, to_come, "now")
+    due = {"requested_send_time": Now(), "due_at": Now(), "paused_by": None}
+    _update(connection, orders, to_come, **due, last_update=Now())
     process(connection, [seq for seq in seqs if seq not in to_come], None)
 
 
@@ -80,12 +74,6 @@ def process(connection: Connection, seqs: Sequence[int], _argument: str | None) 
     _update(connection, orders, seqs, state=OrderState.REGISTERED, **again, last_update=Now())
 
 
-def order_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:
-    """New orders that say the same to the same recipients, due now."""
-    at = now(connection)
-    return [_copy(connection, seq, at) for seq in seqs]
-
-
 def try_failed_again(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
     """Of these orders, the e-mails that failed; what was handed over stays as it is."""
     _open_again(connection, and_(emails.c.order_seq.in_(seqs), *FAILED_WITH_ADDRESS), seqs)
@@ -95,19 +83,6 @@ def try_again(connection: Connection, seqs: Sequence[int], _argument: str | None
     """A new series of attempts; the earlier ones stay in the log."""
     which = emails.c.seq.in_(seqs)
     _open_again(connection, which, set(connection.scalars(select(emails.c.order_seq).where(which))))
-
-
-def order_again_for(connection: Connection, seqs: Sequence[int], _argument: str | None) -> list[UUID]:
-    """New orders: receivers drop a second e-mail with the Message-ID of the one that the relay has taken over."""
-    created, at = [], now(connection)
-    chosen = select(*columns(Email, emails.c)).where(emails.c.seq.in_(seqs)).order_by(emails.c.seq)
-    for email in read(Email, connection.execute(chosen)):
-        its_order = select(*columns(Letter, orders.c)).where(orders.c.seq == email.order_seq)
-        [order] = read(Letter, connection.execute(its_order))
-        said = content(order, email)  # an address of its own has no name for the keywords
-        recipients = json_text([{"emailAddress": email.address, **json.loads(email.given or "{}")}])
-        created.append(_copy(connection, order.seq, at, recipients=recipients, subject=said.subject, body=said.body))
-    return created
 
 
 def make_due(connection: Connection, seqs: Sequence[int], _argument: str | None) -> None:
@@ -132,15 +107,28 @@ def release_orders(connection: Connection, seqs: Sequence[int], _argument: str |
     _update(connection, orders, seqs, due_at=orders.c.requested_send_time, paused_by=None)
 
 
-def send_time(argument: str | None, now: datetime) -> datetime:
-    """The time that was asked for, RFC 3339 (UTC where no offset stands), or now; ValueError."""
-    if argument == "now":
-        return now
+def send_time(argument: str | None) -> datetime:
+    """The time that was asked for, RFC 3339 (UTC where no offset stands); ValueError."""
     try:
         return typed(argument or "", UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        msg = "A time such as 2026-05-01T12:00:00+02:00, or now."
+        msg = "A time such as 2026-05-01T12:00:00+02:00."
         raise ValueError(msg) from None
+
+
+def checked_time(argument: str | None, earliest: datetime) -> str:
+    """A send time as it is stored, with its offset; Invalid when nothing can be sent then."""
+    if argument == "now":
+        raise Invalid({"time": ["Send now is an action of its own: `varsel orders send-now`."]})
+    try:
+        at = send_time(argument)
+    except ValueError as error:
+        raise Invalid({"time": [str(error)]}) from None
+    if at < earliest:
+        raise Invalid({"time": ["The send time is past. Choose a later one, or Send now."]})
+    if at >= TOO_FAR:
+        raise Invalid({"time": [f"The send time is too far away: before the year {TOO_FAR.year}."]})
+    return at.isoformat()
 
 
 def _open_again(connection: Connection, which: ColumnElement[bool], of: Collection[int]) -> None:
@@ -148,35 +136,16 @@ def _open_again(connection: Connection, which: ColumnElement[bool], of: Collecti
     # Locked first, as by whoever settles an order's last e-mail: the second of the two must see what the first did.
     its = select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq)
     connection.execute(its.with_for_update(key_share=True))
+    its_own = select(orders.c.expires_at).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
     fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
     ended = select(emails.c.order_seq, emails.c.state, func.count()).where(which)
     moved: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for seq, state, count in connection.execute(ended.group_by(emails.c.order_seq, emails.c.state)):
         moved[seq].update({state: -count, tallies.OPEN: count})
     tallies.move(connection, moved)
-    connection.execute(update(emails).where(which).values(**fresh, expires_at=after(EXPIRY)))
+    connection.execute(update(emails).where(which).values(**fresh, expires_at=func.coalesce(its_own, after(EXPIRY))))
     done = update(orders).where(orders.c.seq.in_(of), orders.c.state == OrderState.COMPLETED)
     connection.execute(done.values(state=OrderState.PROCESSED, last_update=Now()))
-
-
-def _copy(connection: Connection, seq: int, at: datetime, **instead: str) -> UUID:
-    """A new order that says the same, due now, except for `instead`; returns its identifier, which begins with `at`."""
-    new = new_id(at)
-    given: dict[str, object] = {"id": new, "state": OrderState.REGISTERED.value, **instead}
-    values: dict[str, ColumnElement[object]] = {
-        name: literal(value, orders.c[name].type) for name, value in given.items()
-    }
-    # Where it has attachments, it is looked at whether all are there; but its condition is asked first.
-    values["fetches"] = case((orders.c.condition_endpoint.is_(None), func.nullif(orders.c.attachments, 0)))
-    values |= dict.fromkeys(("created", "requested_send_time", "last_update", "due_at"), Now())
-    names = [column.name for column in orders.c if column.name not in NOT_COPIED]
-    copied = select(*(values.get(name, orders.c[name]) for name in names)).where(orders.c.seq == seq)
-    connection.execute(insert(orders).from_select(names, copied))
-    its = select(orders.c.seq).where(orders.c.id == new).scalar_subquery()
-    files = [column.name for column in attachments.c if column.name not in ("seq", "order_seq")]
-    of_old = select(its, *(attachments.c[name] for name in files)).where(attachments.c.order_seq == seq)
-    connection.execute(insert(attachments).from_select(["order_seq", *files], of_old))
-    return new
 
 
 def _update(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside

@@ -102,10 +102,7 @@ def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
 def _begin(  # noqa: PLR0913, PLR0917 likewise
     connection: Connection, who: str, action: Action, given: Mapping[str, str], argument: str | None, asked: Asked
 ) -> int:
-    moment = now(connection)  # the same for every batch, whenever that is done
-    given = lasting(given, moment)
-    if argument == "now":
-        argument = moment.isoformat(timespec="milliseconds")
+    given = lasting(given, now(connection))  # the same for every batch, whenever that is done
     job = {
         "created": Now(),
         "last_update": Now(),
@@ -151,7 +148,7 @@ def advance(connection: Connection, claimed: records.Job) -> bool:
     action, bounded = find(job.resource, job.action), job.newest is not None
     room = min(ROWS, job.total - job.done) if bounded else ROWS
     seq = action.resource.table.c.seq
-    which = and_(_left(connection, action, job.argument), seq <= job.newest if bounded else true())
+    which = and_(_left(action, job.argument), seq <= job.newest if bounded else true())
     keys, position = batch(connection, action.resource, json.loads(job.filter), which, job.position, room)
     done = act(connection, action, keys, job.argument) if keys else Done([], [])
     if done.keys:
@@ -213,8 +210,8 @@ def _give_up(connection: Connection, job: OpenJob, why: str) -> None:
     note(connection, ITSELF, "jobs.give-up", f"jobs/{job.seq}", {"reason": why})
 
 
-def _left(connection: Connection, action: Action, argument: str | None) -> ColumnElement[bool]:
+def _left(action: Action, argument: str | None) -> ColumnElement[bool]:
     """What a job still has to do: orders that it has rescheduled come again further on in its list."""
     if action.takes == "time":
-        return and_(action.applies, orders.c.requested_send_time != send_time(argument, now(connection)))
+        return and_(action.applies, orders.c.requested_send_time != send_time(argument))
     return action.applies

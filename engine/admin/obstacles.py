@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, case, exists, or_, select, true
 
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
+from engine.db.dialects import Now
 from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, attachments, deliveries, emails, orders
 from engine.errors import Conflict, NotFound
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
@@ -24,6 +25,9 @@ LACKS_FILES = exists().where(attachments.c.order_seq == emails.c.order_seq, atta
 GAVE_UP_FILES = exists().where(
     attachments.c.order_seq == orders.c.seq, attachments.c.content.is_(None), attachments.c.address.is_(None)
 )
+EXPIRED = orders.c.expires_at <= Now()  # NULL: it does not expire
+_ITS = orders.alias("its_order")
+OF_EXPIRED = exists().where(_ITS.c.seq == emails.c.order_seq, _ITS.c.expires_at <= Now())
 OF_SET_ASIDE = exists().where(orders.c.seq == emails.c.order_seq, ORDER_SET_ASIDE)
 _FAILED = select(emails.c.seq).where(emails.c.order_seq == orders.c.seq, EMAIL_FAILED)
 _UNKNOWN = _FAILED.where(emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, emails.c.address == "")
@@ -34,6 +38,7 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
     ORDERS.name: (
         (ORDER_SET_ASIDE, "was set aside: it can be retried"),
         (GAVE_UP_FILES, "has attachments that could not be fetched: post a new order"),
+        (and_(orders.c.due_at.is_(None), EXPIRED), "has expired: its sender lets nothing leave any more"),
         (orders.c.state == OrderState.CANCELLED, "was cancelled"),
         (orders.c.state == OrderState.OPEN, "is open: its sender has not closed it yet"),
         (orders.c.state == OrderState.SEND_CONDITION_NOT_MET, "was not sent, since its condition was not met"),
@@ -54,6 +59,10 @@ _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
     ),
     EMAILS.name: (
         (OF_SET_ASIDE, "belongs to an order that was set aside: retry that"),
+        (
+            and_(emails.c.due_at.is_(None), OF_EXPIRED),
+            "belongs to an order that has expired: its sender lets nothing leave any more",
+        ),
         (_SENT, "was sent: the relay has taken it over"),
         (
             emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED,

@@ -5,7 +5,6 @@ The console shows it on a page of its own, the command line before it goes on.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,15 +19,15 @@ from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
 from engine.admin.obstacles import refusal
 from engine.admin.pausing import checked, not_paused, paused, paused_lanes, paused_subscription
+from engine.admin.repeats import ASKED, doubt, recipients
 from engine.admin.resources import EMAILS, ORDERS
 from engine.admin.rows import ROWS
 from engine.admin.sentences import thing
 from engine.db.bounded import read_within, weight
-from engine.db.dialects import Now, after, now
-from engine.db.tables import EMAIL_FAILED, deliveries, emails, history, orders, pauses
+from engine.db.dialects import Now, after
+from engine.db.tables import deliveries, emails, history, orders, pauses
 from engine.errors import Conflict
-from engine.models import EXPIRY_HOURS, HANDED_OVER
-from engine.orders import uploads
+from engine.models import EXPIRY_HOURS
 from engine.queue.epoch import WHO, older
 from engine.queue.pauses import LANE, in_force
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from uuid import UUID
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
     from engine.admin.actions import Action
 
@@ -66,10 +65,12 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
     row = connection.execute(chosen).one_or_none()
     if row is None:
         raise refusal(connection, action.resource, key, action.conflict)
+    if asked := ASKED.get(action.audited):
+        return Question(*asked(connection, row))
     match action.audited:
         case "orders.cancel":
             return Question(
-                f"Cancel this order to {some(_recipients(connection, row), 'recipients')}?",
+                f"Cancel this order to {some(recipients(connection, row), 'recipients')}?",
                 ("Nobody gets it. This cannot be undone: its sender is told, and would have to post it again.",),
                 before=row.requested_send_time,
             )
@@ -77,16 +78,12 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
             title, meaning = stopping.question(connection, row)
             return Question(title, (meaning,))
         case "orders.reschedule":
-            at = changes.send_time(argument, now(connection))
-            title = f"Send this order to {some(_recipients(connection, row), 'recipients')} at another time?"
+            at = changes.send_time(argument)
+            title = f"Send this order to {some(recipients(connection, row), 'recipients')} at another time?"
             return Question(title, at=at, before=row.requested_send_time)
         case "orders.send_now":
-            title = f"Send this order to {some(_recipients(connection, row), 'recipients')} now?"
+            title = f"Send this order to {some(recipients(connection, row), 'recipients')} now?"
             return Question(title, ("What is sent cannot be called back.",), before=row.requested_send_time)
-        case "orders.resend_failed":
-            return _resend_failed(connection, row)
-        case "orders.resend":
-            return _resend(connection, row)
         case "emails.resend":
             line = "The relay has taken the first one over already. A new order says the same, to this address alone."
             return Question(f"Send again to {row.address}?", (line,))
@@ -107,14 +104,14 @@ def of_all(
     asked = jobs.matching(connection, action, given)
     if not asked.number:
         return asked, Question(f"{action.label}: none", _none(connection, action, given))
-    at = changes.send_time(argument, now(connection)) if action.takes else None
+    at = changes.send_time(argument) if action.takes else None
     question = Question(f"{action.label}: {some(asked.number, action.resource.name)}", at=at)
     if action.resource is ORDERS and 0 < asked.number <= ADDED_UP:
-        recipients = _all_recipients(connection, action, given)
-        return asked, replace(question, lines=(f"To {some(recipients, 'recipients')}.",) if recipients else ())
+        number = _all_recipients(connection, action, given)
+        return asked, replace(question, lines=(f"To {some(number, 'recipients')}.",) if number else ())
     if action.resource is EMAILS and action.name == "retry":
-        doubt = count(connection, EMAILS, given, and_(action.applies, changes.IN_DOUBT), jobs.MOST + 1)
-        question = replace(question, lines=(*_doubt(doubt), *_rate(connection, asked.number)))
+        doubted = count(connection, EMAILS, given, and_(action.applies, changes.IN_DOUBT), jobs.MOST + 1)
+        question = replace(question, lines=(*doubt(doubted), *_rate(connection, asked.number)))
     keys, _ = batch(connection, action.resource, given, action.applies, None, SAMPLE)
     return asked, replace(question, sample=tuple(ROWS[action.resource.name](connection, keys)))
 
@@ -212,69 +209,9 @@ def _goes_out(leave: Mapping[str, int]) -> tuple[str, ...]:
     return (f"Goes out at once: {', '.join(parts)}." if parts else "Nothing goes out at once.",)
 
 
-def _resend_failed(connection: Connection, order: Row[object]) -> Question:
-    its = _emails(connection, order)
-    lines = [f"{some(its.have, 'addresses')} {'has it, and gets' if its.have == 1 else 'have it, and get'} nothing."]
-    if its.nowhere:
-        who = some(its.nowhere, "recipients")
-        lines.append(f"{who} cannot be reached by this, for want of an address; a new order looks for one again.")
-    return Question(
-        f"Retry {some(its.failed, 'addresses')} that failed?",
-        (*lines, *_doubt(its.doubt), f"The same e-mails are tried again, for another {EXPIRY_HOURS} hours."),
-    )
-
-
-def _resend(connection: Connection, order: Row[object]) -> Question:
-    its, number = _emails(connection, order), _recipients(connection, order)
-    verbs = "has it already, and gets" if its.have == 1 else "have it already, and get"
-    have = f"{some(its.have, 'addresses')} {verbs} it a second time."
-    of = its.have + its.failed
-    at = f" at {some(of, 'addresses')}" if of > number else ""  # an organisation may have several
-    return Question(
-        f"Send again to all, {some(number, 'recipients')}{at}?",
-        (
-            have if its.have else "None of them has it yet.",
-            *_doubt(its.doubt),
-            "A new order says the same, due now; this one stays as it is.",
-        ),
-    )
-
-
-def _doubt(number: int) -> tuple[str, ...]:
-    if not number:
-        return ()
-    they = "it" if number == 1 else "they"
-    return (f"It is in doubt whether {some(number, 'emails')} arrived: {they} may come a second time.",)
-
-
-@dataclass(frozen=True, slots=True)
-class _Emails:
-    """The number of an order's e-mails, by what became of them; each address has one."""
-
-    have: int
-    failed: int  # and can be tried again
-    doubt: int  # of those that failed
-    nowhere: int  # no address
-
-
-def _emails(connection: Connection, order: Row[object]) -> _Emails:
-    chosen = select(
-        func.count().filter(emails.c.state.in_(HANDED_OVER)),
-        func.count().filter(*changes.FAILED_WITH_ADDRESS),
-        func.count().filter(*changes.FAILED_WITH_ADDRESS, changes.IN_DOUBT),
-        func.count().filter(EMAIL_FAILED, emails.c.address == ""),
-    ).where(emails.c.order_seq == order.seq)
-    have, failed, doubt, nowhere = connection.execute(chosen).one()
-    return _Emails(have, failed, doubt, nowhere)
-
-
-def _recipients(connection: Connection, order: Row[object]) -> int:
-    return uploads.count(connection, order.seq) if order.streamed else len(json.loads(order.recipients))
-
-
 def _all_recipients(connection: Connection, action: Action, given: Mapping[str, str]) -> int | None:
     """How many there are; None: their lists are longer than LISTS."""
     keys, _ = batch(connection, ORDERS, given, action.applies, None, ADDED_UP)
     lists = select(orders.c.seq, orders.c.streamed, orders.c.recipients).where(orders.c.id.in_(keys))
     rows, whole = read_within(connection, lists, LISTS, lambda row: weight(row.recipients))
-    return sum(_recipients(connection, row) for row in rows) if whole else None
+    return sum(recipients(connection, row) for row in rows) if whole else None

@@ -13,7 +13,7 @@ from engine.cli.installation import opened, reading, who, writing
 from engine.cli.options import Csv, Cursor, Data, Json, Limit, Yes
 from engine.cli.output import form_of
 from engine.cli.progress import bar, confirm
-from engine.cli.resources import LateGroup, option, taking
+from engine.cli.resources import LateGroup, option, parameter, taking
 from engine.cli.rows import Wanted, show_list
 from engine.cli.text import plain
 
@@ -27,17 +27,20 @@ STATES = {"orders": "SetAside", "emails": "failed", "deliveries": "Dead"}
 NARROWED_BY = ("recipient", "creator", "reference", "subscription", "error", "since", "until")
 LOOK_EVERY = 0.2  # seconds between two looks at the job
 
-Resource = Annotated[
-    Literal["orders", "emails", "deliveries"],
-    typer.Argument(help="Orders that were set aside, failed e-mails, dead deliveries.", show_default=False),
-]
+_WHICH = typer.Argument(help="Orders that were set aside, failed e-mails, dead deliveries.", show_default=False)
+Resource = Annotated[Literal["orders", "emails", "deliveries"], _WHICH]
+DOINGS = {  # by verb: what it is done to, and the help
+    "retry": (Annotated[Literal["orders", "emails"], _WHICH], "Retry all that match, in the background."),
+    "replay": (Annotated[Literal["deliveries"], _WHICH], "Replay all deliveries that match, in the background."),
+}
 
 
 class _Group(LateGroup):
     def build(self) -> Iterator[tuple[str, Callable[..., None], str | None]]:
         options = [option(field) for field in _fields()]
-        for name, command in (("list", list_), ("replay", replay)):
-            yield name, taking(command, options), None
+        yield "list", taking(list_, options), None
+        for verb, (which, text) in DOINGS.items():
+            yield verb, taking(do, [parameter("resource", which), *options]), text
 
 
 GROUP = typer.Typer(name="dead", help="What was given up.", no_args_is_help=True, cls=_Group)
@@ -61,22 +64,19 @@ def list_(
     )
 
 
-def replay(
+def do(
     *,
-    resource: Resource,
     yes: Yes = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
     data: Data = None,
-    **given: str | None,
+    **given: Any,
 ) -> None:
-    """Do it again for all that match, in the background.
-
-    What happened before stays on record.
-    """
+    """Do it again for all that match, in the background; what happened before stays on record."""
     from engine.admin import actions, jobs, questions
     from engine.admin.amounts import some
     from engine.admin.details import job as detail
 
+    resource = given.pop("resource")
     conditions = {"state": STATES[resource]} | {name: value for name, value in given.items() if value is not None}
     action = actions.find(resource, "retry")
     with reading(data) as connection:
@@ -85,7 +85,7 @@ def replay(
         typer.echo(plain(" ".join(question.lines)) or "Nothing matches.", err=True)
         return
     if not yes:
-        confirm(replace(question, title=f"Replay {some(asked.number, resource)}?"))
+        confirm(replace(question, title=f"{action.label} {some(asked.number, resource)}?"))
     with writing(data) as connection:
         job = jobs.start(connection, who(), action, conditions, asked=asked)
         total = detail(connection, job)["total"]

@@ -47,6 +47,6 @@ SendTime = Annotated[
         metavar="TIME",
         show_default=False,
         callback=local,
-        help="Such as 2026-05-01T12:00 (local) or 2026-05-01T12:00:00+02:00, or now.",
+        help="Such as 2026-05-01T12:00 (local) or 2026-05-01T12:00:00+02:00.",
     ),
 ]

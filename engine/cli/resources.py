@@ -90,7 +90,7 @@ def taking(command: Command, parameters: Iterable[inspect.Parameter]) -> Command
 
 def option(field: Field) -> inspect.Parameter:
     """The option that narrows a list by this field."""
-    return _parameter(
+    return parameter(
         field.name,
         Annotated[
             str | None,
@@ -102,6 +102,11 @@ def option(field: Field) -> inspect.Parameter:
         ],
         None,
     )
+
+
+def parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    """A parameter of a command that is built."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _list_of(resource: Resource) -> Command:
@@ -138,32 +143,31 @@ def _by_command(resource: Resource) -> dict[str, list[tuple[Named, Action]]]:
 
 
 def _act_on(resource: Resource, actions: Sequence[tuple[Named, Action]]) -> Command:
-    """Do to a row the first of the actions that applies, or the one whose flag is given."""
+    """Do to a row the first of the actions that applies; where they have flags, the one whose flag is given."""
     usual = [action for named, action in actions if not named.flag]
     flagged = {named.flag: (named, action) for named, action in actions if named.flag}
 
     def command(*, data: Data = None, **given: Any) -> None:
-        chosen = [action for flag, (_, action) in flagged.items() if given[flag]] or usual
+        picked = [action for flag, (_, action) in flagged.items() if given[flag]]
+        chosen = picked or usual
+        if not chosen or len(picked) > 1:
+            raise typer.BadParameter("Give one of them.", param_hint=" ".join(f"--{flag}" for flag in flagged))
         act(chosen, given["key"], data, given.get("time"), yes=given.get("yes", True))
 
     parameters = [_key(resource)]
     if any(action.takes for _, action in actions):
-        parameters.append(_parameter("time", SendTime))
+        parameters.append(parameter("time", SendTime))
     for flag, (named, _) in flagged.items():
-        parameters.append(_parameter(flag, Annotated[bool, typer.Option(f"--{flag}", help=named.help)], False))
+        parameters.append(parameter(flag, Annotated[bool, typer.Option(f"--{flag}", help=named.says)], False))
     if any(action.may_ask for _, action in actions):
-        parameters.append(_parameter("yes", Yes, False))
+        parameters.append(parameter("yes", Yes, False))
     return taking(command, parameters)
 
 
 def _key(resource: Resource) -> inspect.Parameter:
     if resource.key.type.python_type is UUID:
-        return _parameter("key", Uuid)
-    return _parameter("key", EventKey if resource.name == "events" else Number)
-
-
-def _parameter(name: str, annotation: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        return parameter("key", Uuid)
+    return parameter("key", EventKey if resource.name == "events" else Number)
 
 
 def _completing(choices: Sequence[str]) -> Callable[[str], list[str]]:

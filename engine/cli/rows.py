@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from engine.cli.installation import opened, reading, who, writing
+from engine.cli.installation import opened, place, reading, who, writing
 from engine.cli.output import Form, cell, print_json, print_one, print_rows
 from engine.cli.progress import confirm
 from engine.runtime.clock import steady
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from engine.admin.actions import Action
+    from engine.admin.copies import Terms
     from engine.admin.resources import Resource
 
 
@@ -100,6 +101,7 @@ def act(actions: Sequence[Action], key: Any, data: Path | None, argument: str | 
     """
     from engine.admin import questions
     from engine.admin.actions import perform, possible
+    from engine.admin.copies import ANY
     from engine.admin.naming import key_of
 
     with reading(data) as connection:
@@ -110,10 +112,22 @@ def act(actions: Sequence[Action], key: Any, data: Path | None, argument: str | 
         question = questions.of_one(connection, action, key, argument)
     if action.asks and not yes:
         confirm(question)
+    terms = _terms(data) if action.copies else ANY
     with writing(data) as connection:
-        made = perform(connection, who(), action, key, argument)
+        made = perform(connection, who(), action, key, argument, terms)
     to = f": {cell(question.at)}" if question.at else f", as the order {made}" if made else ""
     typer.echo(f"{key} was {action.done}{_rest(key, data) if action.steps else to}.")
+
+
+def _terms(data: Path | None) -> Terms:
+    """What new orders are held to, by the settings of the processes that run, or else of this command."""
+    from engine import settings
+    from engine.admin.copies import Terms
+    from engine.orders.quotas import Quotas
+
+    config = place(data).config
+    with settings.naming("quotas_file"):
+        return Terms.of(config, Quotas(config.quotas_file))
 
 
 def _rest(key: Any, data: Path | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,12 @@ class Senders:
 def identities(connection: Connection) -> Mapping[str, Identities]:
     """The identities of all creators."""
     return _read(connection, _SENDERS)
+
+
+def of(connection: Connection, creator: str, *, required: bool) -> Identities:
+    """Those of one creator; likewise."""
+    known = _read(connection, _SENDERS.where(senders.c.creator == live_creator(creator)))
+    return replace(known.get(live_creator(creator), Identities()), required=required)
 
 
 def has(connection: Connection, creator: str, address: str) -> bool:

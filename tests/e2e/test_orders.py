@@ -69,7 +69,7 @@ def test_reminders_are_sent_or_not_needed_any_more_or_cancelled(installation: In
 def send_now(installation: Installation, name: str) -> None:
     """As an operator, who cannot wait for days."""
     with closing(Store(installation.environment()["VARSEL_DATABASE_URL"])) as store, store.write() as connection:
-        perform(connection, "anna", find("orders", "reschedule"), UUID(name), "now")
+        perform(connection, "anna", find("orders", "send_now"), UUID(name))
 
 
 def await_status(client: httpx.Client, name: str, status: str) -> None:

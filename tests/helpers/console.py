@@ -35,6 +35,7 @@ from engine.db.tables import (
 )
 from engine.db.writers import Writers
 from engine.models import EmailState, OrderState, new_id
+from engine.orders.quotas import Quotas
 from engine.queue.broker import Notifier
 from engine.settings import Settings
 from tests.helpers.rows import add_email, add_order, add_subscription, an_event, now
@@ -65,7 +66,7 @@ class Site:
         self.store = store
         self.app = Starlette()
         state = self.app.state
-        state.settings, state.store, state.redis = config, store, client
+        state.settings, state.store, state.redis, state.quotas = config, store, client, Quotas(config.quotas_file)
         state.readers = self.readers = Readers(store.engine.url.render_as_string(hide_password=False))
         state.writers = Writers(store)
         state.notifier = Notifier(client, RedisBroker(client=client))

@@ -106,20 +106,6 @@ def test_rescheduling_all_moves_each_once(store: Store, monkeypatch: pytest.Monk
     assert (job(store).done, job(store).total) == (5, 5)
 
 
-def test_what_is_overdue_is_rescheduled_to_one_moment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If each batch used its own time, its rows would come later in the list, batch after batch."""
-    monkeypatch.setattr(jobs, "ROWS", 2)
-    with store.write() as connection:
-        for _ in range(5):
-            order(connection, due_in=-HOUR)
-        start(connection, "anna", find("orders", "reschedule"), {"state": "waiting"}, "now")
-    assert done(store) <= 4
-    assert (job(store).done, job(store).total) == (5, 5)
-    with store.read() as connection:
-        times = set(connection.scalars(select(orders.c.requested_send_time)))
-    assert [now() - HOUR < time <= now() for time in times] == [True]
-
-
 def test_a_job_whose_worker_died_is_gone_on_with_and_the_dead_one_changes_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

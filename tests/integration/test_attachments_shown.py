@@ -57,7 +57,7 @@ def test_an_order_is_sent_again_with_its_attachments(store: Store) -> None:
     with store.write() as connection:
         order, email = ended(connection, seq, EmailState.FAILED_BOUNCED)
         assert names(connection, EMAILS, email) == {"retry"}
-        assert names(connection, ORDERS, order) == {"resend_failed", "resend"}
+        assert names(connection, ORDERS, order) == {"retry_failed", "resend_failed", "resend"}
         made = perform(connection, "ola", find("orders", "resend"), order)
         new = connection.execute(select(orders).where(orders.c.id == made)).one()
         message = details.message(connection, email)
@@ -73,9 +73,13 @@ def test_what_could_not_be_fetched_cannot_be_sent_again(store: Store) -> None:
         order, email = ended(connection, seq, EmailState.FAILED_INVALID_SAS_URL)
         connection.execute(update(attachments).values(address=None))
         assert names(connection, EMAILS, email) == names(connection, ORDERS, order) == set()
-        for action, key in (("orders", order), ("emails", email)):
+        for resource, action, key in (
+            ("orders", "resend", order),
+            ("orders", "resend_failed", order),
+            ("emails", "retry", email),
+        ):
             with pytest.raises(Conflict, match="could not be fetched: post a new order"):
-                perform(connection, "ola", find(action, "resend" if action == "orders" else "retry"), key)
+                perform(connection, "ola", find(resource, action), key)
         with pytest.raises(Conflict, match="not fetched"):
             details.message(connection, email)
         assert details.order(connection, order)["attachments"][0]["fetch"] == "given up"

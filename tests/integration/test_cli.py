@@ -107,7 +107,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 def test_bash_completes_commands_options_and_states() -> None:
     assert completed("varsel or") == ["orders"]
-    assert completed("varsel orders re") == ["resend", "reschedule"]
+    assert completed("varsel orders re") == ["retry", "reschedule"]
     assert "--recipient" in completed("varsel emails list --re")
     assert completed("varsel emails list --state Failed_B") == ["Failed_Bounced"]
     assert completed("varsel dead list em") == ["emails"]

@@ -83,16 +83,16 @@ def failed(store: Store) -> int:
         return connection.execute(chosen).scalar_one()
 
 
-# Replay
+# Retry and replay
 
 
-def test_all_that_match_are_replayed_when_that_was_confirmed(store: Store, run: Any) -> None:
+def test_all_that_match_are_retried_when_that_was_confirmed(store: Store, run: Any) -> None:
     fail(store, 30)
     fail(store, 5, address="ola@example.com")
     with working(store):
-        done = run("dead", "replay", "emails", "--recipient", "@example.no", given="y\n")
+        done = run("dead", "retry", "emails", "--recipient", "@example.no", given="y\n")
     assert done.exit_code == 0
-    assert "Replay 30 e-mails?" in done.stderr
+    assert "Retry 30 e-mails?" in done.stderr
     assert "Done: 30 of 30." in done.stdout
     assert failed(store) == 5
     [line] = json.loads(run("audit", "list", "--action", "emails.retry", "--json").stdout)["items"]
@@ -102,21 +102,21 @@ def test_all_that_match_are_replayed_when_that_was_confirmed(store: Store, run: 
 @pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("", 130)], ids=["no", "nobody"])
 def test_nothing_is_done_without_a_yes(answer: str, code: int, store: Store, run: Any) -> None:
     fail(store, 3)
-    ended = run("dead", "replay", "emails", given=answer)
+    ended = run("dead", "retry", "emails", given=answer)
     assert ended.exit_code == code
     assert failed(store) == 3
     assert json.loads(run("jobs", "list", "--json").stdout)["items"] == []
 
 
 def test_nothing_is_asked_when_nothing_matches(run: Any) -> None:
-    ended = run("dead", "replay", "emails")
+    ended = run("dead", "retry", "emails")
     assert (ended.exit_code, ended.stdout) == (0, "")
     assert ended.stderr == "Nothing matches.\n"
 
 
 def test_a_job_can_be_left_alone_looked_at_and_stopped(store: Store, run: Any) -> None:
     fail(store, 3)
-    ended = run("dead", "replay", "emails", "--yes", "--no-wait")
+    ended = run("dead", "retry", "emails", "--yes", "--no-wait")
     assert ended.stdout == "Job 1 does it in the background: 3 e-mails.\n"
     assert json.loads(run("jobs", "show", "1", "--json").stdout)["state"] == "Waiting"
     assert "emails" in run("jobs", "list").stdout
@@ -125,7 +125,7 @@ def test_a_job_can_be_left_alone_looked_at_and_stopped(store: Store, run: Any) -
     assert run("jobs", "stop", "2").exit_code == 3
 
 
-def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: Store, run: Any) -> None:
+def test_orders_that_were_set_aside_are_retried_and_dead_deliveries_replayed(store: Store, run: Any) -> None:
     with store.write() as connection:
         add_email(connection, add_order(connection, state=OrderState.SET_ASIDE), state=EmailState.FAILED, due_at=None)
         seq = add_subscription(connection, "https://receiver.example.no/hook")
@@ -134,7 +134,7 @@ def test_orders_that_were_set_aside_and_dead_deliveries_are_replayed_too(store: 
     assert "Set aside" in run("dead", "list", "orders").stdout
     assert len(json.loads(run("dead", "list", "deliveries", "--subscription", seq, "--json").stdout)["items"]) == 2
     with working(store):
-        assert "Done: 1 of 1." in run("dead", "replay", "orders", "--yes").stdout
+        assert "Done: 1 of 1." in run("dead", "retry", "orders", "--yes").stdout
         assert "Done: 2 of 2." in run("dead", "replay", "deliveries", "--yes").stdout
     with store.read() as connection:
         assert connection.scalar(select(orders.c.state)) == OrderState.REGISTERED
@@ -151,7 +151,7 @@ def test_a_filter_that_the_resource_does_not_have_is_wrong_usage(run: Any) -> No
 
 def test_a_bar_shows_how_far_a_job_is(store: Store, database_url: str) -> None:
     fail(store, MANY)
-    words = command("dead", "replay", "emails", "--yes")
+    words = command("dead", "retry", "emails", "--yes")
     with Terminal(words, environment(database_url=database_url)) as terminal:
         terminal.wait_for(f"0/{MANY}")
         with working(store):
@@ -162,7 +162,7 @@ def test_a_bar_shows_how_far_a_job_is(store: Store, database_url: str) -> None:
 
 def test_a_job_goes_on_when_nobody_waits_any_more(store: Store, database_url: str, run: Any) -> None:
     fail(store, MANY)
-    with Terminal(command("dead", "replay", "emails", "--yes"), environment(database_url=database_url)) as terminal:
+    with Terminal(command("dead", "retry", "emails", "--yes"), environment(database_url=database_url)) as terminal:
         terminal.wait_for(f"0/{MANY}")
         terminal.interrupt()
         assert terminal.end() == 130

@@ -55,7 +55,7 @@ def test_an_action_that_is_new_in_the_registry_is_a_command_at_once(monkeypatch:
     new = Action(
         EVENTS, "mark", "Mark", "marked", true(), mark, "Any", asks=True, command=Command("mark", "Mark an event.")
     )
-    again = replace(new, name="unmark", takes="time", command=Command("mark", "Take its mark off.", flag="off"))
+    again = replace(new, name="unmark", takes="time", command=Command("mark", flag="off", says="Take its mark off."))
     monkeypatch.setattr(actions, "ACTIONS", [*ACTIONS, new, again])
     assert "mark     Mark an event." in varsel("events", "--help").output
     shown = varsel("events", "mark", "--help").output
@@ -65,7 +65,7 @@ def test_an_action_that_is_new_in_the_registry_is_a_command_at_once(monkeypatch:
 
 
 def test_a_command_that_never_asks_has_no_option_against_it() -> None:
-    assert "--yes" not in varsel("deliveries", "retry", "--help").output
+    assert "--yes" not in varsel("deliveries", "replay", "--help").output
     assert "--yes" in varsel("emails", "retry", "--help").output
 
 

@@ -167,7 +167,7 @@ def test_everything_in_an_old_database_goes_on(
         with old.write() as connection:
             by_state = dict(connection.execute(select(orders.c.state, orders.c.id)).all())
             perform(connection, "ola", find("orders", "retry"), by_state[OrderState.SET_ASIDE])
-            perform(connection, "ola", find("orders", "reschedule"), by_state[OrderState.REGISTERED], "now")
+            perform(connection, "ola", find("orders", "send_now"), by_state[OrderState.REGISTERED])
         wait_for(lambda: got(ITSELF, LATER, OF_CREATOR, OF_DOMAINS, {"set-aside", "later-order"}))
         site.settle()
 

@@ -56,7 +56,7 @@ def settled(connection: Connection) -> UUID:
 def test_before_an_order_is_sent_again_it_is_said_who_has_it(store: Store) -> None:
     with store.write() as connection:
         key = settled(connection)
-        failed = questions.of_one(connection, find("orders", "resend_failed"), key)
+        failed = questions.of_one(connection, find("orders", "retry_failed"), key)
         everybody = questions.of_one(connection, find("orders", "resend"), key)
         cancelled = questions.of_one(
             connection, find("orders", "resend"), order(connection, state=OrderState.CANCELLED)[1]
@@ -64,7 +64,7 @@ def test_before_an_order_is_sent_again_it_is_said_who_has_it(store: Store) -> No
     assert failed.title == "Retry 2 addresses that failed?"
     assert failed.lines[:3] == (
         "4 addresses have it, and get nothing.",
-        "1 recipient cannot be reached by this, for want of an address; a new order looks for one again.",
+        "1 recipient cannot be reached by this, for want of an address; Send again looks for one anew.",
         "It is in doubt whether 1 e-mail arrived: it may come a second time.",
     )
     assert everybody.title == "Send again to all, 7 recipients?"
@@ -79,7 +79,7 @@ def test_of_an_organisation_with_several_addresses_each_is_counted(store: Store)
         connection.execute(update(orders).where(orders.c.seq == seq).values(recipients=recipients))
         for state in (EmailState.SUCCEEDED, EmailState.SUCCEEDED, EmailState.FAILED):
             add_email(connection, seq, state=state, due_at=None, organization_number="910000000")
-        failed = questions.of_one(connection, find("orders", "resend_failed"), key)
+        failed = questions.of_one(connection, find("orders", "retry_failed"), key)
         everybody = questions.of_one(connection, find("orders", "resend"), key)
     assert (failed.title, failed.lines[0]) == (
         "Retry 1 address that failed?",

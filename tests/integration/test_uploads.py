@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select, update
 
-from engine.admin import changes
+from engine.admin import changes, copies
 from engine.db.dialects import Now
 from engine.db.retention import prune_some
 from engine.db.tables import emails, orders, portions
@@ -222,6 +222,6 @@ def test_an_email_of_an_upload_can_be_sent_to_its_address_again(store: Store) ->
     make_portions(store)
     first = made(store, seq_of(store, order_id))[0]
     with store.write() as connection:
-        [again] = changes.order_again_for(connection, [first.seq], None)
+        [again] = copies.to_address(connection, [first.seq], None)
     batch(store)
     assert [email.address for email in made(store, seq_of(store, again))] == [FIVE[0]]

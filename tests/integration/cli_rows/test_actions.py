@@ -57,7 +57,8 @@ def test_an_order_is_rescheduled(store: Store, cli: Cli) -> None:
     done = cli.text("orders", "reschedule", order, "2100-05-01T12:00:00+02:00", "--yes")
     assert done == f"{order} was rescheduled: {cell(datetime(2100, 5, 1, 10, tzinfo=UTC))}.\n"
     assert cli.json("orders", "show", order)["due_at"] == "2100-05-01T10:00:00.000Z"
-    cli.text("orders", "reschedule", order, "now", "--yes")
+    assert "orders send-now" in cli.refused(2, "orders", "reschedule", order, "now")
+    cli.text("orders", "send-now", order, "--yes")
     assert datetime.fromisoformat(cli.json("orders", "show", order)["due_at"]) <= datetime.now(UTC)
     assert "past" in cli.refused(2, "orders", "reschedule", order, "2020-01-01T00:00:00Z")
     assert "time" in cli.refused(2, "orders", "reschedule", order, "soon")
@@ -108,34 +109,61 @@ def test_an_email_that_may_have_arrived_is_tried_again_with_a_yes(store: Store, 
 
 def test_an_order_is_sent_again_to_those_without_it_or_when_that_is_said_to_all(store: Store, cli: Cli) -> None:
     order = order_of(store, state=OrderState.COMPLETED)
-    cli.refused(5, "orders", "resend", order, "--yes")
+    cli.refused(5, "orders", "retry", order, "--yes")
     with store.write() as connection:
         seq = connection.scalar(select(orders_table.c.seq))
         assert seq
         add_email(connection, seq, state=EmailState.FAILED, due_at=None)
         add_email(connection, seq, state=EmailState.SUCCEEDED, due_at=None)
-    asked = varsel("orders", "resend", order, given="y\n", database_url=cli.url)
+    asked = varsel("orders", "retry", order, given="y\n", database_url=cli.url)
     assert asked.exit_code == 0, asked.output
     assert "1 address has it, and gets nothing." in asked.stderr
     assert "Retry 1 address that failed?" in asked.stderr
     assert len(cli.items("orders", "list")) == 1
     assert sorted(email["state"] for email in cli.items("emails", "list")) == ["New", "Succeeded"]
-    cli.refused(5, "orders", "resend", order, "--all", "--yes")  # it is on its way
+    cli.refused(5, "orders", "send-again", order, "--all", "--yes")  # it is on its way
     done = order_of(store, state=OrderState.COMPLETED)
-    assert "sent again" in cli.text("orders", "resend", done, "--all", "--yes")
+    assert "sent again" in cli.text("orders", "send-again", done, "--all", "--yes")
     newest, first, _ = cli.items("orders", "list")
     assert (first["id"], first["state"]) == (str(done), "Completed")
     assert (newest["subject"], newest["state"]) == ("Hei", "Registered")
     waiting = order_of(store, due_in=HOUR)
-    cli.refused(5, "orders", "resend", waiting, "--all", "--yes")
+    cli.refused(5, "orders", "send-again", waiting, "--all", "--yes")
+    for flags in ((), ("--all", "--failed")):
+        assert "--failed --all" in cli.refused(2, "orders", "send-again", done, *flags)
+
+
+def test_an_order_is_sent_again_to_those_that_failed_as_a_new_order_on_its_creators_terms(
+    store: Store, cli: Cli, tmp_path: Path
+) -> None:
+    both = json.dumps([{"emailAddress": "kari@example.no"}, {"emailAddress": "ola@example.no"}])
+    order = order_of(store, state=OrderState.COMPLETED, recipients=both)
+    with store.write() as connection:
+        seq = connection.scalar(select(orders_table.c.seq))
+        assert seq
+        add_email(connection, seq, state=EmailState.SUCCEEDED, due_at=None)
+        add_email(connection, seq, state=EmailState.FAILED, due_at=None, address="ola@example.no")
+    file = tmp_path / "quotas.toml"
+    file.write_text("[creators.ttd]\nper_day = 1\n")
+    words = ("orders", "send-again", order, "--failed")
+    held = Cli(cli.url, quotas_file=str(file))
+    asked = varsel(*words, given="n\n", database_url=cli.url)
+    assert (asked.exit_code, "Send again to 1 recipient that failed?" in asked.stderr) == (1, True)
+    told = held.text(*words, "--yes")
+    new = cli.items("orders", "list")[0]["id"]
+    assert told == f"{order} was sent again to those that failed, as the order {new}.\n"
+    assert cli.json("orders", "show", new)["recipients"] == [{"emailAddress": "ola@example.no"}]
+    with store.write() as connection:
+        connection.execute(audit_log.delete())
+    assert "The quota of this creator is 1 recipients a day" in held.refused(1, *words, "--yes")
 
 
 def test_a_second_email_is_sent_only_when_that_was_confirmed(store: Store, cli: Cli) -> None:
     sent = email_of(store, state=EmailState.SUCCEEDED, due_at=None)
-    asked = varsel("emails", "resend", sent, given="n\n", database_url=cli.url)
+    asked = varsel("emails", "send-again", sent, given="n\n", database_url=cli.url)
     assert (asked.exit_code, "Send again to kari@example.no?" in asked.stderr) == (1, True)
     assert len(cli.items("orders", "list")) == 1
-    assert "sent again" in cli.text("emails", "resend", sent, "--yes")
+    assert "sent again" in cli.text("emails", "send-again", sent, "--yes")
     assert len(cli.items("orders", "list")) == 2
 
 
@@ -144,7 +172,7 @@ def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cl
     assert cli.text("emails", "retry", bounced) == f"{bounced} was queued again.\n"
     assert state_of(store, bounced) == EmailState.NEW
     later = email_of(store, due_in=HOUR, attempts=2)
-    assert cli.text("emails", "retry", later) == f"{later} was made due.\n"
+    assert cli.text("emails", "send-now", later) == f"{later} was made due.\n"
     sent = email_of(store, state=EmailState.SUCCEEDED, due_at=None)
     assert "; this one was sent" in cli.refused(5, "emails", "retry", sent)
     cli.refused(3, "emails", "retry", new_id(now()))
@@ -152,10 +180,10 @@ def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cl
 
 def test_a_delivery_is_pushed_again(store: Store, cli: Cli) -> None:
     gone = delivery_of(store, state=DeliveryState.DEAD, due_at=None)
-    assert "queued again" in cli.text("deliveries", "retry", gone)
+    assert "queued again" in cli.text("deliveries", "replay", gone)
     assert cli.json("deliveries", "show", gone)["state"] == "Waiting"
     sent = delivery_of(store, state=DeliveryState.DELIVERED, due_at=None)
-    cli.refused(5, "deliveries", "retry", sent)
+    cli.refused(5, "deliveries", "replay", sent)
 
 
 def test_a_subscription_is_paused_and_goes_on(store: Store, cli: Cli) -> None:

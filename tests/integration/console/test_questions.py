@@ -113,12 +113,14 @@ def test_a_subscription_goes_on_after_a_question_with_numbers(site: Site, store:
     assert "Nothing goes out while the lane webhooks is paused: 2 webhooks wait." in browser.get(f"{path}/resume").text
 
 
-def test_a_new_order_is_linked_from_where_it_was_made(site: Site, store: Store) -> None:
+@pytest.mark.parametrize(("action", "asked"), [("resend", "Send again to all"), ("resend_failed", "to 1 recipient ")])
+def test_a_new_order_is_linked_from_where_it_was_made(site: Site, store: Store, action: str, asked: str) -> None:
     with store.write() as connection:
         key = new_id(now())
-        add_order(connection, id=key, state=OrderState.CANCELLED)
+        seq = add_order(connection, id=key, state=OrderState.COMPLETED)
+        add_email(connection, seq, state=EmailState.FAILED, due_at=None)
     browser, path = site.browser("ola"), f"/console/orders/{key}"
-    browser.answer(f"{path}/resend", "Send again to all")
+    browser.answer(f"{path}/{action}", asked)
     with store.read() as connection:
         made = connection.execute(select(orders.c.id).where(orders.c.id != key)).scalar_one()
     assert f'<a href="/console/orders/{made}">To the new order</a>' in browser.get(path).text
@@ -157,7 +159,8 @@ def test_what_cannot_be_undone_is_asked_for_on_a_page_with_numbers(site: Site, s
     admin = site.browser("anna")
     later = (now() + 2 * HOUR).isoformat()
     for path, says in (
-        (f"/orders/{order}/resend_failed", "Retry 1 address that failed?"),
+        (f"/orders/{order}/retry_failed", "Retry 1 address that failed?"),
+        (f"/orders/{order}/resend_failed", "Send again to 1 recipient that failed?"),
         (f"/orders/{order}/resend", "1 address has it already, and gets it a second time."),
         (f"/orders/{waiting}/cancel", "Cancel this order to 2 recipients?"),
         (f"/orders/{waiting}/reschedule?{urlencode({'time': later})}", "Send this order to 2 recipients at another"),
