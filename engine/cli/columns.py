@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SAID = "sentence"  # of a line of the audit log: it as a sentence
+DOES = "does"  # of a job: what it does, in words
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "orders": {
         "order": "id",
@@ -64,8 +66,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "jobs": {
         "job": "seq",
         "state": "state",
-        "resource": "resource",
-        "action": "action",
+        "what": DOES,
         "done": "done",
         "total": "total",
         "who": "who",
@@ -97,7 +98,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "templates": {"creator": "creator", "name": "name", "version": "version", "stored": "created"},
     "versions": {"name": "name", "version": "version", "stored": "created"},
-    "audit": {"at": "at", "who": "who", "action": "action", "target": "target", "detail": "detail"},
+    "audit": {"at": "at", "what was done": SAID},
     "lanes": {
         "lane": "name",
         "waits": "waiting",
@@ -207,7 +208,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "relay": "relay",
         "reply": "reply",
     },
-    "history": {"at": "at", "who": "who", "action": "action", "detail": "detail"},
+    "history": {"at": "at", "what was done": SAID},
 }
 
 # What goes first where there is no room for all: of these the first, then the last column.
@@ -217,4 +218,8 @@ GOING: Mapping[str, tuple[str, ...]] = {
     "deliveries": ("event", "type", "tries", "stands", "next attempt", "code"),
     "subscriptions": ("resource", "consumer"),
     "processes": ("started", "version", "host"),
+    "lanes": ("retrying", "waits"),
+    "pauses": ("since", "by"),
+    "failures": ("relays", "since", "creators"),
+    "jobs": ("created", "who"),
 }

@@ -59,7 +59,11 @@ def turns(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None
 
     with reading(data) as connection:
         found = figures.turns(connection)
-    print_rows(form_of(as_json, as_csv), "turns", [asdict(each) for each in found])
+    form = form_of(as_json, as_csv)
+    if not found and form is Form.TABLE:
+        typer.echo("Nobody has anything ready.", err=True)
+    else:
+        print_rows(form, "turns", [asdict(each) for each in found])
 
 
 def quotas(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:

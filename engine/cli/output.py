@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 
 from engine.admin.amounts import span
-from engine.cli.columns import COLUMNS, GOING
+from engine.cli.columns import COLUMNS, DOES, GOING, SAID
 from engine.cli.text import plain
 from engine.cli.zone import zone
 from engine.text.times import rfc3339
@@ -31,7 +31,7 @@ UNBOUNDED = 100_000  # characters: what is read by a program is not cut to fit a
 SHORT = 25  # characters, as many as a time with its offset has: no text up to this length is cut, and no identifier
 BEGINNING = 18  # characters of an identifier that are left where there is no room: commands take the beginning
 LEAST = 12  # characters that are left of a longer one
-FOLDED = ("timeline", "history")  # tables whose texts may take several lines
+FOLDED = ("timeline", "history", "audit")  # tables whose texts may take several lines
 GAP = 2  # between columns
 
 
@@ -90,7 +90,7 @@ def print_list(items: Sequence[Any], next_: str | None = None) -> None:
 def print_table(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Rows for people, with the columns of this name; on standard error, which of them had no room."""
     out, columns = console(), COLUMNS[name]
-    made = table(columns, rows, out.width, going=GOING.get(name, ()))
+    made = table(columns, rows, out.width, going=GOING.get(name, ()), fold=name in FOLDED)
     out.print(made)
     shown = {column.header for column in made.columns}
     if left := [title for title in columns if title not in shown]:
@@ -110,7 +110,7 @@ def print_one(item: Mapping[str, Any]) -> None:
     width = max(map(len, values))
     out = console()
     for name, value in values.items():
-        out.print(f"{_title(name):<{width}}  {_worded(name, value)}", soft_wrap=True)
+        out.print(f"{_title(name):<{width}}  {_worded(name, value, item)}", soft_wrap=True)
     for name, rows in lists.items():
         columns = COLUMNS.get(name) or {_title(key): key for row in rows for key in row}
         out.print(f"\n{_title(name)}", style="bold")
@@ -148,7 +148,7 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
-    cells = {title: [_worded(key, row.get(key)) for row in rows] for title, key in columns.items()}
+    cells = {title: [_worded(key, row.get(key), row) for row in rows] for title, key in columns.items()}
     widths = {title: max(map(cell_len, [title, *texts])) for title, texts in cells.items()}
     whole = {title for title, key in columns.items() if any(isinstance(row.get(key), UUID) for row in rows)}
     long = {title for title in columns if widths[title] > SHORT} - whole if not fold else {[*columns][-1]}
@@ -204,10 +204,29 @@ def cell(value: Any) -> str:
     return plain(str(value))
 
 
-def _worded(key: str, value: Any) -> str:
-    """A value of a row as people read it."""
-    from engine.admin.words import of_outcome, of_state
+def _said(line: Mapping[str, Any]) -> str:
+    """A line of the audit log as a sentence, with whole identifiers: commands take them."""
+    from engine.admin.sentences import Link, sentence
 
+    def text(piece: Any) -> str:
+        if not isinstance(piece, Link):
+            return piece if isinstance(piece, str) else cell(piece)
+        name, cut, _ = piece.text.partition("…")
+        return name + piece.path.rpartition("/")[2] if cut else piece.text
+
+    return plain("".join(map(text, sentence(line))))
+
+
+def _worded(key: str, value: Any, row: Mapping[str, Any]) -> str:
+    """A value of a row as people read it; the keys SAID and DOES are made of the whole row."""
+    from engine.admin.words import of_job, of_outcome, of_state
+
+    if key == SAID:
+        return _said(row)
+    if key == DOES:
+        return of_job(row["resource"], row["action"])
+    if key == "filter" and value:
+        return plain(", ".join(f"{name} {each}" for name, each in value.items()))
     if isinstance(value, dict) and all(isinstance(each, int) for each in value.values()):  # numbers by state
         return cell({of_state(name): each for name, each in value.items()})
     words = {"state": of_state, "outcome": of_outcome}.get(key)

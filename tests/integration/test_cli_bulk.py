@@ -119,7 +119,7 @@ def test_a_job_can_be_left_alone_looked_at_and_stopped(store: Store, run: Any) -
     ended = run("dead", "retry", "emails", "--yes", "--no-wait")
     assert ended.stdout == "Job 1 does it in the background: 3 e-mails.\n"
     assert json.loads(run("jobs", "show", "1", "--json").stdout)["state"] == "Waiting"
-    assert "emails" in run("jobs", "list").stdout
+    assert "retry e-mails" in run("jobs", "list").stdout
     assert run("jobs", "stop", "1").exit_code == 0
     assert run("jobs", "stop", "1").exit_code == 5
     assert run("jobs", "stop", "2").exit_code == 3

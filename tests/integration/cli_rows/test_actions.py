@@ -153,6 +153,8 @@ def test_an_order_is_sent_again_to_those_that_failed_as_a_new_order_on_its_creat
     new = cli.items("orders", "list")[0]["id"]
     assert told == f"{order} was sent again to those that failed, as the order {new}.\n"
     assert cli.json("orders", "show", new)["recipients"] == [{"emailAddress": "ola@example.no"}]
+    for said in (cli.text("audit", "list"), cli.text("orders", "show", order)):
+        assert f"sent order {order} again to those that failed, as order {new}" in said
     with store.write() as connection:
         connection.execute(audit_log.delete())
     assert "The quota of this creator is 1 recipients a day" in held.refused(1, *words, "--yes")

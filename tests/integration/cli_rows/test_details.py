@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
+from engine.admin.actions import find
+from engine.admin.jobs import start
+from engine.admin.pausing import pause
+from engine.cli.output import cell
 from engine.db.tables import orders as orders_table
 from engine.events.storing import persist
 from engine.models import new_id
@@ -130,3 +134,23 @@ def test_the_most_important_columns_stay_on_a_narrow_terminal(
     assert "No room for: " in told
     assert str(email) in cli.text("emails", "list")
     assert "Hei " * 30 in cli.text("emails", "list")
+
+
+def test_what_a_list_is_looked_at_for_has_room_on_a_terminal_of_80_columns(store: Store, cli: Cli) -> None:
+    failed(store)
+    reason = "their server is down since this morning"
+    with store.write() as connection:
+        pause(connection, "anna", "domain", "slow.example", reason, now() + HOUR)
+        start(connection, "anna", find("emails", "retry"), {"state": "failed"})
+    for words, kept in (
+        (("pauses",), ("slow.example", "until", "their server")),
+        (("jobs", "list"), ("retry e-mails", "state failed")),
+        (("audit", "list"), (f"anna paused mail to slow.example until {cell(now() + HOUR)[:16]}", f": {reason}")),
+    ):
+        with Terminal(command(*words), environment(database_url=cli.url), columns=80) as terminal:
+            assert terminal.end() == 0
+        shown = re.sub(r"\x1b\[\d*m|\r", "", terminal.output).strip().split("\n")
+        assert max(map(len, map(str.rstrip, shown))) <= 80
+        told = " ".join(" ".join(shown).split())
+        assert all(each in told for each in kept), told
+    assert json.loads(cli.text("audit", "list", "--json"))["items"][-1]["action"] == "pause"
