@@ -12,6 +12,7 @@ from api.console import charts
 from api.console.pages import look, page
 from api.console.sessions import require
 from engine.admin import filters, rates
+from engine.admin.amounts import percent
 from engine.auth.operators import Role
 from engine.db.dialects import now
 from engine.db.hours import HOUR
@@ -144,11 +145,8 @@ def _steps(found: Rates) -> Sequence[Step]:
 
 
 def share(failed: int, accepted: int) -> str:
-    """How many of those that were settled have failed, in per cent."""
-    if not failed + accepted:
-        return "—"
-    per_cent = 100 * failed / (failed + accepted)
-    return f"{per_cent:.0f} %" if per_cent == 0 or per_cent >= 10 else f"{per_cent:.2g} %"  # noqa: PLR2004 two digits
+    """How many of those that were settled have failed."""
+    return percent(failed / (failed + accepted)) if failed + accepted else "—"
 
 
 def _beside(found: Rates) -> dict[str, str]:

@@ -1,9 +1,11 @@
-"""Numbers of things in words, such as "1 e-mail" and "2,000 orders", and spans of time."""
+"""Numbers of things in words, such as "1 e-mail" and "2,000 orders", shares, and spans of time."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+LEAST = 0.01  # per cent; of less it is said that it is less
+WHOLE = 10  # per cent, from which on they are whole ones
 _NAMES = {
     "orders": ("order", "orders"),
     "emails": ("e-mail", "e-mails"),
@@ -18,6 +20,14 @@ _NAMES = {
 def some(number: int, what: str) -> str:
     """A number with its noun: that of a resource, of a lane's rows, or of recipients."""
     return f"{number:,} {_NAMES[what][number != 1]}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent: whole ones from ten on, two digits below; nothing that is there is shown as none."""
+    number = 100 * share
+    if 0 < number < LEAST:
+        return f"<{LEAST} %"
+    return f"{number:.0f} %" if number >= WHOLE or not number else f"{number:.2g} %"
 
 
 def span(time: float | timedelta) -> str:

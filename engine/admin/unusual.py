@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.admin.amounts import percent
 from engine.observability.history import ACCEPTED, FAILED
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Unusual:
         """A sentence without its full stop."""
         return (
             f"Unusually many e-mails fail: {self.failed:,} in the last {MINUTES} minutes,"
-            f" {_percent(self.failed / self.ended)} of those that ended; {_percent(self.usual)} is usual"
+            f" {percent(self.failed / self.ended)} of those that ended; {percent(self.usual)} is usual"
         )
 
 
@@ -47,8 +48,3 @@ def unusual(hour: Mapping[str, Sequence[int]], day: Mapping[str, Sequence[int]])
     if failed < LEAST or failed < least * (failed + accepted):
         return None
     return Unusual(failed, failed + accepted, usual)
-
-
-def _percent(share: float) -> str:
-    percent = 100 * share
-    return f"{percent:.0f} %" if percent >= 10 or not percent else f"{percent:.1f} %"  # noqa: PLR2004 one digit is enough

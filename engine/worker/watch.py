@@ -29,9 +29,16 @@ async def watch(store: Store, all_relays: Sequence[Relays], wake: Callable[[], N
     """Look until it is cancelled; `wake` is called when e-mails have become due."""
     while True:
         await asyncio.sleep(EVERY)
-        down = [outlet for relays in all_relays for outlet in relays.outlets if outlet.relay.shall_look]
-        if down and any(await asyncio.gather(*map(_is_back, down))):
-            await _hurry(store, wake)
+        try:
+            await _look(store, all_relays, wake)
+        except Exception:  # a relay that was not looked at is looked at a moment later
+            log.exception("relays that are down could not be looked at")
+
+
+async def _look(store: Store, all_relays: Sequence[Relays], wake: Callable[[], None]) -> None:
+    down = [outlet for relays in all_relays for outlet in relays.outlets if outlet.relay.shall_look]
+    if down and any(await asyncio.gather(*map(_is_back, down))):
+        await _hurry(store, wake)
 
 
 async def _is_back(outlet: Outlet) -> bool:

@@ -63,6 +63,34 @@ def test_it_is_noticed_and_what_was_put_off_is_due(store: Store, monkeypatch: py
         assert connection.execute(select(emails.c.due_at)).scalar_one() <= now()
 
 
+def test_the_watch_outlives_an_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("engine.worker.watch.EVERY", 0.02)
+    monkeypatch.setattr("engine.email.smtp.relay.LOOK_EVERY", 0.02)
+
+    async def look() -> None:
+        port, failed, woken = free_port(), asyncio.Event(), asyncio.Event()
+
+        def wake() -> None:
+            if not failed.is_set():
+                failed.set()
+                raise RuntimeError("a bug")
+            woken.set()
+
+        relay = Relay(f"smtp://127.0.0.1:{port}", connections=1, connect_timeout=LONG, data_timeout=LONG)
+        watching = asyncio.create_task(watch(store, [only(relay, 1)], wake))
+        for event in (failed, woken):
+            await is_down(relay)
+            with ScriptedSMTP(port=port):
+                await asyncio.wait_for(event.wait(), patience())
+        watching.cancel()
+        await relay.close()
+
+    asyncio.run(look())
+    assert "could not be looked at" in caplog.text
+
+
 def test_one_that_refuses_for_good_is_asked_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     async def look() -> None:
         with ScriptedSMTP({"connect": Say(554, "5.7.1 go away", close=True)}) as server:
