@@ -13,7 +13,7 @@ from engine.admin.unusual import MINUTES
 from engine.db.tables import MILLISECOND
 from engine.queue import due
 from engine.queue.epoch import WHO
-from engine.queue.pauses import CREATOR, DOMAIN
+from engine.queue.pauses import CREATOR, DOMAIN, LANE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +36,12 @@ LIMITED = "Change the file that VARSEL_LIMITS_FILE names, if that is too little;
 SLOW = "They go faster by themselves when they are taken; `varsel emails list` shows what waits."
 BY_ITSELF = "E-mails go on by themselves, within seconds, when it is back; `varsel emails list --state due` shows them."
 GROUPS = "`varsel failures` groups them by reply. When the cause is removed, the e-mails of a group can be retried."
+PAUSES = "`varsel pauses` lists what is paused and why; `varsel resume` ends a pause, and asks first."
+STOPPED = "`varsel subscriptions list --state paused` shows why; `varsel subscriptions resume` pushes what waits."
+FAILING = (
+    "`varsel subscriptions list --state failing` shows what they answered and how many webhooks wait; these are pushed"
+    " by themselves when the endpoint answers."
+)
 FEW = 5  # names in a sentence
 
 
@@ -96,17 +102,20 @@ def older(seen: datetime, as_of: datetime, counts: Mapping[str, int]) -> Finding
     return finding("problem", text, as_of, advice)
 
 
-def paused(pauses: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    """Creators and domains that are paused; lanes have findings of their own."""
-    found = []
+def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures]) -> list[Finding]:
+    """Lanes, creators and domains that are paused."""
+    since = {pause["value"]: pause["at"] for pause in pauses if pause["kind"] == LANE}
+    found = [_paused_lane(lane, since.get(lane.name)) for lane in lanes if lane.paused_reason]
     for kind, name in ((CREATOR, "creator"), (DOMAIN, "recipients' domain")):
         mine = [pause for pause in pauses if pause["kind"] == kind]
         if len(mine) == 1:
-            text = f"The {name} {mine[0]['value']} is paused by {mine[0]['who']}"
-            found.append(finding("warning", text, mine[0]["at"]))
+            its = mine[0]
+            reason = f": {its['reason']}" if its["reason"] else ""
+            text = f"The {name} {its['value']} is paused by {its['who']}{reason}"
+            found.append(finding("warning", text, its["at"], _resume(kind, its["value"])))
         elif mine:
             shown = ", ".join(pause["value"] for pause in mine[:FEW]) + (" and others" if mine[FEW:] else "")
-            found.append(finding("warning", f"{len(mine):,} {name}s are paused: {shown}"))
+            found.append(finding("warning", f"{len(mine):,} {name}s are paused: {shown}", advice=PAUSES))
     return found
 
 
@@ -118,7 +127,7 @@ def forgotten(pauses: Sequence[Mapping[str, Any]], now: datetime) -> list[Findin
             "warning",
             f"Forgotten? {each['who']} has paused {thing(each['kind'], each['value'])} without an end",
             each["at"],
-            f"`varsel resume {each['kind']} {each['value']}` ends it; it asks first.",
+            _resume(each["kind"], each["value"]),
         )
         for each in old[:FEW]
     ]
@@ -221,13 +230,11 @@ def _clocks(running: Sequence[Mapping[str, Any]]) -> list[Finding]:
 def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
     found = []
     for lane in lanes:
-        if lane.paused_reason:
-            wait = f"; {some(lane.held, lane.name)} {'waits' if lane.held == 1 else 'wait'}" if lane.held else ""
-            found.append(finding("warning", f"The lane {lane.name} is paused {lane.paused_reason}{wait}"))
-        elif lane.held:
+        if lane.held and not lane.paused_reason:
             its = "its subscription" if lane.held == 1 else "their subscriptions"
             of = f" with {its}" if lane.name == due.WEBHOOKS.name else ""
-            found.append(finding("warning", f"{_some(lane.held, lane)} paused{of}"))
+            advice = STOPPED if of else PAUSES
+            found.append(finding("warning", f"{_some(lane.held, lane)} paused{of}", advice=advice))
     if left_alone:
         whose = (
             "1 subscription wait: its endpoint"
@@ -236,8 +243,18 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
         )
         see: See = {"resource": "subscriptions", "filter": {"state": "failing"}, "text": "Show the subscriptions"}
         text = f"Webhooks of {whose} failed several times, or asked for a delay"
-        found.append(finding("warning", text, see=see))
+        found.append(finding("warning", text, advice=FAILING, see=see))
     return found
+
+
+def _paused_lane(lane: LaneFigures, since: datetime | None) -> Finding:
+    wait = f"; {some(lane.held, lane.name)} {'waits' if lane.held == 1 else 'wait'}" if lane.held else ""
+    text = f"The lane {lane.name} is paused {lane.paused_reason}{wait}"
+    return finding("warning", text, since, _resume(LANE, lane.name))
+
+
+def _resume(kind: str, value: str) -> str:
+    return f"`varsel resume {kind} {value}` ends it; it asks first."
 
 
 def _slow(slow: Sequence[Slowness]) -> list[Finding]:

@@ -86,7 +86,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         + findings.failing(unusual(hour, day), groups)
         + [each for each in parts if each["level"] != "problem"]
         + findings.forgotten(paused, now)
-        + findings.paused(paused),
+        + findings.paused(paused, figures),
     }
 
 

@@ -21,6 +21,7 @@ LOOK_EVERY = 0.25  # seconds
 
 def doctor(data: Data = None, as_json: Json = False) -> None:
     """Look at everything that Varsel needs, and say what to do. Exit code 4: there is a problem."""
+    from engine.cli.output import cell, print_list
     from engine.doctor import Finding, Level, examine
 
     try:
@@ -28,16 +29,13 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
     except Misconfigured as error:
         findings = [Finding("settings", Level.PROBLEM, str(error), "Correct the environment of this command.")]
     if as_json:
-        items = [
-            {"name": each.name, "level": each.level, "text": each.text, "advice": each.advice} for each in findings
-        ]
-        typer.echo(json.dumps({"items": items, "next": None}, indent=2))
+        print_list(findings)
     else:
         width = max(len(each.name) for each in findings)
         for each in findings:
-            typer.echo(
-                f"{typer.style(f'{each.level:<8}', COLOURS[each.level])} {each.name:<{width}}  {plain(each.text)}"
-            )
+            level = typer.style(f"{each.level:<8}", COLOURS[each.level])
+            since = f"; since {cell(each.since)}" if each.since else ""
+            typer.echo(f"{level} {each.name:<{width}}  {plain(each.text)}{since}")
             if each.advice:
                 typer.echo(f"{'':{width + 11}}{plain(each.advice)}")
     if any(each.level == Level.PROBLEM for each in findings):

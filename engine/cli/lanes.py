@@ -149,8 +149,9 @@ def _page(seen: dict[str, Any], width: int) -> RenderableType:
 
     parts: list[RenderableType] = [Text(f"Varsel, {cell(seen['at'])}", style="bold")]
     for finding in seen["findings"]:
-        since = f" since {cell(finding['since'])}" if finding["since"] else ""
+        since = f"; since {cell(finding['since'])}" if finding["since"] else ""
         parts.append(Text(f"{plain(finding['text'])}{since}.", style=COLOURS[finding["level"]]))
+        parts.append(Text(f"  {plain(finding['advice'])}", style="dim"))
     if not seen["findings"]:
         parts.append(Text("All well.", style="green"))
     tables = {

@@ -95,7 +95,7 @@ def processes(place: Place) -> Iterator[Finding]:
             yield warning(name, text, f"This is {version('varsel')}: restart the process, so that all are the same.")
     for finding in seen["findings"]:
         level = Level.PROBLEM if finding["level"] == "problem" else Level.WARNING
-        yield Finding(name, level, finding["text"], finding["advice"])
+        yield Finding(name, level, finding["text"], finding["advice"], finding["since"])
 
 
 def _sqlite(connection: Connection) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from engine.settings import naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from engine.diagnosis import Diagnosis
@@ -38,6 +39,7 @@ class Finding:
     level: Level
     text: str
     advice: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from engine.admin.overview import overview
 from engine.admin.pausing import pause, pause_subscription, resume
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.retention import prune_some
-from engine.db.tables import deliveries, emails, history, processes, subscriptions
+from engine.db.tables import deliveries, emails, history, pauses, processes, subscriptions
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, Trouble, new_id
 from engine.observability import heartbeat
@@ -258,8 +258,8 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         add_email(connection, add_order(connection), **PAUSED)
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
-            ("warning", "The lane orders is paused by anna; 2 orders wait"),
             ("warning", "1 e-mail is paused"),
+            ("warning", "The lane orders is paused by anna; 2 orders wait"),
         ]
         since = datetime(2026, 5, 1, 12, tzinfo=UTC)
         process(
@@ -387,3 +387,17 @@ def test_old_heartbeats_and_old_history_are_removed(store: Store) -> None:
         prune_some(connection, timedelta(days=90))
         assert connection.scalars(select(processes.c.kind)).all() == ["scheduler"]
         assert len(connection.execute(select(history)).all()) == 1
+
+
+def test_what_is_paused_says_why_since_when_and_how_it_ends(store: Store) -> None:
+    with store.write() as connection:
+        pause(connection, "anna", "lane", "emails", "the relay is being moved")
+        pause(connection, "ola", "domain", "slow.example", "their server is down")
+        add_email(connection, add_order(connection))
+        began = dict(connection.execute(select(pauses.c.value, pauses.c.at)).all())
+        found = {each["text"]: each for each in overview(connection)["findings"]}
+    lane = found["The lane emails is paused by anna: the relay is being moved; 1 e-mail waits"]
+    domain = found["The recipients' domain slow.example is paused by ola: their server is down"]
+    assert (lane["since"], domain["since"]) == (began["emails"], began["slow.example"])
+    assert lane["advice"] == "`varsel resume lane emails` ends it; it asks first."
+    assert domain["advice"] == "`varsel resume domain slow.example` ends it; it asks first."

@@ -287,9 +287,10 @@ class Relay:
             self._pool.drop(session)  # cancelled midway: the next reply would be to this message
             raise
         outcome = judge(reply, session.phase, _since(started))
-        self._pool.give_back(session) if session.in_step(reply) and not is_crowded(outcome) else self._pool.drop(
-            session
-        )
+        if session.in_step(reply) and not is_crowded(outcome):
+            self._pool.give_back(session)
+        else:
+            self._pool.drop(session)
         return outcome
 
 
