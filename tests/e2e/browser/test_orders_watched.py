@@ -141,3 +141,25 @@ def test_send_again_200(opened: Callable[[str], Page], site: Site, request: pyte
     expect(page.locator("tbody tr")).to_have_count(50)
     assert clicks(page, request.node, f"send again {failed}") <= 3
     wait_for(lambda: site.arrived(once[-1]))
+
+
+def test_send_an_order_again_to_those_that_failed(
+    opened: Callable[[str], Page], site: Site, request: pytest.FixtureRequest
+) -> None:
+    domain = f"{unique()}.example"
+    order = site.order(f"kari@{domain}", f"ola+550@{domain}", subject="Once more", sendersReference="vedtak 7")
+    page = opened(f"/console/orders/{order}")
+    expect(page.locator(".counts")).to_contain_text("1 sent, 1 failed")
+    page.get_by_role("button", name="Send again to those that failed …").click()
+    expect(page.locator("h1")).to_have_text("Send again to 1 recipient that failed?")
+    expect(page.locator("main")).to_contain_text("1 address has it, and gets nothing.")
+    assert barriers(page) == []
+    page.get_by_role("button", name="Yes, send again to those that failed").click()
+    expect(page.locator(".told")).to_contain_text("Done: sent again to those that failed.")
+    assert barriers(page) == []
+    page.get_by_role("link", name="To the new order").click()
+    expect(page.locator(".counts")).to_contain_text(re.compile(r"^1 sent ·"))  # without a reload
+    expect(page.locator("#facts")).to_contain_text(f"1: ola+550@{domain}")
+    expect(page.locator("#facts")).to_contain_text("vedtak 7")
+    assert clicks(page, request.node, "send an order again to those that failed") <= 3
+    assert site.arrived(f"ola+550@{domain}")
