@@ -134,8 +134,8 @@ def checked_time(argument: str | None, earliest: datetime) -> str:
 def _open_again(connection: Connection, which: ColumnElement[bool], of: Collection[int]) -> None:
     """E-mails of these orders are tried anew; an order that was completed is open again until they are settled."""
     # Locked first, as by whoever settles an order's last e-mail: the second of the two must see what the first did.
-    its = select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq)
-    connection.execute(its.with_for_update(key_share=True))
+    theirs = select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq)
+    connection.execute(theirs.with_for_update(key_share=True))
     its_own = select(orders.c.expires_at).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
     fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
     ended = select(emails.c.order_seq, emails.c.state, func.count()).where(which)
