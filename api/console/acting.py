@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from api.console.pages import look, render, tell, write
+from api.console.selecting import meant, told
 from api.console.sessions import check_csrf, require
 from api.console.zones import FIELD, with_offset
 from engine.admin import actions, jobs, pausing, questions, stopping
@@ -25,14 +26,11 @@ from engine.runtime.clock import steady
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.datastructures import FormData
+    from starlette.datastructures import FormData, ImmutableMultiDict
     from starlette.requests import Request
     from starlette.responses import Response
 
     from engine.admin.actions import Action
-
-
-_OWN = ("csrf", "asked", "newest", FIELD)  # of a form's fields, those that narrow nothing
 
 
 async def ask_one(request: Request) -> Response:
@@ -81,7 +79,7 @@ async def all_of(request: Request) -> Response:
     """Start an action on all that match; the job's page shows its progress. Ask again if more match by now."""
     operator, form = await allowed(request, Role.OPERATOR)
     action = _action(request)
-    given, argument = _filter(action, form), _argument(request, action, form)
+    given, argument = meant(action, form), _argument(request, action, form)
     try:
         asked = jobs.Asked(number(text_of(form, "asked")), number(text_of(form, "newest")))
     except ValueError:
@@ -198,9 +196,11 @@ async def allowed(request: Request, role: Role) -> tuple[str, FormData]:
     return operator.name, await check_csrf(request)
 
 
-async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], changed: str | None = None) -> Response:
+async def _ask_all(
+    request: Request, action: Action, form: ImmutableMultiDict[str, Any], changed: str | None = None
+) -> Response:
     """Ask before an action on all that match; `changed`: what has changed since the last question."""
-    given = _filter(action, form)
+    given = meant(action, form)
     back = f"/console/{action.resource.name}?{urlencode(given)}"
     try:
         argument = _argument(request, action, form)
@@ -212,7 +212,7 @@ async def _ask_all(request: Request, action: Action, form: Mapping[str, Any], ch
     fields: dict[str, Any] = given | {"asked": asked.number, "newest": asked.newest}
     if action.takes:
         fields[action.takes] = argument
-    about: dict[str, Any] = {"action": action, "count": asked.number, "most": jobs.MOST, "filter": given}
+    about: dict[str, Any] = {"action": action, "count": asked.number, "most": jobs.MOST, "filter": told(given)}
     return ask_first(request, question, question.title, fields=fields, back=back, changed=changed, **about)
 
 
@@ -221,7 +221,7 @@ def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[
     typed = text_of(request.query_params, action.takes or "")
     question = Question(f"{action.label}: to when?")
     wrong = " ".join(error.errors["time"]) if typed else ""
-    about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": fields or None}
+    about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": told(fields) or None}
     return ask_first(request, question, "Continue", 400 if typed else 200, fields=fields, back=back, **about)
 
 
@@ -231,12 +231,6 @@ def ask_first(request: Request, question: Question, button: str, status: int = 2
     nothing |= {"action": None, "count": 1, "most": None, "filter": None, "typed": None, "wrong": ""}
     about = nothing | {"question": question, "button": button, "address": request.url.path} | values
     return render(request, "confirm.html", 409 if about["changed"] else status, **about)
-
-
-def _filter(action: Action, form: Mapping[str, Any]) -> dict[str, str]:
-    """What narrows the list down whose rows are meant."""
-    given = {name: text_of(form, name) for name in form if name not in (action.takes, *_OWN)}
-    return {name: value for name, value in given.items() if value}
 
 
 def to_overview(request: Request) -> Response:

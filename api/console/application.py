@@ -18,6 +18,7 @@ from api.console import (
     exporting,
     finding,
     keys,
+    listing,
     messages,
     pausing,
     persons,
@@ -63,7 +64,7 @@ def console(config: Settings, state: State) -> list[BaseRoute]:
     static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
     parts = (
         *(sign_in, messages, recurring, keys, senders, templates, persons, pausing, exporting, acting),
-        *(clock, rates, finding, reading),
+        *(clock, rates, finding, listing, reading),
     )
     pages = [route for part in parts for route in part.ROUTES]
     routes = [static, *(_counted(each.path.removeprefix(PATH), each) for each in pages)]

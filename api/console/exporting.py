@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
+from api.console.listing import narrowed
 from api.console.pages import HEADERS
-from api.console.reading import narrowed
 from api.console.sessions import current, require, share
 from engine.admin.exports import BOM, COLUMNS, Export, Form
 from engine.admin.resources import RESOURCES

@@ -26,7 +26,7 @@ from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
 from api.console.zones import local
 from engine.admin import words
-from engine.admin.amounts import some, span
+from engine.admin.amounts import at_least, some, span
 from engine.admin.lanes import COUNTED, HELD
 from engine.admin.masking import masked
 from engine.admin.sentences import label, sentence
@@ -199,6 +199,11 @@ def _number(value: int) -> str:
     return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
+def _condition(value: str, name: str) -> str:
+    """What a list is narrowed to by this name."""
+    return words.of_condition(name, value)
+
+
 def _rate(value: float) -> str:
     """How many a minute: few, with a digit behind the point."""
     return f"{value:.1f}" if 0 < value < 10 else _number(round(value))  # noqa: PLR2004 one digit is enough
@@ -222,7 +227,8 @@ _environment = Environment(
 )
 _environment.filters |= {"time": _time, "timed": _timed, "span": span, "short": _short, "number": _number}
 _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
-_environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
+_environment.filters |= {"condition": _condition}
+_environment.globals |= {"area": area, "some": some, "at_least": at_least, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}
 _environment.filters |= {"rate": _rate, "commands": _commands}
 _environment.globals |= {"area": area, "some": some, "COUNTED": COUNTED, "HELD": HELD}

@@ -1,4 +1,4 @@
-"""What the console's pages show: the overview, the lists, and one of each."""
+"""What the console's pages show: the overview, and one row of each kind."""
 
 from __future__ import annotations
 
@@ -6,37 +6,23 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import redis
 from starlette.routing import Route
 
 from api.console.pages import look, page
-from api.console.sessions import found, require
-from api.console.zones import with_offset
-from engine.admin import actions, failures, lists, searching
+from api.console.sessions import require
+from engine.admin import actions
 from engine.admin.details import DETAILS
 from engine.admin.exposition import LISTS
-from engine.admin.filters import TIMES
 from engine.admin.overview import overview
 from engine.admin.pausing import LANES
-from engine.admin.resources import (
-    AUDIT,
-    DELIVERIES,
-    EMAILS,
-    EVENTS,
-    JOBS,
-    KEYS,
-    ORDERS,
-    RECURRING,
-    SENDERS,
-    SUBSCRIPTIONS,
-)
+from engine.admin.resources import DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, RECURRING, SUBSCRIPTIONS
 from engine.auth.operators import Role
-from engine.errors import Forbidden, NotFound
+from engine.errors import NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable
 
     from sqlalchemy import Connection
     from starlette.requests import Request
@@ -83,46 +69,6 @@ def _broker(client: redis.Redis) -> dict[str, int] | None:
         return None
 
 
-def _fields(request: Request, resource: Resource) -> Collection[str]:
-    """What the operator may narrow the list by."""
-    operator = found(request)
-    return resource.fields if operator and operator.role.sees_personal_data else resource.open_fields
-
-
-def narrowed(request: Request, resource: Resource) -> dict[str, str]:
-    """What the list is narrowed by; Forbidden for what the operator does not see."""
-    given = with_offset(request, dict(request.query_params), TIMES)
-    given = {name: value for name, value in given.items() if value.strip() and name != "cursor"}
-    fields = _fields(request, resource)
-    if hidden := [name for name in resource.fields if name in given and name not in fields]:
-        raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")
-    return given
-
-
-def _list_of(resource: Resource) -> Handler:
-    async def read(request: Request) -> dict[str, Any]:
-        given, cursor = narrowed(request, resource), request.query_params.get("cursor") or None
-        listed = await look(request, lists.page, resource, given, cursor)
-        return {
-            "resource": resource,
-            "fields": _fields(request, resource),
-            "items": listed.items,
-            "next": listed.next and urlencode(given | {"cursor": listed.next}),
-            "looked_back": listed.looked_back,
-            "newest": urlencode(given) if cursor else None,
-            "filter": given,
-            "group": await look(request, failures.said, given["failure"]) if given.get("failure") else None,
-            "also": await look(request, searching.orders_that_wait, given) if resource is EMAILS else 0,
-            "bulk": [action for action in actions.ACTIONS if action.resource is resource and action.for_all],
-        }
-
-    async def show(request: Request) -> Response:
-        await require(request, Role.VIEWER)
-        return await page(request, f"{resource.name}.html", read)
-
-    return show
-
-
 def _one_of(resource: Resource, name: str) -> Handler:
     async def read(request: Request) -> dict[str, Any]:
         try:
@@ -144,7 +90,6 @@ def _one_of(resource: Resource, name: str) -> Handler:
     return show
 
 
-LISTED = (ORDERS, EMAILS, RECURRING, EVENTS, SUBSCRIPTIONS, DELIVERIES, JOBS, AUDIT, KEYS, SENDERS)
 SINGLE = (
     (ORDERS, "order.html"),
     (EMAILS, "email.html"),
@@ -156,6 +101,5 @@ SINGLE = (
 )
 ROUTES = [
     Route("/overview", overview_page),
-    *(Route(f"/{resource.name}", _list_of(resource)) for resource in LISTED),
     *(Route(f"/{resource.name}/{{key}}", _one_of(resource, name)) for resource, name in SINGLE),
 ]

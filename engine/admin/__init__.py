@@ -5,7 +5,9 @@ narrowed.py   a list's conditions and order
 narrowing.py  from values to a list's conditions and order
 lookups.py    rows by scraps of what names them, each by an index
 filters.py    from query strings to values
+queries.py    what is typed into a list's search field
 lists.py      pages of a list, bounded in time at any size
+cursors.py    where a page begins, as text
 exports.py    lists as files
 rows.py       rows as they are shown
 masking.py    what viewers do not see of them

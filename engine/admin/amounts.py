@@ -14,6 +14,14 @@ _NAMES = {
     "webhooks": ("webhook", "webhooks"),
     "recipients": ("recipient", "recipients"),
     "addresses": ("address", "addresses"),
+    "events": ("event", "events"),
+    "subscriptions": ("subscription", "subscriptions"),
+    "recurring": ("recurring order", "recurring orders"),
+    "jobs": ("job", "jobs"),
+    "audit": ("line", "lines"),
+    "keys": ("key", "keys"),
+    "senders": ("sender", "senders"),
+    "templates": ("template", "templates"),
 }
 
 
@@ -28,6 +36,11 @@ def percent(share: float) -> str:
     if 0 < number < LEAST:
         return f"<{LEAST} %"
     return f"{number:.0f} %" if number >= WHOLE or not number else f"{number:.2g} %"
+
+
+def at_least(number: int, what: str, *, more: bool) -> str:
+    """The same, where counting has ended before the end: 10,000+ orders."""
+    return some(number, what) if not more else f"{number:,}+ {_NAMES[what][1]}"
 
 
 def span(time: float | timedelta) -> str:

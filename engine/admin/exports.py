@@ -40,7 +40,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "emails": (
         *("id", "order_id", "state", "address", "organization_number", "national_identity_number", "subject"),
         *("creator", "reference", "priority", "created", "last_update", "standing", "next_attempt", "attempts"),
-        *("last_outcome", "last_code", "last_reply"),
+        *("last_outcome", "last_code", "last_reply", "sent"),
     ),
     "events": ("seq", "id", "type", "source", "subject", "resource", "alternative_subject", "time", "registered"),
     "subscriptions": (
@@ -69,7 +69,7 @@ COLUMNS: Mapping[str, Sequence[str]] = {
 }
 _TIMES = frozenset(
     {"created", "requested_send_time", "last_update", "next_attempt", "time", "registered", "last_success"}
-    | {"open_until", "at", "expires", "revoked", "last_used", "until", "next_at", "last_at"}
+    | {"open_until", "at", "expires", "revoked", "last_used", "until", "next_at", "last_at", "sent"}
 )
 # A cell that begins so is taken for a formula by a spreadsheet, and may call out (CWE-1236); the wide ones, too.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LONGEST = 400  # characters of a value
 TIMES = ("since", "until", "failed")  # conditions that are moments
+PAGE = 50  # rows of a page of a list, and so of what is selected on it
 DIGITS = 19  # one more than a number may have: it fits the database's integers
 _AGO = re.compile(r"(\d{1,4})([mhd])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?")
@@ -62,6 +63,7 @@ class Field:
     help: str
     read: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
+    longest: int = LONGEST
 
     @property
     def is_time(self) -> bool:
@@ -88,7 +90,7 @@ def parse(given: Mapping[str, str], fields: Mapping[str, Field], now: datetime) 
 
 
 def _value(field: Field, text: str, now: datetime) -> Any:
-    text = bounded(text)
+    text = bounded(text, field.longest)
     if field.choices:
         return _choice(field.choices, text)
     return moment(text, now) if field.is_time else field.read(text)
@@ -106,10 +108,10 @@ def _choice(choices: tuple[str, ...], text: str) -> str:
     return text if text in meant else meant[0]
 
 
-def bounded(text: str) -> str:
+def bounded(text: str, longest: int = LONGEST) -> str:
     """What somebody typed, unchanged; ValueError if no column can have it: PostgreSQL's texts have no NUL."""
-    if len(text) > LONGEST or not text.isprintable():
-        msg = f"At most {LONGEST} characters, none of them control characters."
+    if len(text) > longest or not text.isprintable():
+        msg = f"At most {longest} characters, none of them control characters."
         raise ValueError(msg)
     return text
 
@@ -180,6 +182,24 @@ def uuid(text: str) -> UUID:
     except ValueError:
         msg = "An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f."
         raise ValueError(msg) from None
+
+
+def uuids(text: str) -> list[UUID]:
+    """Identifiers with commas between them, as many as a page has rows; ValueError."""
+    return [uuid(each) for each in _several(text)]
+
+
+def numbers(text: str) -> list[int]:
+    """Whole numbers, likewise."""
+    return [number(each) for each in _several(text)]
+
+
+def _several(text: str) -> list[str]:
+    found = [each.strip() for each in text.split(",")]
+    if len(found) > PAGE:
+        msg = f"At most {PAGE} with commas between them; narrow the list down instead."
+        raise ValueError(msg)
+    return found
 
 
 def codes(text: str) -> ColumnElement[bool]:

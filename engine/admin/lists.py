@@ -2,64 +2,125 @@
 
 A page begins where the one before ended, by key: the last page is as quick as the first, and new rows move nothing.
 Conditions without an index are checked within a WINDOW of rows; when that has too few matches, the page says how far
-back it has looked, and the next one goes on from there.
+back it has looked, and the next one goes on from there. Pages lead both ways: the one before ends where a page begins.
+Totals are counted as far as a page's time allows, and say so where they are not all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from sqlalchemy import Uuid, func, or_, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 
-from engine.admin.filters import number, parse
+from engine.admin import cursors
+from engine.admin.filters import PAGE, parse
 from engine.admin.rows import ROWS
 from engine.db.dialects import now
-from engine.db.tables import EPOCH, MILLISECOND, Instant, milliseconds
-from engine.errors import Invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Column, ColumnElement, Connection, Row, Select
+    from sqlalchemy import ColumnElement, Connection, Row, Select
 
     from engine.admin.narrowed import Narrowed, Part
     from engine.admin.resources import Resource
 
 WINDOW = 10_000  # rows that a page looks at for conditions that no index answers
-SIZE = 50  # rows of a page
+SIZE = PAGE  # rows of a page
 LARGEST = 1_000
-_NO_CURSOR = {"cursor": ["Not a cursor of this list; begin at its newest page."]}
+COUNTED = 10_000  # rows of a total that an index answers
+COUNTED_ONE_BY_ONE = 1_000  # rows of a total that are looked at for their conditions
+
+
+class Sort(StrEnum):
+    """In which direction a list stands, as `aria-sort` has it."""
+
+    ASCENDING = "ascending"
+    DESCENDING = "descending"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which page of a list is meant: that behind the row `cursor`, that which ends with the row `before`, or the first.
+
+    `sort` None: in the list's usual direction.
+    """
+
+    cursor: str | None = None
+    before: str | None = None
+    sort: Sort | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many rows match; `more`: these, and perhaps more."""
+
+    number: int
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows as dictionaries, and where the next page begins (None: there is none).
 
-    `looked_back`: the page has too few matches, but there may be more: `next` is the last row that it looked at.
+    `looked_back`: the page has too few matches, but there may be more: `next` is the last row that it looked at; of a
+    page that was reached by going back, `previous` is the first that it did not look at.
     """
 
     items: list[dict[str, Any]]
     next: str | None
     looked_back: bool = False
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A page as people look at it: with the list's total (None: not counted), and the column by which it stands.
+
+    `sort`, `usual`: its direction, and the one that it has unless another is asked for.
+    """
+
+    page: Page
+    total: Total | None
+    column: str
+    sort: Sort
+    usual: Sort
 
 
 def page(
     connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None = None, size: int = SIZE
 ) -> Page:
     """A page of the rows that match `given` (a query string's values), from `cursor` on; Invalid for wrong ones."""
-    found, end = _shown_on(connection, resource, given, cursor, size + 1)
-    items = ROWS[resource.name](connection, [row.key for row in found[:size]])
-    if len(found) > size:
-        return Page(items, _cursor(found[size - 1][1:]))
-    return Page(items, None if end is None else _cursor(end), looked_back=end is not None)
+    narrowed = _narrowed(connection, resource, given)
+    return _page(connection, resource, *_shown_on(connection, resource, narrowed, cursor, size + 1), size)
+
+
+def view(connection: Connection, resource: Resource, given: Mapping[str, str], place: Place, size: int = SIZE) -> View:
+    """The page at that place, with what people want to know of the whole list; Invalid."""
+    narrowed = _narrowed(connection, resource, given)
+    column, usual = narrowed.parts[0].order[0].name, _direction(narrowed)
+    if place.sort not in (None, usual):
+        narrowed = narrowed.reversed()
+    found = _before(connection, resource, narrowed, place.before, size) if place.before else None
+    total = None
+    if found is None and narrowed.rest and not place.cursor:
+        keys, end = _shown_on(connection, resource, narrowed, None, max(size, COUNTED_ONE_BY_ONE) + 1)
+        number = min(len(keys), COUNTED_ONE_BY_ONE)
+        total = Total(number, more=number < len(keys) or end is not None)
+        found = _page(connection, resource, keys, end, size)
+    elif found is None:
+        keys, end = _shown_on(connection, resource, narrowed, place.cursor, size + 1)
+        found = replace(_page(connection, resource, keys, end, size), previous=place.cursor)
+    if not narrowed.rest:
+        total = _total(connection, resource, narrowed)
+    return View(found, total, column, _direction(narrowed), usual)
 
 
 def count_of_page(connection: Connection, resource: Resource, given: Mapping[str, str], size: int) -> int:
     """How many rows the first page has that is so large; Invalid."""
-    return len(_shown_on(connection, resource, given, None, size)[0])
+    return len(_shown_on(connection, resource, _narrowed(connection, resource, given), None, size)[0])
 
 
 def count(
@@ -87,21 +148,63 @@ def batch(  # noqa: PLR0913, PLR0917 a page without its rows
         chosen = _ordered(resource, narrowed, part).where(*narrowed.rest, also, *beyond)
         found += connection.execute(chosen.limit(size - len(found))).all()
         if len(found) == size:
-            return [row.key for row in found], _cursor(found[-1][1:])
+            return [row.key for row in found], cursors.written(found[-1][1:])
     return [row.key for row in found], None
 
 
-def _shown_on(
-    connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None, size: int
+def _page(
+    connection: Connection, resource: Resource, found: Sequence[Row[Any]], end: tuple[Any, ...] | None, size: int
+) -> Page:
+    """The first rows of what was found, and where it goes on."""
+    items = ROWS[resource.name](connection, [row.key for row in found[:size]])
+    if len(found) > size:
+        return Page(items, cursors.written(found[size - 1][1:]))
+    return Page(items, None if end is None else cursors.written(end), looked_back=end is not None)
+
+
+def _before(connection: Connection, resource: Resource, narrowed: Narrowed, before: str, size: int) -> Page | None:
+    """The page that ends with the row `before`; None: fewer rows stand there, so it is the first page."""
+    back = narrowed.reversed()
+    found, end = _shown_on(connection, resource, back, before, size + 1, itself=True)
+    if len(found) > size:
+        end = tuple(found[size][1:])
+    if end is None:
+        return None
+    items = ROWS[resource.name](connection, [row.key for row in reversed(found[:size])])
+    return Page(items, before, looked_back=len(found) <= size, previous=cursors.written(end))
+
+
+def _total(connection: Connection, resource: Resource, narrowed: Narrowed) -> Total:
+    """How many rows an index finds, counted up to COUNTED."""
+    number = 0
+    for part in narrowed.parts:
+        chosen = _ordered(resource, narrowed, part)
+        if narrowed.sorted:
+            chosen = chosen.order_by(None)
+        its = chosen.limit(COUNTED + 1 - number).subquery()
+        number += connection.execute(select(func.count()).select_from(its)).scalar_one()
+    return Total(min(number, COUNTED), more=number > COUNTED)
+
+
+def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
+    connection: Connection,
+    resource: Resource,
+    narrowed: Narrowed,
+    cursor: str | None,
+    size: int,
+    *,
+    itself: bool = False,
 ) -> tuple[Sequence[Row[Any]], tuple[Any, ...] | None]:
-    """The keys and places of a page's rows, and the end of the window that was searched; None: it has no end."""
-    narrowed = _narrowed(connection, resource, given)
+    """The keys and places of a page's rows, and the end of the window that was searched; None: it has no end.
+
+    `itself`: from the cursor's row on, and the end is the first row that was not looked at.
+    """
     found: list[Row[Any]] = []
-    for part, beyond in _from(narrowed, cursor):
+    for part, beyond in _from(narrowed, cursor, itself=itself):
         looked_at = _ordered(resource, narrowed, part).where(*beyond)
-        end = _window_end(connection, looked_at) if narrowed.rest else None
-        chosen = looked_at.where(*narrowed.rest, *([] if end is None else [_within(narrowed, part, end)]))
-        found += connection.execute(chosen.limit(size - len(found))).all()
+        end = _window_end(connection, looked_at, WINDOW if itself else WINDOW - 1) if narrowed.rest else None
+        within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
+        found += connection.execute(looked_at.where(*narrowed.rest, *within).limit(size - len(found))).all()
         if end is not None or len(found) == size:
             return found, end
     return found, None
@@ -111,19 +214,20 @@ def _narrowed(connection: Connection, resource: Resource, given: Mapping[str, st
     return resource.narrow(connection, parse(given, resource.fields, now(connection)))
 
 
-def _from(narrowed: Narrowed, cursor: str | None) -> Sequence[tuple[Part, Sequence[ColumnElement[bool]]]]:
-    """The parts of a list from the cursor on, each with what lies beyond that; Invalid.
+def _direction(narrowed: Narrowed) -> Sort:
+    return Sort.DESCENDING if narrowed.newest_first else Sort.ASCENDING
 
-    The length of a cursor says of which part it is.
-    """
+
+def _from(
+    narrowed: Narrowed, cursor: str | None, *, itself: bool = False
+) -> Sequence[tuple[Part, Sequence[ColumnElement[bool]]]]:
+    """The parts of a list behind the cursor, each with what lies there; or from that row `itself` on; Invalid."""
     if cursor is None:
         return [(part, ()) for part in narrowed.parts]
-    texts = cursor.split(".")
-    for place, part in enumerate(narrowed.parts):
-        if len(part.order) == len(texts):
-            beyond = _beyond(narrowed, part, _position(part, texts))
-            return [(part, [beyond]), *((behind, ()) for behind in narrowed.parts[place + 1 :])]
-    raise Invalid(_NO_CURSOR)
+    place, position = cursors.read(narrowed.parts, cursor)
+    part = narrowed.parts[place]
+    beyond = _compared(narrowed, part, position, beyond=True, itself=itself)
+    return [(part, [beyond]), *((behind, ()) for behind in narrowed.parts[place + 1 :])]
 
 
 def _ordered(resource: Resource, narrowed: Narrowed, part: Part) -> Select[Any]:
@@ -137,22 +241,23 @@ def _ordered(resource: Resource, narrowed: Narrowed, part: Part) -> Select[Any]:
     return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in order))
 
 
-def _window_end(connection: Connection, looked_at: Select[Any]) -> tuple[Any, ...] | None:
-    """Where the window's last row stands; None: the window reaches to the end of the part."""
-    row = connection.execute(looked_at.offset(WINDOW - 1).limit(1)).one_or_none()
+def _window_end(connection: Connection, looked_at: Select[Any], after: int) -> tuple[Any, ...] | None:
+    """The place of the row after so many others; None: there are fewer, so the window reaches to the part's end."""
+    row = connection.execute(looked_at.offset(after).limit(1)).one_or_none()
     return None if row is None else tuple(row[1:])
 
 
-def _beyond(narrowed: Narrowed, part: Part, position: tuple[Any, ...]) -> ColumnElement[bool]:
+def _compared(
+    narrowed: Narrowed, part: Part, position: tuple[Any, ...], *, beyond: bool, itself: bool
+) -> ColumnElement[bool]:
+    """What stands beyond a position, or before it; with the row at that position `itself`, or without."""
     place, given = _place(part), _values(part, position)
-    beyond: ColumnElement[bool] = place < given if narrowed.newest_first else place > given
-    return beyond
-
-
-def _within(narrowed: Narrowed, part: Part, position: tuple[Any, ...]) -> ColumnElement[bool]:
-    place, given = _place(part), _values(part, position)
-    within: ColumnElement[bool] = place >= given if narrowed.newest_first else place <= given
-    return within
+    compared: ColumnElement[bool]
+    if beyond == narrowed.newest_first:
+        compared = place <= given if itself else place < given
+    else:
+        compared = place >= given if itself else place > given
+    return compared
 
 
 def _place(part: Part) -> Any:
@@ -162,27 +267,3 @@ def _place(part: Part) -> Any:
 
 def _values(part: Part, position: tuple[Any, ...]) -> Any:
     return tuple_(*position, types=[column.type for column in part.order]) if position[1:] else position[0]
-
-
-def _cursor(position: Sequence[Any]) -> str:
-    return ".".join(_shown(value) for value in position)
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, datetime):
-        return str(milliseconds(value))
-    return value.hex if isinstance(value, UUID) else str(value)
-
-
-def _position(part: Part, texts: Sequence[str]) -> tuple[Any, ...]:
-    try:
-        return tuple(_read(column, text) for column, text in zip(part.order, texts, strict=True))
-    except (ValueError, OverflowError):
-        raise Invalid(_NO_CURSOR) from None
-
-
-def _read(column: Column[Any], text: str) -> Any:
-    if isinstance(column.type, Uuid):
-        return UUID(text)
-    value = number(text)
-    return EPOCH + value * MILLISECOND if isinstance(column.type, Instant) else value

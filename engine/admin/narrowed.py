@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import true
@@ -38,6 +38,10 @@ class Narrowed:
     def newest(cls, key: Column[Any]) -> Self:
         """A list in the order of its keys, the newest first."""
         return cls([Part([key])])
+
+    def reversed(self) -> Narrowed:
+        """The same rows, the last of them first."""
+        return replace(self, parts=self.parts[::-1], newest_first=not self.newest_first)
 
     def find(self, *which: ColumnElement[bool]) -> None:
         """Narrow it to rows that an index finds which has another order."""

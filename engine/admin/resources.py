@@ -13,7 +13,18 @@ from sqlalchemy import Uuid
 
 from engine.admin.api_keys import STATES
 from engine.admin.belonging import of_job
-from engine.admin.filters import EMAIL_ERRORS, PUSH_ERRORS, Field, codes, failure, number, uuid
+from engine.admin.filters import (
+    EMAIL_ERRORS,
+    PAGE,
+    PUSH_ERRORS,
+    Field,
+    codes,
+    failure,
+    number,
+    numbers,
+    uuid,
+    uuids,
+)
 from engine.admin.lookups import id_range
 from engine.admin.masking import is_masked
 from engine.admin.narrowing import FAILED, NARROW, WAITING
@@ -77,6 +88,8 @@ class Resource:  # type: ignore[explicit-any]  # SQLAlchemy's Table has one insi
     def narrow(self, connection: Connection, given: Given) -> Narrowed:
         """The conditions and the order of its list; `given`: values that filters.parse has checked."""
         found = NARROW[self.name](connection, given)
+        if ids := given.get("ids"):
+            found.by.append(self.key.in_(ids))
         if job := given.get("job"):
             found.by.append(self.table.c.seq.in_(of_job(job)))
         return found
@@ -101,6 +114,8 @@ _EVENT = Field("event", "An event's number.", number)
 _SUBSCRIPTION = Field("subscription", "A subscription's number.", number)
 _JOB = Field("job", "The number of a job that changed it.", number)
 _DELIVERY = Field("delivery", "A delivery's number.", number)
+_IDS = Field("ids", f"Up to {PAGE} ids, with commas between them.", uuids, longest=PAGE * 40)
+_NUMBERS = Field("ids", f"Up to {PAGE} numbers, with commas between them.", numbers, longest=PAGE * 20)
 
 
 def _state(*choices: str) -> Field:
@@ -128,6 +143,7 @@ ORDERS = Resource(
         _CHAIN,
         _KEY,
         _JOB,
+        _IDS,
     ),
 )
 EMAILS = Resource(
@@ -152,6 +168,7 @@ EMAILS = Resource(
         _EMAIL,
         _JOB,
         _QUEUE_ID,
+        _IDS,
     ),
 )
 EVENTS = Resource(
@@ -190,7 +207,16 @@ DELIVERIES = Resource(
     deliveries.c.seq,
     "Print deliveries, the newest first.",
     "Print a delivery with every attempt, and why it waits.",
-    _by_name(_state(*GROUPS, *DeliveryState), _SUBSCRIPTION, _EVENT, _error(PUSH_ERRORS), *_CREATED, _DELIVERY, _JOB),
+    _by_name(
+        _state(*GROUPS, *DeliveryState),
+        _SUBSCRIPTION,
+        _EVENT,
+        _error(PUSH_ERRORS),
+        *_CREATED,
+        _DELIVERY,
+        _JOB,
+        _NUMBERS,
+    ),
 )
 AUDIT = Resource(
     "audit",

@@ -121,6 +121,7 @@ def _emails(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
         of_order = filled(row.pop("of_order"), row.pop("recipient_name"), row["organization_number"])
         row["subject"] = of_order if row["subject"] is None else row["subject"]
         row["created"] = created(row["id"])
+        row["sent"] = attempt.at if attempt and attempt.outcome == "accepted" else None
         row["last_outcome"] = attempt.outcome if attempt else None
         row["last_code"] = attempt.code if attempt else None
         row["last_reply"] = attempt.reply if attempt else None

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from engine.admin.words import of_condition
 from engine.observability.audit import ITSELF
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
 from engine.text.times import rfc3339
@@ -205,7 +206,7 @@ def _value(name: str, value: Any) -> Iterator[Piece]:
     if name in ("order", "job"):
         yield from _what(f"{name}s/{value}")
     elif name == "filter" and isinstance(value, Mapping):
-        yield ", ".join(f"{key} {text}" for key, text in value.items())
+        yield ", ".join(f"{key} {of_condition(key, str(text))}" for key, text in value.items())
     elif name == "source":
         yield _SOURCES.get(value, str(value))
     elif name == "by":

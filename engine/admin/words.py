@@ -76,3 +76,8 @@ def of_outcome(name: str) -> str:
 def of_job(resource: str, action: str) -> str:
     """What a job does, behind "Job 12:"."""
     return _ACTIONS.get(f"{resource}.{action}") or f"{action.replace('_', ' ')} {resource}"
+
+
+def of_condition(name: str, value: str) -> str:
+    """What a list is narrowed to, behind its name; of rows that were selected, how many."""
+    return f"{value.count(',') + 1} selected" if name == "ids" else value

@@ -233,7 +233,7 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
         "relay",
         "failed",
     }  # test_failures has them
-    indirect = {"job"} | (of_emails if resource is EMAILS else _OF_ORDERS)
+    indirect = {"job", "ids"} | (of_emails if resource is EMAILS else _OF_ORDERS)
     assert named == {*resource.fields} - indirect
     matched = dict.fromkeys(named, 0)
     for given, fits in cases:

@@ -53,6 +53,32 @@ document.addEventListener("click", async (event) => {
 });
 setInterval(() => ago(document), 30_000);
 
+// Rows of a list that are selected: how many, on the buttons. Meanwhile the list stands still.
+const SELECTED = "[form=selected]:checked";
+
+function select(root) {
+  const form = root.querySelector("[data-selected]");
+  if (!form) return;
+  const boxes = root.querySelectorAll("[form=selected]");
+  const count = root.querySelectorAll(SELECTED).length;
+  form.querySelector("[data-how-many]").textContent = count ? `${count} selected; the list stands still.` : "Select rows for these alone.";
+  for (const button of form.querySelectorAll("[data-does]")) {
+    button.hidden = !count;
+    button.textContent = `${button.dataset.does} ${count} selected …`;
+  }
+  const all = root.querySelector("#all-rows");
+  all.hidden = false;
+  all.checked = count === boxes.length;
+  all.indeterminate = 0 < count && count < boxes.length;
+}
+
+document.addEventListener("change", ({ target }) => {
+  if (target.matches("#all-rows")) {
+    for (const box of document.querySelectorAll("[form=selected]")) box.checked = target.checked;
+  } else if (!target.matches("[form=selected]")) return;
+  select(document);
+});
+
 // Exchanges the parts that differ, by their ids; what is typed, opened or focused stays, and what has no id never changes.
 function renew(main, next) {
   for (const part of [...main.children]) {
@@ -69,7 +95,8 @@ function renew(main, next) {
 
 function exchange(place, part) {
   const focused = place.contains(document.activeElement) ? document.activeElement : null;
-  if (place.dataset.keep !== undefined || focused?.matches("input, select, textarea")) return;
+  if (place.dataset.keep !== undefined || focused?.matches("input:not([type=checkbox]), select, textarea")) return;
+  if (place.querySelector(SELECTED)) return;
   for (const kept of part.querySelectorAll("[data-keep]")) {
     const old = place.querySelector(`#${id(kept)}`);
     if (old) kept.replaceWith(old);
@@ -113,6 +140,7 @@ function follow() {
       next.innerHTML = event.data;
       localise(next);
       ago(next);
+      select(next);
       renew(main, next);
     });
     source.addEventListener("gone", () => location.reload());
@@ -126,6 +154,7 @@ function follow() {
 
 localise(document.body);
 ago(document);
+select(document);
 // A preview follows what is typed.
 for (const form of document.querySelectorAll("form[data-preview]")) {
   let waiting = 0;

@@ -76,7 +76,7 @@ def test_what_is_found_is_grouped_with_its_state_and_last_answer(site: Site, sto
     assert "The recipient has declined electronic communication." in found("ola@other.no"), "nobody was asked"
     page = found("invoice 7")
     assert "550 no such user" in page, "of an order's e-mails, what one that failed was answered"
-    assert page.count("<h2") == 2
+    assert page.partition("</main>")[0].count("<h2") == 2
     assert "queued as 4Xk2" in found("4Xk2")
     assert event.type in found(event.id)
     assert "No subscription matched." in found(event.id)

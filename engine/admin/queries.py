@@ -1,0 +1,109 @@
+"""The search field of a list: what is typed there, as the conditions that stand in the list's address.
+
+`state:failed recipient:kari@example.no reference:"my reference" word`: keys with values, as code hosts and mail
+programs have them. A word without a key is a state, if it is the name of one, or else what most people look for.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from engine.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from engine.admin.filters import Field
+    from engine.admin.resources import Resource
+
+FIELD = "q"  # of the form
+_TERM = re.compile(  # addresses that begin with https:// or urn: have no key
+    r"(?:(?!urn:)(?P<key>[A-Za-z]+):(?!//)\s*)?(?:\"(?P<quoted>[^\"]*)\"|(?P<word>[^\s\"]+)|$)(?:\s+|$)"
+)
+_ID = r"[0-9a-f]{8}-[0-9a-f-]+"
+# What words without a key are, by list: the first pattern that fits, of a field that the reader may ask for.
+_BARE: Mapping[str, Sequence[tuple[str, str]]] = {
+    "orders": ((_ID, "order"), (r"\S*@\S*", "recipient"), (".+", "reference"), (".+", "creator")),
+    "emails": ((_ID, "email"), (".+", "recipient"), (".+", "creator")),
+    "recurring": ((".+", "creator"),),
+    "events": ((r"\d+", "event"), ("urn:.+", "resource"), ("/.+", "subject"), (".+", "type")),
+    "subscriptions": (
+        *((r"\d+", "subscription"), ("urn:.+", "resource"), ("/.+", "consumer")),
+        *((".+", "endpoint"), (".+", "consumer")),
+    ),
+    "deliveries": ((".+", "delivery"),),
+    "audit": ((".+/.*", "target"), (".+", "who")),
+    "keys": ((".+", "creator"),),
+    "senders": ((".+", "creator"),),
+}
+
+
+def conditions(text: str, resource: Resource, fields: Mapping[str, Field]) -> dict[str, str]:
+    """The values by name, as typed; Invalid for an unknown key, one without a value, and one that stands there twice.
+
+    `fields`: what the reader may narrow this list by. A key that others may use is returned as well.
+    """
+    found: dict[str, str] = {}
+    bare: list[str] = []
+    errors: list[str] = []
+    for key, value in _terms(text):
+        if not key:
+            bare.append(value)
+        elif key not in resource.fields:
+            errors.append(_unknown(key, value, fields))
+        elif not value:
+            errors.append(f"{key}: needs a value behind the colon, such as {_example(resource.fields[key])}.")
+        elif key in found:
+            errors.append(f"{key}: stands there twice. Leave one out.")
+        else:
+            found[key] = value
+    for name, value in _named(bare, resource, fields):
+        if name in found:
+            errors.append(f"{value} is taken as {name}:, which stands there already. Write another key before it.")
+        found.setdefault(name, value)
+    if errors:
+        raise Invalid({FIELD: errors})
+    return found
+
+
+def suggestions(fields: Mapping[str, Field]) -> list[str]:
+    """What can be typed: each value of what has only so many, and the keys of the rest."""
+    its = (field for field in fields.values() if field.name != "ids")
+    return [f"{field.name}:{choice}" for field in its for choice in field.choices or ("",)]
+
+
+def _terms(text: str) -> Iterator[tuple[str, str]]:
+    """Keys and values; a word without a key has an empty one. Invalid where a quotation mark is not closed."""
+    text, place = text.strip(), 0
+    while place < len(text):
+        term = _TERM.match(text, place)
+        if term is None:
+            told = "ends nowhere, or inside a word. Put one before and one behind the value."
+            raise Invalid({FIELD: [f"The quotation mark in {text[place:]} {told}"]})
+        value = term["quoted"] if term["quoted"] is not None else term["word"]
+        yield (term["key"] or "").lower(), (value or "").strip()
+        place = term.end()
+
+
+def _example(field: Field) -> str:
+    return f"{field.name}:{field.choices[0] if field.choices else '…'}"
+
+
+def _unknown(key: str, value: str, fields: Collection[str]) -> str:
+    known = [name for name in fields if name != "ids"]
+    alike = get_close_matches(key, known, 1)
+    meant = f"Did you mean {alike[0]}:{value}?" if alike else f"Its keys are {', '.join(known)}."
+    return f'This list has no key {key}. {meant} To look for just that, put quotation marks around it: "{key}:{value}".'
+
+
+def _named(words: Sequence[str], resource: Resource, fields: Mapping[str, Field]) -> Iterator[tuple[str, str]]:
+    """What words without a key mean: a state each, or together a text."""
+    states = {choice.lower() for choice in fields["state"].choices} if "state" in fields else set()
+    for word in words:
+        if word.lower() in states:
+            yield "state", word
+    if rest := " ".join(word for word in words if word.lower() not in states):
+        fits = (name for pattern, name in _BARE[resource.name] if name in fields and re.fullmatch(pattern, rest))
+        yield next(fits), rest

@@ -1,0 +1,148 @@
+"""Tasks in lists, and by keyboard alone, on a desk and on a phone, without barriers in both colours."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import expect
+from sqlalchemy import insert
+
+from engine.db.tables import emails
+from engine.models import EmailState, OrderState, new_id
+from tests.e2e.browser.looks import barriers, clicks
+from tests.helpers.rows import add_order, now
+from tests.helpers.waiting import wait_for
+
+if TYPE_CHECKING:
+    import pytest
+    from playwright.sync_api import Page
+
+    from tests.e2e.browser.conftest import Site
+
+MANY = 7
+
+
+def failed(site: Site, domain: str, number: int = MANY) -> list[str]:
+    """So many e-mails to addresses of a domain that have failed."""
+    addresses = [f"person{each}@{domain}" for each in range(number)]
+    row = {"expires_at": now(), "last_update": now(), "state": EmailState.FAILED_BOUNCED}
+    row |= {"claim": 0, "unresolved": 0, "attempts": 1}
+    with site.write() as connection:
+        row["order_seq"] = add_order(connection, state=OrderState.COMPLETED)
+        connection.execute(insert(emails), [row | {"id": new_id(now()), "address": each} for each in addresses])
+    return addresses
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def width(page: Page) -> int:
+    return page.viewport_size["width"] if page.viewport_size else 0
+
+
+def test_by_keyboard_to_a_pause_and_to_a_failed_mail_and_back(site: Site, screen: dict[str, Any]) -> None:
+    """Not one Tab."""
+    page = site.begin(screen)
+    [address] = failed(site, f"keys-{width(page)}.example", 1)
+    press(page, "j", "j")
+    expect(page.locator(":focus")).to_have_accessible_name("Pause emails …")
+    press(page, "Enter")
+    expect(page.locator("h1")).to_have_text("Pause all e-mails?")
+    press(page, "g", "e")
+    expect(page.locator("h1")).to_have_text("E-mails")
+    press(page, "f")
+    page.keyboard.type(f"failed @{address.partition('@')[2]}")
+    press(page, "Enter")
+    expect(page.locator("#total")).to_have_text("1 e-mail")
+    press(page, "j")
+    expect(page.locator(":focus")).to_have_accessible_name(address)
+    assert barriers(page) == []
+    press(page, "Enter")
+    expect(page.locator("h1")).to_contain_text(address)
+    press(page, "a")
+    expect(page.locator(":focus")).to_have_text("Retry")
+    press(page, "/")
+    page.keyboard.type("g o")
+    expect(page.locator("#find")).to_have_value("g o")
+    press(page, "Escape", "g", "o")
+    expect(page).to_have_url(re.compile(r"/console/overview$"))
+
+
+def test_keys_are_listed_and_can_be_switched_off(site: Site, screen: dict[str, Any]) -> None:
+    page = site.open("/console/orders", **screen)
+    press(page, "?")
+    dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_be_visible()
+    assert barriers(page) == []
+    press(page, "g", "e", "Escape")
+    expect(dialog).to_be_hidden()
+    press(page, "Control+g", "e")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    dialog.get_by_role("checkbox").uncheck()
+    dialog.get_by_role("button", name="Close").click()
+    page.reload()
+    press(page, "g", "e", "?")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    expect(dialog.get_by_role("checkbox")).not_to_be_checked()
+    assert page.url.endswith("/console/orders")
+    dialog.get_by_role("checkbox").check()
+    press(page, "Escape", "g", "e")
+    expect(page.locator("h1")).to_have_text("E-mails")
+
+
+def test_a_list_is_narrowed_and_a_chip_removed(
+    site: Site, screen: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    page = site.begin(screen, "/console/emails")
+    domain = f"chips-{width(page)}.example"
+    failed(site, domain)
+    field = page.get_by_label("Narrow by", exact=True)
+    field.fill(f"stat:failed @{domain}")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.get_by_role("alert")).to_contain_text("This list has no key stat. Did you mean state:failed?")
+    expect(field).to_have_value(f"stat:failed @{domain}")
+    assert barriers(page) == []
+    field.fill(f"state:failed @{domain}")
+    field.press("Enter")
+    expect(page.locator("#total")).to_have_text(f"{MANY} e-mails")
+    assert page.url.endswith(f"/console/emails?state=failed&recipient=%40{domain}")
+    assert barriers(page) == []
+    page.get_by_role("link", name=f"Remove: recipient @{domain}").click()
+    expect(page.get_by_label("Narrowed by").locator("li")).to_have_count(1)
+    assert page.url.endswith("/console/emails?state=failed")
+    assert clicks(page, request.node, "a list is narrowed, and a condition removed") <= 3
+    site.complaints[:] = [each for each in site.complaints if "400" not in each]
+
+
+def test_three_of_many_are_retried(site: Site, screen: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    page = site.begin(screen)
+    domain = f"some-{width(page)}.example"
+    addresses = failed(site, domain)
+    page.goto(f"/console/emails?state=failed&recipient=%40{domain}")
+    for address in addresses[1:3]:
+        page.get_by_role("checkbox", name=f"Select {address}").check()
+    page.get_by_role("checkbox", name=f"Select {addresses[3]}").focus()
+    press(page, "x")
+    expect(page.get_by_role("status").filter(has_text="3 selected")).to_be_visible()
+    assert barriers(page) == []
+    page.get_by_role("button", name="Retry 3 selected …").click()
+    expect(page.locator("h1")).to_have_text("Retry: 3 e-mails")
+    expect(page.locator("#sample li")).to_have_count(3)
+    page.get_by_role("button", name="Retry: 3 e-mails").click()
+    expect(page.locator("h1 .state")).to_have_text("Done")
+    wait_for(lambda: all(site.arrived(address) for address in addresses[1:4]))
+    assert clicks(page, request.node, "three of many e-mails are retried") <= 5
+    page.goto(f"/console/emails?state=failed&recipient=%40{domain}")
+    expect(page.locator("#total")).to_have_text(f"{MANY - 3} e-mails")
+
+
+def test_rows_are_selected_without_javascript(site: Site) -> None:
+    addresses = failed(site, "plain-list.example")
+    page = site.open("/console/emails?recipient=%40plain-list.example", java_script_enabled=False)
+    page.get_by_role("link", name="Select all rows of this page").click()
+    page.get_by_role("checkbox", name=f"Select {addresses[0]}").uncheck()
+    page.get_by_role("button", name="Retry selected …").click()
+    expect(page.locator("h1")).to_have_text(f"Retry: {MANY - 1} e-mails")
