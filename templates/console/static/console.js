@@ -61,7 +61,7 @@ function select(root) {
   if (!form) return;
   const boxes = root.querySelectorAll("[form=selected]");
   const count = root.querySelectorAll(SELECTED).length;
-  form.querySelector("[data-how-many]").textContent = count ? `${count} selected; the list stands still.` : "Select rows for these alone.";
+  form.querySelector("[data-how-many]").textContent = count ? `${count} selected; the list stands still.` : "Or select rows, to act on these alone.";
   for (const button of form.querySelectorAll("[data-does]")) {
     button.hidden = !count;
     button.textContent = `${button.dataset.does} ${count} selected …`;
