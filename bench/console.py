@@ -31,7 +31,7 @@ LISTS: dict[str, list[dict[str, str]]] = {
         {},
         {"state": "waiting"},
         {"state": "Completed"},
-        {"state": "set_aside"},
+        {"state": "SetAside"},
         {"creator": "org6"},
         {"creator": "rare"},
         {"reference": "reference-77"},

@@ -103,14 +103,15 @@ def view(connection: Connection, resource: Resource, given: Mapping[str, str], p
     column, usual = narrowed.parts[0].order[0].name, _direction(narrowed)
     if place.sort not in (None, usual):
         narrowed = narrowed.reversed()
-    found = _before(connection, resource, narrowed, place.before, size) if place.before else None
     total = None
-    if found is None and narrowed.rest and not place.cursor:
+    if place.before:
+        found = _before(connection, resource, narrowed, place.before, size)
+    elif narrowed.rest and not place.cursor:
         keys, end = _shown_on(connection, resource, narrowed, None, max(size, COUNTED_ONE_BY_ONE) + 1)
         number = min(len(keys), COUNTED_ONE_BY_ONE)
         total = Total(number, more=number < len(keys) or end is not None)
         found = _page(connection, resource, keys, end, size)
-    elif found is None:
+    else:
         keys, end = _shown_on(connection, resource, narrowed, place.cursor, size + 1)
         found = replace(_page(connection, resource, keys, end, size), previous=place.cursor)
     if not narrowed.rest:
@@ -162,16 +163,13 @@ def _page(
     return Page(items, None if end is None else cursors.written(end), looked_back=end is not None)
 
 
-def _before(connection: Connection, resource: Resource, narrowed: Narrowed, before: str, size: int) -> Page | None:
-    """The page that ends with the row `before`; None: fewer rows stand there, so it is the first page."""
-    back = narrowed.reversed()
-    found, end = _shown_on(connection, resource, back, before, size + 1, itself=True)
-    if len(found) > size:
-        end = tuple(found[size][1:])
-    if end is None:
-        return None
+def _before(connection: Connection, resource: Resource, narrowed: Narrowed, before: str, size: int) -> Page:
+    """The page that ends with the row `before`; the first one has what is left."""
+    found, end = _shown_on(connection, resource, narrowed.reversed(), before, size + 1, itself=True)
     items = ROWS[resource.name](connection, [row.key for row in reversed(found[:size])])
-    return Page(items, before, looked_back=len(found) <= size, previous=cursors.written(end))
+    if len(found) > size:
+        return Page(items, before, previous=cursors.written(found[size][1:]))
+    return Page(items, before, looked_back=end is not None or not found, previous=None if end is None else cursors.written(end))
 
 
 def _total(connection: Connection, resource: Resource, narrowed: Narrowed) -> Total:

@@ -78,6 +78,7 @@ document.addEventListener("change", ({ target }) => {
   } else if (!target.matches("[form=selected]")) return;
   select(document);
 });
+addEventListener("pageshow", () => select(document)); // a browser that goes back keeps what was ticked
 
 // Exchanges the parts that differ, by their ids; what is typed, opened or focused stays, and what has no id never changes.
 function renew(main, next) {
@@ -117,6 +118,7 @@ function id(element) {
 function address(element) {
   if (id(element)) return `#${id(element)}`;
   const tag = element.tagName.toLowerCase();
+  if (element.ariaLabel) return `${tag}[aria-label="${CSS.escape(element.ariaLabel)}"]`;
   return element.hasAttribute("href") ? `${tag}[href="${CSS.escape(element.getAttribute("href"))}"]` : tag;
 }
 
@@ -154,7 +156,6 @@ function follow() {
 
 localise(document.body);
 ago(document);
-select(document);
 // A preview follows what is typed.
 for (const form of document.querySelectorAll("form[data-preview]")) {
   let waiting = 0;

@@ -37,7 +37,7 @@ def test_a_failed_mail_is_found_understood_sent_again_and_seen_to_arrive_in_five
     page.get_by_role("link", name="E-mails", exact=True).click()
     page.get_by_label("Narrow by").fill("kari+550@example.no")
     page.get_by_role("button", name="Filter").click()
-    page.get_by_role("link", name="kari+550@example.no").click()
+    page.get_by_role("link", name="kari+550@example.no", exact=True).click()
     expect(page.locator("#why")).to_contain_text("550 5.1.1 the development inbox refuses")
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("h1")).to_contain_text("Sent")
@@ -86,7 +86,7 @@ def test_a_paused_lane_stops_and_goes_on(site: Site) -> None:
     site.order("paused@example.no")
     expect(page.locator("#lane-emails")).to_contain_text(re.compile(r"Held by a pause\s*[1-9]"))
     page.goto("/console/emails?recipient=paused@example.no")
-    page.get_by_role("link", name="paused@example.no").click()
+    page.get_by_role("link", name="paused@example.no", exact=True).click()
     expect(page.locator("#why")).to_have_text("The lane emails is paused.")
     assert not site.arrived("paused@example.no")
     page.goto("/console/overview")
@@ -111,7 +111,7 @@ def test_a_paused_domain_holds_back_its_own_alone(site: Site) -> None:
     expect(page.locator("#sentence")).to_contain_text("1 e-mail is paused")
     page.get_by_role("link", name="1", exact=True).first.wait_for()
     page.goto("/console/emails?state=held")
-    page.get_by_role("link", name="kari@held.example").click()
+    page.get_by_role("link", name="kari@held.example", exact=True).click()
     expect(page.locator("#why")).to_have_text("The recipients' domain held.example is paused.")
     assert not site.arrived("kari@held.example")
     page.goto("/console/overview")
@@ -125,7 +125,7 @@ def test_an_open_page_follows_what_happens_and_comes_back_by_itself(site: Site) 
     state = page.locator("[data-connection]")
     expect(state).to_have_text("live")
     site.order("live@example.no")
-    expect(page.get_by_role("link", name="live@example.no")).to_be_visible()
+    expect(page.get_by_role("link", name="live@example.no", exact=True)).to_be_visible()
     state.evaluate(
         "state => { window.shown = []; new MutationObserver(() => shown.push(state.textContent))"
         ".observe(state, {childList: true}) }"
@@ -134,7 +134,7 @@ def test_an_open_page_follows_what_happens_and_comes_back_by_itself(site: Site) 
     wait_for(lambda: page.evaluate("shown")[:1] == ["connecting"])
     wait_for(lambda: page.evaluate("shown")[-1] == "live")
     site.order("again@example.no")
-    expect(page.get_by_role("link", name="again@example.no")).to_be_visible()
+    expect(page.get_by_role("link", name="again@example.no", exact=True)).to_be_visible()
     site.complaints.clear()  # of the server that was away
 
 
@@ -155,7 +155,7 @@ def test_a_page_says_so_when_newer_ones_have_taken_its_place(site: Site) -> None
 def test_the_keyboard_is_enough(site: Site) -> None:
     site.order("tab+550@example.no")
     page = site.open("/console/emails?recipient=tab%2B550@example.no")
-    expect(page.get_by_role("link", name="tab+550@example.no")).to_be_visible()
+    expect(page.get_by_role("link", name="tab+550@example.no", exact=True)).to_be_visible()
 
     def to(name: str) -> None:
         for _ in range(60):
@@ -184,7 +184,7 @@ def test_without_javascript_the_same_can_be_done(site: Site) -> None:
     page.get_by_text("More", exact=True).click()
     page.get_by_label("Recipient", exact=True).fill("plain+550@example.no")
     page.get_by_role("button", name="Filter").click()
-    page.get_by_role("link", name="plain+550@example.no").click()
+    page.get_by_role("link", name="plain+550@example.no", exact=True).click()
     expect(page.locator(".facts time").first).to_contain_text("UTC")
     page.get_by_role("button", name="Retry").click()
     expect(page.locator(".told")).to_have_text("Done: queued again.")
