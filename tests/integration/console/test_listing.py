@@ -141,7 +141,8 @@ def test_an_action_on_selected_rows_asks_and_does_it_to_them_alone(site: Site, s
         order = add_order(connection, state=OrderState.COMPLETED)
         for number in range(5):
             add_email(connection, order, address=f"person{number}@example.no", **FAILED)
-        ids = [str(each) for each in connection.scalars(select(emails.c.id).order_by(emails.c.id))]
+        made = connection.execute(select(emails.c.id, emails.c.address).order_by(emails.c.id)).all()
+    ids, addresses = [str(each.id) for each in made], [each.address for each in made]
     browser = site.browser("ola")
     listed = browser.get("/console/emails?state=failed").text
     assert [*re.findall(r'form="selected" name="ids" [^>]*value="([^"]*)"', listed)] == ids[::-1]
@@ -151,8 +152,7 @@ def test_an_action_on_selected_rows_asks_and_does_it_to_them_alone(site: Site, s
     asked = browser.get(f"/console/emails/all/retry?{chosen}").text
     assert "<h1>Retry: 3 e-mails</h1>" in asked
     assert "<dt>Ids</dt><dd>3 selected</dd>" in asked
-    assert "person2@example.no" in asked
-    assert "person0@example.no" not in asked
+    assert [each in asked for each in addresses] == [False, True, True, True, False]
     answer = browser.answer(f"/console/emails/all/retry?{chosen}", "Retry: 3 e-mails")
     with store.read() as connection:
         job = connection.execute(select(jobs.c.total, jobs.c.filter)).one()
