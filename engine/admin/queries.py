@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from engine.errors import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engine.admin.filters import Field
     from engine.admin.resources import Resource
@@ -22,21 +22,23 @@ FIELD = "q"  # of the form
 _TERM = re.compile(  # addresses that begin with https:// or urn: have no key
     r"(?:(?!urn:)(?P<key>[A-Za-z]+):(?!//)\s*)?(?:\"(?P<quoted>[^\"]*)\"|(?P<word>[^\s\"]+)|$)(?:\s+|$)"
 )
-_ID = r"[0-9a-f]{8}-[0-9a-f-]+"
+_ANY = re.compile(".+")
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]+")
+_DIGITS, _URN, _PATH = re.compile(r"\d+"), re.compile("urn:.+"), re.compile("/.+")
 # What words without a key are, by list: the first pattern that fits, of a field that the reader may ask for.
-_BARE: Mapping[str, Sequence[tuple[str, str]]] = {
-    "orders": ((_ID, "order"), (r"\S*@\S*", "recipient"), (".+", "reference"), (".+", "creator")),
-    "emails": ((_ID, "email"), (".+", "recipient"), (".+", "creator")),
-    "recurring": ((".+", "creator"),),
-    "events": ((r"\d+", "event"), ("urn:.+", "resource"), ("/.+", "subject"), (".+", "type")),
+_BARE: Mapping[str, Sequence[tuple[re.Pattern[str], str]]] = {
+    "orders": ((_ID, "order"), (re.compile(r"[^\s@]*@\S*"), "recipient"), (_ANY, "reference"), (_ANY, "creator")),
+    "emails": ((_ID, "email"), (_ANY, "recipient"), (_ANY, "creator")),
+    "recurring": ((_ANY, "creator"),),
+    "events": ((_DIGITS, "event"), (_URN, "resource"), (_PATH, "subject"), (_ANY, "type")),
     "subscriptions": (
-        *((r"\d+", "subscription"), ("urn:.+", "resource"), ("/.+", "consumer")),
-        *((".+", "endpoint"), (".+", "consumer")),
+        *((_DIGITS, "subscription"), (_URN, "resource"), (_PATH, "consumer")),
+        *((_ANY, "endpoint"), (_ANY, "consumer")),
     ),
-    "deliveries": ((".+", "delivery"),),
-    "audit": ((".+/.*", "target"), (".+", "who")),
-    "keys": ((".+", "creator"),),
-    "senders": ((".+", "creator"),),
+    "deliveries": ((_ANY, "delivery"),),
+    "audit": ((re.compile("[^/]+/.*"), "target"), (_ANY, "who")),
+    "keys": ((_ANY, "creator"),),
+    "senders": ((_ANY, "creator"),),
 }
 
 
@@ -91,10 +93,12 @@ def _example(field: Field) -> str:
     return f"{field.name}:{field.choices[0] if field.choices else '…'}"
 
 
-def _unknown(key: str, value: str, fields: Collection[str]) -> str:
+def _unknown(key: str, value: str, fields: Mapping[str, Field]) -> str:
     known = [name for name in fields if name != "ids"]
-    alike = get_close_matches(key, known, 1)
-    meant = f"Did you mean {alike[0]}:{value}?" if alike else f"Its keys are {', '.join(known)}."
+    alike = next(iter(get_close_matches(key, known, 1)), None)
+    choices = fields[alike].choices if alike else ()
+    fits = not choices or value.lower() in {choice.lower() for choice in choices}
+    meant = f"Did you mean {alike}:{value if fits else '…'}?" if alike else f"Its keys are {', '.join(known)}."
     return f'This list has no key {key}. {meant} To look for just that, put quotation marks around it: "{key}:{value}".'
 
 
@@ -105,5 +109,5 @@ def _named(words: Sequence[str], resource: Resource, fields: Mapping[str, Field]
         if word.lower() in states:
             yield "state", word
     if rest := " ".join(word for word in words if word.lower() not in states):
-        fits = (name for pattern, name in _BARE[resource.name] if name in fields and re.fullmatch(pattern, rest))
+        fits = (name for pattern, name in _BARE[resource.name] if name in fields and pattern.fullmatch(rest))
         yield next(fits), rest

@@ -48,6 +48,7 @@ def test_what_is_typed_becomes_conditions(resource: Resource, text: str, expecte
     ("text", "told"),
     [
         ("stat:failed", "This list has no key stat. Did you mean state:failed?"),
+        ("stat:lost", "Did you mean state:…?"),
         ("planet:mars", "This list has no key planet. Its keys are state, priority, recipient,"),
         ("planet:mars", 'put quotation marks around it: "planet:mars".'),
         ("state:", "state: needs a value behind the colon, such as state:waiting."),

@@ -180,3 +180,11 @@ def test_only_lists_with_actions_and_only_operators_can_select(site: Site, keys:
         ("ola", "subscriptions", 0),
     ):
         assert site.browser(name).get(f"/console/{path}").text.count('form="selected"') == expected, (name, path)
+
+
+def test_each_page_has_a_letter_of_its_own_and_the_list_of_keys_tells_it(site: Site) -> None:
+    page = site.browser("anna").get("/console/orders").text
+    letters = {unescape(name): key for key, name in re.findall(r'data-key="(\w)"[^>]*>([^<]*)</a>', page)}
+    told = {unescape(name): key for key, name in re.findall(r"<kbd>g</kbd> <kbd>(\w)</kbd></dt><dd>([^<]*)<", page)}
+    assert told == letters
+    assert len({*letters.values()}) == len(letters) == page.partition("</nav>")[0].count("<li>")
