@@ -6,7 +6,7 @@ The address of a list says what it is narrowed to, and that alone: what was type
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -88,7 +88,7 @@ def _typed(request: Request, resource: Resource) -> dict[str, str]:
     typed = queries.conditions(text, resource, _fields(request, resource))
     given = _checked(request, resource, dict(request.query_params) | typed)
     try:
-        values = parse(given, resource.fields, datetime.now(UTC))
+        values = parse(given, resource.fields, request.app.state.store.clock.now())
     except Invalid as error:
         told = [f"{name}: {' '.join(texts)}" for name, texts in error.errors.items() if name in typed]
         rest = {name: texts for name, texts in error.errors.items() if name not in typed}

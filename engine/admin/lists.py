@@ -169,7 +169,8 @@ def _before(connection: Connection, resource: Resource, narrowed: Narrowed, befo
     items = ROWS[resource.name](connection, [row.key for row in reversed(found[:size])])
     if len(found) > size:
         return Page(items, before, previous=cursors.written(found[size][1:]))
-    return Page(items, before, looked_back=end is not None or not found, previous=None if end is None else cursors.written(end))
+    previous = None if end is None else cursors.written(end)
+    return Page(items, before, looked_back=end is not None or not found, previous=previous)
 
 
 def _total(connection: Connection, resource: Resource, narrowed: Narrowed) -> Total:
