@@ -54,8 +54,10 @@ def _events(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
         _count(row, [each.state for each in pushed])
         dead = [each.seq for each in pushed if each.state == DeliveryState.DEAD]
         told += dead[:1] or [pushed[-1].seq if pushed else None]
-        row["why"] = None if pushed else "No subscription matched."
     _answer(connection, found, told, delivery_attempts, delivery_attempts.c.delivery_seq)
+    for row in found:
+        untried = None if row["last_outcome"] else "Not tried yet."
+        row["why"] = untried if row["counts"] else "No subscription matched."
     return found
 
 

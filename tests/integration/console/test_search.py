@@ -84,6 +84,15 @@ def test_what_is_found_is_grouped_with_its_state_and_last_answer(site: Site, sto
     assert "What can be found" in found("")
 
 
+def test_an_event_that_nobody_was_told_of_yet_says_so(site: Site, store: Store) -> None:
+    event = an_event()
+    with store.write() as connection:
+        add_subscription(connection, "https://receiver.example/hook")
+        persist(connection, [event])
+    page = site.browser("ola").get(f"/console/find?{urlencode({'q': event.id})}").text
+    assert page.count("Not tried yet.") == 2, "the event, and its delivery"
+
+
 def test_orders_without_emails_are_told_of_beside_a_list_of_emails(site: Site, store: Store) -> None:
     with store.write() as connection:
         for _ in range(3):
