@@ -1,4 +1,4 @@
-"""The console: how long its pages take at ten million e-mails and as many events, and what it costs delivery."""
+"""The console: how long its pages take at ten million e-mails and as many events, of which many are due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from bench import archive
 from bench.figures import Figure, median, say
@@ -99,19 +99,78 @@ LISTS: dict[str, list[dict[str, str]]] = {
 }
 
 
+OLDER = {"until": "1d"}  # what is made now stands in no page of before
+OF_LARGE = ("waiting", "failed", "Succeeded", "Failed", "Failed_Bounced", "due", "held", "later", "Delivered")
+# What somebody may have in hand: {order}, {email} and {chain} are whole identifiers.
+SCRAPS = (
+    "{order}",
+    "{email}",
+    "{chain}",
+    "{order:.9}",
+    "{email:.15}",
+    "{order:.5}",
+    "{chain:.13}",
+    "<{email}@varsel.example>",
+    "<{email:.20}",
+    "reference-77",
+    "reference",
+    "to all",
+    "key-999999",
+    "person4711@example11.no",
+    "person4711@",
+    "person4711",
+    "person",
+    "@example7.no",
+    "example7.no",
+    "@rare.example",
+    "@nobody.example",
+    "10000004711",
+    "900004711",
+    "4Xk4711",
+    "event-4711",
+    "event-",
+    "/party/4711",
+    "4711",
+    "7",
+    "/org/ttd",
+    "nothing at all",
+    "nobody@example.no",
+)
+# What is asked before something is done.
+QUESTIONS = (
+    "/console/pause?kind=lane&value=emails",
+    "/console/pause?kind=lane&value=webhooks",
+    "/console/pause?kind=creator&value=large",
+    "/console/pause?kind=creator&value=org6",
+    "/console/pause?kind=creator&value=nobody",
+    "/console/pause?kind=domain&value=example7.no",
+    "/console/pause?kind=domain&value=nobody.example",
+    "/console/resume?kind=domain&value=example0.no",
+    "/console/subscriptions/10/resume",
+    "/console/drain",
+    "/console/emails/all/retry?failed=1h&failure=100000000001&state=failed",
+)
+
+
 def run() -> list[Figure]:
-    """Make the archive, and read every page of it."""
+    """Make the archive in each database, and read every page of it."""
     with ExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         folder.chmod(0o755)
-        url = parts.enter_context(Postgres(hasty=False)).database()
-        archive.make(url, MAILS)
         sink = parts.enter_context(Sink(folder / "sink"))
-        varsel = parts.enter_context(Varsel(folder / "varsel", url, sink.url, workers=0))
-        return pages(varsel.port)
+        found: list[Figure] = []
+        with Postgres(hasty=False) as postgres:
+            found += _measured("PostgreSQL", postgres.database(), folder / "postgresql", sink.url)
+        return found + _measured("SQLite", f"sqlite:///{folder}/archive.db", folder / "sqlite", sink.url)
 
 
-def pages(port: int) -> list[Figure]:
+def _measured(database: str, url: str, folder: Path, relay: str) -> list[Figure]:
+    archive.make(url, MAILS, busy=True)
+    with Varsel(folder, url, relay, workers=0) as varsel:
+        return pages(varsel.port, database)
+
+
+def pages(port: int, database: str) -> list[Figure]:
     """The median of every page, the slowest of each kind as a figure."""
     reader = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     slowest: dict[str, tuple[float, str]] = {}
@@ -120,14 +179,14 @@ def pages(port: int) -> list[Figure]:
         took = median(_timed(reader, path, rest=1.0 if kind == "overview" else 0.0) for _ in range(ROUNDS))
         count += 1
         slow += took >= BOUND
-        say(f"console: {took:6.1f} ms {path}")
+        say(f"console {database}: {took:6.1f} ms {path}")
         slowest[kind] = max(slowest.get(kind, (0.0, "")), (took, path))
     reader.close()
     found = [
-        Figure("console", f"{kind}, slowest: {path.removeprefix('/console/')[:60]}", took, "ms", most=BOUND)
+        Figure("console", f"{database}, {kind}, slowest: {path.removeprefix('/console/')[:60]}", took, "ms", most=BOUND)
         for kind, (took, path) in slowest.items()
     ]
-    return [*found, Figure("console", f"pages of {count} that take longer", slow, most=1)]
+    return [*found, Figure("console", f"{database}, pages of {count} that take longer", slow, most=1)]
 
 
 def _pages(reader: http.client.HTTPConnection) -> Iterator[tuple[str, str]]:
@@ -138,9 +197,32 @@ def _pages(reader: http.client.HTTPConnection) -> Iterator[tuple[str, str]]:
         for given in filters:
             yield resource, f"/console/{resource}?{urlencode(given)}"
         yield f"{resource}, page {DEEP}", _deep(reader, f"/console/{resource}")
+    known = {"chains": _chain(reader)}
     for resource in ("orders", "emails", "events", "subscriptions", "deliveries"):
-        page = _read(reader, f"/console/{resource}")
-        yield "details", re.findall(rf'"(/console/{resource}/[0-9][0-9a-f-]*)"', page)[0]
+        where = "" if resource == "subscriptions" else f"?{urlencode(OLDER)}"
+        known[resource] = _some(reader, f"/console/{resource}{where}", resource)[0]
+        yield "one of a kind", f"/console/{resource}/{known[resource]}"
+    large = _some(reader, "/console/orders?creator=large", "orders")[0]
+    yield "one of a kind", f"/console/orders/{large}"
+    for given in ({}, *({"state": state} for state in OF_LARGE)):
+        yield "an order's e-mails", f"/console/emails?{urlencode({'order': large} | given)}"
+    for scrap in SCRAPS:
+        text = scrap.format(order=known["orders"], email=known["emails"], chain=known["chains"])
+        yield "find", f"/console/find?q={quote(text)}"
+    for path in (*QUESTIONS, f"/console/orders/{large}/withdraw"):
+        yield "questions", path
+
+
+def _some(reader: http.client.HTTPConnection, path: str, resource: str) -> list[str]:
+    """The identifiers of a list's rows."""
+    found: list[str] = re.findall(rf'"/console/{resource}/([0-9][0-9a-f-]*)"', _read(reader, path))
+    return found
+
+
+def _chain(reader: http.client.HTTPConnection) -> str:
+    """The identifier of a chain: one in ten orders is in one."""
+    pages = (_read(reader, f"/console/orders/{order}") for order in _some(reader, "/console/orders", "orders"))
+    return next(found[1] for text in pages if (found := re.search(r"<dt>Chain</dt><dd><code>([^<]+)<", text)))
 
 
 def _deep(reader: http.client.HTTPConnection, path: str) -> str:
@@ -164,6 +246,6 @@ def _read(reader: http.client.HTTPConnection, path: str) -> str:
     reader.request("GET", path)
     answer = reader.getresponse()
     body = answer.read().decode()
-    if answer.status != 200:
+    if answer.status not in (200, 303):
         raise RuntimeError(f"{path}: {answer.status}")
     return body

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import create_engine, select, text
 
-from bench import archive, posts
+from bench import archive, posts, stored
 from bench.figures import Figure, alternated, median, ratio, say
 from bench.processes import Sink, cpu_of
 from bench.varsel import Varsel
@@ -36,7 +36,7 @@ MAILS = 10_000_000
 ROUNDS = 5
 COUNT = 5_000  # orders, e-mails of one order, or events of a turn
 PRUNED = 50_000  # e-mails of a turn, with what belongs to them
-ROWS = PRUNED * 3 + PRUNED // archive.PER_ORDER * 2  # e-mails, attempts, events; orders, deliveries
+ROWS = PRUNED * 3 + PRUNED // stored.PER_ORDER * 2  # e-mails, attempts, events; orders, deliveries
 CONNECTIONS = 32
 WITHIN = 180.0  # seconds for a turn
 FULL, EMPTY = "full", "empty"
@@ -167,7 +167,7 @@ class _Installation:
             with archive.filling(self._url) as connection:
                 archive.fill(connection, first, self._pruned, MAILS)
                 connection.execute(text("VACUUM ANALYZE"))
-        newest = select(orders.c.last_update).where(orders.c.seq == self._pruned // archive.PER_ORDER)
+        newest = select(orders.c.last_update).where(orders.c.seq == self._pruned // stored.PER_ORDER)
         with self._store.read() as connection:
             kept: timedelta = now(connection) - connection.execute(newest).scalar_one()
         return partial(self._prune, kept)
