@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from apscheduler.jobstores.base import JobLookupError
 
-from engine.admin import api_keys, pausing
+from engine.admin import api_keys, counts, pausing
 from engine.db.retention import Reached, prune_some
 from engine.errors import Unavailable
 from engine.events.intake import SPOOLED
@@ -19,6 +19,7 @@ from engine.queue import due, lateness
 from engine.queue.flows import some_wait
 from engine.queue.pauses import in_force
 from engine.queue.signals import INSTANT
+from engine.runtime.clock import steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,8 @@ PRUNE_EVERY = timedelta(minutes=1)
 RUN_EVERY = timedelta(seconds=1)
 TELL_EVERY = timedelta(minutes=1)
 END_EVERY = timedelta(milliseconds=500)
+COUNT_EVERY = timedelta(seconds=10)
+REST = 20  # counting rests so many times as long as it took
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,13 @@ def _notify(clock: Clock, lane: str) -> None:
 
 def _look_soon(clock: Clock) -> None:
     """Look again at the next tick."""
+    _run_in(clock, wake, TICK)
+
+
+def _run_in(clock: Clock, job: Callable[[Clock], None], delay: timedelta) -> None:
+    """Run a job next after a delay."""
     with suppress(JobLookupError):  # the clock has ended meanwhile
-        clock.scheduler.modify_job(wake.__name__, next_run_time=datetime.now(UTC) + TICK)
+        clock.scheduler.modify_job(job.__name__, next_run_time=datetime.now(UTC) + delay)
 
 
 def wake_spool(clock: Clock) -> None:
@@ -150,6 +158,25 @@ def tell_expired(clock: Clock) -> None:
         log.warning("keys that expired are told of at the next tick: %s", error.told())
 
 
+def count(clock: Clock) -> None:
+    """Count what is too much for everybody who looks, unless another clock has just done it."""
+    began = steady()
+    try:
+        with clock.store.read() as connection:
+            kept = counts.kept(connection)
+            if kept is not None and kept < COUNT_EVERY / 2:
+                return
+            found = counts.large(connection)
+        if found or kept is not None:
+            with clock.store.write() as connection:
+                counts.keep(connection, found)
+    except Unavailable as error:
+        log.warning("large numbers are counted at the next tick: %s", error.told())
+    rest = REST * timedelta(seconds=steady() - began)
+    if rest > COUNT_EVERY:
+        _run_in(clock, count, rest)
+
+
 JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
     (wake, lateness.LOOK_EVERY),
     (wake_spool, SPOOL_EVERY),
@@ -157,4 +184,5 @@ JOBS: list[tuple[Callable[[Clock], None], timedelta]] = [
     (make_runs, RUN_EVERY),
     (end_pauses, END_EVERY),
     (tell_expired, TELL_EVERY),
+    (count, COUNT_EVERY),
 ]

@@ -27,7 +27,7 @@ from api.console.sessions import csrf_token, current, found, share
 from api.console.zones import local
 from engine.admin import words
 from engine.admin.amounts import at_least, some, span
-from engine.admin.lanes import COUNTED, HELD
+from engine.admin.counts import COUNTED
 from engine.admin.masking import masked
 from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
@@ -231,4 +231,4 @@ _environment.filters |= {"condition": _condition}
 _environment.globals |= {"area": area, "some": some, "at_least": at_least, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}
 _environment.filters |= {"rate": _rate, "commands": _commands}
-_environment.globals |= {"area": area, "some": some, "COUNTED": COUNTED, "HELD": HELD}
+_environment.globals |= {"COUNTED": COUNTED}

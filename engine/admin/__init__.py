@@ -25,7 +25,9 @@ failures.py   what e-mails failed with, grouped by reply
 unusual.py    whether more e-mails fail than is usual
 findings.py   what is wrong, in sentences
 standing.py   where an open row stands: in flight, paused, due, later
+soonest.py    the rows that come next, with where they stand
 lanes.py      the lanes in numbers
+counts.py     how many rows a lane has in each place, however many
 turns.py      whose turn it is: what each creator has ready
 rates.py      what was done in an hour, a day, a week or a month
 overview.py   everything on one page: lanes, relays, failures, processes, plots, and what is wrong
@@ -54,6 +56,7 @@ stopping.py   what has not left of an order that is being sent, taken back
 pausing.py    pauses: how they begin and end
 ends.py       when a pause ends by itself
 holding.py    what a pause would stop
+reach.py      what pauses reach, as conditions
 sentences.py  what was done, in words
 templates.py  templates of all creators, and tests of them
 leaving.py    what goes out when a pause ends

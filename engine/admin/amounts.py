@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LEAST = 0.01  # per cent; of less it is said that it is less
 WHOLE = 10  # per cent, from which on they are whole ones
@@ -25,9 +30,26 @@ _NAMES = {
 }
 
 
-def some(number: int, what: str) -> str:
-    """A number with its noun: that of a resource, of a lane's rows, or of recipients."""
-    return f"{number:,} {_NAMES[what][number != 1]}"
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of rows; `more`: not all were counted, so there may be more."""
+
+    number: int
+    more: bool = False
+
+    def of(self, what: str) -> str:
+        """It in words, such as 10,000+ e-mails."""
+        return some(self.number, what, more=self.more)
+
+
+def listed(amounts: Mapping[str, Amount]) -> str:
+    """Amounts of several kinds, without those of none; empty: there are no others."""
+    return ", ".join(amount.of(what) for what, amount in amounts.items() if amount.number)
+
+
+def some(number: int, what: str, *, more: bool = False) -> str:
+    """A number with its noun: that of a resource, of a lane's rows, or of recipients; `more`: there may be more."""
+    return f"{number:,}{'+' if more else ''} {_NAMES[what][more or number != 1]}"
 
 
 def percent(share: float) -> str:

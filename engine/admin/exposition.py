@@ -77,7 +77,7 @@ class Parts(Collector):
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
             slow = slowness(connection)
-            stalled = lateness.stalled(connection)
+            stalled = lateness.stalled(connection, {lane.name: lane.in_flight > 0 for lane in found})
             seen = watched(connection)
             unending = pausing.unending(connection)
             usable = relays(connection, slow)
@@ -118,11 +118,13 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
     depth = GaugeMetricFamily(
         "varsel_depth",
         "Rows of a lane by state: waiting (for their time), due, in_flight (claimed; of webhooks, subscriptions), "
-        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Large numbers are counted "
-        "up to a bound." + _SAME,
+        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Numbers above 10,000 are "
+        "those that the scheduler has counted last." + _SAME,
         labels=["lane", "state"],
     )
-    due_now = GaugeMetricFamily("varsel_due", "Rows due now, counted up to a bound." + _SAME, labels=["lane"])
+    due_now = GaugeMetricFamily(
+        "varsel_due", "Rows due now; above 10,000, as the scheduler has counted them." + _SAME, labels=["lane"]
+    )
     oldest = GaugeMetricFamily(
         "varsel_oldest_due_seconds", "For how long the oldest due row has waited." + _SAME, labels=["lane"]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from engine.admin.amounts import some, span
+from engine.admin.amounts import Amount, some, span
 from engine.admin.pausing import FORGOTTEN
 from engine.admin.relays import DOWN, UP, all_down
 from engine.admin.sentences import thing
@@ -137,7 +137,8 @@ def refused(found: Refusals | None) -> list[Finding]:
     """E-mails that wait until somebody corrects the relay or the sender."""
     if found is None:
         return []
-    text = f"{_wait(found.count)}: the relay {found.relay} refuses this installation or its sender ({found.said})"
+    who = f"the relay {found.relay} refuses this installation or its sender ({found.said})"
+    text = f"{_wait(Amount(found.count))}: {who}"
     see: See = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show these e-mails"}
     return [finding("problem", text, found.since, REFUSED, see)]
 
@@ -166,7 +167,7 @@ def _relays(relays: Sequence[RelayFigures], lanes: Sequence[LaneFigures]) -> lis
 def _relay(relay: RelayFigures, lanes: Sequence[LaneFigures], *, all_of_them: bool) -> Finding:
     waits = next((lane for lane in lanes if lane.name == due.EMAILS.name), None)
     if all_of_them and waits and waits.due:
-        effect = f"{_wait(waits.due)}, the oldest for {span(waits.oldest_seconds)}"
+        effect = f"{_wait(waits.amount('due'))}, the oldest for {span(waits.oldest_seconds)}"
     else:
         effect = "" if all_of_them else relay.effect
     text = relay.said[:1].upper() + relay.said[1:] + (f": {effect}" if effect else "")
@@ -180,7 +181,7 @@ def _processes(
     found = []
     waiting = [lane for lane in lanes if lane.due and not lane.paused_reason]
     if not any(process["kind"] == "worker" for process in running):
-        what = " and ".join(_some(lane.due, lane) for lane in waiting)
+        what = " and ".join(_some(lane, "due") for lane in waiting)
         text = f"No worker runs: {what + ' due' if what else 'what becomes due will wait'}"
         found.append(finding("problem", text, advice="Start `varsel worker` (or `varsel up`)."))
     else:
@@ -197,7 +198,7 @@ def _late(lanes: Sequence[LaneFigures]) -> list[Finding]:
 
 
 def _lag(lane: LaneFigures) -> Finding:
-    what = f"{_some(lane.due, lane)} due"
+    what = f"{_some(lane, 'due')} due"
     if lane.empty_in_seconds is None or lane.empty_in_seconds > CATCHES_UP.total_seconds():
         return finding("problem", f"The lane {lane.name} lags behind: {what}")
     text = f"The lane {lane.name} catches up: {what}, and it is empty in about {span(lane.empty_in_seconds)}"
@@ -234,7 +235,7 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
             its = "its subscription" if lane.held == 1 else "their subscriptions"
             of = f" with {its}" if lane.name == due.WEBHOOKS.name else ""
             advice = STOPPED if of else PAUSES
-            found.append(finding("warning", f"{_some(lane.held, lane)} paused{of}", advice=advice))
+            found.append(finding("warning", f"{_some(lane, 'held')} paused{of}", advice=advice))
     if left_alone:
         whose = (
             "1 subscription wait: its endpoint"
@@ -248,7 +249,8 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
 
 
 def _paused_lane(lane: LaneFigures, since: datetime | None) -> Finding:
-    wait = f"; {some(lane.held, lane.name)} {'waits' if lane.held == 1 else 'wait'}" if lane.held else ""
+    waits = "waits" if lane.held == 1 else "wait"
+    wait = f"; {lane.amount('held').of(lane.name)} {waits}" if lane.held else ""
     text = f"The lane {lane.name} is paused {lane.paused_reason}{wait}"
     return finding("warning", text, since, _resume(LANE, lane.name))
 
@@ -265,9 +267,10 @@ def _slow(slow: Sequence[Slowness]) -> list[Finding]:
     return found
 
 
-def _some(count: int, lane: LaneFigures) -> str:
-    return f"{some(count, lane.name)} {'is' if count == 1 else 'are'}"
+def _some(lane: LaneFigures, name: str) -> str:
+    amount = lane.amount(name)
+    return f"{amount.of(lane.name)} {'is' if amount.number == 1 else 'are'}"
 
 
-def _wait(count: int) -> str:
-    return f"{some(count, 'emails')} {'waits' if count == 1 else 'wait'}"
+def _wait(amount: Amount) -> str:
+    return f"{amount.of('emails')} {'waits' if amount.number == 1 else 'wait'}"

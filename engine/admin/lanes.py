@@ -6,42 +6,33 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select
 
-from engine.admin.standing import Standing, of_deliveries, of_emails, of_orders
+from engine.admin.amounts import Amount
+from engine.admin.counts import COUNTED, DEAD, HELD, LATE, LATER, OPEN, Count, counted, counts
+from engine.admin.soonest import paused_first, soonest
+from engine.admin.standing import Standing, of_deliveries
 from engine.db import dialects
 from engine.db.dialects import Now
-from engine.db.tables import (
-    DELIVERY_DEAD,
-    EMAIL_FAILED,
-    ORDER_SET_ASIDE,
-    Instant,
-    deliveries,
-    events,
-    pauses,
-    subscriptions,
-    waiting_events,
-)
+from engine.db.tables import Instant, deliveries, events, pauses, subscriptions, waiting_events
 from engine.queue import due, lateness
 from engine.queue.pauses import LANE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Connection, FromClause, Select, Table
+    from sqlalchemy import ColumnElement, Connection, Select, Table
 
-    from engine.admin.standing import Standings
-
-COUNTED = 100_000  # rows of a kind are counted up to here
-HELD = 10_000  # likewise, those that a pause of a creator or a domain holds back, of each table
-DELIVERIES = 20_000  # likewise, the oldest that are open
+    from engine.admin.counts import Counts
 
 
 @dataclass(frozen=True, slots=True)
 class LaneFigures:
-    """A lane in numbers. Rows are counted up to COUNTED, those in flight or retrying among the NEAREST soonest.
+    """A lane in numbers. Rows in flight or retrying are looked for among the NEAREST soonest.
 
-    Deliveries are counted among the DELIVERIES oldest.
+    `more`: the names of numbers that were not counted to their end. `counted`: when those were counted that are too
+    large for each look.
     """
 
     name: str
@@ -54,14 +45,15 @@ class LaneFigures:
     oldest_due_seconds: float  # 0.0 when nothing is due
     paused_reason: str | None = None  # who paused it, and why
     oldest_seconds: float = 0.0  # the same of what is due or paused
-    more: bool = False  # the numbers of open rows are lower bounds
+    more: Sequence[str] = ()
+    counted: datetime | None = None
     blocked: bool = False  # what is due waits for relays, all of which are down
     per_minute: float | None = None  # rows that end, as of late; None: it is not known
     empty_in_seconds: float | None = None  # for what is due, at that rate; None: nothing moves, or nothing is due
 
     def moving(self, per_minute: float, *, blocked: bool) -> LaneFigures:
         """The same, at this rate."""
-        known = self.due and per_minute and not blocked
+        known = self.due and per_minute and not blocked and "due" not in self.more
         return replace(
             self,
             blocked=blocked and self.due > 0,
@@ -71,18 +63,31 @@ class LaneFigures:
 
     def paused(self, reason: str) -> LaneFigures:
         """The same, paused: what would be due is paused."""
-        return replace(self, paused_reason=reason, held=self.held + self.due, due=0, oldest_due_seconds=0.0)
+        more = [name for name in self.more if name != "due"] + (["held"] if "due" in self.more else [])
+        held = self.held + self.due
+        return replace(self, paused_reason=reason, held=held, due=0, oldest_due_seconds=0.0, more=sorted({*more}))
+
+    def amount(self, name: str) -> Amount:
+        """One of its numbers."""
+        return Amount(getattr(self, name), more=name in self.more)
+
+    @property
+    def left(self) -> Amount:
+        """What is not done: due, later, and paused."""
+        parts = [self.amount(name) for name in ("due", "waiting", "held")]
+        return Amount(sum(part.number for part in parts), more=any(part.more for part in parts))
 
 
 def lanes(connection: Connection) -> list[LaneFigures]:
     """The lanes in the order in which work goes through them."""
     rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
     paused = {row.value: _by(row.who, row.ends, row.reason) for row in rows}
+    found = counts(connection)
     each = (
-        _of_rows(connection, due.ORDERS, of_orders(), ORDER_SET_ASIDE),
-        _of_rows(connection, due.EMAILS, of_emails(), EMAIL_FAILED),
-        _of_fan_outs(connection),
-        _of_webhooks(connection),
+        _of_rows(connection, due.ORDERS, found),
+        _of_rows(connection, due.EMAILS, found),
+        _of_fan_outs(connection, found),
+        _of_webhooks(connection, found),
     )
     return [lane.paused(paused[lane.name]) if lane.name in paused else lane for lane in each]
 
@@ -102,47 +107,57 @@ class _Counted:
     since: datetime | None = None
 
 
-def _standings(connection: Connection, looked_at: Select[object]) -> defaultdict[str, _Counted]:
-    """By standing, the rows of a query with `word`, `attempts` and `since`."""
-    each = looked_at.subquery()
-    tried = func.count().filter(each.c.attempts > 0)
-    chosen = select(each.c.word, func.count(), tried, func.min(each.c.since)).group_by(each.c.word)
-    return defaultdict(_Counted, {word: _Counted(*counts) for word, *counts in connection.execute(chosen)})
+def _standings(
+    connection: Connection,
+    word: ColumnElement[str],
+    attempts: ColumnElement[int],
+    since: ColumnElement[datetime],
+) -> defaultdict[str, _Counted]:
+    """By standing, the rows that are looked at."""
+    tried = func.count().filter(attempts > 0)
+    chosen = select(word.label("word"), func.count(), tried, func.min(since)).group_by(word)
+    return defaultdict(_Counted, {row.word: _Counted(*row[1:]) for row in connection.execute(chosen)})
 
 
-def _of_rows(
-    connection: Connection, lane: due.Lane[due.Claimed], stands: Standings, dead: ColumnElement[bool]
-) -> LaneFigures:
-    table, due_at = lane.table, lane.table.c.due_at
-    oldest, later = due_at <= Now(), due_at > Now()
-    columns = (stands.word.label("word"), table.c.attempts, stands.since.label("since"))
-    soonest = select(*columns).order_by(due_at).limit(lateness.NEAREST)
-    found = _standings(connection, soonest.where(later))
-    first = _standings(connection, soonest.where(oldest))[Standing.DUE].since
-    in_flight, early = found[Standing.IN_FLIGHT].rows, found[Standing.DUE]
-    come, late = counted(connection, table, later), counted(connection, table, oldest)
-    held = counted(connection, table, table.c.paused_by.is_not(None))
+def _of_rows(connection: Connection, lane: due.Lane[due.Claimed], found: Counts) -> LaneFigures:
+    due_at = lane.table.c.due_at
+    later = soonest(lane, lateness.NEAREST, due_at > Now())
+    late_ones = soonest(lane, lateness.NEAREST if lane is due.EMAILS else 1, due_at <= Now())
+    next_ = _standings(connection, later.stands.word, later.rows.c.attempts, later.stands.since)
+    first = connection.scalar(select(func.min(late_ones.stands.since)))
+    in_flight, early, tried = next_[Standing.IN_FLIGHT].rows, next_[Standing.DUE], next_[Standing.LATER].tried
+    come, late, held, dead = (found[lane.name, place] for place in (LATER, LATE, HELD, DEAD))
     oldest_due = _age(connection, first, early.since)
+    unseen = come.number > lateness.NEAREST
+    more = {"waiting": come.more, "due": late.more, "held": held.more, "dead": dead.more}
     return LaneFigures(
         name=lane.name,
-        waiting=max(0, come - in_flight - early.rows),
-        due=min(COUNTED, late + early.rows),
+        waiting=max(0, come.number - in_flight - early.rows),
+        due=late.number + early.rows,
         in_flight=in_flight,
-        retrying=found[Standing.LATER].tried,
-        held=held,
-        dead=counted(connection, table, dead),
+        retrying=tried,
+        held=held.number,
+        dead=dead.number,
         oldest_due_seconds=oldest_due,
-        oldest_seconds=max(oldest_due, _oldest_paused(connection, table, stands) if held else 0.0),
-        more=COUNTED in (come, late, held),
+        oldest_seconds=max(oldest_due, _oldest_paused(connection, lane) if held.number else 0.0),
+        more=_names(more | {"in_flight": unseen and in_flight > 0, "retrying": unseen and tried > 0}),
+        counted=_earliest(come, late, held, dead),
     )
 
 
-def _oldest_paused(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
-    connection: Connection, table: Table, stands: Standings
-) -> float:
+def _names(more: dict[str, bool]) -> Sequence[str]:
+    return sorted(name for name, is_more in more.items() if is_more)
+
+
+def _earliest(*found: Count) -> datetime | None:
+    """When the oldest of these counts was made, of those that were not made now."""
+    return min((count.at for count in found if count.at), default=None)
+
+
+def _oldest_paused(connection: Connection, lane: due.Lane[due.Claimed]) -> float:
     """For how long the first row that a pause stops has waited."""
-    since: ColumnElement[datetime] = func.coalesce(stands.since, table.c.last_update, type_=Instant())
-    first = select(since).where(table.c.paused_by.is_not(None)).order_by(table.c.seq).limit(1)
+    rows, stands = paused_first(lane, 1)
+    first: Select[datetime] = select(func.coalesce(stands.since, rows.c.last_update, type_=Instant()))
     return _age(connection, *connection.scalars(first))
 
 
@@ -152,42 +167,54 @@ def _age(connection: Connection, *moments: datetime | None) -> float:
     return max(0.0, (dialects.now(connection) - min(known)).total_seconds()) if known else 0.0
 
 
-def _of_fan_outs(connection: Connection) -> LaneFigures:
+def _of_fan_outs(connection: Connection, found: Counts) -> LaneFigures:
     """Of fan-outs, events wait; what is in flight are steps."""
     first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
     stored = connection.scalar(select(events.c.registered).where(events.c.seq == first))
+    late = found[due.FAN_OUTS.name, LATE]
     return LaneFigures(
         name=due.FAN_OUTS.name,
         waiting=0,
-        due=counted(connection, waiting_events),
+        due=late.number,
         in_flight=_claimed(connection, due.FAN_OUTS.table),
         retrying=0,
         held=0,
         dead=0,
         oldest_due_seconds=(age := _age(connection, stored)),
         oldest_seconds=age,
+        more=_names({"due": late.more}),
+        counted=late.at,
     )
 
 
-def _of_webhooks(connection: Connection) -> LaneFigures:
-    """Of webhooks, deliveries wait; what is in flight are subscriptions."""
+def _of_webhooks(connection: Connection, found: Counts) -> LaneFigures:
+    """Of webhooks, deliveries wait; what is in flight are subscriptions. Of many deliveries, the oldest are seen."""
     stands = of_deliveries()
     columns = (stands.word.label("word"), deliveries.c.attempts, stands.since.label("since"))
     kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
     first = select(*columns).select_from(deliveries.join(subscriptions)).where(*kept)
-    found = _standings(connection, first.order_by(deliveries.c.seq).limit(DELIVERIES))
-    due_since, paused_since = found[Standing.DUE].since, found[Standing.PAUSED].since
+    c = first.order_by(deliveries.c.seq).limit(COUNTED).subquery().c
+    seen = _standings(connection, c.word, c.attempts, c.since)
+    open_, dead = found[due.WEBHOOKS.name, OPEN], found[due.WEBHOOKS.name, DEAD]
+
+    def number(standing: Standing) -> Count:
+        return found.get((due.WEBHOOKS.name, standing), Count(seen[standing].rows, more=open_.more))
+
+    waiting, ready, held = (number(standing) for standing in (Standing.LATER, Standing.DUE, Standing.PAUSED))
+    tried, since = seen[Standing.LATER].tried, seen[Standing.DUE].since
+    more = {"waiting": waiting.more, "due": ready.more, "held": held.more, "dead": dead.more}
     return LaneFigures(
         name=due.WEBHOOKS.name,
-        waiting=found[Standing.LATER].rows,
-        due=found[Standing.DUE].rows,
+        waiting=waiting.number,
+        due=ready.number,
         in_flight=_claimed(connection, subscriptions),
-        retrying=found[Standing.LATER].tried,
-        held=found[Standing.PAUSED].rows,
-        dead=counted(connection, deliveries, DELIVERY_DEAD),
-        oldest_due_seconds=_age(connection, due_since),
-        oldest_seconds=_age(connection, due_since, paused_since),
-        more=sum(each.rows for each in found.values()) == DELIVERIES,
+        retrying=tried,
+        held=held.number,
+        dead=dead.number,
+        oldest_due_seconds=_age(connection, since),
+        oldest_seconds=_age(connection, since, seen[Standing.PAUSED].since),
+        more=_names(more | {"retrying": open_.more and tried > 0}),
+        counted=_earliest(waiting, ready, held, dead),
     )
 
 
@@ -196,11 +223,3 @@ def _claimed(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
 ) -> int:
     """Rows in flight: their due times are the ends of leases."""
     return counted(connection, table, table.c.due_at > Now(), table.c.unresolved > 0)
-
-
-def counted(  # type: ignore[explicit-any]  # SQLAlchemy's FromClause has one inside
-    connection: Connection, table: FromClause, *conditions: ColumnElement[bool]
-) -> int:
-    """How many rows of a table match; COUNTED at most."""
-    matching = select(literal(1)).select_from(table).where(*conditions).limit(COUNTED).subquery()
-    return connection.execute(select(func.count()).select_from(matching)).scalar_one()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, func, select, type_coerce
 
 from engine.admin import findings
+from engine.admin.counts import COUNTED, counted
 from engine.admin.failures import failures
-from engine.admin.lanes import HELD, counted, lanes
+from engine.admin.lanes import lanes
 from engine.admin.pausing import all_of
 from engine.admin.refusals import refusals
 from engine.admin.relays import UP, all_down, relays
@@ -64,7 +65,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.open_until > Now())
     restored, groups = again(connection), failures(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
-    stalled = lateness.stalled(connection)
+    stalled = lateness.stalled(connection, {lane.name: lane.in_flight > 0 for lane in figures})
     parts = findings.of_parts(figures, found, running, stalled, counted(connection, subscriptions, *left_alone), slow)
     ill = any(relay.state != UP for relay in found)
     return {
@@ -111,10 +112,10 @@ def _older(connection: Connection, counts: Mapping[str, int]) -> list[Finding]:
 
 
 def _pauses(connection: Connection) -> list[dict[str, object]]:
-    """The pauses, with how many orders and e-mails each holds back (together up to HELD of each table)."""
+    """The pauses, with how many orders and e-mails each holds back (together up to COUNTED of each table)."""
     found = all_of(connection)
     for table in (orders, emails) if found else ():
-        stopped = select(table.c.paused_by).where(table.c.paused_by.is_not(None)).limit(HELD).subquery()
+        stopped = select(table.c.paused_by).where(table.c.paused_by.is_not(None)).limit(COUNTED).subquery()
         counts = select(stopped.c.paused_by, func.count()).group_by(stopped.c.paused_by)
         held: dict[str, int] = dict(connection.execute(counts).all())
         for pause in found:

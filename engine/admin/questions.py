@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, func, select, true
 
 from engine.admin import actions, changes, jobs, stopping
-from engine.admin.amounts import some, span
+from engine.admin.amounts import Amount, listed, some, span
+from engine.admin.counts import COUNTED, counted
 from engine.admin.holding import stopped_by, told, unheard_of
-from engine.admin.lanes import counted, lanes
+from engine.admin.lanes import lanes
 from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
 from engine.admin.obstacles import refusal
 from engine.admin.pausing import checked, not_paused, paused, paused_lanes, paused_subscription
+from engine.admin.reach import LOOKED_AT
 from engine.admin.repeats import ASKED, doubt, recipients
 from engine.admin.resources import EMAILS, ORDERS
 from engine.admin.rows import ROWS
@@ -143,9 +145,9 @@ def _rate(connection: Connection, number: int) -> tuple[str, ...]:
 def of_subscription(connection: Connection, seq: int) -> Question:
     """Before a paused subscription is resumed; NotFound, Conflict when it is not paused."""
     endpoint = paused_subscription(connection, seq).endpoint
-    its = deliveries.c.subscription_seq == seq
-    due = some(counted(connection, deliveries, its, deliveries.c.due_at <= Now()), "webhooks")
-    later = some(counted(connection, deliveries, its, deliveries.c.due_at > Now()), "webhooks")
+    its, due_at = deliveries.c.subscription_seq == seq, deliveries.c.due_at
+    numbers = [counted(connection, deliveries, its, when) for when in (due_at <= Now(), due_at > Now())]
+    due, later = (Amount(number, more=number >= COUNTED).of("webhooks") for number in numbers)
     waits = f"Nothing goes out while the lane webhooks is paused: {due} wait."
     first = waits if "webhooks" in in_force(connection).lanes else f"Goes out at once: {due}."
     return Question(f"Resume pushing to {endpoint}?", (first, f"Later, when their next attempts are due: {later}."))
@@ -156,8 +158,8 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
     for lane in chosen:
         checked(LANE, lane)
     found = [lane for lane in lanes(connection) if lane.name in chosen]
-    busy = [some(lane.in_flight, lane.name) for lane in found if lane.in_flight]
-    left = [some(number, lane.name) for lane in found if (number := lane.due + lane.waiting + lane.held)]
+    busy = [lane.amount("in_flight").of(lane.name) for lane in found if lane.in_flight]
+    left = [amount.of(lane.name) for lane in found if (amount := lane.left).number]
     return Question(
         f"Pause the lanes {', '.join(chosen)}?",
         (
@@ -195,18 +197,20 @@ def of_restored(connection: Connection) -> Question:
     its = select(pauses.c.value).where(pauses.c.kind == LANE, pauses.c.who == WHO)
     chosen = connection.scalars(its).all()
     leave, again = leaving(connection, LANE, chosen), leaving(connection, LANE, chosen, again=True)
-    twice = ", ".join(some(number, lane) for lane, number in again.items() if number) or "nothing"
+    twice = listed(again) or "nothing"
     line = f"Of that, perhaps done before the restore, and then done a second time: {twice}."
     return Question(
         "Resume the lanes, although the database is older than it was?",
-        (*_goes_out(leave), *([line] if any(leave.values()) else [])),
+        (*_goes_out(leave), *([line] if listed(leave) else [])),
     )
 
 
-def _goes_out(leave: Mapping[str, int]) -> tuple[str, ...]:
+def _goes_out(leave: Mapping[str, Amount]) -> tuple[str, ...]:
     """What goes out at once of what was paused, by lane."""
-    parts = [some(number, lane) for lane, number in leave.items() if number]
-    return (f"Goes out at once: {', '.join(parts)}." if parts else "Nothing goes out at once.",)
+    if found := listed(leave):
+        return (f"Goes out at once: {found}.",)
+    of_next = f" of the {LOOKED_AT:,} that come next" if any(amount.more for amount in leave.values()) else ""
+    return (f"Nothing{of_next} goes out at once.",)
 
 
 def _all_recipients(connection: Connection, action: Action, given: Mapping[str, str]) -> int | None:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import BigInteger, and_, case, exists, false, literal, not_, or_, type_coerce
+from sqlalchemy import BigInteger, and_, case, false, literal, not_, or_, select, type_coerce
 
 from engine.db.dialects import Now, after
 from engine.db.tables import MILLISECOND, Instant, deliveries, emails, orders, subscriptions
@@ -21,8 +21,9 @@ from engine.models import EXPIRY, EmailState
 
 if TYPE_CHECKING:
     from collections.abc import Container
+    from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import ColumnElement, FromClause
 
 
 class Standing(StrEnum):
@@ -55,8 +56,8 @@ class Standings:
     due: ColumnElement[bool]
     later: ColumnElement[bool]
     tried: ColumnElement[bool]
-    next: ColumnElement[object]
-    since: ColumnElement[object]
+    next: ColumnElement[datetime]
+    since: ColumnElement[datetime]
     lane_paused: bool  # what would be due is paused then
 
     def of(self, group: str) -> ColumnElement[bool]:
@@ -67,7 +68,7 @@ class Standings:
         return conditions[Standing(group)]
 
     @property
-    def word(self) -> ColumnElement[object]:
+    def word(self) -> ColumnElement[str]:
         """The row's standing; NULL: it is settled."""
         return case(
             (self.settled, None),
@@ -78,27 +79,34 @@ class Standings:
         )
 
 
-_SEND_TIME = type_coerce(type_coerce(emails.c.expires_at, BigInteger) - EXPIRY // MILLISECOND, Instant)
 _ITS = orders.alias("its_order")
-_EXPIRES_ITSELF = exists().where(_ITS.c.seq == emails.c.order_seq, _ITS.c.expires_at.is_not(None))
-# Since when an e-mail waits that was not tried: from its send time on, or since it was made if that is not known.
-BEGAN = case((_EXPIRES_ITSELF, emails.c.last_update), else_=_SEND_TIME)
+# Whether an e-mail's order says when it expires: then the e-mail's own end does not tell its send time. Not EXISTS:
+# where it is asked of many e-mails, PostgreSQL would read all orders first.
+EXPIRES_ITSELF = select(_ITS.c.expires_at).where(_ITS.c.seq == emails.c.order_seq).scalar_subquery().is_not(None)
 REST = timedelta(minutes=5)  # relays are left alone for less; what is due later waits for its window
 
 
-def of_orders(paused_lanes: Container[str] = ()) -> Standings:
-    """Of orders."""
-    in_flight = and_(orders.c.unresolved > 0, orders.c.due_at > Now())
-    return _of_rows(orders, in_flight, false(), orders.c.due_at, lane_paused="orders" in paused_lanes)
+def of_orders(paused_lanes: Container[str] = (), its: FromClause = orders) -> Standings:  # type: ignore[explicit-any]
+    """Of orders; `its`: what has their columns."""
+    in_flight = and_(its.c.unresolved > 0, its.c.due_at > Now())
+    return _of_rows(its, in_flight, false(), its.c.due_at, lane_paused="orders" in paused_lanes)
 
 
-def of_emails(paused_lanes: Container[str] = ()) -> Standings:
-    """Of e-mails."""
-    in_flight = and_(emails.c.state == EmailState.SENDING, emails.c.due_at > Now())
-    untried, waits = emails.c.attempts == 0, and_(emails.c.rank.is_not(None), emails.c.waits_for.is_not(None))
-    since = case((untried, BEGAN), (waits, type_coerce(emails.c.rank, Instant)), else_=emails.c.due_at)
-    early = or_(and_(untried, Now() >= BEGAN, not_(_EXPIRES_ITSELF) | (emails.c.due_at <= after(REST))), waits)
-    return _of_rows(emails, in_flight, early, since, lane_paused="emails" in paused_lanes)
+def of_emails(  # type: ignore[explicit-any]  # SQLAlchemy's FromClause has one inside
+    paused_lanes: Container[str] = (),
+    its: FromClause = emails,
+    expires_itself: ColumnElement[bool] = EXPIRES_ITSELF,
+) -> Standings:
+    """Of e-mails; `its`: what has their columns."""
+    c = its.c
+    send_time = type_coerce(type_coerce(c.expires_at, BigInteger) - EXPIRY // MILLISECOND, Instant)
+    # Since when an e-mail waits that was not tried: from its send time on, or since it was made if that is not known.
+    began = case((expires_itself, c.last_update), else_=send_time)
+    in_flight = and_(c.state == EmailState.SENDING, c.due_at > Now())
+    untried, waits = c.attempts == 0, and_(c.rank.is_not(None), c.waits_for.is_not(None))
+    since = case((untried, began), (waits, type_coerce(c.rank, Instant)), else_=c.due_at)
+    early = or_(and_(untried, Now() >= began, not_(expires_itself) | (c.due_at <= after(REST))), waits)
+    return _of_rows(its, in_flight, early, since, lane_paused="emails" in paused_lanes)
 
 
 def of_deliveries(paused_lanes: Container[str] = ()) -> Standings:
@@ -118,21 +126,21 @@ def of_deliveries(paused_lanes: Container[str] = ()) -> Standings:
     return Standings(settled, false(), paused, due, later, deliveries.c.attempts > 0, next_, next_, lane_paused)
 
 
-def _of_rows(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
-    table: Table,
+def _of_rows(  # type: ignore[explicit-any]  # likewise
+    its: FromClause,
     in_flight: ColumnElement[bool],
     early: ColumnElement[bool],
-    since: ColumnElement[object],
+    since: ColumnElement[datetime],
     *,
     lane_paused: bool,
 ) -> Standings:
     """`early`: what is due before its due time."""
-    due_at, paused_by = table.c.due_at, table.c.paused_by
+    due_at, paused_by = its.c.due_at, its.c.paused_by
     free = (not_(in_flight), due_at.is_not(None))
     due, later = and_(*free, or_(due_at <= Now(), early)), and_(*free, due_at > Now(), not_(early))
     paused, due = _pause(paused_by.is_not(None), due, lane_paused=lane_paused)
     settled = and_(due_at.is_(None), paused_by.is_(None))
-    return Standings(settled, in_flight, paused, due, later, table.c.attempts > 0, due_at, since, lane_paused)
+    return Standings(settled, in_flight, paused, due, later, its.c.attempts > 0, due_at, since, lane_paused)
 
 
 def _pause(

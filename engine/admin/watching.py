@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from engine.admin.counts import counted
 from engine.admin.filters import created
-from engine.admin.lanes import counted
 from engine.db import dialects
 from engine.db.dialects import Now
 from engine.db.tables import STOPPED, deliveries, emails, subscriptions

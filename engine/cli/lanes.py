@@ -44,7 +44,7 @@ def lanes(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None
     with reading(data) as connection:
         found, slow = figures.lanes(connection), slowness(connection)
     form = form_of(as_json, as_csv)
-    print_rows(form, "lanes", found if form is Form.JSON else _figures(found))
+    print_rows(form, "lanes", found if form is Form.JSON else _figures(found, shown=form is Form.TABLE))
     for each in slow if form is Form.TABLE else ():
         console().print(f"{plain(each.text)}, since {cell(each.since)}.", soft_wrap=True)
 
@@ -155,7 +155,7 @@ def _page(seen: dict[str, Any], width: int) -> RenderableType:
     if not seen["findings"]:
         parts.append(Text("All well.", style="green"))
     tables = {
-        "lanes": _figures(seen["lanes"]),
+        "lanes": _figures(seen["lanes"], shown=True),
         "relays": [asdict(each) for each in seen["relays"]],
         "failures": failures.rows(seen["failures"]),
         "turns": [asdict(each) for each in seen["turns"]],
@@ -169,11 +169,12 @@ def _page(seen: dict[str, Any], width: int) -> RenderableType:
     return Group(*parts)
 
 
-def _figures(found: Sequence[Any]) -> list[dict[str, Any]]:
-    """Rows for a table: the age of the oldest due one is a time span."""
+def _figures(found: Sequence[Any], *, shown: bool) -> list[dict[str, Any]]:
+    """Rows for a table: the age of the oldest due one is a time span; `shown`: numbers say that there are more."""
     rows = [asdict(lane) for lane in found]
     for row in rows:
         row["oldest_due"] = timedelta(seconds=row["oldest_due_seconds"]) if row["due"] else None
+        row.update({name: f"{cell(row[name])}+" for name in row["more"]} if shown else {})
     return rows
 
 

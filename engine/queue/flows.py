@@ -26,7 +26,7 @@ from sqlalchemy import (
 from engine.db.dialects import Now
 from engine.db.rows import Rows
 from engine.db.tables import emails
-from engine.models import LEVELS, Priority
+from engine.models import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,14 +51,6 @@ class Flow(NamedTuple):
     creator: str
 
 
-def flows(connection: Connection, lane: Lane[Claimed], target: str | None = None) -> Mapping[int, Sequence[str]]:
-    """By priority, the first FLOWS creators of a lane that have rows ready; with `target`, rows that wait for it."""
-    levels = range(len(LEVELS))
-    looking = look(lane, levels, None if target else true(), waiting=target is not None)
-    found = connection.execute(looking, {f"behind_{level}": "" for level in levels} | {"target": target}).all()
-    return {level: [row.creator for row in found if row[0] == level and row.creator] for level in levels}
-
-
 def ready(table: FromClause, *, waiting: bool) -> Sequence[ColumnElement[bool]]:  # type: ignore[explicit-any]
     """The condition of ready rows; `waiting`: of those that wait for the parameter `target`."""
     ranked = table.c.rank.is_not(None)
@@ -68,9 +60,14 @@ def ready(table: FromClause, *, waiting: bool) -> Sequence[ColumnElement[bool]]:
 
 
 def look(
-    lane: Lane[Claimed], levels: Sequence[int], fit: ColumnElement[bool] | None, *, waiting: bool = False
+    lane: Lane[Claimed],
+    levels: Sequence[int],
+    fit: ColumnElement[bool] | None,
+    *,
+    waiting: bool = False,
+    most: int = FLOWS,
 ) -> CompoundSelect[int, str]:
-    """Of each priority, the first FLOWS creators behind one; and "", if it has due rows that are not ready.
+    """Of each priority, the first creators behind one, `most` of them; and "", if it has due rows that are not ready.
 
     Rows that do not `fit` are never ready; None: all are. Each step of the walk is one look into the index, which goes
     to the first row of the next creator.
@@ -86,7 +83,7 @@ def look(
         walk = start.where(row.c.seq == first.scalar_subquery()).cte(f"walk_{level}", recursive=True)
         second = following.where(its_ready.c.creator > walk.c.creator).correlate(walk).scalar_subquery()
         step = select(row.c.creator, walk.c.number + 1).select_from(walk.join(row, row.c.seq == second))
-        walk = walk.union_all(step.where(walk.c.number < FLOWS))
+        walk = walk.union_all(step.where(walk.c.number < most))
         parts.append(select(its, walk.c.creator))
         if fit is not None:
             unready = exists().where(*_unready(lane, fit), lane.table.c.priority == its)

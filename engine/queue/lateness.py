@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -12,6 +13,8 @@ from engine.queue.due import LANES
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection
 
     from engine.queue.due import Claimed, Lane
@@ -22,8 +25,13 @@ NEAREST = 5_000  # rows of a lane, soonest due first, among which leased ones ar
 # A lane stands still when a row has been due for longer and no worker has a lease in that lane: an idle worker would
 # have claimed the row at once.
 STALLED = timedelta(seconds=30)
+# The condition is said, since SQLite uses an index of the rows with a due time for those alone.
 _FIRST_OF_EACH = select(
-    Now(), *(select(func.min(lane.table.c.due_at)).scalar_subquery().label(lane.name) for lane in LANES)
+    Now(),
+    *(
+        select(func.min(lane.table.c.due_at)).where(lane.table.c.due_at.is_not(None)).scalar_subquery().label(lane.name)
+        for lane in LANES
+    ),
 )
 
 
@@ -33,17 +41,22 @@ def next_due(connection: Connection) -> dict[str, timedelta]:
     return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
 
 
-def stalled(connection: Connection) -> dict[str, timedelta]:
+def stalled(connection: Connection, worked_on: Mapping[str, bool] = MappingProxyType({})) -> dict[str, timedelta]:
     """Lanes that stand still, whatever the cause, each with how long its oldest row has been due.
 
-    Such a lane has a due row, is not paused, and no worker has a lease in it.
+    Such a lane has a due row, is not paused, and no worker has a lease in it. `worked_on`: whether workers have, as far
+    as that is known, by lane.
     """
     late = {name: -until for name, until in next_due(connection).items() if -until > STALLED}
     if not late:
         return {}
     paused = in_force(connection).lanes
     lanes = [lane for lane in LANES if lane.name in late and lane.name not in paused]
-    return {lane.name: late[lane.name] for lane in lanes if not _is_worked_on(connection, lane)}
+    return {
+        lane.name: late[lane.name]
+        for lane in lanes
+        if not (worked_on[lane.name] if lane.name in worked_on else _is_worked_on(connection, lane))
+    }
 
 
 def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:

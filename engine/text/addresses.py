@@ -106,12 +106,16 @@ def compared(domain: str) -> str:
 
 
 def spelled(domain: str) -> set[str]:
-    """How addresses may spell a domain, in small letters: with A-labels and without."""
+    """How addresses may spell a domain, after a database's lower(): with A-labels and without.
+
+    SQLite's lower() leaves all letters but those of ASCII as they are: what was written in capitals has some.
+    """
     wire = compared(domain)
     try:
-        return {wire, ".".join(map(idna.ulabel, wire.split(".")))}
+        shown = ".".join(map(idna.ulabel, wire.split(".")))
     except UnicodeError:  # what idna raises is one
-        return {wire, domain.lower()}
+        shown = domain.lower()
+    return {wire, shown, "".join(letter if letter.isascii() else letter.upper() for letter in shown)}
 
 
 def _wire_domain(domain: str) -> str:

@@ -94,7 +94,8 @@ def size(delivery: Delivery) -> int:
 
 def next_due(connection: Connection, subscription: Subscription) -> datetime | None:
     """When the subscription's next delivery is due; None if none waits."""
-    soonest = select(func.min(deliveries.c.due_at)).where(deliveries.c.subscription_seq == subscription.seq)
+    its = (deliveries.c.subscription_seq == subscription.seq, deliveries.c.due_at.is_not(None))
+    soonest = select(func.min(deliveries.c.due_at)).where(*its)
     if subscription.ordered:
         soonest = soonest.where(deliveries.c.seq.in_(_heads(subscription.seq)))
     found: datetime | None = connection.scalar(soonest)

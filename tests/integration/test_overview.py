@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, select, text, update
 
 from engine.admin import details
-from engine.admin import lanes as module
 from engine.admin.lanes import lanes
 from engine.admin.lists import LARGEST
 from engine.admin.lists import page as first_page
@@ -215,14 +214,6 @@ def test_what_waits_behind_another_event_or_for_a_circuit_is_not_due(store: Stor
         assert told_alike(connection)["webhooks"] == (0, 0, 0, 0)
         assert overview(connection)["paused_subscriptions"] == 0
         assert ordered
-
-
-def test_counting_ends_somewhere(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COUNTED", 3)
-    with store.write() as connection:
-        for _ in range(5):
-            add_order(connection, due_in=-HOUR)
-        assert lanes(connection)[0].due == 3
 
 
 def test_all_is_well_when_everybody_works_and_nothing_lags(store: Store) -> None:

@@ -291,7 +291,7 @@ def test_what_a_pause_would_stop_is_counted_before_it_is_made(store: Store) -> N
             values = {"attempts": 1} if due_in == LONG else {}
             add_email(connection, order, address=address, due_in=due_in, **values)
         counts = [
-            (kind, dict(stopped.now), dict(stopped.later))
+            (kind, *({lane: each.number for lane, each in when.items()} for when in (stopped.now, stopped.later)))
             for kind, value in (
                 ("domain", "slow.example"),
                 ("creator", "ttd"),

@@ -100,6 +100,15 @@ history_hours = Table(  # the same by the hour, of hours that have ended; kept l
     Column("count", BigInteger, nullable=False),
 )
 
+lane_counts = Table(  # where a lane has many rows, how many: see engine/admin/counts.py
+    "lane_counts",
+    metadata,
+    Column("lane", String(10), primary_key=True),
+    Column("place", String(10), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),  # when they were counted
+)
+
 attempt_sums = Table(  # how attempts at e-mails ended: see engine/observability/sums.py
     "attempt_sums",
     metadata,

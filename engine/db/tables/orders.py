@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     literal_column,
     or_,
+    true,
 )
 
 from engine.db.tables.columns import (
@@ -121,7 +122,7 @@ Index(
     **where_set(orders.c.senders_reference),
     **by_beginning("senders_reference"),
 )
-Index("ix_orders_paused", orders.c.seq, **where_set(orders.c.paused_by))
+Index("ix_orders_paused", orders.c.seq, orders.c.paused_by, **where_set(orders.c.paused_by))
 Index("ix_orders_ended", orders.c.last_update, **where(orders.c.due_at.is_(None)))  # retention
 Index("ix_orders_creator", orders.c.creator, orders.c.id)  # operators' lists
 # Indexes of some rows: for a query to use them, it says the condition in these very words.
@@ -183,8 +184,10 @@ emails = Table(
 )
 Index("ix_emails_due", emails.c.due_at, emails.c.seq, **where_set(emails.c.due_at))
 _index_turns(emails)
-Index("ix_emails_paused", emails.c.seq, **where_set(emails.c.paused_by))
-EMAIL_OPEN = or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None))
+Index("ix_emails_paused", emails.c.seq, emails.c.paused_by, **where_set(emails.c.paused_by))
+# That it is true is said so that this index is for those alone who say so, too. Databases would take it for all that is
+# due, or paused, and walk through it as a whole.
+EMAIL_OPEN = or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None)).is_(true())
 # "Is anything of this order still open?" must not walk through what is settled.
 Index("ix_emails_open", emails.c.order_seq, **where(EMAIL_OPEN))
 # What operators look for. Identifiers begin with a time, as UUIDs of version 7 do: their order is that of time.

@@ -1,0 +1,137 @@
+"""How many rows of a lane are due, come later, are paused, or have failed, however many these are.
+
+Whoever looks counts up to COUNTED: that takes a bounded time, and small numbers are those of this moment. What goes
+beyond is counted to its end by the clock, now and then, and kept for everybody who looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
+
+from sqlalchemy import Integer, bindparam, delete, func, literal, select
+
+from engine.admin.standing import Standing, of_deliveries
+from engine.db.dialects import Now, after, now
+from engine.db.tables import (
+    DELIVERY_DEAD,
+    EMAIL_FAILED,
+    ORDER_SET_ASIDE,
+    deliveries,
+    emails,
+    lane_counts,
+    orders,
+    subscriptions,
+    waiting_events,
+)
+from engine.queue import due
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, FromClause, Select
+
+COUNTED = 10_000  # rows of a kind are counted up to here by those who look
+LARGEST = 10_000_000  # likewise, by the clock
+LASTING = timedelta(minutes=5)  # for which what the clock has counted is told
+Place: TypeAlias = tuple[str, str]  # a lane, and where its rows are
+LATER, LATE, HELD, DEAD, OPEN = "to come", "late", "paused", "dead", "open"
+_STANDINGS = (Standing.LATER, Standing.DUE, Standing.PAUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows; `more`: at least so many. `at`: when they were counted, if that was not now."""
+
+    number: int
+    more: bool = False
+    at: datetime | None = None
+
+
+Counts: TypeAlias = Mapping[Place, Count]
+
+
+def counts(connection: Connection) -> Counts:
+    """Of each place; of deliveries by their standing only what the clock has counted."""
+    found = {place: Count(number, more=number >= COUNTED) for place, number in _bounded(connection).items()}
+    if any(count.more for count in found.values()):
+        for row in connection.execute(select(lane_counts).where(lane_counts.c.at > after(-LASTING))):
+            place, least = (row.lane, row.place), 0
+            if place in found:
+                if not found[place].more:
+                    continue
+                least = COUNTED
+            found[place] = Count(max(least, row.number), more=row.number >= LARGEST, at=row.at)
+    return found
+
+
+def large(connection: Connection) -> Mapping[Place, int]:
+    """Of places that have more than others count, how many there are; takes a second for a few million."""
+    beyond = [place for place, number in _bounded(connection).items() if number >= COUNTED]
+    found = {place: connection.execute(_number(_ROWS[place]), {"most": LARGEST}).scalar_one() for place in beyond}
+    if (due.WEBHOOKS.name, OPEN) in beyond:
+        by_standing = select(_DELIVERIES.c.word, func.count()).group_by(_DELIVERIES.c.word)
+        numbers: dict[str, int] = dict(connection.execute(by_standing, {"most": LARGEST}).all())
+        found |= {(due.WEBHOOKS.name, standing): numbers.get(standing, 0) for standing in _STANDINGS}
+    return found
+
+
+def kept(connection: Connection) -> timedelta | None:
+    """How old the newest of the kept counts is; None: none are kept."""
+    at = connection.scalar(select(func.max(lane_counts.c.at)))
+    return None if at is None else now(connection) - at
+
+
+def keep(connection: Connection, found: Mapping[Place, int]) -> None:
+    """Keep what was counted, in place of what was kept before."""
+    connection.execute(delete(lane_counts))
+    rows = [{"lane": lane, "place": place, "number": number} for (lane, place), number in found.items()]
+    if rows:
+        connection.execute(lane_counts.insert().values(at=Now()), rows)
+
+
+def counted(  # type: ignore[explicit-any]  # SQLAlchemy's FromClause has one inside
+    connection: Connection, table: FromClause, *conditions: ColumnElement[bool]
+) -> int:
+    """How many rows of a table match; COUNTED at most."""
+    return connection.execute(_number(_rows(table, *conditions)), {"most": COUNTED}).scalar_one()
+
+
+def _rows(  # type: ignore[explicit-any]  # likewise
+    table: FromClause, *conditions: ColumnElement[bool]
+) -> Select[int]:
+    return select(literal(1)).select_from(table).where(*conditions).limit(bindparam("most", type_=Integer()))
+
+
+def _number(rows: Select[int]) -> Select[int]:
+    return select(func.count()).select_from(rows.subquery())
+
+
+_ROWS: Mapping[Place, Select[int]] = {
+    **{
+        (name, place): _rows(table, condition)
+        for name, table, dead in ((due.ORDERS.name, orders, ORDER_SET_ASIDE), (due.EMAILS.name, emails, EMAIL_FAILED))
+        for place, condition in (
+            (LATER, table.c.due_at > Now()),
+            (LATE, table.c.due_at <= Now()),
+            (HELD, table.c.paused_by.is_not(None)),
+            (DEAD, dead),
+        )
+    },
+    (due.FAN_OUTS.name, LATE): _rows(waiting_events),
+    (due.WEBHOOKS.name, OPEN): _rows(deliveries, deliveries.c.due_at.is_not(None)),
+    (due.WEBHOOKS.name, DEAD): _rows(deliveries, DELIVERY_DEAD),
+}
+_BOUNDED = select(*(_number(rows).scalar_subquery().label(f"{lane}_{place}") for (lane, place), rows in _ROWS.items()))
+_DELIVERIES = (
+    select(of_deliveries().word.label("word"))
+    .select_from(deliveries.join(subscriptions))
+    .where(deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
+    .limit(bindparam("most", type_=Integer()))
+    .subquery()
+)
+
+
+def _bounded(connection: Connection) -> Mapping[Place, int]:
+    """Of each place, in one look."""
+    return dict(zip(_ROWS, connection.execute(_BOUNDED, {"most": COUNTED}).one(), strict=True))
