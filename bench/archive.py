@@ -115,19 +115,27 @@ def number_from(connection: Connection, first: int) -> None:
 
 def _fill_busy(connection: Connection, mails: int) -> None:
     order, more = mails // PER_ORDER + 1, mails + mails // OF_LARGE
-    _insert(connection, "large order", stored.LARGE_ORDER, (order, order, mails), ":now")
-    _insert(connection, "e-mails of it", stored.LARGE_EMAILS, (mails + 1, more, mails), ":now")
-    _insert(connection, "attempts at it", stored.LARGE_ATTEMPTS, (mails + 1, more, mails), ":now")
+    at = round(time.time() * 1000)  # identifiers of an order's e-mails begin with its time
+    _insert(connection, "large order", stored.LARGE_ORDER, (order, order, mails), ":now", at)
+    _insert(connection, "e-mails of it", stored.LARGE_EMAILS, (mails + 1, more, mails), ":now", at)
+    _insert(connection, "attempts at it", stored.LARGE_ATTEMPTS, (mails + 1, more, mails), ":now", at)
     for sql in stored.BUSY:
         _insert(connection, "busy", sql, (1, 1, mails))
     for sql in stored.FAILURES:
         _insert(connection, "failures", sql, (1, stored.SUMS, stored.SUMS))
 
 
-def _insert(connection: Connection, what: str, sql: str, rows: tuple[int, int, int], made: str = stored.MADE) -> None:
+def _insert(  # noqa: PLR0913, PLR0917 what is to be said of rows
+    connection: Connection,
+    what: str,
+    sql: str,
+    rows: tuple[int, int, int],
+    made: str = stored.MADE,
+    now: int | None = None,
+) -> None:
     """Insert the rows from one to another, of so many."""
+    now = now or round(time.time() * 1000)
     begin, end, count = rows
-    now = round(time.time() * 1000)
     for first in range(begin, end + 1, STEP):
         last = min(end, first + STEP - 1)
         step = statement(connection.dialect.name, sql, (first, last, count), now, made)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import false, func, select
 
 from engine.admin.filters import first_id
 from engine.db.tables import MILLISECOND, emails, job_rows, orders
+from engine.events import tallies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Connection, Select
@@ -24,21 +25,32 @@ def first_of_chain(connection: Connection, chain_id: UUID) -> UUID | None:
     return connection.scalar(its.limit(1))
 
 
-def of_order(connection: Connection, order_id: UUID, *, few: bool = False) -> Sequence[ColumnElement[bool]]:
-    """The e-mails of an order; none, if there is no such order. `few`: another index has those that match.
+class OfOrder(NamedTuple):
+    """Which e-mails belong to an order: `by` an index (with the order of identifiers, unless `few`), and `rest`."""
+
+    by: Sequence[ColumnElement[bool]]
+    rest: Sequence[ColumnElement[bool]] = ()
+    few: bool = False
+    states: Mapping[str, int] | None = None  # how many there are in each state; None: that is not counted
+
+
+def of_order(connection: Connection, order_id: UUID) -> OfOrder:
+    """The e-mails of an order; none, if there is no such order.
 
     Their identifiers begin with the time of the order, if they follow from it: then they stand together in each index
     of identifiers, among few others. The index on orders would have all of them sorted first.
     """
     its = connection.execute(select(orders.c.seq, orders.c.created).where(orders.c.id == order_id)).first()
     if its is None:
-        return [false()]
+        return OfOrder([false()])
     which = emails.c.order_seq == its.seq
     begin, end = first_id(its.created), first_id(its.created + MILLISECOND)
-    some = None if few else connection.scalar(select(emails.c.id).where(which).limit(1))
+    some = connection.scalar(select(emails.c.id).where(which).limit(1))
     if not some or not begin <= some < end:
-        return [which]
-    return [func.coalesce(emails.c.order_seq, 0) == its.seq, emails.c.id >= begin, emails.c.id < end]
+        return OfOrder([which], few=True)
+    tally = tallies.of_orders(connection, [its.seq]).get(its.seq)
+    mine = func.coalesce(emails.c.order_seq, 0) == its.seq
+    return OfOrder([emails.c.id >= begin, emails.c.id < end], [mine], states=tally.states if tally else None)
 
 
 def of_job(job_seq: int) -> Select[int]:

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
+    from engine.admin.causes import Cause
+
 LINKED = 100  # rows of another kind that are shown beside one
 TIMELINE = 200  # attempts that are shown, the newest
 _RECORDS = ((Email, emails), (Letter, orders))
@@ -65,7 +67,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
     given = json.loads(row.recipients)
     upload = _upload(connection, row.seq) if row.streamed else None
     recipients = upload["valid"] if upload else len(given)
-    groups, all_of_them = causes(connection, of_order(connection, order_id)) if FAILED in its.counts else ([], True)
+    groups, all_of_them = _causes(connection, order_id) if FAILED in its.counts else ([], True)
     return found | {
         "emails": its.states,
         "results": its.counts,
@@ -92,6 +94,11 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "history": _history(connection, f"orders/{order_id}"),
         "events": status_events.of_order(connection, order_id, row.created),
     }
+
+
+def _causes(connection: Connection, order_id: UUID) -> tuple[list[Cause], bool]:
+    which = of_order(connection, order_id)
+    return causes(connection, [*which.by, *which.rest])
 
 
 def _kind(connection: Connection, order: Row[Any]) -> dict[str, Any]:

@@ -120,6 +120,11 @@ def is_rare(connection: Connection, table: Table, which: ColumnElement[bool]) ->
     return connection.execute(select(func.count()).select_from(few)).scalar_one() <= RARE
 
 
+def last(connection: Connection, key: Column[Any], ids: tuple[UUID, UUID], most: int) -> list[Any]:
+    """The last of a range of identifiers, which are the newest, the newest first."""
+    return list(connection.scalars(select(key).where(key.between(*ids)).order_by(key.desc()).limit(most)))
+
+
 def newest(connection: Connection, key: Column[Any], which: ColumnElement[bool], most: int) -> list[Any]:
     """The keys of the newest rows that an index finds, the newest first.
 
@@ -145,7 +150,8 @@ def to_domain(connection: Connection, text: str, most: int) -> list[UUID]:
     """The newest e-mails to a domain, among the newest of all and the newest that failed."""
     found: set[UUID] = set()
     for among, size in ((true(), NEWEST), (EMAIL_FAILED, NEWEST_FAILED)):
-        looked_at = select(emails.c.id, emails.c.address).where(among).order_by(emails.c.id.desc()).limit(size)
+        newest = emails.c.seq if among is not EMAIL_FAILED else emails.c.id  # as the index is ordered
+        looked_at = select(emails.c.id, emails.c.address).where(among).order_by(newest.desc()).limit(size)
         its = looked_at.subquery()
         address = func.lower(its.c.address)
         ends = or_(*(address.endswith(f"@{each}", autoescape=True) for each in spelled(text.removeprefix("@"))))

@@ -7,9 +7,10 @@ more; or `rest`: it is looked at row by row, within a window (engine/admin/lists
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, false, or_, select
 
 from engine.admin import lookups
 from engine.admin.api_keys import STATE
@@ -45,6 +46,7 @@ from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
+    from uuid import UUID
 
     from sqlalchemy import ColumnElement, Connection, Table
 
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
     Given = Mapping[str, Any]
 
 WAITING, FAILED = ("waiting", "failed")
+CLOSE = timedelta(minutes=1)  # what a worker's clock may be ahead of the database's, by far
+_OPEN = (WAITING, EmailState.NEW, EmailState.SENDING)
 
 
 def _orders(connection: Connection, given: Given) -> Narrowed:
@@ -90,14 +94,13 @@ def _order_names(connection: Connection, found: Narrowed, given: Given) -> None:
 
 def _emails(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(emails.c.id)
-    if state := given.get("state"):
-        _email_state(connection, found, state, few="order" in given or "job" in given)
+    if order := given.get("order"):
+        _email_order(connection, found, order, given.get("state"))
+    elif state := given.get("state"):
+        _email_state(connection, found, state, few="job" in given)
     _priority(found, emails, given)
     if ids := given.get("email"):
         found.by.append(emails.c.id.between(*ids))
-    if order := given.get("order"):
-        few = given.get("state") in (WAITING, EmailState.NEW, EmailState.SENDING)
-        found.by += of_order(connection, order, few=few)
     if reference := given.get("reference"):
         found.by.append(emails.c.order_seq.in_(select(orders.c.seq).where(lookups.referred(connection, reference))))
     if queue_id := given.get("queue"):
@@ -107,6 +110,8 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
     if creator := given.get("creator"):
         its = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, orders.c.creator == creator)
         found.rest.append(its.exists())
+    if (failed := given.get("failed")) and (given.get("state") or "").lower().startswith(FAILED):
+        found.by.append(emails.c.last_update >= failed - CLOSE)  # which it has from its last attempt
     if ended := _email_attempt(given):
         found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, and_(*ended)))
     created_in(found, emails.c.id, given)
@@ -129,18 +134,46 @@ def _email_attempt(given: Given) -> Sequence[ColumnElement[bool]]:
 
 
 def _email_state(connection: Connection, found: Narrowed, state: str, *, few: bool) -> None:
-    if state.lower().startswith(FAILED):
-        found.by.append(EMAIL_FAILED)
-        if state != FAILED:
-            found.rest.append(emails.c.state == state)
-    elif state in GROUPS:
+    """`few`: what else narrows the list leaves so few that they can be sorted."""
+    if _is_failed(found, state):
+        return
+    if state in GROUPS:
         _stand(connection, found, emails, of_emails, state)
-    elif few and state in (WAITING, EmailState.NEW, EmailState.SENDING):
+    elif few and state in _OPEN:
         found.by, found.sorted = [*found.by, EMAIL_OPEN], True
         found.rest += [emails.c.state == state] if state != WAITING else []
-    elif state in (WAITING, EmailState.NEW, EmailState.SENDING):
+    elif state in _OPEN:
         found.parts, found.newest_first = _open(emails), False
         found.rest.append(emails.c.state == (EmailState.NEW if state == WAITING else state))
+    else:
+        found.rest.append(emails.c.state == state)
+
+
+def _is_failed(found: Narrowed, state: str) -> bool:
+    """Narrow a list to e-mails that failed, if that is what the state says."""
+    if not state.lower().startswith(FAILED):
+        return False
+    found.by.append(EMAIL_FAILED)
+    found.rest += [emails.c.state == state] if state != FAILED else []
+    return True
+
+
+def _email_order(connection: Connection, found: Narrowed, order: UUID, state: str | None) -> None:
+    """The e-mails of an order, the newest first, whatever their state."""
+    its = of_order(connection, order)
+    found.by += its.by
+    found.rest += its.rest
+    found.sorted = its.few
+    if state is None or _is_failed(found, state):
+        return
+    settled = state not in (*GROUPS, *_OPEN)
+    if its.states is not None and not its.states.get(state if settled else EmailState.NEW):
+        found.by.append(false())
+    if state in GROUPS:
+        stands = of_emails(in_force(connection).lanes)
+        found.rest.append(repeated(connection, emails) if state == REPEATED else stands.of(state))
+    elif state == WAITING:
+        found.rest.append(or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None)))
     else:
         found.rest.append(emails.c.state == state)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # of each kind, the newest
 SHORTEST = 2  # characters that are searched for
 MOST = 100  # orders that are counted beside a list of e-mails
+CHAINED = 100  # orders of the chains that are found: each has a few
 NEXT = 500  # orders that are looked through for a recipient, those due first
 LISTS = 2_000_000  # bytes of their recipients that are looked through
 _SHARED = ("recipient", "reference", "creator", "order")  # what both lists are narrowed by
@@ -120,11 +121,12 @@ def _identifiers(connection: Connection, text: str) -> Iterator[Way]:
     except ValueError:
         return
     for resource, name in ((ORDERS, "order"), (EMAILS, "email")):
-        keys = lookups.newest(connection, resource.key, resource.key.between(*ids), SHOWN + 1)
+        keys = lookups.last(connection, resource.key, ids, SHOWN + 1)
         yield Way(resource, "by the beginning of the identifier", {name: its}, keys)
         if resource is ORDERS and len(keys) == 1:
             yield _of_order(connection, keys[0])
-    chained = lookups.newest(connection, orders.c.id, orders.c.chain_id.between(*ids), SHOWN + 1)
+    chains = lookups.last(connection, orders.c.chain_id, ids, SHOWN + 1)
+    chained = connection.scalars(select(orders.c.id).where(orders.c.chain_id.in_(chains)).limit(CHAINED)).all()
     yield Way(ORDERS, "by the beginning of the chain's identifier", {"chain": its}, chained)
 
 

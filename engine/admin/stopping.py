@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, or_, select
 
 from engine.admin.amounts import some
-from engine.db.tables import EMAIL_OPEN, emails, orders
-from engine.models import HANDED_OVER, OrderState
+from engine.admin.results import COUNTED, SENT, WAITING, results
+from engine.db.tables import orders
+from engine.models import OrderState
 from engine.orders.withdrawing import UNMADE, Aim, fates, withdraw
 from engine.queue.calendars import Calendars
 
@@ -49,13 +50,14 @@ def outcome(connection: Connection, order_id: UUID) -> str:
 
 def question(connection: Connection, order: Row[object]) -> tuple[str, str]:
     """What is asked before: the title, and what it means in numbers."""
-    its = emails.c.order_seq == order.seq
-    sent, left = (func.count().filter(which) for which in (emails.c.state.in_(HANDED_OVER), EMAIL_OPEN))
-    gone, waits = connection.execute(select(sent, left).where(its)).one()
+    its = results(connection, [order.seq], COUNTED)[order.seq]
+    numbers = its.counts
+    gone, waits = numbers.get(SENT, 0), numbers.get(WAITING, 0)
     if order.portion:
         waits += connection.scalar(UNMADE, {"order": order.seq}) or 0
-    meaning = f"What the relay has taken over stays sent: {some(gone, 'emails')} so far. Nobody else gets it, for good."
-    return f"Cancel what has not left of this order, {some(waits, 'emails')}?", meaning
+    sent, left = (some(number, "emails", more=not its.whole) for number in (gone, waits))
+    meaning = f"What the relay has taken over stays sent: {sent} so far. Nobody else gets it, for good."
+    return f"Cancel what has not left of this order, {left}?", meaning
 
 
 def _creator(connection: Connection, order_id: UUID) -> str:

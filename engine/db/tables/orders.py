@@ -203,7 +203,7 @@ Index(
 for _name, _number in (("person", emails.c.national_identity_number), ("organization", emails.c.organization_number)):
     Index(f"ix_emails_{_name}", block_of(emails), _number, **where_set(_number))
 EMAIL_FAILED = emails.c.state.like(literal_column("'Failed%'"))
-Index("ix_emails_failed", emails.c.id, **where(EMAIL_FAILED))
+Index("ix_emails_failed", emails.c.id, emails.c.last_update, **where(EMAIL_FAILED))
 
 idempotency_keys = Table(
     "idempotency_keys",

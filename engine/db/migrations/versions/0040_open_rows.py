@@ -1,6 +1,7 @@
 """What is open of an order is found by its own index alone; paused rows are counted by an index
 
 Both databases took the index of open e-mails for what is due and for what is paused, too, and walked through all of it.
+What failed lately is found by the index of what failed.
 """
 
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ down_revision = "0039"
 
 OPEN = "(due_at IS NOT NULL OR paused_by IS NOT NULL) IS"
 PAUSED = "paused_by IS NOT NULL"
+FAILED = "state LIKE 'Failed%'"
 
 
 def upgrade() -> None:
@@ -21,3 +23,6 @@ def upgrade() -> None:
         name, where = f"ix_{table}_paused", sa.text(PAUSED)
         op.drop_index(name, table)
         op.create_index(name, table, ["seq", "paused_by"], sqlite_where=where, postgresql_where=where)
+    name, where = "ix_emails_failed", sa.text(FAILED)
+    op.drop_index(name, "emails")
+    op.create_index(name, "emails", ["id", "last_update"], sqlite_where=where, postgresql_where=where)
