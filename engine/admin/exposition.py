@@ -77,7 +77,7 @@ class Parts(Collector):
             database_took = _timed(lambda: ping(connection))
             found = lanes(connection)
             slow = slowness(connection)
-            stalled = lateness.stalled(connection, {lane.name: lane.in_flight > 0 for lane in found})
+            stalled = lateness.stalled(connection, [lane.name for lane in found if lane.in_flight])
             seen = watched(connection)
             unending = pausing.unending(connection)
             usable = relays(connection, slow)

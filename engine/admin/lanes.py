@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from engine.admin.counts import Counts
 
 
+SEEN = 2_000  # rows of a lane that come next, each on a page of its own; of many deliveries, the oldest
+
+
 @dataclass(frozen=True, slots=True)
 class LaneFigures:
-    """A lane in numbers. Rows in flight or retrying are looked for among the NEAREST soonest.
+    """A lane in numbers. Rows in flight, retrying, or due before their due time are looked for among the SEEN soonest.
 
     `more`: the names of numbers that were not counted to their end. `counted`: when those were counted that are too
     large for each look.
@@ -82,14 +85,20 @@ def lanes(connection: Connection) -> list[LaneFigures]:
     """The lanes in the order in which work goes through them."""
     rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
     paused = {row.value: _by(row.who, row.ends, row.reason) for row in rows}
-    found = counts(connection)
+    found, moment = counts(connection), dialects.now(connection)
     each = (
-        _of_rows(connection, due.ORDERS, found),
-        _of_rows(connection, due.EMAILS, found),
-        _of_fan_outs(connection, found),
-        _of_webhooks(connection, found),
+        _of_rows(connection, due.ORDERS, found, moment),
+        _of_rows(connection, due.EMAILS, found, moment),
+        _of_fan_outs(connection, found, moment),
+        _of_webhooks(connection, found, moment),
     )
     return [lane.paused(paused[lane.name]) if lane.name in paused else lane for lane in each]
+
+
+def in_flight(connection: Connection, lane: due.Lane[due.Claimed]) -> int:
+    """How many orders or e-mails workers have in hand, of the NEAREST that come next: what is to be drained."""
+    later = soonest(lane, lateness.NEAREST, lane.table.c.due_at > Now())
+    return connection.scalar(select(func.count().filter(later.stands.in_flight))) or 0
 
 
 def _by(who: str, ends: datetime | None, reason: str) -> str:
@@ -119,28 +128,29 @@ def _standings(
     return defaultdict(_Counted, {row.word: _Counted(*row[1:]) for row in connection.execute(chosen)})
 
 
-def _of_rows(connection: Connection, lane: due.Lane[due.Claimed], found: Counts) -> LaneFigures:
+def _of_rows(connection: Connection, lane: due.Lane[due.Claimed], found: Counts, moment: datetime) -> LaneFigures:
     due_at = lane.table.c.due_at
-    later = soonest(lane, lateness.NEAREST, due_at > Now())
-    late_ones = soonest(lane, lateness.NEAREST if lane is due.EMAILS else 1, due_at <= Now())
+    later = soonest(lane, SEEN, due_at > Now())
+    late_ones = soonest(lane, SEEN if lane is due.EMAILS else 1, due_at <= Now())
     next_ = _standings(connection, later.stands.word, later.rows.c.attempts, later.stands.since)
     first = connection.scalar(select(func.min(late_ones.stands.since)))
-    in_flight, early, tried = next_[Standing.IN_FLIGHT].rows, next_[Standing.DUE], next_[Standing.LATER].tried
+    busy, early, tried = next_[Standing.IN_FLIGHT].rows, next_[Standing.DUE], next_[Standing.LATER].tried
     come, late, held, dead = (found[lane.name, place] for place in (LATER, LATE, HELD, DEAD))
-    oldest_due = _age(connection, first, early.since)
-    unseen = come.number > lateness.NEAREST
-    more = {"waiting": come.more, "due": late.more, "held": held.more, "dead": dead.more}
+    oldest_due = _age(moment, first, early.since)
+    paused = _oldest_paused(connection, lane, moment) if held.number else 0.0
+    unseen = come.number > SEEN
+    more = {"waiting": come.more, "due": late.more or (unseen and early.rows > 0), "held": held.more, "dead": dead.more}
     return LaneFigures(
         name=lane.name,
-        waiting=max(0, come.number - in_flight - early.rows),
+        waiting=max(0, come.number - busy - early.rows),
         due=late.number + early.rows,
-        in_flight=in_flight,
+        in_flight=busy,
         retrying=tried,
         held=held.number,
         dead=dead.number,
         oldest_due_seconds=oldest_due,
-        oldest_seconds=max(oldest_due, _oldest_paused(connection, lane) if held.number else 0.0),
-        more=_names(more | {"in_flight": unseen and in_flight > 0, "retrying": unseen and tried > 0}),
+        oldest_seconds=max(oldest_due, paused),
+        more=_names(more | {"in_flight": unseen and busy > 0, "retrying": unseen and tried > 0}),
         counted=_earliest(come, late, held, dead),
     )
 
@@ -154,20 +164,20 @@ def _earliest(*found: Count) -> datetime | None:
     return min((count.at for count in found if count.at), default=None)
 
 
-def _oldest_paused(connection: Connection, lane: due.Lane[due.Claimed]) -> float:
+def _oldest_paused(connection: Connection, lane: due.Lane[due.Claimed], moment: datetime) -> float:
     """For how long the first row that a pause stops has waited."""
     rows, stands = paused_first(lane, 1)
     first: Select[datetime] = select(func.coalesce(stands.since, rows.c.last_update, type_=Instant()))
-    return _age(connection, *connection.scalars(first))
+    return _age(moment, *connection.scalars(first))
 
 
-def _age(connection: Connection, *moments: datetime | None) -> float:
-    """For how long the first of these moments has passed, in seconds."""
-    known = [moment for moment in moments if moment is not None]
-    return max(0.0, (dialects.now(connection) - min(known)).total_seconds()) if known else 0.0
+def _age(moment: datetime, *begun: datetime | None) -> float:
+    """For how long the first of these has been until this moment, in seconds."""
+    known = [each for each in begun if each is not None]
+    return max(0.0, (moment - min(known)).total_seconds()) if known else 0.0
 
 
-def _of_fan_outs(connection: Connection, found: Counts) -> LaneFigures:
+def _of_fan_outs(connection: Connection, found: Counts, moment: datetime) -> LaneFigures:
     """Of fan-outs, events wait; what is in flight are steps."""
     first = select(func.min(waiting_events.c.event_seq)).scalar_subquery()
     stored = connection.scalar(select(events.c.registered).where(events.c.seq == first))
@@ -180,22 +190,22 @@ def _of_fan_outs(connection: Connection, found: Counts) -> LaneFigures:
         retrying=0,
         held=0,
         dead=0,
-        oldest_due_seconds=(age := _age(connection, stored)),
+        oldest_due_seconds=(age := _age(moment, stored)),
         oldest_seconds=age,
         more=_names({"due": late.more}),
         counted=late.at,
     )
 
 
-def _of_webhooks(connection: Connection, found: Counts) -> LaneFigures:
+def _of_webhooks(connection: Connection, found: Counts, moment: datetime) -> LaneFigures:
     """Of webhooks, deliveries wait; what is in flight are subscriptions. Of many deliveries, the oldest are seen."""
     stands = of_deliveries()
     columns = (stands.word.label("word"), deliveries.c.attempts, stands.since.label("since"))
     kept = (deliveries.c.due_at.is_not(None), subscriptions.c.removed.is_(None))
     first = select(*columns).select_from(deliveries.join(subscriptions)).where(*kept)
-    c = first.order_by(deliveries.c.seq).limit(COUNTED).subquery().c
-    seen = _standings(connection, c.word, c.attempts, c.since)
     open_, dead = found[due.WEBHOOKS.name, OPEN], found[due.WEBHOOKS.name, DEAD]
+    c = first.order_by(deliveries.c.seq).limit(SEEN if open_.at else COUNTED).subquery().c
+    seen = _standings(connection, c.word, c.attempts, c.since)
 
     def number(standing: Standing) -> Count:
         return found.get((due.WEBHOOKS.name, standing), Count(seen[standing].rows, more=open_.more))
@@ -211,8 +221,8 @@ def _of_webhooks(connection: Connection, found: Counts) -> LaneFigures:
         retrying=tried,
         held=held.number,
         dead=dead.number,
-        oldest_due_seconds=_age(connection, since),
-        oldest_seconds=_age(connection, since, seen[Standing.PAUSED].since),
+        oldest_due_seconds=_age(moment, since),
+        oldest_seconds=_age(moment, since, seen[Standing.PAUSED].since),
         more=_names(more | {"retrying": open_.more and tried > 0}),
         counted=_earliest(waiting, ready, held, dead),
     )

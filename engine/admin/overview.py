@@ -65,7 +65,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.open_until > Now())
     restored, groups = again(connection), failures(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
-    stalled = lateness.stalled(connection, {lane.name: lane.in_flight > 0 for lane in figures})
+    stalled = lateness.stalled(connection, [lane.name for lane in figures if lane.in_flight])
     parts = findings.of_parts(figures, found, running, stalled, counted(connection, subscriptions, *left_alone), slow)
     ill = any(relay.state != UP for relay in found)
     return {

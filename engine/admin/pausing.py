@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select
 
+from engine.admin import lanes as figures
 from engine.admin.jobs import release
-from engine.admin.lanes import lanes as figures
 from engine.admin.sentences import thing
 from engine.db.dialects import Now, insert_new, now
 from engine.db.records import columns, first
@@ -169,7 +169,10 @@ def paused_subscription(connection: Connection, seq: int) -> KeptSubscription:
 
 def in_flight(connection: Connection, lanes: Collection[str]) -> int:
     """How many rows of these lanes are in flight: 0 when they are drained. In a paused lane, the number only falls."""
-    return sum(lane.in_flight for lane in figures(connection) if lane.name in lanes)
+    of_rows = {lane.name: lane for lane in (due.ORDERS, due.EMAILS)}
+    busy = {lane.name: lane.in_flight for lane in figures.lanes(connection)}
+    busy |= {name: figures.in_flight(connection, lane) for name, lane in of_rows.items()}
+    return sum(busy[name] for name in lanes)
 
 
 def _begin(  # noqa: PLR0913, PLR0917 likewise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -13,7 +12,7 @@ from engine.queue.due import LANES
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     from sqlalchemy import Connection
 
@@ -41,22 +40,18 @@ def next_due(connection: Connection) -> dict[str, timedelta]:
     return {lane.name: due_at - clock for lane, due_at in zip(LANES, dues, strict=True) if due_at is not None}
 
 
-def stalled(connection: Connection, worked_on: Mapping[str, bool] = MappingProxyType({})) -> dict[str, timedelta]:
+def stalled(connection: Connection, worked_on: Collection[str] = ()) -> dict[str, timedelta]:
     """Lanes that stand still, whatever the cause, each with how long its oldest row has been due.
 
-    Such a lane has a due row, is not paused, and no worker has a lease in it. `worked_on`: whether workers have, as far
-    as that is known, by lane.
+    Such a lane has a due row, is not paused, and no worker has a lease in it. `worked_on`: lanes of which it is known
+    that workers have.
     """
     late = {name: -until for name, until in next_due(connection).items() if -until > STALLED}
     if not late:
         return {}
     paused = in_force(connection).lanes
-    lanes = [lane for lane in LANES if lane.name in late and lane.name not in paused]
-    return {
-        lane.name: late[lane.name]
-        for lane in lanes
-        if not (worked_on[lane.name] if lane.name in worked_on else _is_worked_on(connection, lane))
-    }
+    lanes = [lane for lane in LANES if lane.name in late and lane.name not in (*paused, *worked_on)]
+    return {lane.name: late[lane.name] for lane in lanes if not _is_worked_on(connection, lane)}
 
 
 def _is_worked_on(connection: Connection, lane: Lane[Claimed]) -> bool:
