@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _WITH_CREATORS = (orders, api_keys, senders)
+NEWEST = 10_000  # orders or e-mails among which a name is looked for
 NAMES = 3  # that are suggested
 ALIKE = {CREATOR: 0.6, DOMAIN: 0.8}  # how much they must be: creators are short, and domains end alike
 
@@ -43,7 +44,7 @@ class Stopped:
 def stopped_by(connection: Connection, kind: str, value: str) -> Stopped:
     """What a pause that is not made yet would stop; `value` as it is stored."""
     if kind == LANE:
-        [figures] = [lane for lane in lanes(connection) if lane.name == value]
+        [figures] = lanes(connection, value)
         in_flight, now, later = ({value: figures.amount(name)} for name in ("in_flight", "due", "waiting"))
         return Stopped(in_flight, now, later, whole=True)
     pause = Pauses(creators=frozenset({value})) if kind == CREATOR else Pauses(domains=frozenset({value}))
@@ -79,15 +80,15 @@ def unheard_of(connection: Connection, kind: str, value: str) -> str | None:
         its = (select(table.c.seq).where(table.c.creator == value).limit(1) for table in _WITH_CREATORS)
         if any(connection.execute(each).first() for each in its):
             return None
-        newest = select(orders.c.creator).order_by(orders.c.id.desc()).limit(LOOKED_AT).subquery()
+        newest = select(orders.c.creator).order_by(orders.c.seq.desc()).limit(NEWEST).subquery()
         text = f"Nobody has heard of the creator {value}: it has no order, key or sender."
         return _unknown(text, value, connection.scalars(select(newest.c.creator).distinct()), ALIKE[kind])
     if kind == DOMAIN:
-        among = select(emails.c.address).order_by(emails.c.id.desc()).limit(LOOKED_AT).subquery()
+        among = select(emails.c.address).order_by(emails.c.seq.desc()).limit(NEWEST).subquery()
         if connection.execute(select(among).where(to_address(among.c.address, f"@{value}")).limit(1)).first():
             return None
         domains = {domain_of(address) for address in connection.scalars(select(among.c.address))}
-        return _unknown(f"None of the newest {LOOKED_AT:,} e-mails goes to {value}.", value, domains, ALIKE[kind])
+        return _unknown(f"None of the newest {NEWEST:,} e-mails goes to {value}.", value, domains, ALIKE[kind])
     return None
 
 

@@ -19,7 +19,7 @@ from engine.queue import due, lateness
 from engine.queue.pauses import LANE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select, Table
@@ -81,18 +81,19 @@ class LaneFigures:
         return Amount(sum(part.number for part in parts), more=any(part.more for part in parts))
 
 
-def lanes(connection: Connection) -> list[LaneFigures]:
-    """The lanes in the order in which work goes through them."""
+def lanes(connection: Connection, *names: str) -> list[LaneFigures]:
+    """The lanes in the order in which work goes through them; of these names, if there are any."""
     rows = connection.execute(select(pauses).where(pauses.c.kind == LANE))
     paused = {row.value: _by(row.who, row.ends, row.reason) for row in rows}
     found, moment = counts(connection), dialects.now(connection)
-    each = (
-        _of_rows(connection, due.ORDERS, found, moment),
-        _of_rows(connection, due.EMAILS, found, moment),
-        _of_fan_outs(connection, found, moment),
-        _of_webhooks(connection, found, moment),
-    )
-    return [lane.paused(paused[lane.name]) if lane.name in paused else lane for lane in each]
+    each: dict[str, Callable[[], LaneFigures]] = {
+        due.ORDERS.name: lambda: _of_rows(connection, due.ORDERS, found, moment),
+        due.EMAILS.name: lambda: _of_rows(connection, due.EMAILS, found, moment),
+        due.FAN_OUTS.name: lambda: _of_fan_outs(connection, found, moment),
+        due.WEBHOOKS.name: lambda: _of_webhooks(connection, found, moment),
+    }
+    figures = [look() for name, look in each.items() if not names or name in names]
+    return [lane.paused(paused[lane.name]) if lane.name in paused else lane for lane in figures]
 
 
 def in_flight(connection: Connection, lane: due.Lane[due.Claimed]) -> int:

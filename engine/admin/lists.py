@@ -201,7 +201,8 @@ def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
     found: list[Row[Any]] = []
     for part, beyond in _from(narrowed, cursor, itself=itself):
         looked_at = _ordered(resource, narrowed, part).where(*beyond)
-        end = _window_end(connection, looked_at, WINDOW if itself else WINDOW - 1) if narrowed.rest else None
+        places = looked_at.with_only_columns(*part.order)
+        end = _window_end(connection, places, WINDOW if itself else WINDOW - 1) if narrowed.rest else None
         within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
         found += connection.execute(looked_at.where(*narrowed.rest, *within).limit(size - len(found))).all()
         if end is not None or len(found) == size:
@@ -240,10 +241,10 @@ def _ordered(resource: Resource, narrowed: Narrowed, part: Part) -> Select[Any]:
     return chosen.order_by(*(column.desc() if narrowed.newest_first else column for column in order))
 
 
-def _window_end(connection: Connection, looked_at: Select[Any], after: int) -> tuple[Any, ...] | None:
+def _window_end(connection: Connection, places: Select[Any], after: int) -> tuple[Any, ...] | None:
     """The place of the row after so many others; None: there are fewer, so the window reaches to the part's end."""
-    row = connection.execute(looked_at.offset(after).limit(1)).one_or_none()
-    return None if row is None else tuple(row[1:])
+    row = connection.execute(places.offset(after).limit(1)).one_or_none()
+    return None if row is None else tuple(row)
 
 
 def _compared(

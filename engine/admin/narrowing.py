@@ -298,8 +298,8 @@ def _stand(
         return
     stands = of(in_force(connection).lanes)
     found.rest.append(stands.of(group))
-    if group in (Standing.LATER, RETRYING):
-        found.by.append(table.c.due_at > Now())
+    if group in (Standing.LATER, RETRYING):  # not beside the other condition: see engine/admin/soonest.py
+        found.parts = [replace(waiting, which=table.c.due_at > Now())]
     elif group == Standing.PAUSED:
         none = replace(waiting, which=table.c.due_at <= EPOCH)  # for cursors from before the lane was resumed
         found.parts = [waiting if stands.lane_paused else none, paused]

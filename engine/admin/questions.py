@@ -157,7 +157,7 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
     """Before lanes are paused together; Invalid."""
     for lane in chosen:
         checked(LANE, lane)
-    found = [lane for lane in lanes(connection) if lane.name in chosen]
+    found = lanes(connection, *chosen)
     busy = [lane.amount("in_flight").of(lane.name) for lane in found if lane.in_flight]
     left = [amount.of(lane.name) for lane in found if (amount := lane.left).number]
     return Question(

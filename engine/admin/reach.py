@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from engine.queue.pauses import Pauses
 
-LOOKED_AT = 10_000  # rows of a lane that are asked: nothing of it has an index
+LOOKED_AT = 5_000  # rows of a lane that are asked: nothing of it has an index
 
 
 def reached(pauses: Pauses, rows: Subquery) -> ColumnElement[bool]:
