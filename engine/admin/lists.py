@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from engine.admin.resources import Resource
 
 WINDOW = 10_000  # rows that a page looks at for conditions that no index answers
+ELSEWHERE = 3  # that a row counts as where another table has to be asked, too
 SIZE = PAGE  # rows of a page
 LARGEST = 1_000
 COUNTED = 10_000  # rows of a total that an index answers
@@ -199,10 +200,11 @@ def _shown_on(  # noqa: PLR0913 where a page begins has so many parts
     `itself`: from the cursor's row on, and the end is the first row that was not looked at.
     """
     found: list[Row[Any]] = []
+    window = WINDOW // ELSEWHERE if narrowed.asks_elsewhere else WINDOW
     for part, beyond in _from(narrowed, cursor, itself=itself):
         looked_at = _ordered(resource, narrowed, part).where(*beyond)
         places = looked_at.with_only_columns(*part.order)
-        end = _window_end(connection, places, WINDOW if itself else WINDOW - 1) if narrowed.rest else None
+        end = _window_end(connection, places, window if itself else window - 1) if narrowed.rest else None
         within = [] if end is None else [_compared(narrowed, part, end, beyond=False, itself=not itself)]
         found += connection.execute(looked_at.where(*narrowed.rest, *within).limit(size - len(found))).all()
         if end is not None or len(found) == size:

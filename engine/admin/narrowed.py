@@ -31,6 +31,7 @@ class Narrowed:
     parts: Sequence[Part]
     newest_first: bool = True
     sorted: bool = False  # what is found by an index that has another order
+    asks_elsewhere: bool = False  # whether `rest` looks into another table for each row
     by: list[ColumnElement[bool]] = field(default_factory=list)
     rest: list[ColumnElement[bool]] = field(default_factory=list)
 

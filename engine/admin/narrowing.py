@@ -110,10 +110,12 @@ def _emails(connection: Connection, given: Given) -> Narrowed:
     if creator := given.get("creator"):
         its = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, orders.c.creator == creator)
         found.rest.append(its.exists())
+        found.asks_elsewhere = True
     if (failed := given.get("failed")) and (given.get("state") or "").lower().startswith(FAILED):
         found.by.append(emails.c.last_update >= failed - CLOSE)  # which it has from its last attempt
     if ended := _email_attempt(given):
         found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, and_(*ended)))
+        found.asks_elsewhere = True
     created_in(found, emails.c.id, given)
     return found
 
@@ -247,6 +249,7 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
     if error := given.get("error"):
         log = delivery_attempts
         found.rest.append(had_attempt(log, log.c.delivery_seq, deliveries.c.seq, PUSH_ERRORS[error]))
+        found.asks_elsewhere = True
     numbered_in(connection, found, deliveries.c.seq, deliveries.c.created, given)
     return found
 
