@@ -118,12 +118,12 @@ def _lanes(found: Sequence[LaneFigures]) -> Iterable[Metric]:
     depth = GaugeMetricFamily(
         "varsel_depth",
         "Rows of a lane by state: waiting (for their time), due, in_flight (claimed; of webhooks, subscriptions), "
-        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Numbers above 10,000 are "
+        "retrying (of those that wait: tried before), held (by a pause), dead (given up). Numbers from 10,000 on are "
         "those that the scheduler has counted last." + _SAME,
         labels=["lane", "state"],
     )
     due_now = GaugeMetricFamily(
-        "varsel_due", "Rows due now; above 10,000, as the scheduler has counted them." + _SAME, labels=["lane"]
+        "varsel_due", "Rows due now; from 10,000 on, as the scheduler has counted them." + _SAME, labels=["lane"]
     )
     oldest = GaugeMetricFamily(
         "varsel_oldest_due_seconds", "For how long the oldest due row has waited." + _SAME, labels=["lane"]
