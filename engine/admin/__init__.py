@@ -3,6 +3,7 @@
 resources.py  the kinds of rows that have a list, each with its filters
 narrowed.py   a list's conditions and order
 narrowing.py  from values to a list's conditions and order
+mailings.py   the same for orders and e-mails
 lookups.py    rows by scraps of what names them, each by an index
 filters.py    from query strings to values
 queries.py    what is typed into a list's search field
@@ -13,6 +14,7 @@ rows.py       rows as they are shown
 masking.py    what viewers do not see of them
 belonging.py  which rows belong to an order or a job
 details.py    one row, with all that happened to it
+deeds.py      who did what to a row
 results.py    what became of the e-mails of orders, in numbers
 causes.py     why e-mails failed, in groups
 status_events.py  events that tell of an order or an e-mail

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, select
 
-from engine.admin import reasons, status_events, stories
+from engine.admin import deeds, reasons, status_events, stories
 from engine.admin import recurring as recurring_orders
 from engine.admin.belonging import first_of_chain, of_job, of_order
 from engine.admin.causes import causes
@@ -21,14 +21,11 @@ from engine.db.dialects import now
 from engine.db.records import Attachment, Email, Letter, columns, read
 from engine.db.tables import (
     attachments,
-    audit_log,
     deliveries,
     delivery_attempts,
     email_attempts,
     emails,
     events,
-    job_rows,
-    jobs,
     orders,
     uploads,
     waiting_events,
@@ -37,7 +34,6 @@ from engine.email.enclosures import enclose, shown
 from engine.email.mime import compile_message, message_id
 from engine.errors import Conflict, NotFound
 from engine.models import Content, ContentType
-from engine.observability.audit import detail_of
 from engine.orders.attachments import of_order as attachments_of
 from engine.queue import windows
 from engine.text.keywords import content
@@ -91,7 +87,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         "ignore_reservation": row.ignore_reservation,
         "resource_id": row.resource_id,
         "why": reasons.of_order(connection, found, row) or reasons.unknown(its.states),
-        "history": _history(connection, f"orders/{order_id}"),
+        "history": deeds.of(connection, f"orders/{order_id}"),
         "events": status_events.of_order(connection, order_id, row.created),
     }
 
@@ -156,7 +152,7 @@ def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
         "timeline": [{name: getattr(attempt, name) for name in shown} for attempt in attempts],
         **why,
         "story": [asdict(step) for step in stories.of_email(connection, of_order, row, attempts, why["why"])],
-        "history": _history(connection, f"emails/{email_id}"),
+        "history": deeds.of(connection, f"emails/{email_id}"),
         "events": status_events.of_email(connection, email_id),
     }
 
@@ -218,7 +214,7 @@ def subscription(connection: Connection, seq: int) -> dict[str, Any]:
     return found | {
         "deliveries": _counts(connection, select(newest.c.state, func.count()).group_by(newest.c.state)),
         **health(connection, seq),
-        "history": _history(connection, f"subscriptions/{seq}"),
+        "history": deeds.of(connection, f"subscriptions/{seq}"),
     }
 
 
@@ -234,7 +230,7 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
             for attempt in attempts
         ],
         **reasons.of_delivery(connection, found, attempts),
-        "history": _history(
+        "history": deeds.of(
             connection, f"deliveries/{seq}", f"subscriptions/{found['subscription_seq']}/deliveries/{seq}"
         ),
     }
@@ -254,7 +250,7 @@ def recurring(connection: Connection, its_id: UUID) -> dict[str, Any]:
         "reference": order["senders_reference"],
         "recipients": given[:LINKED],
         "recipient_count": len(given),
-        "history": _history(connection, f"recurring/{its_id}"),
+        "history": deeds.of(connection, f"recurring/{its_id}"),
     }
 
 
@@ -277,23 +273,6 @@ def _one(connection: Connection, resource: str, key: UUID | int, missing: str) -
 
 def _counts(connection: Connection, counted: Select[Any]) -> dict[str, int]:
     return {state: count for state, count in connection.execute(counted)}  # noqa: C416 rows are no tuples to mypy
-
-
-def _history(connection: Connection, *targets: str) -> list[dict[str, Any]]:
-    """What operators and consumers did to it, the newest first: to it alone, and by jobs to many."""
-    alone = select(audit_log).where(audit_log.c.target.in_(targets)).order_by(audit_log.c.seq.desc()).limit(LINKED)
-    found = [
-        {"at": row.at, "who": row.who, "action": row.action, "target": row.target, "detail": detail_of(row.detail)}
-        for row in connection.execute(alone)
-    ]
-    among = select(job_rows.c.at, job_rows.c.target, jobs.c.seq, jobs.c.who, jobs.c.resource, jobs.c.action).join(jobs)
-    by_jobs = among.where(job_rows.c.target.in_(targets)).order_by(job_rows.c.seq.desc()).limit(LINKED)
-    found += [
-        {"at": row.at, "who": row.who, "target": row.target}
-        | {"action": f"{row.resource}.{row.action}", "detail": {"job": row.seq}}
-        for row in connection.execute(by_jobs)
-    ]
-    return sorted(found, key=lambda line: line["at"], reverse=True)[:LINKED]
 
 
 DETAILS: Mapping[str, Callable[..., dict[str, Any]]] = {

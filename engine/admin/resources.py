@@ -26,8 +26,9 @@ from engine.admin.filters import (
     uuids,
 )
 from engine.admin.lookups import id_range
+from engine.admin.mailings import FAILED, WAITING
 from engine.admin.masking import is_masked
-from engine.admin.narrowing import FAILED, NARROW, WAITING
+from engine.admin.narrowing import NARROW
 from engine.admin.recurring import STATES as RECURRING_STATES
 from engine.admin.sentences import ACTIONS as DONE
 from engine.admin.standing import GROUPS

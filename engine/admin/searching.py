@@ -18,7 +18,7 @@ from engine.admin.belonging import first_of_chain
 from engine.admin.filters import bounded, number, uuid
 from engine.admin.found import FOUND
 from engine.admin.lists import count_of_page
-from engine.admin.narrowing import WAITING
+from engine.admin.mailings import WAITING
 from engine.admin.resources import DELIVERIES, EMAILS, EVENTS, ORDERS, RESOURCES, SUBSCRIPTIONS
 from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
