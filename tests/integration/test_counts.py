@@ -10,7 +10,7 @@ from sqlalchemy import delete, update
 
 from engine.admin import counts, lanes, leaving
 from engine.admin.counts import kept
-from engine.admin.findings import of_parts
+from engine.admin.findings import paused
 from engine.admin.holding import stopped_by, told
 from engine.admin.overview import overview
 from engine.admin.pausing import pause
@@ -150,7 +150,7 @@ def test_of_a_paused_lane_what_would_be_due_is_held_with_its_bound(store: Store)
         found = lane(connection, "orders")
         assert (found.due, found.held) == (0, 2 * BOUND)
         assert [name for name in found.more if name in ("due", "held")] == ["held"]
-        said = [each["text"] for each in of_parts([found], [], [], {}, 0)]
+        said = [each["text"] for each in paused([], [found])]
         assert any("6+ orders wait" in text for text in said), said
 
 
