@@ -13,13 +13,13 @@ from urllib.parse import quote, urlencode
 
 from bench import archive
 from bench.figures import Figure, median, say
-from bench.processes import Sink
+from bench.processes import Sink, cpu_of
 from bench.varsel import Varsel
 from engine.admin.rates import SPANS
 from tests.servers.postgres import Postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAILS = 10_000_000
 ROUNDS = 7  # of each page
@@ -158,35 +158,43 @@ def run() -> list[Figure]:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="varsel-bench-")))
         folder.chmod(0o755)
         sink = parts.enter_context(Sink(folder / "sink"))
-        found: list[Figure] = []
         with Postgres(hasty=False) as postgres:
-            found += _measured("PostgreSQL", postgres.database(), folder / "postgresql", sink.url)
-        return found + _measured("SQLite", f"sqlite:///{folder}/archive.db", folder / "sqlite", sink.url)
+            url = postgres.database()
+            archive.make(url, MAILS, busy=True)
+            found = measured("PostgreSQL", url, folder / "postgresql", sink.url, lambda: cpu_of(postgres.pid))
+        url = f"sqlite:///{folder}/archive.db"
+        archive.make(url, MAILS, busy=True)
+        return found + measured("SQLite", url, folder / "sqlite", sink.url)
 
 
-def _measured(database: str, url: str, folder: Path, relay: str) -> list[Figure]:
-    archive.make(url, MAILS, busy=True)
+def measured(database: str, url: str, folder: Path, relay: str, cpu: Callable[[], float] = lambda: 0.0) -> list[Figure]:
+    """The pages of a database that is filled; `cpu`: seconds that its own processes have taken so far."""
     with Varsel(folder, url, relay, workers=0) as varsel:
-        return pages(varsel.port, database)
+        return pages(varsel.port, database, lambda: varsel.cpu() + cpu())
 
 
-def pages(port: int, database: str) -> list[Figure]:
-    """The median of every page, the slowest of each kind as a figure."""
+def pages(port: int, database: str, cpu: Callable[[], float]) -> list[Figure]:
+    """The median of every page, the slowest of each kind as a figure; `cpu`: seconds so far, of all processes."""
     reader = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     slowest: dict[str, tuple[float, str]] = {}
-    slow = count = 0
+    costs: dict[str, float] = {}
+    slow = 0
     for kind, path in _pages(reader):
+        before = cpu()
         took = median(_timed(reader, path, rest=1.0 if kind == "overview" else 0.0) for _ in range(ROUNDS))
-        count += 1
+        costs[path] = 1000 * (cpu() - before) / ROUNDS
         slow += took >= BOUND
-        say(f"console {database}: {took:6.1f} ms {path}")
+        say(f"console {database}: {took:6.1f} ms, {costs[path]:5.1f} ms of CPU: {path}")
         slowest[kind] = max(slowest.get(kind, (0.0, "")), (took, path))
     reader.close()
-    found = [
-        Figure("console", f"{database}, {kind}, slowest: {path.removeprefix('/console/')[:60]}", took, "ms", most=BOUND)
-        for kind, (took, path) in slowest.items()
-    ]
-    return [*found, Figure("console", f"{database}, pages of {count} that take longer", slow, most=1)]
+    found: list[Figure] = []
+    for kind, (took, path) in slowest.items():
+        name = f"{database}, {kind}, slowest: {path.removeprefix('/console/')[:60]}"
+        found += [
+            Figure("console", name, took, "ms", most=BOUND),
+            Figure("console", f"{database}, {kind}: CPU of it", costs[path], "ms"),
+        ]
+    return [*found, Figure("console", f"{database}, pages of {len(costs)} that take longer", slow, most=1)]
 
 
 def _pages(reader: http.client.HTTPConnection) -> Iterator[tuple[str, str]]:
