@@ -159,6 +159,7 @@ def _email_order(connection: Connection, found: Narrowed, order: UUID, state: st
     if state in GROUPS:
         stands = of_emails(in_force(connection).lanes)
         found.rest.append(repeated(connection, emails) if state == REPEATED else stands.of(state))
+        found.asks_elsewhere = True
     elif state == WAITING:
         found.rest.append(or_(emails.c.due_at.is_not(None), emails.c.paused_by.is_not(None)))
     else:
