@@ -42,7 +42,7 @@ MAY = {
     "engine/observability/repeats.py OnceAMinute._tell": "likewise",
     "scheduler/steps.py _watch": "whether it was set is what is asked; APScheduler runs by it",
     "scheduler/jobs.py wake": "APScheduler runs by the machine's clock; what is added to it is the database's",
-    "scheduler/jobs.py _look_soon": "likewise; what is added is a constant",
+    "scheduler/jobs.py _run_in": "likewise; what is added is a span of time",
 }
 
 
