@@ -9,7 +9,7 @@ TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-re
 PYTEST := $(BIN)/pytest $(TESTS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-quick coverage pictures check lint style types format clients bench lock dist release system pythons
+.PHONY: help setup up demo test test-quick coverage pictures check lint style types format texts clients bench lock dist release system pythons
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ types: setup # what takes half a minute in a new checkout
 format: setup ## rewrite the files in the house format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+texts: setup ## collect the console's texts into its catalogues; a test says which of them want a translation
+	@$(BIN)/pybabel --quiet extract --mapping-file=pyproject.toml --project=Varsel --keywords=N2_:1,2 --sort-by-file --add-location=file \
+	  --no-wrap --output-file=.venv/console.pot api engine templates
+	@$(BIN)/pybabel --quiet update --domain=console --input-file=.venv/console.pot --output-dir=templates/console/locale \
+	  --no-wrap --ignore-obsolete --ignore-pot-creation-date
 
 clients: setup ## write what follows from the API in clients/; a test says when it is due
 	@$(BIN)/python -m clients.generate

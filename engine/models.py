@@ -10,11 +10,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from engine.text.language import N_
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 # Why a subscription is paused; its consumer ends the pause by resuming or posting the subscription.
-GONE = "The endpoint answered 410 Gone; resume the subscription when it is back."
+GONE = N_("The endpoint answered 410 Gone; resume the subscription when it is back.")
 EXPIRY_HOURS = 48
 EXPIRY = timedelta(hours=EXPIRY_HOURS)  # from an order's send time until its e-mails are given up (contract 6.4)
 LONGEST_SUBJECT = 998  # characters, the longest line of RFC 5322, 2.1.1

@@ -13,7 +13,7 @@ from api.console.pages import look, render, tell, write
 from api.console.selecting import meant, told
 from api.console.sessions import check_csrf, require
 from api.console.zones import FIELD, with_offset
-from engine.admin import actions, jobs, pausing, questions, stopping
+from engine.admin import actions, jobs, pausing, questions, stopping, words
 from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
@@ -22,6 +22,7 @@ from engine.auth.operators import Role
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.orders.withdrawing import LOOK_EVERY, WITHIN
 from engine.runtime.clock import steady
+from engine.text.language import _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,7 @@ async def ask_one(request: Request) -> Response:
     except Invalid as error:
         return _ask_time(request, action, error, {}, back)
     given = {action.takes: argument} if action.takes else {}
-    return ask_first(request, question, action.label, fields=given, back=back, action=action)
+    return ask_first(request, question, _(action.label), fields=given, back=back, action=action)
 
 
 async def one(request: Request) -> Response:
@@ -53,7 +54,8 @@ async def one(request: Request) -> Response:
     action, key = _action(request), _key(request)
     argument, terms = _argument(request, action, form), request.app.state.terms
     made = await write(request, actions.perform, operator, action, key, argument, terms)
-    tell(request, f"Done: {action.done}{await _rest(request, key) if action.steps else ''}.", made)
+    what = _(action.done) + (await _rest(request, key) if action.steps else "")
+    tell(request, _("Done: %(what)s.", what=what), made)
     return RedirectResponse(f"/console/{action.resource.name}/{key}", 303)
 
 
@@ -83,17 +85,17 @@ async def all_of(request: Request) -> Response:
     try:
         asked = jobs.Asked(number(text_of(form, "asked")), number(text_of(form, "newest")))
     except ValueError:
-        raise BadRequest("The form does not say what was asked about: begin anew.") from None
+        raise BadRequest(_("The form does not say what was asked about: begin anew.")) from None
     try:
         seq = await write(request, jobs.start, operator, action, given, argument, asked)
     except Conflict as error:
-        return await _ask_all(request, action, form, f"{error} Nothing was done.")
+        return await _ask_all(request, action, form, _("%(why)s Nothing was done.", why=error))
     return RedirectResponse(f"/console/jobs/{seq}", 303)
 
 
 async def stop_job(request: Request) -> Response:
     """Stop a job after its current batch."""
-    operator, _ = await allowed(request, Role.OPERATOR)
+    operator, _form = await allowed(request, Role.OPERATOR)
     key = numbered(request)
     await write(request, jobs.stop, operator, key)
     return RedirectResponse(f"/console/jobs/{key}", 303)
@@ -104,7 +106,7 @@ async def ask_to_resume(request: Request) -> Response:
     await require(request, Role.ADMIN)
     given = {name: request.query_params.get(name, "").strip() for name in ("kind", "value")}
     question = await look(request, questions.of_resume, given["kind"], given["value"])
-    return ask_first(request, question, "Resume", fields=given)
+    return ask_first(request, question, _("Resume"), fields=given)
 
 
 async def resume(request: Request) -> Response:
@@ -112,19 +114,19 @@ async def resume(request: Request) -> Response:
     operator, form = await allowed(request, Role.ADMIN)
     kind, value = (text_of(form, name) for name in ("kind", "value"))
     await write(request, pausing.resume, operator, kind, value)
-    tell(request, f"Resumed: the {kind} {value}.")
+    tell(request, _("Resumed: the %(kind)s %(name)s.", kind=words.of_pause(kind), name=value))
     return to_overview(request)
 
 
 async def ask_to_resume_restored(request: Request) -> Response:
     """The question before the lanes of a restored database go on."""
     await require(request, Role.ADMIN)
-    return ask_first(request, await look(request, questions.of_restored), "Resume the lanes")
+    return ask_first(request, await look(request, questions.of_restored), _("Resume the lanes"))
 
 
 async def resume_restored(request: Request) -> Response:
     """Let the lanes go on that were paused because the database is older than it was."""
-    operator, _ = await allowed(request, Role.ADMIN)
+    operator, _form = await allowed(request, Role.ADMIN)
     tell(request, await write(request, pausing.go_on_restored, operator))
     return to_overview(request)
 
@@ -132,28 +134,28 @@ async def resume_restored(request: Request) -> Response:
 async def ask_to_drain(request: Request) -> Response:
     """The question before all lanes are paused."""
     await require(request, Role.ADMIN)
-    return ask_first(request, await look(request, questions.of_drain, pausing.LANES), "Drain all lanes")
+    return ask_first(request, await look(request, questions.of_drain, pausing.LANES), _("Drain all lanes"))
 
 
 async def drain(request: Request) -> Response:
     """Pause every lane: what is in flight ends, and nothing new begins."""
     operator, form = await allowed(request, Role.ADMIN)
     await write(request, pausing.drain, operator, pausing.LANES, text_of(form, "reason"))
-    tell(request, "All lanes are paused; they are drained when nothing is in flight.")
+    tell(request, _("All lanes are paused; they are drained when nothing is in flight."))
     return to_overview(request)
 
 
 async def ask_to_resume_all(request: Request) -> Response:
     """The question before all paused lanes go on."""
     await require(request, Role.ADMIN)
-    return ask_first(request, await look(request, questions.of_resume_all), "Resume")
+    return ask_first(request, await look(request, questions.of_resume_all), _("Resume"))
 
 
 async def resume_all(request: Request) -> Response:
     """Let all paused lanes go on."""
-    operator, _ = await allowed(request, Role.ADMIN)
+    operator, _form = await allowed(request, Role.ADMIN)
     await write(request, pausing.resume_all, operator)
-    tell(request, "All lanes are resumed.")
+    tell(request, _("All lanes are resumed."))
     return to_overview(request)
 
 
@@ -167,10 +169,10 @@ async def pause_subscription(request: Request) -> Response:
 
 async def test_subscription(request: Request) -> Response:
     """Push a test event to a subscription."""
-    operator, _ = await allowed(request, Role.OPERATOR)
+    operator, _form = await allowed(request, Role.OPERATOR)
     key = numbered(request)
     await write(request, send_test, operator, key)
-    tell(request, "The test event is on its way: its answer is shown below.")
+    tell(request, _("The test event is on its way: its answer is shown below."))
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 
@@ -179,12 +181,12 @@ async def ask_to_resume_subscription(request: Request) -> Response:
     await require(request, Role.OPERATOR)
     key = numbered(request)
     question = await look(request, questions.of_subscription, key)
-    return ask_first(request, question, "Resume", back=f"/console/subscriptions/{key}")
+    return ask_first(request, question, _("Resume"), back=f"/console/subscriptions/{key}")
 
 
 async def resume_subscription(request: Request) -> Response:
     """Push what waits, and go on."""
-    operator, _ = await allowed(request, Role.OPERATOR)
+    operator, _form = await allowed(request, Role.OPERATOR)
     key = numbered(request)
     await write(request, pausing.resume_subscription, operator, key)
     return RedirectResponse(f"/console/subscriptions/{key}", 303)
@@ -219,10 +221,10 @@ async def _ask_all(
 def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[str, str], back: str) -> Response:
     """Ask which time is meant; what was typed stays."""
     typed = text_of(request.query_params, action.takes or "")
-    question = Question(f"{action.label}: to when?")
+    question = Question(_("%(action)s: to when?", action=_(action.label)))
     wrong = " ".join(error.errors["time"]) if typed else ""
     about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": told(fields) or None}
-    return ask_first(request, question, "Continue", 400 if typed else 200, fields=fields, back=back, **about)
+    return ask_first(request, question, _("Continue"), 400 if typed else 200, fields=fields, back=back, **about)
 
 
 def ask_first(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:
@@ -248,7 +250,7 @@ def _key(request: Request) -> Any:
     try:
         return resource.read_key(request.path_params["key"])
     except ValueError:
-        raise NotFound(f"There is no such row among the {resource.name}.") from None
+        raise NotFound(_("There is no such row among the %(resource)s.", resource=translated(resource.name))) from None
 
 
 def numbered(request: Request) -> int:
@@ -256,7 +258,7 @@ def numbered(request: Request) -> int:
     try:
         return number(request.path_params["key"])
     except ValueError:
-        raise NotFound("There is no such page.") from None
+        raise NotFound(_("There is no such page.")) from None
 
 
 def _argument(request: Request, action: Action, given: Mapping[str, Any]) -> str | None:

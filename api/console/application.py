@@ -29,6 +29,7 @@ from api.console import (
     sign_in,
     templates,
 )
+from api.console.languages import InLanguage
 from api.console.live import LivePages
 from api.console.pages import TEMPLATES, render
 from api.console.reading import Snapshot
@@ -38,6 +39,7 @@ from api.problems import STATUS
 from engine.admin.copies import Terms
 from engine.admin.resources import RESOURCES
 from engine.errors import Invalid, VarselError
+from engine.text.language import N_, _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +53,11 @@ if TYPE_CHECKING:
 
 PART = "console"  # of the API, as /metrics calls it
 TITLES = {
-    400: "That cannot be done",
-    403: "Not allowed",
-    404: "Not found",
-    409: "Not possible any more",
-    503: "Try again",
+    400: N_("That cannot be done"),
+    403: N_("Not allowed"),
+    404: N_("Not found"),
+    409: N_("Not possible any more"),
+    503: N_("Try again"),
 }
 
 
@@ -72,7 +74,7 @@ def console(config: Settings, state: State) -> list[BaseRoute]:
     app = Starlette(routes=routes, middleware=[middleware(config)], exception_handlers=errors)
     app.router.redirect_slashes = False
     app.state = state
-    return [_counted(PATH, Route(PATH, _first_page)), Mount(PATH, app)]
+    return [_counted(PATH, Route(PATH, _first_page)), Mount(PATH, InLanguage(app))]
 
 
 def _counted(path: str, route: Route) -> Route:
@@ -95,7 +97,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     lines = [str(error)]
     if isinstance(error, Invalid):
         lines = [f"{name}: {' '.join(texts)}" for name, texts in error.errors.items()]
-    return _wrong(request, status, TITLES.get(status, "That cannot be done"), lines)
+    return _wrong(request, status, TITLES.get(status, TITLES[400]), lines)
 
 
 async def _no_page(request: Request, error: Exception) -> Response:
@@ -107,8 +109,8 @@ async def _no_page(request: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, _error: Exception) -> Response:
     """An unexpected error; the application around this one logs it."""
-    lines = ["Varsel has made a mistake; its log has the details."]
-    return _wrong(request, 500, "An error of ours", lines)
+    lines = [_("Varsel has made a mistake; its log has the details.")]
+    return _wrong(request, 500, N_("An error of ours"), lines)
 
 
 def _wrong(request: Request, status: int, title: str, lines: Sequence[str] = ()) -> Response:
@@ -117,4 +119,4 @@ def _wrong(request: Request, status: int, title: str, lines: Sequence[str] = ())
     back = f"{PATH}/{resource}" if deeper and resource in RESOURCES else None
     if back and len(deeper) > 1:
         back = f"{back}?{request.url.query}" if deeper[0] == "all" else f"{back}/{quote(deeper[0])}"
-    return render(request, "error.html", status, title=title, lines=lines, back=back)
+    return render(request, "error.html", status, title=translated(title), lines=lines, back=back)

@@ -10,11 +10,15 @@ from datetime import timedelta
 from math import log10
 from typing import TYPE_CHECKING
 
-from engine.admin.amounts import span
+from babel.dates import format_datetime
+
+from engine.admin.amounts import in_seconds, span
 from engine.db.tables import EPOCH
+from engine.text.language import current, decimal, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from engine.admin.rates import Rates
 
@@ -27,7 +31,7 @@ EVERY = {  # time between two marks, and what is written there
     "week": (timedelta(days=1), "weekday"),
     "month": (timedelta(days=5), "date"),
 }
-SHAPES = {"clock": "%H:%M", "weekday": "%a %-d", "date": "%-d %b"}
+SHAPES = {"clock": "HH:mm", "weekday": "EEE d", "date": "d MMM"}  # of CLDR
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def of_counts(plan: Plan, rates: Rates) -> Chart:
             label,
             drawn,
             _steps([_height(each, top) for each in its], closed=drawn.startswith("area")),
-            count(sum(its)),
+            number(sum(its)),
         )
         for (each, label, drawn), its in zip(plan.series, values, strict=True)
     ]
@@ -111,10 +115,14 @@ def times_of(rates: Rates) -> Sequence[Mark]:
     first = rates.first + (EPOCH - rates.first) % every
     moments = (first + number * every for number in range(rates.span.length // every + 1))
     return [
-        Mark(100 * ((moment - rates.first) / rates.span.length), moment.strftime(SHAPES[shape]))
+        Mark(100 * ((moment - rates.first) / rates.span.length), _written(moment, shape))
         for moment in moments
         if moment < rates.until
     ]
+
+
+def _written(moment: datetime, shape: str) -> str:
+    return str(format_datetime(moment, SHAPES[shape], locale=current().code))
 
 
 def _scale(most: int) -> tuple[int, Sequence[Mark]]:
@@ -151,17 +159,12 @@ def _steps(heights: Sequence[float | None], *, closed: bool = False) -> str:
 def _short(value: int) -> str:
     for size, unit in ((1_000_000, "M"), (1_000, "k")):
         if value >= size:
-            return f"{value / size:g} {unit}"
+            return f"{value / size:g} {unit}".replace(".", current().point)
     return str(value)
-
-
-def count(value: int) -> str:
-    """A number as pages write it."""
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def delay(value: float | None) -> str:
     """So many seconds; None: nothing was sent."""
     if value is None:
         return "—"
-    return f"{value:.1f} s" if 1 <= value < 10 else span(value)  # noqa: PLR2004 two digits
+    return in_seconds(decimal(value)) if 1 <= value < 10 else span(value)  # noqa: PLR2004 two digits

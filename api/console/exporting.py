@@ -18,6 +18,7 @@ from engine.admin.exports import BOM, COLUMNS, Export, Form
 from engine.admin.resources import RESOURCES
 from engine.auth.operators import Role
 from engine.errors import Forbidden
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,7 +53,7 @@ async def _portions(request: Request, made: Export, party: str) -> AsyncIterator
         yield BOM + made.head if made.head else ""
         while (text := await request.app.state.readers.read(party, made.step)) is not None:
             if await current(request) is None:
-                raise Forbidden("The session has ended.")
+                raise Forbidden(_("The session has ended."))
             yield text
         whole = True
     finally:

@@ -16,6 +16,7 @@ from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.auth.operators import Role
 from engine.errors import Invalid
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -46,12 +47,12 @@ async def ask_to_revoke(request: Request) -> Response:
     """The question before a key ends."""
     await require(request, Role.ADMIN)
     title, meaning = await look(request, api_keys.question, numbered(request))
-    return ask_first(request, Question(title, (meaning,)), "Revoke", back=LIST)
+    return ask_first(request, Question(title, (meaning,)), _("Revoke"), back=LIST)
 
 
 async def revoke(request: Request) -> Response:
     """End a key."""
-    operator, _ = await allowed(request, Role.ADMIN)
+    operator, _form = await allowed(request, Role.ADMIN)
     tell(request, await write(request, api_keys.revoke, operator, numbered(request)))
     return RedirectResponse(LIST, 303)
 

@@ -23,6 +23,7 @@ from engine.admin.resources import EMAILS, RESOURCES
 from engine.admin.words import of_condition
 from engine.auth.operators import Role
 from engine.errors import Forbidden, Invalid
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -146,7 +147,8 @@ def _place(request: Request) -> Place:
     try:
         return Place(given["cursor"], given["before"], Sort(given["sort"]) if given["sort"] else None)
     except ValueError:
-        raise Invalid({"sort": [f"sort is {' or '.join(Sort)}."]}) from None
+        either = _(" or ").join(Sort)
+        raise Invalid({"sort": [_("sort is %(names)s.", names=either)]}) from None
 
 
 def _checked(request: Request, resource: Resource, given: dict[str, str]) -> dict[str, str]:
@@ -154,7 +156,8 @@ def _checked(request: Request, resource: Resource, given: dict[str, str]) -> dic
     given = {name: value for name, value in given.items() if value.strip() and name not in _OWN}
     fields = _fields(request, resource)
     if hidden := [name for name in resource.fields if name in given and name not in fields]:
-        raise Forbidden(f"A viewer cannot narrow this list by {', '.join(hidden)}: that is masked.")
+        text = N_("A viewer cannot narrow this list by %(names)s: that is masked.")
+        raise Forbidden(_(text, names=", ".join(hidden)))
     return given
 
 

@@ -15,6 +15,7 @@ from engine.admin.filters import uuid
 from engine.auth.operators import Role
 from engine.email.enclosures import shown
 from engine.errors import NotFound
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -98,7 +99,7 @@ def _shown(message: Message) -> dict[str, Any]:
 def _inbox(request: Request) -> Inbox:
     inbox: Inbox | None = getattr(request.app.state, "inbox", None)
     if inbox is None:
-        raise NotFound("There is no inbox here: mail goes to the relay of VARSEL_SMTP_URL.")
+        raise NotFound(_("There is no inbox here: mail goes to the relay of VARSEL_SMTP_URL."))
     return inbox
 
 
@@ -106,7 +107,7 @@ def _id(request: Request) -> Any:
     try:
         return uuid(request.path_params["key"])
     except ValueError:
-        raise NotFound("There is no such e-mail.") from None
+        raise NotFound(_("There is no such e-mail.")) from None
 
 
 ROUTES = [

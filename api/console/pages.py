@@ -24,6 +24,7 @@ from api import reads
 from api.console import zones
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
+from api.console.texts import install, visible
 from api.console.zones import local
 from engine.admin import words
 from engine.admin.amounts import at_least, some, span
@@ -33,6 +34,8 @@ from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
 from engine.errors import VarselError
 from engine.queue import due
+from engine.text import language
+from engine.text.language import decimal
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -60,18 +63,16 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Vary": "Accept, Accept-Language",  # and Cookie, as the session says
 }
-# Characters that nobody sees, or that turn the text around them: control, formatting, bidirectional, line separators.
 _TIME_IN_TEXT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
-)
 
 
 def render(request: Request, name: str, status: int = 200, **values: Any) -> Response:
     """A page of templates/console."""
     told = request.session.pop(TOLD, None)
-    return HTMLResponse(_environment.get_template(name).render(_all(request, {"told": told} | values)), status, HEADERS)
+    text = _environment.get_template(name).render(_all(request, {"told": told} | values))
+    return HTMLResponse(text, status, HEADERS | {"Content-Language": language.current().code})
 
 
 def tell(request: Request, text: str, order: UUID | None = None) -> None:
@@ -104,7 +105,7 @@ async def page(request: Request, name: str, read: Read, *, live: bool = True) ->
         return EventSourceResponse(
             _stream(request, name, read, ending),
             ping=15,
-            headers={"Cache-Control": "no-store"},
+            headers={name: HEADERS[name] for name in ("Cache-Control", "Vary")},
             shutdown_event=ending,
             shutdown_grace_period=GRACE,
         )
@@ -146,6 +147,7 @@ def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
         "path": request.url.path,
         "operator": operator,
         "csrf": csrf_token(request),
+        "language": language.current().code,
         "zone_shown": zones.shown(request),
         "zone_chosen": zones.chosen(request) is not None,
         "inbox": request.app.state.settings.inbox is not None,
@@ -155,13 +157,6 @@ def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
         "may_pause": operator is not None and operator.role.allows(Role.ADMIN),
     }
     return {"layout": "_console.html", "live": False, "told": None} | common | values
-
-
-def _visible(value: Any) -> Any:
-    """What a template prints: in texts, characters that cannot be seen are made visible."""
-    if isinstance(value, str) and not isinstance(value, Markup) and _UNSEEN.search(value):
-        return _UNSEEN.sub(lambda found: f"\N{WHITE SQUARE WITH LOWER LEFT QUADRANT}{ord(found[0]):04X}", value)
-    return value
 
 
 @pass_context
@@ -179,7 +174,7 @@ def _timed(context: Mapping[str, Any], text: str) -> Markup:
     """A sentence of ours, with the times in it as `_time` shows them."""
     parts = _TIME_IN_TEXT.split(str(text))
     times = [datetime.fromisoformat(part).replace(tzinfo=UTC) for part in parts[1::2]]
-    shown = [_visible(part) for part in parts[::2]]
+    shown = [visible(part) for part in parts[::2]]
     return Markup().join(
         [escape(shown[0]), *(escape(_time(context, at)) + after for at, after in zip(times, shown[1:], strict=True))]
     )
@@ -195,10 +190,6 @@ def _short(value: Any) -> str:
     return str(value)[-8:] if isinstance(value, UUID) else str(value)
 
 
-def _number(value: int) -> str:
-    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
 def _condition(value: str, name: str) -> str:
     """What a list is narrowed to by this name."""
     return words.of_condition(name, value)
@@ -206,7 +197,7 @@ def _condition(value: str, name: str) -> str:
 
 def _rate(value: float) -> str:
     """How many a minute: few, with a digit behind the point."""
-    return f"{value:.1f}" if 0 < value < 10 else _number(round(value))  # noqa: PLR2004 one digit is enough
+    return decimal(value, 1 if 0 < value < 10 else 0)  # noqa: PLR2004 one digit is enough
 
 
 def _commands(text: str) -> Markup:
@@ -221,13 +212,16 @@ _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
     autoescape=True,
     undefined=StrictUndefined,
-    finalize=_visible,
+    finalize=visible,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"time": _time, "timed": _timed, "span": span, "short": _short, "number": _number}
+install(_environment)
+_environment.filters |= {"time": _time, "timed": _timed, "span": span, "short": _short}
 _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
 _environment.filters |= {"condition": _condition}
+_environment.filters |= {"lane": words.of_lane, "pause_kind": words.of_pause, "field": words.of_field}
+_environment.filters |= {"processes": words.of_processes, "erased": words.of_erased, "reason": words.of_reason}
 _environment.globals |= {"area": area, "some": some, "at_least": at_least, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}
 _environment.filters |= {"rate": _rate, "commands": _commands}

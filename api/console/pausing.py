@@ -15,6 +15,7 @@ from engine.admin.ends import end_of
 from engine.auth.operators import Role
 from engine.db.dialects import now
 from engine.errors import Invalid
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-SPANS = {"30m": "in 30 minutes", "1h": "in an hour", "2h": "in 2 hours", "8h": "in 8 hours", "24h": "in 24 hours"}
+SPANS = {
+    "30m": N_("in 30 minutes"),
+    "1h": N_("in an hour"),
+    "2h": N_("in 2 hours"),
+    "8h": N_("in 8 hours"),
+    "24h": N_("in 24 hours"),
+}
 FIELDS = ("reason", "for", "until")
 
 
@@ -44,15 +51,15 @@ async def pause(request: Request) -> Response:
         if not error.errors.keys() <= {"reason", "until"}:
             raise
         return await _ask(request, form, error.errors)
-    tell(request, f"Paused: {paused}.")
+    tell(request, _("Paused: %(what)s.", what=paused))
     return to_overview(request)
 
 
 def _check(reason: str, span: str, until: str) -> None:
     if not reason:
-        raise Invalid({"reason": ["Say why: others see it."]})
+        raise Invalid({"reason": [_("Say why: others see it.")]})
     if span and until:
-        raise Invalid({"until": ["Either for so long, or until a time: empty one of both."]})
+        raise Invalid({"until": [_("Either for so long, or until a time: empty one of both.")]})
 
 
 async def _ask(

@@ -11,12 +11,12 @@ from starlette.routing import Route
 from api.console import charts
 from api.console.pages import look, page
 from api.console.sessions import require
-from engine.admin import filters, rates
+from engine.admin import amounts, filters, rates
 from engine.admin.amounts import percent
 from engine.auth.operators import Role
 from engine.db.dialects import now
-from engine.db.hours import HOUR
 from engine.errors import Invalid
+from engine.text.language import N_, _, number
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -30,44 +30,50 @@ if TYPE_CHECKING:
     from engine.admin.rates import Rates, Span
 
 USUAL = "day"
-ACCEPTED, AGAIN = "accepted", "to be tried again"
+ACCEPTED, AGAIN = N_("accepted"), N_("to be tried again")
 CHARTS = (
     charts.Plan(
         "emails",
-        "E-mails",
+        N_("E-mails"),
         (("emails.accepted", ACCEPTED, "area"), ("emails.deferred", AGAIN, "line again")),
     ),
     charts.Plan(
         "failures",
-        "Failures",
-        (("emails.failed", "e-mails failed", "area failed"), ("webhooks.failed", "webhooks given up", "line other")),
+        N_("Failures"),
+        (
+            ("emails.failed", N_("e-mails failed"), "area failed"),
+            ("webhooks.failed", N_("webhooks given up"), "line other"),
+        ),
     ),
     charts.Plan(
         "delay",
-        "Delay, from the requested send time until the relay had it",
-        (("delay.p50", "half took at most (p50)", "line"), ("delay.p99", "99 % took at most (p99)", "line other")),
-        "Bulk and test orders, and orders that say when they expire, are not counted.",
+        N_("Delay, from the requested send time until the relay had it"),
+        (
+            ("delay.p50", N_("half took at most (p50)"), "line"),
+            ("delay.p99", N_("99 % took at most (p99)"), "line other"),
+        ),
+        N_("Bulk and test orders, and orders that say when they expire, are not counted."),
     ),
-    charts.Plan("orders", "Orders taken in", (("orders", "orders", "area"),)),
-    charts.Plan("events", "Events taken in", (("events", "events", "area"),)),
+    charts.Plan("orders", N_("Orders taken in"), (("orders", N_("orders"), "area"),)),
+    charts.Plan("events", N_("Events taken in"), (("events", N_("events"), "area"),)),
     charts.Plan(
         "webhooks",
-        "Webhooks",
+        N_("Webhooks"),
         (("webhooks.accepted", ACCEPTED, "area"), ("webhooks.deferred", AGAIN, "line again")),
     ),
 )
 COLUMNS = {  # of the table: what each is called, and its series
-    "Orders": "orders",
-    "E-mails": "emails.accepted",
-    "Again": "emails.deferred",
-    "Failed": "emails.failed",
-    "Share failed": "emails.share",
-    "Delay p50": "delay.p50",
-    "p99": "delay.p99",
-    "Events": "events",
-    "Webhooks": "webhooks.accepted",
-    "Pushed again": "webhooks.deferred",
-    "Given up": "webhooks.failed",
+    N_("Orders"): "orders",
+    N_("E-mails"): "emails.accepted",
+    N_("Again"): "emails.deferred",
+    N_("Failed"): "emails.failed",
+    N_("Share failed"): "emails.share",
+    N_("Delay p50"): "delay.p50",
+    N_("p99"): "delay.p99",
+    N_("Events"): "events",
+    N_("Webhooks"): "webhooks.accepted",
+    N_("Pushed again"): "webhooks.deferred",
+    N_("Given up"): "webhooks.failed",
 }
 
 
@@ -85,7 +91,7 @@ async def rates_page(request: Request) -> Response:
     await require(request, Role.VIEWER)
     name, until = request.query_params.get("span", USUAL), request.query_params.get("until", "")
     if name not in rates.SPANS:
-        raise Invalid({"span": [f"One of {', '.join(rates.SPANS)}."]})
+        raise Invalid({"span": [_("One of %(names)s.", names=", ".join(rates.SPANS))]})
 
     async def read(request: Request) -> dict[str, Any]:
         return _shown(await look(request, _found, rates.SPANS[name], until))
@@ -110,7 +116,7 @@ def _shown(found: Rates) -> dict[str, Any]:
         "earlier": _address(span, found.first) if found.first - span.length > found.now - span.kept else None,
         "later": None if found.is_newest else _address(span, found.until + span.length),
         "newest": _address(span),
-        "step": f"{span.step // HOUR} h" if span.step >= HOUR else f"{span.step.seconds // 60} min",
+        "step": amounts.span(span.step),
         "mark": charts.EVERY[span.name],
         "times": charts.times_of(found),
         "charts": _charts(found),
@@ -132,7 +138,7 @@ def _charts(found: Rates) -> Sequence[charts.Chart]:
 def _steps(found: Rates) -> Sequence[Step]:
     """The rows of the table, the newest first."""
     finer = rates.SPANS.get(found.span.finer or "")
-    shown = {series: map(charts.count, counts) for series, counts in found.counts.items()}
+    shown = {series: map(number, counts) for series, counts in found.counts.items()}
     shown |= {series: map(charts.delay, delays) for series, delays in found.delays.items()}
     shown["emails.share"] = map(share, found.counts["emails.failed"], found.counts["emails.accepted"])
     made = []
@@ -153,7 +159,7 @@ def _beside(found: Rates) -> dict[str, str]:
     """What stands beside the sum of a series: how it compares with the span before, and of failures their share."""
     sums = {name: sum(counts) for name, counts in found.counts.items()}
     beside = {name: _change(here, found.before[name]) for name, here in sums.items()}
-    of_all = f"{share(sums['emails.failed'], sums['emails.accepted'])} of all"
+    of_all = _("%(share)s of all", share=share(sums["emails.failed"], sums["emails.accepted"]))
     beside["emails.failed"] = ", ".join(filter(None, (of_all, beside["emails.failed"])))
     return beside
 
@@ -164,7 +170,7 @@ def _change(here: int, before: int) -> str:
         return ""
     change = round(100 * (here - before) / before)
     sign = "+" if change > 0 else "\N{MINUS SIGN}" if change < 0 else "\N{PLUS-MINUS SIGN}"
-    return f"{sign}{abs(change):,} %"
+    return f"{sign}{number(abs(change))} %"
 
 
 ROUTES = [Route("/rates", rates_page)]

@@ -20,6 +20,7 @@ from engine.admin.pausing import LANES
 from engine.admin.resources import DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, RECURRING, SUBSCRIPTIONS
 from engine.auth.operators import Role
 from engine.errors import NotFound
+from engine.text.language import _, current, translated
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,9 +38,9 @@ FRESH = 0.9  # seconds for which all readers of the overview share one
 
 @dataclass
 class Snapshot:
-    """The overview of a moment ago, shared by all readers."""
+    """The overview of a moment ago, by language: all its readers share one."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
     read_at: float = float("-inf")
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -55,10 +56,14 @@ async def _overview(request: Request) -> dict[str, Any]:
     snapshot: Snapshot = state.snapshot
     async with snapshot.lock:
         if time.monotonic() - snapshot.read_at > FRESH:
+            snapshot.values.clear()
+        if (language := current().code) not in snapshot.values:
             values = await state.readers.read("operators", overview)  # for all who look
-            snapshot.values = values | {"broker": await asyncio.to_thread(_broker, state.redis), "lanes_known": LANES}
-            snapshot.read_at = time.monotonic()
-    return snapshot.values
+            values |= {"broker": await asyncio.to_thread(_broker, state.redis), "lanes_known": LANES}
+            if not snapshot.values:
+                snapshot.read_at = time.monotonic()
+            snapshot.values[language] = values
+        return snapshot.values[language]
 
 
 def _broker(client: redis.Redis) -> dict[str, int] | None:
@@ -74,7 +79,9 @@ def _one_of(resource: Resource, name: str) -> Handler:
         try:
             key = resource.read_key(request.path_params["key"])
         except ValueError:
-            raise NotFound(f"There is no such page among the {resource.name}.") from None
+            raise NotFound(
+                _("There is no such page among the %(resource)s.", resource=translated(resource.name))
+            ) from None
 
         def whole(connection: Connection) -> dict[str, Any]:
             item = DETAILS[resource.name](connection, key)

@@ -15,6 +15,7 @@ from engine.admin.questions import Question
 from engine.admin.resources import RECURRING
 from engine.auth.operators import Role
 from engine.errors import NotFound
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -34,7 +35,7 @@ async def pause(request: Request) -> Response:
 
 async def resume(request: Request) -> Response:
     """Make runs again."""
-    operator, _ = await allowed(request, Role.OPERATOR)
+    operator, _form = await allowed(request, Role.OPERATOR)
     tell(request, await write(request, recurring.resume, operator, _key(request)))
     return RedirectResponse(f"{LIST}/{_key(request)}", 303)
 
@@ -43,12 +44,12 @@ async def ask_to_delete(request: Request) -> Response:
     """The question before it is deleted."""
     await require(request, Role.OPERATOR)
     title, meaning = await look(request, recurring.question, _key(request))
-    return ask_first(request, Question(title, (meaning,)), "Delete", back=f"{LIST}/{_key(request)}")
+    return ask_first(request, Question(title, (meaning,)), _("Delete"), back=f"{LIST}/{_key(request)}")
 
 
 async def delete(request: Request) -> Response:
     """Delete it."""
-    operator, _ = await allowed(request, Role.OPERATOR)
+    operator, _form = await allowed(request, Role.OPERATOR)
     tell(request, await write(request, recurring.remove, operator, _key(request)))
     return RedirectResponse(LIST, 303)
 
@@ -57,7 +58,7 @@ def _key(request: Request) -> UUID:
     try:
         return RECURRING.read_key(request.path_params["key"])  # type: ignore[return-value]  # its key is an identifier
     except ValueError:
-        raise NotFound("There is no such recurring order.") from None
+        raise NotFound(_("There is no such recurring order.")) from None
 
 
 ROUTES = [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from api.console.zones import FIELD
 from engine.admin.words import of_condition
 from engine.errors import Invalid
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ def meant(action: Action, form: ImmutableMultiDict[str, Any]) -> dict[str, str]:
     if IDS in given:
         given[IDS] = ",".join(each for each in values[IDS] if each)
         if not given[IDS]:
-            raise Invalid({IDS: ["No row is selected. Go back, and select the rows first."]})
+            raise Invalid({IDS: [_("No row is selected. Go back, and select the rows first.")]})
     return {name: value for name, value in given.items() if value}
 
 

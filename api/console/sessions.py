@@ -24,6 +24,7 @@ from engine.auth import ended_sessions
 from engine.auth.console_mode import Mode
 from engine.auth.operators import Operator, Role
 from engine.errors import BadRequest
+from engine.text.language import N_, _
 from engine.text.urls import LOOPBACK_HOST
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ MAX_FORM = 64 * 1024  # bytes
 MAX_FIELDS = 50
 LOCAL = Operator("local", Role.ADMIN)  # whoever uses the open console
 
-_SET_UP = "set VARSEL_OPERATORS_FILE (varsel operator add NAME) or VARSEL_OIDC_ISSUER"
 _HERE = re.compile(rf"{LOOPBACK_HOST}(:[0-9]{{1,5}})?", re.ASCII)
 _FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
@@ -177,11 +177,12 @@ async def require(request: Request, role: Role) -> Operator:
     if operator is None:
         require_sign_in(request)
         if request.method not in ("GET", "HEAD"):
-            raise NotAllowed("You are not signed in, or no longer. Sign in, and do it again.")
+            raise NotAllowed(_("You are not signed in, or no longer. Sign in, and do it again."))
         query = request.url.query
         raise SignInNeeded(quote(request.url.path) + (f"?{query}" if query else ""))
     if not operator.role.allows(role):
-        raise NotAllowed(f"This needs the role {role}; {operator.name} is {operator.role}.")
+        text = N_("This needs the role %(role)s; %(name)s is %(present)s.")
+        raise NotAllowed(_(text, role=role, name=operator.name, present=operator.role))
     return operator
 
 
@@ -190,11 +191,19 @@ def require_sign_in(request: Request) -> None:
     match request.app.state.entrance.mode:
         case Mode.OPEN:
             raise NotAllowed(
-                "Nobody can sign in here yet, so the console is open only to a browser on the same machine, at "
-                f"http://localhost or http://127.0.0.1. To use it from elsewhere, {_SET_UP}."
+                _(
+                    "Nobody can sign in here yet, so the console is open only to a browser on the same machine, at"
+                    " http://localhost or http://127.0.0.1. To use it from elsewhere, set VARSEL_OPERATORS_FILE"
+                    " (varsel operator add NAME) or VARSEL_OIDC_ISSUER."
+                )
             )
         case Mode.CLOSED:
-            raise NotAllowed(f"Nobody can sign in here yet: {_SET_UP}.")
+            raise NotAllowed(
+                _(
+                    "Nobody can sign in here yet: set VARSEL_OPERATORS_FILE (varsel operator add NAME)"
+                    " or VARSEL_OIDC_ISSUER."
+                )
+            )
 
 
 def csrf_token(request: Request) -> str:
@@ -208,11 +217,11 @@ async def check_csrf(request: Request) -> FormData:
     HTTPException 413 or BadRequest when no page of the console could have sent it.
     """
     if not _is_same_origin(request):
-        raise NotAllowed("This form was sent by another site.")
+        raise NotAllowed(_("This form was sent by another site."))
     form = await _form(request)
     sent, kept = form.get("csrf"), request.session.get("csrf")
     if not isinstance(sent, str) or not kept or not secrets.compare_digest(sent.encode(), kept.encode()):
-        raise NotAllowed("This form is too old. Go back, reload the page, and send it again.")
+        raise NotAllowed(_("This form is too old. Go back, reload the page, and send it again."))
     return form
 
 
@@ -225,7 +234,8 @@ async def _form(request: Request) -> FormData:
         fields = parse_qsl(form.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
         return FormData([*fields])
     except ValueError:
-        raise BadRequest(f"The form is not readable, or has more than {MAX_FIELDS} fields.") from None
+        text = N_("The form is not readable, or has more than %(count)s fields.")
+        raise BadRequest(_(text, count=MAX_FIELDS)) from None
 
 
 def _is_same_origin(request: Request) -> bool:

@@ -45,6 +45,7 @@ from engine.errors import Unavailable
 from engine.observability import audit
 from engine.runtime.authorities import with_file
 from engine.settings import naming
+from engine.text.language import N_, _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,23 +99,23 @@ async def enter(request: Request) -> Response:
     goal = _local(form.get("next"))
     entrance: Entrance = request.app.state.entrance
     if entrance.operators is None:
-        raise NotAllowed("Nobody has a password here: sign in through the OpenID provider.")
+        raise NotAllowed(_("Nobody has a password here: sign in through the OpenID provider."))
     given, password = str(form.get("name", "")).strip().lower(), str(form.get("password", ""))
     name = given if NAME.fullmatch(given) else ""  # nobody's: a refusal like any other
     browser, attempts = browsers.known(request, name), entrance.attempts
     comer = await anyio.to_thread.run_sync(attempts.comer, name, _network(request), browser)
     with (entrance.hashing if comer.known else entrance.strangers_hashing).turn() as limiter:
         if limiter is None:
-            return _wait(request, goal, COME_AGAIN, "Too many try to sign in at this moment.")
+            return _wait(request, goal, COME_AGAIN, _("Too many try to sign in at this moment."))
         attempt = await anyio.to_thread.run_sync(attempts.begin, comer.keys)
         if attempt.wait:
-            return _wait(request, goal, attempt.wait, "Too many tries have failed.")
+            return _wait(request, goal, attempt.wait, _("Too many tries have failed."))
         operator = await anyio.to_thread.run_sync(entrance.operators.verify, name, password, limiter=limiter)
     if operator is None:
         if attempt.last_free:
             known = entrance.operators.find(name)
             await _note(request, known.name if known else "unknown", "sign-in-refused", source="file")
-        return _page(request, goal, "This name and this password do not belong together.", 403)
+        return _page(request, goal, _("This name and this password do not belong together."), 403)
     await _note(request, operator.name, "sign-in", source="file")
     await anyio.to_thread.run_sync(attempts.succeeded, comer)
     await begin(request, operator.name, mark=operator.mark)
@@ -160,13 +161,15 @@ async def callback(request: Request) -> Response:
         raise _no_answer(error) from None
     if not claims:
         place = config.base_url + SIGN_IN  # at another of this server's names, the browser does not send the cookie
-        raise NotAllowed(f"The OpenID provider's answer does not let you in. Begin again at {place}.")
+        text = N_("The OpenID provider's answer does not let you in. Begin again at %(place)s.")
+        raise NotAllowed(_(text, place=place))
     name, said = _name(claims), claims.get(config.oidc_role_claim)
     values = [value for value in (said if isinstance(said, list) else [said]) if role_of(value, config)]
     role = role_of(values, config)
     if role is None:
         await _note(request, name, "sign-in-refused", source="oidc", reason="no role")
-        raise NotAllowed(f"{name} has no role here: VARSEL_OIDC_ROLES gives none to your {config.oidc_role_claim}.")
+        text = N_("%(name)s has no role here: VARSEL_OIDC_ROLES gives none to your %(claim)s.")
+        raise NotAllowed(_(text, name=name, claim=config.oidc_role_claim))
     await _note(request, name, "sign-in", source="oidc", role=role)
     goal = _local(request.session.get("next"))
     await begin(request, name, issuer=str(config.oidc_issuer), values=values)
@@ -182,7 +185,7 @@ async def to_sign_in(_request: Request, error: Exception) -> Response:
 async def tell(request: Request, error: Exception) -> Response:
     """Answer NotAllowed with a page that says why; with a way back, unless the console would say the same."""
     back = found(request) is not None or request.app.state.entrance.mode is Mode.SIGN_IN
-    return render(request, "sign_in.html", 403, title="Not allowed", problem=str(error), form=None, back=back)
+    return render(request, "sign_in.html", 403, title=_("Not allowed"), problem=str(error), form=None, back=back)
 
 
 ROUTES = [
@@ -198,13 +201,13 @@ ERRORS = {SignInNeeded: to_sign_in, NotAllowed: tell}
 def _page(request: Request, goal: str, problem: str | None = None, status: int = 200) -> Response:
     entrance: Entrance = request.app.state.entrance
     form = {"next": goal, "password": entrance.operators is not None, "oidc": entrance.provider is not None}
-    return render(request, "sign_in.html", status, title="Sign in", problem=problem, form=form, back=False)
+    return render(request, "sign_in.html", status, title=_("Sign in"), problem=problem, form=form, back=False)
 
 
 def _wait(request: Request, goal: str, wait: timedelta, why: str) -> Response:
     seconds = math.ceil(wait.total_seconds())
-    what = "second" if seconds == 1 else "seconds"
-    answer = _page(request, goal, f"{why} Wait {seconds} {what}, then try again.", 429)
+    wait_so_long = ngettext("Wait %(num)s second, then try again.", "Wait %(num)s seconds, then try again.", seconds)
+    answer = _page(request, goal, f"{why} {wait_so_long}", 429)
     answer.headers["Retry-After"] = str(seconds)
     return answer
 
@@ -236,7 +239,7 @@ def _name(claims: Mapping[str, Any]) -> str:
         text = claims.get(claim)
         if isinstance(text, str) and _OIDC_NAME.fullmatch(text):
             return f"oidc:{text}"
-    raise NotAllowed("The OpenID provider says no name of yours that can be used here.")
+    raise NotAllowed(_("The OpenID provider says no name of yours that can be used here."))
 
 
 def _needed_provider(request: Request) -> Any:

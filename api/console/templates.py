@@ -21,6 +21,7 @@ from engine.templating.content import Content, Texts
 from engine.templating.examples import example
 from engine.templating.schema import check
 from engine.text.json_numbers import read_json
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ async def one(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     """A version with these values, for a sandboxed frame: its HTML, or its subject and text."""
-    _, form = await allowed(request, Role.OPERATOR)
+    _operator, form = await allowed(request, Role.OPERATOR)
     version = await look(request, templates.version, _own(request), *_named(form))
     try:
         values = _values(form)
@@ -67,7 +68,8 @@ async def preview(request: Request) -> Response:
     if said.html is not None and text_of(form, "part") == "html":
         return Response(said.html, media_type="text/html", headers=FOREIGN)
     text = said.text if said.text is not None else readable(said.html or "")
-    return PlainTextResponse(f"{said.subject or '(a part: it has no subject)'}\n\n{text}", headers=FOREIGN)
+    subject = said.subject or _("(a part: it has no subject)")
+    return PlainTextResponse(f"{subject}\n\n{text}", headers=FOREIGN)
 
 
 async def send(request: Request) -> Response:
@@ -77,7 +79,7 @@ async def send(request: Request) -> Response:
     sender = request.app.state.settings.from_address
     about = (version, text_of(form, "address"), _values(form), text_of(form, "locale") or None, sender)
     made = await write(request, templates.send_test, operator, *about)
-    tell(request, "Done: the test is on its way.", made)
+    tell(request, _("Done: the test is on its way."), made)
     given = {name: text_of(form, name) for name in ("creator", "name", "version")}
     return RedirectResponse(f"/console/templates/one?{urlencode(given)}", 303)
 
@@ -87,7 +89,7 @@ async def _listed(request: Request) -> dict[str, Any]:
 
 
 def _sources(texts: Texts) -> list[tuple[str, str]]:
-    named = (("Subject", texts.subject), ("HTML", texts.html), ("Text", texts.text))
+    named = ((_("Subject"), texts.subject), ("HTML", texts.html), (_("Text"), texts.text))
     return [(kind, text) for kind, text in named if text is not None]
 
 
@@ -102,16 +104,16 @@ def _named(given: Mapping[str, Any]) -> tuple[str, str, int | None]:
     try:
         return text_of(given, "creator"), text_of(given, "name"), number(text) if text else None
     except ValueError:
-        raise NotFound("There is no such version.") from None
+        raise NotFound(_("There is no such version.")) from None
 
 
 def _values(form: Mapping[str, Any]) -> dict[str, Any]:
     try:
         values = read_json(text_of(form, "values").encode() or b"{}")
     except ValueError as error:
-        raise Invalid({"values": [f"This is not valid JSON: {error}."]}) from None
+        raise Invalid({"values": [_("This is not valid JSON: %(error)s.", error=error)]}) from None
     if not isinstance(values, dict):
-        raise Invalid({"values": ["The values are a JSON object."]})
+        raise Invalid({"values": [_("The values are a JSON object.")]})
     return values
 
 

@@ -26,6 +26,7 @@ relays.py     the relays: whether they can be used, and what became of e-mails l
 failures.py   what e-mails failed with, grouped by reply
 unusual.py    whether more e-mails fail than is usual
 findings.py   what is wrong, in sentences
+advice.py     what to do about it
 standing.py   where an open row stands: in flight, paused, due, later
 soonest.py    the rows that come next, with where they stand
 lanes.py      the lanes in numbers
@@ -43,6 +44,7 @@ refusals.py   e-mails that wait because the relay refuses this installation
 exposition.py what /metrics shows of the database and Redis
 watching.py   relays, pauses and subscriptions, as alerts watch them
 amounts.py    numbers of things in words
+verbs.py      what a number of rows does, in words
 naming.py     the row that somebody means by an id, its beginning, or a name
 searching.py  what the search box finds
 found.py      rows as the search box shows them

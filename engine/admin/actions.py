@@ -19,6 +19,7 @@ from engine.events.fan_out import lock
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.observability.audit import FOLDED, note
 from engine.queue.pauses import CREATOR, DOMAIN
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,65 +92,67 @@ _SOMEBODY_FAILED = select(emails.c.seq).where(_ITS, EMAIL_FAILED, _NAMED).exists
 
 ACTIONS = [
     Action(
-        ORDERS, "cancel", "Cancel", "cancelled", and_(or_(_OPEN, _REGISTERED, _WAITS_AGAIN), _UNMADE), changes.cancel,
-        "Only an order that has not ended can be cancelled", asks=True,
+        ORDERS, "cancel", N_("Cancel"), N_("cancelled"),
+        and_(or_(_OPEN, _REGISTERED, _WAITS_AGAIN), _UNMADE), changes.cancel,
+        N_("Only an order that has not ended can be cancelled"), asks=True,
         command=Command("cancel", "Cancel an order, or what has not left of it.\n\nWhat the relay has stays sent."),
     ),
     Action(
-        ORDERS, "withdraw", "Cancel the rest", "cancelled as far as it had not left", stopping.BEING_SENT,
-        stopping.stop, "Only an order that is being sent can be stopped",
+        ORDERS, "withdraw", N_("Cancel the rest"), N_("cancelled as far as it had not left"), stopping.BEING_SENT,
+        stopping.stop, N_("Only an order that is being sent can be stopped"),
         for_all=False, asks=True, steps=True, command=Command("cancel"),
     ),
     Action(
-        ORDERS, "retry_failed", "Retry those that failed", "queued again for those that failed",
+        ORDERS, "retry_failed", N_("Retry those that failed"), N_("queued again for those that failed"),
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
-        "Only an order with an e-mail that failed can be retried for those that failed",
+        N_("Only an order with an e-mail that failed can be retried for those that failed"),
         for_all=False, asks=True, sends=True,
         command=Command("retry", "Retry an order that was set aside, or its e-mails that failed."),
     ),
     Action(
-        ORDERS, "resend_failed", "Send again to those that failed", "sent again to those that failed",
+        ORDERS, "resend_failed", N_("Send again to those that failed"), N_("sent again to those that failed"),
         and_(orders.c.state == OrderState.COMPLETED, _MAY_LEAVE, _SOMEBODY_FAILED), copies.to_failed,
-        "Only an order with recipients that failed can be sent again to them",
+        N_("Only an order with recipients that failed can be sent again to them"),
         for_all=False, asks=True, sends=True, copies=True,
         command=Command("send-again", "Make a new order that says the same.", "failed", "To those that failed."),
     ),
     Action(
-        ORDERS, "resend", "Send again to all", "sent again to all", _SETTLED, copies.to_all,
-        "Only an order that has ended can be sent again to all",
+        ORDERS, "resend", N_("Send again to all"), N_("sent again to all"), _SETTLED, copies.to_all,
+        N_("Only an order that has ended can be sent again to all"),
         for_all=False, asks=True, sends=True, copies=True,
         command=Command("send-again", flag="all", says="To all, those who have it included."),
     ),
     Action(
-        ORDERS, "reschedule", "Reschedule", "rescheduled", _REGISTERED, changes.reschedule,
-        "Only an order that waits for its send time can be rescheduled", takes="time", asks=True,
+        ORDERS, "reschedule", N_("Reschedule"), N_("rescheduled"), _REGISTERED, changes.reschedule,
+        N_("Only an order that waits for its send time can be rescheduled"), takes="time", asks=True,
         command=Command("reschedule", "Give an order that waits another send time."),
     ),
     Action(
-        ORDERS, "send_now", "Send now", "made due", and_(or_(_TO_COME, _WAITS_AGAIN), _UNMADE), changes.send_now,
-        "Only an order that waits for its send time, its condition or its attachments can be sent now", asks=True,
+        ORDERS, "send_now", N_("Send now"), N_("made due"),
+        and_(or_(_TO_COME, _WAITS_AGAIN), _UNMADE), changes.send_now,
+        N_("Only an order that waits for its send time, its condition or its attachments can be sent now"), asks=True,
         command=Command("send-now", "Send an order at once that waits for a later time."),
     ),
     Action(
-        ORDERS, "retry", "Retry", "queued again", ORDER_SET_ASIDE, changes.process,
-        "Only an order that was set aside can be retried",
+        ORDERS, "retry", N_("Retry"), N_("queued again"), ORDER_SET_ASIDE, changes.process,
+        N_("Only an order that was set aside can be retried"),
         command=Command("retry"),
     ),
     Action(
-        EMAILS, "retry", "Retry", "queued again",
+        EMAILS, "retry", N_("Retry"), N_("queued again"),
         and_(*changes.FAILED_WITH_ADDRESS, ~OF_SET_ASIDE), changes.try_again,
-        "Only an e-mail that failed, and has an address, can be retried", sends=True, doubted=changes.IN_DOUBT,
+        N_("Only an e-mail that failed, and has an address, can be retried"), sends=True, doubted=changes.IN_DOUBT,
         command=Command("retry", "Retry an e-mail that failed.\n\nAsks first if it may have arrived."),
     ),
     Action(
-        EMAILS, "retry_now", "Send now", "made due", and_(*_NOT_DUE), changes.make_due,
-        "Only an e-mail that waits for a later attempt can be sent now",
+        EMAILS, "retry_now", N_("Send now"), N_("made due"), and_(*_NOT_DUE), changes.make_due,
+        N_("Only an e-mail that waits for a later attempt can be sent now"),
         command=Command("send-now", "Send an e-mail at once that waits for a later attempt."),
     ),
     Action(
-        EMAILS, "resend", "Send again", "sent again",
+        EMAILS, "resend", N_("Send again"), N_("sent again"),
         and_(emails.c.state.in_(HANDED_OVER), emails.c.address != "", ~OF_EXPIRED), copies.to_address,
-        "Only an e-mail that the relay has taken over can be sent again, if its address was not erased",
+        N_("Only an e-mail that the relay has taken over can be sent again, if its address was not erased"),
         for_all=False, asks=True, sends=True, copies=True,
         command=Command(
             "send-again",
@@ -158,15 +161,15 @@ ACTIONS = [
         ),
     ),
     Action(
-        DELIVERIES, "retry", "Replay", "queued again",
+        DELIVERIES, "retry", N_("Replay"), N_("queued again"),
         or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
-        "Only a delivery that was given up can be replayed",
+        N_("Only a delivery that was given up can be replayed"),
         command=Command("replay", "Replay a delivery that was given up."),
     ),
     Action(
-        DELIVERIES, "retry_now", "Send now", "made due",
+        DELIVERIES, "retry_now", N_("Send now"), N_("made due"),
         and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.due_at > Now()), changes.push_now,
-        "Only a delivery that waits for a later attempt can be sent now",
+        N_("Only a delivery that waits for a later attempt can be sent now"),
         command=Command("send-now", "Send a delivery at once that waits for a later attempt."),
     ),
 ]  # fmt: skip
@@ -178,14 +181,14 @@ _OF_CREATOR = exists().where(pauses.c.kind == CREATOR, pauses.c.value == orders.
 _ITS_ORDERS = select(orders.c.seq).where(orders.c.seq == emails.c.order_seq, _OF_CREATOR.correlate(orders))
 _END = func.substr(func.lower(emails.c.address), func.length(emails.c.address) - func.length(pauses.c.value))
 _TO_DOMAIN = exists().where(pauses.c.kind == DOMAIN, "@" + pauses.c.value == _END)
-_PAUSED = "Only what is paused, and by no other pause, can be released"
+_PAUSED = N_("Only what is paused, and by no other pause, can be released")
 RELEASES = [
     Action(
-        ORDERS, "release", "Release", "released",
+        ORDERS, "release", N_("Release"), N_("released"),
         and_(orders.c.paused_by.is_not(None), ~_OF_CREATOR), changes.release_orders, _PAUSED,
     ),
     Action(
-        EMAILS, "release", "Release", "released",
+        EMAILS, "release", N_("Release"), N_("released"),
         and_(emails.c.paused_by.is_not(None), ~_BY_THIS, ~_ITS_ORDERS.exists(), ~_TO_DOMAIN), changes.make_due, _PAUSED,
     ),
 ]  # fmt: skip
@@ -196,7 +199,7 @@ def find(resource: str, name: str) -> Action:
     for action in ACTIONS + RELEASES:
         if (action.resource.name, action.name) == (resource, name):
             return action
-    raise NotFound(f"There is no action {name} on {resource}.")
+    raise NotFound(_("There is no action %(name)s on %(resource)s.", name=name, resource=resource))
 
 
 def possible(connection: Connection, resource: Resource, key: UUID | int) -> list[Action]:
@@ -229,7 +232,7 @@ def perform(  # noqa: PLR0913, PLR0917 what is done, by whom, to what
     if not done.keys:
         raise refusal(connection, action.resource, key, action.conflict)
     if action.sends and _sent_lately(connection, action, key):
-        raise Conflict("It was sent again less than a minute ago; to do so once more, wait a minute.")
+        raise Conflict(_("It was sent again less than a minute ago; to do so once more, wait a minute."))
     created = next(iter(done.created), None)
     if created is not None:
         copies.hold(connection, terms, created)
@@ -264,7 +267,7 @@ def check(connection: Connection, action: Action, argument: str | None) -> str |
     if action.takes == "time":
         return changes.checked_time(argument, now(connection))
     if argument is not None:
-        raise Invalid({"argument": [f"{action.label} takes none."]})
+        raise Invalid({"argument": [_("%(action)s takes none.", action=_(action.label))]})
     return None
 
 

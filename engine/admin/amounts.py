@@ -6,27 +6,31 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from engine.text.language import N2_, _, current, ngettext
+from engine.text.language import number as written
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MANY = 2  # of what there may be more
 LEAST = 0.01  # per cent; of less it is said that it is less
 WHOLE = 10  # per cent, from which on they are whole ones
 _NAMES = {
-    "orders": ("order", "orders"),
-    "emails": ("e-mail", "e-mails"),
-    "deliveries": ("delivery", "deliveries"),
-    "fan_outs": ("fan-out", "fan-outs"),
-    "webhooks": ("webhook", "webhooks"),
-    "recipients": ("recipient", "recipients"),
-    "addresses": ("address", "addresses"),
-    "events": ("event", "events"),
-    "subscriptions": ("subscription", "subscriptions"),
-    "recurring": ("recurring order", "recurring orders"),
-    "jobs": ("job", "jobs"),
-    "audit": ("line", "lines"),
-    "keys": ("key", "keys"),
-    "senders": ("sender", "senders"),
-    "templates": ("template", "templates"),
+    "orders": N2_("%(num)s order", "%(num)s orders"),
+    "emails": N2_("%(num)s e-mail", "%(num)s e-mails"),
+    "deliveries": N2_("%(num)s delivery", "%(num)s deliveries"),
+    "fan_outs": N2_("%(num)s fan-out", "%(num)s fan-outs"),
+    "webhooks": N2_("%(num)s webhook", "%(num)s webhooks"),
+    "recipients": N2_("%(num)s recipient", "%(num)s recipients"),
+    "addresses": N2_("%(num)s address", "%(num)s addresses"),
+    "events": N2_("%(num)s event", "%(num)s events"),
+    "subscriptions": N2_("%(num)s subscription", "%(num)s subscriptions"),
+    "recurring": N2_("%(num)s recurring order", "%(num)s recurring orders"),
+    "jobs": N2_("%(num)s job", "%(num)s jobs"),
+    "audit": N2_("%(num)s line", "%(num)s lines"),
+    "keys": N2_("%(num)s key", "%(num)s keys"),
+    "senders": N2_("%(num)s sender", "%(num)s senders"),
+    "templates": N2_("%(num)s template", "%(num)s templates"),
 }
 
 
@@ -49,31 +53,40 @@ def listed(amounts: Mapping[str, Amount]) -> str:
 
 def some(number: int, what: str, *, more: bool = False) -> str:
     """A number with its noun: that of a resource, of a lane's rows, or of recipients; `more`: there may be more."""
-    return f"{number:,}{'+' if more else ''} {_NAMES[what][more or number != 1]}"
+    one, many = _NAMES[what]
+    shown = written(number)
+    return ngettext(one, many, MANY, num=shown + "+") if more else ngettext(one, many, number)
 
 
 def percent(share: float) -> str:
     """A share in per cent: whole ones from ten on, two digits below; nothing that is there is shown as none."""
-    number = 100 * share
+    number, point = 100 * share, current().point
     if 0 < number < LEAST:
-        return f"<{LEAST} %"
-    return f"{number:.0f} %" if number >= WHOLE or not number else f"{number:.2g} %"
+        return f"<{LEAST} %".replace(".", point)
+    return f"{number:.0f} %" if number >= WHOLE or not number else f"{number:.2g} %".replace(".", point)
 
 
 def at_least(number: int, what: str, *, more: bool) -> str:
     """The same, where counting has ended before the end: 10,000+ orders."""
-    return some(number, what) if not more else f"{number:,}+ {_NAMES[what][1]}"
+    return some(number, what, more=more)
 
 
 def span(time: float | timedelta) -> str:
     """A span of time (or so many seconds) in its two largest units, such as 3 min 20 s."""
     seconds = time.total_seconds() if isinstance(time, timedelta) else time
     if 0 < seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
+        return _("%(count)s ms", count=round(seconds * 1000))
     left = round(seconds)
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+    days, left = divmod(left, 86_400)
+    hours, left = divmod(left, 3600)
+    minutes, left = divmod(left, 60)
+    parts = [_("%(count)s d", count=days)] if days else []
+    parts += [_("%(count)s h", count=hours)] if hours else []
+    parts += [_("%(count)s min", count=minutes)] if minutes else []
+    parts += [in_seconds(str(left))] if left else []
+    return " ".join(parts[:2]) or in_seconds("0")
+
+
+def in_seconds(count: str) -> str:
+    """So many seconds, written out."""
+    return _("%(count)s s", count=count)

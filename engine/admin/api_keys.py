@@ -27,6 +27,7 @@ from engine.resources import (
     SCOPE_TEMPLATES,
     SCOPES_CREATE,
 )
+from engine.text.language import N_, _, number
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -81,7 +82,9 @@ def create(connection: Connection, who: str, asked: NewKey) -> tuple[int, str]:
     _check(kind, creator, name, scopes, asked.days)
     guests = read_guests(asked.guests)
     if bool(guests) != (kind == KeyKind.TEAM):
-        raise Invalid({"guests": ["A team key needs guests, the only ones to whom it sends; other kinds have none."]})
+        raise Invalid(
+            {"guests": [_("A team key needs guests, the only ones to whom it sends; other kinds have none.")]}
+        )
     life = None if asked.days is None else timedelta(days=asked.days)
     return _insert(connection, who, (kind, creator, name, " ".join(scopes), " ".join(sorted(guests))), life)
 
@@ -92,7 +95,7 @@ def rotate(connection: Connection, who: str, seq: int, overlap: timedelta = OVER
     NotFound, Conflict when it has ended, Invalid.
     """
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
-        raise Invalid({"overlap": [f"From 0 to {LONGEST_OVERLAP.days * 24} hours."]})
+        raise Invalid({"overlap": [_("From 0 to %(count)s hours.", count=LONGEST_OVERLAP.days * 24)]})
     old = _in_force(connection, seq)
     life = None if old.expires is None else old.expires - old.created
     made = _insert(connection, who, (old.kind, old.creator, old.name, old.scopes, old.guests), life, replaces=seq)
@@ -106,15 +109,19 @@ def revoke(connection: Connection, who: str, seq: int) -> str:
     old = _in_force(connection, seq)
     connection.execute(update(api_keys).where(api_keys.c.seq == seq).values(revoked=Now()))
     note(connection, who, "revoke", f"keys/{seq}", {"creator": old.creator, "name": old.name})
-    return f"The key {seq} of {old.creator} ({old.name}) is revoked."
+    text = N_("The key %(seq)s of %(creator)s (%(name)s) is revoked.")
+    return _(text, seq=seq, creator=old.creator, name=old.name)
 
 
 def question(connection: Connection, seq: int) -> tuple[str, str]:
     """What is asked before a key is revoked: the title, and what it means; NotFound, Conflict when it has ended."""
     found = _in_force(connection, seq, lock=False)
-    used = f"It was last used at {rfc3339(found.last_used)}" if found.last_used else "It was never used"
-    meaning = f"{used}. Whoever has it gets 401 within two seconds, for good: to replace it, rotate it."
-    return f"Revoke the {found.kind} key {seq} of {found.creator} ({found.name})?", meaning
+    used = _("It was never used.")
+    if found.last_used:
+        used = _("It was last used at %(time)s.", time=rfc3339(found.last_used))
+    meaning = _("Whoever has it gets 401 within two seconds, for good: to replace it, rotate it.")
+    title = N_("Revoke the %(kind)s key %(seq)s of %(creator)s (%(name)s)?")
+    return _(title, kind=found.kind, seq=seq, creator=found.creator, name=found.name), f"{used} {meaning}"
 
 
 def note_expired(connection: Connection) -> None:
@@ -137,7 +144,8 @@ def _insert(
 ) -> tuple[int, str]:
     kind, creator, name, scopes, guests = named
     if (connection.scalar(select(func.count()).select_from(api_keys).where(*IN_FORCE)) or 0) >= MOST:
-        raise Conflict(f"There are {MOST:,} keys in force, which is the most there can be; revoke some.")
+        text = N_("There are %(count)s keys in force, which is the most there can be; revoke some.")
+        raise Conflict(_(text, count=number(MOST)))
     key = new_key(KeyKind(kind))
     row: dict[str, object] = {"hash": hashed(key), "created": Now(), "who": who}
     row |= {"kind": kind, "creator": creator, "name": name, "scopes": scopes, "guests": guests}
@@ -152,18 +160,21 @@ def _check(kind: str, creator: str, name: str, scopes: list[str], days: int | No
     """Invalid when a key cannot be like this."""
     errors: dict[str, list[str]] = {}
     if kind not in tuple(KeyKind):
-        errors["kind"] = [f"One of {', '.join(KeyKind)}."]
+        errors["kind"] = [_("One of %(names)s.", names=", ".join(KeyKind))]
     if not 0 < len(creator) <= LONGEST or not creator.isprintable() or is_test(creator):
-        errors["creator"] = [f"A creator such as ttd, of at most {LONGEST} characters. Tests have a kind of key."]
+        text = N_("A creator such as ttd, of at most %(count)s characters. Tests have a kind of key.")
+        errors["creator"] = [_(text, count=LONGEST)]
     if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-        errors["name"] = [f"What you call the system that has the key, in at most {LONGEST_NAME} characters."]
+        text = N_("What you call the system that has the key, in at most %(count)s characters.")
+        errors["name"] = [_(text, count=LONGEST_NAME)]
     known = SCOPES if kind == KeyKind.LIVE else OF_TESTS
     if strange := [scope for scope in scopes if scope not in known]:
-        errors["scopes"] = [f"A {kind} key cannot have {', '.join(strange)}; there are {', '.join(sorted(known))}."]
+        text = N_("A %(kind)s key cannot have %(strange)s; there are %(known)s.")
+        errors["scopes"] = [_(text, kind=kind, strange=", ".join(strange), known=", ".join(sorted(known)))]
     if not scopes:
-        errors["scopes"] = ["A key needs a scope."]
+        errors["scopes"] = [_("A key needs a scope.")]
     if days is not None and not 0 < days <= LONGEST_LIFE:
-        errors["days"] = [f"From 1 to {LONGEST_LIFE} days."]
+        errors["days"] = [_("From 1 to %(count)s days.", count=LONGEST_LIFE)]
     if errors:
         raise Invalid(errors)
 
@@ -172,8 +183,8 @@ def _in_force(connection: Connection, seq: int, *, lock: bool = True) -> _Stored
     chosen = select(*columns(_Stored, api_keys.c)).where(api_keys.c.seq == seq)
     found = first(_Stored, connection.execute(chosen.with_for_update() if lock else chosen))
     if found is None:
-        raise NotFound(f"There is no key {seq}.")
+        raise NotFound(_("There is no key %(key)s.", key=seq))
     at = now(connection)
     if any(ends and ends <= at for ends in (found.revoked, found.expires)):
-        raise Conflict(f"The key {seq} has ended already.")
+        raise Conflict(_("The key %(key)s has ended already.", key=seq))
     return found

@@ -20,6 +20,7 @@ from engine.events.status import order_event
 from engine.events.storing import persist
 from engine.models import EXPIRY, DeliveryState, EmailState, OrderState
 from engine.orders.new_order import TOO_FAR
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -112,22 +113,22 @@ def send_time(argument: str | None) -> datetime:
     try:
         return typed(argument or "", UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        msg = "A time such as 2026-05-01T12:00:00+02:00."
+        msg = _("A time such as 2026-05-01T12:00:00+02:00.")
         raise ValueError(msg) from None
 
 
 def checked_time(argument: str | None, earliest: datetime) -> str:
     """A send time as it is stored, with its offset; Invalid when nothing can be sent then."""
     if argument == "now":
-        raise Invalid({"time": ["Send now is an action of its own: `varsel orders send-now`."]})
+        raise Invalid({"time": [_("Send now is an action of its own: `varsel orders send-now`.")]})
     try:
         at = send_time(argument)
     except ValueError as error:
         raise Invalid({"time": [str(error)]}) from None
     if at < earliest:
-        raise Invalid({"time": ["The send time is past. Choose a later one, or Send now."]})
+        raise Invalid({"time": [_("The send time is past. Choose a later one, or Send now.")]})
     if at >= TOO_FAR:
-        raise Invalid({"time": [f"The send time is too far away: before the year {TOO_FAR.year}."]})
+        raise Invalid({"time": [_("The send time is too far away: before the year %(year)s.", year=TOO_FAR.year)]})
     return at.isoformat()
 
 

@@ -21,6 +21,8 @@ from engine.orders import budget, identities
 from engine.orders.new_order import delay, json_text, number
 from engine.orders.quotas import Quotas
 from engine.text.keywords import content
+from engine.text.language import N_, _
+from engine.text.language import number as number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,7 @@ OWN = {
     *("seq", "claim", "unresolved", "attempts", "rank", "trace", "kind", "chain_id", "condition_answer"),
     *("withdrawn_at", "withdrawn_until", "streamed", "portion"),
 }
-_NOBODY = "Nobody is left to send it to: they have it at another address, or were erased."
+_NOBODY = N_("Nobody is left to send it to: they have it at another address, or were erased.")
 MOST = 10_000  # failed recipients of an order whose recipients followed it; other orders keep their lists
 
 
@@ -135,12 +137,13 @@ def failed_recipients(connection: Connection, seq: int) -> list[Recipient]:
     reached = {name for each in read(_Name, connection.execute(have)) for name in each.names}
     rows = read(_Failed, connection.execute(failed))
     if order.streamed and len(rows) > MOST:
-        raise Conflict(f"More than {MOST:,} of its e-mails failed, which are too many for a new order: retry them.")
+        text = N_("More than %(count)s of its e-mails failed, which are too many for a new order: retry them.")
+        raise Conflict(_(text, count=number_of(MOST)))
     missed = {name for row in rows for name in row.names} - reached
     entries: list[Recipient] = [row.entry for row in rows] if order.streamed else json.loads(order.recipients)
     found = {json_text(entry): entry for entry in entries if (entry.get("emailAddress") or number(entry)) in missed}
     if not found:
-        raise Conflict(_NOBODY)
+        raise Conflict(_(_NOBODY))
     return [*found.values()]
 
 
@@ -153,10 +156,10 @@ def hold(connection: Connection, terms: Terms, new: UUID) -> None:
     order = connection.execute(chosen.where(orders.c.id == new)).one()
     recipients = len(json.loads(order.recipients))
     if not recipients:
-        raise Conflict(_NOBODY)
+        raise Conflict(_(_NOBODY))
     known = identities.of(connection, order.creator, required=terms.senders_required)
     if fault := known.fault(order.sender, terms.sender or order.sender):
-        raise Conflict(f"It cannot be sent again from {order.sender}. {fault}")
+        raise Conflict(_("It cannot be sent again from %(sender)s. %(fault)s", sender=order.sender, fault=fault))
     budgets = budget.lock(connection, terms.quotas.find([order.creator]))
     if its := budgets.get(order.creator):
         moment = its.admit(recipients)

@@ -11,6 +11,7 @@ from sqlalchemy import Uuid
 from engine.admin.filters import number
 from engine.db.tables import EPOCH, MILLISECOND, Instant, milliseconds
 from engine.errors import Invalid
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from engine.admin.narrowed import Part
 
 Value: TypeAlias = datetime | UUID | int  # of a column that lists stand by
-_NO_CURSOR = {"cursor": ["Not a cursor of this list; begin at its newest page."]}
+_NO_CURSOR = {"cursor": [_("Not a cursor of this list; begin at its newest page.")]}
 
 
 def written(position: Sequence[Value]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, select
 
-from engine.admin import deeds, reasons, status_events, stories
+from engine.admin import deeds, reasons, status_events, stories, words
 from engine.admin import recurring as recurring_orders
 from engine.admin.belonging import first_of_chain, of_job, of_order
 from engine.admin.causes import causes
@@ -37,6 +37,7 @@ from engine.models import Content, ContentType
 from engine.orders.attachments import of_order as attachments_of
 from engine.queue import windows
 from engine.text.keywords import content
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +58,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
     By its own identifier, or its chain's, if it is the first order of that.
     """
     order_id = first_of_chain(connection, order_id) or order_id
-    found = _one(connection, "orders", order_id, f"There is no order {order_id}.")
+    found = _one(connection, "orders", order_id, _("There is no order %(key)s.", key=order_id))
     row = connection.execute(select(orders).where(orders.c.id == order_id)).one()
     its = results(connection, [row.seq], COUNTED)[row.seq]
     given = json.loads(row.recipients)
@@ -78,7 +79,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
         **_kind(connection, row),
         "attachments": _attachments(connection, row.seq) if row.attachments else [],
         "expires_at": row.expires_at,
-        "sending_window": _window(row.sending_window) if row.sending_window else None,
+        "sending_window": words.of_window(windows.read(row.sending_window)) if row.sending_window else None,
         "condition_endpoint": row.condition_endpoint,
         "condition_answer": row.condition_answer,
         "kind": row.kind,
@@ -110,11 +111,6 @@ def _upload(connection: Connection, order_seq: int) -> dict[str, Any]:
     return dict(connection.execute(its.where(uploads.c.order_seq == order_seq)).mappings().one())
 
 
-def _window(text: str) -> str:
-    its = windows.read(text)
-    return f"{its.words()}, {its.zone}" + (f", except as the calendar {its.calendar} says" if its.calendar else "")
-
-
 def _attachments(connection: Connection, order_seq: int) -> list[dict[str, Any]]:
     """The attachments of an order, and whether they are there; of addresses, nothing is shown."""
     is_there, is_gone = attachments.c.content.is_not(None), attachments.c.address.is_(None)
@@ -135,7 +131,7 @@ def _chain(connection: Connection, chain_id: UUID | None) -> list[dict[str, Any]
 
 def email(connection: Connection, email_id: UUID) -> dict[str, Any]:
     """An e-mail with every attempt, oldest first, why it waits, and who did what to it; NotFound."""
-    found = _one(connection, "emails", email_id, f"There is no e-mail {email_id}.")
+    found = _one(connection, "emails", email_id, _("There is no e-mail %(key)s.", key=email_id))
     row = connection.execute(select(emails).where(emails.c.id == email_id)).one()
     of_order = connection.execute(select(orders).where(orders.c.seq == row.order_seq)).one()
     made = select(email_attempts).where(email_attempts.c.email_seq == row.seq)
@@ -188,12 +184,12 @@ def message(connection: Connection, email_id: UUID, said: Content | None = None)
         name = found["message_id"]
         return compiled.fill(to=found["address"], message_id=name, date=at, enclosing=around.head) + around.tail
     except (ValueError, LookupError) as error:
-        raise Conflict(f"No message can be made of it: {error}.") from None
+        raise Conflict(_("No message can be made of it: %(error)s.", error=error)) from None
 
 
 def event(connection: Connection, seq: int) -> dict[str, Any]:
     """An event, as raw JSON too, to whom it was pushed, and whether others are still to be queued; NotFound."""
-    found = _one(connection, "events", seq, f"There is no event {seq}.")
+    found = _one(connection, "events", seq, _("There is no event %(key)s.", key=seq))
     chosen = select(deliveries.c.seq).where(deliveries.c.event_seq == seq).order_by(deliveries.c.seq).limit(LINKED)
     waits = select(waiting_events.c.event_seq).where(waiting_events.c.event_seq == seq)
     return found | {
@@ -208,7 +204,7 @@ def subscription(connection: Connection, seq: int) -> dict[str, Any]:
 
     NotFound.
     """
-    found = _one(connection, "subscriptions", seq, f"There is no subscription {seq}.")
+    found = _one(connection, "subscriptions", seq, _("There is no subscription %(key)s.", key=seq))
     its = select(deliveries.c.state).where(deliveries.c.subscription_seq == seq)
     newest = its.order_by(deliveries.c.seq.desc()).limit(10_000).subquery()
     return found | {
@@ -220,7 +216,7 @@ def subscription(connection: Connection, seq: int) -> dict[str, Any]:
 
 def delivery(connection: Connection, seq: int) -> dict[str, Any]:
     """A delivery with every attempt, oldest first, and why it waits; NotFound."""
-    found = _one(connection, "deliveries", seq, f"There is no delivery {seq}.")
+    found = _one(connection, "deliveries", seq, _("There is no delivery %(key)s.", key=seq))
     made = select(delivery_attempts).where(delivery_attempts.c.delivery_seq == seq)
     attempts = connection.execute(made.order_by(delivery_attempts.c.seq.desc()).limit(TIMELINE)).all()[::-1]
     shown = ("at", "duration_ms", "outcome", "reply")
@@ -238,15 +234,14 @@ def delivery(connection: Connection, seq: int) -> dict[str, Any]:
 
 def recurring(connection: Connection, its_id: UUID) -> dict[str, Any]:
     """A recurring order with its next times, what each run is made of, and who did what to it; NotFound."""
-    found = _one(connection, "recurring", its_id, f"There is no recurring order {its_id}.")
+    found = _one(connection, "recurring", its_id, _("There is no recurring order %(key)s.", key=its_id))
     made_of = recurring_orders.made_of(connection, its_id)
     order, template = made_of.order, made_of.template
     given = json.loads(order["recipients"])
-    version = f", version {template.version}" if template and template.version else ""
     return found | {
         "next_runs": list(recurring_orders.find(connection, its_id).times()),
         **{name: order[name] for name in ("sender", "subject", "body", "content_type")},
-        "template": f"{template.name}{version}" if template else None,
+        "template": template and words.of_version(template.name, template.version),
         "reference": order["senders_reference"],
         "recipients": given[:LINKED],
         "recipient_count": len(given),
@@ -256,7 +251,7 @@ def recurring(connection: Connection, its_id: UUID) -> dict[str, Any]:
 
 def job(connection: Connection, seq: int) -> dict[str, Any]:
     """A background job, and how the rows that it changed stand now; NotFound."""
-    found = _one(connection, "jobs", seq, f"There is no job {seq}.")
+    found = _one(connection, "jobs", seq, _("There is no job %(key)s.", key=seq))
     table = RESOURCES[found["resource"]].table
     states = select(table.c.state, func.count()).where(table.c.seq.in_(of_job(seq))).group_by(table.c.state)
     counts = _counts(connection, states)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.admin.filters import typed
 from engine.errors import Invalid
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -16,7 +17,7 @@ FURTHEST = timedelta(days=365)
 _FOR = re.compile(r"(\d{1,4}) ?(m|min|h|d)")
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
-_FORMS = "For how long (30m, 2h, 1d), or until when (08:00, or 2026-05-01 08:00)."
+_FORMS = N_("For how long (30m, 2h, 1d), or until when (08:00, or 2026-05-01 08:00).")
 
 
 def end_of(text: str, now: datetime, zone: tzinfo | None) -> datetime | None:
@@ -30,13 +31,14 @@ def end_of(text: str, now: datetime, zone: tzinfo | None) -> datetime | None:
     try:
         found = _read(text, now, zone)
     except (ValueError, OverflowError):
-        raise Invalid({"until": [_FORMS]}) from None
+        raise Invalid({"until": [_(_FORMS)]}) from None
     except Invalid as error:  # a time that clocks skip
         raise Invalid({"until": error.errors["time"]}) from None
     if found <= now:
-        raise Invalid({"until": ["This time is past."]})
+        raise Invalid({"until": [_("This time is past.")]})
     if found > now + FURTHEST:
-        raise Invalid({"until": [f"At most {FURTHEST.days} days from now; without an end, until somebody resumes it."]})
+        text = N_("At most %(count)s days from now; without an end, until somebody resumes it.")
+        raise Invalid({"until": [_(text, count=FURTHEST.days)]})
     return found
 
 

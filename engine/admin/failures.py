@@ -15,6 +15,7 @@ from sqlalchemy import case, func, or_, select
 from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, attempt_sums, milliseconds, wordings
 from engine.observability.sums import EVERY
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 HOUR = timedelta(hours=1)
 SHOWN = 10  # groups
 NAMED = 3  # domains, relays or creators of a group
-OTHERS = "Many different replies"  # beyond those that processes tell apart
+OTHERS = N_("Many different replies")  # beyond those that processes tell apart
 FAILED = ("rejected", "in_doubt", "expired", "abandoned")  # for good; what else failed is tried again
 
 
@@ -77,7 +78,7 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
         word = words.get(row.failure)
         group = FailureGroup(
             failure=row.failure,
-            said=word.text if word else OTHERS,
+            said=word.text if word else _(OTHERS),
             count=int(row.sum),
             again=bool(row.again),
             since=word.since if word else row.last,

@@ -14,6 +14,7 @@ from engine.admin.words import of_state
 from engine.db.tables import delivery_attempts, email_attempts, milliseconds
 from engine.errors import Invalid
 from engine.text.addresses import spelled
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,7 +79,9 @@ def parse(given: Mapping[str, str], fields: Mapping[str, Field], now: datetime) 
     for name, value in given.items():
         text = value.strip()
         if name not in fields:
-            errors[name] = [f"This list cannot be narrowed by {name}; it can by {', '.join(fields)}."]
+            errors[name] = [
+                _("This list cannot be narrowed by %(name)s; it can by %(names)s.", name=name, names=", ".join(fields))
+            ]
         elif text:
             try:
                 found[name] = _value(fields[name], text, now)
@@ -103,7 +106,7 @@ def _choice(choices: tuple[str, ...], text: str) -> str:
     """
     meant = [choice for choice in choices if text.lower() in (choice.lower(), of_state(choice).lower())]
     if not meant:
-        msg = f"{text} is none of {', '.join(choices)}."
+        msg = _("%(text)s is none of %(choices)s.", text=text, choices=", ".join(choices))
         raise ValueError(msg)
     return text if text in meant else meant[0]
 
@@ -126,7 +129,7 @@ def moment(text: str, now: datetime) -> datetime:
     try:
         return typed(text, UTC).astimezone(UTC)
     except (ValueError, OverflowError):
-        msg = "A time such as 2026-05-01T12:00:00+02:00, or how long ago: 90m, 24h, 7d."
+        msg = _("A time such as 2026-05-01T12:00:00+02:00, or how long ago: 90m, 24h, 7d.")
         raise ValueError(msg) from None
 
 
@@ -137,7 +140,7 @@ def typed(text: str, zone: tzinfo | None, name: str = "time") -> datetime:
     clocks skip.
     """
     if not _TIME.fullmatch(text):
-        msg = f"{text} is no time"
+        msg = _("%(text)s is no time", text=text)
         raise ValueError(msg)
     found = datetime.fromisoformat(text)
     if found.tzinfo:
@@ -145,8 +148,11 @@ def typed(text: str, zone: tzinfo | None, name: str = "time") -> datetime:
     local = found.replace(tzinfo=zone) if zone else found.astimezone()
     back = local.astimezone(UTC).astimezone(zone)
     if len(text) > len("2026-05-01") and back.replace(tzinfo=None) != found:
-        told = "does not exist here: clocks are set forward over it. Choose another, or give it an offset."
-        raise Invalid({name: [f"{found.isoformat(' ', 'minutes')} {told}"]})
+        told = _(
+            "%(time)s does not exist here: clocks are set forward over it. Choose another, or give it an offset.",
+            time=found.isoformat(" ", "minutes"),
+        )
+        raise Invalid({name: [told]})
     return local
 
 
@@ -162,7 +168,7 @@ def lasting(given: Mapping[str, str], now: datetime) -> dict[str, str]:
 def failure(text: str) -> str:
     """The name of a group of failures; ValueError."""
     if not re.fullmatch(r"[0-9a-f]{12}", text):
-        msg = "The name of a group of failures, as the overview and `varsel failures` have it."
+        msg = _("The name of a group of failures, as the overview and `varsel failures` have it.")
         raise ValueError(msg)
     return text
 
@@ -170,7 +176,7 @@ def failure(text: str) -> str:
 def number(text: str) -> int:
     """A whole number below 10^18; ValueError."""
     if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
-        msg = "A whole number."
+        msg = _("A whole number.")
         raise ValueError(msg)
     return int(text)
 
@@ -180,7 +186,7 @@ def uuid(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        msg = "An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f."
+        msg = _("An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f.")
         raise ValueError(msg) from None
 
 
@@ -197,7 +203,7 @@ def numbers(text: str) -> list[int]:
 def _several(text: str) -> list[str]:
     found = [each.strip() for each in text.split(",")]
     if len(found) > PAGE:
-        msg = f"At most {PAGE} with commas between them; narrow the list down instead."
+        msg = _("At most %(count)s with commas between them; narrow the list down instead.", count=PAGE)
         raise ValueError(msg)
     return found
 
@@ -206,7 +212,7 @@ def codes(text: str) -> ColumnElement[bool]:
     """Attempts that ended with a reply's code, an enhanced code (RFC 3463), or both; ValueError."""
     found = _CODES.fullmatch(text)
     if not text or not found:
-        msg = "A reply's code such as 550, 5.1.1, or 550 5.1.1."
+        msg = _("A reply's code such as 550, 5.1.1, or 550 5.1.1.")
         raise ValueError(msg)
     code, enhanced = found.groups()
     alone = [email_attempts.c.code == int(code)] if code else [email_attempts.c.code.is_not(None)]

@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from engine.admin.advice import BY_ITSELF, CLOCK, FAILING, GROUPS, LIMITED, LOOK, PAUSES, REFUSED, SLOW, STOPPED
 from engine.admin.amounts import Amount, some, span
 from engine.admin.pausing import FORGOTTEN
 from engine.admin.relays import DOWN, UP, all_down
 from engine.admin.sentences import thing
 from engine.admin.unusual import MINUTES
+from engine.admin.verbs import are_due, are_paused, wait
+from engine.admin.words import of_lane
 from engine.db.tables import MILLISECOND
 from engine.queue import due
 from engine.queue.epoch import WHO
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
+from engine.text.language import N_, _, decimal, ngettext, number, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,19 +33,6 @@ if TYPE_CHECKING:
 SKEWED = timedelta(seconds=5)  # a process whose clock is further from the database's is reported
 LATE = timedelta(seconds=60)  # a lane with a row that has been due for longer is reported
 CATCHES_UP = timedelta(minutes=10)  # one that will be empty by then is on its way
-LOOK = "`varsel top` shows the lanes and the processes."
-REFUSED = "Correct what the relay complains of; `varsel emails list --error refused` shows the e-mails."
-CLOCK = "Start `varsel scheduler` (or `varsel up`)."
-LIMITED = "Change the file that VARSEL_LIMITS_FILE names, if that is too little; `varsel emails list` shows what waits."
-SLOW = "They go faster by themselves when they are taken; `varsel emails list` shows what waits."
-BY_ITSELF = "E-mails go on by themselves, within seconds, when it is back; `varsel emails list --state due` shows them."
-GROUPS = "`varsel failures` groups them by reply. When the cause is removed, the e-mails of a group can be retried."
-PAUSES = "`varsel pauses` lists what is paused and why; `varsel resume` ends a pause, and asks first."
-STOPPED = "`varsel subscriptions list --state paused` shows why; `varsel subscriptions resume` pushes what waits."
-FAILING = (
-    "`varsel subscriptions list --state failing` shows what they answered and how many webhooks wait; these are pushed"
-    " by themselves when the endpoint answers."
-)
 FEW = 5  # names in a sentence
 
 
@@ -63,14 +54,11 @@ class Finding(TypedDict):
     see: See | None
 
 
-EMAILS_DUE: See = {"resource": "emails", "filter": {"state": "due"}, "text": "Show the e-mails that wait"}
-
-
 def finding(
     level: str, text: str, since: datetime | None = None, advice: str = LOOK, see: See | None = None
 ) -> Finding:
-    """A finding."""
-    return {"level": level, "text": text, "since": since, "advice": advice, "see": see}
+    """A finding; its advice is a text that was marked."""
+    return {"level": level, "text": text, "since": since, "advice": translated(advice), "see": see}
 
 
 def of_parts(  # noqa: PLR0913, PLR0917 each of these can be what is wrong
@@ -94,11 +82,13 @@ def of_parts(  # noqa: PLR0913, PLR0917 each of these can be what is wrong
 def older(seen: datetime, as_of: datetime, counts: Mapping[str, int]) -> Finding:
     """A database that is older than it was; its lanes are paused. `counts`: by lane, what it may do again."""
     waits = ", ".join(some(count, lane) for lane, count in counts.items())
-    text = (
-        f"The database is {span(seen - as_of)} older than it was. What may be done a second time is paused:"
-        f" {waits}. It lacks what was done"
+    text = _(
+        "The database is %(span)s older than it was. What may be done a second time is paused: %(waits)s."
+        " It lacks what was done",
+        span=span(seen - as_of),
+        waits=waits,
     )
-    advice = "`varsel restored` lists what would be done again; `varsel restored --resume` resumes the lanes."
+    advice = N_("`varsel restored` lists what would be done again; `varsel restored --resume` resumes the lanes.")
     return finding("problem", text, as_of, advice)
 
 
@@ -106,16 +96,25 @@ def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures]) ->
     """Lanes, creators and domains that are paused."""
     since = {pause["value"]: pause["at"] for pause in pauses if pause["kind"] == LANE}
     found = [_paused_lane(lane, since.get(lane.name)) for lane in lanes if lane.paused_reason]
-    for kind, name in ((CREATOR, "creator"), (DOMAIN, "recipients' domain")):
+    for kind, one, many in (
+        (CREATOR, N_("The creator %(name)s is paused by %(who)s"), N_("%(count)s creators are paused: %(names)s")),
+        (
+            DOMAIN,
+            N_("The recipients' domain %(name)s is paused by %(who)s"),
+            N_("%(count)s recipients' domains are paused: %(names)s"),
+        ),
+    ):
         mine = [pause for pause in pauses if pause["kind"] == kind]
         if len(mine) == 1:
             its = mine[0]
             reason = f": {its['reason']}" if its["reason"] else ""
-            text = f"The {name} {its['value']} is paused by {its['who']}{reason}"
+            text = _(one, name=its["value"], who=its["who"]) + reason
             found.append(finding("warning", text, its["at"], _resume(kind, its["value"])))
         elif mine:
-            shown = ", ".join(pause["value"] for pause in mine[:FEW]) + (" and others" if mine[FEW:] else "")
-            found.append(finding("warning", f"{len(mine):,} {name}s are paused: {shown}", advice=PAUSES))
+            names = ", ".join(pause["value"] for pause in mine[:FEW])
+            names = _("%(names)s and others", names=names) if mine[FEW:] else names
+            text = _(many, count=number(len(mine)), names=names)
+            found.append(finding("warning", text, advice=PAUSES))
     return found
 
 
@@ -125,7 +124,11 @@ def forgotten(pauses: Sequence[Mapping[str, Any]], now: datetime) -> list[Findin
     return [
         finding(
             "warning",
-            f"Forgotten? {each['who']} has paused {thing(each['kind'], each['value'])} without an end",
+            _(
+                "Forgotten? %(who)s has paused %(what)s without an end",
+                who=each["who"],
+                what=thing(each["kind"], each["value"]),
+            ),
             each["at"],
             _resume(each["kind"], each["value"]),
         )
@@ -137,9 +140,14 @@ def refused(found: Refusals | None) -> list[Finding]:
     """E-mails that wait until somebody corrects the relay or the sender."""
     if found is None:
         return []
-    who = f"the relay {found.relay} refuses this installation or its sender ({found.said})"
-    text = f"{_wait(Amount(found.count))}: {who}"
-    see: See = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show these e-mails"}
+    text = _(
+        "%(wait)s: the relay %(relay)s refuses this installation or its sender (%(said)s)",
+        wait=wait(Amount(found.count), "emails"),
+        relay=found.relay,
+        said=found.said,
+    )
+    show = _("Show these e-mails")
+    see: See = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": show}
     return [finding("problem", text, found.since, REFUSED, see)]
 
 
@@ -148,11 +156,11 @@ def failing(found: Unusual | None, groups: Sequence[FailureGroup]) -> list[Findi
     if found is None:
         return []
     most = [group for group in groups if not group.again][:1]
-    text = found.text + "".join(f". Most often: {group.said}" for group in most)
+    text = ". ".join([found.text, *(_("Most often: %(said)s", said=group.said) for group in most)])
     see: See = {
         "resource": "emails",
         "filter": {"state": "failed", "failed": f"{MINUTES}m"},
-        "text": "Show the e-mails that failed",
+        "text": _("Show the e-mails that failed"),
     }
     since = most[0].since if most else None
     return [finding("problem", text, since, GROUPS, see)]
@@ -167,12 +175,14 @@ def _relays(relays: Sequence[RelayFigures], lanes: Sequence[LaneFigures]) -> lis
 def _relay(relay: RelayFigures, lanes: Sequence[LaneFigures], *, all_of_them: bool) -> Finding:
     waits = next((lane for lane in lanes if lane.name == due.EMAILS.name), None)
     if all_of_them and waits and waits.due:
-        effect = f"{_wait(waits.amount('due'))}, the oldest for {span(waits.oldest_seconds)}"
+        waiting = wait(waits.amount("due"), "emails")
+        effect = _("%(wait)s, the oldest for %(span)s", wait=waiting, span=span(waits.oldest_seconds))
     else:
         effect = "" if all_of_them else relay.effect
     text = relay.said[:1].upper() + relay.said[1:] + (f": {effect}" if effect else "")
-    advice = f"{relay.advice} {BY_ITSELF}".strip() if relay.state == DOWN else relay.advice
-    return finding("problem", text, relay.since, advice, EMAILS_DUE)
+    advice = f"{relay.advice} {_(BY_ITSELF)}".strip() if relay.state == DOWN else relay.advice
+    see: See = {"resource": "emails", "filter": {"state": "due"}, "text": _("Show the e-mails that wait")}
+    return finding("problem", text, relay.since, advice, see)
 
 
 def _processes(
@@ -181,13 +191,14 @@ def _processes(
     found = []
     waiting = [lane for lane in lanes if lane.due and not lane.paused_reason]
     if not any(process["kind"] == "worker" for process in running):
-        what = " and ".join(_some(lane, "due") for lane in waiting)
-        text = f"No worker runs: {what + ' due' if what else 'what becomes due will wait'}"
-        found.append(finding("problem", text, advice="Start `varsel worker` (or `varsel up`)."))
+        what = ", ".join(are_due(lane.amount("due"), lane.name) for lane in waiting)
+        what = what or _("what becomes due will wait")
+        advice = N_("Start `varsel worker` (or `varsel up`).")
+        found.append(finding("problem", _("No worker runs: %(what)s", what=what), advice=advice))
     else:
         found += [_stalled(name, since) for name, since in stalled.items()]
     if not any(process["kind"] == "scheduler" for process in running):
-        found.append(finding("problem", "No scheduler runs: send times and retries wait", advice=CLOCK))
+        found.append(finding("problem", _("No scheduler runs: send times and retries wait"), advice=CLOCK))
     return found
 
 
@@ -198,17 +209,24 @@ def _late(lanes: Sequence[LaneFigures]) -> list[Finding]:
 
 
 def _lag(lane: LaneFigures) -> Finding:
-    what = f"{_some(lane, 'due')} due"
+    name, what = of_lane(lane.name), are_due(lane.amount("due"), lane.name)
     if lane.empty_in_seconds is None or lane.empty_in_seconds > CATCHES_UP.total_seconds():
-        return finding("problem", f"The lane {lane.name} lags behind: {what}")
-    text = f"The lane {lane.name} catches up: {what}, and it is empty in about {span(lane.empty_in_seconds)}"
+        return finding("problem", _("The lane %(lane)s lags behind: %(what)s", lane=name, what=what))
+    text = _(
+        "The lane %(lane)s catches up: %(what)s, and it is empty in about %(span)s",
+        lane=name,
+        what=what,
+        span=span(lane.empty_in_seconds),
+    )
     return finding("warning", text)
 
 
 def _stalled(lane: str, since: timedelta) -> Finding:
-    text = (
-        f"The lane {lane} stands still: something has been due for {span(since)}, and no worker takes it;"
-        " `varsel doctor` looks for the cause, beginning with Redis, which wakes workers"
+    text = _(
+        "The lane %(lane)s stands still: something has been due for %(span)s, and no worker takes it;"
+        " `varsel doctor` looks for the cause, beginning with Redis, which wakes workers",
+        lane=of_lane(lane),
+        span=span(since),
     )
     return finding("problem", text)
 
@@ -222,9 +240,16 @@ def _clocks(running: Sequence[Mapping[str, Any]]) -> list[Finding]:
     }
     found = []
     for host, skew in sorted(off.items()):
-        how = f"{abs(skew).total_seconds():,.0f} s {'ahead of' if skew > timedelta(0) else 'behind'} the database's"
-        text = f"The clock of {host} is {how}: valid tokens are refused there, or expired ones accepted"
-        found.append(finding("warning", text))
+        ahead = N_(
+            "The clock of %(host)s is %(seconds)s s ahead of the database's:"
+            " valid tokens are refused there, or expired ones accepted"
+        )
+        behind = N_(
+            "The clock of %(host)s is %(seconds)s s behind the database's:"
+            " valid tokens are refused there, or expired ones accepted"
+        )
+        seconds = decimal(abs(skew).total_seconds(), 0)
+        found.append(finding("warning", _(ahead if skew > timedelta(0) else behind, host=host, seconds=seconds)))
     return found
 
 
@@ -232,45 +257,37 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
     found = []
     for lane in lanes:
         if lane.held and not lane.paused_reason:
-            its = "its subscription" if lane.held == 1 else "their subscriptions"
-            of = f" with {its}" if lane.name == due.WEBHOOKS.name else ""
-            advice = STOPPED if of else PAUSES
-            found.append(finding("warning", f"{_some(lane, 'held')} paused{of}", advice=advice))
+            advice = STOPPED if lane.name == due.WEBHOOKS.name else PAUSES
+            found.append(finding("warning", are_paused(lane.amount("held"), lane.name), advice=advice))
     if left_alone:
-        whose = (
-            "1 subscription wait: its endpoint"
-            if left_alone == 1
-            else f"{left_alone:,} subscriptions wait: each endpoint"
+        see: See = {"resource": "subscriptions", "filter": {"state": "failing"}, "text": _("Show the subscriptions")}
+        text = ngettext(
+            "Webhooks of %(num)s subscription wait: its endpoint failed several times, or asked for a delay",
+            "Webhooks of %(num)s subscriptions wait: each endpoint failed several times, or asked for a delay",
+            left_alone,
         )
-        see: See = {"resource": "subscriptions", "filter": {"state": "failing"}, "text": "Show the subscriptions"}
-        text = f"Webhooks of {whose} failed several times, or asked for a delay"
         found.append(finding("warning", text, advice=FAILING, see=see))
     return found
 
 
 def _paused_lane(lane: LaneFigures, since: datetime | None) -> Finding:
-    waits = "waits" if lane.held == 1 else "wait"
-    wait = f"; {lane.amount('held').of(lane.name)} {waits}" if lane.held else ""
-    text = f"The lane {lane.name} is paused {lane.paused_reason}{wait}"
-    return finding("warning", text, since, _resume(LANE, lane.name))
+    text = _("The lane %(lane)s is paused %(by)s", lane=of_lane(lane.name), by=lane.paused_reason)
+    waiting = [wait(lane.amount("held"), lane.name)] if lane.held else []
+    return finding("warning", "; ".join([text, *waiting]), since, _resume(LANE, lane.name))
 
 
 def _resume(kind: str, value: str) -> str:
-    return f"`varsel resume {kind} {value}` ends it; it asks first."
+    return _("`varsel resume %(kind)s %(name)s` ends it; it asks first.", kind=kind, name=value)
 
 
 def _slow(slow: Sequence[Slowness]) -> list[Finding]:
     """Where e-mails go slowly; beyond FEW, how many there are."""
     found = [finding("warning", each.text, each.since, SLOW if each.said else LIMITED) for each in slow[:FEW]]
     if more := len(slow[FEW:]):
-        found.append(finding("warning", f"E-mails go slowly to {more:,} more recipients' domains", advice=SLOW))
+        text = ngettext(
+            "E-mails go slowly to %(num)s more recipients' domain",
+            "E-mails go slowly to %(num)s more recipients' domains",
+            more,
+        )
+        found.append(finding("warning", text, advice=SLOW))
     return found
-
-
-def _some(lane: LaneFigures, name: str) -> str:
-    amount = lane.amount(name)
-    return f"{amount.of(lane.name)} {'is' if amount.number == 1 else 'are'}"
-
-
-def _wait(amount: Amount) -> str:
-    return f"{amount.of('emails')} {'waits' if amount.number == 1 else 'wait'}"

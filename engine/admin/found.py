@@ -9,8 +9,10 @@ from sqlalchemy import func, select
 
 from engine.admin import reasons
 from engine.admin.rows import ROWS, last_lines
+from engine.admin.words import of_reason
 from engine.db.tables import deliveries, delivery_attempts, email_attempts, emails, orders
 from engine.models import DeliveryState
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,8 +58,8 @@ def _events(connection: Connection, keys: Sequence[Any]) -> list[dict[str, Any]]
         told += dead[:1] or [pushed[-1].seq if pushed else None]
     _answer(connection, found, told, delivery_attempts, delivery_attempts.c.delivery_seq)
     for row in found:
-        untried = None if row["last_outcome"] else "Not tried yet."
-        row["why"] = untried if row["counts"] else "No subscription matched."
+        untried = None if row["last_outcome"] else _("Not tried yet.")
+        row["why"] = untried if row["counts"] else _("No subscription matched.")
     return found
 
 
@@ -71,7 +73,7 @@ def _subscriptions(connection: Connection, keys: Sequence[Any]) -> list[dict[str
         among = newest.order_by(deliveries.c.seq.desc()).limit(COUNTED).subquery()
         tried = select(func.max(deliveries.c.seq)).where(*of, deliveries.c.seq.in_(select(among.c.seq)))
         told.append(connection.scalar(tried))
-        row["why"] = "Paused: " + row["paused_reason"] if row["paused_reason"] else None
+        row["why"] = _("Paused: %(reason)s", reason=of_reason(row["paused_reason"])) if row["paused_reason"] else None
     _answer(connection, found, told, delivery_attempts, delivery_attempts.c.delivery_seq)
     return found
 

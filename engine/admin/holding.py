@@ -19,6 +19,7 @@ from engine.db.tables import api_keys, emails, orders, senders
 from engine.queue import due
 from engine.queue.pauses import CREATOR, DOMAIN, LANE, Pauses
 from engine.text.addresses import domain_of
+from engine.text.language import _, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,25 +54,26 @@ def stopped_by(connection: Connection, kind: str, value: str) -> Stopped:
         rows, stands = soonest(lane, LOOKED_AT)
         its = select(case((reached(pause, rows), stands.word)).label("word")).subquery()
         numbers: dict[str, int] = dict(connection.execute(select(its.c.word, func.count()).group_by(its.c.word)).all())
-        found.update({(word, lane.name): number for word, number in numbers.items()})
+        found.update({(word, lane.name): count for word, count in numbers.items()})
         whole &= sum(numbers.values()) < LOOKED_AT
     words = (Standing.IN_FLIGHT, Standing.DUE, Standing.LATER)
     in_flight, now, later = (
-        {lane: Amount(number) for (of, lane), number in found.items() if of == word} for word in words
+        {lane: Amount(count) for (of, lane), count in found.items() if of == word} for word in words
     )
     return Stopped(in_flight, now, later, whole)
 
 
 def told(stopped: Stopped) -> tuple[str, ...]:
     """It in sentences."""
-    found = [f"Stopped at once: {now}." if (now := listed(stopped.now)) else "Nothing is due: nothing stops at once."]
+    now = listed(stopped.now)
+    found = [_("Stopped at once: %(what)s.", what=now) if now else _("Nothing is due: nothing stops at once.")]
     if in_flight := listed(stopped.in_flight):
-        found.append(f"In flight, and ended first: {in_flight}.")
+        found.append(_("In flight, and ended first: %(what)s.", what=in_flight))
     if later := listed(stopped.later):
-        found.append(f"Stopped when it becomes due: {later}.")
+        found.append(_("Stopped when it becomes due: %(what)s.", what=later))
     if not stopped.whole:
-        found.append(f"Counted among the {LOOKED_AT:,} that come next; there may be more.")
-    return (*found, "What comes in meanwhile is accepted, and waits, too.")
+        found.append(_("Counted among the %(count)s that come next; there may be more.", count=number(LOOKED_AT)))
+    return (*found, _("What comes in meanwhile is accepted, and waits, too."))
 
 
 def unheard_of(connection: Connection, kind: str, value: str) -> str | None:
@@ -81,17 +83,20 @@ def unheard_of(connection: Connection, kind: str, value: str) -> str | None:
         if any(connection.execute(each).first() for each in its):
             return None
         newest = select(orders.c.creator).order_by(orders.c.seq.desc()).limit(NEWEST).subquery()
-        text = f"Nobody has heard of the creator {value}: it has no order, key or sender."
+        text = _("Nobody has heard of the creator %(name)s: it has no order, key or sender.", name=value)
         return _unknown(text, value, connection.scalars(select(newest.c.creator).distinct()), ALIKE[kind])
     if kind == DOMAIN:
         among = select(emails.c.address).order_by(emails.c.seq.desc()).limit(NEWEST).subquery()
         if connection.execute(select(among).where(to_address(among.c.address, f"@{value}")).limit(1)).first():
             return None
         domains = {domain_of(address) for address in connection.scalars(select(among.c.address))}
-        return _unknown(f"None of the newest {NEWEST:,} e-mails goes to {value}.", value, domains, ALIKE[kind])
+        text = _("None of the newest %(count)s e-mails goes to %(domain)s.", count=number(NEWEST), domain=value)
+        return _unknown(text, value, domains, ALIKE[kind])
     return None
 
 
 def _unknown(text: str, value: str, known: Iterable[str], how_much: float) -> str:
     alike = get_close_matches(value, sorted({name for name in known if name}), NAMES, how_much)
-    return f"{text} Is it {' or '.join(alike)}?" if alike else f"{text} Is it spelled right?"
+    either = _(" or ").join(alike)
+    ask = _("Is it %(names)s?", names=either) if alike else _("Is it spelled right?")
+    return f"{text} {ask}"

@@ -26,6 +26,7 @@ from engine.errors import BadRequest, Conflict, NotFound
 from engine.models import JobState
 from engine.observability.audit import ITSELF, note
 from engine.queue import due
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ def matching(connection: Connection, action: Action, given: Mapping[str, str], n
     Invalid; BadRequest for an action on one row at a time.
     """
     if not action.for_all:
-        raise BadRequest(f"{action.label} is for one at a time.")
+        raise BadRequest(_("%(action)s is for one at a time.", action=_(action.label)))
     seq = action.resource.table.c.seq
     if newest is None:
         newest = int(connection.scalar(select(func.max(seq))) or 0)
@@ -93,9 +94,11 @@ def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts
     argument = check(connection, action, argument)
     found = matching(connection, action, given, asked and asked.newest)
     if found.number > MOST:
-        raise BadRequest(f"More than {MOST} match, which is the most for one job: narrow the list down.")
+        text = N_("More than %(most)s match, which is the most for one job: narrow the list down.")
+        raise BadRequest(_(text, most=MOST))
     if asked is not None and found.number > asked.number:
-        raise Conflict(f"{some(found.number, action.resource.name)} match by now, not {asked.number}.")
+        what = some(found.number, action.resource.name)
+        raise Conflict(_("%(what)s match by now, not %(count)s.", what=what, count=asked.number))
     return _begin(connection, who, action, given, argument, found)
 
 
@@ -190,8 +193,8 @@ def stop(connection: Connection, who: str, seq: int) -> None:
     if connection.execute(update(jobs).where(*going).values(ended)).rowcount:
         return note(connection, who, "jobs.stop", f"jobs/{seq}")
     if connection.execute(select(jobs.c.seq).where(jobs.c.seq == seq)).first() is None:
-        raise NotFound(f"There is no job {seq}.")
-    raise Conflict("The job has ended already.")
+        raise NotFound(_("There is no job %(key)s.", key=seq))
+    raise Conflict(_("The job has ended already."))
 
 
 def _running(connection: Connection, claimed: records.Job) -> OpenJob | None:

@@ -17,6 +17,7 @@ from engine.db.dialects import Now
 from engine.db.tables import Instant, deliveries, events, pauses, subscriptions, waiting_events
 from engine.queue import due, lateness
 from engine.queue.pauses import LANE
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,8 +105,9 @@ def in_flight(connection: Connection, lane: due.Lane[due.Claimed]) -> int:
 
 def _by(who: str, ends: datetime | None, reason: str) -> str:
     """Who has paused it, until when, and why."""
-    until = f" until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
-    return f"by {who}{until}" + (f": {reason}" if reason else "")
+    until = ends and f"{ends:%Y-%m-%d %H:%M} UTC"
+    by = _("by %(who)s until %(time)s", who=who, time=until) if until else _("by %(who)s", who=who)
+    return f"{by}: {reason}" if reason else by
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from engine.db.blocks import everywhere, newest_first
 from engine.db.tables import EMAIL_FAILED, chains, email_attempts, emails, idempotency_keys, orders
 from engine.models import OrderKind
 from engine.text.addresses import spelled
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,10 @@ def id_range(text: str) -> tuple[UUID, UUID]:
     """The least and the greatest identifier that begin so; ValueError for what is no beginning of any."""
     digits = text.replace("-", "").lower()
     if not _HEX.fullmatch(digits):
-        msg = f"An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f, or its first letters, at least {FEWEST}."
+        text = N_(
+            "An identifier such as 019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f, or its first letters, at least %(count)s."
+        )
+        msg = _(text, count=FEWEST)
         raise ValueError(msg)
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
 

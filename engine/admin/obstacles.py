@@ -11,6 +11,7 @@ from engine.db.dialects import Now
 from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, attachments, deliveries, emails, orders
 from engine.errors import Conflict, NotFound
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
+from engine.text.language import N_, _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,52 +37,52 @@ _SENT = emails.c.state.in_(HANDED_OVER)
 # What follows "this one …": the first that is true.
 _IS: Mapping[str, Sequence[tuple[ColumnElement[bool], str]]] = {
     ORDERS.name: (
-        (ORDER_SET_ASIDE, "was set aside: it can be retried"),
-        (GAVE_UP_FILES, "has attachments that could not be fetched: post a new order"),
-        (and_(orders.c.due_at.is_(None), EXPIRED), "has expired: its sender lets nothing leave any more"),
-        (orders.c.state == OrderState.CANCELLED, "was cancelled"),
-        (orders.c.state == OrderState.OPEN, "is open: its sender has not closed it yet"),
-        (orders.c.state == OrderState.SEND_CONDITION_NOT_MET, "was not sent, since its condition was not met"),
-        (orders.c.state == OrderState.PROCESSED, "is still on its way: not all of its e-mails are settled"),
-        (orders.c.unresolved > 0, "is still on its way: a worker works on it"),
-        (orders.c.state == OrderState.PROCESSING, "is still on its way: its processing has begun"),
-        (orders.c.state == OrderState.REGISTERED, "waits for its send time"),
+        (ORDER_SET_ASIDE, N_("was set aside: it can be retried")),
+        (GAVE_UP_FILES, N_("has attachments that could not be fetched: post a new order")),
+        (and_(orders.c.due_at.is_(None), EXPIRED), N_("has expired: its sender lets nothing leave any more")),
+        (orders.c.state == OrderState.CANCELLED, N_("was cancelled")),
+        (orders.c.state == OrderState.OPEN, N_("is open: its sender has not closed it yet")),
+        (orders.c.state == OrderState.SEND_CONDITION_NOT_MET, N_("was not sent, since its condition was not met")),
+        (orders.c.state == OrderState.PROCESSED, N_("is still on its way: not all of its e-mails are settled")),
+        (orders.c.unresolved > 0, N_("is still on its way: a worker works on it")),
+        (orders.c.state == OrderState.PROCESSING, N_("is still on its way: its processing has begun")),
+        (orders.c.state == OrderState.REGISTERED, N_("waits for its send time")),
         (
             _UNKNOWN.exists(),
-            "is settled, and some had no known address: import their contacts, and post a new order for them",
+            N_("is settled, and some had no known address: import their contacts, and post a new order for them"),
         ),
         (
             and_(_FAILED.where(emails.c.address == "").exists(), ~_FAILED.where(emails.c.address != "").exists()),
-            "is settled, and those who did not get it have declined electronic communication",
+            N_("is settled, and those who did not get it have declined electronic communication"),
         ),
-        (~_FAILED.exists(), "is settled, and everybody has it"),
-        (true(), "is settled"),
+        (~_FAILED.exists(), N_("is settled, and everybody has it")),
+        (true(), N_("is settled")),
     ),
     EMAILS.name: (
-        (OF_SET_ASIDE, "belongs to an order that was set aside: retry that"),
+        (OF_SET_ASIDE, N_("belongs to an order that was set aside: retry that")),
         (
             and_(emails.c.due_at.is_(None), OF_EXPIRED),
-            "belongs to an order that has expired: its sender lets nothing leave any more",
+            N_("belongs to an order that has expired: its sender lets nothing leave any more"),
         ),
-        (_SENT, "was sent: the relay has taken it over"),
+        (_SENT, N_("was sent: the relay has taken it over")),
         (
             emails.c.state == EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED,
-            "has no address: when one is known, post a new order for its recipient",
+            N_("has no address: when one is known, post a new order for its recipient"),
         ),
         (
             emails.c.state == EmailState.FAILED_RECIPIENT_RESERVED,
-            "is to somebody who has declined electronic communication",
+            N_("is to somebody who has declined electronic communication"),
         ),
-        (and_(EMAIL_FAILED, LACKS_FILES), "has attachments that could not be fetched: post a new order"),
-        (EMAIL_FAILED, "has failed: it can be retried"),
-        (emails.c.state == EmailState.SENDING, "is on its way: a worker works on it"),
-        (emails.c.paused_by.is_not(None), "is paused"),
-        (true(), "waits to be sent, by itself"),
+        (and_(EMAIL_FAILED, LACKS_FILES), N_("has attachments that could not be fetched: post a new order")),
+        (EMAIL_FAILED, N_("has failed: it can be retried")),
+        (emails.c.state == EmailState.SENDING, N_("is on its way: a worker works on it")),
+        (emails.c.paused_by.is_not(None), N_("is paused")),
+        (true(), N_("waits to be sent, by itself")),
     ),
     DELIVERIES.name: (
-        (deliveries.c.state == DeliveryState.DELIVERED, "was delivered"),
-        (or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), "was given up: it can be replayed"),
-        (true(), "waits to be pushed, by itself"),
+        (deliveries.c.state == DeliveryState.DELIVERED, N_("was delivered")),
+        (or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), N_("was given up: it can be replayed")),
+        (true(), N_("waits to be pushed, by itself")),
     ),
 }
 
@@ -92,5 +93,7 @@ def refusal(connection: Connection, resource: Resource, key: UUID | int, rule: s
     told = case(*((condition, text) for condition, text in reasons))
     found = connection.scalar(select(told).select_from(resource.table).where(resource.key == key))
     if found is None:
-        return NotFound(f"There is no such row among the {resource.name}: {key}.")
-    return Conflict(f"{rule}; this one {found}.")
+        return NotFound(
+            _("There is no such row among the %(resource)s: %(key)s.", resource=translated(resource.name), key=key)
+        )
+    return Conflict(_("%(rule)s; this one %(is)s.", **{"rule": _(rule), "is": _(found)}))

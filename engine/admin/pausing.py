@@ -11,6 +11,7 @@ from sqlalchemy import delete, func, select
 from engine.admin import lanes as figures
 from engine.admin.jobs import release
 from engine.admin.sentences import thing
+from engine.admin.words import of_lane, of_pause, of_reason
 from engine.db.dialects import Now, insert_new, now
 from engine.db.records import columns, first
 from engine.db.tables import pauses, subscriptions
@@ -23,6 +24,7 @@ from engine.queue.pauses import CREATOR, DOMAIN, KINDS, LANE, in_force
 from engine.subscriptions import registry
 from engine.subscriptions.shown import KeptSubscription
 from engine.text.addresses import compared
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -46,7 +48,7 @@ def pause(  # noqa: PLR0913, PLR0917 a pause has so many parts
     """
     value = checked(kind, value)
     if not _begin(connection, who, kind, value, reason, ends):
-        raise Conflict(f"The {kind} {value} is paused already.")
+        raise Conflict(_("The %(kind)s %(name)s is paused already.", kind=of_pause(kind), name=value))
     return thing(kind, value)
 
 
@@ -86,7 +88,7 @@ def paused(connection: Connection, kind: str, value: str) -> str:
     value = checked(kind, value)
     chosen = select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)
     if connection.execute(chosen.with_for_update()).first() is None:
-        raise Conflict(f"The {kind} {value} is not paused.")
+        raise Conflict(_("The %(kind)s %(name)s is not paused.", kind=of_pause(kind), name=value))
     return value
 
 
@@ -105,7 +107,7 @@ def not_paused(connection: Connection, kind: str, value: str) -> str:
     """The value of a pause that is to be made, as it is stored; Invalid, Conflict when there is such a pause."""
     value = checked(kind, value)
     if connection.execute(select(pauses.c.at).where(pauses.c.kind == kind, pauses.c.value == value)).first():
-        raise Conflict(f"The {kind} {value} is paused already.")
+        raise Conflict(_("The %(kind)s %(name)s is paused already.", kind=of_pause(kind), name=value))
     return value
 
 
@@ -119,7 +121,7 @@ def paused_lanes(connection: Connection) -> list[str]:
     """The lanes that are paused; Conflict when none is."""
     found = in_force(connection).lanes
     if not found:
-        raise Conflict("No lane is paused.")
+        raise Conflict(_("No lane is paused."))
     return [lane for lane in LANES if lane in found]
 
 
@@ -129,10 +131,12 @@ def go_on_restored(connection: Connection, who: str) -> str:
     Conflict when it is not.
     """
     if not go_on(connection, who):
-        raise Conflict("The database is not older than it was: nothing is paused for that.")
+        raise Conflict(_("The database is not older than it was: nothing is paused for that."))
     left = in_force(connection).lanes
-    others = ", ".join(lane for lane in LANES if lane in left)
-    return f"The lanes are resumed, except {others}, which other pauses stop." if others else "All lanes are resumed."
+    others = ", ".join(of_lane(lane) for lane in LANES if lane in left)
+    if others:
+        return _("The lanes are resumed, except %(lanes)s, which other pauses stop.", lanes=others)
+    return _("All lanes are resumed.")
 
 
 def drain(connection: Connection, who: str, lanes: Collection[str], reason: str = "") -> None:
@@ -145,7 +149,7 @@ def pause_subscription(connection: Connection, who: str, seq: int, reason: str =
     """Push nothing more to it; what matches meanwhile waits. NotFound, Invalid, Conflict when it is paused already."""
     connection.execute(lock({seq}))
     if before := _subscription(connection, seq).paused_reason:
-        raise Conflict(f"The subscription {seq} is paused already: {before}")
+        raise Conflict(_("The subscription %(seq)s is paused already: %(reason)s", seq=seq, reason=of_reason(before)))
     text = _reason(reason)
     registry.stop(connection, seq, f"Paused by an operator{': ' + text if text else '.'}")
     note(connection, who, "pause", f"subscriptions/{seq}", {"reason": text} if text else None)
@@ -163,7 +167,7 @@ def paused_subscription(connection: Connection, seq: int) -> KeptSubscription:
     """A subscription that is paused; NotFound, Conflict when it is not."""
     found = _subscription(connection, seq)
     if found.paused_reason is None:
-        raise Conflict(f"The subscription {seq} is not paused.")
+        raise Conflict(_("The subscription %(seq)s is not paused.", seq=seq))
     return found
 
 
@@ -193,28 +197,28 @@ def _subscription(connection: Connection, seq: int) -> KeptSubscription:
     chosen = select(*columns(KeptSubscription, subscriptions.c)).where(subscriptions.c.seq == seq, registry.KEPT)
     found = first(KeptSubscription, connection.execute(chosen))
     if found is None:
-        raise NotFound(f"There is no subscription {seq}.")
+        raise NotFound(_("There is no subscription %(key)s.", key=seq))
     return found
 
 
 def checked(kind: str, value: str) -> str:
     """The value as it is stored; Invalid."""
     if kind not in KINDS:
-        raise Invalid({"kind": [f"One of {', '.join(KINDS)}."]})
+        raise Invalid({"kind": [_("One of %(names)s.", names=", ".join(KINDS))]})
     value = value.strip()
     if kind == LANE and value not in LANES:
-        raise Invalid({"value": [f"The lanes are {', '.join(LANES)}."]})
+        raise Invalid({"value": [_("The lanes are %(lanes)s.", lanes=", ".join(LANES))]})
     if kind == DOMAIN:
         value = compared(value.removeprefix("@"))
         if not _DOMAIN.fullmatch(value):
-            raise Invalid({"value": ["A recipients' domain, such as example.no."]})
+            raise Invalid({"value": [_("A recipients' domain, such as example.no.")]})
     if kind == CREATOR and not (0 < len(value) <= 100 and value.isprintable()):  # noqa: PLR2004 the column's width
-        raise Invalid({"value": ["A creator, such as ttd."]})
+        raise Invalid({"value": [_("A creator, such as ttd.")]})
     return value
 
 
 def _reason(reason: str) -> str:
     reason = reason.strip()
     if len(reason) > LONGEST or not reason.isprintable():
-        raise Invalid({"reason": [f"At most {LONGEST} characters, none of them control characters."]})
+        raise Invalid({"reason": [_("At most %(count)s characters, none of them control characters.", count=LONGEST)]})
     return reason

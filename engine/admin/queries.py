@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from engine.errors import Invalid
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,14 +57,16 @@ def conditions(text: str, resource: Resource, fields: Mapping[str, Field]) -> di
         elif key not in resource.fields:
             errors.append(_unknown(key, value, fields))
         elif not value:
-            errors.append(f"{key}: needs a value behind the colon, such as {_example(resource.fields[key])}.")
+            text = N_("%(key)s: needs a value behind the colon, such as %(example)s.")
+            errors.append(_(text, key=key, example=_example(resource.fields[key])))
         elif key in found:
-            errors.append(f"{key}: stands there twice. Leave one out.")
+            errors.append(_("%(key)s: stands there twice. Leave one out.", key=key))
         else:
             found[key] = value
     for name, value in _named(bare, resource, fields):
         if name in found:
-            errors.append(f"{value} is taken as {name}:, which stands there already. Write another key before it.")
+            text = N_("%(value)s is taken as %(name)s:, which stands there already. Write another key before it.")
+            errors.append(_(text, value=value, name=name))
         found.setdefault(name, value)
     if errors:
         raise Invalid({FIELD: errors})
@@ -82,8 +85,12 @@ def _terms(text: str) -> Iterator[tuple[str, str]]:
     while place < len(text):
         term = _TERM.match(text, place)
         if term is None:
-            told = "ends nowhere, or inside a word. Put one before and one behind the value."
-            raise Invalid({FIELD: [f"The quotation mark in {text[place:]} {told}"]})
+            told = _(
+                "The quotation mark in %(text)s ends nowhere, or inside a word."
+                " Put one before and one behind the value.",
+                text=text[place:],
+            )
+            raise Invalid({FIELD: [told]})
         value = term["quoted"] if term["quoted"] is not None else term["word"]
         yield (term["key"] or "").lower(), (value or "").strip()
         place = term.end()
@@ -98,8 +105,16 @@ def _unknown(key: str, value: str, fields: Mapping[str, Field]) -> str:
     alike = next(iter(get_close_matches(key, known, 1)), None)
     choices = fields[alike].choices if alike else ()
     fits = not choices or value.lower() in {choice.lower() for choice in choices}
-    meant = f"Did you mean {alike}:{value if fits else '…'}?" if alike else f"Its keys are {', '.join(known)}."
-    return f'This list has no key {key}. {meant} To look for just that, put quotation marks around it: "{key}:{value}".'
+    meant = _("Its keys are %(names)s.", names=", ".join(known))
+    if alike:
+        meant = _("Did you mean %(key)s:%(value)s?", key=alike, value=value if fits else "…")
+    return _(
+        "This list has no key %(key)s. %(meant)s"
+        ' To look for just that, put quotation marks around it: "%(key)s:%(value)s".',
+        key=key,
+        meant=meant,
+        value=value,
+    )
 
 
 def _named(words: Sequence[str], resource: Resource, fields: Mapping[str, Field]) -> Iterator[tuple[str, str]]:

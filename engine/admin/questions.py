@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, select, true
 
-from engine.admin import actions, changes, jobs, stopping
+from engine.admin import actions, changes, jobs, stopping, words
 from engine.admin.amounts import Amount, listed, some, span
 from engine.admin.counts import COUNTED, counted
 from engine.admin.holding import stopped_by, told, unheard_of
@@ -25,6 +25,7 @@ from engine.admin.repeats import ASKED, doubt, recipients
 from engine.admin.resources import EMAILS, ORDERS
 from engine.admin.rows import ROWS
 from engine.admin.sentences import thing
+from engine.admin.verbs import match
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
 from engine.db.tables import deliveries, emails, history, orders, pauses
@@ -32,12 +33,14 @@ from engine.errors import Conflict
 from engine.models import EXPIRY_HOURS
 from engine.queue.epoch import WHO, older
 from engine.queue.pauses import LANE, in_force
+from engine.text.language import N_, _
+from engine.text.language import number as written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from uuid import UUID
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Row
 
     from engine.admin.actions import Action
 
@@ -45,7 +48,7 @@ ADDED_UP = 1_000  # orders whose recipients are counted: their lists are long
 LISTS = 8_000_000  # bytes of these lists; beyond, the number of orders is enough
 SAMPLE = 5  # rows that are shown of all that match
 LATELY = timedelta(minutes=10)  # of which the rate is told
-_ONE_DOUBT = "It is in doubt whether it arrived: it may come a second time."
+_ONE_DOUBT = N_("It is in doubt whether it arrived: it may come a second time.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,8 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
     match action.audited:
         case "orders.cancel":
             return Question(
-                f"Cancel this order to {some(recipients(connection, row), 'recipients')}?",
-                ("Nobody gets it. This cannot be undone: its sender is told, and would have to post it again.",),
+                _("Cancel this order to %(recipients)s?", recipients=_to(connection, row)),
+                (_("Nobody gets it. This cannot be undone: its sender is told, and would have to post it again."),),
                 before=row.requested_send_time,
             )
         case "orders.withdraw":
@@ -81,18 +84,21 @@ def of_one(connection: Connection, action: Action, key: UUID | int, argument: st
             return Question(title, (meaning,))
         case "orders.reschedule":
             at = changes.send_time(argument)
-            title = f"Send this order to {some(recipients(connection, row), 'recipients')} at another time?"
+            title = _("Send this order to %(recipients)s at another time?", recipients=_to(connection, row))
             return Question(title, at=at, before=row.requested_send_time)
         case "orders.send_now":
-            title = f"Send this order to {some(recipients(connection, row), 'recipients')} now?"
-            return Question(title, ("What is sent cannot be called back.",), before=row.requested_send_time)
+            title = _("Send this order to %(recipients)s now?", recipients=_to(connection, row))
+            return Question(title, (_("What is sent cannot be called back."),), before=row.requested_send_time)
         case "emails.resend":
-            line = "The relay has taken the first one over already. A new order says the same, to this address alone."
-            return Question(f"Send again to {row.address}?", (line,))
+            line = _(
+                "The relay has taken the first one over already. A new order says the same, to this address alone."
+            )
+            return Question(_("Send again to %(address)s?", address=row.address), (line,))
         case "emails.retry":
-            doubted = connection.scalar(select(action.doubted).where(emails.c.seq == row.seq))
-            return Question(f"Retry to send to {row.address}?", (_ONE_DOUBT,) if doubted else ())
-    return Question(f"{action.label}?")
+            in_doubt = connection.scalar(select(action.doubted).where(emails.c.seq == row.seq))
+            title = _("Retry to send to %(address)s?", address=row.address)
+            return Question(title, (_(_ONE_DOUBT),) if in_doubt else ())
+    return Question(_("%(action)s?", action=_(action.label)))
 
 
 def of_all(
@@ -105,29 +111,31 @@ def of_all(
     actions.check(connection, action, argument)
     asked = jobs.matching(connection, action, given)
     if not asked.number:
-        return asked, Question(f"{action.label}: none", _none(connection, action, given))
+        return asked, Question(_("%(action)s: none", action=_(action.label)), _none(connection, action, given))
     at = changes.send_time(argument) if action.takes else None
-    question = Question(f"{action.label}: {some(asked.number, action.resource.name)}", at=at)
+    question = Question(f"{_(action.label)}: {some(asked.number, action.resource.name)}", at=at)
     if action.resource is ORDERS and 0 < asked.number <= ADDED_UP:
         number = _all_recipients(connection, action, given)
-        return asked, replace(question, lines=(f"To {some(number, 'recipients')}.",) if number else ())
+        lines = (_("To %(recipients)s.", recipients=some(number, "recipients")),) if number else ()
+        return asked, replace(question, lines=lines)
     if action.resource is EMAILS and action.name == "retry":
         doubted = count(connection, EMAILS, given, and_(action.applies, changes.IN_DOUBT), jobs.MOST + 1)
         question = replace(question, lines=(*doubt(doubted), *_rate(connection, asked.number)))
-    keys, _ = batch(connection, action.resource, given, action.applies, None, SAMPLE)
+    keys, _position = batch(connection, action.resource, given, action.applies, None, SAMPLE)
     return asked, replace(question, sample=tuple(ROWS[action.resource.name](connection, keys)))
 
 
 def _none(connection: Connection, action: Action, given: Mapping[str, str]) -> tuple[str, ...]:
     """Why an action applies to none of the rows that match: what the first of them says; empty: none matches."""
     number = count(connection, action.resource, given, true(), jobs.ROWS)
-    keys, _ = batch(connection, action.resource, given, true(), None, 1)
+    keys, _position = batch(connection, action.resource, given, true(), None, 1)
     if not keys:
         return ()
-    some_of_them = some(number, action.resource.name) if number < jobs.ROWS else f"{jobs.ROWS} or more"
-    why = str(refusal(connection, action.resource, keys[0], action.conflict))
-    verb = "matches" if number == 1 else "match"
-    return (f"{some_of_them} {verb}; this can be done to none of them. Of the first: {why}",)
+    found = match(Amount(number), action.resource.name)
+    if number >= jobs.ROWS:
+        found = _("%(count)s or more match", count=jobs.ROWS)
+    why = refusal(connection, action.resource, keys[0], action.conflict)
+    return (_("%(found)s; this can be done to none of them. Of the first: %(why)s", found=found, why=why),)
 
 
 def _rate(connection: Connection, number: int) -> tuple[str, ...]:
@@ -138,8 +146,13 @@ def _rate(connection: Connection, number: int) -> tuple[str, ...]:
         return ()
     minutes = LATELY / timedelta(minutes=1)
     takes = span(max(60.0, number * 60 * minutes / sent))
-    rate = f"{max(1, round(sent / minutes)):,} e-mails a minute were sent in the last {minutes:.0f} minutes"
-    return (f"{rate}: at that rate these take about {takes}.",)
+    text = _(
+        "%(count)s e-mails a minute were sent in the last %(minutes)s minutes: at that rate these take about %(span)s.",
+        count=written(max(1, round(sent / minutes))),
+        minutes=round(minutes),
+        span=takes,
+    )
+    return (text,)
 
 
 def of_subscription(connection: Connection, seq: int) -> Question:
@@ -148,9 +161,13 @@ def of_subscription(connection: Connection, seq: int) -> Question:
     its, due_at = deliveries.c.subscription_seq == seq, deliveries.c.due_at
     numbers = [counted(connection, deliveries, its, when) for when in (due_at <= Now(), due_at > Now())]
     due, later = (Amount(number, more=number >= COUNTED).of("webhooks") for number in numbers)
-    waits = f"Nothing goes out while the lane webhooks is paused: {due} wait."
-    first = waits if "webhooks" in in_force(connection).lanes else f"Goes out at once: {due}."
-    return Question(f"Resume pushing to {endpoint}?", (first, f"Later, when their next attempts are due: {later}."))
+    if "webhooks" in in_force(connection).lanes:
+        lane = words.of_lane("webhooks")
+        first = _("Nothing goes out while the lane %(lane)s is paused: %(what)s wait.", lane=lane, what=due)
+    else:
+        first = _("Goes out at once: %(what)s.", what=due)
+    title = _("Resume pushing to %(endpoint)s?", endpoint=endpoint)
+    return Question(title, (first, _("Later, when their next attempts are due: %(what)s.", what=later)))
 
 
 def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
@@ -160,12 +177,13 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
     found = lanes(connection, *chosen)
     busy = [lane.amount("in_flight").of(lane.name) for lane in found if lane.in_flight]
     left = [amount.of(lane.name) for lane in found if (amount := lane.left).number]
+    left.append(_("what comes in meanwhile"))
     return Question(
-        f"Pause the lanes {', '.join(chosen)}?",
+        _("Pause the lanes %(lanes)s?", lanes=", ".join(map(words.of_lane, chosen))),
         (
-            f"In flight, and ended first: {', '.join(busy)}." if busy else "Nothing is in flight.",
-            f"Not done until each lane is resumed: {', '.join([*left, 'what comes in meanwhile'])}.",
-            f"The {EXPIRY_HOURS} hours in which an e-mail may be sent run on meanwhile.",
+            _("In flight, and ended first: %(what)s.", what=", ".join(busy)) if busy else _("Nothing is in flight."),
+            _("Not done until each lane is resumed: %(what)s.", what=", ".join(left)),
+            _("The %(hours)s hours in which an e-mail may be sent run on meanwhile.", hours=EXPIRY_HOURS),
         ),
     )
 
@@ -173,34 +191,39 @@ def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
 def of_pause(connection: Connection, kind: str, value: str) -> Question:
     """Before something is paused; Invalid, Conflict when it is paused already."""
     value = not_paused(connection, kind, value)
-    expiry = f"The {EXPIRY_HOURS} hours in which an e-mail may be sent run on meanwhile."
+    expiry = _("The %(hours)s hours in which an e-mail may be sent run on meanwhile.", hours=EXPIRY_HOURS)
     lines = (*told(stopped_by(connection, kind, value)), expiry)
-    return Question(f"Pause {thing(kind, value)}?", lines, warning=unheard_of(connection, kind, value))
+    title = _("Pause %(what)s?", what=thing(kind, value))
+    return Question(title, lines, warning=unheard_of(connection, kind, value))
 
 
 def of_resume(connection: Connection, kind: str, value: str) -> Question:
     """Before a pause ends; Invalid, Conflict when there is no such pause."""
     value = paused(connection, kind, value)
-    return Question(f"Resume the {kind} {value}?", _goes_out(leaving(connection, kind, [value])))
+    title = _(
+        "Resume the %(kind)s %(name)s?", kind=words.of_pause(kind), name=words.of_lane(value) if kind == LANE else value
+    )
+    return Question(title, _goes_out(leaving(connection, kind, [value])))
 
 
 def of_resume_all(connection: Connection) -> Question:
     """Before all paused lanes are resumed; Conflict when none is paused."""
     chosen = paused_lanes(connection)
-    return Question(f"Resume the lanes {', '.join(chosen)}?", _goes_out(leaving(connection, LANE, chosen)))
+    title = _("Resume the lanes %(lanes)s?", lanes=", ".join(map(words.of_lane, chosen)))
+    return Question(title, _goes_out(leaving(connection, LANE, chosen)))
 
 
 def of_restored(connection: Connection) -> Question:
     """Before the lanes of a database that is older than it was are resumed; Conflict when it is not older."""
     if older(connection) is None:
-        raise Conflict("The database is not older than it was: nothing is paused for that.")
+        raise Conflict(_("The database is not older than it was: nothing is paused for that."))
     its = select(pauses.c.value).where(pauses.c.kind == LANE, pauses.c.who == WHO)
     chosen = connection.scalars(its).all()
     leave, again = leaving(connection, LANE, chosen), leaving(connection, LANE, chosen, again=True)
-    twice = listed(again) or "nothing"
-    line = f"Of that, perhaps done before the restore, and then done a second time: {twice}."
+    twice = listed(again) or _("nothing")
+    line = _("Of that, perhaps done before the restore, and then done a second time: %(what)s.", what=twice)
     return Question(
-        "Resume the lanes, although the database is older than it was?",
+        _("Resume the lanes, although the database is older than it was?"),
         (*_goes_out(leave), *([line] if listed(leave) else [])),
     )
 
@@ -208,14 +231,19 @@ def of_restored(connection: Connection) -> Question:
 def _goes_out(leave: Mapping[str, Amount]) -> tuple[str, ...]:
     """What goes out at once of what was paused, by lane."""
     if found := listed(leave):
-        return (f"Goes out at once: {found}.",)
-    of_next = f" of the {LOOKED_AT:,} that come next" if any(amount.more for amount in leave.values()) else ""
-    return (f"Nothing{of_next} goes out at once.",)
+        return (_("Goes out at once: %(what)s.", what=found),)
+    if any(each.more for each in leave.values()):
+        return (_("Nothing of the %(count)s that come next goes out at once.", count=written(LOOKED_AT)),)
+    return (_("Nothing goes out at once."),)
+
+
+def _to(connection: Connection, order: Row[object]) -> str:
+    return some(recipients(connection, order), "recipients")
 
 
 def _all_recipients(connection: Connection, action: Action, given: Mapping[str, str]) -> int | None:
     """How many there are; None: their lists are longer than LISTS."""
-    keys, _ = batch(connection, ORDERS, given, action.applies, None, ADDED_UP)
+    keys, _position = batch(connection, ORDERS, given, action.applies, None, ADDED_UP)
     lists = select(orders.c.seq, orders.c.streamed, orders.c.recipients).where(orders.c.id.in_(keys))
     rows, whole = read_within(connection, lists, LISTS, lambda row: weight(row.recipients))
     return sum(recipients(connection, row) for row in rows) if whole else None

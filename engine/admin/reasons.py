@@ -21,6 +21,7 @@ from engine.email.pressure import Kind
 from engine.models import LEVELS, TEST, DeliveryState, EmailState, OrderState, Priority
 from engine.queue.pauses import in_force
 from engine.text.addresses import domain_of
+from engine.text.language import N_, _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,14 +35,14 @@ _WAITING = (OrderState.OPEN, OrderState.REGISTERED, OrderState.PROCESSING)
 def of_order(connection: Connection, found: Mapping[str, Any], row: Row[Any]) -> str | None:
     """Why an order waits; None: it does not."""
     if row.state == OrderState.SET_ASIDE:
-        return (
+        return _(
             "Set aside: five workers in a row ended while they worked on it, or every attempt ended in an error."
             " Retry it when the cause is gone."
         )
     if found["standing"] is None or row.state not in _WAITING:
         return None
     if found["standing"] == Standing.IN_FLIGHT:
-        return "A worker works on it."
+        return _("A worker works on it.")
     if paused := _paused(connection, row.paused_by, row.creator, "", "orders"):
         return paused
     return _of_later(row) if found["standing"] == Standing.LATER else _turn(row.priority)
@@ -51,21 +52,24 @@ def _of_later(row: Row[Any]) -> str:
     """Why an order is not due yet."""
     until = f"{row.due_at:%Y-%m-%d %H:%M} UTC"
     if row.state == OrderState.OPEN:
-        return (
-            f"Its recipients are still to come. Unless its sender adds some or closes it, it is cancelled at {until}."
+        return _(
+            "Its recipients are still to come. Unless its sender adds some or closes it, it is cancelled at %(time)s.",
+            time=until,
         )
     if row.portion and not row.attempts:
-        return "Its next e-mails are made when fewer of those before them wait to be sent."
+        return _("Its next e-mails are made when fewer of those before them wait to be sent.")
     if row.state == OrderState.PROCESSING and row.condition_endpoint is None and not row.fetches:
-        return "An attempt to process it ended in an error of Varsel's; it is tried again by itself."
+        return _("An attempt to process it ended in an error of Varsel's; it is tried again by itself.")
     if row.sending_window and row.state == OrderState.REGISTERED:
-        return "Waits for its sending window to open, or for its send time within."
+        return _("Waits for its sending window to open, or for its send time within.")
     if not row.claim and row.due_at > row.requested_send_time:
-        return f"Its creator's quota is used up until {until}: the order is sent then, by itself."
+        return _("Its creator's quota is used up until %(time)s: the order is sent then, by itself.", time=until)
     later = row.state == OrderState.PROCESSING
     if later and row.fetches:
-        return "An attachment could not be fetched; it is tried again by itself."
-    return "Its send condition gave no clear answer; it is asked again." if later else "Waits for its send time."
+        return _("An attachment could not be fetched; it is tried again by itself.")
+    if later:
+        return _("Its send condition gave no clear answer; it is asked again.")
+    return _("Waits for its send time.")
 
 
 def unknown(counts: Mapping[str, int]) -> str | None:
@@ -73,7 +77,8 @@ def unknown(counts: Mapping[str, int]) -> str | None:
     unknown = counts.get(EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED, 0)
     if not unknown:
         return None
-    return f"No address of {some(unknown, 'recipients')} was known. When it is, post a new order for them."
+    recipients = some(unknown, "recipients")
+    return _("No address of %(recipients)s was known. When it is, post a new order for them.", recipients=recipients)
 
 
 def of_email(
@@ -84,24 +89,27 @@ def of_email(
     if found["standing"] is None:
         if not row.state.startswith("Failed"):
             return _why(None)
-        return _said(last, "it is not tried again") if last else _why(of_state(row.state))
+        return _said(last, _("it is not tried again")) if last else _why(of_state(row.state))
     if found["standing"] == Standing.IN_FLIGHT:
-        return _why("A worker works on it.")
+        return _why(_("A worker works on it."))
     if paused := _paused(connection, row.paused_by, found["creator"], row.address, "emails"):
         return _why(paused)
     if slow := _slowly(connection, row, tried=last is not None):
         return _why(slow)
     later = found["standing"] == Standing.LATER or row.due_at > now(connection)
     if last and later:
-        return _said(last, "it is tried again by itself")
+        return _said(last, _("it is tried again by itself"))
     of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
     trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
-    return _why(f"The relay {trouble.relay} cannot be used: {trouble.trouble}" if trouble else _turn(row.priority))
+    if trouble is None:
+        return _why(_turn(row.priority))
+    text = _("The relay %(relay)s cannot be used: %(trouble)s", relay=trouble.relay, trouble=trouble.trouble)
+    return _why(text)
 
 
 def of_state(state: str) -> str | None:
     """Why an e-mail failed that nobody was asked about; None: its state does not say so."""
-    return _REASONS.get(state)
+    return translated(_REASONS[state]) if state in _REASONS else None
 
 
 def _slowly(connection: Connection, row: Row[Any], *, tried: bool) -> str | None:
@@ -114,13 +122,25 @@ def _slowly(connection: Connection, row: Row[Any], *, tried: bool) -> str | None
     slow = [each for each in slowness(connection) if each.kind == kind and (names is None or each.name in names)]
     if target is None and (tried or not slow):
         return None
-    since = f"{slow[0].text}. So it has been since {slow[0].since:%H:%M} UTC. " if slow else ""
+    told = []
+    if slow:
+        since = f"{slow[0].since:%H:%M} UTC"
+        told = [_("%(slow)s. So it has been since %(time)s.", slow=slow[0].text, time=since)]
     if target is None:
-        return f"{since}The e-mail waits for its turn, which comes by itself."
+        return " ".join([*told, _("The e-mail waits for its turn, which comes by itself.")])
     count = waiting(connection, target)
-    many = "10,000 e-mails or more" if count == WAITING else some(count, "emails")
-    takes = f", enough for {span(count / slow[0].rate)}" if len(slow) == 1 and slow[0].rate else ""
-    return f"{since}Those that wait for the {target}: {many}{takes}. Creators take turns among them."
+    many = _("10,000 e-mails or more") if count == WAITING else some(count, "emails")
+    if len(slow) == 1 and slow[0].rate:
+        many = _("%(emails)s, enough for %(span)s", emails=many, span=span(count / slow[0].rate))
+    its = _target(kind, names or ())
+    wait = _("Those that wait for the %(target)s: %(emails)s. Creators take turns among them.", target=its, emails=many)
+    return " ".join([*told, wait])
+
+
+def _target(kind: Kind | None, names: Sequence[str]) -> str:
+    """Whom e-mails wait for."""
+    its = ", ".join(names)
+    return _("relay %(names)s", names=its) if kind is Kind.RELAY else _("domain %(names)s", names=its)
 
 
 def of_delivery(
@@ -129,23 +149,24 @@ def of_delivery(
     """Why a delivery waits, or was given up, and the endpoint's words; None: neither."""
     last = _answer(attempts[-1].status, attempts[-1].reply) if attempts else None
     if found["state"] == DeliveryState.DEAD:
-        said = " The endpoint's answer:" if last else ""
-        return _why(f"Given up after its last attempt. Replay it when the cause is gone.{said}", last)
+        text = _("Given up after its last attempt. Replay it when the cause is gone.")
+        return _why(" ".join([text, *([_("The endpoint's answer:")] if last else [])]), last)
     if found["due_at"] is None:
         return _why(None)
     if found["standing"] is None:
-        return _why("Its subscription was removed: nothing more is pushed to it.")
+        return _why(_("Its subscription was removed: nothing more is pushed to it."))
     if "webhooks" in in_force(connection).lanes:
-        return _why("The lane webhooks is paused.")
+        return _why(_lane_paused("webhooks"))
     if found["paused_reason"]:
-        return _why(f"The subscription is paused: {found['paused_reason']}")
+        return _why(_("The subscription is paused: %(reason)s", reason=words.of_reason(found["paused_reason"])))
     if found["open_until"]:
-        return _why("The endpoint has failed several times in a row: it gets a rest before the next attempt.", last)
+        text = _("The endpoint has failed several times in a row: it gets a rest before the next attempt.")
+        return _why(text, last)
     if found["standing"] == Standing.LATER:
         if found["ordered"] and found["due_at"] <= now(connection):
-            return _why("It waits for an earlier event on the same subject: its subscription keeps the order.")
-        return _why("The last attempt did not succeed; the next one follows by itself.", last)
-    return _why(_DUE)
+            return _why(_("It waits for an earlier event on the same subject: its subscription keeps the order."))
+        return _why(_("The last attempt did not succeed; the next one follows by itself."), last)
+    return _why(_("It is due and waits for a worker. If it stays so, no worker runs, or all are busy."))
 
 
 def _why(text: str | None, answer: str | None = None) -> dict[str, str | None]:
@@ -156,36 +177,49 @@ def _why(text: str | None, answer: str | None = None) -> dict[str, str | None]:
 def _paused(connection: Connection, paused_by: str | None, creator: str, address: str, lane: str) -> str | None:
     paused = in_force(connection)
     if lane in paused.lanes:
-        return f"The lane {lane} is paused."
+        return _lane_paused(lane)
     if paused_by is None:
         return None
     if creator in paused.creators:
-        return f"The creator {creator} is paused."
+        return _("The creator %(name)s is paused.", name=creator)
     domain = domain_of(address)
-    return f"The recipients' domain {domain} is paused." if domain in paused.domains else "It is being released."
+    if domain in paused.domains:
+        return _("The recipients' domain %(name)s is paused.", name=domain)
+    return _("It is being released.")
 
 
-_DUE = "It is due and waits for a worker. If it stays so, no worker runs, or all are busy."
+def _lane_paused(lane: str) -> str:
+    return _("The lane %(lane)s is paused.", lane=words.of_lane(lane))
+
+
 _TURNS = {
-    Priority.INSTANT: "It is due, and workers keep connections free for instant orders.",
-    Priority.NORMAL: "It is due and waits for its turn: creators take turns, each with its share.",
-    TEST: "It is due, and a test: the simulator answers, within a second or two.",
-    Priority.BULK: "It is due and waits for its turn: bulk gets what other orders leave, and a small share at least.",
+    Priority.INSTANT: N_("It is due, and workers keep connections free for instant orders."),
+    Priority.NORMAL: N_("It is due and waits for its turn: creators take turns, each with its share."),
+    TEST: N_("It is due, and a test: the simulator answers, within a second or two."),
+    Priority.BULK: N_(
+        "It is due and waits for its turn: bulk gets what other orders leave, and a small share at least."
+    ),
 }
 
 
 def _turn(level: int) -> str:
     """What a due row waits for."""
-    return f"{_TURNS[LEVELS[level]]} If it stays so, no worker runs, or all are busy."
+    return " ".join([_(_TURNS[LEVELS[level]]), _("If it stays so, no worker runs, or all are busy.")])
 
 
 def _said(attempt: Row[Any], then: str) -> dict[str, str | None]:
     """What ended the attempt, and what follows."""
     if not attempt.relay:  # nobody outside was asked
         return _why(f"{attempt.reply[:1].upper()}{attempt.reply[1:]}; {then}.")
-    where = f" {words.of_phase(attempt.phase)}" if attempt.phase else ""
-    text = f"The relay {attempt.relay} did not take it{where}; {then}. {'It said' if attempt.code else 'Varsel'}:"
-    return _why(text, _answer(attempt.code, attempt.reply))
+    where = words.of_phase(attempt.phase)
+    if where:
+        text = _(
+            "The relay %(relay)s did not take it %(where)s; %(then)s.", relay=attempt.relay, where=where, then=then
+        )
+    else:
+        text = _("The relay %(relay)s did not take it; %(then)s.", relay=attempt.relay, then=then)
+    by = _("It said:") if attempt.code else "Varsel:"
+    return _why(f"{text} {by}", _answer(attempt.code, attempt.reply))
 
 
 def _answer(code: int | None, text: str) -> str:
@@ -195,11 +229,12 @@ def _answer(code: int | None, text: str) -> str:
 
 
 _REASONS: Mapping[str, str] = {
-    EmailState.FAILED_RECIPIENT_RESERVED: "The recipient has declined electronic communication.",
-    EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "The contact directory knew no address of this recipient."
-    " When it does, post a new order for it.",
-    EmailState.FAILED_INVALID_SAS_URL: "An attachment could not be fetched from its address: the order names it.",
-    EmailState.FAILED_QUARANTINED: "The server of an attachment holds it back as harmful: the order names it.",
-    EmailState.FAILED_PAYLOAD_TOO_LARGE: "The attachments are too large: the order names them.",
-    EmailState.FAILED_TTL: "The attachments could not be fetched in time: the order names them.",
+    EmailState.FAILED_RECIPIENT_RESERVED: N_("The recipient has declined electronic communication."),
+    EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: N_(
+        "The contact directory knew no address of this recipient. When it does, post a new order for it."
+    ),
+    EmailState.FAILED_INVALID_SAS_URL: N_("An attachment could not be fetched from its address: the order names it."),
+    EmailState.FAILED_QUARANTINED: N_("The server of an attachment holds it back as harmful: the order names it."),
+    EmailState.FAILED_PAYLOAD_TOO_LARGE: N_("The attachments are too large: the order names them."),
+    EmailState.FAILED_TTL: N_("The attachments could not be fetched in time: the order names them."),
 }

@@ -13,6 +13,7 @@ from engine.db.tables import recurring_orders
 from engine.errors import Conflict, Invalid, NotFound
 from engine.observability.audit import note
 from engine.orders.recurring import MadeOf, Recurring, following
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,26 +34,29 @@ def pause(connection: Connection, who: str, its_id: UUID, reason: str = "") -> s
     """Make no runs of it; returns what to say of it. NotFound, Invalid, Conflict when it is paused, or has ended."""
     found, text = find(connection, its_id, lock=True), reason.strip()
     if len(text) > LONGEST or not text.isprintable():
-        raise Invalid({"reason": [f"At most {LONGEST} characters, none of them control characters."]})
+        raise Invalid({"reason": [_("At most %(count)s characters, none of them control characters.", count=LONGEST)]})
     if found.paused_reason or not found.next_at:
-        raise Conflict(f"{found.name} {'is paused already' if found.paused_reason else 'has ended'}.")
+        text = N_("%(name)s is paused already.") if found.paused_reason else N_("%(name)s has ended.")
+        raise Conflict(_(text, name=found.name))
     paused = {"paused_reason": f"Paused by an operator{': ' + text if text else '.'}", "next_at": None}
     connection.execute(update(recurring_orders).where(_TABLE.id == its_id).values(paused))
     note(connection, who, "pause", f"recurring/{its_id}", {"reason": text} if text else None)
-    return f"{found.name} of {found.creator} is paused: no runs are made."
+    return _("%(name)s of %(creator)s is paused: no runs are made.", name=found.name, creator=found.creator)
 
 
 def resume(connection: Connection, who: str, its_id: UUID) -> str:
     """Make runs again, from the next time on; returns what to say of it. NotFound, Conflict when it is not paused."""
     found = find(connection, its_id, lock=True)
     if not found.paused_reason:
-        raise Conflict(f"{found.name} is not paused.")
+        raise Conflict(_("%(name)s is not paused.", name=found.name))
     going = {"paused_reason": None, "next_at": following(connection, found)}
     connection.execute(update(recurring_orders).where(_TABLE.id == its_id).values(going))
     note(connection, who, "resume", f"recurring/{its_id}")
     if going["next_at"] is None:
-        return f"{found.name} of {found.creator} has ended: no further time comes."
-    return f"{found.name} of {found.creator} is resumed; runs that came meanwhile are skipped."
+        text = N_("%(name)s of %(creator)s has ended: no further time comes.")
+    else:
+        text = N_("%(name)s of %(creator)s is resumed; runs that came meanwhile are skipped.")
+    return _(text, name=found.name, creator=found.creator)
 
 
 def remove(connection: Connection, who: str, its_id: UUID) -> str:
@@ -60,15 +64,21 @@ def remove(connection: Connection, who: str, its_id: UUID) -> str:
     found = find(connection, its_id, lock=True)
     connection.execute(delete(recurring_orders).where(_TABLE.id == its_id))
     note(connection, who, "delete", f"recurring/{its_id}", {"creator": found.creator, "name": found.name})
-    return f"{found.name} of {found.creator} was deleted; the orders that it has made go on."
+    text = N_("%(name)s of %(creator)s was deleted; the orders that it has made go on.")
+    return _(text, name=found.name, creator=found.creator)
 
 
 def question(connection: Connection, its_id: UUID) -> tuple[str, str]:
     """What is asked before it is deleted: the title, and what it means; NotFound."""
     found = find(connection, its_id)
     recipients = len(json.loads(made_of(connection, its_id).order["recipients"]))
-    meaning = f"It has made {some(found.made, 'orders')}, each to {some(recipients, 'recipients')}; these go on."
-    return f"Delete the recurring order {found.name} of {found.creator}?", f"{meaning} It cannot be restored."
+    meaning = _(
+        "It has made %(orders)s, each to %(recipients)s; these go on. It cannot be restored.",
+        orders=some(found.made, "orders"),
+        recipients=some(recipients, "recipients"),
+    )
+    title = N_("Delete the recurring order %(name)s of %(creator)s?")
+    return _(title, name=found.name, creator=found.creator), meaning
 
 
 def made_of(connection: Connection, its_id: UUID) -> MadeOf:
@@ -83,5 +93,5 @@ def find(connection: Connection, its_id: UUID, *, lock: bool = False) -> Recurri
         chosen = chosen.with_for_update()
     found = first(Recurring, connection.execute(chosen))
     if found is None:
-        raise NotFound(f"There is no recurring order {its_id}.")
+        raise NotFound(_("There is no recurring order %(key)s.", key=its_id))
     return found

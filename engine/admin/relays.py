@@ -12,6 +12,7 @@ from sqlalchemy import select
 from engine.admin.failures import of_relays
 from engine.db.dialects import after
 from engine.db.tables import ALIVE, processes
+from engine.text.language import _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,12 +69,25 @@ def _told(row: Row[tuple[object, ...]]) -> Iterator[RelayFigures]:
     """What one process says of its relays; one of an older version only names them all, or those with trouble."""
     if row.relays is None:
         state = DOWN if row.trouble else UP
-        said = f"the relay {row.relay} cannot be used: {row.trouble}" if row.trouble else ""
+        said = ""
+        if row.trouble:
+            said = _("the relay %(relay)s cannot be used: %(trouble)s", relay=row.relay, trouble=row.trouble)
         yield RelayFigures(row.relay, state, row.trouble_since, said)
         return
     for each in json.loads(row.relays):
         since = each.pop("since")
-        yield RelayFigures(**each, since=since and datetime.fromisoformat(since))
+        told = RelayFigures(**each, since=since and datetime.fromisoformat(since))
+        said, advice, effect = _spoken(told.name, told.said), translated(told.advice), translated(told.effect)
+        yield replace(told, said=said, advice=advice, effect=effect)
+
+
+def _spoken(name: str, said: str) -> str:
+    """What a worker says of a relay in English, in the reader's language; the relay's own words stay."""
+    begin = f"the relay {name} "
+    if not said.startswith(begin):
+        return said
+    fault, bracket, words = said.removeprefix(begin).partition(" (")
+    return _("the relay %(relay)s %(fault)s", relay=name, fault=translated(fault)) + bracket + words
 
 
 def _both(one: RelayFigures, other: RelayFigures) -> RelayFigures:

@@ -13,6 +13,7 @@ from engine.admin.amounts import some
 from engine.db.tables import EMAIL_FAILED, emails
 from engine.models import EXPIRY_HOURS, HANDED_OVER
 from engine.orders import uploads
+from engine.text.language import N_, _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,43 +21,57 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
 _Asked = tuple[str, tuple[str, ...]]  # a title, and what it means
-_NEW = "A new order says the same, due now; this one stays as it is."
+_NEW = N_("A new order says the same, due now; this one stays as it is.")
 
 
 def _retry_failed(connection: Connection, order: Row[object]) -> _Asked:
     its = _emails(connection, order)
     lines = [its.kept]
     if its.nowhere:
-        who = some(its.nowhere, "recipients")
-        lines.append(f"{who} cannot be reached by this, for want of an address; Send again looks for one anew.")
-    until = "until the order expires" if order.expires_at else f"for another {EXPIRY_HOURS} hours"
-    title = f"Retry {some(its.failed, 'addresses')} that failed?"
-    return title, (*lines, *doubt(its.doubt), f"The same e-mails are tried again, {until}.")
+        text = N_("%(who)s cannot be reached by this, for want of an address; Send again looks for one anew.")
+        lines.append(_(text, who=some(its.nowhere, "recipients")))
+    if order.expires_at:
+        until = _("The same e-mails are tried again, until the order expires.")
+    else:
+        until = _("The same e-mails are tried again, for another %(hours)s hours.", hours=EXPIRY_HOURS)
+    title = _("Retry %(addresses)s that failed?", addresses=some(its.failed, "addresses"))
+    return title, (*lines, *doubt(its.doubt), until)
 
 
 def _resend_failed(connection: Connection, order: Row[object]) -> _Asked:
     its, number = _emails(connection, order), len(copies.failed_recipients(connection, order.seq))
-    looked_up = f"{some(its.nowhere, 'recipients')} had no address: it is looked for anew."
-    title = f"Send again to {some(number, 'recipients')} that failed?"
-    return title, (its.kept, *([looked_up] if its.nowhere else []), *doubt(its.doubt), _NEW)
+    looked_up = _("%(who)s had no address: it is looked for anew.", who=some(its.nowhere, "recipients"))
+    title = _("Send again to %(recipients)s that failed?", recipients=some(number, "recipients"))
+    return title, (its.kept, *([looked_up] if its.nowhere else []), *doubt(its.doubt), _(_NEW))
 
 
 def _resend(connection: Connection, order: Row[object]) -> _Asked:
     its, number = _emails(connection, order), recipients(connection, order)
-    verbs = "has it already, and gets" if its.have == 1 else "have it already, and get"
-    have = f"{some(its.have, 'addresses')} {verbs} it a second time."
-    of = its.have + its.failed
-    at = f" at {some(of, 'addresses')}" if of > number else ""  # an organisation may have several
-    title = f"Send again to all, {some(number, 'recipients')}{at}?"
-    return title, (have if its.have else "None of them has it yet.", *doubt(its.doubt), _NEW)
+    have = ngettext(
+        "%(who)s has it already, and gets it a second time.",
+        "%(who)s have it already, and get it a second time.",
+        its.have,
+        who=some(its.have, "addresses"),
+    )
+    of, to = its.have + its.failed, some(number, "recipients")
+    title = _("Send again to all, %(recipients)s?", recipients=to)
+    if of > number:  # an organisation may have several
+        at = some(of, "addresses")
+        title = _("Send again to all, %(recipients)s at %(addresses)s?", recipients=to, addresses=at)
+    return title, (have if its.have else _("None of them has it yet."), *doubt(its.doubt), _(_NEW))
 
 
 def doubt(number: int) -> tuple[str, ...]:
     """That so many e-mails may have arrived already."""
     if not number:
         return ()
-    they = "it" if number == 1 else "they"
-    return (f"It is in doubt whether {some(number, 'emails')} arrived: {they} may come a second time.",)
+    text = ngettext(
+        "It is in doubt whether %(emails)s arrived: it may come a second time.",
+        "It is in doubt whether %(emails)s arrived: they may come a second time.",
+        number,
+        emails=some(number, "emails"),
+    )
+    return (text,)
 
 
 def recipients(connection: Connection, order: Row[object]) -> int:
@@ -78,7 +93,8 @@ class _Emails:
     @property
     def kept(self) -> str:
         """What becomes of those who have it."""
-        return f"{some(self.have, 'addresses')} {'has it, and gets' if self.have == 1 else 'have it, and get'} nothing."
+        have = some(self.have, "addresses")
+        return ngettext("%(who)s has it, and gets nothing.", "%(who)s have it, and get nothing.", self.have, who=have)
 
 
 def _emails(connection: Connection, order: Row[object]) -> _Emails:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, literal, select, union_all
 
+from engine.admin.words import of_state
 from engine.db.dialects import now
 from engine.db.tables import emails
 from engine.events import tallies
 from engine.models import HANDED_OVER, EmailState, OrderState
+from engine.text.language import _, number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 COUNTED = 10_000  # e-mails of an order that is not counted as it is sent: one that an older version made
 SENT, FAILED, WAITING, CANCELLED = "sent", "failed", "waiting", "cancelled"
-_WORDS = {SENT: "sent", FAILED: "failed", WAITING: "waiting", CANCELLED: "cancelled"}
+_RESULTS = (SENT, FAILED, WAITING, CANCELLED)
 _MADE = (OrderState.PROCESSED, OrderState.COMPLETED, OrderState.SET_ASIDE)  # all e-mails of an order are there
 
 
@@ -36,7 +38,7 @@ class Results:
     @property
     def counts(self) -> dict[str, int]:
         """How many were sent, have failed, wait and were cancelled; no zeros."""
-        found = dict.fromkeys(_WORDS, 0)
+        found = dict.fromkeys(_RESULTS, 0)
         for state, count in self.states.items():
             found[result_of(state)] += count
         return {result: count for result, count in found.items() if count}
@@ -44,8 +46,8 @@ class Results:
     @property
     def words(self) -> str:
         """Such as "4,980 sent, 20 failed"; empty: there are none."""
-        some = ", ".join(f"{count:,} {_WORDS[result]}" for result, count in self.counts.items())
-        return some if self.whole else f"of the first {COUNTED:,}: {some}"
+        some = ", ".join(f"{number(count)} {of_state(result)}" for result, count in self.counts.items())
+        return some if self.whole else _("of the first %(count)s: %(results)s", count=number(COUNTED), results=some)
 
 
 @dataclass(frozen=True, slots=True)

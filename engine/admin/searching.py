@@ -25,6 +25,7 @@ from engine.db.bounded import read_within, weight
 from engine.db.tables import deliveries, emails, events, orders, subscriptions
 from engine.errors import Invalid
 from engine.models import OrderState
+from engine.text.language import N_, _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,11 @@ MOST = 100  # orders that are counted beside a list of e-mails
 CHAINED = 100  # orders of the chains that are found: each has a few
 NEXT = 500  # orders that are looked through for a recipient, those due first
 LISTS = 2_000_000  # bytes of their recipients that are looked through
+_REFERENCE, _BEGINNING = N_("by the reference"), N_("by the beginning of the reference")
+_OF_ITS_ORDER = {
+    _REFERENCE: N_("by the reference of the order"),
+    _BEGINNING: N_("by the beginning of the reference of the order"),
+}
 _SHARED = ("recipient", "reference", "creator", "order")  # what both lists are narrowed by
 
 
@@ -85,7 +91,7 @@ def check(text: str) -> None:
     except ValueError as error:
         raise Invalid({"q": [str(error)]}) from None
     if len(text) < SHORTEST and not text.isdigit():
-        raise Invalid({"q": [f"Type at least {SHORTEST} characters."]})
+        raise Invalid({"q": [_("Type at least %(count)s characters.", count=SHORTEST)]})
 
 
 def search(connection: Connection, text: str, *, sees_personal_data: bool = True) -> list[Group]:
@@ -109,7 +115,7 @@ def orders_that_wait(connection: Connection, given: Mapping[str, str]) -> int:
 def _group(connection: Connection, resource: Resource, ways: Sequence[Way]) -> Group:
     keys = sorted({key for way in ways for key in way.keys}, reverse=True)
     items = FOUND[resource.name](connection, keys[:SHOWN])
-    told = [{"words": way.words, "filter": way.given, "more": len(way.keys) > SHOWN} for way in ways]
+    told = [{"words": translated(way.words), "filter": way.given, "more": len(way.keys) > SHOWN} for way in ways]
     return Group(resource.name, items, told, len(keys) > SHOWN)
 
 
@@ -122,24 +128,24 @@ def _identifiers(connection: Connection, text: str) -> Iterator[Way]:
         return
     for resource, name in ((ORDERS, "order"), (EMAILS, "email")):
         keys = lookups.last(connection, resource.key, ids, SHOWN + 1)
-        yield Way(resource, "by the beginning of the identifier", {name: its}, keys)
+        yield Way(resource, N_("by the beginning of the identifier"), {name: its}, keys)
         if resource is ORDERS and len(keys) == 1:
             yield _of_order(connection, keys[0])
     chains = lookups.last(connection, orders.c.chain_id, ids, SHOWN + 1)
     chained = connection.scalars(select(orders.c.id).where(orders.c.chain_id.in_(chains)).limit(CHAINED)).all()
-    yield Way(ORDERS, "by the beginning of the chain's identifier", {"chain": its}, chained)
+    yield Way(ORDERS, N_("by the beginning of the chain's identifier"), {"chain": its}, chained)
 
 
 def _of_order(connection: Connection, key: Any) -> Way:
     """The e-mails of an order."""
     seq = select(orders.c.seq).where(orders.c.id == key).scalar_subquery()
     its = select(emails.c.id).where(emails.c.order_seq == seq).order_by(emails.c.seq.desc())
-    return Way(EMAILS, "of the order", {"order": str(key)}, connection.scalars(its.limit(SHOWN + 1)).all())
+    return Way(EMAILS, N_("of the order"), {"order": str(key)}, connection.scalars(its.limit(SHOWN + 1)).all())
 
 
 def _references(connection: Connection, text: str) -> Iterator[Way]:
     """By the sender's reference, or else by its beginning; with the e-mails of these orders."""
-    for name, words in ((text, "by the reference"), (f"{text}{lookups.BEGINS}", "by the beginning of the reference")):
+    for name, words in ((text, _REFERENCE), (f"{text}{lookups.BEGINS}", _BEGINNING)):
         which = lookups.referred(connection, name)
         keys = lookups.newest(connection, orders.c.id, which, SHOWN + 1)
         if keys:
@@ -147,12 +153,12 @@ def _references(connection: Connection, text: str) -> Iterator[Way]:
             its = select(emails.c.id).where(emails.c.order_seq.in_(seqs)).order_by(emails.c.order_seq.desc())
             yield Way(ORDERS, words, {"reference": name}, keys)
             mails = connection.scalars(its.limit(SHOWN + 1)).all()
-            yield Way(EMAILS, f"{words} of the order", {"reference": name}, mails)
+            yield Way(EMAILS, _OF_ITS_ORDER[words], {"reference": name}, mails)
             return
 
 
 def _idempotency_keys(connection: Connection, text: str) -> Iterator[Way]:
-    yield Way(ORDERS, "by the idempotency key", {"idempotency": text}, lookups.keyed(connection, text))
+    yield Way(ORDERS, N_("by the idempotency key"), {"idempotency": text}, lookups.keyed(connection, text))
 
 
 def _recipients(connection: Connection, text: str) -> Iterator[Way]:
@@ -161,7 +167,7 @@ def _recipients(connection: Connection, text: str) -> Iterator[Way]:
     if which is not None:
         keys = lookups.newest(connection, emails.c.id, which, SHOWN + 1)
         if keys:
-            yield Way(EMAILS, "by the recipient", {"recipient": text}, keys)
+            yield Way(EMAILS, N_("by the recipient"), {"recipient": text}, keys)
             return
         if "@" in text:
             yield from _recipients(connection, f"{text}{lookups.BEGINS}") if lookups.BEGINS not in text else ()
@@ -169,14 +175,14 @@ def _recipients(connection: Connection, text: str) -> Iterator[Way]:
     domain = text if text.startswith("@") else f"@{text}"
     if "." in domain or domain == text:
         keys = lookups.to_domain(connection, domain, SHOWN + 1)
-        words = "by the recipient's domain, among the newest and the newest that failed"
+        words = N_("by the recipient's domain, among the newest and the newest that failed")
         yield Way(EMAILS, words, {"recipient": domain}, keys)
 
 
 def _queue_ids(connection: Connection, text: str) -> Iterator[Way]:
     seqs = lookups.queued(connection, text)
     keys = connection.scalars(select(emails.c.id).where(emails.c.seq.in_(seqs)).order_by(emails.c.id.desc())).all()
-    yield Way(EMAILS, "by the relay's queue id", {"queue": text}, keys[: SHOWN + 1])
+    yield Way(EMAILS, N_("by the relay's queue id"), {"queue": text}, keys[: SHOWN + 1])
 
 
 def _recipients_to_come(connection: Connection, text: str) -> Iterator[Way]:
@@ -187,15 +193,15 @@ def _recipients_to_come(connection: Connection, text: str) -> Iterator[Way]:
     chosen = select(orders.c.id, orders.c.recipients).where(*soon).order_by(orders.c.due_at, orders.c.seq).limit(NEXT)
     rows, _ = read_within(connection, chosen, LISTS, lambda row: weight(row.recipients))
     keys = [row.id for row in rows if text.lower() in row.recipients.lower()]
-    yield Way(ORDERS, "that wait, by a recipient", {"recipient": text, "state": WAITING}, keys[: SHOWN + 1])
+    yield Way(ORDERS, N_("that wait, by a recipient"), {"recipient": text, "state": WAITING}, keys[: SHOWN + 1])
 
 
 def _events(connection: Connection, text: str) -> Iterator[Way]:
     """By the publisher's identifier, or else by its beginning; of an event that is alone, its deliveries, too."""
     ways = (
-        ("by the identifier", {"id": text}, events.c.id == text),
+        (N_("by the identifier"), {"id": text}, events.c.id == text),
         (
-            "by the beginning of the identifier",
+            N_("by the beginning of the identifier"),
             {"id": f"{text}{lookups.BEGINS}"},
             lookups.begins(connection, events.c.id, literal(text)),
         ),
@@ -207,14 +213,14 @@ def _events(connection: Connection, text: str) -> Iterator[Way]:
             if len(keys) == 1:
                 its = select(deliveries.c.seq).where(deliveries.c.event_seq == keys[0])
                 pushed = connection.scalars(its.order_by(deliveries.c.seq.desc()).limit(SHOWN + 1)).all()
-                yield Way(DELIVERIES, "of the event", {"event": str(keys[0])}, pushed)
+                yield Way(DELIVERIES, N_("of the event"), {"event": str(keys[0])}, pushed)
             return
 
 
 def _subjects(connection: Connection, text: str) -> Iterator[Way]:
     which = everywhere(connection, events) & (events.c.subject == text)
     keys = lookups.newest(connection, events.c.seq, which, SHOWN + 1)
-    yield Way(EVENTS, "by the subject", {"subject": text}, keys)
+    yield Way(EVENTS, N_("by the subject"), {"subject": text}, keys)
 
 
 def _numbers(connection: Connection, text: str) -> Iterator[Way]:
@@ -225,14 +231,14 @@ def _numbers(connection: Connection, text: str) -> Iterator[Way]:
         return
     for resource, name in ((EVENTS, "event"), (SUBSCRIPTIONS, "subscription"), (DELIVERIES, "delivery")):
         its = select(resource.key).where(resource.key == seq)
-        yield Way(resource, "by the number", {name: text}, connection.scalars(its).all())
+        yield Way(resource, N_("by the number"), {name: text}, connection.scalars(its).all())
 
 
 def _subscribers(connection: Connection, text: str) -> Iterator[Way]:
     """Subscriptions by consumer."""
     its = select(subscriptions.c.seq).where(subscriptions.c.consumer == text, subscriptions.c.removed.is_(None))
     keys = connection.scalars(its.order_by(subscriptions.c.seq.desc()).limit(SHOWN + 1)).all()
-    yield Way(SUBSCRIPTIONS, "by the consumer", {"consumer": text}, keys)
+    yield Way(SUBSCRIPTIONS, N_("by the consumer"), {"consumer": text}, keys)
 
 
 OPEN: Sequence[Look] = (_identifiers, _events, _numbers, _subscribers)  # by what a viewer sees, too

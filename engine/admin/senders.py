@@ -15,6 +15,7 @@ from engine.models import is_test
 from engine.observability.audit import note
 from engine.text.addresses import compared_address, read_address
 from engine.text.controls import NOT_IN_A_LINE
+from engine.text.language import N_, _, number
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -48,7 +49,7 @@ def add(connection: Connection, who: str, asked: NewSender) -> str:
     _check(creator, asked.address, name, reply_to)
     address = read_address(asked.address) or ""
     if (connection.scalar(select(func.count()).select_from(senders)) or 0) >= MOST:
-        raise Conflict(f"There are {MOST:,} sender identities, which is the most there can be.")
+        raise Conflict(_("There are %(count)s sender identities, which is the most there can be.", count=number(MOST)))
     is_first = connection.scalar(select(senders.c.seq).where(senders.c.creator == creator).limit(1)) is None
     row: dict[str, object] = {"creator": creator, "address": address, "compared": compared_address(address)}
     row |= {"name": name or None, "reply_to": read_address(reply_to), "is_default": False}
@@ -56,13 +57,14 @@ def add(connection: Connection, who: str, asked: NewSender) -> str:
     made = insert_new(connection.dialect.name, senders).values(row).returning(senders.c.seq)
     seq = connection.scalar(made)
     if seq is None:
-        raise Conflict(f"{creator} has the sender {address} already.")
+        raise Conflict(_("%(creator)s has the sender %(address)s already.", creator=creator, address=address))
     note(connection, who, "create", f"senders/{seq}", {"creator": creator, "address": address})
     if is_first or asked.is_default:
         make_default(connection, who, seq)
-    return (
-        f"Orders of {creator} may have the sender {address}{', the default' if is_first or asked.is_default else ''}."
-    )
+    text = N_("Orders of %(creator)s may have the sender %(address)s.")
+    if is_first or asked.is_default:
+        text = N_("Orders of %(creator)s may have the sender %(address)s, the default.")
+    return _(text, creator=creator, address=address)
 
 
 def make_default(connection: Connection, who: str, seq: int) -> str:
@@ -71,7 +73,8 @@ def make_default(connection: Connection, who: str, seq: int) -> str:
     its = senders.c.creator == found.creator
     connection.execute(update(senders).where(its).values(is_default=senders.c.seq == seq))
     note(connection, who, "make-default", f"senders/{seq}")
-    return f"Orders of {found.creator} that name no sender have {found.address}."
+    text = N_("Orders of %(creator)s that name no sender have %(address)s.")
+    return _(text, creator=found.creator, address=found.address)
 
 
 def remove(connection: Connection, who: str, seq: int) -> str:
@@ -79,23 +82,25 @@ def remove(connection: Connection, who: str, seq: int) -> str:
     found = _find(connection, seq)
     others = select(senders.c.seq).where(senders.c.creator == found.creator, senders.c.seq != seq).limit(1)
     if found.is_default and connection.scalar(others) is not None:
-        raise Conflict(f"{found.address} is the default of {found.creator}; make another one the default first.")
+        text = N_("%(address)s is the default of %(creator)s; make another one the default first.")
+        raise Conflict(_(text, address=found.address, creator=found.creator))
     connection.execute(delete(senders).where(senders.c.seq == seq))
     note(connection, who, "remove", f"senders/{seq}", {"creator": found.creator, "address": found.address})
-    return f"No new order of {found.creator} has the sender {found.address}."
+    text = N_("No new order of %(creator)s has the sender %(address)s.")
+    return _(text, creator=found.creator, address=found.address)
 
 
 def _check(creator: str, address: str, name: str, reply_to: str) -> None:
     """Invalid when an identity cannot be like this."""
     errors: dict[str, list[str]] = {}
     if not 0 < len(creator) <= LONGEST or not creator.isprintable() or is_test(creator):
-        errors["creator"] = ["A creator such as ttd; its tests have the same senders."]
+        errors["creator"] = [_("A creator such as ttd; its tests have the same senders.")]
     if not read_address(address):
-        errors["address"] = ["This is not a valid e-mail address."]
+        errors["address"] = [_("This is not a valid e-mail address.")]
     if len(name) > LONGEST or NOT_IN_A_LINE.search(name):
-        errors["name"] = [f"At most {LONGEST} characters in one line."]
+        errors["name"] = [_("At most %(count)s characters in one line.", count=LONGEST)]
     if reply_to and not read_address(reply_to):
-        errors["reply_to"] = ["This is not a valid e-mail address."]
+        errors["reply_to"] = [_("This is not a valid e-mail address.")]
     if errors:
         raise Invalid(errors)
 
@@ -104,7 +109,7 @@ def _find(connection: Connection, seq: int) -> _Stored:
     chosen = select(*columns(_Stored, senders.c)).where(senders.c.seq == seq)
     found = first(_Stored, connection.execute(chosen))
     if found is None:
-        raise NotFound(f"There is no sender {seq}.")
+        raise NotFound(_("There is no sender %(key)s.", key=seq))
     its = select(senders.c.seq).where(senders.c.creator == found.creator).order_by(senders.c.seq)
     connection.execute(its.with_for_update())
     return found

@@ -12,9 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from engine.admin.amounts import some
 from engine.admin.words import of_condition
 from engine.observability.audit import ITSELF
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
+from engine.text.language import N_, _, number, translated
 from engine.text.times import rfc3339
 
 if TYPE_CHECKING:
@@ -31,98 +33,107 @@ class Link:
 
 Piece = str | datetime | Link
 
-_LANES = {"orders": "all orders", "emails": "all e-mails", "fan_outs": "all fan-outs", "webhooks": "all webhooks"}
+_LANES = {
+    "orders": N_("all orders"),
+    "emails": N_("all e-mails"),
+    "fan_outs": N_("all fan-outs"),
+    "webhooks": N_("all webhooks"),
+}
 # By action, what follows the name of who did it. {what} is the thing; other names are those of the line's detail.
 ACTIONS = {
-    "pause": "paused {what}",
-    "resume": "resumed {what}",
-    "pause-over": "resumed {what}, since the pause that {by} began {at} is over",
-    "fail": "pushes nothing to {what} for a while, since its endpoint does not take events",
-    "recover": "pushes to {what} again: its endpoint takes events",
-    "orders.cancel": "cancelled {what}",
-    "orders.withdraw": "cancelled what had not left of {what}",
-    "orders.retry_failed": "retried {what} for those that failed",
-    "orders.resend_failed": "sent {what} again to those that failed",
-    "orders.resend": "sent {what} to all again",
-    "orders.reschedule": "rescheduled {what} to {to}",
-    "orders.send_now": "sent {what} now",
-    "orders.retry": "retried {what}",
-    "orders.release": "released {what}",
-    "emails.retry": "retried {what}",
-    "emails.retry_now": "sent {what} now",
-    "emails.resend": "sent {what} again",
-    "emails.release": "released {what}",
-    "deliveries.retry": "replayed {what}",
-    "deliveries.retry_now": "sent {what} now",
-    "retry": "replayed {what}",
-    "replay": "replayed the events from {since} to {until} for {what}",
-    "test": "sent a test event to {what}",
-    "jobs.stop": "stopped {what}",
-    "jobs.give-up": "gave {what} up",
-    "cancel": "cancelled {what}",
-    "condition-failed": "could not ask the condition of {what}",
-    "set-aside": "set {what} aside",
-    "events.publish": "published {what}",
-    "subscribe": "created {what}",
-    "unsubscribe": "removed {what}",
-    "rotate-secret": "gave {what} a new signing key",
-    "create": "created {what}",
-    "revoke": "revoked {what}",
-    "expire": "ended {what}, whose time is over",
-    "make-default": "made {what} the default",
-    "store": "stored {what}",
-    "delete": "deleted {what}",
-    "remove": "removed {what}",
-    "send test": "sent a test of {what}",
-    "export": "exported {what}",
-    "erase": "erased {what}",
-    "look-up": "looked up orders by {what}",
-    "restored.pause": "paused what the database might do twice: it lacks what was done from {as_of} to {seen}",
-    "restored.resume": "resumed what the database might do twice: it lacks what was done from {as_of} to {seen}",
-    "sign-in": "signed in",
-    "sign-in-refused": "was not let in",
+    "pause": N_("paused {what}"),
+    "resume": N_("resumed {what}"),
+    "pause-over": N_("resumed {what}, since the pause that {by} began {at} is over"),
+    "fail": N_("pushes nothing to {what} for a while, since its endpoint does not take events"),
+    "recover": N_("pushes to {what} again: its endpoint takes events"),
+    "orders.cancel": N_("cancelled {what}"),
+    "orders.withdraw": N_("cancelled what had not left of {what}"),
+    "orders.retry_failed": N_("retried {what} for those that failed"),
+    "orders.resend_failed": N_("sent {what} again to those that failed"),
+    "orders.resend": N_("sent {what} to all again"),
+    "orders.reschedule": N_("rescheduled {what} to {to}"),
+    "orders.send_now": N_("sent {what} now"),
+    "orders.retry": N_("retried {what}"),
+    "orders.release": N_("released {what}"),
+    "emails.retry": N_("retried {what}"),
+    "emails.retry_now": N_("sent {what} now"),
+    "emails.resend": N_("sent {what} again"),
+    "emails.release": N_("released {what}"),
+    "deliveries.retry": N_("replayed {what}"),
+    "deliveries.retry_now": N_("sent {what} now"),
+    "retry": N_("replayed {what}"),
+    "replay": N_("replayed the events from {since} to {until} for {what}"),
+    "test": N_("sent a test event to {what}"),
+    "jobs.stop": N_("stopped {what}"),
+    "jobs.give-up": N_("gave {what} up"),
+    "cancel": N_("cancelled {what}"),
+    "condition-failed": N_("could not ask the condition of {what}"),
+    "set-aside": N_("set {what} aside"),
+    "events.publish": N_("published {what}"),
+    "subscribe": N_("created {what}"),
+    "unsubscribe": N_("removed {what}"),
+    "rotate-secret": N_("gave {what} a new signing key"),
+    "create": N_("created {what}"),
+    "revoke": N_("revoked {what}"),
+    "expire": N_("ended {what}, whose time is over"),
+    "make-default": N_("made {what} the default"),
+    "store": N_("stored {what}"),
+    "delete": N_("deleted {what}"),
+    "remove": N_("removed {what}"),
+    "send test": N_("sent a test of {what}"),
+    "export": N_("exported {what}"),
+    "erase": N_("erased {what}"),
+    "look-up": N_("looked up orders by {what}"),
+    "restored.pause": N_("paused what the database might do twice: it lacks what was done from {as_of} to {seen}"),
+    "restored.resume": N_("resumed what the database might do twice: it lacks what was done from {as_of} to {seen}"),
+    "sign-in": N_("signed in"),
+    "sign-in-refused": N_("was not let in"),
 }
 # What else a line's detail says, in the order in which a sentence says it.
 _TAILS = {
-    "address": " with the address {address}",
-    "until": " until {until}",
-    "to": " to {to}",
-    "version": ", version {version}",
-    "replaces": ", in the place of key {replaces}",
-    "order": ", as {order}",
-    "job": ", with {job}",
-    "filter": ", narrowed to {filter}",
-    "format": ", as {format}",
-    "rows": ", {rows} rows",
-    "unfinished": ", which was broken off",
-    "answers": ", and found {answers}",
-    "role": " as {role}",
-    "source": " ({source})",
-    "from": " from {from}",
-    "begun": " (begun)",
-    "reason": ": {reason}",
-    "then": "; {then}",
-    "times": " ({times} times, the last {last})",
+    "address": N_(" with the address {address}"),
+    "until": N_(" until {until}"),
+    "to": N_(" to {to}"),
+    "version": N_(", version {version}"),
+    "replaces": N_(", in the place of key {replaces}"),
+    "order": N_(", as {order}"),
+    "job": N_(", with {job}"),
+    "filter": N_(", narrowed to {filter}"),
+    "format": N_(", as {format}"),
+    "rows": N_(", {rows} rows"),
+    "unfinished": N_(", which was broken off"),
+    "answers": N_(", and found {answers}"),
+    "role": N_(" as {role}"),
+    "source": N_(" ({source})"),
+    "from": N_(" from {from}"),
+    "begun": N_(" (begun)"),
+    "reason": N_(": {reason}"),
+    "then": N_("; {then}"),
+    "times": N_(" ({times} times, the last {last})"),
 }
 _SAID_SO = frozenset({"last", "unfinished", "begun"})  # said by another, or by being there
 _NOUNS = {
-    "orders": "order", "emails": "e-mail", "events": "event", "subscriptions": "subscription", "jobs": "job",
-    "deliveries": "delivery", "keys": "key", "senders": "sender", "templates": "template",
+    "orders": N_("order"), "emails": N_("e-mail"), "events": N_("event"), "subscriptions": N_("subscription"),
+    "jobs": N_("job"), "deliveries": N_("delivery"), "keys": N_("key"), "senders": N_("sender"),
+    "templates": N_("template"),
 }  # fmt: skip
-_MANY = {"emails": "e-mails", "audit": "the audit log"}
+_MANY = {
+    "orders": N_("orders"), "emails": N_("e-mails"), "events": N_("events"), "subscriptions": N_("subscriptions"),
+    "deliveries": N_("deliveries"), "keys": N_("keys"), "jobs": N_("jobs"), "audit": N_("the audit log"),
+}  # fmt: skip
 _WITH_PAGES = frozenset({"orders", "emails", "events", "subscriptions", "jobs", "deliveries"})
-_SOURCES = {"file": "with a password", "oidc": "through the OpenID provider"}
+_SOURCES = {"file": N_("with a password"), "oidc": N_("through the OpenID provider")}
 _NAMES = re.compile(r"\{(\w+)\}")
 _SHORT = 8  # characters of an identifier, its last: they tell two apart
 _COMMAND_LINE = "cli:"
-_NAMED = {ITSELF: "Varsel", "unknown": "Somebody unknown"}
+_NAMED = {ITSELF: "Varsel", "unknown": N_("Somebody unknown")}
 
 
 def thing(kind: str, value: str) -> str:
     """What a pause stops, such as mail to example.no."""
     if kind == LANE:
-        return _LANES.get(value, value)
-    return f"what {value} orders" if kind == CREATOR else f"mail to {value}"
+        return translated(_LANES.get(value, value))
+    return _("what %(creator)s orders", creator=value) if kind == CREATOR else _("mail to %(domain)s", domain=value)
 
 
 def sentence(line: Mapping[str, Any]) -> list[Piece]:
@@ -133,21 +144,21 @@ def sentence(line: Mapping[str, Any]) -> list[Piece]:
     if many:
         detail["job"] = line["target"].partition("/")[2]
         of = line["action"].partition(".")[0]
-        what: list[Piece] = [f"{detail.pop('count'):,} {_MANY.get(of, of)}"]
+        what: list[Piece] = [_many(int(detail.pop("count")), of)]
         if not detail["filter"]:
-            what.append(" (all)")
+            what.append(_(" (all)"))
             del detail["filter"]
     else:
         what = list(_what(line["target"]))
         of, name = detail.pop("creator", None), detail.pop("name", None)
-        what += ([f" of {of}"] if of else []) + ([f" ({name})"] if name else [])
-    words = ACTIONS.get(line["action"], f"did {line['action'].replace('_', ' ')} to {{what}}")
+        what += ([_(" of %(creator)s", creator=of)] if of else []) + ([f" ({name})"] if name else [])
+    words = _of_action(line["action"])
     used = set(_NAMES.findall(words))
     found += _filled(words, detail, what)
     for name, tail in _TAILS.items():
         if name in detail and name not in used:
             used.add(name)
-            found += _filled(tail, detail, what)
+            found += _filled(translated(tail), detail, what)
     rest = [f"{name.replace('_', ' ')}: {value}" for name, value in detail.items() if name not in used | _SAID_SO]
     return _joined([*found, f" ({', '.join(rest)})" if rest else ""])
 
@@ -162,31 +173,49 @@ def plain(line: Mapping[str, Any]) -> str:
 
 def label(action: str) -> str:
     """An action in a menu."""
-    return _NAMES.sub("…", ACTIONS.get(action, action))
+    return _NAMES.sub("…", translated(ACTIONS.get(action, action)))
 
 
 def _who(name: str) -> str:
     if name in _NAMED:
-        return _NAMED[name]
-    return f"{name.removeprefix(_COMMAND_LINE)} (command line)" if name.startswith(_COMMAND_LINE) else name
+        return translated(_NAMED[name])
+    if name.startswith(_COMMAND_LINE):
+        return _("%(user)s (command line)", user=name.removeprefix(_COMMAND_LINE))
+    return name
 
 
 def _what(target: str) -> Iterator[Piece]:
     """The thing that a line is about: kind/key, or a kind alone."""
-    kind, _, key = target.partition("/")
+    kind, _slash, key = target.partition("/")
     if kind in (LANE, CREATOR, DOMAIN):
         yield thing(kind, key)
     elif kind == "persons":
-        yield f"what is known of a person ({key})"
+        yield _("what is known of a person (%(key)s)", key=key)
     elif kind == "dashboard":
-        yield f"the header {key}"
+        yield _("the header %(name)s", name=key)
     elif not key:
-        yield _MANY.get(kind, kind)
+        yield translated(_MANY.get(kind, kind))
     elif "/" in key:  # a subscription's delivery
         yield from _what(key.partition("/")[2])
     else:
-        text = f"{_NOUNS.get(kind, kind)} {f'…{key[-_SHORT:]}' if '-' in key and kind in _WITH_PAGES else key}"
+        text = (
+            f"{translated(_NOUNS.get(kind, kind))} {f'…{key[-_SHORT:]}' if '-' in key and kind in _WITH_PAGES else key}"
+        )
         yield Link(text, f"{kind}/{key}") if kind in _WITH_PAGES else text
+
+
+def _many(count: int, resource: str) -> str:
+    """So many rows that a job was started for."""
+    if resource in ("orders", "emails", "deliveries"):
+        return some(count, resource)
+    return f"{number(count)} {translated(_MANY.get(resource, resource))}"
+
+
+def _of_action(name: str) -> str:
+    """What follows who did it."""
+    if name in ACTIONS:
+        return translated(ACTIONS[name])
+    return _("did %(action)s to {what}", action=name.replace("_", " "))
 
 
 def _filled(words: str, detail: Mapping[str, Any], what: list[Piece]) -> Iterator[Piece]:
@@ -208,7 +237,7 @@ def _value(name: str, value: Any) -> Iterator[Piece]:
     elif name == "filter" and isinstance(value, Mapping):
         yield ", ".join(f"{key} {of_condition(key, str(text))}" for key, text in value.items())
     elif name == "source":
-        yield _SOURCES.get(value, str(value))
+        yield translated(_SOURCES.get(value, str(value)))
     elif name == "by":
         yield _who(str(value))
     elif name in ("to", "as_of", "seen"):
@@ -216,7 +245,7 @@ def _value(name: str, value: Any) -> Iterator[Piece]:
     elif isinstance(value, datetime):
         yield value
     else:
-        yield f"{value:,}" if isinstance(value, int) else str(value)
+        yield number(value) if isinstance(value, int) else str(value)
 
 
 def _moment(text: str) -> Piece:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from engine.db.dialects import after
 from engine.db.tables import ALIVE, processes
+from engine.text.language import _, decimal, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,24 +35,32 @@ class Slowness:
     @property
     def text(self) -> str:
         """A sentence without its full stop."""
-        who = f"The relay {self.name}" if self.kind == "relay" else self.name
+        who = _("The relay %(name)s", name=self.name) if self.kind == "relay" else self.name
         if self.said:
-            return f"{who} is approached slowly, with {self._pace}, because it answered: {self.said}"
-        return f"{who} gets {self._pace} at most, as the file of limits says"
+            return _(
+                "%(who)s is approached slowly, with %(pace)s, because it answered: %(said)s",
+                who=who,
+                pace=self._pace,
+                said=self.said,
+            )
+        return _("%(who)s gets %(pace)s at most, as the file of limits says", who=who, pace=self._pace)
 
     @property
     def _pace(self) -> str:
         parts = [_a_time(self.rate)] if self.rate is not None else []
         if self.connections is not None:
-            parts.append(f"{self.connections} at once")
-        return " and ".join(parts)
+            parts.append(_("%(count)s at once", count=self.connections))
+        return _("%(one)s and %(other)s", one=parts[0], other=parts[1]) if parts[1:] else "".join(parts)
 
 
 def _a_time(rate: float) -> str:
     """How many e-mails a second, or an hour where a second has less than one."""
-    rate, time = (rate * 3600, "an hour") if rate < 1 else (rate, "a second")
-    number = f"{rate:,.0f}" if rate >= FEW else f"{rate:.1f}".removesuffix(".0")
-    return f"{number} e-mail{'' if number == '1' else 's'} {time}"
+    many = rate * 3600 if rate < 1 else rate
+    digits = 0 if many >= FEW or round(many, 1) == round(many) else 1
+    count, amount = decimal(many, digits), 1 if round(many, digits) == 1 else 2
+    if rate < 1:
+        return ngettext("%(count)s e-mail an hour", "%(count)s e-mails an hour", amount, count=count)
+    return ngettext("%(count)s e-mail a second", "%(count)s e-mails a second", amount, count=count)
 
 
 def slowness(connection: Connection) -> Sequence[Slowness]:

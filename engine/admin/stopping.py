@@ -13,10 +13,13 @@ from sqlalchemy import and_, or_, select
 
 from engine.admin.amounts import some
 from engine.admin.results import COUNTED, SENT, WAITING, results
+from engine.admin.words import of_state
 from engine.db.tables import orders
 from engine.models import OrderState
 from engine.orders.withdrawing import UNMADE, Aim, fates, withdraw
 from engine.queue.calendars import Calendars
+from engine.text.language import N_, _
+from engine.text.language import number as amount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +48,7 @@ def step(connection: Connection, order_id: UUID) -> Left:
 def outcome(connection: Connection, order_id: UUID) -> str:
     """What has become of the order's recipients, in numbers."""
     counts = fates(connection, _creator(connection, order_id), order_id).counts
-    return ", ".join(f"{number:,} {fate}" for fate, number in sorted(counts.items()) if number)
+    return ", ".join(f"{amount(number)} {of_state(fate)}" for fate, number in sorted(counts.items()) if number)
 
 
 def question(connection: Connection, order: Row[object]) -> tuple[str, str]:
@@ -56,8 +59,8 @@ def question(connection: Connection, order: Row[object]) -> tuple[str, str]:
     if order.portion:
         waits += connection.scalar(UNMADE, {"order": order.seq}) or 0
     sent, left = (some(number, "emails", more=not its.whole) for number in (gone, waits))
-    meaning = f"What the relay has taken over stays sent: {sent} so far. Nobody else gets it, for good."
-    return f"Cancel what has not left of this order, {left}?", meaning
+    text = N_("What the relay has taken over stays sent: %(emails)s so far. Nobody else gets it, for good.")
+    return _("Cancel what has not left of this order, %(emails)s?", emails=left), _(text, emails=sent)
 
 
 def _creator(connection: Connection, order_id: UUID) -> str:

@@ -16,6 +16,7 @@ from engine.observability.audit import detail_of
 from engine.queue import windows
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
 from engine.text.addresses import domain_of
+from engine.text.language import _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +50,7 @@ def of_email(
     steps.sort(key=lambda step: step.at or order.created)
     first = next((place for place, step in enumerate(steps) if step.attempt), len(steps))
     if order.condition_endpoint and order.condition_answer:
-        steps.insert(first, Step(None, "Its condition was asked", by="The answer", reply=order.condition_answer))
+        steps.insert(first, Step(None, _("Its condition was asked"), by=_("The answer"), reply=order.condition_answer))
         first += 1
     steps[first:first] = missing = _missing(connection, order) if order.attachments else []
     first += len(missing)
@@ -59,19 +60,21 @@ def of_email(
 
 
 def _beginning(order: Row[object]) -> Iterator[Step]:
-    yield Step(order.created, "Taken in", f"ordered by {order.creator}")
+    yield Step(order.created, _("Taken in"), _("ordered by %(creator)s", creator=order.creator))
     if order.requested_send_time - order.created > MOMENT:
-        yield Step(order.requested_send_time, "Its send time", "it waited until then, as its creator asked")
+        yield Step(order.requested_send_time, _("Its send time"), _("it waited until then, as its creator asked"))
     if order.sending_window:
         its = windows.read(order.sending_window)
-        yield Step(None, "Has a sending window", f"{its.words()}, {its.zone}")
+        yield Step(None, _("Has a sending window"), f"{its.words()}, {its.zone}")
 
 
 def _told(connection: Connection, order: Row[object], email: Row[object]) -> Iterator[Step]:
     """Pauses that stopped it, and answers of its condition that were none, as the audit log has them."""
-    stops = {f"{LANE}/orders": "orders", f"{LANE}/emails": "e-mails"}
-    stops |= {f"{CREATOR}/{order.creator}": f"the creator {order.creator}"}
-    stops |= {f"{DOMAIN}/{domain}": f"the domain {domain}" for domain in [domain_of(email.address)] if domain}
+    stops = {f"{LANE}/orders": _("orders"), f"{LANE}/emails": _("e-mails")}
+    stops |= {f"{CREATOR}/{order.creator}": _("the creator %(name)s", name=order.creator)}
+    stops |= {
+        f"{DOMAIN}/{domain}": _("the domain %(name)s", name=domain) for domain in [domain_of(email.address)] if domain
+    }
     until = email.last_update if email.due_at is None and email.paused_by is None else None
     which = [audit_log.c.target.in_([*stops, f"orders/{order.id}"]), audit_log.c.at >= order.created]
     which += [audit_log.c.action.in_(("pause", "resume", "condition-failed"))]
@@ -81,20 +84,23 @@ def _told(connection: Connection, order: Row[object], email: Row[object]) -> Ite
         detail = detail_of(line.detail)
         if line.action == "condition-failed":
             said, then = str(detail.get("reason", "")), str(detail.get("then", ""))
-            yield Step(line.at, "Its condition gave no clear answer", then, "The answer", said, "wait")
+            yield Step(
+                line.at, _("Its condition gave no clear answer"), translated(then), _("The answer"), said, "wait"
+            )
         else:
-            done = f"{'Paused' if line.action == 'pause' else 'Resumed'}: {stops[line.target]}"
+            what, paused = stops[line.target], line.action == "pause"
+            done = _("Paused: %(what)s", what=what) if paused else _("Resumed: %(what)s", what=what)
             reason = f": {detail['reason']}" if detail.get("reason") else ""
-            yield Step(line.at, done, f"by {line.who}{reason}", kind="wait" if line.action == "pause" else "")
+            yield Step(line.at, done, _("by %(who)s", who=line.who) + reason, kind="wait" if paused else "")
 
 
 def _missing(connection: Connection, order: Row[object]) -> list[Step]:
     """The order's attachments that were given up."""
     given_up = (attachments.c.content.is_(None), attachments.c.address.is_(None))
     its = select(attachments.c.filename, attachments.c.answer).where(attachments.c.order_seq == order.seq, *given_up)
-    what = "An attachment could not be fetched, and was given up"
+    what, silent = _("An attachment could not be fetched, and was given up"), _("no answer")
     rows = connection.execute(its.order_by(attachments.c.position))
-    return [Step(None, what, "", "Varsel", f"{row.filename}: {row.answer or 'no answer'}", "bad") for row in rows]
+    return [Step(None, what, "", "Varsel", f"{row.filename}: {row.answer or silent}", "bad") for row in rows]
 
 
 def _waited(order: Row[object], first: Row[object]) -> Step | None:
@@ -103,41 +109,47 @@ def _waited(order: Row[object], first: Row[object]) -> Step | None:
     due = max(order.requested_send_time, order.created)
     if began - due < MOMENT:
         return None
-    return Step(None, f"Waited {span(began - due)} from its send time to its first attempt", kind="wait")
+    waited = _("Waited %(span)s from its send time to its first attempt", span=span(began - due))
+    return Step(None, waited, kind="wait")
 
 
 def _attempt(line: Row[object]) -> Step:
     """An attempt: whom it asked, how far it came, and whose the words are that ended it."""
-    took = f"in {span(line.duration_ms / 1000)}" if line.duration_ms else ""
-    by = f"{line.relay} said" if line.code else "Varsel"
+    took = _("in %(span)s", span=span(line.duration_ms / 1000)) if line.duration_ms else ""
+    by = _("%(relay)s said", relay=line.relay) if line.code else "Varsel"
     reply = f"{line.code} {line.reply}" if line.code else line.reply
     return Step(line.at, _what(line), took, by, reply, _KINDS.get(line.outcome, "bad"), attempt=True)
 
 
 def _what(line: Row[object]) -> str:
     if not line.relay:
-        return f"{words.of_outcome(line.outcome)}: no relay was asked"
-    relay, where = f"The relay {line.relay}", words.of_phase(line.phase)
+        return _("%(outcome)s: no relay was asked", outcome=words.of_outcome(line.outcome))
+    said: dict[str, object] = {"relay": line.relay, "where": words.of_phase(line.phase)}
     match line.outcome:
         case "accepted":
-            return f"{relay} took it over"
+            text = _("The relay %(relay)s took it over", **said)
         case "deferred" if line.code is None:
-            return f"{relay} gave no answer {where}".rstrip()
+            text = _("The relay %(relay)s gave no answer %(where)s", **said)
         case "deferred":
-            return f"{relay} put it off {where}".rstrip()
+            text = _("The relay %(relay)s put it off %(where)s", **said)
+        case "refused" if line.phase:
+            text = _("The relay %(relay)s does not let this installation send: it said so %(where)s", **said)
         case "refused":
-            return f"{relay} does not let this installation send: it said so {where}".removesuffix(": it said so ")
+            text = _("The relay %(relay)s does not let this installation send", **said)
         case "in_doubt":
-            return f"In doubt: {relay[:1].lower()}{relay[1:]} gave no answer {where}".rstrip()
-    return f"{relay} refused it {where}".rstrip()
+            text = _("In doubt: the relay %(relay)s gave no answer %(where)s", **said)
+        case _other:
+            text = _("The relay %(relay)s refused it %(where)s", **said)
+    return text.rstrip()
 
 
 def _ending(email: Row[object], why: str | None, *, tried: bool) -> Step:
     if email.due_at is not None or email.paused_by is not None:
-        return Step(None, "Waits" if email.state == EmailState.NEW else "Being sent", why or "", kind="wait")
+        return Step(None, _("Waits") if email.state == EmailState.NEW else _("Being sent"), why or "", kind="wait")
     if email.state in HANDED_OVER:
-        return Step(email.last_update, "Sent", "whether it reached the mailbox, the relay's log tells", kind="good")
+        detail = _("whether it reached the mailbox, the relay's log tells")
+        return Step(email.last_update, _("Sent"), detail, kind="good")
     if email.state == EmailState.CANCELLED:
-        return Step(email.last_update, "Cancelled", "its creator withdrew the order")
-    detail = "it is not tried again by itself" if tried else why or ""
+        return Step(email.last_update, _("Cancelled"), _("its creator withdrew the order"))
+    detail = _("it is not tried again by itself") if tried else why or ""
     return Step(email.last_update, words.of_state(email.state), detail, kind="bad")

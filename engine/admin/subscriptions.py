@@ -14,6 +14,7 @@ from engine.events.fan_out import lock
 from engine.models import DeliveryState
 from engine.observability.audit import detail_of, note
 from engine.subscriptions.registry import KEPT
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,11 +65,11 @@ def send_test(connection: Connection, who: str, seq: int) -> int:
     columns = (subscriptions.c.endpoint, subscriptions.c.test_seq)
     row = connection.execute(select(*columns).where(subscriptions.c.seq == seq, KEPT)).one_or_none()
     if row is None:
-        raise NotFound(f"There is no subscription {seq}.")
+        raise NotFound(_("There is no subscription %(key)s.", key=seq))
     if row.endpoint.startswith("mailto:"):
-        raise Conflict("This subscription makes e-mails: publish an event to test it.")
+        raise Conflict(_("This subscription makes e-mails: publish an event to test it."))
     if row.test_seq is not None:
-        raise Conflict("A test is on its way already.")
+        raise Conflict(_("A test is on its way already."))
     old = (deliveries.c.subscription_seq == seq, deliveries.c.event_seq.is_(None))
     connection.execute(delete(deliveries).where(*old, deliveries.c.state == DeliveryState.DEAD))
     made = {"subscription_seq": seq, "state": DeliveryState.WAITING, "due_at": Now(), "attempts": 0}

@@ -16,6 +16,7 @@ from engine.templating import registry
 from engine.templating.content import Content
 from engine.templating.schema import check
 from engine.text.addresses import bare, read_address
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,7 @@ def version(connection: Connection, own: Own, creator: str, name: str, number: i
     """A version, the newest if none is named; NotFound."""
     found = registry.find(connection, creator, name, number) if creator else own.find(name)
     if found is None:
-        raise NotFound("There is no such template, or it was deleted.")
+        raise NotFound(_("There is no such template, or it was deleted."))
     return found
 
 
@@ -84,7 +85,7 @@ def send_test(  # noqa: PLR0913, PLR0917 what an order says, and who asks for it
 ) -> UUID:
     """Order an e-mail of a version to one address, at once; returns the order's identifier. Invalid."""
     if not read_address(address):
-        raise Invalid({"address": ["This is not a valid e-mail address."]})
+        raise Invalid({"address": [_("This is not a valid e-mail address.")]})
     check(Content.of(found.content).schema, values)
     recipient: Recipient = {"emailAddress": bare(address), "values": values}
     if locale:

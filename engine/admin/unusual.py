@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.admin.amounts import percent
 from engine.observability.history import ACCEPTED, FAILED
+from engine.text.language import _, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,9 +34,13 @@ class Unusual:
     @property
     def text(self) -> str:
         """A sentence without its full stop."""
-        return (
-            f"Unusually many e-mails fail: {self.failed:,} in the last {MINUTES} minutes,"
-            f" {percent(self.failed / self.ended)} of those that ended; {percent(self.usual)} is usual"
+        return _(
+            "Unusually many e-mails fail: %(failed)s in the last %(minutes)s minutes,"
+            " %(share)s of those that ended; %(usual)s is usual",
+            failed=number(self.failed),
+            minutes=MINUTES,
+            share=percent(self.failed / self.ended),
+            usual=percent(self.usual),
         )
 
 

@@ -5,79 +5,238 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.email.smtp.phases import Phase
-from engine.models import EmailState, OrderState
+from engine.models import DeliveryState, EmailState, JobState, OrderState
+from engine.queue.pauses import CREATOR, DOMAIN, LANE
+from engine.text.language import N_, _, ngettext, number, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from engine.queue.windows import Window
+
 _STATES: Mapping[str, str] = {
-    OrderState.PROCESSED: "Being sent",
-    OrderState.SEND_CONDITION_NOT_MET: "Condition not met",
-    OrderState.SET_ASIDE: "Set aside",
-    EmailState.SUCCEEDED: "Sent",
-    EmailState.FAILED_RECIPIENT_RESERVED: "Failed: recipient declined",
-    EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: "Failed: no known address",
-    EmailState.FAILED_INVALID_EMAIL_FORMAT: "Failed: invalid address",
-    EmailState.FAILED_SUPRESSED_RECIPIENT: "Failed: suppressed recipient",
-    EmailState.FAILED_BOUNCED: "Failed: bounced",
-    EmailState.FAILED_FILTERED_SPAM: "Failed: refused as spam",
-    EmailState.FAILED_TTL: "Failed: too late",
-    EmailState.FAILED_QUARANTINED: "Failed: attachment quarantined",
-    EmailState.FAILED_INVALID_SAS_URL: "Failed: attachment not available",
-    EmailState.FAILED_PAYLOAD_TOO_LARGE: "Failed: too large",
+    EmailState.FAILED_RECIPIENT_RESERVED: N_("Failed: recipient declined"),
+    EmailState.FAILED_RECIPIENT_NOT_IDENTIFIED: N_("Failed: no known address"),
+    EmailState.FAILED_INVALID_EMAIL_FORMAT: N_("Failed: invalid address"),
+    EmailState.FAILED_SUPRESSED_RECIPIENT: N_("Failed: suppressed recipient"),
+    EmailState.FAILED_BOUNCED: N_("Failed: bounced"),
+    EmailState.FAILED_FILTERED_SPAM: N_("Failed: refused as spam"),
+    EmailState.FAILED_TTL: N_("Failed: too late"),
+    EmailState.FAILED_QUARANTINED: N_("Failed: attachment quarantined"),
+    EmailState.FAILED_INVALID_SAS_URL: N_("Failed: attachment not available"),
+    EmailState.FAILED_PAYLOAD_TOO_LARGE: N_("Failed: too large"),
+    EmailState.FAILED: N_("Failed"),
+    EmailState.NEW: N_("New"),
+    EmailState.SENDING: N_("Sending"),
+    EmailState.SUCCEEDED: N_("Sent"),
+    EmailState.DELIVERED: N_("Delivered"),
+    OrderState.OPEN: N_("Open"),
+    OrderState.REGISTERED: N_("Registered"),
+    OrderState.PROCESSING: N_("Processing"),
+    OrderState.PROCESSED: N_("Being sent"),
+    OrderState.COMPLETED: N_("Completed"),
+    OrderState.SEND_CONDITION_NOT_MET: N_("Condition not met"),
+    OrderState.CANCELLED: N_("Cancelled"),
+    OrderState.SET_ASIDE: N_("Set aside"),
+    DeliveryState.WAITING: N_("Waiting"),
+    DeliveryState.DEAD: N_("Dead"),
+    DeliveryState.UNAUTHORIZED: N_("Unauthorized"),
+    JobState.RUNNING: N_("Running"),
+    JobState.DONE: N_("Done"),
+    JobState.STOPPED: N_("Stopped"),
+    # Groups of states, results, where rows stand, and how attempts ended.
+    "waiting": N_("waiting"),
+    "failed": N_("failed"),
+    "sent": N_("sent"),
+    "cancelled": N_("cancelled"),
+    "due": N_("due"),
+    "later": N_("later"),
+    "retrying": N_("retrying"),
+    "held": N_("held"),
+    "in hand": N_("in hand"),
+    "repeated": N_("repeated"),
+    "paused": N_("paused"),
+    "failing": N_("failing"),
+    "unvalidated": N_("unvalidated"),
+    "active": N_("active"),
+    "ended": N_("ended"),
+    "expired": N_("expired"),
+    "revoked": N_("revoked"),
+    "unreachable": N_("unreachable"),
+    "refused": N_("refused"),
+    "in_doubt": N_("in doubt"),
+    "abandoned": N_("abandoned"),
+    "unauthorized": N_("unauthorized"),
+    # Attachments.
+    "there": N_("there"),
+    "given up": N_("given up"),
+    "to be fetched": N_("to be fetched"),
 }
 _PHASES: Mapping[str, str] = {
-    Phase.CONNECT: "while connecting",
-    Phase.MAIL: "when it was told the sender",
-    Phase.RCPT: "when it was told the recipient",
-    Phase.DATA: "before the message was handed over",
-    Phase.DOT: "after it had the whole message",
+    Phase.CONNECT: N_("while connecting"),
+    Phase.MAIL: N_("when it was told the sender"),
+    Phase.RCPT: N_("when it was told the recipient"),
+    Phase.DATA: N_("before the message was handed over"),
+    Phase.DOT: N_("after it had the whole message"),
 }
 _OUTCOMES: Mapping[str, str] = {
-    "accepted": "Taken over",
-    "deferred": "Put off",
-    "refused": "Not let in",
-    "rejected": "Refused",
-    "in_doubt": "In doubt",
-    "expired": "Too late",
-    "abandoned": "Given up",
-    "cancelled": "Withdrawn",
-    "unauthorized": "Not allowed",
+    "accepted": N_("Taken over"),
+    "deferred": N_("Put off"),
+    "refused": N_("Not let in"),
+    "rejected": N_("Refused"),
+    "in_doubt": N_("In doubt"),
+    "expired": N_("Too late"),
+    "abandoned": N_("Given up"),
+    "cancelled": N_("Withdrawn"),
+    "unauthorized": N_("Not allowed"),
 }
 _ACTIONS: Mapping[str, str] = {
-    "orders.cancel": "cancel orders",
-    "orders.reschedule": "reschedule orders",
-    "orders.send_now": "send orders now",
-    "orders.retry": "retry orders",
-    "orders.release": "release orders",
-    "emails.retry": "retry e-mails",
-    "emails.retry_now": "send e-mails now",
-    "emails.release": "release e-mails",
-    "deliveries.retry": "replay deliveries",
-    "deliveries.retry_now": "send deliveries now",
+    "orders.cancel": N_("cancel orders"),
+    "orders.reschedule": N_("reschedule orders"),
+    "orders.send_now": N_("send orders now"),
+    "orders.retry": N_("retry orders"),
+    "orders.release": N_("release orders"),
+    "emails.retry": N_("retry e-mails"),
+    "emails.retry_now": N_("send e-mails now"),
+    "emails.release": N_("release e-mails"),
+    "deliveries.retry": N_("replay deliveries"),
+    "deliveries.retry_now": N_("send deliveries now"),
 }
+_LANES: Mapping[str, str] = {
+    "orders": N_("orders"),
+    "emails": N_("emails"),
+    "fan_outs": N_("fan_outs"),
+    "webhooks": N_("webhooks"),
+}
+_KINDS: Mapping[str, str] = {LANE: N_("lane"), CREATOR: N_("creator"), DOMAIN: N_("domain")}
+_FIELDS: Mapping[str, str] = {
+    "state": N_("State"),
+    "priority": N_("Priority"),
+    "creator": N_("Creator"),
+    "reference": N_("Reference"),
+    "recipient": N_("Recipient"),
+    "idempotency": N_("Idempotency key"),
+    "queue": N_("Relay's queue id"),
+    "since": N_("From"),
+    "until": N_("Before"),
+    "order": N_("Order id"),
+    "chain": N_("Chain id"),
+    "email": N_("E-mail id"),
+    "event": N_("Event no."),
+    "subscription": N_("Subscription no."),
+    "delivery": N_("Delivery no."),
+    "job": N_("Job"),
+    "error": N_("Error"),
+    "code": N_("Code"),
+    "failure": N_("Failure group"),
+    "relay": N_("Relay"),
+    "failed": N_("Failed since"),
+    "type": N_("Type"),
+    "source": N_("Source"),
+    "subject": N_("Subject"),
+    "resource": N_("Resource"),
+    "id": N_("Identifier"),
+    "consumer": N_("Consumer"),
+    "endpoint": N_("Endpoint"),
+    "who": N_("Person"),
+    "action": N_("Action"),
+    "target": N_("Thing"),
+    "kind": N_("Kind"),
+    "ids": N_("Rows"),
+}
+_ERASED: Mapping[str, str] = {
+    label.lower(): label
+    for label in (
+        N_("E-mails"),
+        N_("E-mails that waited"),
+        N_("Orders"),
+        N_("Orders that waited"),
+        N_("Recurring orders"),
+        N_("Contacts"),
+        N_("Replies of relays"),
+        N_("Events"),
+        N_("Answers of subscribers"),
+        N_("Subscriptions"),
+        N_("Subscriptions that sent there"),
+        N_("Lines of the audit log"),
+        N_("Jobs"),
+        N_("Guests of keys"),
+    )
+}
+_BY_OPERATOR = "Paused by an operator: "  # engine/admin/pausing.py and recurring.py write it
+# Written as a part of others, by these and by engine/email/restraint.py.
+_STORED = (N_("Paused by an operator."), N_("refuses this installation or its sender"))
 
 
 def of_state(name: str) -> str:
     """A state, or a group of states, on labels and in menus."""
-    return _STATES.get(name) or name.replace("_", " ")
+    return translated(_STATES.get(name) or name.replace("_", " "))
 
 
 def of_phase(name: str | None) -> str:
     """Where in the dialogue an attempt ended, seen from the relay; empty: nowhere."""
-    return _PHASES.get(name or "", "")
+    return translated(_PHASES.get(name or "", ""))
 
 
 def of_outcome(name: str) -> str:
     """How an attempt ended."""
-    return _OUTCOMES.get(name) or name.replace("_", " ")
+    return translated(_OUTCOMES.get(name) or name.replace("_", " "))
 
 
 def of_job(resource: str, action: str) -> str:
     """What a job does, behind "Job 12:"."""
-    return _ACTIONS.get(f"{resource}.{action}") or f"{action.replace('_', ' ')} {resource}"
+    return translated(_ACTIONS.get(f"{resource}.{action}") or f"{action.replace('_', ' ')} {resource}")
 
 
 def of_condition(name: str, value: str) -> str:
     """What a list is narrowed to, behind its name; of rows that were selected, how many."""
-    return f"{value.count(',') + 1} selected" if name == "ids" else value
+    return _("%(count)s selected", count=number(value.count(",") + 1)) if name == "ids" else value
+
+
+def of_lane(name: str) -> str:
+    """A lane."""
+    return translated(_LANES.get(name, name))
+
+
+def of_pause(kind: str) -> str:
+    """What kind of thing is paused."""
+    return translated(_KINDS.get(kind, kind))
+
+
+def of_field(name: str) -> str:
+    """What a list is narrowed by."""
+    return translated(_FIELDS.get(name) or name.capitalize())
+
+
+def of_window(window: Window) -> str:
+    """When an order's e-mails may leave."""
+    text = f"{window.words()}, {window.zone}"
+    if window.calendar:
+        return _("%(window)s, except as the calendar %(calendar)s says", window=text, calendar=window.calendar)
+    return text
+
+
+def of_version(name: str, version: int | None) -> str:
+    """A template's version, or the template."""
+    return _("%(name)s, version %(version)s", name=name, version=version) if version else name
+
+
+def of_erased(kind: str) -> str:
+    """Of what a person was erased."""
+    return translated(_ERASED.get(kind) or kind.capitalize())
+
+
+def of_reason(text: str) -> str:
+    """Why something is paused: what Varsel has stored is translated, and what a person typed stays."""
+    text, typed = text.removeprefix(_BY_OPERATOR), text.startswith(_BY_OPERATOR)
+    return _("Paused by an operator: %(reason)s", reason=text) if typed else translated(text)
+
+
+def of_processes(count: int, kind: str) -> str:
+    """So many processes of a kind."""
+    match kind:
+        case "worker":
+            return ngettext("%(num)s worker", "%(num)s workers", count)
+        case "scheduler":
+            return ngettext("%(num)s scheduler", "%(num)s scheduler", count)
+    return f"{count} {kind}"

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from engine.text.language import N_
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -46,6 +48,6 @@ def find(faults: Sequence[Fault], part: str, words: str, otherwise: str, said: s
     `otherwise`: the advice where the words are not known. That the part is silent is then not said: it may have spoken.
     """
     said = _ERRNO.sub("", (said or words).strip().partition("\n")[0].rstrip(". "))
-    unknown = ("cannot be used", otherwise)
+    unknown = (N_("cannot be used"), otherwise)
     found, advice = next(((text, hint) for pattern, text, hint in faults if pattern.search(words)), unknown)
     return Diagnosis(f"{part} {found}" + (f" ({said})" if said else ""), advice)

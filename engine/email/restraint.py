@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.models import Trouble
 from engine.runtime.clock import steady
+from engine.text.language import N_
 
 if TYPE_CHECKING:
     from engine.email.outcomes import Result
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 IN_A_ROW = 10  # refusals without another answer, after which a creator's e-mails are restrained
 ASK_EVERY = timedelta(minutes=1)  # one of them is tried
 RESTRAINED_FOR = timedelta(minutes=5)  # the others wait
-ADVICE = (
+ADVICE = N_(
     "Correct what it complains of: its own settings, VARSEL_SMTP_URL, VARSEL_FROM_ADDRESS, or the SPF, DKIM and DMARC"
     " records of the sender's domain."
 )

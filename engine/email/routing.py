@@ -23,6 +23,7 @@ from engine.errors import Misconfigured
 from engine.runtime.config_files import Contents, read_toml
 from engine.settings.relays import MOST_RELAYS, RelayAddress, check_smtp_url, check_weight, place_of, read_relays
 from engine.text.addresses import compared
+from engine.text.language import N_
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -82,13 +83,16 @@ class Routes:
 
     def without(self, down: Collection[str]) -> str:
         """What becomes of the e-mails of relays that are down, for operators; `down`: their names in the routes."""
-        them, their = ("it", "its") if len(down) == 1 else ("them", "their")
+        them = "it" if len(down) == 1 else "them"
         bound = [rule for rule in self.rules if all(name in down for names in rule.choices for name in names)]
         if all(name in down for name in self.usual):
-            but = "" if len(bound) == len(self.rules) else ", but for those that a route takes over others"
-            return f"e-mails wait{but}"
+            if len(bound) == len(self.rules):
+                return N_("e-mails wait")
+            return N_("e-mails wait, but for those that a route takes over others")
         if not bound:
-            return f"{their} e-mails go over other relays"
+            return (
+                N_("its e-mails go over other relays") if len(down) == 1 else N_("their e-mails go over other relays")
+            )
         whose = " and those ".join(_few([rule.whose for rule in bound]))
         return f"e-mails {whose} wait for {them}; all others go over other relays"
 

@@ -16,10 +16,20 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic_core import from_json, to_json
 
+from engine.text.language import N_, gettext, translated
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+DAYS = (
+    N_("Monday"),
+    N_("Tuesday"),
+    N_("Wednesday"),
+    N_("Thursday"),
+    N_("Friday"),
+    N_("Saturday"),
+    N_("Sunday"),
+)
 DAY = 24 * 60  # minutes
 FARTHEST = 400  # days that are looked at for an opening
 SOON = 2  # days that are looked at for a closing: nobody has an e-mail in hand for longer
@@ -81,9 +91,13 @@ class Window:
 
     def words(self) -> str:
         """Days and times, for people."""
-        days = "every day" if len(self.days) == len(DAYS) else ", ".join(DAYS[day] for day in sorted(self.days))
+        days = ", ".join(translated(DAYS[day]) for day in sorted(self.days))
+        if len(self.days) == len(DAYS):
+            days = gettext("every day")
         begin, end = (f"{minute // 60:02}:{minute % 60:02}" for minute in self.span)
-        return days if self.span == WHOLE_DAY else f"{days} from {begin} to {end}"
+        if self.span == WHOLE_DAY:
+            return days
+        return gettext("%(days)s from %(begin)s to %(end)s", days=days, begin=begin, end=end)
 
     def text(self) -> str:
         """As an order stores it, in JSON."""

@@ -30,7 +30,7 @@ SHARED = (
     *("uvicorn", "uvloop", "engine.db.migrations", "engine.queue.due", "engine.templating.catalogue"),
     *("engine.subscriptions", "engine.email.mime", "engine.outbound", "engine.orders.rules"),
     *("engine.admin.details", "engine.events.cloudevent"),
-    *("api.subscriptions", "api.deliveries", "api.console.acting", "api.console.sign_in"),
+    *("api.subscriptions", "api.deliveries", "api.console.acting", "api.console.languages", "api.console.sign_in"),
 )
 _DEATH_SIGNAL, _NAME = 1, 15  # options of prctl(2)
 _FORK = multiprocessing.get_context("fork")

@@ -22,6 +22,7 @@ from engine.models import GONE, DeliveryState, SubscriptionState
 from engine.observability.audit import note_consumer
 from engine.subscriptions.shown import KeptSubscription, PushAttempt, PushedDelivery
 from engine.subscriptions.signing import new_salt
+from engine.text.language import N_
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +128,7 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
     some = select(deliveries.c.seq).where(mine).limit(AT_ONCE)
     connection.execute(delete(deliveries).where(deliveries.c.seq.in_(some)))
     if connection.execute(select(deliveries.c.seq).where(mine).limit(1)).first():
-        stop(connection, seq, "Removed by its consumer.")
+        stop(connection, seq, N_("Removed by its consumer."))
         connection.execute(delete(subscription_filters).where(subscription_filters.c.subscription_seq == seq))
         hidden = {"removed": Now(), "fingerprint": f"removed {seq}"}  # the same can be subscribed to again
         connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(hidden))
@@ -139,7 +140,7 @@ def remove(connection: Connection, caller: Caller, seq: int) -> None:
 def pause(connection: Connection, caller: Caller, seq: int) -> KeptSubscription:
     """Push nothing more; events that match meanwhile wait."""
     find(connection, caller.identity, seq)
-    stop(connection, seq, "Paused by its consumer.")
+    stop(connection, seq, N_("Paused by its consumer."))
     note_consumer(connection, caller.name, "pause", f"subscriptions/{seq}")
     return find(connection, caller.identity, seq)
 

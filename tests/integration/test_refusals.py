@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Row, select, update
 
 from engine.admin import details
-from engine.admin.findings import REFUSED
+from engine.admin.advice import REFUSED
 from engine.admin.overview import overview
 from engine.db.dialects import Now
 from engine.db.tables import emails, orders

@@ -27,6 +27,7 @@ from engine.errors import Conflict
 from engine.models import EmailState
 from engine.observability.audit import note
 from engine.subscriptions import registry
+from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,7 +95,7 @@ class Erasure(Steps):
     def _refuse(self, connection: Connection, *which: ColumnElement[bool]) -> None:
         """Conflict when one of these e-mails is in flight."""
         if connection.scalar(select(emails.c.seq).where(*which, *_IN_FLIGHT).limit(1)):
-            raise Conflict("An e-mail to this address is being sent at this moment; try again in a minute.")
+            raise Conflict(_("An e-mail to this address is being sent at this moment; try again in a minute."))
 
     def _waiting(self, connection: Connection) -> bool:
         """Settle the e-mails that wait: nobody sends them, and their senders are told."""
@@ -142,7 +143,7 @@ class Erasure(Steps):
         found.difference_update(connection.scalars(made))  # `_emails` takes those, after this
         busy = select(orders.c.seq).where(orders.c.seq.in_(found), orders.c.unresolved > 0, orders.c.due_at > Now())
         if connection.scalar(busy.limit(1)):
-            raise Conflict("An order to this address is being processed at this moment; try again in a minute.")
+            raise Conflict(_("An order to this address is being processed at this moment; try again in a minute."))
         changed, alone = take_out(connection, self._person, found)
         waits = or_(orders.c.due_at.is_not(None), orders.c.paused_by.is_not(None))
         waiting = connection.scalars(select(orders.c.seq).where(orders.c.seq.in_(alone), waits)).all()
@@ -186,7 +187,7 @@ class Erasure(Steps):
 
     def _remove_sink(self, connection: Connection, seq: int) -> None:
         """End a subscription that sends to the address; retention removes it with its deliveries."""
-        registry.stop(connection, seq, "Its recipient was erased.")
+        registry.stop(connection, seq, N_("Its recipient was erased."))
         connection.execute(delete(subscription_filters).where(subscription_filters.c.subscription_seq == seq))
         gone = {"removed": Now(), "fingerprint": f"removed {seq}"}
         connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(gone))

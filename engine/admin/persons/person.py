@@ -15,6 +15,7 @@ from sqlalchemy import func, or_
 
 from engine.errors import Invalid
 from engine.text.addresses import compared_address, read_address, spelled
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +38,7 @@ class Person:
         """Invalid when the text is no address."""
         address = read_address(text)
         if address is None:
-            raise Invalid({"address": ["This is not a valid e-mail address."]})
+            raise Invalid({"address": [_("This is not a valid e-mail address.")]})
         return cls(address)
 
     def mark(self, key: str) -> str:

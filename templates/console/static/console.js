@@ -9,9 +9,11 @@ const long = {
 const page = document.documentElement;
 const BROWSERS = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const ZONE = "chosen" in page.dataset ? page.dataset.zone : BROWSERS;
+// The page's language, as the browser's reader writes it: British, say. Few browsers know nynorsk; bokmål writes times alike.
+const LANGUAGES = [...navigator.languages.filter((each) => each.split("-")[0] === page.lang), page.lang, "nb"];
 const shapes = {
-  long: new Intl.DateTimeFormat(navigator.languages, { ...long, timeZone: ZONE }),
-  distant: new Intl.DateTimeFormat(navigator.languages, { year: "numeric", ...long, timeZone: ZONE }),
+  long: new Intl.DateTimeFormat(LANGUAGES, { ...long, timeZone: ZONE }),
+  distant: new Intl.DateTimeFormat(LANGUAGES, { year: "numeric", ...long, timeZone: ZONE }),
 };
 if (!("chosen" in page.dataset) && page.dataset.zone !== BROWSERS) {
   const secure = location.protocol === "https:" ? "; secure" : "";
@@ -32,7 +34,7 @@ function localise(root) {
 }
 
 // How long ago times were, beside them, and buttons that copy what stands beside them.
-const AGO = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const AGO = new Intl.RelativeTimeFormat(LANGUAGES, { numeric: "auto" });
 const SPANS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function ago(root) {
@@ -48,8 +50,9 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  const { copied, copyAgain } = button.dataset;
+  button.textContent = copied;
+  setTimeout(() => { button.textContent = copyAgain; }, 1500);
 });
 setInterval(() => ago(document), 30_000);
 
@@ -61,10 +64,10 @@ function select(root) {
   if (!form) return;
   const boxes = root.querySelectorAll("[form=selected]");
   const count = root.querySelectorAll(SELECTED).length;
-  form.querySelector("[data-how-many]").textContent = count ? `${count} selected; the list stands still.` : "Or select rows, to act on these alone.";
+  form.querySelector("[data-how-many]").textContent = count ? form.dataset.some.replace("{count}", count) : form.dataset.none;
   for (const button of form.querySelectorAll("[data-does]")) {
     button.hidden = !count;
-    button.textContent = `${button.dataset.does} ${count} selected …`;
+    button.textContent = button.dataset.does.replace("{count}", count);
   }
   const all = root.querySelector("#all-rows");
   all.hidden = false;
@@ -132,9 +135,9 @@ function follow() {
   const start = () => {
     stop();
     source = new EventSource(location.href);
-    source.onopen = () => show("live", "good");
+    source.onopen = () => show(state.dataset.live, "good");
     source.onerror = () => {
-      show("connecting", "wait");
+      show(state.dataset.connecting, "wait");
       if (source?.readyState === EventSource.CLOSED) setTimeout(start, 2000);
     };
     source.addEventListener("page", (event) => {
@@ -146,7 +149,7 @@ function follow() {
       renew(main, next);
     });
     source.addEventListener("gone", () => location.reload());
-    source.addEventListener("full", () => { stop(); show("too many live pages: reload this one", "wait"); });
+    source.addEventListener("full", () => { stop(); show(state.dataset.full, "wait"); });
   };
   document.addEventListener("visibilitychange", () => document.hidden ? stop() : start());
   addEventListener("pagehide", stop);

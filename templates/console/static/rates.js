@@ -4,11 +4,11 @@
 
 {
   const FORMATS = {
-    clock: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
-    weekday: new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric" }),
-    date: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" }),
+    clock: new Intl.DateTimeFormat(LANGUAGES, { hour: "2-digit", minute: "2-digit" }),
+    weekday: new Intl.DateTimeFormat(LANGUAGES, { weekday: "short", day: "numeric" }),
+    date: new Intl.DateTimeFormat(LANGUAGES, { day: "numeric", month: "short" }),
   };
-  const FROM = new Intl.DateTimeFormat(undefined, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const FROM = new Intl.DateTimeFormat(LANGUAGES, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
   const SVG = "http://www.w3.org/2000/svg";
   const slider = document.getElementById("at-step");
   const told = document.getElementById("at-time");
@@ -68,11 +68,11 @@
     }
     charts().classList.toggle("pointed", step !== null);
     if (step === null) {
-      told.textContent = "Point at a chart, or move this.";
+      told.textContent = told.dataset.point;
       return;
     }
     const when = FROM.format(begin(step));
-    told.textContent = `from ${when}`;
+    told.textContent = told.dataset.from.replace("{when}", when);
     slider.value = step;
     slider.setAttribute("aria-valuetext", `${when}: ${[...found.values()].map(([name, value]) => `${name} ${value}`).join(", ")}`);
   }

@@ -132,18 +132,18 @@ def test_times_are_in_one_zone_which_the_page_names_and_the_reader_may_change(
     page = site.begin(screen, f"/console/orders/{order}")
     time = page.locator(f'time[datetime="{at[:-1]}.000Z"]').first
     expect(time).to_contain_text("22:05:00")
-    expect(page.locator("footer")).to_have_text("Times are in Europe/Oslo")
-    page.locator("footer a").click()
+    expect(page.locator("footer")).to_contain_text("Times are in Europe/Oslo")
+    page.locator("footer a").first.click()
     page.get_by_label("Show and read times in").select_option("America/New_York")
     assert barriers(page) == []
     page.get_by_role("button", name="Keep").click()
     expect(time).to_contain_text("16:05:00")
-    expect(page.locator("footer")).to_have_text("Times are in America/New_York")
+    expect(page.locator("footer")).to_contain_text("Times are in America/New_York")
     expect(page.get_by_label("New send time (America/New_York)")).to_be_visible()
     assert clicks(page, request.node, "another time zone") <= 3
     american = site.open(f"/console/orders/{order}", locale="en-US")
     expect(american.locator(f'time[datetime="{at[:-1]}.000Z"]').first).to_contain_text("10:05:00 PM")
     plain = site.open(f"/console/orders/{order}", java_script_enabled=False)
     expect(plain.locator(f'time[datetime="{at[:-1]}.000Z"]').first).to_have_text("2098-07-01 20:05:00 UTC")
-    expect(plain.locator("footer")).to_have_text("Times are in UTC")
+    expect(plain.locator("footer")).to_contain_text("Times are in UTC")
     expect(plain.get_by_label("New send time (UTC)")).to_be_visible()

@@ -151,14 +151,14 @@ def test_an_action_on_selected_rows_asks_and_does_it_to_them_alone(site: Site, s
     chosen = urlencode([("state", "failed"), ("ids", ""), *(("ids", each) for each in ids[1:4])])
     asked = browser.get(f"/console/emails/all/retry?{chosen}").text
     assert "<h1>Retry: 3 e-mails</h1>" in asked
-    assert "<dt>Ids</dt><dd>3 selected</dd>" in asked
+    assert "<dt>Rows</dt><dd>3 selected</dd>" in asked
     assert [each in asked for each in addresses] == [False, True, True, True, False]
     answer = browser.answer(f"/console/emails/all/retry?{chosen}", "Retry: 3 e-mails")
     with store.read() as connection:
         job = connection.execute(select(jobs.c.total, jobs.c.filter)).one()
     assert job.total == 3
     assert all((each in job.filter) == (each in ids[1:4]) for each in ids)
-    assert "ids: 3 selected" in browser.get(answer.headers["location"]).text
+    assert "Rows: 3 selected" in browser.get(answer.headers["location"]).text
     assert "narrowed to state failed, ids 3 selected" in browser.get("/console/audit").text
 
 
