@@ -66,11 +66,6 @@ def percent(share: float) -> str:
     return f"{number:.0f} %" if number >= WHOLE or not number else f"{number:.2g} %".replace(".", point)
 
 
-def at_least(number: int, what: str, *, more: bool) -> str:
-    """The same, where counting has ended before the end: 10,000+ orders."""
-    return some(number, what, more=more)
-
-
 def span(time: float | timedelta) -> str:
     """A span of time (or so many seconds) in its two largest units, such as 3 min 20 s."""
     seconds = time.total_seconds() if isinstance(time, timedelta) else time

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select, tuple_
 
 from engine.admin import cursors
+from engine.admin.amounts import Amount
 from engine.admin.filters import PAGE, parse
 from engine.admin.rows import ROWS
 from engine.db.dialects import now
@@ -55,14 +56,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
-    """How many rows match; `more`: these, and perhaps more."""
-
-    number: int
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Rows as dictionaries, and where the next page begins (None: there is none).
 
@@ -84,7 +77,7 @@ class View:
     """
 
     page: Page
-    total: Total | None
+    total: Amount | None
     column: str
     sort: Sort
     usual: Sort
@@ -110,7 +103,7 @@ def view(connection: Connection, resource: Resource, given: Mapping[str, str], p
     elif narrowed.rest and not place.cursor:
         keys, end = _shown_on(connection, resource, narrowed, None, max(size, COUNTED_ONE_BY_ONE) + 1)
         number = min(len(keys), COUNTED_ONE_BY_ONE)
-        total = Total(number, more=number < len(keys) or end is not None)
+        total = Amount(number, more=number < len(keys) or end is not None)
         found = _page(connection, resource, keys, end, size)
     else:
         keys, end = _shown_on(connection, resource, narrowed, place.cursor, size + 1)
@@ -174,7 +167,7 @@ def _before(connection: Connection, resource: Resource, narrowed: Narrowed, befo
     return Page(items, before, looked_back=end is not None or not found, previous=previous)
 
 
-def _total(connection: Connection, resource: Resource, narrowed: Narrowed) -> Total:
+def _total(connection: Connection, resource: Resource, narrowed: Narrowed) -> Amount:
     """How many rows an index finds, counted up to COUNTED."""
     number = 0
     for part in narrowed.parts:
@@ -183,7 +176,7 @@ def _total(connection: Connection, resource: Resource, narrowed: Narrowed) -> To
             chosen = chosen.order_by(None)
         its = chosen.limit(COUNTED + 1 - number).subquery()
         number += connection.execute(select(func.count()).select_from(its)).scalar_one()
-    return Total(min(number, COUNTED), more=number > COUNTED)
+    return Amount(min(number, COUNTED), more=number > COUNTED)
 
 
 def _shown_on(  # noqa: PLR0913 where a page begins has so many parts

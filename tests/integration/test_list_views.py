@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import delete, text
 
 from engine.admin import lists
-from engine.admin.lists import Place, Sort, Total, page, view
+from engine.admin.amounts import Amount
+from engine.admin.lists import Place, Sort, page, view
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
 from engine.db.tables import orders
 from engine.errors import Invalid
@@ -110,18 +111,18 @@ def test_totals_say_whether_they_are_all(
 ) -> None:
     monkeypatch.setattr(lists, "WINDOW", 1_000)
     count = len(keys(resource, forth(filled, resource, given, None)))
-    assert view(filled, resource, given, Place()).total == Total(count, more=False)
+    assert view(filled, resource, given, Place()).total == Amount(count, more=False)
     monkeypatch.setattr(lists, "COUNTED", 5)
     monkeypatch.setattr(lists, "COUNTED_ONE_BY_ONE", 5)
     found = view(filled, resource, given, Place(), 2)
-    assert (found.total, len(found.page.items)) == (Total(5, more=True), 2)
+    assert (found.total, len(found.page.items)) == (Amount(5, more=True), 2)
 
 
 def test_a_total_ends_with_the_window(filled: Connection) -> None:
     failed = {"state": "Completed"}
     of_window = sum(row["state"] == "Completed" for row in page(filled, ORDERS, {}, size=lists.WINDOW).items)
     found = view(filled, ORDERS, failed, Place())
-    assert found.total == Total(of_window, more=True)
+    assert found.total == Amount(of_window, more=True)
     assert view(filled, ORDERS, failed, Place(cursor=found.page.next)).total is None, "that would take another window"
 
 
