@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import and_, exists, false, func, or_, select, true
 
-from engine.admin import changes, copies, stopping
+from engine.admin import changes, copies, locks, stopping
 from engine.admin.copies import ANY
 from engine.admin.filters import uuid
 from engine.admin.obstacles import EXPIRED, GAVE_UP_FILES, OF_EXPIRED, OF_SET_ASIDE, refusal
@@ -15,7 +15,6 @@ from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.dialects import Now, after, now
 from engine.db.tables import DELIVERY_DEAD, EMAIL_FAILED, ORDER_SET_ASIDE, audit_log, deliveries, emails, orders, pauses
 from engine.errors import Conflict, Invalid, NotFound
-from engine.events.fan_out import lock
 from engine.models import HANDED_OVER, DeliveryState, EmailState, OrderState
 from engine.observability.audit import FOLDED, note
 from engine.queue.pauses import CREATOR, DOMAIN
@@ -251,12 +250,10 @@ class Done(NamedTuple):
 
 def act(connection: Connection, action: Action, keys: Sequence[UUID | int], argument: str | None) -> Done:
     """Do it to those of the rows that it applies to."""
-    if action.resource is DELIVERIES:
-        its = select(deliveries.c.subscription_seq).where(deliveries.c.seq.in_(keys))
-        connection.execute(lock(set(connection.scalars(its))))
+    locks.owners(connection, action.resource, keys, counts=action.steps)
     seq = action.resource.table.c.seq
     chosen = select(seq, action.resource.key.label("key")).where(action.resource.key.in_(keys), action.applies)
-    rows = connection.execute(chosen.order_by(seq).with_for_update()).all()
+    rows = connection.execute(chosen.order_by(seq).with_for_update(key_share=True)).all()
     seqs = [row.seq for row in rows]
     created = action.apply(connection, seqs, argument) if rows else None
     return Done([row.key for row in rows], seqs, created or ())
@@ -279,7 +276,7 @@ def _sent_lately(connection: Connection, action: Action, key: UUID | int) -> boo
     order = select(orders.c.id, orders.c.seq).where(orders.c.id == key)
     if action.resource is EMAILS:
         order = select(orders.c.id, orders.c.seq).join(emails).where(emails.c.id == key)
-    its = connection.execute(order.with_for_update(of=orders)).one()
+    its = connection.execute(order.with_for_update(of=orders, key_share=True)).one()
     alike = [other.audited for other in ACTIONS if other.copies or (other.sends and action.copies)]
     lines = select(audit_log.c.target).where(audit_log.c.action.in_(alike), audit_log.c.at > after(-FOLDED))
     recent = set(connection.scalars(lines))

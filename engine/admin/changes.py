@@ -14,7 +14,7 @@ from engine.db.dialects import Now, after, now
 from engine.db.records import OrderName, columns, read
 from engine.db.tables import EMAIL_FAILED, deliveries, email_attempts, emails, orders
 from engine.errors import Invalid
-from engine.events import tallies
+from engine.events import completing, tallies
 from engine.events.fan_out import wake
 from engine.events.status import order_event
 from engine.events.storing import persist
@@ -135,8 +135,7 @@ def checked_time(argument: str | None, earliest: datetime) -> str:
 def _open_again(connection: Connection, which: ColumnElement[bool], of: Collection[int]) -> None:
     """E-mails of these orders are tried anew; an order that was completed is open again until they are settled."""
     # Locked first, as by whoever settles an order's last e-mail: the second of the two must see what the first did.
-    theirs = select(orders.c.seq).where(orders.c.seq.in_(of)).order_by(orders.c.seq)
-    connection.execute(theirs.with_for_update(key_share=True))
+    connection.execute(completing.rows(of))
     its_own = select(orders.c.expires_at).where(orders.c.seq == emails.c.order_seq).scalar_subquery()
     fresh = {"state": EmailState.NEW, "due_at": Now(), "attempts": 0, "unresolved": 0, "last_update": Now()}
     ended = select(emails.c.order_seq, emails.c.state, func.count()).where(which)

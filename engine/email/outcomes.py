@@ -184,7 +184,7 @@ def _complete(
     shared = all(map(stays_open, touched))
     locked = completing.lock(connection, touched, shared=shared)
     if shared and not all(map(stays_open, touched)):
-        locked, shared = completing.lock(connection, touched, shared=False), False
+        locked, shared = completing.lock_alone_at_once(connection, touched), False
     counts: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for email in settled:
         counts[email.order_seq][states[email.seq].value] += 1

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
+from engine.admin import changes
 from engine.admin.actions import find, perform
 from engine.db.records import Letter, columns, read
-from engine.db.tables import deliveries, emails, orders, subscriptions
+from engine.db.tables import EMAIL_FAILED, deliveries, emails, orders, subscriptions
 from engine.email.outcomes import record, result_of
 from engine.email.smtp import Accepted, Phase, Reply
+from engine.errors import Conflict, Unavailable
+from engine.events import completing, tallies
 from engine.events.fan_out import lock
 from engine.models import Caller, DeliveryState, EmailState, OrderState
 from engine.queue import due
 from engine.subscriptions.registry import retry, subscribe
 from engine.subscriptions.spec import SubscriptionSpec
 from tests.helpers.rows import APP, add_email, add_order, now
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,4 +160,78 @@ def test_who_loses_what_it_has_in_hand_of_an_order_while_it_records_looks_whethe
     has_more = iter([True, False])
     with store.write() as connection:
         record(connection, [first], lambda _: next(has_more))
+    assert order_state(store) == OrderState.COMPLETED
+
+
+def counted_order(store: Store) -> int:
+    """An order that is being sent, and counted as it is; two of its e-mails failed."""
+    with store.write() as connection:
+        seq = add_order(connection, state=OrderState.PROCESSED)
+        add_email(connection, seq)
+        for _ in range(2):
+            add_email(connection, seq, state=EmailState.FAILED, due_at=None)
+        tallies.begin(connection, {seq: {EmailState.NEW.value: 1, EmailState.FAILED.value: 2}}, always=[seq])
+    return seq
+
+
+def beside(
+    store: Store, resource: str, action: str, first: Callable[[Connection], Any], then: Callable[[Connection], Any]
+) -> BaseException | None:
+    """Do one thing and another in a transaction, and between them an action on the order or a failed e-mail of it.
+
+    The action waits for the transaction, which must not wait for the action; returns its error.
+    """
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with store.read() as connection:
+        its = select(orders.c.id) if resource == "orders" else select(emails.c.id).where(EMAIL_FAILED)
+        key = connection.scalars(its.limit(1)).one()
+
+    def acting() -> None:
+        with store.write() as connection:
+            perform(connection, "anna", find(resource, action), key)
+
+    with ThreadPoolExecutor() as threads, store.write() as connection:
+        first(connection)
+        thread = threads.submit(acting)
+        wait_for(lambda: connection.scalar(waiting))
+        then(connection)
+        connection.commit()
+        return thread.exception(patience())
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_who_cancels_the_rest_of_an_order_and_a_worker_that_counts_its_mails_do_not_wait_for_each_other(
+    store: Store,
+) -> None:
+    seq = counted_order(store)
+    counts = {seq: {tallies.OPEN: 0, EmailState.SUCCEEDED.value: 0}}
+    error = beside(
+        *(store, "orders", "withdraw"),
+        lambda connection: completing.lock(connection, [seq], shared=True),
+        lambda connection: tallies.move(connection, counts),
+    )
+    assert error is None
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # likewise
+def test_who_retries_a_failed_mail_and_who_retries_all_that_failed_do_not_wait_for_each_other(store: Store) -> None:
+    seq = counted_order(store)
+    error = beside(
+        *(store, "emails", "retry"),
+        lambda connection: connection.execute(completing.rows([seq])),
+        lambda connection: changes.try_failed_again(connection, [seq], None),
+    )
+    assert isinstance(error, Conflict), "the other has done it"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # likewise
+def test_who_finds_out_too_late_that_it_settles_the_last_mail_does_not_wait_for_another_who_does(store: Store) -> None:
+    first, last = two_results(store)
+    has_more = iter([True, False])
+    with store.write() as connection:
+        record(connection, [first], lambda _: True)
+        with pytest.raises(Unavailable, match="same orders"), store.write() as other:
+            record(other, [last], lambda _: next(has_more))
+    with store.write() as connection:
+        record(connection, [last])
     assert order_state(store) == OrderState.COMPLETED

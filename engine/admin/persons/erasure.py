@@ -24,6 +24,7 @@ from engine.db.records import Email, columns, read
 from engine.db.tables import api_keys, contacts, email_attempts, emails, orders, subscription_filters, subscriptions
 from engine.email.outcomes import record, unsent
 from engine.errors import Conflict
+from engine.events import completing
 from engine.models import EmailState
 from engine.observability.audit import note
 from engine.subscriptions import registry
@@ -97,12 +98,23 @@ class Erasure(Steps):
         if connection.scalar(select(emails.c.seq).where(*which, *_IN_FLIGHT).limit(1)):
             raise Conflict(_("An e-mail to this address is being sent at this moment; try again in a minute."))
 
+    def _locked(self, connection: Connection, *which: ColumnElement[bool]) -> tuple[Sequence[Row[int, int]], bool]:
+        """Some of the person's e-mails, locked behind their orders; and whether there may be others.
+
+        What somebody else has locked is a worker's, who waits for the order: it is looked at again.
+        """
+        chosen = select(emails.c.seq, emails.c.order_seq).where(*self._its(connection), *which).order_by(emails.c.seq)
+        found = connection.execute(chosen.limit(AT_ONCE)).all()
+        its = emails.c.seq.in_([row.seq for row in found])
+        completing.lock(connection, {row.order_seq for row in found}, shared=False)
+        self._refuse(connection, its)
+        return connection.execute(chosen.where(its).with_for_update(skip_locked=True)).all(), bool(found)
+
     def _waiting(self, connection: Connection) -> bool:
         """Settle the e-mails that wait: nobody sends them, and their senders are told."""
-        chosen = select(emails.c.seq).where(*self._its(connection), _OPEN).order_by(emails.c.seq)
-        seqs = connection.scalars(chosen.limit(AT_ONCE).with_for_update()).all()
-        self._settle(connection, seqs)
-        return bool(seqs)
+        rows, more = self._locked(connection, _OPEN)
+        self._settle(connection, [row.seq for row in rows])
+        return more
 
     def _settle(self, connection: Connection, seqs: Sequence[int]) -> None:
         its = emails.c.seq.in_(seqs)
@@ -115,10 +127,9 @@ class Erasure(Steps):
 
     def _emails(self, connection: Connection) -> bool:
         """Take the person out of e-mails, of their attempts and of their orders."""
-        chosen = select(emails.c.seq, emails.c.order_seq).where(*self._its(connection)).order_by(emails.c.seq)
-        rows = connection.execute(chosen.limit(AT_ONCE).with_for_update()).all()
+        rows, more = self._locked(connection)
         if not rows:
-            return False
+            return more
         seqs = [row.seq for row in rows]
         self._settle(connection, seqs)  # what an order became meanwhile
         changed, _ = take_out(connection, self._person, {row.order_seq for row in rows})
@@ -126,7 +137,7 @@ class Erasure(Steps):
         said = connection.execute(select(email_attempts).where(email_attempts.c.email_seq.in_(seqs)))
         self._impersonal(connection, said.all())
         self.counts.update({"e-mails": len(rows), "orders": changed})
-        return True
+        return more
 
     def _impersonal(self, connection: Connection, attempts: Sequence[Row[Any]]) -> None:
         """Of relays' replies, keep what is no address."""

@@ -38,7 +38,7 @@ def take_out(connection: Connection, person: Person, order_seqs: Collection[int]
     numbers = _numbers(connection, person, order_seqs)
     chosen = select(orders.c.seq, orders.c.recipients).where(orders.c.seq.in_(order_seqs)).order_by(orders.c.seq)
     changed, alone = 0, []
-    for row in connection.execute(chosen.with_for_update()).all():
+    for row in connection.execute(chosen.with_for_update(key_share=True)).all():
         entries = json.loads(row.recipients)
         left = [{} if _is_its(person, entry, numbers.get(row.seq, ())) else entry for entry in entries]
         if left == entries:
