@@ -6,7 +6,7 @@ The address of a list says what it is narrowed to, and that alone: what was type
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from api.console.pages import look, page, render
 from api.console.sessions import found, require
 from api.console.zones import with_offset
 from engine.admin import actions, failures, lists, queries, searching
-from engine.admin.filters import TIMES, parse
+from engine.admin.filters import TIMES, parse, typed
 from engine.admin.lists import Place, Sort
 from engine.admin.resources import EMAILS, RESOURCES
 from engine.admin.words import of_condition
@@ -131,7 +131,7 @@ def _chip(given: Mapping[str, str], name: str) -> dict[str, Any]:
     at = None
     if name in TIMES:
         with suppress(ValueError):
-            at = datetime.fromisoformat(given[name])
+            at = typed(given[name], UTC)
     rest = {other: value for other, value in given.items() if other != name}
     return {"name": name, "value": of_condition(name, given[name]), "at": at, "without": _query(rest)}
 

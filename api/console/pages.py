@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import anyio
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -25,7 +26,6 @@ from api.console import zones
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
 from api.console.texts import install, visible
-from api.console.zones import local
 from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.counts import COUNTED
@@ -36,7 +36,7 @@ from engine.errors import VarselError
 from engine.queue import due
 from engine.text import language
 from engine.text.language import decimal
-from engine.text.times import rfc3339
+from engine.text.times import local, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -166,7 +166,7 @@ def _time(context: Mapping[str, Any], value: datetime | None) -> str | Markup:
         return "—"
     title = value.strftime("%Y-%m-%d %H:%M:%S.") + f"{value.microsecond // 1000:03d} UTC"
     mark = Markup('<time datetime="{}" title="{}">{:%Y-%m-%d %H:%M:%S %Z}</time>')
-    return mark.format(rfc3339(value), title, local(value, context["zone_shown"]))
+    return mark.format(rfc3339(value), title, local(value, ZoneInfo(context["zone_shown"])))
 
 
 @pass_context

@@ -6,7 +6,7 @@ Both stand in cookies; the script writes the browser's. Without either, times ar
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -62,11 +62,6 @@ def with_offset(request: Request, given: Mapping[str, str], names: Iterable[str]
             with suppress(ValueError, OverflowError):
                 found[name] = typed(text, zone, name).isoformat()
     return found
-
-
-def local(value: datetime, zone: str) -> datetime:
-    """A time in a zone."""
-    return value.astimezone(ZoneInfo(zone))
 
 
 def _known(name: str | None) -> str | None:

@@ -26,6 +26,7 @@ LONGEST = 400  # characters of a value
 TIMES = ("since", "until", "failed")  # conditions that are moments
 PAGE = 50  # rows of a page of a list, and so of what is selected on it
 DIGITS = 19  # one more than a number may have: it fits the database's integers
+_FIRST, _END = datetime(1970, 1, 1), datetime(9999, 12, 1)  # noqa: DTZ001 of times that people type, in any zone
 _AGO = re.compile(r"(\d{1,4})([mhd])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:\d\d)?)?")
 _CODES = re.compile(r"([2-5]\d\d)? ?([245]\.\d{1,3}\.\d{1,3})?")
@@ -79,9 +80,9 @@ def parse(given: Mapping[str, str], fields: Mapping[str, Field], now: datetime) 
     for name, value in given.items():
         text = value.strip()
         if name not in fields:
-            errors[name] = [
-                _("This list cannot be narrowed by %(name)s; it can by %(names)s.", name=name, names=", ".join(fields))
-            ]
+            known = ", ".join(fields)
+            wrong = _("This list cannot be narrowed by %(name)s.", name=name)
+            errors[name] = [f"{wrong} {_('It can by %(names)s.', names=known)}" if known else wrong]
         elif text:
             try:
                 found[name] = _value(fields[name], text, now)
@@ -134,15 +135,18 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 def typed(text: str, zone: tzinfo | None, name: str = "time") -> datetime:
-    """A time as people write it; without an offset, of this zone (None: of this machine). ValueError.
+    """A time as people write it; without an offset, of this zone (None: of this machine).
 
-    Where clocks are set back, the first of two times that are written alike; Invalid, by this name, for a time that
-    clocks skip.
+    ValueError for what is none, and for one so far away that what is computed from it may have no date. Where clocks
+    are set back, the first of two times that are written alike; Invalid, by this name, for a time that clocks skip.
     """
     if not _TIME.fullmatch(text):
         msg = _("%(text)s is no time", text=text)
         raise ValueError(msg)
     found = datetime.fromisoformat(text)
+    if not _FIRST <= found.replace(tzinfo=None) < _END:
+        msg = _("%(text)s is too far away", text=text)
+        raise ValueError(msg)
     if found.tzinfo:
         return found
     local = found.replace(tzinfo=zone) if zone else found.astimezone()

@@ -48,6 +48,8 @@ def conditions(text: str, resource: Resource, fields: Mapping[str, Field]) -> di
 
     `fields`: what the reader may narrow this list by. A key that others may use is returned as well.
     """
+    if text.strip() and not fields:
+        raise Invalid({FIELD: ["This list cannot be narrowed."]})
     found: dict[str, str] = {}
     bare: list[str] = []
     errors: list[str] = []

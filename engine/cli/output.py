@@ -17,7 +17,7 @@ from engine.admin.amounts import span
 from engine.cli.columns import COLUMNS, DOES, GOING, SAID
 from engine.cli.text import plain
 from engine.cli.zone import zone
-from engine.text.times import rfc3339
+from engine.text.times import local, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -194,7 +194,7 @@ def cell(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return value.astimezone(zone()).isoformat(" ", "seconds")
+            return local(value, zone()).isoformat(" ", "seconds")
         case timedelta():
             return span(value)
         case dict() if all(isinstance(each, int) for each in value.values()):

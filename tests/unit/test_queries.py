@@ -6,7 +6,7 @@ import pytest
 
 from engine.admin import queries
 from engine.admin.queries import conditions, suggestions
-from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, ORDERS, RESOURCES, SUBSCRIPTIONS, Resource
+from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, RESOURCES, SUBSCRIPTIONS, Resource
 from engine.errors import Invalid
 
 ID = "019a3f0e-7c1b-7000-8000-1a2b3c4d5e6f"
@@ -71,6 +71,13 @@ def test_a_word_means_something_in_every_list_and_for_everybody(resource: Resour
     for fields in (resource.fields, resource.open_fields):
         [name] = conditions("17", resource, fields)
         assert name in fields
+
+
+def test_nothing_is_typed_into_a_list_that_has_no_keys() -> None:
+    for text in ("17", "x:1", '"'):
+        with pytest.raises(Invalid, match="cannot be narrowed"):
+            conditions(text, JOBS, JOBS.fields)
+    assert not conditions(" ", JOBS, JOBS.fields)
 
 
 def test_what_can_be_typed_is_suggested_with_its_values() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
-from engine.db.tables import orders
+from engine.db.tables import events, orders
+from engine.events.storing import as_row
 from engine.models import OrderState, new_id
 from tests.helpers.console import Site, fields
-from tests.helpers.rows import add_order
+from tests.helpers.rows import add_order, an_event
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -47,6 +48,26 @@ def test_times_are_in_utc_until_the_browser_tells_its_zone_or_the_reader_chooses
     assert "2099-01-02 12:30:00 CET</time>" in browser.get(path).text
     browser.client.cookies.set("varsel_browser_zone", "../../etc/passwd", path="/console")
     assert "2099-01-02 11:30:00 UTC</time>" in browser.get(path).text, "what is no zone is not believed"
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
+def test_times_that_a_zone_has_no_date_for_are_shown(site: Site, store: Store, zone: str, at: str) -> None:
+    """Publishers say when their events happened."""
+    with store.write() as connection:
+        [row] = map(as_row, [an_event(time=datetime.fromisoformat(at))])
+        connection.execute(insert(events).values(row | {"time": datetime.fromisoformat(at), "registered": AT}))
+        seq = connection.scalar(select(events.c.seq))
+    browser = site.browser("ola")
+    browser.client.cookies.set("varsel_browser_zone", zone, path="/console")
+    assert at[:19].replace("T", " ").lstrip("0") in browser.get(f"/console/events/{seq}").text
+
+
+@pytest.mark.parametrize("path", ["orders?since={}", "orders?until={}", "rates?until={}", "emails?failed={}"])
+@pytest.mark.parametrize("at", ["0001-01-01", "0001-01-01T00:00+14:00", "1969-12-31", "9999-12-31T23:59:59-14:00"])
+def test_times_so_far_away_that_spans_from_there_have_no_date_are_refused(site: Site, path: str, at: str) -> None:
+    answer = site.browser("ola").get(f"/console/{path.format(quote(at))}&zone=Asia/Tokyo")
+    assert (answer.status_code, "A time such as" in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize(
