@@ -152,7 +152,9 @@ def advance(connection: Connection, claimed: records.Job) -> bool:
     room = min(ROWS, job.total - job.done) if bounded else ROWS
     seq = action.resource.table.c.seq
     which = and_(_left(action, job.argument), seq <= job.newest if bounded else true())
-    keys, position = batch(connection, action.resource, json.loads(job.filter), which, job.position, room)
+    given = json.loads(job.filter)
+    # There is no room where nothing matched any more when it was begun: somebody else had done it.
+    keys, position = batch(connection, action.resource, given, which, job.position, room) if room else ([], None)
     done = act(connection, action, keys, job.argument) if keys else Done([], [])
     if done.keys:
         its = insert(job_rows).values(job_seq=job.seq, at=Now())

@@ -94,6 +94,17 @@ def test_what_changed_meanwhile_is_left_as_it_is(store: Store) -> None:
     assert (job(store).done, job(store).total) == (2, 3)
 
 
+def test_a_job_for_which_another_has_left_nothing_is_done_and_has_done_nothing(store: Store) -> None:
+    """Two operators press the same button; the second confirms when the first one's job is done."""
+    with store.write() as connection:
+        key = email(connection, EmailState.FAILED)
+        asked = matching(connection, find("emails", "retry"), {})
+        act(connection, find("emails", "retry"), [key], None)
+        start(connection, "ola", find("emails", "retry"), {}, None, asked)
+    assert done(store) == 1
+    assert (job(store).state, job(store).done, job(store).total) == (JobState.DONE, 0, 0)
+
+
 def test_rescheduling_all_moves_each_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rescheduled row comes later in the list that the job walks through."""
     monkeypatch.setattr(jobs, "ROWS", 2)
