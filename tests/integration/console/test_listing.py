@@ -45,7 +45,7 @@ def test_what_is_typed_becomes_the_address_of_the_list(site: Site, path: str, lo
         ("emails?q=stat:failed", "This list has no key stat. Did you mean state:failed?"),
         ("emails?q=state:lost", "state: lost is none of waiting, due,"),
         ("orders?q=since:soon", "since: A time such as 2026-05-01T12:00:00+02:00, or how long ago: 90m, 24h, 7d."),
-        ("orders?colour=red", "This list cannot be narrowed by colour; it can by state,"),
+        ("orders?colour=red", "This list cannot be narrowed by colour. It can by state,"),
         ("orders?cursor=x", "Not a cursor of this list; begin at its newest page."),
         ("orders?sort=colour", "sort is ascending or descending."),
         ("orders?q=since:9999-12-31T23:59:59-14:00", "since: A time such as"),
