@@ -176,7 +176,7 @@ def _relay(relay: RelayFigures, lanes: Sequence[LaneFigures], *, all_of_them: bo
     waits = next((lane for lane in lanes if lane.name == due.EMAILS.name), None)
     if all_of_them and waits and waits.due:
         waiting = wait(waits.amount("due"), "emails")
-        effect = _("%(wait)s, the oldest for %(span)s", wait=waiting, span=span(waits.oldest_seconds))
+        effect = _("%(wait)s, the oldest for %(span)s", wait=waiting, span=span(waits.oldest_due_seconds))
     else:
         effect = "" if all_of_them else relay.effect
     text = relay.said[:1].upper() + relay.said[1:] + (f": {effect}" if effect else "")

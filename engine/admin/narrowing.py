@@ -16,6 +16,7 @@ from engine.admin.filters import PUSH_ERRORS, contains, had_attempt
 from engine.admin.mailings import narrow_emails, narrow_orders
 from engine.admin.narrowed import Narrowed, Part, numbered_in
 from engine.admin.recurring import ENDED, OF_STATE, PAUSED
+from engine.admin.sentences import names_of
 from engine.admin.standing import GROUPS, REPEATED, of_deliveries
 from engine.db.blocks import everywhere
 from engine.db.tables import (
@@ -110,7 +111,10 @@ def _deliveries(connection: Connection, given: Given) -> Narrowed:
 
 def _audit(connection: Connection, given: Given) -> Narrowed:
     found = Narrowed.newest(audit_log.c.seq)
-    found.rest += [audit_log.c[name] == given[name] for name in ("who", "action") if given.get(name)]
+    if who := given.get("who"):
+        found.rest.append(audit_log.c.who.in_(names_of(who)))
+    if action := given.get("action"):
+        found.rest.append(audit_log.c.action == action)
     if target := given.get("target"):
         found.rest.append(
             or_(audit_log.c.target == target, audit_log.c.target.startswith(f"{target}/", autoescape=True))

@@ -23,6 +23,7 @@ from engine.admin.resources import DELIVERIES, EMAILS, EVENTS, ORDERS, RESOURCES
 from engine.db.blocks import everywhere
 from engine.db.bounded import read_within, weight
 from engine.db.tables import deliveries, emails, events, orders, subscriptions
+from engine.email.smtp import queue_id
 from engine.errors import Invalid
 from engine.models import OrderState
 from engine.text.language import N_, _, translated
@@ -180,9 +181,11 @@ def _recipients(connection: Connection, text: str) -> Iterator[Way]:
 
 
 def _queue_ids(connection: Connection, text: str) -> Iterator[Way]:
-    seqs = lookups.queued(connection, text)
+    """By the identifier alone, or by a whole reply that names one."""
+    its = queue_id(text) or text
+    seqs = lookups.queued(connection, its)
     keys = connection.scalars(select(emails.c.id).where(emails.c.seq.in_(seqs)).order_by(emails.c.id.desc())).all()
-    yield Way(EMAILS, N_("by the relay's queue id"), {"queue": text}, keys[: SHOWN + 1])
+    yield Way(EMAILS, N_("by the relay's queue id"), {"queue": its}, keys[: SHOWN + 1])
 
 
 def _recipients_to_come(connection: Connection, text: str) -> Iterator[Way]:

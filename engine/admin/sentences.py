@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from engine.admin.amounts import some
+from engine.admin.filters import TIMES
 from engine.admin.words import of_condition
 from engine.observability.audit import ITSELF
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
@@ -50,7 +51,7 @@ ACTIONS = {
     "orders.withdraw": N_("cancelled what had not left of {what}"),
     "orders.retry_failed": N_("retried {what} for those that failed"),
     "orders.resend_failed": N_("sent {what} again to those that failed"),
-    "orders.resend": N_("sent {what} to all again"),
+    "orders.resend": N_("sent {what} again to all"),
     "orders.reschedule": N_("rescheduled {what} to {to}"),
     "orders.send_now": N_("sent {what} now"),
     "orders.retry": N_("retried {what}"),
@@ -147,12 +148,13 @@ def sentence(line: Mapping[str, Any]) -> list[Piece]:
         what: list[Piece] = [_many(int(detail.pop("count")), of)]
         if not detail["filter"]:
             what.append(_(" (all)"))
-            del detail["filter"]
     else:
         what = list(_what(line["target"]))
         of, name = detail.pop("creator", None), detail.pop("name", None)
         what += ([_(" of %(creator)s", creator=of)] if of else []) + ([f" ({name})"] if name else [])
     words = _of_action(line["action"])
+    if not detail.get("filter"):
+        detail.pop("filter", None)
     used = set(_NAMES.findall(words))
     found += _filled(words, detail, what)
     for name, tail in _TAILS.items():
@@ -174,6 +176,11 @@ def plain(line: Mapping[str, Any]) -> str:
 def label(action: str) -> str:
     """An action in a menu."""
     return _NAMES.sub("…", translated(ACTIONS.get(action, action)))
+
+
+def names_of(said: str) -> set[str]:
+    """The names in the log of who is called so in sentences; somebody may be called like Varsel itself."""
+    return {said} | {name for name, shown in _NAMED.items() if said in (shown, translated(shown))}
 
 
 def _who(name: str) -> str:
@@ -235,7 +242,9 @@ def _value(name: str, value: Any) -> Iterator[Piece]:
     if name in ("order", "job"):
         yield from _what(f"{name}s/{value}")
     elif name == "filter" and isinstance(value, Mapping):
-        yield ", ".join(f"{key} {of_condition(key, str(text))}" for key, text in value.items())
+        for key, text in value.items():
+            yield f"{'' if key == next(iter(value)) else ', '}{key} "
+            yield _moment(str(text)) if key in TIMES else of_condition(key, str(text))
     elif name == "source":
         yield translated(_SOURCES.get(value, str(value)))
     elif name == "by":

@@ -15,7 +15,7 @@ from engine.admin.resources import AUDIT
 from engine.db.retention import AUDIT_KEPT, prune_some
 from engine.db.tables import api_keys as api_keys_table
 from engine.db.tables import audit_log
-from engine.observability.audit import CONSUMERS_LINES, FOLDED, NEWEST, PERIOD, note, note_consumer
+from engine.observability.audit import CONSUMERS_LINES, FOLDED, ITSELF, NEWEST, PERIOD, note, note_consumer
 from tests.helpers.rows import now
 
 if TYPE_CHECKING:
@@ -71,6 +71,18 @@ def test_whoever_does_another_thing_gets_a_line_of_it(store: Store) -> None:
         ):
             note(connection, who, action, target, {"reason": reason})
     assert [line[2].get("times", 1) for line in lines(store)] == [2, 1, 1, 1, 1]
+
+
+def test_varsel_is_found_by_the_name_that_sentences_give_it(store: Store) -> None:
+    with store.write() as connection:
+        for who in (ITSELF, "Varsel", "anna"):
+            note(connection, who, "pause", "subscriptions/1")
+        found = {name: page(connection, AUDIT, {"who": name}).items for name in ("Varsel", ITSELF, "anna")}
+    assert {name: [line["who"] for line in its] for name, its in found.items()} == {
+        "Varsel": ["Varsel", ITSELF],
+        ITSELF: [ITSELF],
+        "anna": ["anna"],
+    }
 
 
 def test_what_is_alike_whatever_its_detail_is_one_line(store: Store) -> None:

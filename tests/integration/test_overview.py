@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -259,6 +261,19 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         worst = overview(connection)["findings"][0]
     assert worst["text"] == "The relay relay:25 cannot be used: e-mails wait (connection refused)"
     assert (worst["level"], worst["since"]) == ("problem", since)
+
+
+def test_what_waits_for_a_relay_is_as_old_as_the_oldest_of_it_and_not_as_what_is_paused(store: Store) -> None:
+    with store.write() as connection:
+        state = {"name": "relay:25", "state": "down", "since": None, "said": "it is down", "advice": "", "effect": ""}
+        process(connection, "worker", relay="relay:25", relays=json.dumps([state]))
+        process(connection, "scheduler")
+        of = add_order(connection)
+        add_email(connection, of, due_in=-timedelta(seconds=90))
+        add_email(connection, of, due_in=-HOUR, **PAUSED)
+        assert next(lane.oldest_seconds for lane in lanes(connection) if lane.name == "emails") >= 3600
+        told = sentences(connection)[0][1]
+    assert re.fullmatch(r"It is down: 1 e-mail waits, the oldest for 1 min 3\d s", told)
 
 
 def test_a_lane_of_which_nobody_takes_what_is_due_stands_still_whatever_the_cause(store: Store) -> None:

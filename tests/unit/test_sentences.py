@@ -43,8 +43,13 @@ def line(who: str, action: str, target: str, **detail: Any) -> dict[str, Any]:
         ),
         (line("ola", "orders.cancel", "jobs/8", filter={}, count=3), "ola cancelled 3 orders (all), with job 8"),
         (
+            line("ola", "emails.release", "jobs/9", filter={"failed": "2026-11-29T08:00:00+01:00"}, count=1),
+            "ola released 1 e-mail, with job 9, narrowed to failed 2026-11-29T07:00:00Z",
+        ),
+        (line("ola", "export", "audit", filter={}, format="CSV"), "ola exported the audit log, as CSV"),
+        (
             line("ola", "orders.resend", f"orders/{ORDER}", order=ORDER),
-            "ola sent order …3c4d5e6f to all again, as order …3c4d5e6f",
+            "ola sent order …3c4d5e6f again to all, as order …3c4d5e6f",
         ),
         (
             line("ola", "orders.reschedule", f"orders/{ORDER}", to="2026-11-29T08:00:00+01:00"),

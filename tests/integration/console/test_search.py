@@ -78,6 +78,7 @@ def test_what_is_found_is_grouped_with_its_state_and_last_answer(site: Site, sto
     assert "550 no such user" in page, "of an order's e-mails, what one that failed was answered"
     assert page.partition("</main>")[0].count("<h2") == 2
     assert "queued as 4Xk2" in found("4Xk2")
+    assert "ola@example.no" in found("250 2.0.0 Ok: queued as 4Xk2"), "a reply that was copied"
     assert event.type in found(event.id)
     assert "No subscription matched." in found(event.id)
     assert "Nothing was found" in found("nobody@example.no")
