@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from api.console.pages import look, page, render
 from api.console.sessions import found, require
+from api.console.zones import FIELD as ZONE
 from api.console.zones import with_offset
 from engine.admin import actions, failures, lists, queries, searching
 from engine.admin.filters import TIMES, parse, typed
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Request], Awaitable[Response]]
 
 SELECT = "select"  # in an address: with all rows of the page selected, for readers without JavaScript
-_OWN = ("cursor", "before", "sort", SELECT, queries.FIELD)  # what narrows nothing
+_OWN = ("cursor", "before", "sort", ZONE, SELECT, queries.FIELD)  # what narrows nothing
 
 
 def narrowed(request: Request, resource: Resource) -> dict[str, str]:

@@ -44,7 +44,10 @@ def test_what_is_typed_becomes_the_address_of_the_list(site: Site, path: str, lo
     [
         ("emails?q=stat:failed", "This list has no key stat. Did you mean state:failed?"),
         ("emails?q=state:lost", "state: lost is none of waiting, due,"),
-        ("orders?q=since:soon", "since: A time such as 2026-05-01T12:00:00+02:00, or how long ago: 90m, 24h, 7d."),
+        (
+            "orders?zone=Europe/Oslo&q=since:soon",
+            "since: A time such as 2026-05-01T12:00:00+02:00, or how long ago: 90m, 24h, 7d.",
+        ),
         ("orders?colour=red", "This list cannot be narrowed by colour. It can by state,"),
         ("orders?cursor=x", "Not a cursor of this list; begin at its newest page."),
         ("orders?sort=colour", "sort is ascending or descending."),
@@ -63,6 +66,7 @@ def test_what_is_wrong_stands_beside_the_search_field(site: Site, path: str, tol
     if not path.startswith("jobs"):
         assert f'name="q" value="{typed[1] if typed else ""}"' in answer.text, "what was typed stays"
     assert "<table" not in answer.text
+    assert "Remove: zone" not in answer.text
 
 
 def test_what_is_wrong_in_a_labelled_field_stands_beside_it(site: Site) -> None:
