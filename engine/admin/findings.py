@@ -258,7 +258,8 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
     for lane in lanes:
         if lane.held and not lane.paused_reason:
             advice = STOPPED if lane.name == due.WEBHOOKS.name else PAUSES
-            found.append(finding("warning", are_paused(lane.amount("held"), lane.name), advice=advice))
+            text = are_paused(lane.amount("held"), lane.name)
+            found.append(finding("warning", text, advice=advice, see=_held(lane.name)))
     if left_alone:
         see: See = {"resource": "subscriptions", "filter": {"state": "failing"}, "text": _("Show the subscriptions")}
         text = ngettext(
@@ -268,6 +269,20 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
         )
         found.append(finding("warning", text, advice=FAILING, see=see))
     return found
+
+
+def _held(lane: str) -> See | None:
+    """The list of what is paused without its lane."""
+    lists: dict[str, See] = {
+        due.ORDERS.name: {"resource": "orders", "filter": {"state": "held"}, "text": _("Show these orders")},
+        due.EMAILS.name: {"resource": "emails", "filter": {"state": "held"}, "text": _("Show these e-mails")},
+        due.WEBHOOKS.name: {
+            "resource": "subscriptions",
+            "filter": {"state": "paused"},
+            "text": _("Show the subscriptions"),
+        },
+    }
+    return lists.get(lane)
 
 
 def _paused_lane(lane: LaneFigures, since: datetime | None) -> Finding:

@@ -272,8 +272,10 @@ def test_what_waits_for_a_relay_is_as_old_as_the_oldest_of_it_and_not_as_what_is
         add_email(connection, of, due_in=-timedelta(seconds=90))
         add_email(connection, of, due_in=-HOUR, **PAUSED)
         assert next(lane.oldest_seconds for lane in lanes(connection) if lane.name == "emails") >= 3600
-        told = sentences(connection)[0][1]
-    assert re.fullmatch(r"It is down: 1 e-mail waits, the oldest for 1 min 3\d s", told)
+        worst, *others = overview(connection)["findings"]
+    leads = {each["text"]: each["see"] for each in others}
+    assert leads["1 e-mail is paused"]["filter"] == {"state": "held"}, "its rows are a click away"
+    assert re.fullmatch(r"It is down: 1 e-mail waits, the oldest for 1 min 3\d s", worst["text"])
 
 
 def test_a_lane_of_which_nobody_takes_what_is_due_stands_still_whatever_the_cause(store: Store) -> None:
