@@ -5,8 +5,8 @@
 {
   const SWITCH = "varsel-keys"; // in localStorage: "off"
   const PATIENCE = 2000; // milliseconds between "g" and the letter of a page
-  // What "j" and "k" walk through: rows of lists, what was found, and the cards and groups of the overview.
-  const ROWS = "#list tbody tr, .found > li, .card, .failures > li";
+  // What "j" and "k" walk through: rows of lists, what was found, and the cards, groups and pauses of the overview.
+  const ROWS = "#list tbody tr, .found > li, .card, .failures > li, #pauses .history > li";
   const TYPED = "input:not([type=checkbox], [type=radio], [type=range]), select, textarea";
   const dialog = document.getElementById("keys");
   const choice = document.getElementById("keys-on");
@@ -46,7 +46,7 @@
     j: () => walk(1),
     k: () => walk(-1),
     x: () => follow(current()?.querySelector(".box input")),
-    a: () => focus(seen("#selected button, .actions button, .bulk button")),
+    a: () => focus(seen("#selected button, .actions button, .bulk button, #pause-more > summary")),
     n: () => follow(document.querySelector("a[rel=next]")),
     p: () => follow(document.querySelector("a[rel=prev]")),
     g: () => Boolean(going = Date.now() + PATIENCE),

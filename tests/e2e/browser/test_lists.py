@@ -69,6 +69,9 @@ def test_by_keyboard_to_a_pause_and_to_a_failed_mail_and_back(site: Site, screen
     expect(page.locator("#find")).to_have_value("g o")
     press(page, "Escape", "g", "o")
     expect(page).to_have_url(re.compile(r"/console/overview$"))
+    expect(page.get_by_role("button", name="Keyboard shortcuts")).to_be_visible()
+    press(page, "a")
+    expect(page.locator(":focus")).to_have_text("Pause a creator or a domain, or drain all")
 
 
 def test_keys_are_listed_and_can_be_switched_off(site: Site, screen: dict[str, Any]) -> None:
