@@ -273,16 +273,12 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
 
 def _held(lane: str) -> See | None:
     """The list of what is paused without its lane."""
-    lists: dict[str, See] = {
-        due.ORDERS.name: {"resource": "orders", "filter": {"state": "held"}, "text": _("Show these orders")},
-        due.EMAILS.name: {"resource": "emails", "filter": {"state": "held"}, "text": _("Show these e-mails")},
-        due.WEBHOOKS.name: {
-            "resource": "subscriptions",
-            "filter": {"state": "paused"},
-            "text": _("Show the subscriptions"),
-        },
-    }
-    return lists.get(lane)
+    name, state, text = {
+        due.ORDERS.name: ("orders", "held", _("Show these orders")),
+        due.EMAILS.name: ("emails", "held", _("Show these e-mails")),
+        due.WEBHOOKS.name: ("subscriptions", "paused", _("Show the subscriptions")),
+    }.get(lane, ("", "", ""))
+    return {"resource": name, "filter": {"state": state}, "text": text} if name else None
 
 
 def _paused_lane(lane: LaneFigures, since: datetime | None) -> Finding:

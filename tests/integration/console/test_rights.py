@@ -30,7 +30,10 @@ def test_a_viewer_may_do_nothing(site: Site, keys: dict[str, Any]) -> None:
     for path in actions(site, keys):
         assert viewer.post(path, kind="lane", value="emails").status_code == 403, path
     assert viewer.get("/console/emails/all/retry").status_code == 403
-    assert '<form method="post" action="/console/emails' not in viewer.get(f"/console/emails/{keys['emails']}").text
+    path = f"/console/emails/{keys['emails']}"
+    assert '<form method="post" action="/console/emails' not in viewer.get(path).text
+    copied = 'data-copy="address"'
+    assert [copied in each.get(path).text for each in (viewer, site.browser("ola"))] == [False, True], "it is masked"
 
 
 def test_an_operator_acts_on_messages_and_only_an_admin_pauses(site: Site, keys: dict[str, Any]) -> None:
