@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
@@ -29,6 +30,7 @@ from api.console.texts import install, visible
 from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.counts import COUNTED
+from engine.admin.filters import TIMES
 from engine.admin.masking import masked
 from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
@@ -190,8 +192,12 @@ def _short(value: Any) -> str:
     return str(value)[-8:] if isinstance(value, UUID) else str(value)
 
 
-def _condition(value: str, name: str) -> str:
-    """What a list is narrowed to by this name."""
+@pass_context
+def _condition(context: Mapping[str, Any], value: str, name: str) -> str | Markup:
+    """What a list is narrowed to by this name; a time as `_time` shows it, unless it is one such as 24h."""
+    if name in TIMES:
+        with suppress(ValueError):
+            return _time(context, datetime.fromisoformat(value))
     return words.of_condition(name, value)
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import insert, select
 
 from engine.db.tables import events, orders
 from engine.events.storing import as_row
-from engine.models import OrderState, new_id
+from engine.models import EmailState, OrderState, new_id
 from tests.helpers.console import Site, fields
-from tests.helpers.rows import add_order, an_event
+from tests.helpers.rows import add_email, add_order, an_event
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -68,6 +68,18 @@ def test_times_that_a_zone_has_no_date_for_are_shown(site: Site, store: Store, z
 def test_times_so_far_away_that_spans_from_there_have_no_date_are_refused(site: Site, path: str, at: str) -> None:
     answer = site.browser("ola").get(f"/console/{path.format(quote(at))}&zone=Asia/Tokyo")
     assert (answer.status_code, "A time such as" in answer.text) == (400, True)
+
+
+def test_what_a_job_was_narrowed_to_is_a_time_in_the_readers_zone(site: Site, store: Store) -> None:
+    with store.write() as connection:
+        of = add_order(connection)
+        add_email(connection, of, state=EmailState.FAILED, due_at=None)
+    browser, since = site.browser("ola"), "2026-01-02T12:30:00+01:00"
+    asked = browser.get(f"/console/emails/all/retry?{urlencode({'state': 'failed', 'since': since})}")
+    job = browser.send("/console/emails/all/retry", **fields(asked.text)).headers["location"]
+    browser.client.cookies.set("varsel_browser_zone", "Europe/Oslo", path="/console")
+    assert "2026-01-02 12:30:00 CET</time>" in browser.get(job).text.partition("All that match")[2]
+    assert "2026-01-02 12:30:00 CET</time>" in browser.get("/console/audit").text
 
 
 @pytest.mark.parametrize(
