@@ -54,6 +54,7 @@ obstacles.py  why an action does not apply to a row
 repeats.py    what is asked before something is sent a second time
 questions.py  what is asked before an action that cannot be undone
 changes.py    what actions do to rows
+locks.py      what they lock before the rows that they change
 jobs.py       an action on all that match, in batches
 job_lane.py   jobs as due work
 stopping.py   what has not left of an order that is being sent, taken back
