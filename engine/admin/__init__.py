@@ -25,6 +25,7 @@ slowness.py   where e-mails go slowly, in words
 relays.py     the relays: whether they can be used, and what became of e-mails lately
 failures.py   what e-mails failed with, grouped by reply
 unusual.py    whether more e-mails fail than is usual
+finding.py    something that is wrong, as people are told of it
 findings.py   what is wrong, in sentences
 advice.py     what to do about it
 standing.py   where an open row stands: in flight, paused, due, later

@@ -82,7 +82,7 @@ def parse(given: Mapping[str, str], fields: Mapping[str, Field], now: datetime) 
         if name not in fields:
             known = ", ".join(fields)
             wrong = _("This list cannot be narrowed by %(name)s.", name=name)
-            errors[name] = [f"{wrong} {_('It can by %(names)s.', names=known)}" if known else wrong]
+            errors[name] = [wrong + " " + _("It can by %(names)s.", names=known)] if known else [wrong]
         elif text:
             try:
                 found[name] = _value(fields[name], text, now)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
-from engine.admin.advice import BY_ITSELF, CLOCK, FAILING, GROUPS, LIMITED, LOOK, PAUSES, REFUSED, SLOW, STOPPED
+from engine.admin.advice import BY_ITSELF, CLOCK, FAILING, GROUPS, LIMITED, PAUSES, REFUSED, SLOW, STOPPED
 from engine.admin.amounts import Amount, some, span
+from engine.admin.finding import finding
 from engine.admin.pausing import FORGOTTEN
 from engine.admin.relays import DOWN, UP, all_down
 from engine.admin.sentences import thing
@@ -17,13 +18,14 @@ from engine.db.tables import MILLISECOND
 from engine.queue import due
 from engine.queue.epoch import WHO
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
-from engine.text.language import N_, _, decimal, ngettext, number, translated
+from engine.text.language import N_, _, decimal, ngettext, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from engine.admin.failures import FailureGroup
+    from engine.admin.finding import Finding, See
     from engine.admin.lanes import LaneFigures
     from engine.admin.refusals import Refusals
     from engine.admin.relays import RelayFigures
@@ -34,31 +36,6 @@ SKEWED = timedelta(seconds=5)  # a process whose clock is further from the datab
 LATE = timedelta(seconds=60)  # a lane with a row that has been due for longer is reported
 CATCHES_UP = timedelta(minutes=10)  # one that will be empty by then is on its way
 FEW = 5  # names in a sentence
-
-
-class See(TypedDict):
-    """A list that shows more of it, with the words of the link."""
-
-    resource: str
-    filter: Mapping[str, str]
-    text: str
-
-
-class Finding(TypedDict):
-    """What is wrong: its level (problem, warning), a sentence without its full stop, and what to do."""
-
-    level: str
-    text: str
-    since: datetime | None
-    advice: str
-    see: See | None
-
-
-def finding(
-    level: str, text: str, since: datetime | None = None, advice: str = LOOK, see: See | None = None
-) -> Finding:
-    """A finding; its advice is a text that was marked."""
-    return {"level": level, "text": text, "since": since, "advice": translated(advice), "see": see}
 
 
 def of_parts(  # noqa: PLR0913, PLR0917 each of these can be what is wrong

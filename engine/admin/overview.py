@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from engine.admin.findings import Finding
+    from engine.admin.finding import Finding
     from engine.admin.lanes import LaneFigures
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
