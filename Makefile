@@ -7,6 +7,7 @@ STAMP := .venv/.ready
 # In parallel; tests that share an installation run in one process, the longest first (tests/helpers/suite.py).
 TESTS := --numprocesses auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
 PYTEST := $(BIN)/pytest $(TESTS)
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-quick coverage pictures check lint style types format texts clients bench lock dist release system pythons
@@ -100,8 +101,9 @@ release: setup ## check, build what `make dist` builds, and tag the version; pus
 	@version=$$(sh .ci/releasable) && git tag --annotate --message "Varsel $$version" "v$$version"
 
 lock: ## rewrite the locks of dependencies and of the benchmark's peers (needs uv and npm)
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --extra embedded --extra tracing --extra dev pyproject.toml --output-file requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  bench/peers/requirements.in --output-file bench/peers/requirements.lock
+	@$(LOCK) --extra embedded --extra tracing --extra dev pyproject.toml --output-file requirements.lock
+	@$(LOCK) --extra embedded --extra tracing --constraint requirements.lock pyproject.toml --output-file production.lock
+	@sed -n '/^\[build-system\]/,/^$$/s/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
+	  $(LOCK) --constraint requirements.lock - --output-file build.lock
+	@$(LOCK) bench/peers/requirements.in --output-file bench/peers/requirements.lock
 	@npm install --prefix bench/peers --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund

@@ -94,6 +94,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         lanes.top,
         rates.rates,
         health.doctor,
+        health.alive,
         health.wait_ready,
         resources.group("audit", "Who did what."),
         jobs.GROUP,

@@ -13,7 +13,7 @@ from engine.errors import BadRequest, Conflict, Invalid, NotFound, Unavailable, 
 FAILED = 1  # also: the settings cannot work, a part does not answer, or a process could not start
 USAGE = 2  # an option or argument that cannot be
 NOT_FOUND = 3
-NOT_READY = 4  # `doctor` found a problem, `wait-ready` waited in vain
+NOT_READY = 4  # `doctor` found a problem, `wait-ready` waited in vain, `alive` found no process
 REFUSED = 5  # the state of the thing forbids it
 INTERRUPTED = 130  # Ctrl-C; as a shell counts, 128 + SIGINT
 ENDED = 143  # SIGTERM, likewise

@@ -1,4 +1,4 @@
-"""`varsel doctor` and `varsel wait-ready`: does everything work, and when does it."""
+"""`varsel doctor`, `varsel alive` and `varsel wait-ready`: does everything work, does this machine, and when."""
 
 from __future__ import annotations
 
@@ -40,6 +40,28 @@ def doctor(data: Data = None, as_json: Json = False) -> None:
                 typer.echo(f"{'':{width + 11}}{plain(each.advice)}")
     if any(each.level == Level.PROBLEM for each in findings):
         raise typer.Exit(NOT_READY)
+
+
+def alive(data: Data = None) -> None:
+    """Tell which processes live on this machine. Exit code 4: none does. A container is a machine of its own.
+
+    While the database does not answer, nobody can tell, and the exit code is 0: a restart would not help.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from engine.cli.installation import database_url
+    from engine.doctor.asking import living
+    from engine.errors import Unavailable
+
+    try:
+        found = living(database_url(data))
+    except (Unavailable, DBAPIError):
+        typer.echo("unknown: the database does not answer")
+        return
+    if not found:
+        typer.echo("Error: no process here has shown itself in the database for 15 seconds", err=True)
+        raise typer.Exit(NOT_READY)
+    typer.echo("alive: " + ", ".join(map(str, found)))
 
 
 def wait_ready(

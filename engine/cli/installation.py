@@ -44,14 +44,20 @@ def place(data: Path | None) -> Place:
     return Place(config, folder, url, redis_url, embedded, asked, own)
 
 
+def database_url(data: Path | None) -> str:
+    """The address of the installation's database; Misconfigured when there is none."""
+    from engine import settings
+
+    return _database_url(settings.load(), data)
+
+
 @contextmanager
 def opened(data: Path | None) -> Iterator[Store]:
     """The database while the block runs; Misconfigured when there is none, or this program cannot work on it."""
-    from engine import settings
     from engine.db.store import Store
     from engine.text.urls import file_of
 
-    url = _database_url(settings.load(), data)
+    url = database_url(data)
     if (file := file_of(url)) and not file.exists():
         raise Misconfigured(f"there is no database {file}; `varsel up` or `varsel migrate` makes it")
     with closing(Store(url, _demand_schema)) as store:

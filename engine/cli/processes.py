@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 def up(
     data: Data = None,
+    host: Annotated[str, typer.Option(help="Address on which the API listens.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port of the API; 0 picks a free one.")] = 5090,
     smtp_port: Annotated[int, typer.Option(help="Port of the development inbox; 0 picks a free one.")] = 1025,
 ) -> None:
@@ -43,7 +44,7 @@ def up(
     def varsel(*arguments: str) -> None:
         app(arguments, prog_name="varsel")
 
-    sys.exit(Installation(settings.load(), data, port, smtp_port, varsel).run())
+    sys.exit(Installation(settings.load(), data, (host, port), smtp_port, varsel).run())
 
 
 def demo() -> None:
@@ -136,15 +137,22 @@ def migrate() -> None:
             typer.echo(f"nothing to do: {SCHEMA_AHEAD}", err=True)
 
 
-def inbox(port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.")] = 1025) -> None:
+def inbox(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="SMTP port; 0 picks a free one.")] = 1025,
+) -> None:
     """Run the development inbox. It is an SMTP server that keeps what it gets in VARSEL_INBOX."""
     import asyncio
 
     from engine import settings
     from engine.dev.inbox import serve
+    from engine.runtime.ports import bound
+    from engine.text.urls import place
 
     folder = Path(settings.load().need("inbox"))
-    asyncio.run(serve(folder, port, lambda port: typer.echo(f"inbox smtp://127.0.0.1:{port}")))
+    with bound(port, "--port", host) as listener:
+        address = place(host, listener.getsockname()[1])
+        asyncio.run(serve(folder, listener, lambda: typer.echo(f"inbox smtp://{address}")))
 
 
 def _prepare(config: Settings, *, down: bool = False) -> None:

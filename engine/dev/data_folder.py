@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def data_folder(config: Settings, data: Path | None) -> Path:
 def private_folder(config: Settings, data: Path | None) -> Path:
     """The same; it is created if it is missing, and closed to others, with a message, if it was open.
 
-    Misconfigured when it cannot be created.
+    Misconfigured when it cannot be created, or written to.
     """
     folder = data_folder(config, data)
     try:
@@ -34,6 +35,8 @@ def private_folder(config: Settings, data: Path | None) -> Path:
     except OSError as error:
         msg = f"{folder}: {error.strerror}"
         raise Misconfigured(msg) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Misconfigured(f"{folder}: user {os.geteuid()} may not write there; change its owner, or name another")
     if count := tighten(folder):
         typer.echo(f"{folder}: {count} files or folders were open to others; now only their owner has access", err=True)
     return folder

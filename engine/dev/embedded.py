@@ -33,6 +33,7 @@ from engine.runtime.ports import bound
 from engine.runtime.stop import Stop
 from engine.runtime.supervisor import Supervisor
 from engine.settings import PREFIX
+from engine.text.urls import LOOPBACK, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,14 +43,23 @@ if TYPE_CHECKING:
 START_WITHIN = 300.0  # seconds until the API must answer; a process that ends before is told of at once
 STOP_WITHIN = 12.0  # seconds that children have to finish what is in flight
 LOCK = "varsel.lock"  # in the data folder: who runs in it
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 addresses that mean all of this machine's
 LONGEST_SOCKET = 100  # bytes: a unix socket's path ends at 108
 
 
 class Installation:
-    """All processes of one machine. `varsel` runs a command of that name with these arguments in this process."""
+    """All processes of one machine. `varsel` runs a command of that name with these arguments in this process.
+
+    `listen`: address and port of the API.
+    """
 
     def __init__(
-        self, config: Settings, data: Path | None, port: int, smtp_port: int, varsel: Callable[..., object]
+        self,
+        config: Settings,
+        data: Path | None,
+        listen: tuple[str, int],
+        smtp_port: int,
+        varsel: Callable[..., object],
     ) -> None:
         self._config = config
         self._varsel = varsel
@@ -63,7 +73,9 @@ class Installation:
         taken = f"{self._folder} is in use by another `varsel up`, or by what is left of one and about to end"
         self._lock = take(self._folder / LOCK, f"{taken}; end that one first, or name another folder with --data")
         os.set_inheritable(self._lock.fileno(), True)
-        self._reserved = [bound(port, "--port")]  # nobody is given the children's ports before they listen, or later
+        self._host, port = listen
+        # Nobody is given the children's ports before they listen, or later.
+        self._reserved = [bound(port, "--port", self._host)]
         if not config.smtp_url:
             self._reserved.append(bound(smtp_port, "--smtp-port"))
         self._port = self._reserved[0].getsockname()[1]
@@ -97,7 +109,7 @@ class Installation:
             self._add("inbox", varsel("inbox", "--port", str(self._smtp_port)), quiet=True)
         if Child("migrate", varsel("migrate"), self._settings).start().wait():
             raise Misconfigured("the database's schema could not be brought up to date; see above")
-        self._add("web", varsel("web", "--port", str(self._port)))
+        self._add("web", varsel("web", "--host", self._host, "--port", str(self._port)))
         for number in range(1, self._config.worker_processes + 1):
             self._add(f"worker {number}", varsel("worker"))
         self._add("instant worker", varsel("worker", "--instant"))
@@ -119,7 +131,7 @@ class Installation:
             own["inbox"] = str(config.inbox or folder / "inbox")
         if "base_url" not in config.model_fields_set:
             own["base_url"] = self._url
-        if "console_open" not in config.model_fields_set:
+        if self._opens_console:
             own["console_open"] = "true"
         if config.metrics_port:
             raise Misconfigured("VARSEL_METRICS_PORT is for processes that run on their own; here, /metrics has all")
@@ -141,8 +153,13 @@ class Installation:
         return own
 
     @property
+    def _opens_console(self) -> bool:
+        """Not by itself at an address of others: a container's port may show them as browsers on this machine."""
+        return "console_open" not in self._config.model_fields_set and self._host in LOOPBACK
+
+    @property
     def _url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://{place('127.0.0.1' if self._host in EVERYWHERE else self._host, self._port)}"
 
     def _socket_path(self) -> str:
         path = str(self._folder / "redis.sock")
@@ -180,7 +197,7 @@ class Installation:
         config = self._config
         its = {
             "base_url": self._settings[f"{PREFIX}BASE_URL"],
-            "console_open": config.console_open or "console_open" not in config.model_fields_set,
+            "console_open": config.console_open or self._opens_console,
         }
         return mode(config.model_copy(update=its))
 

@@ -19,11 +19,12 @@ from email import policy
 from typing import IO, TYPE_CHECKING
 
 from engine.db.records import Attachment
-from engine.errors import Misconfigured, NotFound
+from engine.errors import NotFound
 from engine.runtime.extras import demand
 from engine.runtime.file_locks import take
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Sequence
     from email.message import EmailMessage
     from pathlib import Path
@@ -172,11 +173,11 @@ def demand_receiver() -> None:
     )
 
 
-async def serve(folder: Path, port: int, ready: Callable[[int], None]) -> None:
-    """Receive mail on 127.0.0.1 until SIGTERM or SIGINT; `ready` gets the port. Misconfigured when it is taken."""
+async def serve(folder: Path, listener: socket.socket, ready: Callable[[], None]) -> None:
+    """Receive mail until SIGTERM or SIGINT; `ready` is called when it can. Misconfigured when another one receives."""
     demand_receiver()
     with _occupied(folder):
-        await _receive(folder, port, ready)
+        await _receive(folder, listener, ready)
 
 
 def _occupied(folder: Path) -> IO[str]:
@@ -185,7 +186,7 @@ def _occupied(folder: Path) -> IO[str]:
     return take(folder / "inbox.lock", f"{folder} is in use by another inbox")
 
 
-async def _receive(folder: Path, port: int, ready: Callable[[int], None]) -> None:
+async def _receive(folder: Path, listener: socket.socket, ready: Callable[[], None]) -> None:
     from aiosmtpd.smtp import SMTP  # noqa: PLC0415 whoever only reads an inbox needs no aiosmtpd, an extra
 
     loop = asyncio.get_running_loop()
@@ -195,14 +196,11 @@ async def _receive(folder: Path, port: int, ready: Callable[[int], None]) -> Non
     def session() -> SMTP:
         return SMTP(keeper, data_size_limit=LARGEST, enable_SMTPUTF8=True, hostname="inbox.varsel", loop=loop)
 
-    try:
-        server = await loop.create_server(session, "127.0.0.1", port)
-    except OSError as error:
-        raise Misconfigured(f"port {port} cannot be used ({error.strerror}): choose another") from None
+    server = await loop.create_server(session, sock=listener)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        ready(server.sockets[0].getsockname()[1])
+        ready()
         await stop.wait()
     finally:
         server.close()  # not waiting for clients to hang up: theirs are connections that are kept open for reuse

@@ -35,15 +35,20 @@ class Asked:
 
 def ask(database_url: str) -> Sequence[Asked]:
     """Those that live and tell their settings; none if the database cannot be asked: its own check says why."""
+    try:
+        return living(database_url)
+    except (VarselError, DBAPIError):
+        return ()
+
+
+def living(database_url: str) -> Sequence[Asked]:
+    """Likewise; VarselError or DBAPIError if the database cannot be asked."""
     if (file := file_of(database_url)) and not file.exists():
         return ()
     lives = (processes.c.seen > after(-ALIVE), processes.c.host == socket.gethostname())
     chosen = select(processes.c.kind, processes.c.pid, processes.c.settings).where(
         *lives, processes.c.settings.is_not(None)
     )
-    try:
-        with closing(Store(database_url)) as store, store.read() as connection:
-            rows = connection.execute(chosen.order_by(processes.c.kind, processes.c.pid)).all()
-    except (VarselError, DBAPIError):
-        return ()
+    with closing(Store(database_url)) as store, store.read() as connection:
+        rows = connection.execute(chosen.order_by(processes.c.kind, processes.c.pid)).all()
     return [Asked(kind, pid, json.loads(told)) for kind, pid, told in rows]

@@ -211,6 +211,15 @@ def test_sigterm_ends_every_child(tmp_path: Path) -> None:
         wait_for(lambda: not any(alive(pid) for pid in processes))
 
 
+def test_up_at_every_address_does_not_open_the_console_by_itself(tmp_path: Path) -> None:
+    ports = ("--port", 0, "--smtp-port", 0)
+    with SingleProcess(tmp_path, "up", "--data", tmp_path, "--host", "0.0.0.0", *ports) as up:  # noqa: S104 for a moment
+        address = up.await_line("ready http://127.0.0.1:").split()[1]
+        up.await_line("Ctrl-C")
+        assert ask("GET", f"{address}/readyz").status_code == 200
+        assert ask("GET", f"{address}/console/inbox").status_code == 403
+
+
 def test_a_folder_has_one_up_until_the_last_process_of_it_has_ended(tmp_path: Path) -> None:
     with Installation(tmp_path, worker_processes=1) as first:
         port = first.address.rpartition(":")[2]  # which is taken, too: the folder is what is to be known

@@ -19,6 +19,7 @@ from engine.doctor import Finding, Level, Place, ask, broker, database, examine,
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.settings import Settings
 from tests.helpers.command import process, varsel
+from tests.helpers.ports import free_port
 from tests.helpers.waiting import SHORT, wait_for
 from tests.servers.http import Receiver
 from tests.servers.http import Say as Answer
@@ -345,6 +346,35 @@ def test_the_doctor_finds_a_running_installation_well(installation: Installation
     assert {each["name"] for each in items} >= {"database", "schema", "redis", "relay", "keys", "processes", "disk"}
     ready = varsel("wait-ready", "--url", installation.address)
     assert (ready.exit_code, ready.stdout) == (0, "ready\n")
+
+
+def test_alive_names_who_lives_here(installation: Installation) -> None:
+    url = installation.settings.get("VARSEL_DATABASE_URL")
+    settings = {"database_url": url} if url else {}
+
+    def asked() -> str | None:
+        found = varsel("alive", "--data", installation.folder, **settings)
+        return found.stdout if {"scheduler", "web", "worker"} <= set(found.stdout.split()) else None
+
+    assert wait_for(asked).startswith("alive: ")
+
+
+def test_nobody_is_alive_whose_heartbeat_stopped_or_is_of_another_machine(store: Store, database_url: str) -> None:
+    none = varsel("alive", database_url=database_url)
+    assert (none.exit_code, none.stdout) == (4, "")
+    assert "no process here" in none.stderr
+    beating = Heartbeat(store, Kind("worker", settings={}))
+    beating.start()
+    wait_for(lambda: varsel("alive", database_url=database_url).exit_code == 0)
+    with store.write() as connection:
+        connection.execute(processes.update().values(host="another"))
+    assert varsel("alive", database_url=database_url).exit_code == 4
+    beating.stop()
+
+
+def test_who_lives_is_unknown_without_the_database_and_no_reason_to_restart() -> None:
+    found = varsel("alive", database_url=f"postgresql://varsel@127.0.0.1:{free_port()}/varsel")
+    assert (found.exit_code, found.stdout) == (0, "unknown: the database does not answer\n")
 
 
 def test_the_doctor_says_what_to_do_and_ends_with_4(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager
 from email.message import EmailMessage
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiosmtplib
@@ -23,8 +24,10 @@ from starlette.applications import Starlette
 from api import inbox as pages
 from api.problems import answer_error
 from engine.dev.inbox import KEPT, LARGEST, Inbox, serve
-from engine.errors import Misconfigured, NotFound, VarselError
+from engine.errors import NotFound, VarselError
+from engine.runtime.ports import bound
 from engine.settings import Settings
+from tests.helpers.command import varsel
 from tests.helpers.processes import start
 from tests.helpers.waiting import patience
 
@@ -38,14 +41,16 @@ SCRIPT = "<script>alert(1)</script>"
 @asynccontextmanager
 async def served(folder: Path) -> AsyncIterator[int]:
     """The SMTP server in this loop; its port."""
-    ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(folder, 0, ready.set_result))
-    await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
-    try:
-        yield await (ready if ready.done() else serving)  # type: ignore[misc]  # serving has failed then, and raises
-    finally:
-        serving.cancel()
-        await asyncio.wait((serving,))
+    ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    with bound(0, "--port") as listener:
+        serving = asyncio.create_task(serve(folder, listener, partial(ready.set_result, None)))
+        await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await (ready if ready.done() else serving)  # serving has failed then, and raises
+            yield listener.getsockname()[1]
+        finally:
+            serving.cancel()
+            await asyncio.wait((serving,))
 
 
 def receive(folder: Path, *messages: EmailMessage | bytes, to: Sequence[str] = ("kari@example.no",)) -> None:
@@ -344,8 +349,9 @@ def test_a_port_in_use_is_told(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(Misconfigured, match=f"port {port} cannot be used"):
-            asyncio.run(serve(tmp_path, port, lambda _: None))
+        ended = varsel("inbox", "--port", port, inbox=str(tmp_path))
+    assert ended.exit_code == 1
+    assert f"port {port} cannot be used" in ended.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -121,6 +121,28 @@ def test_the_lock_has_what_is_declared_each_with_hashes_and_names_no_host(folder
     assert "index" not in lock
 
 
+def locked(name: str) -> dict[str, set[str]]:
+    """What a lock names, NAME==VERSION with its marker, and the hashes of each."""
+    text = (ROOT / name).read_text().replace(" \\\n", " ")
+    words = (line.partition(" --hash=") for line in text.splitlines())
+    return {package.strip(): set(f"--hash={hashes}".split()) for package, _, hashes in words}
+
+
+@pytest.mark.parametrize("part", ["production.lock", "build.lock"])
+def test_what_is_installed_is_what_was_tested(part: str) -> None:
+    everything, own = locked("requirements.lock"), locked(part)
+    assert own.items() <= everything.items()
+    assert len(own) < len(everything)
+
+
+def test_the_lock_for_production_has_what_varsel_needs_and_no_tools() -> None:
+    names = {canonical(each) for each in locked("production.lock")}
+    assert declared({"embedded", "tracing"}) <= names
+    assert names & (declared({"dev"}, alone=True) - declared({"embedded", "tracing"})) == {"pyyaml"}, "uvicorn's"
+    [builder] = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert canonical(builder) in {canonical(each) for each in locked("build.lock")}
+
+
 def test_the_lock_of_the_peer_on_node_has_what_is_declared_each_with_a_hash_and_names_no_registry() -> None:
     root, *packages = json.loads((PEERS / "package-lock.json").read_text())["packages"].values()
     assert root["dependencies"] == json.loads((PEERS / "package.json").read_text())["dependencies"]
