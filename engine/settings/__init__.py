@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import Misconfigured
-from engine.settings import relays
+from engine.settings import relays, secrets
 from engine.settings.relays import read_relays
 from engine.settings.values import BaseUrl, Hosts, Issuer, Key, Networks, Roles, Sender, Weights, Words  # noqa: TC001 pydantic reads them
 from engine.text import urls
@@ -260,8 +260,8 @@ _ADDRESSES: dict[str, Callable[[str], object]] = {
 
 
 def load() -> Settings:
-    """Read the environment; Misconfigured names each variable that is unknown, malformed or contradicts another."""
-    known = {variable(name) for name in Settings.model_fields}
+    """Read environment and secrets; Misconfigured names each variable that is unknown, malformed or contradicts one."""
+    known = {variable(name) for name in Settings.model_fields} | secrets.FILES.keys()
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:
         msg = f"unknown setting {', '.join(unknown)}; `varsel config` lists the known ones"
@@ -271,7 +271,7 @@ def load() -> Settings:
         msg = f"{', '.join(quoted)}: stands in quotes, which `docker run --env-file` does not remove; leave them out"
         raise Misconfigured(msg)
     try:
-        return Settings()
+        return Settings(**secrets.of_files())  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         lines = [
             (f"{variable(str(item['loc'][0]))}: " if item["loc"] else "") + item["msg"].removeprefix("Value error, ")

@@ -9,6 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from engine.errors import Misconfigured
 from engine.settings import Settings, shown, variable
+from engine.settings.secrets import SECRETS
 from engine.text import urls
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ NO_VARIABLES = "=="  # no variable of an environment begins so
 
 def told(config: Settings) -> dict[str, str]:
     """The settings that were given to this process, by name, as they were written; nothing of them is a secret."""
-    return {name: _public(config, name) for name in sorted(config.model_fields_set) if variable(name) in os.environ}
+    given = {name for name in config.model_fields_set if variable(name) in os.environ or name in SECRETS}
+    return {name: _public(config, name) for name in sorted(given)}
 
 
 def _public(config: Settings, name: str) -> str:

@@ -356,7 +356,7 @@ def test_alive_names_who_lives_here(installation: Installation) -> None:
         found = varsel("alive", "--data", installation.folder, **settings)
         return found.stdout if {"scheduler", "web", "worker"} <= set(found.stdout.split()) else None
 
-    assert wait_for(asked).startswith("alive: ")
+    assert str(wait_for(asked)).startswith("alive: ")
 
 
 def test_nobody_is_alive_whose_heartbeat_stopped_or_is_of_another_machine(store: Store, database_url: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from engine import settings
 from engine.errors import Misconfigured
 from engine.settings import Settings, shown
+from engine.settings.secrets import FILES, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,8 @@ EXAMPLE = Path(__file__).parents[2] / ".env.example"
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"VARSEL_{name.upper()}", raising=False)
+    for name in FILES:
+        monkeypatch.delenv(name, raising=False)
     return monkeypatch
 
 
@@ -216,3 +219,64 @@ def test_a_missing_address_says_what_to_set(environment: pytest.MonkeyPatch) -> 
     del environment
     with pytest.raises(Misconfigured, match=r"VARSEL_REDIS_URL is not set.*varsel up"):
         settings.load().need("redis_url")
+
+
+# Secrets from files
+
+
+def test_what_is_secret_can_be_read_from_a_file_and_no_name_means_two_things() -> None:
+    secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    assert secret == set(SECRETS)
+    assert {f"{name}_file" for name in SECRETS} & set(Settings.model_fields) == set()
+    assert all(f"VARSEL_{name.upper()}_FILE" in EXAMPLE.read_text() for name in SECRETS)
+
+
+def test_a_secret_is_what_its_file_says_without_the_line_end(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("k" * 32 + "\n")
+    environment.setenv("VARSEL_WEBHOOK_KEY_FILE", str(file))
+    environment.setenv("VARSEL_WEBHOOK_KEY", "")
+    assert settings.load().need("webhook_key") == "k" * 32
+
+
+def test_the_rules_of_a_secret_hold_in_its_file_too(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "relay"
+    file.write_text("smtp://varsel:hemmelig@relay.example")
+    environment.setenv("VARSEL_SMTP_URL_FILE", str(file))
+    with pytest.raises(Misconfigured, match="VARSEL_SMTP_URL: a password over plain") as refused:
+        settings.load()
+    assert "hemmelig" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff", "not text"),
+        (b"a" * 70_000, "more than"),
+    ],
+)
+def test_a_file_that_says_no_secret_is_named(
+    environment: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    file = tmp_path / "url"
+    if content is not None:
+        file.write_bytes(content)
+    environment.setenv("VARSEL_REDIS_URL_FILE", str(file))
+    with pytest.raises(Misconfigured, match=f"VARSEL_REDIS_URL_FILE: {file}.*{reason}"):
+        settings.load()
+
+
+def test_a_secret_is_set_in_one_place(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("VARSEL_REDIS_URL", "redis://cache.example/0")
+    environment.setenv("VARSEL_REDIS_URL_FILE", str(tmp_path / "url"))
+    with pytest.raises(Misconfigured, match="VARSEL_REDIS_URL is set, too"):
+        settings.load()
+
+
+def test_only_secrets_are_read_from_files(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("VARSEL_LEASE_FILE", "/run/lease")
+    with pytest.raises(Misconfigured, match="unknown setting VARSEL_LEASE_FILE"):
+        settings.load()

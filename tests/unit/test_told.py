@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
 from engine.errors import Misconfigured
 from engine.settings import Settings, load
 from engine.settings.told import following, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECRET = "s3cret-and-never-told"
 GIVEN = {
@@ -80,3 +84,10 @@ def test_own_secrets_count_where_they_are_of_the_same_server(
 def test_what_this_version_cannot_read_is_named() -> None:
     with pytest.raises(Misconfigured, match="VARSEL_LEASE"):
         following(Settings(), [{"lease": "as long as it takes"}])
+
+
+def test_what_was_read_from_files_is_told_as_if_it_was_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "database"
+    file.write_text(f"postgresql://varsel:{SECRET}@db/varsel")
+    monkeypatch.setenv("VARSEL_DATABASE_URL_FILE", str(file))
+    assert told(load()) == {"database_url": "postgresql://db/varsel"}
