@@ -59,23 +59,21 @@ def web(
     port: Annotated[int, typer.Option(envvar="PORT", help="Port.")] = 5090,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
 ) -> None:
-    """Run the API."""
+    """Run the API, at the socket that systemd hands over if there is one."""
     from engine import settings
     from engine.auth.tokens.key_sets import NO_SET
     from engine.observability import tracing
-    from engine.runtime.ports import bound
-    from engine.text.urls import place
+    from engine.runtime.ports import bound, handed_over
 
     config = settings.load()
     tracing.check(config)
     for name in ("redis_url", "webhook_key"):
         config.need(name)
-    with bound(port, "--port", host) as listener:
-        port = listener.getsockname()[1]
+    with handed_over() or bound(port, "--port", host) as listener:
         _prepare(config, down=True)
         if not config.jwks:
             log.warning("%s", NO_SET)
-        started = partial(_tell, f"web, at http://{place(host, port)}")
+        started = partial(_tell, f"web, at {_where(listener)}")
         if processes == 1:
             _serve(config, listener, started)
         else:
@@ -170,6 +168,12 @@ def _tell(what: str) -> None:
     from importlib.metadata import version
 
     log.info("varsel %s starts: %s", version("varsel"), what)
+
+
+def _where(listener: socket.socket) -> str:
+    from engine.text.urls import place
+
+    return f"http://{place(*listener.getsockname()[:2])}"
 
 
 def _metrics(config: Settings) -> str:

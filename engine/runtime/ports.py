@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 from engine.errors import Misconfigured
@@ -22,6 +23,28 @@ def bound(port: int, option: str, host: str = "127.0.0.1") -> socket.socket:
     except (OSError, OverflowError) as error:
         taken.close()
         raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
+    return taken
+
+
+FIRST = 3  # the first descriptor that a supervisor hands over: sd_listen_fds(3)
+
+
+def handed_over() -> socket.socket | None:
+    """The TCP socket at which systemd listens for this process; None: there is none. Misconfigured if it cannot be used.
+
+    It stays open while the process is replaced: who connects meanwhile waits, and is not refused. The variables that
+    tell of it are removed, so that no child takes it for its own.
+    """
+    whose, number = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if whose != str(os.getpid()):
+        return None
+    if number != "1":
+        raise Misconfigured(f"{number} sockets are handed over; `web` listens at one")
+    os.set_inheritable(FIRST, False)
+    taken = socket.socket(fileno=FIRST)
+    if taken.family not in (socket.AF_INET, socket.AF_INET6):
+        raise Misconfigured("the socket that is handed over is not one of TCP")
     return taken
 
 
