@@ -105,6 +105,7 @@ def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, reques
         assert barriers(page) == []
         page.locator(".bulk").get_by_role("button").first.click()
         expect(page.locator("h1")).to_contain_text(f"{REFUSED} e-mails")
+        expect(page.locator("main .facts")).to_contain_text(UNKNOWN)
         page.locator("main").get_by_role("button").first.click()
         wait_for(lambda: len(relay.accepted) == REFUSED + 1)
     assert clicks(page, request.node, "a wave of refusals, from the group to all of it sent again") <= 3
