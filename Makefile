@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest $(TESTS)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-quick coverage pictures check lint style types format texts clients bench lock dist release system pythons
+.PHONY: help setup up demo test test-quick test-deploy coverage pictures check lint style types format texts clients bench lock dist release system pythons
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test: setup system ## run all tests; ARGS="--numprocesses 4" goes to pytest
 
 test-quick: setup system ## run unit and integration tests on SQLite, without those marked slow: for every day
 	@$(PYTEST) tests/unit tests/integration -k 'not postgresql' -m 'not slow' $(ARGS)
+
+test-deploy: setup ## put up everything in deploy/ (root, podman; about five minutes), and send an order through each
+	@sh tests/deploy/install.sh .venv/deploy/tools
+	@$(BIN)/python -m tests.deploy.run
 
 pythons: setup system ## install the wheel and deliver a mail on each Python from 3.11 to 3.13 on the machine
 	@PYTHONS="$$(sh tests/pythons.sh)" $(BIN)/pytest -vv tests/e2e/test_wheel.py

@@ -1,4 +1,4 @@
-"""Logging: one record per line on standard error, as text or JSON, without addresses, bodies or secrets.
+"""Logging: one record per line on standard error, as text, JSON or for a journal, without addresses, bodies or secrets.
 
 The subject of a record is bound around the work (`with bound(order_id=…):`) and appears in every line of that work,
 also in lines of libraries.
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _NOTHING: Mapping[str, object] = {}
 _BOUND: ContextVar[Mapping[str, object]] = ContextVar("bound", default=_NOTHING)
+# Levels and the priorities of syslog that they are (RFC 5424, 6.2.1).
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.NOTSET, 7))
 _PLAIN = re.compile(r"[\w.:/+-]+", re.ASCII)
 
 
@@ -51,13 +53,25 @@ class _Text(logging.Formatter):
 
     converter = staticmethod(time.gmtime)
 
+    before = "%(asctime)s.%(msecs)03dZ %(levelname)s "
+
     def __init__(self) -> None:
-        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(fields)s%(message)s", "%Y-%m-%dT%H:%M:%S")
+        super().__init__(f"{self.before}%(name)s %(fields)s%(message)s", "%Y-%m-%dT%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{name}={_shown(str(value))}" for name, value in _BOUND.get().items())
         record.__dict__["fields"] = f"[{fields}] " if fields else ""
         return "\n    ".join(map(_clean, super().format(record).split("\n")))
+
+
+class _Journal(_Text):
+    """`<priority>logger [order_id=…] message`, as systemd's journal reads it (sd-daemon(3)), which keeps the time."""
+
+    before = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = f"<{next(number for level, number in _PRIORITIES if record.levelno >= level)}>"
+        return "\n".join(mark + line for line in super().format(record).split("\n"))
 
 
 class _Json(logging.Formatter):
@@ -76,7 +90,7 @@ class _Json(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-FORMATS: Mapping[str, type[logging.Formatter]] = {"text": _Text, "json": _Json}
+FORMATS: Mapping[str, type[logging.Formatter]] = {"text": _Text, "json": _Json, "journal": _Journal}
 
 
 def configure(level: str, format_: str = "text") -> None:

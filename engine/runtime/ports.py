@@ -30,7 +30,7 @@ FIRST = 3  # the first descriptor that a supervisor hands over: sd_listen_fds(3)
 
 
 def handed_over() -> socket.socket | None:
-    """The TCP socket at which systemd listens for this process; None: there is none. Misconfigured for one of no use.
+    """The TCP socket at which systemd listens for this process; None: none. Misconfigured if it cannot be used.
 
     It stays open while the process is replaced: who connects meanwhile waits, and is not refused. The variables that
     tell of it are removed, so that no child takes it for its own.

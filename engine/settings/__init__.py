@@ -188,7 +188,9 @@ class Settings(BaseSettings):
         90, ge=1, le=36_500, description="finished orders and events are removed after so many days"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="lowest level that is logged")
-    log_format: Literal["text", "json"] = Field("text", description="text, or json: one object per line")
+    log_format: Literal["text", "json", "journal"] = Field(
+        "text", description="text; json: one object per line; or journal: text with priorities, for systemd"
+    )
     tracing: bool = Field(
         default=False, description="send traces by OTLP, as the OTEL_* variables say; needs the extra `tracing`"
     )

@@ -140,7 +140,7 @@ def test_an_unknown_setting_is_refused_by_name(environment: pytest.MonkeyPatch) 
         ("OIDC_ISSUER", "https://login.example:99999", "must be an https address"),
         ("JWKS", "https:///jwks", "must name a host"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
-        ("LOG_FORMAT", "xml", "LOG_FORMAT: Input should be 'text' or 'json'"),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT: Input should be 'text', 'json' or 'journal'"),
         ("WEBHOOK_KEY", "short", "WEBHOOK_KEY: must have 32 characters or more"),
         ("FROM_ADDRESS", "noreply", "must be an address such as noreply@example.no"),
         ("FROM_ADDRESS", "Varsel <noreply@example.no>", "must be an address such as"),

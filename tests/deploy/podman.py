@@ -1,0 +1,114 @@
+"""Containers without a registry: bases of Debian's packages, and podman as far as a machine without systemd allows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = Path(__file__).parents[2]
+WORK = ROOT / ".venv" / "deploy"  # what is made once and used again: bases, wheels, tools
+IMAGE, BASE, PARTS = (f"localhost/varsel-{name}:test" for name in ("image", "base", "parts"))
+PACKAGES = {
+    BASE: "python3,python3-venv,ca-certificates",
+    PARTS: "postgresql,redis-server,caddy,prometheus,ca-certificates",
+}
+# runc, since crun refuses hybrid cgroups; and limits that small machines allow.
+CONF = """[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
+"""
+BEGAN = time.monotonic()
+
+
+def say(text: str) -> None:
+    print(f"{time.monotonic() - BEGAN:6.1f} s  {text}", flush=True)  # noqa: T201 it is what one runs it for
+
+
+def run(*command: object, check: bool = True, **variables: str) -> str:
+    """The output of a program; its errors end the test."""
+    environment = os.environ | {"CONTAINERS_CONF": str(WORK / "containers.conf")} | variables
+    done = subprocess.run([*map(str, command)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    return done.stdout.strip()
+
+
+def podman(*arguments: object, check: bool = True) -> str:
+    return run("podman", *arguments, check=check)
+
+
+def bases() -> None:
+    """The images that others are built on and that stand in for others', made once."""
+    WORK.mkdir(exist_ok=True)
+    (WORK / "containers.conf").write_text(CONF)
+    for image, packages in PACKAGES.items():
+        if not podman("images", "--quiet", image):
+            say(f"making {image} of Debian's packages")
+            file = WORK / "base.tar"
+            run("mmdebstrap", "--variant=minbase", f"--include={packages}", "bookworm", file)
+            podman("import", file, image)
+            file.unlink()
+
+
+def wheels() -> Path:
+    """What the locks name, for a build without an index: it gets a configuration of pip's that names this folder."""
+    folder = WORK / "wheels"
+    lock = WORK / "all.lock"
+    text = (ROOT / "production.lock").read_text() + (ROOT / "build.lock").read_text()
+    plain = re.sub(r" ; [^\\\n]*", " ", text)  # also what another Python of the base needs
+    if not lock.exists() or lock.read_text() != plain:
+        lock.write_text(plain)
+        quiet = ("--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:")
+        run(WORK / "tools" / "bin" / "pip", "download", *quiet, "--requirement", lock, "--dest", folder)
+    return folder
+
+
+def build() -> None:
+    """Build the image as its file says, on our base."""
+    configuration = WORK / "pip.conf"
+    configuration.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
+    mounts = ("--volume", f"{configuration}:/etc/pip.conf:ro", "--volume", f"{wheels()}:/wheels:ro")
+    podman(
+        "build", "--isolation=chroot", "--format=docker", *mounts, "--build-arg", f"BASE={BASE}", "--tag", IMAGE, ROOT
+    )
+    sizes = {image: int(podman("image", "inspect", "--format", "{{.Size}}", image)) for image in (IMAGE, BASE)}
+    beyond = (sizes[IMAGE] - sizes[BASE]) / 1e6
+    assert beyond < 200, beyond
+    say(f"the image has {beyond:.0f} MB beyond its base")
+
+
+@contextmanager
+def stand_ins(network: str, secrets: Path, parts: Mapping[str, tuple[object, ...]]) -> Iterator[None]:
+    """Containers of PostgreSQL, Redis and others in a network of their own, with their files of secrets."""
+    podman("network", "create", network)
+    try:
+        for name, arguments in parts.items():
+            files = [f"--volume={file}:/run/secrets/{file.name}:ro" for file in secrets.iterdir()]
+            podman(
+                "run",
+                "--detach",
+                "--name",
+                f"{network}-{name}",
+                "--network",
+                network,
+                "--network-alias",
+                name,
+                *files,
+                *arguments,
+            )
+        yield
+    finally:
+        podman("rm", "--force", "--volumes", "--time", 1, *(f"{network}-{name}" for name in parts), check=False)
+        podman("network", "rm", "--force", network, check=False)

@@ -1,0 +1,55 @@
+"""An order and an event, through whatever was put up."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tests.deploy.podman import podman, say
+from tests.helpers.waiting import patience, wait_for
+
+if TYPE_CHECKING:
+    import ssl
+
+SCOPES = ("altinn:notifications.create", "altinn:events.publish", "altinn:events.subscribe")
+ORDER = {"subject": "Hei", "body": "Hei, Kari!", "recipients": [{"emailAddress": "kari@example.no"}]}
+EVENT = {
+    "specversion": "1.0",
+    "id": "1",
+    "type": "no.example.happened",
+    "source": "https://example.no/case/1",
+    "resource": "urn:altinn:resource:example",
+}
+
+
+def is_ready(url: str, trust: ssl.SSLContext | None) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", verify=trust or True, timeout=5).json()["status"] == "ok"
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+def send(what: str, url: str, container: str, trust: ssl.SSLContext | None = None) -> None:
+    """Wait until it is ready; then an order is sent and an event stored, or the test ends here."""
+    wait_for(lambda: is_ready(url, trust))
+    scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+    key = podman("exec", container, "varsel", "keys", "create", "--creator", "ttd", "--name", "test", *scopes).split()[
+        0
+    ]
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=url, verify=trust or True, headers=headers, timeout=patience()) as client:
+        began = time.monotonic()
+        ordered = client.post("/notifications/api/v1/orders/email", json=ORDER)
+        assert ordered.status_code == 202, ordered.text
+        content = {"Content-Type": "application/cloudevents+json"}
+        published = client.post("/events/api/v1/events", content=json.dumps(EVENT), headers=content)
+        assert published.status_code == 200, published.text
+        status = f"/notifications/api/v1/orders/{ordered.json()['orderId']}/notifications/email"
+
+        wait_for(lambda: client.get(status).json()["succeeded"] == 1)
+    events = json.loads(podman("exec", container, "varsel", "events", "list", "--json"))["items"]
+    assert EVENT["type"] in {event["type"] for event in events}
+    say(f"{what}: an e-mail was sent and an event stored within {time.monotonic() - began:.1f} s")
