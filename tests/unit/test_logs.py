@@ -24,6 +24,9 @@ FORGED = "\n2026-01-01T00:00:00.000Z INFO engine forged\r\x1b[2J\u202e\x85\u2028
 TERMINAL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
+CONTINUED = re.compile(r"(?:<\d>)?    ")
+
+
 def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()
 
@@ -68,6 +71,14 @@ def test_text_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert free.endswith("Z INFO engine.test four")
 
 
+def test_for_a_journal_each_line_has_its_priority_and_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    with logging_as("journal"):
+        log.info("three")
+        log.warning("four")
+        log.error("five\nsix")
+    assert said(capsys) == ["<6>engine.test three", "<4>engine.test four", "<3>engine.test five", "<3>    six"]
+
+
 def test_a_thread_does_not_see_what_another_has_bound(capsys: pytest.CaptureFixture[str]) -> None:
     with logging_as("json"), logs.bound(order_id=ORDER):
         other = threading.Thread(target=log.info, args=("elsewhere",))
@@ -86,7 +97,7 @@ def test_no_text_forges_a_line_or_moves_the_terminal(format_: str, capsys: pytes
             log.exception("refused %s", FORGED)
     told = capsys.readouterr().err
     assert not TERMINAL.search(told)
-    own = [line for line in told.split("\n")[:-1] if not line.startswith("    ")]
+    own = [line for line in told.split("\n")[:-1] if not CONTINUED.match(line)]
     assert len(own) == 2
     assert "ValueError" in told
 
@@ -98,7 +109,7 @@ def test_any_text_is_one_record(text: str, format_: str, capsys: pytest.CaptureF
         log.info("it said %s", text)
     told = capsys.readouterr().err
     assert not TERMINAL.search(told)
-    assert [line for line in told.split("\n")[:-1] if not line.startswith("    ")] == [told.split("\n")[0]]
+    assert [line for line in told.split("\n")[:-1] if not CONTINUED.match(line)] == [told.split("\n")[0]]
     if format_ == "json":
         line = json.loads(told)
         assert (line["message"], line["event_id"]) == (f"it said {text}", text)
