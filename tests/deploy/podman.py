@@ -36,9 +36,9 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - BEGAN:6.1f} s  {text}", flush=True)  # noqa: T201 it is what one runs it for
 
 
-def run(*command: object, check: bool = True, **variables: str) -> str:
+def run(*command: object, check: bool = True, variables: Mapping[str, str] | None = None) -> str:
     """The output of a program; its errors end the test."""
-    environment = os.environ | {"CONTAINERS_CONF": str(WORK / "containers.conf")} | variables
+    environment = os.environ | {"CONTAINERS_CONF": str(WORK / "containers.conf")} | dict(variables or {})
     done = subprocess.run([*map(str, command)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if check and done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")

@@ -65,17 +65,19 @@ def compose(deploy: Path) -> None:
     own = ("migrate", "inbox", "worker", "scheduler", "web-1", "web-2")
     services = (*own, "database", "redis", "proxy", "prometheus")
     try:
-        run(*command, "--profile", "watch", "up", "-d", *services, **variables)
+        run(*command, "--profile", "watch", "up", "-d", *services, variables=variables)
         root = "/data/caddy/pki/authorities/local/root.crt"
         wait_for(lambda: podman("exec", "vt_proxy_1", "test", "-e", root, check=False) is not None)
         authority = wait_for(lambda: podman("exec", "vt_proxy_1", "cat", root, check=False))
         trust = ssl.create_default_context(cadata=authority)
         url = f"https://localhost:{https}"
+        for name in ("vt_web-1_1", "vt_web-2_1"):
+            podman("exec", name, "varsel", "wait-ready", "--timeout", 120, "--url", "http://127.0.0.1:5090")
         send("compose, through Caddy and TLS", url, "vt_web-1_1", trust)
         closed = {path: httpx.get(url + path, verify=trust).status_code for path in ("/metrics", "/inbox/messages")}
         assert set(closed.values()) == {404}, closed
         for name in ("worker_1", "worker_2", "scheduler_1", "scheduler_2", "web-2_1"):
-            wait_for(lambda name=name: "alive" in podman("exec", f"vt_{name}", "varsel", "alive", check=False))
+            await_alive(f"vt_{name}")
         targets = f"http://127.0.0.1:{prometheus}/api/v1/targets"
 
         def scraped() -> bool:
@@ -86,7 +88,11 @@ def compose(deploy: Path) -> None:
         say("two of web, two workers, two schedulers are alive and scraped; /metrics and /inbox are closed")
         restarted(url, trust)
     finally:
-        run(*command, "--profile", "watch", "down", "--volumes", "--timeout", "5", check=False, **variables)
+        run(*command, "--profile", "watch", "down", "--volumes", "--timeout", "5", check=False, variables=variables)
+
+
+def await_alive(container: str) -> None:
+    wait_for(lambda: "alive" in podman("exec", container, "varsel", "alive", check=False))
 
 
 def restarted(url: str, trust: ssl.SSLContext) -> None:
@@ -149,9 +155,7 @@ def kubernetes(deploy: Path, folder: Path) -> None:
             send("kubernetes' manifests, played", f"http://127.0.0.1:{port}", "varsel-web-pod-0-web")
             for name in ("worker", "scheduler"):
                 container = f"varsel-{name}-pod-0-{name}"
-                wait_for(
-                    lambda container=container: "alive" in podman("exec", container, "varsel", "alive", check=False)
-                )
+                await_alive(container)
             say("the probe of worker and scheduler finds both alive")
         finally:
             podman("kube", "down", play, check=False)
