@@ -59,7 +59,10 @@ def web(
     port: Annotated[int, typer.Option(envvar="PORT", help="Port.")] = 5090,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the port.")] = 1,
 ) -> None:
-    """Run the API, at the socket that systemd hands over if there is one."""
+    """Run the API.
+
+    At the socket that systemd hands over, if there is one.
+    """
     from engine import settings
     from engine.auth.tokens.key_sets import NO_SET
     from engine.observability import tracing
