@@ -13,7 +13,7 @@ from api.console.pages import look, render, tell, write
 from api.console.selecting import meant, told
 from api.console.sessions import check_csrf, require
 from api.console.zones import FIELD, with_offset
-from engine.admin import actions, failures, jobs, pausing, questions, stopping, words
+from engine.admin import actions, jobs, lookups, pausing, questions, stopping, words
 from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
@@ -216,7 +216,7 @@ async def _ask_all(
         fields[action.takes] = argument
     shown = told(given)
     if failure := given.get("failure"):
-        said = await look(request, failures.said, failure)
+        said = await look(request, lookups.said, failure)
         shown["failure"] = said or failure
     about: dict[str, Any] = {"action": action, "count": asked.number, "most": jobs.MOST, "filter": shown}
     return ask_first(request, question, question.title, fields=fields, back=back, changed=changed, **about)

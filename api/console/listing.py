@@ -17,7 +17,7 @@ from api.console.pages import look, page, render
 from api.console.sessions import found, require
 from api.console.zones import FIELD as ZONE
 from api.console.zones import with_offset
-from engine.admin import actions, failures, lists, queries, searching
+from engine.admin import actions, lists, lookups, queries, searching
 from engine.admin.filters import TIMES, parse, typed
 from engine.admin.lists import Place, Sort
 from engine.admin.resources import EMAILS, RESOURCES
@@ -67,7 +67,7 @@ def _list_of(resource: Resource) -> Handler:
             },
             "selected": request.query_params.get(SELECT) == "page",
             "all_selected": urlencode(dict(request.query_params) | {SELECT: "page"}),
-            "group": await look(request, failures.said, given["failure"]) if given.get("failure") else None,
+            "group": await look(request, lookups.said, given["failure"]) if given.get("failure") else None,
             "also": await look(request, searching.orders_that_wait, given) if resource is EMAILS else 0,
             "bulk": [action for action in actions.ACTIONS if action.resource is resource and action.for_all],
         }

@@ -103,11 +103,6 @@ def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:
     return {name: (int(taken), int(again), int(lost)) for name, taken, again, lost in rows}
 
 
-def said(connection: Connection, failure: str) -> str | None:
-    """The words of a group; None: they are not known any more."""
-    return connection.scalar(select(wordings.c.text).where(wordings.c.key == failure))
-
-
 def _lately(connection: Connection) -> ColumnElement[bool]:
     """The sums of the last hour, the present one included. Both bounds, for PostgreSQL to see how few these are."""
     present = EPOCH + milliseconds(now(connection)) // EVERY * EVERY * MILLISECOND

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, literal, or_, select, true
 
 from engine.db.blocks import everywhere, newest_first
-from engine.db.tables import EMAIL_FAILED, chains, email_attempts, emails, idempotency_keys, orders
+from engine.db.tables import EMAIL_FAILED, chains, email_attempts, emails, idempotency_keys, orders, wordings
 from engine.models import OrderKind
 from engine.text.addresses import spelled
 from engine.text.language import N_, _
@@ -161,3 +161,8 @@ def to_domain(connection: Connection, text: str, most: int) -> list[UUID]:
         ends = or_(*(address.endswith(f"@{each}", autoescape=True) for each in spelled(text.removeprefix("@"))))
         found |= {*connection.scalars(select(its.c.id).where(ends).order_by(its.c.id.desc()).limit(most))}
     return sorted(found, reverse=True)[:most]
+
+
+def said(connection: Connection, failure: str) -> str | None:
+    """The words that a group of failures has in common, by its key; None: they are not known any more."""
+    return connection.scalar(select(wordings.c.text).where(wordings.c.key == failure))
