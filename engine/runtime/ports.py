@@ -7,6 +7,8 @@ import socket
 
 from engine.errors import Misconfigured
 
+FIRST = 3  # the first descriptor that a supervisor hands over: sd_listen_fds(3)
+
 
 def bound(port: int, option: str, host: str = "127.0.0.1") -> socket.socket:
     """The port, taken but not listened at: only who sets SO_REUSEADDR, as our processes do, can listen there.
@@ -24,9 +26,6 @@ def bound(port: int, option: str, host: str = "127.0.0.1") -> socket.socket:
         taken.close()
         raise Misconfigured(f"port {port} cannot be used ({error}): choose another with {option}") from None
     return taken
-
-
-FIRST = 3  # the first descriptor that a supervisor hands over: sd_listen_fds(3)
 
 
 def handed_over() -> socket.socket | None:

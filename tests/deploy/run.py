@@ -1,4 +1,4 @@
-"""`make test-deploy`: everything in deploy/ is put up as its documents say, and sends an order and an event.
+"""`make test-deploy`: image, Compose and manifests are put up and send an order and an event; units are verified.
 
 It needs root and podman. What it puts up it takes down; what takes long to make (bases, wheels, tools) it keeps.
 """
@@ -9,8 +9,10 @@ import os
 import shutil
 import ssl
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
@@ -97,9 +99,6 @@ def await_alive(container: str) -> None:
 
 def restarted(url: str, trust: ssl.SSLContext) -> None:
     """Each `web` is restarted while requests come; none is refused."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 for this alone
-    from threading import Event  # noqa: PLC0415
-
     done = Event()
 
     def ask() -> list[int]:

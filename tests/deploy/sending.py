@@ -49,7 +49,7 @@ def send(what: str, url: str, container: str, trust: ssl.SSLContext | None = Non
         assert published.status_code == 200, published.text
         status = f"/notifications/api/v1/orders/{ordered.json()['orderId']}/notifications/email"
 
-        wait_for(lambda: client.get(status).json().get("succeeded") == 1)
+        wait_for(lambda: client.get(status).raise_for_status().json()["succeeded"] == 1)
     events = json.loads(podman("exec", container, "varsel", "events", "list", "--json"))["items"]
     assert EVENT["type"] in {event["type"] for event in events}
     say(f"{what}: an e-mail was sent and an event stored within {time.monotonic() - began:.1f} s")
