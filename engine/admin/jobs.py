@@ -11,13 +11,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import and_, func, insert, select, true, update
+from sqlalchemy import and_, false, func, insert, select, true, update
 
 from engine.admin.actions import RELEASES, Done, act, check, find
 from engine.admin.amounts import some
 from engine.admin.changes import send_time
 from engine.admin.filters import lasting
-from engine.admin.lists import batch, count
+from engine.admin.lists import batch, counts
 from engine.admin.standing import Standing
 from engine.db import records
 from engine.db.dialects import Now, now
@@ -63,10 +63,18 @@ class Asked(NamedTuple):
 
     number: int
     newest: int | None  # None: it has no bound
+    in_doubt: int = 0  # of these rows, how many may have been done already
 
 
-def matching(connection: Connection, action: Action, given: Mapping[str, str], newest: int | None = None) -> Asked:
-    """How many rows that match `given`, up to the `newest` one, it applies to.
+def matching(
+    connection: Connection,
+    action: Action,
+    given: Mapping[str, str],
+    newest: int | None = None,
+    *,
+    doubts: bool = False,
+) -> Asked:
+    """How many rows that match `given`, up to the `newest` one, it applies to; `doubts`: count those in doubt, too.
 
     Invalid; BadRequest for an action on one row at a time.
     """
@@ -75,7 +83,9 @@ def matching(connection: Connection, action: Action, given: Mapping[str, str], n
     seq = action.resource.table.c.seq
     if newest is None:
         newest = int(connection.scalar(select(func.max(seq))) or 0)
-    return Asked(count(connection, action.resource, given, and_(action.applies, seq <= newest), MOST + 1), newest)
+    which, doubted = and_(action.applies, seq <= newest), action.doubted if doubts else false()
+    number, in_doubt = counts(connection, action.resource, given, which, doubted, MOST + 1)
+    return Asked(number, newest, in_doubt)
 
 
 def start(  # noqa: PLR0913, PLR0917 what is asked has so many parts

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select, tuple_
+from sqlalchemy import false, func, or_, select, tuple_
 
 from engine.admin import cursors
 from engine.admin.amounts import Amount
@@ -122,10 +122,25 @@ def count(
     connection: Connection, resource: Resource, given: Mapping[str, str], also: ColumnElement[bool], most: int
 ) -> int:
     """How many rows match, counted up to `most`; `also`: a further condition. Its time has no bound."""
+    return counts(connection, resource, given, also, false(), most)[0]
+
+
+def counts(  # noqa: PLR0913, PLR0917 two counts in one look
+    connection: Connection,
+    resource: Resource,
+    given: Mapping[str, str],
+    also: ColumnElement[bool],
+    part: ColumnElement[bool],
+    most: int,
+) -> tuple[int, int]:
+    """Likewise, and of how many of these `part` is true."""
     narrowed = _narrowed(connection, resource, given)
-    parts = or_(*(part.which for part in narrowed.parts))
-    matching = select(resource.key).where(parts, *narrowed.by, *narrowed.rest, also).limit(most).subquery()
-    return connection.execute(select(func.count()).select_from(matching)).scalar_one()
+    parts = or_(*(each.which for each in narrowed.parts))
+    chosen = select(part.label("part")).select_from(resource.table)
+    matching = chosen.where(parts, *narrowed.by, *narrowed.rest, also).limit(most).subquery()
+    numbers = select(func.count(), func.count().filter(matching.c.part)).select_from(matching)
+    number, of_these = connection.execute(numbers).one()
+    return number, of_these
 
 
 def batch(  # noqa: PLR0913, PLR0917 a page without its rows

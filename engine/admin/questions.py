@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, func, select, true
+from sqlalchemy import func, select, true
 
 from engine.admin import actions, changes, jobs, stopping, words
 from engine.admin.amounts import Amount, listed, some, span
@@ -109,7 +109,7 @@ def of_all(
     Invalid; BadRequest for an action on one row at a time.
     """
     actions.check(connection, action, argument)
-    asked = jobs.matching(connection, action, given)
+    asked = jobs.matching(connection, action, given, doubts=True)
     if not asked.number:
         return asked, Question(_("%(action)s: none", action=_(action.label)), _none(connection, action, given))
     at = changes.send_time(argument) if action.takes else None
@@ -119,8 +119,7 @@ def of_all(
         lines = (_("To %(recipients)s.", recipients=some(number, "recipients")),) if number else ()
         return asked, replace(question, lines=lines)
     if action.resource is EMAILS and action.name == "retry":
-        doubted = count(connection, EMAILS, given, and_(action.applies, changes.IN_DOUBT), jobs.MOST + 1)
-        question = replace(question, lines=(*doubt(doubted), *_rate(connection, asked.number)))
+        question = replace(question, lines=(*doubt(asked.in_doubt), *_rate(connection, asked.number)))
     keys, _position = batch(connection, action.resource, given, action.applies, None, SAMPLE)
     return asked, replace(question, sample=tuple(ROWS[action.resource.name](connection, keys)))
 
