@@ -18,6 +18,7 @@ QUESTIONS = (
     "latency",
     "idle",
     "workers",
+    "sizing",
     "fairness",
     "storm",
     "memory",

@@ -107,9 +107,11 @@ LARGE_EMAILS = f"""INSERT INTO emails (seq, id, order_seq, expires_at, last_upda
     'large', 1, CASE WHEN i % 5 = 0 AND NOT {_PAUSED} THEN :now + i END,
     CASE WHEN {_WAITS} THEN 'domain example5.no' END, CASE WHEN {_PAUSED} THEN 'domain:example0.no' END
   FROM :series"""
-LARGE_ATTEMPTS = """INSERT INTO email_attempts (email_seq, claim, at, duration_ms, relay, outcome, phase, code, reply)
+LARGE_ATTEMPTS = """INSERT INTO email_attempts (email_seq, claim, at, duration_ms, relay, outcome, phase, code, reply,
+    failure)
   SELECT i, 1, :now, 12, 'relay.example:25', CASE WHEN i % 50 = 7 THEN 'rejected' ELSE 'accepted' END, 'dot',
-    CASE WHEN i % 50 = 7 THEN 550 ELSE 250 END, '2.0.0 what the relay says, of a usual length'
+    CASE WHEN i % 50 = 7 THEN 550 ELSE 250 END, '2.0.0 what the relay says, of a usual length',
+    CASE WHEN i % 50 = 7 THEN '100000000001' END
   FROM :series WHERE i % 5 <> 0"""
 BUSY = (
     f"""INSERT INTO tallies (order_seq, slot, state, number, minute)

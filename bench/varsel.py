@@ -24,11 +24,12 @@ LIFETIME = timedelta(hours=2)
 
 
 class Varsel:
-    """An installation in `folder`; `workers` is the number of worker processes (0: no scheduler, either)."""
+    """An installation in `folder`; `workers` and `webs`: processes of these (0 workers: no scheduler, either)."""
 
-    def __init__(self, folder: Path, database_url: str, smtp_url: str, *, workers: int) -> None:
+    def __init__(self, folder: Path, database_url: str, smtp_url: str, *, workers: int, webs: int = 1) -> None:
         self._folder = folder
         self._workers = workers
+        self._webs = webs
         self._running = ExitStack()
         folder.mkdir(parents=True, exist_ok=True)
         self.database_url = database_url or f"sqlite:///{folder}/varsel.db"
@@ -57,7 +58,7 @@ class Varsel:
         with ExitStack() as starting:
             redis = starting.enter_context(Redis(self._folder / "redis"))
             self.programs = [redis]
-            self._settings["VARSEL_REDIS_URL"] = redis.url
+            self.redis_url = self._settings["VARSEL_REDIS_URL"] = redis.url
             store = Store(self.database_url)
             upgrade(store)
             store.close()
@@ -67,7 +68,7 @@ class Varsel:
                 wait_for_workers(redis.url, self._workers)
                 self._start(starting, "instant worker", "worker", "--instant")
                 self._start(starting, "scheduler", "scheduler")
-            self._start(starting, "web", "web", "--port", str(self.port))
+            self._start(starting, "web", "web", "--port", str(self.port), "--processes", str(self._webs))
             wait_until(self._ready, "the API")
             self._running = starting.pop_all()
         return self

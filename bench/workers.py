@@ -64,7 +64,7 @@ def run() -> list[Figure]:
                 url = postgres.database()
                 for kind, measured in _measure(folder / f"{number}-{workers}", url, workers):
                     runs.setdefault((kind, workers), []).append(measured)
-                failures += _number(url, _DEADLOCKS)
+                failures += told(url, _DEADLOCKS)
         failures += sum(line.startswith(FAILURES) for line in postgres.log().splitlines())
     figures = [figure for kind in (ONE, SINGLE) for figure in _figures(kind, runs)]
     return [*figures, Figure("workers", "serialization failures and deadlocks", failures, most=1)]
@@ -81,7 +81,7 @@ def _figures(kind: str, runs: Mapping[tuple[str, int], Sequence[_Run]]) -> Itera
 
 
 def _measure(folder: Path, url: str, workers: int) -> Iterator[tuple[str, _Run]]:
-    _tell(url, "CREATE EXTENSION pg_stat_statements")
+    tell(url, "CREATE EXTENSION pg_stat_statements")
     with Stamps(folder / "relay", DELAY) as relay, Varsel(folder / "varsel", url, relay.url, workers=workers) as varsel:
         for kind, per_order in ((ONE, MAILS * workers), (SINGLE, 1)):
             run = _run(varsel, relay, MAILS * workers, per_order)
@@ -95,34 +95,37 @@ def _run(varsel: Varsel, relay: Stamps, mails: int, per_order: int) -> _Run:
     before, url = len(relay.arrived()), varsel.database_url
     to = [f"mottaker{number}@{per_order}.example.no" for number in range(mails)]
     orders = [posts.html_order(first, to[first : first + per_order]) for first in range(0, mails, per_order)]
-    with _held_back(url):
+    with held_back(url):
         posts.post_all(varsel.port, posts.wire(orders, varsel.tokens[:CREATORS]), connections=CONNECTIONS)
-        _tell(url, "SELECT pg_stat_statements_reset()")
+        tell(url, "SELECT pg_stat_statements_reset()")
     began, cpu = time.monotonic(), varsel.cpu()
     wait_until(lambda: len(relay.arrived()) >= before + mails, "the last mail", WITHIN)
     cores = (varsel.cpu() - cpu) / (time.monotonic() - began)
     times = sorted(relay.arrived().values())[before:]
     first, last = (int(mails * part) for part in MIDDLE)
-    return _Run((last - first) / (times[last] - times[first]), cores, _number(url, _CLAIMS))
+    return _Run((last - first) / (times[last] - times[first]), cores, told(url, _CLAIMS))
 
 
 @contextmanager
-def _held_back(url: str) -> Iterator[None]:
-    """Let orders wait until the end of the block."""
+def held_back(url: str) -> Iterator[None]:
+    """Let orders wait until the end of the block; PostgreSQL then knows its tables, as soon anyway."""
     store = Store(url)
     with store.write() as connection:
         pause(connection, WHO, "lane", "orders")
     yield
+    tell(url, "ANALYZE")
     with store.write() as connection:
         resume(connection, WHO, "lane", "orders")
     store.close()
 
 
-def _tell(url: str, statement: LiteralString) -> None:
+def tell(url: str, statement: LiteralString) -> None:
+    """Run a statement in a transaction of its own."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)
 
 
-def _number(url: str, question: LiteralString) -> float:
+def told(url: str, question: LiteralString) -> float:
+    """The number that the database answers; 0 for none."""
     with psycopg.connect(url) as connection:
         return float(connection.execute(question).fetchall()[0][0] or 0)

@@ -126,10 +126,10 @@ def of_all(
 
 def _none(connection: Connection, action: Action, given: Mapping[str, str]) -> tuple[str, ...]:
     """Why an action applies to none of the rows that match: what the first of them says; empty: none matches."""
-    number = count(connection, action.resource, given, true(), jobs.ROWS)
     keys, _position = batch(connection, action.resource, given, true(), None, 1)
     if not keys:
         return ()
+    number = count(connection, action.resource, given, true(), jobs.ROWS)
     found = match(Amount(number), action.resource.name)
     if number >= jobs.ROWS:
         found = _("%(count)s or more match", count=jobs.ROWS)
