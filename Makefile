@@ -93,9 +93,14 @@ define BUILD
 @$(BIN)/python -m hatchling build --directory dist
 @cd clients/python && $(abspath $(BIN))/python -m hatchling build --directory ../../dist
 @$(BIN)/python -m clients.tarball dist
+@$(BIN)/python .ci/bill.py dist
+@cd dist && LC_ALL=C sha256sum * > SHA256SUMS
 endef
 
-dist: setup ## build wheels and source distributions of Varsel and its client, and the TypeScript client, into dist/
+# The same commit becomes the same bytes, wherever it is built.
+dist release: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+
+dist: setup ## build Varsel, its clients, the bill of materials and checksums into dist/
 	$(BUILD)
 
 release: setup ## check, build what `make dist` builds, and tag the version; pushes nothing

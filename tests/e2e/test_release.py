@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,8 @@ import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
+import cyclonedx.schema
+import jsonschema_rs
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -22,6 +26,7 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 HEADING = f"## {VERSION} - 2026-12-24"
+BILL, SUMS = f"varsel-{VERSION}.cdx.json", "SHA256SUMS"
 WHO = {
     f"GIT_{role}_{what}": f"{what.lower()}@example.no" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
@@ -39,15 +44,36 @@ class Checkout:
         self.git("init", "--quiet")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", "All of it")
-        (folder / ".venv").mkdir()
-        (folder / ".venv" / ".ready").touch()
+        self.stand()
+
+    def stand(self) -> None:
+        """Let `make` take this environment for the checkout's own."""
+        (self.folder / ".venv").mkdir()
+        (self.folder / ".venv" / ".ready").touch()
+
+    def clone(self, folder: Path) -> Checkout:
+        """The same commit in another folder."""
+        self.git("clone", "--quiet", ".", str(folder))
+        other = object.__new__(Checkout)
+        other.folder = folder
+        other.stand()
+        return other
 
     def git(self, *arguments: str) -> str:
         return self._run("git", *arguments, check=True).stdout.strip()
 
     def release(self, *, checks: bool = True) -> subprocess.CompletedProcess[str]:
-        """`make release` with the programs of this environment; `checks`: how `make check` ends."""
-        return self._run("make", "release", f"BIN={Path(sys.executable).parent}", f"MAKE={str(checks).lower()}")
+        """`make release`; `checks`: how `make check` ends."""
+        return self.make("release", f"MAKE={str(checks).lower()}")
+
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`make` with the programs of this environment."""
+        return self._run("make", *arguments, f"BIN={Path(sys.executable).parent}")
+
+    def check_sums(self) -> set[str]:
+        """What `sha256sum` says of the files that were built."""
+        told = self._run("sh", "-c", f"cd dist && sha256sum --check {SUMS}", check=True)
+        return set(told.stdout.splitlines())
 
     @property
     def built(self) -> list[str]:
@@ -68,14 +94,58 @@ def test_a_release_is_a_tag_varsel_and_its_clients(tmp_path: Path) -> None:
     assert checkout.git("status", "--porcelain") == ""
     wheel, source = f"varsel-{VERSION}-py3-none-any.whl", f"varsel-{VERSION}.tar.gz"
     client, typescript = f"varsel_client-{VERSION}-py3-none-any.whl", f"varsel-client-{VERSION}.tgz"
-    assert checkout.built == sorted([wheel, source, client, f"varsel_client-{VERSION}.tar.gz", typescript])
-    assert "engine/queue/due.py" in ZipFile(checkout.folder / "dist" / wheel).namelist()
+    files = sorted([wheel, source, client, f"varsel_client-{VERSION}.tar.gz", typescript, BILL])
+    assert checkout.built == sorted([SUMS, *files])
+    assert checkout.check_sums() == {f"{file}: OK" for file in files}
+    packed = ZipFile(checkout.folder / "dist" / wheel).namelist()
+    assert "engine/queue/due.py" in packed
+    tops = {name.partition("/")[0] for name in packed}
+    assert tops == {"api", "engine", "scheduler", "templates", f"varsel-{VERSION}.dist-info"}
     with tarfile.open(checkout.folder / "dist" / source) as archive:
         assert f"varsel-{VERSION}/CHANGELOG.md" in archive.getnames()
     assert "varsel/client/py.typed" in ZipFile(checkout.folder / "dist" / client).namelist()
     run_alone(checkout.folder / "dist" / client, tmp_path / "alone")
     with tarfile.open(checkout.folder / "dist" / typescript) as archive:
         assert {"package/package.json", "package/src/index.js", "package/src/index.d.ts"} <= set(archive.getnames())
+
+
+def test_a_commit_becomes_the_same_bytes_wherever_it_is_built(tmp_path: Path) -> None:
+    first = Checkout(tmp_path / "first", HEADING)
+    before = os.umask(0o077)  # of somebody else
+    try:
+        second = first.clone(tmp_path / "somewhere" / "else")
+        for each in (first, second):
+            done = each.make("dist")
+            assert done.returncode == 0, done.stderr
+    finally:
+        os.umask(before)
+    assert first.built == second.built != []
+    for name in first.built:
+        assert (first.folder / "dist" / name).read_bytes() == (second.folder / "dist" / name).read_bytes(), name
+
+
+def test_the_bill_of_materials_names_what_the_lock_installs(tmp_path: Path) -> None:
+    own = os.environ | {"SOURCE_DATE_EPOCH": "1766534400"}
+    subprocess.run([sys.executable, ROOT / ".ci" / "bill.py", tmp_path], env=own, check=True)
+    bill = json.loads((tmp_path / BILL).read_text())
+    schemas = Path(cyclonedx.schema.__file__).parent / "_res"
+    known = [
+        (f"http://cyclonedx.org/schema/{path.name}", json.loads(path.read_text()))
+        for path in schemas.glob("*.SNAPSHOT.schema.json")
+    ]
+    schema = json.loads((schemas / "bom-1.6.SNAPSHOT.schema.json").read_text())
+    registry = jsonschema_rs.Registry(known)
+    jsonschema_rs.validator_for(schema, registry=registry).validate(bill)
+
+    assert bill["metadata"]["component"]["purl"] == f"pkg:pypi/varsel@{VERSION}"
+    assert bill["metadata"]["timestamp"] == "2025-12-24T00:00:00+00:00"
+    lock = (ROOT / "production.lock").read_text()
+    listed = {f"{part['name']}=={part['version']}" for part in bill["components"]}
+    assert listed == {line.split()[0] for line in lock.splitlines() if "==" in line and line[0] != " "}
+    hashes = {each["content"] for part in bill["components"] for each in part["externalReferences"][0]["hashes"]}
+    assert hashes == set(re.findall(r"--hash=sha256:(\w+)", lock))
+    [windows] = [part for part in bill["components"] if part["name"] == "colorama"]
+    assert windows["properties"] == [{"name": "varsel:marker", "value": "sys_platform == 'win32'"}]
 
 
 def run_alone(wheel: Path, folder: Path) -> None:
