@@ -16,6 +16,7 @@ from sqlalchemy import false, func, or_, select, tuple_
 
 from engine.admin import cursors
 from engine.admin.amounts import Amount
+from engine.admin.counts import COUNTED
 from engine.admin.filters import PAGE, parse
 from engine.admin.rows import ROWS
 from engine.db.dialects import now
@@ -32,7 +33,6 @@ WINDOW = 10_000  # rows that a page looks at for conditions that no index answer
 ELSEWHERE = 3  # that a row counts as where another table has to be asked, too
 SIZE = PAGE  # rows of a page
 LARGEST = 1_000
-COUNTED = 10_000  # rows of a total that an index answers
 COUNTED_ONE_BY_ONE = 1_000  # rows of a total that are looked at for their conditions
 
 
@@ -83,11 +83,19 @@ class View:
     usual: Sort
 
 
-def page(
-    connection: Connection, resource: Resource, given: Mapping[str, str], cursor: str | None = None, size: int = SIZE
+def page(  # noqa: PLR0913, PLR0917 what is wanted of a list has so many parts
+    connection: Connection,
+    resource: Resource,
+    given: Mapping[str, str],
+    cursor: str | None = None,
+    size: int = SIZE,
+    sort: Sort | None = None,
 ) -> Page:
-    """A page of the rows that match `given` (a query string's values), from `cursor` on; Invalid for wrong ones."""
-    narrowed = _narrowed(connection, resource, given)
+    """A page of the rows that match `given` (a query string's values), from `cursor` on; Invalid for wrong ones.
+
+    `sort` None: in the list's usual direction.
+    """
+    narrowed = _turned(_narrowed(connection, resource, given), sort)
     return _page(connection, resource, *_shown_on(connection, resource, narrowed, cursor, size + 1), size)
 
 
@@ -95,8 +103,7 @@ def view(connection: Connection, resource: Resource, given: Mapping[str, str], p
     """The page at that place, with what people want to know of the whole list; Invalid."""
     narrowed = _narrowed(connection, resource, given)
     column, usual = narrowed.parts[0].order[0].name, _direction(narrowed)
-    if place.sort not in (None, usual):
-        narrowed = narrowed.reversed()
+    narrowed = _turned(narrowed, place.sort)
     total = None
     if place.before:
         found = _before(connection, resource, narrowed, place.before, size)
@@ -226,6 +233,10 @@ def _narrowed(connection: Connection, resource: Resource, given: Mapping[str, st
 
 def _direction(narrowed: Narrowed) -> Sort:
     return Sort.DESCENDING if narrowed.newest_first else Sort.ASCENDING
+
+
+def _turned(narrowed: Narrowed, sort: Sort | None) -> Narrowed:
+    return narrowed if sort in (None, _direction(narrowed)) else narrowed.reversed()
 
 
 def _from(

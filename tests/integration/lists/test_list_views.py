@@ -18,8 +18,6 @@ from tests.helpers.admin_lists import add_events_and_deliveries, add_orders_and_
 from tests.helpers.rows import PAUSED, add_order, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Connection
 
     from engine.admin.resources import Resource
@@ -40,17 +38,6 @@ CASES: list[tuple[Resource, dict[str, str]]] = [
 
 def _name(part: Resource | dict[str, str]) -> str:
     return "-".join(part.values()) if isinstance(part, dict) else part.name
-
-
-@pytest.fixture
-def filled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """Rows of all kinds; windows are small."""
-    monkeypatch.setattr(lists, "WINDOW", 7)
-    with store.write() as connection:
-        add_orders_and_emails(connection)
-        add_events_and_deliveries(connection)
-    with store.read() as connection:
-        yield connection
 
 
 def forth(connection: Connection, resource: Resource, given: dict[str, str], sort: Sort | None) -> list[lists.Page]:

@@ -7,38 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from engine.admin import lists
 from engine.admin.lists import batch, count
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
 from engine.admin.standing import GROUPS
 from engine.db.tables import delivery_attempts, email_attempts, emails, orders
 from engine.models import DeliveryState, EmailState, OrderState
-from engine.observability.audit import note
-from tests.helpers.admin_lists import HOUR, START, add_events_and_deliveries, add_orders_and_emails, everything, key
+from tests.helpers.admin_lists import HOUR, START, everything, key
 from tests.helpers.rows import now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sqlalchemy import Connection
 
     from engine.admin.resources import Resource
-    from engine.db.store import Store
 
     Row = dict[str, Any]
-
-
-@pytest.fixture
-def filled(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """Rows of all kinds, an hour apart, so that every condition matches some of them; windows are small."""
-    monkeypatch.setattr(lists, "WINDOW", 7)
-    with store.write() as connection:
-        add_orders_and_emails(connection)
-        add_events_and_deliveries(connection)
-        for number in range(12):
-            note(connection, ("anna", "ola")[number % 2], ("pause", "resume")[number % 3 > 0], f"lane/{number % 4}")
-    with store.read() as connection:
-        yield connection
 
 
 def all_of(connection: Connection, resource: Resource) -> list[Row]:
