@@ -15,6 +15,13 @@ from engine.text.language import N_
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+# What follows where an order's condition gave no clear answer.
+SENT_ANYWAY, ASKED_AGAIN = N_("sent anyway"), N_("asked again in %(seconds)s s")
+# A subscription's last error.
+NOT_ACCEPTED = (
+    N_("an event was not accepted: %(answer)s"),
+    N_("the validation event was not accepted: %(answer)s"),
+)
 # Why a subscription is paused; its consumer ends the pause by resuming or posting the subscription.
 GONE = N_("The endpoint answered 410 Gone; resume the subscription when it is back.")
 EXPIRY_HOURS = 48

@@ -17,7 +17,6 @@ from engine.admin import actions, jobs, lookups, pausing, questions, stopping, w
 from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
-from engine.admin.subscriptions import send_test
 from engine.auth.operators import Role
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.orders.withdrawing import LOOK_EVERY, WITHIN
@@ -54,8 +53,9 @@ async def one(request: Request) -> Response:
     action, key = _action(request), _key(request)
     argument, terms = _argument(request, action, form), request.app.state.terms
     made = await write(request, actions.perform, operator, action, key, argument, terms)
-    what = _(action.done) + (await _rest(request, key) if action.steps else "")
-    tell(request, _("Done: %(what)s.", what=what), made)
+    done = _(action.done, what=words.of_row(action.resource.name))
+    rest = await _rest(request, key) if action.steps else ""
+    tell(request, f"{done}{rest}.", made)
     return RedirectResponse(f"/console/{action.resource.name}/{key}", 303)
 
 
@@ -98,6 +98,7 @@ async def stop_job(request: Request) -> Response:
     operator, _form = await allowed(request, Role.OPERATOR)
     key = numbered(request)
     await write(request, jobs.stop, operator, key)
+    tell(request, _("The job is stopped; what it has done stays done."))
     return RedirectResponse(f"/console/jobs/{key}", 303)
 
 
@@ -157,39 +158,6 @@ async def resume_all(request: Request) -> Response:
     await write(request, pausing.resume_all, operator)
     tell(request, _("All lanes are resumed."))
     return to_overview(request)
-
-
-async def pause_subscription(request: Request) -> Response:
-    """Push nothing more to a subscription."""
-    operator, form = await allowed(request, Role.OPERATOR)
-    key = numbered(request)
-    await write(request, pausing.pause_subscription, operator, key, text_of(form, "reason"))
-    return RedirectResponse(f"/console/subscriptions/{key}", 303)
-
-
-async def test_subscription(request: Request) -> Response:
-    """Push a test event to a subscription."""
-    operator, _form = await allowed(request, Role.OPERATOR)
-    key = numbered(request)
-    await write(request, send_test, operator, key)
-    tell(request, _("The test event is on its way: its answer is shown below."))
-    return RedirectResponse(f"/console/subscriptions/{key}", 303)
-
-
-async def ask_to_resume_subscription(request: Request) -> Response:
-    """The question before a subscription goes on."""
-    await require(request, Role.OPERATOR)
-    key = numbered(request)
-    question = await look(request, questions.of_subscription, key)
-    return ask_first(request, question, _("Resume"), back=f"/console/subscriptions/{key}")
-
-
-async def resume_subscription(request: Request) -> Response:
-    """Push what waits, and go on."""
-    operator, _form = await allowed(request, Role.OPERATOR)
-    key = numbered(request)
-    await write(request, pausing.resume_subscription, operator, key)
-    return RedirectResponse(f"/console/subscriptions/{key}", 303)
 
 
 async def allowed(request: Request, role: Role) -> tuple[str, FormData]:
@@ -289,10 +257,6 @@ ROUTES = [
     Route("/drain", drain, methods=["POST"]),
     Route("/lanes/resume", ask_to_resume_all),
     Route("/lanes/resume", resume_all, methods=["POST"]),
-    Route("/subscriptions/{key}/pause", pause_subscription, methods=["POST"]),
-    Route("/subscriptions/{key}/test", test_subscription, methods=["POST"]),
-    Route("/subscriptions/{key}/resume", ask_to_resume_subscription),
-    Route("/subscriptions/{key}/resume", resume_subscription, methods=["POST"]),
     Route("/{resource}/all/{action}", ask),
     Route("/{resource}/all/{action}", all_of, methods=["POST"]),
     Route("/{resource}/{key}/{action}", ask_one),

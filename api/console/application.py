@@ -27,6 +27,7 @@ from api.console import (
     recurring,
     senders,
     sign_in,
+    subscriptions,
     templates,
 )
 from api.console.languages import InLanguage
@@ -38,6 +39,7 @@ from api.endpoints import Endpoint
 from api.problems import STATUS
 from engine.admin.copies import Terms
 from engine.admin.resources import RESOURCES
+from engine.admin.words import of_field, of_key
 from engine.errors import Invalid, VarselError
 from engine.text.language import N_, _, translated
 
@@ -65,7 +67,7 @@ def console(config: Settings, state: State) -> list[BaseRoute]:
     """Where the console is; it shares the state of the application that it is part of."""
     static = Mount("/static", StaticFiles(directory=TEMPLATES / "static"))
     parts = (
-        *(sign_in, messages, recurring, keys, senders, templates, persons, pausing, exporting, acting),
+        *(sign_in, messages, recurring, keys, senders, subscriptions, templates, persons, pausing, exporting, acting),
         *(clock, rates, finding, listing, reading),
     )
     pages = [route for part in parts for route in part.ROUTES]
@@ -96,7 +98,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     status = STATUS[type(error)]  # type: ignore[index]  # registered for VarselError only
     lines = [str(error)]
     if isinstance(error, Invalid):
-        lines = [f"{name}: {' '.join(texts)}" for name, texts in error.errors.items()]
+        name_of = of_key if request.method == "GET" else of_field
+        lines = [f"{name_of(name)}: {' '.join(texts)}" for name, texts in error.errors.items()]
     return _wrong(request, status, TITLES.get(status, TITLES[400]), lines)
 
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from api.console.listing import narrowed
+from api.console.listing import narrowed, place_of
 from api.console.pages import HEADERS
 from api.console.sessions import current, require, share
 from engine.admin.exports import BOM, COLUMNS, Export, Form
@@ -40,6 +40,7 @@ async def export(request: Request) -> Response:
         narrowed(request, RESOURCES[name]),
         Form(form),
         hidden=not operator.role.sees_personal_data,
+        sort=place_of(request).sort,
     )
     await request.app.state.writers.write(share(operator.name), made.begin, operator.name)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="varsel-{quote(name)}.{form}"'}

@@ -21,7 +21,8 @@ from engine.admin import actions, lists, lookups, queries, searching
 from engine.admin.filters import TIMES, parse, typed
 from engine.admin.lists import Place, Sort
 from engine.admin.resources import EMAILS, RESOURCES
-from engine.admin.words import of_condition
+from engine.admin.sentences import label
+from engine.admin.words import of_condition, of_field, of_key
 from engine.auth.operators import Role
 from engine.errors import Forbidden, Invalid
 from engine.text.language import N_, _
@@ -46,9 +47,19 @@ def narrowed(request: Request, resource: Resource) -> dict[str, str]:
     return _checked(request, resource, dict(request.query_params))
 
 
+def place_of(request: Request) -> Place:
+    """Which page is meant, and in which direction; Invalid."""
+    given = {name: request.query_params.get(name) or None for name in ("cursor", "before", "sort")}
+    try:
+        return Place(given["cursor"], given["before"], Sort(given["sort"]) if given["sort"] else None)
+    except ValueError:
+        either = _(" or ").join(Sort)
+        raise Invalid({"sort": [_("sort is %(names)s.", names=either)]}) from None
+
+
 def _list_of(resource: Resource) -> Handler:
     async def read(request: Request) -> dict[str, Any]:
-        given, place = narrowed(request, resource), _place(request)
+        given, place = narrowed(request, resource), place_of(request)
         shown = await look(request, lists.view, resource, given, place)
         kept = given | ({"sort": place.sort.value} if place.sort else {})
         turned = Sort.ASCENDING if shown.sort is Sort.DESCENDING else Sort.DESCENDING
@@ -95,7 +106,7 @@ def _typed(request: Request, resource: Resource) -> dict[str, str]:
         told = [f"{name}: {' '.join(texts)}" for name, texts in error.errors.items() if name in typed]
         rest = {name: texts for name, texts in error.errors.items() if name not in typed}
         raise Invalid(({queries.FIELD: told} if told else {}) | rest) from None
-    sort = _place(request).sort
+    sort = place_of(request).sort
     chosen = {name: values[name] for name in given if name in resource.choices}  # in the case that they have
     return given | chosen | ({"sort": sort.value} if sort else {})
 
@@ -134,22 +145,13 @@ def _chip(given: Mapping[str, str], name: str) -> dict[str, Any]:
         with suppress(ValueError):
             at = typed(given[name], UTC)
     rest = {other: value for other, value in given.items() if other != name}
-    return {"name": name, "value": of_condition(name, given[name]), "at": at, "without": _query(rest)}
+    value = label(given[name]) if name == "action" else of_condition(name, given[name])
+    return {"name": of_field(name), "value": value, "at": at, "without": _query(rest)}
 
 
 def _query(given: Mapping[str, str]) -> str:
     """An address's end; empty where a list is narrowed to nothing."""
     return f"?{urlencode(given)}" if given else ""
-
-
-def _place(request: Request) -> Place:
-    """Which page is meant, and in which direction; Invalid."""
-    given = {name: request.query_params.get(name) or None for name in ("cursor", "before", "sort")}
-    try:
-        return Place(given["cursor"], given["before"], Sort(given["sort"]) if given["sort"] else None)
-    except ValueError:
-        either = _(" or ").join(Sort)
-        raise Invalid({"sort": [_("sort is %(names)s.", names=either)]}) from None
 
 
 def _checked(request: Request, resource: Resource, given: dict[str, str]) -> dict[str, str]:
@@ -158,7 +160,7 @@ def _checked(request: Request, resource: Resource, given: dict[str, str]) -> dic
     fields = _fields(request, resource)
     if hidden := [name for name in resource.fields if name in given and name not in fields]:
         text = N_("A viewer cannot narrow this list by %(names)s: that is masked.")
-        raise Forbidden(_(text, names=", ".join(hidden)))
+        raise Forbidden(_(text, names=", ".join(map(of_key, hidden))))
     return given
 
 

@@ -198,7 +198,7 @@ def _condition(context: Mapping[str, Any], value: str, name: str) -> str | Marku
     if name in TIMES:
         with suppress(ValueError):
             return _time(context, datetime.fromisoformat(value))
-    return words.of_state(value) if name == "state" else words.of_condition(name, value)
+    return words.of_condition(name, value)
 
 
 def _rate(value: float) -> str:

@@ -79,7 +79,7 @@ async def send(request: Request) -> Response:
     sender = request.app.state.settings.from_address
     about = (version, text_of(form, "address"), _values(form), text_of(form, "locale") or None, sender)
     made = await write(request, templates.send_test, operator, *about)
-    tell(request, _("Done: the test is on its way."), made)
+    tell(request, _("The test is on its way."), made)
     given = {name: text_of(form, name) for name in ("creator", "name", "version")}
     return RedirectResponse(f"/console/templates/one?{urlencode(given)}", 303)
 

@@ -49,7 +49,7 @@ class Action:
     resource: Resource
     name: str
     label: str  # on its button
-    done: str  # in a sentence: "3 e-mails were …"
+    done: str  # a sentence without its full stop, as the button says it
     applies: ColumnElement[bool]
     apply: Callable[[Connection, Sequence[int], str | None], Sequence[UUID] | None]  # the orders that it creates
     conflict: str  # to which rows it applies, as an error says it
@@ -91,65 +91,66 @@ _SOMEBODY_FAILED = select(emails.c.seq).where(_ITS, EMAIL_FAILED, _NAMED).exists
 
 ACTIONS = [
     Action(
-        ORDERS, "cancel", N_("Cancel"), N_("cancelled"),
+        ORDERS, "cancel", N_("Cancel"), N_("%(what)s is cancelled"),
         and_(or_(_OPEN, _REGISTERED, _WAITS_AGAIN), _UNMADE), changes.cancel,
         N_("Only an order that has not ended can be cancelled"), asks=True,
         command=Command("cancel", "Cancel an order, or what has not left of it.\n\nWhat the relay has stays sent."),
     ),
     Action(
-        ORDERS, "withdraw", N_("Cancel the rest"), N_("cancelled as far as it had not left"), stopping.BEING_SENT,
-        stopping.stop, N_("Only an order that is being sent can be stopped"),
+        ORDERS, "withdraw", N_("Cancel the rest"), N_("%(what)s is cancelled as far as it had not left"),
+        stopping.BEING_SENT, stopping.stop, N_("Only an order that is being sent can be stopped"),
         for_all=False, asks=True, steps=True, command=Command("cancel"),
     ),
     Action(
-        ORDERS, "retry_failed", N_("Retry those that failed"), N_("queued again for those that failed"),
+        ORDERS, "retry_failed", N_("Retry those that failed"), N_("%(what)s is retried for those that failed"),
         and_(orders.c.state == OrderState.COMPLETED, _SOME_FAILED), changes.try_failed_again,
         N_("Only an order with an e-mail that failed can be retried for those that failed"),
         for_all=False, asks=True, sends=True,
         command=Command("retry", "Retry an order that was set aside, or its e-mails that failed."),
     ),
     Action(
-        ORDERS, "resend_failed", N_("Send again to those that failed"), N_("sent again to those that failed"),
+        ORDERS, "resend_failed",
+        N_("Send again to those that failed"), N_("%(what)s is sent again to those that failed"),
         and_(orders.c.state == OrderState.COMPLETED, _MAY_LEAVE, _SOMEBODY_FAILED), copies.to_failed,
         N_("Only an order with recipients that failed can be sent again to them"),
         for_all=False, asks=True, sends=True, copies=True,
         command=Command("send-again", "Make a new order that says the same.", "failed", "To those that failed."),
     ),
     Action(
-        ORDERS, "resend", N_("Send again to all"), N_("sent again to all"), _SETTLED, copies.to_all,
+        ORDERS, "resend", N_("Send again to all"), N_("%(what)s is sent again to all"), _SETTLED, copies.to_all,
         N_("Only an order that has ended can be sent again to all"),
         for_all=False, asks=True, sends=True, copies=True,
         command=Command("send-again", flag="all", says="To all, those who have it included."),
     ),
     Action(
-        ORDERS, "reschedule", N_("Reschedule"), N_("rescheduled"), _REGISTERED, changes.reschedule,
+        ORDERS, "reschedule", N_("Reschedule"), N_("%(what)s is rescheduled"), _REGISTERED, changes.reschedule,
         N_("Only an order that waits for its send time can be rescheduled"), takes="time", asks=True,
         command=Command("reschedule", "Give an order that waits another send time."),
     ),
     Action(
-        ORDERS, "send_now", N_("Send now"), N_("made due"),
+        ORDERS, "send_now", N_("Send now"), N_("%(what)s is sent now"),
         and_(or_(_TO_COME, _WAITS_AGAIN), _UNMADE), changes.send_now,
         N_("Only an order that waits for its send time, its condition or its attachments can be sent now"), asks=True,
         command=Command("send-now", "Send an order at once that waits for a later time."),
     ),
     Action(
-        ORDERS, "retry", N_("Retry"), N_("queued again"), ORDER_SET_ASIDE, changes.process,
+        ORDERS, "retry", N_("Retry"), N_("%(what)s is retried"), ORDER_SET_ASIDE, changes.process,
         N_("Only an order that was set aside can be retried"),
         command=Command("retry"),
     ),
     Action(
-        EMAILS, "retry", N_("Retry"), N_("queued again"),
+        EMAILS, "retry", N_("Retry"), N_("%(what)s is retried"),
         and_(*changes.FAILED_WITH_ADDRESS, ~OF_SET_ASIDE), changes.try_again,
         N_("Only an e-mail that failed, and has an address, can be retried"), sends=True, doubted=changes.IN_DOUBT,
         command=Command("retry", "Retry an e-mail that failed.\n\nAsks first if it may have arrived."),
     ),
     Action(
-        EMAILS, "retry_now", N_("Send now"), N_("made due"), and_(*_NOT_DUE), changes.make_due,
+        EMAILS, "retry_now", N_("Send now"), N_("%(what)s is sent now"), and_(*_NOT_DUE), changes.make_due,
         N_("Only an e-mail that waits for a later attempt can be sent now"),
         command=Command("send-now", "Send an e-mail at once that waits for a later attempt."),
     ),
     Action(
-        EMAILS, "resend", N_("Send again"), N_("sent again"),
+        EMAILS, "resend", N_("Send again"), N_("%(what)s is sent again"),
         and_(emails.c.state.in_(HANDED_OVER), emails.c.address != "", ~OF_EXPIRED), copies.to_address,
         N_("Only an e-mail that the relay has taken over can be sent again, if its address was not erased"),
         for_all=False, asks=True, sends=True, copies=True,
@@ -160,13 +161,13 @@ ACTIONS = [
         ),
     ),
     Action(
-        DELIVERIES, "retry", N_("Replay"), N_("queued again"),
+        DELIVERIES, "retry", N_("Replay"), N_("%(what)s is replayed"),
         or_(DELIVERY_DEAD, deliveries.c.state == DeliveryState.UNAUTHORIZED), changes.replay,
         N_("Only a delivery that was given up can be replayed"),
         command=Command("replay", "Replay a delivery that was given up."),
     ),
     Action(
-        DELIVERIES, "retry_now", N_("Send now"), N_("made due"),
+        DELIVERIES, "retry_now", N_("Send now"), N_("%(what)s is sent now"),
         and_(deliveries.c.state == DeliveryState.WAITING, deliveries.c.due_at > Now()), changes.push_now,
         N_("Only a delivery that waits for a later attempt can be sent now"),
         command=Command("send-now", "Send a delivery at once that waits for a later attempt."),
@@ -183,11 +184,11 @@ _TO_DOMAIN = exists().where(pauses.c.kind == DOMAIN, "@" + pauses.c.value == _EN
 _PAUSED = N_("Only what is paused, and by no other pause, can be released")
 RELEASES = [
     Action(
-        ORDERS, "release", N_("Release"), N_("released"),
+        ORDERS, "release", N_("Release"), N_("%(what)s is released"),
         and_(orders.c.paused_by.is_not(None), ~_OF_CREATOR), changes.release_orders, _PAUSED,
     ),
     Action(
-        EMAILS, "release", N_("Release"), N_("released"),
+        EMAILS, "release", N_("Release"), N_("%(what)s is released"),
         and_(emails.c.paused_by.is_not(None), ~_BY_THIS, ~_ITS_ORDERS.exists(), ~_TO_DOMAIN), changes.make_due, _PAUSED,
     ),
 ]  # fmt: skip

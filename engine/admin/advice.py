@@ -1,4 +1,4 @@
-"""What to do about what is wrong, in sentences that findings.py translates."""
+"""What to do about what is wrong, in sentences that finding.py translates: by commands, and in the console."""
 
 from __future__ import annotations
 
@@ -21,3 +21,13 @@ FAILING = N_(
     "`varsel subscriptions list --state failing` shows what they answered and how many webhooks wait; these are pushed"
     " by themselves when the endpoint answers."
 )
+RESTORED = N_("`varsel restored` lists what would be done again; `varsel restored --resume` resumes the lanes.")
+
+# The same on the console's overview, which shows beside it what a command would.
+IN_CONSOLE = {
+    LOOK: N_("The lanes and the processes are below."),
+    REFUSED: N_("Correct what the relay complains of."),
+    BY_ITSELF: N_("E-mails go on by themselves, within seconds, when it is back."),
+    GROUPS: N_("They are grouped by reply below. When the cause is removed, a group can be retried there."),
+    RESTORED: N_("What would be done again is listed under “Paused”, where the lanes can be resumed."),
+}

@@ -12,8 +12,9 @@ from engine.admin import deeds, reasons, status_events, stories, words
 from engine.admin import recurring as recurring_orders
 from engine.admin.belonging import first_of_chain, of_job, of_order
 from engine.admin.causes import causes
+from engine.admin.counts import COUNTED
 from engine.admin.resources import RESOURCES
-from engine.admin.results import COUNTED, FAILED, Results, progress, results
+from engine.admin.results import FAILED, Results, progress, results
 from engine.admin.rows import ROWS
 from engine.admin.subscriptions import health
 from engine.admin.templates import template_of
@@ -66,6 +67,7 @@ def order(connection: Connection, order_id: UUID) -> dict[str, Any]:
     recipients = upload["valid"] if upload else len(given)
     groups, all_of_them = _causes(connection, order_id) if FAILED in its.counts else ([], True)
     return found | {
+        "last_update": max(found["last_update"], its.changed or found["last_update"]),
         "emails": its.states,
         "results": its.counts,
         "result": its.words,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from engine.admin.lists import Sort
     from engine.admin.resources import Resource
 
 PORTION = 500  # rows of one look at the database
@@ -86,7 +87,7 @@ class Form(StrEnum):
 class Export:
     """A list on its way into a file. `step` is called until it returns None; then `rows` says how many there were.
 
-    `hidden`: what viewers do not see is masked. `most`: rows at most; None: all that match.
+    `hidden`: what viewers do not see is masked. `most`: rows at most; None: all that match. `sort`: as lists have it.
     """
 
     def __init__(  # noqa: PLR0913 what is wanted of a list has so many parts
@@ -98,6 +99,7 @@ class Export:
         hidden: bool,
         most: int | None = None,
         cursor: str | None = None,
+        sort: Sort | None = None,
     ) -> None:
         self._resource = resource
         self._given = given
@@ -105,6 +107,7 @@ class Export:
         self._hidden = hidden
         self._most = most
         self._cursor = cursor
+        self._sort = sort
         self._ended = False
         self._line: int | None = None
         self.rows = 0
@@ -118,7 +121,7 @@ class Export:
 
     def begin(self, connection: Connection, who: str) -> None:
         """Say in the audit log who exports what; conditions on times are those of this moment from now on. Invalid."""
-        page(connection, self._resource, self._given, self._cursor, 1)
+        page(connection, self._resource, self._given, self._cursor, 1, self._sort)
         self._given = lasting(self._given, now(connection))
         detail = {"filter": self._given, "format": self._form.upper()}
         self._line = audit.begin(connection, who, "export", self._resource.name, detail)
@@ -128,7 +131,7 @@ class Export:
         size = PORTION if self._most is None else min(PORTION, self._most - self.rows)
         if self._ended or not size:
             return None
-        found = page(connection, self._resource, self._given, self._cursor, size)
+        found = page(connection, self._resource, self._given, self._cursor, size, self._sort)
         self._cursor, self._ended = found.next, found.next is None
         self.rows += len(found.items)
         return self._written([self._shown(row) for row in found.items])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
-from engine.admin.advice import LOOK
+from engine.admin.advice import IN_CONSOLE, LOOK
 from engine.text.language import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 
@@ -21,17 +21,24 @@ class See(TypedDict):
 
 
 class Finding(TypedDict):
-    """What is wrong: its level (problem, warning), a sentence without its full stop, and what to do."""
+    """What is wrong: its level (problem, warning), a sentence without its full stop, and what to do.
+
+    `in_console`: what to do, for who looks at the console's overview.
+    """
 
     level: str
     text: str
     since: datetime | None
     advice: str
+    in_console: str
     see: See | None
 
 
 def finding(
-    level: str, text: str, since: datetime | None = None, advice: str = LOOK, see: See | None = None
+    level: str, text: str, since: datetime | None = None, advice: str | Sequence[str] = LOOK, see: See | None = None
 ) -> Finding:
-    """A finding; its advice is a text that was marked."""
-    return {"level": level, "text": text, "since": since, "advice": translated(advice), "see": see}
+    """A finding; its advice is a text that was marked, or several."""
+    texts = [advice] if isinstance(advice, str) else advice
+    said = " ".join(map(translated, texts))
+    in_console = " ".join(translated(IN_CONSOLE.get(each, each)) for each in texts)
+    return {"level": level, "text": text, "since": since, "advice": said, "in_console": in_console, "see": see}

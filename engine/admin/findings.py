@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.admin.advice import BY_ITSELF, CLOCK, FAILING, GROUPS, LIMITED, PAUSES, REFUSED, SLOW, STOPPED
+from engine.admin.advice import BY_ITSELF, CLOCK, FAILING, GROUPS, LIMITED, PAUSES, REFUSED, RESTORED, SLOW, STOPPED
 from engine.admin.amounts import Amount, some, span
 from engine.admin.finding import finding
 from engine.admin.pausing import FORGOTTEN
@@ -65,8 +65,7 @@ def older(seen: datetime, as_of: datetime, counts: Mapping[str, int]) -> Finding
         span=span(seen - as_of),
         waits=waits,
     )
-    advice = N_("`varsel restored` lists what would be done again; `varsel restored --resume` resumes the lanes.")
-    return finding("problem", text, as_of, advice)
+    return finding("problem", text, as_of, RESTORED)
 
 
 def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures]) -> list[Finding]:
@@ -157,7 +156,7 @@ def _relay(relay: RelayFigures, lanes: Sequence[LaneFigures], *, all_of_them: bo
     else:
         effect = "" if all_of_them else relay.effect
     text = relay.said[:1].upper() + relay.said[1:] + (f": {effect}" if effect else "")
-    advice = f"{relay.advice} {_(BY_ITSELF)}".strip() if relay.state == DOWN else relay.advice
+    advice = [*filter(None, [relay.advice]), *([BY_ITSELF] if relay.state == DOWN else [])]
     see: See = {"resource": "emails", "filter": {"state": "due"}, "text": _("Show the e-mails that wait")}
     return finding("problem", text, relay.since, advice, see)
 
@@ -240,8 +239,8 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
     if left_alone:
         see: See = {"resource": "subscriptions", "filter": {"state": "failing"}, "text": _("Show the subscriptions")}
         text = ngettext(
-            "Webhooks of %(num)s subscription wait: its endpoint failed several times, or asked for a delay",
-            "Webhooks of %(num)s subscriptions wait: each endpoint failed several times, or asked for a delay",
+            "Webhooks of %(num)s subscription wait: its endpoint keeps failing, or asked for a long delay",
+            "Webhooks of %(num)s subscriptions wait: each endpoint keeps failing, or asked for a long delay",
             left_alone,
         )
         found.append(finding("warning", text, advice=FAILING, see=see))

@@ -19,6 +19,7 @@ from engine.admin.changes import send_time
 from engine.admin.filters import lasting
 from engine.admin.lists import batch, counts
 from engine.admin.standing import Standing
+from engine.admin.words import FAULTY, GIVEN_UP, LOST
 from engine.db import records
 from engine.db.dialects import Now, now
 from engine.db.tables import job_rows, jobs, orders
@@ -156,7 +157,7 @@ def advance(connection: Connection, claimed: records.Job) -> bool:
     if job is None:
         return False
     if due.is_lost(claimed):
-        _give_up(connection, job, f"{due.LOST_IS_DEAD} workers in a row ended while they worked on it.")
+        _give_up(connection, job, LOST % {"count": due.LOST_IS_DEAD})
         return False
     action, bounded = find(job.resource, job.action), job.newest is not None
     room = min(ROWS, job.total - job.done) if bounded else ROWS
@@ -189,7 +190,7 @@ def failed(connection: Connection, claimed: records.Job) -> None:
         again |= {"claim": job.claim + 1}
         connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(again))
     else:
-        _give_up(connection, job, f"{ERRORS} attempts ended in an error of Varsel's, which the worker's log shows.")
+        _give_up(connection, job, FAULTY % {"count": ERRORS})
 
 
 def stop(connection: Connection, who: str, seq: int) -> None:
@@ -218,7 +219,7 @@ def _running(connection: Connection, claimed: records.Job) -> OpenJob | None:
 
 def _give_up(connection: Connection, job: OpenJob, why: str) -> None:
     """End a job for good; what it has done stays done."""
-    reason = f"{why} What it has done stays done; start a new job for the rest."
+    reason = GIVEN_UP % {"why": why}
     ended = {"state": JobState.FAILED, "reason": reason, "due_at": None, "unresolved": 0, "last_update": Now()}
     ended |= {"claim": job.claim + 1}
     connection.execute(update(jobs).where(jobs.c.seq == job.seq).values(ended))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -11,23 +12,29 @@ if TYPE_CHECKING:
 MASKED = "•••"
 # What of a row is personal data or a secret, or may hold some: a viewer neither sees it nor can narrow a list by it.
 PERSONAL = frozenset(
-    {"recipients", "organization_number", "national_identity_number", "subject", "body", "text", "reply", "last_reply"}
-    | {"alternative_subject", "subject_filter", "alternative_subject_filter", "answer", "recipient"}
+    {"recipients", "organization_number", "national_identity_number", "subject", "body", "text"}
+    | {"alternative_subject", "subject_filter", "alternative_subject_filter", "recipient"}
     | {"filename", "guests"}
     | {"idempotency", "queue"}  # what senders call their requests; of what relays write
     | {"reference", "from"}  # what senders call their orders; where somebody signed in
 )
+REPLIES = frozenset({"reply", "last_reply", "answer"})
 ADDRESSES = frozenset({"address"})
 URLS = frozenset({"endpoint", "condition_endpoint", "source", "source_filter", "source_prefix", "source_start"})
+# What a reply begins with: its code, and its enhanced status code (RFC 3463). They say nothing of a person.
+_CODES = re.compile(r"([2-5]\d\d(?: |$))?([245]\.[0-7]\.\d{1,3}(?: |$))?", re.ASCII)
 
 
 def is_masked(name: str) -> bool:
     """Whether a viewer does not see a field of this name as it is."""
-    return name in PERSONAL or name in ADDRESSES or name in URLS
+    return name in PERSONAL | REPLIES | ADDRESSES | URLS
 
 
 def masked(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row without personal data and secrets: an address keeps its first letter and its domain, a URL its host."""
+    """The row without personal data and secrets: an address keeps its first letter and its domain, a URL its host.
+
+    A reply keeps its codes.
+    """
     return {name: _masked(name, value) for name, value in row.items()}
 
 
@@ -36,6 +43,8 @@ def _masked(name: str, value: Any) -> Any:
         return value
     if name in PERSONAL:
         return MASKED
+    if name in REPLIES:
+        return _reply(str(value))
     if isinstance(value, dict):
         return masked(value)
     if isinstance(value, list):
@@ -48,6 +57,12 @@ def _masked(name: str, value: Any) -> Any:
 def _address(text: str) -> str:
     local, at, domain = text.rpartition("@")
     return f"{local[:1]}{MASKED}@{domain}" if at else MASKED
+
+
+def _reply(text: str) -> str:
+    found = _CODES.match(text)
+    codes = found[0] if found else ""
+    return codes if codes == text else f"{codes}{MASKED}"
 
 
 def _url(text: str) -> str:

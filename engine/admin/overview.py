@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import BigInteger, and_, func, or_, select, type_coerce
 
 from engine.admin import findings
 from engine.admin.counts import COUNTED, counted
@@ -36,6 +36,7 @@ from engine.db.tables import (
 from engine.observability.history import SERIES
 from engine.queue import due, lateness
 from engine.queue.epoch import again
+from engine.webhooks.schedule import OPENS_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
     from engine.admin.finding import Finding
     from engine.admin.lanes import LaneFigures
 
+# Nothing is pushed to a subscription, and that lasts: two probes, within a minute and a half, have failed, too, or its
+# endpoint has asked for a long rest. A rest that is over in a moment is no news.
+_FOR_LONG = or_(
+    and_(subscriptions.c.open_until.is_not(None), subscriptions.c.failures >= OPENS_AFTER + 2),
+    subscriptions.c.open_until > after(timedelta(minutes=5)),
+)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # What ends in a lane, by series of history: what has not begun to move is not among them.
 ENDS = {
@@ -62,7 +69,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     running = _processes(connection)
     paused = _pauses(connection)
     stopped = (STOPPED, subscriptions.c.paused_reason.is_not(None), subscriptions.c.removed.is_(None))
-    left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.open_until > Now())
+    left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.removed.is_(None), _FOR_LONG)
     restored, groups = again(connection), failures(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
     stalled = lateness.stalled(connection, [lane.name for lane in figures if lane.in_flight])

@@ -12,7 +12,9 @@ from sqlalchemy import select
 from engine.admin.failures import of_relays
 from engine.db.dialects import after
 from engine.db.tables import ALIVE, processes
-from engine.text.language import _, translated
+from engine.diagnosis.relay import spoken as advice_spoken
+from engine.email.routing import AND_THOSE, OTHERS, WAIT_FOR, WHOSE
+from engine.text.language import _, retold, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,8 +79,8 @@ def _told(row: Row[tuple[object, ...]]) -> Iterator[RelayFigures]:
     for each in json.loads(row.relays):
         since = each.pop("since")
         told = RelayFigures(**each, since=since and datetime.fromisoformat(since))
-        said, advice, effect = _spoken(told.name, told.said), translated(told.advice), translated(told.effect)
-        yield replace(told, said=said, advice=advice, effect=effect)
+        said, advice = _spoken(told.name, told.said), advice_spoken(told.advice)
+        yield replace(told, said=said, advice=advice, effect=retold(told.effect, *WAIT_FOR, whose=_whose))
 
 
 def _spoken(name: str, said: str) -> str:
@@ -88,6 +90,15 @@ def _spoken(name: str, said: str) -> str:
         return said
     fault, bracket, words = said.removeprefix(begin).partition(" (")
     return _("the relay %(relay)s %(fault)s", relay=name, fault=translated(fault)) + bracket + words
+
+
+def _whose(text: str) -> str:
+    parts = text.split(AND_THOSE)
+    return _(AND_THOSE).join(retold(part, *WHOSE, creators=_names, domains=_names) for part in parts)
+
+
+def _names(text: str) -> str:
+    return ", ".join(translated(name) if name == OTHERS else name for name in text.split(", "))
 
 
 def _both(one: RelayFigures, other: RelayFigures) -> RelayFigures:

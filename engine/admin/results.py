@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, literal, select, union_all
 
+from engine.admin.counts import COUNTED
 from engine.admin.words import of_state
 from engine.db.dialects import now
-from engine.db.tables import emails
+from engine.db.tables import EPOCH, emails
 from engine.events import tallies
 from engine.models import HANDED_OVER, EmailState, OrderState
 from engine.text.language import _, number
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-COUNTED = 10_000  # e-mails of an order that is not counted as it is sent: one that an older version made
 SENT, FAILED, WAITING, CANCELLED = "sent", "failed", "waiting", "cancelled"
 _RESULTS = (SENT, FAILED, WAITING, CANCELLED)
 _MADE = (OrderState.PROCESSED, OrderState.COMPLETED, OrderState.SET_ASIDE)  # all e-mails of an order are there
@@ -33,6 +33,7 @@ class Results:
     states: Mapping[str, int]
     lately: int = 0  # settled since that moment
     since: datetime | None = None
+    changed: datetime | None = None  # when one of them last was; of large orders, to the minute
     whole: bool = True
 
     @property
@@ -73,7 +74,7 @@ def result_of(state: str) -> str:
 def results(connection: Connection, seqs: Collection[int], most: int = tallies.SMALL) -> dict[int, Results]:
     """The results of orders, by `seq`; of those that are not counted as they are sent, of `most` e-mails each."""
     counted = tallies.of_orders(connection, seqs)
-    found = {seq: Results(tally.states, tally.lately, tally.since) for seq, tally in counted.items()}
+    found = {seq: Results(tally.states, tally.lately, tally.since, tally.changed) for seq, tally in counted.items()}
     others = [seq for seq in seqs if seq not in counted]
     return found | (_looked_at(connection, others, most) if others else {})
 
@@ -95,15 +96,18 @@ def _looked_at(connection: Connection, seqs: Collection[int], most: int) -> dict
     """Counted here and now. One that was settled within the last minute tells how quickly the order is sent."""
     a_minute_ago = now(connection) - tallies.MINUTE
     recent = emails.c.last_update > a_minute_ago
-    its = (emails.c.state, recent.label("recent"))
+    its = (emails.c.state, emails.c.last_update, recent.label("recent"))
     each = [select(literal(seq).label("order_seq"), *its).where(emails.c.order_seq == seq).limit(most) for seq in seqs]
     rows = union_all(*(select(part.subquery()) for part in each)).subquery()
-    chosen = select(rows.c.order_seq, rows.c.state, func.count(), func.count().filter(rows.c.recent))
+    newest = func.max(rows.c.last_update)
+    chosen = select(rows.c.order_seq, rows.c.state, func.count(), func.count().filter(rows.c.recent), newest)
     states: dict[int, dict[str, int]] = {seq: {} for seq in seqs}
-    lately = dict.fromkeys(seqs, 0)
-    for seq, state, count, new in connection.execute(chosen.group_by(rows.c.order_seq, rows.c.state)):
+    lately, changed = dict.fromkeys(seqs, 0), dict.fromkeys(seqs, EPOCH)
+    for seq, state, count, new, last in connection.execute(chosen.group_by(rows.c.order_seq, rows.c.state)):
         states[seq][state] = count
+        changed[seq] = max(changed[seq], last)
         lately[seq] += new if result_of(state) != WAITING else 0
     return {
-        seq: Results(states[seq], lately[seq], a_minute_ago, whole=sum(states[seq].values()) < most) for seq in seqs
+        seq: Results(states[seq], lately[seq], a_minute_ago, changed[seq], whole=sum(states[seq].values()) < most)
+        for seq in seqs
     }

@@ -61,9 +61,9 @@ def add(connection: Connection, who: str, asked: NewSender) -> str:
     note(connection, who, "create", f"senders/{seq}", {"creator": creator, "address": address})
     if is_first or asked.is_default:
         make_default(connection, who, seq)
-    text = N_("Orders of %(creator)s may have the sender %(address)s.")
+    text = N_("The sender %(address)s is added: orders of %(creator)s may have it.")
     if is_first or asked.is_default:
-        text = N_("Orders of %(creator)s may have the sender %(address)s, the default.")
+        text = N_("The sender %(address)s is added: orders of %(creator)s that name no sender have it.")
     return _(text, creator=creator, address=address)
 
 
@@ -73,7 +73,7 @@ def make_default(connection: Connection, who: str, seq: int) -> str:
     its = senders.c.creator == found.creator
     connection.execute(update(senders).where(its).values(is_default=senders.c.seq == seq))
     note(connection, who, "make-default", f"senders/{seq}")
-    text = N_("Orders of %(creator)s that name no sender have %(address)s.")
+    text = N_("%(address)s is the default: orders of %(creator)s that name no sender have it.")
     return _(text, creator=found.creator, address=found.address)
 
 
@@ -86,7 +86,7 @@ def remove(connection: Connection, who: str, seq: int) -> str:
         raise Conflict(_(text, address=found.address, creator=found.creator))
     connection.execute(delete(senders).where(senders.c.seq == seq))
     note(connection, who, "remove", f"senders/{seq}", {"creator": found.creator, "address": found.address})
-    text = N_("No new order of %(creator)s has the sender %(address)s.")
+    text = N_("The sender %(address)s is removed: no new order of %(creator)s has it.")
     return _(text, creator=found.creator, address=found.address)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from engine.admin.amounts import some
 from engine.admin.filters import TIMES
-from engine.admin.words import of_condition
+from engine.admin.words import of_condition, of_consequence, of_field, of_reason
 from engine.observability.audit import ITSELF
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
 from engine.text.language import N_, _, number, translated
@@ -243,10 +243,15 @@ def _value(name: str, value: Any) -> Iterator[Piece]:
         yield from _what(f"{name}s/{value}")
     elif name == "filter" and isinstance(value, Mapping):
         for key, text in value.items():
-            yield f"{'' if key == next(iter(value)) else ', '}{key} "
+            label = of_field(key)
+            yield f"{'' if key == next(iter(value)) else ', '}{label[:1].lower()}{label[1:]} "
             yield _moment(str(text)) if key in TIMES else of_condition(key, str(text))
     elif name == "source":
         yield translated(_SOURCES.get(value, str(value)))
+    elif name == "reason":
+        yield of_reason(str(value))
+    elif name == "then":
+        yield of_consequence(str(value))
     elif name == "by":
         yield _who(str(value))
     elif name in ("to", "as_of", "seen"):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import and_, or_, select
 
 from engine.admin.amounts import some
-from engine.admin.results import COUNTED, SENT, WAITING, results
+from engine.admin.counts import COUNTED
+from engine.admin.results import SENT, WAITING, results
 from engine.admin.words import of_state
 from engine.db.tables import orders
 from engine.models import OrderState

@@ -16,7 +16,7 @@ from engine.observability.audit import detail_of
 from engine.queue import windows
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
 from engine.text.addresses import domain_of
-from engine.text.language import _, translated
+from engine.text.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,7 +85,12 @@ def _told(connection: Connection, order: Row[object], email: Row[object]) -> Ite
         if line.action == "condition-failed":
             said, then = str(detail.get("reason", "")), str(detail.get("then", ""))
             yield Step(
-                line.at, _("Its condition gave no clear answer"), translated(then), _("The answer"), said, "wait"
+                line.at,
+                _("Its condition gave no clear answer"),
+                words.of_consequence(then),
+                _("The answer"),
+                said,
+                "wait",
             )
         else:
             what, paused = stops[line.target], line.action == "pause"

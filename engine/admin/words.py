@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from engine.email.smtp.phases import Phase
-from engine.models import DeliveryState, EmailState, JobState, OrderState
+from engine.models import ASKED_AGAIN, NOT_ACCEPTED, DeliveryState, EmailState, JobState, OrderState
 from engine.queue.pauses import CREATOR, DOMAIN, LANE
-from engine.text.language import N_, _, ngettext, number, translated
+from engine.text.language import N_, _, ngettext, number, retold, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +102,11 @@ _ACTIONS: Mapping[str, str] = {
     "deliveries.retry": N_("replay deliveries"),
     "deliveries.retry_now": N_("send deliveries now"),
 }
+_ROWS: Mapping[str, str] = {
+    "orders": N_("The order"),
+    "emails": N_("The e-mail"),
+    "deliveries": N_("The delivery"),
+}
 _LANES: Mapping[str, str] = {
     "orders": N_("orders"),
     "emails": N_("emails"),
@@ -143,7 +148,24 @@ _FIELDS: Mapping[str, str] = {
     "target": N_("Thing"),
     "kind": N_("Kind"),
     "ids": N_("Rows"),
+    # Fields of other forms.
+    "address": N_("E-mail address"),
+    "cursor": N_("Page"),
+    "days": N_("Life in days"),
+    "guests": N_("Guests"),
+    "name": N_("Name"),
+    "overlap": N_("Hours that the old key stays valid"),
+    "reason": N_("Reason"),
+    "reply_to": N_("Reply to"),
+    "scopes": N_("Scopes"),
+    "sort": N_("Direction"),
+    "span": N_("How far back"),
+    "template": N_("Template"),
+    "time": N_("New send time"),
+    "value": N_("Name"),
+    "values": N_("Values"),
 }
+_CHOSEN = frozenset({"state", "priority", "error", "kind"})  # those with a menu
 _ERASED: Mapping[str, str] = {
     label.lower(): label
     for label in (
@@ -163,7 +185,11 @@ _ERASED: Mapping[str, str] = {
         N_("Guests of keys"),
     )
 }
-_BY_OPERATOR = "Paused by an operator: "  # engine/admin/pausing.py and recurring.py write it
+_BY_OPERATOR = N_("Paused by an operator: %(reason)s")  # engine/admin/pausing.py and recurring.py write it
+# Why a job was given up.
+LOST = N_("%(count)s workers in a row ended while they worked on it.")
+FAULTY = N_("%(count)s attempts ended in an error of Varsel's, which the worker's log shows.")
+GIVEN_UP = N_("%(why)s What it has done stays done; start a new job for the rest.")
 # Written as a part of others, by these and by engine/email/restraint.py.
 _STORED = (N_("Paused by an operator."), N_("refuses this installation or its sender"))
 
@@ -188,9 +214,16 @@ def of_job(resource: str, action: str) -> str:
     return translated(_ACTIONS.get(f"{resource}.{action}") or f"{action.replace('_', ' ')} {resource}")
 
 
+def of_row(resource: str) -> str:
+    """A row that something was done to, at the beginning of a sentence."""
+    return translated(_ROWS[resource])
+
+
 def of_condition(name: str, value: str) -> str:
-    """What a list is narrowed to, behind its name; of rows that were selected, how many."""
-    return _("%(count)s selected", count=number(value.count(",") + 1)) if name == "ids" else value
+    """What a list is narrowed to, behind its name: as menus have it; of rows that were selected, how many."""
+    if name == "ids":
+        return _("%(count)s selected", count=number(value.count(",") + 1))
+    return of_state(value) if name in _CHOSEN else value
 
 
 def of_lane(name: str) -> str:
@@ -206,6 +239,11 @@ def of_pause(kind: str) -> str:
 def of_field(name: str) -> str:
     """What a list is narrowed by."""
     return translated(_FIELDS.get(name) or name.capitalize())
+
+
+def of_key(name: str) -> str:
+    """The same, with the key by which addresses and the search field know it."""
+    return f"{of_field(name)} ({name})"
 
 
 def of_window(window: Window) -> str:
@@ -227,9 +265,13 @@ def of_erased(kind: str) -> str:
 
 
 def of_reason(text: str) -> str:
-    """Why something is paused: what Varsel has stored is translated, and what a person typed stays."""
-    text, typed = text.removeprefix(_BY_OPERATOR), text.startswith(_BY_OPERATOR)
-    return _("Paused by an operator: %(reason)s", reason=text) if typed else translated(text)
+    """Why something is paused, or has ended: what Varsel has stored is translated, and what a person typed stays."""
+    return retold(text, _BY_OPERATOR, GIVEN_UP, LOST, FAULTY, *NOT_ACCEPTED, why=of_reason)
+
+
+def of_consequence(text: str) -> str:
+    """What follows where an order's condition gave no clear answer."""
+    return retold(text, ASKED_AGAIN)
 
 
 def of_processes(count: int, kind: str) -> str:

@@ -23,6 +23,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "e-mail": "id",
         "recipient": "address",
         "state": "state",
+        "sent": "sent",
         "stands": "standing",
         "next attempt": "next_attempt",
         "tries": "attempts",
@@ -214,7 +215,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 # What goes first where there is no room for all: of these the first, then the last column.
 GOING: Mapping[str, tuple[str, ...]] = {
     "orders": ("priority", "creator"),
-    "emails": ("creator", "subject", "tries", "stands", "next attempt", "code"),
+    "emails": ("creator", "subject", "tries", "stands", "next attempt", "sent", "code"),
     "deliveries": ("event", "type", "tries", "stands", "next attempt", "code"),
     "subscriptions": ("resource", "consumer"),
     "processes": ("started", "version", "host"),

@@ -10,7 +10,7 @@ import typer
 
 from engine.cli.exits import FAILED
 from engine.cli.installation import opened, reading, who, writing
-from engine.cli.options import Csv, Cursor, Data, Json, Limit, Yes
+from engine.cli.options import Csv, Cursor, Data, Json, Limit, Sort, Yes
 from engine.cli.output import form_of
 from engine.cli.progress import bar, confirm
 from engine.cli.resources import LateGroup, option, parameter, taking
@@ -51,6 +51,7 @@ def list_(
     resource: Resource,
     limit: Limit = None,
     cursor: Cursor = None,
+    sort: Sort = None,
     as_json: Json = False,
     as_csv: Csv = False,
     data: Data = None,
@@ -59,9 +60,8 @@ def list_(
     """Print what was given up, the newest first."""
     from engine.admin.resources import RESOURCES
 
-    show_list(
-        RESOURCES[resource], given | {"state": STATES[resource]}, Wanted(limit, cursor, form_of(as_json, as_csv), data)
-    )
+    wanted = Wanted(limit, cursor, form_of(as_json, as_csv), data, sort)
+    show_list(RESOURCES[resource], given | {"state": STATES[resource]}, wanted)
 
 
 def do(
@@ -89,7 +89,7 @@ def do(
     with writing(data) as connection:
         job = jobs.start(connection, who(), action, conditions, asked=asked)
         total = detail(connection, job)["total"]
-    typer.echo(f"Job {job} does it in the background: {some(total, resource)}.")
+    typer.echo(f"{action.label}: {some(total, resource)}, in the background, as job {job}.")
     if wait:
         _wait(job, data)
 

@@ -18,4 +18,4 @@ def stop(job: Number, data: Data = None) -> None:
 
     with writing(data) as connection:
         background.stop(connection, who(), job)
-    typer.echo(f"{job} is stopped.")
+    typer.echo(f"Job {job} is stopped; what it has done stays done.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +27,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, one document.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets: all columns, uncut.")]
 Limit = Annotated[
     int | None, typer.Option(min=1, max=MOST, show_default="50; with --csv, all", help="Most rows to print.")
+]
+Sort = Annotated[
+    Literal["ascending", "descending"] | None,
+    typer.Option(help="In which direction the list stands.", show_default="as the list is described"),
 ]
 Cursor = Annotated[str | None, typer.Option(help="Continue where an earlier list ended: its `next`.")]
 

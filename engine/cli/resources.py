@@ -14,7 +14,7 @@ from uuid import UUID
 import typer
 from typer.core import TyperGroup
 
-from engine.cli.options import Csv, Cursor, Data, EventKey, Json, Limit, Number, SendTime, Uuid, Yes, local
+from engine.cli.options import Csv, Cursor, Data, EventKey, Json, Limit, Number, SendTime, Sort, Uuid, Yes, local
 from engine.cli.output import form_of
 from engine.cli.rows import Wanted, act, show_list, show_one
 
@@ -114,12 +114,13 @@ def _list_of(resource: Resource) -> Command:
         *,
         limit: Limit = None,
         cursor: Cursor = None,
+        sort: Sort = None,
         as_json: Json = False,
         as_csv: Csv = False,
         data: Data = None,
         **given: str | None,
     ) -> None:
-        show_list(resource, given, Wanted(limit, cursor, form_of(as_json, as_csv), data))
+        show_list(resource, given, Wanted(limit, cursor, form_of(as_json, as_csv), data, sort))
 
     return taking(command, map(option, resource.fields.values()))
 

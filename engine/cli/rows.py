@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from engine.admin.actions import Action
     from engine.admin.copies import Terms
+    from engine.admin.lists import Sort
     from engine.admin.resources import Resource
 
 
@@ -27,29 +28,31 @@ ROWS = 50  # of a list, unless more or fewer are wanted
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How much of a list, from where on, and in which form."""
+    """How much of a list, from where on, in which form, and in which direction (None: its usual one)."""
 
     limit: int | None
     cursor: str | None
     form: Form
     data: Path | None
+    sort: str | None = None
 
 
 def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wanted) -> None:
     """Print the rows that match, up to `limit`, however far back the last of them is."""
-    from engine.admin.lists import page
+    from engine.admin.lists import Sort, page
     from engine.admin.naming import completed
 
     conditions = {name: value for name, value in given.items() if value is not None}
     with reading(wanted.data) as connection:
         conditions = completed(connection, conditions)
+    sort = Sort(wanted.sort) if wanted.sort else None
     if wanted.form is Form.CSV:
-        return _print_csv(resource, conditions, wanted)
+        return _print_csv(resource, conditions, wanted, sort)
     items: list[dict[str, Any]] = []
     cursor, limit = wanted.cursor, wanted.limit or ROWS
     while True:
         with reading(wanted.data) as connection:
-            found = page(connection, resource, conditions, cursor, limit - len(items))
+            found = page(connection, resource, conditions, cursor, limit - len(items), sort)
         items += found.items
         cursor = found.next
         if cursor is None or not found.looked_back or len(items) == limit:
@@ -63,11 +66,19 @@ def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wante
     return None
 
 
-def _print_csv(resource: Resource, conditions: Mapping[str, str], wanted: Wanted) -> None:
+def _print_csv(resource: Resource, conditions: Mapping[str, str], wanted: Wanted, sort: Sort | None) -> None:
     """Print all rows that match, or up to the limit; the audit log says so."""
     from engine.admin import exports
 
-    made = exports.Export(resource, conditions, exports.Form.CSV, hidden=False, most=wanted.limit, cursor=wanted.cursor)
+    made = exports.Export(
+        resource,
+        conditions,
+        exports.Form.CSV,
+        hidden=False,
+        most=wanted.limit,
+        cursor=wanted.cursor,
+        sort=sort,
+    )
     whole = False
     with opened(wanted.data) as store:
         with store.write() as connection:
@@ -116,7 +127,7 @@ def act(actions: Sequence[Action], key: Any, data: Path | None, argument: str | 
     with writing(data) as connection:
         made = perform(connection, who(), action, key, argument, terms)
     to = f": {cell(question.at)}" if question.at else f", as the order {made}" if made else ""
-    typer.echo(f"{key} was {action.done}{_rest(key, data) if action.steps else to}.")
+    typer.echo(f"{action.done % {'what': key}}{_rest(key, data) if action.steps else to}.")
 
 
 def _terms(data: Path | None) -> Terms:

@@ -19,7 +19,7 @@ def pause(subscription: Number, reason: Reason = "", data: Data = None) -> None:
 
     with writing(data) as connection:
         pause_subscription(connection, who(), subscription, reason)
-    typer.echo(f"{subscription} is paused.")
+    typer.echo(f"Subscription {subscription} is paused.")
 
 
 @GROUP.command()
@@ -33,7 +33,7 @@ def resume(subscription: Number, yes: Yes = False, data: Data = None) -> None:
         confirm(question)
     with writing(data) as connection:
         pausing.resume_subscription(connection, who(), subscription)
-    typer.echo(f"{subscription} is resumed.")
+    typer.echo(f"Subscription {subscription} is resumed.")
 
 
 @GROUP.command("test")

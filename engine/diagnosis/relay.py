@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from engine.diagnosis.table import WRITTEN, Diagnosis, Fault, find, signs
+from engine.diagnosis.table import Diagnosis, Fault, find, signs
 from engine.settings.relays import SETTING
-from engine.text.language import N_
+from engine.text.language import N_, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,10 @@ RELAY: Sequence[Fault] = (
     Fault(
         signs(r"^53[2-58]"),
         N_("refuses the user or the password"),
-        f"Correct USER:PASSWORD in VARSEL_SMTP_URL; {WRITTEN}.",
+        N_(
+            "Correct USER:PASSWORD in VARSEL_SMTP_URL; in a user or password, write @ as %40, : as %3A, / as %2F,"
+            " ? as %3F and # as %23."
+        ),
     ),
     Fault(
         signs(r"resolve|Name or service|nodename|getaddrinfo"),
@@ -109,6 +112,9 @@ SENDER: Sequence[Fault] = (
 )
 
 
+_UNKNOWN = N_("Check VARSEL_SMTP_URL; look at the relay's log.")
+
+
 def of_relay(code: int | None, text: str, name: str, written: str = SETTING) -> Diagnosis:
     """Why there is no session with the relay of this name; `code` None: it said nothing that can be understood.
 
@@ -124,5 +130,14 @@ def of_sender(code: int | None, text: str, name: str, written: str = SETTING) ->
 
 def _of(faults: Sequence[Fault], code: int | None, text: str, name: str, written: str) -> Diagnosis:
     words = f"{code} {text}" if code else text
-    found = find(faults, f"the relay {name}", words, N_("Check VARSEL_SMTP_URL; look at the relay's log."))
+    found = find(faults, f"the relay {name}", words, _UNKNOWN)
     return replace(found, advice=found.advice.replace(SETTING, written))
+
+
+def spoken(advice: str) -> str:
+    """An advice of this module, as it was given for an address that stands anywhere, in the reader's language."""
+    for known in (_UNKNOWN, *(fault.advice for fault in SENDER)):
+        before, setting, after = known.partition(SETTING)
+        if setting and advice.startswith(before) and advice.endswith(after):
+            return translated(known).replace(SETTING, advice[len(before) : len(advice) - len(after)])
+    return translated(advice)

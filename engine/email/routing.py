@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 MOST_RULES = 1_000
 FEW = 5  # names in a sentence
+WAIT_FOR = (
+    N_("e-mails %(whose)s wait for it; all others go over other relays"),
+    N_("e-mails %(whose)s wait for them; all others go over other relays"),
+)
+AND_THOSE = N_(" and those ")
+WHOSE = (N_("of %(creators)s to %(domains)s"), N_("of %(creators)s"), N_("to %(domains)s"))
+OTHERS = N_("others")
 DEFAULT = "default"  # the relays of VARSEL_SMTP_URL, in a rule's `else`
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # without a colon, so that it is no HOST:PORT
 _DOMAIN = re.compile(r"(?:\*\.)?[^\s@*.]+(?:\.[^\s@*.]+)*")
@@ -54,9 +61,10 @@ class Rule:
     @property
     def whose(self) -> str:
         """Whose e-mails, in words."""
-        creators = f"of {', '.join(_few(sorted(self.creators)))}" if self.creators else ""
-        domains = f"to {', '.join(_few(sorted(self.domains)))}" if self.domains else ""
-        return f"{creators} {domains}".strip()
+        of_both, of_creators, to_domains = WHOSE
+        template = of_both if self.creators and self.domains else of_creators if self.creators else to_domains
+        creators, domains = (", ".join(_few(sorted(names or ()))) for names in (self.creators, self.domains))
+        return template % {"creators": creators, "domains": domains}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,6 @@ class Routes:
 
     def without(self, down: Collection[str]) -> str:
         """What becomes of the e-mails of relays that are down, for operators; `down`: their names in the routes."""
-        them = "it" if len(down) == 1 else "them"
         bound = [rule for rule in self.rules if all(name in down for names in rule.choices for name in names)]
         if all(name in down for name in self.usual):
             if len(bound) == len(self.rules):
@@ -93,8 +100,8 @@ class Routes:
             return (
                 N_("its e-mails go over other relays") if len(down) == 1 else N_("their e-mails go over other relays")
             )
-        whose = " and those ".join(_few([rule.whose for rule in bound]))
-        return f"e-mails {whose} wait for {them}; all others go over other relays"
+        whose = AND_THOSE.join(_few([rule.whose for rule in bound]))
+        return WAIT_FOR[len(down) > 1] % {"whose": whose}
 
 
 class Routing:
@@ -115,7 +122,7 @@ class Routing:
 
 
 def _few(names: Sequence[str]) -> list[str]:
-    return [*names[:FEW], *(["others"] if names[FEW:] else [])]
+    return [*names[:FEW], *([OTHERS] if names[FEW:] else [])]
 
 
 def _names(domain: str) -> Iterator[str]:

@@ -41,11 +41,15 @@ _ROWS = Rows(order_seq=BigInteger(), slot=SmallInteger(), state=Text(), number=I
 
 @dataclass(slots=True)
 class Tally:
-    """How many e-mails of an order are in each state, and how many were settled `lately`: since that moment."""
+    """How many e-mails of an order are in each state, and how many were settled `lately`: since that moment.
+
+    `changed`: when that was last another number, to the minute.
+    """
 
     states: dict[str, int] = field(default_factory=dict)
     lately: int = 0
     since: datetime = EPOCH
+    changed: datetime = EPOCH
 
 
 def begin(connection: Connection, made: Mapping[int, Counts], always: Collection[int] = ()) -> None:
@@ -83,6 +87,7 @@ def of_orders(connection: Connection, seqs: Collection[int]) -> dict[int, Tally]
     found: dict[int, Tally] = {}
     for row in connection.execute(select(tallies).where(tallies.c.order_seq.in_(seqs))):
         tally = found.setdefault(row.order_seq, Tally(since=this - MINUTE))
+        tally.changed = max(tally.changed, row.minute)
         tally.states[row.state] = tally.states.get(row.state, 0) + row.number
         if row.slot == _BEGINNING:
             tally.since = max(tally.since, row.minute)

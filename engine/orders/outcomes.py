@@ -16,7 +16,7 @@ from engine.db.tables import MILLISECOND, orders
 from engine.events import tallies
 from engine.events.status import email_event, order_event
 from engine.events.storing import persist
-from engine.models import EmailState, OrderState
+from engine.models import ASKED_AGAIN, SENT_ANYWAY, EmailState, OrderState
 from engine.observability import logs
 from engine.observability.audit import ITSELF, note
 from engine.orders.generation import failed, insert
@@ -109,7 +109,7 @@ def record(connection: Connection, decision: Decision, generated: Collection[int
     order, reason = decision.order, decision.reason
     match decision.next:
         case Next.SEND_ANYWAY if order.seq in generated:
-            _tell_of_condition(connection, order, reason, "sent anyway")
+            _tell_of_condition(connection, order, reason, SENT_ANYWAY)
         case Next.NOT_MET:
             write(connection, [(order, OrderState.SEND_CONDITION_NOT_MET, None)])
         case Next.ASK_AGAIN:
@@ -138,7 +138,7 @@ def _begin(connection: Connection, statement: Executable, decisions: Sequence[De
     ours = {row.seq for row in run(connection, statement, due_now)}
     for each in decisions:
         if each.next is Next.SEND_ANYWAY and each.order.seq in ours:
-            _tell_of_condition(connection, each.order, each.reason, "sent anyway")
+            _tell_of_condition(connection, each.order, each.reason, SENT_ANYWAY)
 
 
 def write(
@@ -184,7 +184,7 @@ def settle(
 
 def _ask_again(connection: Connection, order: Order, reason: str) -> None:
     if write(connection, [(order, OrderState.PROCESSING, CONDITION_RETRY)]):
-        _tell_of_condition(connection, order, reason, f"asked again in {CONDITION_RETRY.seconds} s")
+        _tell_of_condition(connection, order, reason, ASKED_AGAIN % {"seconds": CONDITION_RETRY.seconds})
 
 
 def _tell_of_condition(connection: Connection, order: Order, reason: str, then: str) -> None:

@@ -6,14 +6,16 @@ A text stands in English where it is used, and is looked up by it; see docs/deci
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from gettext import NullTranslations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Language:
 
 
 ENGLISH = Language("en")
+_VALUE = re.compile(r"%\((\w+)\)s")
 _reader: ContextVar[Language] = ContextVar("the reader's language", default=ENGLISH)
 
 
@@ -58,6 +61,25 @@ def ngettext(one: str, many: str, amount: int, **values: object) -> str:
 def translated(text: str) -> str:
     """A text that was marked with N_, in the reader's language; any other stays as it is."""
     return _reader.get().texts.gettext(text) if text else text  # what catalogues have for "" is about themselves
+
+
+def retold(text: str, *templates: str, **told: Callable[[str], str]) -> str:
+    """A text that was stored in English, made of one of the `templates` with some values, in the reader's language.
+
+    `told`: how a value is said. What is made of none of them is a text that was marked with N_, or stays as it is.
+    """
+    for template in templates:
+        if found := re.fullmatch(_pattern(template), text, re.DOTALL):
+            values = {name: told[name](value) if name in told else value for name, value in found.groupdict().items()}
+            return gettext(template, **values)
+    return translated(text)
+
+
+@cache
+def _pattern(template: str) -> str:
+    """What texts of a template look like."""
+    parts = _VALUE.split(template)
+    return "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
 
 
 def N_(message: str) -> str:  # noqa: N802 as gettext calls it

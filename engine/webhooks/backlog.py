@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from engine.models import NOT_ACCEPTED
 from engine.webhooks.deliveries import FETCH, size
 from engine.webhooks.outcomes import Release
 from engine.webhooks.window import Circuit, Window
@@ -109,6 +110,6 @@ class Backlog:
 
 def _told(result: Result) -> str:
     """A failed attempt as one line."""
-    what = "the validation event" if result.delivery.event_seq is None else "an event"
+    of_event, of_validation = NOT_ACCEPTED
     answer = f"status {result.status}" if result.status is not None else result.reply
-    return f"{what} was not accepted: {answer}"
+    return (of_validation if result.delivery.event_seq is None else of_event) % {"answer": answer}

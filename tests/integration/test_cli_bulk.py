@@ -117,7 +117,7 @@ def test_nothing_is_asked_when_nothing_matches(run: Any) -> None:
 def test_a_job_can_be_left_alone_looked_at_and_stopped(store: Store, run: Any) -> None:
     fail(store, 3)
     ended = run("dead", "retry", "emails", "--yes", "--no-wait")
-    assert ended.stdout == "Job 1 does it in the background: 3 e-mails.\n"
+    assert ended.stdout == "Retry: 3 e-mails, in the background, as job 1.\n"
     assert json.loads(run("jobs", "show", "1", "--json").stdout)["state"] == "Waiting"
     assert "retry e-mails" in run("jobs", "list").stdout
     assert run("jobs", "stop", "1").exit_code == 0

@@ -8,6 +8,7 @@ from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import delete, insert, select, text, update
 
 from engine.admin import details
@@ -33,7 +34,6 @@ from tests.helpers.rows import PAUSED, add_email, add_order, add_subscription, a
 from tests.helpers.waiting import LONG, wait_for
 
 if TYPE_CHECKING:
-    import pytest
     from sqlalchemy import Connection
 
     from engine.db.store import Store
@@ -107,12 +107,39 @@ def test_what_a_stopped_subscription_holds_back_is_not_due(store: Store) -> None
                 connection.execute(update(subscriptions).where(subscriptions.c.seq == seq).values(values))
         found = lanes(connection)[-1]
         assert (found.waiting, found.due, found.retrying, found.held) == (1, 2, 0, 1)
-        alone = ("warning", "Webhooks of 1 subscription wait: its endpoint failed several times, or asked for a delay")
+        alone = ("warning", "Webhooks of 1 subscription wait: its endpoint keeps failing, or asked for a long delay")
         assert sentences(connection) == [("warning", "1 webhook is paused with its subscription"), alone]
         connection.execute(update(subscriptions).values(paused_reason=None, open_until=now() + HOUR))
         assert sentences(connection) == [
-            ("warning", "Webhooks of 4 subscriptions wait: each endpoint failed several times, or asked for a delay")
+            ("warning", "Webhooks of 4 subscriptions wait: each endpoint keeps failing, or asked for a long delay")
         ]
+
+
+@pytest.mark.parametrize(
+    ("rest", "failures", "is_said"),
+    [
+        (timedelta(seconds=30), 5, False),  # a rest that is over in a moment
+        (timedelta(seconds=-1), 5, False),
+        (timedelta(seconds=60), 7, True),
+        (timedelta(seconds=-1), 7, True),  # between two probes
+        (None, 0, False),  # the last probe went well
+        (timedelta(minutes=10), 1, True),  # as its endpoint asked
+    ],
+)
+def test_a_subscription_that_waits_is_said_when_it_lasts(
+    store: Store,
+    rest: timedelta | None,
+    failures: int,
+    is_said: bool,  # noqa: FBT001 of the table above
+) -> None:
+    with store.write() as connection:
+        process(connection, "worker", relay="relay:25")
+        process(connection, "scheduler")
+        add_subscription(connection, "https://receiver.example/hook")
+        until = now() + rest if rest else None
+        connection.execute(update(subscriptions).values(open_until=until, failures=failures))
+        told = "Webhooks of 1 subscription wait: its endpoint keeps failing, or asked for a long delay"
+        assert sentences(connection) == ([("warning", told)] if is_said else [])
 
 
 GROUPS = {"later": "waiting", "due": "due", "retrying": "retrying", "held": "held"}

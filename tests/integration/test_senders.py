@@ -22,7 +22,7 @@ def cli(installation: Installation) -> Cli:
     """An installation where a creator has two senders."""
     cli = Cli(installation.environment()["VARSEL_DATABASE_URL"])
     said = cli.text("senders", "add", "svv", "Post@blåbær.no", "--name", NAME, "--reply-to", "svar@svv.example")
-    assert said == "Orders of svv may have the sender Post@blåbær.no, the default.\n"
+    assert said == "The sender Post@blåbær.no is added: orders of svv that name no sender have it.\n"
     cli.text("senders", "add", "svv", "vakt@svv.example", "--name", 'Vakt, "natt"')
     return cli
 

@@ -79,6 +79,6 @@ def test_the_command_stops_an_order_step_by_step(
     batch(store)
     name = the_order(store, seq).id
     told = Cli(database_url).text("orders", "cancel", name, "--yes")
-    assert told == f"{name} was cancelled as far as it had not left: 4 Cancelled.\n"
+    assert told == f"{name} is cancelled as far as it had not left: 4 Cancelled.\n"
     assert states(store, name) == {"Cancelled": 4}
     assert the_order(store, seq).state == OrderState.CANCELLED

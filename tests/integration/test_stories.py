@@ -71,7 +71,8 @@ def test_a_story_tells_what_an_email_waited_for_and_how_far_each_attempt_came(st
         ("relay.example:25 said", "554 5.7.1 spam"),
     ]
     assert told[-1]["detail"] == "it is not tried again by itself"
-    assert {masked(step)["reply"] for step in told} == {"", MASKED}
+    seen = {masked(step)["reply"] for step in told}
+    assert seen == {"", MASKED, f"451 4.7.1 {MASKED}", f"554 5.7.1 {MASKED}"}
 
 
 def test_a_story_has_pauses_and_conditions_that_gave_no_answer(store: Store) -> None:

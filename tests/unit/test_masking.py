@@ -40,6 +40,24 @@ def test_of_an_address_the_first_letter_and_the_domain_are_shown(address: str, s
     assert masked({"address": address}) == {"address": shown}
 
 
+@pytest.mark.parametrize("name", ["reply", "last_reply", "answer"])
+@pytest.mark.parametrize(
+    ("reply", "shown"),
+    [
+        ("550 5.1.1 <kari@example.no> no such user", f"550 5.1.1 {MASKED}"),
+        ("5.1.1 <kari@example.no> no such user", f"5.1.1 {MASKED}"),
+        ("250 ok, kari", f"250 {MASKED}"),
+        ("250", "250"),
+        ("2.0.0", "2.0.0"),
+        ("24123012345", MASKED),
+        ("5.12.1987 kari", MASKED),
+        ("no answer", MASKED),
+    ],
+)
+def test_of_a_reply_the_codes_are_shown_whatever_it_is_called(name: str, reply: str, shown: str) -> None:
+    assert masked({name: reply}) == {name: shown}
+
+
 def test_what_is_masked_is_masked_at_every_depth() -> None:
     row = {"detail": {"filter": {"recipient": "kari", "state": "failed"}}, "events": [{"text": "x", "seq": 1}]}
     assert masked(row) == {

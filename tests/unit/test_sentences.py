@@ -44,7 +44,7 @@ def line(who: str, action: str, target: str, **detail: Any) -> dict[str, Any]:
         (line("ola", "orders.cancel", "jobs/8", filter={}, count=3), "ola cancelled 3 orders (all), with job 8"),
         (
             line("ola", "emails.release", "jobs/9", filter={"failed": "2026-11-29T08:00:00+01:00"}, count=1),
-            "ola released 1 e-mail, with job 9, narrowed to failed 2026-11-29T07:00:00Z",
+            "ola released 1 e-mail, with job 9, narrowed to failed since 2026-11-29T07:00:00Z",
         ),
         (line("ola", "export", "audit", filter={}, format="CSV"), "ola exported the audit log, as CSV"),
         (

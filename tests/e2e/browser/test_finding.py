@@ -102,7 +102,7 @@ def test_find_reschedule_send_now_and_cancel_an_order(
     expect(page.locator("#times time").last).to_contain_text(oslo.strftime("%H:%M"))
     assert barriers(page) == []
     page.get_by_role("button", name="Yes, reschedule").click()
-    expect(page.locator(".told")).to_have_text("Done: rescheduled.")
+    expect(page.locator(".told")).to_have_text("The order is rescheduled.")
     assert clicks(page, request.node, "find and reschedule an order, with a wrong time on the way") <= 5
     with site.write() as connection:
         chosen = select(orders.c.requested_send_time).where(orders.c.id == UUID(first))

@@ -113,7 +113,7 @@ def test_a_list_is_narrowed_and_a_chip_removed(
     expect(page.locator("#total")).to_have_text(f"{MANY} e-mails")
     assert page.url.endswith(f"/console/emails?state=failed&recipient=%40{domain}")
     assert barriers(page) == []
-    page.get_by_role("link", name=f"Remove: recipient @{domain}").click()
+    page.get_by_role("link", name=f"Remove: Recipient @{domain}").click()
     expect(page.get_by_label("Narrowed by").locator("li")).to_have_count(1)
     assert page.url.endswith("/console/emails?state=failed")
     assert clicks(page, request.node, "a list is narrowed, and a condition removed") <= 3

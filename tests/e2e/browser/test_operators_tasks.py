@@ -123,7 +123,7 @@ def test_a_list_for_a_colleague(site: Site, task: Task) -> None:
     task.clicks("a list for a colleague", 4)
     page.goto("/console/audit?action=export")
     told = page.locator("tbody tr", has_text=order)
-    expect(told).to_contain_text(f"local exported e-mails, narrowed to order {order}, as CSV, 2 rows")
+    expect(told).to_contain_text(f"local exported e-mails, narrowed to order id {order}, as CSV, 2 rows")
 
 
 def test_a_paused_subscription_is_understood_tested_and_resumed(site: Site, task: Task) -> None:

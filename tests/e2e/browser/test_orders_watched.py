@@ -155,7 +155,7 @@ def test_send_an_order_again_to_those_that_failed(
     expect(page.locator("main")).to_contain_text("1 address has it, and gets nothing.")
     assert barriers(page) == []
     page.get_by_role("button", name="Yes, send again to those that failed").click()
-    expect(page.locator(".told")).to_contain_text("Done: sent again to those that failed.")
+    expect(page.locator(".told")).to_contain_text("The order is sent again to those that failed.")
     assert barriers(page) == []
     page.get_by_role("link", name="To the new order").click()
     expect(page.locator(".counts")).to_contain_text(re.compile(r"^1 sent ·"))  # without a reload

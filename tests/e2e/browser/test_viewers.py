@@ -43,6 +43,8 @@ def test_a_second_pair_of_eyes(guarded_site: Site, screen: dict[str, Any], reque
     assert barriers(page) == []
     rows.filter(has_text="Failed: bounced").first.get_by_role("link").first.click()
     expect(page.locator("#timeline")).to_contain_text("refused it when it was told the recipient")
+    expect(page.locator("#timeline .words")).to_contain_text("550 •••")
+    expect(page.locator("#why")).to_contain_text("550 •••")
     expect(page.locator("main")).not_to_contain_text("ola")
     assert barriers(page) == []
     assert clicks(page, request.node, "a second pair of eyes: the system's state, and why a mail failed") <= 3

@@ -187,7 +187,7 @@ def test_without_javascript_the_same_can_be_done(site: Site) -> None:
     page.get_by_role("link", name="plain+550@example.no", exact=True).click()
     expect(page.locator(".facts time").first).to_contain_text("UTC")
     page.get_by_role("button", name="Retry").click()
-    expect(page.locator(".told")).to_have_text("Done: queued again.")
+    expect(page.locator(".told")).to_have_text("The e-mail is retried.")
     wait_for(lambda: site.arrived("plain+550@example.no"))
 
 
@@ -201,7 +201,7 @@ def test_an_order_is_sent_again_to_those_who_did_not_get_it_and_only_when_asked_
     expect(page.locator("main")).to_contain_text("1 address has it, and gets nothing.")
     assert not site.arrived("lacks+550@example.no")
     page.get_by_role("button", name="Retry those that failed").click()
-    expect(page.locator(".told")).to_have_text("Done: queued again for those that failed.")
+    expect(page.locator(".told")).to_have_text("The order is retried for those that failed.")
     wait_for(lambda: site.arrived("lacks+550@example.no"))
     wait_for(lambda: (page.reload(), page.locator("h1").inner_text())[1].endswith("Completed"))
     assert len(site.running.messages("has@example.no")) == 1
@@ -223,7 +223,7 @@ def test_a_time_is_typed_as_the_page_shows_it(site: Site) -> None:
     page.get_by_role("button", name="Reschedule …").click()
     expect(page.locator("#times time").last).to_contain_text(oslo.strftime("%H:%M"))
     page.get_by_role("button", name="Reschedule").click()
-    expect(page.locator(".told")).to_have_text("Done: rescheduled.")
+    expect(page.locator(".told")).to_have_text("The order is rescheduled.")
     with site.write() as connection:
         chosen = select(orders.c.requested_send_time).where(orders.c.id == UUID(order))
         assert connection.execute(chosen).scalar_one() == oslo
@@ -236,7 +236,7 @@ def test_a_time_is_typed_as_the_page_shows_it(site: Site) -> None:
     plain.get_by_label("New send time (UTC)").fill(at.strftime("%Y-%m-%dT%H:%M"))
     plain.get_by_role("button", name="Reschedule …").click()
     plain.get_by_role("button", name="Reschedule").click()
-    expect(plain.locator(".told")).to_have_text("Done: rescheduled.")
+    expect(plain.locator(".told")).to_have_text("The order is rescheduled.")
     with site.write() as connection:
         assert connection.execute(chosen).scalar_one() == at
     page.goto("/console/orders?recipient=later@example.no")

@@ -39,7 +39,7 @@ def test_an_order_is_cancelled_once_and_the_audit_log_says_by_whom(store: Store,
     asked = varsel("orders", "cancel", order, given="n\n", database_url=cli.url)
     assert (asked.exit_code, "Cancel this order to 1 recipient?" in asked.stderr) == (1, True)
     assert cli.json("orders", "show", order)["state"] == "Registered"
-    assert cli.text("orders", "cancel", order, "--yes") == f"{order} was cancelled.\n"
+    assert cli.text("orders", "cancel", order, "--yes") == f"{order} is cancelled.\n"
     assert cli.json("orders", "show", order)["state"] == "Cancelled"
     assert "; this one was cancelled." in cli.refused(5, "orders", "cancel", order)
     cli.refused(3, "orders", "cancel", new_id(now()))
@@ -55,7 +55,7 @@ def test_an_order_is_rescheduled(store: Store, cli: Cli) -> None:
     assert f"New send time: {cell(datetime(2100, 5, 1, 10, tzinfo=UTC))}." in asked.stderr
     assert cli.json("orders", "show", order)["due_at"] < "2100"
     done = cli.text("orders", "reschedule", order, "2100-05-01T12:00:00+02:00", "--yes")
-    assert done == f"{order} was rescheduled: {cell(datetime(2100, 5, 1, 10, tzinfo=UTC))}.\n"
+    assert done == f"{order} is rescheduled: {cell(datetime(2100, 5, 1, 10, tzinfo=UTC))}.\n"
     assert cli.json("orders", "show", order)["due_at"] == "2100-05-01T10:00:00.000Z"
     assert "orders send-now" in cli.refused(2, "orders", "reschedule", order, "now")
     cli.text("orders", "send-now", order, "--yes")
@@ -151,7 +151,7 @@ def test_an_order_is_sent_again_to_those_that_failed_as_a_new_order_on_its_creat
     assert (asked.exit_code, "Send again to 1 recipient that failed?" in asked.stderr) == (1, True)
     told = held.text(*words, "--yes")
     new = cli.items("orders", "list")[0]["id"]
-    assert told == f"{order} was sent again to those that failed, as the order {new}.\n"
+    assert told == f"{order} is sent again to those that failed, as the order {new}.\n"
     assert cli.json("orders", "show", new)["recipients"] == [{"emailAddress": "ola@example.no"}]
     for said in (cli.text("audit", "list"), cli.text("orders", "show", order)):
         assert f"sent order {order} again to those that failed, as order {new}" in said
@@ -171,10 +171,10 @@ def test_a_second_email_is_sent_only_when_that_was_confirmed(store: Store, cli: 
 
 def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cli) -> None:
     bounced = failed(store)
-    assert cli.text("emails", "retry", bounced) == f"{bounced} was queued again.\n"
+    assert cli.text("emails", "retry", bounced) == f"{bounced} is retried.\n"
     assert state_of(store, bounced) == EmailState.NEW
     later = email_of(store, due_in=HOUR, attempts=2)
-    assert cli.text("emails", "send-now", later) == f"{later} was made due.\n"
+    assert cli.text("emails", "send-now", later) == f"{later} is sent now.\n"
     sent = email_of(store, state=EmailState.SUCCEEDED, due_at=None)
     assert "; this one was sent" in cli.refused(5, "emails", "retry", sent)
     cli.refused(3, "emails", "retry", new_id(now()))
@@ -182,7 +182,7 @@ def test_an_email_is_sent_again_whether_it_failed_or_waits(store: Store, cli: Cl
 
 def test_a_delivery_is_pushed_again(store: Store, cli: Cli) -> None:
     gone = delivery_of(store, state=DeliveryState.DEAD, due_at=None)
-    assert "queued again" in cli.text("deliveries", "replay", gone)
+    assert "is replayed" in cli.text("deliveries", "replay", gone)
     assert cli.json("deliveries", "show", gone)["state"] == "Waiting"
     sent = delivery_of(store, state=DeliveryState.DELIVERED, due_at=None)
     cli.refused(5, "deliveries", "replay", sent)

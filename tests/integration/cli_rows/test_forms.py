@@ -33,7 +33,7 @@ def test_an_order_is_named_by_its_beginning_or_its_reference(store: Store, cli: 
     order = order_of(store, due_in=HOUR, senders_reference="invoice 4711")
     for name in (str(order), str(order)[:18], str(order).replace("-", "")[:20].upper(), "invoice 4711"):
         assert cli.json("orders", "show", name)["id"] == str(order)
-    assert cli.text("orders", "cancel", "invoice 4711", "--yes") == f"{order} was cancelled.\n"
+    assert cli.text("orders", "cancel", "invoice 4711", "--yes") == f"{order} is cancelled.\n"
 
 
 def test_several_that_may_be_meant_are_named_and_nothing_is_done(store: Store, cli: Cli) -> None:

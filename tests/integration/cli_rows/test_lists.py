@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer
+from sqlalchemy import insert, select
 
 from engine.admin.resources import RESOURCES
 from engine.cli import app, dead
 from engine.cli.columns import COLUMNS, SAID
 from engine.cli.options import MOST
+from engine.db.tables import email_attempts, emails
+from engine.models import EmailState
 from tests.helpers.cli import LISTS, Cli, delivery_of, email_of, failed, order_of
 from tests.helpers.command import varsel
-from tests.helpers.rows import add_order
+from tests.helpers.rows import add_order, now
 
 if TYPE_CHECKING:
     from engine.db.store import Store
@@ -29,7 +32,7 @@ def options_of(group: str, name: str) -> set[str]:
 
 @pytest.mark.parametrize("resource", LISTS)
 def test_a_list_is_narrowed_by_what_the_console_narrows_it_by(resource: str) -> None:
-    own = {"limit", "cursor", "json", "csv", "data"}
+    own = {"limit", "cursor", "sort", "json", "csv", "data"}
     options = options_of(resource, "list")
     assert options - own == set(RESOURCES[resource].fields)
     assert own <= options
@@ -37,7 +40,7 @@ def test_a_list_is_narrowed_by_what_the_console_narrows_it_by(resource: str) -> 
 
 def test_what_is_dead_is_narrowed_by_options_of_its_resources() -> None:
     for act in ("list", "replay"):
-        options = options_of("dead", act) - {"limit", "cursor", "json", "csv", "data", "yes", "wait"}
+        options = options_of("dead", act) - {"limit", "cursor", "sort", "json", "csv", "data", "yes", "wait"}
         assert options <= {field for resource in dead.STATES for field in RESOURCES[resource].fields}
     assert all(state in RESOURCES[resource].choices["state"] for resource, state in dead.STATES.items())
 
@@ -100,6 +103,34 @@ def test_pages_follow_each_other_to_the_end(store: Store, cli: Cli) -> None:
     assert found == made[::-1]
     told = varsel("orders", "list", "--limit", "2", database_url=cli.url).stderr
     assert told.startswith("There are more: --cursor ")
+
+
+def test_a_list_stands_in_the_direction_that_is_asked_for_whole_or_page_by_page(store: Store, cli: Cli) -> None:
+    made = sorted(str(order_of(store)) for _ in range(3))
+    usual, upwards, downwards = (
+        [item["id"] for item in cli.items("orders", "list", *sort)]
+        for sort in ((), ("--sort", "ascending"), ("--sort", "descending"))
+    )
+    assert (usual, upwards, downwards) == (made[::-1], made, made[::-1])
+    first = cli.json("orders", "list", "--sort", "ascending", "--limit", 2)
+    rest = cli.items("orders", "list", "--sort", "ascending", "--cursor", first["next"])
+    assert [item["id"] for item in [*first["items"], *rest]] == made
+    _head, *lines = cli.text("orders", "list", "--sort", "ascending", "--csv").splitlines()
+    assert [line.partition(",")[0] for line in lines] == made
+    assert "sideways" in cli.refused(2, "orders", "list", "--sort", "sideways")
+    assert len(cli.items("dead", "list", "orders", "--sort", "ascending")) == 0
+
+
+def test_the_list_of_emails_says_when_each_was_sent(store: Store, cli: Cli) -> None:
+    sent, _waits = email_of(store, state=EmailState.SUCCEEDED, due_at=None), email_of(store)
+    at = now().replace(microsecond=0)
+    line = {"claim": 1, "outcome": "accepted", "phase": "dot", "code": 250, "reply": "2.0.0 ok", "relay": "relay:25"}
+    with store.write() as connection:
+        its = connection.scalar(select(emails.c.seq).where(emails.c.id == sent))
+        connection.execute(insert(email_attempts).values(line | {"email_seq": its, "at": at, "duration_ms": 3}))
+    rows = cli.text("emails", "list", "--utc").splitlines()
+    place = rows[0].index("sent")
+    assert [row[place:].split("  ")[0] for row in rows[1:]] == ["-", at.isoformat(" ")]
 
 
 def test_a_list_looks_as_far_back_as_it_must(store: Store, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select
 
 from engine.admin import exports
 from engine.admin.exports import BOM, COLUMNS
 from engine.admin.lists import page
 from engine.admin.resources import AUDIT, RESOURCES
+from engine.db.tables import emails
+from engine.models import EmailState
 from tests.helpers.console import SECRET, fill
 from tests.helpers.rows import add_email, add_order
 
@@ -64,6 +69,26 @@ def test_all_that_match_are_in_it_in_portions_and_the_audit_log_says_so(
     since = line["detail"]["filter"].pop("since")
     assert since.startswith("20"), "how long ago is a time"
     assert line["detail"] == {"filter": {"creator": "ttd"}, "format": "CSV", "rows": 30}
+
+
+def test_a_file_stands_in_the_order_that_the_list_shows(
+    site: Site, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "PORTION", 2)
+    with store.write() as connection:
+        order = add_order(connection)
+        for each in range(5):
+            add_email(connection, order, address=f"person{each}@example.no", state=EmailState.FAILED, due_at=None)
+        usual = list(connection.scalars(select(emails.c.address).order_by(emails.c.id.desc())))
+    browser = site.browser("ola")
+    for sort, expected in (("", usual), ("&sort=ascending", usual[::-1]), ("&sort=descending", usual)):
+        page = browser.get(f"/console/emails?state=failed{sort}").text
+        for form in ("csv", "ndjson"):
+            [link] = re.findall(rf'href="(/console/export/emails\.{form}[^"]*)"', page)
+            text = browser.get(unescape(link)).text
+            rows = read_csv(text) if form == "csv" else [json.loads(line) for line in text.splitlines()]
+            assert [row["address"] for row in rows] == expected
+    assert browser.get("/console/export/emails.csv?sort=sideways").status_code == 400
 
 
 def test_what_breaks_off_is_a_broken_file_and_a_line(site: Site, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,9 +90,9 @@ def test_each_condition_is_a_chip_that_can_be_removed(site: Site) -> None:
     chips = dict(re.findall(r'<a href="([^"]*)" aria-label="Remove: ([^"]*)"', page))
     since = urlencode({"since": "2026-05-01T00:00:00+02:00"})
     assert {unescape(href): label for href, label in chips.items()} == {
-        f"/console/emails?recipient=kari%40example.no&{since}": "state failed",
-        f"/console/emails?state=failed&{since}": "recipient kari@example.no",
-        "/console/emails?state=failed&recipient=kari%40example.no": "since 2026-05-01T00:00:00+02:00",
+        f"/console/emails?recipient=kari%40example.no&{since}": "State failed",
+        f"/console/emails?state=failed&{since}": "Recipient kari@example.no",
+        "/console/emails?state=failed&recipient=kari%40example.no": "From 2026-05-01T00:00:00+02:00",
     }
     assert 'aria-label="Narrowed by"' not in site.browser("ola").get("/console/emails").text
 
@@ -168,7 +168,7 @@ def test_an_action_on_selected_rows_asks_and_does_it_to_them_alone(site: Site, s
     assert job.total == 3
     assert all((each in job.filter) == (each in ids[1:4]) for each in ids)
     assert "Rows: 3 selected" in browser.get(answer.headers["location"]).text
-    assert "narrowed to state failed, ids 3 selected" in browser.get("/console/audit").text
+    assert "narrowed to state failed, rows 3 selected" in browser.get("/console/audit").text
 
 
 def test_without_a_selected_row_nothing_is_asked(site: Site, keys: dict[str, Any]) -> None:

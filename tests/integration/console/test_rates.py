@@ -55,7 +55,10 @@ def test_there_is_no_earlier_where_no_sample_is_kept(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("query", "told"),
-    [("span=year", "span: One of hour, day, week, month."), ("until=never", "until: A time such as")],
+    [
+        ("span=year", "How far back (span): One of hour, day, week, month."),
+        ("until=never", "Before (until): A time such as"),
+    ],
 )
 def test_what_cannot_be_shown_is_said(site: Site, query: str, told: str) -> None:
     answer = site.browser("kari").get(f"/console/rates?{query}")

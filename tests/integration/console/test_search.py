@@ -160,5 +160,5 @@ def test_a_viewer_reads_how_the_system_is_and_why_things_wait(site: Site, store:
     assert "an event was not accepted: 503" in viewer.get(f"/console/subscriptions/{seq}").text
     page = viewer.get(f"/console/emails/{key}").text
     where = "when it was told the recipient; it is not tried again"
-    assert f"The relay relay:25 did not take it {where}. It said: \u2022\u2022\u2022" in page
+    assert f"The relay relay:25 did not take it {where}. It said: 550 \u2022\u2022\u2022" in page
     assert "is unknown" not in page
