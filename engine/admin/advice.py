@@ -22,6 +22,7 @@ FAILING = N_(
     " by themselves when the endpoint answers."
 )
 RESTORED = N_("`varsel restored` lists what would be done again; `varsel restored --resume` resumes the lanes.")
+LACKING = N_("Tell those who order; with synchronous replication, the server that takes over has everything.")
 
 # The same on the console's overview, which shows beside it what a command would.
 IN_CONSOLE = {

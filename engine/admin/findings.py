@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.admin.advice import BY_ITSELF, CLOCK, FAILING, GROUPS, LIMITED, PAUSES, REFUSED, RESTORED, SLOW, STOPPED
+from engine.admin import advice
 from engine.admin.amounts import Amount, some, span
 from engine.admin.finding import finding
 from engine.admin.pausing import FORGOTTEN
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.admin.relays import RelayFigures
     from engine.admin.slowness import Slowness
     from engine.admin.unusual import Unusual
+    from engine.queue.epoch import Older
 
 SKEWED = timedelta(seconds=5)  # a process whose clock is further from the database's is reported
 LATE = timedelta(seconds=60)  # a lane with a row that has been due for longer is reported
@@ -65,7 +66,19 @@ def older(seen: datetime, as_of: datetime, counts: Mapping[str, int]) -> Finding
         span=span(seen - as_of),
         waits=waits,
     )
-    return finding("problem", text, as_of, RESTORED)
+    return finding("problem", text, as_of, advice.RESTORED)
+
+
+def lacking(found: Older | None) -> list[Finding]:
+    """A replica that took over without the newest changes; it works on."""
+    if found is None:
+        return []
+    text = _(
+        "The database lacks what was done in %(span)s or a little more: a server took over that did not have it."
+        " Orders of that time are lost, and e-mails of that time may come twice",
+        span=span(found.seen - found.as_of),
+    )
+    return [finding("warning", text, found.as_of, advice.LACKING)]
 
 
 def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures]) -> list[Finding]:
@@ -90,7 +103,7 @@ def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures]) ->
             names = ", ".join(pause["value"] for pause in mine[:FEW])
             names = _("%(names)s and others", names=names) if mine[FEW:] else names
             text = _(many, count=number(len(mine)), names=names)
-            found.append(finding("warning", text, advice=PAUSES))
+            found.append(finding("warning", text, advice=advice.PAUSES))
     return found
 
 
@@ -124,7 +137,7 @@ def refused(found: Refusals | None) -> list[Finding]:
     )
     show = _("Show these e-mails")
     see: See = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": show}
-    return [finding("problem", text, found.since, REFUSED, see)]
+    return [finding("problem", text, found.since, advice.REFUSED, see)]
 
 
 def failing(found: Unusual | None, groups: Sequence[FailureGroup]) -> list[Finding]:
@@ -139,7 +152,7 @@ def failing(found: Unusual | None, groups: Sequence[FailureGroup]) -> list[Findi
         "text": _("Show the e-mails that failed"),
     }
     since = most[0].since if most else None
-    return [finding("problem", text, since, GROUPS, see)]
+    return [finding("problem", text, since, advice.GROUPS, see)]
 
 
 def _relays(relays: Sequence[RelayFigures], lanes: Sequence[LaneFigures]) -> list[Finding]:
@@ -156,9 +169,9 @@ def _relay(relay: RelayFigures, lanes: Sequence[LaneFigures], *, all_of_them: bo
     else:
         effect = "" if all_of_them else relay.effect
     text = relay.said[:1].upper() + relay.said[1:] + (f": {effect}" if effect else "")
-    advice = [*filter(None, [relay.advice]), *([BY_ITSELF] if relay.state == DOWN else [])]
+    what_to_do = [*filter(None, [relay.advice]), *([advice.BY_ITSELF] if relay.state == DOWN else [])]
     see: See = {"resource": "emails", "filter": {"state": "due"}, "text": _("Show the e-mails that wait")}
-    return finding("problem", text, relay.since, advice, see)
+    return finding("problem", text, relay.since, what_to_do, see)
 
 
 def _processes(
@@ -169,12 +182,12 @@ def _processes(
     if not any(process["kind"] == "worker" for process in running):
         what = ", ".join(are_due(lane.amount("due"), lane.name) for lane in waiting)
         what = what or _("what becomes due will wait")
-        advice = N_("Start `varsel worker` (or `varsel up`).")
-        found.append(finding("problem", _("No worker runs: %(what)s", what=what), advice=advice))
+        start = N_("Start `varsel worker` (or `varsel up`).")
+        found.append(finding("problem", _("No worker runs: %(what)s", what=what), advice=start))
     else:
         found += [_stalled(name, since) for name, since in stalled.items()]
     if not any(process["kind"] == "scheduler" for process in running):
-        found.append(finding("problem", _("No scheduler runs: send times and retries wait"), advice=CLOCK))
+        found.append(finding("problem", _("No scheduler runs: send times and retries wait"), advice=advice.CLOCK))
     return found
 
 
@@ -233,9 +246,9 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
     found = []
     for lane in lanes:
         if lane.held and not lane.paused_reason:
-            advice = STOPPED if lane.name == due.WEBHOOKS.name else PAUSES
+            what_to_do = advice.STOPPED if lane.name == due.WEBHOOKS.name else advice.PAUSES
             text = are_paused(lane.amount("held"), lane.name)
-            found.append(finding("warning", text, advice=advice, see=_held(lane.name)))
+            found.append(finding("warning", text, advice=what_to_do, see=_held(lane.name)))
     if left_alone:
         see: See = {"resource": "subscriptions", "filter": {"state": "failing"}, "text": _("Show the subscriptions")}
         text = ngettext(
@@ -243,7 +256,7 @@ def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
             "Webhooks of %(num)s subscriptions wait: each endpoint keeps failing, or asked for a long delay",
             left_alone,
         )
-        found.append(finding("warning", text, advice=FAILING, see=see))
+        found.append(finding("warning", text, advice=advice.FAILING, see=see))
     return found
 
 
@@ -269,12 +282,14 @@ def _resume(kind: str, value: str) -> str:
 
 def _slow(slow: Sequence[Slowness]) -> list[Finding]:
     """Where e-mails go slowly; beyond FEW, how many there are."""
-    found = [finding("warning", each.text, each.since, SLOW if each.said else LIMITED) for each in slow[:FEW]]
+    found = [
+        finding("warning", each.text, each.since, advice.SLOW if each.said else advice.LIMITED) for each in slow[:FEW]
+    ]
     if more := len(slow[FEW:]):
         text = ngettext(
             "E-mails go slowly to %(num)s more recipients' domain",
             "E-mails go slowly to %(num)s more recipients' domains",
             more,
         )
-        found.append(finding("warning", text, advice=SLOW))
+        found.append(finding("warning", text, advice=advice.SLOW))
     return found

@@ -35,7 +35,7 @@ from engine.db.tables import (
 )
 from engine.observability.history import SERIES
 from engine.queue import due, lateness
-from engine.queue.epoch import again
+from engine.queue.epoch import again, lacks
 from engine.webhooks.schedule import OPENS_AFTER
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         + [each for each in parts if each["level"] == "problem"]
         + (findings.refused(refusals(connection)) if any(day["emails.refused"]) and not ill else [])
         + findings.failing(unusual(hour, day), groups)
+        + findings.lacking(lacks(connection))
         + [each for each in parts if each["level"] != "problem"]
         + findings.forgotten(paused, now)
         + findings.paused(paused, figures),

@@ -87,6 +87,7 @@ ACTIONS = {
     "look-up": N_("looked up orders by {what}"),
     "restored.pause": N_("paused what the database might do twice: it lacks what was done from {as_of} to {seen}"),
     "restored.resume": N_("resumed what the database might do twice: it lacks what was done from {as_of} to {seen}"),
+    "database.lacks": N_("found that the database lacks what was done from {as_of} to {seen}"),
     "sign-in": N_("signed in"),
     "sign-in-refused": N_("was not let in"),
 }

@@ -17,11 +17,16 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import create_engine, event, make_url
 
 from engine.diagnosis.database import ENCODED
+from engine.text.urls import with_hosts_behind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from psycopg.abc import PQGen
     from sqlalchemy import Connection, Dialect, Engine
+    from sqlalchemy.engine import ExceptionContext
 
+PORT = 5432  # where an address names none
 CONNECT_WITHIN = 3  # seconds: without a database, the caller must get a 503 while it still waits
 BEGIN_WITHIN = 3.0  # seconds for the begin of a transaction, which also shows whether an idle connection still works
 ANSWER_WITHIN = 10.0  # seconds for a statement: each is for few rows
@@ -61,20 +66,24 @@ class Bounded(psycopg.Connection[Any]):
 def create(url: str, connections: int) -> Engine:
     """An engine whose pool may give out connections that have ended; ValueError for an unknown option.
 
-    Its connections with the option `varsel_writes` are for writers. The address's own options come first.
+    Its connections with the option `varsel_writes` are for writers. The address's own options come first. Of several
+    hosts, the one that takes writes is used, unless the address says otherwise.
     """
-    given = make_url(url)
+    given = make_url(with_hosts_behind(url)).set(drivername="postgresql+psycopg")
     options = {"connect_timeout": CONNECT_WITHIN, "autocommit": True, "prepare_threshold": None, **_NETWORK}
+    several = isinstance(hosts := given.query.get("host", ""), tuple) or "," in hosts
+    wanted = options | ({"target_session_attrs": "read-write"} if several else {})
     engine = create_engine(
-        url.replace("postgresql://", "postgresql+psycopg://", 1),
+        given,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=CONNECT_WITHIN,
         hide_parameters=True,  # an error in the log shows no recipient and no subject
-        connect_args={name: value for name, value in options.items() if name not in given.query} | _TEXT,
+        connect_args={name: value for name, value in wanted.items() if name not in given.query} | _TEXT,
     )
-    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "do_connect", _Door().connect)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _leave_if_read_only)
     _check_options(engine)
     return engine
 
@@ -96,10 +105,34 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(f"{begin}; {_SETTINGS}")
 
 
-def _connect(_dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> Bounded:
-    connection = Bounded.connect(*args, **options)
-    encoding = connection.info.parameter_status("server_encoding")  # a pooler may not tell it
-    if encoding not in (None, "UTF8"):
-        connection.close()
-        raise Unfit(f"{ENCODED}{encoding}")
-    return connection
+def _leave_if_read_only(context: ExceptionContext) -> None:
+    """Give up all connections when their server takes no writes any more: the next ones look for who does."""
+    if getattr(context.original_exception, "sqlstate", None) == psycopg.errors.ReadOnlySqlTransaction.sqlstate:
+        context.is_disconnect = True
+
+
+class _Door:
+    """Opens connections; of several hosts, it asks first at the one that was right the last time.
+
+    Else each new connection would wait for a host that is gone.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[str, int] | None = None  # host and port
+
+    def connect(self, _dialect: Dialect, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> Bounded:
+        connection = Bounded.connect(*args, **options | self._in_order(options))
+        encoding = connection.info.parameter_status("server_encoding")  # a pooler may not tell it
+        if encoding not in (None, "UTF8"):
+            connection.close()
+            raise Unfit(f"{ENCODED}{encoding}")
+        self._last = connection.info.host, connection.info.port
+        return connection
+
+    def _in_order(self, options: Mapping[str, Any]) -> dict[str, str]:
+        hosts, ports = (str(options.get(name, "")).split(",") for name in ("host", "port"))
+        places = list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=False))
+        if len(places) == 1 or len(places) < len(hosts):  # the latter is an error, of which psycopg tells
+            return {}
+        places.sort(key=lambda place: (place[0], int(place[1] or PORT)) != self._last)
+        return {"host": ",".join(host for host, _ in places), "port": ",".join(port for _, port in places)}

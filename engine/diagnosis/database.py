@@ -64,7 +64,8 @@ DATABASE: Sequence[Fault] = (
     Fault(
         signs(r"hot standby mode|session is (?:not )?read-only"),
         "is another than target_session_attrs in its address demands",
-        "Name the primary server in VARSEL_DATABASE_URL, and no target_session_attrs but read-write or primary.",
+        "Name the primary server in VARSEL_DATABASE_URL, and no target_session_attrs but read-write or primary; of"
+        " several hosts, promote one that lives.",
     ),
     Fault(
         signs(
@@ -195,7 +196,7 @@ def of_database(error: BaseException) -> Diagnosis:
     driver = getattr(error, "orig", None) or error
     code = getattr(driver, "sqlstate", None) or getattr(driver, "sqlite_errorcode", None)
     number = code & 0xFF if isinstance(code, int) else code  # SQLite's primary result code
-    words = _first_line(driver)
+    words = _most_telling(driver)
     said = words
     for before in ("FATAL:  ", " failed: ", "connection is bad: "):  # which name the server once more
         said = said.rpartition(before)[2]
@@ -219,7 +220,10 @@ def of_schemas(path: str, there: str) -> Diagnosis:
 
 def is_silent(error: BaseException) -> bool:
     """Whether nobody answered at all, by the words of a driver that has no code for it."""
-    words = _first_line(error)
+    return _says_nothing(_first_line(error))
+
+
+def _says_nothing(words: str) -> bool:
     return any(signs(each).search(words) for each in (NO_HOST, NOBODY, NO_ANSWER, BROKEN))
 
 
@@ -230,6 +234,13 @@ def migration_failed(error: BaseException) -> Diagnosis:
         f"the database's schema cannot be brought up to date, and stays as it was ({said})",
         "It is not what its table alembic_version says: restore a backup, or migrate an empty database.",
     )
+
+
+def _most_telling(error: BaseException) -> str:
+    """What the driver says first; of several hosts, what one says that answered, if one did."""
+    first, *others = str(error).strip().split("\n")
+    each = [first, *(line for line in others if line.startswith("- host: "))]
+    return next((line for line in each if not _says_nothing(line)), first)
 
 
 def _first_line(error: BaseException) -> str:

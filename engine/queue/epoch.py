@@ -1,12 +1,14 @@
 """Whether the database is older than it was: restored from a backup, or a replica that lacked the last changes.
 
 What is due in such a database may have been sent already. So an installation has a mark: a time that heartbeats move
-on, and that Redis and each process remember. A database whose mark lies well before the remembered one has lost what
-happened in between. Its lanes are paused until an operator resumes them.
+on, and that Redis and each process remember. A database whose mark lies before the remembered one has lost what
+happened in between, and that is told. If it is more than a few seconds, its lanes are paused until an operator resumes
+them.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,10 +17,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import and_, delete, func, or_, select, update
 
-from engine.db.dialects import Now, insert_new, now
+from engine.db.dialects import Now, after, insert_new, now
 from engine.db.records import columns, first, read
 from engine.db.tables import (
     EPOCH,
+    audit_log,
     deliveries,
     emails,
     installation,
@@ -43,9 +46,11 @@ NOT_REPEATED = {
     "emails": emails,
     "webhooks": deliveries,
 }  # by lane, rows that must not be performed twice
-# A replica that takes over may lack the last seconds. What is repeated then has the same Message-ID and webhook-id as
-# before. Stopping everything until an operator comes would be worse.
+# A replica that takes over may lack the last seconds. That is told, and work goes on: what is repeated has the same
+# Message-ID and webhook-id as before. Stopping everything until an operator comes would be worse.
 TOLERATED = timedelta(seconds=30)
+TOLD = timedelta(days=1)  # for which the overview says so
+LACKS = "database.lacks"  # in the audit log
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,18 @@ _INSTALLATION = select(*columns(_Installation, installation.c))
 
 
 def look(connection: Connection, remembered: Mapping[UUID, datetime]) -> tuple[UUID, datetime]:
-    """Compare the mark with the remembered one, pause the lanes if it is older, and move it on.
+    """Compare the mark with the remembered one, tell or pause the lanes if it is older, and move it on.
 
-    `remembered` was read before the transaction began. Returns the installation's id and its new mark.
+    `remembered` was read before the transaction began, and is of marks that were committed: so an older one means that
+    something is lost. Returns the installation's id and its new mark.
     """
     row = _installation(connection)
-    if remembered.get(row.id, EPOCH) > row.mark + TOLERATED:
+    if remembered.get(row.id, EPOCH) > row.mark:
         [row] = read(_Installation, connection.execute(_INSTALLATION.with_for_update()))
         if (seen := remembered[row.id]) > row.mark + TOLERATED:  # no other process has paused it meanwhile
             log.error("%s; `varsel restored` lists what would be done again", _pause(connection, row.mark, seen))
+        elif seen > row.mark:
+            log.error("%s", _tell(connection, row.mark, seen))
     moved = update(installation).where(installation.c.mark < Now()).values(mark=Now())
     connection.execute(moved)
     return row.id, connection.execute(select(installation.c.mark)).scalar_one()
@@ -93,6 +101,16 @@ def older(connection: Connection) -> Older | None:
     """How old the database is; None if it is as new as it was, or was resumed."""
     chosen = select(*columns(Older, installation.c)).where(installation.c.seen.is_not(None))
     return first(Older, connection.execute(chosen))
+
+
+def lacks(connection: Connection) -> Older | None:
+    """What a replica lacked that took over within the last day; None: nothing. It works on."""
+    newest = select(audit_log.c.detail).where(audit_log.c.target == "database", audit_log.c.action == LACKS)
+    recent = newest.where(audit_log.c.at > after(-TOLD)).order_by(audit_log.c.seq.desc()).limit(1)
+    detail = connection.scalar(recent)
+    if detail is None:
+        return None
+    return Older(*(datetime.fromisoformat(json.loads(detail)[name]) for name in ("as_of", "seen")))
 
 
 def repeated(  # type: ignore[explicit-any]  # SQLAlchemy's Table has one inside
@@ -152,6 +170,14 @@ def _installation(connection: Connection) -> _Installation:
         connection.execute(insert_new(connection.dialect.name, installation).values(only=1, id=uuid4(), mark=Now()))
         [known] = read(_Installation, connection.execute(_INSTALLATION))
     return known
+
+
+def _tell(connection: Connection, as_of: datetime, seen: datetime) -> str:
+    """Put down what the database lacks; returns it in words."""
+    connection.execute(update(installation).values(mark=seen))  # so that it is found once
+    note(connection, WHO, LACKS, "database", {"as_of": str(as_of), "seen": str(seen)})
+    span = f"from {as_of:%Y-%m-%d %H:%M:%S.%f} to {seen:%H:%M:%S.%f} UTC, or longer"
+    return f"the database lacks what was done {span}: orders of that time are lost, and e-mails may come twice"
 
 
 def _pause(connection: Connection, as_of: datetime, seen: datetime, who: str = WHO) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import SSLConnection, parse_url
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from engine.errors import Misconfigured
 from engine.runtime.circuit import Circuit, Open
@@ -38,12 +40,28 @@ class _Client(redis.Redis):
 def connect(url: str, within: float = ANSWER_WITHIN) -> redis.Redis:
     """A client that fails fast and never repeats a write by itself; Misconfigured for unknown options."""
     once = Retry(NoBackoff(), 0)
+    options = {"socket_timeout": within, "socket_connect_timeout": within, "retry": once}
     try:
-        client = _Client.from_url(url, socket_timeout=within, socket_connect_timeout=within, retry=once)
+        client = _of_sentinels(url, options) if "+sentinel" in url else _Client.from_url(url, **options)
         client.connection_pool.make_connection()  # checks the options; it does not connect yet
     except (ValueError, TypeError, redis.RedisError):  # their text may contain a password
         raise Misconfigured(f"the address of Redis, {urls.shown(url)}, cannot be used: check its options") from None
     client.connection_pool.reset()
+    return client
+
+
+def _of_sentinels(url: str, options: dict[str, Any]) -> _Client:
+    """A client of the Redis that Sentinels name as their master each time that it connects.
+
+    The address's user and password are the Redis's; `sentinel_username` and `sentinel_password` those of the Sentinels.
+    """
+    parts = urls.of_sentinels(url)
+    given = parse_url(parts.redis) | options
+    given["ssl"] = given.pop("connection_class", None) is SSLConnection
+    asked = {name: value for name, value in given.items() if name.startswith(("ssl", "socket_", "retry"))}
+    asked |= {name: given.pop(f"sentinel_{name}", None) for name in ("username", "password")}
+    del given["host"]
+    client: _Client = Sentinel(parts.places, sentinel_kwargs=asked).master_for(parts.master, _Client, **given)
     return client
 
 

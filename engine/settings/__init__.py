@@ -50,8 +50,12 @@ class Settings(BaseSettings):
 
     # Where things are
     data: Path = Field(Path(".varsel"), description="folder of the embedded parts")
-    database_url: SecretStr | None = Field(None, description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME")
-    redis_url: SecretStr | None = Field(None, description="redis://HOST:PORT/0, rediss:// or unix:///SOCKET")
+    database_url: SecretStr | None = Field(
+        None, description="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; with a standby, HOST:PORT,HOST:PORT"
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="redis://HOST:PORT/0, rediss://, unix:///SOCKET or redis+sentinel://HOST:PORT,…/MASTER/0"
+    )
     smtp_url: SecretStr | None = Field(
         None,
         description="smtp://, smtp+starttls:// or smtps://, with USER:PASSWORD@ where the relay wants them; several are"
@@ -151,9 +155,7 @@ class Settings(BaseSettings):
     credentials_file: Path | None = Field(
         None, description="TOML: by creator, the bearer token or the secret with which condition endpoints are asked"
     )
-    quotas_file: Path | None = Field(
-        None, description="TOML: how many recipients a creator may order in a minute and in a day"
-    )
+    quotas_file: Path | None = Field(None, description="TOML: recipients a creator may order in a minute, in a day")
     calendars_file: Path | None = Field(None, description="TOML: holidays and quiet hours, for orders' sending windows")
 
     # How work is done

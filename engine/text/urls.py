@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -13,15 +14,18 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")  # hosts that mean this machine
 LOOPBACK_HOST = r"(?:localhost|127\.0\.0\.1|\[::1\])"  # a pattern: the same, as they are written before a port
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])?"
-# Scheme, user and password, host and port, path or name, the rest. An @ where it may belong to a password fits nothing.
-_SHOWN = re.compile(
-    rf"([a-z][a-z0-9+.-]{{0,30}}://)(?:[^@?]*@)?({_HOST}(?::[0-9]{{1,5}})?)((?:/[^@?#]*)?)(?:[?#][^@]*)?", re.ASCII
-)
-_POSTGRESQL = re.compile(
-    rf"postgresql(?:\+psycopg)?://(?:[^@]*@)?({_HOST})(?::([0-9]{{1,5}}))?(?:/[^@?]*)?(?:\?[^@]*)?", re.ASCII
-)
+_PLACE = re.compile(rf"({_HOST})(?::([0-9]{{1,5}}))?", re.ASCII)
+_SOME = rf"{_HOST}(?::[0-9]{{1,5}})?"
+_PLACES = rf"{_SOME}(?:,{_SOME})*"  # of several servers, of which one is the primary
+# Scheme, user and password, hosts and ports, path or name, the rest. An @ where it may belong to a password fits
+# nothing.
+_SHOWN = re.compile(rf"([a-z][a-z0-9+.-]{{0,30}}://)(?:[^@?]*@)?({_PLACES})((?:/[^@?#]*)?)(?:[?#][^@]*)?", re.ASCII)
+_POSTGRESQL = re.compile(rf"(postgresql(?:\+psycopg)?://(?:[^@]*@)?)({_PLACES})((?:/[^@?]*)?)(?:\?([^@]*))?", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,30}://")
-_PLACE = re.compile(rf"{_HOST}(?::[0-9]{{1,5}})?", re.ASCII)
+_SENTINELS = re.compile(  # scheme, user and password, places, name of the master, database, the rest
+    rf"(rediss?)\+sentinel://((?:[^@?]*@)?)({_PLACES})/([A-Za-z0-9._-]+)((?:/[0-9]{{0,5}})?)((?:\?[^@]*)?)", re.ASCII
+)
+SENTINEL_PORT = 26379  # where an address names none
 _NUMBER = re.compile(r"(?:/[0-9]{0,5})?", re.ASCII)
 _ANSWERS = {"decode_responses", "encoding", "encoding_errors"}  # options of redis-py that change what it returns
 _SQLITE = re.compile(r"sqlite:///[^?#]+")
@@ -52,6 +56,18 @@ def of_file(file: Path) -> str:
     return f"sqlite:///{quote(str(file), errors='surrogateescape')}"
 
 
+def with_hosts_behind(url: str) -> str:
+    """An address of PostgreSQL as SQLAlchemy reads it: of several hosts, libpq's form has them before the name."""
+    fits = _POSTGRESQL.fullmatch(url)
+    if not fits or "," not in fits[2]:
+        return url
+    scheme, places, name, options = fits.groups()
+    each = [_PLACE.fullmatch(some) for some in places.split(",")]
+    hosts = ",".join(some[1].strip("[]") for some in each if some)
+    ports = ",".join(some[2] or "" for some in each if some)
+    return f"{scheme}{name or '/'}?host={hosts}&port={ports}" + (f"&{options}" if options else "")
+
+
 def check_database(url: str) -> None:
     """Refuse (ValueError, which shows nothing of it) a text that is no address of a database."""
     if url.startswith("sqlite:///"):
@@ -63,8 +79,8 @@ def check_database(url: str) -> None:
         msg = "must start with sqlite:/// or postgresql://"
         raise ValueError(msg)
     fits = _POSTGRESQL.fullmatch(url)
-    if not fits or _has_space(url) or int(fits[2] or 0) > MOST_PORT or not _is_host(fits[1]):
-        msg = f"must be postgresql://USER:PASSWORD@HOST:PORT/NAME; {_WRITE}"
+    if not fits or _has_space(url) or not all(map(_is_place, fits[2].split(","))):
+        msg = f"must be postgresql://USER:PASSWORD@HOST:PORT/NAME, or HOST:PORT,HOST:PORT; {_WRITE}"
         raise ValueError(msg)
 
 
@@ -92,7 +108,9 @@ def is_site(url: str, schemes: tuple[str, ...]) -> bool:
 
 def check_redis(url: str) -> None:
     """Refuse (likewise) a text that is no address of a Redis, or would be read as another one."""
-    check_server(url, ("redis", "rediss", "unix"))
+    if "+sentinel://" in url:
+        url = of_sentinels(url).redis
+    check_server(url, ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"))
     parts = urlsplit(url)
     if parts.scheme != "unix" and not _NUMBER.fullmatch(parts.path):
         msg = "must end with the number of a database, such as /0, or with HOST:PORT"
@@ -102,11 +120,36 @@ def check_redis(url: str) -> None:
         raise ValueError(msg)
 
 
-def _is_host(text: str) -> bool:
-    if not text.startswith("["):
+@dataclass(frozen=True, slots=True)
+class Sentinels:
+    """An address of Sentinels in parts: where they are, the name of their master, and an address of it as any Redis."""
+
+    places: tuple[tuple[str, int], ...]
+    master: str
+    redis: str
+
+
+def of_sentinels(url: str) -> Sentinels:
+    """The parts of such an address; ValueError if it is none."""
+    fits = _SENTINELS.fullmatch(url)
+    if not fits or _has_space(url) or not all(map(_is_place, fits[3].split(","))):
+        msg = f"must be redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/0, or rediss+sentinel://; {_WRITE}"
+        raise ValueError(msg)
+    scheme, user, places, master, number, options = fits.groups()
+    each = [some for place in places.split(",") if (some := _PLACE.fullmatch(place))]
+    found = tuple((some[1].strip("[]"), int(some[2] or SENTINEL_PORT)) for some in each)
+    return Sentinels(found, master, f"{scheme}://{user}{each[0][1]}{number}{options}")
+
+
+def _is_place(text: str) -> bool:
+    """Whether it is a host, with or without a port."""
+    fits = _PLACE.fullmatch(text)
+    if not fits or int(fits[2] or 0) > MOST_PORT:
+        return False
+    if not fits[1].startswith("["):
         return True
     try:
-        ipaddress.IPv6Address(text[1:-1])
+        ipaddress.IPv6Address(fits[1][1:-1])
     except ValueError:
         return False
     return True

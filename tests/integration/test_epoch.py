@@ -13,13 +13,13 @@ from sqlalchemy import select, update
 from engine.admin import pausing
 from engine.admin.overview import overview
 from engine.admin.pausing import go_on_restored
-from engine.db.tables import audit_log, installation, processes
+from engine.db.tables import MILLISECOND, audit_log, installation, processes
 from engine.errors import Conflict
 from engine.models import EmailState, OrderState, new_id
 from engine.observability import heartbeat
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.queue import due
-from engine.queue.epoch import TOLERATED, again, restored
+from engine.queue.epoch import LACKS, TOLERATED, Older, again, lacks, restored
 from engine.queue.marks import Memory
 from tests.helpers.beats import beat
 from tests.helpers.rows import add_email, add_order, now, paused_lanes
@@ -168,11 +168,23 @@ def test_a_redis_that_knows_nothing_or_others_is_no_alarm(store: Store, redis: r
     assert paused_lanes(store) == frozenset()
 
 
-def test_a_replica_that_lacks_the_last_seconds_is_not_paused(store: Store, redis: redis_client.Redis) -> None:
+@pytest.mark.parametrize("ago", [MILLISECOND, TOLERATED / 2])
+def test_of_a_replica_that_lacks_the_last_seconds_it_is_told_once_and_work_goes_on(
+    store: Store, redis: redis_client.Redis, ago: timedelta, caplog: pytest.LogCaptureFixture
+) -> None:
     beat(store, Memory(redis))
-    restore(store, TOLERATED / 2)
+    seen = row(store).mark
+    restore(store, ago)
+    beat(store, Memory(redis))
     beat(store, Memory(redis))
     assert paused_lanes(store) == frozenset()
+    assert caplog.text.count("the database lacks what was done") == 1
+    with store.read() as connection:
+        assert lacks(connection) == Older(seen - ago, seen)
+        [finding] = [each for each in overview(connection)["findings"] if "a server took over" in each["text"]]
+        assert (finding["level"], finding["since"]) == ("warning", seen - ago)
+        actions = list(connection.scalars(select(audit_log.c.action).where(audit_log.c.target == "database")))
+    assert actions == [LACKS]
 
 
 def test_nobody_claims_before_the_database_was_compared(store: Store, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_a_server_that_only_reads_is_told_to_writers_alone(remote: Store) -> Non
     with psycopg.connect(remote.engine.url.render_as_string().replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("SET default_transaction_read_only = off")
         connection.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'.encode())
-    remote.engine.dispose()
+    refused(remote)  # on a connection from before; it gives up all of these
     with remote.write() as writer:
         add(writer)
     assert remote.trouble is None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from tests.helpers.ledger import Ledger
     from tests.servers.http import Received, Receiver
 
 API = "/events/api/v1"
@@ -85,11 +86,11 @@ class EventSite(Site):
         """Return when a receiver has got so many requests."""
         wait_for(lambda: len(receiver.requests) >= number)
 
-    def unsettled(self, resource: str) -> set[str]:
-        """The pushes of a resource's events without an outcome, named as `pairs` does."""
+    def unsettled(self, resource: str, ledger: Ledger | None = None) -> set[str]:
+        """The pushes of a resource's events without an outcome, named as `pairs` does; by this or the site's ledger."""
         return {
             f"/{row.endpoint.rpartition('/')[2]} {row.event_id}"
-            for row in self.ledger.deliveries(resource)
+            for row in (ledger or self.ledger).deliveries(resource)
             if row.state == DeliveryState.WAITING
         }
 

@@ -72,11 +72,18 @@ class Postgres:
             account = pwd.getpwnam("postgres")
             self._as |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
             shutil.chown(self._folder, account.pw_uid)
-        initdb = ["-D", str(self._data), "-A", "trust", "-U", "varsel", "-E", "UTF8", "--no-sync"]
-        done = subprocess.run([program("initdb"), *initdb], **self._as, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        self._make()
         self.start()
         return self
+
+    def _make(self) -> None:
+        """Make its data."""
+        self._perform("initdb", "-D", str(self._data), "-A", "trust", "-U", "varsel", "-E", "UTF8", "--no-sync")
+
+    def _perform(self, name: str, *arguments: str) -> None:
+        command = [program(name), *arguments]
+        done = subprocess.run(command, **self._as, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
     def __exit__(self, *_: object) -> None:
         self.resume()
@@ -95,6 +102,11 @@ class Postgres:
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(patience())
 
+    def kill(self) -> None:
+        """SIGKILL its first process; the others end when they notice."""
+        self._process.kill()
+        self._process.wait(patience())
+
     @property
     def pid(self) -> int:
         return self._process.pid
@@ -108,6 +120,17 @@ class Postgres:
         hung, self._hung = self._hung, []
         for pid in reversed(hung):  # the first buries the others that have ended
             os.kill(pid, signal.SIGCONT)
+
+    def ask(self, question: str) -> list[tuple[Any, ...]]:
+        """The rows of an answer of the whole server's."""
+        with self._connect(self._administration) as connection:
+            return connection.execute(question.encode()).fetchall()
+
+    def tell(self, setting: str) -> None:
+        """Change a setting (ALTER SYSTEM …) while it runs."""
+        with self._connect(self._administration) as connection:
+            connection.execute(setting.encode())
+            connection.execute("SELECT pg_reload_conf()")
 
     def log(self) -> str:
         """What it has written so far."""
@@ -151,11 +174,17 @@ class Postgres:
         return psycopg.connect(url, autocommit=True)
 
     @property
+    def folder(self) -> str:
+        """Where its socket is."""
+        return str(self._folder)
+
+    @property
     def _administration(self) -> str:
         return self.address("postgres")
 
     def address(self, database: str) -> str:
-        return f"postgresql://varsel@/{database}?host={self._folder}"
+        port = "".join(f"&{option}" for option in self._options if option.startswith("port="))
+        return f"postgresql://varsel@/{database}?host={self._folder}{port}"
 
     @property
     def _log(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.text.urls import check_database, check_server, shown
+from engine.text.urls import check_database, check_server, shown, with_hosts_behind
 
 PASSWORDS = [
     "secret",
@@ -24,6 +24,7 @@ PASSWORDS = [
 def test_a_password_is_never_shown_and_the_host_is(scheme: str, password: str) -> None:
     assert shown(f"{scheme}://me:{password}@db.example:5432/name") == f"{scheme}://db.example:5432/name"
     assert shown(f"{scheme}://:{password}@[::1]:5432") == f"{scheme}://[::1]:5432"
+    assert shown(f"{scheme}://me:{password}@a:1,[::1]:2,b/name") == f"{scheme}://a:1,[::1]:2,b/name"
 
 
 @pytest.mark.parametrize(
@@ -63,15 +64,37 @@ def test_what_cannot_be_told_apart_for_certain_is_hidden(url: str, expected: str
         "postgresql://me:pa/ss#word@h/varsel",
         "postgresql:///varsel?host=/run/postgresql",
         "postgresql://[::1]:5432/varsel?sslmode=require",
+        "postgresql://varsel:secret@a:5432,b:5433/varsel?target_session_attrs=read-write",
+        "postgresql://a,[::1]:5432/varsel",
+        "postgresql:///varsel?host=a:5432&host=b:5432",
     ],
 )
 def test_addresses_of_databases_that_work_are_let_through(url: str) -> None:
     check_database(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (
+            "postgresql://u:p@a:1,b:2/varsel?sslmode=require",
+            "postgresql://u:p@/varsel?host=a,b&port=1,2&sslmode=require",
+        ),
+        ("postgresql://a,[::1]:2", "postgresql:///?host=a,::1&port=,2"),
+        ("postgresql://u:p@a:1/varsel?sslmode=require", "postgresql://u:p@a:1/varsel?sslmode=require"),
+        ("postgresql:///varsel?host=/a,/b", "postgresql:///varsel?host=/a,/b"),
+    ],
+)
+def test_several_hosts_stand_where_sqlalchemy_reads_them(url: str, expected: str) -> None:
+    assert with_hosts_behind(url) == expected
+
+
 DATABASES = [
     "postgresql://h:secret/x",
     "postgresql://h:99999/x",
+    "postgresql://h,i:99999/x",
+    "postgresql://h,i:secret/x",
+    "postgresql://h,[secret]/x",
     "postgresql://h:-1/x",
     "postgresql://[::1/x",
     "postgresql://[secret]/x",
