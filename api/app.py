@@ -26,6 +26,7 @@ from api import (
     plans,
     recipients,
     recurring,
+    root_path,
     shipments,
     subscriptions,
     summaries,
@@ -40,6 +41,7 @@ from api.counting import CountAnswers
 from api.endpoints import Endpoint
 from api.paths import CanonicalPaths
 from api.problems import answer_bug, answer_error, answer_http_error, answer_nobody
+from api.root_path import RootPath
 from api.singles import SingleHeaders
 from api.tracing import TraceRequests
 from engine import settings
@@ -129,16 +131,22 @@ def create_app() -> Starlette:
     routes += health.ROUTES + docs.ROUTES
     if config.inbox:
         routes += inbox.ROUTES
-    middleware = [*MIDDLEWARE, Middleware(TraceRequests)] if config.tracing else MIDDLEWARE
-    app = Starlette(routes=routes, middleware=middleware, exception_handlers=ERRORS, lifespan=_lifespan)
+    app = Starlette(routes=routes, middleware=_middleware(config), exception_handlers=ERRORS, lifespan=_lifespan)
     app.router.redirect_slashes = False
     app.state.settings = config
     app.routes.extend(console(config, app.state))
+    root_path.check(root_path.of(config), app.routes)
     app.state.base = config.base_url + orders.PREFIX
     app.state.events_base = config.base_url + events.PREFIX
     app.state.operations = OPERATIONS
     _prepare(app.state, config)
     return app
+
+
+def _middleware(config: Settings) -> list[Middleware]:
+    root = root_path.of(config)
+    below = [Middleware(RootPath, root)] if root else []
+    return [*MIDDLEWARE, *below, *([Middleware(TraceRequests)] if config.tracing else [])]
 
 
 def _calendars(config: Settings) -> Calendars:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from api import root_path
 from api.hosts import own_host
 from api.openapi import document
 from api.pages import HEADERS, render
@@ -52,7 +53,8 @@ async def page(request: Request) -> Response:
     order = [tag["name"] for tag in described["tags"]]
     operations.sort(key=lambda operation: order.index(operation["tag"]))
     groups = [(tag, list(members)) for tag, members in groupby(operations, key=lambda operation: operation["tag"])]
-    return HTMLResponse(render("docs.html", document=described, groups=groups), headers=HEADERS)
+    root = root_path.of(request.app.state.settings)
+    return HTMLResponse(render("docs.html", root_path=root, document=described, groups=groups), headers=HEADERS)
 
 
 def _document(request: Request) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from api.console import cookies
 from engine.auth.attempts import KNOWN
 
 if TYPE_CHECKING:
@@ -39,15 +40,8 @@ def known(request: Request, name: str) -> str | None:
 def remember(request: Request, response: Response, name: str) -> None:
     """Let the browser keep that this name has signed in."""
     config: Settings = request.app.state.settings
-    response.set_cookie(
-        COOKIE,
-        _signer(config).dumps({"name": name, "browser": secrets.token_urlsafe(16)}),
-        max_age=int(KNOWN.total_seconds()),
-        path=PATH,
-        secure=config.base_url.startswith("https:"),
-        httponly=True,
-        samesite="strict",
-    )
+    value = _signer(config).dumps({"name": name, "browser": secrets.token_urlsafe(16)})
+    cookies.keep(request, response, COOKIE, str(value), KNOWN, path=PATH, samesite="strict")
 
 
 def _signer(config: Settings) -> URLSafeTimedSerializer:

@@ -17,6 +17,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import get_decimal_symbol, get_group_symbol
 from starlette.requests import HTTPConnection
 
+from api.console import cookies
 from engine.text.language import ENGLISH, Language, spoken
 
 if TYPE_CHECKING:
@@ -73,12 +74,10 @@ def preferred(header: str) -> Language:
 
 def choose(request: Request, response: Response, code: str) -> Language:
     """Let the browser keep what was chosen; "": the browser's own language from now on. Returns the reader's."""
-    secure = request.app.state.settings.base_url.startswith("https:")
     if code in LANGUAGES:
-        lasts = int(LIFE.total_seconds())
-        response.set_cookie(COOKIE, code, max_age=lasts, path="/console", secure=secure, httponly=True, samesite="lax")
+        cookies.keep(request, response, COOKIE, code, LIFE)
         return LANGUAGES[code]
-    response.delete_cookie(COOKIE, path="/console", secure=secure, httponly=True, samesite="lax")
+    cookies.forget(request, response, COOKIE)
     return of_browser(request)
 
 

@@ -22,7 +22,7 @@ from sse_starlette import EventSourceResponse
 from starlette.requests import ClientDisconnect
 from starlette.responses import HTMLResponse
 
-from api import reads
+from api import reads, root_path
 from api.console import zones
 from api.console.plots import area
 from api.console.sessions import csrf_token, current, found, share
@@ -147,6 +147,7 @@ def _all(request: Request, values: dict[str, Any]) -> dict[str, Any]:
         values = masked(values) | {name: values[name] for name in OPEN if name in values}
     common = {
         "path": request.url.path,
+        "root_path": root_path.of(request.app.state.settings),
         "operator": operator,
         "csrf": csrf_token(request),
         "language": language.current().code,
@@ -221,6 +222,7 @@ _environment = Environment(
     finalize=visible,
     trim_blocks=True,
     lstrip_blocks=True,
+    extensions=[root_path.Links],
 )
 install(_environment)
 _environment.filters |= {"time": _time, "timed": _timed, "span": span, "short": _short}

@@ -19,7 +19,7 @@ from starlette.datastructures import FormData
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
 
-from api import bodies
+from api import bodies, root_path
 from engine.auth import ended_sessions
 from engine.auth.console_mode import Mode
 from engine.auth.operators import Operator, Role
@@ -100,7 +100,7 @@ def middleware(config: Settings) -> Middleware:
         secret_key=key,
         session_cookie=COOKIE,
         max_age=int(LIFE.total_seconds()),
-        path=PATH,
+        path=root_path.of(config) + PATH,
         same_site="lax",  # "strict" would lose the session on the way back from the OpenID provider
         https_only=config.base_url.startswith("https:"),
     )

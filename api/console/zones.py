@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from api.console import cookies
 from engine.admin.filters import typed
 from engine.queue.windows import zones
 
@@ -37,12 +38,10 @@ def shown(request: Request) -> str:
 
 def choose(request: Request, response: Response, zone: str) -> None:
     """Let the browser keep what was chosen; "": the browser's own zone from now on."""
-    secure = request.app.state.settings.base_url.startswith("https:")
     if _known(zone):
-        lasts = int(LIFE.total_seconds())
-        response.set_cookie(CHOSEN, zone, max_age=lasts, path="/console", secure=secure, httponly=True, samesite="lax")
+        cookies.keep(request, response, CHOSEN, zone, LIFE)
     else:
-        response.delete_cookie(CHOSEN, path="/console", secure=secure, httponly=True, samesite="lax")
+        cookies.forget(request, response, CHOSEN)
 
 
 def of_form(request: Request, given: Mapping[str, str]) -> ZoneInfo:

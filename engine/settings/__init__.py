@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     smtp_ca_file: Path | None = Field(
         None, description="authorities that may sign the relay's certificate, beside the system's own"
     )
-    base_url: BaseUrl = Field("http://127.0.0.1:5090", description="what links in answers start with")
+    base_url: BaseUrl = Field("http://127.0.0.1:5090", description="the address that clients use; it may have a path")
     hosts: Words = Field(
         (),
         description="host names with a dot, beside BASE_URL's, that pages without sign-in answer to; commas between",

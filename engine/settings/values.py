@@ -14,6 +14,7 @@ from engine.text import urls
 from engine.text.addresses import bare, wire_address
 
 SHORTEST_KEY = 32  # characters
+_ROOT_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")  # no .. or //; unreserved (RFC 3986, 2.3)
 
 
 def _words(value: object) -> object:
@@ -98,7 +99,11 @@ def _base_url(value: str) -> str:
     if not urls.is_site(value, ("http", "https")) or urlsplit(value).query or urlsplit(value).fragment:
         msg = "must be an address such as https://notify.example.org, without ? or #"
         raise ValueError(msg)
-    return value.rstrip("/")
+    value = value.rstrip("/")
+    if not _ROOT_PATH.fullmatch(urlsplit(value).path):
+        msg = "may have a path such as /varsel, of letters, digits and any of - . _ ~"
+        raise ValueError(msg)
+    return value
 
 
 def _issuer(value: str) -> str:

@@ -15,8 +15,12 @@ import httpx
 from dramatiq.brokers.redis import RedisBroker
 from sqlalchemy import update
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
+from api import root_path
 from api.console.application import console, prepare
+from api.paths import CanonicalPaths
+from api.root_path import RootPath
 from engine.admin.resources import RESOURCES
 from engine.auth.operators import Role
 from engine.db.readers import Readers
@@ -60,11 +64,13 @@ NASTY = f"{SECRET}<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202
 class Site:
     """The console as it is served, without the rest of the web application."""
 
-    def __init__(self, store: Store, client: redis.Redis, folder: Path) -> None:
+    def __init__(self, store: Store, client: redis.Redis, folder: Path, address: str = HOME) -> None:
         file = operators_file(folder)
-        config = Settings(webhook_key="a key of 32 characters or more ..", operators_file=file)
+        config = Settings(webhook_key="a key of 32 characters or more ..", operators_file=file, base_url=address)
         self.store = store
-        self.app = Starlette()
+        self.address = address
+        root = root_path.of(config)
+        self.app = Starlette(middleware=[Middleware(CanonicalPaths), Middleware(RootPath, root)] if root else [])
         state = self.app.state
         state.settings, state.store, state.redis, state.quotas = config, store, client, Quotas(config.quotas_file)
         state.readers = self.readers = Readers(store.engine.url.render_as_string(hide_password=False))
@@ -103,7 +109,7 @@ class Browser:
 
     def __init__(self, site: Site) -> None:
         transport = httpx.ASGITransport(site.app, client=("127.0.0.1", 50_000))
-        self.client = httpx.AsyncClient(transport=transport, base_url=HOME)
+        self.client = httpx.AsyncClient(transport=transport, base_url=site.address)
 
     def get(self, path: str) -> httpx.Response:
         return asyncio.run(self.client.get(path))

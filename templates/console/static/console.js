@@ -17,7 +17,8 @@ const shapes = {
 };
 if (!("chosen" in page.dataset) && page.dataset.zone !== BROWSERS) {
   const secure = location.protocol === "https:" ? "; secure" : "";
-  document.cookie = `varsel_browser_zone=${BROWSERS}; path=/console; max-age=31536000; samesite=lax${secure}`;
+  const home = document.querySelector(".brand").pathname; // "/console", below the installation's path if it has one
+  document.cookie = `varsel_browser_zone=${BROWSERS}; path=${home}; max-age=31536000; samesite=lax${secure}`;
 }
 
 // Shows times in the reader's zone, as the language writes them, and says which zone that is; UTC stays in the title.
