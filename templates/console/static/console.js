@@ -57,6 +57,17 @@ document.addEventListener("click", async (event) => {
 });
 setInterval(() => ago(document), 30_000);
 
+// The menu of a narrow screen closes by Escape, and when something else is used.
+const menu = document.getElementById("menu");
+const leave = ({ target }) => { if (menu?.open && !menu.contains(target)) menu.open = false; };
+addEventListener("click", leave);
+addEventListener("focusin", leave);
+addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape" || !menu?.open) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
 // Rows of a list that are selected: how many, on the buttons. Meanwhile the list stands still.
 const SELECTED = "[form=selected]:checked";
 

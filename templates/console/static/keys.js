@@ -46,7 +46,8 @@
     j: () => walk(1),
     k: () => walk(-1),
     x: () => follow(current()?.querySelector(".box input")),
-    a: () => focus(seen("#selected button, .actions button, .bulk button, #pause-more > summary")),
+    // Where rows are selected, to what is done to these alone.
+    a: () => focus(seen("#selected [data-does]") ?? seen(".actions button, .bulk button, #pause-more > summary")),
     n: () => follow(document.querySelector("a[rel=next]")),
     p: () => follow(document.querySelector("a[rel=prev]")),
     g: () => Boolean(going = Date.now() + PATIENCE),

@@ -52,6 +52,15 @@ def count_clicks(page: Page) -> None:
     page.evaluate("sessionStorage.setItem('clicks', 0)")
 
 
+def go_to(page: Page, name: str) -> bool:
+    """Follow a link of the navigation; whether that took a click more, since a narrow screen has it in a menu."""
+    menu = page.get_by_text("Menu", exact=True)
+    if is_narrow := menu.is_visible():
+        menu.click()
+    page.get_by_role("navigation", name="Console").get_by_role("link", name=name, exact=True).click()
+    return is_narrow
+
+
 def clicks(page: Page, test: pytest.Item, task: str) -> int:
     """How many since then; they are told at the end of the run."""
     count = int(page.evaluate("Number(sessionStorage.getItem('clicks'))"))

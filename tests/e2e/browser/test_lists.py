@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import expect
@@ -11,6 +12,7 @@ from sqlalchemy import insert
 from engine.db.tables import emails
 from engine.models import EmailState, OrderState, new_id
 from tests.e2e.browser.looks import barriers, clicks
+from tests.helpers import suite
 from tests.helpers.rows import add_order, now
 from tests.helpers.waiting import wait_for
 
@@ -39,6 +41,26 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+@dataclass
+class Keys:
+    """A keyboard whose strokes are counted; what is typed into a field is not."""
+
+    page: Page
+    count: int = 0
+
+    def press(self, *keys: str) -> None:
+        press(self.page, *keys)
+        self.count += len(keys)
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text)
+
+    def told(self, test: pytest.Item, task: str) -> int:
+        """How many so far; they are told at the end of the run."""
+        suite.tell(test, f"{task}: {self.count} keys at {width(self.page)} px")
+        return self.count
+
+
 def width(page: Page) -> int:
     return page.viewport_size["width"] if page.viewport_size else 0
 
@@ -51,7 +73,7 @@ def test_by_keyboard_to_a_pause_and_to_a_failed_mail_and_back(site: Site, screen
     expect(page.locator(":focus")).to_have_accessible_name("Pause emails …")
     press(page, "Enter")
     expect(page.locator("h1")).to_have_text("Pause all e-mails?")
-    press(page, "g", "e")
+    press(page, "Escape", "g", "e")
     expect(page.locator("h1")).to_have_text("E-mails")
     press(page, "f")
     page.keyboard.type(f"failed @{address.partition('@')[2]}")
@@ -72,6 +94,57 @@ def test_by_keyboard_to_a_pause_and_to_a_failed_mail_and_back(site: Site, screen
     expect(page.get_by_role("button", name="Keyboard shortcuts")).to_be_visible()
     press(page, "a")
     expect(page.locator(":focus")).to_have_text("Pause a creator or a domain, or drain all")
+
+
+def test_by_keyboard_mail_is_paused_with_a_reason_and_goes_on(
+    site: Site, screen: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    page, reason = site.begin(screen), "the server is being moved"
+    keys = Keys(page)
+    keys.press("j", "j", "Enter")
+    expect(page.locator(":focus")).to_have_accessible_name("Why? Others see it.")
+    assert barriers(page) == []
+    keys.type(reason)
+    keys.press("Enter")
+    expect(page.locator(".told")).to_have_text("Paused: all e-mails.")
+    expect(page.locator("#pauses")).to_contain_text(reason)
+    assert keys.told(request.node, "mail is paused, with a reason") <= 4
+    keys.press("j", "j")
+    expect(page.locator(":focus")).to_have_accessible_name("Resume emails")
+    keys.press("Enter")
+    expect(page.locator("h1")).to_have_text("Resume the lane emails?")
+    keys.press("a", "Enter")
+    expect(page.locator(".told")).to_be_visible()
+    expect(page.locator("#pauses")).not_to_contain_text(reason)
+    assert keys.told(request.node, "mail is paused, and goes on") <= 9
+
+
+def test_by_keyboard_two_of_many_are_retried_to_the_very_end(
+    site: Site, screen: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    """From the first page to the job that has ended, and to what became of them."""
+    page, domain = site.begin(screen), f"retried-{screen['viewport']['width']}.example"
+    failed(site, domain)
+    keys = Keys(page)
+    keys.press("g", "e", "f")
+    expect(page.locator(":focus")).to_have_accessible_name("Narrow by")
+    keys.type(f"failed @{domain}")
+    keys.press("Enter")
+    expect(page.locator("#total")).to_have_text(f"{MANY} e-mails")
+    keys.press("j", "x", "j", "x")
+    expect(page.get_by_role("status").filter(has_text="2 selected")).to_be_visible()
+    keys.press("a")
+    expect(page.locator(":focus")).to_have_text("Retry 2 selected …")
+    keys.press("Enter")
+    expect(page.locator("h1")).to_have_text("Retry: 2 e-mails")
+    keys.press("a")
+    expect(page.locator(":focus")).to_have_text("Yes, retry: 2 e-mails")
+    assert barriers(page) == []
+    keys.press("Enter")
+    expect(page.locator("h1")).to_contain_text(re.compile(r"^Job \d+: retry e-mails"))
+    expect(page.locator("h1 .state")).to_have_text("Done")
+    expect(page.locator("#now")).to_contain_text(re.compile(r"2\s+sent"))
+    assert keys.told(request.node, "two of many e-mails are retried, up to the job's end") <= 12
 
 
 def test_keys_are_listed_and_can_be_switched_off(site: Site, screen: dict[str, Any]) -> None:

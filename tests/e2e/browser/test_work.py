@@ -16,7 +16,7 @@ from sqlalchemy import func, insert, select
 from api.console.live import OF_ONE
 from engine.db.tables import EMAIL_FAILED, emails, orders
 from engine.models import EmailState, OrderState, new_id
-from tests.e2e.browser.looks import clicks
+from tests.e2e.browser.looks import clicks, go_to
 from tests.helpers.client import connect
 from tests.helpers.rows import add_order, now
 from tests.helpers.waiting import wait_for
@@ -34,7 +34,7 @@ def test_a_failed_mail_is_found_understood_sent_again_and_seen_to_arrive_in_five
     site.order("kari+550@example.no", subject="Your appointment")
     page = site.begin({"bypass_csp": True})
     expect(page.locator("#lane-emails .bad dd").last).to_have_text(re.compile(r"^[1-9]"))
-    page.get_by_role("link", name="E-mails", exact=True).click()
+    go_to(page, "E-mails")
     page.get_by_label("Narrow by").fill("kari+550@example.no")
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="kari+550@example.no", exact=True).click()
@@ -42,7 +42,7 @@ def test_a_failed_mail_is_found_understood_sent_again_and_seen_to_arrive_in_five
     page.get_by_role("button", name="Retry").click()
     expect(page.locator("h1")).to_contain_text("Sent")
     expect(page.locator("#timeline li.attempt")).to_have_count(2)
-    page.get_by_role("link", name="Inbox", exact=True).click()
+    go_to(page, "Inbox")
     expect(page.locator("article h2")).to_have_text("Your appointment")
     expect(page.locator("article .facts").first).to_contain_text("kari+550@example.no")
     assert clicks(page, request.node, "a mail that failed is found, sent again and seen to arrive") <= 5
@@ -65,7 +65,7 @@ def test_thousands_are_sent_again_with_a_progress_bar(site: Site) -> None:
         expect(bar).to_have_attribute("value", "0")
     expect(page.locator("h1 .state")).to_have_text("Done")
     expect(bar).to_have_attribute("value", str(MANY))  # without a reload
-    page.get_by_role("link", name="Who did what", exact=True).click()
+    go_to(page, "Who did what")
     expect(page.locator("tbody tr").first).to_contain_text("retried 5,000 e-mails, with job")
     page.goto(f"/console/emails/{rows[MANY // 2]['id']}")
     expect(page.locator("#history li")).to_contain_text(re.compile("local retried e-mail …[0-9a-f]+, with job"))
