@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from api.turns import Turns
+    from engine.db.store import Store
     from engine.settings import Settings
 
 BACKLOG = 2048  # connections that wait until a process accepts them
@@ -126,16 +127,37 @@ def scheduler() -> None:
     tick(lambda: _tell(f"scheduler, {_metrics(config)}"))
 
 
-def migrate() -> None:
+def migrate(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the SQL of the missing steps, and what each costs; change nothing.")
+    ] = False,
+) -> None:
     """Bring the database's schema up to date. It is safe to run from several places at once."""
     from engine import settings
     from engine.db.migrations import Fit, upgrade
     from engine.db.store import Store
     from engine.diagnosis import SCHEMA_AHEAD
+    from engine.observability import logs
 
-    with closing(Store(settings.load().need("database_url"))) as store:
+    config = settings.load()
+    with closing(Store(config.need("database_url"))) as store:
+        if dry_run:
+            _print_steps(store)
+            return
+        logs.configure(config.log_level, config.log_format)
         if upgrade(store) is Fit.AHEAD:
             typer.echo(f"nothing to do: {SCHEMA_AHEAD}", err=True)
+
+
+def _print_steps(store: Store) -> None:
+    """What `varsel migrate` would run."""
+    from engine.db.migrations.preview import preview
+
+    parts = list(preview(store))
+    for part in parts:
+        typer.echo(part, nl=False)
+    if not parts:
+        typer.echo("nothing to do", err=True)
 
 
 def inbox(

@@ -66,8 +66,9 @@ class Bounded(psycopg.Connection[Any]):
 def create(url: str, connections: int) -> Engine:
     """An engine whose pool may give out connections that have ended; ValueError for an unknown option.
 
-    Its connections with the option `varsel_writes` are for writers. The address's own options come first. Of several
-    hosts, the one that takes writes is used, unless the address says otherwise.
+    Its connections with the option `varsel_writes` are for writers, those with `varsel_bare` for statements that begin
+    no transaction. The address's own options come first. Of several hosts, the one that takes writes is used, unless
+    the address says otherwise.
     """
     given = make_url(with_hosts_behind(url)).set(drivername="postgresql+psycopg")
     options = {"connect_timeout": CONNECT_WITHIN, "autocommit": True, "prepare_threshold": None, **_NETWORK}
@@ -100,8 +101,12 @@ def _check_options(engine: Engine) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("varsel_writes")
-    begin = "BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ"  # all that is read is of one moment
+    options = connection.get_execution_options()
+    if options.get("varsel_bare"):
+        return
+    begin = (
+        "BEGIN" if options.get("varsel_writes") else "BEGIN ISOLATION LEVEL REPEATABLE READ"
+    )  # all that is read is of one moment
     connection.exec_driver_sql(f"{begin}; {_SETTINGS}")
 
 

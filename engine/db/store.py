@@ -131,6 +131,17 @@ class Store:
             raise
         self._trouble = None
 
+    @contextmanager
+    def bare(self) -> Iterator[Connection]:
+        """A connection to PostgreSQL each of whose statements is a transaction, and may take as long as it needs."""
+        with self._translated(), self._engine.connect() as connection:
+            bounded: Any = connection.connection.dbapi_connection
+            bounded.patient = True
+            try:
+                yield connection.execution_options(varsel_bare=True)
+            finally:
+                bounded.patient = False
+
     async def reading(self, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call `act(connection, …)` on a view, in a thread."""
         return await self._in_thread(self.read, act, *args, **kwargs)

@@ -227,11 +227,19 @@ def _says_nothing(words: str) -> bool:
     return any(signs(each).search(words) for each in (NO_HOST, NOBODY, NO_ANSWER, BROKEN))
 
 
+def locks_not_had(step: str, holder: str) -> Diagnosis:
+    """A step of the schema that gave up: others' transactions never let its tables go for a moment."""
+    return Diagnosis(
+        f"the database's schema waits: step {step} did not get the locks that it needs ({holder})",
+        "End that transaction, or wait for its end (a pg_dump?); then run `varsel migrate` again, which goes on there.",
+    )
+
+
 def migration_failed(error: BaseException) -> Diagnosis:
     """A step of the schema that the database refuses, although it works."""
     said = _first_line(getattr(error, "orig", None) or error)
     return Diagnosis(
-        f"the database's schema cannot be brought up to date, and stays as it was ({said})",
+        f"the database's schema cannot be brought up to date; each step is made wholly or not at all ({said})",
         "It is not what its table alembic_version says: restore a backup, or migrate an empty database.",
     )
 

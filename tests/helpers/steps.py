@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 
-from engine.db.migrations import _config
+from engine.db.migrations import alembic_config
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 def migrate(connection: Connection, step: str) -> None:
     """Bring the schema to a step; `head`: the newest."""
-    steps = _config()
+    steps = alembic_config()
     steps.attributes["connection"] = connection
     command.upgrade(steps, step)

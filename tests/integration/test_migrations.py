@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
-from engine.db.migrations import COMPLAINTS, Fit, _config, admit, fit, revisions, upgrade
+from engine.db.migrations import COMPLAINTS, Fit, admit, alembic_config, fit, revisions, upgrade
 from engine.db.store import Store
 from engine.db.tables import compatibility, metadata, pauses
 from engine.errors import Misconfigured, Unavailable
@@ -149,7 +149,7 @@ def test_a_command_works_on_a_schema_that_was_only_added_to(store: Store, databa
 
 
 def test_the_steps_are_known_by_their_files() -> None:
-    assert revisions() == [step.revision for step in ScriptDirectory.from_config(_config()).walk_revisions()]
+    assert revisions() == [step.revision for step in ScriptDirectory.from_config(alembic_config()).walk_revisions()]
 
 
 @pytest.mark.parametrize("name", ["migrate", "worker", "scheduler"])

@@ -17,6 +17,7 @@ from engine.db.store import CONNECTIONS, Store
 from engine.db.tables import contacts
 from engine.errors import Misconfigured, Overrun, Unavailable
 from tests.helpers.ports import free_port
+from tests.helpers.steps import migrate
 from tests.helpers.waiting import SHORT, wait_for
 from tests.servers.pgbouncer import PgBouncer
 
@@ -85,6 +86,18 @@ def test_the_schema_is_made_and_a_statement_that_comes_often_is_no_stranger_to_a
     with pooled.read() as connection:
         assert connection.execute(text("SELECT count(*) FROM contacts")).scalar_one() == 200
         assert connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one() == 0
+
+
+def test_a_database_in_use_is_migrated_behind_a_pooler_too(postgres: Postgres) -> None:
+    made = postgres.database()
+    with closing(Store(made)) as before, before.write() as connection:
+        migrate(connection, "0037")  # the next steps build indexes, which no transaction may do
+    with PgBouncer(made, default_pool_size=2) as pooler:
+        stores = [Store(pooler.url) for _ in range(2)]
+        with ThreadPoolExecutor() as pool:
+            assert set(pool.map(upgrade, stores)) == {Fit.BEHIND, Fit.CURRENT}
+        for store in stores:
+            store.close()
 
 
 def test_a_read_sees_one_moment_and_goes_piece_by_piece(pooled: Store) -> None:

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0017"
 down_revision = "0016"
+COST = "Locks orders and e-mails. At ten million e-mails: 6 s."
 
 ALSO = {"orders": " AND condition_endpoint IS NULL", "emails": ""}
 SET = "rank IS NULL OR due_at IS NOT NULL"

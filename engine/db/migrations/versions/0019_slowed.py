@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0019"
 down_revision = "0017"
+COST = "Locks processes for a moment."
 
 
 def upgrade() -> None:

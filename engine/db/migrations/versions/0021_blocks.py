@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0021"
 down_revision = "0020"
+COST = "Locks e-mails, events and orders. At ten million e-mails and events: 24 s; on another disk, 90 s."
 
 INDEXES = {
     "ix_emails_address": ("emails", ["lower(address)", "id"], None),

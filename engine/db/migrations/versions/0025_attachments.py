@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0025"
 down_revision = "0024"
+COST = "Locks orders. At a million orders: 2 s."
 
 NOT_FETCHING = "fetches IS NULL"
 CONDITIONAL = f"due_at IS NOT NULL AND condition_endpoint IS NOT NULL AND {NOT_FETCHING}"

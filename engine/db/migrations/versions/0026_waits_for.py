@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0026"
 down_revision = "0025"
+COST = "Locks e-mails. At ten million e-mails: 3 s."
 
 TURN = ["priority", "creator", "rank", "seq"]
 

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0028"
 down_revision = "0027"
+COST = "Locks orders. At a million orders: 2 s."
 
 WHOLE = "portion IS NULL"
 CONDITIONAL = f"due_at IS NOT NULL AND condition_endpoint IS NOT NULL AND fetches IS NULL AND {WHOLE}"

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0031"
 down_revision = "0030"
+COST = "Makes a table; locks orders for a moment."
 
 
 def upgrade() -> None:

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0033"
 down_revision = "0032"
+COST = "Makes a table; locks what jobs have to do for a moment."
 
 
 def upgrade() -> None:

@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0034"
 down_revision = "0033"
+COST = "Locks pauses and subscriptions for a moment."
 
 
 def upgrade() -> None:

@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0035"
 down_revision = "0034"
+COST = "Makes tables; locks attempts of e-mails for a moment."
 
 
 def upgrade() -> None:

@@ -5,6 +5,7 @@ from alembic import op
 
 revision = "0036"
 down_revision = "0035"
+COST = "Locks recurring orders for a moment."
 
 
 def upgrade() -> None:

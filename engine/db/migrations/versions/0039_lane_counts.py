@@ -4,7 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0039"
-down_revision = "0037"
+down_revision = "0038"
+COST = "Makes a table: locks nothing."
 
 
 def upgrade() -> None:

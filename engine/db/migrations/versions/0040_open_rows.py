@@ -4,25 +4,25 @@ Both databases took the index of open e-mails for what is due and for what is pa
 What failed lately is found by the index of what failed.
 """
 
-import sqlalchemy as sa
 from alembic import op
+
+from engine.db.migrations.indexes import Index, place
 
 revision = "0040"
 down_revision = "0039"
+COST = "Beside readers and writers. At ten million e-mails: 20 s. Then locks orders and e-mails for a moment."
 
 OPEN = "(due_at IS NOT NULL OR paused_by IS NOT NULL) IS"
 PAUSED = "paused_by IS NOT NULL"
-FAILED = "state LIKE 'Failed%'"
+BESIDE = (
+    Index("ix_emails_open", "emails", "order_seq", f"{OPEN} true"),
+    Index("ix_orders_paused", "orders", "seq, paused_by", PAUSED),
+    Index("ix_emails_paused", "emails", "seq, paused_by", PAUSED),
+    Index("ix_emails_failed", "emails", "id, last_update", "state LIKE 'Failed%'"),
+)
+ON_SQLITE = (Index("ix_emails_open", "emails", "order_seq", f"{OPEN} 1"), *BESIDE[1:])
 
 
 def upgrade() -> None:
-    op.drop_index("ix_emails_open", "emails")
-    sqlite, postgresql = (sa.text(f"{OPEN} {true}") for true in ("1", "true"))
-    op.create_index("ix_emails_open", "emails", ["order_seq"], sqlite_where=sqlite, postgresql_where=postgresql)
-    for table in ("orders", "emails"):
-        name, where = f"ix_{table}_paused", sa.text(PAUSED)
-        op.drop_index(name, table)
-        op.create_index(name, table, ["seq", "paused_by"], sqlite_where=where, postgresql_where=where)
-    name, where = "ix_emails_failed", sa.text(FAILED)
-    op.drop_index(name, "emails")
-    op.create_index(name, "emails", ["id", "last_update"], sqlite_where=where, postgresql_where=where)
+    on_postgresql = op.get_context().dialect.name == "postgresql"
+    place(BESIDE if on_postgresql else ON_SQLITE)
