@@ -35,11 +35,16 @@ _OURS = "SELECT count(*) FROM sqlite_master WHERE name IN ('orders', 'emails', '
 _TABLES = 3  # of these, which every schema of ours has
 
 
-def backup(database: Path, target: Path, progress: Callable[[int, int], None]) -> None:
+def backup(
+    database: Path,
+    target: Path,
+    progress: Callable[[int, int], None],
+    look: Callable[[sqlite3.Connection], None] = lambda _: None,
+) -> None:
     """Copy a database that may be in use into a new file, which only its owner can read.
 
-    `progress` gets how many pages are done, and of how many. Conflict where the file is there, Misconfigured where it
-    cannot be written, or the database cannot be read or is not whole.
+    `progress` gets how many pages are done, and of how many; `look`, a connection that sees what is copied. Conflict
+    where the file is there, Misconfigured where it cannot be written, or the database cannot be read or is not whole.
     """
     with _draft(target, "was not made") as draft:
         if os.path.lexists(target):
@@ -47,6 +52,7 @@ def backup(database: Path, target: Path, progress: Callable[[int, int], None]) -
         with closing(_open(database)) as reading, closing(_open(draft)) as writing:
             reading.execute("BEGIN")  # else the copy would start anew whenever somebody writes
             reading.execute("SELECT count(*) FROM sqlite_master").fetchone()  # this is the moment
+            look(reading)
             reading.backup(writing, pages=STEP, progress=lambda _, left, of: progress(of - left, of))
         _examine(draft)
         _sync(draft)

@@ -17,6 +17,7 @@ pausing.py        pauses of lanes, creators and domains
 restored.py       what a restored database would do again
 maintenance.py    settings, tokens, the contact directory
 backups.py        copies of the database
+drills.py         backups and crashes, tried on purpose
 operators.py      who may sign in to the console
 keys.py           API keys
 senders.py        who messages are from
@@ -46,6 +47,7 @@ from typer.core import TyperGroup
 from engine.cli import (
     backups,
     dead,
+    drills,
     events,
     failures,
     finding,
@@ -120,6 +122,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         persons.GROUP,
         backups.backup,
         backups.restore,
+        drills.GROUP,
     ),
 }
 

@@ -191,6 +191,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "pushed again": "webhooks_deferred",
         "given up": "webhooks_failed",
     },
+    "steps": {"step": "name", "seconds": "seconds", "bytes": "bytes"},
+    "tables": {"table": "table", "rows": "original", "in the copy": "copy"},
     "throughput": {"last hour": "name", "done": "accepted", "put off": "deferred", "failed": "failed"},
     "attachments": {
         "attachment": "filename",

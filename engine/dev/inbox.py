@@ -75,11 +75,18 @@ class Inbox:
         """How many there are."""
         return len(_names(self._folder))
 
-    def messages(self, recipient: str | None = None, limit: int | None = None) -> list[Message]:
-        """The newest `limit` messages (all, without one) in order of arrival, or those to one recipient."""
+    def latest(self) -> str:
+        """The id of the newest message; empty: there is none."""
+        return max(_names(self._folder), default="")
+
+    def messages(self, recipient: str | None = None, limit: int | None = None, after: str = "") -> list[Message]:
+        """The newest `limit` messages (all, without one) in order of arrival, or those to one recipient.
+
+        `after`: of those that came after the one with this id.
+        """
         found: list[Message] = []
         for name in reversed(_names(self._folder)):
-            if limit is not None and len(found) >= limit:
+            if name <= after or (limit is not None and len(found) >= limit):
                 break
             try:
                 message = self._read(name, recipient)

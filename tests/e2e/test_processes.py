@@ -16,11 +16,12 @@ import httpx
 import pytest
 
 from engine.auth.tokens import DevelopmentKey
+from engine.runtime.proc import opened, parent
 from tests.helpers.client import ask, connect
 from tests.helpers.counting import count, tell
 from tests.helpers.ledger import Ledger
 from tests.helpers.ports import free_port
-from tests.helpers.processes import alive, descendants, opened, parent, start
+from tests.helpers.processes import alive, descendants, start
 from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, Installation, order

@@ -16,10 +16,11 @@ from sqlalchemy import func, select
 
 from engine.auth.tokens import DevelopmentKey
 from engine.db.tables import orders, processes
+from engine.runtime.proc import parent
 from tests.helpers.client import ask
 from tests.helpers.command import process
 from tests.helpers.ports import free_port
-from tests.helpers.processes import alive, parent
+from tests.helpers.processes import alive
 from tests.helpers.single_process import SingleProcess
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, order

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.runtime.proc import parent, stat
 from tests.helpers.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -34,25 +35,13 @@ def end_with(parent: int, ends_by: signal.Signals) -> None:
 
 def alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
-    try:
-        return _stat(pid)[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def parent(pid: int) -> int:
-    """The parent of a process."""
-    return int(_stat(pid)[1])
+    return stat(pid)[:1] not in ([], ["Z"])
 
 
 def descendants(pid: int) -> set[int]:
     """A process's children, their children and so on."""
-    parents: dict[int, int] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(folder.name)] = parent(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended meanwhile
+    every = (int(folder.name) for folder in Path("/proc").glob("[0-9]*"))
+    parents = {each: parent(each) for each in every}
     found: set[int] = set()
     while more := {child for child, its in parents.items() if its in found | {pid}} - found:
         found |= more
@@ -74,28 +63,5 @@ def stop(pid: int) -> int:
     """
     with suppress(ProcessLookupError):  # it ended meanwhile
         os.kill(pid, signal.SIGSTOP)
-    wait_for(lambda: not alive(pid) or _stat(pid)[0] == "T")
+    wait_for(lambda: not alive(pid) or stat(pid)[:1] == ["T"])
     return pid
-
-
-def opened(pid: int) -> set[Path]:
-    """A process's open files, and other descriptors by names such as socket:[1]."""
-    found = set()
-    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found.add(descriptor.readlink())
-        except FileNotFoundError:
-            continue  # closed meanwhile
-    return found
-
-
-def connections(pid: int, port: int) -> int:
-    """How many TCP connections a process has to a port of this machine (proc(5), net/tcp)."""
-    mine = opened(pid)
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(line[2].endswith(f":{port:04X}") and Path(f"socket:[{line[9]}]") in mine for line in lines)
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields after the name in proc(5)'s stat: state, parent, …"""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()

@@ -12,9 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from api.recipients import NDJSON
+from engine.runtime.proc import connections, opened, parent
 from tests.helpers.counting import Count, count
 from tests.helpers.ledger import Ledger
-from tests.helpers.processes import alive, connections, descendants, opened, parent, start, stop
+from tests.helpers.processes import alive, descendants, start, stop
 from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import API, OPEN, ORDERING, Installation, chain, composed, instant, order
 from tests.servers.smtp import ScriptedSMTP

@@ -37,6 +37,7 @@ MAY = {
     # Things of this machine alone.
     "engine/doctor/relay.py _tls": "TLS compares certificates with the machine's clock, too",
     "engine/dev/demo.py _chain": "a send time as a client of the API chooses it",
+    "engine/drills/load.py Load.__post_init__": "likewise",
     "engine/dev/inbox.py _Keeper.handle_DATA": "names of files in their order, of a tool without a database",
     "engine/observability/logs.py _Text": "the times of log lines, which nobody decides by",
     "engine/observability/repeats.py OnceAMinute._tell": "likewise",
