@@ -23,6 +23,7 @@ class Circuit:
     def __init__(self, silent: Callable[[Exception], bool | None]) -> None:
         self._silent = silent
         self._trial = threading.Lock()
+        self._answers = 0
         self.open = False
 
     @contextmanager
@@ -31,14 +32,22 @@ class Circuit:
         trial = self.open
         if trial and not self._trial.acquire(blocking=False):
             raise Open
+        before = self._answers
         try:
             yield
         except Exception as error:
             silent = self._silent(error)
-            self.open = self.open if silent is None else silent
+            if silent is False:
+                self._answered()
+            elif silent and before == self._answers:  # otherwise others had an answer since this call began
+                self.open = True
             raise
         else:
-            self.open = False
+            self._answered()
         finally:
             if trial:
                 self._trial.release()
+
+    def _answered(self) -> None:
+        self._answers += 1
+        self.open = False
