@@ -10,7 +10,6 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
 from gettext import NullTranslations
 from typing import TYPE_CHECKING
 
@@ -69,17 +68,23 @@ def retold(text: str, *templates: str, **told: Callable[[str], str]) -> str:
     `told`: how a value is said. What is made of none of them is a text that was marked with N_, or stays as it is.
     """
     for template in templates:
-        if found := re.fullmatch(_pattern(template), text, re.DOTALL):
-            values = {name: told[name](value) if name in told else value for name, value in found.groupdict().items()}
-            return gettext(template, **values)
+        found = _values(template, text)
+        if found is not None:
+            return gettext(template, **{name: told[name](value) if name in told else value for name, value in found})
     return translated(text)
 
 
-@cache
-def _pattern(template: str) -> str:
-    """What texts of a template look like."""
-    parts = _VALUE.split(template)
-    return "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+def _values(template: str, text: str) -> list[tuple[str, str]] | None:
+    """The values with which the template makes the text, each as short as may be; None: there are none such."""
+    first, *rest = _VALUE.split(template)
+    names, literals, place = rest[::2], rest[1::2], len(first)
+    found: list[tuple[str, str]] = []
+    for name, literal in zip(names, literals, strict=True):
+        end = text.find(literal, place + 1) if len(found) + 1 < len(names) else len(text) - len(literal)
+        found.append((name, text[place:end]))
+        place = end + len(literal)
+    made = template % dict(found) if all(value for _, value in found) else None
+    return found if made == text else None
 
 
 def N_(message: str) -> str:  # noqa: N802 as gettext calls it

@@ -188,3 +188,19 @@ def test_failures_are_grouped_by_reply_and_domain_and_each_group_is_a_list(store
             given = {"order": str(order_id), **each["found_by"]}
             matching = jobs.matching(connection, actions.find("emails", "retry"), given)
             assert matching.number == each["count"]
+
+
+@pytest.mark.parametrize("number", [3, MANY], ids=["looked at", "counted"])
+def test_an_orders_last_change_is_that_of_its_emails(store: Store, number: int) -> None:
+    seq, long_ago = large(store, number), now().replace(microsecond=0) - timedelta(hours=1)
+    a_minute_ago = now() - timedelta(minutes=1)  # a large order tells it to the minute
+    with store.write() as connection:
+        connection.execute(update(orders).values(last_update=long_ago))
+        connection.execute(update(emails).values(last_update=long_ago))
+        connection.execute(update(tallies).values(minute=long_ago))
+        order_id = connection.execute(select(orders.c.id).where(orders.c.seq == seq)).scalar_one()
+        assert details.order(connection, order_id)["last_update"] == long_ago
+        claimed = claim_emails(connection, LONG)
+    settle(store, claimed, EmailState.SUCCEEDED)
+    with store.read() as connection:
+        assert a_minute_ago < details.order(connection, order_id)["last_update"] <= now()
