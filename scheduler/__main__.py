@@ -12,7 +12,7 @@ from engine import settings
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.observability import logs, metrics
-from engine.observability.heartbeat import Heartbeat, Kind
+from engine.observability.heartbeat import CLOCK_BEATS_EVERY, Heartbeat, Kind
 from engine.orders.quotas import Quotas
 from engine.orders.runs import Making
 from engine.queue.broker import connect
@@ -38,7 +38,8 @@ def main(started: Callable[[], None] = lambda: None) -> None:
     metrics.serve(config)
     queue = connect(config)
     store = Store(config.need("database_url"), admit, gives_way=True)
-    heartbeat = Heartbeat(store, Kind("scheduler", settings=told(config)), Memory(queue.client))
+    kind = Kind("scheduler", settings=told(config), beats_every=CLOCK_BEATS_EVERY)
+    heartbeat = Heartbeat(store, kind, Memory(queue.client))
     # A late tick runs; missed ticks become one; a tick does not begin while the one before it runs.
     scheduler = BackgroundScheduler(
         timezone="UTC",

@@ -34,6 +34,7 @@ lanes.py      the lanes in numbers
 counts.py     how many rows a lane has in each place, however many
 turns.py      whose turn it is: what each creator has ready
 rates.py      what was done in an hour, a day, a week or a month
+processes.py  the processes that live, and which schedulers keep the clock
 overview.py   everything on one page: lanes, relays, failures, processes, plots, and what is wrong
 quotas.py     what creators have used of their quotas
 api_keys.py   API keys: made, replaced, revoked

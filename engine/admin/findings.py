@@ -9,6 +9,7 @@ from engine.admin import advice
 from engine.admin.amounts import Amount, some, span
 from engine.admin.finding import finding
 from engine.admin.pausing import FORGOTTEN
+from engine.admin.processes import KEPT
 from engine.admin.relays import DOWN, UP, all_down
 from engine.admin.sentences import thing
 from engine.admin.unusual import MINUTES
@@ -186,7 +187,7 @@ def _processes(
         found.append(finding("problem", _("No worker runs: %(what)s", what=what), advice=start))
     else:
         found += [_stalled(name, since) for name, since in stalled.items()]
-    if not any(process["kind"] == "scheduler" for process in running):
+    if not any(process["clock"] == KEPT for process in running):
         found.append(finding("problem", _("No scheduler runs: send times and retries wait"), advice=advice.CLOCK))
     return found
 

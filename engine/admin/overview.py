@@ -12,15 +12,15 @@ from engine.admin.counts import COUNTED, counted
 from engine.admin.failures import failures
 from engine.admin.lanes import lanes
 from engine.admin.pausing import all_of
+from engine.admin.processes import living
 from engine.admin.refusals import refusals
 from engine.admin.relays import UP, all_down, relays
 from engine.admin.rows import ROWS
 from engine.admin.slowness import slowness
 from engine.admin.turns import turns
 from engine.admin.unusual import Unusual, unusual
-from engine.db.dialects import Now, after
+from engine.db.dialects import Now
 from engine.db.tables import (
-    ALIVE,
     EPOCH,
     MILLISECOND,
     STOPPED,
@@ -30,7 +30,6 @@ from engine.db.tables import (
     jobs,
     milliseconds,
     orders,
-    processes,
     subscriptions,
 )
 from engine.observability.history import SERIES
@@ -66,7 +65,7 @@ def overview(connection: Connection) -> dict[str, Any]:
     slow, hour, day = slowness(connection), _hour(connection, now), _day(connection, now)
     found = relays(connection, slow)
     figures = [_moving(lane, hour, now, blocked=all_down(found)) for lane in lanes(connection)]
-    running = _processes(connection)
+    running = living(connection)
     paused = _pauses(connection)
     stopped = (STOPPED, subscriptions.c.paused_reason.is_not(None), subscriptions.c.removed.is_(None))
     left_alone = (STOPPED, subscriptions.c.paused_reason.is_(None), subscriptions.c.removed.is_(None), _FOR_LONG)
@@ -129,12 +128,6 @@ def _pauses(connection: Connection) -> list[dict[str, object]]:
         for pause in found:
             pause[f"held_{table.name}"] = held.get(f"{pause['kind']}:{pause['value']}", 0)
     return found
-
-
-def _processes(connection: Connection) -> list[dict[str, Any]]:
-    """Those that live: what is gone says nothing any more."""
-    chosen = select(processes).where(processes.c.seen > after(-ALIVE)).order_by(processes.c.kind, processes.c.started)
-    return [dict(row._mapping) for row in connection.execute(chosen)]  # noqa: SLF001 SQLAlchemy's documented name
 
 
 def _hour(connection: Connection, now: datetime) -> dict[str, list[int]]:

@@ -93,6 +93,7 @@ SECTIONS: Mapping[str, Sequence[Callable[..., object] | typer.Typer]] = {
         lanes.turns,
         failures.failures,
         lanes.quotas,
+        lanes.processes,
         lanes.top,
         rates.rates,
         health.doctor,

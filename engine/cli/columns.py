@@ -156,6 +156,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "pid": "pid",
         "version": "version",
         "started": "started",
+        "clock": "clock",
         "trouble": "trouble",
     },
     "relays": {

@@ -87,6 +87,22 @@ def quotas(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> Non
         print_rows(form, "quotas", [asdict(each) for each in found])
 
 
+def processes(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
+    """Print the processes that live, and which schedulers keep the clock.
+
+    Each scheduler does all of the clock's work; none of them leads. `silent`: no heartbeat for four seconds.
+    """
+    from engine.admin.processes import living
+
+    with reading(data) as connection:
+        found = living(connection)
+    form = form_of(as_json, as_csv)
+    if not found and form is Form.TABLE:
+        typer.echo("No process has a recent heartbeat.", err=True)
+    else:
+        print_rows(form, "processes", found)
+
+
 def top(as_json: Json = False, data: Data = None) -> None:
     """Show lanes and processes live; q ends it. Where the output is no terminal, print them once."""
     from engine.admin.overview import overview

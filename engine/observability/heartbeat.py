@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = 1.0  # seconds between two looks at the counts: new ones are written at once
 SETTLED_AFTER = 3  # beats after a fault of the database: by then, outcomes that waited are written
 BEAT_EVERY = 5  # looks without news after which a beat is due
+CLOCK_BEATS_EVERY = 2  # likewise, of a scheduler: within seconds, somebody has to learn that none is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Kind:
     """The kind of a process: web, worker or scheduler; of a worker, its relays and where mail goes slowly.
 
     `peers` is told how many processes of the kind live, and how many of them stand before this one. `settings`: what
-    the process was started with, without secrets.
+    the process was started with, without secrets. `beats_every`: looks without news after which a beat is due.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Kind:
     relays: Callable[[], Sequence[RelayState]] = tuple
     peers: Callable[[int, int], None] = lambda _, __: None
     settings: Mapping[str, str] = field(default_factory=dict)
+    beats_every: int = BEAT_EVERY
 
 
 class Memory(Protocol):
@@ -104,11 +106,11 @@ class Heartbeat:
         self._doubts = SETTLED_AFTER
 
     def _run(self) -> None:
-        silent = BEAT_EVERY
+        silent = self._kind.beats_every
         while not self._ended.wait(LOOK_EVERY if silent else 0):
             silent += 1
             counts, trouble = history.sample(), self._kind.trouble()
-            if counts != self._written or trouble != self._shown or silent > BEAT_EVERY or self._doubts:
+            if counts != self._written or trouble != self._shown or silent > self._kind.beats_every or self._doubts:
                 silent = self._beat(counts, trouble)
         self._beat(history.sample(), None, last=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,12 +12,13 @@ import pytest
 import redis
 
 from api.recipients import NDJSON
+from tests.helpers.command import varsel
 from tests.helpers.counting import tell
 from tests.helpers.waiting import LEASE, slowness, wait_for
 from tests.servers.installation import API, at, order
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
-from tests.servers.site import FLAWLESS, Site, addresses
+from tests.servers.site import FLAWLESS, Site, addresses, stopped
 from tests.servers.smtp_script import Slow
 
 if TYPE_CHECKING:
@@ -141,6 +143,22 @@ def test_the_scheduler_is_killed(site: Site, capsys: pytest.CaptureFixture[str])
     mails = site.count(to)
     tell(capsys, "scheduler killed 3 times before send times", mails)
     assert mails == FLAWLESS
+
+
+def test_of_two_schedulers_one_stands_still_and_the_other_keeps_the_clock(site: Site) -> None:
+    def clocks() -> list[str]:
+        found = json.loads(varsel("processes", "--json", data=str(site.varsel.folder)).stdout)["items"]
+        return sorted(each["clock"] for each in found if each["kind"] == "scheduler")
+
+    with site.another("scheduler"):
+        wait_for(lambda: clocks() == ["kept", "kept"])
+        with stopped(site.varsel.pid("scheduler")):
+            wait_for(lambda: clocks() == ["kept", "silent"])
+            site.post("kept@example.no", requestedSendTime=at(timedelta(seconds=1)))
+            site.settle()
+        wait_for(lambda: clocks() == ["kept", "kept"])
+    wait_for(lambda: clocks() == ["kept"])
+    assert site.count(["kept@example.no"]) == FLAWLESS
 
 
 def test_the_web_process_is_killed_right_after_each_answer(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

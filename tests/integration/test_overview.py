@@ -17,13 +17,14 @@ from engine.admin.lists import LARGEST
 from engine.admin.lists import page as first_page
 from engine.admin.overview import overview
 from engine.admin.pausing import pause, pause_subscription, resume
+from engine.admin.processes import SILENT, living
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
 from engine.db.retention import prune_some
 from engine.db.tables import deliveries, emails, history, pauses, processes, subscriptions
 from engine.events.storing import persist
 from engine.models import DeliveryState, EmailState, OrderState, Trouble, new_id
 from engine.observability import heartbeat
-from engine.observability.heartbeat import Heartbeat, Kind
+from engine.observability.heartbeat import CLOCK_BEATS_EVERY, LOOK_EVERY, Heartbeat, Kind
 from engine.observability.history import SERIES
 from engine.observability.metrics import ATTEMPTS
 from engine.observability.metrics import ORDERS as ORDERS_TAKEN
@@ -250,6 +251,19 @@ def test_all_is_well_when_everybody_works_and_nothing_lags(store: Store) -> None
         process(connection, "worker", relay="relay:25")
         process(connection, "scheduler")
         add_order(connection, due_in=-timedelta(seconds=5))
+        assert sentences(connection) == []
+
+
+def test_a_scheduler_that_is_silent_for_seconds_keeps_no_clock(store: Store) -> None:
+    assert SILENT.total_seconds() >= CLOCK_BEATS_EVERY * LOOK_EVERY * 2, "one heartbeat may be late"
+    assert SILENT.total_seconds() + LOOK_EVERY <= 5, "somebody who looks learns of it within five seconds"
+    with store.write() as connection:
+        process(connection, "worker")
+        process(connection, "scheduler", seen=now() - SILENT)
+        assert [each["clock"] for each in living(connection)] == ["silent", None]
+        assert sentences(connection) == [("problem", "No scheduler runs: send times and retries wait")]
+        process(connection, "scheduler")
+        assert [each["clock"] for each in living(connection)] == ["silent", "kept", None]
         assert sentences(connection) == []
 
 

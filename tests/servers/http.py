@@ -110,7 +110,8 @@ class Receiver:
     earlier one was.
     """
 
-    def __init__(self, *script: Action, tls_name: str | None = None, port: int = 0) -> None:
+    def __init__(self, *script: Action, tls_name: str | None = None, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.requests: list[Received] = []
         self.answered: list[Received] = []  # those that Say and Slow have answered
         self.hanging = 0  # requests that Hang keeps now
@@ -125,7 +126,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
     @property
     def ca_file(self) -> Path:
@@ -141,7 +142,7 @@ class Receiver:
 
     def catch_up(self) -> None:
         """Return when it has read everything that was sent until now, also by clients that are gone."""
-        with socket.create_connection(("127.0.0.1", self.port)) as last:  # connections are accepted in their order
+        with socket.create_connection((self.host, self.port)) as last:  # connections are accepted in their order
             port = last.getsockname()[1]
             wait_for(lambda: any(each.get_extra_info("peername")[1] == port for each in list(self._writers)))
         asyncio.run_coroutine_threadsafe(_some_rounds(), self._loop).result(patience())
@@ -169,7 +170,7 @@ class Receiver:
         self._let_go = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
-        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self._tls, backlog=1000)
+        server = await asyncio.start_server(self._accept, self.host, self.port, ssl=self._tls, backlog=1000)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stopping.wait()

@@ -60,6 +60,7 @@ class ScriptedSMTP:
         most: int | None = None,
         turn_away: tuple[Phase, Action] | None = None,
         port: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         self.messages: list[Envelope] = []
         self.commands: list[tuple[int, str]] = []  # session, line
@@ -68,6 +69,7 @@ class ScriptedSMTP:
         self.open = 0  # open now
         self.ended: set[int] = set()  # sessions
         self.peak = 0  # most that were open at once
+        self.host = host
         self.port = port
         self.extensions = EXTENSIONS if extensions is None else tuple(extensions)
         self.credentials = credentials
@@ -113,7 +115,7 @@ class ScriptedSMTP:
     def url(self) -> str:
         scheme = {"starttls": "smtp+starttls", "implicit": "smtps", None: "smtp"}[self.tls]
         user = ":".join(quote(part, safe="") for part in self.credentials) + "@" if self.credentials else ""
-        return f"{scheme}://{user}127.0.0.1:{self.port}"
+        return f"{scheme}://{user}{self.host}:{self.port}"
 
     @property
     def ca_file(self) -> Path:
@@ -159,7 +161,7 @@ class ScriptedSMTP:
         self._tasks: set[asyncio.Task[None]] = set()
         server = await self._loop.create_server(
             lambda: asyncio.StreamReaderProtocol(Reader(self.pieces), self._accept),
-            "127.0.0.1",
+            self.host,
             self.port,
             ssl=self.context if self.tls == "implicit" else None,
             backlog=1000,
