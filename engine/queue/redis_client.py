@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.connection import SSLConnection, parse_url
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from engine.errors import Misconfigured
 from engine.runtime.circuit import Circuit, Open
@@ -17,6 +18,7 @@ from engine.text import urls
 ANSWER_WITHIN = 2.0  # seconds that Redis has to answer: the clock repeats a lost wake-up
 NAMESPACE = "dramatiq"  # the prefix of Dramatiq's keys, and a key that its scripts name although it does not exist
 PROOFS = ("varsel:proof", f"{NAMESPACE}:proof")  # one beside Varsel's own keys, one beside Dramatiq's
+_FAULTS = re.compile(r" - [a-z]+:(\w+)")  # of Sentinels, in redis-py's words
 PROOF_MS = 1000  # lifetime of the keys that a proof writes
 
 
@@ -33,6 +35,9 @@ class _Client(redis.Redis):
                 return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except Open:
             raise redis.ConnectionError("Redis does not answer") from None
+        except MasterNotFoundError as error:  # which describes each Sentinel with all its options
+            found, faults = str(error).partition(" : ")[0], sorted(set(_FAULTS.findall(str(error))))
+            raise redis.ConnectionError(f"{found} ({', '.join(faults)})" if faults else found) from None
         except redis.TimeoutError as error:  # which Dramatiq does not expect
             raise redis.ConnectionError(str(error)) from None
 

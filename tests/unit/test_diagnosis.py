@@ -10,6 +10,8 @@ from sqlalchemy import exc
 
 from engine.db.faults import Fault, fault
 from engine.diagnosis import of_database, of_redis, of_relay, of_sender
+from engine.queue.redis_client import connect
+from tests.helpers.ports import free_port
 
 SERVER = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 SILENT = [
@@ -67,6 +69,28 @@ def test_a_statement_that_the_server_gave_up_is_told_alike(words: str) -> None:
 def test_a_pool_that_is_empty_is_no_network() -> None:
     error = exc.TimeoutError("QueuePool limit of size 10 overflow 0 reached, connection timed out, timeout 3.00")
     assert of_database(error).text.startswith("the database is too slow")
+
+
+def test_of_several_hosts_one_that_answers_says_more_than_one_that_does_not() -> None:
+    silent, reads = "connection failed: Connection refused", "connection failed: session is read-only"
+    lines = [
+        "Multiple connection attempts failed. All failures were:",
+        f"- host: 'a': {reads}",
+        f"- host: 'b': {silent}",
+    ]
+    found = of_database(OperationalError("\n".join([silent, *lines])))
+    assert "session is read-only" in found.text
+    assert "promote one that lives" in found.advice
+
+
+def test_sentinels_that_do_not_answer_are_told_of_in_few_words() -> None:
+    client = connect(f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/varsel/0")
+    with pytest.raises(redis.ConnectionError) as raised:
+        client.ping()
+    words = "No master found for 'varsel' (ConnectionError)"
+    found = of_redis(raised.value)
+    assert found.text == f"Redis does not answer: no Sentinel knows a master of that name that lives ({words})"
+    assert "SENTINEL masters" in found.advice
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from engine.text.urls import check_database, check_server, shown, with_hosts_behind
+from engine.text.urls import (
+    Sentinels,
+    check_database,
+    check_redis,
+    check_server,
+    of_sentinels,
+    shown,
+    with_hosts_behind,
+)
 
 PASSWORDS = [
     "secret",
@@ -144,3 +152,40 @@ def test_addresses_of_servers_that_cannot_work_are_refused(url: str) -> None:
 )
 def test_addresses_of_servers_that_work_are_let_through(url: str) -> None:
     check_server(url, ("redis", "unix"))
+
+
+@pytest.mark.parametrize(
+    ("url", "places", "master", "redis"),
+    [
+        (
+            "redis+sentinel://a:1,b/varsel/3?sentinel_password=q",
+            (("a", 1), ("b", 26379)),
+            "varsel",
+            "redis://a/3?sentinel_password=q",
+        ),
+        ("rediss+sentinel://u:p@[::1]:1/varsel", (("::1", 1),), "varsel", "rediss://u:p@[::1]"),
+    ],
+)
+def test_an_address_of_sentinels_has_their_places_and_an_address_of_their_master(
+    url: str, places: tuple[tuple[str, int], ...], master: str, redis: str
+) -> None:
+    check_redis(url)
+    assert of_sentinels(url) == Sentinels(places, master, redis)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://a,b",
+        "redis+sentinel://a,b/",
+        "redis+sentinel://a,b:secret/varsel",
+        "redis+sentinel://a/varsel/secret",
+        "redis+sentinel://:pa@secret@a/varsel",
+        "redis+sentinel://a/varsel?decode_responses=secret",
+        "unix+sentinel://a/varsel",
+    ],
+)
+def test_addresses_of_sentinels_that_cannot_work_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"must |takes no") as refused:
+        check_redis(url)
+    assert "secret" not in str(refused.value)
