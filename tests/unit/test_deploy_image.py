@@ -43,5 +43,11 @@ def test_nothing_needs_a_shell() -> None:
         assert json.loads(line[line.index("[") :]), line
 
 
+def test_the_image_keeps_the_consoles_languages() -> None:
+    kept = set(re.findall(r"'(\w+)'", re.findall(r"not in \((.*?)\)", FILE)[0]))
+    assert {folder.name for folder in (ROOT / "templates" / "console" / "locale").iterdir()} <= kept
+    assert {"root", "en"} <= kept
+
+
 def test_it_runs_as_a_user_by_number() -> None:
     assert re.fullmatch(r"(\d+):\1", instructions("USER")[-1])
