@@ -227,9 +227,13 @@ def outcome(lane: Lane[Claimed]) -> Update:
 
 
 def leased(lane: Lane[Claimed], given: Rows) -> Update:
-    """An UPDATE of rows whose claim is still the newest; `given` has `seq` and `claim`."""
+    """An UPDATE of rows whose claim is still the newest; `given` has `seq` and `claim`.
+
+    Their turns end: others may have made a row ready whose lease had ended, and not have claimed it yet.
+    """
     table = lane.table
-    return update(table).where(table.c.seq == given["seq"], table.c.claim == given["claim"])
+    unready = {name: None for name in ("rank", "waits_for") if name in table.c}
+    return update(table).where(table.c.seq == given["seq"], table.c.claim == given["claim"]).values(**unready)
 
 
 def extend(

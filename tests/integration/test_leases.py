@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from engine.db.tables import emails
 from engine.email import outcomes
@@ -16,9 +16,10 @@ from engine.email.smtp import Relay
 from engine.models import EmailState, OrderState
 from engine.queue import due
 from engine.queue.leases import Leases
+from tests.helpers.claims import claim_emails
 from tests.helpers.mails import result
 from tests.helpers.relaying import Delivering
-from tests.helpers.rows import add_email, add_order
+from tests.helpers.rows import add_email, add_order, now
 from tests.helpers.waiting import LONG, slowness
 from tests.servers.smtp import ScriptedSMTP
 
@@ -71,6 +72,44 @@ def one(store: Store) -> Row[Any]:
 def claim(store: Store, lease: timedelta = LONG) -> list[Email]:
     with store.write() as connection:
         return list(due.claim(connection, due.EMAILS, 10, lease))
+
+
+def made_ready(store: Store) -> Email:
+    """An e-mail whose lease has ended, and which another worker has made ready without claiming it yet."""
+    an_email(store)
+    [held] = claim(store)
+    past, ready = now() - timedelta(seconds=1), 1
+    with store.write() as connection:
+        connection.execute(update(emails).values(due_at=past, rank=ready, creator="ttd"))
+    return held
+
+
+def test_an_outcome_is_recorded_though_the_lease_has_ended_and_others_are_about_to_claim(store: Store) -> None:
+    held = made_ready(store)
+    with store.write() as connection:
+        outcomes.record(connection, [result(held)])
+    assert (one(store).state, one(store).due_at, one(store).rank) == (EmailState.SUCCEEDED, None, None)
+
+
+def test_a_lease_that_ended_and_is_extended_in_time_is_nobody_elses(store: Store) -> None:
+    held = made_ready(store)
+    with store.write() as connection:
+        assert due.extend(connection, due.EMAILS, [held], LONG)
+        assert not claim_emails(connection, LONG)
+
+
+def test_what_is_held_back_after_its_lease_has_ended_is_not_claimed_before_its_time(store: Store) -> None:
+    held = made_ready(store)
+    with store.write() as connection:
+        due.hand_back_later(connection, due.EMAILS, [due.HandedBack(held, LONG)])
+        assert not claim_emails(connection, LONG)
+
+
+def test_what_is_paused_after_its_lease_has_ended_is_paused(store: Store) -> None:
+    held = made_ready(store)
+    with store.write() as connection:
+        due.pause(connection, due.EMAILS, [held], {held.seq: "creator:ttd"})
+    assert (one(store).due_at, one(store).paused_by, one(store).rank) == (None, "creator:ttd", None)
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
