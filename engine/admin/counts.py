@@ -55,7 +55,7 @@ def counts(connection: Connection) -> Counts:
     """Of each place; of deliveries by their standing only what the clock has counted."""
     found = {place: Count(number, more=number >= COUNTED) for place, number in _bounded(connection).items()}
     if any(count.more for count in found.values()):
-        for row in connection.execute(select(lane_counts).where(lane_counts.c.at > after(-LASTING))):
+        for row in connection.execute(select(lane_counts).where(lane_counts.c.at.between(after(-LASTING), Now()))):
             place, least = (row.lane, row.place), 0
             if place in found:
                 if not found[place].more:
@@ -77,9 +77,12 @@ def large(connection: Connection) -> Mapping[Place, int]:
 
 
 def kept(connection: Connection) -> timedelta | None:
-    """How old the newest of the kept counts is; None: none are kept."""
+    """How far from now the newest of the kept counts is, or lies ahead; None: none are kept.
+
+    It lies ahead when the database's clock was set back: then it is no newer than one that is as old.
+    """
     at = connection.scalar(select(func.max(lane_counts.c.at)))
-    return None if at is None else now(connection) - at
+    return None if at is None else abs(now(connection) - at)
 
 
 def keep(connection: Connection, found: Mapping[Place, int]) -> None:

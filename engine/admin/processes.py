@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from engine.db.dialects import after
-from engine.db.tables import ALIVE, processes
+from engine.db.living import LIVES
+from engine.db.tables import processes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -24,7 +25,7 @@ KEPT, MISSED = "kept", "silent"  # a scheduler's `clock`
 def living(connection: Connection) -> list[dict[str, Any]]:
     """Those that live, as rows with `clock` (None: no scheduler); what is gone says nothing any more."""
     chosen = select(processes, (processes.c.seen > after(-SILENT)).label("heard"))
-    chosen = chosen.where(processes.c.seen > after(-ALIVE)).order_by(processes.c.kind, processes.c.started)
+    chosen = chosen.where(LIVES).order_by(processes.c.kind, processes.c.started)
     found = [dict(row._mapping) for row in connection.execute(chosen)]  # noqa: SLF001 SQLAlchemy's documented name
     for each in found:
         heard = each.pop("heard")

@@ -11,9 +11,9 @@ from engine.admin.amounts import some, span
 from engine.admin.slowness import slowness
 from engine.admin.standing import Standing
 from engine.admin.turns import WAITING, waiting
-from engine.db.dialects import after, now
+from engine.db.dialects import now
+from engine.db.living import LIVES
 from engine.db.tables import (
-    ALIVE,
     processes,
 )
 from engine.email.gate import waited_for
@@ -99,7 +99,7 @@ def of_email(
     later = found["standing"] == Standing.LATER or row.due_at > now(connection)
     if last and later:
         return _said(last, _("it is tried again by itself"))
-    of_living = (processes.c.trouble.is_not(None), processes.c.seen > after(-ALIVE))
+    of_living = (processes.c.trouble.is_not(None), LIVES)
     trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
     if trouble is None:
         return _why(_turn(row.priority))

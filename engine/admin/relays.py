@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from engine.admin.failures import of_relays
-from engine.db.dialects import after
-from engine.db.tables import ALIVE, processes
+from engine.db.living import LIVES
+from engine.db.tables import processes
 from engine.diagnosis.relay import spoken as advice_spoken
 from engine.email.routing import AND_THOSE, OTHERS, WAIT_FOR, WHOSE
 from engine.text.language import _, retold, translated
@@ -47,7 +47,7 @@ class RelayFigures:
 def relays(connection: Connection, slow: Sequence[Slowness]) -> Sequence[RelayFigures]:
     """All that living workers use, by name; `slow`: where e-mails go slowly."""
     found: dict[str, RelayFigures] = {}
-    living = (processes.c.relay.is_not(None), processes.c.seen > after(-ALIVE))
+    living = (processes.c.relay.is_not(None), LIVES)
     for row in connection.execute(select(processes).where(*living)):
         for new in _told(row):
             known = found.get(new.name)

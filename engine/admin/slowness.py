@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from engine.db.dialects import after
-from engine.db.tables import ALIVE, processes
+from engine.db.living import LIVES
+from engine.db.tables import processes
 from engine.text.language import _, decimal, ngettext
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _a_time(rate: float) -> str:
 
 def slowness(connection: Connection) -> Sequence[Slowness]:
     """All that living workers tell: relays first, then the domains in the order of their beginning."""
-    told = select(processes.c.slowed).where(processes.c.slowed.is_not(None), processes.c.seen > after(-ALIVE))
+    told = select(processes.c.slowed).where(processes.c.slowed.is_not(None), LIVES)
     found: dict[tuple[str, str], Slowness] = {}
     for text in connection.scalars(told):
         for each in json.loads(text):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
-from engine.db.dialects import after
+from engine.db.living import LIVES
 from engine.db.store import Store
-from engine.db.tables import ALIVE, processes
+from engine.db.tables import processes
 from engine.errors import VarselError
 from engine.text.urls import file_of
 
@@ -45,7 +45,7 @@ def living(database_url: str) -> Sequence[Asked]:
     """Likewise; VarselError or DBAPIError if the database cannot be asked."""
     if (file := file_of(database_url)) and not file.exists():
         return ()
-    lives = (processes.c.seen > after(-ALIVE), processes.c.host == socket.gethostname())
+    lives = (LIVES, processes.c.host == socket.gethostname())
     chosen = select(processes.c.kind, processes.c.pid, processes.c.settings).where(
         *lives, processes.c.settings.is_not(None)
     )

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import select
 
-from engine.db.dialects import after
+from engine.db.living import LIVES
 from engine.db.store import Store
-from engine.db.tables import ALIVE, processes
+from engine.db.tables import processes
 from engine.dev.data_folder import data_folder
 from engine.dev.embedded import LOCK
 from engine.doctor.asking import living
@@ -106,7 +106,7 @@ def _port(relay: str) -> int | None:
 
 def _elsewhere(database_url: str) -> Sequence[str]:
     """Other machines on which processes of the installation run."""
-    others = (processes.c.seen > after(-ALIVE), processes.c.host != socket.gethostname())
+    others = (LIVES, processes.c.host != socket.gethostname())
     with closing(Store(database_url)) as store, store.read() as connection:
         return connection.scalars(select(processes.c.host).where(*others).distinct()).all()
 

@@ -17,8 +17,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from engine.db.dialects import Now, after
-from engine.db.tables import ALIVE, MILLISECOND, processes
+from engine.db.dialects import Now
+from engine.db.living import LIVES
+from engine.db.tables import MILLISECOND, processes
 from engine.errors import Unavailable
 from engine.observability import history, sums
 from engine.runtime.clock import steady
@@ -164,7 +165,7 @@ class Heartbeat:
             clock.tell(told, asked)
         else:
             self._begin_process(connection, seen)
-        alive = (processes.c.kind == self._kind.name, processes.c.seen > after(-ALIVE))
+        alive = (processes.c.kind == self._kind.name, LIVES)
         before = func.count().filter(processes.c.id < self._id)
         self._kind.peers(*connection.execute(select(func.count(), before).where(*alive)).one())
 

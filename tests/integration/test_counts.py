@@ -114,6 +114,18 @@ def test_counts_that_are_too_old_are_not_told(store: Store) -> None:
     assert "due" in found.more
 
 
+def test_counts_from_before_the_databases_clock_was_set_back_are_not_told_and_made_again(store: Store) -> None:
+    add_many(store)
+    count(store)
+    with store.write() as connection:
+        connection.execute(update(lane_counts).values(at=now() + HOUR))
+        assert lane(connection, "orders").counted is None
+        add_order(connection, due_in=-HOUR)
+    jobs.count(jobs.Clock(store, None, None, None, HOUR, None))  # type: ignore[arg-type]  # it asks nobody else
+    with store.read() as connection:
+        assert lane(connection, "orders").due == MANY + 1
+
+
 def test_nothing_is_kept_of_what_is_few(store: Store) -> None:
     add_many(store)
     count(store)

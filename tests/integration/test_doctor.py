@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -16,6 +18,7 @@ from engine.db.migrations import upgrade
 from engine.db.store import Store
 from engine.db.tables import processes
 from engine.doctor import Finding, Level, Place, ask, broker, database, examine, files, relay
+from engine.doctor.asking import living
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.settings import Settings
 from tests.helpers.command import process, varsel
@@ -369,6 +372,20 @@ def test_nobody_is_alive_whose_heartbeat_stopped_or_is_of_another_machine(store:
     with store.write() as connection:
         connection.execute(processes.update().values(host="another"))
     assert varsel("alive", database_url=database_url).exit_code == 4
+    beating.stop()
+
+
+def test_nobody_is_alive_who_ended_before_the_databases_clock_was_set_back(store: Store, database_url: str) -> None:
+    gone, beating = (Heartbeat(store, Kind("worker", settings={"name": name})) for name in ("gone", "beating"))
+    gone.start()
+    wait_for(lambda: varsel("alive", database_url=database_url).exit_code == 0)
+    with store.write() as connection:
+        an_hour_later = {"id": uuid4(), "seen": datetime.now(UTC) + timedelta(hours=1)}  # it does not beat in this row
+        connection.execute(processes.update().values(an_hour_later))
+    gone.stop()
+    assert varsel("alive", database_url=database_url).exit_code == 4
+    beating.start()
+    assert len(wait_for(lambda: living(database_url))) == 1
     beating.stop()
 
 
