@@ -19,7 +19,7 @@ from engine.admin.rows import ROWS
 from engine.admin.slowness import slowness
 from engine.admin.turns import turns
 from engine.admin.unusual import Unusual, unusual
-from engine.db.dialects import Now
+from engine.db.dialects import Now, after
 from engine.db.tables import (
     EPOCH,
     MILLISECOND,

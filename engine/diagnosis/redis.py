@@ -13,8 +13,8 @@ REDIS: Sequence[Fault] = (
     Fault(
         signs(r"No master found"),
         "does not answer: no Sentinel knows a master of that name that lives",
-        "Look whether the Sentinels in VARSEL_REDIS_URL answer, and know that name (`redis-cli -p 26379 SENTINEL masters`"
-        " lists those that they know).",
+        "Look whether the Sentinels in VARSEL_REDIS_URL answer, and know that name"
+        " (`redis-cli -p 26379 SENTINEL masters` lists those that they know).",
     ),
     Fault(
         signs(r"invalid username-password|WRONGPASS|without any password|user is disabled"),

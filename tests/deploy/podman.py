@@ -10,17 +10,21 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".venv" / "deploy"  # what is made once and used again: bases, wheels, tools
-IMAGE, BASE, PARTS = (f"localhost/varsel-{name}:test" for name in ("image", "base", "parts"))
 PACKAGES = {
-    BASE: "python3,python3-venv,ca-certificates",
-    PARTS: "postgresql,redis-server,caddy,prometheus,ca-certificates",
+    "base": "python3,python3-venv,ca-certificates",
+    "parts": "systemd-sysv,dbus,postgresql,redis-server,postfix,sasl2-bin,libsasl2-modules,caddy,nginx-light,"
+    "prometheus,openssl,python3-venv,ca-certificates",
 }
+# By what is in them, so that other packages make others.
+BASE, PARTS = (f"localhost/varsel-{name}:{crc32(packages.encode()):08x}" for name, packages in PACKAGES.items())
+IMAGE = "localhost/varsel-image:test"
 # runc, since crun refuses hybrid cgroups; and limits that small machines allow.
 CONF = """[engine]
 runtime = "runc"
@@ -36,24 +40,26 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - BEGAN:6.1f} s  {text}", flush=True)  # noqa: T201 it is what one runs it for
 
 
-def run(*command: object, check: bool = True, variables: Mapping[str, str] | None = None) -> str:
-    """The output of a program; its errors end the test."""
+def run(*command: object, check: bool = True, variables: Mapping[str, str] | None = None, given: str = "") -> str:
+    """The output of a program, which is given this to read; its errors end the test."""
     environment = os.environ | {"CONTAINERS_CONF": str(WORK / "containers.conf")} | dict(variables or {})
-    done = subprocess.run([*map(str, command)], env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*map(str, command)], env=environment, cwd=ROOT, input=given, capture_output=True, text=True, check=False
+    )
     if check and done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+        sys.exit(f"{' '.join(map(str, command))[:300]}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done.stdout.strip()
 
 
-def podman(*arguments: object, check: bool = True) -> str:
-    return run("podman", *arguments, check=check)
+def podman(*arguments: object, check: bool = True, given: str = "") -> str:
+    return run("podman", *arguments, check=check, given=given)
 
 
 def bases() -> None:
     """The images that others are built on and that stand in for others', made once."""
     WORK.mkdir(exist_ok=True)
     (WORK / "containers.conf").write_text(CONF)
-    for image, packages in PACKAGES.items():
+    for image, packages in zip((BASE, PARTS), PACKAGES.values(), strict=True):
         if not podman("images", "--quiet", image):
             say(f"making {image} of Debian's packages")
             file = WORK / "base.tar"

@@ -9,17 +9,19 @@ import os
 import shutil
 import ssl
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
 
 from tests.deploy import manifests
+from tests.deploy.machine import PASSWORD, machine, units
+from tests.deploy.own import COMPOSE, compose_with_own_parts, debians
 from tests.deploy.podman import IMAGE, PARTS, ROOT, WORK, bases, build, podman, run, say, stand_ins
-from tests.deploy.sending import send
+from tests.deploy.scaling import scale
+from tests.deploy.sending import restart, send, within
 from tests.helpers.ports import free_port
 from tests.helpers.waiting import wait_for
 
@@ -37,7 +39,7 @@ def alone() -> None:
     port = free_port()
     podman("run", "--detach", "--name", "vt-up", *LOCKED, "--publish", f"127.0.0.1:{port}:5090", IMAGE)
     try:
-        send("varsel up in a container", f"http://127.0.0.1:{port}", "vt-up")
+        send("varsel up in a container", f"http://127.0.0.1:{port}", within("vt-up"))
         podman("healthcheck", "run", "vt-up")
         podman("stop", "--time", 30, "vt-up")
         assert podman("inspect", "--format", "{{.State.ExitCode}}", "vt-up") == "0"
@@ -59,14 +61,14 @@ def copied(folder: Path) -> Iterator[Path]:
 def compose(deploy: Path) -> None:
     """Compose, with Debian's programs instead of images that a registry has; Grafana is not among them."""
     https, prometheus = free_port(), free_port()
-    variables = dict.fromkeys(("CADDY_IMAGE", "POSTGRES_IMAGE", "REDIS_IMAGE", "PROMETHEUS_IMAGE"), PARTS)
-    variables |= {"VARSEL_IMAGE": IMAGE, "LOG_DRIVER": "k8s-file", "STAND_INS": str(deploy.parent / "stand-ins")}
-    variables |= {"HTTPS_PORT": str(https), "HTTP_PORT": str(free_port()), "PROMETHEUS_PORT": str(prometheus)}
+    variables = debians(deploy) | {"HTTPS_PORT": str(https), "PROMETHEUS_PORT": str(prometheus)}
     files = ("-f", deploy / "compose" / "compose.yaml", "-f", ROOT / "tests" / "deploy" / "compose.yaml")
-    command = (WORK / "tools" / "bin" / "podman-compose", "-p", "vt", *files)
+    command = (COMPOSE, "-p", "vt", *files)
     own = ("migrate", "inbox", "worker", "scheduler", "web-1", "web-2")
     services = (*own, "database", "redis", "proxy", "prometheus")
     try:
+        add = ("run", "--rm", "-T", "web-1", "operator", "add", "anna", "--role", "admin")
+        run(*command, *add, variables=variables, given=PASSWORD)
         run(*command, "--profile", "watch", "up", "-d", *services, variables=variables)
         root = "/data/caddy/pki/authorities/local/root.crt"
         wait_for(lambda: podman("exec", "vt_proxy_1", "test", "-e", root, check=False) is not None)
@@ -75,7 +77,7 @@ def compose(deploy: Path) -> None:
         url = f"https://localhost:{https}"
         for name in ("vt_web-1_1", "vt_web-2_1"):
             podman("exec", name, "varsel", "wait-ready", "--timeout", 120, "--url", "http://127.0.0.1:5090")
-        send("compose, through Caddy and TLS", url, "vt_web-1_1", trust)
+        key = send("compose, through Caddy and TLS", url, within("vt_web-1_1"), trust)
         closed = {path: httpx.get(url + path, verify=trust).status_code for path in ("/metrics", "/inbox/messages")}
         assert set(closed.values()) == {404}, closed
         for name in ("worker_1", "worker_2", "scheduler_1", "scheduler_2", "web-2_1"):
@@ -88,7 +90,8 @@ def compose(deploy: Path) -> None:
 
         wait_for(scraped)
         say("two of web, two workers, two schedulers are alive and scraped; /metrics and /inbox are closed")
-        restarted(url, trust)
+        scale(f"http://127.0.0.1:{prometheus}", url, key, trust)
+        restart("both of web were restarted", url, trust, [partial(again, web) for web in ("vt_web-1_1", "vt_web-2_1")])
     finally:
         run(*command, "--profile", "watch", "down", "--volumes", "--timeout", "5", check=False, variables=variables)
 
@@ -97,29 +100,11 @@ def await_alive(container: str) -> None:
     wait_for(lambda: "alive" in podman("exec", container, "varsel", "alive", check=False))
 
 
-def restarted(url: str, trust: ssl.SSLContext) -> None:
-    """Each `web` is restarted while requests come; none is refused."""
-    done = Event()
-
-    def ask() -> list[int]:
-        answers = []
-        while not done.is_set():
-            answers.append(httpx.get(f"{url}/livez", verify=trust, timeout=30).status_code)
-        return answers
-
-    with ThreadPoolExecutor() as pool:
-        asking = pool.submit(ask)
-        try:
-            for name in ("vt_web-1_1", "vt_web-2_1"):
-                podman("stop", "--time", 35, name)
-                podman("start", name)
-                ready = ("varsel", "wait-ready", "--url", "http://127.0.0.1:5090")
-                podman("exec", name, *ready)
-        finally:
-            done.set()
-        answers = asking.result()
-    assert set(answers) == {200}, answers
-    say(f"both of web were restarted: {len(answers)} requests meanwhile, none refused")
+def again(web: str) -> None:
+    """Restart a container of `web`; it ends in order, and is ready again."""
+    podman("stop", "--time", 35, web)
+    podman("start", web)
+    podman("exec", web, "varsel", "wait-ready", "--url", "http://127.0.0.1:5090")
 
 
 def kubernetes(deploy: Path, folder: Path) -> None:
@@ -151,7 +136,7 @@ def kubernetes(deploy: Path, folder: Path) -> None:
     with stand_ins("vk", secrets, parts):
         try:
             podman("kube", "play", "--network", "vk", play)
-            send("kubernetes' manifests, played", f"http://127.0.0.1:{port}", "varsel-web-pod-0-web")
+            send("kubernetes' manifests, played", f"http://127.0.0.1:{port}", within("varsel-web-pod-0-web"))
             for name in ("worker", "scheduler"):
                 container = f"varsel-{name}-pod-0-{name}"
                 await_alive(container)
@@ -160,9 +145,9 @@ def kubernetes(deploy: Path, folder: Path) -> None:
             podman("kube", "down", play, check=False)
 
 
-def systemd() -> None:
-    """The units, as far as they can be looked at where systemd does not run."""
-    units = sorted((DEPLOY / "systemd").iterdir())
+def verified() -> None:
+    """Nothing is wrong with the units' words, and little of the machine is open to them."""
+    units = sorted((DEPLOY / "systemd").glob("varsel*"))
     with tempfile.TemporaryDirectory() as folder:
         for unit in units:
             text = unit.read_text().replace("/opt/varsel/bin/varsel", "/bin/true")
@@ -177,13 +162,16 @@ def systemd() -> None:
 
 def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    systemd()
+    verified()
     bases()
     build()
     alone()
     with tempfile.TemporaryDirectory() as folder, copied(Path(folder)) as deploy:
         compose(deploy)
         kubernetes(deploy, Path(folder))
+        with machine(Path(folder)) as url:
+            units(url)
+            compose_with_own_parts(Path(folder) / "checkout")
     say("all is well")
 
 

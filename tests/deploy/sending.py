@@ -1,9 +1,11 @@
-"""An order and an event, through whatever was put up."""
+"""An order and an event, through whatever was put up; and requests while it is restarted."""
 
 from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +15,7 @@ from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable, Iterable
 
 SCOPES = ("altinn:notifications.create", "altinn:events.publish", "altinn:events.subscribe")
 ORDER = {"subject": "Hei", "body": "Hei, Kari!", "recipients": [{"emailAddress": "kari@example.no"}]}
@@ -32,13 +35,21 @@ def is_ready(url: str, trust: ssl.SSLContext | None) -> bool:
         return False
 
 
-def send(what: str, url: str, container: str, trust: ssl.SSLContext | None = None) -> None:
-    """Wait until it is ready; then an order is sent and an event stored, or the test ends here."""
+def within(container: str) -> Callable[..., str]:
+    """Varsel's commands, run in a container."""
+    return lambda *arguments: podman("exec", container, "varsel", *arguments)
+
+
+def send(
+    what: str, url: str, varsel: Callable[..., str], trust: ssl.SSLContext | None = None, token: str | None = None
+) -> str:
+    """Wait until it is ready; then an order is sent and an event stored, or the test ends here.
+
+    `varsel` runs a command of Varsel's there. Without a token, it makes an API key. Returns what it came with.
+    """
     wait_for(lambda: is_ready(url, trust))
     scopes = [word for scope in SCOPES for word in ("--scope", scope)]
-    key = podman("exec", container, "varsel", "keys", "create", "--creator", "ttd", "--name", "test", *scopes).split()[
-        0
-    ]
+    key = token or varsel("keys", "create", "--creator", "ttd", "--name", "test", *scopes).split()[0]
     headers = {"Authorization": f"Bearer {key}"}
     with httpx.Client(base_url=url, verify=trust or True, headers=headers, timeout=patience()) as client:
         began = time.monotonic()
@@ -50,6 +61,29 @@ def send(what: str, url: str, container: str, trust: ssl.SSLContext | None = Non
         status = f"/notifications/api/v1/orders/{ordered.json()['orderId']}/notifications/email"
 
         wait_for(lambda: client.get(status).raise_for_status().json()["succeeded"] == 1)
-    events = json.loads(podman("exec", container, "varsel", "events", "list", "--json"))["items"]
+    events = json.loads(varsel("events", "list", "--json"))["items"]
     assert EVENT["type"] in {event["type"] for event in events}
     say(f"{what}: an e-mail was sent and an event stored within {time.monotonic() - began:.1f} s")
+    return key
+
+
+def restart(what: str, url: str, trust: ssl.SSLContext, restarts: Iterable[Callable[[], object]]) -> None:
+    """Restart one `web` after the other while requests come; none is refused."""
+    done = Event()
+
+    def ask() -> list[int]:
+        answers = []
+        while not done.is_set():
+            answers.append(httpx.get(f"{url}/livez", verify=trust, timeout=patience()).status_code)
+        return answers
+
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(ask)
+        try:
+            for one in restarts:
+                one()
+        finally:
+            done.set()
+        answers = asking.result()
+    assert set(answers) == {200}, answers
+    say(f"{what}: {len(answers)} requests meanwhile, none refused")
