@@ -42,7 +42,7 @@ test: setup system ## run all tests; ARGS="--numprocesses 4" goes to pytest
 test-quick: setup system ## run unit and integration tests on SQLite, without those marked slow: for every day
 	@$(PYTEST) tests/unit tests/integration -k 'not postgresql' -m 'not slow' $(ARGS)
 
-test-deploy: setup ## put up image, Compose and manifests, send an order through each, verify units (root, podman)
+test-deploy: setup ## put up image, Compose, manifests and units, and send an order through each (root, podman)
 	@sh tests/deploy/install.sh .venv/deploy/tools
 	@$(BIN)/python -m tests.deploy.run
 

@@ -19,7 +19,7 @@ from tests.deploy.pages import commands
 from tests.deploy.podman import PARTS, ROOT, podman, run, say, wheels
 from tests.deploy.sending import SCOPES, restart, send
 from tests.helpers.ports import free_port
-from tests.helpers.waiting import wait_for
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +49,8 @@ def inside(script: str, given: str = "") -> str:
     return podman("exec", "--interactive", "--workdir", CHECKOUT, NAME, "bash", "-euc", script, given=given)
 
 
-def again(unit: str) -> None:
-    inside(f"systemctl restart {unit}; varsel wait-ready --url http://127.0.0.1:5090")
+def again(units: str) -> None:
+    inside(f"systemctl restart {units}; varsel wait-ready --timeout {patience():.0f} --url http://127.0.0.1:5090")
 
 
 def varsel(*arguments: str) -> str:
@@ -95,8 +95,9 @@ def units(url: str) -> None:
     assert "problem" not in said, said
     trust = ssl.create_default_context(cadata=inside("cat own/ca.pem"))
     send("units, through nginx, with TLS to each part", url, varsel, trust, inside("cat own/token"))
-    restarts = [partial(again, unit) for unit in ("varsel-migrate", "varsel-web")]
-    restart("units: schema and web were started anew", url, trust, restarts)
+    inside("systemctl enable --quiet --now varsel-worker@3")
+    restarts = [partial(again, units) for units in ("varsel-migrate", "varsel-web varsel-scheduler 'varsel-worker*'")]
+    restart("units: schema and processes were started anew, as in an upgrade", url, trust, restarts)
     journalled(url, trust)
 
 

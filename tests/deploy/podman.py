@@ -24,7 +24,7 @@ PACKAGES = {
 }
 # By what is in them, so that other packages make others.
 BASE, PARTS = (f"localhost/varsel-{name}:{crc32(packages.encode()):08x}" for name, packages in PACKAGES.items())
-IMAGE = "localhost/varsel-image:test"
+IMAGE, STAGE = "localhost/varsel-image:test", "localhost/varsel-stage:test"
 # runc, since crun refuses hybrid cgroups; and limits that small machines allow.
 CONF = """[engine]
 runtime = "runc"
@@ -82,17 +82,25 @@ def wheels() -> Path:
 
 
 def build() -> None:
-    """Build the image as its file says, on our base."""
+    """Build the image as its file says, on our base. The images of the build before are removed."""
     configuration = WORK / "pip.conf"
     configuration.write_text("[global]\nno-index = true\nfind-links = /wheels\n")
     mounts = ("--volume", f"{configuration}:/etc/pip.conf:ro", "--volume", f"{wheels()}:/wheels:ro")
-    podman(
-        "build", "--isolation=chroot", "--format=docker", *mounts, "--build-arg", f"BASE={BASE}", "--tag", IMAGE, ROOT
-    )
+    command = ("build", "--isolation=chroot", "--format=docker", *mounts, "--build-arg", f"BASE={BASE}")
+    before = _numbers()
+    podman(*command, "--target=build", "--tag", STAGE, ROOT)
+    podman(*command, "--tag", IMAGE, ROOT)
+    for old in before - _numbers():
+        podman("rmi", old, check=False)
     sizes = {image: int(podman("image", "inspect", "--format", "{{.Size}}", image)) for image in (IMAGE, BASE)}
     beyond = (sizes[IMAGE] - sizes[BASE]) / 1e6
     assert beyond < 200, beyond
     say(f"the image has {beyond:.0f} MB beyond its base")
+
+
+def _numbers() -> set[str]:
+    """The images that a build leaves."""
+    return {podman("images", "--quiet", image) for image in (IMAGE, STAGE)} - {""}
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`make test-deploy`: image, Compose and manifests are put up and send an order and an event; units are verified.
+"""`make test-deploy`: image, Compose, manifests and units are put up, and send an order and an event.
 
 It needs root and podman. What it puts up it takes down; what takes long to make (bases, wheels, tools) it keeps.
 """
@@ -23,7 +23,7 @@ from tests.deploy.podman import IMAGE, PARTS, ROOT, WORK, bases, build, podman, 
 from tests.deploy.scaling import scale
 from tests.deploy.sending import restart, send, within
 from tests.helpers.ports import free_port
-from tests.helpers.waiting import wait_for
+from tests.helpers.waiting import patience, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,12 +71,11 @@ def compose(deploy: Path) -> None:
         run(*command, *add, variables=variables, given=PASSWORD)
         run(*command, "--profile", "watch", "up", "-d", *services, variables=variables)
         root = "/data/caddy/pki/authorities/local/root.crt"
-        wait_for(lambda: podman("exec", "vt_proxy_1", "test", "-e", root, check=False) is not None)
         authority = wait_for(lambda: podman("exec", "vt_proxy_1", "cat", root, check=False))
         trust = ssl.create_default_context(cadata=authority)
         url = f"https://localhost:{https}"
         for name in ("vt_web-1_1", "vt_web-2_1"):
-            podman("exec", name, "varsel", "wait-ready", "--timeout", 120, "--url", "http://127.0.0.1:5090")
+            await_ready(name)
         key = send("compose, through Caddy and TLS", url, within("vt_web-1_1"), trust)
         closed = {path: httpx.get(url + path, verify=trust).status_code for path in ("/metrics", "/inbox/messages")}
         assert set(closed.values()) == {404}, closed
@@ -100,11 +99,15 @@ def await_alive(container: str) -> None:
     wait_for(lambda: "alive" in podman("exec", container, "varsel", "alive", check=False))
 
 
+def await_ready(web: str) -> None:
+    podman("exec", web, "varsel", "wait-ready", "--timeout", patience(), "--url", "http://127.0.0.1:5090")
+
+
 def again(web: str) -> None:
     """Restart a container of `web`; it ends in order, and is ready again."""
     podman("stop", "--time", 35, web)
     podman("start", web)
-    podman("exec", web, "varsel", "wait-ready", "--url", "http://127.0.0.1:5090")
+    await_ready(web)
 
 
 def kubernetes(deploy: Path, folder: Path) -> None:
