@@ -14,6 +14,7 @@ need smtp-sink postfix /nowhere
 need wrk wrk /nowhere
 need promtool prometheus /nowhere
 need chromium chromium /nowhere
+need no-program libfaketime "/usr/lib/*/faketime/libfaketimeMT.so.1"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing$missing ..."
