@@ -129,9 +129,8 @@ ORDERS = Lane(
     {"recipients_size": func.length(orders.c.recipients), "asked": _ASKED},
 )
 EMAILS = Lane("emails", emails, records.Email, EmailState.SENDING, EmailState.NEW)
-# See engine/events/large_fan_outs.py.
+# See engine/events/large_fan_outs.py, and engine/webhooks/deliveries.py: that lane claims subscriptions.
 FAN_OUTS = Lane("fan_outs", fan_outs, records.FanOut, FanOutState.RUNNING, FanOutState.WAITING)
-# The webhooks lane claims subscriptions: see engine/webhooks/deliveries.py.
 WEBHOOKS = Lane("webhooks", subscriptions, records.Subscription, SubscriptionState.PUSHING, SubscriptionState.WAITING)
 JOBS = Lane("jobs", jobs, records.Job, JobState.RUNNING, JobState.WAITING)
 LANES: tuple[Lane[Claimed], ...] = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
@@ -140,10 +139,7 @@ LANES: tuple[Lane[Claimed], ...] = (ORDERS, EMAILS, FAN_OUTS, WEBHOOKS, JOBS)
 def claim(
     connection: Connection, lane: Lane[R], limit: int, lease: timedelta, *where: ColumnElement[bool]
 ) -> Sequence[R]:
-    """Claim up to `limit` due rows that match `where`, oldest first, for the time of `lease`.
-
-    A paused lane has none.
-    """
+    """Claim up to `limit` due rows that match `where`, the oldest first, for `lease`; none of a paused lane."""
     if lane.name in in_force(connection).lanes:
         return ()
     due = _oldest(lane, select(lane.table.c.seq)).where(*where).limit(limit).cte("due")

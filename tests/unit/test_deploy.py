@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 OPERATING = ROOT / "docs" / "operating.md"
 ALERTS, SCRAPE = (ROOT / "deploy" / "prometheus" / name for name in ("alerts.yml", "scrape.yml"))
+NGINX = ROOT / "deploy" / "proxy" / "nginx.conf"
 DASHBOARD = ROOT / "deploy" / "grafana" / "varsel.json"
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
 WIDTH = 24  # of Grafana's grid
@@ -242,3 +243,12 @@ def test_an_alert_is_raised_by_what_it_is_for_and_nothing_else(alert: str, tmp_p
 
 def test_each_alert_has_a_case() -> None:
     assert {name for name in WRONG if name.startswith("Varsel")} == {rule["alert"] for rule in rules()}
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/METRICS", "/inbox/messages", "/varsel/Metrics/", "/varsel/varsel/inbox"]
+)
+def test_nginx_closes_what_asks_for_no_credential_however_it_is_written(path: str) -> None:
+    [closed] = re.findall(r"location ~\* (\S+) \{\n        return 404;", NGINX.read_text())
+    assert re.search(closed, path, re.IGNORECASE)
+    assert not re.search(closed, f"/console{path}", re.IGNORECASE)

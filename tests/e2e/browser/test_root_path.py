@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 ROOT = "/varsel"
 SCOPES = "altinn:notifications.create altinn:events.publish altinn:events.subscribe"
 ZONE = "varsel_browser_zone"
+NODE = shutil.which("node")
+TYPESCRIPT = Path(__file__).parents[3] / "clients" / "typescript" / "src" / "index.js"
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +172,16 @@ def test_a_program_orders_and_waits_with_the_client(below: Installation) -> None
         receipt = varsel.orders.create_email({"subject": "Hei", "body": "Hei!", "recipients": [{"emailAddress": to}]})
         varsel.orders.wait(receipt["orderId"], timeout=patience())
     assert len(below.messages(to)) == 1
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not installed")
+def test_a_program_orders_with_the_typescript_client(below: Installation) -> None:
+    to = f"{uuid4().hex}@example.no"
+    body = {"subject": "Hei", "body": "Hei!", "recipients": [{"emailAddress": to}]}
+    program = (
+        f'import {{ Client }} from "{TYPESCRIPT}"; const [address, token, body] = process.argv.slice(1);'
+        "await new Client(address, { token }).orders.createEmail(JSON.parse(body));"
+    )
+    command = [NODE, "--input-type=module", "--eval", program, below.address, token(below), json.dumps(body)]
+    subprocess.run([str(word) for word in command], check=True)
+    wait_for(lambda: below.messages(to))

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from api.root_path import RootPath
 from tests.helpers.client import ask
 from tests.helpers.sign_in import HOME, Browser, Site, oidc, session
 from tests.servers.oidc import CLIENT, STRANGE_KEY, Provider
@@ -55,6 +56,14 @@ def test_who_signs_in_at_the_provider_is_let_in_with_the_highest_role(federated:
     assert {"state", "nonce", "code_challenge"} <= provider.asked.keys()
     assert federated.audit() == [("oidc:kari", "sign-in", {"source": "oidc", "role": "operator", "from": "127.0.0.1"})]
     assert through(browser, "//evil.example").headers["location"] == "/console"
+
+
+def test_the_provider_sends_browsers_back_below_the_path(kept: Store, client: redis.Redis, provider: Provider) -> None:
+    below = Site(kept, client, oidc(provider, base_url=f"{HOME}/varsel"))
+    below.app.add_middleware(RootPath, root="/varsel")
+    answer = through(Browser(below), "/console/emails")
+    assert provider.asked["redirect_uri"] == f"{HOME}/varsel/console/oidc/callback"
+    assert answer.headers["location"] == "/varsel/console/emails"
 
 
 @pytest.mark.parametrize(
