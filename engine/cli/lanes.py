@@ -88,7 +88,7 @@ def quotas(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> Non
 
 
 def processes(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
-    """Print the processes that live, and which schedulers keep the clock.
+    """Print the processes that live, and who keeps the clock.
 
     Each scheduler does all of the clock's work; none of them leads. `silent`: no heartbeat for four seconds.
     """
