@@ -10,7 +10,7 @@ PYTEST := $(BIN)/pytest $(TESTS)
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-quick test-deploy test-partitions coverage pictures check lint style types format texts clients bench lock dist release system pythons
+.PHONY: help setup up demo test test-quick test-deploy test-partitions test-upgrade coverage pictures check lint style types format texts clients bench lock dist release system pythons
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-deploy: setup ## put up image, Compose, manifests and units, and send an or
 
 test-partitions: setup ## cut links between machines (network namespaces) under load; about eight minutes (root, iptables)
 	@$(BIN)/python -m tests.deploy.partitions
+
+test-upgrade: setup system ## upgrade from the release before (FROM=v1.2.0, or a commit) and go back, under load
+	@$(BIN)/python -m tests.upgrade.run $(or $(FROM),$(error Name the release before: make test-upgrade FROM=v1.2.0))
 
 pythons: setup system ## install the wheel and deliver a mail on each Python from 3.11 to 3.13 on the machine
 	@PYTHONS="$$(sh tests/pythons.sh)" $(BIN)/pytest -vv tests/e2e/test_wheel.py

@@ -32,7 +32,7 @@ LOCK = (
     0x766172736D  # "varsm": any number, as long as nobody else uses it, nor a Varsel that waits for it in a statement
 )
 TURN = 0.2  # seconds between two questions whether another process has ended
-WITHIN_MS = 1_000  # so long others wait behind a step that waits for a lock
+WITHIN_MS = 500  # so long others wait behind a step that waits for a lock; less than deadlock_timeout, so that it loses
 PAUSE = 3.0  # seconds in which they work before the step tries again
 PATIENCE = timedelta(minutes=10)  # after which somebody has to look
 QUEUE = {"55P03", "40P01"}  # SQLSTATEs: a lock was not free in time; a deadlock, which the step lost
