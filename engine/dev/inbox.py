@@ -25,7 +25,7 @@ from engine.runtime.file_locks import take
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from email.message import EmailMessage
     from pathlib import Path
 
@@ -75,19 +75,23 @@ class Inbox:
         """How many there are."""
         return len(_names(self._folder))
 
-    def latest(self) -> str:
-        """The id of the newest message; empty: there is none."""
-        return max(_names(self._folder), default="")
+    def ids(self) -> Sequence[str]:
+        """The ids of all messages, in order of arrival."""
+        return _names(self._folder)
 
-    def messages(self, recipient: str | None = None, limit: int | None = None, after: str = "") -> list[Message]:
+    def messages(
+        self, recipient: str | None = None, limit: int | None = None, known: Container[str] = ()
+    ) -> list[Message]:
         """The newest `limit` messages (all, without one) in order of arrival, or those to one recipient.
 
-        `after`: of those that came after the one with this id.
+        `known`: without those that have these ids. A message may appear after one that arrived later.
         """
         found: list[Message] = []
         for name in reversed(_names(self._folder)):
-            if name <= after or (limit is not None and len(found) >= limit):
+            if limit is not None and len(found) >= limit:
                 break
+            if name in known:
+                continue
             try:
                 message = self._read(name, recipient)
             except FileNotFoundError:  # cleared meanwhile
