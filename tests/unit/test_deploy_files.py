@@ -54,6 +54,15 @@ def test_secrets_that_compose_names_are_made() -> None:
     assert all(Path(each["file"]).name in made for each in named)
 
 
+def test_parts_of_ones_own_stand_in_for_services_that_there_are() -> None:
+    own = yaml.safe_load((COMPOSE / "own.yaml").read_text())
+    assert own["services"].keys() <= services().keys()
+    left_out = {name for name, service in own["services"].items() if "profiles" in service}
+    assert left_out == {"database", "redis", "inbox"}
+    varsels = {name for name, each in services().items() if each["image"].startswith("${VARSEL_IMAGE")}
+    assert varsels == own["services"].keys() - left_out | {"inbox"}
+
+
 def test_images_are_named_without_a_registry_and_with_a_version() -> None:
     images = re.findall(r"^\s+image: \$\{\w+:-(.+)\}", (COMPOSE / "compose.yaml").read_text(), re.MULTILINE)
     assert len(images) == 6
