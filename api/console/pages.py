@@ -30,6 +30,7 @@ from api.console.texts import install, visible
 from engine.admin import words
 from engine.admin.amounts import some, span
 from engine.admin.counts import COUNTED
+from engine.admin.effects import of_trouble
 from engine.admin.filters import TIMES
 from engine.admin.masking import masked
 from engine.admin.sentences import label, sentence
@@ -230,6 +231,7 @@ _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, 
 _environment.filters |= {"condition": _condition}
 _environment.filters |= {"lane": words.of_lane, "pause_kind": words.of_pause, "field": words.of_field}
 _environment.filters |= {"processes": words.of_processes, "erased": words.of_erased, "reason": words.of_reason}
+_environment.filters["trouble"] = of_trouble
 _environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}
 _environment.filters |= {"rate": _rate, "commands": _commands}

@@ -23,6 +23,7 @@ words.py      what people read instead of the contract's words
 reasons.py    why it waits or failed
 slowness.py   where e-mails go slowly, in words
 relays.py     the relays: whether they can be used, and what became of e-mails lately
+effects.py    what becomes of their e-mails, in the language of the reader
 failures.py   what e-mails failed with, grouped by reply
 unusual.py    whether more e-mails fail than is usual
 finding.py    something that is wrong, as people are told of it

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from engine.admin import words
 from engine.admin.amounts import some, span
+from engine.admin.effects import of_trouble
 from engine.admin.slowness import slowness
 from engine.admin.standing import Standing
 from engine.admin.turns import WAITING, waiting
@@ -103,8 +104,8 @@ def of_email(
     trouble = connection.execute(select(processes.c.relay, processes.c.trouble).where(*of_living).limit(1)).first()
     if trouble is None:
         return _why(_turn(row.priority))
-    text = _("The relay %(relay)s cannot be used: %(trouble)s", relay=trouble.relay, trouble=trouble.trouble)
-    return _why(text)
+    said = of_trouble(trouble.trouble)
+    return _why(_("The relay %(relay)s cannot be used: %(trouble)s", relay=trouble.relay, trouble=said))
 
 
 def of_state(state: str) -> str | None:

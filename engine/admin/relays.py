@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from engine.admin.effects import of_effect, of_trouble
 from engine.admin.failures import of_relays
 from engine.db.living import LIVES
 from engine.db.tables import processes
 from engine.diagnosis.relay import spoken as advice_spoken
-from engine.email.routing import AND_THOSE, OTHERS, WAIT_FOR, WHOSE
-from engine.text.language import _, retold, translated
+from engine.text.language import _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,16 +71,16 @@ def _told(row: Row[tuple[object, ...]]) -> Iterator[RelayFigures]:
     """What one process says of its relays; one of an older version only names them all, or those with trouble."""
     if row.relays is None:
         state = DOWN if row.trouble else UP
-        said = ""
-        if row.trouble:
-            said = _("the relay %(relay)s cannot be used: %(trouble)s", relay=row.relay, trouble=row.trouble)
+        said = of_trouble(row.trouble or "")
+        if said:
+            said = _("the relay %(relay)s cannot be used: %(trouble)s", relay=row.relay, trouble=said)
         yield RelayFigures(row.relay, state, row.trouble_since, said)
         return
     for each in json.loads(row.relays):
         since = each.pop("since")
         told = RelayFigures(**each, since=since and datetime.fromisoformat(since))
         said, advice = _spoken(told.name, told.said), advice_spoken(told.advice)
-        yield replace(told, said=said, advice=advice, effect=retold(told.effect, *WAIT_FOR, whose=_whose))
+        yield replace(told, said=said, advice=advice, effect=of_effect(told.effect))
 
 
 def _spoken(name: str, said: str) -> str:
@@ -90,15 +90,6 @@ def _spoken(name: str, said: str) -> str:
         return said
     fault, bracket, words = said.removeprefix(begin).partition(" (")
     return _("the relay %(relay)s %(fault)s", relay=name, fault=translated(fault)) + bracket + words
-
-
-def _whose(text: str) -> str:
-    parts = text.split(AND_THOSE)
-    return _(AND_THOSE).join(retold(part, *WHOSE, creators=_names, domains=_names) for part in parts)
-
-
-def _names(text: str) -> str:
-    return ", ".join(translated(name) if name == OTHERS else name for name in text.split(", "))
 
 
 def _both(one: RelayFigures, other: RelayFigures) -> RelayFigures:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.console.languages import LANGUAGES
+from engine.admin.effects import of_trouble
 from engine.admin.relays import relays
 from engine.admin.words import FAULTY, GIVEN_UP, LOST, of_consequence, of_reason
 from engine.db.tables import processes
@@ -87,6 +88,13 @@ def test_a_relay_that_is_down_is_told_of_in_norwegian_alone(store: Store) -> Non
         "e-poster fra ttd til example.no og de fra nav, udi og de til b.example og de fra a, b, c, d, e, andre"
         " venter på det; alle andre går over andre releer"
     )
+
+
+def test_why_a_workers_e_mails_wait_is_said_in_norwegian_and_the_relays_words_stay() -> None:
+    with language.spoken(LANGUAGES["nn"]):
+        said = of_trouble(f"{effect('usual')} (r:25: Connection refused)")
+        assert said == "e-postar ventar, unnateke dei som ei rute sender over andre (r:25: Connection refused)"
+        assert of_trouble("Connection refused (e-mails wait)") == "Connection refused (e-mails wait)"
 
 
 def test_values_are_taken_from_the_whole_text_and_nothing_else() -> None:

@@ -36,15 +36,15 @@ def test_a_second_pair_of_eyes(guarded_site: Site, screen: dict[str, Any], reque
     more = go_to(page, "E-mails")
     rows = page.locator("tbody tr")
     expect(rows.filter(has_text="Failed: bounced")).not_to_have_count(0)
-    expect(rows.filter(has_text="550 •••")).not_to_have_count(0)
+    expect(rows.filter(has_text="550 5.1.1 •••")).not_to_have_count(0)
     expect(page.locator("main")).not_to_contain_text("ola")
     expect(page.locator("main")).not_to_contain_text("diagnosis")
     expect(page.get_by_label("Recipient", exact=True)).to_have_count(0)
     assert barriers(page) == []
     rows.filter(has_text="Failed: bounced").first.get_by_role("link").first.click()
     expect(page.locator("#timeline")).to_contain_text("refused it when it was told the recipient")
-    expect(page.locator("#timeline .words")).to_contain_text("550 •••")
-    expect(page.locator("#why")).to_contain_text("550 •••")
+    expect(page.locator("#timeline .words")).to_contain_text("550 5.1.1 •••")
+    expect(page.locator("#why")).to_contain_text("550 5.1.1 •••")
     expect(page.locator("main")).not_to_contain_text("ola")
     assert barriers(page) == []
     assert clicks(page, request.node, "a second pair of eyes: the system's state, and why a mail failed") <= 3 + more
