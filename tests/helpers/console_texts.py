@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "templates" / "console"
-SHOWN = {"aria-label", "title", "placeholder", "alt"}  # attributes that people read or hear
+SHOWN = {"aria-label", "title", "placeholder", "alt", "data-label"}  # attributes that people read or hear
 UNSPOKEN = {"code", "script", "style"}  # elements whose text is the same in all languages
 MARKS = {"_", "N_", "N2_", "gettext", "ngettext"}
 KEYWORDS = DEFAULT_KEYWORDS | {"N2_": (1, 2)}

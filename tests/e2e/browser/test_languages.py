@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 PAGES = ("/console/orders", "/console/emails", "/console/rates", "/console/zone", "/console/find?q=person")
 AT = "2098-11-29T20:05:00Z"
+_BESIDE = """[...document.querySelectorAll(".card header:has(button)")].map((header) => {
+  const [name, button] = ["h3", "button"].map((each) => header.querySelector(each).getBoundingClientRect());
+  return button.left >= name.right && button.top < name.bottom;
+})"""
 
 
 def test_a_norwegian_reads_bokmaal_and_chooses_nynorsk(
@@ -55,3 +59,11 @@ def test_times_have_the_hours_of_the_readers_own_english(site: Site, screen: dic
     for locale, told in (("en-GB", "29 Nov 2098, 21:05:00"), ("en-US", "Nov 29, 2098, 09:05:00")):
         page = site.open(f"/console/orders/{order}", **screen, locale=locale)
         expect(page.locator(f'time[datetime="{AT[:-1]}.000Z"]').first).to_contain_text(told)
+
+
+def test_the_button_of_a_card_stands_beside_its_name_in_every_language(site: Site) -> None:
+    for locale in ("en-GB", "nb-NO", "nn-NO"):
+        page = site.open("/console/overview", locale=locale)
+        for width in (360, 768, 1280, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate(_BESIDE) == [True] * 4, (locale, width)
