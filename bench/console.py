@@ -67,6 +67,11 @@ LISTS: dict[str, list[dict[str, str]]] = {
         {"state": "failed", "creator": "rare"},
         {"state": "failed", "error": "4xx", "since": "20d"},
         {"state": "failed", "recipient": "@example7.no", "until": "15d"},
+        {"state": "failed", "failure": "100000000001", "failed": "1h"},
+        {"state": "failed", "failure": "100000000007", "failed": "1h"},
+        {"state": "Succeeded", "failure": "100000000001", "failed": "1h"},
+        {"state": "failed", "ended": "15d", "upto": "14d"},
+        {"state": "Succeeded", "ended": "15d", "upto": "14d"},
     ],
     "events": [
         {},
@@ -134,6 +139,7 @@ SCRAPS = (
     "7",
     "/org/ttd",
     "nothing at all",
+    "c0ffee12",
     "nobody@example.no",
 )
 # What is asked before something is done.

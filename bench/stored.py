@@ -57,13 +57,16 @@ EMAILS = f"""INSERT INTO emails (seq, id, order_seq, expires_at, last_update, st
     CASE WHEN i % 10 = 1 THEN 10000000000 + i % 3000000 || '' END,
     CASE WHEN i % 50 = 2 THEN 900000000 + i % 100000 || '' END
   FROM :series"""
+# Half of what failed did so in the same words; the rest in fifty others.
+_WORDING = "CASE WHEN i % 100 = 7 THEN '100000000001' ELSE 100000000000 + i / 100 % 50 || '' END"
 ATTEMPTS = f"""INSERT INTO email_attempts (email_seq, claim, at, duration_ms, relay, outcome, phase, code, reply,
-    queue_id)
+    queue_id, failure)
   SELECT i, 1, :made, 12, 'relay.example:25',
     CASE WHEN i % 50 = 7 THEN 'rejected' WHEN {_OPEN} THEN 'deferred' ELSE 'accepted' END,
     CASE WHEN i % 50 = 7 THEN 'rcpt' WHEN {_OPEN} THEN 'mail' ELSE 'dot' END,
     CASE WHEN i % 50 = 7 THEN 550 WHEN {_OPEN} THEN 451 ELSE 250 END, '2.0.0 what the relay says, of a usual length',
-    CASE WHEN i % 50 <> 7 AND NOT {_OPEN} THEN '4Xk' || i END
+    CASE WHEN i % 50 <> 7 AND NOT {_OPEN} THEN '4Xk' || i END,
+    CASE WHEN i % 50 = 7 THEN {_WORDING} WHEN {_OPEN} THEN '200000000000' END
   FROM :series"""
 EVENTS = """INSERT INTO events (seq, id, source, type, subject, resource, "time", registered, text)
   SELECT i, 'event-' || i, 'https://ttd.apps.altinn.no/ttd/app' || (i % 20) || '/instances/' || i,
@@ -107,11 +110,11 @@ LARGE_EMAILS = f"""INSERT INTO emails (seq, id, order_seq, expires_at, last_upda
     'large', 1, CASE WHEN i % 5 = 0 AND NOT {_PAUSED} THEN :now + i END,
     CASE WHEN {_WAITS} THEN 'domain example5.no' END, CASE WHEN {_PAUSED} THEN 'domain:example0.no' END
   FROM :series"""
-LARGE_ATTEMPTS = """INSERT INTO email_attempts (email_seq, claim, at, duration_ms, relay, outcome, phase, code, reply,
+LARGE_ATTEMPTS = f"""INSERT INTO email_attempts (email_seq, claim, at, duration_ms, relay, outcome, phase, code, reply,
     failure)
   SELECT i, 1, :now, 12, 'relay.example:25', CASE WHEN i % 50 = 7 THEN 'rejected' ELSE 'accepted' END, 'dot',
     CASE WHEN i % 50 = 7 THEN 550 ELSE 250 END, '2.0.0 what the relay says, of a usual length',
-    CASE WHEN i % 50 = 7 THEN '100000000001' END
+    CASE WHEN i % 50 = 7 THEN {_WORDING} END
   FROM :series WHERE i % 5 <> 0"""
 BUSY = (
     f"""INSERT INTO tallies (order_seq, slot, state, number, minute)

@@ -13,11 +13,12 @@ from api.console.pages import look, render, tell, write
 from api.console.selecting import meant, told
 from api.console.sessions import check_csrf, require
 from api.console.zones import FIELD, with_offset
-from engine.admin import actions, jobs, lookups, pausing, questions, stopping, words
+from engine.admin import actions, changes, jobs, lookups, pausing, questions, stopping, words
 from engine.admin.filters import number
 from engine.admin.questions import Question
 from engine.admin.resources import RESOURCES
 from engine.auth.operators import Role
+from engine.db.dialects import now
 from engine.errors import BadRequest, Conflict, Invalid, NotFound
 from engine.orders.withdrawing import LOOK_EVERY, WITHIN
 from engine.runtime.clock import steady
@@ -25,6 +26,7 @@ from engine.text.language import _, translated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from starlette.datastructures import FormData, ImmutableMultiDict
     from starlette.requests import Request
@@ -42,7 +44,8 @@ async def ask_one(request: Request) -> Response:
         argument = _argument(request, action, request.query_params)
         question = await look(request, questions.of_one, action, key, argument)
     except Invalid as error:
-        return _ask_time(request, action, error, {}, back)
+        present = await look(request, changes.present_time, key)
+        return _ask_time(request, action, error, {}, back, present)
     given = {action.takes: argument} if action.takes else {}
     return ask_first(request, question, _(action.label), fields=given, back=back, action=action)
 
@@ -178,7 +181,7 @@ async def _ask_all(
     except Invalid as error:
         if "time" not in error.errors:
             raise
-        return _ask_time(request, action, error, given, back)
+        return _ask_time(request, action, error, given, back, await look(request, now))
     fields: dict[str, Any] = given | {"asked": asked.number, "newest": asked.newest}
     if action.takes:
         fields[action.takes] = argument
@@ -190,12 +193,15 @@ async def _ask_all(
     return ask_first(request, question, question.title, fields=fields, back=back, changed=changed, **about)
 
 
-def _ask_time(request: Request, action: Action, error: Invalid, fields: Mapping[str, str], back: str) -> Response:
-    """Ask which time is meant; what was typed stays."""
+def _ask_time(  # noqa: PLR0913, PLR0917 a question has so many parts
+    request: Request, action: Action, error: Invalid, fields: Mapping[str, str], back: str, present: datetime
+) -> Response:
+    """Ask which time is meant, beginning with the present one; what was typed stays."""
     typed = text_of(request.query_params, action.takes or "")
     question = Question(_("%(action)s: to when?", action=_(action.label)))
     wrong = " ".join(error.errors["time"]) if typed else ""
     about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": told(fields) or None}
+    about["present"] = present
     return ask_first(request, question, _("Continue"), 400 if typed else 200, fields=fields, back=back, **about)
 
 

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from api.console.pages import look, render
 from api.console.sessions import require
 from engine.admin import searching
+from engine.admin.tries import tries
 from engine.auth.operators import Role
 from engine.errors import Invalid
 
@@ -33,11 +34,12 @@ async def find(request: Request) -> Response:
         return RedirectResponse(f"/console/{place}", 303)
     sees = operator.role.sees_personal_data
     groups = await look(request, searching.search, text, sees_personal_data=sees)
-    return _shown(request, text, groups=[asdict(group) for group in groups])
+    found = tries(text, sees_personal_data=sees) if not groups else []
+    return _shown(request, text, groups=[asdict(group) for group in groups], tries=found)
 
 
 def _shown(request: Request, text: str, status: int = 200, **values: Any) -> Response:
-    return render(request, "find.html", status, **{"query": text, "groups": [], "wrong": None} | values)
+    return render(request, "find.html", status, **{"query": text, "groups": [], "tries": [], "wrong": None} | values)
 
 
 ROUTES = [Route("/find", find)]

@@ -33,6 +33,8 @@ from engine.admin.counts import COUNTED
 from engine.admin.effects import of_trouble
 from engine.admin.filters import TIMES
 from engine.admin.masking import masked
+from engine.admin.paused import SAID
+from engine.admin.paused import told as who_paused
 from engine.admin.sentences import label, sentence
 from engine.auth.operators import Role
 from engine.errors import VarselError
@@ -184,6 +186,12 @@ def _timed(context: Mapping[str, Any], text: str) -> Markup:
     )
 
 
+@pass_context
+def _typed(context: Mapping[str, Any], value: datetime) -> str:
+    """A time as a field has it whose zone is the page's."""
+    return f"{local(value, ZoneInfo(context['zone_shown'])):%Y-%m-%dT%H:%M}"
+
+
 def _seconds(first: datetime, last: datetime) -> float:
     """The time between two times."""
     return (last - first).total_seconds()
@@ -226,13 +234,20 @@ _environment = Environment(
     extensions=[root_path.Links],
 )
 install(_environment)
-_environment.filters |= {"time": _time, "timed": _timed, "span": span, "short": _short}
+_environment.filters |= {
+    "time": _time,
+    "timed": _timed,
+    "span": span,
+    "short": _short,
+    "typed": _typed,
+    "rfc3339": rfc3339,
+}
 _environment.filters |= {"worded": words.of_state, "outcome": words.of_outcome, "seconds": _seconds}
-_environment.filters |= {"condition": _condition}
+_environment.filters |= {"condition": _condition, "paused": who_paused}
 _environment.filters |= {"lane": words.of_lane, "pause_kind": words.of_pause, "field": words.of_field}
 _environment.filters |= {"processes": words.of_processes, "erased": words.of_erased, "reason": words.of_reason}
 _environment.filters["trouble"] = of_trouble
 _environment.globals |= {"area": area, "some": some, "job_words": words.of_job}
 _environment.globals |= {"sentence": sentence, "action_label": label}
 _environment.filters |= {"rate": _rate, "commands": _commands}
-_environment.globals |= {"COUNTED": COUNTED}
+_environment.globals |= {"COUNTED": COUNTED, "SAID": SAID, "TIMES": TIMES}

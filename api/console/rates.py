@@ -77,12 +77,40 @@ COLUMNS = {  # of the table: what each is called, and its series
 }
 
 
+LISTS = {  # the list of what a series has counted in a step, with its conditions; {first} and {end} bound the step
+    "orders": ("orders", {"since": "{first}", "until": "{end}"}),
+    "emails.accepted": ("emails", {"state": "Succeeded", "ended": "{first}", "upto": "{end}"}),
+    "emails.failed": ("emails", {"state": "failed", "ended": "{first}", "upto": "{end}"}),
+    "events": ("events", {"since": "{first}", "until": "{end}"}),
+}
+PEAKS = {"emails": "emails.accepted", "failures": "emails.failed"}  # the series whose highest step is told, by chart
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value of the table, with its heading; `address`: the list of what was counted, or None."""
+
+    title: str
+    value: str
+    address: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A row of the table; `nearer`: the page that shows it from near."""
 
     at: datetime
-    cells: Sequence[tuple[str, str]]  # the heading and the value of each
+    cells: Sequence[Cell]
+    nearer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The step in which a series is the highest: its count, the list of that, and the page that shows it from near."""
+
+    at: datetime
+    count: int
+    address: str
     nearer: str | None
 
 
@@ -123,6 +151,7 @@ def _shown(found: Rates) -> dict[str, Any]:
         "columns": COLUMNS,
         "steps": _steps(found),
         "beside": _beside(found),
+        "peaks": _peaks(found),
     }
 
 
@@ -137,17 +166,43 @@ def _charts(found: Rates) -> Sequence[charts.Chart]:
 
 def _steps(found: Rates) -> Sequence[Step]:
     """The rows of the table, the newest first."""
-    finer = rates.SPANS.get(found.span.finer or "")
-    shown = {series: map(number, counts) for series, counts in found.counts.items()}
-    shown |= {series: map(charts.delay, delays) for series, delays in found.delays.items()}
-    shown["emails.share"] = map(share, found.counts["emails.failed"], found.counts["emails.accepted"])
+    shown = {series: list(map(number, counts)) for series, counts in found.counts.items()}
+    shown |= {series: list(map(charts.delay, delays)) for series, delays in found.delays.items()}
+    shown["emails.share"] = list(map(share, found.counts["emails.failed"], found.counts["emails.accepted"]))
     made = []
-    for place, values in enumerate(zip(*(shown[series] for series in COLUMNS.values()), strict=True)):
-        at = found.first + place * found.span.step
-        near = finer if finer and at > found.now - finer.kept else None
-        address = _address(near, at + found.span.step) if near else None
-        made.append(Step(at, [*zip(COLUMNS, values, strict=True)], address))
+    for place in range(found.span.length // found.span.step):
+        cells = [Cell(title, shown[series][place], _list(found, series, place)) for title, series in COLUMNS.items()]
+        made.append(Step(_begins(found, place), cells, _nearer(found, place)))
     return made[::-1]
+
+
+def _peaks(found: Rates) -> dict[str, Peak]:
+    """The highest step of some charts; the newest of several."""
+    peaks = {}
+    for chart, series in PEAKS.items():
+        most, place = max((count, place) for place, count in enumerate(found.counts[series]))
+        if address := _list(found, series, place):
+            peaks[chart] = Peak(_begins(found, place), most, address, _nearer(found, place))
+    return peaks
+
+
+def _begins(found: Rates, place: int) -> datetime:
+    return found.first + place * found.span.step
+
+
+def _nearer(found: Rates, place: int) -> str | None:
+    """The page that shows a step from near; None: there is none, or its samples are gone."""
+    finer, at = rates.SPANS.get(found.span.finer or ""), _begins(found, place)
+    return _address(finer, at + found.span.step) if finer and at > found.now - finer.kept else None
+
+
+def _list(found: Rates, series: str, place: int) -> str | None:
+    """The list of what a series has counted in a step; None: there is none, or nothing on it."""
+    if series not in LISTS or not found.counts[series][place]:
+        return None
+    resource, given = LISTS[series]
+    bounds = {"first": rfc3339(_begins(found, place)), "end": rfc3339(_begins(found, place + 1))}
+    return f"/console/{resource}?{urlencode({name: value.format(**bounds) for name, value in given.items()})}"
 
 
 def share(failed: int, accepted: int) -> str:

@@ -25,6 +25,7 @@ slowness.py   where e-mails go slowly, in words
 relays.py     the relays: whether they can be used, and what became of e-mails lately
 effects.py    what becomes of their e-mails, in the language of the reader
 failures.py   what e-mails failed with, grouped by reply
+aftermath.py  what has become of these e-mails since
 unusual.py    whether more e-mails fail than is usual
 finding.py    something that is wrong, as people are told of it
 findings.py   what is wrong, in sentences
@@ -50,6 +51,7 @@ amounts.py    numbers of things in words
 verbs.py      what a number of rows does, in words
 naming.py     the row that somebody means by an id, its beginning, or a name
 searching.py  what the search box finds
+tries.py      what comes nearest, where nothing is found
 found.py      rows as the search box shows them
 actions.py    what can be done to one row, or to all that match
 copies.py     new orders that say what one said
@@ -62,6 +64,7 @@ jobs.py       an action on all that match, in batches
 job_lane.py   jobs as due work
 stopping.py   what has not left of an order that is being sent, taken back
 pausing.py    pauses: how they begin and end
+paused.py     what is paused, in sentences
 ends.py       when a pause ends by itself
 holding.py    what a pause would stop
 reach.py      what pauses reach, as conditions

@@ -13,7 +13,7 @@ from engine.admin.obstacles import LACKS_FILES, OF_EXPIRED
 from engine.db.dialects import Now, after, now
 from engine.db.records import OrderName, columns, read
 from engine.db.tables import EMAIL_FAILED, deliveries, email_attempts, emails, orders
-from engine.errors import Invalid
+from engine.errors import Invalid, NotFound
 from engine.events import completing, tallies
 from engine.events.fan_out import wake
 from engine.events.status import order_event
@@ -25,6 +25,7 @@ from engine.text.language import _
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from sqlalchemy import ColumnElement, Connection, Table
 
@@ -115,6 +116,14 @@ def send_time(argument: str | None) -> datetime:
     except (ValueError, OverflowError):
         msg = _("A time such as 2026-05-01T12:00:00+02:00.")
         raise ValueError(msg) from None
+
+
+def present_time(connection: Connection, order: UUID) -> datetime:
+    """The send time that an order has; NotFound."""
+    found: datetime | None = connection.scalar(select(orders.c.requested_send_time).where(orders.c.id == order))
+    if found is None:
+        raise NotFound(_("There is no order %(key)s.", key=order))
+    return found
 
 
 def checked_time(argument: str | None, earliest: datetime) -> str:

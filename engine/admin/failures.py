@@ -1,17 +1,17 @@
 """What e-mails failed with in the last hour: grouped by reply, each group with its domains, relays and creators.
 
 Read from sums of five minutes, which processes write (engine/observability/sums.py): whatever the number of e-mails,
-and of those that failed, it takes a few milliseconds.
+and of those that failed, it takes a few milliseconds. What became of them since is looked up: see aftermath.py.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, or_, select
 
+from engine.admin.aftermath import HOUR, LOST, aftermath
 from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, attempt_sums, milliseconds, wordings
 from engine.observability.sums import EVERY
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Column, ColumnElement, Connection
 
-HOUR = timedelta(hours=1)
+    from engine.admin.aftermath import Aftermath
+
 SHOWN = 10  # groups
 NAMED = 3  # domains, relays or creators of a group
 OTHERS = N_("Many different replies")  # beyond those that processes tell apart
-FAILED = ("rejected", "in_doubt", "expired", "abandoned")  # for good; what else failed is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,23 @@ class FailureGroup:
     creators: Sequence[Share]
     more_domains: int  # how many others there are
     more_creators: int
+    now: Aftermath | None  # what its e-mails are now; None: they are not known
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do: no e-mail is failed any more; of those tried again, none waits either."""
+        return self.now is not None and self.now.whole and not (self.now.failed or (self.again and self.now.waiting))
+
+    @property
+    def emails(self) -> int:
+        """How many e-mails; where not all were looked at, how many attempts."""
+        return self.now.emails if self.now and self.now.whole else self.count
 
 
 def failures(connection: Connection) -> Sequence[FailureGroup]:
-    """The largest groups: first those of e-mails that have failed, then those that are tried again."""
+    """The largest groups: those of e-mails that have failed, those that are tried again, those that are settled."""
     c = attempt_sums.c
-    again = c.outcome.not_in(FAILED)
+    again = c.outcome.not_in(LOST)
     lately = (_lately(connection), c.outcome != "accepted")
     total = func.sum(c.count)
     largest = select(c.failure, again.label("again"), total.label("sum"), func.max(c.at).label("last"))
@@ -71,6 +82,7 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
     parts = {column.name: _parts(connection, column, again, mine) for column in (c.domain, c.relay, c.creator)}
     known = select(wordings).where(wordings.c.key.in_(keys))
     words = {row.key: row for row in connection.execute(known)}
+    became = aftermath(connection, {(row.failure, bool(row.again)): int(row.sum) for row in found if row.failure})
     groups = []
     for row in found:
         key = (row.failure, bool(row.again))
@@ -88,15 +100,16 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
             creators=creators[:NAMED],
             more_domains=len(domains[NAMED:]),
             more_creators=len(creators[NAMED:]),
+            now=became.get(key),
         )
         groups.append(group)
-    return groups
+    return sorted(groups, key=lambda group: (group.settled, group.again))
 
 
 def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:
     """By relay, how many attempts of the last hour were accepted, are tried again, and have failed."""
     c = attempt_sums.c
-    accepted, failed = c.outcome == "accepted", c.outcome.in_(FAILED)
+    accepted, failed = c.outcome == "accepted", c.outcome.in_(LOST)
     sums = (func.sum(case((each, c.count), else_=0)) for each in (accepted, ~or_(accepted, failed), failed))
     lately = _lately(connection)
     rows = connection.execute(select(c.relay, *sums).where(lately, c.relay != "").group_by(c.relay))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Connection, Table
 
 LONGEST = 400  # characters of a value
-TIMES = ("since", "until", "failed")  # conditions that are moments
+TIMES = ("since", "until", "failed", "ended", "upto")  # conditions that are moments
 PAGE = 50  # rows of a page of a list, and so of what is selected on it
 DIGITS = 19  # one more than a number may have: it fits the database's integers
 _FIRST, _END = datetime(1970, 1, 1), datetime(9999, 12, 1)  # noqa: DTZ001 of times that people type, in any zone

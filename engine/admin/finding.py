@@ -23,7 +23,8 @@ class See(TypedDict):
 class Finding(TypedDict):
     """What is wrong: its level (problem, warning), a sentence without its full stop, and what to do.
 
-    `in_console`: what to do, for who looks at the console's overview.
+    `in_console`: what to do, for who looks at the console's overview. `resume`: kind and value of the pause that it
+    tells of.
     """
 
     level: str
@@ -32,6 +33,7 @@ class Finding(TypedDict):
     advice: str
     in_console: str
     see: See | None
+    resume: tuple[str, str] | None
 
 
 def finding(
@@ -39,6 +41,12 @@ def finding(
 ) -> Finding:
     """A finding; its advice is a text that was marked, or several."""
     texts = [advice] if isinstance(advice, str) else advice
-    said = " ".join(map(translated, texts))
-    in_console = " ".join(translated(IN_CONSOLE.get(each, each)) for each in texts)
-    return {"level": level, "text": text, "since": since, "advice": said, "in_console": in_console, "see": see}
+    return {
+        "level": level,
+        "text": text,
+        "since": since,
+        "advice": " ".join(map(translated, texts)),
+        "in_console": " ".join(translated(IN_CONSOLE.get(each, each)) for each in texts),
+        "see": see,
+        "resume": None,
+    }

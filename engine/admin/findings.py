@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from engine.admin import advice
 from engine.admin.amounts import Amount, some, span
+from engine.admin.failures import SHOWN
 from engine.admin.finding import finding
-from engine.admin.pausing import FORGOTTEN
 from engine.admin.processes import KEPT
 from engine.admin.relays import DOWN, UP, all_down
-from engine.admin.sentences import thing
 from engine.admin.unusual import MINUTES
 from engine.admin.verbs import are_due, are_paused, wait
 from engine.admin.words import of_lane
 from engine.db.tables import MILLISECOND
 from engine.queue import due
-from engine.queue.epoch import WHO
-from engine.queue.pauses import CREATOR, DOMAIN, LANE
-from engine.text.language import N_, _, decimal, ngettext, number
+from engine.text.language import N_, _, decimal, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +34,7 @@ if TYPE_CHECKING:
 SKEWED = timedelta(seconds=5)  # a process whose clock is further from the database's is reported
 LATE = timedelta(seconds=60)  # a lane with a row that has been due for longer is reported
 CATCHES_UP = timedelta(minutes=10)  # one that will be empty by then is on its way
-FEW = 5  # names in a sentence
+FEW = 5  # of a kind
 
 
 def of_parts(  # noqa: PLR0913, PLR0917 each of these can be what is wrong
@@ -47,15 +44,17 @@ def of_parts(  # noqa: PLR0913, PLR0917 each of these can be what is wrong
     stalled: Mapping[str, timedelta],
     left_alone: int,
     slow: Sequence[Slowness] = (),
+    *,
+    said: bool = False,
 ) -> list[Finding]:
     """Relays, processes and lanes.
 
     `stalled`: lanes that stand still; `left_alone`: subscriptions to which nothing is pushed for a while; `slow`: where
-    e-mails go slowly, which explains why they lag behind.
+    e-mails go slowly, which explains why they lag behind; `said`: pauses tell of what they hold, see paused.py.
     """
     explained = [lane for lane in lanes if not (slow and lane.name == due.EMAILS.name)]
     problems = _relays(relays, lanes) + _processes(lanes, running, stalled) or _late(explained)
-    return problems + _clocks(running) + _warnings(lanes, left_alone) + _slow(slow)
+    return problems + _clocks(running) + _warnings(lanes, left_alone, said=said) + _slow(slow)
 
 
 def older(seen: datetime, as_of: datetime, counts: Mapping[str, int]) -> Finding:
@@ -82,50 +81,6 @@ def lacking(found: Older | None) -> list[Finding]:
     return [finding("warning", text, found.as_of, advice.LACKING)]
 
 
-def paused(pauses: Sequence[Mapping[str, Any]], lanes: Sequence[LaneFigures]) -> list[Finding]:
-    """Lanes, creators and domains that are paused."""
-    since = {pause["value"]: pause["at"] for pause in pauses if pause["kind"] == LANE}
-    found = [_paused_lane(lane, since.get(lane.name)) for lane in lanes if lane.paused_reason]
-    for kind, one, many in (
-        (CREATOR, N_("The creator %(name)s is paused by %(who)s"), N_("%(count)s creators are paused: %(names)s")),
-        (
-            DOMAIN,
-            N_("The recipients' domain %(name)s is paused by %(who)s"),
-            N_("%(count)s recipients' domains are paused: %(names)s"),
-        ),
-    ):
-        mine = [pause for pause in pauses if pause["kind"] == kind]
-        if len(mine) == 1:
-            its = mine[0]
-            reason = f": {its['reason']}" if its["reason"] else ""
-            text = _(one, name=its["value"], who=its["who"]) + reason
-            found.append(finding("warning", text, its["at"], _resume(kind, its["value"])))
-        elif mine:
-            names = ", ".join(pause["value"] for pause in mine[:FEW])
-            names = _("%(names)s and others", names=names) if mine[FEW:] else names
-            text = _(many, count=number(len(mine)), names=names)
-            found.append(finding("warning", text, advice=advice.PAUSES))
-    return found
-
-
-def forgotten(pauses: Sequence[Mapping[str, Any]], now: datetime) -> list[Finding]:
-    """Old pauses without an end, but for those of a restored database; beyond FEW, the oldest."""
-    old = [each for each in pauses if each["ends"] is None and now - each["at"] > FORGOTTEN and each["who"] != WHO]
-    return [
-        finding(
-            "warning",
-            _(
-                "Forgotten? %(who)s has paused %(what)s without an end",
-                who=each["who"],
-                what=thing(each["kind"], each["value"]),
-            ),
-            each["at"],
-            _resume(each["kind"], each["value"]),
-        )
-        for each in old[:FEW]
-    ]
-
-
 def refused(found: Refusals | None) -> list[Finding]:
     """E-mails that wait until somebody corrects the relay or the sender."""
     if found is None:
@@ -142,18 +97,31 @@ def refused(found: Refusals | None) -> list[Finding]:
 
 
 def failing(found: Unusual | None, groups: Sequence[FailureGroup]) -> list[Finding]:
-    """That unusually many e-mails fail, and with which words most of them."""
+    """That unusually many e-mails fail, with which words most of them, and how many of these are failed still.
+
+    Where none is, somebody has seen to it: a warning says so.
+    """
     if found is None:
         return []
-    most = [group for group in groups if not group.again][:1]
-    text = ". ".join([found.text, *(_("Most often: %(said)s", said=group.said) for group in most)])
-    see: See = {
-        "resource": "emails",
-        "filter": {"state": "failed", "failed": f"{MINUTES}m"},
-        "text": _("Show the e-mails that failed"),
-    }
+    left, most = _still_failed(groups), [group for group in groups if not group.again][:1]
+    told = [found.text(over=left == 0), *(_("Most often: %(said)s", said=group.said) for group in most)]
+    lately, state, show = {"failed": f"{MINUTES}m"}, {"state": "failed"}, _("Show the e-mails that failed")
+    if left == 0:
+        state, show = {}, _("Show these e-mails")
+        told.append(_("None of these e-mails is still failed"))
+    elif left is not None and left < found.failed:
+        text = ngettext("%(num)s of these e-mails is still failed", "%(num)s of these e-mails are still failed", left)
+        told.append(text)
+    see: See = {"resource": "emails", "filter": state | lately, "text": show}
     since = most[0].since if most else None
-    return [finding("problem", text, since, advice.GROUPS, see)]
+    return [finding("warning" if left == 0 else "problem", ". ".join(told), since, advice.GROUPS, see)]
+
+
+def _still_failed(groups: Sequence[FailureGroup]) -> int | None:
+    """How many e-mails that failed lately are failed now; None: not all groups are there, or known as a whole."""
+    failed = [group for group in groups if not group.again]
+    known = [group.now.lately for group in failed if group.now and group.now.whole]
+    return sum(known) if len(known) == len(failed) < SHOWN else None
 
 
 def _relays(relays: Sequence[RelayFigures], lanes: Sequence[LaneFigures]) -> list[Finding]:
@@ -243,11 +211,12 @@ def _clocks(running: Sequence[Mapping[str, Any]]) -> list[Finding]:
     return found
 
 
-def _warnings(lanes: Sequence[LaneFigures], left_alone: int) -> list[Finding]:
+def _warnings(lanes: Sequence[LaneFigures], left_alone: int, *, said: bool) -> list[Finding]:
     found = []
     for lane in lanes:
-        if lane.held and not lane.paused_reason:
-            what_to_do = advice.STOPPED if lane.name == due.WEBHOOKS.name else advice.PAUSES
+        of_subscriptions = lane.name == due.WEBHOOKS.name
+        if lane.held and not lane.paused_reason and (of_subscriptions or not said):
+            what_to_do = advice.STOPPED if of_subscriptions else advice.PAUSES
             text = are_paused(lane.amount("held"), lane.name)
             found.append(finding("warning", text, advice=what_to_do, see=_held(lane.name)))
     if left_alone:
@@ -269,16 +238,6 @@ def _held(lane: str) -> See | None:
         due.WEBHOOKS.name: ("subscriptions", "paused", _("Show the subscriptions")),
     }.get(lane, ("", "", ""))
     return {"resource": name, "filter": {"state": state}, "text": text} if name else None
-
-
-def _paused_lane(lane: LaneFigures, since: datetime | None) -> Finding:
-    text = _("The lane %(lane)s is paused %(by)s", lane=of_lane(lane.name), by=lane.paused_reason)
-    waiting = [wait(lane.amount("held"), lane.name)] if lane.held else []
-    return finding("warning", "; ".join([text, *waiting]), since, _resume(LANE, lane.name))
-
-
-def _resume(kind: str, value: str) -> str:
-    return _("`varsel resume %(kind)s %(name)s` ends it; it asks first.", kind=kind, name=value)
 
 
 def _slow(slow: Sequence[Slowness]) -> list[Finding]:

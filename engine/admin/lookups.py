@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, or_, select, true
+from sqlalchemy import Text, and_, cast, func, literal, or_, select, true
 
 from engine.db.blocks import everywhere, newest_first
 from engine.db.tables import EMAIL_FAILED, chains, email_attempts, emails, idempotency_keys, orders, wordings
@@ -19,12 +19,15 @@ from engine.text.language import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from sqlalchemy import Column, ColumnElement, Connection, Select, Table
 
 RARE = 2_000  # rows: what has no more is read as a whole, and sorted
 NEWEST, NEWEST_FAILED = 20_000, 10_000  # e-mails that are looked at for a domain, which no index has
 FEWEST = 4  # hexadecimal digits of an identifier that are looked for
+SHORTEST_END = 6  # such digits at its end, as pages show identifiers
+NEWEST_ENDS = 10_000  # rows that are looked at for them, which no index has
 BEGINS = "*"  # behind a reference or an event's identifier that is meant as a beginning
 CREATORS = 2_000  # whose idempotency keys are looked through, by name
 TIGHT = 100  # binds its operands so that they get parentheses
@@ -129,6 +132,17 @@ def last(connection: Connection, key: Column[Any], ids: tuple[UUID, UUID], most:
     return list(connection.scalars(select(key).where(key.between(*ids)).order_by(key.desc()).limit(most)))
 
 
+def ending(connection: Connection, key: Column[Any], text: str) -> list[UUID]:
+    """The newest rows whose identifier ends so, among the NEWEST_ENDS newest; none for what is no end of any."""
+    digits = text.removeprefix("…").replace("-", "").lower()
+    if len(digits) < SHORTEST_END or not _HEX.fullmatch(digits):
+        return []
+    looked_at = select(key.label("key")).order_by(key.desc()).limit(NEWEST_ENDS).subquery()
+    written = func.replace(cast(looked_at.c.key, Text), "-", "")
+    chosen = select(looked_at.c.key).where(written.endswith(digits)).order_by(looked_at.c.key.desc())
+    return list(connection.scalars(chosen))
+
+
 def newest(connection: Connection, key: Column[Any], which: ColumnElement[bool], most: int) -> list[Any]:
     """The keys of the newest rows that an index finds, the newest first.
 
@@ -161,6 +175,17 @@ def to_domain(connection: Connection, text: str, most: int) -> list[UUID]:
         ends = or_(*(address.endswith(f"@{each}", autoescape=True) for each in spelled(text.removeprefix("@"))))
         found |= {*connection.scalars(select(its.c.id).where(ends).order_by(its.c.id.desc()).limit(most))}
     return sorted(found, reverse=True)[:most]
+
+
+def alike(
+    connection: Connection, failure: str, ended: Sequence[ColumnElement[bool]], since: datetime | None
+) -> ColumnElement[bool] | None:
+    """E-mails with an attempt that failed alike and `ended` so; None: there are many since then."""
+    c = email_attempts.c
+    its = (c.failure == failure, *([c.at >= since] if since else []))
+    if not is_rare(connection, email_attempts, and_(*its)):
+        return None
+    return emails.c.seq.in_(select(c.email_seq).where(*its, *ended))
 
 
 def said(connection: Connection, failure: str) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import and_, false, or_, select
 
 from engine.admin import lookups
 from engine.admin.belonging import of_order
-from engine.admin.filters import EMAIL_ERRORS, contains, had_attempt, to_address
+from engine.admin.filters import EMAIL_ERRORS, contains, first_id, had_attempt, to_address
 from engine.admin.narrowed import Narrowed, Part, created_in
 from engine.admin.standing import GROUPS, REPEATED, RETRYING, Standing, of_emails, of_orders
 from engine.db.dialects import Now
@@ -28,10 +28,10 @@ from engine.queue.epoch import repeated
 from engine.queue.pauses import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Connection, Table
+    from sqlalchemy import Connection, Table
 
     from engine.admin.standing import Standings
 
@@ -98,9 +98,8 @@ def narrow_emails(connection: Connection, given: Given) -> Narrowed:
         found.asks_elsewhere = True
     if (failed := given.get("failed")) and (given.get("state") or "").lower().startswith(FAILED):
         found.by.append(emails.c.last_update >= failed - CLOSE)  # which it has from its last attempt
-    if ended := _email_attempt(given):
-        found.rest.append(had_attempt(email_attempts, email_attempts.c.email_seq, emails.c.seq, and_(*ended)))
-        found.asks_elsewhere = True
+    _email_attempt(connection, found, given)
+    _email_ended(found, given)
     created_in(found, emails.c.id, given)
     return found
 
@@ -110,14 +109,34 @@ def _priority(found: Narrowed, table: Table, given: Given) -> None:
         found.rest.append(table.c.priority == LEVELS.index(priority))
 
 
-def _email_attempt(given: Given) -> Sequence[ColumnElement[bool]]:
+def _email_attempt(connection: Connection, found: Narrowed, given: Given) -> None:
     """What is said of one and the same attempt."""
-    c = email_attempts.c
+    c, failure = email_attempts.c, given.get("failure")
     ended = [EMAIL_ERRORS[given["error"]]] if given.get("error") else []
     ended += [given["code"]] if given.get("code") is not None else []
     ended += [c[name] == given[name] for name in ("failure", "relay") if given.get(name)]
     ended += [c.at >= given["failed"]] if given.get("failed") else []
-    return [*ended, c.outcome != "accepted"] if ended else []
+    if not ended:
+        return
+    ended.append(c.outcome != "accepted")
+    if failure and (alike := lookups.alike(connection, failure, ended, given.get("failed"))) is not None:
+        found.find(alike)
+        return
+    # Not EXISTS: PostgreSQL would read all attempts that failed alike first, as it has an index of these.
+    its = select(c.seq).where(c.email_seq == emails.c.seq, *ended).limit(1).scalar_subquery().is_not(None)
+    found.rest.append(its if failure else had_attempt(email_attempts, c.email_seq, emails.c.seq, and_(*ended)))
+    found.asks_elsewhere = True
+
+
+def _email_ended(found: Narrowed, given: Given) -> None:
+    """When an e-mail was settled; it was made before."""
+    c, since, until = emails.c, given.get("ended"), given.get("upto")
+    if since or until:
+        found.rest.append(and_(c.due_at.is_(None), c.paused_by.is_(None)))
+    found.rest += [c.last_update >= since] if since else []
+    found.rest += [c.last_update < until] if until else []
+    if until and found.newest_first:
+        found.by.append(c.id < first_id(until))
 
 
 def _email_state(connection: Connection, found: Narrowed, state: str, *, few: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, and_, func, or_, select, type_coerce
 
 from engine.admin import findings
+from engine.admin import paused as sentences
 from engine.admin.counts import COUNTED, counted
 from engine.admin.failures import failures
 from engine.admin.lanes import lanes
@@ -34,7 +35,8 @@ from engine.db.tables import (
 )
 from engine.observability.history import SERIES
 from engine.queue import due, lateness
-from engine.queue.epoch import again, lacks
+from engine.queue.epoch import WHO, again, lacks
+from engine.queue.pauses import LANE
 from engine.webhooks.schedule import OPENS_AFTER
 
 if TYPE_CHECKING:
@@ -72,7 +74,11 @@ def overview(connection: Connection) -> dict[str, Any]:
     restored, groups = again(connection), failures(connection)
     going = select(jobs.c.seq).where(jobs.c.due_at.is_not(None)).order_by(jobs.c.seq).limit(10)
     stalled = lateness.stalled(connection, [lane.name for lane in figures if lane.in_flight])
-    parts = findings.of_parts(figures, found, running, stalled, counted(connection, subscriptions, *left_alone), slow)
+    alone = counted(connection, subscriptions, *left_alone)
+    said = [pause for pause in paused if not (restored and pause["who"] == WHO)]  # the others are said together
+    parts = findings.of_parts(
+        figures, found, running, stalled, alone, slow, said=any(pause["kind"] != LANE for pause in said)
+    )
     ill = any(relay.state != UP for relay in found)
     return {
         "at": now,
@@ -93,8 +99,7 @@ def overview(connection: Connection) -> dict[str, Any]:
         + findings.failing(unusual(hour, day), groups)
         + findings.lacking(lacks(connection))
         + [each for each in parts if each["level"] != "problem"]
-        + findings.forgotten(paused, now)
-        + findings.paused(paused, figures),
+        + sentences.paused(said, figures, now),
     }
 
 

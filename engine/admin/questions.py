@@ -19,18 +19,21 @@ from engine.admin.lanes import lanes
 from engine.admin.leaving import leaving
 from engine.admin.lists import batch, count
 from engine.admin.obstacles import refusal
-from engine.admin.pausing import checked, not_paused, paused, paused_lanes, paused_subscription
+from engine.admin.paused import told as who_paused
+from engine.admin.pausing import all_of, checked, not_paused, paused, paused_lanes, paused_subscription
 from engine.admin.reach import LOOKED_AT
 from engine.admin.repeats import ASKED, doubt, recipients
 from engine.admin.resources import EMAILS, ORDERS
 from engine.admin.rows import ROWS
 from engine.admin.sentences import thing
+from engine.admin.subscriptions import pause_of
 from engine.admin.verbs import match
 from engine.db.bounded import read_within, weight
 from engine.db.dialects import Now, after
 from engine.db.tables import deliveries, emails, history, orders, pauses
 from engine.errors import Conflict
 from engine.models import EXPIRY_HOURS
+from engine.observability.audit import ITSELF
 from engine.queue.epoch import WHO, older
 from engine.queue.pauses import LANE, in_force
 from engine.text.language import N_, _
@@ -156,7 +159,7 @@ def _rate(connection: Connection, number: int) -> tuple[str, ...]:
 
 def of_subscription(connection: Connection, seq: int) -> Question:
     """Before a paused subscription is resumed; NotFound, Conflict when it is not paused."""
-    endpoint = paused_subscription(connection, seq).endpoint
+    its_own, begun = paused_subscription(connection, seq), pause_of(connection, seq)
     its, due_at = deliveries.c.subscription_seq == seq, deliveries.c.due_at
     numbers = [counted(connection, deliveries, its, when) for when in (due_at <= Now(), due_at > Now())]
     due, later = (Amount(number, more=number >= COUNTED).of("webhooks") for number in numbers)
@@ -165,8 +168,13 @@ def of_subscription(connection: Connection, seq: int) -> Question:
         first = _("Nothing goes out while the lane %(lane)s is paused: %(what)s wait.", lane=lane, what=due)
     else:
         first = _("Goes out at once: %(what)s.", what=due)
-    title = _("Resume pushing to %(endpoint)s?", endpoint=endpoint)
-    return Question(title, (first, _("Later, when their next attempts are due: %(what)s.", what=later)))
+    title = _("Resume pushing to %(endpoint)s?", endpoint=its_own.endpoint)
+    why = [words.of_reason(its_own.paused_reason or "")]
+    if begun["paused_at"]:
+        who = "Varsel" if begun["paused_by"] == ITSELF else begun["paused_by"]
+        time = f"{begun['paused_at']:%Y-%m-%d %H:%M} UTC"
+        why.append(_("It is paused since %(time)s, by %(who)s.", time=time, who=who))
+    return Question(title, (*why, first, _("Later, when their next attempts are due: %(what)s.", what=later)))
 
 
 def of_drain(connection: Connection, chosen: Collection[str]) -> Question:
@@ -202,14 +210,14 @@ def of_resume(connection: Connection, kind: str, value: str) -> Question:
     title = _(
         "Resume the %(kind)s %(name)s?", kind=words.of_pause(kind), name=words.of_lane(value) if kind == LANE else value
     )
-    return Question(title, _goes_out(leaving(connection, kind, [value])))
+    return Question(title, (*_paused(connection, kind, [value]), *_goes_out(leaving(connection, kind, [value]))))
 
 
 def of_resume_all(connection: Connection) -> Question:
     """Before all paused lanes are resumed; Conflict when none is paused."""
     chosen = paused_lanes(connection)
     title = _("Resume the lanes %(lanes)s?", lanes=", ".join(map(words.of_lane, chosen)))
-    return Question(title, _goes_out(leaving(connection, LANE, chosen)))
+    return Question(title, (*_paused(connection, LANE, chosen), *_goes_out(leaving(connection, LANE, chosen))))
 
 
 def of_restored(connection: Connection) -> Question:
@@ -225,6 +233,13 @@ def of_restored(connection: Connection) -> Question:
         _("Resume the lanes, although the database is older than it was?"),
         (*_goes_out(leave), *([line] if listed(leave) else [])),
     )
+
+
+def _paused(connection: Connection, kind: str, values: Collection[str]) -> list[str]:
+    """Who has paused these, since when, until when, and why."""
+    return [
+        f"{who_paused(pause)}." for pause in all_of(connection) if pause["kind"] == kind and pause["value"] in values
+    ]
 
 
 def _goes_out(leave: Mapping[str, Amount]) -> tuple[str, ...]:

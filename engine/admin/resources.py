@@ -164,6 +164,8 @@ EMAILS = Resource(
         Field("failure", "How an attempt failed: a group of `varsel failures`.", failure),
         Field("relay", "The relay of an attempt that failed, as attempts name it."),
         Field("failed", "An attempt failed since: a time, or how long ago: 90m, 24h, 7d."),
+        Field("ended", "It was sent, failed or cancelled since: likewise."),
+        Field("upto", "It was so before: likewise."),
         *_CREATED,
         _ORDER,
         _EMAIL,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, literal, select
 
 from engine.admin import lookups
 from engine.admin.belonging import first_of_chain
-from engine.admin.filters import bounded, number, uuid
+from engine.admin.filters import PAGE, bounded, number, uuid
 from engine.admin.found import FOUND
 from engine.admin.lists import count_of_page
 from engine.admin.mailings import WAITING
@@ -137,6 +137,16 @@ def _identifiers(connection: Connection, text: str) -> Iterator[Way]:
     yield Way(ORDERS, N_("by the beginning of the chain's identifier"), {"chain": its}, chained)
 
 
+def _ends(connection: Connection, text: str) -> Iterator[Way]:
+    """By the last letters of an identifier, as pages show it; of an order that is alone, its e-mails, too."""
+    for resource in (ORDERS, EMAILS):
+        if keys := lookups.ending(connection, resource.key, text):
+            ids = {"ids": ",".join(map(str, keys[:PAGE]))}
+            yield Way(resource, N_("by the end of the identifier, among the newest"), ids, keys[: SHOWN + 1])
+            if resource is ORDERS and len(keys) == 1:
+                yield _of_order(connection, keys[0])
+
+
 def _of_order(connection: Connection, key: Any) -> Way:
     """The e-mails of an order."""
     seq = select(orders.c.seq).where(orders.c.id == key).scalar_subquery()
@@ -244,7 +254,7 @@ def _subscribers(connection: Connection, text: str) -> Iterator[Way]:
     yield Way(SUBSCRIPTIONS, N_("by the consumer"), {"consumer": text}, keys)
 
 
-OPEN: Sequence[Look] = (_identifiers, _events, _numbers, _subscribers)  # by what a viewer sees, too
+OPEN: Sequence[Look] = (_identifiers, _ends, _events, _numbers, _subscribers)  # by what a viewer sees, too
 FURTHER: Sequence[Look] = (
     _references,
     _idempotency_keys,

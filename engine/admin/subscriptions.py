@@ -51,7 +51,7 @@ def health(connection: Connection, seq: int) -> dict[str, object]:
         "calls_accepted": len(accepted),
         "median_ms": int(median(took)) if took else None,
         "slowest_ms": max(took, default=None),
-        **_pause(connection, seq),
+        **pause_of(connection, seq),
         "test": _test(connection, seq),
     }
 
@@ -96,7 +96,7 @@ def _recent(connection: Connection, seq: int) -> Sequence[Attempt]:
     return [Attempt(*row) for row in connection.execute(made)]
 
 
-def _pause(connection: Connection, seq: int) -> dict[str, object]:
+def pause_of(connection: Connection, seq: int) -> dict[str, object]:
     """Who or what paused it, and when, as the audit log has it; None: it does not."""
     its = (audit_log.c.target == f"subscriptions/{seq}", audit_log.c.action == "pause")
     row = connection.execute(select(audit_log).where(*its).order_by(audit_log.c.seq.desc()).limit(1)).one_or_none()

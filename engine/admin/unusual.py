@@ -8,16 +8,18 @@ it is half of the way from the usual share to all. Where nothing failed in those
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from engine.admin.aftermath import LATELY
 from engine.admin.amounts import percent
 from engine.observability.history import ACCEPTED, FAILED
-from engine.text.language import _, number
+from engine.text.language import N_, _, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MINUTES = 10  # that are looked at
+MINUTES = LATELY // timedelta(minutes=1)  # that are looked at
 QUARTERS = 4  # of the day's that are too new to be usual
 LEAST = 10  # e-mails
 SHARE, TIMES = 0.05, 3
@@ -31,12 +33,18 @@ class Unusual:
     ended: int  # likewise, those that were accepted included
     usual: float  # share
 
-    @property
-    def text(self) -> str:
-        """A sentence without its full stop."""
-        return _(
+    def text(self, *, over: bool) -> str:
+        """A sentence without its full stop; `over`: none of these e-mails is failed any more."""
+        fail = N_(
             "Unusually many e-mails fail: %(failed)s in the last %(minutes)s minutes,"
-            " %(share)s of those that ended; %(usual)s is usual",
+            " %(share)s of those that ended; %(usual)s is usual"
+        )
+        failed = N_(
+            "Unusually many e-mails failed: %(failed)s in the last %(minutes)s minutes,"
+            " %(share)s of those that ended; %(usual)s is usual"
+        )
+        return _(
+            failed if over else fail,
             failed=number(self.failed),
             minutes=MINUTES,
             share=percent(self.failed / self.ended),

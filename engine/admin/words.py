@@ -136,6 +136,8 @@ _FIELDS: Mapping[str, str] = {
     "failure": N_("Failure group"),
     "relay": N_("Relay"),
     "failed": N_("Failed since"),
+    "ended": N_("Ended since"),
+    "upto": N_("Ended before"),
     "type": N_("Type"),
     "source": N_("Source"),
     "subject": N_("Subject"),

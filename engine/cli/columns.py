@@ -172,6 +172,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "failures": {
         "failures": "count",
         "then": "then",
+        "now": "now",
         "since": "since",
         "reply": "said",
         "domains": "domains",

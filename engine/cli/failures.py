@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from engine.admin.failures import FailureGroup, Share
 
 
+RESULTS = ("failed", "sent", "waiting", "cancelled")  # of an e-mail
+
+
 def failures(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
     """Print what failed in the last hour, by reply.
 
+    Also what these e-mails are now: still failed, sent since, or waiting.
     `varsel emails list --state failed --failure GROUP` lists those of a group; `varsel emails retry` tries them again.
     """
     from engine.admin.failures import failures as groups
@@ -39,12 +43,21 @@ def rows(groups: Sequence[FailureGroup]) -> list[dict[str, Any]]:
         asdict(group)
         | {
             "then": "tried again" if group.again else "failed",
+            "now": _now(group),
             "domains": _shares(group.domains, group.more_domains),
             "relays": _shares(group.relays),
             "creators": _shares(group.creators, group.more_creators),
         }
         for group in groups
     ]
+
+
+def _now(group: FailureGroup) -> str:
+    """What its e-mails are now."""
+    if group.now is None:
+        return ""
+    shown = [f"{count:,} {name}" for name, count in asdict(group.now).items() if name in RESULTS and count]
+    return ", ".join(shown) if group.now.whole else f"of the newest {group.now.emails:,}: {', '.join(shown)}"
 
 
 def _shares(shares: Sequence[Share], more: int = 0) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from engine.cli.installation import reading
 from engine.cli.options import Data, Json
 from engine.cli.output import print_json, print_table
 from engine.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Scrap = Annotated[
     str,
@@ -37,8 +41,23 @@ def find(text: Scrap, as_json: Json = False, data: Data = None) -> None:
     if as_json:
         print_json({"items": [asdict(group) for group in groups]})
     elif not groups:
-        raise NotFound(f"Nothing was found for {text}.")
+        raise NotFound(" ".join([f"Nothing was found for {text}.", *_advice(text)]))
     else:
         for group in groups:
             typer.echo(f"{group.resource}{', the newest of more' if group.more else ''}:", err=True)
             print_table(group.resource, group.items)
+
+
+def _advice(text: str) -> Iterator[str]:
+    """What comes nearest to it, each with the command that tries it."""
+    from engine.admin.tries import FIND, tries
+
+    for each in tries(text, sees_personal_data=True):
+        given = dict(each.given or {})
+        if each.resource == FIND:
+            yield f"{each.text} {shlex.join(['varsel', FIND, *given.values()])}"
+        elif each.resource:
+            options = [part for name, value in given.items() for part in (f"--{name}", value)]
+            yield f"{each.text} {shlex.join(['varsel', each.resource, 'list', *options])}"
+        else:
+            yield each.text

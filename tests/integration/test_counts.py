@@ -10,10 +10,10 @@ from sqlalchemy import delete, update
 
 from engine.admin import counts, lanes, leaving
 from engine.admin.counts import kept
-from engine.admin.findings import paused
 from engine.admin.holding import stopped_by, told
 from engine.admin.overview import overview
-from engine.admin.pausing import pause
+from engine.admin.paused import paused
+from engine.admin.pausing import all_of, pause
 from engine.db.tables import deliveries, lane_counts, orders
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState
@@ -162,8 +162,8 @@ def test_of_a_paused_lane_what_would_be_due_is_held_with_its_bound(store: Store)
         found = lane(connection, "orders")
         assert (found.due, found.held) == (0, 2 * BOUND)
         assert [name for name in found.more if name in ("due", "held")] == ["held"]
-        said = [each["text"] for each in paused([], [found])]
-        assert any("6+ orders wait" in text for text in said), said
+        [said] = paused(all_of(connection), [found], now())
+        assert said["text"].endswith("It holds 6+ orders"), said
 
 
 def test_a_lane_with_more_than_is_counted_has_no_time_at_which_it_is_empty(store: Store) -> None:

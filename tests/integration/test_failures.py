@@ -8,22 +8,27 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, insert, select, update
 
+from engine.admin.actions import act, find
+from engine.admin.aftermath import Aftermath, aftermath
 from engine.admin.failures import OTHERS, FailureGroup, Share, failures, of_relays
-from engine.admin.lists import page
+from engine.admin.lists import LARGEST, page
 from engine.admin.overview import overview
 from engine.admin.resources import EMAILS
 from engine.db.retention import prune_some
-from engine.db.tables import attempt_sums, wordings
+from engine.db.tables import attempt_sums, emails, wordings
 from engine.models import EmailState
 from engine.observability import sums
 from engine.observability.heartbeat import Heartbeat, Kind
 from engine.observability.sums import MOST, Ending, Sums
+from tests.helpers.plans import plans, scans
 from tests.helpers.relaying import Delivering, deliver
 from tests.helpers.rows import add_email, add_order, now
 from tests.servers.smtp import ScriptedSMTP
 from tests.servers.smtp_script import Say
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
 
     from engine.db.store import Store
@@ -47,23 +52,44 @@ def answers(step: Step) -> Say | None:
     return None
 
 
-def send(store: Store, addresses: dict[str, list[str]]) -> str:
+def accepted(_step: Step) -> Say | None:
+    return None
+
+
+def send(store: Store, addresses: dict[str, list[str]], script: Callable[[Step], Say | None] = answers) -> str:
     """Deliver e-mails, by creator, and write what was counted; returns the relay's name."""
     with store.write() as connection:
         for creator, theirs in addresses.items():
             seq = add_order(connection, creator=creator, state="Processed")
             for address in theirs:
                 add_email(connection, seq, address=address, creator=creator)
+    return work_off(store, script)
+
+
+def work_off(store: Store, script: Callable[[Step], Say | None]) -> str:
+    """Deliver what is due, and write what was counted; returns the relay's name."""
 
     async def work(delivering: Delivering) -> None:
         await delivering.run()
 
     beating = Heartbeat(store, Kind("worker"))
     beating.start()
-    with ScriptedSMTP(answers) as server:
+    with ScriptedSMTP(script) as server:
         deliver(store, server.url, work)
     beating.stop()
     return f"127.0.0.1:{server.port}"
+
+
+def retry(store: Store, *, most: int = LARGEST) -> None:
+    """Try again what has failed, the newest first."""
+    with store.write() as connection:
+        failed = page(connection, EMAILS, {"state": "failed"}, size=most).items
+        act(connection, find("emails", "retry"), [row["id"] for row in failed], None)
+
+
+def listed(store: Store, **given: str) -> int:
+    with store.read() as connection:
+        return len(page(connection, EMAILS, given, size=LARGEST).items)
 
 
 def groups(store: Store) -> list[FailureGroup]:
@@ -101,6 +127,61 @@ def test_a_group_is_a_filter_of_the_list_of_e_mails(store: Store) -> None:
     assert listed(state="failed", relay=relay) == {"gone1@a.no", "gone2@b.no"}
     assert listed(state="failed", relay="elsewhere:25") == set()
     assert listed(failure=gone, failed=(now() + timedelta(minutes=5)).isoformat()) == set()
+
+
+def test_a_group_tells_what_its_e_mails_are_now_and_when_it_is_settled(store: Store) -> None:
+    send(store, {"ttd": [f"gone{n}@a.no" for n in range(5)]})
+    [gone] = groups(store)
+    assert (gone.now, gone.settled) == (Aftermath(5, 0, 0, 0, lately=5, whole=True), False)
+    retry(store, most=2)
+    [gone] = groups(store)
+    assert (gone.now, gone.settled) == (Aftermath(3, 0, 2, 0, lately=3, whole=True), False)
+    work_off(store, accepted)
+    [gone] = groups(store)
+    assert gone.now == Aftermath(3, 2, 0, 0, lately=3, whole=True)
+    its = {"failure": gone.failure, "failed": "1h"}
+    assert [listed(store, state=state, **its) for state in ("failed", "Succeeded", "waiting")] == [3, 2, 0]
+    retry(store)
+    [gone] = groups(store)
+    assert (gone.now, gone.settled) == (Aftermath(0, 2, 3, 0, lately=0, whole=True), True), "nothing is left to do"
+    work_off(store, answers)
+    [gone] = groups(store)
+    assert (gone.now, gone.settled) == (Aftermath(3, 2, 0, 0, lately=3, whole=True), False), "it failed again"
+    assert (gone.emails, gone.count) == (5, 8), "each e-mail counts once, and each attempt"
+
+
+def test_a_group_that_is_tried_again_by_itself_is_settled_when_none_waits(store: Store) -> None:
+    send(store, {"ttd": ["full1@a.no", "full2@a.no", "gone@a.no"]})
+    gone, full = groups(store)
+    assert (full.said, full.again, full.settled) == ("452 4.2.2 mailbox full", True, False)
+    assert full.now == Aftermath(0, 0, 2, 0, lately=0, whole=True)
+    with store.write() as connection:
+        connection.execute(update(emails).values(due_at=now()).where(emails.c.due_at.is_not(None)))
+    work_off(store, accepted)
+    first, last = groups(store)
+    assert (first.said, last.said) == (gone.said, full.said), "what is settled stands last"
+    assert (last.now, last.settled) == (Aftermath(0, 2, 0, 0, lately=0, whole=True), True)
+
+
+def test_of_a_large_group_the_newest_are_looked_at_and_small_ones_as_a_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.admin.aftermath.LOOKED_AT", 7)
+    send(store, {"ttd": [*(f"gone{n}@a.no" for n in range(9)), "full1@a.no"]})
+    gone, full = groups(store)
+    assert (gone.now, gone.emails) == (Aftermath(6, 0, 0, 0, lately=6, whole=False), 9)
+    assert full.now == Aftermath(0, 0, 1, 0, lately=0, whole=True)
+    retry(store)
+    work_off(store, accepted)
+    gone = next(group for group in groups(store) if not group.again)
+    assert (gone.now, gone.settled) == (Aftermath(0, 6, 0, 0, lately=0, whole=False), False), "others may be failed"
+
+
+def test_what_became_of_groups_is_read_by_indexes(store: Store) -> None:
+    with store.read() as connection:
+        for said, plan in plans(connection, lambda: aftermath(connection, {("a" * 12, False): 1, ("b" * 12, True): 9})):
+            assert scans(plan, "email_attempts", "emails") == [], said
+            assert "ix_email_attempts_failure" in plan
 
 
 def add(connection: Connection, ago: timedelta) -> None:
@@ -145,6 +226,32 @@ def test_old_sums_are_removed(store: Store) -> None:
         prune_some(connection, timedelta(days=90))
         assert connection.scalar(select(func.count()).select_from(attempt_sums)) == 1
         assert failures(connection) == []
+
+
+def wave(store: Store) -> tuple[str, str, str]:
+    """What is said of an unusual rate: its level, the numbers, and what follows them."""
+    with store.read() as connection:
+        [told] = [each for each in overview(connection)["findings"] if "Unusually" in each["text"]]
+    said, _, rest = told["text"].partition(f". Most often: {UNKNOWN}")
+    return told["level"], said, rest
+
+
+def test_a_wave_that_somebody_has_seen_to_is_no_problem_any_more(store: Store) -> None:
+    send(store, {"ttd": [f"gone{n}@a.no" for n in range(12)]})
+    fail = "Unusually many e-mails fail: 12 in the last 10 minutes, 100 % of those that ended; 0 % is usual"
+    assert wave(store) == ("problem", fail, "")
+    retry(store, most=10)
+    assert wave(store) == ("problem", fail, ". 2 of these e-mails are still failed")
+    retry(store)
+    over = fail.replace("fail:", "failed:")
+    assert wave(store) == ("warning", over, ". None of these e-mails is still failed")
+    work_off(store, answers)
+    assert wave(store)[0] == "problem", "they failed again"
+    retry(store)
+    work_off(store, accepted)
+    level, said, rest = wave(store)
+    assert (level, rest) == ("warning", ". None of these e-mails is still failed")
+    assert said.startswith("Unusually many e-mails failed: 24 in the last 10 minutes, 67 % of those that ended")
 
 
 def test_a_wave_of_refusals_is_said_with_its_words(store: Store) -> None:

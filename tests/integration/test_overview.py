@@ -16,6 +16,7 @@ from engine.admin.lanes import lanes
 from engine.admin.lists import LARGEST
 from engine.admin.lists import page as first_page
 from engine.admin.overview import overview
+from engine.admin.paused import SAID
 from engine.admin.pausing import pause, pause_subscription, resume
 from engine.admin.processes import SILENT, living
 from engine.admin.resources import DELIVERIES, EMAILS, ORDERS
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from engine.db.store import Store
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LEASE = LONG
 
 
@@ -187,7 +188,9 @@ def test_what_a_pause_holds_back_is_held_whatever_is_paused(store: Store) -> Non
             pause(connection, "anna", "lane", lane)
         held = {"orders": (1, 0, 0, 1), "emails": (0, 0, 0, 73), "fan_outs": (0, 0, 0, 0), "webhooks": (0, 0, 0, 56)}
         assert told_alike(connection) == held
-        assert ("warning", "The lane emails is paused by anna; 73 e-mails wait") in sentences(connection)
+        assert ("warning", "The lane emails is paused by anna, without an end. It holds 73 e-mails") in sentences(
+            connection
+        )
         for lane in ("orders", "emails", "webhooks"):
             resume(connection, "anna", "lane", lane)
         pause(connection, "anna", "creator", "ttd")
@@ -293,7 +296,7 @@ def test_what_is_wrong_is_said_the_worst_first(store: Store) -> None:
         pause(connection, "anna", "lane", "orders")
         assert sentences(connection) == [
             ("warning", "1 e-mail is paused"),
-            ("warning", "The lane orders is paused by anna; 2 orders wait"),
+            ("warning", "The lane orders is paused by anna, without an end. It holds 2 orders"),
         ]
         since = datetime(2026, 5, 1, 12, tzinfo=UTC)
         process(
@@ -438,15 +441,50 @@ def test_old_heartbeats_and_old_history_are_removed(store: Store) -> None:
         assert len(connection.execute(select(history)).all()) == 1
 
 
-def test_what_is_paused_says_why_since_when_and_how_it_ends(store: Store) -> None:
+def test_a_pause_is_said_once_with_all_that_is_to_be_known_of_it(store: Store) -> None:
+    ends = (now() + HOUR).replace(second=0, microsecond=0)
     with store.write() as connection:
-        pause(connection, "anna", "lane", "emails", "the relay is being moved")
+        process(connection, "worker", relay="relay:25")
+        process(connection, "scheduler")
+        pause(connection, "anna", "lane", "orders", "the relay is being moved", ends)
         pause(connection, "ola", "domain", "slow.example", "their server is down")
-        add_email(connection, add_order(connection))
+        pause(connection, "eva", "creator", "skd")
+        add_email(
+            connection, add_order(connection), paused_by="domain:slow.example", due_at=None, address="a@slow.example"
+        )
+        add_order(connection, due_in=-HOUR)
         began = dict(connection.execute(select(pauses.c.value, pauses.c.at)).all())
-        found = {each["text"]: each for each in overview(connection)["findings"]}
-    lane = found["The lane emails is paused by anna: the relay is being moved; 1 e-mail waits"]
-    domain = found["The recipients' domain slow.example is paused by ola: their server is down"]
-    assert (lane["since"], domain["since"]) == (began["emails"], began["slow.example"])
-    assert lane["advice"] == "`varsel resume lane emails` ends it; it asks first."
-    assert domain["advice"] == "`varsel resume domain slow.example` ends it; it asks first."
+        found = {each["resume"]: each for each in overview(connection)["findings"]}
+    kinds = (("lane", "orders"), ("domain", "slow.example"), ("creator", "skd"))
+    assert found.keys() == {*kinds}, "one sentence each, and no other"
+    lane, domain, creator = (found[each] for each in kinds)
+    until = f"{ends:%Y-%m-%d %H:%M} UTC"
+    assert (
+        lane["text"] == f"The lane orders is paused by anna, until {until}: the relay is being moved. It holds 1 order"
+    )
+    of_domain = "The recipients' domain slow.example is paused by ola, without an end: their server is down"
+    assert domain["text"] == f"{of_domain}. It holds 1 e-mail"
+    assert creator["text"] == "The creator skd is paused by eva, without an end. It holds nothing yet"
+    assert (lane["since"], domain["since"]) == (began["orders"], began["slow.example"])
+    assert lane["advice"] == "`varsel resume lane orders` ends it; it asks first."
+    assert domain["resume"] == ("domain", "slow.example"), "the console has a button"
+    assert domain["see"]["filter"] == {"state": "held", "recipient": "@slow.example"}
+    assert (lane["see"]["resource"], creator["see"]) == ("orders", None)
+
+
+def test_of_many_pauses_the_oldest_are_said_and_the_others_counted(store: Store) -> None:
+    with store.write() as connection:
+        process(connection, "worker", relay="relay:25")
+        process(connection, "scheduler")
+        for number in range(SAID + 2):
+            pause(connection, "anna", "creator", f"org{number}")
+            connection.execute(
+                update(pauses).where(pauses.c.value == f"org{number}").values(at=now() - (9 - number) * DAY)
+            )
+        found = sentences(connection)
+    assert len(found) == SAID + 1
+    assert found[0] == (
+        "warning",
+        "Forgotten? The creator org0 is paused by anna, without an end. It holds nothing yet",
+    )
+    assert found[-1] == ("warning", "2 more pauses are in force")

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select, update
 
 from engine.admin import questions
 from engine.admin.actions import find
-from engine.admin.pausing import LANES, drain, pause, resume, resume_all
-from engine.db.tables import email_attempts, emails, installation, orders
+from engine.admin.pausing import LANES, drain, pause, pause_subscription, resume, resume_all
+from engine.db.tables import email_attempts, emails, installation, orders, pauses
 from engine.errors import Conflict, Invalid, NotFound
 from engine.events.storing import persist
 from engine.models import EmailState, OrderState, new_id
@@ -141,9 +141,29 @@ def test_before_lanes_are_paused_or_go_on_it_is_said_what_stays_and_what_goes_ou
             questions.of_resume(connection, "lane", "emails")
         pause(connection, "anna", "domain", "slow.example")
         claim_emails(connection, LONG)
-        assert questions.of_resume(connection, "domain", "Slow.example").lines == ("Goes out at once: 2 e-mails.",)
+        assert questions.of_resume(connection, "domain", "Slow.example").lines[1:] == ("Goes out at once: 2 e-mails.",)
         pause(connection, "anna", "creator", "ttd")
         assert questions.of_resume(connection, "creator", "ttd").title == "Resume the creator ttd?"
+
+
+def test_before_a_pause_ends_it_is_said_who_made_it_since_when_until_when_and_why(store: Store) -> None:
+    with store.write() as connection:
+        pause(connection, "anna", "domain", "slow.example", "their server is down", now() + HOUR)
+        row = connection.execute(select(pauses)).one()
+        asked = questions.of_resume(connection, "domain", "slow.example")
+        since, until = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (row.at, row.ends))
+        of_domain = "The recipients' domain slow.example is paused by anna"
+        assert asked.lines[0] == f"{of_domain} since {since}, until {until}: their server is down."
+        pause(connection, "ola", "lane", "emails")
+        asked = questions.of_resume(connection, "lane", "emails")
+        assert asked.lines[0].startswith("The lane emails is paused by ola since 2")
+        assert asked.lines[0].endswith(" UTC, without an end.")
+        seq = add_subscription(connection, "https://receiver.example/hook")
+        pause_subscription(connection, "anna", seq, "their weekend")
+        why, who, *_ = questions.of_subscription(connection, seq).lines
+        assert why == "Paused by an operator: their weekend"
+        assert who.startswith("It is paused since 2")
+        assert who.endswith(" UTC, by anna.")
 
 
 def test_before_a_restored_database_goes_on_it_is_said_what_is_done_again(store: Store) -> None:
@@ -164,7 +184,7 @@ def test_what_goes_out_is_what_no_other_pause_stops(store: Store) -> None:
     nothing = ("Nothing goes out at once.",)
 
     def lines(connection: Connection, kind: str, value: str) -> tuple[str, ...]:
-        return questions.of_resume(connection, kind, value).lines
+        return questions.of_resume(connection, kind, value).lines[1:]
 
     with store.write() as connection:
         seq, _ = order(connection, due_in=-HOUR)
@@ -196,7 +216,7 @@ def test_a_domain_is_the_same_whatever_its_case(store: Store) -> None:
         pause(connection, "anna", "domain", "blåbær.example")
         claim_emails(connection, LONG)
         asked = questions.of_resume(connection, "domain", "BLÅBÆR.example")
-        assert asked.lines == ("Goes out at once: 2 e-mails.",)
+        assert asked.lines[1:] == ("Goes out at once: 2 e-mails.",)
 
 
 def test_after_a_restore_the_question_counts_all_that_leaves_and_nothing_that_stays(store: Store) -> None:
@@ -227,6 +247,7 @@ def test_before_all_lanes_go_on_it_is_said_what_goes_out(store: Store) -> None:
         drain(connection, "anna", LANES)
         asked = questions.of_resume_all(connection)
         assert asked.title == "Resume the lanes orders, emails, fan_outs, webhooks?"
-        assert asked.lines == ("Goes out at once: 1 order, 1 e-mail.",)
+        assert asked.lines[len(LANES) :] == ("Goes out at once: 1 order, 1 e-mail.",)
+        assert all("is paused by anna since" in line for line in asked.lines[: len(LANES)])
         resume_all(connection, "anna")
         assert not in_force(connection).lanes

@@ -157,7 +157,7 @@ def test_operators_see_why_e_mails_wait_and_viewers_no_address(store: Store) -> 
     see = {"resource": "emails", "filter": {"state": "waiting", "error": "refused"}, "text": "Show these e-mails"}
     told = {"level": "problem", "text": f"1 e-mail waits: {said}", "since": at, "advice": REFUSED, "see": see}
     told["in_console"] = "Correct what the relay complains of."
-    assert found == [told]
+    assert found == [told | {"resume": None}]
     assert why is not None
     assert DENIED.text in why
     batches(store, {})

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, insert, text, update
+from sqlalchemy import event, insert, select, text, update
 
 from engine.admin import lookups
 from engine.admin.lists import page
 from engine.admin.resources import RESOURCES
 from engine.admin.searching import NEXT, SHOWN, check, identified, search
+from engine.admin.tries import tries
 from engine.db.tables import BLOCK, chains, deliveries, email_attempts, emails, events, idempotency_keys, orders
 from engine.errors import Invalid
 from engine.events.storing import persist
@@ -219,3 +220,55 @@ def test_deliveries_and_events_of_a_number_are_found(filled: Store) -> None:
         connection.execute(update(orders).values(senders_reference="42"))
     with filled.read() as connection:
         assert [group.resource for group in search(connection, "42")] == ["orders", "emails", "events"]
+
+
+def test_the_end_of_an_identifier_finds_it_among_the_newest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with store.write() as connection:
+        seqs = [add_order(connection, state=OrderState.COMPLETED) for _ in range(3)]
+        mails = [add_email(connection, seq, **SENT) for seq in seqs]
+        ids = connection.scalars(select(orders.c.id).order_by(orders.c.seq)).all()
+        of_mails = connection.scalars(select(emails.c.id).order_by(emails.c.seq)).all()
+        assert len(mails) == len(of_mails)
+        for typed in (ids[1].hex[-8:], ids[1].hex[-8:].upper(), f"…{ids[1].hex[-8:]}", str(ids[1])[-20:]):
+            assert names(connection, typed) == [[ids[1]], [of_mails[1]]], typed
+        assert names(connection, of_mails[2].hex[-6:]) == [[of_mails[2]]]
+        assert names(connection, ids[1].hex[-5:]) == [], "too short an end"
+        [way] = search(connection, of_mails[2].hex[-6:])[0].ways
+        assert [row["id"] for row in page(connection, RESOURCES["emails"], way["filter"]).items] == [of_mails[2]]
+        monkeypatch.setattr(lookups, "NEWEST_ENDS", 2)
+        assert names(connection, ids[0].hex[-8:]) == [], "others are newer"
+        assert names(connection, ids[2].hex[-8:]) == [[ids[2]], [of_mails[2]]]
+
+
+def names(connection: Connection, typed: str) -> list[list[Any]]:
+    """The identifiers that are found, by kind."""
+    return [[item["id"] for item in group.items] for group in search(connection, typed)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("nordmann", [("kari for kari.nordmann@example.no", None), ("anywhere in their recipients", "orders")]),
+        ("mann@example.no", [("The whole domain: @example.no.", "find"), ("looks further for @example.no", "emails")]),
+        ("@example.no", [("looks further for @example.no", "emails")]),
+        ("2e4c", [("its last ones, at least 6", None)]),
+        ("c0ffee12", [("among the newest 10,000 orders", None)]),
+        ("1234 5678 901", [("without spaces: 12345678901.", "find")]),
+        ("sak-2026/17", [("the beginning is enough, in the case that it has: sak.", "find")]),
+    ],
+)
+def test_where_nothing_is_found_the_nearest_is_said(
+    store: Store, typed: str, told: list[tuple[str, str | None]]
+) -> None:
+    with store.read() as connection:
+        assert search(connection, typed) == []
+    found = tries(typed, sees_personal_data=True)
+    for words, resource in told:
+        assert [each.resource for each in found if words in each.text] == [resource], found
+    for each in found:
+        assert (each.resource is None) == (each.given is None)
+
+
+def test_a_viewer_is_told_of_identifiers_alone() -> None:
+    assert tries("nordmann", sees_personal_data=False) == []
+    assert len(tries("2e4c", sees_personal_data=False)) == 1

@@ -45,4 +45,5 @@ def test_what_was_before_the_last_ten_minutes_is_over() -> None:
 
 def test_a_sentence_has_both_shares() -> None:
     said = "Unusually many e-mails fail: 1,234 in the last 10 minutes, 25 % of those that ended; 0.8 % is usual"
-    assert Unusual(1234, 4936, 0.008).text == said
+    assert Unusual(1234, 4936, 0.008).text(over=False) == said
+    assert Unusual(1234, 4936, 0.008).text(over=True) == said.replace("fail:", "failed:")

@@ -31,6 +31,16 @@ Index(
     **where_set(email_attempts.c.queue_id),
 )
 
+# Of those that failed alike, the newest, with all that is asked of them: see engine/admin/aftermath.py.
+Index(
+    "ix_email_attempts_failure",
+    email_attempts.c.failure,
+    email_attempts.c.at,
+    email_attempts.c.email_seq,
+    email_attempts.c.outcome,
+    **where_set(email_attempts.c.failure),
+)
+
 tallies = Table(  # of large orders, what has become of their e-mails: see engine/events/tallies.py
     "tallies",
     metadata,

@@ -15,6 +15,8 @@ const shapes = {
   long: new Intl.DateTimeFormat(LANGUAGES, { ...long, timeZone: ZONE }),
   distant: new Intl.DateTimeFormat(LANGUAGES, { year: "numeric", ...long, timeZone: ZONE }),
 };
+// As fields for times have them: Swedish writes 2026-05-01 08:00.
+const FIELDS = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short", timeZone: ZONE });
 if (!("chosen" in page.dataset) && page.dataset.zone !== BROWSERS) {
   const secure = location.protocol === "https:" ? "; secure" : "";
   const home = document.querySelector(".brand").pathname; // "/console", below the installation's path if it has one
@@ -31,6 +33,9 @@ function localise(root) {
     const at = new Date(time.dateTime);
     const shape = at.getFullYear() === new Date().getFullYear() ? shapes.long : shapes.distant;
     time.textContent = shape.format(at);
+  }
+  for (const field of root.querySelectorAll("input[data-at]")) {
+    if (field.value === field.defaultValue) field.value = FIELDS.format(new Date(field.dataset.at)).replace(" ", "T");
   }
 }
 

@@ -63,12 +63,18 @@ def test_pause_mail_to_a_domain_until_eight_and_see_who_did_and_resume_it(site: 
     page.get_by_label("Why?").fill("their server is down")
     page.get_by_label("or at (Europe/Oslo)").fill("08:00")
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#pauses")).to_contain_text(re.compile(rf"domain {domain} by local .*until .* 08:00:00 CET"))
+    said = page.locator(".finding", has_text=domain)
+    expect(said).to_contain_text(
+        re.compile(rf"domain {domain} is paused by local, until .* 08:00:00 CET: their server")
+    )
     task.clicks("pause mail to a domain until 08:00", 3)
     task.look()
     site.order(f"kari@{domain}")
-    expect(page.locator("#sentence")).to_contain_text("is paused")
+    expect(said).to_contain_text("It holds 1 ")
+    expect(said).to_have_count(1)
     page.get_by_role("button", name=f"Resume domain {domain}").click()
+    expect(page.locator("main")).to_contain_text(re.compile(r"by local since .*, until .* 08:00:00 CET: their server"))
+    task.look()
     page.get_by_role("button", name="Resume").click()
     wait_for(lambda: site.arrived(f"kari@{domain}"))
 
@@ -79,10 +85,10 @@ def test_a_pause_of_a_lane_ends_by_itself(site: Site, task: Task) -> None:
     page.get_by_label("Why?").fill("the receiver is being moved")
     page.get_by_label("Ends").select_option("in 30 minutes")
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#pauses")).to_contain_text("the receiver is being moved")
+    expect(page.locator("#sentence")).to_contain_text("the receiver is being moved")
     with site.write() as connection:
         connection.exec_driver_sql("UPDATE pauses SET ends = ends - 1799000")
-    expect(page.locator("#pauses")).not_to_contain_text("the receiver is being moved")
+    expect(page.locator("#sentence")).not_to_contain_text("the receiver is being moved")
     task.clicks("pause webhooks for 30 minutes", 2)
 
 

@@ -108,7 +108,19 @@ def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, reques
         expect(page.locator("main .facts")).to_contain_text(UNKNOWN)
         page.locator("main").get_by_role("button").first.click()
         wait_for(lambda: len(relay.accepted) == REFUSED + 1)
-    assert clicks(page, request.node, "a wave of refusals, from the group to all of it sent again") <= 3
+        assert clicks(page, request.node, "a wave of refusals, from the group to all of it sent again") <= 3
+        # Whoever opens the console later sees at once that somebody has seen to it.
+        page.goto("/console/overview")
+        expect(group.locator(".became")).to_have_text(
+            re.compile(rf"^settled\s+0 still failed\s+{REFUSED} were sent since$")
+        )
+        expect(group.locator(".count")).to_have_text(f"{REFUSED} failed")
+        expect(group.get_by_role("button")).to_have_count(0)
+        expect(said.locator(".finding.problem")).to_have_count(0)
+        expect(said.locator(".finding.warning")).to_contain_text("None of these e-mails is still failed.")
+        assert barriers(page) == []
+        group.get_by_role("link", name=f"{REFUSED} were sent since").click()
+        expect(page.locator("tbody tr")).to_have_count(REFUSED)
 
 
 def test_on_a_phone_every_fact_and_action_is_within_the_picture(page: Page) -> None:

@@ -94,6 +94,23 @@ def test_the_values_are_reached_by_keyboard_alone(busy: Site) -> None:
     expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^\w+ \d+ \w+, \d\d:00: Orders .*Failed 211, "))
 
 
+def test_from_the_worst_hour_to_the_list_of_what_failed_in_it(
+    busy: Site, screen: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    page = busy.begin(screen, "/console/rates?span=week")
+    peak = page.locator("#chart-failures p", has_text="Most in one step: 211 from")
+    peak.get_by_role("link", name="Show these e-mails").click()
+    chips = page.locator(".chips li")
+    expect(chips.filter(has_text="Failed")).to_have_count(1)
+    expect(chips.filter(has_text=re.compile(r"Ended since: .*:00:00"))).to_have_count(1)
+    expect(chips.filter(has_text=re.compile(r"Ended before: .*:00:00"))).to_have_count(1)
+    assert clicks(page, request.node, "from the worst hour to its list") <= 1
+    assert barriers(page) == []
+    page.go_back()
+    peak.get_by_role("link", name="From near").click()
+    expect(page.locator(".spans [aria-current]")).to_have_text("Day")
+
+
 def test_a_step_leads_to_the_same_time_from_near(busy: Site) -> None:
     page = busy.open("/console/rates?span=week")
     page.get_by_text("Values as a table").click()

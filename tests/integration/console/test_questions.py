@@ -197,7 +197,7 @@ def test_what_was_drained_goes_on_together(site: Site, store: Store) -> None:
     admin = site.browser("anna")
     admin.post("/console/drain")
     page = admin.get("/console/overview").text
-    assert "The lane orders is paused by anna: to drain" in page
+    assert "The lane orders is paused by anna, without an end: to drain" in page
     assert page.count(">Resume …</button>") == len(LANES), "each lane's button stands once"
     assert '<form action="/console/lanes/resume"><button>Resume all lanes …</button></form>' in page
     admin.post("/console/lanes/resume")

@@ -11,7 +11,9 @@ from sqlalchemy import insert
 
 from engine.admin.rates import SPANS
 from engine.db.tables import history
-from tests.helpers.rows import now
+from engine.models import EmailState, new_id
+from engine.text.times import rfc3339
+from tests.helpers.rows import add_email, add_order, now
 
 if TYPE_CHECKING:
     from engine.db.store import Store
@@ -64,3 +66,26 @@ def test_what_cannot_be_shown_is_said(site: Site, query: str, told: str) -> None
     answer = site.browser("kari").get(f"/console/rates?{query}")
     assert answer.status_code == 400
     assert told in answer.text
+
+
+def test_a_step_leads_to_the_list_of_what_failed_and_was_sent_in_it(site: Site, store: Store) -> None:
+    hour = now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    with store.write() as connection:
+        of = add_order(connection, created=hour - timedelta(hours=1))
+        for state, minutes in ((EmailState.FAILED_BOUNCED, 10), (EmailState.FAILED, 59), (EmailState.SUCCEEDED, 20)):
+            at = hour + timedelta(minutes=minutes)
+            add_email(connection, of, state=state, last_update=at, due_at=None, id=new_id(hour))
+        add_email(connection, of, state=EmailState.FAILED, last_update=hour - timedelta(minutes=1), due_at=None)
+        for series, count in (("emails.accepted", 1), ("emails.failed", 2)):
+            connection.execute(insert(history).values(minute=hour, series=series, count=count))
+    viewer = site.browser("kari")
+    page = viewer.get("/console/rates?span=week").text
+    peaks = re.findall(r'Most in one step: (\d+) from <time datetime="([^"]+)".*?<a href="([^"]+)">Show', page)
+    assert [(count, at) for count, at, _ in peaks] == [("1", rfc3339(hour)), ("2", rfc3339(hour))]
+    for (_, _, written), which, number in zip(peaks, ("Succeeded", "failed"), (1, 2), strict=True):
+        address = written.replace("&amp;", "&")
+        assert f"state={which}&" in address
+        listed = viewer.get(address).text
+        assert len(re.findall(r'<a href="/console/emails/[0-9a-f-]{36}"', listed)) == number, listed
+        assert page.count(f'href="{written}"') == 2, "beside the chart, and in the table"
+    assert len(re.findall(r'<a href="/console/rates\?span=day&amp;until=[^"]+">From near</a>', page)) == len(peaks)

@@ -82,6 +82,8 @@ def test_a_viewer_learns_nothing_by_narrowing_a_list(site: Site, store: Store) -
             "failure",
             "relay",
             "failed",
+            "ended",
+            "upto",
             "since",
             "until",
             "order",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from engine.admin import filters
 from engine.admin.lists import batch, count
 from engine.admin.resources import AUDIT, DELIVERIES, EMAILS, EVENTS, JOBS, ORDERS, SUBSCRIPTIONS
 from engine.admin.standing import GROUPS
@@ -216,7 +218,9 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
         "failure",
         "relay",
         "failed",
-    }  # test_failures has them
+        "ended",
+        "upto",
+    }  # test_failures has them, and tests of their own
     indirect = {"job", "ids"} | (of_emails if resource is EMAILS else _OF_ORDERS)
     assert named == {*resource.fields} - indirect
     matched = dict.fromkeys(named, 0)
@@ -231,6 +235,23 @@ def test_every_condition_finds_what_it_says_and_pages_leave_nothing_out(
         for name in given:
             matched[name] += 0 < len(expected) < len(rows)
     assert all(matched.values()) or resource is AUDIT, matched
+
+
+def test_emails_are_found_by_when_they_were_settled(filled: Connection) -> None:
+    rows = filled.execute(
+        select(emails.c.seq, emails.c.id, emails.c.state, emails.c.due_at, emails.c.paused_by).order_by(emails.c.id)
+    ).all()
+    for row in rows:
+        ended = filters.created(row.id) + timedelta(minutes=90)
+        filled.execute(update(emails).where(emails.c.seq == row.seq).values(last_update=ended))
+    first, end = (filters.created(rows[place].id) + timedelta(minutes=90) for place in (5, -5))
+    given = {"ended": first.isoformat(), "upto": end.isoformat()}
+    settled = [row for row in rows[5:-5] if row.due_at is row.paused_by is None]
+    assert 0 < len(settled) < len(rows) - 10
+    for state, fits in (("", settled), ("failed", [row for row in settled if row.state.startswith("Failed")])):
+        shown = everything(filled, EMAILS, given | ({"state": state} if state else {}))
+        assert [row["id"] for row in shown] == [row.id for row in fits][::-1]
+        assert shown
 
 
 def test_emails_are_found_by_what_their_order_says(filled: Connection) -> None:
