@@ -41,7 +41,7 @@ def find(text: Scrap, as_json: Json = False, data: Data = None) -> None:
     if as_json:
         print_json({"items": [asdict(group) for group in groups]})
     elif not groups:
-        raise NotFound(" ".join([f"Nothing was found for {text}.", *_advice(text)]))
+        raise NotFound("\n".join([f"Nothing was found for {text}.", *_advice(text)]))
     else:
         for group in groups:
             typer.echo(f"{group.resource}{', the newest of more' if group.more else ''}:", err=True)
@@ -55,9 +55,9 @@ def _advice(text: str) -> Iterator[str]:
     for each in tries(text, sees_personal_data=True):
         given = dict(each.given or {})
         if each.resource == FIND:
-            yield f"{each.text} {shlex.join(['varsel', FIND, *given.values()])}"
+            yield f"{each.text} `{shlex.join(['varsel', FIND, *given.values()])}`"
         elif each.resource:
             options = [part for name, value in given.items() for part in (f"--{name}", value)]
-            yield f"{each.text} {shlex.join(['varsel', each.resource, 'list', *options])}"
+            yield f"{each.text} `{shlex.join(['varsel', each.resource, 'list', *options])}`"
         else:
             yield each.text

@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import insert
 
-from engine.db.tables import recurring_orders
-from engine.models import new_id
+from engine.db.tables import email_attempts, recurring_orders
+from engine.models import EmailState, new_id
+from engine.observability import sums
+from engine.observability.sums import Ending
 from tests.helpers.cli import HOUR, Cli, email_of, failed, order_of
 from tests.helpers.command import command, environment, varsel
 from tests.helpers.rows import add_email, add_order, now
@@ -36,6 +39,41 @@ def test_lanes_are_shown_with_what_waits_in_them(store: Store, cli: Cli) -> None
     page = cli.text("top")
     assert "No worker runs: 1 e-mail is due." in page
     assert cli.json("top").keys() >= {"lanes", "processes", "findings", "hour"}
+
+
+def test_failures_are_shown_with_what_their_e_mails_are_now(store: Store, cli: Cli) -> None:
+    key, text = "a" * 12, "550 5.1.1 no such user"
+    states = (EmailState.FAILED_BOUNCED, EmailState.SUCCEEDED, EmailState.SUCCEEDED, EmailState.NEW)
+    with store.write() as connection:
+        sums.add(connection, {Ending("rejected", key, "relay:25", "a.no", "ttd"): len(states)}, {key: text})
+        of = add_order(connection)
+        for state in states:
+            seq = add_email(connection, of, state=state)
+            line = {
+                "claim": 1,
+                "at": now(),
+                "duration_ms": 1,
+                "relay": "relay:25",
+                "outcome": "rejected",
+                "reply": text,
+            }
+            connection.execute(insert(email_attempts).values(line | {"email_seq": seq, "failure": key}))
+    [found] = cli.items("failures")
+    assert found["now"] == {"failed": 1, "sent": 2, "waiting": 1, "cancelled": 0, "lately": 1, "whole": True}
+    assert "1 failed, 2 sent, 1 waiting" in cli.text("failures", "--csv")
+
+
+def test_before_a_pause_ends_it_is_said_who_made_it(cli: Cli) -> None:
+    cli.text("pause", "domain", "slow.example", "--reason", "their server is down", "--yes")
+    asked = varsel("resume", "domain", "slow.example", given="n\n", database_url=cli.url).stderr
+    assert "The recipients' domain slow.example is paused by cli:" in asked
+    assert "UTC, without an end: their server is down." in asked
+
+
+def test_where_nothing_is_found_the_command_is_told_that_comes_nearest(cli: Cli) -> None:
+    told = cli.refused(3, "find", "mann@example.no")
+    assert "The whole domain: @example.no. `varsel find @example.no`" in told
+    assert "`varsel emails list --recipient @example.no`" in told
 
 
 def test_turns_are_shown_by_priority_and_creator(store: Store, cli: Cli) -> None:
