@@ -45,7 +45,7 @@ async def ask_one(request: Request) -> Response:
         question = await look(request, questions.of_one, action, key, argument)
     except Invalid as error:
         present = await look(request, changes.present_time, key)
-        return _ask_time(request, action, error, {}, back, present)
+        return _ask_time(request, action, error, None, back, present)
     given = {action.takes: argument} if action.takes else {}
     return ask_first(request, question, _(action.label), fields=given, back=back, action=action)
 
@@ -194,15 +194,15 @@ async def _ask_all(
 
 
 def _ask_time(  # noqa: PLR0913, PLR0917 a question has so many parts
-    request: Request, action: Action, error: Invalid, fields: Mapping[str, str], back: str, present: datetime
+    request: Request, action: Action, error: Invalid, fields: Mapping[str, str] | None, back: str, present: datetime
 ) -> Response:
-    """Ask which time is meant, beginning with the present one; what was typed stays."""
+    """Ask which time is meant, beginning with the present one; what was typed stays. `fields` None: of one row."""
     typed = text_of(request.query_params, action.takes or "")
-    question = Question(_("%(action)s: to when?", action=_(action.label)))
+    question = Question(_("%(action)s: to when?", action=_(action.label)), before=present if fields is None else None)
     wrong = " ".join(error.errors["time"]) if typed else ""
-    about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": told(fields) or None}
-    about["present"] = present
-    return ask_first(request, question, _("Continue"), 400 if typed else 200, fields=fields, back=back, **about)
+    about: dict[str, Any] = {"action": action, "typed": typed, "wrong": wrong, "filter": told(fields or {}) or None}
+    about |= {"present": present, "fields": fields or {}, "back": back}
+    return ask_first(request, question, _("Continue"), 400 if typed else 200, **about)
 
 
 def ask_first(request: Request, question: Question, button: str, status: int = 200, **values: Any) -> Response:

@@ -112,7 +112,7 @@ def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, reques
         # Whoever opens the console later sees at once that somebody has seen to it.
         page.goto("/console/overview")
         expect(group.locator(".became")).to_have_text(
-            re.compile(rf"^settled\s+0 still failed\s+{REFUSED} were sent since$")
+            re.compile(rf"^settled\s+0 still failed\s+{REFUSED} were sent since\s*$")
         )
         expect(group.locator(".count")).to_have_text(f"{REFUSED} failed")
         expect(group.get_by_role("button")).to_have_count(0)
