@@ -184,6 +184,23 @@ def test_what_became_of_groups_is_read_by_indexes(store: Store) -> None:
             assert "ix_email_attempts_failure" in plan
 
 
+@pytest.mark.parametrize(("rare", "index"), [(9, "ix_email_attempts_failure"), (0, "ix_email_attempts_email_seq")])
+def test_a_list_of_few_that_failed_alike_is_found_by_their_index_and_one_of_many_is_looked_through(
+    store: Store, monkeypatch: pytest.MonkeyPatch, rare: int, index: str
+) -> None:
+    send(store, {"ttd": ["gone1@a.no", "gone2@b.no", "kari@a.no"]})
+    [gone] = groups(store)
+    monkeypatch.setattr("engine.admin.lookups.RARE", rare)
+    given = {"state": "failed", "failure": gone.failure, "failed": "1h"}
+    assert listed(store, **given) == 2
+    with store.read() as connection:
+        asked = plans(connection, lambda: page(connection, EMAILS, given))
+        [plan] = [plan for said, plan in asked if said.replace('"', "").startswith("SELECT emails.id AS key")]
+        assert [each for each in ("failure", "email_seq") if f"ix_email_attempts_{each}" in plan] == [
+            index.removeprefix("ix_email_attempts_")
+        ]
+
+
 def add(connection: Connection, ago: timedelta) -> None:
     row = {"outcome": "rejected", "failure": "a" * 12, "relay": "relay:25", "domain": "a.no", "creator": "ttd"}
     connection.execute(insert(attempt_sums).values(row | {"at": now() - ago, "count": 1}))
