@@ -97,6 +97,8 @@ def test_a_wave_of_refusals(relayed: Installation, page: Page, port: int, reques
         said = page.locator("#sentence")
         expect(said).to_contain_text(re.compile(r"Unusually many e-mails fail: \d+ in the last 10 minutes"))
         expect(said).to_contain_text(f"Most often: {UNKNOWN}")
+        expect(said).to_contain_text("They are grouped by reply below.")
+        expect(said).not_to_contain_text("varsel failures")
         assert barriers(page) == []
         relay.script = {}  # the cause is removed
         group.get_by_role("link", name=f"Show the e-mails: {UNKNOWN}").click()
