@@ -11,11 +11,11 @@ import time
 from collections import defaultdict
 from datetime import timedelta
 from itertools import count
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from tests.helpers.client import ask
+from tests.helpers.client import connect
 from tests.helpers.waiting import wait_for
 from tests.servers.installation import API, at, order
 
@@ -66,42 +66,43 @@ class Load:
         orders, events = len(self.to) + number, len(self.ids) + number
         wait_for(lambda: self.refused or (len(self.to) >= orders and len(self.ids) >= events))
 
-    def _repeat(self, act: Callable[[int], None]) -> None:
-        for number in count():
-            if self._done.wait(PACE):
-                return
-            act(number)
+    def _repeat(self, act: Callable[[httpx.Client, int], None]) -> None:
+        with connect() as client:
+            for number in count():
+                if self._done.wait(PACE):
+                    return
+                act(client, number)
 
-    def _order(self, number: int) -> None:
+    def _order(self, client: httpx.Client, number: int) -> None:
         address = f"kari.{number}@example.no"
         later = {"requestedSendTime": at(LATER)} if number % 5 == 0 else {}
-        if answer := self._ask("POST", f"{API}/orders/email", 202, json=order(address, **later)):
+        if answer := self._ask(client, "POST", f"{API}/orders/email", 202, json=order(address, **later)):
             self.to.append(address)
             self._orders.append(f"{API}/orders/{answer.json()['orderId']}")
 
-    def _publish(self, number: int) -> None:
+    def _publish(self, client: httpx.Client, number: int) -> None:
         event = {"specversion": "1.0", "id": f"e{number}", "source": "https://example.no/a", "type": "t"}
         headers = {"Content-Type": "application/cloudevents-batch+json"}
         content = json.dumps([event | {"resource": RESOURCE}])
-        if self._ask("POST", f"{EVENTS}/events", 200, content=content, headers=headers):
+        if self._ask(client, "POST", f"{EVENTS}/events", 200, content=content, headers=headers):
             self.ids.append(str(event["id"]))
 
-    def _read(self, _number: int) -> None:
+    def _read(self, client: httpx.Client, _number: int) -> None:
         if self._orders:
-            self._ask("GET", f"{self._orders[-1]}/status", 200)
+            self._ask(client, "GET", f"{self._orders[-1]}/status", 200)
 
-    def _ask(self, method: str, path: str, wanted: int, **options: object) -> httpx.Response | None:
+    def _ask(self, client: httpx.Client, method: str, path: str, wanted: int, **options: Any) -> httpx.Response | None:
         """The answer; None, and noted down, if it is not the one that is wanted."""
-        headers = {**self._headers, **options.pop("headers", {})}  # type: ignore[dict-item]
+        headers = self._headers | options.pop("headers", {})
         phase, began = self._phase, time.monotonic()
         self.requests[phase] += 1
         first, second = self._addresses[:: 1 if self.requests[phase] % 2 else -1]
         try:
             try:
-                answer = ask(method, first + path, headers=headers, **options)
+                answer = client.request(method, first + path, headers=headers, **options)
             except httpx.ConnectError:
                 self.turned_away += 1
-                answer = ask(method, second + path, headers=headers, **options)
+                answer = client.request(method, second + path, headers=headers, **options)
         except httpx.HTTPError as error:
             self.refused.append(f"{phase}: {method} {path}: {error!r}")
             return None

@@ -32,7 +32,7 @@ from tests.upgrade.releases import ROOT, Release, installed, of_commit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MORE = 150  # orders and events in each phase
+MORE = 100  # orders and events in each phase
 ERROR = re.compile(r"^.* ERROR .*|^    [\w.]+Error: .*", re.MULTILINE)  # and what a traceback ends with
 BEGAN = time.monotonic()
 
