@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import ssl
+import sys
 import tempfile
 from contextlib import contextmanager
 from functools import partial
@@ -165,6 +167,7 @@ def verified() -> None:
 
 def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is taken down then, too
     verified()
     bases()
     build()
