@@ -1,9 +1,9 @@
 """Indexes of a step that are built beside readers and writers, and then put in place in a moment.
 
-On PostgreSQL, each is built under a name of its own (CREATE INDEX CONCURRENTLY), which no transaction may do. Then the
-step's transaction drops the index that it replaces, if there is one, and renames it. An interrupted build leaves an
-invalid index behind, which the next one drops; what was built to its end is kept. SQLite builds them in the step's
-transaction, and so does PostgreSQL where there are no rows yet.
+On PostgreSQL, each is built under a name of its own (CREATE INDEX CONCURRENTLY), which no transaction may do. Then a
+transaction drops the index that it replaces, if there is one, and renames it: one for each, so that no two tables are
+locked at once. An interrupted build leaves an invalid index behind, which the next one drops. SQLite builds them in the
+step's transaction, and so does PostgreSQL where there are no rows yet.
 """
 
 from __future__ import annotations
@@ -49,6 +49,10 @@ class Index:
         """How it is built beside readers and writers."""
         return self._create(f"CONCURRENTLY {self.built}")
 
+    def placing(self) -> tuple[str, str]:
+        """How it is put in place when it is built."""
+        return f"DROP INDEX IF EXISTS {self.name}", f"ALTER INDEX {self.built} RENAME TO {self.name}"
+
     def _create(self, name: str) -> str:
         only = f" WHERE {self.where}" if self.where else ""
         return f"CREATE {'UNIQUE ' * self.unique}INDEX {name} ON {self.table} ({self.columns}){only}"
@@ -66,12 +70,11 @@ def build(connection: Connection, indexes: Iterable[Index]) -> None:
 
 
 def place(indexes: Iterable[Index]) -> None:
-    """Put in place what was built, or build it; the part of a step's `upgrade`."""
+    """Build them where that was not done beside others; the part of a step's `upgrade`."""
     from alembic import op  # noqa: PLC0415 it takes longer to load than most commands run
 
+    if op.get_context().opts["built"]:
+        return
     for index in indexes:
         op.execute(f"DROP INDEX IF EXISTS {index.name}")
-        if op.get_context().opts["built"]:
-            op.execute(f"ALTER INDEX {index.built} RENAME TO {index.name}")
-        else:
-            op.execute(index.statement())
+        op.execute(index.statement())

@@ -10,6 +10,7 @@ import logging
 import time
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -67,20 +68,31 @@ def alone(store: Store) -> Iterator[Connection]:
 
 
 def make(store: Store, step: str, indexes: Sequence[Index], run: Callable[[Connection], None]) -> None:
-    """Build a step's indexes, and then `run` it, in a transaction that waits for locks for moments only.
+    """Build a step's indexes and put them in place, and then `run` it; each waits for locks for moments only.
 
     Unavailable when these were not to be had.
     """
     if indexes:
         with store.bare() as connection:
             build(connection, indexes)
+    for index in indexes:
+        _in_moments(store, step, partial(_place, index=index))
+    _in_moments(store, step, run)
+    log.info("step %s of the schema is made", step)
+
+
+def _place(connection: Connection, index: Index) -> None:
+    for statement in index.placing():
+        connection.execute(text(statement))
+
+
+def _in_moments(store: Store, step: str, act: Callable[[Connection], None]) -> None:
     give_up = steady() + PATIENCE.total_seconds()
     while True:
         try:
             with store.write(patient=True) as connection:
                 connection.execute(text(f"SET LOCAL lock_timeout = {WITHIN_MS}"))
-                run(connection)
-            log.info("step %s of the schema is made", step)
+                act(connection)
             return
         except Unavailable as error:
             if not _stood_in_the_queue(error):

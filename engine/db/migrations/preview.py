@@ -48,9 +48,14 @@ def _live(steps: Sequence[str], there: str) -> Iterator[str]:
     """Steps on a PostgreSQL that is in use: each in a transaction, and its indexes before it."""
     for before, step in zip([there, *steps], steps, strict=False):
         yield _told(step)
-        for index in indexes_of(step):
-            yield f"{index.statement_beside()};\n"
-        yield f"{BEGIN['postgresql']}{MOMENTS}{_sql('postgresql', before, step, built=True)}{COMMIT}"
+        indexes = indexes_of(step)
+        yield from (f"{index.statement_beside()};\n" for index in indexes)
+        yield from (_in_moments("".join(f"{each};\n" for each in index.placing())) for index in indexes)
+        yield _in_moments(_sql("postgresql", before, step, built=True))
+
+
+def _in_moments(sql: str) -> str:
+    return f"{BEGIN['postgresql']}{MOMENTS}{sql}{COMMIT}"
 
 
 def _told(step: str) -> str:
