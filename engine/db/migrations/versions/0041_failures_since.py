@@ -1,15 +1,15 @@
 """Attempts that failed alike have an index: what has become of their e-mails since is looked up by it"""
 
-import sqlalchemy as sa
-from alembic import op
+from engine.db.migrations.indexes import Index, place
 
 revision = "0041"
 down_revision = "0040"
+COST = "Beside readers and writers. With 78,000 failed attempts: 0.6 s. Then locks attempts for a moment."
 
-FAILED = "failure IS NOT NULL"
+BESIDE = (
+    Index("ix_email_attempts_failure", "email_attempts", "failure, at, email_seq, outcome", "failure IS NOT NULL"),
+)
 
 
 def upgrade() -> None:
-    where = sa.text(FAILED)
-    columns = ["failure", "at", "email_seq", "outcome"]
-    op.create_index("ix_email_attempts_failure", "email_attempts", columns, sqlite_where=where, postgresql_where=where)
+    place(BESIDE)
