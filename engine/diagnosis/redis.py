@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 
 REDIS: Sequence[Fault] = (
     Fault(
+        signs(r"No master found.*AuthenticationError"),
+        "cannot be found: its Sentinels demand a password, or another one",
+        "Put ?sentinel_password=PASSWORD (and &sentinel_username=NAME) behind VARSEL_REDIS_URL.",
+    ),
+    Fault(
         signs(r"No master found"),
         "does not answer: no Sentinel knows a master of that name that lives",
         "Look whether the Sentinels in VARSEL_REDIS_URL answer, and know that name"

@@ -83,6 +83,11 @@ def test_of_several_hosts_one_that_answers_says_more_than_one_that_does_not() ->
     assert "promote one that lives" in found.advice
 
 
+def test_sentinels_that_demand_a_password_are_told_apart() -> None:
+    found = of_redis(redis.ConnectionError("No master found for 'varsel' (AuthenticationError)"))
+    assert "its Sentinels demand a password" in found.text
+
+
 def test_sentinels_that_do_not_answer_are_told_of_in_few_words() -> None:
     client = connect(f"redis+sentinel://127.0.0.1:{free_port()},127.0.0.1:{free_port()}/varsel/0")
     with pytest.raises(redis.ConnectionError) as raised:
