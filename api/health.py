@@ -11,13 +11,14 @@ from starlette.routing import Route
 
 from api.hosts import own_host
 from engine.admin.exposition import exposition
-from engine.errors import Unavailable
+from engine.errors import Overrun, Unavailable
 from engine.observability import metrics
 from engine.queue import lateness
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from engine.db.readers import Readers
     from engine.db.store import Store
 
 ANSWER_WITHIN = 3.0  # seconds: probes do not wait long
@@ -40,7 +41,7 @@ async def readyz(request: Request) -> Response:
     of its load balancer would only make things worse. So the answer is 200, and the body says what is wrong.
     """
     state = request.app.state
-    parts = await _database(state.store) | {"redis": "ok"}
+    parts = await _database(state.store, state.readers) | {"redis": "ok"}
     try:
         await asyncio.to_thread(state.notifier.ping)
     except (redis.RedisError, OSError):
@@ -51,12 +52,16 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": status} | parts, 200 if ready else 503, headers)
 
 
-async def _database(store: Store) -> dict[str, str]:
-    """Whether it can be read now, and could be written a few seconds ago; and which lanes stand still."""
+async def _database(store: Store, readers: Readers) -> dict[str, str]:
+    """Whether it can be read now, and could be written a few seconds ago; and which lanes stand still.
+
+    A process is not ready before it has read as requests do: by connections of their own.
+    """
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
+            await readers.prove("readyz")
             stalled = await store.reading(lateness.stalled)
-    except Unavailable as error:
+    except (Unavailable, Overrun) as error:
         return {"database": str(error)}
     except TimeoutError:
         return {"database": "does not answer"}

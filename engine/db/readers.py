@@ -15,7 +15,7 @@ from contextvars import copy_context
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from engine.db.store import Store
+from engine.db.store import Store, ping
 from engine.errors import Overrun
 from engine.runtime.shares import Shares
 
@@ -47,13 +47,21 @@ class Readers:
         self._stoppers = ThreadPoolExecutor(SLOTS, "end read")
         self._running: set[asyncio.Future[Any]] = set()
         self._stopping: set[asyncio.Task[None]] = set()
+        self._proven = False  # whether a read has succeeded
 
     async def read(
         self, party: str, act: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
         """Call `act(connection, …)` on a view for a party; Overrun when that takes too long, or too many wait."""
         await self._shares.wait(party)
-        return await self._perform(party, _Read(self._store, lambda connection: act(connection, *args, **kwargs)))
+        found = await self._perform(party, _Read(self._store, lambda connection: act(connection, *args, **kwargs)))
+        self._proven = True
+        return found
+
+    async def prove(self, party: str) -> None:
+        """Read something, if nobody has yet: so the first caller does not depend on a new connection."""
+        if not self._proven:
+            await self.read(party, ping)
 
     async def _perform(self, party: str, read: _Read[R]) -> R:
         running = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, read)

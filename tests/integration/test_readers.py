@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from api import reads
 from engine.db.readers import SLOTS, WAITING, Readers
 from engine.db.store import ping
-from engine.errors import Overrun
+from engine.errors import Overrun, Unavailable
 from tests.helpers.waiting import LONG, SHORT, patience, wait_for
 
 if TYPE_CHECKING:
@@ -74,6 +74,29 @@ def test_who_asks_for_more_than_there_are_slots_leaves_some_for_others(database_
         return found
 
     assert run(database_url, work) == 7
+
+
+def test_readers_are_proven_by_the_first_read_that_succeeds(database_url: str) -> None:
+    looks: list[Connection] = []
+
+    def admit(connection: Connection) -> None:
+        looks.append(connection)
+        if len(looks) == 1:
+            raise Unavailable("the database")
+
+    async def work() -> None:
+        readers = Readers(database_url, admit, LONG)
+        with pytest.raises(Unavailable):
+            await readers.prove("one")
+        await readers.prove("one")
+        tasks = [task for number in range(SLOTS) for task in await fill(readers, f"party {number}", 1)]
+        async with asyncio.timeout(patience()):
+            await readers.prove("another")  # for whom there is no slot
+        await end(tasks)
+        await readers.close()
+
+    asyncio.run(work())
+    assert len(looks) == 2
 
 
 @pytest.mark.slow
