@@ -75,8 +75,8 @@ def kill(
 ) -> None:
     """Kill a process in the middle of test orders, and count what arrives.
 
-    Only for `varsel up` with its development inbox. Exit code 1: something accepted was lost, or came
-    with another Message-ID.
+    Only for `varsel up` with its development inbox. Exit code 1: something accepted was lost or came
+    with another Message-ID, or the process was not started again.
     """
     from engine import settings
     from engine.dev.data_folder import development_key
