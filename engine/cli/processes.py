@@ -145,8 +145,8 @@ def migrate(
             _print_steps(store)
             return
         logs.configure(config.log_level, config.log_format)
-        if upgrade(store) is Fit.AHEAD:
-            typer.echo(f"nothing to do: {SCHEMA_AHEAD}", err=True)
+        done = {Fit.BEHIND: "the schema is up to date now", Fit.AHEAD: f"nothing to do: {SCHEMA_AHEAD}"}
+        typer.echo(done.get(upgrade(store), "nothing to do"), err=True)
 
 
 def _print_steps(store: Store) -> None:

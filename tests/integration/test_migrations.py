@@ -172,6 +172,12 @@ def test_migrate_says_in_one_line_that_there_is_nothing_to_do(store: Store, data
     assert "nothing to do" in line
 
 
+def test_migrate_says_what_it_did(empty_url: str) -> None:
+    first, second = (process("migrate", database_url=empty_url) for _ in range(2))
+    assert [first.stderr, second.stderr] == ["the schema is up to date now\n", "nothing to do\n"]
+    assert (first.returncode, second.returncode) == (0, 0)
+
+
 def test_domains_that_were_paused_before_there_was_one_form_get_it(empty_url: str) -> None:
     store = Store(empty_url)
     line = "INSERT INTO pauses (kind, value, at, who, reason) VALUES (:kind, :value, 0, 'anna', '')"
