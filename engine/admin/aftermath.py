@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
 LOOKED_AT = 5_000  # attempts of all groups together
-LOST = ("rejected", "in_doubt", "expired", "abandoned")  # outcomes for good; what else failed is tried again
+FOR_GOOD = ("rejected", "in_doubt", "expired", "abandoned")  # outcomes; what else failed is tried again
 
 Key = tuple[str, bool]  # of a group: the wording's, and whether its e-mails are tried again by themselves
 
@@ -98,5 +98,5 @@ def _shared_out(groups: Mapping[Key, int]) -> dict[str, int]:
 def _newest(failure: str, most: int) -> Select[tuple[str, bool, int, object]]:
     """Nothing but what the index has: PostgreSQL would otherwise read all attempts of a wave, and sort them."""
     c = email_attempts.c
-    chosen = select(c.failure, c.outcome.not_in(LOST).label("again"), c.email_seq, c.at)
+    chosen = select(c.failure, c.outcome.not_in(FOR_GOOD).label("again"), c.email_seq, c.at)
     return chosen.where(c.failure == failure, c.at >= after(-HOUR)).order_by(c.at.desc()).limit(most)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, or_, select
 
-from engine.admin.aftermath import HOUR, LOST, aftermath
+from engine.admin.aftermath import FOR_GOOD, HOUR, aftermath
 from engine.db.dialects import now
 from engine.db.tables import EPOCH, MILLISECOND, attempt_sums, milliseconds, wordings
 from engine.observability.sums import EVERY
@@ -69,7 +69,7 @@ class FailureGroup:
 def failures(connection: Connection) -> Sequence[FailureGroup]:
     """The largest groups: those of e-mails that have failed, those that are tried again, those that are settled."""
     c = attempt_sums.c
-    again = c.outcome.not_in(LOST)
+    again = c.outcome.not_in(FOR_GOOD)
     lately = (_lately(connection), c.outcome != "accepted")
     total = func.sum(c.count)
     largest = select(c.failure, again.label("again"), total.label("sum"), func.max(c.at).label("last"))
@@ -109,7 +109,7 @@ def failures(connection: Connection) -> Sequence[FailureGroup]:
 def of_relays(connection: Connection) -> Mapping[str, tuple[int, int, int]]:
     """By relay, how many attempts of the last hour were accepted, are tried again, and have failed."""
     c = attempt_sums.c
-    accepted, failed = c.outcome == "accepted", c.outcome.in_(LOST)
+    accepted, failed = c.outcome == "accepted", c.outcome.in_(FOR_GOOD)
     sums = (func.sum(case((each, c.count), else_=0)) for each in (accepted, ~or_(accepted, failed), failed))
     lately = _lately(connection)
     rows = connection.execute(select(c.relay, *sums).where(lately, c.relay != "").group_by(c.relay))

@@ -173,7 +173,7 @@ def of_subscription(connection: Connection, seq: int) -> Question:
     if begun["paused_at"]:
         who = "Varsel" if begun["paused_by"] == ITSELF else begun["paused_by"]
         time = f"{begun['paused_at']:%Y-%m-%d %H:%M} UTC"
-        why.append(_("It is paused since %(time)s, by %(who)s.", time=time, who=who))
+        why.append(_("It has been paused since %(time)s, by %(who)s.", time=time, who=who))
     return Question(title, (*why, first, _("Later, when their next attempts are due: %(what)s.", what=later)))
 
 

@@ -44,7 +44,7 @@ def backup(
     Exit code 1: the copy lacks something.
     """
     from engine.drills.backup import run
-    from engine.drills.of_postgresql import at
+    from engine.drills.postgresql import at
     from engine.text.urls import file_of
 
     with opened(data):
@@ -147,13 +147,13 @@ def _print(report: backups.Report) -> None:
 def _webhook_key(data: Path | None) -> str | None:
     """The key that is set, or that of the folder; None: there is none here."""
     from engine import settings
-    from engine.dev.data_folder import data_folder, webhook_key
+    from engine.dev.data_folder import WEBHOOK_KEY, data_folder, webhook_key
 
     config = settings.load()
     if config.webhook_key:
         return config.webhook_key.get_secret_value()
     folder = data_folder(config, data)
-    return webhook_key(folder) if (folder / "keys" / "webhook.key").exists() else None
+    return webhook_key(folder) if (folder / WEBHOOK_KEY).exists() else None
 
 
 def _ask(question: str) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from engine.admin.failures import FailureGroup, Share
 
-
 RESULTS = ("failed", "sent", "waiting", "cancelled")  # of an e-mail
 
 

@@ -82,7 +82,7 @@ def create(url: str, connections: int) -> Engine:
         hide_parameters=True,  # an error in the log shows no recipient and no subject
         connect_args={name: value for name, value in wanted.items() if name not in given.query} | _TEXT,
     )
-    event.listen(engine, "do_connect", _Door().connect)
+    event.listen(engine, "do_connect", _Connector().connect)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _leave_if_read_only)
     _check_options(engine)
@@ -104,10 +104,8 @@ def _begin(connection: Connection) -> None:
     options = connection.get_execution_options()
     if options.get("varsel_bare"):
         return
-    begin = (
-        "BEGIN" if options.get("varsel_writes") else "BEGIN ISOLATION LEVEL REPEATABLE READ"
-    )  # all that is read is of one moment
-    connection.exec_driver_sql(f"{begin}; {_SETTINGS}")
+    of_one_moment = "" if options.get("varsel_writes") else " ISOLATION LEVEL REPEATABLE READ"
+    connection.exec_driver_sql(f"BEGIN{of_one_moment}; {_SETTINGS}")
 
 
 def _leave_if_read_only(context: ExceptionContext) -> None:
@@ -116,7 +114,7 @@ def _leave_if_read_only(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-class _Door:
+class _Connector:
     """Opens connections; of several hosts, it asks first at the one that was right the last time.
 
     Else each new connection would wait for a host that is gone.

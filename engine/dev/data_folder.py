@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from engine.settings import Settings
 
+WEBHOOK_KEY = "keys/webhook.key"  # in the data folder
+
 
 def data_folder(config: Settings, data: Path | None) -> Path:
     """The folder of the embedded parts."""
@@ -62,7 +64,7 @@ def development_key(config: Settings, data: Path | None) -> DevelopmentKey:
 
 def webhook_key(folder: Path) -> str:
     """The key of the data folder that signs what is pushed, made at first use."""
-    path = folder / "keys" / "webhook.key"
+    path = folder / WEBHOOK_KEY
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         path.touch(mode=0o600)

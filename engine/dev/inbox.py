@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 KEPT = 10_000  # messages; older ones go
 LARGEST = 32 * 1024 * 1024  # bytes of one message
+LOCK = "inbox.lock"  # in the folder: who receives there
 _ID = re.compile("[0-9]{16}")  # microseconds since 1970, one more when that is taken
 _REFUSED_ONCE = re.compile(r"\+([45][0-9]{2})@")  # as in kari+550@example.no: to try out failures
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -194,7 +195,7 @@ async def serve(folder: Path, listener: socket.socket, ready: Callable[[], None]
 def _occupied(folder: Path) -> IO[str]:
     """The lock on the folder, which is made if missing: two receivers would remove each other's unfinished files."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return take(folder / "inbox.lock", f"{folder} is in use by another inbox")
+    return take(folder / LOCK, f"{folder} is in use by another inbox")
 
 
 async def _receive(folder: Path, listener: socket.socket, ready: Callable[[], None]) -> None:

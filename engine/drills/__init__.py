@@ -2,9 +2,9 @@
 
 backup.py       a backup, its restore elsewhere, and what differs
 census.py       what is in a database: rows, numbers, indexes
-copying.py      what the two kinds of databases are copied by
-of_sqlite.py    SQLite's online backup
-of_postgresql.py  pg_dump and pg_restore
+copying.py      how a database is copied, whichever kind it is
+sqlite.py       SQLite's online backup
+postgresql.py   pg_dump and pg_restore
 serving.py      `web` on the restored copy
 kill.py         a process is killed while orders come in
 site.py         the installation whose processes may be killed

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from engine.db.migrations import admit
 from engine.db.store import Store
 from engine.drills import census
-from engine.drills.of_postgresql import PostgreSQLCopying
-from engine.drills.of_sqlite import SQLiteCopying
+from engine.drills.postgresql import PostgreSQLCopying
 from engine.drills.serving import serve
+from engine.drills.sqlite import SQLiteCopying
 from engine.queue import epoch
 from engine.queue.pauses import in_force
 from engine.runtime.stop import ending

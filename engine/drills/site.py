@@ -20,6 +20,7 @@ from engine.db.store import Store
 from engine.db.tables import processes
 from engine.dev.data_folder import data_folder
 from engine.dev.embedded import LOCK
+from engine.dev.inbox import LOCK as INBOX_LOCK
 from engine.doctor.asking import living
 from engine.errors import Conflict
 from engine.runtime import proc
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 KINDS = ("worker", "scheduler", "web", "redis")
 REDIS = "redis-server"  # the name of its process
-INBOX_LOCK = "inbox.lock"  # engine/dev/inbox.py
 _ONLY = "the drill kills only processes of `varsel up` with its development inbox, so that nobody gets mail"
 
 

@@ -2,7 +2,7 @@
 
 What is due in such a database may have been sent already. So an installation has a mark: a time that heartbeats move
 on, and that Redis and each process remember. A database whose mark lies before the remembered one has lost what
-happened in between, and that is told. If it is more than a few seconds, its lanes are paused until an operator resumes
+happened in between, and that is told. If that is more than TOLERATED, its lanes are paused until an operator resumes
 them.
 """
 

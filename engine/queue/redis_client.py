@@ -47,7 +47,7 @@ def connect(url: str, within: float = ANSWER_WITHIN) -> redis.Redis:
     once = Retry(NoBackoff(), 0)
     options = {"socket_timeout": within, "socket_connect_timeout": within, "retry": once}
     try:
-        client = _of_sentinels(url, options) if "+sentinel" in url else _Client.from_url(url, **options)
+        client = _of_sentinels(url, options) if "+sentinel://" in url else _Client.from_url(url, **options)
         client.connection_pool.make_connection()  # checks the options; it does not connect yet
     except (ValueError, TypeError, redis.RedisError):  # their text may contain a password
         raise Misconfigured(f"the address of Redis, {urls.shown(url)}, cannot be used: check its options") from None

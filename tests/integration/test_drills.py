@@ -19,7 +19,7 @@ from engine.db.migrations import upgrade
 from engine.db.store import Store
 from engine.db.tables import metadata, processes
 from engine.drills import census
-from engine.drills.of_postgresql import PREFIX, PostgreSQLCopying
+from engine.drills.postgresql import PREFIX, PostgreSQLCopying
 from engine.text.urls import file_of
 from tests.helpers.command import process, varsel
 from tests.helpers.rows import add_email, add_order, add_subscription, count, now

@@ -162,7 +162,7 @@ def test_before_a_pause_ends_it_is_said_who_made_it_since_when_until_when_and_wh
         pause_subscription(connection, "anna", seq, "their weekend")
         why, who, *_ = questions.of_subscription(connection, seq).lines
         assert why == "Paused by an operator: their weekend"
-        assert who.startswith("It is paused since 2")
+        assert who.startswith("It has been paused since 2")
         assert who.endswith(" UTC, by anna.")
 
 

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOCK = (
-    0x766172736D  # "varsm": any number, as long as nobody else uses it, nor a Varsel that waits for it in a statement
-)
-TURN = 0.2  # seconds between two questions whether another process has ended
-WITHIN_MS = 500  # so long others wait behind a step that waits for a lock; less than deadlock_timeout, so that it loses
+# "varsm": any number, as long as nobody else uses it, nor an older Varsel, which waits for its own in a statement
+LOCK = 0x766172736D
+LOOK_EVERY = 0.2  # seconds between two questions whether another process has ended
+# So long others wait behind a step that waits for a lock. It is less than deadlock_timeout, so that the step loses.
+LOCK_TIMEOUT_MS = 500
 PAUSE = 3.0  # seconds in which they work before the step tries again
 PATIENCE = timedelta(minutes=10)  # after which somebody has to look
-QUEUE = {"55P03", "40P01"}  # SQLSTATEs: a lock was not free in time; a deadlock, which the step lost
+NO_LOCK = {"55P03", "40P01"}  # SQLSTATEs: a lock was not free in time; a deadlock, which the step lost
 
 # Whoever has the lock of migrations idles in a transaction, which others need not wait for.
 _OLDEST = text("""
@@ -64,7 +64,7 @@ def alone(store: Store) -> Iterator[Connection]:
                 connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 yield connection
                 return
-        time.sleep(TURN)
+        time.sleep(LOOK_EVERY)
 
 
 def make(store: Store, step: str, indexes: Sequence[Index], run: Callable[[Connection], None]) -> None:
@@ -91,11 +91,11 @@ def _in_moments(store: Store, step: str, act: Callable[[Connection], None]) -> N
     while True:
         try:
             with store.write(patient=True) as connection:
-                connection.execute(text(f"SET LOCAL lock_timeout = {WITHIN_MS}"))
+                connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
                 act(connection)
             return
         except Unavailable as error:
-            if not _stood_in_the_queue(error):
+            if not _lacked_a_lock(error):
                 raise
             holder = _oldest(store)
             if steady() > give_up:
@@ -104,8 +104,8 @@ def _in_moments(store: Store, step: str, act: Callable[[Connection], None]) -> N
         time.sleep(PAUSE)
 
 
-def _stood_in_the_queue(error: Unavailable) -> bool:
-    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) in QUEUE
+def _lacked_a_lock(error: Unavailable) -> bool:
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) in NO_LOCK
 
 
 def _oldest(store: Store) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alembic import command
 
 from engine.db.migrations import COMPLAINTS, Fit, alembic_config, fit, indexes_of, missing, module, revision
-from engine.db.migrations.live import WITHIN_MS
+from engine.db.migrations.live import LOCK_TIMEOUT_MS
 from engine.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BEGIN = {"sqlite": "BEGIN IMMEDIATE;\n", "postgresql": "BEGIN;\n"}
 COMMIT = "COMMIT;\n"
 UNTOLD = "What it costs was not measured."  # of the oldest steps
-MOMENTS = f"SET LOCAL lock_timeout = {WITHIN_MS};  -- tried again and again, so that nobody waits longer behind it\n"
+MOMENTS = f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS};  -- tried again and again: nobody waits longer behind it\n"
 
 
 def preview(store: Store) -> Iterator[str]:

@@ -101,9 +101,9 @@ def test_from_the_worst_hour_to_the_list_of_what_failed_in_it(
     peak = page.locator("#chart-failures p", has_text="Most in one step: 211 from")
     peak.get_by_role("link", name="Show these e-mails").click()
     chips = page.locator(".chips li")
-    expect(chips.filter(has_text="state: failed")).to_have_count(1)
-    expect(chips.filter(has_text=re.compile(r"ended: .*:00:00"))).to_have_count(1)
-    expect(chips.filter(has_text=re.compile(r"upto: .*:00:00"))).to_have_count(1)
+    expect(chips.filter(has_text="State: failed")).to_have_count(1)
+    expect(chips.filter(has_text=re.compile(r"Ended since: .*:00:00"))).to_have_count(1)
+    expect(chips.filter(has_text=re.compile(r"Ended before: .*:00:00"))).to_have_count(1)
     assert clicks(page, request.node, "from the worst hour to its list") <= 1
     assert barriers(page) == []
     page.go_back()
