@@ -66,8 +66,9 @@ def fetch(
 ) -> tuple[Sequence[Delivery], bool]:
     """Deliveries that may be attempted now and are not `known`, oldest first; and whether these are all.
 
-    Each comes with its event. There are at most FETCH including the known ones, and little more than `room` bytes. Of a
-    paused subscription, there is its test alone.
+    Each comes with its event. There are at most FETCH including the known ones, and little more than `room` bytes. A
+    test comes first and alone: the one call to an endpoint that fails is the test. Of a paused subscription, there is
+    nothing else.
     """
     chosen = (
         select(*columns(Delivery, _TEXTS, deliveries.c, events.c))
@@ -76,8 +77,11 @@ def fetch(
         .where(deliveries.c.seq.not_in(known))
         .order_by(deliveries.c.due_at, deliveries.c.seq)
     )
+    waits = deliveries.c.seq == subscription.test_seq
     if subscription.paused_reason is not None:
-        chosen = chosen.where(deliveries.c.seq == subscription.test_seq)
+        chosen = chosen.where(waits)
+    elif subscription.test_seq is not None and (test := read(Delivery, connection.execute(chosen.where(waits)))):
+        return test, False
     elif subscription.ordered:
         chosen = chosen.where(deliveries.c.seq.in_(_heads(subscription.seq)))
     most = FETCH - len(known)

@@ -102,6 +102,30 @@ def test_a_test_event_is_pushed_once_while_it_is_paused_and_nothing_else_is(stor
     assert done.count("test") >= 1
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_test_event_goes_before_what_an_endpoint_that_fails_has_waiting(store: Store, *, ordered: bool) -> None:
+    with Receiver(Say(503)) as receiver:
+        seq = subscribe(store, receiver.url)
+        with store.write() as connection:
+            connection.execute(update(subscriptions).values(ordered=ordered))
+        publish(store, an_event(), an_event())
+        for _ in range(OPENS_AFTER + 1):
+            hurry(store, seq)
+            push(store)
+        hurry(store, seq)
+        before = len(receiver.requests)
+        with store.write() as connection:
+            test = send_test(connection, "anna", seq)
+        push(store)
+        found = shown(store, seq)["test"]
+        assert (found["delivery"], found["state"], found["status"]) == (test, DeliveryState.DEAD, 503)
+        assert len(receiver.requests) == before + 1, "the one call to it was the test"
+        receiver.act(Say(200))
+        hurry(store, seq)
+        push(store)
+    assert len(receiver.requests) == before + 3, "what waits comes after it"
+
+
 def test_410_to_a_test_does_not_take_the_place_of_an_operators_pause(store: Store) -> None:
     with Receiver(Say(410)) as receiver:
         seq = subscribe(store, receiver.url)
