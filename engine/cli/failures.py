@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from engine.cli.installation import reading
 from engine.cli.options import Csv, Data, Json
 from engine.cli.output import Form, form_of, print_rows
@@ -30,10 +28,8 @@ def failures(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> N
     with reading(data) as connection:
         found = groups(connection)
     form = form_of(as_json, as_csv)
-    if not found and form is Form.TABLE:
-        typer.echo("Nothing failed in the last hour.", err=True)
-    else:
-        print_rows(form, "failures", found if form is Form.JSON else rows(found))
+    shown = found if form is Form.JSON else rows(found)
+    print_rows(form, "failures", shown, none="Nothing failed in the last hour.")
 
 
 def rows(groups: Sequence[FailureGroup]) -> list[dict[str, Any]]:

@@ -59,11 +59,8 @@ def turns(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None
 
     with reading(data) as connection:
         found = figures.turns(connection)
-    form = form_of(as_json, as_csv)
-    if not found and form is Form.TABLE:
-        typer.echo("Nobody has anything ready.", err=True)
-    else:
-        print_rows(form, "turns", [asdict(each) for each in found])
+    shown = [asdict(each) for each in found]
+    print_rows(form_of(as_json, as_csv), "turns", shown, none="Nobody has anything ready.")
 
 
 def quotas(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> None:
@@ -96,11 +93,7 @@ def processes(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> 
 
     with reading(data) as connection:
         found = living(connection)
-    form = form_of(as_json, as_csv)
-    if not found and form is Form.TABLE:
-        typer.echo("No process has a recent heartbeat.", err=True)
-    else:
-        print_rows(form, "processes", found)
+    print_rows(form_of(as_json, as_csv), "processes", found, none="No process has a recent heartbeat.")
 
 
 def top(as_json: Json = False, data: Data = None) -> None:

@@ -50,13 +50,18 @@ def form_of(as_json: bool, as_csv: bool) -> Form:
     return Form.JSON if as_json else Form.CSV if as_csv else Form.TABLE
 
 
-def print_rows(form: Form, name: str, rows: Sequence[Any], next_: str | None = None) -> None:
-    """A list with the columns of this name; `next_`: the cursor of the page behind it."""
+def print_rows(form: Form, name: str, rows: Sequence[Any], next_: str | None = None, *, none: str = "") -> None:
+    """A list with the columns of this name; `next_`: the cursor of the page behind it.
+
+    `none`: what is said, on standard error, in place of a table without rows.
+    """
     match form:
         case Form.JSON:
             print_list(rows, next_)
         case Form.CSV:
             print_csv(COLUMNS[name], rows)
+        case Form.TABLE if none and not rows:
+            typer.echo(none, err=True)
         case Form.TABLE:
             print_table(name, rows)
 

@@ -9,7 +9,7 @@ import typer
 
 from engine.cli.installation import opened, reading, who, writing
 from engine.cli.options import Csv, Data, Json, Reason, Yes
-from engine.cli.output import Form, cell, form_of, print_rows
+from engine.cli.output import cell, form_of, print_rows
 from engine.cli.progress import bar, confirm
 from engine.errors import Invalid
 
@@ -51,11 +51,7 @@ def pauses(as_json: Json = False, as_csv: Csv = False, data: Data = None) -> Non
 
     with reading(data) as connection:
         found = all_of(connection)
-    form = form_of(as_json, as_csv)
-    if not found and form is Form.TABLE:
-        typer.echo("Nothing is paused.", err=True)
-    else:
-        print_rows(form, "pauses", found)
+    print_rows(form_of(as_json, as_csv), "pauses", found, none="Nothing is paused.")
 
 
 def resume(kind: Kind, value: Value, yes: Yes = False, data: Data = None) -> None:

@@ -57,10 +57,8 @@ def show_list(resource: Resource, given: Mapping[str, str | None], wanted: Wante
         cursor = found.next
         if cursor is None or not found.looked_back or len(items) == limit:
             break
-    if not items and wanted.form is Form.TABLE:
-        typer.echo("Nothing matches." if conditions else "There is none.", err=True)
-    else:
-        print_rows(wanted.form, resource.name, items, cursor)
+    none = "Nothing matches." if conditions else "There is none."
+    print_rows(wanted.form, resource.name, items, cursor, none=none)
     if cursor and wanted.form is not Form.JSON:
         typer.echo(f"There are more: --cursor {cursor}", err=True)
     return None

@@ -10,7 +10,7 @@ import typer
 
 from engine.cli.installation import reading
 from engine.cli.options import Csv, Data, Json
-from engine.cli.output import Form, form_of, print_json, print_one, print_rows
+from engine.cli.output import form_of, print_json, print_one, print_rows
 from engine.cli.text import plain
 from engine.errors import Invalid
 
@@ -44,11 +44,7 @@ def list_(
 
     with reading(data) as connection:
         found = [each for each in listed(connection, _own()) if creator in (None, each["creator"])]
-    form = form_of(as_json, as_csv)
-    if not found and form is Form.TABLE:
-        typer.echo("There is none.", err=True)
-    else:
-        print_rows(form, "templates", found)
+    print_rows(form_of(as_json, as_csv), "templates", found, none="There is none.")
 
 
 @GROUP.command()
