@@ -11,21 +11,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-import socket
-import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 import jwt
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
-from tests.helpers.waiting import wait_for
+from tests.servers.threaded import Threaded
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,7 +32,7 @@ CLIENT, SECRET = "varsel", "the client's own secret"
 KEY, STRANGE_KEY = (rsa.generate_private_key(65537, 2048) for _ in range(2))
 
 
-class Provider:
+class Provider(Threaded):
     """The server, in a thread of its own from `__enter__` to `__exit__`."""
 
     def __init__(self, **claims: Any) -> None:
@@ -43,27 +40,14 @@ class Provider:
         self.key = KEY  # which signs ID tokens
         self.asked: dict[str, str] = {}  # what the last authorization request said
         self._codes: dict[str, dict[str, str]] = {}
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         routes = [
             Route("/.well-known/openid-configuration", self._discovery),
             Route("/jwks", self._jwks),
             Route("/authorize", self._authorize),
             Route("/token", self._token, methods=["POST"]),
         ]
-        config = uvicorn.Config(Starlette(routes=routes), log_config=None, access_log=False, lifespan="off", ws="none")
-        self._server = uvicorn.Server(config)
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
-        self._thread.start()
-        wait_for(lambda: self._server.started)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        super().__init__(Starlette(routes=routes))
+        self.url = f"http://127.0.0.1:{self.port}"
 
     async def _discovery(self, _request: Request) -> Response:
         return JSONResponse(

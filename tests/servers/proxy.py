@@ -7,17 +7,14 @@ with Installation(folder, base_url=proxy.address) as running, proxy:  # in this 
 
 from __future__ import annotations
 
-import socket
-import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.helpers.waiting import wait_for
+from tests.servers.threaded import Threaded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,7 +25,7 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 OF_A_CONNECTION = ("connection", "keep-alive", "transfer-encoding", "date")
 
 
-class Proxy:
+class Proxy(Threaded):
     """The proxy, in a thread; with `strips`, it takes the path off before it passes a request on."""
 
     def __init__(self, path: str) -> None:
@@ -36,32 +33,11 @@ class Proxy:
         self.strips = False
         self.outside: list[str] = []  # paths that were asked for, and do not lead anywhere
         self._path = path
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}{path}"
         no_rest = httpx.Limits(max_keepalive_connections=0)
         self._transport = httpx.AsyncHTTPTransport(limits=no_rest)  # a client would keep cookies
         app = Starlette(routes=[Route("/{path:path}", self._pass_on, methods=METHODS)])
-        config = uvicorn.Config(
-            app,
-            loop="asyncio",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-        )
-        self._server = uvicorn.Server(config)
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
-        self._thread.start()
-        wait_for(lambda: self._server.started)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        super().__init__(app, loop="asyncio", timeout_graceful_shutdown=1)
+        self.address = f"http://127.0.0.1:{self.port}{path}"
 
     async def _pass_on(self, request: Request) -> Response:
         raw = request.scope["raw_path"].decode()

@@ -14,13 +14,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from api.connections import Bounds, Connection, bounded
 from tests.helpers.waiting import patience, wait_for
+from tests.servers.threaded import Threaded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -104,7 +104,7 @@ class Client:
             return False
 
 
-class Web:
+class Web(Threaded):
     """The server, in a thread; it keeps what the application got, and `release` lets /slow answer."""
 
     def __init__(self, bounds: Bounds | None = None, idle: float = 75) -> None:
@@ -115,8 +115,6 @@ class Web:
         self.larges = 0  # requests for /large
         self.resting = 0  # requests for /stream that go on
         self._released = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
         methods = ["GET", "POST", "PUT", "DELETE", "CONNECT"]
         routes = [
             Route("/slow", self._slow, methods=methods),
@@ -126,29 +124,16 @@ class Web:
             Route("/deaf", self._deaf, methods=methods),
             Route("/{path:path}", self._hello, methods=methods),
         ]
-        config = uvicorn.Config(
+        super().__init__(
             Starlette(routes=routes),
             http=bounded(bounds or Bounds()),
-            ws="none",
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=idle,  # type: ignore[arg-type]  # part of a second, too
+            timeout_keep_alive=idle,  # part of a second, too
             timeout_graceful_shutdown=1,
         )
-        self._server = uvicorn.Server(config)
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],))
-        self._thread.start()
-        wait_for(lambda: self._server.started)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._released.set()
-        self._server.should_exit = True
-        self._thread.join()
-        self._socket.close()
+        super().__exit__()
 
     def connect(self, receive_buffer: int | None = None) -> Client:
         return Client(self.port, receive_buffer)
