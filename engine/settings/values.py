@@ -14,6 +14,8 @@ from engine.text import urls
 from engine.text.addresses import bare, wire_address
 
 SHORTEST_KEY = 32  # characters
+# It begins what stands in headers and pages. urlsplit would read an address without the line ends in it.
+_BASE = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?((?:/[^\s?#]*)?)", re.ASCII)
 _ROOT_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)*")  # no .. or //; unreserved (RFC 3986, 2.3)
 
 
@@ -96,11 +98,12 @@ Networks = Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_words)]  #
 
 
 def _base_url(value: str) -> str:
-    if not urls.is_site(value, ("http", "https")) or urlsplit(value).query or urlsplit(value).fragment:
-        msg = "must be an address such as https://notify.example.org, without ? or #"
+    fits = _BASE.fullmatch(value.rstrip("/"))
+    if not fits or not urls.is_site(value, ("http", "https")):
+        msg = "must be an address such as https://notify.example.org, without ? or #, spaces or a user"
         raise ValueError(msg)
-    value = value.rstrip("/")
-    if not _ROOT_PATH.fullmatch(urlsplit(value).path):
+    value, path = fits[0], fits[1]
+    if not _ROOT_PATH.fullmatch(path):
         msg = "may have a path such as /varsel, of letters, digits and any of - . _ ~"
         raise ValueError(msg)
     return value
