@@ -34,12 +34,13 @@ def place(data: Path | None) -> Place:
     from engine.dev.data_folder import data_folder
     from engine.doctor import Place, ask
     from engine.settings.told import following
+    from engine.text.urls import of_socket
 
     own = settings.load()
     folder, url = data_folder(own, data), _database_url(own, data)
     asked = ask(url)
     config = following(own, [each.settings for each in asked]) if asked else own
-    redis_url = config.redis_url.get_secret_value() if config.redis_url else f"unix://{folder}/redis.sock"
+    redis_url = config.redis_url.get_secret_value() if config.redis_url else of_socket(folder / "redis.sock")
     embedded = data is not None or own.database_url is None
     return Place(config, folder, url, redis_url, embedded, asked, own)
 

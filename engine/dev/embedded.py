@@ -33,7 +33,7 @@ from engine.runtime.ports import bound
 from engine.runtime.stop import Stop
 from engine.runtime.supervisor import Supervisor
 from engine.settings import PREFIX
-from engine.text.urls import LOOPBACK, place
+from engine.text.urls import LOOPBACK, of_socket, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ class Installation:
                 own["allow_private_endpoints"] = "true"
         if not config.redis_url:
             self._socket = self._socket_path()
-            own["redis_url"] = f"unix://{self._socket}"
+            own["redis_url"] = of_socket(Path(self._socket))
         if not config.smtp_url:
             own["smtp_url"] = f"smtp://127.0.0.1:{self._smtp_port}"
             own["inbox"] = str(config.inbox or folder / "inbox")

@@ -56,6 +56,11 @@ def of_file(file: Path) -> str:
     return f"sqlite:///{quote(str(file), errors='surrogateescape')}"
 
 
+def of_socket(path: Path) -> str:
+    """The address of a Redis at a socket, whatever characters its path has."""
+    return f"unix://{quote(str(path), errors='surrogateescape')}"
+
+
 def with_hosts_behind(url: str) -> str:
     """An address of PostgreSQL as SQLAlchemy reads it: of several hosts, libpq's form has them before the name."""
     fits = _POSTGRESQL.fullmatch(url)
@@ -132,7 +137,11 @@ class Sentinels:
 def of_sentinels(url: str) -> Sentinels:
     """The parts of such an address; ValueError if it is none."""
     fits = _SENTINELS.fullmatch(url)
-    if not fits or _has_space(url) or not all(map(_is_place, fits[3].split(","))):
+    if (
+        not fits
+        or _has_space(url)
+        or not all(_is_place(each) and each[:1] not in ("", ":") for each in fits[3].split(","))
+    ):
         msg = f"must be redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/0, or rediss+sentinel://; {_WRITE}"
         raise ValueError(msg)
     scheme, user, places, master, number, options = fits.groups()
@@ -144,7 +153,7 @@ def of_sentinels(url: str) -> Sentinels:
 def _is_place(text: str) -> bool:
     """Whether it is a host, with or without a port."""
     fits = _PLACE.fullmatch(text)
-    if not fits or int(fits[2] or 0) > MOST_PORT:
+    if not fits or not 0 < int(fits[2] or MOST_PORT) <= MOST_PORT:
         return False
     if not fits[1].startswith("["):
         return True

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from engine.queue.redis_client import connect
 from engine.text.urls import (
     Sentinels,
     check_database,
     check_redis,
     check_server,
     of_sentinels,
+    of_socket,
     shown,
     with_hosts_behind,
 )
@@ -104,6 +108,7 @@ DATABASES = [
     "postgresql://h,i:secret/x",
     "postgresql://h,[secret]/x",
     "postgresql://h:-1/x",
+    "postgresql://h,i:0/x",
     "postgresql://[::1/x",
     "postgresql://[secret]/x",
     "postgresql://[1:2]/x",
@@ -180,6 +185,9 @@ def test_an_address_of_sentinels_has_their_places_and_an_address_of_their_master
         "redis+sentinel://a,b/",
         "redis+sentinel://a,b:secret/varsel",
         "redis+sentinel://a/varsel/secret",
+        "redis+sentinel://a:0/varsel",
+        "redis+sentinel://:1,a:2/varsel",
+        "redis+sentinel://a,/varsel",
         "redis+sentinel://:pa@secret@a/varsel",
         "redis+sentinel://a/varsel?decode_responses=secret",
         "unix+sentinel://a/varsel",
@@ -189,3 +197,9 @@ def test_addresses_of_sentinels_that_cannot_work_are_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"must |takes no") as refused:
         check_redis(url)
     assert "secret" not in str(refused.value)
+
+
+def test_a_socket_has_an_address_whatever_its_path() -> None:
+    path = "/srv/it's 100%41 #?@/æ/redis.sock"
+    check_redis(url := of_socket(Path(path)))
+    assert connect(url).get_connection_kwargs()["path"] == path
