@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from psycopg.abc import PQGen
-    from sqlalchemy import Connection, Dialect, Engine
+    from sqlalchemy import URL, Connection, Dialect, Engine
     from sqlalchemy.engine import ExceptionContext
 
 PORT = 5432  # where an address names none
@@ -70,10 +70,8 @@ def create(url: str, connections: int) -> Engine:
     no transaction. The address's own options come first. Of several hosts, the one that takes writes is used, unless
     the address says otherwise.
     """
-    given = make_url(with_hosts_behind(url)).set(drivername="postgresql+psycopg")
-    options = {"connect_timeout": CONNECT_WITHIN, "autocommit": True, "prepare_threshold": None, **_NETWORK}
-    several = isinstance(hosts := given.query.get("host", ""), tuple) or "," in hosts
-    wanted = options | ({"target_session_attrs": "read-write"} if several else {})
+    given = address(url)
+    wanted = {"connect_timeout": CONNECT_WITHIN, "autocommit": True, "prepare_threshold": None, **_NETWORK}
     engine = create_engine(
         given,
         pool_size=connections,
@@ -87,6 +85,20 @@ def create(url: str, connections: int) -> Engine:
     event.listen(engine, "handle_error", _leave_if_read_only)
     _check_options(engine)
     return engine
+
+
+def address(url: str) -> URL:
+    """An address in parts; of several hosts, the one that takes writes is meant, unless it says otherwise."""
+    given = make_url(with_hosts_behind(url)).set(drivername="postgresql+psycopg")
+    several = isinstance(hosts := given.query.get("host", ""), tuple) or "," in hosts
+    if several and "target_session_attrs" not in given.query:
+        return given.update_query_dict({"target_session_attrs": "read-write"})
+    return given
+
+
+def written(parts: URL) -> str:
+    """Such an address as a setting has it: without the spaces that SQLAlchemy leaves in names and passwords."""
+    return parts.set(drivername="postgresql").render_as_string(hide_password=False).replace(" ", "%20")
 
 
 def _check_options(engine: Engine) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from contextlib import closing, contextmanager
@@ -12,15 +11,17 @@ from uuid import uuid4
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import make_url
+from psycopg.conninfo import make_conninfo
 from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from engine.db.migrations import upgrade
+from engine.db.postgresql import address, written
 from engine.db.store import Store
 from engine.drills import census
 from engine.errors import Conflict, Misconfigured
 from engine.queue import epoch
+from engine.text.urls import check_database, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,17 +66,23 @@ class PostgreSQLCopying:
         if needed > free:
             place = f"{self._dump.parent} has {free / 1e6:,.0f} MB"
             raise Conflict(f"{place}, and the dump may need {needed / 1e6:,.0f} MB: name another folder with --folder")
-        if self._into is None:
-            self._into = self._make()
-        else:
+        if self._into is not None:
             self._demand_empty(self._into)
+            return self
+        try:
+            self._into = self._make()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         """Drop the database that was made, or empty the one that was named."""
         if self._made:
             with _connected(self._url) as connection:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._made)))
+                connection.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self._made))
+                )
         elif self._into:
             with _connected(self._into) as connection:
                 for kind, name in connection.execute(_OURS).fetchall():
@@ -113,7 +120,8 @@ class PostgreSQLCopying:
         return [f"{name} is not valid" for [name] in ask(_INVALID)]
 
     def _make(self) -> str:
-        name = PREFIX + uuid4().hex[:12]
+        name = self._made = PREFIX + uuid4().hex[:12]
+        url = at(self._url, name)
         created = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
         with _connected(self._url) as connection:
             try:
@@ -122,8 +130,7 @@ class PostgreSQLCopying:
                 user = connection.info.user
                 told = f"{user} may not create databases: have an empty one made that belongs to {user}"
                 raise Misconfigured(f"{told}, and name it with --into") from None
-        self._made = name
-        return make_url(self._url).set(database=name).render_as_string(hide_password=False)
+        return url
 
     @staticmethod
     def _demand_empty(url: str) -> None:
@@ -133,8 +140,16 @@ class PostgreSQLCopying:
 
 
 def at(url: str, into: str) -> str:
-    """The address of a database: another one on the same server, by its name, or any, by its address."""
-    return into if "://" in into else make_url(url).set(database=into).render_as_string(hide_password=False)
+    """The address of a database: another one on the same server, by its name, or any, by its address; Misconfigured."""
+    if "://" not in into:
+        return written(address(url).set(database=into))
+    try:
+        check_database(into)
+    except ValueError as error:
+        raise Misconfigured(f"--into: {error}") from None
+    if file_of(into):
+        raise Misconfigured("--into: it is for PostgreSQL")
+    return into
 
 
 def _asking(connection: psycopg.Connection[Any]) -> Ask:
@@ -145,14 +160,16 @@ def _asking(connection: psycopg.Connection[Any]) -> Ask:
 def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection outside of transactions; Misconfigured with the server's words."""
     try:
-        with closing(psycopg.connect(_conninfo(url), autocommit=True, connect_timeout=10)) as connection:
+        with closing(psycopg.connect(autocommit=True, **{"connect_timeout": 10} | _options(url))) as connection:
             yield connection
     except psycopg.Error as error:
         raise Misconfigured(f"PostgreSQL: {' '.join(str(error).split())}; {RIGHTS}") from None
 
 
-def _conninfo(url: str) -> str:
-    return re.sub(r"^postgresql\+psycopg:", "postgresql:", url)
+def _options(url: str) -> dict[str, Any]:
+    """What the address says, as libpq has it: read as the processes read it, which libpq would not always do."""
+    _, options = PGDialect_psycopg().create_connect_args(address(url))  # type: ignore[no-untyped-call]
+    return {name: value for name, value in options.items() if name != "context"}  # which is for psycopg itself
 
 
 def _program(name: str) -> str:
@@ -164,7 +181,7 @@ def _program(name: str) -> str:
 
 def _run(words: Sequence[str], url: str, tables: int, progress: Progress) -> None:
     """Run one of PostgreSQL's programs, which says when it begins a table. Misconfigured with its last words."""
-    options = conninfo_to_dict(_conninfo(url))
+    options = _options(url)
     password = options.pop("password", None)  # not where other users of the machine see it
     environment = os.environ | {"LC_ALL": "C"} | ({"PGPASSWORD": str(password)} if password else {})
     name, *given = words

@@ -15,11 +15,14 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.errors import Misconfigured
+from engine.runtime.children import end_with
 from engine.runtime.ports import bound
 from engine.settings import variable
+from engine.text.urls import of_socket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +36,7 @@ def serve(url: str, folder: Path, key: str | None) -> None:
     """Start `web` on this database, wait until it is ready, and end it; Misconfigured when it does not get ready."""
     given = {
         "database_url": url,
-        "redis_url": f"unix://{folder}/none.sock",
+        "redis_url": of_socket(folder / "none.sock"),
         "webhook_key": key or secrets.token_urlsafe(32),
         "log_level": "ERROR",
     }
@@ -43,7 +46,13 @@ def serve(url: str, folder: Path, key: str | None) -> None:
     with bound(0, "--port") as port, log.open("wb") as output:
         number = port.getsockname()[1]
         command = [sys.executable, "-m", "engine", "web", "--port", str(number)]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)  # noqa: S603 our own
+        process = subprocess.Popen(  # noqa: S603 our own
+            command,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            preexec_fn=partial(end_with, os.getpid()),  # noqa: PLW1509 no other thread runs
+        )
         try:
             _await(f"http://127.0.0.1:{number}/readyz", process, log)
         finally:

@@ -57,6 +57,7 @@ class Child:
     def start(self) -> Self:
         """Start it, or start it again."""
         self._process: ForkProcess = _FORK.Process(target=self._begin)
+        self._parent = os.getpid()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # none may meet the child with our handlers
         try:
             self._process.start()
@@ -94,8 +95,8 @@ class Child:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         os.setpgid(0, 0)  # Ctrl-C reaches `up` alone, which then ends its children in order
+        end_with(self._parent)
         if sys.platform == "linux":
-            _control(_DEATH_SIGNAL, signal.SIGTERM)  # when `up` itself was killed and cannot end it
             _control(_NAME, f"varsel-{self._name}".replace(" ", "-").encode())  # that ps, top and pgrep know
         if self._quiet:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -105,6 +106,14 @@ class Child:
             self._work()
         finally:
             logging.shutdown()  # multiprocessing leaves out what Python does when it exits
+
+
+def end_with(parent: int) -> None:
+    """Let this process be asked to end when its parent was killed and cannot do so."""
+    if sys.platform == "linux":
+        _control(_DEATH_SIGNAL, signal.SIGTERM)
+    if os.getppid() != parent:  # it was killed just now
+        os._exit(1)
 
 
 def _control(option: int, value: int | bytes) -> None:

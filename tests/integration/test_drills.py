@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import threading
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
@@ -20,10 +22,12 @@ from engine.db.store import Store
 from engine.db.tables import metadata, processes
 from engine.drills import census
 from engine.drills.postgresql import PREFIX, PostgreSQLCopying
+from engine.runtime.proc import children
 from engine.text.urls import file_of
-from tests.helpers.command import process, varsel
+from tests.helpers.command import command, environment, process, varsel
+from tests.helpers.processes import alive, start
 from tests.helpers.rows import add_email, add_order, add_subscription, count, now
-from tests.helpers.waiting import wait_for
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.postgres import name_of, program
 
 if TYPE_CHECKING:
@@ -151,6 +155,35 @@ def test_numbers_that_would_be_given_twice_are_found(store: Store) -> None:
         assert census.spent(ask, store.dialect, rows) == []
         connection.exec_driver_sql(spent)
         assert census.spent(ask, store.dialect, rows) == ["subscriptions"]
+
+
+def test_a_drill_that_is_killed_leaves_no_process_behind(tmp_path: Path, folder: Path) -> None:
+    url = f"sqlite:///{tmp_path}/varsel.db"
+    with closing(Store(url)) as store:
+        upgrade(store)
+    words = command("drill", "backup", "--folder", folder)
+    drill = start(words, env=environment(database_url=url), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def web() -> int | None:
+        its = {each: Path(f"/proc/{each}/cmdline").read_bytes() for each in children(drill.pid)}
+        return next((each for each, words in its.items() if b"\0web\0" in words), None)
+
+    assert (found := wait_for(web))
+    drill.kill()
+    drill.wait(patience())
+    wait_for(lambda: not alive(found))
+
+
+@pytest.mark.parametrize("name", ["an other", "100%41", 'q"uo?host=x#/@'])
+def test_a_database_is_copied_whatever_its_name(postgres: Postgres, name: str, folder: Path) -> None:
+    quoted = name.replace('"', '""')
+    postgres.tell(f'CREATE DATABASE "{quoted}" TEMPLATE template0')
+    url = postgres.address(quote(name))
+    with closing(Store(url)) as store:
+        upgrade(store)
+    code, report, said = drilled("backup", "--yes", "--folder", folder, database_url=url, webhook_key=KEY)
+    assert (code, report["whole"]) == (0, True), said
+    assert databases(url) == set()
 
 
 # What `kill` refuses

@@ -10,6 +10,8 @@ import pytest
 from engine.drills.backup import differences
 from engine.drills.census import Census, Rows
 from engine.drills.counting import Count, compare
+from engine.drills.of_postgresql import at
+from engine.errors import Misconfigured
 
 MOMENT = datetime(2026, 11, 29, tzinfo=UTC)
 SHAPE = frozenset({"table orders", "index ix_orders_due_at"})
@@ -49,3 +51,24 @@ def test_copies_are_counted_by_address_and_message_id() -> None:
     assert compare(copies, ["a", "b", "c", "d", "e"], {"a", "b", "c", "d"}) == Count(
         lost=["e"], doubled=["b", "c"], renamed=["c"], unordered=["x"]
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://me:a%20b@h:1/name", "postgresql://me:a%20b@h:1/an%20other%3F"),
+        (
+            "postgresql://me:a%20b@h:1,i:2/name?sslmode=require",
+            "postgresql://me:a%20b@/an%20other%3F?host=h%2Ci&port=1%2C2&sslmode=require&target_session_attrs=read-write",
+        ),
+    ],
+)
+def test_another_database_of_a_server_has_an_address_whatever_its_name(url: str, expected: str) -> None:
+    assert at(url, "an other?") == expected
+
+
+@pytest.mark.parametrize("into", ["postgresql://me:s@ret@h/name", "mysql://me:sec/ret@h/name", "sqlite:////ret.db"])
+def test_an_address_that_cannot_work_is_refused_and_not_shown(into: str) -> None:
+    with pytest.raises(Misconfigured, match=r"^--into: ") as refused:
+        at("postgresql://h/name", into)
+    assert "ret" not in str(refused.value)
