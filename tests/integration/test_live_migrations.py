@@ -89,6 +89,22 @@ def test_nobody_waits_behind_a_step_that_waits_for_a_reader(
     assert_current(store)
 
 
+def test_a_build_that_its_users_lock_timeout_ends_is_tried_again(
+    url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("engine.db.migrations.live.PAUSE", 0.1)
+    with psycopg.connect(url) as holder, closing(Store(f"{url}&options=-clock_timeout%3D10ms")) as store:
+        holder.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        holder.execute("SELECT FROM emails")
+        with ThreadPoolExecutor() as pool:
+            migrating = pool.submit(upgrade, store)
+            wait_for(lambda: migrating.done() or "waits for a lock" in caplog.text)
+            assert not migrating.done()
+            holder.commit()
+            assert migrating.result() is Fit.BEHIND
+        assert_current(store)
+
+
 def test_a_step_that_gets_no_lock_gives_up_and_names_who_has_it(
     url: str, store: Store, reader: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

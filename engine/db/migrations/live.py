@@ -73,12 +73,17 @@ def make(store: Store, step: str, indexes: Sequence[Index], run: Callable[[Conne
     Unavailable when these were not to be had.
     """
     if indexes:
-        with store.bare() as connection:
-            build(connection, indexes)
+        _again_and_again(store, step, partial(_build, store, indexes))
     for index in indexes:
-        _in_moments(store, step, partial(_place, index=index))
-    _in_moments(store, step, run)
+        _again_and_again(store, step, partial(_in_a_moment, store, partial(_place, index=index)))
+    _again_and_again(store, step, partial(_in_a_moment, store, run))
     log.info("step %s of the schema is made", step)
+
+
+def _build(store: Store, indexes: Sequence[Index]) -> None:
+    """Waits for locks as long as the user's own lock_timeout lets it."""
+    with store.bare() as connection:
+        build(connection, indexes)
 
 
 def _place(connection: Connection, index: Index) -> None:
@@ -86,13 +91,17 @@ def _place(connection: Connection, index: Index) -> None:
         connection.execute(text(statement))
 
 
-def _in_moments(store: Store, step: str, act: Callable[[Connection], None]) -> None:
+def _in_a_moment(store: Store, act: Callable[[Connection], None]) -> None:
+    with store.write(patient=True) as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+        act(connection)
+
+
+def _again_and_again(store: Store, step: str, act: Callable[[], None]) -> None:
     give_up = steady() + PATIENCE.total_seconds()
     while True:
         try:
-            with store.write(patient=True) as connection:
-                connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
-                act(connection)
+            act()
             return
         except Unavailable as error:
             if not _lacked_a_lock(error):
