@@ -22,6 +22,7 @@ from engine.drills.load import Load
 from engine.errors import Conflict
 from engine.models import OrderState
 from engine.runtime import proc
+from engine.runtime.stop import ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,12 +77,13 @@ def run(  # noqa: PLR0913 what a drill needs to know
     `progress` gets how many mails have arrived. Conflict when the installation takes none, or the process is gone.
     """
     load = Load(site.url, key, number, scheduled=kind != "web")
-    with closing(Store(database_url)) as store, load.client() as client:
+    with ending(), closing(Store(database_url)) as store, load.client() as client:
         subscription = load.subscribe(client)
         try:
-            return _Drill(site, load, Inbox(site.inbox), store, progress).run(kind)
+            report = _Drill(site, load, Inbox(site.inbox), store, progress).run(kind)
         finally:
-            client.delete(subscription)
+            load.unsubscribe(client, subscription)
+    return report
 
 
 class _Drill:
@@ -98,10 +100,10 @@ class _Drill:
 
     def run(self, kind: str) -> Report:
         posters = self._load.start()
-        before, victim = proc.children(self._site.up), self._site.victim(kind)
+        before = proc.children(self._site.up)
         while not self._load.half.wait(LOOK_EVERY):
             self._demand_accepted()
-        victim = victim if kind != "worker" else self._site.victim(kind)  # the busiest one now
+        victim = self._site.victim(kind)  # the busiest one now
         name, arrived, killed = proc.name(victim), max(self._inbox.ids(), default=""), time.monotonic()
         try:
             os.kill(victim, signal.SIGKILL)

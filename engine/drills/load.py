@@ -74,6 +74,15 @@ class Load:
             raise Conflict(f"the API does not let the drill subscribe: {made.status_code} {made.text[:200]}")
         return f"{EVENTS}/subscriptions/{made.json()['id']}"
 
+    def unsubscribe(self, client: httpx.Client, subscription: str) -> None:
+        """Take the subscription back; `web` may just have been killed."""
+        give_up = time.monotonic() + ANSWER_WITHIN
+        while time.monotonic() < give_up:
+            with suppress(httpx.TransportError):
+                if not client.delete(subscription).is_server_error:
+                    return
+            time.sleep(AGAIN)
+
     def start(self) -> Sequence[Thread]:
         """Begin to post everything; what is not answered is posted again, under the same name."""
         threads = [Thread(target=self._post, args=(number,), daemon=True) for number in range(CLIENTS)]

@@ -55,7 +55,8 @@ class Site:
         if kind == "redis":
             found = [each for each in proc.children(self.up) if proc.name(each) == REDIS]
         else:
-            found = [each.pid for each in self.processes if each.kind == kind and proc.stat(each.pid)]
+            its = proc.children(self.up)  # the number of one that has ended may be another's by now
+            found = [each.pid for each in self.processes if each.kind == kind and each.pid in its]
         if not found:
             raise Conflict(f"no {kind} of {self.folder} runs here")
         return max(found, key=lambda pid: proc.connections(pid, self.port))

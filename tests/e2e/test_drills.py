@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import func, select
 
+from engine.db.store import Store
+from engine.db.tables import subscriptions
 from engine.doctor.asking import living
-from tests.helpers.command import process
-from tests.helpers.waiting import wait_for
+from tests.helpers.command import command, environment, process
+from tests.helpers.processes import start
+from tests.helpers.waiting import patience, wait_for
 from tests.servers.installation import Installation
 
 if TYPE_CHECKING:
@@ -43,3 +50,20 @@ def test_nothing_that_was_accepted_is_lost_when_a_process_is_killed(victim: str,
     assert (report["lost"], report["other_message_id"]) == ([], [])
     assert None not in (report["started_again"], report["next_mail"], report["settled"])
     assert killed(site) == [*before, victim]
+
+
+def test_a_drill_that_is_ended_takes_its_subscription_back(site: Installation) -> None:
+    with closing(Store(site.environment()["VARSEL_DATABASE_URL"])) as store:
+
+        def subscribed() -> int:
+            with store.read() as connection:
+                kept = select(func.count()).where(subscriptions.c.removed.is_(None))
+                return connection.scalar(kept) or 0
+
+        before = subscribed()
+        words = command("drill", "kill", "worker", "--orders", 5_000, "--yes", "--data", site.folder)
+        drill = start(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: subscribed() > before)
+        drill.terminate()
+        assert drill.wait(patience()) == -signal.SIGTERM
+        assert subscribed() == before
